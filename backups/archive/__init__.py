@@ -1,0 +1,1 @@
+"""The format of a repository: records in, sealed packs out, and back. Knows no database."""

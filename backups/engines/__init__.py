@@ -1,0 +1,1 @@
+"""How the copy is made: one package per tool."""

@@ -1,0 +1,157 @@
+"""The catalog: the record of every backup, of its copies, and of what proves them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now
+
+from backups.models.instance import Instance
+from backups.models.repository import Repository
+from backups.states import BackupKind, CopyStatus, Operation
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+
+class Origin(models.TextChoices):
+    MANAGED = "managed", "Managed"  # we took it
+    OBSERVED = "observed", "Observed"  # someone else did; read from the tool's own history
+
+
+class Backup(models.Model):
+    """What a finished backup job produced: it exists because its manifest was read back."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    label = models.CharField(max_length=120, unique=True)
+    instance = models.ForeignKey(Instance, models.PROTECT, related_name="backups")
+    # Null where the catalog was rebuilt from a repository: the job went with the old database.
+    made_by = models.OneToOneField(
+        "backups.Job", models.SET_NULL, null=True, blank=True, related_name="product"
+    )
+    origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.MANAGED)
+    kind = models.CharField(max_length=20, choices=BackupKind.choices)
+    # What this one needs to be restored. PROTECT: a base never goes before what needs it.
+    base = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="dependents"
+    )
+    engine = models.CharField(max_length=20)
+
+    from_lsn = models.BigIntegerField(null=True, blank=True)
+    to_lsn = models.BigIntegerField(null=True, blank=True)
+    binlog_file = models.CharField(max_length=255, blank=True)
+    binlog_position = models.BigIntegerField(null=True, blank=True)
+    gtid_executed = models.TextField(blank=True)
+    server_version = models.CharField(max_length=80, blank=True)
+    tool_version = models.CharField(max_length=80, blank=True)
+    # What else the engine found out, in its own words.
+    facts = models.JSONField(default=dict, blank=True)
+
+    raw_bytes = models.BigIntegerField()
+    stored_bytes = models.BigIntegerField()
+    file_count = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    # None is unknown, not zero.
+    lock_time = models.DurationField(null=True, blank=True)
+
+    pinned = models.BooleanField(default=False)
+    pinned_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-ended_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=BackupKind.values), name="backups_backup_kind_valid"
+            ),
+            models.CheckConstraint(
+                condition=Q(origin__in=Origin.values), name="backups_backup_origin_valid"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["instance", "-ended_at"], name="backups_backup_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def run_time(self) -> timedelta:
+        return self.ended_at - self.started_at
+
+    def chain(self) -> list[Backup]:
+        """Return what a restore needs, the full first and this backup last."""
+        links = [self]
+        while (base := links[0].base) is not None:
+            links.insert(0, base)
+        return links
+
+
+class BackupCopy(models.Model):
+    """A backup's bytes in one repository."""
+
+    backup = models.ForeignKey(Backup, models.PROTECT, related_name="copies")
+    repository = models.ForeignKey(Repository, models.PROTECT, related_name="copies")
+    # Folder of the copy, relative to the repository.
+    path = models.CharField(max_length=400)
+    status = models.CharField(max_length=10, choices=CopyStatus.choices, default=CopyStatus.STORED)
+    status_since = models.DateTimeField(default=now)
+    stored_bytes = models.BigIntegerField()
+    pack_count = models.PositiveIntegerField()
+    # Which key-encryption key wraps its data key; blank means that it is not encrypted.
+    key_id = models.CharField(max_length=40, blank=True)
+    expire_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["backup", "id"]
+        verbose_name_plural = "backup copies"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["backup", "repository"], name="backups_copy_one_per_repository"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=CopyStatus.values), name="backups_copy_status_valid"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.backup.label} in {self.repository.name}"
+
+    @property
+    def encrypted(self) -> bool:
+        return bool(self.key_id)
+
+
+class Evidence(models.Model):
+    """What a verify or a restore test of a copy found. Never edited: the newest one counts."""
+
+    copy = models.ForeignKey(BackupCopy, models.PROTECT, related_name="evidence")
+    job = models.OneToOneField(
+        "backups.Job", models.SET_NULL, null=True, blank=True, related_name="evidence"
+    )
+    operation = models.CharField(
+        max_length=20,
+        choices=[
+            (Operation.VERIFY.value, Operation.VERIFY.label),
+            (Operation.RESTORE_TEST.value, Operation.RESTORE_TEST.label),
+        ],
+    )
+    passed = models.BooleanField()
+    created_at = models.DateTimeField(default=now)
+    # From the first byte read to a server that answers; of restore tests only.
+    recovery_time = models.DurationField(null=True, blank=True)
+    report = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "evidence"
+        indexes = [
+            models.Index(fields=["copy", "operation", "-id"], name="backups_evidence_newest"),
+        ]
+
+    def __str__(self) -> str:
+        outcome = "passed" if self.passed else "failed"
+        return f"{self.get_operation_display().lower()} of {self.copy} {outcome}"

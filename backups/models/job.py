@@ -1,0 +1,193 @@
+"""Jobs: attempts at an operation, their stages, their log, and every move they made."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now
+
+from backups.models.catalog import Backup
+from backups.models.instance import Instance
+from backups.models.repository import Repository
+from backups.states import ACTIVE_JOB_STATUSES, BackupKind, JobStatus, Operation, StageStatus
+
+
+class Job(models.Model):
+    """One attempt at one operation on one instance or one of its backups."""
+
+    operation = models.CharField(max_length=20, choices=Operation.choices)
+    # PROTECT: retiring an instance must never erase the record of its backups.
+    instance = models.ForeignKey(Instance, models.PROTECT, related_name="jobs")
+    # What the job works on; for a backup job null, its product points here instead.
+    backup = models.ForeignKey(Backup, models.PROTECT, related_name="jobs", null=True, blank=True)
+    kind = models.CharField(max_length=20, choices=BackupKind.choices, blank=True)
+    engine = models.CharField(max_length=20, blank=True)
+    repositories = models.ManyToManyField(Repository, related_name="jobs", blank=True)
+    # What was asked for beyond the columns: restore target, owner, reason to force.
+    parameters = models.JSONField(default=dict, blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    requested_at = models.DateTimeField(default=now)
+
+    status = models.CharField(max_length=10, choices=JobStatus.choices, default=JobStatus.PENDING)
+    status_since = models.DateTimeField(default=now)
+    # A request, not a status: the worker notices it within a second or two.
+    cancel_requested = models.BooleanField(default=False)
+    error = models.TextField(blank=True)
+    hint = models.TextField(blank=True)
+    failed_stage = models.CharField(max_length=40, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    # Who runs it. Every write of a worker names its token: after the lease was taken away
+    # the token has moved on, and the write changes nothing.
+    worker = models.CharField(max_length=120, blank=True)
+    fencing_token = models.PositiveIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    # Set while running: what nobody else may work on. Unique, so the database keeps it so.
+    exclusive_key = models.CharField(max_length=450, null=True, blank=True, unique=True)
+    # The engine's process group and when it began, so that an orphan can be ended later
+    # and a stranger with the same number is left alone.
+    process_group = models.PositiveIntegerField(null=True, blank=True)
+    process_started_at = models.FloatField(null=True, blank=True)
+    woken_at = models.DateTimeField(null=True, blank=True)
+    # Where the partial bytes of a backup are, for whoever has to remove them.
+    label = models.CharField(max_length=120, blank=True)
+
+    progress_at = models.DateTimeField(null=True, blank=True)
+    bytes_done = models.BigIntegerField(default=0)
+    # An estimate for a backup, exact for everything else; null is unknown.
+    bytes_total = models.BigIntegerField(null=True, blank=True)
+    stored_bytes = models.BigIntegerField(default=0)
+    files_done = models.PositiveIntegerField(default=0)
+    files_total = models.PositiveIntegerField(null=True, blank=True)
+    current_file = models.CharField(max_length=1000, blank=True)
+    rate_bytes_per_s = models.BigIntegerField(null=True, blank=True)
+    lock_time = models.DurationField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=JobStatus.values), name="backups_job_status_valid"
+            ),
+            models.CheckConstraint(
+                condition=Q(operation__in=Operation.values), name="backups_job_operation_valid"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["", *BackupKind.values]), name="backups_job_kind_valid"
+            ),
+        ]
+        indexes = [
+            # The ticks: whose lease ran out, who waits for a worker?
+            models.Index(fields=["status", "lease_expires_at"], name="backups_job_status_lease"),
+            models.Index(fields=["status", "woken_at"], name="backups_job_status_woken"),
+            # An instance's history, newest first.
+            models.Index(fields=["instance", "-id"], name="backups_job_instance_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_operation_display().lower()} job {self.pk} of {self.instance.name}"
+
+    @property
+    def active(self) -> bool:
+        return self.status in ACTIVE_JOB_STATUSES
+
+    def run_time(self, at: datetime) -> timedelta | None:
+        """How long the job ran, or has been running at ``at``; None before it started."""
+        if self.started_at is None:
+            return None
+        return (self.ended_at or at) - self.started_at
+
+    def time_left(self) -> timedelta | None:
+        """When the bytes left will be done at the present rate; None where nobody can say."""
+        if not self.active or not self.rate_bytes_per_s or self.bytes_total is None:
+            return None
+        left = max(0, self.bytes_total - self.bytes_done)
+        return timedelta(seconds=left / self.rate_bytes_per_s)
+
+
+class JobStage(models.Model):
+    """One sub-operation of a job."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="stages")
+    # The engine's own sub-operations stand below the stage that ran the engine.
+    parent = models.ForeignKey(
+        "self", models.CASCADE, related_name="children", null=True, blank=True
+    )
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=40)
+    status = models.CharField(
+        max_length=10, choices=StageStatus.choices, default=StageStatus.PENDING
+    )
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    bytes_done = models.BigIntegerField(default=0)
+    bytes_total = models.BigIntegerField(null=True, blank=True)
+    lock_time = models.DurationField(null=True, blank=True)
+    detail = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["job", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job", "position"], name="backups_jobstage_one_per_position"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=StageStatus.values), name="backups_jobstage_status_valid"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of job {self.job_id}"
+
+    def run_time(self, at: datetime) -> timedelta | None:
+        """How long the stage took, or has taken at ``at``; None before it started."""
+        if self.started_at is None:
+            return None
+        return (self.ended_at or at) - self.started_at
+
+
+class JobEvent(models.Model):
+    """Something that happened to a job. Never edited."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="events")
+    created_at = models.DateTimeField(default=now)
+    old_status = models.CharField(max_length=10, blank=True)
+    new_status = models.CharField(max_length=10)
+    actor = models.CharField(max_length=150, blank=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["job", "id"]
+
+    def __str__(self) -> str:
+        return f"job {self.job_id}: {self.old_status or 'new'} to {self.new_status}"
+
+
+class LogLevel(models.TextChoices):
+    INFO = "info", "Info"
+    WARNING = "warning", "Warning"
+    ERROR = "error", "Error"
+
+
+class JobLogLine(models.Model):
+    """One line a job or its engine said."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="log_lines")
+    logged_at = models.DateTimeField()
+    level = models.CharField(max_length=10, choices=LogLevel.choices, default=LogLevel.INFO)
+    # Who said it: the name of a tool, or of one of our stages.
+    source = models.CharField(max_length=40)
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["job", "id"]
+        indexes = [models.Index(fields=["job", "id"], name="backups_jobline_job_order")]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,44 @@
+"""Repositories: where packs are kept."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils.timezone import now
+
+from backups.models.instance import name_validator
+
+
+class RepositoryKind(models.TextChoices):
+    DIRECTORY = "directory", "Directory"  # a folder the workers can reach
+
+
+class Repository(models.Model):
+    """One place that keeps copies of backups. Its identity is also written into it."""
+
+    # The same as in the repository's own mooring.json: another disk at the path is noticed.
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=64, unique=True, validators=[name_validator])
+    kind = models.CharField(
+        max_length=20, choices=RepositoryKind.choices, default=RepositoryKind.DIRECTORY
+    )
+    path = models.CharField(max_length=400, unique=True)
+    encrypted = models.BooleanField(
+        default=True, help_text="Whether new backups are sealed. Without it, anyone can read them."
+    )
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "repositories"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind__in=RepositoryKind.values),
+                name="backups_repository_kind_valid",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""How a command reaches the host of an instance."""

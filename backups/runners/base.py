@@ -1,0 +1,55 @@
+"""What every runner offers: commands on the host of an instance, as lists of words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, ClassVar, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a short command ended and what it said."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class RunningCommand(Protocol):
+    """A command at work. Its two outputs must both be read, or it waits for ever."""
+
+    stdout: BinaryIO
+    stderr: BinaryIO
+    # Process group and start time (seconds since the epoch) of what runs on this machine.
+    process: tuple[int, float]
+
+    def wait(self) -> int:
+        """Return the exit code, once it has ended."""
+        ...
+
+    def stop(self) -> None:
+        """End it and everything it started, on its own host too. Never raises; may be repeated."""
+        ...
+
+
+class Runner(Protocol):
+    """A way to reach a host."""
+
+    kind: ClassVar[str]
+
+    def run(self, argv: Sequence[str], *, timeout_seconds: float = 30) -> Completed:
+        """Run a short command to its end; RunnerError when it cannot even be started."""
+        ...
+
+    def start(
+        self, argv: Sequence[str], *, secret_files: Mapping[str, str]
+    ) -> AbstractContextManager[RunningCommand]:
+        """Start a long command.
+
+        Each name in ``secret_files`` that occurs in a word of ``argv`` as ``{name}`` is
+        replaced by the path of a file, mode 0600, that holds the text and exists only while
+        the command runs. Leaving the context stops the command and removes the files.
+        """
+        ...

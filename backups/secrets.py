@@ -1,0 +1,48 @@
+"""How are instance passwords kept at rest?
+
+Fernet tokens under a list of keys: the first encrypts, every one can still decrypt, so a
+key is rotated by putting a new one in front and running ``rotatekeys``.
+"""
+
+from __future__ import annotations
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from backups.exceptions import KeyUnavailable
+
+
+def _fernet() -> MultiFernet:
+    try:
+        return MultiFernet([Fernet(key) for key in settings.INSTANCE_SECRET_KEYS])
+    except ValueError as exc:
+        # The exception of the library repeats nothing of the key; ours names the setting.
+        raise ImproperlyConfigured(
+            "MOORING_SECRET_KEY is not a list of url-safe base64 keys of 32 bytes"
+        ) from exc
+
+
+def encrypt(text: str) -> str:
+    """Return a token that only a holder of the key can open."""
+    return _fernet().encrypt(text.encode()).decode()
+
+
+def decrypt(token: str) -> str:
+    """Open a token, or raise KeyUnavailable when no configured key fits."""
+    try:
+        return _fernet().decrypt(token.encode()).decode()
+    except InvalidToken:
+        raise KeyUnavailable(
+            "an instance password cannot be decrypted",
+            hint="Put the key it was stored under back into MOORING_SECRET_KEY, "
+            "or set the password again.",
+        ) from None
+
+
+def rotate(token: str) -> str:
+    """Return the same secret under the newest key."""
+    try:
+        return _fernet().rotate(token.encode()).decode()
+    except InvalidToken:
+        raise KeyUnavailable("an instance password cannot be decrypted") from None

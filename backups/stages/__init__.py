@@ -1,0 +1,1 @@
+"""The sub-operations of a job, one module each, all the same shape."""

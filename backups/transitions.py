@@ -1,0 +1,156 @@
+"""The only module that writes a status. Every write can lose, and says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from backups.exceptions import IllegalTransition
+from backups.models import BackupCopy, Job, JobEvent, JobStage
+from backups.states import (
+    COPY_MOVES,
+    JOB_MOVES,
+    STAGE_MOVES,
+    TERMINAL_JOB_STATUSES,
+    CopyStatus,
+    JobStatus,
+    StageStatus,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, in words for people."""
+
+    reason: str = ""
+    error: str = ""
+    hint: str = ""
+    failed_stage: str = ""
+
+
+def claim(job: Job, *, worker: str, exclusive_key: str, now: datetime) -> bool:
+    """Make ``worker`` the owner of a pending job.
+
+    Return False when another worker has it already, or when another job holds
+    ``exclusive_key``: both are expected, and the job is woken again later if it still waits.
+    """
+    if JobStatus.RUNNING not in JOB_MOVES[JobStatus(job.status)]:
+        return False
+    try:
+        with transaction.atomic():
+            won = Job.objects.filter(
+                pk=job.pk, status=JobStatus.PENDING, cancel_requested=False
+            ).update(
+                status=JobStatus.RUNNING,
+                status_since=now,
+                started_at=now,
+                worker=worker,
+                fencing_token=F("fencing_token") + 1,
+                lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS),
+                exclusive_key=exclusive_key,
+            )
+            if won:
+                _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
+    except IntegrityError:
+        return False
+    if won:
+        job.refresh_from_db()
+    return bool(won)
+
+
+def end(
+    job: Job, to: JobStatus, *, now: datetime, outcome: Outcome | None = None, actor: str = ""
+) -> bool:
+    """Move a job to a final status and release what it held.
+
+    The fencing token must still be the one ``job`` was read with: return False, and change
+    nothing, when another process has moved the job or taken its lease.
+    """
+    outcome = outcome or Outcome()
+    old = JobStatus(job.status)
+    if to not in JOB_MOVES[old] or to not in TERMINAL_JOB_STATUSES:
+        raise IllegalTransition(f"{job}: {old} to {to}")
+
+    with transaction.atomic():
+        # Compare-and-swap: the WHERE clause is the lock.
+        won = Job.objects.filter(pk=job.pk, status=old, fencing_token=job.fencing_token).update(
+            status=to,
+            status_since=now,
+            ended_at=now,
+            # The token moves on: whoever still holds the old one can write nothing more.
+            fencing_token=F("fencing_token") + 1,
+            lease_expires_at=None,
+            exclusive_key=None,
+            error=outcome.error,
+            hint=outcome.hint,
+            failed_stage=outcome.failed_stage,
+            rate_bytes_per_s=None,
+            current_file="",
+        )
+        if not won:
+            return False
+        _close_stages(job, to, now)
+        _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
+    job.refresh_from_db()
+    return True
+
+
+def move_stage(stage: JobStage, to: StageStatus, *, now: datetime, detail: str = "") -> None:
+    """Move a stage of a job the caller holds the lease of."""
+    old = StageStatus(stage.status)
+    if to not in STAGE_MOVES[old]:
+        raise IllegalTransition(f"{stage}: {old} to {to}")
+    values: dict[str, object] = {"status": to}
+    if to is StageStatus.RUNNING:
+        values["started_at"] = now
+    elif to is not StageStatus.SKIPPED:
+        values["ended_at"] = now
+    if detail:
+        values["detail"] = detail
+    won = JobStage.objects.filter(
+        pk=stage.pk, status=old, job__fencing_token=stage.job.fencing_token
+    ).update(**values)
+    if won:
+        for name, value in values.items():
+            setattr(stage, name, value)
+
+
+def expire_copy(copy: BackupCopy, *, reason: str, now: datetime) -> bool:
+    """Record that a copy may go, and why, before any of its bytes do."""
+    return _move_copy(copy, CopyStatus.EXPIRED, now, expire_reason=reason)
+
+
+def purge_copy(copy: BackupCopy, *, now: datetime) -> bool:
+    """Record that a copy's bytes are gone."""
+    return _move_copy(copy, CopyStatus.PURGED, now)
+
+
+def _move_copy(copy: BackupCopy, to: CopyStatus, now: datetime, **values: str) -> bool:
+    old = CopyStatus(copy.status)
+    if to not in COPY_MOVES[old]:
+        raise IllegalTransition(f"{copy}: {old} to {to}")
+    won = BackupCopy.objects.filter(pk=copy.pk, status=old).update(
+        status=to, status_since=now, **values
+    )
+    copy.refresh_from_db()
+    return bool(won)
+
+
+def _close_stages(job: Job, to: JobStatus, now: datetime) -> None:
+    """No stage of an ended job may still look alive."""
+    stages = JobStage.objects.filter(job=job)
+    ended = StageStatus.SUCCEEDED if to is JobStatus.SUCCEEDED else StageStatus.FAILED
+    stages.filter(status=StageStatus.RUNNING).update(status=ended, ended_at=now)
+    stages.filter(status=StageStatus.PENDING).update(status=StageStatus.SKIPPED)
+
+
+def _record(
+    job: Job, old: JobStatus, new: JobStatus, now: datetime, *, actor: str, reason: str = ""
+) -> None:
+    JobEvent.objects.create(
+        job=job, created_at=now, old_status=old, new_status=new, actor=actor, reason=reason
+    )

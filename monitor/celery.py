@@ -1,0 +1,20 @@
+"""The Celery application: where tasks are found, which ticks run, who takes what."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
+
+app = Celery("mooring")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+# Every entry is safe to run late, twice, or at the same time as itself: the ticks
+# look at the database and do what is due, they do not assume the last tick ran.
+app.conf.beat_schedule = {
+    "fail lost jobs": {"task": "backups.tasks.fail_lost_jobs", "schedule": 10},
+    "wake waiting jobs": {"task": "backups.tasks.wake_waiting_jobs", "schedule": 10},
+}

@@ -1,0 +1,54 @@
+"""What does the environment say?
+
+Reads settings from environment variables and from the state folder, and stops the
+process at start when something needed is missing: a default would end up in production.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def state_folder() -> Path:
+    """Return the folder for everything that is state: database, keys, sockets, logs."""
+    return Path(os.environ.get("MOORING_HOME") or ROOT / "var").resolve()
+
+
+def secret(name: str, *, file_name: str) -> str:
+    """Read a secret from ``<name>``, from the file in ``<name>_FILE``, else from the state folder.
+
+    An empty file is as bad as a missing one: both stop the process.
+    """
+    if text := os.environ.get(name, "").strip():
+        return text
+    path = Path(os.environ.get(f"{name}_FILE") or state_folder() / "keys" / file_name)
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise ImproperlyConfigured(
+            f"no secret: {path}: {exc.strerror}; set {name} or {name}_FILE, "
+            "or let ./mooring create the key files"
+        ) from None
+    if not text:
+        raise ImproperlyConfigured(f"no secret: {path} is empty")
+    return text
+
+
+def words(name: str, default: str) -> list[str]:
+    """Read a comma separated list."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def switch(name: str) -> bool:
+    """Read a yes or no; anything else is refused rather than taken for one of them."""
+    text = os.environ.get(name, "no").lower()
+    if text in {"1", "yes", "true", "on"}:
+        return True
+    if text in {"", "0", "no", "false", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} is {text!r}; say yes or no")

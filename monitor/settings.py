@@ -1,0 +1,173 @@
+"""Every setting, with its unit. What an operator may change is read from the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONE, SELF
+
+from monitor.environment import ROOT, secret, state_folder, switch, words
+
+HOME = state_folder()
+DEBUG = switch("MOORING_DEBUG")
+SECRET_KEY = secret("MOORING_DJANGO_KEY", file_name="django.key")
+ALLOWED_HOSTS = words("MOORING_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = words("MOORING_TRUSTED_ORIGINS", "")
+
+# The newest key first: it encrypts; every key listed can still decrypt.
+INSTANCE_SECRET_KEYS = (
+    secret("MOORING_SECRET_KEY", file_name="secret.key").replace(",", " ").split()
+)
+# Read when a backup is written or opened, not at start: the dashboard works without it.
+BACKUP_KEY_TEXT = os.environ.get("MOORING_BACKUP_KEY", "")
+BACKUP_KEY_FILE = Path(os.environ.get("MOORING_BACKUP_KEY_FILE") or HOME / "keys" / "backup.key")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "backups",
+    "monitor",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "monitor.urls"
+WSGI_APPLICATION = "monitor.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# SQLite holds a small fleet; DATABASE_URL names a PostgreSQL where it outgrows that.
+DATABASES = {
+    "default": dj_database_url.config(
+        default=f"sqlite:///{HOME / 'mooring.sqlite3'}", conn_max_age=60, conn_health_checks=True
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # A writer waits for the other writer instead of failing a job over it.
+        "timeout": 30,
+        # Take the write lock at BEGIN: an upgrade in mid-transaction cannot wait, it fails.
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = HOME / "static"
+STATICFILES_DIRS = [ROOT / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "fleet"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# Behind TLS (MOORING_TLS=yes) cookies travel only there and browsers are told to stay.
+BEHIND_TLS = switch("MOORING_TLS")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
+SECURE_SSL_REDIRECT = BEHIND_TLS
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = BEHIND_TLS
+SECURE_HSTS_PRELOAD = BEHIND_TLS
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = BEHIND_TLS
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 43_200
+CSRF_COOKIE_SECURE = BEHIND_TLS
+CSRF_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+# Nothing inline and nothing from elsewhere: an injected tag has nothing to run.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+CELERY_BROKER_URL = os.environ.get("REDIS_URL") or f"redis+socket://{HOME / 'run' / 'redis.sock'}"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_DEFAULT_QUEUE = "control"
+CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "beat-schedule")
+
+# A worker renews its claim on a job this often, and has lost it after LEASE_SECONDS.
+LEASE_SECONDS = 60
+LEASE_RENEW_SECONDS = 10
+# A pending job is woken again after this long without a worker having claimed it.
+WAKE_AGAIN_SECONDS = 30
+# No byte and no log line for this long means stalled. There is no overall time-out.
+STALL_SECONDS = int(os.environ.get("MOORING_STALL_SECONDS", "900"))
+
+COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
+# Threads that compress and seal; the default leaves no core idle and none fought over.
+COPY_THREADS = int(os.environ.get("MOORING_COPY_THREADS", "0")) or len(os.sched_getaffinity(0))
+# 0 means as fast as the engine reads.
+THROTTLE_BYTES_PER_S = int(os.environ.get("MOORING_THROTTLE_BYTES_PER_S", "0"))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("MOORING_LOG_LEVEL", "INFO")},
+}

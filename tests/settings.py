@@ -1,0 +1,23 @@
+"""The settings of the site, with keys and folders of their own and a fast password hasher."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+TEST_HOME = tempfile.mkdtemp(prefix="mooring-tests-")
+atexit.register(shutil.rmtree, TEST_HOME, ignore_errors=True)
+os.environ["MOORING_HOME"] = TEST_HOME
+os.environ["MOORING_DJANGO_KEY"] = "only-for-tests"
+os.environ["MOORING_SECRET_KEY"] = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
+os.environ.pop("REDIS_URL", None)
+
+from monitor.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
