@@ -47,6 +47,10 @@ class EngineError(MooringError):
     """The engine did not make a copy: its exit code, its end marker or its stream says so."""
 
 
+class InstanceUnreachable(MooringError):
+    """No connection to an instance, or one that ended: where it should listen and why not."""
+
+
 class RunnerError(MooringError):
     """A command could not be started or its host could not be reached."""
 

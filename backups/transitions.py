@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from backups.exceptions import IllegalTransition
+from backups.exceptions import IllegalTransition, LeaseLost
 from backups.models import BackupCopy, Job, JobEvent, JobStage
 from backups.states import (
     COPY_MOVES,
@@ -30,6 +30,7 @@ class Outcome:
     error: str = ""
     hint: str = ""
     failed_stage: str = ""
+    refused: bool = False
 
 
 def claim(job: Job, *, worker: str, exclusive_key: str, now: datetime) -> bool:
@@ -62,13 +63,29 @@ def claim(job: Job, *, worker: str, exclusive_key: str, now: datetime) -> bool:
     return bool(won)
 
 
+def lose(job: Job, *, now: datetime) -> bool:
+    """Take a job from a worker whose lease has run out; False when it was renewed after all."""
+    outcome = Outcome(
+        error=f"lost: worker {job.worker} stopped renewing its lease",
+        hint="Look at the worker's log and host; the job can be started again at once.",
+    )
+    return end(job, JobStatus.LOST, now=now, outcome=outcome, lease_before=now)
+
+
 def end(
-    job: Job, to: JobStatus, *, now: datetime, outcome: Outcome | None = None, actor: str = ""
+    job: Job,
+    to: JobStatus,
+    *,
+    now: datetime,
+    outcome: Outcome | None = None,
+    actor: str = "",
+    lease_before: datetime | None = None,
 ) -> bool:
     """Move a job to a final status and release what it held.
 
-    The fencing token must still be the one ``job`` was read with: return False, and change
-    nothing, when another process has moved the job or taken its lease.
+    The fencing token must still be the one ``job`` was read with, and its lease have run out
+    by ``lease_before`` where that is given: return False, and change nothing, when another
+    process has moved the job or taken its lease.
     """
     outcome = outcome or Outcome()
     old = JobStatus(job.status)
@@ -77,7 +94,10 @@ def end(
 
     with transaction.atomic():
         # Compare-and-swap: the WHERE clause is the lock.
-        won = Job.objects.filter(pk=job.pk, status=old, fencing_token=job.fencing_token).update(
+        mine = Job.objects.filter(pk=job.pk, status=old, fencing_token=job.fencing_token)
+        if lease_before is not None:
+            mine = mine.filter(lease_expires_at__lte=lease_before)
+        won = mine.update(
             status=to,
             status_since=now,
             ended_at=now,
@@ -88,6 +108,7 @@ def end(
             error=outcome.error,
             hint=outcome.hint,
             failed_stage=outcome.failed_stage,
+            refused=outcome.refused,
             rate_bytes_per_s=None,
             current_file="",
         )
@@ -97,6 +118,21 @@ def end(
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
     job.refresh_from_db()
     return True
+
+
+def own(job: Job, token: int, **values: object) -> None:
+    """Write columns of a running job, or raise LeaseLost when it is no longer the caller's.
+
+    Inside a transaction this is also the lock under which the caller may write more.
+    """
+    mine = Job.objects.filter(pk=job.pk, fencing_token=token, status=JobStatus.RUNNING)
+    if not mine.update(**values):
+        raise LeaseLost("another process owns the job's row")
+
+
+def note_process(job: Job, token: int, group: int, started: float) -> None:
+    """Record the process group that would be an orphan if the worker were killed."""
+    own(job, token, process_group=group, process_started_at=started)
 
 
 def move_stage(stage: JobStage, to: StageStatus, *, now: datetime, detail: str = "") -> None:

@@ -1,9 +1,14 @@
-"""The site as a Django app: pages and their selectors, no models."""
+"""The site as Django apps: pages and their selectors, no models; and the admin."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class MonitorConfig(AppConfig):
     name = "monitor"
+
+
+class MooringAdminConfig(AdminConfig):
+    default_site = "monitor.admin_site.MooringAdminSite"

@@ -10,6 +10,7 @@ from csp.constants import NONE, SELF
 
 from monitor.environment import ROOT, secret, state_folder, switch, words
 
+VERSION = "0.1.0"
 HOME = state_folder()
 DEBUG = switch("MOORING_DEBUG")
 SECRET_KEY = secret("MOORING_DJANGO_KEY", file_name="django.key")
@@ -25,7 +26,7 @@ BACKUP_KEY_TEXT = os.environ.get("MOORING_BACKUP_KEY", "")
 BACKUP_KEY_FILE = Path(os.environ.get("MOORING_BACKUP_KEY_FILE") or HOME / "keys" / "backup.key")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "monitor.apps.MooringAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -35,7 +36,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "backups",
-    "monitor",
+    "monitor.apps.MonitorConfig",
 ]
 
 MIDDLEWARE = [
@@ -140,8 +141,9 @@ CONTENT_SECURITY_POLICY = {
 CELERY_BROKER_URL = os.environ.get("REDIS_URL") or f"redis+socket://{HOME / 'run' / 'redis.sock'}"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = False
+# Acknowledged on receipt: a message is a wake-up, and a tick repeats it where it was lost.
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.2}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_SERIALIZER = "json"
@@ -158,6 +160,8 @@ WAKE_AGAIN_SECONDS = 30
 # No byte and no log line for this long means stalled. There is no overall time-out.
 STALL_SECONDS = int(os.environ.get("MOORING_STALL_SECONDS", "900"))
 
+# Restore tests restore to here, and leave nothing.
+SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
 COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
 # Threads that compress and seal; the default leaves no core idle and none fought over.
 COPY_THREADS = int(os.environ.get("MOORING_COPY_THREADS", "0")) or len(os.sched_getaffinity(0))

@@ -35,8 +35,23 @@ class FileClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRenamed:
+    """A closed file has another path from now on; no file has that path."""
+
+    file: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRemoved:
+    """A closed file is not part of the copy after all; its path may be used again."""
+
+    file: int
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseStarted:
     """What follows overrides whatever came before it."""
 
 
-Record = FileOpened | Data | FileClosed | PhaseStarted
+Record = FileOpened | Data | FileClosed | FileRenamed | FileRemoved | PhaseStarted

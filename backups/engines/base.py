@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 from backups.archive.records import Record
@@ -83,4 +84,12 @@ class Engine(Protocol):
         self, login: Login, runner: Runner, observer: CopyObserver, *, threads: int
     ) -> AbstractContextManager[CopyStream]:
         """Start a full copy; leaving the context leaves no process and no secret behind."""
+        ...
+
+    def prepare_argv(self, target: Path) -> list[str]:
+        """Return the command that makes a raw copy ready for a server."""
+        ...
+
+    def check_prepare(self, exit_code: int, said: str) -> None:
+        """Raise EngineError unless that command ended well and said so."""
         ...

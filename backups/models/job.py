@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
-from backups.models.catalog import Backup
+from backups.models.catalog import Backup, BackupCopy
 from backups.models.instance import Instance
 from backups.models.repository import Repository
 from backups.states import ACTIVE_JOB_STATUSES, BackupKind, JobStatus, Operation, StageStatus
@@ -23,6 +23,8 @@ class Job(models.Model):
     instance = models.ForeignKey(Instance, models.PROTECT, related_name="jobs")
     # What the job works on; for a backup job null, its product points here instead.
     backup = models.ForeignKey(Backup, models.PROTECT, related_name="jobs", null=True, blank=True)
+    # Which of its copies is read, or deleted.
+    copy = models.ForeignKey(BackupCopy, models.PROTECT, related_name="jobs", null=True, blank=True)
     kind = models.CharField(max_length=20, choices=BackupKind.choices, blank=True)
     engine = models.CharField(max_length=20, blank=True)
     repositories = models.ManyToManyField(Repository, related_name="jobs", blank=True)
@@ -39,6 +41,8 @@ class Job(models.Model):
     cancel_requested = models.BooleanField(default=False)
     error = models.TextField(blank=True)
     hint = models.TextField(blank=True)
+    # A check said no before anything was touched.
+    refused = models.BooleanField(default=False)
     failed_stage = models.CharField(max_length=40, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -55,8 +59,11 @@ class Job(models.Model):
     process_group = models.PositiveIntegerField(null=True, blank=True)
     process_started_at = models.FloatField(null=True, blank=True)
     woken_at = models.DateTimeField(null=True, blank=True)
-    # Where the partial bytes of a backup are, for whoever has to remove them.
+    # What a backup job will call its backup; names its folder in each repository.
     label = models.CharField(max_length=120, blank=True)
+    # Bytes on disks that belong to no result yet. Once the job has ended they have to go,
+    # and a tick tries until they are gone.
+    leftovers = models.BooleanField(default=False)
 
     progress_at = models.DateTimeField(null=True, blank=True)
     bytes_done = models.BigIntegerField(default=0)
@@ -86,6 +93,7 @@ class Job(models.Model):
             # The ticks: whose lease ran out, who waits for a worker?
             models.Index(fields=["status", "lease_expires_at"], name="backups_job_status_lease"),
             models.Index(fields=["status", "woken_at"], name="backups_job_status_woken"),
+            models.Index(fields=["leftovers", "status"], name="backups_job_leftovers"),
             # An instance's history, newest first.
             models.Index(fields=["instance", "-id"], name="backups_job_instance_newest"),
         ]

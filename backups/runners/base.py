@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar, Protocol
 
+from backups.exceptions import RunnerError
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -18,7 +20,11 @@ class Completed:
 
 
 class RunningCommand(Protocol):
-    """A command at work. Its two outputs must both be read, or it waits for ever."""
+    """A command at work. Its two outputs must both be read, or it waits for ever.
+
+    Both outputs are unbuffered: a read returns what there is, and ``readinto`` fills the
+    caller's own memory.
+    """
 
     stdout: BinaryIO
     stderr: BinaryIO
@@ -26,7 +32,7 @@ class RunningCommand(Protocol):
     process: tuple[int, float]
 
     def wait(self) -> int:
-        """Return the exit code, once it has ended."""
+        """Return the exit code, once it has ended; below 0 it is the signal that killed it."""
         ...
 
     def stop(self) -> None:
@@ -52,4 +58,8 @@ class Runner(Protocol):
         replaced by the path of a file, mode 0600, that holds the text and exists only while
         the command runs. Leaving the context stops the command and removes the files.
         """
+        ...
+
+    def failure(self, argv: Sequence[str], exit_code: int, stderr: str) -> RunnerError | None:
+        """Say whether this is how it looks when the command itself was never reached."""
         ...

@@ -1,0 +1,52 @@
+"""Which runner and which store belong to a row?
+
+Runners and repositories know nothing of models; this is the one place that knows both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from backups.exceptions import BadInput
+from backups.models import Instance, Repository
+from backups.models.instance import RunnerKind
+from backups.models.repository import RepositoryKind
+from backups.repositories.base import ObjectStore
+from backups.repositories.directory import DirectoryStore
+from backups.runners.base import Runner
+from backups.runners.local import LocalRunner
+from backups.runners.ssh import SshRunner, SshTarget
+
+
+def runner_of(instance: Instance) -> Runner:
+    """Return what runs commands on the instance's host."""
+    if instance.runner == RunnerKind.LOCAL:
+        return LocalRunner()
+    if instance.runner == RunnerKind.SSH:
+        return SshRunner(_ssh_target(instance))
+    raise BadInput(f"{instance} has an unknown runner: {instance.runner}")
+
+
+def store_of(repository: Repository) -> ObjectStore:
+    """Return where the repository keeps its objects."""
+    if repository.kind == RepositoryKind.DIRECTORY:
+        return DirectoryStore(Path(repository.path))
+    raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
+
+
+def stores_of(repositories: Iterable[Repository]) -> list[tuple[Repository, ObjectStore]]:
+    """Pair each repository with its store, as preflight wants them."""
+    return [(repository, store_of(repository)) for repository in repositories]
+
+
+def _ssh_target(instance: Instance) -> SshTarget:
+    # Where a row names no file, ssh's own habit holds: that of the user the worker runs as.
+    habit = Path.home() / ".ssh"
+    return SshTarget(
+        host=instance.ssh_host,
+        user=instance.ssh_user,
+        identity_file=Path(instance.ssh_identity_file or habit / "id_ed25519"),
+        known_hosts=Path(instance.ssh_known_hosts_file or habit / "known_hosts"),
+        port=instance.ssh_port,
+    )

@@ -1,0 +1,7 @@
+"""Configuration and history in the Django admin."""
+
+from __future__ import annotations
+
+from backups.admin import catalog, instance, job, repository
+
+__all__ = ["catalog", "instance", "job", "repository"]

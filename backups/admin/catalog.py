@@ -1,0 +1,42 @@
+"""Backups, their copies and what proves them: history."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from backups.admin.history import HistoryAdmin, HistoryInline
+from backups.models import Backup, BackupCopy, Evidence
+
+
+class CopyInline(HistoryInline):
+    model = BackupCopy
+    fields = ["repository", "status", "stored_bytes", "pack_count", "key_id"]
+
+
+@admin.register(Backup)
+class BackupAdmin(HistoryAdmin):
+    list_display = ["label", "instance", "kind", "ended_at", "raw_bytes", "stored_bytes", "pinned"]
+    list_filter = ["kind", "origin", "engine", "pinned", "ended_at"]
+    list_select_related = ["instance"]
+    search_fields = ["label", "instance__name", "gtid_executed"]
+    autocomplete_fields = ["instance", "base", "made_by"]
+    date_hierarchy = "ended_at"
+    inlines = [CopyInline]
+
+
+@admin.register(BackupCopy)
+class BackupCopyAdmin(HistoryAdmin):
+    list_display = ["backup", "repository", "status", "status_since", "stored_bytes", "key_id"]
+    list_filter = ["status", "repository"]
+    list_select_related = ["backup", "repository"]
+    search_fields = ["backup__label", "repository__name", "key_id"]
+    autocomplete_fields = ["backup", "repository"]
+
+
+@admin.register(Evidence)
+class EvidenceAdmin(HistoryAdmin):
+    list_display = ["id", "copy", "operation", "passed", "created_at", "recovery_time"]
+    list_filter = ["operation", "passed", "created_at"]
+    list_select_related = ["copy__backup", "copy__repository"]
+    search_fields = ["copy__backup__label", "copy__repository__name"]
+    autocomplete_fields = ["copy", "job"]

@@ -1,0 +1,75 @@
+"""Instances and their groups: admins configure them here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from backups.admin.bases import ModelAdmin, ModelForm
+from backups.engines import ENGINES
+from backups.models import Instance, InstanceGroup
+
+
+class InstanceForm(ModelForm):
+    """An instance with a password that goes in and never comes out."""
+
+    engine = forms.ChoiceField(choices=[(name, name) for name in ENGINES])
+    new_password = forms.CharField(
+        label="Password",
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+        help_text="Kept encrypted and never shown. Left blank, the present one stays.",
+    )
+
+    class Meta:
+        model = Instance
+        fields = [
+            "name", "host", "port", "socket", "user", "groups", "enabled", "engine", "runner",
+            "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
+        ]  # fmt: skip
+
+
+@admin.register(Instance)
+class InstanceAdmin(ModelAdmin):
+    form = InstanceForm
+    list_display = ["name", "address", "flavour", "version", "runner", "enabled", "seen_at"]
+    list_filter = ["enabled", "flavour", "runner", "groups"]
+    search_fields = ["name", "host", "version", "groups__name"]
+    filter_horizontal = ["groups"]
+    readonly_fields = ["uuid", "flavour", "version", "data_bytes", "seen_at", "created_at"]
+    fieldsets = [
+        (None, {"fields": ["name", "enabled", "groups"]}),
+        ("How to reach it", {"fields": ["host", "port", "socket", "user", "new_password"]}),
+        (
+            "How to copy it",
+            {
+                "fields": [
+                    "engine", "runner", "ssh_host", "ssh_port", "ssh_user",
+                    "ssh_identity_file", "ssh_known_hosts_file",
+                ]
+            },
+        ),
+        ("What it said of itself", {"fields": [*readonly_fields]}),
+    ]  # fmt: skip
+
+    def get_fieldsets(
+        self, request: HttpRequest, obj: Instance | None = None
+    ) -> list[tuple[str | None, Any]]:
+        # Before it is saved it has said nothing, and its identity is not the one shown.
+        return self.fieldsets if obj else self.fieldsets[:-1]
+
+    # Any: the form is the one Django built from the class above.
+    def save_model(self, request: HttpRequest, obj: Instance, form: Any, change: bool) -> None:
+        if password := form.cleaned_data["new_password"]:
+            obj.set_password(password)
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(InstanceGroup)
+class InstanceGroupAdmin(ModelAdmin):
+    list_display = ["name", "description"]
+    search_fields = ["name", "description"]

@@ -1,0 +1,44 @@
+"""zstd, one context per thread, and never more memory than the caller allows."""
+
+from __future__ import annotations
+
+import threading
+
+import zstandard
+
+from backups.exceptions import ArchiveError
+
+
+class _Contexts(threading.local):
+    """Contexts are costly to make and must not be shared between threads."""
+
+    def __init__(self) -> None:
+        self.compressors: dict[int, zstandard.ZstdCompressor] = {}
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_contexts = _Contexts()
+
+
+def compress(content: bytes | memoryview, level: int) -> bytes:
+    """Return one zstd frame that carries its content size."""
+    compressor = _contexts.compressors.get(level)
+    if compressor is None:
+        compressor = zstandard.ZstdCompressor(level=level)
+        _contexts.compressors[level] = compressor
+    return compressor.compress(content)
+
+
+def decompress(blob: bytes | memoryview, *, limit: int) -> bytes:
+    """Open one zstd frame of at most ``limit`` bytes; ArchiveError for anything else.
+
+    The size a frame claims is looked at before memory for it is taken: a forged frame of a
+    few bytes can claim any size.
+    """
+    try:
+        claimed = zstandard.frame_content_size(blob)
+        if not 0 <= claimed <= limit:
+            raise ArchiveError(f"compressed part claims {claimed} bytes, the limit is {limit}")
+        return _contexts.decompressor.decompress(blob, allow_extra_data=False)
+    except zstandard.ZstdError as exc:
+        raise ArchiveError(f"compressed part does not decompress: {exc}") from None

@@ -1,0 +1,90 @@
+"""Which files and packs does a backup consist of?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from backups.exceptions import ArchiveError
+
+
+class StoredFile(NamedTuple):
+    """A file of the backup, as it is to be at the end of a restore."""
+
+    number: int
+    path: str
+    size: int
+    # Bytes of its extents in all frames; less than its size where it has holes.
+    written_bytes: int
+    # The packs its extents are in; 0 and 0 for a file without any.
+    first_pack: int
+    last_pack: int
+
+
+class StoredPack(NamedTuple):
+    """A pack of the backup, as it was written."""
+
+    number: int
+    stored_bytes: int
+    sha256: str
+    first_frame: int
+    frames: int
+    raw_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Everything a reader must find, no more and no less."""
+
+    files: Sequence[StoredFile]
+    packs: Sequence[StoredPack]
+    # Number of the first frame of each phase: frames of a phase may be applied in any
+    # order, phases only one after the other.
+    phases: Sequence[int]
+
+    @property
+    def raw_bytes(self) -> int:
+        return sum(pack.raw_bytes for pack in self.packs)
+
+    @property
+    def stored_bytes(self) -> int:
+        return sum(pack.stored_bytes for pack in self.packs)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "files": [list(file) for file in self.files],
+            "packs": [list(pack) for pack in self.packs],
+            "phases": list(self.phases),
+        }
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Contents:
+        """Build contents from a manifest, refusing paths that lead out of a restore target."""
+        files = tuple(StoredFile(*each) for each in fields["files"])
+        check_paths(file.path for file in files)
+        packs = tuple(StoredPack(*each) for each in fields["packs"])
+        expected = 0
+        for position, pack in enumerate(packs, start=1):
+            if pack.number != position or pack.first_frame != expected:
+                raise ArchiveError(f"manifest lists pack {pack.number} in place {position}")
+            expected += pack.frames
+        return cls(files, packs, tuple(int(frame) for frame in fields["phases"]))
+
+
+def check_paths(paths: Iterable[str]) -> None:
+    """Refuse paths that are absolute, climb, or name one file twice."""
+    seen: set[str] = set()
+    for path in paths:
+        if not is_safe_path(path) or path in seen:
+            raise ArchiveError(f"file name {path!r} is not one a backup may hold")
+        seen.add(path)
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether a path stays below the folder it is joined to."""
+    return (
+        bool(path)
+        and "\0" not in path
+        and all(part not in {"", ".", ".."} for part in path.split("/"))
+    )

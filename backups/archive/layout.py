@@ -1,0 +1,34 @@
+"""Where does what lie in a repository?
+
+mooring.json
+instances/<instance uuid>/backups/<label>/packs/000001.pack …
+instances/<instance uuid>/backups/<label>/manifest.json.zst     written last
+"""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+FORMAT_VERSION = 1
+IDENTITY_NAME = "mooring.json"
+MANIFEST_NAME = "manifest.json.zst"
+INSTANCES = "instances/"
+
+_MANIFEST = re.compile(
+    r"instances/(?P<instance>[0-9a-f-]{36})/backups/(?P<label>[^/]+)/manifest\.json\.zst"
+)
+
+
+def backup_folder(instance: UUID, label: str) -> str:
+    """Folder of one backup, relative to the repository, without a slash at its end."""
+    return f"instances/{instance}/backups/{label}"
+
+
+def manifest_name(folder: str) -> str:
+    return f"{folder}/{MANIFEST_NAME}"
+
+
+def folder_of_manifest(name: str) -> str | None:
+    """Return the backup folder when ``name`` is a manifest, else None."""
+    return name.removesuffix(f"/{MANIFEST_NAME}") if _MANIFEST.fullmatch(name) else None

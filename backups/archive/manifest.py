@@ -1,0 +1,189 @@
+"""What is a backup? The manifest says it, and is written last: no manifest, no backup.
+
+The file is a sequence of zstd frames, so that standard tools accept it:
+
+    skippable frame 0x184D2A50   envelope, plain JSON: format, backup, label, cipher, wrapped key
+    body                         zstd frame of JSON; of an encrypted backup, skippable frame
+                                 0x184D2A51 with the sealed zstd frame in it
+    skippable frame 0x184D2A52   SHA-256 of everything before it
+
+Rotating keys writes a new envelope around the same body.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from backups.archive.cipher import AesGcm, Cipher, Part, Unencrypted
+from backups.archive.compression import compress, decompress
+from backups.archive.contents import Contents
+from backups.archive.keys import KeyEncryptionKey, Keyring
+from backups.exceptions import ArchiveError, KeyUnavailable
+
+FORMAT = 1
+ENVELOPE_MAGIC = 0x184D2A50
+SEALED_MAGIC = 0x184D2A51
+DIGEST_MAGIC = 0x184D2A52
+SKIPPABLE = struct.Struct("<II")
+MAX_BODY_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What can be read of a manifest without any key."""
+
+    backup: UUID
+    label: str
+    cipher: str
+    key_id: str = ""
+    wrapped_key: bytes = b""
+
+    @property
+    def encrypted(self) -> bool:
+        return self.cipher != Unencrypted.name
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A decoded manifest."""
+
+    envelope: Envelope
+    # Identity and facts, as JSON; docs/format.md lists the fields.
+    about: Mapping[str, Any]
+    contents: Contents
+
+
+def seal_manifest(
+    envelope: Envelope, about: Mapping[str, Any], contents: Contents, cipher: Cipher
+) -> bytes:
+    """Return the bytes of a manifest."""
+    text = json.dumps({"about": about, "contents": contents.as_json()}, separators=(",", ":"))
+    body = compress(text.encode(), 3)
+    if envelope.encrypted:
+        body = _skippable(SEALED_MAGIC, cipher.seal(Part.MANIFEST, 0, body, envelope.backup.bytes))
+    return _wrap(envelope, body)
+
+
+def read_envelope(blob: bytes) -> Envelope:
+    """Check the digest and return what can be read without a key."""
+    return _parse_envelope(_split(blob)[0])
+
+
+def rewrap(blob: bytes, keyring: Keyring) -> bytes | None:
+    """Return the manifest under the keyring's current key; None when it already is.
+
+    The data key and the body stay as they are, so no pack is touched.
+    """
+    envelope_bytes, body = _split(blob)
+    envelope = _parse_envelope(envelope_bytes)
+    if not envelope.encrypted or envelope.key_id == keyring.current.id:
+        return None
+    data_key = keyring.find(envelope.key_id).unwrap(envelope.wrapped_key, envelope.backup)
+    return _wrap(new_envelope(envelope.backup, envelope.label, data_key, keyring.current), body)
+
+
+def new_envelope(
+    backup: UUID, label: str, data_key: bytes, key: KeyEncryptionKey | None
+) -> Envelope:
+    """Return the envelope of a backup; without a key, of an unencrypted one."""
+    if key is None:
+        return Envelope(backup, label, Unencrypted.name)
+    return Envelope(backup, label, AesGcm.name, key.id, key.wrap(data_key, backup))
+
+
+def cipher_of(envelope: Envelope, keyring: Keyring | None) -> Cipher:
+    """Return what opens the packs; KeyUnavailable names the key that is missing."""
+    if envelope.cipher == Unencrypted.name:
+        return Unencrypted()
+    if envelope.cipher != AesGcm.name:
+        raise ArchiveError(f"{envelope.label} uses cipher {envelope.cipher!r}, unknown here")
+    if keyring is None:
+        raise KeyUnavailable(f"{envelope.label} is encrypted under key {envelope.key_id}")
+    key = keyring.find(envelope.key_id)
+    return AesGcm(key.unwrap(envelope.wrapped_key, envelope.backup))
+
+
+def open_manifest(blob: bytes, keyring: Keyring | None) -> tuple[Manifest, Cipher]:
+    """Decode a manifest whole; ArchiveError when any bit of it is not as it was written."""
+    envelope_bytes, body = _split(blob)
+    envelope = _parse_envelope(envelope_bytes)
+    cipher = cipher_of(envelope, keyring)
+    if envelope.encrypted:
+        sealed, rest = _take(body, SEALED_MAGIC)
+        if rest:
+            raise ArchiveError("manifest has bytes behind its sealed body")
+        body = cipher.open(Part.MANIFEST, 0, sealed, envelope.backup.bytes)
+    try:
+        fields = json.loads(decompress(body, limit=MAX_BODY_BYTES))
+        about, contents = fields["about"], Contents.from_json(fields["contents"])
+        if about["uuid"] != str(envelope.backup) or about["label"] != envelope.label:
+            raise ArchiveError("manifest's envelope and body name different backups")
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ArchiveError(f"manifest cannot be decoded: {exc!r}") from None
+    return Manifest(envelope, about, contents), cipher
+
+
+def _wrap(envelope: Envelope, body: bytes) -> bytes:
+    fields = {
+        "mooring": "manifest",
+        "format": FORMAT,
+        "backup": str(envelope.backup),
+        "label": envelope.label,
+        "cipher": envelope.cipher,
+        "key_id": envelope.key_id,
+        "wrapped_key": base64.b64encode(envelope.wrapped_key).decode(),
+    }
+    front = _skippable(ENVELOPE_MAGIC, json.dumps(fields, sort_keys=True).encode()) + body
+    return front + _skippable(DIGEST_MAGIC, hashlib.sha256(front).digest())
+
+
+def _split(blob: bytes) -> tuple[bytes, bytes]:
+    """Check the digest at the end and return envelope and body."""
+    tail = SKIPPABLE.size + hashlib.sha256().digest_size
+    front, end = blob[:-tail], blob[-tail:]
+    digest, _ = _take(end, DIGEST_MAGIC)
+    if digest != hashlib.sha256(front).digest():
+        raise ArchiveError("manifest is damaged: it does not match its digest")
+    return _take(front, ENVELOPE_MAGIC)
+
+
+def _parse_envelope(text: bytes) -> Envelope:
+    try:
+        fields = json.loads(text)
+        if fields["mooring"] != "manifest" or fields["format"] != FORMAT:
+            raise ArchiveError(
+                f"manifest has format {fields['format']}, this version reads format {FORMAT}",
+                hint="Read it with the version of Mooring that wrote it, or a newer one.",
+            )
+        return Envelope(
+            UUID(fields["backup"]),
+            str(fields["label"]),
+            str(fields["cipher"]),
+            str(fields["key_id"]),
+            base64.b64decode(fields["wrapped_key"], validate=True),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as exc:
+        raise ArchiveError(f"manifest's envelope cannot be decoded: {exc!r}") from None
+
+
+def _skippable(magic: int, content: bytes) -> bytes:
+    return SKIPPABLE.pack(magic, len(content)) + content
+
+
+def _take(blob: bytes, magic: int) -> tuple[bytes, bytes]:
+    """Return the content of the skippable frame ``blob`` begins with, and what follows it."""
+    if len(blob) < SKIPPABLE.size:
+        raise ArchiveError("manifest is cut off")
+    found, length = SKIPPABLE.unpack_from(blob)
+    end = SKIPPABLE.size + length
+    if found != magic or end > len(blob):
+        raise ArchiveError("manifest is damaged or not one")
+    return blob[SKIPPABLE.size : end], blob[end:]

@@ -1,0 +1,17 @@
+"""How far is it? Plain numbers that one thread writes and any thread may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Meter:
+    """Progress of bytes through an archive. None is unknown."""
+
+    raw_bytes: int = 0
+    raw_bytes_total: int | None = None
+    stored_bytes: int = 0
+    files_done: int = 0
+    files_total: int | None = None
+    current_file: str = ""

@@ -1,0 +1,77 @@
+"""How is a stored backup read: its manifest, its packs' indexes, its frames?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backups.archive.frames import Frame, open_frame
+from backups.archive.keys import Keyring
+from backups.archive.layout import manifest_name
+from backups.archive.manifest import Manifest, open_manifest
+from backups.archive.packs import (
+    HEADER,
+    TRAILER,
+    FramePlace,
+    PackIndex,
+    check_header,
+    pack_name,
+    parse_footer,
+    parse_trailer,
+)
+from backups.exceptions import ArchiveError
+from backups.repositories.base import ObjectStore
+
+
+class BackupReader:
+    """One copy of one backup, opened. Its methods may be called from many threads."""
+
+    def __init__(self, store: ObjectStore, folder: str, keyring: Keyring | None) -> None:
+        self.store, self.folder = store, folder
+        blob = store.read(manifest_name(folder))
+        self.manifest_bytes = len(blob)
+        self.manifest: Manifest
+        self.manifest, self.cipher = open_manifest(blob, keyring)
+        self.backup = self.manifest.envelope.backup
+
+    def pack_object(self, number: int) -> str:
+        return f"{self.folder}/{pack_name(number)}"
+
+    def read_index(self, number: int) -> PackIndex:
+        """Read a pack's header and footer, and hold them against the manifest."""
+        name = self.pack_object(number)
+        listed = self.manifest.contents.packs[number - 1]
+        size = self.store.size(name)
+        if size != listed.stored_bytes:
+            raise ArchiveError(f"{name} is {size} bytes, the manifest says {listed.stored_bytes}")
+        header = self.store.read(name, 0, HEADER.size)
+        check_header(header, number, backup=self.backup, cipher=self.cipher)
+        trailer = self.store.read(name, size - TRAILER.size, TRAILER.size)
+        offset, length = parse_trailer(trailer, size)
+        sealed = self.store.read(name, offset, length)
+        index = parse_footer(sealed, number, offset, header=header, cipher=self.cipher)
+        numbers = [place.number for place in index.frames]
+        if numbers != list(range(listed.first_frame, listed.first_frame + listed.frames)):
+            raise ArchiveError(f"{name} does not hold the frames the manifest says")
+        return index
+
+    def read_frame(self, pack: int, place: FramePlace) -> Frame:
+        """Read, unseal and decompress one frame, and hold it against the index."""
+        stored = self.store.read(self.pack_object(pack), place.offset, place.stored_bytes)
+        return self.open_frame(stored, place)
+
+    def open_frame(self, stored: bytes, place: FramePlace) -> Frame:
+        """Unseal and decompress a frame's stored bytes, and hold it against the index."""
+        frame = self.open_frame_alone(stored)
+        if frame.number != place.number or frame.extents != place.extents:
+            raise ArchiveError(f"frame {place.number} is not the one its pack's index lists")
+        return frame
+
+    def open_frame_alone(self, stored: bytes) -> Frame:
+        """Unseal and decompress a frame where no index is at hand to hold it against."""
+        return open_frame(stored, backup=self.backup, cipher=self.cipher)
+
+    def phase_bounds(self) -> Iterator[tuple[int, int]]:
+        """Yield first and past-the-last frame number of each phase, in order."""
+        contents = self.manifest.contents
+        total = sum(pack.frames for pack in contents.packs)
+        yield from zip(contents.phases, [*contents.phases[1:], total], strict=True)

@@ -1,0 +1,186 @@
+"""Do the stored bytes of a backup match what was written? If not: which pack, where, which files?
+
+Every pack is read once from end to end: its SHA-256 is compared, its index opened, every
+frame unsealed and decompressed, and the extents of every file added up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from backups.archive.frames import HEADER as FRAME_HEADER
+from backups.archive.frames import Frame, parse_header
+from backups.archive.meter import Meter
+from backups.archive.packs import HEADER, FramePlace, PackIndex
+from backups.archive.reader import BackupReader
+from backups.exceptions import ArchiveError, RepositoryError
+
+FRAMES_IN_FLIGHT_PER_THREAD = 3
+READ_BYTES = 4 * 1024 * 1024
+# A damaged disk can damage everything; the report stays readable.
+MAX_DAMAGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing that is not as it was written."""
+
+    object: str
+    # Byte offset in the object; None where the whole of it is meant.
+    offset: int | None
+    files: tuple[str, ...]
+    problem: str
+
+    def __str__(self) -> str:
+        where = self.object if self.offset is None else f"{self.object} at byte {self.offset}"
+        files = f" (holds {', '.join(self.files[:3])})" if self.files else ""
+        return f"{where}: {self.problem}{files}"
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What a verify read and what it found."""
+
+    packs: int = 0
+    frames: int = 0
+    files: int = 0
+    damages: list[Damage] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return not self.damages
+
+
+def verify(
+    reader: BackupReader, *, threads: int, check: Callable[[], None], meter: Meter
+) -> VerifyReport:
+    """Read all of a backup. Damage is reported, not raised; what ``check`` raises comes through."""
+    contents = reader.manifest.contents
+    meter.raw_bytes_total = contents.raw_bytes
+    meter.files_total = len(contents.files)
+    run = _Verification(reader, check, meter, threads)
+    with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
+        for pack in contents.packs:
+            run.verify_pack(pool, pack.number)
+    run.compare_files()
+    return run.report
+
+
+class _Verification:
+    def __init__(
+        self, reader: BackupReader, check: Callable[[], None], meter: Meter, threads: int
+    ) -> None:
+        self.report = VerifyReport()
+        self._reader, self._check, self._meter = reader, check, meter
+        self._in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
+        self._paths = {file.number: file.path for file in reader.manifest.contents.files}
+        self._found: Counter[int] = Counter()
+
+    def verify_pack(self, pool: ThreadPoolExecutor, number: int) -> None:
+        listed = self._reader.manifest.contents.packs[number - 1]
+        name = self._reader.pack_object(number)
+        self._meter.current_file = name
+        digest = hashlib.sha256()
+        try:
+            places = self._places(number, name, listed.stored_bytes)
+            self._open_frames(pool, number, places, digest.update)
+        except RepositoryError as exc:
+            self._damage(Damage(name, None, (), str(exc)))
+        else:
+            if digest.hexdigest() != listed.sha256:
+                self._damage(Damage(name, None, (), "its SHA-256 is not the manifest's"))
+        self.report.packs += 1
+
+    def compare_files(self) -> None:
+        """After the last pack: is every byte of every file there?"""
+        for file in self._reader.manifest.contents.files:
+            found = self._found[file.number]
+            if found == file.written_bytes:
+                self.report.files += 1
+                self._meter.files_done += 1
+            else:
+                problem = f"{found} of {file.written_bytes} bytes are there and whole"
+                self._damage(Damage(file.path, None, (), problem))
+
+    def _places(self, number: int, name: str, stored_bytes: int) -> PackIndex:
+        """Return the index, or where it is damaged what the frames say of themselves."""
+        try:
+            return self._reader.read_index(number)
+        except ArchiveError as exc:
+            self._damage(Damage(name, None, (), str(exc)))
+        return PackIndex(number, list(self._walk(name, stored_bytes)))
+
+    def _walk(self, name: str, stored_bytes: int) -> Iterator[FramePlace]:
+        offset = HEADER.size
+        size = min(stored_bytes, self._reader.store.size(name))
+        while offset + FRAME_HEADER.size <= size:
+            blob = self._reader.store.read(name, offset, FRAME_HEADER.size)
+            try:
+                header = parse_header(blob)
+            except ArchiveError:
+                return
+            length = FRAME_HEADER.size + header.sealed_bytes
+            if offset + length > size:
+                return
+            yield FramePlace(header.number, offset, length, header.raw_bytes, [])
+            offset += length
+
+    def _open_frames(
+        self,
+        pool: ThreadPoolExecutor,
+        number: int,
+        index: PackIndex,
+        hash_bytes: Callable[[bytes], None],
+    ) -> None:
+        """Read the pack front to back: each frame goes to the pool, every byte to the hash."""
+        name = self._reader.pack_object(number)
+        running: deque[tuple[FramePlace, Future[Frame]]] = deque()
+        position = 0
+        for place in index.frames:
+            self._check()
+            self._hash_range(name, position, place.offset, hash_bytes)
+            stored = self._reader.store.read(name, place.offset, place.stored_bytes)
+            if len(running) >= self._in_flight:
+                self._account(name, *running.popleft())
+            running.append((place, pool.submit(self._open, stored, place)))
+            hash_bytes(stored)
+            position = place.offset + place.stored_bytes
+        self._hash_range(name, position, self._reader.store.size(name), hash_bytes)
+        while running:
+            self._account(name, *running.popleft())
+
+    def _open(self, stored: bytes, place: FramePlace) -> Frame:
+        if place.extents:
+            return self._reader.open_frame(stored, place)
+        # The index is damaged, and reported: the frame is held against itself alone.
+        return self._reader.open_frame_alone(stored)
+
+    def _hash_range(
+        self, name: str, start: int, end: int, hash_bytes: Callable[[bytes], None]
+    ) -> None:
+        while start < end:
+            self._check()
+            chunk = self._reader.store.read(name, start, min(READ_BYTES, end - start))
+            hash_bytes(chunk)
+            start += len(chunk)
+
+    def _account(self, name: str, place: FramePlace, opened: Future[Frame]) -> None:
+        try:
+            frame = opened.result()
+        except ArchiveError as exc:
+            files = {extent.file for extent in place.extents}
+            paths = tuple(sorted(self._paths.get(file, f"file {file}") for file in files))
+            self._damage(Damage(name, place.offset, paths, str(exc)))
+            return
+        self.report.frames += 1
+        for extent in frame.extents:
+            self._found[extent.file] += extent.length
+            self._meter.raw_bytes += extent.length
+
+    def _damage(self, damage: Damage) -> None:
+        if len(self.report.damages) < MAX_DAMAGES:
+            self.report.damages.append(damage)

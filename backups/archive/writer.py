@@ -1,0 +1,204 @@
+"""Records in, packs out: how does a backup become durable at the speed of all cores?
+
+    caller's thread     cuts records into frames of up to 4 MiB
+    pool of threads     compresses and seals each frame
+    sink thread         puts frames in order into packs, and hashes them
+    finisher thread     makes full packs durable while the next one is being written
+
+Memory is bounded: frames in flight times frame size, whatever the size of the instance.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from uuid import UUID
+
+from backups.archive.cipher import Cipher
+from backups.archive.contents import Contents, StoredFile, is_safe_path
+from backups.archive.frames import MAX_EXTENTS, MAX_RAW_BYTES, Extent, build_frame
+from backups.archive.meter import Meter
+from backups.archive.pace import Pace
+from backups.archive.pack_writer import BuiltFrame, PackSink
+from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, Record
+from backups.exceptions import ArchiveError
+from backups.repositories.base import ObjectStore
+
+# Enough that the pool never waits for the reader, few enough to stay small in memory.
+FRAMES_IN_FLIGHT_PER_THREAD = 3
+
+
+class ArchiveWriter:
+    """Writes one backup into one or several stores at once.
+
+    ``check`` is called between frames and before a pack appears; it raises when the job has
+    to end. After any error call ``abort``; what was written so far is then incomplete and
+    belongs to nobody.
+    """
+
+    def __init__(
+        self,
+        stores: Sequence[ObjectStore],
+        folder: str,
+        *,
+        backup: UUID,
+        cipher: Cipher,
+        threads: int,
+        level: int,
+        check: Callable[[], None],
+        meter: Meter,
+        pace: Pace,
+    ) -> None:
+        self._backup, self._cipher, self._level = backup, cipher, level
+        self._check, self._meter, self._pace = check, meter, pace
+        self._files = _FileTable()
+        self._phases = [0]
+        self._next_frame = 0
+        self._extents: list[Extent] = []
+        self._pieces: list[memoryview] = []
+        self._gathered = 0
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="frame")
+        self._places = threading.Semaphore(threads * FRAMES_IN_FLIGHT_PER_THREAD + 2)
+        self._built: queue.Queue[Future[BuiltFrame] | None] = queue.Queue()
+        self._failure: BaseException | None = None
+        self._sink = PackSink(stores, folder, backup=backup, cipher=cipher, check=check)
+        self._sink_thread = threading.Thread(target=self._drain, name="pack", daemon=True)
+        self._sink_thread.start()
+
+    def write(self, record: Record) -> None:
+        """Take one record; blocks while the stores are slower than the engine."""
+        match record:
+            case Data():
+                self._gather(record)
+            case FileOpened():
+                self._files.open(record)
+                self._meter.current_file = record.path
+            case FileClosed():
+                self._files.close(record)
+                self._meter.files_done += 1
+            case PhaseStarted():
+                self._flush()
+                if self._phases[-1] != self._next_frame:
+                    self._phases.append(self._next_frame)
+
+    def finish(self) -> Contents:
+        """Write what is left and return what was written, every pack durable."""
+        self._flush()
+        self._built.put(None)
+        self._sink_thread.join()
+        self._pool.shutdown()
+        self._raise_failure()
+        packs = self._sink.finish()
+        return Contents(self._files.stored(self._sink.pack_ranges), packs, tuple(self._phases))
+
+    def abort(self) -> None:
+        """Stop all threads and drop the unfinished pack. May follow anything."""
+        self._failure = self._failure or ArchiveError("aborted")
+        self._pool.shutdown(cancel_futures=True)
+        self._built.put(None)
+        self._sink_thread.join()
+        self._sink.abort()
+
+    def _gather(self, piece: Data) -> None:
+        self._files.add(piece)
+        offset, rest = piece.offset, piece.payload
+        while rest:
+            part = rest[: MAX_RAW_BYTES - self._gathered]
+            rest = rest[len(part) :]
+            self._extents.append(Extent(piece.file, offset, len(part)))
+            self._pieces.append(part)
+            self._gathered += len(part)
+            offset += len(part)
+            if self._gathered == MAX_RAW_BYTES or len(self._extents) == MAX_EXTENTS:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Hand the gathered frame to the pool, waiting for a place in flight."""
+        if not self._extents:
+            return
+        self._check()
+        self._pace.spend(self._gathered, self._check)
+        while not self._places.acquire(timeout=0.5):
+            self._raise_failure()
+            self._check()
+        self._raise_failure()
+        future = self._pool.submit(self._build, self._next_frame, self._extents, self._pieces)
+        self._built.put(future)
+        self._next_frame += 1
+        self._extents, self._pieces, self._gathered = [], [], 0
+
+    def _build(self, number: int, extents: list[Extent], pieces: list[memoryview]) -> BuiltFrame:
+        stored = build_frame(
+            number,
+            extents,
+            pieces,
+            backup=self._backup,
+            cipher=self._cipher,
+            level=self._level,
+        )
+        paths = {extent.file: self._files.path(extent.file) for extent in extents}
+        return BuiltFrame(number, extents, stored, paths)
+
+    def _drain(self) -> None:
+        """Sink thread: frames are built in any order and stored in theirs."""
+        while (future := self._built.get()) is not None:
+            try:
+                if self._failure is None:
+                    frame = future.result()
+                    self._sink.put(frame)
+                    self._meter.raw_bytes += sum(extent.length for extent in frame.extents)
+                    self._meter.stored_bytes += len(frame.stored)
+            except BaseException as exc:
+                # Kept for the caller's thread, which is the one that can end the job.
+                self._failure = self._failure or exc
+            finally:
+                self._places.release()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+class _FileTable:
+    """The files seen so far, and whether each of them ended."""
+
+    def __init__(self) -> None:
+        self._paths: dict[int, str] = {}
+        self._sizes: dict[int, int] = {}
+        self._written: dict[int, int] = {}
+
+    def open(self, record: FileOpened) -> None:
+        if record.file in self._paths or not is_safe_path(record.path):
+            raise ArchiveError(f"engine opened file {record.path!r} twice or outside")
+        self._paths[record.file] = record.path
+        self._written[record.file] = 0
+
+    def add(self, piece: Data) -> None:
+        if piece.file not in self._paths or piece.file in self._sizes:
+            raise ArchiveError(f"engine sent bytes of file {piece.file}, which is not open")
+        self._written[piece.file] += len(piece.payload)
+
+    def close(self, record: FileClosed) -> None:
+        if record.file not in self._paths or record.file in self._sizes:
+            raise ArchiveError(f"engine closed file {record.file}, which is not open")
+        self._sizes[record.file] = record.size
+
+    def path(self, file: int) -> str:
+        return self._paths[file]
+
+    def stored(self, pack_ranges: dict[int, tuple[int, int]]) -> tuple[StoredFile, ...]:
+        if unfinished := self._paths.keys() - self._sizes.keys():
+            names = sorted(self._paths[file] for file in unfinished)
+            raise ArchiveError(f"engine never finished {names[0]} ({len(names)} files in all)")
+        return tuple(
+            StoredFile(
+                number,
+                path,
+                self._sizes[number],
+                self._written[number],
+                *pack_ranges.get(number, (0, 0)),
+            )
+            for number, path in self._paths.items()
+        )

@@ -1,0 +1,133 @@
+"""Which tool can back up and restore which server?
+
+Pure: versions in, rulings out. The rule for mariadb-backup: it comes with the server and
+understands the redo log and the DDL log of its own series, so tool and server must be of
+one series (10.11, 11.4 …), and the tool must not be the older of the two. A restore needs
+the same of the server that is started on the files. A server that is not known is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from backups.checks import Verdict
+
+MARIADB, MYSQL = "mariadb", "mysql"
+OLDEST_SERIES = (10, 6)
+# Later majors are let through with a warning: nobody has seen them work.
+NEWEST_MAJOR = 12
+LONG_TERM = frozenset({(10, 6), (10, 11), (11, 4), (11, 8), (12, 3)})
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+# They answer like MySQL and are something else.
+_IMPOSTORS = ("tidb", "oceanbase", "vitess", "proxysql", "singlestore")
+
+
+class Version(NamedTuple):
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+    @property
+    def series(self) -> tuple[int, int]:
+        return self.major, self.minor
+
+    @property
+    def series_name(self) -> str:
+        """The series as people say it: ``10.11 LTS``, ``11.7 rolling``."""
+        term = "LTS" if self.series in LONG_TERM else "rolling"
+        return f"{self.major}.{self.minor} {term}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """Whether it goes, why, and what to do where it does not."""
+
+    verdict: Verdict
+    reason: str
+    hint: str = ""
+
+
+def parse_version(text: str) -> Version | None:
+    """Read the first three-part number in ``text``; None where there is none."""
+    found = _VERSION.search(text)
+    return Version(*map(int, found.groups())) if found else None
+
+
+def decide_flavour(version: str, comment: str) -> str:
+    """Return whose server answers with these; blank when it is nobody's we know."""
+    said = f"{version} {comment}".lower()
+    if parse_version(version) is None or any(name in said for name in _IMPOSTORS):
+        return ""
+    return MARIADB if "mariadb" in said else MYSQL
+
+
+def can_back_up(engine: str, flavour: str, version: Version | None) -> Ruling:
+    """Decide whether ``engine`` can copy such a server at all."""
+    if engine != "mariadb_backup":
+        return Ruling(Verdict.FAILED, f"there is no engine called {engine}")
+    if flavour == MYSQL:
+        return Ruling(
+            Verdict.FAILED,
+            f"mariadb-backup cannot copy MySQL {version or ''}".rstrip(),
+            "MySQL needs another engine; this version of Mooring has none for it yet.",
+        )
+    if flavour != MARIADB or version is None:
+        return Ruling(
+            Verdict.FAILED,
+            "this is neither MariaDB nor MySQL",
+            "Point the instance at the database server itself, not at a proxy.",
+        )
+    return _mariadb_ruling(version)
+
+
+def _mariadb_ruling(version: Version) -> Ruling:
+    if version.series < OLDEST_SERIES:
+        oldest = ".".join(map(str, OLDEST_SERIES))
+        return Ruling(
+            Verdict.FAILED,
+            f"MariaDB {version} is too old; mariadb-backup is used from {oldest} on",
+            "Upgrade the server: its series is no longer maintained.",
+        )
+    if version.major > NEWEST_MAJOR:
+        return Ruling(
+            Verdict.WARNING,
+            f"MariaDB {version} ({version.series_name}) is newer than this version of Mooring",
+            "Run a restore test of the first backup before you rely on it.",
+        )
+    return Ruling(Verdict.OK, f"MariaDB {version} ({version.series_name})")
+
+
+def can_copy_with(tool: Version, server: Version) -> Ruling:
+    """Decide whether this release of mariadb-backup can copy this MariaDB server."""
+    return _matched("mariadb-backup", tool, "the server", server)
+
+
+def can_prepare_with(tool: Version, taken_with: Version) -> Ruling:
+    """Decide whether this release of mariadb-backup can prepare a backup another one took."""
+    return _matched("mariadb-backup", tool, "the tool that took the backup", taken_with)
+
+
+def can_start_on(server: Version, backup_of: Version) -> Ruling:
+    """Decide whether this MariaDB server can be started on a restored backup of another."""
+    return _matched("the server", server, "the server that was backed up", backup_of)
+
+
+def _matched(user: str, used: Version, other: str, origin: Version) -> Ruling:
+    if used.series != origin.series:
+        return Ruling(
+            Verdict.FAILED,
+            f"{user} is {used}, {other} is {origin}: they must be of one series",
+            f"Install {user.removeprefix('the ')} {origin.major}.{origin.minor} on this host.",
+        )
+    if used.patch < origin.patch:
+        return Ruling(
+            Verdict.FAILED,
+            f"{user} is {used}, older than {other}, {origin}",
+            f"Upgrade {user.removeprefix('the ')} to {origin} or later in its series.",
+        )
+    return Ruling(Verdict.OK, f"{user} {used} fits {other}, {origin}")

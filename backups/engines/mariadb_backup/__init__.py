@@ -1,0 +1,21 @@
+"""The engine for MariaDB: its own mariadb-backup, whose stream is taken apart as it comes."""
+
+from __future__ import annotations
+
+from backups.engines.mariadb_backup.command import (
+    TOOL,
+    parse_tool_version,
+    prepare_argv,
+    tool_version_argv,
+)
+from backups.engines.mariadb_backup.engine import MariadbBackup
+from backups.engines.mariadb_backup.errors import check_prepare
+
+__all__ = [
+    "TOOL",
+    "MariadbBackup",
+    "check_prepare",
+    "parse_tool_version",
+    "prepare_argv",
+    "tool_version_argv",
+]

@@ -1,0 +1,66 @@
+"""With which words and settings is mariadb-backup called?
+
+Nothing secret is in an argv or the environment: user and password are in a settings file.
+That file is read instead of the host's own (``--defaults-file``), so a stray option on the
+host changes nothing. The tool asks the server itself for its data directory, its InnoDB and
+Aria folders and its plugins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from backups.engines.base import Login
+
+TOOL = "mariadb-backup"
+# The name of the settings file, as runners know secret files.
+SETTINGS = "settings"
+
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+_VERSION = re.compile(r"based on MariaDB server (\d+\.\d+\.\d+)")
+
+
+def build_settings(login: Login) -> str:
+    """Return the settings file that logs in to an instance."""
+    fields = {"user": login.user, "password": login.password}
+    if login.socket:
+        fields |= {"socket": login.socket, "protocol": "socket"}
+    else:
+        # Or "localhost" would mean a socket of the client's choice.
+        fields |= {"host": login.host, "port": str(login.port), "protocol": "tcp"}
+    lines = [f'{name}="{value.translate(_ESCAPES)}"' for name, value in fields.items()]
+    # Every series reads this group; some not the one named mariadb-backup.
+    return "\n".join(["[mariabackup]", *lines, ""])
+
+
+def backup_argv(*, threads: int) -> list[str]:
+    """Return the command that streams a full copy to stdout."""
+    return [
+        TOOL,
+        # Understood only as the first option.
+        f"--defaults-file={{{SETTINGS}}}",
+        "--backup",
+        "--stream=mbstream",
+        f"--parallel={threads}",
+        # Asked for and not used: everything goes into the stream.
+        "--target-dir=/tmp",
+    ]
+
+
+def prepare_argv(target: str | PurePosixPath, *, memory_bytes: int | None = None) -> list[str]:
+    """Return the command that makes a restored copy consistent, in its place."""
+    argv = [TOOL, "--no-defaults", "--prepare", f"--target-dir={target}"]
+    return [*argv, *([f"--use-memory={memory_bytes}"] if memory_bytes else [])]
+
+
+def tool_version_argv() -> Sequence[str]:
+    """Return the command whose output names the tool's version, on either of its outputs."""
+    return (TOOL, "--no-defaults", "--version")
+
+
+def parse_tool_version(said: str) -> str:
+    """Return the version as in ``10.11.19``, or an empty string where none is named."""
+    match = _VERSION.search(said)
+    return match[1] if match else ""

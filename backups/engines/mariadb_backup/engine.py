@@ -1,0 +1,165 @@
+"""How does mariadb-backup make a copy?
+
+Thin: the words are in ``command``, the stream in ``mbstream``, the log in ``log``, the facts
+in ``metadata``. A copy counts when the tool exited with 0, said last that it completed,
+its stream is whole, and its metadata makes sense; any three of the four are not enough.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar, cast
+
+from backups.archive.records import Record
+from backups.engines.base import CopyFacts, CopyObserver, Login
+from backups.engines.mariadb_backup.chunks import StreamCut
+from backups.engines.mariadb_backup.command import (
+    SETTINGS,
+    TOOL,
+    backup_argv,
+    build_settings,
+    prepare_argv,
+)
+from backups.engines.mariadb_backup.errors import build_error, check_prepare
+from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, StageEnded, StageStarted
+from backups.engines.mariadb_backup.mbstream import read_records
+from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
+from backups.exceptions import EngineError
+from backups.runners.base import Runner, RunningCommand
+
+# A line of the log longer than this is cut into several.
+LINE_BYTES = 1 << 16
+# What the runner may need to recognise its own trouble.
+FIRST_LINES = 20
+
+
+class MariadbBackup:
+    """Copies an instance of MariaDB with its own tool, on the instance's host."""
+
+    name: ClassVar[str] = "mariadb_backup"
+    stages: ClassVar[tuple[str, ...]] = STAGES
+
+    @contextlib.contextmanager
+    def copy(
+        self, login: Login, runner: Runner, observer: CopyObserver, *, threads: int
+    ) -> Iterator[MariadbCopy]:
+        settings = {SETTINGS: build_settings(login)}
+        argv = backup_argv(threads=threads)
+        with runner.start(argv, secret_files=settings) as command:
+            listener = _Listener(command, observer, LogReader([login.password]))
+            try:
+                yield MariadbCopy(runner, argv, command, listener)
+            finally:
+                command.stop()
+                listener.join()
+
+    def prepare_argv(self, target: Path) -> list[str]:
+        return prepare_argv(str(target))
+
+    def check_prepare(self, exit_code: int, said: str) -> None:
+        check_prepare(exit_code, said)
+
+
+class MariadbCopy:
+    """A copy in progress."""
+
+    def __init__(
+        self, runner: Runner, argv: list[str], command: RunningCommand, listener: _Listener
+    ) -> None:
+        self._runner, self._argv = runner, argv
+        self._command, self._listener = command, listener
+        self._metadata = MetadataCollector()
+        self._whole = False
+        self.process: tuple[int, float] | None = command.process
+
+    def records(self) -> Iterator[Record]:
+        try:
+            yield from self._metadata.watch(read_records(self._command.stdout))
+        except StreamCut as exc:
+            # The tool has ended, and knows better than its stream why.
+            self._raise_failure(str(exc))
+            raise
+        except EngineError:
+            self.stop()
+            raise
+        self._whole = True
+        self._check_end()
+
+    def facts(self) -> CopyFacts:
+        if not self._whole:
+            raise EngineError("the engine's stream was not read to its end")
+        self._check_end()
+        facts = parse_facts(self._metadata.texts())
+        return replace(facts, lock_time=self._listener.log.lock_time)
+
+    def stop(self) -> None:
+        self._command.stop()
+
+    def _check_end(self) -> None:
+        self._raise_failure()
+        if not self._listener.log.completed:
+            raise EngineError(
+                f"{TOOL} did not say that it completed: {self._listener.log.last}",
+                hint="Read the job's log; do not trust this copy.",
+            )
+
+    def _raise_failure(self, otherwise: str = "") -> None:
+        """Raise what the tool, or the way to its host, has to say of its end, if it failed."""
+        exit_code = self._command.wait()
+        self._listener.join()
+        if self._listener.failure is not None:
+            raise self._listener.failure
+        if not exit_code:
+            return
+        said = "\n".join(self._listener.first_lines)
+        raise self._runner.failure(self._argv, exit_code, said) or build_error(
+            exit_code, self._listener.log, otherwise=otherwise
+        )
+
+
+class _Listener:
+    """Reads the tool's log in a thread and tells the observer."""
+
+    def __init__(self, command: RunningCommand, observer: CopyObserver, log: LogReader) -> None:
+        self.log = log
+        self.first_lines: list[str] = []
+        # What the observer raised: the log is read to its end all the same, or the tool waits.
+        self.failure: Exception | None = None
+        self._observer = observer
+        self._source = io.BufferedReader(cast(io.RawIOBase, command.stderr), LINE_BYTES)
+        self._thread = threading.Thread(target=self._listen, name="engine-log", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _listen(self) -> None:
+        while line := self._source.readline(LINE_BYTES):
+            text = line.decode("utf-8", errors="replace").rstrip("\r\n")
+            if len(self.first_lines) < FIRST_LINES:
+                self.first_lines.append(text)
+            events = self.log.feed(text, time.monotonic())
+            try:
+                for event in events:
+                    self._tell(event)
+            except Exception as exc:
+                self.failure = self.failure or exc
+        # The pipe belongs to the command, which closes it.
+        self._source.detach()
+
+    def _tell(self, event: LogLine | StageStarted | StageEnded) -> None:
+        now = datetime.now(UTC)
+        match event:
+            case LogLine(text, level):
+                self._observer.log(TOOL, text, level)
+            case StageStarted(name):
+                self._observer.stage_started(name, now)
+            case StageEnded(name, lock_time, detail):
+                self._observer.stage_ended(name, now, lock_time=lock_time, detail=detail)

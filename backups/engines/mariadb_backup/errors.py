@@ -1,0 +1,85 @@
+"""What went wrong in the tool, in one sentence, and what is there to do about it?"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+
+from backups.engines.mariadb_backup.command import TOOL
+from backups.engines.mariadb_backup.log import LogReader
+from backups.exceptions import EngineError
+
+# Sign in what the tool said, in lower case, and what to do. The first that fits is used;
+# ``{0}`` is what the sign's group found.
+_HINTS: Sequence[tuple[str, str]] = (
+    (r"missing required privilege ([a-z ]+) on \*\.\*", "GRANT {0} ON *.* TO the backup user."),
+    (
+        r"you need \(at least one of\) the ([a-z, ]+) privilege",
+        "GRANT one of {0} ON *.* TO the backup user.",
+    ),
+    (r"access denied for user", "Check the user and the password of this instance."),
+    (r"can't connect to|lost connection to", "Check that the server runs and can be reached."),
+    (
+        r"try increasing the innodb_log_file_size|only able to copy log|corrupt log|log block numbers mismatch"
+        r"|redo log .*overwritten",
+        "The redo log went round faster than it could be copied: raise innodb_log_file_size, "
+        "or back up at a quieter time.",
+    ),
+    (
+        r"unsupported server version|redo log before mariadb|redo log was created with"
+        r"|unsupported redo log",
+        f"Install {TOOL} of the same release series as the server.",
+    ),
+    (
+        r"no space left on device|errcode: 28\b",
+        "Free space in the temporary folder of the database host.",
+    ),
+    (
+        r"too many open files|errcode: 24\b",
+        f"Raise the limit of open files for {TOOL}: it opens every table (ulimit -n).",
+    ),
+    (
+        r"page corruption|corrupted page",
+        "A page is damaged on the server's own disk: CHECK TABLE there, and mend it first.",
+    ),
+    (r"permission denied|errcode: 13\b", "Let the runner's user read the data directory."),
+    (r"no such file or directory|errcode: 2\b", "Run it on the host that has the data directory."),
+)
+
+
+def build_error(exit_code: int, log: LogReader, *, otherwise: str = "") -> EngineError:
+    """Say how the tool ended, in its own words where it had any."""
+    why = log.errors[0] if log.errors else otherwise or log.last
+    return EngineError(
+        f"{TOOL} {describe_end(exit_code)}{': ' if why else ''}{why}",
+        hint=find_hint("\n".join(log.errors) or log.last),
+    )
+
+
+def describe_end(exit_code: int) -> str:
+    """Put an exit code into words; below 0 it is a signal."""
+    if exit_code >= 0:
+        return f"exited with {exit_code}"
+    try:
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    except ValueError:
+        return f"was killed by signal {-exit_code}"
+
+
+def find_hint(said: str) -> str:
+    for sign, hint in _HINTS:
+        if match := re.search(sign, said.lower()):
+            return hint.format(*(group.upper() for group in match.groups()))
+    return ""
+
+
+def check_prepare(exit_code: int, stderr: str) -> None:
+    """Raise EngineError unless a prepare ended well and said so last."""
+    log = LogReader()
+    for line in stderr.splitlines():
+        log.feed(line, 0.0)
+    if exit_code:
+        raise build_error(exit_code, log)
+    if not log.completed:
+        raise EngineError(f"{TOOL} --prepare did not say that it completed: {log.last}")

@@ -1,0 +1,166 @@
+"""What do the tool's log lines mean: which sub-operation begins or ends, and what went wrong?
+
+The log has timestamps of one second; a lock is often held for less. So times are taken when
+a line arrives: the caller passes what a monotonic clock showed. The tool writes its log
+unbuffered and we read it as it comes, so the difference is far below a millisecond here,
+and that of the network over ssh.
+
+When what is blocked, on the instance (MariaDB 10.11.19 and 11.8; older tools differ only where
+said):
+
+    BACKUP STAGE START         nothing; waits for running statements
+    BACKUP STAGE FLUSH         new writes to tables that are not transactional
+    BACKUP STAGE BLOCK_DDL     also ALTER, CREATE, DROP …
+    BACKUP STAGE BLOCK_COMMIT  also every commit
+    BACKUP STAGE END           nothing any more
+
+``backup lock`` runs from the request for FLUSH, because even a waiting request holds up new
+writes, to the answer to END: "All tables unlocked". Its detail says for how long commits
+waited. Tools that know no FLUSH ask for BLOCK_COMMIT at once, at "Acquiring BACKUP LOCKS...".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+FILE_COPY = "file copy"
+REDO_COPY = "redo copy"
+BACKUP_LOCK = "backup lock"
+OTHER_FILES = "non-InnoDB files"
+FINISH = "finish"
+# In the order in which they begin.
+STAGES = (FILE_COPY, REDO_COPY, BACKUP_LOCK, OTHER_FILES, FINISH)
+
+END_MARKER = "completed OK!"
+
+# "[00] 2026-01-01 00:00:00 ", "[00] FATAL ERROR: 2026-01-01 00:00:00 ",
+# "2026-01-01 00:00:00 0 [Note] ", or nothing.
+_PREFIX = re.compile(
+    r"(?:\[\d+\] )?(?P<fatal>FATAL ERROR: )?(?:\d{4}-\d\d-\d\d +\d?\d:\d\d:\d\d )?(?:\d+ (?=\[))?"
+)
+_ERROR = re.compile(
+    r"\[ERROR\]|(?:mariabackup: |mariadb-backup: )?(?:fatal )?error\b|failed to\b|was only able\b",
+    re.IGNORECASE,
+)
+_WARNING = re.compile(r"\[Warning\]|(?:mariabackup: )?warning\b|setrlimit failed", re.IGNORECASE)
+# The tool prints the grants of the backup user, and with them the hash of its password.
+_HASH = re.compile(r"(\b(?:PASSWORD|USING) )'[^']*'")
+_PER_FILE = "        ...done"
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageEnded:
+    name: str
+    lock_time: timedelta | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line for people: without the tool's own time, without secrets."""
+
+    text: str
+    level: str
+
+
+Event = StageStarted | StageEnded | LogLine
+
+
+class LogReader:
+    """Reads a log line by line. ``completed`` and ``errors`` tell what it amounted to."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        # One or two characters occur everywhere; hiding them would hide everything.
+        self._secrets = [secret for secret in secrets if len(secret) > 2]
+        self._began: dict[str, float] = {}
+        self._ended: set[str] = set()
+        self._flush_known = False
+        self._commits_blocked_at: float | None = None
+        # How long the instance was locked; None until it is not any more.
+        self.lock_time: timedelta | None = None
+        self.completed = False
+        self.errors: list[str] = []
+        self.last = ""
+
+    def feed(self, line: str, at: float) -> list[Event]:
+        """Take a line that arrived ``at`` seconds on a monotonic clock."""
+        prefix = _PREFIX.match(line)
+        text = self._without_secrets(line[prefix.end() :] if prefix else line).rstrip()
+        if not text.strip() or line.rstrip().endswith(_PER_FILE):
+            return []
+        level = _level(text, fatal=bool(prefix and prefix["fatal"]))
+        if level == "error":
+            self.errors.append(text)
+        self.last = text
+        # Anything said after the marker takes it back.
+        self.completed = text == END_MARKER
+        return [LogLine(text, level), *self._stages(text, at)]
+
+    def _stages(self, text: str, at: float) -> Sequence[Event]:
+        if text.startswith("mariabackup: Starting ") and "parallel data files" in text:
+            return [*self._start(FILE_COPY, at), *self._start(REDO_COPY, at)]
+        if text.startswith("Starting BACKUP STAGE START"):
+            self._flush_known = True
+        elif text.startswith("Starting BACKUP STAGE FLUSH"):
+            return self._lock(at)
+        elif text.startswith("Acquiring BACKUP LOCKS") and not self._flush_known:
+            self._commits_blocked_at = at
+            return self._lock(at)
+        elif text.startswith("Starting BACKUP STAGE BLOCK_COMMIT"):
+            self._commits_blocked_at = at
+        elif text.startswith("Starting to backup non-InnoDB"):
+            return self._start(OTHER_FILES, at)
+        elif text.startswith("Finished backing up non-InnoDB"):
+            return self._end(OTHER_FILES)
+        elif text.endswith("Stopping log copying thread."):
+            return self._end(REDO_COPY)
+        elif text.startswith("All tables unlocked"):
+            return self._unlock(at)
+        elif text == END_MARKER:
+            return [*self._end(REDO_COPY), *self._end(FINISH)]
+        return []
+
+    def _lock(self, at: float) -> Sequence[Event]:
+        return [*self._end(FILE_COPY), *self._start(BACKUP_LOCK, at)]
+
+    def _unlock(self, at: float) -> Sequence[Event]:
+        if BACKUP_LOCK not in self._began:
+            return []
+        self.lock_time = timedelta(seconds=at - self._began[BACKUP_LOCK])
+        detail = ""
+        if self._commits_blocked_at is not None:
+            detail = f"commits waited for {at - self._commits_blocked_at:.3f} s"
+        return [*self._end(BACKUP_LOCK, self.lock_time, detail), *self._start(FINISH, at)]
+
+    def _start(self, name: str, at: float) -> Sequence[Event]:
+        if name in self._began:
+            return []
+        self._began[name] = at
+        return [StageStarted(name)]
+
+    def _end(
+        self, name: str, lock_time: timedelta | None = None, detail: str = ""
+    ) -> Sequence[Event]:
+        if name not in self._began or name in self._ended:
+            return []
+        self._ended.add(name)
+        return [StageEnded(name, lock_time, detail)]
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return _HASH.sub(r"\1'***'", text)
+
+
+def _level(text: str, *, fatal: bool) -> str:
+    if fatal or _ERROR.match(text):
+        return "error"
+    return "warning" if _WARNING.match(text) else "info"

@@ -1,0 +1,110 @@
+"""What do the metadata files of a copy say about it?
+
+The tool writes them into its own stream. Their names changed with MariaDB 11; what is in
+them did not. Facts come from here and not from the log, whose wording changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from backups.archive.records import Data, FileOpened, FileRemoved, FileRenamed, Record
+from backups.engines.base import CopyFacts
+from backups.exceptions import EngineError
+
+# Name from MariaDB 11 on, name before.
+CHECKPOINTS = ("mariadb_backup_checkpoints", "xtrabackup_checkpoints")
+SUMMARY = ("mariadb_backup_info", "xtrabackup_info")
+BINLOG = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
+NAMES = frozenset((*CHECKPOINTS, *SUMMARY, *BINLOG))
+# None of them has ever been a thousandth of this; more is not metadata.
+MOST_BYTES = 1 << 20
+
+# What of the files is kept in CopyFacts.more, beside what has a field of its own there.
+MORE = ("backup_type", "last_lsn", "uuid", "start_time", "end_time", "partial", "incremental")
+
+
+class MetadataCollector:
+    """Keeps the metadata files of a stream of records that passes through it."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._texts: dict[int, bytearray] = {}
+
+    def watch(self, records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
+            self._keep(record)
+            yield record
+
+    def texts(self) -> dict[str, str]:
+        """Return the files seen so far, by name."""
+        return {
+            self._names[number]: content.decode("utf-8", errors="replace")
+            for number, content in self._texts.items()
+        }
+
+    def _keep(self, record: Record) -> None:
+        match record:
+            case FileOpened(number, path) if path in NAMES:
+                self._names[number], self._texts[number] = path, bytearray()
+            case Data(number, offset, payload) if number in self._texts:
+                content = self._texts[number]
+                if offset != len(content) or offset + len(payload) > MOST_BYTES:
+                    raise EngineError(f"{self._names[number]} is not a metadata file")
+                content += payload
+            case FileRemoved(number) | FileRenamed(number):
+                self._texts.pop(number, None)
+
+
+def parse_facts(texts: Mapping[str, str]) -> CopyFacts:
+    """Read the facts of a full copy; EngineError where a needed file or figure is missing."""
+    checkpoints = _fields(_required(texts, CHECKPOINTS))
+    summary = _fields(_required(texts, SUMMARY))
+    binlog_file, binlog_position, gtid = _parse_coordinates(_text(texts, BINLOG))
+    both = summary | checkpoints
+    return CopyFacts(
+        from_lsn=_number(checkpoints, "from_lsn"),
+        to_lsn=_number(checkpoints, "to_lsn"),
+        binlog_file=binlog_file,
+        binlog_position=binlog_position,
+        gtid_executed=gtid,
+        server_version=summary.get("server_version", ""),
+        tool_version=summary.get("tool_version", ""),
+        more={name: both[name] for name in MORE if both.get(name)},
+    )
+
+
+def _text(texts: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((texts[name] for name in names if name in texts), "")
+
+
+def _required(texts: Mapping[str, str], names: tuple[str, ...]) -> str:
+    if text := _text(texts, names):
+        return text
+    raise EngineError(f"the copy has no {names[0]} and no {names[1]}")
+
+
+def _fields(text: str) -> dict[str, str]:
+    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return {name.strip(): value.strip() for name, value in pairs}
+
+
+def _number(fields: Mapping[str, str], name: str) -> int:
+    try:
+        return int(fields[name])
+    except (KeyError, ValueError):
+        raise EngineError(
+            f"the copy's metadata has no usable {name}: {fields.get(name)!r}"
+        ) from None
+
+
+def _parse_coordinates(text: str) -> tuple[str, int | None, str]:
+    """Split file, position and GTID set; without a binary log there is no such file."""
+    if not text.strip():
+        return "", None, ""
+    # The GTID set may be empty, and nothing says that it must stay on one line.
+    match = re.fullmatch(r"(\S+)\s+(\d+)\s*(.*)", text.strip(), flags=re.DOTALL)
+    if match is None:
+        raise EngineError(f"the copy's binary log coordinates make no sense: {text.strip()!r}")
+    return match[1], int(match[2]), re.sub(r"\s+", "", match[3])

@@ -1,0 +1,122 @@
+"""How is a job run from claim to outcome?
+
+The same code serves a Celery worker and ``--foreground``. Whatever happens in a stage, the
+ones that ran are cleaned up, last first, and the job ends with a status that is true.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.timezone import now
+
+from backups.exceptions import CancelRequested, LeaseLost, MooringError, Refused
+from backups.models import Job
+from backups.models.job import LogLevel
+from backups.operations import exclusive_key, stages_of, work_for
+from backups.pulse import Pulse
+from backups.run import Run
+from backups.stage_rows import StageRows
+from backups.stages.base import Stage
+from backups.states import JobStatus, StageStatus
+from backups.transitions import Outcome, claim, end
+
+logger = logging.getLogger(__name__)
+
+# Stages of any operation hand each other a work object of their own type.
+AnyStage = Stage[Any]
+
+
+def worker_name() -> str:
+    """Name this process in a job's row: host and pid."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def execute(job: Job) -> bool:
+    """Claim and run ``job``. Return False when somebody else has it, or its turn has not come."""
+    if not claim(job, worker=worker_name(), exclusive_key=exclusive_key(job), now=now()):
+        return False
+    logger.info("%s claimed", job, extra={"action": "job_claimed", "job_id": job.pk})
+    run = Run(job)
+    stages = stages_of(job)
+    rows = StageRows(run, [(stage.name, stage.children(run)) for stage in stages])
+    with Pulse(run, rows):
+        outcome = _run_stages(run, rows, stages)
+    _settle(run, *outcome)
+    return True
+
+
+def _run_stages(run: Run, rows: StageRows, stages: Sequence[AnyStage]) -> tuple[JobStatus, Outcome]:
+    """Run the stages in order, and on failure undo the ones that ran, last first."""
+    work = work_for(run.job)
+    ran: list[AnyStage] = []
+    name = ""
+    try:
+        for stage in stages:
+            name = stage.name
+            run.check()
+            if not stage.should_run(run, work):
+                rows.skip(name, now())
+                continue
+            ran.append(stage)
+            _run_stage(run, rows, stage, work)
+    except BaseException as error:
+        # Not only our own errors: a shutdown must tidy up too.
+        _clean_up(run, ran, work)
+        return _outcome_of(run, name, run.stop_reason or error)
+    return JobStatus.SUCCEEDED, Outcome()
+
+
+def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None:
+    run.watched = stage.watched
+    rows.start(stage.name, now())
+    try:
+        detail = stage.run(run, work)
+    except BaseException:
+        rows.end(stage.name, StageStatus.FAILED, now())
+        raise
+    rows.end(stage.name, StageStatus.SUCCEEDED, now(), detail)
+
+
+def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
+    run.watched = False
+    for stage in reversed(ran):
+        try:
+            stage.clean_up(run, work)
+        except Exception as exc:
+            # What is left is marked on the row, and a tick goes on trying.
+            logger.exception("%s: clean-up of %s failed", run.job, stage.name)
+            run.log(stage.name, f"clean-up failed: {exc}", LogLevel.WARNING)
+
+
+def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, Outcome]:
+    if isinstance(error, CancelRequested | KeyboardInterrupt):
+        run.log("mooring", "cancelled: processes ended, partial bytes removed")
+        return JobStatus.CANCELLED, Outcome(reason="cancelled on request", failed_stage=stage)
+    if isinstance(error, LeaseLost):
+        logger.warning("%s: stopped: %s", run.job, error)
+        return JobStatus.LOST, Outcome(reason=str(error))
+    if isinstance(error, MooringError):
+        verb = "refused" if isinstance(error, Refused) else "failed"
+        text, hint = f"{stage} {verb}: {error}", error.hint
+    elif isinstance(error, OSError):
+        text, hint = f"{stage} failed: {error.filename or ''}: {error.strerror or error}", ""
+    else:
+        logger.error("%s: %s failed", run.job, stage, exc_info=error)
+        text = f"{stage} failed: unexpected {type(error).__name__}"
+        hint = "This is a fault of Mooring itself: the worker's log has the details."
+    run.log("mooring", text, LogLevel.ERROR)
+    refused = isinstance(error, Refused)
+    return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage, refused=refused)
+
+
+def _settle(run: Run, to: JobStatus, outcome: Outcome) -> None:
+    """Record how it ended. Whoever lost the lease records nothing: the row is another's."""
+    if to is JobStatus.LOST:
+        return
+    if end(run.job, to, now=now(), outcome=outcome, actor=run.job.worker):
+        logger.info("%s %s", run.job, to, extra={"action": "job_ended", "job_id": run.job.pk})

@@ -1,0 +1,78 @@
+"""Which privileges does a backup need, and which are missing?
+
+Pure functions of what SHOW GRANTS answered. Needed is what the tool was seen to need: with
+one of these taken away a backup ends in an error, with nothing more than these it succeeds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+# The name used today first, then whatever does as well: older names and wider privileges.
+NEEDED: Mapping[str, frozenset[str]] = {
+    "RELOAD": frozenset({"RELOAD"}),
+    "PROCESS": frozenset({"PROCESS"}),
+    "BINLOG MONITOR": frozenset({"BINLOG MONITOR", "REPLICATION CLIENT", "SUPER"}),
+}
+WHY: Mapping[str, str] = {
+    "RELOAD": "locks the end of the copy",
+    "PROCESS": "reads InnoDB's status",
+    "BINLOG MONITOR": "reads the binlog position",
+}
+_GLOBAL = re.compile(r"GRANT (?P<privileges>.+) ON \*\.\* TO ", re.IGNORECASE)
+_ROLE = re.compile(r"GRANT (?P<role>[`'\"].+?[`'\"]|[^ ,]+) TO ", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What an account may do everywhere."""
+
+    # user@host as the server matched it.
+    account: str
+    privileges: frozenset[str] = frozenset()
+    roles: tuple[str, ...] = ()
+
+    @property
+    def everything(self) -> bool:
+        return "ALL PRIVILEGES" in self.privileges
+
+
+def parse_grants(account: str, lines: Iterable[str]) -> Grants:
+    """Read the lines of SHOW GRANTS; privileges of roles count when the role is active."""
+    privileges: set[str] = set()
+    roles: list[str] = []
+    for line in lines:
+        if found := _GLOBAL.match(line):
+            privileges |= {word.strip().upper() for word in found["privileges"].split(",")}
+        elif found := _ROLE.match(line):
+            roles.append(found["role"].strip("`'\""))
+    return Grants(account, frozenset(privileges - {"USAGE"}), tuple(roles))
+
+
+def missing_privileges(grants: Grants) -> list[str]:
+    """Name what the account lacks for a backup, in the words of MariaDB 10.5 and later."""
+    if grants.everything:
+        return []
+    return [name for name, enough in NEEDED.items() if not enough & grants.privileges]
+
+
+def grant_statement(account: str, privileges: Iterable[str]) -> str:
+    """Return the statement that gives ``account`` the privileges, to be pasted as it is."""
+    return f"GRANT {', '.join(privileges)} ON *.* TO {quoted_account(account)};"
+
+
+def create_statements(user: str, host: str) -> list[str]:
+    """Return the statements that make a backup user. The password is the reader's to fill in."""
+    account = f"{user}@{host}"
+    return [
+        f"CREATE USER {quoted_account(account)} IDENTIFIED BY '...';",
+        grant_statement(account, NEEDED),
+    ]
+
+
+def quoted_account(account: str) -> str:
+    """Quote user@host; the host is what follows the last @."""
+    user, _, host = account.rpartition("@")
+    return "@".join(f"`{part.replace('`', '``')}`" for part in (user, host or "%"))

@@ -1,0 +1,183 @@
+"""How does a job come to be: what is asked for, checked before anything runs, and woken?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.timezone import now
+from kombu.exceptions import OperationalError
+
+from backups.exceptions import BadInput, Refused
+from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Repository
+from backups.states import ACTIVE_JOB_STATUSES, BackupKind, CopyStatus, JobStatus, Operation
+from backups.transitions import Outcome, end
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+logger = logging.getLogger(__name__)
+
+QUEUES: Mapping[Operation, str] = {
+    Operation.BACKUP: "copy",
+    Operation.RESTORE: "transfer",
+    Operation.VERIFY: "transfer",
+    Operation.RESTORE_TEST: "transfer",
+    Operation.PURGE: "transfer",
+}
+
+
+def create_backup_job(
+    instance: Instance,
+    *,
+    kind: str = BackupKind.FULL,
+    repositories: Sequence[Repository] | None = None,
+    requested_by: User | None = None,
+    wake: bool = True,
+) -> Job:
+    """Ask for a backup; without repositories, into the only enabled one."""
+    if kind != BackupKind.FULL:
+        raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
+    if not instance.enabled:
+        raise Refused(f"{instance.name} is disabled", hint="Enable the instance first.")
+    if Job.objects.filter(
+        instance=instance, operation=Operation.BACKUP, status__in=ACTIVE_JOB_STATUSES
+    ).exists():
+        raise Refused(f"a backup of {instance.name} is already waiting or running")
+    job = Job(operation=Operation.BACKUP, instance=instance, kind=kind, engine=instance.engine)
+    return _create(job, requested_by, wake, repositories or [_only_repository()])
+
+
+def create_copy_job(
+    operation: Operation,
+    copy: BackupCopy,
+    *,
+    requested_by: User | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    wake: bool = True,
+) -> Job:
+    """Ask for something to be done with a copy: verify, restore, restore test or purge."""
+    backup = copy.backup
+    if copy.status == CopyStatus.PURGED:
+        raise Refused(f"the copy of {backup.label} in {copy.repository} was purged")
+    if copy.status == CopyStatus.EXPIRED and operation is not Operation.PURGE:
+        raise Refused(f"{backup.label} is being purged: {copy.expire_reason}")
+    job = Job(
+        operation=operation,
+        instance=backup.instance,
+        backup=backup,
+        copy=copy,
+        kind=backup.kind,
+        engine=backup.engine,
+        parameters=dict(parameters or {}),
+    )
+    return _create(job, requested_by, wake, [copy.repository])
+
+
+def create_restore_job(
+    copy: BackupCopy,
+    target: Path,
+    *,
+    raw: bool = False,
+    owner: str = "",
+    requested_by: User | None = None,
+    wake: bool = True,
+) -> Job:
+    """Ask for a backup to be restored into ``target``, a folder of the worker's host."""
+    if not target.is_absolute():
+        raise BadInput(f"target {target} is not an absolute path")
+    return create_copy_job(
+        Operation.RESTORE,
+        copy,
+        parameters={"target": str(target), "raw": raw, "owner": owner},
+        requested_by=requested_by,
+        wake=wake,
+    )
+
+
+def request_cancel(job: Job, *, actor: str) -> bool:
+    """Ask for a job to end. Return False when it had ended already.
+
+    A pending job ends at once. A running one is ended by its worker, which looks every
+    second, and is cancelled when its processes, locks and partial bytes are gone.
+    """
+    asked = Job.objects.filter(pk=job.pk, status__in=ACTIVE_JOB_STATUSES)
+    if not asked.update(cancel_requested=True):
+        return False
+    job.refresh_from_db()
+    if job.status == JobStatus.PENDING:
+        reason = f"cancelled by {actor} before it started"
+        end(job, JobStatus.CANCELLED, now=now(), outcome=Outcome(reason=reason), actor=actor)
+    else:
+        _record(job, actor, "cancel requested")
+    return True
+
+
+def named_copy(label: str, repository: str | None = None) -> BackupCopy:
+    """Load the copy to work on; BadInput says whether the backup or the copy is missing."""
+    backup = Backup.objects.filter(label=label).first()
+    if backup is None:
+        raise BadInput(f"there is no backup {label}", hint="listbackups shows the labels.")
+    copies = backup.copies.select_related("repository", "backup__instance")
+    if repository is not None:
+        copies = copies.filter(repository__name=repository)
+    copy = copies.exclude(status=CopyStatus.PURGED).order_by("-status", "id").first()
+    if copy is None:
+        where = f" in {repository}" if repository else ""
+        raise BadInput(f"{label} has no copy{where}: it was purged or never stored there")
+    return copy
+
+
+def wake(job: Job) -> None:
+    """Send the message that makes a worker look at a job.
+
+    A broker that is away loses nothing: the job waits in its row, and a tick wakes it.
+    """
+    from backups.tasks import run_job
+
+    Job.objects.filter(pk=job.pk).update(woken_at=now())
+    try:
+        run_job.apply_async((job.pk,), queue=QUEUES[Operation(job.operation)])
+    except OperationalError as exc:
+        logger.warning("job %s waits: the broker is away: %s", job.pk, exc)
+
+
+def waiting_jobs(woken_before: Any) -> list[Job]:
+    """Load pending jobs that nobody was told of lately."""
+    stale = Q(woken_at=None) | Q(woken_at__lte=woken_before)
+    return list(Job.objects.filter(stale, status=JobStatus.PENDING).order_by("id")[:500])
+
+
+def _create(
+    job: Job, requested_by: User | None, wake_it: bool, repositories: Sequence[Repository]
+) -> Job:
+    job.requested_by = requested_by
+    # A job that runs in the foreground must not be started by a tick as well.
+    job.woken_at = now()
+    with transaction.atomic():
+        job.save()
+        job.repositories.set(repositories)
+        _record(job, str(requested_by or ""), "requested")
+    if wake_it:
+        transaction.on_commit(lambda: wake(job))
+    return job
+
+
+def _record(job: Job, actor: str, reason: str) -> None:
+    JobEvent.objects.create(
+        job=job, old_status=job.status, new_status=job.status, actor=actor, reason=reason
+    )
+
+
+def _only_repository() -> Repository:
+    enabled = list(Repository.objects.filter(enabled=True)[:2])
+    if len(enabled) != 1:
+        raise BadInput(
+            "name a repository: " + ("there are several" if enabled else "there is none yet"),
+            hint="addrepository makes one, --repository names one.",
+        )
+    return enabled[0]

@@ -1,0 +1,15 @@
+"""Which keys does this installation have for its backups?"""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from backups.archive.keys import Keyring, load_keyring
+
+
+def load_keys() -> Keyring:
+    """Read the keys from the environment or the key file; KeyUnavailable says why not.
+
+    Read anew each time: a rotated key is used without a restart.
+    """
+    return load_keyring(text=settings.BACKUP_KEY_TEXT, path=settings.BACKUP_KEY_FILE)

@@ -1,0 +1,76 @@
+"""What did a dead worker leave behind, and how does it go?
+
+A job's row says before the first byte that there will be bytes. When the job has ended and
+the row still says so, its own worker could not clear up: a tick does, until it succeeds.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from datetime import datetime
+from pathlib import Path
+
+from backups.access import store_of
+from backups.archive.layout import backup_folder
+from backups.exceptions import MooringError
+from backups.models import Backup, Job
+from backups.restore_target import release_folder
+from backups.runners.groups import end_group
+from backups.stages.restore.work import scratch_folder
+from backups.states import TERMINAL_JOB_STATUSES, JobStatus, Operation
+from backups.transitions import lose
+
+logger = logging.getLogger(__name__)
+
+
+def lose_expired(now: datetime) -> int:
+    """Mark running jobs whose lease has run out as lost; return how many."""
+    expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=now)
+    return sum(lose(job, now=now) for job in expired.select_related("instance"))
+
+
+def remove_leftovers() -> int:
+    """Clear up after ended jobs; return how many are clean now. Failures are tried again."""
+    dirty = Job.objects.filter(leftovers=True, status__in=TERMINAL_JOB_STATUSES)
+    clean = 0
+    for job in dirty.select_related("instance"):
+        try:
+            _clear(job)
+        except (MooringError, OSError) as exc:
+            logger.warning("%s: leftovers stay for now: %s", job, exc)
+            continue
+        Job.objects.filter(pk=job.pk).update(leftovers=False)
+        clean += 1
+    return clean
+
+
+def _clear(job: Job) -> None:
+    _end_orphan(job)
+    match Operation(job.operation):
+        case Operation.BACKUP:
+            _remove_partial_backup(job)
+        case Operation.RESTORE:
+            release_folder(Path(job.parameters["target"]), job.pk)
+        case Operation.RESTORE_TEST:
+            release_folder(scratch_folder(job), job.pk)
+
+
+def _remove_partial_backup(job: Job) -> None:
+    if not job.label or Backup.objects.filter(label=job.label).exists():
+        return
+    folder = backup_folder(job.instance.uuid, job.label)
+    for repository in job.repositories.all():
+        store = store_of(repository)
+        # Another disk at the path is not where the bytes are: leave it, and try again.
+        store.identity()
+        freed = store.remove_tree(folder)
+        logger.info("%s: removed %d partial bytes from %s", job, freed, repository)
+
+
+def _end_orphan(job: Job) -> None:
+    """End the engine of a worker that died on this host, if it is still the same process."""
+    if job.process_group is None or job.process_started_at is None:
+        return
+    if job.worker.rpartition(":")[0] == socket.gethostname():
+        end_group(job.process_group, job.process_started_at)

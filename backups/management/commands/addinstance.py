@@ -1,0 +1,147 @@
+"""Registers a server to be backed up, after asking it who it is."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from getpass import getpass
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.db import transaction
+from django.utils.timezone import now
+
+from backups.checks import Verdict
+from backups.compatibility import can_back_up
+from backups.connection import connect, login_of
+from backups.exceptions import BadInput, InstanceUnreachable, Refused
+from backups.grants import grant_statement, missing_privileges
+from backups.management.output import Answer, MooringCommand
+from backups.management.rows import refuse_invalid
+from backups.models import Instance, InstanceGroup
+from backups.models.instance import RunnerKind
+from backups.preflight import remember
+from backups.probe import InstanceFacts, probe
+
+NO_CHECK = "Add it unseen with --no-check."
+COLUMNS = ("name", "host", "port", "user", "socket", "runner")
+SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_known_hosts_file")
+
+
+class Command(MooringCommand):
+    help = "Register a server to be backed up."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="What to call it.")
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=3306)
+        parser.add_argument("--user", default="mooring")
+        parser.add_argument(
+            "--password-file", help="File with the password; - asks, or reads a line of a pipe."
+        )
+        parser.add_argument("--socket", default="", help="Unix socket, instead of host and port.")
+        parser.add_argument("--group", action="append", default=[], help="May be repeated.")
+        parser.add_argument("--no-check", action="store_true", help="Add it without reaching it.")
+        _add_ssh_options(parser)
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        instance = Instance(**{column: options[column] for column in COLUMNS + SSH_COLUMNS})
+        _refuse_contradictions(instance)
+        instance.set_password(_read_password(options["password_file"]))
+        refuse_invalid(instance)
+        facts = None if options["no_check"] else _ask(instance)
+        _save(instance, options["group"], facts)
+        return _answer(instance, facts)
+
+
+def _add_ssh_options(parser: CommandParser) -> None:
+    parser.add_argument("--runner", choices=RunnerKind.values, default=RunnerKind.LOCAL.value)
+    parser.add_argument("--ssh-host", default="")
+    parser.add_argument("--ssh-user", default="")
+    parser.add_argument("--ssh-port", type=int, default=22)
+    parser.add_argument("--ssh-identity-file", default="", help="Private key of the worker.")
+    parser.add_argument("--ssh-known-hosts-file", default="", help="Keys of known hosts.")
+
+
+def _refuse_contradictions(instance: Instance) -> None:
+    given = [column for column in SSH_COLUMNS if getattr(instance, column) not in ("", 22)]
+    if instance.runner == RunnerKind.LOCAL and given:
+        option = given[0].replace("_", "-")
+        raise BadInput(f"--{option} needs --runner ssh", hint="The local runner logs in nowhere.")
+    if instance.runner == RunnerKind.SSH and not (instance.ssh_host and instance.ssh_user):
+        raise BadInput("--runner ssh needs --ssh-host and --ssh-user")
+    for name in ("ssh_identity_file", "ssh_known_hosts_file", "socket"):
+        path = getattr(instance, name)
+        if path and not Path(path).is_absolute():
+            raise BadInput(f"--{name.replace('_', '-')}: {path} is not an absolute path")
+
+
+def _read_password(source: str | None) -> str:
+    """Read from a file, a pipe or a person; never from an argument, which everyone can see."""
+    if source is None:
+        return ""
+    if source == "-":
+        return getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    try:
+        password = Path(source).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
+        raise BadInput(f"password file {source} cannot be read: {reason}") from None
+    if not password:
+        raise BadInput(f"password file {source} is empty")
+    return password
+
+
+def _ask(instance: Instance) -> InstanceFacts:
+    try:
+        with closing(connect(login_of(instance))) as connection:
+            facts = probe(connection)
+    except InstanceUnreachable as exc:
+        raise InstanceUnreachable(str(exc), hint=f"{exc.hint} {NO_CHECK}".strip()) from None
+    ruling = can_back_up(instance.engine, facts.flavour, facts.release)
+    if ruling.verdict is Verdict.FAILED:
+        raise Refused(f"{instance.address}: {ruling.reason}", hint=f"{ruling.hint} {NO_CHECK}")
+    return facts
+
+
+def _save(instance: Instance, group_names: list[str], facts: InstanceFacts | None) -> None:
+    with transaction.atomic():
+        instance.save(force_insert=True)
+        for name in dict.fromkeys(group_names):
+            instance.groups.add(_group(name))
+        if facts is not None:
+            remember(instance, facts, now())
+
+
+def _group(name: str) -> InstanceGroup:
+    if found := InstanceGroup.objects.filter(name=name).first():
+        return found
+    group = InstanceGroup(name=name)
+    refuse_invalid(group)
+    group.save(force_insert=True)
+    return group
+
+
+def _answer(instance: Instance, facts: InstanceFacts | None) -> Answer:
+    missing = missing_privileges(facts.grants) if facts else []
+    statement = grant_statement(facts.grants.account, missing) if facts and missing else ""
+    seen = f"{instance.get_flavour_display()} {facts.version}" if facts else "not looked at"
+    shown = [f"Added {instance.name}: {instance.address}, {seen}."]
+    if statement:
+        shown += [f"A backup needs {', '.join(missing)}. Run this on the instance:", statement]
+    shown.append(f"Run doctor {instance.name} to see what a backup would need.")
+    return Answer(
+        {
+            "name": instance.name,
+            "uuid": instance.uuid,
+            "address": instance.address,
+            "flavour": instance.flavour,
+            "version": instance.version,
+            "groups": sorted(instance.groups.values_list("name", flat=True)),
+            "checked": facts is not None,
+            "missing_privileges": missing,
+            "grant_statement": statement,
+        },
+        shown,
+    )

@@ -1,0 +1,103 @@
+"""Registers a place for backups, and makes it a repository where it is not one yet."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.core.management.base import CommandParser
+
+from backups.access import store_of
+from backups.archive.layout import FORMAT_VERSION, IDENTITY_NAME
+from backups.exceptions import BadInput, KeyUnavailable, RepositoryError
+from backups.keyring import load_keys
+from backups.management.output import Answer, MooringCommand
+from backups.management.rows import refuse_invalid
+from backups.models import Repository
+from backups.repositories.base import Identity, ObjectStore
+
+UNENCRYPTED = (
+    "NOT encrypted: whoever can read this folder can read every backup in it, "
+    "and so every row of every instance backed up to it."
+)
+
+
+class Command(MooringCommand):
+    help = "Register a folder as a repository; a new or empty folder is made one."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="What to call it.")
+        parser.add_argument("--path", required=True, help="The folder, as an absolute path.")
+        parser.add_argument(
+            "--unencrypted", action="store_true", help="Store new backups readable to anyone."
+        )
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        repository = Repository(
+            name=options["name"],
+            path=_absolute(options["path"]),
+            encrypted=not options["unencrypted"],
+        )
+        refuse_invalid(repository)
+        adopted = _settle(repository, store_of(repository))
+        repository.save(force_insert=True)
+        return _answer(repository, adopted=adopted)
+
+
+def _absolute(path: str) -> str:
+    if not Path(path).is_absolute():
+        raise BadInput(
+            f"{path} is not an absolute path",
+            hint=f"Did you mean {Path(path).absolute()}?",
+        )
+    return os.path.normpath(path)
+
+
+def _settle(repository: Repository, store: ObjectStore) -> bool:
+    """Give the row the identity at its place; return whether that was there before us."""
+    try:
+        adopted = store.exists(IDENTITY_NAME)
+        if not adopted:
+            store.initialise(Identity(str(uuid4()), FORMAT_VERSION))
+        repository.uuid = UUID(store.identity().uuid)
+    except (RepositoryError, ValueError) as exc:
+        raise BadInput(str(exc), hint=getattr(exc, "hint", "")) from None
+    if known := Repository.objects.filter(uuid=repository.uuid).first():
+        raise BadInput(
+            f"{repository.path} holds the repository that is registered as {known.name}",
+            hint=f"Its path there is {known.path}.",
+        )
+    return adopted
+
+
+def _answer(repository: Repository, *, adopted: bool) -> Answer:
+    key = _key_problem() if repository.encrypted else ""
+    what = "Adopted the repository" if adopted else "Made a repository"
+    shown = [f"{what} {repository.name} in {repository.path}."]
+    if adopted:
+        shown.append(f"Run rebuildcatalog {repository.name} to list the backups in it.")
+    if not repository.encrypted:
+        shown.append(UNENCRYPTED)
+    if key:
+        shown.append(f"Backups to it will be sealed, and there is no key yet: {key}")
+    return Answer(
+        {
+            "name": repository.name,
+            "uuid": repository.uuid,
+            "path": repository.path,
+            "encrypted": repository.encrypted,
+            "adopted": adopted,
+            "key_problem": key,
+        },
+        shown,
+    )
+
+
+def _key_problem() -> str:
+    try:
+        load_keys()
+    except KeyUnavailable as exc:
+        return f"{exc}. {exc.hint}"
+    return ""

@@ -1,0 +1,36 @@
+"""Ask for a job to end, and wait until nothing of it is left."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from backups.exceptions import BadInput
+from backups.jobs import request_cancel
+from backups.management.follow import POLL_SECONDS, job_fields
+from backups.management.output import DONE, FAILED, Answer, MooringCommand
+from backups.models import Job
+from backups.states import JobStatus
+
+
+class Command(MooringCommand):
+    help = "Cancel a job: its processes end, its locks are released, its partial bytes go."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("job", type=int)
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        job = Job.objects.select_related("instance").filter(pk=options["job"]).first()
+        if job is None:
+            raise BadInput(f"there is no job {options['job']}")
+        if not request_cancel(job, actor="command line"):
+            raise BadInput(f"{job} has ended already: {job.get_status_display().lower()}")
+        # Cancelled, ended otherwise in the meantime, or lost and found out by a tick.
+        while job.active:
+            time.sleep(POLL_SECONDS)
+            job.refresh_from_db()
+        shown = [f"{job} {job.get_status_display().lower()}"]
+        exit_code = DONE if job.status == JobStatus.CANCELLED else FAILED
+        return Answer(job_fields(job), shown, exit_code)

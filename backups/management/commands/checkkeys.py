@@ -1,0 +1,26 @@
+"""Prove that the keys at hand open every backup's data key."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import RenderableType
+
+from backups.keyring import load_keys
+from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
+from backups.rotation import check_data_keys
+
+
+class Command(MooringCommand):
+    help = "Prove that the keys at hand open every backup's data key."
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        keyring = load_keys()
+        found = list(check_data_keys(keyring))
+        faults = sum(bool(each.error) for each in found)
+        rows = [(each.label, each.repository, each.key_id, each.error or "opens") for each in found]
+        summary = f"{len(found) - faults} of {len(found)} data keys open"
+        fields = {"keys": [key.id for key in keyring.keys], "copies": [asdict(f) for f in found]}
+        shown: list[RenderableType] = [table(("backup", "repository", "key", ""), rows), summary]
+        return Answer(fields, shown, FAILED if faults else DONE)

@@ -1,0 +1,86 @@
+"""Shows what stands in the way of a backup, without taking one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils.timezone import now
+from rich.console import RenderableType
+from rich.text import Text
+
+from backups.access import runner_of, stores_of
+from backups.checks import Check, Verdict, failed
+from backups.management.output import DONE, REFUSED, Answer, MooringCommand, table
+from backups.management.rows import named_instance, named_repository
+from backups.models import Repository
+from backups.preflight import remember, run_checks
+
+COLOURS = {
+    Verdict.OK: "green",
+    Verdict.WARNING: "yellow",
+    Verdict.FAILED: "bold red",
+    Verdict.UNKNOWN: "dim",
+}
+
+
+class Command(MooringCommand):
+    help = "Check everything a backup of an instance depends on; take none."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("instance", help="Its name.")
+        parser.add_argument(
+            "--repository", help="The repository to check; without it, every enabled one."
+        )
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        instance = named_instance(options["instance"])
+        stores = stores_of(_repositories(options["repository"]))
+        preflight = run_checks(instance, stores, runner_of(instance))
+        survey = preflight.survey
+        if survey.facts is not None:
+            remember(instance, survey.facts, now(), raw_bytes=survey.raw_bytes)
+        refused = bool(failed(preflight.checks))
+        return Answer(
+            {
+                "instance": instance.name,
+                "address": instance.address,
+                "version": instance.version,
+                "raw_bytes": survey.raw_bytes,
+                "file_count": survey.file_count,
+                "would_be_refused": refused,
+                "checks": [check.as_json() for check in preflight.checks],
+            },
+            _shown(instance.name, preflight.checks),
+            REFUSED if refused else DONE,
+        )
+
+
+def _repositories(name: str | None) -> list[Repository]:
+    if name is not None:
+        return [named_repository(name)]
+    # None at all is a finding like any other, not bad input.
+    return list(Repository.objects.filter(enabled=True))
+
+
+def _shown(name: str, checks: Sequence[Check]) -> list[RenderableType]:
+    rows = [
+        (check.name, Text(check.verdict.value, style=COLOURS[check.verdict]), check.found)
+        for check in checks
+    ]
+    # Below the table and never folded: statements in them are there to be copied.
+    hints = [f"{check.name}: {check.hint}" for check in checks if check.hint]
+    shown: list[RenderableType] = [table(("check", "verdict", "found"), rows), ""]
+    if hints:
+        shown += ["What to do:", *(f"  {hint}" for hint in hints), ""]
+    return [*shown, _conclusion(name, checks)]
+
+
+def _conclusion(name: str, checks: Sequence[Check]) -> str:
+    if bad := failed(checks):
+        return f"A backup of {name} would be refused: {', '.join(check.name for check in bad)}."
+    warned = [check.name for check in checks if check.verdict is Verdict.WARNING]
+    if warned:
+        return f"A backup of {name} can be taken; worth knowing: {', '.join(warned)}."
+    return f"A backup of {name} can be taken."

@@ -1,0 +1,70 @@
+"""List backups, the newest first, with what proves each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils.timezone import localtime
+
+from backups.management.output import Answer, MooringCommand, table
+from backups.management.rows import named_instance
+from backups.models import Backup
+from backups.proofs import Proof, load_proofs
+from backups.units import format_bytes, format_duration
+
+
+class Command(MooringCommand):
+    help = "List backups, the newest first, with what proves each."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("instance", nargs="?")
+        parser.add_argument("--all", action="store_true", help="Show purged ones too.")
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        backups = Backup.objects.select_related("instance").prefetch_related("copies__repository")
+        if options["instance"]:
+            backups = backups.filter(instance=named_instance(options["instance"]))
+        proofs = load_proofs(backups)
+        shown = [each for each in backups if options["all"] or proofs[each.pk].stored_in]
+        if not shown:
+            return Answer({"backups": []}, ["no backups yet: takebackup makes one"])
+        return Answer(
+            {"backups": [_fields(each, proofs[each.pk]) for each in shown]},
+            [
+                table(
+                    ("label", "kind", "ended", "raw", "stored", "took", "in", "proof"),
+                    [_row(each, proofs[each.pk]) for each in shown],
+                    right="raw,stored,took",
+                )
+            ],
+        )
+
+
+def _fields(backup: Backup, proof: Proof) -> dict[str, object]:
+    return {
+        "label": backup.label,
+        "instance": backup.instance.name,
+        "kind": backup.kind,
+        "started_at": backup.started_at,
+        "ended_at": backup.ended_at,
+        "raw_bytes": backup.raw_bytes,
+        "stored_bytes": backup.stored_bytes,
+        "repositories": proof.stored_in,
+        "verified_at": proof.verified_at,
+        "restore_tested_at": proof.restore_tested_at,
+        "proof": proof.in_words(),
+    }
+
+
+def _row(backup: Backup, proof: Proof) -> tuple[str, ...]:
+    return (
+        backup.label,
+        backup.kind,
+        f"{localtime(backup.ended_at):%Y-%m-%d %H:%M:%S}",
+        format_bytes(backup.raw_bytes),
+        format_bytes(backup.stored_bytes),
+        format_duration(backup.run_time),
+        ", ".join(proof.stored_in) or "nowhere: purged",
+        proof.in_words(),
+    )

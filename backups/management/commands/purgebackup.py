@@ -1,0 +1,27 @@
+"""Delete a backup's stored bytes. Refused while anything still needs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from backups.jobs import create_copy_job
+from backups.management.copy_command import CopyCommand
+from backups.models import BackupCopy, Job
+from backups.states import Operation
+
+
+class Command(CopyCommand):
+    help = "Delete a backup's stored bytes. Refused while anything still needs them."
+
+    def add_options(self, parser: CommandParser) -> None:
+        super().add_options(parser)
+        parser.add_argument("--reason", default="purged from the command line")
+        parser.add_argument(
+            "--force", action="store_true", help="Even if no restorable backup is left."
+        )
+
+    def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
+        parameters = {"reason": options["reason"], "force": options["force"]}
+        return create_copy_job(Operation.PURGE, copy, parameters=parameters, wake=wake)

@@ -1,0 +1,49 @@
+"""Rebuild instances, backups and copies from what a repository holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import RenderableType
+
+from backups.catalog import Found, rebuild
+from backups.exceptions import KeyUnavailable
+from backups.keyring import load_keys
+from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
+from backups.management.rows import named_repository
+
+
+class Command(MooringCommand):
+    help = "Rebuild instances, backups and copies from what a repository holds."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("repository")
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        repository = named_repository(options["repository"])
+        try:
+            keyring = load_keys()
+        except KeyUnavailable as exc:
+            # Unencrypted backups need none; each encrypted one will say that it does.
+            self.progress_console(options).print(f"no keys: {exc}")
+            keyring = None
+        found = list(rebuild(repository, keyring))
+        unreadable = [each for each in found if each.error]
+        rows = [(each.label or each.folder, _verdict(each)) for each in found]
+        summary = (
+            f"{len(found)} backups in {repository}: {sum(each.added for each in found)} added, "
+            f"{len(unreadable)} unreadable"
+        )
+        fields = {
+            "repository": repository.name,
+            "added": [each.label for each in found if each.added],
+            "known": [each.label for each in found if each.label and not each.added],
+            "unreadable": [{"folder": each.folder, "error": each.error} for each in unreadable],
+        }
+        shown: list[RenderableType] = [table(("backup", ""), rows), summary]
+        return Answer(fields, shown, FAILED if unreadable else DONE)
+
+
+def _verdict(found: Found) -> str:
+    return found.error or ("added" if found.added else "known already")

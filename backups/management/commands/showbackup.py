@@ -1,0 +1,78 @@
+"""Show what is in a backup, and what is known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from backups.contents import BackupContents, load_contents
+from backups.jobs import named_copy
+from backups.management.output import Answer, MooringCommand, table
+from backups.models import Backup, BackupCopy
+from backups.proofs import load_proofs
+from backups.units import format_bytes, format_duration
+
+
+class Command(MooringCommand):
+    help = "Show a backup: facts, copies, and its tables with their sizes."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("label")
+        parser.add_argument("--repository", help="Read this copy's manifest.")
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        copy = named_copy(options["label"], options["repository"])
+        contents = load_contents(copy)
+        facts = _facts(copy.backup, copy)
+        tables = [
+            (each.schema, each.name, str(each.files), format_bytes(each.bytes))
+            for each in contents.tables
+        ]
+        return Answer(
+            {**facts, **_contents_fields(contents)},
+            [
+                table(("", ""), [(name, _written(found)) for name, found in facts.items()]),
+                "",
+                table(("schema", "table", "files", "size"), tables, right="files,size"),
+                f"{contents.other_files} other files, {format_bytes(contents.other_bytes)}",
+            ],
+        )
+
+
+def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
+    return {
+        "label": backup.label,
+        "instance": backup.instance.name,
+        "kind": backup.kind,
+        "engine": backup.engine,
+        "server_version": backup.server_version,
+        "tool_version": backup.tool_version,
+        "started_at": backup.started_at,
+        "ended_at": backup.ended_at,
+        "lock_time": format_duration(backup.lock_time),
+        "from_lsn": backup.from_lsn,
+        "to_lsn": backup.to_lsn,
+        "binlog_file": backup.binlog_file,
+        "binlog_position": backup.binlog_position,
+        "gtid_executed": backup.gtid_executed,
+        "raw_bytes": backup.raw_bytes,
+        "stored_bytes": backup.stored_bytes,
+        "files": backup.file_count,
+        "repository": copy.repository.name,
+        "folder": copy.path,
+        "key_id": copy.key_id or "not encrypted",
+        "proof": load_proofs([backup])[backup.pk].in_words(),
+    }
+
+
+def _contents_fields(contents: BackupContents) -> dict[str, object]:
+    return {
+        "tables": [each._asdict() for each in contents.tables],
+        "other_files": contents.other_files,
+        "other_bytes": contents.other_bytes,
+    }
+
+
+def _written(found: object) -> str:
+    return "unknown" if found in (None, "") else str(found)

@@ -1,0 +1,38 @@
+"""Take a backup of an instance, and wait for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from backups.jobs import create_backup_job
+from backups.management.follow import run_and_follow
+from backups.management.output import Answer, MooringCommand
+from backups.management.rows import named_instance, named_repository
+from backups.states import BackupKind
+
+
+class Command(MooringCommand):
+    help = "Take a backup of an instance, and wait for it."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("instance")
+        parser.add_argument("--kind", default=BackupKind.FULL, choices=[BackupKind.FULL.value])
+        parser.add_argument(
+            "--repository", action="append", help="Where to; may be repeated for several copies."
+        )
+        parser.add_argument(
+            "--foreground", action="store_true", help="Run it here, without worker and broker."
+        )
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        repositories = [named_repository(name) for name in options["repository"] or []]
+        job = create_backup_job(
+            named_instance(options["instance"]),
+            kind=options["kind"],
+            repositories=repositories or None,
+            wake=not options["foreground"],
+        )
+        console = self.progress_console(options)
+        return run_and_follow(job, console, foreground=options["foreground"])

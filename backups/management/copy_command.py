@@ -1,0 +1,33 @@
+"""What do the commands that work on a stored backup have in common?"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from backups.jobs import named_copy
+from backups.management.follow import run_and_follow
+from backups.management.output import Answer, MooringCommand
+from backups.models import BackupCopy, Job
+
+
+class CopyCommand(MooringCommand):
+    """LABEL, which copy, where to run; a subclass asks for the job."""
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("label")
+        parser.add_argument("--repository", help="Use the copy in this repository.")
+        parser.add_argument(
+            "--foreground", action="store_true", help="Run it here, without worker and broker."
+        )
+
+    @abstractmethod
+    def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job: ...
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        copy = named_copy(options["label"], options["repository"])
+        job = self.create_job(copy, options, wake=not options["foreground"])
+        console = self.progress_console(options)
+        return run_and_follow(job, console, foreground=options["foreground"])

@@ -1,0 +1,154 @@
+"""How does a person at a terminal watch a job, and what does a script get at its end?"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.utils.timezone import now
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from backups.executor import execute
+from backups.management.output import DONE, FAILED, REFUSED, Answer, table
+from backups.models import Job
+from backups.states import ACTIVE_JOB_STATUSES, JobStatus, StageStatus
+from backups.units import format_bytes, format_duration
+
+POLL_SECONDS = 0.5
+# Without a worker a job waits for ever: say so, rather than show a bar that stands still.
+PATIENCE = timedelta(seconds=10)
+
+
+def run_and_follow(job: Job, console: Console, *, foreground: bool) -> Answer:
+    """Run ``job`` here, or wait for a worker to; show progress and return how it ended."""
+    if foreground:
+        _run_here(job, console)
+    else:
+        _watch(job.pk, console, lambda: True)
+    job.refresh_from_db()
+    return answer_for(job)
+
+
+def answer_for(job: Job) -> Answer:
+    """Return a job's end for people and for scripts."""
+    exit_code = FAILED
+    if job.status == JobStatus.SUCCEEDED:
+        exit_code = DONE
+    elif job.refused:
+        exit_code = REFUSED
+    shown: list[Any] = [stage_table(job), f"{job} {job.get_status_display().lower()}"]
+    if job.error:
+        shown += [f"error: {job.error}", *([f"HINT: {job.hint}"] if job.hint else [])]
+    return Answer(fields=job_fields(job), shown=shown, exit_code=exit_code)
+
+
+def job_fields(job: Job) -> dict[str, object]:
+    """Return a job as scripts see it."""
+    return {
+        "job": job.pk,
+        "operation": job.operation,
+        "instance": job.instance.name,
+        "status": job.status,
+        "label": job.backup.label if job.backup else job.label,
+        "error": job.error,
+        "hint": job.hint,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+        "lock_time": job.lock_time,
+        "stages": [
+            {
+                "name": stage.name,
+                "status": stage.status,
+                "run_time": stage.run_time(now()),
+                "bytes": stage.bytes_done,
+                "lock_time": stage.lock_time,
+                "detail": stage.detail,
+            }
+            for stage in job.stages.order_by("position")
+        ],
+    }
+
+
+def stage_table(job: Job) -> Table:
+    """Draw the stages of a job, sub-operations of the engine below their stage."""
+    rows = [
+        (
+            ("  " if stage.parent_id else "") + stage.name,
+            stage.get_status_display().lower(),
+            format_duration(stage.run_time(now())) if stage.started_at else "",
+            format_bytes(stage.bytes_done) if stage.bytes_done else "",
+            format_duration(stage.lock_time) if stage.lock_time is not None else "",
+            stage.detail,
+        )
+        for stage in job.stages.order_by("position")
+    ]
+    return table(
+        ("stage", "status", "time", "bytes", "locked", "detail"), rows, right="time,bytes,locked"
+    )
+
+
+def _run_here(job: Job, console: Console) -> None:
+    """Run in this thread, watch from another: signals and engines belong to the main one."""
+    over = threading.Event()
+
+    def watch() -> None:
+        try:
+            _watch(job.pk, console, lambda: not over.is_set())
+        finally:
+            connection.close()
+
+    watcher = threading.Thread(target=watch, name="follow", daemon=True)
+    watcher.start()
+    try:
+        if not execute(job):
+            console.print(f"{job} cannot run now: its instance, target or copy is busy")
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _watch(job_id: int, console: Console, going_on: Callable[[], bool]) -> None:
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
+        bar = progress.add_task("waiting for a worker", total=None)
+        asked_at, warned = now(), False
+        while going_on():
+            job = Job.objects.get(pk=job_id)
+            if job.status not in ACTIVE_JOB_STATUSES:
+                return
+            if job.status == JobStatus.PENDING and not warned and now() - asked_at > PATIENCE:
+                warned = True
+                progress.console.print("no worker has taken it yet: is ./mooring up running?")
+            _draw(progress, bar, job)
+            time.sleep(POLL_SECONDS)
+
+
+def _draw(progress: Progress, bar: TaskID, job: Job) -> None:
+    stage = job.stages.filter(status=StageStatus.RUNNING).order_by("-position").first()
+    if stage is not None:
+        progress.update(
+            bar, description=stage.name, completed=job.bytes_done, total=job.bytes_total
+        )

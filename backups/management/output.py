@@ -1,0 +1,187 @@
+"""What shape do all commands have? One answer, for people or as JSON, and one exit code.
+
+A command subclasses ``MooringCommand`` and returns an ``Answer``. On the command line an
+error becomes a message and an exit code:
+
+    0  done
+    1  failed: any other MooringError, or an answer that says so
+    2  bad input: BadInput, CommandError, and what argparse refuses
+    3  refused by preflight: Refused, or an answer that says so
+    130  interrupted
+
+Only ``execute`` ends the process. Through ``call_command`` a MooringError is raised as it is,
+and an answer with an exit code other than 0 raises SystemExit after it was printed. Tests
+that want code and text use ``tests.commands.run_command``.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from backups.exceptions import BadInput, MooringError, Refused
+
+DONE, FAILED, BAD_INPUT, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
+# Without a terminal nothing is folded: someone will search the lines.
+_WIDTH_OF_A_PIPE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command found or did: ``fields`` as JSON, or ``shown`` for people."""
+
+    fields: Mapping[str, object]
+    shown: Sequence[RenderableType] = field(default=())
+    exit_code: int = DONE
+
+
+class MooringCommand(BaseCommand):
+    """Base of every command. A subclass writes ``add_options`` and ``answer``."""
+
+    requires_system_checks: list[str] = []
+    suppressed_base_arguments: set[str] = {
+        "--version",
+        "--verbosity",
+        "--settings",
+        "--pythonpath",
+        "--skip-checks",
+        "--force-color",
+    }
+    # True when the process is this command, so that it may end it.
+    is_program = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+        self.add_options(parser)
+
+    def add_options(self, parser: CommandParser) -> None:
+        """Add the command's own arguments; ``--json`` is there already."""
+
+    @abstractmethod
+    def answer(self, options: dict[str, Any]) -> Answer:
+        """Do the work. ``options`` is Any because argparse decides what is in it."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        # Abbreviated, --password would be --password-file, and a secret the name of a file.
+        return super().create_parser(prog_name, subcommand, allow_abbrev=False, **options)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        self.is_program = True
+        super().run_from_argv(argv)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run; on the command line turn an error into a message and an exit code."""
+        try:
+            return super().execute(*args, **options)
+        except (MooringError, CommandError, OperationalError, KeyboardInterrupt) as error:
+            if not self.is_program or options.get("traceback"):
+                raise
+            self._show_error(error, as_json=options["json"])
+            raise SystemExit(exit_code_of(error)) from None
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # Rich decides where lines end; Django's wrapper would add some more.
+        self.stdout.ending = ""
+        self.stderr.ending = ""
+        answer = self.answer(options)
+        if options["json"]:
+            self.stdout.write(as_json(answer.fields) + "\n")
+        else:
+            console = self.console(options)
+            for part in answer.shown:
+                _print(console, part)
+        if answer.exit_code:
+            raise SystemExit(answer.exit_code)
+
+    def console(self, options: Mapping[str, Any]) -> Console:
+        """Return where people read; silent with ``--json``, which allows one object only."""
+        return _console(self.stdout, quiet=options["json"], no_color=options["no_color"])
+
+    def progress_console(self, options: Mapping[str, Any]) -> Console:
+        """Return where progress is drawn: standard error, so that a pipe gets the answer only."""
+        return _console(self.stderr, quiet=options["json"], no_color=options["no_color"])
+
+    def _show_error(self, error: BaseException, *, as_json: bool) -> None:
+        message, hint = str(error) or "interrupted", getattr(error, "hint", "")
+        if isinstance(error, OperationalError):
+            message = f"Mooring's own database cannot be used: {message.strip()}"
+            hint = "Check DATABASE_URL, and run ./mooring manage migrate."
+        if as_json:
+            self.stdout.write(error_as_json(message, hint, exit_code_of(error)), ending="\n")
+            return
+        self.stderr.write(f"error: {message}", self.style.ERROR, ending="\n")
+        if hint:
+            self.stderr.write(f"HINT: {hint}", self.style.NOTICE, ending="\n")
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code that stands for an error."""
+    if isinstance(error, Refused):
+        return REFUSED
+    if isinstance(error, BadInput | CommandError):
+        return BAD_INPUT
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    return FAILED
+
+
+def as_json(fields: Mapping[str, object]) -> str:
+    """Write one object: moments in ISO 8601, lengths of time in seconds."""
+    return json.dumps(fields, indent=2, default=_plain)
+
+
+def error_as_json(message: str, hint: str, exit_code: int) -> str:
+    return json.dumps({"error": message, "hint": hint, "exit_code": exit_code}, indent=2)
+
+
+def table(
+    columns: Iterable[str], rows: Iterable[Sequence[str | Text]], *, right: Iterable[str] = ()
+) -> Table:
+    """Return an aligned table; the columns named in ``right`` hold figures."""
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    figures = set(right)
+    for column in columns:
+        drawn.add_column(column, justify="right" if column in figures else "left", overflow="fold")
+    for row in rows:
+        # What a server says of itself is text, never markup.
+        drawn.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return drawn
+
+
+def _print(console: Console, part: RenderableType) -> None:
+    if isinstance(part, str):
+        # Never folded by us: statements and paths are there to be copied.
+        console.print(part, soft_wrap=True, markup=False, highlight=False)
+    elif console.is_terminal:
+        console.print(part)
+    else:
+        with console.capture() as drawn:
+            console.print(part)
+        for line in drawn.get().splitlines():
+            console.print(line.rstrip(), soft_wrap=True, markup=False, highlight=False)
+
+
+def _console(stream: Any, *, quiet: bool, no_color: bool) -> Console:
+    # Any: Django's OutputWrapper passes everything it is asked for on to the stream it wraps.
+    width = None if stream.isatty() else _WIDTH_OF_A_PIPE
+    return Console(file=stream, width=width, quiet=quiet, no_color=no_color)
+
+
+_WRITTEN_AS: dict[type, Callable[[Any], object]] = {
+    datetime: datetime.isoformat,
+    timedelta: timedelta.total_seconds,
+}
+
+
+def _plain(found: object) -> object:
+    return _WRITTEN_AS.get(type(found), str)(found)

@@ -1,0 +1,56 @@
+"""Which row does a word on the command line mean?"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+
+from backups.exceptions import BadInput
+from backups.models import Instance, Repository
+
+Row = TypeVar("Row", bound=Model)
+
+
+def named_instance(name: str) -> Instance:
+    """Load an instance by name, or raise BadInput that offers the nearest names."""
+    return _named(Instance.objects.all(), name, "instance", "addinstance")
+
+
+def named_repository(name: str) -> Repository:
+    """Load a repository by name, or raise BadInput that offers the nearest names."""
+    return _named(Repository.objects.all(), name, "repository", "addrepository")
+
+
+def repositories_for(name: str | None) -> list[Repository]:
+    """Load the repository called ``name``; without a name, every enabled one."""
+    if name is not None:
+        return [named_repository(name)]
+    found = list(Repository.objects.filter(enabled=True))
+    if not found:
+        raise BadInput(
+            "there is no enabled repository to write to", hint="Add one with addrepository."
+        )
+    return found
+
+
+def refuse_invalid(row: Model) -> None:
+    """Raise BadInput in the words of the model's own validators."""
+    try:
+        row.full_clean()
+    except ValidationError as exc:
+        faults = [
+            f"{name}: {' '.join(texts).rstrip('.')}" for name, texts in exc.message_dict.items()
+        ]
+        raise BadInput("; ".join(faults)) from None
+
+
+def _named(rows: QuerySet[Row], name: str, noun: str, command: str) -> Row:
+    if row := rows.filter(name=name).first():
+        return row
+    names = list(rows.values_list("name", flat=True))
+    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"Add one with {command}."
+    raise BadInput(f"there is no {noun} called {name}", hint=hint)

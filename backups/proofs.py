@@ -1,0 +1,61 @@
+"""What is known of a backup's bytes? The newest evidence of each sort, in rows and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from backups.models import Backup, Evidence
+from backups.states import CopyStatus, Operation
+
+
+@dataclass(slots=True)
+class Proof:
+    """What the newest verify and the newest restore test of a backup's stored copies said."""
+
+    stored_in: list[str] = field(default_factory=list)
+    verify: Evidence | None = None
+    restore_test: Evidence | None = None
+
+    @property
+    def verified_at(self) -> datetime | None:
+        return self.verify.created_at if self.verify and self.verify.passed else None
+
+    @property
+    def restore_tested_at(self) -> datetime | None:
+        test = self.restore_test
+        return test.created_at if test and test.passed else None
+
+    def in_words(self) -> str:
+        """Say it in a few words; not proven is not the same as faulty."""
+        said = [
+            _words(self.verify, "verified", "verify failed"),
+            _words(self.restore_test, "restore-tested", "restore test failed"),
+        ]
+        return ", ".join(part for part in said if part) or "not proven yet"
+
+
+def load_proofs(backups: Iterable[Backup]) -> dict[int, Proof]:
+    """Map each backup's id to its proof, in one query beside those for the backups."""
+    proofs = {backup.pk: Proof() for backup in backups}
+    for backup in backups:
+        proofs[backup.pk].stored_in = [
+            copy.repository.name for copy in backup.copies.all() if copy.status == CopyStatus.STORED
+        ]
+    evidence = Evidence.objects.filter(
+        copy__backup__in=list(proofs), copy__status=CopyStatus.STORED
+    ).select_related("copy")
+    for each in evidence.order_by("id"):
+        proof = proofs[each.copy.backup_id]
+        if each.operation == Operation.VERIFY:
+            proof.verify = each
+        else:
+            proof.restore_test = each
+    return proofs
+
+
+def _words(evidence: Evidence | None, passed: str, failed: str) -> str:
+    if evidence is None:
+        return ""
+    return passed if evidence.passed else failed.upper()

@@ -1,0 +1,216 @@
+"""A repository in a folder: a local disk, or a network filesystem that honours rename."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar
+
+from backups.archive.contents import is_safe_path
+from backups.archive.layout import FORMAT_VERSION, IDENTITY_NAME
+from backups.exceptions import RepositoryError
+from backups.repositories.base import Identity
+
+# Unfinished objects: never listed, removed with the folder they are in.
+TEMPORARY_SUFFIX = ".part"
+
+
+class DirectoryStore:
+    """Objects are files; an unfinished one has another name, until it is synced and renamed."""
+
+    kind: ClassVar[str] = "directory"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def identity(self) -> Identity:
+        path = self.root / IDENTITY_NAME
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            identity = Identity(str(fields["repository"]), int(fields["format"]))
+        except FileNotFoundError:
+            raise RepositoryError(
+                f"{self.root} is not a repository: it has no {IDENTITY_NAME}",
+                hint="Check that its disk is mounted; addrepository makes a new one.",
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise RepositoryError(f"{path} cannot be read: {exc}") from None
+        if identity.format_version != FORMAT_VERSION:
+            raise RepositoryError(
+                f"{self.root} has repository format {identity.format_version}, "
+                f"this version reads format {FORMAT_VERSION}"
+            )
+        return identity
+
+    def initialise(self, identity: Identity) -> None:
+        with self._naming(self.root, "made a repository"):
+            self.root.mkdir(parents=True, exist_ok=True)
+            # A fresh filesystem is empty but for this.
+            if {entry.name for entry in self.root.iterdir()} - {"lost+found"}:
+                raise RepositoryError(
+                    f"{self.root} is not empty and not a repository",
+                    hint="Give an empty or new folder; nothing in it was touched.",
+                )
+            fields = {"repository": identity.uuid, "format": identity.format_version}
+            with self.create(IDENTITY_NAME) as upload:
+                upload.write(json.dumps(fields).encode() + b"\n")
+                upload.commit()
+
+    def create(self, name: str) -> DirectoryUpload:
+        path = self._path(name)
+        with self._naming(path, "created"):
+            self._make_folders(path.parent)
+            return DirectoryUpload(path)
+
+    def replace(self, name: str, content: bytes) -> None:
+        path = self._path(name)
+        with self._naming(path, "replaced"), DirectoryUpload(path, replace=True) as upload:
+            upload.write(content)
+            upload.commit()
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        path = self._path(name)
+        with self._naming(path, "read"), path.open("rb", buffering=0) as file:
+            wanted = os.fstat(file.fileno()).st_size - offset if length is None else length
+            content = os.pread(file.fileno(), wanted, offset)
+            while 0 < len(content) < wanted:
+                more = os.pread(file.fileno(), wanted - len(content), offset + len(content))
+                if not more:
+                    break
+                content += more
+        if len(content) != wanted:
+            raise RepositoryError(
+                f"{path} ends early: {len(content)} of {wanted} bytes at offset {offset}"
+            )
+        return content
+
+    def size(self, name: str) -> int:
+        path = self._path(name)
+        with self._naming(path, "read"):
+            return path.stat().st_size
+
+    def exists(self, name: str) -> bool:
+        path = self._path(name)
+        with self._naming(path, "read"):
+            return path.exists()
+
+    def list(self, prefix: str) -> Iterator[str]:
+        top = self._path(prefix.rstrip("/"))
+        with self._naming(top, "listed"):
+            names = sorted(
+                (Path(folder) / file).relative_to(self.root).as_posix()
+                for folder, _, files in os.walk(top, onerror=_raise)
+                for file in files
+                if not file.endswith(TEMPORARY_SUFFIX)
+            )
+        yield from names
+
+    def remove_tree(self, prefix: str) -> int:
+        top = self._path(prefix.rstrip("/"))
+        with self._naming(top, "deleted"):
+            if not top.exists():
+                return 0
+            freed = sum(
+                (Path(folder) / file).stat().st_size
+                for folder, _, files in os.walk(top)
+                for file in files
+            )
+            shutil.rmtree(top)
+            _sync_folder(top.parent)
+        return freed
+
+    def free_bytes(self) -> int | None:
+        with self._naming(self.root, "measured"):
+            return shutil.disk_usage(self.root).free
+
+    def _path(self, name: str) -> Path:
+        if not is_safe_path(name):
+            raise RepositoryError(f"object name {name!r} leads out of the repository")
+        return self.root / name
+
+    def _make_folders(self, folder: Path) -> None:
+        """Make missing folders durable too: a synced file in a lost folder is lost."""
+        if folder == self.root or folder.is_dir():
+            return
+        self._make_folders(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+    @contextmanager
+    def _naming(self, path: Path, what: str) -> Iterator[None]:
+        """Turn an OSError into an error that says which file could not be what, and why."""
+        try:
+            yield
+        except OSError as exc:
+            raise _repository_error(path, what, exc) from None
+
+
+class DirectoryUpload:
+    """A file being written beside its final name."""
+
+    def __init__(self, path: Path, *, replace: bool = False) -> None:
+        self._path = path
+        self._replace = replace
+        self._temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+        self._committed = False
+        self._file = self._temporary.open("wb", buffering=0)
+
+    def write(self, chunk: bytes) -> None:
+        try:
+            view = memoryview(chunk)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as exc:
+            raise _repository_error(self._path, "written", exc) from None
+
+    def commit(self) -> None:
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            if not self._replace and self._path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            self._temporary.rename(self._path)
+            _sync_folder(self._path.parent)
+        except OSError as exc:
+            raise _repository_error(self._path, "committed", exc) from None
+        self._committed = True
+
+    def __enter__(self) -> DirectoryUpload:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if not self._committed:
+            self._temporary.unlink(missing_ok=True)
+
+
+def _repository_error(path: Path, what: str, exc: OSError) -> RepositoryError:
+    hint = ""
+    if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+        hint = "Free space in the repository or purge backups; nothing incomplete was kept."
+    elif exc.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
+        hint = "Give the user the workers run as the right to write there."
+    return RepositoryError(f"{path} could not be {what}: {exc.strerror}", hint=hint)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _raise(error: OSError) -> None:
+    raise error

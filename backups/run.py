@@ -1,0 +1,130 @@
+"""What does a job hold while it runs, and who may stop it?
+
+A ``Run`` is handed to every stage. Stages do the work in their own thread; the pulse
+(``backups.pulse``) writes progress and the lease in another, and asks the stages to stop.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils.timezone import now
+
+from backups.archive.meter import Meter
+from backups.models import Job
+from backups.models.job import LogLevel
+
+logger = logging.getLogger(__name__)
+
+# More than an engine says in a second; a flood beyond it is counted, not kept.
+MAX_UNWRITTEN_LINES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """Something that was said, and when."""
+
+    at: datetime
+    source: str
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageMove:
+    """A sub-operation of an engine began, or ended."""
+
+    name: str
+    at: datetime
+    ended: bool
+    lock_time: timedelta | None = None
+    detail: str = ""
+
+
+class Run:
+    """One attempt at a job, in this process."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        # The owner's token as claimed: every write of this run names it.
+        self.token = job.fencing_token
+        self.meter = Meter()
+        # Counts everything that shows life, for the detection of stalls.
+        self.activity = 0
+        self.last_heard = ""
+        # Whether silence means a stall in the present stage.
+        self.watched = True
+        self.lines: queue.Queue[LogLine] = queue.Queue(MAX_UNWRITTEN_LINES)
+        self.moves: queue.Queue[StageMove] = queue.Queue()
+        self._stop: BaseException | None = None
+        self._hooks: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    # What stages call
+
+    def check(self) -> None:
+        """Raise when the job has to end; called between any two pieces of work."""
+        if self._stop is not None:
+            raise self._stop
+
+    def log(self, source: str, text: str, level: str = LogLevel.INFO) -> None:
+        """Keep a line for the job's log. Never blocks: an engine may be waiting for us."""
+        self.activity += 1
+        self.last_heard = text
+        try:
+            self.lines.put_nowait(LogLine(now(), source, level, text.replace("\0", "")))
+        except queue.Full:
+            logger.warning("log of %s is faster than the database: %s", self.job, text)
+
+    @contextmanager
+    def ending_by(self, hook: Callable[[], None]) -> Iterator[None]:
+        """While inside, ``hook`` ends what the thread may be blocked on when the job must stop."""
+        with self._lock:
+            self._hooks.append(hook)
+            stopped = self._stop is not None
+        if stopped:
+            hook()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._hooks.remove(hook)
+
+    def new_meter(self) -> Meter:
+        """Start counting from zero, for a stage that moves bytes of its own."""
+        self.meter = Meter()
+        return self.meter
+
+    # What an engine calls: see backups.engines.base.CopyObserver
+
+    def stage_started(self, name: str, at: datetime) -> None:
+        self.activity += 1
+        self.moves.put(StageMove(name, at, ended=False))
+
+    def stage_ended(
+        self, name: str, at: datetime, *, lock_time: timedelta | None = None, detail: str = ""
+    ) -> None:
+        self.activity += 1
+        self.moves.put(StageMove(name, at, ended=True, lock_time=lock_time, detail=detail))
+
+    # What the pulse calls
+
+    def stop(self, reason: BaseException) -> None:
+        """Make ``check`` raise ``reason`` from now on, and end what blocks. First come counts."""
+        with self._lock:
+            if self._stop is not None:
+                return
+            self._stop = reason
+            hooks = list(self._hooks)
+        for hook in reversed(hooks):
+            hook()
+
+    @property
+    def stop_reason(self) -> BaseException | None:
+        return self._stop

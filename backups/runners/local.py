@@ -1,0 +1,195 @@
+"""How does a command run on this machine, and end with us whatever happens?
+
+The kernel kills the command when the *thread* that started it ends (``setpriv --pdeathsig``),
+so all commands are started by one thread that lives as long as this process does: a worker
+that is killed with -9 takes its commands with it, and a thread pool that shrinks does not.
+
+Secrets are kept in memory files that no folder lists; the command opens them through its
+own ``/proc/self/fd``. They vanish with the last process that has them open, so there is
+nothing left to remove when somebody is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import BinaryIO, ClassVar, cast
+
+from backups.exceptions import RunnerError
+from backups.runners.base import Completed, RunningCommand
+from backups.runners.groups import end_group, start_time
+
+# The most an unprivileged process may ask for; sixteen times the default.
+PIPE_BYTES = 1 << 20
+# Exit codes of setpriv, like those of a shell: not executable, not found.
+NEVER_STARTED = {126, 127}
+TIED_TO_US = ("setpriv", "--pdeathsig", "KILL", "--")
+# Debian keeps some programs where only root's PATH looks.
+EXTRA_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+class LocalCommand:
+    """A command in a session of its own."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+        self.stdout = cast(BinaryIO, child.stdout)
+        self.stderr = cast(BinaryIO, child.stderr)
+        self.stdin = child.stdin
+        self.process = (child.pid, start_time(child.pid))
+        self._stopping = threading.Lock()
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    def wait(self) -> int:
+        return self._child.wait()
+
+    def stop(self) -> None:
+        with self._stopping:
+            self._hang_up()
+            end_group(*self.process)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(timeout=1)
+
+    def close(self) -> None:
+        """Stop it and give its pipes back. Whoever reads them must be done."""
+        self.stop()
+        for pipe in (self.stdout, self.stderr):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def _hang_up(self) -> None:
+        if self.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.stdin.close()
+
+
+class LocalRunner:
+    """Runs commands on the machine we are on."""
+
+    kind: ClassVar[str] = "local"
+
+    def run(self, argv: Sequence[str], *, timeout_seconds: float = 30) -> Completed:
+        with self.start(argv, secret_files={}) as command:
+            done = complete(command, argv[0], timeout_seconds)
+        if error := self.failure(argv, done.exit_code, done.stderr):
+            raise error
+        return done
+
+    @contextlib.contextmanager
+    def start(
+        self, argv: Sequence[str], *, secret_files: Mapping[str, str]
+    ) -> Iterator[LocalCommand]:
+        with memory_files(secret_files) as files:
+            places = {name: f"/proc/self/fd/{fd}" for name, fd in files.items()}
+            words = [fill_in(word, places) for word in argv]
+            command = spawn([_find(words[0]), *words[1:]], pass_fds=tuple(files.values()))
+        try:
+            yield command
+        finally:
+            command.close()
+
+    def failure(self, argv: Sequence[str], exit_code: int, stderr: str) -> RunnerError | None:
+        if exit_code in NEVER_STARTED and stderr.startswith("setpriv: "):
+            return RunnerError(f"{argv[0]} could not be started: {stderr.splitlines()[0]}")
+        return None
+
+
+def spawn(
+    argv: Sequence[str], *, pass_fds: Sequence[int] = (), stdin: int = subprocess.DEVNULL
+) -> LocalCommand:
+    """Start a command that ends when this process does."""
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*TIED_TO_US, *argv],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+
+    try:
+        child = _spawning_thread(os.getpid()).submit(start).result()
+    except FileNotFoundError as exc:
+        raise RunnerError(
+            f"{TIED_TO_US[0]} is not installed on this host", hint="Install util-linux."
+        ) from exc
+    except OSError as exc:
+        raise RunnerError(f"{argv[0]} could not be started on this host: {exc}") from exc
+    return LocalCommand(child)
+
+
+def complete(command: RunningCommand, name: str, timeout_seconds: float) -> Completed:
+    """Read a short command to its end."""
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        command.stop()
+
+    timer = threading.Timer(timeout_seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        with ThreadPoolExecutor(1) as second:
+            errors = second.submit(command.stderr.read)
+            output = command.stdout.read()
+            stderr = errors.result()
+        exit_code = command.wait()
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise RunnerError(f"{name} did not end within {timeout_seconds:g} s and was stopped")
+    return Completed(exit_code, _text(output), _text(stderr))
+
+
+def fill_in(word: str, places: Mapping[str, str]) -> str:
+    """Replace each ``{name}`` that is known; other braces are left alone."""
+    return re.sub(r"\{(\w+)\}", lambda match: places.get(match[1], match[0]), word)
+
+
+@contextlib.contextmanager
+def memory_files(texts: Mapping[str, str]) -> Iterator[dict[str, int]]:
+    """Open a memory file, mode 0600, for each text; they close here and live on in children."""
+    files: dict[str, int] = {}
+    try:
+        for name, text in texts.items():
+            files[name] = fd = os.memfd_create(name, os.MFD_CLOEXEC)
+            # MariaDB's programs ignore a settings file that everyone may write.
+            os.fchmod(fd, 0o600)
+            os.write(fd, text.encode())
+        yield files
+    finally:
+        for fd in files.values():
+            os.close(fd)
+
+
+@lru_cache(maxsize=1)
+def _spawning_thread(owner: int) -> ThreadPoolExecutor:
+    """The thread that starts all commands of process ``owner``; a fork gets one of its own."""
+    return ThreadPoolExecutor(1, thread_name_prefix=f"spawn-{owner}")
+
+
+def _find(name: str) -> str:
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *EXTRA_FOLDERS))
+    if (found := shutil.which(name, path=path)) is None:
+        raise RunnerError(
+            f"{name} is not installed on this host",
+            hint=f"Install {name}, or add its folder to the worker's PATH.",
+        )
+    return found
+
+
+def _text(said: bytes) -> str:
+    return said.decode("utf-8", errors="replace")

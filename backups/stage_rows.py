@@ -1,0 +1,123 @@
+"""How do a job's stages, and its log, get into rows?
+
+Stages of ours are moved by the thread that runs them; an engine's own sub-operations are
+heard of in other threads, queued, and written by the pulse.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from backups.models import Job, JobLogLine, JobStage
+from backups.run import Run, StageMove
+from backups.states import StageStatus
+from backups.transitions import move_stage
+
+Queued = TypeVar("Queued")
+
+
+class StageRows:
+    """The stage rows of one run."""
+
+    def __init__(self, run: Run, names: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Create the rows: ``names`` are the stages, each with its engine's sub-operations."""
+        self._run = run
+        self._rows: dict[str, JobStage] = {}
+        self._current: JobStage | None = None
+        self._lock = threading.Lock()
+        position = 0
+        for name, children in names:
+            position += 1
+            parent = self._rows[name] = self._create(position, name, None)
+            for child in children:
+                position += 1
+                self._rows[child] = self._create(position, child, parent)
+
+    def start(self, name: str, at: datetime) -> None:
+        stage = self._rows[name]
+        move_stage(stage, StageStatus.RUNNING, now=at)
+        self._current = stage
+
+    def end(self, name: str, to: StageStatus, at: datetime, detail: str = "") -> None:
+        """End a stage of ours, and with it what its engine left open."""
+        self._current = None
+        self.write_moves()
+        stage = self._rows[name]
+        for child in self._rows.values():
+            if child.parent_id != stage.pk:
+                continue
+            if child.status == StageStatus.RUNNING:
+                move_stage(child, to, now=at)
+            elif child.status == StageStatus.PENDING:
+                move_stage(child, StageStatus.SKIPPED, now=at)
+        meter = self._run.meter
+        self._save_bytes(stage, meter.raw_bytes, meter.raw_bytes_total)
+        move_stage(stage, to, now=at, detail=detail)
+
+    def skip(self, name: str, at: datetime) -> None:
+        stage = self._rows[name]
+        for each in [stage, *(row for row in self._rows.values() if row.parent_id == stage.pk)]:
+            move_stage(each, StageStatus.SKIPPED, now=at)
+
+    def progress(self, done: int, total: int | None) -> None:
+        """Note how far the present stage is."""
+        if (stage := self._current) is not None and stage.bytes_done != done:
+            self._save_bytes(stage, done, total)
+
+    def write_moves(self) -> None:
+        """Write what engines said of their sub-operations since the last time."""
+        with self._lock:
+            for move in _drain(self._run.moves):
+                self._write_move(move)
+
+    def write_lines(self) -> None:
+        """Write the log lines that have come in since the last time."""
+        with self._lock:
+            lines = _drain(self._run.lines)
+            JobLogLine.objects.bulk_create(
+                JobLogLine(
+                    job=self._run.job,
+                    logged_at=line.at,
+                    level=line.level,
+                    source=line.source,
+                    text=line.text,
+                )
+                for line in lines
+            )
+
+    def _write_move(self, move: StageMove) -> None:
+        stage = self._rows[move.name]
+        if not move.ended:
+            if stage.status == StageStatus.PENDING:
+                move_stage(stage, StageStatus.RUNNING, now=move.at)
+            return
+        if move.lock_time is not None:
+            stage.lock_time = move.lock_time
+            stage.save(update_fields=["lock_time"])
+            Job.objects.filter(pk=stage.job_id, fencing_token=self._run.token).update(
+                lock_time=move.lock_time
+            )
+        if stage.status == StageStatus.RUNNING:
+            move_stage(stage, StageStatus.SUCCEEDED, now=move.at, detail=move.detail)
+
+    def _create(self, position: int, name: str, parent: JobStage | None) -> JobStage:
+        return JobStage.objects.create(
+            job=self._run.job, position=position, name=name, parent=parent
+        )
+
+    def _save_bytes(self, stage: JobStage, done: int, total: int | None) -> None:
+        stage.bytes_done, stage.bytes_total = done, total
+        stage.save(update_fields=["bytes_done", "bytes_total"])
+
+
+def _drain(source: queue.Queue[Queued]) -> list[Queued]:
+    taken = []
+    try:
+        while True:
+            taken.append(source.get_nowait())
+    except queue.Empty:
+        return taken

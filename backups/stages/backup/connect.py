@@ -1,0 +1,25 @@
+"""Is the instance there, and what does it say of itself?"""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from django.utils.timezone import now
+
+from backups.connection import connect, login_of
+from backups.preflight import remember
+from backups.probe import probe
+from backups.run import Run
+from backups.stages.backup.work import BackupWork
+from backups.stages.base import PlainStage
+
+
+class Connect(PlainStage[BackupWork]):
+    name = "connect"
+
+    def run(self, run: Run, work: BackupWork) -> str:
+        instance = work.job.instance
+        with closing(connect(login_of(instance))) as connection:
+            work.facts = probe(connection)
+        remember(instance, work.facts, now())
+        return f"{work.facts.version} at {instance.address}"

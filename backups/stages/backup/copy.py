@@ -1,0 +1,89 @@
+"""The engine's records go through the archive's pipeline into every repository."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from backups.access import runner_of
+from backups.archive.pace import Pace
+from backups.archive.writer import ArchiveWriter
+from backups.connection import login_of
+from backups.engines import engine_named
+from backups.engines.base import CopyStream
+from backups.exceptions import StageFailed
+from backups.models import Job
+from backups.run import Run
+from backups.stages.backup.work import BackupWork
+from backups.stages.base import PlainStage
+from backups.transitions import note_process, own
+from backups.units import format_bytes
+
+
+class Copy(PlainStage[BackupWork]):
+    name = "copy"
+
+    def children(self, run: Run) -> Sequence[str]:
+        return engine_named(run.job.engine).stages
+
+    def run(self, run: Run, work: BackupWork) -> str:
+        meter = run.new_meter()
+        if work.preflight is not None:
+            # Estimates: an engine knows the size of its copy only when it is done.
+            meter.raw_bytes_total = work.preflight.survey.raw_bytes
+            meter.files_total = work.preflight.survey.file_count
+        self._reserve(run, work)
+        writer = ArchiveWriter(
+            [store for _, store in work.stores],
+            work.folder,
+            backup=work.backup,
+            cipher=work.cipher(),
+            threads=settings.COPY_THREADS,
+            level=settings.COMPRESSION_LEVEL,
+            check=run.check,
+            meter=meter,
+            pace=Pace(settings.THROTTLE_BYTES_PER_S),
+        )
+        try:
+            self._copy(run, work, writer)
+            work.contents = writer.finish()
+        except BaseException:
+            writer.abort()
+            raise
+        meter.raw_bytes_total, meter.files_total = meter.raw_bytes, meter.files_done
+        return (
+            f"{len(work.contents.files)} files, {format_bytes(work.contents.raw_bytes)} "
+            f"stored as {format_bytes(work.contents.stored_bytes)}"
+        )
+
+    def clean_up(self, run: Run, work: BackupWork) -> None:
+        """Remove every byte of the attempt. Its label is its own, so nothing else is there."""
+        freed = sum(store.remove_tree(work.folder) for _, store in work.stores)
+        Job.objects.filter(pk=run.job.pk).update(leftovers=False)
+        run.log(self.name, f"removed {format_bytes(freed)} of the unfinished backup")
+
+    def _reserve(self, run: Run, work: BackupWork) -> None:
+        """Put on the row, before any byte is, where a tick would have to look for leftovers."""
+        for repository, store in work.stores:
+            if store.exists(work.folder):
+                raise StageFailed(f"{repository} already has a folder {work.folder}")
+        own(run.job, run.token, label=work.label, leftovers=True)
+
+    def _copy(self, run: Run, work: BackupWork, writer: ArchiveWriter) -> None:
+        instance = work.job.instance
+        engine = engine_named(work.job.engine)
+        threads = settings.COPY_THREADS
+        with engine.copy(login_of(instance), runner_of(instance), run, threads=threads) as stream:
+            with run.ending_by(stream.stop):
+                self._note_process(run, stream)
+                for record in stream.records():
+                    writer.write(record)
+                work.copy_facts = stream.facts()
+            run.check()
+
+    def _note_process(self, run: Run, stream: CopyStream) -> None:
+        """Record what would be an orphan if this worker were killed now."""
+        if stream.process is not None:
+            group, started = stream.process
+            note_process(run.job, run.token, group, started)

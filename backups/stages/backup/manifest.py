@@ -1,0 +1,84 @@
+"""What the backup is gets written last, once all of its packs are durable."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils.timezone import now
+
+from backups.archive.manifest import new_envelope, seal_manifest
+from backups.exceptions import StageFailed
+from backups.keyring import load_keys
+from backups.models import JobStage
+from backups.run import Run
+from backups.stages.backup.work import BackupWork
+from backups.stages.base import PlainStage
+from backups.units import format_bytes
+
+
+class WriteManifest(PlainStage[BackupWork]):
+    name = "manifest"
+
+    def run(self, run: Run, work: BackupWork) -> str:
+        if work.contents is None:
+            raise StageFailed("there is nothing to describe: the copy stage has not run")
+        key = load_keys().current if work.encrypted else None
+        work.envelope = new_envelope(work.backup, work.label, work.data_key, key)
+        work.about = describe(work)
+        blob = seal_manifest(work.envelope, work.about, work.contents, work.cipher())
+        for _, store in work.stores:
+            run.check()
+            with store.create(work.manifest) as upload:
+                upload.write(blob)
+                upload.commit()
+        return format_bytes(len(blob))
+
+
+def describe(work: BackupWork) -> dict[str, Any]:
+    """Return the ``about`` part of the manifest: docs/format.md lists its fields."""
+    instance, facts = work.job.instance, work.copy_facts
+    return {
+        "uuid": str(work.backup),
+        "label": work.label,
+        "instance": {
+            "uuid": str(instance.uuid),
+            "name": instance.name,
+            "host": instance.host,
+            "port": instance.port,
+            "flavour": instance.flavour,
+        },
+        "kind": work.job.kind,
+        "engine": work.job.engine,
+        "base": None,
+        "started_at": work.started_at.isoformat(),
+        "ended_at": now().isoformat(),
+        "facts": {
+            "from_lsn": facts.from_lsn,
+            "to_lsn": facts.to_lsn,
+            "binlog_file": facts.binlog_file,
+            "binlog_position": facts.binlog_position,
+            "gtid_executed": facts.gtid_executed,
+            "server_version": facts.server_version,
+            "tool_version": facts.tool_version,
+            "lock_time_s": _seconds(facts.lock_time),
+            "more": facts.more,
+        },
+        "stages": [_describe_stage(stage) for stage in work.job.stages.exclude(started_at=None)],
+        "compression": f"zstd {settings.COMPRESSION_LEVEL}",
+        "written_by": f"mooring {settings.VERSION}",
+    }
+
+
+def _describe_stage(stage: JobStage) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "started_at": stage.started_at.isoformat() if stage.started_at else None,
+        "ended_at": stage.ended_at.isoformat() if stage.ended_at else None,
+        "lock_time_s": _seconds(stage.lock_time),
+    }
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()

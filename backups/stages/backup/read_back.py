@@ -1,0 +1,29 @@
+"""Is the backup really there? Read what was written, from each repository, before it counts."""
+
+from __future__ import annotations
+
+from backups.archive.reader import BackupReader
+from backups.exceptions import StageFailed
+from backups.keyring import load_keys
+from backups.run import Run
+from backups.stages.backup.work import BackupWork
+from backups.stages.base import PlainStage
+
+
+class ReadBack(PlainStage[BackupWork]):
+    """Decode the manifest with the keys on disk, not those in memory, and open every pack."""
+
+    name = "read-back"
+
+    def run(self, run: Run, work: BackupWork) -> str:
+        packs = 0
+        for repository, store in work.stores:
+            reader = BackupReader(store, work.folder, load_keys() if work.encrypted else None)
+            if reader.manifest.about != work.about or reader.manifest.contents != work.contents:
+                raise StageFailed(f"the manifest in {repository} is not the one that was written")
+            for pack in reader.manifest.contents.packs:
+                run.check()
+                index = reader.read_index(pack.number)
+                reader.read_frame(pack.number, index.frames[-1])
+                packs += 1
+        return f"{packs} packs opened"

@@ -1,0 +1,33 @@
+"""The backup enters the catalog: from here on it exists."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from backups.catalog import register_backup
+from backups.exceptions import StageFailed
+from backups.run import Run
+from backups.stages.backup.work import BackupWork
+from backups.stages.base import PlainStage
+from backups.transitions import own
+
+
+class Register(PlainStage[BackupWork]):
+    name = "register"
+
+    def run(self, run: Run, work: BackupWork) -> str:
+        if work.contents is None or work.envelope is None:
+            raise StageFailed("there is nothing to register: the copy stage has not run")
+        with transaction.atomic():
+            # First, so that a run which lost its lease registers nothing.
+            own(run.job, run.token, leftovers=False)
+            register_backup(
+                work.about,
+                work.contents,
+                key_id=work.envelope.key_id,
+                folder=work.folder,
+                repositories=[repository for repository, _ in work.stores],
+                instance=work.job.instance,
+                made_by=work.job,
+            )
+        return work.label

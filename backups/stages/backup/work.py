@@ -1,0 +1,79 @@
+"""What the stages of a backup hand to each other."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils.timezone import now
+
+from backups.access import stores_of
+from backups.archive.cipher import AesGcm, Cipher, Unencrypted
+from backups.archive.contents import Contents
+from backups.archive.layout import backup_folder, manifest_name
+from backups.archive.manifest import Envelope
+from backups.engines.base import CopyFacts
+from backups.exceptions import BadInput
+from backups.models import Job, Repository
+from backups.preflight import Preflight
+from backups.probe import InstanceFacts
+from backups.repositories.base import ObjectStore
+from backups.states import BackupKind
+
+KIND_LETTERS = {
+    BackupKind.FULL: "F",
+    BackupKind.INCREMENTAL: "I",
+    BackupKind.DIFFERENTIAL: "D",
+    BackupKind.PARTIAL: "P",
+    BackupKind.TTS: "T",
+}
+
+
+@dataclass(slots=True)
+class BackupWork:
+    """One attempt at a backup. Its data key is made here and never used for another."""
+
+    job: Job
+    stores: list[tuple[Repository, ObjectStore]]
+    encrypted: bool
+    started_at: datetime = field(default_factory=now)
+    backup: UUID = field(default_factory=uuid.uuid4)
+    data_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    facts: InstanceFacts | None = None
+    preflight: Preflight | None = None
+    copy_facts: CopyFacts = field(default_factory=CopyFacts)
+    contents: Contents | None = None
+    envelope: Envelope | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        letter = KIND_LETTERS[BackupKind(self.job.kind)]
+        return f"{self.job.instance.name}@{self.started_at:%Y%m%dT%H%M%SZ}-{letter}"
+
+    @property
+    def folder(self) -> str:
+        return backup_folder(self.job.instance.uuid, self.label)
+
+    @property
+    def manifest(self) -> str:
+        return manifest_name(self.folder)
+
+    def cipher(self) -> Cipher:
+        return AesGcm(self.data_key) if self.encrypted else Unencrypted()
+
+
+def backup_work(job: Job) -> BackupWork:
+    """Gather what a backup job begins with."""
+    repositories = list(job.repositories.order_by("id"))
+    if len({repository.encrypted for repository in repositories}) != 1:
+        names = ", ".join(repository.name for repository in repositories) or "none"
+        raise BadInput(
+            f"repositories of one backup must all be encrypted or all not: {names}",
+            hint="Take two backups, or choose other repositories.",
+        )
+    return BackupWork(job, stores_of(repositories), repositories[0].encrypted)

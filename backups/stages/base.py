@@ -1,0 +1,56 @@
+"""A stage is one sub-operation of a job; all of them have this shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
+
+from backups.run import Run
+
+# What the stages of one operation hand to each other.
+Work = TypeVar("Work", contravariant=True)
+
+
+class Stage(Protocol[Work]):
+    """One sub-operation."""
+
+    @property
+    def name(self) -> str:
+        """What people see. An error reads ``<name> failed: <cause>``."""
+        ...
+
+    @property
+    def watched(self) -> bool:
+        """Whether silence means a stall. False where a server may work without a word."""
+        ...
+
+    def children(self, run: Run) -> Sequence[str]:
+        """Names of the sub-operations an engine will report within this stage."""
+        ...
+
+    def should_run(self, run: Run, work: Work) -> bool:
+        """False records the stage as skipped, which is not a failure."""
+        ...
+
+    def run(self, run: Run, work: Work) -> str:
+        """Do the work or raise; return a line about what was done, or nothing to say."""
+        ...
+
+    def clean_up(self, run: Run, work: Work) -> None:
+        """Undo what ``run`` left behind, after a failure or a stop of this or a later stage."""
+        ...
+
+
+class PlainStage(Generic[Work]):
+    """Answers most stages share."""
+
+    watched = True
+
+    def children(self, run: Run) -> Sequence[str]:
+        return ()
+
+    def clean_up(self, run: Run, work: Work) -> None:
+        """Nothing to undo."""
+
+    def should_run(self, run: Run, work: Work) -> bool:
+        return True

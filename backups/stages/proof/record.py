@@ -1,0 +1,28 @@
+"""The restore test passed: say so on the copy, and leave nothing of it on the disk."""
+
+from __future__ import annotations
+
+from backups.exceptions import StageFailed
+from backups.models import Job
+from backups.restore_target import release_folder
+from backups.run import Run
+from backups.stages.base import PlainStage
+from backups.stages.proof.evidence import record
+from backups.stages.restore.work import RestoreWork
+from backups.units import format_duration
+
+
+class RecordRestoreTest(PlainStage[RestoreWork]):
+    name = "record"
+    watched = False
+
+    def run(self, run: Run, work: RestoreWork) -> str:
+        if work.server is None or work.began_at is None or work.answered_at is None:
+            raise StageFailed("the restored server was never started")
+        work.server.stop()
+        release_folder(work.target, run.job.pk)
+        Job.objects.filter(pk=run.job.pk).update(leftovers=False)
+        recovery_time = work.answered_at - work.began_at
+        report = {"tables": work.tables}
+        record(run, work.copy, passed=True, report=report, recovery_time=recovery_time)
+        return f"recovery took {format_duration(recovery_time)}"

@@ -1,0 +1,32 @@
+"""Does a server start on the restored files? How long after the first byte was read?"""
+
+from __future__ import annotations
+
+from django.utils.timezone import now
+
+from backups.private_server import PrivateServer, Settings
+from backups.run import Run
+from backups.stages.base import PlainStage
+from backups.stages.proof.evidence import failing_counts
+from backups.stages.restore.work import RestoreWork
+
+
+class StartServer(PlainStage[RestoreWork]):
+    name = "start server"
+    # Crash recovery can take long without a word.
+    watched = False
+
+    def run(self, run: Run, work: RestoreWork) -> str:
+        settings = Settings(skip_grant_tables=True)
+        work.server = PrivateServer(work.target, settings, on_wait=run.check)
+        with failing_counts(run, work.copy, self.name):
+            work.server.start()
+        work.answered_at = now()
+        with work.server.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT VERSION()")
+            found = cursor.fetchone()
+        return f"answered: {found[0] if found else 'unknown version'}"
+
+    def clean_up(self, run: Run, work: RestoreWork) -> None:
+        if work.server is not None:
+            work.server.stop()

@@ -1,0 +1,66 @@
+"""May this copy go? Nothing is deleted without a reason and a restorable backup that stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils.timezone import now
+
+from backups.exceptions import Refused
+from backups.models import BackupCopy, Job
+from backups.run import Run
+from backups.stages.base import PlainStage
+from backups.stages.restore.work import copy_of
+from backups.states import CopyStatus, JobStatus
+from backups.transitions import expire_copy
+
+
+@dataclass(slots=True)
+class PurgeWork:
+    copy: BackupCopy
+    reason: str
+    force: bool
+
+
+def purge_work(job: Job) -> PurgeWork:
+    return PurgeWork(copy_of(job), job.parameters["reason"], job.parameters["force"])
+
+
+class Decide(PlainStage[PurgeWork]):
+    name = "decide"
+
+    def run(self, run: Run, work: PurgeWork) -> str:
+        with transaction.atomic():
+            # Orders this against a restore that is about to open the copy.
+            copy = BackupCopy.objects.select_for_update().get(pk=work.copy.pk)
+            if copy.status == CopyStatus.STORED:
+                refuse_if_needed(copy, run.job, force=work.force)
+                expire_copy(copy, reason=work.reason, now=now())
+        work.copy.refresh_from_db()
+        return work.copy.expire_reason
+
+
+def refuse_if_needed(copy: BackupCopy, job: Job, *, force: bool) -> None:
+    """Raise Refused while anything, or anybody, still needs the copy."""
+    backup = copy.backup
+    reading = Job.objects.filter(copy=copy, status=JobStatus.RUNNING).exclude(pk=job.pk).first()
+    if reading is not None:
+        raise Refused(f"{reading} is reading {backup.label}", hint="Wait for it or cancel it.")
+    if backup.copies.filter(status=CopyStatus.STORED).exclude(pk=copy.pk).exists():
+        return
+    needing = backup.dependents.filter(copies__status=CopyStatus.STORED).distinct()
+    if needing:
+        names = ", ".join(dependent.label for dependent in needing)
+        raise Refused(f"{backup.label} is needed to restore {names}", hint="Purge those first.")
+    if backup.pinned:
+        why = f": {backup.pinned_reason}" if backup.pinned_reason else ""
+        raise Refused(f"{backup.label} is pinned{why}", hint="Unpin it first.")
+    others = BackupCopy.objects.filter(
+        backup__instance=backup.instance, status=CopyStatus.STORED, backup__base=None
+    ).exclude(backup=backup)
+    if not force and not others.exists():
+        raise Refused(
+            f"{backup.label} is the last restorable backup of {backup.instance}",
+            hint="Take another backup first, or say --force to be left without any.",
+        )

@@ -1,0 +1,38 @@
+"""The stored bytes become files again."""
+
+from __future__ import annotations
+
+import errno
+
+from django.conf import settings
+from django.utils.timezone import now
+
+from backups.archive.extract import extract
+from backups.exceptions import StageFailed
+from backups.run import Run
+from backups.stages.base import PlainStage
+from backups.stages.restore.work import RestoreWork
+from backups.units import format_bytes
+
+
+class Extract(PlainStage[RestoreWork]):
+    name = "extract"
+
+    def run(self, run: Run, work: RestoreWork) -> str:
+        work.began_at = now()
+        meter = run.new_meter()
+        try:
+            count = extract(
+                work.opened(),
+                work.target,
+                threads=settings.COPY_THREADS,
+                check=run.check,
+                meter=meter,
+            )
+        except OSError as exc:
+            full = exc.errno in {errno.ENOSPC, errno.EDQUOT}
+            raise StageFailed(
+                f"{exc.filename or work.target}: {exc.strerror}",
+                hint="Free space on the target's disk and restore again." if full else "",
+            ) from exc
+        return f"{count} files, {format_bytes(meter.raw_bytes)}"

@@ -1,0 +1,56 @@
+"""The files get their owner, reach the disk, and the folder is no longer ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from backups.exceptions import StageFailed
+from backups.models import Job
+from backups.restore_target import hand_over_folder
+from backups.run import Run
+from backups.runners.local import LocalRunner
+from backups.stages.base import PlainStage
+from backups.stages.restore.work import RestoreWork
+
+
+class HandOver(PlainStage[RestoreWork]):
+    name = "hand over"
+
+    def run(self, run: Run, work: RestoreWork) -> str:
+        user, _, group = work.owner.partition(":")
+        if user:
+            change_owner(work.target, user, group or None)
+        # Everything of that filesystem: thousands of files are not synced one by one.
+        synced = LocalRunner().run(["sync", "-f", str(work.target)], timeout_seconds=3600)
+        if synced.exit_code:
+            raise StageFailed(f"{work.target} could not be synced: {synced.stderr.strip()}")
+        run.check()
+        hand_over_folder(work.target)
+        Job.objects.filter(pk=run.job.pk).update(leftovers=False)
+        backup = work.copy.backup
+        position = f"{backup.binlog_file}:{backup.binlog_position}" if backup.binlog_file else ""
+        return " ".join(
+            part
+            for part in (
+                f"{'raw' if work.raw else 'prepared'} in {work.target}",
+                f"binlog {position}" if position else "",
+                f"GTID {backup.gtid_executed}" if backup.gtid_executed else "",
+            )
+            if part
+        )
+
+
+def change_owner(target: Path, user: str, group: str | None) -> None:
+    """Give every file to the user the server will run as."""
+    try:
+        for folder, _, files in os.walk(target):
+            shutil.chown(folder, user, group or user)
+            for file in files:
+                shutil.chown(Path(folder) / file, user, group or user)
+    except (LookupError, PermissionError) as exc:
+        raise StageFailed(
+            f"{target} could not be given to {user}: {exc}",
+            hint="Run the worker as root, or restore without an owner and chown the folder.",
+        ) from exc

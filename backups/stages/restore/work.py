@@ -1,0 +1,75 @@
+"""What the stages of a restore, and of a restore test, hand to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from backups.access import store_of
+from backups.archive.reader import BackupReader
+from backups.exceptions import BadInput, Refused
+from backups.keyring import load_keys
+from backups.models import BackupCopy, Job
+from backups.private_server import PrivateServer
+from backups.states import CopyStatus
+
+
+@dataclass(slots=True)
+class RestoreWork:
+    """One restore. The folder it writes was empty when it began."""
+
+    copy: BackupCopy
+    target: Path
+    raw: bool = False
+    # "user:group" that gets the files; blank leaves them to whoever the worker runs as.
+    owner: str = ""
+    reader: BackupReader | None = None
+    # Of restore tests only.
+    began_at: datetime | None = None
+    answered_at: datetime | None = None
+    server: PrivateServer | None = None
+    tables: list[dict[str, object]] | None = None
+
+    def opened(self) -> BackupReader:
+        """Return the reader; the first stage opened it."""
+        if self.reader is None:
+            raise BadInput("the backup has not been opened")
+        return self.reader
+
+
+def restore_work(job: Job) -> RestoreWork:
+    """Gather what a restore job begins with."""
+    asked = job.parameters
+    return RestoreWork(copy_of(job), Path(asked["target"]), raw=asked["raw"], owner=asked["owner"])
+
+
+def restore_test_work(job: Job) -> RestoreWork:
+    """Gather what a restore test begins with: its target is a folder of its own."""
+    return RestoreWork(copy_of(job), scratch_folder(job))
+
+
+def scratch_folder(job: Job) -> Path:
+    """Where a restore test of this job restores to."""
+    return Path(settings.SCRATCH_FOLDER) / f"restore-test-{job.pk}"
+
+
+def copy_of(job: Job) -> BackupCopy:
+    if job.copy is None:
+        raise BadInput(f"{job} names no copy to work on")
+    return job.copy
+
+
+def open_copy(copy: BackupCopy) -> BackupReader:
+    """Open a copy for reading, or refuse one that is being deleted.
+
+    The row lock orders this against a purge: it sees our running job, or we see its verdict.
+    """
+    with transaction.atomic():
+        status = BackupCopy.objects.select_for_update().get(pk=copy.pk).status
+    if status != CopyStatus.STORED:
+        raise Refused(f"{copy} is {status}: there is nothing to read")
+    return BackupReader(store_of(copy.repository), copy.path, load_keys() if copy.key_id else None)

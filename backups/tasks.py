@@ -1,0 +1,40 @@
+"""Celery's doorways. Ids in, nothing out; every task is safe to run twice, late or never."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.utils.timezone import now
+
+from backups import jobs
+from backups.executor import execute
+from backups.leftovers import lose_expired, remove_leftovers
+from backups.models import Job
+from backups.states import JobStatus
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(ignore_result=True)
+def run_job(job_id: int) -> None:
+    """Run one job. Safe to deliver twice: the second copy loses the claim."""
+    job = Job.objects.select_related("instance").get(pk=job_id)
+    if job.status != JobStatus.PENDING or not execute(job):
+        logger.info("%s is not to be had, dropping the message", job)
+
+
+@shared_task(ignore_result=True)
+def wake_waiting_jobs() -> None:
+    """Wake jobs whose message was lost, or whose turn had not come."""
+    for job in jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS)):
+        jobs.wake(job)
+
+
+@shared_task(ignore_result=True)
+def fail_lost_jobs() -> None:
+    """Take jobs from workers that stopped renewing their lease, and clear up after the dead."""
+    lose_expired(now())
+    remove_leftovers()

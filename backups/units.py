@@ -1,0 +1,42 @@
+"""How are sizes and lengths of time written for people? The same everywhere."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+_SIZES = ("KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def format_bytes(size_bytes: int | None) -> str:
+    """Write a size: ``812 B``, ``1.4 GiB``; None is unknown."""
+    if size_bytes is None:
+        return "unknown"
+    if abs(size_bytes) < 1024:
+        return f"{size_bytes} B"
+    size, power = size_bytes / 1024, 0
+    # 1023.95 would be rounded up to "1024.0" of a unit that has a bigger one.
+    while abs(size) >= 1023.95 and power < len(_SIZES) - 1:
+        size, power = size / 1024, power + 1
+    return f"{size:.1f} {_SIZES[power]}"
+
+
+def format_duration(length: timedelta | None) -> str:
+    """Write a length of time in its two biggest units: ``0.8 s``, ``3 min 12 s``, ``1 h 04 min``.
+
+    None is unknown.
+    """
+    if length is None:
+        return "unknown"
+    seconds = length.total_seconds()
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"

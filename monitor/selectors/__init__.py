@@ -1,0 +1,1 @@
+"""Every read query of the pages, each in a constant number of queries."""

@@ -1,0 +1,75 @@
+"""What is one backup, where are its copies, and what proves them?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from django.db.models import Prefetch, QuerySet
+
+from backups.models import Backup, BackupCopy, Evidence
+from backups.states import CopyStatus
+from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """What one verify or restore test found, its report ready to read."""
+
+    evidence: Evidence
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRow:
+    """One copy and everything that was found out about it, newest first."""
+
+    copy: BackupCopy
+    stored: bool
+    evidence: list[EvidenceRow]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupView:
+    """What a backup's page shows."""
+
+    backup: Backup
+    proof: Proof
+    copies: list[CopyRow]
+    dependents: list[Backup]
+
+    @property
+    def has_stored_copy(self) -> bool:
+        return any(row.stored for row in self.copies)
+
+
+def backups_for_pages() -> QuerySet[Backup]:
+    evidence = Prefetch("evidence", Evidence.objects.order_by("-id"))
+    copies = BackupCopy.objects.select_related("repository").prefetch_related(evidence)
+    return Backup.objects.select_related("instance", "base", "made_by").prefetch_related(
+        Prefetch("copies", copies.order_by("id"))
+    )
+
+
+def load_backup(backup: Backup) -> BackupView:
+    """Gather what ``backup``, read through backups_for_pages, has around it."""
+    return BackupView(
+        backup=backup,
+        proof=load_proofs([backup.pk]).get(backup.pk, UNPROVEN),
+        copies=[_copy_row(copy) for copy in backup.copies.all()],
+        dependents=list(backup.dependents.order_by("ended_at")),
+    )
+
+
+def first_stored_copy(backup: Backup) -> BackupCopy | None:
+    """Return the copy to read from, or None when all of them are gone."""
+    copies = backup.copies.filter(status=CopyStatus.STORED).select_related("repository")
+    return copies.order_by("id").first()
+
+
+def _copy_row(copy: BackupCopy) -> CopyRow:
+    found = [
+        EvidenceRow(evidence, json.dumps(evidence.report, indent=2, default=str))
+        for evidence in copy.evidence.all()
+    ]
+    return CopyRow(copy, copy.status == CopyStatus.STORED, found)

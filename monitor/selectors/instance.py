@@ -1,0 +1,87 @@
+"""What is known of one instance: its protection, its backups, its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+
+from backups.models import Backup, BackupCopy, Instance, Job
+from backups.states import ACTIVE_JOB_STATUSES, CopyStatus
+from monitor.selectors.progress import Progress, progress_of
+from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+
+PAGE_SIZE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRow:
+    """One backup in a table."""
+
+    backup: Backup
+    proof: Proof
+    repositories: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One job in a table."""
+
+    job: Job
+    run_time: timedelta | None
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceHistory:
+    """The live part of an instance's page."""
+
+    newest: BackupRow | None
+    backups: list[BackupRow]
+    backup_page: Page[Backup]
+    jobs: list[JobRow]
+    job_page: Page[Job]
+    active: list[JobRow]
+
+
+def load_history(
+    instance: Instance, now: datetime, *, backup_page: str | None, job_page: str | None
+) -> InstanceHistory:
+    """Load one page of the backups and one of the jobs, newest first."""
+    backups = _stored_backups(instance)
+    backups_shown = Paginator(backups, PAGE_SIZE).get_page(backup_page)
+    newest = backups.first()
+    proofs = load_proofs({b.pk for b in backups_shown} | ({newest.pk} if newest else set()))
+    jobs = Job.objects.filter(instance=instance).select_related("requested_by", "product")
+    jobs_shown = Paginator(jobs, PAGE_SIZE).get_page(job_page)
+    return InstanceHistory(
+        newest=_backup_row(newest, proofs) if newest else None,
+        backups=[_backup_row(backup, proofs) for backup in backups_shown],
+        backup_page=backups_shown,
+        jobs=[_job_row(job, now) for job in jobs_shown],
+        job_page=jobs_shown,
+        active=[_job_row(job, now) for job in jobs.filter(status__in=ACTIVE_JOB_STATUSES)],
+    )
+
+
+def _stored_backups(instance: Instance) -> QuerySet[Backup]:
+    """Return the backups that still have bytes somewhere: the others restore nothing."""
+    stored = BackupCopy.objects.filter(status=CopyStatus.STORED).select_related("repository")
+    return (
+        Backup.objects.filter(instance=instance)
+        .filter(Exists(stored.filter(backup=OuterRef("pk"))))
+        .prefetch_related(Prefetch("copies", stored))
+        .order_by("-ended_at", "-id")
+    )
+
+
+def _backup_row(backup: Backup, proofs: Mapping[int, Proof]) -> BackupRow:
+    repositories = [copy.repository.name for copy in backup.copies.all()]
+    return BackupRow(backup, proofs.get(backup.pk, UNPROVEN), repositories)
+
+
+def _job_row(job: Job, now: datetime) -> JobRow:
+    return JobRow(job, job.run_time(now), progress_of(job, now) if job.active else None)

@@ -1,0 +1,84 @@
+"""What is a job doing, stage by stage?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from backups.models import Job, JobEvent, JobStage
+from monitor.selectors.progress import Progress, progress_of
+
+# Width of the timeline's own scale; the drawing stretches it to its column.
+TIMELINE_WIDTH = 1000
+# A stage of a few milliseconds must still be seen in a job of hours.
+THINNEST_BAR = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Where a stage lies between the job's start and now."""
+
+    x: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """One stage in the order people read it: below the stage that ran it."""
+
+    stage: JobStage
+    depth: int
+    run_time: timedelta | None
+    bar: Bar | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """The live part of a job's page."""
+
+    job: Job
+    progress: Progress
+    stages: list[StageRow]
+    events: list[JobEvent]
+
+
+def jobs_for_pages() -> QuerySet[Job]:
+    return Job.objects.select_related("instance", "backup", "product", "requested_by")
+
+
+def load_job(job: Job, now: datetime) -> JobView:
+    """Load what changes while ``job`` runs."""
+    stages = list(JobStage.objects.filter(job=job).order_by("position"))
+    rows = [
+        StageRow(stage, depth, stage.run_time(now), bar_of(stage, job, now))
+        for stage, depth in in_reading_order(stages)
+    ]
+    events = list(JobEvent.objects.filter(job=job).order_by("id"))
+    return JobView(job, progress_of(job, now), rows, events)
+
+
+def in_reading_order(
+    stages: Sequence[JobStage], parent: int | None = None, depth: int = 0
+) -> Iterator[tuple[JobStage, int]]:
+    """Yield each stage with its depth, children right after their parent."""
+    for stage in stages:
+        if stage.parent_id == parent:
+            yield stage, depth
+            yield from in_reading_order(stages, stage.pk, depth + 1)
+
+
+def bar_of(stage: JobStage, job: Job, now: datetime) -> Bar | None:
+    """Place a stage on its job's timeline; None before it started."""
+    if stage.started_at is None or job.started_at is None:
+        return None
+    whole = ((job.ended_at or now) - job.started_at).total_seconds()
+    if whole <= 0:
+        return Bar(0, TIMELINE_WIDTH)
+    begun = (stage.started_at - job.started_at).total_seconds() / whole
+    ended = ((stage.ended_at or job.ended_at or now) - job.started_at).total_seconds() / whole
+    x = min(max(round(begun * TIMELINE_WIDTH), 0), TIMELINE_WIDTH - THINNEST_BAR)
+    width = max(round(ended * TIMELINE_WIDTH) - x, THINNEST_BAR)
+    return Bar(x, min(width, TIMELINE_WIDTH - x))

@@ -1,0 +1,1 @@
+"""The pages: each view asks a selector and renders what it answers."""

@@ -1,0 +1,67 @@
+"""One backup: its page, what is in it, and the buttons that prove it."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from backups.contents import load_contents
+from backups.exceptions import MooringError
+from backups.jobs import create_copy_job
+from backups.models import Backup, BackupCopy
+from backups.states import CopyStatus, Operation
+from monitor.roles import Role, needs
+from monitor.selectors.backup import backups_for_pages, first_stored_copy, load_backup
+from monitor.views.requests import asking_user, refusals_shown
+
+TABLES_SHOWN = 500
+
+
+@require_safe
+@needs(Role.VIEWER)
+def backup_detail(request: HttpRequest, label: str) -> HttpResponse:
+    backup = get_object_or_404(backups_for_pages(), label=label)
+    return render(request, "monitor/backup_detail.html", {"view": load_backup(backup)})
+
+
+@require_safe
+@needs(Role.VIEWER)
+def backup_contents(request: HttpRequest, label: str) -> HttpResponse:
+    """What is inside, by table: read from the manifest, so it comes after the page."""
+    copy = first_stored_copy(get_object_or_404(Backup, label=label))
+    if copy is None:
+        raise Http404("no stored copy")
+    context: dict[str, object] = {"copy": copy}
+    try:
+        contents = load_contents(copy)
+    except MooringError as exc:
+        context["error"] = exc
+    else:
+        tables = sorted(contents.tables, key=lambda table: (-table.bytes, table.schema, table.name))
+        context |= {"contents": contents, "tables": tables[:TABLES_SHOWN]}
+        context["hidden"] = max(0, len(tables) - TABLES_SHOWN)
+    return render(request, "monitor/partials/backup_contents.html", context)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def copy_verify(request: HttpRequest, label: str, copy: int) -> HttpResponse:
+    return _create(request, Operation.VERIFY, label, copy)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def copy_restore_test(request: HttpRequest, label: str, copy: int) -> HttpResponse:
+    return _create(request, Operation.RESTORE_TEST, label, copy)
+
+
+def _create(request: HttpRequest, operation: Operation, label: str, copy_id: int) -> HttpResponse:
+    copies = BackupCopy.objects.select_related("backup__instance", "repository")
+    copy = get_object_or_404(
+        copies.filter(status=CopyStatus.STORED), pk=copy_id, backup__label=label
+    )
+    with refusals_shown(request):
+        job = create_copy_job(operation, copy, requested_by=asking_user(request))
+        return redirect("job-detail", job.pk)
+    return redirect("backup-detail", label)

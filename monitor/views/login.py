@@ -1,0 +1,12 @@
+"""The door: in by name and password, out by a POST."""
+
+from __future__ import annotations
+
+from django.contrib.auth.views import LoginView, LogoutView
+
+from monitor.roles import public
+
+login = public(
+    LoginView.as_view(template_name="monitor/login.html", redirect_authenticated_user=True)
+)
+logout = public(LogoutView.as_view())

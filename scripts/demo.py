@@ -1,0 +1,231 @@
+"""The whole story on this machine: a busy shop, backed up without blocking it, and proven.
+
+    python -m scripts.demo [--once]
+
+Everything it does to the shop it does with Mooring's own commands, as an operator would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from backups.exceptions import MooringError
+from scripts import shop, summary
+from scripts.console import SetupError, complain, heading, say
+from scripts.demo_shop import BACKUP_ACCOUNT, DemoShop, created_secret
+from scripts.processes import DEFAULT_PORT, ROOT
+from scripts.proof import Proof, prove
+from scripts.supervisor import POLL_SECONDS, Supervisor
+from scripts.up import on_stop_signals, prepare, running, site_url
+
+INSTANCE, REPOSITORY, ADMIN = "shop-1", "demo", "demo"
+# Backups of earlier runs that are kept, so that the demo does not fill a disk.
+KEPT_BACKUPS = 3
+# What belongs to a real installation and must not reach the demo.
+FOREIGN = ("DATABASE_URL", "REDIS_URL", "MOORING_SECRET_KEY", "MOORING_BACKUP_KEY")
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run: what it works on, and what it has found out so far."""
+
+    environment: Mapping[str, str]
+    supervisor: Supervisor
+    shop: DemoShop
+    label: str = ""
+    # How far the writer had come when the backup began and when it was done.
+    postings_before: int = 0
+    postings_after: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    backup: dict[str, Any] = field(default_factory=dict)
+    proof: Proof | None = None
+
+    @property
+    def home(self) -> Path:
+        return Path(self.environment["MOORING_HOME"])
+
+    def run(self) -> None:
+        """Do the main job, from registering the instance to the proof."""
+        self.supervisor.add(self.shop.writer())
+        self._register()
+        self._job("doctor", "doctor", INSTANCE)
+        self.postings_before = self._postings()
+        options = ("--kind", "full", "--repository", REPOSITORY)
+        self._job("backup", "takebackup", INSTANCE, *options)
+        self.postings_after, self.label = self._postings(), self._labels()[0]
+        self._job("verify", "verifybackup", self.label)
+        self._job("restore test", "testrestore", self.label)
+        self._restore_and_prove()
+        self.backup = self._ask("showbackup", self.label)
+        self._purge_old()
+
+    def _register(self) -> None:
+        """Make Mooring know repository and instance; the run before may have done it."""
+        done = self.home / "registered"
+        if not (self.home / "repository" / "mooring.json").exists():
+            path = str(self.home / "repository")
+            self._ask("addrepository", REPOSITORY, "--path", path)
+        if not done.exists():
+            address = ["--host", "127.0.0.1", "--port", str(self.shop.port)]
+            login = ["--user", BACKUP_ACCOUNT.partition("@")[0]]
+            login += ["--password-file", str(self.shop.password_file)]
+            self._ask("addinstance", INSTANCE, *address, *login)
+            done.touch()
+
+    def _restore_and_prove(self) -> None:
+        target = self.home / "restored"
+        shutil.rmtree(target, ignore_errors=True)
+        self._job("restore", "restorebackup", self.label, "--to", str(target))
+        heading("Proving the restored copy")
+        began = time.monotonic()
+        password, expected = self.shop.root_password, self.shop.row_sums
+        self.proof = prove(target, password=password, expected=expected)
+        self.seconds["proof"] = time.monotonic() - began
+        shutil.rmtree(target)
+
+    def _labels(self) -> list[str]:
+        """Return the labels of the backups there are, the newest first."""
+        return [str(one["label"]) for one in self._ask("listbackups", INSTANCE)["backups"]]
+
+    def _purge_old(self) -> None:
+        for label in self._labels()[KEPT_BACKUPS:]:
+            self._ask("purgebackup", label)
+
+    def _postings(self) -> int:
+        with self.shop.connect() as connection:
+            return shop.postings(connection)
+
+    def _job(self, name: str, *words: str) -> None:
+        """Run a command that takes its time, as a person would see it."""
+        heading(f"$ ./mooring manage {' '.join(words)}")
+        began = time.monotonic()
+        if exit_code := self._run(words, sys.stderr):
+            raise SetupError(f"{words[0]} ended with {exit_code}")
+        self.seconds[name] = time.monotonic() - began
+
+    def _ask(self, *words: str) -> dict[str, Any]:
+        """Return what a command answers; Any, because each answers with its own object."""
+        with tempfile.TemporaryFile("w+") as said:
+            exit_code = self._run((*words, "--json"), said)
+            said.seek(0)
+            return _answer(words, exit_code, said.read())
+
+    def _run(self, words: Sequence[str], output: IO[str]) -> int:
+        argv = [sys.executable, "manage.py", *words]
+        with subprocess.Popen(argv, cwd=ROOT, env=dict(self.environment), stdout=output) as command:
+            try:
+                while command.poll() is None:
+                    self.supervisor.tend()
+                    time.sleep(POLL_SECONDS)
+            except BaseException:
+                command.terminate()
+                raise
+        return command.returncode
+
+
+def _answer(words: tuple[str, ...], exit_code: int, said: str) -> dict[str, Any]:
+    try:
+        answer = dict(json.loads(said))
+    except ValueError:
+        answer = {"error": f"it answered {said[:200]!r}"}
+    if exit_code:
+        cause = answer.get("error") or said.strip()
+        raise SetupError(f"{words[0]} ended with {exit_code}: {cause}", hint=answer.get("hint", ""))
+    return answer
+
+
+def demo_environment() -> dict[str, str]:
+    """Return the environment of a Mooring that shares nothing with a real one."""
+    environment = {name: text for name, text in os.environ.items() if name not in FOREIGN}
+    home = Path(environment.get("MOORING_HOME") or ROOT / "var" / "demo").resolve()
+    environment["MOORING_HOME"] = str(home)
+    if "MOORING_BIND" not in environment and "MOORING_PORT" not in environment:
+        environment["MOORING_PORT"] = str(_free_port(DEFAULT_PORT))
+    try:
+        (home / "keys").mkdir(mode=0o700, parents=True, exist_ok=True)
+        password = created_secret(home / "keys" / "admin.password").read_text(encoding="utf-8")
+    except OSError as exc:
+        raise SetupError(f"the state folder cannot be used: {exc}") from exc
+    environment |= {"MOORING_ADMIN_USER": ADMIN, "MOORING_ADMIN_PASSWORD": password.strip()}
+    return environment
+
+
+def _free_port(first: int) -> int:
+    """Return the first port from ``first`` on that nobody listens on."""
+    for port in range(first, first + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    return first
+
+
+def run(environment: Mapping[str, str], *, once: bool) -> bool:
+    """Run the demo; return whether everything that was claimed was proven."""
+    began = time.monotonic()
+    with ExitStack() as stack:
+        supervisor = stack.enter_context(running(environment))
+        on_stop_signals(lambda: _interrupt(supervisor))
+        the_shop = DemoShop(Path(environment["MOORING_HOME"]))
+        stack.enter_context(the_shop.running())
+        demo = Demo(environment, supervisor, the_shop)
+        demo.run()
+        assert demo.proof is not None
+        proven = summary.show(
+            demo.proof,
+            label=demo.label,
+            backup=demo.backup,
+            seconds=demo.seconds,
+            postings=(demo.postings_before, demo.postings_after),
+            total_seconds=time.monotonic() - began,
+        )
+        if not once:
+            summary.show_door(site_url(environment), ADMIN, environment["MOORING_ADMIN_PASSWORD"])
+            supervisor.run()
+    return proven
+
+
+def _interrupt(supervisor: Supervisor) -> None:
+    """Leave whatever is going on; a second time, stop waiting for what is still at work."""
+    first = not supervisor.stop_requested
+    supervisor.request_stop()
+    if first:
+        raise KeyboardInterrupt
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./mooring demo", description="Back up a busy shop.")
+    parser.add_argument("--once", action="store_true", help="stop after the proof")
+    asked = parser.parse_args()
+    try:
+        environment = demo_environment()
+        prepare(environment, "--admin")
+        proven = run(environment, once=asked.once)
+    except (SetupError, MooringError) as exc:
+        complain(str(exc), exc.hint)
+        return 1
+    except KeyboardInterrupt:
+        say("stopped")
+        # Ctrl-C is how a demo that stays open ends; one that should end by itself was cut off.
+        return 1 if asked.once else 0
+    return 0 if proven else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

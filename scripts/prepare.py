@@ -1,0 +1,148 @@
+"""Bring the state folder up to date: keys, database, static files, the first admin.
+
+    python -m scripts.prepare [--admin] [--quiet]
+
+Safe to run at any time and by two at once; does only what is not yet done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import getpass
+import hashlib
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.console import SetupError, give_up, say, timed
+from scripts.processes import ROOT, home
+from scripts.state_folder import prepare_folder
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def prepare(*, admin: bool) -> None:
+    """Do everything that has to be done before the first process starts."""
+    folder = home(os.environ)
+    prepare_folder(folder)
+    with (folder / "run" / "prepare.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _start_django()
+        _migrate()
+        _create_backup_key()
+        _collect_static(folder)
+        if admin:
+            _create_admin()
+
+
+def _start_django() -> None:
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
+    django.setup()
+
+
+def _migrate() -> None:
+    from django.core.management import call_command
+    from django.db import OperationalError, connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except OperationalError as exc:
+        raise SetupError(
+            f"the database does not answer: {str(exc).strip()}",
+            hint="Check DATABASE_URL and that its server runs.",
+        ) from exc
+    if plan:
+        with timed(f"bringing the database up to date ({len(plan)} migrations)"):
+            call_command("migrate", interactive=False, verbosity=0)
+
+
+def _create_backup_key() -> None:
+    from django.core.management import call_command
+
+    said = io.StringIO()
+    call_command("createbackupkey", if_missing=True, stdout=said)
+
+
+def _collect_static(folder: Path) -> None:
+    from django.core.management import call_command
+
+    mark, wanted = folder / "run" / "static.sha256", _static_fingerprint()
+    if mark.exists() and mark.read_text(encoding="utf-8") == wanted:
+        return
+    with timed("collecting static files"):
+        call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+    mark.write_text(wanted, encoding="utf-8")
+
+
+def _static_fingerprint() -> str:
+    """Change whenever a static file of ours or the version of a library does."""
+    fingerprint = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
+    for path in sorted((ROOT / "static").rglob("*")):
+        if path.is_file():
+            fingerprint.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return fingerprint.hexdigest()
+
+
+def _create_admin() -> None:
+    from django.contrib.auth import get_user_model
+
+    users = get_user_model()
+    if users.objects.filter(is_superuser=True, is_active=True).exists():
+        return
+    name, password = _admin_login()
+    _refuse_weak(users(username=name), password)
+    users.objects.create_superuser(username=name, password=password)
+    say(f"admin user {name} created")
+
+
+def _admin_login() -> tuple[str, str]:
+    name = os.environ.get("MOORING_ADMIN_USER", "")
+    password = os.environ.get("MOORING_ADMIN_PASSWORD", "")
+    if name and password:
+        return name, password
+    if not sys.stdin.isatty():
+        raise SetupError(
+            "there is no admin user yet, and nobody at a terminal to ask",
+            hint="Set MOORING_ADMIN_USER and MOORING_ADMIN_PASSWORD for this first run.",
+        )
+    say("the first run: who is the admin?")
+    name = name or input("user name: ").strip()
+    password = password or getpass.getpass("password: ")
+    if not name:
+        raise SetupError("an admin needs a name")
+    return name, password
+
+
+def _refuse_weak(user: User, password: str) -> None:
+    from django.contrib.auth.password_validation import validate_password
+    from django.core.exceptions import ValidationError
+
+    try:
+        validate_password(password, user)
+    except ValidationError as exc:
+        raise SetupError(
+            f"the admin's password is refused: {' '.join(exc.messages)}",
+            hint="Choose another one.",
+        ) from exc
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Bring the state folder up to date.")
+    parser.add_argument("--admin", action="store_true", help="see to it that there is an admin")
+    asked = parser.parse_args()
+    try:
+        prepare(admin=asked.admin)
+    except SetupError as exc:
+        give_up(str(exc), exc.hint)
+
+
+if __name__ == "__main__":
+    main()

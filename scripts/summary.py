@@ -1,0 +1,80 @@
+"""What did the demo prove? The page it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from scripts.proof import Proof
+
+OUT = Console(highlight=False)
+
+
+def show(
+    proof: Proof,
+    *,
+    label: str,
+    backup: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    postings: tuple[int, int],
+    total_seconds: float,
+) -> bool:
+    """Print what was found; return whether every line of it is good."""
+    claims = list(_claims(proof, postings))
+    table = Table.grid(padding=(0, 2))
+    for good, claim, found in claims:
+        mark = Text("proven", "green") if good else Text("BROKEN", "bold red")
+        table.add_row(mark, claim, Text(found, "dim" if good else "bold"))
+    proven = all(good for good, _, _ in claims)
+    OUT.print()
+    OUT.print(Panel(table, title=f"backup {label}", border_style="green" if proven else "red"))
+    OUT.print(_figures(backup, seconds, total_seconds))
+    return proven
+
+
+def show_door(url: str, user: str, password: str) -> None:
+    """Print where the dashboard is and how to get in."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in (("dashboard", url), ("user", user), ("password", password)):
+        table.add_row(name, Text(value, "bold"))
+    OUT.print(Panel(table, title="open until Ctrl-C"))
+
+
+def _claims(proof: Proof, postings: tuple[int, int]) -> Iterator[tuple[bool, str, str]]:
+    before, after = postings
+    damage = "; ".join(proof.damaged)
+    yield not proof.damaged, "CHECK TABLE is content", damage or f"{proof.tables} tables"
+    changed = ", ".join(proof.differing)
+    same = f"{proof.static_rows:,} rows, summed column by column"
+    yield not proof.differing, "static tables hold what was put in", changed or same
+    for one in proof.invariants:
+        yield one.ok, one.name, f"{one.found:,}" if one.ok else f"{one.found} for {one.expected}"
+    yield (
+        before <= proof.postings <= after,
+        "the copy is of a moment during the backup",
+        f"{proof.postings:,} postings; {before:,} when it began, {after:,} when it was done",
+    )
+    yield after > before, "the shop went on writing meanwhile", f"{after - before:,} postings"
+
+
+def _figures(
+    backup: Mapping[str, Any], seconds: Mapping[str, float], total_seconds: float
+) -> Table:
+    table = Table.grid(padding=(0, 2))
+    raw, stored = backup.get("raw_bytes"), backup.get("stored_bytes")
+    if raw and stored:
+        table.add_row("size", f"{_megabytes(raw)}, stored in {_megabytes(stored)}")
+    if (lock_time := backup.get("lock_time")) is not None:
+        table.add_row("locks held", f"{float(lock_time):.2f} s")
+    table.add_row("times", ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items()))
+    table.add_row("all of it", f"{total_seconds:.0f} s")
+    return table
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"

@@ -1,0 +1,191 @@
+"""Keep a few processes running, say what happens to them, and leave nothing behind.
+
+Every child dies with this process, however it ends: the kernel sees to it. What a child
+writes goes to its log file; errors among it are shown here as well.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from scripts.console import SetupError, say
+from scripts.logs import LogFile
+from scripts.processes import ROOT, Child
+
+# How long a child that died waits before it is started again: longer each time, and short
+# again once it has run for STEADY_SECONDS.
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+GENTLE_SECONDS = 15.0
+POLL_SECONDS = 0.2
+
+
+class Kept:
+    """A child, its process while it has one, and when it may start again."""
+
+    def __init__(self, child: Child, log: LogFile, environment: Mapping[str, str]) -> None:
+        self.child = child
+        self.log = log
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._pause_seconds = FIRST_PAUSE_SECONDS
+        self.restart_at = 0.0
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll() if self._process else None
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        argv = ["setpriv", "--pdeathsig", self.child.orphan_signal.name.removeprefix("SIG"), "--"]
+        with self.log.open() as output:
+            self._process = subprocess.Popen(
+                [*argv, *self.child.argv],
+                cwd=ROOT,
+                env=dict(self._environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # Ctrl-C goes to us alone; we stop the children in our order.
+                start_new_session=True,
+            )
+
+    def plan_restart(self) -> float:
+        """Return in how many seconds the child, which has just died, starts again."""
+        now = time.monotonic()
+        if now - self._started_at >= STEADY_SECONDS:
+            self._pause_seconds = FIRST_PAUSE_SECONDS
+        pause, self.restart_at = self._pause_seconds, now + self._pause_seconds
+        self._pause_seconds = min(self._pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+        self._process = None
+        return pause
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process and self.running:
+            self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether the child has ended within ``seconds``."""
+        try:
+            if self._process:
+                self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill_group(self) -> None:
+        """End what is left of it: its own children share its process group."""
+        if self._process is None:
+            return
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self._process.wait()
+
+
+class Supervisor:
+    """Starts children in order, restarts them, and stops them in the opposite order."""
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        *,
+        log_folder: Path,
+        environment: Mapping[str, str],
+        patience_seconds: float,
+        on_start: Callable[[list[int]], None] = lambda _pids: None,
+    ) -> None:
+        """``on_start`` is told the pids of all children whenever one of them has started."""
+        self._log_folder = log_folder
+        self._environment = environment
+        self.kept = [self._keep(child) for child in children]
+        self._patience_seconds = patience_seconds
+        self._on_start = on_start
+        self.stop_requested = False
+        self._hurry = False
+
+    def _keep(self, child: Child) -> Kept:
+        return Kept(child, LogFile(self._log_folder / f"{child.name}.log"), self._environment)
+
+    def add(self, child: Child) -> None:
+        """Start one more child, to be stopped before all others."""
+        self.kept.append(self._keep(child))
+        self._start(self.kept[-1])
+
+    def _start(self, kept: Kept) -> None:
+        kept.start()
+        self._on_start([one.pid for one in self.kept if one.pid])
+
+    def request_stop(self) -> None:
+        """Ask for the end; asked a second time, stop waiting for running jobs."""
+        self._hurry = self.stop_requested
+        self.stop_requested = True
+
+    def start(self, ready: Callable[[], bool]) -> None:
+        """Start every child and return once ``ready``; one that dies before that is an error."""
+        for kept in self.kept:
+            self._start(kept)
+        while not ready():
+            for kept in self.kept:
+                if (code := kept.exit_code) is not None:
+                    raise SetupError(
+                        f"{kept.child.name} ended with {code} right after its start:\n"
+                        f"{kept.log.tail()}",
+                        hint=f"The whole log is {kept.log.path}.",
+                    )
+            if self.stop_requested:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def run(self) -> None:
+        """Keep the children running until a stop is requested."""
+        while not self.stop_requested:
+            self.tend()
+            time.sleep(POLL_SECONDS)
+
+    def tend(self) -> None:
+        """Look once at every child: show its errors, start it again where it died."""
+        for kept in self.kept:
+            for line in kept.log.new_errors():
+                say(f"{kept.child.name}: {line}")
+            if kept.exit_code is not None:
+                code, pause = kept.exit_code, kept.plan_restart()
+                say(f"{kept.child.name} ended with {code}; started again in {pause:.0f} s")
+                say(f"its last lines, of {kept.log.path}:\n{kept.log.tail(4)}")
+            elif not kept.running and time.monotonic() >= kept.restart_at:
+                self._start(kept)
+                say(f"{kept.child.name} started again")
+
+    def stop(self) -> None:
+        """Stop what was started, last first; running jobs may finish within the patience."""
+        began = time.monotonic()
+        for kept in reversed(self.kept):
+            kept.signal(signal.SIGTERM)
+            if not self._wait(kept, self._patience_seconds - (time.monotonic() - began)):
+                say(f"{kept.child.name} is still at work; ended without waiting for it")
+                kept.signal(kept.child.impatient_signal)
+                kept.wait(GENTLE_SECONDS)
+            kept.kill_group()
+
+    def _wait(self, kept: Kept, seconds: float) -> bool:
+        until = time.monotonic() + max(seconds, 1)
+        while not kept.wait(POLL_SECONDS):
+            if self._hurry or time.monotonic() > until:
+                return False
+        return True

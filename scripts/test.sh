@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Every check and every test, stopping at the first that fails. Called by `./mooring test`,
+# which has set up everything; further words go to pytest.
+set -euo pipefail
+
+state=$(mktemp -d "${TMPDIR:-/tmp}/mooring-check-XXXXXX")
+trap 'rm -rf "$state"' EXIT
+trap 'exit 130' INT TERM HUP
+
+check() {
+  printf '\n== %s\n' "$1"
+  shift
+  "$@" || {
+    printf '\nmooring: error: this failed: %s\n' "$*" >&2
+    exit 1
+  }
+}
+# Django's own checks look at the settings an operator would have, behind TLS.
+deployed() { MOORING_HOME=$state MOORING_TLS=yes python manage.py "$@"; }
+
+MOORING_HOME=$state python -c "
+from pathlib import Path
+from scripts.state_folder import prepare_folder
+prepare_folder(Path('$state'))"
+
+check "format" ruff format --check .
+check "lint" ruff check .
+check "types" mypy
+check "imports" lint-imports
+check "migrations" deployed makemigrations --check --dry-run
+check "settings" deployed check --deploy --fail-level WARNING
+check "tests on SQLite, with real servers" pytest -n 2 --dist loadfile "$@"
+check "tests on PostgreSQL" python -m scripts.private_postgres \
+  pytest -n 2 --dist loadfile -m "not live" "$@"

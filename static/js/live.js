@@ -1,0 +1,27 @@
+// Says so when live regions stop being refreshed, and rests while nobody looks.
+const FAILURES_BEFORE_STALE = 2;
+
+let failures = 0;
+
+function show() {
+  const stale = failures >= FAILURES_BEFORE_STALE;
+  // A dashboard that silently stops updating is worse than one that is down.
+  for (const region of document.querySelectorAll("[data-live]")) {
+    region.classList.toggle("stale", stale);
+  }
+  const notice = document.querySelector("[data-stale-notice]");
+  if (notice) notice.hidden = !stale;
+}
+
+function isLive(event) {
+  return event.detail.elt?.matches?.("[data-live]") ?? false;
+}
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (isLive(event) && document.visibilityState !== "visible") event.preventDefault();
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (!isLive(event)) return;
+  failures = event.detail.successful ? 0 : failures + 1;
+  show();
+});

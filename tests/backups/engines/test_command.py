@@ -1,0 +1,84 @@
+"""The words and settings mariadb-backup is called with."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from backups.engines.base import Login
+from backups.engines.mariadb_backup import parse_tool_version, prepare_argv, tool_version_argv
+from backups.engines.mariadb_backup.command import backup_argv, build_settings
+
+
+def understood(settings: str, folder: Path) -> list[str]:
+    """Return the options that MariaDB's own parser finds."""
+    path = folder / "settings"
+    path.write_text(settings, encoding="utf-8")
+    argv = ["my_print_defaults", f"--defaults-file={path}", "--show", "mariabackup"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "plain",
+        "",
+        "a b",
+        "#no;comment",
+        'quo"te',
+        "it's",
+        "back\\slash",
+        "\\n",
+        "\\",
+        "'x'",
+        "é€",
+        '"x"',
+        "a=b",
+        "[mariabackup]",
+        " edge ",
+    ],
+)
+def test_any_password_is_understood(password: str, tmp_path: Path) -> None:
+    settings = build_settings(Login("backup", password, socket="/run/x.sock"))
+    assert understood(settings, tmp_path) == [
+        "--user=backup",
+        f"--password={password}",
+        "--socket=/run/x.sock",
+        "--protocol=socket",
+    ]
+
+
+def test_a_password_cannot_add_a_line() -> None:
+    assert len(build_settings(Login("u", "x\nssl=0\r\n")).splitlines()) == 6
+
+
+def test_without_a_socket_it_is_tcp(tmp_path: Path) -> None:
+    settings = build_settings(Login("backup", "x", host="localhost", port=3307))
+    assert understood(settings, tmp_path)[2:] == [
+        "--host=localhost",
+        "--port=3307",
+        "--protocol=tcp",
+    ]
+
+
+def test_the_settings_come_first_and_hold_all_that_is_secret() -> None:
+    argv = backup_argv(threads=3)
+    assert argv[:2] == ["mariadb-backup", "--defaults-file={settings}"]
+    assert "--parallel=3" in argv
+    assert not [word for word in argv if "user" in word or "password" in word]
+
+
+def test_prepare_names_its_folder() -> None:
+    assert "--target-dir=/restore/a b" in prepare_argv("/restore/a b")
+    assert "--use-memory=1024" in prepare_argv("/x", memory_bytes=1024)
+
+
+def test_the_version_of_the_real_tool_is_understood() -> None:
+    done = subprocess.run(tool_version_argv(), capture_output=True, text=True, check=True)
+    assert parse_tool_version(done.stdout + done.stderr).count(".") == 2
+
+
+def test_no_version_is_an_empty_one() -> None:
+    assert parse_tool_version("sh: mariadb-backup: not found") == ""

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.test import TestCase
+from django.urls import reverse
+
+from backups.models import Instance, InstanceGroup, Repository
+from backups.states import JobStatus, Operation
+from tests.monitor.rows import (
+    make_backup,
+    make_evidence,
+    make_instance,
+    make_job,
+    make_repository,
+    make_stages,
+    make_user,
+)
+
+CONFIGURED = {Instance, InstanceGroup, Repository}
+MODELS = list(apps.get_app_config("backups").get_models())
+
+
+class AdminTestCase(TestCase):
+    ada: User
+    olga: User
+    orders: Instance
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.ada = make_user("ada", "admin")
+        cls.olga = make_user("olga", "operator")
+        cls.orders = make_instance("orders-1")
+        cls.orders.set_password("hunter2")
+        cls.orders.save()
+        job = make_job(cls.orders, JobStatus.FAILED, error="no")
+        make_stages(job, 2)
+        make_evidence(make_backup(cls.orders, make_repository()), Operation.VERIFY, passed=True)
+
+    def setUp(self) -> None:
+        self.client.force_login(self.ada)
+
+    def test_every_model_is_registered_with_a_list_and_a_search(self) -> None:
+        for model in MODELS:
+            with self.subTest(model.__name__):
+                registered = admin.site.get_model_admin(model)
+                self.assertGreater(len(registered.list_display), 1)
+                self.assertTrue(registered.search_fields)
+
+    def test_every_list_and_search_opens(self) -> None:
+        for model in MODELS:
+            with self.subTest(model.__name__):
+                address = reverse(f"admin:backups_{model._meta.model_name}_changelist")
+                self.assertEqual(self.client.get(address, {"q": "1"}).status_code, 200)
+
+    def test_every_row_opens(self) -> None:
+        for model in MODELS:
+            if (row := model._default_manager.first()) is None:
+                continue
+            with self.subTest(model.__name__):
+                address = reverse(f"admin:backups_{model._meta.model_name}_change", args=[row.pk])
+                self.assertEqual(self.client.get(address).status_code, 200)
+
+    def test_history_is_looked_at_and_never_edited(self) -> None:
+        for model in set(MODELS) - CONFIGURED:
+            with self.subTest(model.__name__):
+                name = f"admin:backups_{model._meta.model_name}"
+                self.assertEqual(self.client.get(reverse(f"{name}_add")).status_code, 403)
+                if (row := model._default_manager.first()) is None:
+                    continue
+                for action in ("change", "delete"):
+                    address = reverse(f"{name}_{action}", args=[row.pk])
+                    self.assertEqual(self.client.post(address, {}).status_code, 403)
+
+    def test_an_operator_does_not_get_in(self) -> None:
+        self.client.force_login(self.olga)
+        response = self.client.get(reverse("admin:index"), follow=True)
+        self.assertEqual(response.status_code, 403)
+
+    def test_a_stranger_enters_through_the_one_door(self) -> None:
+        self.client.logout()
+        response = self.client.get(reverse("admin:backups_job_changelist"), follow=True)
+        self.assertEqual(response.redirect_chain[-1][0], "/login/?next=/admin/backups/job/")
+
+
+class InstancePasswordTestCase(TestCase):
+    ada: User
+    orders: Instance
+    address: str
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.ada = make_user("ada", "admin")
+        cls.orders = make_instance("orders-1")
+        cls.orders.set_password("hunter2")
+        cls.orders.save()
+        cls.address = reverse("admin:backups_instance_change", args=[cls.orders.pk])
+
+    def setUp(self) -> None:
+        self.client.force_login(self.ada)
+
+    def save(self, **changed: str) -> Instance:
+        words = {
+            "name": "orders-1",
+            "host": "10.0.0.1",
+            "port": "3306",
+            "user": "mooring",
+            "engine": "mariadb_backup",
+            "runner": "local",
+            "ssh_port": "22",
+        }
+        response = self.client.post(self.address, words | changed)
+        self.assertEqual(response.status_code, 302)
+        return Instance.objects.get(pk=self.orders.pk)
+
+    def test_it_is_never_shown(self) -> None:
+        response = self.client.get(self.address)
+        self.assertNotContains(response, "hunter2")
+        self.assertNotContains(response, self.orders.password_token)
+
+    def test_it_is_not_shown_again_after_a_mistake(self) -> None:
+        response = self.client.post(self.address, {"new_password": "hunter3", "name": ""})
+        self.assertEqual(response.status_code, 200)
+        self.assertNotContains(response, "hunter3")
+
+    def test_left_blank_it_stays(self) -> None:
+        self.assertEqual(self.save(host="10.0.0.2").password(), "hunter2")
+
+    def test_a_new_one_is_kept_encrypted_with_its_spaces(self) -> None:
+        saved = self.save(new_password=" a b ")
+        self.assertEqual(saved.password(), " a b ")
+        self.assertNotIn("a b", saved.password_token)
+
+    def test_an_engine_nobody_has_is_refused(self) -> None:
+        response = self.client.post(self.address, {"engine": "rsync"})
+        self.assertContains(response, "rsync is not one of the available choices")

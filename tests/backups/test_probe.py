@@ -1,0 +1,122 @@
+"""What an instance says of itself, from the answers of servers that were asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, cast
+
+import pytest
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+from pymysql.err import OperationalError
+
+from backups.exceptions import InstanceUnreachable
+from backups.probe import InnodbSizes, InstanceFacts, probe
+
+Rows = Sequence[Mapping[str, Any]]
+
+MARIADB = {
+    "version": "10.11.19-MariaDB-0+deb12u1-log",
+    "version_comment": "Debian 12",
+    "hostname": "db-1",
+    "server_uid": "3GsBIZNuozNMSCMWfr4GI0gHvvQ=",
+    "datadir": "/var/lib/mysql/",
+    "innodb_data_home_dir": "",
+    "innodb_undo_directory": "./",
+    "innodb_log_group_home_dir": "/redo/",
+    "innodb_page_size": "16384",
+    "log_bin": "ON",
+    "binlog_format": "MIXED",
+    "gtid_current_pos": "0-1-42",
+}
+MYSQL = {
+    "version": "9.7.4-2",
+    "version_comment": "(Debian)",
+    "server_uuid": "5c1b",
+    "datadir": "/data/",
+    "log_bin": "ON",
+    "gtid_executed": "5c1b:1-9",
+}
+
+
+class FakeServer:
+    """A connection to answers that were written down; asks for nothing else."""
+
+    def __init__(self, variables: Mapping[str, str], grants: Sequence[str]) -> None:
+        self.answers: dict[str, Rows] = {
+            "SHOW GLOBAL VARIABLES": [
+                {"Variable_name": name, "Value": value} for name, value in variables.items()
+            ],
+            "SELECT VERSION()": [{"version": variables["version"]}],
+            "SELECT CURRENT_USER()": [{"account": "bk@localhost"}],
+            "SHOW GRANTS": [{"Grants for bk@localhost": line} for line in grants],
+            "INNODB_SYS_TABLESPACES": [{"files": 13, "bytes": 228_900_864}],
+            "INNODB_TABLESPACES_ENCRYPTION": [{"files": 2}],
+            "Innodb_checkpoint_age": [{"Value": "6800107"}],
+            "PROCESSLIST": [{"seconds": 75}],
+        }
+        self.found: Rows = []
+
+    def cursor(self) -> FakeServer:
+        return self
+
+    def __enter__(self) -> FakeServer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def execute(self, sql: str, parameters: tuple[object, ...] | None = None) -> None:
+        for sign, rows in self.answers.items():
+            if sign in sql:
+                self.found = rows
+                return
+        raise OperationalError(2013, "Lost connection to server during query")
+
+    def fetchall(self) -> Rows:
+        return self.found
+
+
+def ask(server: FakeServer) -> InstanceFacts:
+    return probe(cast("Connection[DictCursor]", server))
+
+
+def test_mariadb() -> None:
+    grant = "GRANT RELOAD, PROCESS, BINLOG MONITOR ON *.* TO `bk`@`localhost`"
+    facts = ask(FakeServer(MARIADB, [grant]))
+    assert (facts.flavour, facts.release) == ("mariadb", (10, 11, 19))
+    assert (facts.datadir, facts.innodb_folders) == ("/var/lib/mysql/", ("/redo",))
+    assert (facts.log_bin, facts.binlog_format, facts.gtid_position) == (True, "MIXED", "0-1-42")
+    assert facts.page_size == 16384
+    assert facts.innodb == InnodbSizes(228_900_864, 13, 2, 6_800_107)
+    assert facts.longest_query == timedelta(seconds=75)
+    assert facts.grants.account == "bk@localhost"
+
+
+def test_mysql_is_not_asked_for_tables_it_does_not_have() -> None:
+    server = FakeServer(MYSQL, ["GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost`"])
+    del server.answers["INNODB_SYS_TABLESPACES"]
+    facts = ask(server)
+    assert (facts.flavour, facts.release) == ("mysql", (9, 7, 4))
+    assert (facts.server_uid, facts.gtid_position) == ("5c1b", "5c1b:1-9")
+    assert facts.innodb is None
+
+
+def test_what_an_account_may_not_see_is_unknown() -> None:
+    facts = ask(FakeServer(MARIADB, ["GRANT RELOAD ON *.* TO `bk`@`localhost`"]))
+    assert facts.innodb is None
+    assert facts.longest_query is None
+
+
+def test_a_server_that_stops_answering() -> None:
+    server = FakeServer(MARIADB, [])
+    del server.answers["SHOW GRANTS"]
+    with pytest.raises(InstanceUnreachable, match="Lost connection to server during query"):
+        ask(server)

@@ -1,0 +1,111 @@
+"""People and rows the pages are tested with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.contrib.auth.models import Group, User
+
+from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobStage, Repository
+from backups.states import CopyStatus, JobStatus, Operation
+
+T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+GIB = 1024**3
+
+
+def make_user(name: str, group: str = "") -> User:
+    """Create a user, of the group that stands for a role."""
+    user = User.objects.create_user(name, password="a long password")
+    if group:
+        user.groups.add(Group.objects.get_or_create(name=group)[0])
+    return user
+
+
+def make_repository(name: str = "main", *, encrypted: bool = True) -> Repository:
+    return Repository.objects.create(name=name, path=f"/srv/{name}", encrypted=encrypted)
+
+
+def make_instance(name: str) -> Instance:
+    return Instance.objects.create(name=name, flavour="mariadb", version="10.11.14-MariaDB-log")
+
+
+def make_job(
+    instance: Instance, status: JobStatus, operation: Operation = Operation.BACKUP, error: str = ""
+) -> Job:
+    """Create a job that was asked for at T0 and, where it ended, took a minute."""
+    active = status in (JobStatus.PENDING, JobStatus.RUNNING)
+    return Job.objects.create(
+        instance=instance,
+        operation=operation,
+        kind="full",
+        status=status,
+        requested_at=T0,
+        started_at=None if status == JobStatus.PENDING else T0,
+        ended_at=None if active else T0 + timedelta(minutes=1),
+        bytes_done=GIB,
+        bytes_total=4 * GIB,
+        rate_bytes_per_s=GIB,
+        error=error,
+    )
+
+
+def make_backup(
+    instance: Instance,
+    repository: Repository,
+    *,
+    age: timedelta = timedelta(0),
+    status: CopyStatus = CopyStatus.STORED,
+) -> BackupCopy:
+    """Create a backup that ended ``age`` before T0, and return its copy."""
+    ended_at = T0 - age
+    backup = Backup.objects.create(
+        label=f"{instance.name}@{ended_at:%Y%m%dT%H%M%SZ}-F",
+        instance=instance,
+        kind="full",
+        engine="mariadb_backup",
+        to_lsn=4711,
+        raw_bytes=3 * GIB,
+        stored_bytes=GIB,
+        file_count=812,
+        started_at=ended_at - timedelta(minutes=3),
+        ended_at=ended_at,
+        lock_time=timedelta(milliseconds=55),
+    )
+    return BackupCopy.objects.create(
+        backup=backup,
+        repository=repository,
+        path=f"instances/{instance.uuid}/backups/{backup.label}",
+        status=status,
+        stored_bytes=GIB,
+        pack_count=4,
+        key_id="k1" if repository.encrypted else "",
+    )
+
+
+def make_evidence(copy: BackupCopy, operation: Operation, *, passed: bool) -> Evidence:
+    return Evidence.objects.create(
+        copy=copy, operation=operation, passed=passed, created_at=T0, report={"tables": 812}
+    )
+
+
+def make_stages(job: Job, count: int) -> list[JobStage]:
+    """Create one stage that runs an engine, and ``count`` of the engine's below it."""
+    engine = JobStage.objects.create(job=job, position=0, name="copy", started_at=T0)
+    return [
+        JobStage.objects.create(
+            job=job, position=n, name=f"part {n}", parent=engine, started_at=T0, ended_at=T0
+        )
+        for n in range(1, count + 1)
+    ]
+
+
+def make_fleet(size: int, repository: Repository) -> None:
+    """Create instances with every kind of row the fleet page draws."""
+    for n in range(size):
+        instance = make_instance(f"shard-{n:02}")
+        copy = make_backup(instance, repository)
+        make_evidence(copy, Operation.VERIFY, passed=True)
+        make_evidence(copy, Operation.RESTORE_TEST, passed=n % 2 == 0)
+        make_job(instance, JobStatus.FAILED, error="the server went away")
+        make_job(instance, JobStatus.SUCCEEDED, Operation.VERIFY)
+        make_job(instance, JobStatus.RUNNING)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.test import TestCase
+from django.urls import reverse
+
+from backups.models import BackupCopy, Instance, Job
+from backups.states import CopyStatus, Operation
+from tests.monitor.rows import (
+    make_backup,
+    make_evidence,
+    make_instance,
+    make_repository,
+    make_user,
+)
+
+
+class BackupPageTestCase(TestCase):
+    olga: User
+    victor: User
+    orders: Instance
+    copy: BackupCopy
+    label: str
+    address: str
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.olga = make_user("olga", "operator")
+        cls.victor = make_user("victor", "viewer")
+        cls.orders = make_instance("orders-1")
+        cls.copy = make_backup(cls.orders, make_repository("plain", encrypted=False))
+        cls.label = cls.copy.backup.label
+        cls.address = reverse("backup-detail", args=[cls.label])
+
+    def setUp(self) -> None:
+        self.client.force_login(self.olga)
+
+    def test_it_says_that_a_copy_is_not_encrypted(self) -> None:
+        self.assertContains(self.client.get(self.address), "none: anyone can read it")
+
+    def test_what_nobody_tried_is_neither_a_fault_nor_a_pass(self) -> None:
+        response = self.client.get(self.address)
+        self.assertContains(response, "Never verified, never restore-tested")
+
+    def test_the_evidence_is_there_with_its_report(self) -> None:
+        make_evidence(self.copy, Operation.RESTORE_TEST, passed=True)
+        self.assertContains(self.client.get(self.address), "&quot;tables&quot;: 812")
+
+    def test_the_page_costs_the_same_with_any_evidence(self) -> None:
+        for size in (3, 40):
+            with self.subTest(size):
+                for _ in range(size):
+                    make_evidence(self.copy, Operation.VERIFY, passed=True)
+                with self.assertNumQueries(9):
+                    self.client.get(self.address)
+
+    def test_contents_that_cannot_be_read_say_why(self) -> None:
+        response = self.client.get(reverse("backup-contents", args=[self.label]))
+        self.assertContains(response, "The manifest in plain cannot be read")
+
+    def test_a_backup_without_a_copy_says_so_and_offers_nothing(self) -> None:
+        gone = make_backup(make_instance("gone"), make_repository("old"), status=CopyStatus.PURGED)
+        response = self.client.get(reverse("backup-detail", args=[gone.backup.label]))
+        self.assertContains(response, "no copy of it is left")
+        for words in ("Test restore", "Restore by hand", "hx-get"):
+            self.assertNotContains(response, words)
+        contents = reverse("backup-contents", args=[gone.backup.label])
+        self.assertEqual(self.client.get(contents).status_code, 404)
+
+    def test_only_operators_see_the_buttons(self) -> None:
+        self.client.force_login(self.victor)
+        self.assertNotContains(self.client.get(self.address), "Test restore")
+
+    def test_the_buttons_create_jobs(self) -> None:
+        for name, operation in [
+            ("copy-verify", Operation.VERIFY),
+            ("copy-restore-test", Operation.RESTORE_TEST),
+        ]:
+            with self.subTest(name):
+                response = self.client.post(reverse(name, args=[self.label, self.copy.pk]))
+                job = Job.objects.get(operation=operation)
+                self.assertRedirects(response, reverse("job-detail", args=[job.pk]))
+                self.assertEqual((job.copy, job.requested_by), (self.copy, self.olga))
+
+    def test_a_copy_of_another_backup_is_not_found(self) -> None:
+        other = make_backup(make_instance("other"), make_repository("second"))
+        response = self.client.post(reverse("copy-verify", args=[self.label, other.pk]))
+        self.assertEqual(response.status_code, 404)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.test import TestCase
+from django.urls import reverse
+
+from backups.models import Instance, Job, Repository
+from backups.states import CopyStatus, JobStatus, Operation
+from tests.monitor.rows import (
+    make_backup,
+    make_evidence,
+    make_instance,
+    make_job,
+    make_repository,
+    make_user,
+)
+
+
+class InstancePageTestCase(TestCase):
+    olga: User
+    victor: User
+    main: Repository
+    orders: Instance
+    address: str
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.olga = make_user("olga", "operator")
+        cls.victor = make_user("victor", "viewer")
+        cls.main = make_repository()
+        cls.orders = make_instance("orders-1")
+        cls.address = reverse("instance-detail", args=["orders-1"])
+
+    def setUp(self) -> None:
+        self.client.force_login(self.olga)
+
+    def test_it_says_when_it_has_never_been_backed_up(self) -> None:
+        response = self.client.get(self.address)
+        self.assertContains(response, "Has never been backed up")
+        self.assertContains(response, "./mooring manage doctor orders-1")
+
+    def test_the_sentence_says_what_is_proven_and_what_is_not(self) -> None:
+        copy = make_backup(self.orders, self.main)
+        make_evidence(copy, Operation.VERIFY, passed=True)
+        text = " ".join(self.client.get(self.address).content.decode().split())
+        self.assertIn("Last good backup", text)
+        self.assertIn("verified <time", text)
+        self.assertIn("not restore-tested.", text)
+
+    def test_a_purged_backup_is_not_in_the_table(self) -> None:
+        copy = make_backup(self.orders, self.main, status=CopyStatus.PURGED)
+        self.assertNotContains(self.client.get(self.address), copy.backup.label)
+
+    def test_it_never_shows_the_password(self) -> None:
+        self.orders.set_password("hunter2")
+        self.orders.save()
+        response = self.client.get(self.address)
+        self.assertNotContains(response, "hunter2")
+        self.assertNotContains(response, self.orders.password_token)
+
+    def test_the_page_costs_the_same_with_any_history(self) -> None:
+        for size in (3, 40):
+            with self.subTest(size):
+                for n in range(size):
+                    age = timedelta(days=size, hours=n)
+                    make_evidence(
+                        make_backup(self.orders, self.main, age=age), Operation.VERIFY, passed=True
+                    )
+                    make_job(self.orders, JobStatus.SUCCEEDED)
+                with self.assertNumQueries(16):
+                    self.client.get(self.address)
+
+    def test_long_histories_are_paged(self) -> None:
+        for n in range(21):
+            make_backup(self.orders, self.main, age=timedelta(hours=n))
+        self.assertContains(self.client.get(self.address), "Page 1 of 2")
+        response = self.client.get(f"{self.address}?backups=2")
+        self.assertContains(response, "orders-1@20260301T050000Z-F")
+        # The live region must come back with the same page of the table.
+        self.assertContains(response, "/live/?backups=2")
+
+    def test_a_page_number_nobody_knows_is_the_nearest_one(self) -> None:
+        for word in ("0", "99", "x", "-1"):
+            response = self.client.get(self.address, {"backups": word, "jobs": word})
+            self.assertEqual(response.status_code, 200)
+
+    def test_only_operators_see_the_button(self) -> None:
+        self.assertContains(self.client.get(self.address), "Back up now")
+        self.client.force_login(self.victor)
+        self.assertNotContains(self.client.get(self.address), "</form>\n    \n    ")
+        self.assertNotContains(self.client.get(self.address), 'type="submit">Back up now')
+
+
+class BackUpNowTestCase(TestCase):
+    olga: User
+    orders: Instance
+    address: str
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.olga = make_user("olga", "operator")
+        cls.orders = make_instance("orders-1")
+        cls.address = reverse("instance-backup", args=["orders-1"])
+
+    def setUp(self) -> None:
+        self.client.force_login(self.olga)
+
+    def test_it_creates_a_job_and_goes_to_its_page(self) -> None:
+        make_repository()
+        response = self.client.post(self.address)
+        job = Job.objects.get()
+        self.assertRedirects(response, reverse("job-detail", args=[job.pk]))
+        self.assertEqual((job.instance, job.requested_by), (self.orders, self.olga))
+
+    def test_it_backs_up_into_what_was_ticked(self) -> None:
+        for name in ("a", "b", "c"):
+            make_repository(name)
+        self.client.post(self.address, {"repository": ["a", "c", "unknown"]})
+        names = Job.objects.get().repositories.values_list("name", flat=True)
+        self.assertEqual(list(names), ["a", "c"])
+
+    def test_a_disabled_repository_cannot_be_ticked(self) -> None:
+        make_repository("a")
+        make_repository("b")
+        Repository.objects.filter(name="a").update(enabled=False)
+        self.client.post(self.address, {"repository": ["a"]})
+        names = Job.objects.get().repositories.values_list("name", flat=True)
+        self.assertEqual(list(names), ["b"])
+
+    def test_a_refusal_is_told_with_what_to_do(self) -> None:
+        self.orders.enabled = False
+        self.orders.save()
+        response = self.client.post(self.address, follow=True)
+        self.assertContains(response, "Orders-1 is disabled. Enable the instance first.")
+        self.assertEqual(Job.objects.count(), 0)
+
+    def test_an_unknown_instance_is_not_found(self) -> None:
+        response = self.client.post(reverse("instance-backup", args=["nobody"]))
+        self.assertEqual(response.status_code, 404)

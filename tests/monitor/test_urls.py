@@ -1,0 +1,121 @@
+"""Every address has a rule, and the rule holds."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.test import TestCase
+from django.urls import URLPattern, reverse
+
+from backups.states import JobStatus
+from monitor.roles import Role
+from monitor.urls import urlpatterns
+from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
+
+PUBLIC = {"login", "logout", "healthz"}
+POSTS = {"instance-backup", "job-cancel", "copy-verify", "copy-restore-test"}
+
+
+def pages() -> list[URLPattern]:
+    """Return every page of ours; the admin guards its own."""
+    return [pattern for pattern in urlpatterns if isinstance(pattern, URLPattern)]
+
+
+class EveryAddressTestCase(TestCase):
+    victor: User
+    olga: User
+    arguments: dict[str, str | int]
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.victor = make_user("victor", "viewer")
+        cls.olga = make_user("olga", "operator")
+        instance = make_instance("orders-1")
+        copy = make_backup(instance, make_repository())
+        job = make_job(instance, JobStatus.RUNNING)
+        cls.arguments = {
+            "name": instance.name,
+            "pk": job.pk,
+            "label": copy.backup.label,
+            "copy": copy.pk,
+        }
+
+    def address(self, page: URLPattern) -> str:
+        wanted = page.pattern.converters
+        assert page.name
+        address = reverse(page.name, kwargs={name: self.arguments[name] for name in wanted})
+        return f"{address}?after=0" if page.name == "job-log" else address
+
+    def test_every_page_has_a_rule(self) -> None:
+        for page in pages():
+            with self.subTest(page.name):
+                self.assertTrue(hasattr(page.callback, "rule"), "say @needs(...) or @public")
+
+    def test_only_the_doors_are_public(self) -> None:
+        public = {page.name for page in pages() if getattr(page.callback, "rule", None) is None}
+        self.assertEqual(public, PUBLIC)
+
+    def test_what_changes_something_needs_an_operator(self) -> None:
+        rules = {page.name: getattr(page.callback, "rule", None) for page in pages()}
+        self.assertEqual({name for name in rules if rules[name] == Role.OPERATOR}, POSTS)
+
+    def test_a_stranger_is_asked_to_log_in(self) -> None:
+        for page in pages():
+            if page.name in PUBLIC:
+                continue
+            with self.subTest(page.name):
+                ask = self.client.post if page.name in POSTS else self.client.get
+                response = ask(self.address(page))
+                self.assertEqual(response.status_code, 302)
+                self.assertTrue(response["Location"].startswith("/login/?next="))
+
+    def test_a_live_region_of_an_ended_session_reloads_the_page(self) -> None:
+        response = self.client.get(reverse("fleet-live"), headers={"HX-Request": "true"})
+        self.assertEqual(response["HX-Refresh"], "true")
+        self.assertEqual(response.content, b"")
+
+    def test_a_viewer_sees_every_page_and_presses_no_button(self) -> None:
+        self.client.force_login(self.victor)
+        for page in pages():
+            if page.name in PUBLIC:
+                continue
+            with self.subTest(page.name):
+                ask = self.client.post if page.name in POSTS else self.client.get
+                expected = 403 if page.name in POSTS else 200
+                self.assertEqual(ask(self.address(page)).status_code, expected)
+
+    def test_the_wrong_method_is_refused(self) -> None:
+        self.client.force_login(self.olga)
+        for page in pages():
+            if page.name == "login":
+                continue
+            with self.subTest(page.name):
+                changes = page.name in POSTS or page.name == "logout"
+                ask = self.client.get if changes else self.client.post
+                self.assertEqual(ask(self.address(page)).status_code, 405)
+
+    def test_what_is_not_there_is_not_found(self) -> None:
+        self.client.force_login(self.olga)
+        for address in [
+            "/instances/nobody/",
+            "/instances/nobody/live/",
+            "/jobs/999999/",
+            "/jobs/99999999999999999999999/",
+            "/jobs/999999/live/",
+            "/jobs/999999/log/?after=0",
+            "/backups/nothing@20260302T010000Z-F/",
+            "/backups/nothing@20260302T010000Z-F/contents/",
+        ]:
+            with self.subTest(address):
+                self.assertEqual(self.client.get(address).status_code, 404)
+
+    def test_every_page_forbids_inline_script_and_style(self) -> None:
+        self.client.force_login(self.olga)
+        for page in pages():
+            if page.name in POSTS | {"logout", "healthz"}:
+                continue
+            with self.subTest(page.name):
+                response = self.client.get(self.address(page))
+                self.assertIn("script-src 'self'", response["Content-Security-Policy"])
+                text = response.content.decode()
+                for forbidden in (" style=", "<style", "<script>", "javascript:", " onclick="):
+                    self.assertNotIn(forbidden, text)

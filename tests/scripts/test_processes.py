@@ -1,0 +1,75 @@
+"""Which processes there are, and what the environment changes about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.console import SetupError
+from scripts.processes import ROOT, bind_address, children, home
+from scripts.up import site_url
+
+OWN = {"MOORING_HOME": "/tmp/mooring-somewhere"}
+
+
+def argv_of(name: str, environment: dict[str, str]) -> str:
+    return " ".join(next(one.argv for one in children(environment) if one.name == name)[1:])
+
+
+def test_redis_starts_first_and_stops_last() -> None:
+    assert [one.name for one in children(OWN)] == ["redis", "worker", "control", "web", "beat"]
+
+
+def test_a_redis_of_the_operator_replaces_ours() -> None:
+    names = [one.name for one in children({**OWN, "REDIS_URL": "redis://10.0.0.1"})]
+    assert names == ["worker", "control", "web", "beat"]
+
+
+def test_the_procfile_names_the_same_processes() -> None:
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    assert lines == [f"{one.name}: ./mooring run {one.name}" for one in children(OWN)]
+
+
+def test_our_redis_has_no_port_and_drops_nothing() -> None:
+    argv = argv_of("redis", OWN)
+    assert "--port 0 --unixsocket /tmp/mooring-somewhere/run/redis.sock" in argv
+    assert "--maxmemory-policy noeviction" in argv
+
+
+def test_ticks_have_a_worker_of_their_own() -> None:
+    assert "--queues copy,transfer" in argv_of("worker", OWN)
+    assert "--queues control" in argv_of("control", OWN)
+
+
+def test_how_many_jobs_run_at_once_is_the_operators_choice() -> None:
+    assert "--concurrency 5" in argv_of("worker", {**OWN, "MOORING_WORKERS": "5"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "address", "url"),
+    [
+        ({}, "127.0.0.1:8000", "http://127.0.0.1:8000/"),
+        ({"MOORING_PORT": "81"}, "127.0.0.1:81", "http://127.0.0.1:81/"),
+        ({"MOORING_BIND": "0.0.0.0:82"}, "0.0.0.0:82", "http://127.0.0.1:82/"),
+        (
+            {"MOORING_BIND": "10.0.0.5:83", "MOORING_PORT": "1"},
+            "10.0.0.5:83",
+            "http://10.0.0.5:83/",
+        ),
+        ({"MOORING_BIND": "[::1]:84"}, "[::1]:84", "http://[::1]:84/"),
+    ],
+)
+def test_where_the_site_listens(environment: dict[str, str], address: str, url: str) -> None:
+    assert bind_address(environment) == address
+    assert site_url(environment) == url
+
+
+def test_the_state_folder_is_var_unless_told_otherwise() -> None:
+    assert home({}) == ROOT / "var"
+    assert home(OWN) == Path("/tmp/mooring-somewhere")
+
+
+def test_a_socket_path_the_kernel_would_cut_is_refused() -> None:
+    with pytest.raises(SetupError, match="longer than 107 bytes"):
+        children({"MOORING_HOME": "/tmp/" + "x" * 100})

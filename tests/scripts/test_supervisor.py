@@ -1,0 +1,145 @@
+"""The supervisor, with real children that end as told."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scripts.console import SetupError
+from scripts.processes import ROOT, Child
+from scripts.supervisor import Supervisor
+
+SLEEPER = ("sleep", "600")
+# Says when it is ready to be told, and then does not listen.
+STUBBORN = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
+KEEP_AND_BE_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from scripts.processes import Child
+from scripts.supervisor import Supervisor
+kept = Supervisor([Child("one", ("sleep", "600"))], log_folder=Path(sys.argv[1]),
+                  environment=os.environ, patience_seconds=1)
+kept.start(lambda: True)
+print(kept.kept[0].pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+Start = Callable[..., Supervisor]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    started: list[Supervisor] = []
+
+    def starter(*children: Child, patience_seconds: float = 10) -> Supervisor:
+        supervisor = Supervisor(
+            children,
+            log_folder=tmp_path,
+            environment={"PATH": "/usr/bin:/bin"},
+            patience_seconds=patience_seconds,
+        )
+        started.append(supervisor)
+        return supervisor
+
+    yield starter
+    for supervisor in started:
+        supervisor.stop()
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_child_that_dies_is_started_again(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    supervisor = start(Child("one", SLEEPER))
+    supervisor.start(lambda: True)
+    first = supervisor.kept[0].pid
+    psutil.Process(first).kill()
+    wait_until(lambda: supervisor.kept[0].exit_code is not None)
+    supervisor.tend()
+    wait_until(lambda: supervisor.tend() or supervisor.kept[0].running)
+    assert supervisor.kept[0].pid != first
+    said = capsys.readouterr().err
+    assert "one ended with -9; started again in 1 s" in said
+    assert "one started again" in said
+
+
+def test_each_pause_is_longer_than_the_one_before(start: Start) -> None:
+    kept = start(Child("one", SLEEPER)).kept[0]
+    assert [kept.plan_restart() for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_one_that_dies_at_once_is_an_error_with_its_log(start: Start) -> None:
+    supervisor = start(Child("one", SLEEPER), Child("two", ("sh", "-c", "echo no luck; exit 3")))
+    with pytest.raises(SetupError, match=r"(?s)two ended with 3 .*no luck"):
+        supervisor.start(lambda: False)
+
+
+def test_it_stops_the_last_one_first(start: Start, tmp_path: Path) -> None:
+    note = tmp_path / "order"
+    farewell = "trap 'echo {0} >>{1}; exit' TERM; echo ready; while :; do sleep 0.05; done"
+    children = [
+        Child(name, ("sh", "-c", farewell.format(name, note))) for name in ("redis", "web", "beat")
+    ]
+    supervisor = start(*children)
+    supervisor.start(lambda: all("ready" in kept.log.tail() for kept in supervisor.kept))
+    supervisor.stop()
+    assert note.read_text().split() == ["beat", "web", "redis"]
+
+
+def test_one_that_does_not_listen_is_ended(start: Start) -> None:
+    stubborn = Child("one", STUBBORN, impatient_signal=signal.SIGKILL)
+    supervisor = start(stubborn, patience_seconds=0)
+    supervisor.start(lambda: "ready" in supervisor.kept[0].log.tail())
+    pid = supervisor.kept[0].pid
+    supervisor.stop()
+    assert not psutil.pid_exists(pid)
+
+
+def test_asked_twice_it_does_not_wait(start: Start) -> None:
+    stubborn = Child("one", STUBBORN, impatient_signal=signal.SIGKILL)
+    supervisor = start(stubborn, patience_seconds=3600)
+    supervisor.start(lambda: "ready" in supervisor.kept[0].log.tail())
+    supervisor.request_stop()
+    supervisor.request_stop()
+    began = time.monotonic()
+    supervisor.stop()
+    assert time.monotonic() - began < 60
+
+
+def test_grandchildren_go_too(start: Start) -> None:
+    supervisor = start(Child("one", ("sh", "-c", "sleep 600 & echo $!; exec sleep 600")))
+    supervisor.start(lambda: supervisor.kept[0].log.tail().strip().isdigit())
+    grandchild = psutil.Process(int(supervisor.kept[0].log.tail()))
+    supervisor.stop()
+    assert psutil.wait_procs([grandchild], timeout=10)[1] == []
+
+
+def test_errors_in_a_log_are_shown_once(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    line = "12:00 ERROR no route to the shop"
+    supervisor = start(Child("one", ("sh", "-c", f"echo fine; echo '{line}'; exec sleep 600")))
+    supervisor.start(lambda: "ERROR" in supervisor.kept[0].log.tail())
+    supervisor.tend()
+    supervisor.tend()
+    assert capsys.readouterr().err.count(line) == 1
+
+
+def test_children_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", KEEP_AND_BE_KILLED, str(tmp_path)]
+    ended = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    pid = int(ended.stdout)
+    if psutil.pid_exists(pid):
+        assert psutil.wait_procs([psutil.Process(pid)], timeout=10)[1] == []

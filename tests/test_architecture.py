@@ -1,0 +1,148 @@
+"""Does the tree still have the shape it was given?"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("backups", "alerts", "monitor", "scripts", "bench", "tests")
+LONGEST_MODULE = 400
+# In pieces, so that this file passes its own test. Where packages come from is the
+# machine's own configuration, never the project's.
+REGISTRIES = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("deb", "debian", "org"),
+        ("docker", "io"),
+        ("ghcr", "io"),
+        ("downloads", "mariadb"),
+        ("dev", "mysql", "com/downloads"),
+        ("cdnjs", "cloudflare"),
+        ("jsdelivr", "net"),
+        ("unpkg", "com"),
+    )
+]
+
+
+def tree() -> list[Path]:
+    """Every file of the project, committed or about to be."""
+    argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+TREE = tree()
+MODULES = [path for path in TREE if path.suffix == ".py" and "migrations" not in path.parts]
+PRODUCT = [path for path in MODULES if path.relative_to(ROOT).parts[0] not in ("tests", "bench")]
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def test_the_tree_was_found() -> None:
+    assert {"manage.py", "backups/states.py", "tests/test_architecture.py"} <= set(
+        map(named, MODULES)
+    )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_no_module_outgrows_a_reader(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    module = parsed(path)
+    empty = path.name == "__init__.py" and not module.body
+    assert empty or ast.get_docstring(module)
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=named)
+def test_only_transitions_writes_a_status(path: Path) -> None:
+    if named(path) == "backups/transitions.py":
+        return
+    assert list(status_writes(parsed(path))) == []
+
+
+def status_writes(module: ast.Module) -> Iterator[int]:
+    """Yield the lines that assign to ``.status`` or update a column of that name."""
+    for node in ast.walk(module):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AugAssign | ast.AnnAssign):
+            targets = [node.target]
+        if any(isinstance(target, ast.Attribute) and target.attr == "status" for target in targets):
+            yield node.lineno
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"update", "update_or_create", "aupdate"}
+            and any(keyword.arg == "status" for keyword in node.keywords)
+        ):
+            yield node.lineno
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("job.status = 'running'", [1]),
+        ("jobs.filter(pk=1).update(\n    status='running')", [1]),
+        ("status = job.status", []),
+        ("jobs.filter(status='running')", []),
+    ],
+)
+def test_a_written_status_is_seen(source: str, lines: list[int]) -> None:
+    assert list(status_writes(ast.parse(source))) == lines
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_no_command_goes_through_a_shell(path: Path) -> None:
+    for node in ast.walk(parsed(path)):
+        if not isinstance(node, ast.Call):
+            continue
+        shells = [word for word in node.keywords if word.arg == "shell"]
+        assert not shells, f"line {node.lineno}"
+        assert ast.unparse(node.func) not in {"os.system", "os.popen"}, f"line {node.lineno}"
+
+
+def members(folder: str) -> list[str]:
+    """Return the names of the modules in a folder of plug-ins."""
+    paths = (ROOT / folder).glob("[!_]*.py")
+    return sorted(path.stem for path in paths if path.stem != "base")
+
+
+def tests_text() -> str:
+    """Every test but this one, with the names of their files."""
+    paths = [path for path in MODULES if path.is_relative_to(ROOT / "tests")]
+    texts = [f"{named(path)}\n{path.read_text(encoding='utf-8')}" for path in paths]
+    return "\n".join(text for text in texts if not text.startswith("tests/test_architecture"))
+
+
+@pytest.mark.parametrize("name", members("backups/management/commands"))
+def test_every_command_has_a_test_that_names_it(name: str) -> None:
+    assert re.search(rf"(\b|test_){name}\b", tests_text())
+
+
+@pytest.mark.parametrize("name", members("backups/stages"))
+def test_every_stage_has_a_test_that_names_it(name: str) -> None:
+    assert re.search(rf"(\b|test_){name}\b", tests_text())
+
+
+def test_nothing_names_a_package_registry() -> None:
+    for path in TREE:
+        text = path.read_bytes().decode("utf-8", errors="replace").lower()
+        found = [host for host in REGISTRIES if host in text]
+        assert not found, f"{named(path)}: {found}"
