@@ -55,14 +55,15 @@ def connect(
 ) -> Connection[DictCursor]:
     """Open a connection, rows as mappings, or raise InstanceUnreachable."""
     try:
-        return pymysql.connect(
+        connection = pymysql.connect(
             user=login.user,
             password=login.password,
             host=login.host,
             port=login.port,
             unix_socket=login.socket or None,
             connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
+            # Also bounds the handshake: a port may be open and nobody behind it answer.
+            read_timeout=connect_timeout,
             write_timeout=connect_timeout,
             charset="utf8mb4",
             autocommit=True,
@@ -70,7 +71,10 @@ def connect(
             cursorclass=DictCursor,
         )
     except (pymysql.err.Error, OSError, RuntimeError) as exc:
-        raise _explained(exc, login) from None
+        raise explain(exc, login) from None
+    # Queries may take longer than a handshake; the library has no public name for this.
+    setattr(connection, "_read_timeout", read_timeout)  # noqa: B010
+    return connection
 
 
 def fetch_rows(
@@ -85,14 +89,15 @@ def fetch_rows(
         raise InstanceUnreachable(f"the instance did not answer a question: {_text(exc)}") from None
 
 
-def _explained(exc: Exception, login: Login) -> InstanceUnreachable:
+def explain(exc: Exception, login: Login) -> InstanceUnreachable:
+    """Turn what the client library raised into where, why and what to do."""
     code = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
     if code in ACCESS_DENIED:
         return _denied(exc, login)
     if code in _SERVER_SAYS:
         what, hint = _SERVER_SAYS[code]
         return InstanceUnreachable(f"{_where(login)}: {what}", hint=hint)
-    cause = getattr(exc, "original_exception", exc)
+    cause = getattr(exc, "original_exception", None) or exc.__context__ or exc
     for kind, what, hint in _NETWORK_SAYS:
         if isinstance(cause, kind):
             return InstanceUnreachable(f"{_where(login)}: {what}", hint=hint)

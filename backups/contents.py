@@ -17,8 +17,25 @@ from backups.keyring import load_keys
 from backups.models import BackupCopy
 
 TABLE_SUFFIXES = frozenset(
-    {"frm", "ibd", "isl", "MYD", "MYI", "MAD", "MAI", "ARZ", "CSV", "CSM", "MRG", "TRG", "par"}
+    # "new": a tablespace created while the copy was going on; prepare renames it to ibd.
+    {
+        "frm",
+        "ibd",
+        "new",
+        "isl",
+        "MYD",
+        "MYI",
+        "MAD",
+        "MAI",
+        "ARZ",
+        "CSV",
+        "CSM",
+        "MRG",
+        "TRG",
+        "par",
+    }
 )
+DEFINITION_SUFFIX = ".frm"
 # The server writes a character that a file name may not hold as @ and its code point.
 _ENCODED = re.compile(r"@([0-9a-f]{4})")
 _PARTITION = re.compile(r"#p#", re.IGNORECASE)
@@ -38,6 +55,8 @@ class BackupContents:
     """Tables by schema and name, and everything that belongs to none."""
 
     tables: list[TableContent]
+    # Views, and tables that live in ibdata1: their names are known, their sizes are not.
+    definitions: list[TableContent]
     other_files: int
     other_bytes: int
 
@@ -52,16 +71,26 @@ def load_contents(copy: BackupCopy) -> BackupContents:
 
 def group_by_table(files: Iterable[StoredFile]) -> BackupContents:
     """Add up files by the table they are of."""
-    tables: dict[tuple[str, str], tuple[int, int]] = {}
-    other_files = other_bytes = 0
+    tables: dict[tuple[str, str], list[StoredFile]] = {}
+    others: list[StoredFile] = []
     for file in files:
-        if (key := table_of(file.path)) is None:
-            other_files, other_bytes = other_files + 1, other_bytes + file.size
-        else:
-            count, size = tables.get(key, (0, 0))
-            tables[key] = (count + 1, size + file.size)
-    rows = [TableContent(*key, *figures) for key, figures in sorted(tables.items())]
-    return BackupContents(rows, other_files, other_bytes)
+        key = table_of(file.path)
+        (others if key is None else tables.setdefault(key, [])).append(file)
+    rows = [
+        TableContent(*key, len(found), sum(file.size for file in found))
+        for key, found in sorted(tables.items())
+    ]
+    with_files = {
+        key
+        for key, found in tables.items()
+        if any(not file.path.endswith(DEFINITION_SUFFIX) for file in found)
+    }
+    return BackupContents(
+        tables=[row for row in rows if row[:2] in with_files],
+        definitions=[row for row in rows if row[:2] not in with_files],
+        other_files=len(others),
+        other_bytes=sum(file.size for file in others),
+    )
 
 
 def table_of(path: str) -> tuple[str, str] | None:

@@ -72,7 +72,7 @@ def _run_stages(run: Run, rows: StageRows, stages: Sequence[AnyStage]) -> tuple[
 
 
 def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None:
-    run.watched = stage.watched
+    run.watched, run.metered = stage.watched, False
     rows.start(stage.name, now())
     try:
         detail = stage.run(run, work)

@@ -194,6 +194,8 @@ class PrivateServer:
             f"--socket={self.socket}",
             f"--pid-file={self.run_folder / 'server.pid'}",
             f"--log-error={self.log_file}",
+            # Not /tmp: a server that starts deletes the temporary tables of every other there.
+            f"--tmpdir={self.run_folder}",
             "--skip-slave-start",
             "--event-scheduler=DISABLED",
             *self._network_options(),
@@ -242,6 +244,7 @@ def initialise(folder: Path, options: Mapping[str, str] | None = None) -> None:
         *_mysql_user(folder),
         # Relative, because the script breaks at a space in a path.
         "--datadir=.",
+        "--tmpdir=.",
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
         "--skip-name-resolve",

@@ -55,6 +55,8 @@ class Run:
         # The owner's token as claimed: every write of this run names it.
         self.token = job.fencing_token
         self.meter = Meter()
+        # Whether the present stage moves bytes of its own.
+        self.metered = False
         # Counts everything that shows life, for the detection of stalls.
         self.activity = 0
         self.last_heard = ""
@@ -98,7 +100,7 @@ class Run:
 
     def new_meter(self) -> Meter:
         """Start counting from zero, for a stage that moves bytes of its own."""
-        self.meter = Meter()
+        self.meter, self.metered = Meter(), True
         return self.meter
 
     # What an engine calls: see backups.engines.base.CopyObserver

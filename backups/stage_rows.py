@@ -54,8 +54,9 @@ class StageRows:
                 move_stage(child, to, now=at)
             elif child.status == StageStatus.PENDING:
                 move_stage(child, StageStatus.SKIPPED, now=at)
-        meter = self._run.meter
-        self._save_bytes(stage, meter.raw_bytes, meter.raw_bytes_total)
+        if self._run.metered:
+            meter = self._run.meter
+            self._save_bytes(stage, meter.raw_bytes, meter.raw_bytes_total)
         move_stage(stage, to, now=at, detail=detail)
 
     def skip(self, name: str, at: datetime) -> None:
@@ -65,7 +66,7 @@ class StageRows:
 
     def progress(self, done: int, total: int | None) -> None:
         """Note how far the present stage is."""
-        if (stage := self._current) is not None and stage.bytes_done != done:
+        if (stage := self._current) is not None and self._run.metered:
             self._save_bytes(stage, done, total)
 
     def write_moves(self) -> None:

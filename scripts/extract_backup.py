@@ -230,7 +230,7 @@ class PackReader:
     def frames(self) -> Iterator[tuple[list[Extent], bytes]]:
         """Yield the extents and the content of each frame, and check the whole at the end."""
         size = os.fstat(self.stream.fileno()).st_size
-        self.expect(size == self.pack.stored, f"has {size} bytes instead of {self.pack.stored}")
+        self.expect(size == self.pack.stored, f"has {size} bytes, not {self.pack.stored}")
         place = (CIPHERS[self.backup.cipher], self.pack.number, self.backup.uuid)
         header = PACK_HEADER.pack(b"MOORPACK", FORMAT, *place)
         self.expect(self.take(PACK_HEADER.size) == header, "its header is damaged, or another's")
@@ -243,8 +243,7 @@ class PackReader:
         # Footer and trailer, for readers that have no manifest: covered by the hash like all else.
         while self.position < size:
             self.take(min(MAX_RAW, size - self.position))
-        same = self.sha256.hexdigest() == self.pack.sha256
-        self.expect(same, "its SHA-256 is not the one in the manifest")
+        self.expect(self.sha256.hexdigest() == self.pack.sha256, "its SHA-256 does not match")
 
     def read_frame(self, number: int) -> tuple[list[Extent], bytes]:
         what = f"{self.name}: frame {number} at byte {self.position}"
@@ -259,8 +258,8 @@ class PackReader:
         self.expect(count <= MAX_EXTENTS and begin <= len(opened), "bad extents", what)
         extents = list(EXTENT.iter_unpack(opened[4:begin]))
         content = decompress(what, opened[begin:], raw)
-        right = len(content) == raw == sum(length for _, _, length in extents)
-        self.expect(right, "its lengths disagree", what)
+        lengths = {len(content), raw, sum(length for _, _, length in extents)}
+        self.expect(len(lengths) == 1, f"its lengths disagree: {lengths}", what)
         return extents, content
 
     def take(self, length: int) -> bytes:
@@ -306,8 +305,7 @@ class Target:
     def check_complete(self) -> None:
         for number, stored in self.files.items():
             if self.written[number] != stored.written:
-                counts = f"{self.written[number]} of {stored.written} bytes are in the packs"
-                raise DamagedError(f"{stored.path}: {counts}")
+                raise DamagedError(f"{stored.path}: has {self.written[number]} of its bytes")
 
 
 def find_manifests(repository: Path, label: str | None = None) -> list[Path]:

@@ -35,21 +35,29 @@ STATIC_TABLES = (
     "`archive`.`visits`",
     "`mail-order 1998`.`catalogue #3 (final)`",
 )
-# What each query must return; None stands for the answer to the query beside it.
+# What is promised, in what it is counted, what must be found, and what is found.
 PROMISES = (
     (
         "no money appears or vanishes",
+        "cents",
         "SELECT SUM(opening_cents) FROM billing.accounts",
         "SELECT SUM(balance_cents) FROM billing.accounts",
     ),
-    ("every transfer is balanced", "SELECT 0", "SELECT SUM(amount_cents) FROM billing.ledger"),
+    (
+        "every transfer is balanced",
+        "cents lost on the way",
+        "SELECT 0",
+        "SELECT SUM(amount_cents) FROM billing.ledger",
+    ),
     (
         "every posting is counted",
+        "postings",
         "SELECT value FROM billing.counters WHERE name = 'postings'",
         "SELECT COUNT(*) FROM billing.ledger",
     ),
     (
         "every balance is its postings",
+        "accounts differ",
         "SELECT 0",
         "SELECT COUNT(*) FROM billing.accounts a LEFT JOIN (SELECT account_id, "
         "SUM(amount_cents) AS moved FROM billing.ledger GROUP BY account_id) l "
@@ -57,11 +65,13 @@ PROMISES = (
     ),
     (
         "every order is counted",
+        "orders",
         "SELECT value FROM billing.counters WHERE name = 'orders'",
         "SELECT COUNT(*) FROM shop.orders",
     ),
     (
         "every total is its items",
+        "orders differ",
         "SELECT 0",
         "SELECT COUNT(*) FROM shop.orders o LEFT JOIN (SELECT order_id, "
         "SUM(quantity * unit_price) AS total FROM shop.order_items GROUP BY order_id) i "
@@ -77,6 +87,11 @@ class Invariant:
     name: str
     expected: int
     found: int
+    unit: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.found:,} {self.unit}"
 
     @property
     def ok(self) -> bool:
@@ -114,8 +129,8 @@ def check_invariants(connection: Connection) -> list[Invariant]:
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
     checked = [
-        Invariant(name, _number(connection, expected), _number(connection, found))
-        for name, expected, found in PROMISES
+        Invariant(name, _number(connection, expected), _number(connection, found), unit)
+        for name, unit, expected, found in PROMISES
     ]
     connection.rollback()
     return checked

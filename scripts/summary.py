@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,8 @@ from rich.text import Text
 
 from scripts.proof import Proof
 
-OUT = Console(highlight=False)
+# As wide as the terminal, and wide enough for every line where there is none.
+OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 
 
 def show(
@@ -31,8 +33,9 @@ def show(
         mark = Text("proven", "green") if good else Text("BROKEN", "bold red")
         table.add_row(mark, claim, Text(found, "dim" if good else "bold"))
     proven = all(good for good, _, _ in claims)
+    colour = "green" if proven else "red"
     OUT.print()
-    OUT.print(Panel(table, title=f"backup {label}", border_style="green" if proven else "red"))
+    OUT.print(Panel(table, title=f"backup {label}", border_style=colour, expand=False))
     OUT.print(_figures(backup, seconds, total_seconds))
     return proven
 
@@ -42,24 +45,21 @@ def show_door(url: str, user: str, password: str) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in (("dashboard", url), ("user", user), ("password", password)):
         table.add_row(name, Text(value, "bold"))
-    OUT.print(Panel(table, title="open until Ctrl-C"))
+    OUT.print(Panel(table, title="open until Ctrl-C", expand=False))
 
 
 def _claims(proof: Proof, postings: tuple[int, int]) -> Iterator[tuple[bool, str, str]]:
     before, after = postings
-    damage = "; ".join(proof.damaged)
-    yield not proof.damaged, "CHECK TABLE is content", damage or f"{proof.tables} tables"
-    changed = ", ".join(proof.differing)
-    same = f"{proof.static_rows:,} rows, summed column by column"
-    yield not proof.differing, "static tables hold what was put in", changed or same
+    damage, changed = "; ".join(proof.damaged), ", ".join(proof.differing)
+    yield not proof.damaged, "CHECK TABLE finds nothing", damage or f"{proof.tables} tables"
+    rows = f"{proof.static_rows:,} rows, every value summed"
+    yield not proof.differing, "what nobody changed is the same", changed or rows
     for one in proof.invariants:
-        yield one.ok, one.name, f"{one.found:,}" if one.ok else f"{one.found} for {one.expected}"
-    yield (
-        before <= proof.postings <= after,
-        "the copy is of a moment during the backup",
-        f"{proof.postings:,} postings; {before:,} when it began, {after:,} when it was done",
-    )
-    yield after > before, "the shop went on writing meanwhile", f"{after - before:,} postings"
+        found = one.words if one.ok else f"{one.found:,}, not {one.expected:,}"
+        yield one.ok, one.name, found
+    moment = f"{before:,} ≤ {proof.postings:,} ≤ {after:,} postings"
+    yield before <= proof.postings <= after, "it is of a moment during the backup", moment
+    yield after > before, "the shop went on writing", f"{after - before:,} postings meanwhile"
 
 
 def _figures(
@@ -70,7 +70,8 @@ def _figures(
     if raw and stored:
         table.add_row("size", f"{_megabytes(raw)}, stored in {_megabytes(stored)}")
     if (lock_time := backup.get("lock_time")) is not None:
-        table.add_row("locks held", f"{float(lock_time):.2f} s")
+        held = lock_time if isinstance(lock_time, str) else f"{lock_time:.2f} s"
+        table.add_row("locks held", held)
     table.add_row("times", ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items()))
     table.add_row("all of it", f"{total_seconds:.0f} s")
     return table

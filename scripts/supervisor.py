@@ -34,7 +34,7 @@ class Kept:
         self.log = log
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
-        self._started_at = 0.0
+        self._started_at = time.monotonic()
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self.restart_at = 0.0
 

@@ -56,9 +56,8 @@ class InstanceAdmin(ModelAdmin):
         ("What it said of itself", {"fields": [*readonly_fields]}),
     ]  # fmt: skip
 
-    def get_fieldsets(
-        self, request: HttpRequest, obj: Instance | None = None
-    ) -> list[tuple[str | None, Any]]:
+    # Any: the types of Django's stubs have private names.
+    def get_fieldsets(self, request: HttpRequest, obj: Instance | None = None) -> Any:
         # Before it is saved it has said nothing, and its identity is not the one shown.
         return self.fieldsets if obj else self.fieldsets[:-1]
 

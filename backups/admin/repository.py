@@ -1,17 +1,55 @@
-"""Repositories: admins configure them here; ``addrepository`` also makes their folder."""
+"""Repositories: admins configure them here; saving a new one makes its folder a repository."""
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
 
-from backups.admin.bases import ModelAdmin
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+
+from backups.access import store_of
+from backups.admin.bases import ModelAdmin, ModelForm
+from backups.exceptions import BadInput, MooringError
 from backups.models import Repository
+from backups.new_repository import absolute_path, settle
+
+
+class RepositoryForm(ModelForm):
+    """A repository whose folder is looked at before the row is saved."""
+
+    class Meta:
+        model = Repository
+        fields = ["name", "kind", "path", "encrypted", "enabled"]
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if not self.errors:
+            try:
+                self._look_at_folder()
+            except MooringError as exc:
+                raise ValidationError({"path": f"{exc}. {exc.hint}".strip()}) from None
+        return cleaned
+
+    def _look_at_folder(self) -> None:
+        """Make a new row's folder a repository; a moved one must be the same repository."""
+        found = Repository(
+            kind=self.cleaned_data["kind"], path=absolute_path(self.cleaned_data["path"])
+        )
+        self.cleaned_data["path"] = found.path
+        if self.instance._state.adding:
+            settle(found)
+            self.instance.uuid = found.uuid
+        elif "path" in self.changed_data:
+            identity = store_of(found).identity()
+            if identity.uuid != str(self.instance.uuid):
+                raise BadInput(f"{found.path} holds another repository, {identity.uuid}")
 
 
 @admin.register(Repository)
 class RepositoryAdmin(ModelAdmin):
+    form = RepositoryForm
     list_display = ["name", "kind", "path", "encrypted", "enabled", "created_at"]
     list_filter = ["kind", "encrypted", "enabled"]
     search_fields = ["name", "path"]
+    fields = ["name", "kind", "path", "encrypted", "enabled", "uuid", "created_at"]
     readonly_fields = ["uuid", "created_at"]
-    fields = ["name", "kind", "path", "encrypted", "enabled", *readonly_fields]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from backups.exceptions import ArchiveError
@@ -62,14 +63,29 @@ class Contents:
     def from_json(cls, fields: dict[str, Any]) -> Contents:
         """Build contents from a manifest, refusing paths that lead out of a restore target."""
         files = tuple(StoredFile(*each) for each in fields["files"])
-        check_paths(file.path for file in files)
         packs = tuple(StoredPack(*each) for each in fields["packs"])
+        phases = tuple(fields["phases"])
+        _check_rows((*files, *packs))
+        check_paths(file.path for file in files)
+        if len({file.number for file in files}) != len(files):
+            raise ArchiveError("manifest lists a file number twice")
         expected = 0
         for position, pack in enumerate(packs, start=1):
             if pack.number != position or pack.first_frame != expected:
                 raise ArchiveError(f"manifest lists pack {pack.number} in place {position}")
             expected += pack.frames
-        return cls(files, packs, tuple(int(frame) for frame in fields["phases"]))
+        if phases[:1] != (0,) or any(a >= b for a, b in pairwise(phases)) or phases[-1] > expected:
+            raise ArchiveError("manifest lists its phases out of order")
+        return cls(files, packs, phases)
+
+
+def _check_rows(rows: Iterable[StoredFile | StoredPack]) -> None:
+    """Refuse what no writer writes: sizes below zero, or figures that are none."""
+    for row in rows:
+        for name, value in row._asdict().items():
+            expected = str if name in {"path", "sha256"} else int
+            if type(value) is not expected or (isinstance(value, int) and not 0 <= value < 1 << 63):
+                raise ArchiveError(f"manifest lists {value!r} as {name}")
 
 
 def check_paths(paths: Iterable[str]) -> None:
@@ -87,4 +103,6 @@ def is_safe_path(path: str) -> bool:
         bool(path)
         and "\0" not in path
         and all(part not in {"", ".", ".."} for part in path.split("/"))
+        # Half a character, as JSON can spell it: no filesystem takes it.
+        and not any("\ud800" <= letter <= "\udfff" for letter in path)
     )

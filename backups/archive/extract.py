@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,23 +41,14 @@ def extract(
     target's disk comes through as it is. ArchiveError when a file would not be whole.
     """
     files = {file.number: file for file in reader.manifest.contents.files if wanted(file.path)}
-    places = list(_places_of(reader, files))
     meter.files_total = len(files)
     meter.raw_bytes_total = sum(file.written_bytes for file in files.values())
     output = _Output(target, files, meter)
     output.create_files()
     with ThreadPoolExecutor(threads, thread_name_prefix="extract") as pool:
+        work = _Work(pool, reader, output, threads * FRAMES_IN_FLIGHT_PER_THREAD, check)
         try:
-            for first, end in reader.phase_bounds():
-                _run_phase(
-                    pool,
-                    reader,
-                    [each for each in places if first <= each[1].number < end],
-                    output,
-                    fresh=first == 0,
-                    in_flight=threads * FRAMES_IN_FLIGHT_PER_THREAD,
-                    check=check,
-                )
+            work.apply_all(_places_of(reader, files))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -80,46 +71,59 @@ def _places_of(
                 yield number, place
 
 
-def _run_phase(
-    pool: ThreadPoolExecutor,
-    reader: BackupReader,
-    places: list[tuple[int, FramePlace]],
-    output: _Output,
-    *,
-    fresh: bool,
-    in_flight: int,
-    check: Callable[[], None],
-) -> None:
-    """Apply the frames of one phase, in any order, with a bounded number in flight."""
+class _Work:
+    """Frames being applied: a bounded number at a time, in any order within their phase."""
 
-    def apply(pack: int, place: FramePlace) -> None:
-        output.write(reader.read_frame(pack, place), fresh=fresh)
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        reader: BackupReader,
+        output: _Output,
+        in_flight: int,
+        check: Callable[[], None],
+    ) -> None:
+        self._pool, self._reader, self._output = pool, reader, output
+        self._in_flight, self._check = in_flight, check
+        self._running: deque[Future[None]] = deque()
 
-    running: deque[Future[None]] = deque()
-    for pack, place in places:
-        check()
-        if len(running) >= in_flight:
-            running.popleft().result()
-        running.append(pool.submit(apply, pack, place))
-    while running:
-        check()
-        running.popleft().result()
+    def apply_all(self, places: Iterable[tuple[int, FramePlace]]) -> None:
+        """Take the frames in their order; where a phase ends, wait for all of it."""
+        later = deque(self._reader.manifest.contents.phases[1:])
+        fresh = True
+        for pack, place in places:
+            while later and place.number >= later[0]:
+                later.popleft()
+                fresh = False
+                self._wait(0)
+            self._wait(self._in_flight - 1)
+            self._running.append(self._pool.submit(self._apply, pack, place, fresh))
+        self._wait(0)
+
+    def _apply(self, pack: int, place: FramePlace, fresh: bool) -> None:
+        self._output.write(self._reader.read_frame(pack, place), fresh=fresh)
+
+    def _wait(self, left: int) -> None:
+        self._check()
+        while len(self._running) > left:
+            self._running.popleft().result()
+            self._check()
 
 
 class _Output:
     """The files being written."""
 
     def __init__(self, target: Path, files: dict[int, StoredFile], meter: Meter) -> None:
-        self._files, self._meter = files, meter
+        self._target, self._files, self._meter = target, files, meter
         self._paths = {number: target / file.path for number, file in files.items()}
         self._lock = threading.Lock()
         self._written: Counter[int] = Counter()
 
     def create_files(self) -> None:
         """Make every file at its full length: bytes that are never written stay holes."""
-        for folder in {path.parent for path in self._paths.values()}:
-            # Only the server's own user may enter a data directory.
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in self._paths.values():
+            for folder in reversed(path.relative_to(self._target).parents):
+                # Only the server's own user may enter a data directory.
+                (self._target / folder).mkdir(mode=0o700, exist_ok=True)
         for number, path in self._paths.items():
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
             try:

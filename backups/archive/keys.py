@@ -11,7 +11,6 @@ comment. The format is specified in docs/format.md.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 import stat
@@ -94,9 +93,12 @@ def load_keyring(*, text: str = "", path: Path | None = None) -> Keyring:
     try:
         mode = path.stat().st_mode
         content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
+    except UnicodeDecodeError:
+        # Not with the error's own words: they quote the bytes.
+        raise KeyUnavailable(f"key file {path} is not text") from None
+    except OSError as exc:
         raise KeyUnavailable(
-            f"key file {path} cannot be read: {getattr(exc, 'strerror', None) or exc}",
+            f"key file {path} cannot be read: {exc.strerror}",
             hint="Create one with createbackupkey, or put the saved key file back.",
         ) from None
     if stat.S_IMODE(mode) & 0o077:
@@ -119,7 +121,7 @@ def parse_keyring(text: str, *, source: str) -> Keyring:
             raise KeyUnavailable(f"{source} line {number} is not '{LINE_PREFIX} <base64>'")
         try:
             material = base64.b64decode(words[0], validate=True)
-        except binascii.Error:
+        except ValueError:
             material = b""
         if len(material) != KEY_BYTES:
             raise KeyUnavailable(f"{source} line {number} is not base64 of {KEY_BYTES} bytes")

@@ -11,6 +11,8 @@ import re
 from uuid import UUID
 
 FORMAT_VERSION = 1
+# Said wherever a format number is not the one above.
+NEWER_HINT = "Read it with the version of Mooring that wrote it, or a newer one."
 IDENTITY_NAME = "mooring.json"
 MANIFEST_NAME = "manifest.json.zst"
 INSTANCES = "instances/"

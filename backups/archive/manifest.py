@@ -13,7 +13,6 @@ Rotating keys writes a new envelope around the same body.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import struct
@@ -26,6 +25,7 @@ from backups.archive.cipher import AesGcm, Cipher, Part, Unencrypted
 from backups.archive.compression import compress, decompress
 from backups.archive.contents import Contents
 from backups.archive.keys import KeyEncryptionKey, Keyring
+from backups.archive.layout import NEWER_HINT
 from backups.exceptions import ArchiveError, KeyUnavailable
 
 FORMAT = 1
@@ -126,7 +126,7 @@ def open_manifest(blob: bytes, keyring: Keyring | None) -> tuple[Manifest, Ciphe
         about, contents = fields["about"], Contents.from_json(fields["contents"])
         if about["uuid"] != str(envelope.backup) or about["label"] != envelope.label:
             raise ArchiveError("manifest's envelope and body name different backups")
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise ArchiveError(f"manifest cannot be decoded: {exc!r}") from None
     return Manifest(envelope, about, contents), cipher
 
@@ -158,10 +158,12 @@ def _split(blob: bytes) -> tuple[bytes, bytes]:
 def _parse_envelope(text: bytes) -> Envelope:
     try:
         fields = json.loads(text)
-        if fields["mooring"] != "manifest" or fields["format"] != FORMAT:
+        if fields["mooring"] != "manifest":
+            raise ArchiveError("manifest is not one of Mooring's")
+        if fields["format"] != FORMAT:
             raise ArchiveError(
                 f"manifest has format {fields['format']}, this version reads format {FORMAT}",
-                hint="Read it with the version of Mooring that wrote it, or a newer one.",
+                hint=NEWER_HINT,
             )
         return Envelope(
             UUID(fields["backup"]),
@@ -170,7 +172,7 @@ def _parse_envelope(text: bytes) -> Envelope:
             str(fields["key_id"]),
             base64.b64decode(fields["wrapped_key"], validate=True),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise ArchiveError(f"manifest's envelope cannot be decoded: {exc!r}") from None
 
 

@@ -14,6 +14,7 @@ from backups.archive.contents import StoredPack
 from backups.archive.frames import Extent
 from backups.archive.packs import (
     FULL_BYTES,
+    FULL_EXTENTS,
     FramePlace,
     PackIndex,
     build_header,
@@ -44,7 +45,9 @@ class PackSink:
         backup: UUID,
         cipher: Cipher,
         check: Callable[[], None],
+        full_bytes: int = FULL_BYTES,
     ) -> None:
+        self._full_bytes = full_bytes
         self._stores, self._folder = stores, folder
         self._backup, self._cipher, self._check = backup, cipher, check
         self._open: _OpenPack | None = None
@@ -62,7 +65,7 @@ class PackSink:
         for file in frame.paths:
             first, _ = self.pack_ranges.get(file, (pack.index.number, 0))
             self.pack_ranges[file] = (first, pack.index.number)
-        if pack.size >= FULL_BYTES:
+        if pack.size >= self._full_bytes or pack.extents >= FULL_EXTENTS:
             self._complete(pack)
 
     def finish(self) -> tuple[StoredPack, ...]:
@@ -74,15 +77,23 @@ class PackSink:
         return tuple(self._packs)
 
     def abort(self) -> None:
-        if self._open is not None:
-            self._open.drop()
+        """Drop the pack being written, and wait for the one being made durable."""
+        try:
+            if self._open is not None:
+                self._open.drop()
+        finally:
             self._open = None
-        self._finisher.shutdown()
+            self._finisher.shutdown()
 
     def _begin(self, number: int) -> _OpenPack:
         name = f"{self._folder}/{pack_name(number)}"
         header = build_header(number, backup=self._backup, cipher=self._cipher)
-        return _OpenPack(number, [store.create(name) for store in self._stores], header)
+        with ExitStack() as begun:
+            uploads = [begun.enter_context(store.create(name)) for store in self._stores]
+            pack = _OpenPack(number, uploads, header)
+            # From here on the pack cleans up after itself.
+            begun.pop_all()
+        return pack
 
     def _complete(self, pack: _OpenPack) -> None:
         """Commit in the background, one pack behind at most: syncing takes the disk's time."""
@@ -107,6 +118,7 @@ class _OpenPack:
     def __init__(self, number: int, uploads: Sequence[Upload], header: bytes) -> None:
         self.index = PackIndex(number)
         self.size = 0
+        self.extents = 0
         self._uploads = uploads
         self._header = header
         self._digest = hashlib.sha256()
@@ -117,6 +129,7 @@ class _OpenPack:
         place = FramePlace(frame.number, self.size, len(frame.stored), raw_bytes, frame.extents)
         self.index.frames.append(place)
         self.index.paths.update(frame.paths)
+        self.extents += len(frame.extents)
         self._write(frame.stored)
 
     def end(self, cipher: Cipher) -> StoredPack:

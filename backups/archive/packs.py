@@ -25,6 +25,7 @@ from backups.archive.cipher import Cipher, Part
 from backups.archive.compression import compress, decompress
 from backups.archive.frames import HEADER as FRAME_HEADER
 from backups.archive.frames import Extent
+from backups.archive.layout import NEWER_HINT
 from backups.exceptions import ArchiveError
 
 FORMAT = 1
@@ -35,6 +36,9 @@ TRAILER = struct.Struct("<QII8s")
 PLACE = struct.Struct("<QI")
 # A pack is full when it has reached this; it ends with the frame that filled it.
 FULL_BYTES = 256 * 1024 * 1024
+# Or when its index has: of bytes that compress to nothing a pack would never have enough, and
+# its index, which is held in memory, would have no bound.
+FULL_EXTENTS = 262_144
 MAX_FOOTER_BYTES = 256 * 1024 * 1024
 
 
@@ -67,7 +71,9 @@ def check_header(blob: bytes, number: int, *, backup: UUID, cipher: Cipher) -> N
         raise ArchiveError("not a pack: its first bytes are damaged or foreign")
     _, form, cipher_number, found, uuid = HEADER.unpack_from(blob)
     if form != FORMAT:
-        raise ArchiveError(f"pack has format {form}, this version reads format {FORMAT}")
+        raise ArchiveError(
+            f"pack has format {form}, this version reads format {FORMAT}", hint=NEWER_HINT
+        )
     if uuid != backup.bytes:
         raise ArchiveError(f"pack belongs to backup {UUID(bytes=uuid)}, not to {backup}")
     if found != number:
@@ -114,9 +120,9 @@ def parse_footer(
             for frame, offset, stored, raw, extents in footer["frames"]
         ]
         paths = {int(file): str(path) for file, path in footer["paths"].items()}
-    except (ValueError, KeyError, TypeError) as exc:
-        raise ArchiveError(f"footer of pack {number} cannot be decoded: {exc}") from None
-    _check_places(frames, frames_end, number)
+        _check_places(frames, frames_end, number)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise ArchiveError(f"footer of pack {number} cannot be decoded: {exc!r}") from None
     return PackIndex(number, frames, paths)
 
 

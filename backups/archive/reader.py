@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from backups.archive.frames import Frame, open_frame
 from backups.archive.keys import Keyring
 from backups.archive.layout import manifest_name
@@ -69,9 +67,3 @@ class BackupReader:
     def open_frame_alone(self, stored: bytes) -> Frame:
         """Unseal and decompress a frame where no index is at hand to hold it against."""
         return open_frame(stored, backup=self.backup, cipher=self.cipher)
-
-    def phase_bounds(self) -> Iterator[tuple[int, int]]:
-        """Yield first and past-the-last frame number of each phase, in order."""
-        contents = self.manifest.contents
-        total = sum(pack.frames for pack in contents.packs)
-        yield from zip(contents.phases, [*contents.phases[1:], total], strict=True)

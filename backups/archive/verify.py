@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from backups.archive.frames import HEADER as FRAME_HEADER
-from backups.archive.frames import Frame, parse_header
+from backups.archive.frames import Extent, Frame, parse_header
 from backups.archive.meter import Meter
 from backups.archive.packs import HEADER, FramePlace, PackIndex
 from backups.archive.reader import BackupReader
@@ -77,7 +77,7 @@ class _Verification:
         self.report = VerifyReport()
         self._reader, self._check, self._meter = reader, check, meter
         self._in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
-        self._paths = {file.number: file.path for file in reader.manifest.contents.files}
+        self._files = {file.number: file for file in reader.manifest.contents.files}
         self._found: Counter[int] = Counter()
 
     def verify_pack(self, pool: ThreadPoolExecutor, number: int) -> None:
@@ -145,13 +145,13 @@ class _Verification:
             self._hash_range(name, position, place.offset, hash_bytes)
             stored = self._reader.store.read(name, place.offset, place.stored_bytes)
             if len(running) >= self._in_flight:
-                self._account(name, *running.popleft())
+                self._account(name, number, *running.popleft())
             running.append((place, pool.submit(self._open, stored, place)))
             hash_bytes(stored)
             position = place.offset + place.stored_bytes
         self._hash_range(name, position, self._reader.store.size(name), hash_bytes)
         while running:
-            self._account(name, *running.popleft())
+            self._account(name, number, *running.popleft())
 
     def _open(self, stored: bytes, place: FramePlace) -> Frame:
         if place.extents:
@@ -168,18 +168,31 @@ class _Verification:
             hash_bytes(chunk)
             start += len(chunk)
 
-    def _account(self, name: str, place: FramePlace, opened: Future[Frame]) -> None:
+    def _account(self, name: str, pack: int, place: FramePlace, opened: Future[Frame]) -> None:
         try:
             frame = opened.result()
         except ArchiveError as exc:
-            files = {extent.file for extent in place.extents}
-            paths = tuple(sorted(self._paths.get(file, f"file {file}") for file in files))
+            paths = self._paths({extent.file for extent in place.extents})
             self._damage(Damage(name, place.offset, paths, str(exc)))
             return
         self.report.frames += 1
+        self._meter.raw_bytes += sum(extent.length for extent in frame.extents)
+        if astray := {extent.file for extent in frame.extents if self._is_astray(pack, extent)}:
+            problem = f"frame {frame.number} is not where the manifest says"
+            self._damage(Damage(name, place.offset, self._paths(astray), problem))
         for extent in frame.extents:
             self._found[extent.file] += extent.length
-            self._meter.raw_bytes += extent.length
+
+    def _is_astray(self, pack: int, extent: Extent) -> bool:
+        """Whether a restore of the file would miss the extent, or not know where to put it."""
+        file = self._files.get(extent.file)
+        return file is not None and not (
+            file.first_pack <= pack <= file.last_pack and extent.offset + extent.length <= file.size
+        )
+
+    def _paths(self, numbers: Iterable[int]) -> tuple[str, ...]:
+        """Name the files; one the manifest does not list was deleted during the copy."""
+        return tuple(sorted(self._files[n].path for n in numbers if n in self._files))
 
     def _damage(self, damage: Damage) -> None:
         if len(self.report.damages) < MAX_DAMAGES:

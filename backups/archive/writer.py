@@ -17,12 +17,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
 
 from backups.archive.cipher import Cipher
-from backups.archive.contents import Contents, StoredFile, is_safe_path
+from backups.archive.contents import Contents
+from backups.archive.file_table import FileTable
 from backups.archive.frames import MAX_EXTENTS, MAX_RAW_BYTES, Extent, build_frame
 from backups.archive.meter import Meter
 from backups.archive.pace import Pace
 from backups.archive.pack_writer import BuiltFrame, PackSink
-from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, Record
+from backups.archive.packs import FULL_BYTES
+from backups.archive.records import (
+    Data,
+    FileClosed,
+    FileOpened,
+    FileRemoved,
+    FileRenamed,
+    PhaseStarted,
+    Record,
+)
 from backups.exceptions import ArchiveError
 from backups.repositories.base import ObjectStore
 
@@ -50,10 +60,11 @@ class ArchiveWriter:
         check: Callable[[], None],
         meter: Meter,
         pace: Pace,
+        full_bytes: int = FULL_BYTES,
     ) -> None:
         self._backup, self._cipher, self._level = backup, cipher, level
         self._check, self._meter, self._pace = check, meter, pace
-        self._files = _FileTable()
+        self._files = FileTable()
         self._phases = [0]
         self._next_frame = 0
         self._extents: list[Extent] = []
@@ -63,7 +74,9 @@ class ArchiveWriter:
         self._places = threading.Semaphore(threads * FRAMES_IN_FLIGHT_PER_THREAD + 2)
         self._built: queue.Queue[Future[BuiltFrame] | None] = queue.Queue()
         self._failure: BaseException | None = None
-        self._sink = PackSink(stores, folder, backup=backup, cipher=cipher, check=check)
+        self._sink = PackSink(
+            stores, folder, backup=backup, cipher=cipher, check=check, full_bytes=full_bytes
+        )
         self._sink_thread = threading.Thread(target=self._drain, name="pack", daemon=True)
         self._sink_thread.start()
 
@@ -78,6 +91,11 @@ class ArchiveWriter:
             case FileClosed():
                 self._files.close(record)
                 self._meter.files_done += 1
+            case FileRenamed():
+                self._files.rename(record)
+            case FileRemoved():
+                self._files.remove(record)
+                self._meter.files_done -= 1
             case PhaseStarted():
                 self._flush()
                 if self._phases[-1] != self._next_frame:
@@ -159,46 +177,3 @@ class ArchiveWriter:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-
-class _FileTable:
-    """The files seen so far, and whether each of them ended."""
-
-    def __init__(self) -> None:
-        self._paths: dict[int, str] = {}
-        self._sizes: dict[int, int] = {}
-        self._written: dict[int, int] = {}
-
-    def open(self, record: FileOpened) -> None:
-        if record.file in self._paths or not is_safe_path(record.path):
-            raise ArchiveError(f"engine opened file {record.path!r} twice or outside")
-        self._paths[record.file] = record.path
-        self._written[record.file] = 0
-
-    def add(self, piece: Data) -> None:
-        if piece.file not in self._paths or piece.file in self._sizes:
-            raise ArchiveError(f"engine sent bytes of file {piece.file}, which is not open")
-        self._written[piece.file] += len(piece.payload)
-
-    def close(self, record: FileClosed) -> None:
-        if record.file not in self._paths or record.file in self._sizes:
-            raise ArchiveError(f"engine closed file {record.file}, which is not open")
-        self._sizes[record.file] = record.size
-
-    def path(self, file: int) -> str:
-        return self._paths[file]
-
-    def stored(self, pack_ranges: dict[int, tuple[int, int]]) -> tuple[StoredFile, ...]:
-        if unfinished := self._paths.keys() - self._sizes.keys():
-            names = sorted(self._paths[file] for file in unfinished)
-            raise ArchiveError(f"engine never finished {names[0]} ({len(names)} files in all)")
-        return tuple(
-            StoredFile(
-                number,
-                path,
-                self._sizes[number],
-                self._written[number],
-                *pack_ranges.get(number, (0, 0)),
-            )
-            for number, path in self._paths.items()
-        )

@@ -13,12 +13,14 @@ from types import TracebackType
 from typing import ClassVar
 
 from backups.archive.contents import is_safe_path
-from backups.archive.layout import FORMAT_VERSION, IDENTITY_NAME
+from backups.archive.layout import FORMAT_VERSION, IDENTITY_NAME, NEWER_HINT
 from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity
 
 # Unfinished objects: never listed, removed with the folder they are in.
 TEMPORARY_SUFFIX = ".part"
+# Others on the host have no business in a backup, least of all in an unencrypted one.
+FILE_MODE, FOLDER_MODE = 0o640, 0o750
 
 
 class DirectoryStore:
@@ -44,7 +46,8 @@ class DirectoryStore:
         if identity.format_version != FORMAT_VERSION:
             raise RepositoryError(
                 f"{self.root} has repository format {identity.format_version}, "
-                f"this version reads format {FORMAT_VERSION}"
+                f"this version reads format {FORMAT_VERSION}",
+                hint=NEWER_HINT,
             )
         return identity
 
@@ -77,17 +80,19 @@ class DirectoryStore:
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         path = self._path(name)
         with self._naming(path, "read"), path.open("rb", buffering=0) as file:
-            wanted = os.fstat(file.fileno()).st_size - offset if length is None else length
+            there = max(0, os.fstat(file.fileno()).st_size - offset)
+            wanted = there if length is None else length
+            if offset < 0 or not 0 <= wanted <= there:
+                # Before memory is taken for it: a damaged index can ask for anything.
+                raise RepositoryError(
+                    f"{path} ends early: {there} of {wanted} bytes at offset {offset}"
+                )
             content = os.pread(file.fileno(), wanted, offset)
-            while 0 < len(content) < wanted:
+            while len(content) < wanted:
                 more = os.pread(file.fileno(), wanted - len(content), offset + len(content))
                 if not more:
-                    break
+                    raise RepositoryError(f"{path} became shorter while it was read")
                 content += more
-        if len(content) != wanted:
-            raise RepositoryError(
-                f"{path} ends early: {len(content)} of {wanted} bytes at offset {offset}"
-            )
         return content
 
     def size(self, name: str) -> int:
@@ -103,6 +108,9 @@ class DirectoryStore:
     def list(self, prefix: str) -> Iterator[str]:
         top = self._path(prefix.rstrip("/"))
         with self._naming(top, "listed"):
+            # No such folder is no objects; but a repository that is not there is an error.
+            if not top.exists() and self.root.stat():
+                return
             names = sorted(
                 (Path(folder) / file).relative_to(self.root).as_posix()
                 for folder, _, files in os.walk(top, onerror=_raise)
@@ -139,7 +147,7 @@ class DirectoryStore:
         if folder == self.root or folder.is_dir():
             return
         self._make_folders(folder.parent)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
         _sync_folder(folder.parent)
 
     @contextmanager
@@ -159,7 +167,8 @@ class DirectoryUpload:
         self._replace = replace
         self._temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
         self._committed = False
-        self._file = self._temporary.open("wb", buffering=0)
+        descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115 (closed by __exit__)
 
     def write(self, chunk: bytes) -> None:
         try:

@@ -36,7 +36,7 @@ def list_members(group: int, started: float) -> list[psutil.Process]:
     return [each for each in psutil.process_iter() if _is_member(each, group)]
 
 
-def end_group(group: int, started: float, *, patience_seconds: float = 2.0) -> bool:
+def end_group(group: int, started: float, *, patience_seconds: float = 1.0) -> bool:
     """End a command: ask, wait, insist. Return whether nothing of it is alive any more."""
     # Descendants that made a session of their own are found while their parent still lives.
     members = _with_descendants(list_members(group, started))

@@ -30,7 +30,7 @@ end() { kill "-$1" "-$command" 2>/dev/null || kill "-$1" "$command" 2>/dev/null;
 watch() {
     read -r nothing
     end TERM
-    for tenth in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+    for tenth in 1 2 3 4 5 6 7 8 9 10; do
         kill -0 "-$command" 2>/dev/null || break
         sleep 0.1
     done

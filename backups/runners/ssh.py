@@ -8,6 +8,7 @@ standard input, never in an argv. What happens on the far side is in ``remote``.
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,17 @@ SSH_FAILED = 255
 # A shell's exit codes for: not executable, not found.
 NEVER_STARTED = {126, 127}
 
+# How lines begin that ssh itself says; a command's own may stand around them.
+OWN_WORDS = re.compile(
+    r"ssh: |kex_|client_loop|packet_write|read from remote|connection |timeout, server"
+    r"|host key|no .*host key|.*permission denied \(|load key|bad |command-line",
+    re.IGNORECASE,
+)
 HINTS = (
+    (
+        "identification has changed",
+        "{host} has another key than before: find out why before you replace it in {known_hosts}.",
+    ),
     (
         "host key verification failed",
         "Check the host's key with its owner, then add it: ssh-keyscan {scan} >> {known_hosts}.",
@@ -87,7 +98,8 @@ class SshRunner:
         target = self.target
         said = stderr.strip().splitlines()
         if exit_code == SSH_FAILED:
-            first = said[0].strip() if said else "ssh gave no reason"
+            own = (line.strip() for line in said if OWN_WORDS.match(line))
+            first = next(own, "the connection was lost")
             return RunnerError(f"{target.host} not reached: {first}", hint=_hint(stderr, target))
         if exit_code in NEVER_STARTED:
             why = said[-1].strip() if said else f"exit code {exit_code}"

@@ -14,7 +14,8 @@ function show() {
 }
 
 function isLive(event) {
-  return event.detail.elt?.matches?.("[data-live]") ?? false;
+  // Not detail.elt: after a swap that is an ancestor, because the region itself was replaced.
+  return event.detail.requestConfig?.elt?.matches("[data-live]") ?? false;
 }
 
 document.addEventListener("htmx:beforeRequest", (event) => {

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.http import HttpResponse
 from django.test import TestCase
 from django.urls import reverse
 
 from backups.models import Instance, InstanceGroup, Repository
+from backups.repositories.directory import DirectoryStore
 from backups.states import JobStatus, Operation
 from tests.monitor.rows import (
     make_backup,
@@ -135,3 +140,39 @@ class InstancePasswordTestCase(TestCase):
     def test_an_engine_nobody_has_is_refused(self) -> None:
         response = self.client.post(self.address, {"engine": "rsync"})
         self.assertContains(response, "rsync is not one of the available choices")
+
+
+class RepositoryAdminTestCase(TestCase):
+    def setUp(self) -> None:
+        self.client.force_login(make_user("ada", "admin"))
+        self.folder = Path(self.enterContext(TemporaryDirectory()))
+
+    def save(self, path: Path, name: str = "main") -> HttpResponse:
+        address = reverse("admin:backups_repository_add")
+        fields = {"name": name, "kind": "directory", "path": str(path), "encrypted": "on"}
+        return self.client.post(address, fields)
+
+    def test_a_new_one_makes_its_folder_a_repository(self) -> None:
+        self.save(self.folder / "new")
+
+        identity = DirectoryStore(self.folder / "new").identity()
+        self.assertEqual(str(Repository.objects.get().uuid), identity.uuid)
+
+    def test_a_folder_with_other_things_in_it_is_refused_and_stays(self) -> None:
+        (self.folder / "holiday.jpg").write_bytes(b"jpg")
+
+        self.assertContains(self.save(self.folder), "is not empty and not a repository")
+        self.assertEqual(Repository.objects.count(), 0)
+        self.assertEqual(len(list(self.folder.iterdir())), 1)
+
+    def test_a_path_is_not_changed_to_another_repository(self) -> None:
+        self.save(self.folder / "a")
+        self.save(self.folder / "b", name="other")
+        main = Repository.objects.get(name="main")
+
+        address = reverse("admin:backups_repository_change", args=[main.pk])
+        fields = {"name": "main", "kind": "directory", "path": str(self.folder / "b")}
+        self.client.post(address, fields)
+
+        main.refresh_from_db()
+        self.assertEqual(main.path, str(self.folder / "a"))

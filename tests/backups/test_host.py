@@ -33,6 +33,9 @@ class ScriptedRunner:
             raise answer
         return answer
 
+    def failure(self, argv: Sequence[str], exit_code: int, stderr: str) -> RunnerError | None:
+        return None
+
     def start(
         self, argv: Sequence[str], *, secret_files: Mapping[str, str]
     ) -> AbstractContextManager[RunningCommand]:

@@ -80,7 +80,7 @@ def test_no_secret_is_in_any_argv(runner: SshRunner) -> None:
 @pytest.mark.parametrize("end", ["stop", "kill -9"])
 def test_nothing_is_left_when_our_side_ends(runner: SshRunner, end: str) -> None:
     # It ignores the first request, has a child, and says where its secret is.
-    script = "trap '' TERM; echo $$ {login}; sleep 1000 & wait; sleep 1000"
+    script = "trap '' TERM; sleep 1000 & echo $$ {login}; wait; sleep 1000"
     argv = ["sh", "-c", script.replace("{login}", '"$1"'), "sh", "{login}"]
     with runner.start(argv, secret_files={"login": "x"}) as command:
         pid, secret = command.stdout.read(1000).decode().split()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.models import BackupCopy, Instance, Job
+from backups.models import BackupCopy, Instance, Job, Repository
 from backups.states import CopyStatus, Operation
+from tests.backups.archive.stores import make_store, records_of, write_backup
 from tests.monitor.rows import (
     make_backup,
     make_evidence,
@@ -57,6 +61,18 @@ class BackupPageTestCase(TestCase):
     def test_contents_that_cannot_be_read_say_why(self) -> None:
         response = self.client.get(reverse("backup-contents", args=[self.label]))
         self.assertContains(response, "The manifest in plain cannot be read")
+
+    def test_contents_are_read_from_the_stored_bytes(self) -> None:
+        files = {"shop/orders.frm": b"x" * 10, "shop/orders.ibd": b"y" * 2048, "ibdata1": b"z"}
+        with tempfile.TemporaryDirectory() as folder:
+            store = make_store(Path(folder))
+            self.copy.path = write_backup(store, records_of(files), encrypted=False)
+            self.copy.save(update_fields=["path"])
+            Repository.objects.filter(pk=self.copy.repository_id).update(path=folder)
+            response = self.client.get(reverse("backup-contents", args=[self.label]))
+        self.assertContains(response, "1 table;")
+        self.assertContains(response, "1 other file ")
+        self.assertContains(response, 'title="2,058 bytes"')
 
     def test_a_backup_without_a_copy_says_so_and_offers_nothing(self) -> None:
         gone = make_backup(make_instance("gone"), make_repository("old"), status=CopyStatus.PURGED)

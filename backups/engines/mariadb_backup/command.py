@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import PurePath
 
 from backups.engines.base import Login
 
@@ -49,9 +49,11 @@ def backup_argv(*, threads: int) -> list[str]:
     ]
 
 
-def prepare_argv(target: str | PurePosixPath, *, memory_bytes: int | None = None) -> list[str]:
+def prepare_argv(target: str | PurePath, *, memory_bytes: int | None = None) -> list[str]:
     """Return the command that makes a restored copy consistent, in its place."""
-    argv = [TOOL, "--no-defaults", "--prepare", f"--target-dir={target}"]
+    # The copy brings the settings it needs: page size, system tablespace, undo tablespaces.
+    settings = f"--defaults-file={PurePath(target) / 'backup-my.cnf'}"
+    argv = [TOOL, settings, "--prepare", f"--target-dir={target}"]
     return [*argv, *([f"--use-memory={memory_bytes}"] if memory_bytes else [])]
 
 

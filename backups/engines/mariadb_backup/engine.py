@@ -11,6 +11,7 @@ import contextlib
 import io
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,8 +37,9 @@ from backups.runners.base import Runner, RunningCommand
 
 # A line of the log longer than this is cut into several.
 LINE_BYTES = 1 << 16
-# What the runner may need to recognise its own trouble.
+# What the runner may need to recognise its own trouble: how it began and how it ended.
 FIRST_LINES = 20
+LAST_LINES = 20
 
 
 class MariadbBackup:
@@ -76,7 +78,7 @@ class MariadbCopy:
         self._runner, self._argv = runner, argv
         self._command, self._listener = command, listener
         self._metadata = MetadataCollector()
-        self._whole = False
+        self._whole = self._stopped = False
         self.process: tuple[int, float] | None = command.process
 
     def records(self) -> Iterator[Record]:
@@ -100,6 +102,7 @@ class MariadbCopy:
         return replace(facts, lock_time=self._listener.log.lock_time)
 
     def stop(self) -> None:
+        self._stopped = True
         self._command.stop()
 
     def _check_end(self) -> None:
@@ -118,7 +121,9 @@ class MariadbCopy:
             raise self._listener.failure
         if not exit_code:
             return
-        said = "\n".join(self._listener.first_lines)
+        if self._stopped:
+            raise EngineError(f"{TOOL} was stopped by us")
+        said = self._listener.excerpt()
         raise self._runner.failure(self._argv, exit_code, said) or build_error(
             exit_code, self._listener.log, otherwise=otherwise
         )
@@ -129,7 +134,8 @@ class _Listener:
 
     def __init__(self, command: RunningCommand, observer: CopyObserver, log: LogReader) -> None:
         self.log = log
-        self.first_lines: list[str] = []
+        self._first: list[str] = []
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
         # What the observer raised: the log is read to its end all the same, or the tool waits.
         self.failure: Exception | None = None
         self._observer = observer
@@ -140,11 +146,14 @@ class _Listener:
     def join(self) -> None:
         self._thread.join()
 
+    def excerpt(self) -> str:
+        """Return the beginning and the end of what was said."""
+        return "\n".join([*self._first, *self._last])
+
     def _listen(self) -> None:
         while line := self._source.readline(LINE_BYTES):
             text = line.decode("utf-8", errors="replace").rstrip("\r\n")
-            if len(self.first_lines) < FIRST_LINES:
-                self.first_lines.append(text)
+            (self._first if len(self._first) < FIRST_LINES else self._last).append(text)
             events = self.log.feed(text, time.monotonic())
             try:
                 for event in events:

@@ -21,8 +21,8 @@ _HINTS: Sequence[tuple[str, str]] = (
     (r"access denied for user", "Check the user and the password of this instance."),
     (r"can't connect to|lost connection to", "Check that the server runs and can be reached."),
     (
-        r"try increasing the innodb_log_file_size|only able to copy log|corrupt log|log block numbers mismatch"
-        r"|redo log .*overwritten",
+        r"try increasing the innodb_log_file_size|only able to copy log|corrupt log"
+        r"|log block numbers mismatch|redo log .*overwritten",
         "The redo log went round faster than it could be copied: raise innodb_log_file_size, "
         "or back up at a quieter time.",
     ),

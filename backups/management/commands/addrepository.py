@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
 
 from django.core.management.base import CommandParser
 
-from backups.access import store_of
-from backups.archive.layout import FORMAT_VERSION, IDENTITY_NAME
-from backups.exceptions import BadInput, KeyUnavailable, RepositoryError
+from backups.exceptions import KeyUnavailable
 from backups.keyring import load_keys
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import refuse_invalid
 from backups.models import Repository
-from backups.repositories.base import Identity, ObjectStore
+from backups.new_repository import absolute_path, settle
 
 UNENCRYPTED = (
     "NOT encrypted: whoever can read this folder can read every backup in it, "
@@ -37,39 +32,13 @@ class Command(MooringCommand):
     def answer(self, options: dict[str, Any]) -> Answer:
         repository = Repository(
             name=options["name"],
-            path=_absolute(options["path"]),
+            path=absolute_path(options["path"]),
             encrypted=not options["unencrypted"],
         )
         refuse_invalid(repository)
-        adopted = _settle(repository, store_of(repository))
+        adopted = settle(repository)
         repository.save(force_insert=True)
         return _answer(repository, adopted=adopted)
-
-
-def _absolute(path: str) -> str:
-    if not Path(path).is_absolute():
-        raise BadInput(
-            f"{path} is not an absolute path",
-            hint=f"Did you mean {Path(path).absolute()}?",
-        )
-    return os.path.normpath(path)
-
-
-def _settle(repository: Repository, store: ObjectStore) -> bool:
-    """Give the row the identity at its place; return whether that was there before us."""
-    try:
-        adopted = store.exists(IDENTITY_NAME)
-        if not adopted:
-            store.initialise(Identity(str(uuid4()), FORMAT_VERSION))
-        repository.uuid = UUID(store.identity().uuid)
-    except (RepositoryError, ValueError) as exc:
-        raise BadInput(str(exc), hint=getattr(exc, "hint", "")) from None
-    if known := Repository.objects.filter(uuid=repository.uuid).first():
-        raise BadInput(
-            f"{repository.path} holds the repository that is registered as {known.name}",
-            hint=f"Its path there is {known.path}.",
-        )
-    return adopted
 
 
 def _answer(repository: Repository, *, adopted: bool) -> Answer:

@@ -35,6 +35,8 @@ class Command(MooringCommand):
                 table(("", ""), [(name, _written(found)) for name, found in facts.items()]),
                 "",
                 table(("schema", "table", "files", "size"), tables, right="files,size"),
+                f"{len(contents.definitions)} definitions without files of their own "
+                "(views, or tables in ibdata1)",
                 f"{contents.other_files} other files, {format_bytes(contents.other_bytes)}",
             ],
         )
@@ -69,6 +71,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
 def _contents_fields(contents: BackupContents) -> dict[str, object]:
     return {
         "tables": [each._asdict() for each in contents.tables],
+        "definitions": [each._asdict() for each in contents.definitions],
         "other_files": contents.other_files,
         "other_bytes": contents.other_bytes,
     }

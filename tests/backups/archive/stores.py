@@ -1,34 +1,44 @@
-"""Backups written in a moment, for tests that damage or read them."""
+"""Backups written in a moment, for tests that read, damage or forge them."""
 
 from __future__ import annotations
 
+import base64
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
+from backups.archive.contents import Contents
+from backups.archive.extract import extract
 from backups.archive.keys import KeyEncryptionKey, Keyring
 from backups.archive.layout import FORMAT_VERSION, backup_folder, manifest_name
 from backups.archive.manifest import new_envelope, seal_manifest
 from backups.archive.meter import Meter
 from backups.archive.pace import Pace
+from backups.archive.packs import FULL_BYTES
 from backups.archive.reader import BackupReader
 from backups.archive.records import Data, FileClosed, FileOpened, Record
+from backups.archive.verify import VerifyReport, verify
 from backups.archive.writer import ArchiveWriter
-from backups.repositories.base import Identity
+from backups.repositories.base import Identity, ObjectStore
 from backups.repositories.directory import DirectoryStore
 
 KEYRING = Keyring((KeyEncryptionKey(bytes(range(32))),))
 INSTANCE = UUID("00000000-0000-4000-8000-000000000001")
+LABEL = "orders-1@20260302T010000Z-F"
+KIB = 1024
+MIB = 1024 * 1024
 
 
 def never_stop() -> None:
     """A check that lets everything go on."""
 
 
-def records_of(files: dict[str, bytes], piece: int = 1 << 20) -> Iterable[Record]:
+def records_of(files: dict[str, bytes], piece: int = MIB) -> Iterable[Record]:
+    """One file after the other, each in pieces of that many bytes."""
     for number, (path, content) in enumerate(files.items(), start=1):
         yield FileOpened(number, path)
         for offset in range(0, len(content), piece):
@@ -42,43 +52,97 @@ def make_store(folder: Path) -> DirectoryStore:
     return store
 
 
-def write_backup(
-    store: DirectoryStore,
-    records: Iterable[Record],
+def make_writer(
+    stores: Sequence[ObjectStore],
     *,
-    label: str = "orders-1@20260302T010000Z-F",
-    encrypted: bool = True,
-) -> str:
-    """Write a whole backup and return its folder."""
-    backup = uuid.uuid4()
-    folder = backup_folder(INSTANCE, label)
-    data_key = os.urandom(32)
-    cipher: Cipher = AesGcm(data_key) if encrypted else Unencrypted()
-    writer = ArchiveWriter(
-        [store],
-        folder,
-        backup=backup,
-        cipher=cipher,
+    label: str = LABEL,
+    backup: UUID | None = None,
+    cipher: Cipher | None = None,
+    check: Callable[[], None] = never_stop,
+    full_bytes: int = FULL_BYTES,
+) -> ArchiveWriter:
+    return ArchiveWriter(
+        stores,
+        backup_folder(INSTANCE, label),
+        backup=backup or uuid.uuid4(),
+        cipher=cipher or Unencrypted(),
         threads=2,
         level=1,
-        check=never_stop,
+        check=check,
         meter=Meter(),
         pace=Pace(0),
+        full_bytes=full_bytes,
     )
+
+
+def write_records(writer: ArchiveWriter, records: Iterable[Record]) -> Contents:
+    """What the copy stage does with a writer."""
     try:
         for record in records:
             writer.write(record)
-        contents = writer.finish()
+        return writer.finish()
     except BaseException:
         writer.abort()
         raise
+
+
+def write_backup(
+    stores: ObjectStore | Sequence[ObjectStore],
+    records: Iterable[Record],
+    *,
+    label: str = LABEL,
+    encrypted: bool = True,
+    full_bytes: int = FULL_BYTES,
+    about: dict[str, Any] | None = None,
+) -> str:
+    """Write a whole backup and return its folder."""
+    stores = stores if isinstance(stores, Sequence) else [stores]
+    backup, data_key = uuid.uuid4(), os.urandom(32)
+    cipher: Cipher = AesGcm(data_key) if encrypted else Unencrypted()
+    writer = make_writer(stores, label=label, backup=backup, cipher=cipher, full_bytes=full_bytes)
+    contents = write_records(writer, records)
     envelope = new_envelope(backup, label, data_key, KEYRING.current if encrypted else None)
-    about = {"uuid": str(backup), "label": label}
-    with store.create(manifest_name(folder)) as upload:
-        upload.write(seal_manifest(envelope, about, contents, cipher))
-        upload.commit()
+    fields = {"uuid": str(backup), "label": label, **(about or {})}
+    folder = backup_folder(INSTANCE, label)
+    for store in stores:
+        with store.create(manifest_name(folder)) as upload:
+            upload.write(seal_manifest(envelope, fields, contents, cipher))
+            upload.commit()
     return folder
 
 
-def open_backup(store: DirectoryStore, folder: str) -> BackupReader:
+def open_backup(store: ObjectStore, folder: str) -> BackupReader:
     return BackupReader(store, folder, KEYRING)
+
+
+def verify_backup(store: ObjectStore, folder: str) -> VerifyReport:
+    return verify(open_backup(store, folder), threads=2, check=never_stop, meter=Meter())
+
+
+def extract_backup(
+    store: ObjectStore,
+    folder: str,
+    target: Path,
+    wanted: Callable[[str], bool] = lambda path: True,
+) -> dict[str, bytes]:
+    """Extract into ``target``, which is made, and return what is in it."""
+    target.mkdir()
+    reader = open_backup(store, folder)
+    extract(reader, target, threads=2, check=never_stop, meter=Meter(), wanted=wanted)
+    return contents_of(target)
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def write_key_file(path: Path, *keys: KeyEncryptionKey) -> Path:
+    """Write a key file as a person would have saved it."""
+    lines = (f"mooring-key-1 {base64.b64encode(key.material).decode()}\n" for key in keys)
+    path.write_text("# saved on paper too\n" + "".join(lines))
+    path.chmod(0o600)
+    return path

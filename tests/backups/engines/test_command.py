@@ -16,7 +16,7 @@ def understood(settings: str, folder: Path) -> list[str]:
     """Return the options that MariaDB's own parser finds."""
     path = folder / "settings"
     path.write_text(settings, encoding="utf-8")
-    argv = ["my_print_defaults", f"--defaults-file={path}", "--show", "mariabackup"]
+    argv = ["my_print_defaults", f"--defaults-file={path}", "mariabackup"]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
 
 

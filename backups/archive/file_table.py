@@ -1,0 +1,96 @@
+"""Which files did the engine send, and did each of them end?
+
+An engine that contradicts itself is a bug that would make a backup nobody can restore: it
+is refused at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from backups.archive.contents import StoredFile, is_safe_path
+from backups.archive.records import Data, FileClosed, FileOpened, FileRemoved, FileRenamed
+from backups.exceptions import ArchiveError
+
+
+@dataclass(slots=True)
+class _File:
+    path: str
+    written_bytes: int = 0
+    # None while the file is open.
+    size: int | None = None
+
+
+class FileTable:
+    """The files of one backup by number. Paths may be read from other threads."""
+
+    def __init__(self) -> None:
+        self._files: dict[int, _File] = {}
+        self._removed: dict[int, _File] = {}
+        # Paths in use: a file that was removed gives its own back.
+        self._taken: set[str] = set()
+
+    def open(self, record: FileOpened) -> None:
+        if record.file in self._files or record.file in self._removed:
+            raise ArchiveError(f"engine opened file {record.file} twice")
+        self._take(record.path)
+        self._files[record.file] = _File(record.path)
+
+    def add(self, piece: Data) -> None:
+        file = self._files.get(piece.file)
+        if file is None or file.size is not None:
+            raise ArchiveError(f"engine sent bytes of file {piece.file}, which is not open")
+        file.written_bytes += len(piece.payload)
+
+    def close(self, record: FileClosed) -> None:
+        file = self._files.get(record.file)
+        if file is None or file.size is not None:
+            raise ArchiveError(f"engine closed file {record.file}, which is not open")
+        file.size = record.size
+
+    def rename(self, record: FileRenamed) -> None:
+        file = self._closed(record.file, "renamed")
+        if record.path != file.path:
+            self._take(record.path)
+            self._taken.discard(file.path)
+            file.path = record.path
+
+    def remove(self, record: FileRemoved) -> None:
+        file = self._closed(record.file, "removed")
+        self._taken.discard(file.path)
+        # Frames that hold its bytes may still be on their way: its path is known to the end.
+        self._removed[record.file] = file
+        del self._files[record.file]
+
+    def path(self, number: int) -> str:
+        """Return the present path of a file, or the last one of a file that was removed."""
+        return (self._files.get(number) or self._removed[number]).path
+
+    def stored(self, pack_ranges: Mapping[int, tuple[int, int]]) -> tuple[StoredFile, ...]:
+        """Return every file that is part of the backup; ArchiveError when one never ended."""
+        if unfinished := sorted(file.path for file in self._files.values() if file.size is None):
+            raise ArchiveError(
+                f"engine never finished {unfinished[0]} ({len(unfinished)} files in all)"
+            )
+        return tuple(
+            StoredFile(
+                number,
+                file.path,
+                file.size or 0,
+                file.written_bytes,
+                *pack_ranges.get(number, (0, 0)),
+            )
+            for number, file in self._files.items()
+        )
+
+    def _closed(self, number: int, what: str) -> _File:
+        file = self._files.get(number)
+        if file is None or file.size is None:
+            raise ArchiveError(f"engine {what} file {number}, which is not closed")
+        return file
+
+    def _take(self, path: str) -> None:
+        if path in self._taken or not is_safe_path(path):
+            raise ArchiveError(f"engine gave the path {path!r} twice, or it leads outside")
+        self._taken.add(path)
