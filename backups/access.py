@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from backups.exceptions import BadInput
+from backups.exceptions import BadInput, Refused, RepositoryError
 from backups.models import Instance, Repository
 from backups.models.instance import RunnerKind
 from backups.models.repository import RepositoryKind
@@ -33,6 +33,24 @@ def store_of(repository: Repository) -> ObjectStore:
     if repository.kind == RepositoryKind.DIRECTORY:
         return DirectoryStore(Path(repository.path))
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
+
+
+def checked_store(repository: Repository) -> ObjectStore:
+    """Return the store, or refuse: nothing is there, or another repository is.
+
+    What cannot be found on a disk that is not mounted is not gone.
+    """
+    store = store_of(repository)
+    try:
+        found = store.identity().uuid
+    except RepositoryError as exc:
+        raise Refused(str(exc), hint=exc.hint) from None
+    if found != str(repository.uuid):
+        raise Refused(
+            f"{repository.path} holds another repository, {found}",
+            hint=f"Mount the disk of {repository} there, or correct its path.",
+        )
+    return store
 
 
 def stores_of(repositories: Iterable[Repository]) -> list[tuple[Repository, ObjectStore]]:

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from backups.access import store_of
+from backups.access import checked_store
 from backups.archive.contents import Contents
 from backups.archive.keys import Keyring
 from backups.archive.layout import INSTANCES, folder_of_manifest
 from backups.archive.reader import BackupReader
-from backups.exceptions import MooringError
+from backups.exceptions import ArchiveError, MooringError
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
 
 
@@ -88,7 +88,7 @@ def rebuild(
     A manifest that cannot be read is yielded with its error, and the others go on. Bases come
     before what depends on them, because labels begin with the time.
     """
-    store = store_of(repository)
+    store = checked_store(repository)
     folders = [folder for name in store.list(INSTANCES) if (folder := folder_of_manifest(name))]
     for folder in sorted(folders, key=lambda path: path.rpartition("@")[2]):
         check()
@@ -100,19 +100,31 @@ def rebuild(
 
 
 def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> Found:
-    about, envelope = reader.manifest.about, reader.manifest.envelope
-    known = BackupCopy.objects.filter(repository=repository, backup__uuid=about["uuid"]).exists()
-    if not known:
-        with transaction.atomic():
-            register_backup(
-                about,
-                reader.manifest.contents,
-                key_id=envelope.key_id,
-                folder=folder,
-                repositories=[repository],
-                instance=_instance_of(about["instance"]),
-            )
-    return Found(folder, envelope.label, added=not known)
+    envelope = reader.manifest.envelope
+    if BackupCopy.objects.filter(repository=repository, backup__uuid=envelope.backup).exists():
+        return Found(folder, envelope.label)
+    try:
+        _register_found(repository, folder, reader)
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise ArchiveError(f"manifest lacks what a catalog needs: {exc!r}") from None
+    except Backup.DoesNotExist:
+        raise ArchiveError("the backup it is based on is not in the catalog") from None
+    except IntegrityError:
+        raise ArchiveError(f"another backup is called {envelope.label} already") from None
+    return Found(folder, envelope.label, added=True)
+
+
+@transaction.atomic
+def _register_found(repository: Repository, folder: str, reader: BackupReader) -> None:
+    about = reader.manifest.about
+    register_backup(
+        about,
+        reader.manifest.contents,
+        key_id=reader.manifest.envelope.key_id,
+        folder=folder,
+        repositories=[repository],
+        instance=_instance_of(about["instance"]),
+    )
 
 
 def _instance_of(described: Mapping[str, Any]) -> Instance:

@@ -6,6 +6,7 @@ ones that ran are cleaned up, last first, and the job ends with a status that is
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -42,17 +43,24 @@ def execute(job: Job) -> bool:
         return False
     logger.info("%s claimed", job, extra={"action": "job_claimed", "job_id": job.pk})
     run = Run(job)
-    stages = stages_of(job)
-    rows = StageRows(run, [(stage.name, stage.children(run)) for stage in stages])
-    with Pulse(run, rows):
-        outcome = _run_stages(run, rows, stages)
-    _settle(run, *outcome)
+    _settle(run, *_attempt(run))
     return True
 
 
-def _run_stages(run: Run, rows: StageRows, stages: Sequence[AnyStage]) -> tuple[JobStatus, Outcome]:
+def _attempt(run: Run) -> tuple[JobStatus, Outcome]:
+    try:
+        stages, work = stages_of(run.job), work_for(run.job)
+        rows = StageRows(run, [(stage.name, stage.children(run)) for stage in stages])
+    except Exception as error:
+        return _outcome_of(run, "start", error)
+    with Pulse(run, rows):
+        return _run_stages(run, rows, stages, work)
+
+
+def _run_stages(
+    run: Run, rows: StageRows, stages: Sequence[AnyStage], work: object
+) -> tuple[JobStatus, Outcome]:
     """Run the stages in order, and on failure undo the ones that ran, last first."""
-    work = work_for(run.job)
     ran: list[AnyStage] = []
     name = ""
     try:
@@ -65,19 +73,24 @@ def _run_stages(run: Run, rows: StageRows, stages: Sequence[AnyStage]) -> tuple[
             ran.append(stage)
             _run_stage(run, rows, stage, work)
     except BaseException as error:
-        # Not only our own errors: a shutdown must tidy up too.
+        # Not only our own errors: a shutdown must tidy up too. What comes in during the
+        # clean-up is not why the job ends.
+        reason = run.stop_reason or error
         _clean_up(run, ran, work)
-        return _outcome_of(run, name, run.stop_reason or error)
+        return _outcome_of(run, name, reason)
     return JobStatus.SUCCEEDED, Outcome()
 
 
 def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None:
     run.watched, run.metered = stage.watched, False
+    run.activity += 1
     rows.start(stage.name, now())
     try:
         detail = stage.run(run, work)
     except BaseException:
-        rows.end(stage.name, StageStatus.FAILED, now())
+        # Should this fail too, the stage's own error counts; a job that ends closes its stages.
+        with contextlib.suppress(Exception):
+            rows.end(stage.name, StageStatus.FAILED, now())
         raise
     rows.end(stage.name, StageStatus.SUCCEEDED, now(), detail)
 
@@ -104,7 +117,8 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
         verb = "refused" if isinstance(error, Refused) else "failed"
         text, hint = f"{stage} {verb}: {error}", error.hint
     elif isinstance(error, OSError):
-        text, hint = f"{stage} failed: {error.filename or ''}: {error.strerror or error}", ""
+        where = f"{error.filename}: " if error.filename else ""
+        text, hint = f"{stage} failed: {where}{error.strerror or error}", ""
     else:
         logger.error("%s: %s failed", run.job, stage, exc_info=error)
         text = f"{stage} failed: unexpected {type(error).__name__}"

@@ -30,6 +30,9 @@ QUEUES: Mapping[Operation, str] = {
     Operation.PURGE: "transfer",
 }
 
+# What fits a job's exclusive key.
+LONGEST_TARGET = 400
+
 
 def create_backup_job(
     instance: Instance,
@@ -48,8 +51,10 @@ def create_backup_job(
         instance=instance, operation=Operation.BACKUP, status__in=ACTIVE_JOB_STATUSES
     ).exists():
         raise Refused(f"a backup of {instance.name} is already waiting or running")
+    repositories = repositories or [_only_repository()]
+    _refuse_unfit(repositories)
     job = Job(operation=Operation.BACKUP, instance=instance, kind=kind, engine=instance.engine)
-    return _create(job, requested_by, wake, repositories or [_only_repository()])
+    return _create(job, requested_by, wake, repositories)
 
 
 def create_copy_job(
@@ -90,6 +95,8 @@ def create_restore_job(
     """Ask for a backup to be restored into ``target``, a folder of the worker's host."""
     if not target.is_absolute():
         raise BadInput(f"target {target} is not an absolute path")
+    if len(str(target)) > LONGEST_TARGET:
+        raise BadInput(f"target {target} is longer than {LONGEST_TARGET} characters")
     return create_copy_job(
         Operation.RESTORE,
         copy,
@@ -171,6 +178,18 @@ def _record(job: Job, actor: str, reason: str) -> None:
     JobEvent.objects.create(
         job=job, old_status=job.status, new_status=job.status, actor=actor, reason=reason
     )
+
+
+def _refuse_unfit(repositories: Sequence[Repository]) -> None:
+    """Raise where one backup cannot, or must not, go into all of these."""
+    for repository in repositories:
+        if not repository.enabled:
+            raise Refused(f"{repository} is disabled", hint="Enable the repository first.")
+    if len({repository.encrypted for repository in repositories}) > 1:
+        raise BadInput(
+            "repositories of one backup must all be encrypted or all not",
+            hint="Take two backups, or choose other repositories.",
+        )
 
 
 def _only_repository() -> Repository:

@@ -11,14 +11,15 @@ import socket
 from datetime import datetime
 from pathlib import Path
 
-from backups.access import store_of
+from backups.access import checked_store
 from backups.archive.layout import backup_folder
 from backups.exceptions import MooringError
 from backups.models import Backup, Job
 from backups.restore_target import release_folder
 from backups.runners.groups import end_group
+from backups.stages.purge.delete import delete_copy
 from backups.stages.restore.work import scratch_folder
-from backups.states import TERMINAL_JOB_STATUSES, JobStatus, Operation
+from backups.states import TERMINAL_JOB_STATUSES, CopyStatus, JobStatus, Operation
 from backups.transitions import lose
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def remove_leftovers() -> int:
     """Clear up after ended jobs; return how many are clean now. Failures are tried again."""
     dirty = Job.objects.filter(leftovers=True, status__in=TERMINAL_JOB_STATUSES)
     clean = 0
-    for job in dirty.select_related("instance"):
+    for job in dirty.select_related("instance", "copy__repository"):
         try:
             _clear(job)
         except (MooringError, OSError) as exc:
@@ -54,6 +55,8 @@ def _clear(job: Job) -> None:
             release_folder(Path(job.parameters["target"]), job.pk)
         case Operation.RESTORE_TEST:
             release_folder(scratch_folder(job), job.pk)
+        case Operation.PURGE:
+            _finish_purge(job)
 
 
 def _remove_partial_backup(job: Job) -> None:
@@ -61,11 +64,15 @@ def _remove_partial_backup(job: Job) -> None:
         return
     folder = backup_folder(job.instance.uuid, job.label)
     for repository in job.repositories.all():
-        store = store_of(repository)
         # Another disk at the path is not where the bytes are: leave it, and try again.
-        store.identity()
-        freed = store.remove_tree(folder)
+        freed = checked_store(repository).remove_tree(folder)
         logger.info("%s: removed %d partial bytes from %s", job, freed, repository)
+
+
+def _finish_purge(job: Job) -> None:
+    """Delete what was decided to go: its reason is on the row, and nothing reads it any more."""
+    if job.copy is not None and job.copy.status == CopyStatus.EXPIRED:
+        delete_copy(job.copy)
 
 
 def _end_orphan(job: Job) -> None:

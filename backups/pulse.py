@@ -68,15 +68,25 @@ class Pulse:
         self._watch_for_stall()
         try:
             self._beat()
+        except LeaseLost as exc:
+            self._run.stop(exc)
         except Error as exc:
             connection.close()
             logger.warning("%s: database is away: %s", self._run.job, exc)
             if time.monotonic() - self._renewed > settings.LEASE_SECONDS:
                 self._run.stop(LeaseLost("the database was away for longer than the lease"))
+        except Exception as exc:
+            # A pulse that died unseen would lose the job its lease in the middle of its work.
+            logger.exception("%s: its progress cannot be written", self._run.job)
+            self._run.stop(exc)
 
     def _beat(self) -> None:
+        """Write what is new, the lease first: all else may wait longer than it lasts."""
+        self._write_progress()
         self._rows.write_moves()
         self._rows.write_lines()
+
+    def _write_progress(self) -> None:
         fields = self._progress()
         renewing = time.monotonic() - self._renewed >= settings.LEASE_RENEW_SECONDS
         if renewing:
@@ -85,8 +95,7 @@ class Pulse:
             pk=self._run.job.pk, fencing_token=self._run.token, status=JobStatus.RUNNING
         )
         if not mine.update(**fields):
-            self._run.stop(LeaseLost("another process owns the job's row"))
-            return
+            raise LeaseLost("another process owns the job's row")
         if renewing:
             self._renewed = time.monotonic()
         if mine.filter(cancel_requested=True).exists():

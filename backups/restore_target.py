@@ -36,7 +36,7 @@ def release_folder(target: Path, job_id: int) -> bool:
     The mark goes last, so that a removal that was cut short can be finished later.
     """
     try:
-        if (target / MARK).read_text(encoding="ascii") != str(job_id):
+        if (target / MARK).read_text(encoding="ascii", errors="replace") != str(job_id):
             return False
     except (FileNotFoundError, NotADirectoryError):
         return False

@@ -63,6 +63,8 @@ class Run:
         # Whether silence means a stall in the present stage.
         self.watched = True
         self.lines: queue.Queue[LogLine] = queue.Queue(MAX_UNWRITTEN_LINES)
+        # Lines that found no place in the queue since the last time somebody looked.
+        self.unkept_lines = 0
         self.moves: queue.Queue[StageMove] = queue.Queue()
         self._stop: BaseException | None = None
         self._hooks: list[Callable[[], None]] = []
@@ -82,7 +84,7 @@ class Run:
         try:
             self.lines.put_nowait(LogLine(now(), source, level, text.replace("\0", "")))
         except queue.Full:
-            logger.warning("log of %s is faster than the database: %s", self.job, text)
+            self.unkept_lines += 1
 
     @contextmanager
     def ending_by(self, hook: Callable[[], None]) -> Iterator[None]:
@@ -125,7 +127,11 @@ class Run:
             self._stop = reason
             hooks = list(self._hooks)
         for hook in reversed(hooks):
-            hook()
+            try:
+                hook()
+            except Exception:
+                # The others must be ended all the same.
+                logger.exception("%s: what it is blocked on could not be ended", self.job)
 
     @property
     def stop_reason(self) -> BaseException | None:

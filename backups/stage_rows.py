@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from django.utils.timezone import now
+
+from backups.exceptions import LeaseLost
 from backups.models import Job, JobLogLine, JobStage
-from backups.run import Run, StageMove
+from backups.models.job import LogLevel
+from backups.run import LogLine, Run, StageMove
 from backups.states import StageStatus
 from backups.transitions import move_stage
 
@@ -29,6 +34,9 @@ class StageRows:
         self._rows: dict[str, JobStage] = {}
         self._current: JobStage | None = None
         self._lock = threading.Lock()
+        # Taken from the run's queues, and kept until the database has them.
+        self._moves: deque[StageMove] = deque()
+        self._lines: list[LogLine] = []
         position = 0
         for name, children in names:
             position += 1
@@ -39,7 +47,7 @@ class StageRows:
 
     def start(self, name: str, at: datetime) -> None:
         stage = self._rows[name]
-        move_stage(stage, StageStatus.RUNNING, now=at)
+        self._move(stage, StageStatus.RUNNING, at)
         self._current = stage
 
     def end(self, name: str, to: StageStatus, at: datetime, detail: str = "") -> None:
@@ -51,18 +59,18 @@ class StageRows:
             if child.parent_id != stage.pk:
                 continue
             if child.status == StageStatus.RUNNING:
-                move_stage(child, to, now=at)
+                self._move(child, to, at)
             elif child.status == StageStatus.PENDING:
-                move_stage(child, StageStatus.SKIPPED, now=at)
+                self._move(child, StageStatus.SKIPPED, at)
         if self._run.metered:
             meter = self._run.meter
             self._save_bytes(stage, meter.raw_bytes, meter.raw_bytes_total)
-        move_stage(stage, to, now=at, detail=detail)
+        self._move(stage, to, at, detail)
 
     def skip(self, name: str, at: datetime) -> None:
         stage = self._rows[name]
         for each in [stage, *(row for row in self._rows.values() if row.parent_id == stage.pk)]:
-            move_stage(each, StageStatus.SKIPPED, now=at)
+            self._move(each, StageStatus.SKIPPED, at)
 
     def progress(self, done: int, total: int | None) -> None:
         """Note how far the present stage is."""
@@ -72,13 +80,15 @@ class StageRows:
     def write_moves(self) -> None:
         """Write what engines said of their sub-operations since the last time."""
         with self._lock:
-            for move in _drain(self._run.moves):
-                self._write_move(move)
+            self._moves.extend(_drain(self._run.moves))
+            while self._moves:
+                self._write_move(self._moves[0])
+                self._moves.popleft()
 
     def write_lines(self) -> None:
         """Write the log lines that have come in since the last time."""
         with self._lock:
-            lines = _drain(self._run.lines)
+            self._lines = self._lines or self._next_lines()
             JobLogLine.objects.bulk_create(
                 JobLogLine(
                     job=self._run.job,
@@ -87,14 +97,23 @@ class StageRows:
                     source=line.source,
                     text=line.text,
                 )
-                for line in lines
+                for line in self._lines
             )
+            self._lines = []
+
+    def _next_lines(self) -> list[LogLine]:
+        lines = _drain(self._run.lines)
+        if unkept := self._run.unkept_lines:
+            self._run.unkept_lines = 0
+            text = f"{unkept} more lines came faster than they could be written"
+            lines.append(LogLine(now(), "mooring", LogLevel.WARNING, text))
+        return lines
 
     def _write_move(self, move: StageMove) -> None:
         stage = self._rows[move.name]
         if not move.ended:
             if stage.status == StageStatus.PENDING:
-                move_stage(stage, StageStatus.RUNNING, now=move.at)
+                self._move(stage, StageStatus.RUNNING, move.at)
             return
         if move.lock_time is not None:
             stage.lock_time = move.lock_time
@@ -103,7 +122,12 @@ class StageRows:
                 lock_time=move.lock_time
             )
         if stage.status == StageStatus.RUNNING:
-            move_stage(stage, StageStatus.SUCCEEDED, now=move.at, detail=move.detail)
+            self._move(stage, StageStatus.SUCCEEDED, move.at, move.detail)
+
+    def _move(self, stage: JobStage, to: StageStatus, at: datetime, detail: str = "") -> None:
+        move_stage(stage, to, now=at, detail=detail)
+        if stage.status != to:
+            raise LeaseLost("another process owns the job's row")
 
     def _create(self, position: int, name: str, parent: JobStage | None) -> JobStage:
         return JobStage.objects.create(

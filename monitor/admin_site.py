@@ -25,7 +25,7 @@ class MooringAdminSite(AdminSite):
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Send people to the one door that counts their attempts."""
+        """Send people to the site's own login: there is one door."""
         if request.user.is_authenticated and not self.has_permission(request):
             raise PermissionDenied("this needs the role admin")
         return redirect_to_login(request.GET.get("next", reverse("admin:index")))

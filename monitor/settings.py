@@ -155,8 +155,8 @@ CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "beat-schedule")
 
 # A worker renews its claim on a job this often, and has lost it after LEASE_SECONDS.
-LEASE_SECONDS = 60
-LEASE_RENEW_SECONDS = 10
+LEASE_SECONDS = int(os.environ.get("MOORING_LEASE_SECONDS", "60"))
+LEASE_RENEW_SECONDS = LEASE_SECONDS / 6
 # A pending job is woken again after this long without a worker having claimed it.
 WAKE_AGAIN_SECONDS = 30
 # No byte and no log line for this long means stalled. There is no overall time-out.

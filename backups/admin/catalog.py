@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from backups.admin.history import HistoryAdmin, HistoryInline
 from backups.models import Backup, BackupCopy, Evidence
@@ -22,6 +25,17 @@ class BackupAdmin(HistoryAdmin):
     autocomplete_fields = ["instance", "base", "made_by"]
     date_hierarchy = "ended_at"
     inlines = [CopyInline]
+    # A pin is a person's word, not history.
+    editable = ["pinned", "pinned_reason"]
+
+    # Any: the row is the model's, or None for the list.
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Whoever may enter the admin may pin.
+        return self.has_view_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        columns = [field.name for field in Backup._meta.concrete_fields]
+        return [name for name in columns if name not in self.editable]
 
 
 @admin.register(BackupCopy)

@@ -67,12 +67,15 @@ class FileTable:
         """Return the present path of a file, or the last one of a file that was removed."""
         return (self._files.get(number) or self._removed[number]).path
 
-    def stored(self, pack_ranges: Mapping[int, tuple[int, int]]) -> tuple[StoredFile, ...]:
-        """Return every file that is part of the backup; ArchiveError when one never ended."""
+    def check_finished(self) -> None:
+        """Raise ArchiveError when a file never ended: what was sent of it is not all of it."""
         if unfinished := sorted(file.path for file in self._files.values() if file.size is None):
             raise ArchiveError(
                 f"engine never finished {unfinished[0]} ({len(unfinished)} files in all)"
             )
+
+    def stored(self, pack_ranges: Mapping[int, tuple[int, int]]) -> tuple[StoredFile, ...]:
+        """Return every file that is part of the backup."""
         return tuple(
             StoredFile(
                 number,

@@ -103,6 +103,7 @@ class ArchiveWriter:
 
     def finish(self) -> Contents:
         """Write what is left and return what was written, every pack durable."""
+        self._files.check_finished()
         self._flush()
         self._built.put(None)
         self._sink_thread.join()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -92,4 +92,8 @@ class Engine(Protocol):
 
     def check_prepare(self, exit_code: int, said: str) -> None:
         """Raise EngineError unless that command ended well and said so."""
+        ...
+
+    def server_options(self, folder: Path) -> Mapping[str, str]:
+        """Return what a server must be told to start on a prepared copy in ``folder``."""
         ...

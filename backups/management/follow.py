@@ -27,6 +27,7 @@ from backups.executor import execute
 from backups.management.output import DONE, FAILED, REFUSED, Answer, table
 from backups.models import Job
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, StageStatus
+from backups.transitions import Outcome, end
 from backups.units import format_bytes, format_duration
 
 POLL_SECONDS = 0.5
@@ -116,10 +117,20 @@ def _run_here(job: Job, console: Console) -> None:
     watcher.start()
     try:
         if not execute(job):
-            console.print(f"{job} cannot run now: its instance, target or copy is busy")
+            _give_up(job)
     finally:
         over.set()
         watcher.join()
+
+
+def _give_up(job: Job) -> None:
+    """End a job whose turn has not come: nobody would be there to see it run later."""
+    outcome = Outcome(
+        error="refused: another job works on its instance, target or copy",
+        hint="Wait for that job, or cancel it.",
+        refused=True,
+    )
+    end(job, JobStatus.FAILED, now=now(), outcome=outcome, actor="command line")
 
 
 def _watch(job_id: int, console: Console, going_on: Callable[[], bool]) -> None:

@@ -53,7 +53,7 @@ class DirectoryStore:
 
     def initialise(self, identity: Identity) -> None:
         with self._naming(self.root, "made a repository"):
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             # A fresh filesystem is empty but for this.
             if {entry.name for entry in self.root.iterdir()} - {"lost+found"}:
                 raise RepositoryError(

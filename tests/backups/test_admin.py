@@ -6,11 +6,10 @@ from tempfile import TemporaryDirectory
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.http import HttpResponse
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.models import Instance, InstanceGroup, Repository
+from backups.models import Backup, Instance, InstanceGroup, Repository
 from backups.repositories.directory import DirectoryStore
 from backups.states import JobStatus, Operation
 from tests.monitor.rows import (
@@ -74,7 +73,8 @@ class AdminTestCase(TestCase):
                 self.assertEqual(self.client.get(reverse(f"{name}_add")).status_code, 403)
                 if (row := model._default_manager.first()) is None:
                     continue
-                for action in ("change", "delete"):
+                # A pin is the one thing of a backup that a person decides.
+                for action in ("delete",) if model is Backup else ("change", "delete"):
                     address = reverse(f"{name}_{action}", args=[row.pk])
                     self.assertEqual(self.client.post(address, {}).status_code, 403)
 
@@ -147,10 +147,11 @@ class RepositoryAdminTestCase(TestCase):
         self.client.force_login(make_user("ada", "admin"))
         self.folder = Path(self.enterContext(TemporaryDirectory()))
 
-    def save(self, path: Path, name: str = "main") -> HttpResponse:
+    def save(self, path: Path, name: str = "main") -> str:
+        """Save a new one and return the page that answers."""
         address = reverse("admin:backups_repository_add")
         fields = {"name": name, "kind": "directory", "path": str(path), "encrypted": "on"}
-        return self.client.post(address, fields)
+        return self.client.post(address, fields).content.decode()
 
     def test_a_new_one_makes_its_folder_a_repository(self) -> None:
         self.save(self.folder / "new")
@@ -161,7 +162,7 @@ class RepositoryAdminTestCase(TestCase):
     def test_a_folder_with_other_things_in_it_is_refused_and_stays(self) -> None:
         (self.folder / "holiday.jpg").write_bytes(b"jpg")
 
-        self.assertContains(self.save(self.folder), "is not empty and not a repository")
+        self.assertIn("is not empty and not a repository", self.save(self.folder))
         self.assertEqual(Repository.objects.count(), 0)
         self.assertEqual(len(list(self.folder.iterdir())), 1)
 
@@ -176,3 +177,19 @@ class RepositoryAdminTestCase(TestCase):
 
         main.refresh_from_db()
         self.assertEqual(main.path, str(self.folder / "a"))
+
+
+class PinTestCase(TestCase):
+    def test_an_admin_pins_a_backup_and_changes_nothing_else(self) -> None:
+        self.client.force_login(make_user("ada", "admin"))
+        backup = make_backup(make_instance("orders-1"), make_repository()).backup
+        address = reverse("admin:backups_backup_change", args=[backup.pk])
+
+        fields = {"pinned": "on", "pinned_reason": "audit", "label": "forged"}
+        inline = {"copies-TOTAL_FORMS": "0", "copies-INITIAL_FORMS": "0"}
+        self.client.post(address, fields | inline)
+
+        label = backup.label
+        backup.refresh_from_db()
+        self.assertEqual((backup.pinned, backup.pinned_reason), (True, "audit"))
+        self.assertEqual(backup.label, label)

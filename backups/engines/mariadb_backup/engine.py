@@ -32,6 +32,7 @@ from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, StageEnded, StageStarted
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
+from backups.engines.mariadb_backup.restored import server_options
 from backups.exceptions import EngineError
 from backups.runners.base import Runner, RunningCommand
 
@@ -67,6 +68,9 @@ class MariadbBackup:
 
     def check_prepare(self, exit_code: int, said: str) -> None:
         check_prepare(exit_code, said)
+
+    def server_options(self, folder: Path) -> dict[str, str]:
+        return server_options(folder)
 
 
 class MariadbCopy:

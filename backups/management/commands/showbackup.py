@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -52,7 +53,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "tool_version": backup.tool_version,
         "started_at": backup.started_at,
         "ended_at": backup.ended_at,
-        "lock_time": format_duration(backup.lock_time),
+        "lock_time": backup.lock_time,
         "from_lsn": backup.from_lsn,
         "to_lsn": backup.to_lsn,
         "binlog_file": backup.binlog_file,
@@ -78,4 +79,6 @@ def _contents_fields(contents: BackupContents) -> dict[str, object]:
 
 
 def _written(found: object) -> str:
+    if isinstance(found, timedelta):
+        return format_duration(found)
     return "unknown" if found in (None, "") else str(found)

@@ -13,7 +13,7 @@ from backups.connection import login_of
 from backups.engines import engine_named
 from backups.engines.base import CopyStream
 from backups.exceptions import StageFailed
-from backups.models import Job
+from backups.models import Backup, Job
 from backups.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
@@ -58,7 +58,9 @@ class Copy(PlainStage[BackupWork]):
         )
 
     def clean_up(self, run: Run, work: BackupWork) -> None:
-        """Remove every byte of the attempt. Its label is its own, so nothing else is there."""
+        """Remove every byte of the attempt, unless the folder is another's, or a backup by now."""
+        if not work.reserved or Backup.objects.filter(uuid=work.backup).exists():
+            return
         freed = sum(store.remove_tree(work.folder) for _, store in work.stores)
         Job.objects.filter(pk=run.job.pk).update(leftovers=False)
         run.log(self.name, f"removed {format_bytes(freed)} of the unfinished backup")
@@ -69,6 +71,7 @@ class Copy(PlainStage[BackupWork]):
             if store.exists(work.folder):
                 raise StageFailed(f"{repository} already has a folder {work.folder}")
         own(run.job, run.token, label=work.label, leftovers=True)
+        work.reserved = True
 
     def _copy(self, run: Run, work: BackupWork, writer: ArchiveWriter) -> None:
         instance = work.job.instance

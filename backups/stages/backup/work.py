@@ -40,6 +40,8 @@ class BackupWork:
     job: Job
     stores: list[tuple[Repository, ObjectStore]]
     encrypted: bool
+    # Whether the folder is this attempt's to remove.
+    reserved: bool = False
     started_at: datetime = field(default_factory=now)
     backup: UUID = field(default_factory=uuid.uuid4)
     data_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils.timezone import now
 
 from backups.exceptions import ArchiveError, EngineError, RepositoryError
 from backups.models import BackupCopy, Evidence
@@ -25,7 +26,8 @@ def record(
 ) -> None:
     """Write evidence; LeaseLost when the job is no longer this run's to speak for."""
     with transaction.atomic():
-        own(run.job, run.token, leftovers=run.job.leftovers)
+        # First, and as the lock: a run that lost its lease has nothing to say.
+        own(run.job, run.token, progress_at=now())
         Evidence.objects.create(
             copy=copy,
             job=run.job,

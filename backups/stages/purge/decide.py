@@ -13,7 +13,7 @@ from backups.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import copy_of
 from backups.states import CopyStatus, JobStatus
-from backups.transitions import expire_copy
+from backups.transitions import expire_copy, own
 
 
 @dataclass(slots=True)
@@ -32,11 +32,16 @@ class Decide(PlainStage[PurgeWork]):
 
     def run(self, run: Run, work: PurgeWork) -> str:
         with transaction.atomic():
-            # Orders this against a restore that is about to open the copy.
-            copy = BackupCopy.objects.select_for_update().get(pk=work.copy.pk)
+            # Orders this against a restore that is about to open the copy, and against a
+            # purge of the other backup that would be the last one.
+            siblings = BackupCopy.objects.filter(backup__instance=work.copy.backup.instance)
+            list(siblings.select_for_update(of=("self",)).order_by("id"))
+            copy = BackupCopy.objects.get(pk=work.copy.pk)
             if copy.status == CopyStatus.STORED:
                 refuse_if_needed(copy, run.job, force=work.force)
                 expire_copy(copy, reason=work.reason, now=now())
+            # Decided is decided: should this worker die, a tick deletes the rest.
+            own(run.job, run.token, leftovers=copy.status != CopyStatus.PURGED)
         work.copy.refresh_from_db()
         return work.copy.expire_reason
 

@@ -1,14 +1,15 @@
-"""The bytes go. A purge that was cut short is finished by the next one."""
+"""The bytes go. A purge that was cut short is finished by a tick, or by the next one."""
 
 from __future__ import annotations
 
 from django.utils.timezone import now
 
-from backups.access import store_of
+from backups.access import checked_store
+from backups.models import BackupCopy
 from backups.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.purge.decide import PurgeWork
-from backups.transitions import purge_copy
+from backups.transitions import own, purge_copy
 from backups.units import format_bytes
 
 
@@ -18,6 +19,13 @@ class Delete(PlainStage[PurgeWork]):
     watched = False
 
     def run(self, run: Run, work: PurgeWork) -> str:
-        freed = store_of(work.copy.repository).remove_tree(work.copy.path)
-        purge_copy(work.copy, now=now())
+        freed = delete_copy(work.copy)
+        own(run.job, run.token, leftovers=False)
         return f"{format_bytes(freed)} freed"
+
+
+def delete_copy(copy: BackupCopy) -> int:
+    """Delete an expired copy's bytes, then say so on its row; return how many there were."""
+    freed = checked_store(copy.repository).remove_tree(copy.path)
+    purge_copy(copy, now=now())
+    return freed

@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from backups.access import store_of
+from backups.access import checked_store
 from backups.archive.reader import BackupReader
 from backups.exceptions import BadInput, Refused
 from backups.keyring import load_keys
@@ -72,4 +72,5 @@ def open_copy(copy: BackupCopy) -> BackupReader:
         status = BackupCopy.objects.select_for_update().get(pk=copy.pk).status
     if status != CopyStatus.STORED:
         raise Refused(f"{copy} is {status}: there is nothing to read")
-    return BackupReader(store_of(copy.repository), copy.path, load_keys() if copy.key_id else None)
+    store = checked_store(copy.repository)
+    return BackupReader(store, copy.path, load_keys() if copy.key_id else None)

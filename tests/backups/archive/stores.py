@@ -59,6 +59,7 @@ def make_writer(
     backup: UUID | None = None,
     cipher: Cipher | None = None,
     check: Callable[[], None] = never_stop,
+    meter: Meter | None = None,
     full_bytes: int = FULL_BYTES,
 ) -> ArchiveWriter:
     return ArchiveWriter(
@@ -69,7 +70,7 @@ def make_writer(
         threads=2,
         level=1,
         check=check,
-        meter=Meter(),
+        meter=meter or Meter(),
         pace=Pace(0),
         full_bytes=full_bytes,
     )

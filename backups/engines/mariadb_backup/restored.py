@@ -1,0 +1,27 @@
+"""What must a server be told, so that it can start on restored files?
+
+The tool writes the instance's own settings beside its copy, in ``backup-my.cnf``: a server of
+another page size, or with other system tablespaces, refuses the files.
+"""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+from backups.exceptions import EngineError
+
+SETTINGS_FILE = "backup-my.cnf"
+# Those that shape the files. Paths are left out: everything was restored to one folder.
+NEEDED = ("innodb_page_size", "innodb_data_file_path", "innodb_undo_tablespaces")
+
+
+def server_options(folder: Path) -> dict[str, str]:
+    """Return the options for a server on ``folder``, named as on its command line."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
+    try:
+        parser.read_string((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, configparser.Error) as exc:
+        raise EngineError(f"{folder / SETTINGS_FILE} cannot be read: {exc}") from None
+    said = dict(parser["mysqld"]) if parser.has_section("mysqld") else {}
+    return {name.replace("_", "-"): value for name in NEEDED if (value := said.get(name))}

@@ -1,0 +1,1 @@
+"""Measurements: how Mooring compares with what a shell can do. Nothing of the product."""

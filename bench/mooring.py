@@ -1,0 +1,116 @@
+"""Mooring as a person at a terminal runs it: its own commands, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from backups.engines.mariadb_backup.command import TOOL
+from bench.database import Database
+from bench.measure import MIB, Watched, run_watched, tree_bytes
+from scripts.state_folder import prepare_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+REPOSITORY = "bench"
+# What would make this another Mooring than the one that is measured.
+OTHERS = ("MOORING_", "DATABASE_URL", "REDIS_URL", "DJANGO_")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A job that was done, and the process that did it."""
+
+    label: str
+    # From claim to outcome, as the job's own row says: without the start of the process.
+    job_s: float
+    stages_s: Mapping[str, float]
+    lock_s: float
+    stored_bytes: int
+    process: Watched
+
+    def figures(self) -> dict[str, float]:
+        """Return what every job has."""
+        return {"job_s": self.job_s, "rss_mib": self.process.peak_rss_bytes / MIB}
+
+    def copy_figures(self) -> dict[str, float]:
+        """Return what a job that took a backup has beside that."""
+        engine = self.process.children_peak_rss_bytes.get(TOOL, 0)
+        return {
+            "copy_s": self.stages_s["copy"],
+            "lock_s": self.lock_s,
+            "stored_bytes": self.stored_bytes,
+            "engine_rss_mib": engine / MIB,
+        }
+
+
+class Mooring:
+    """An installation in a folder, made anew for each run."""
+
+    def __init__(self, folder: Path, logs: Path, *, threads: int) -> None:
+        self._home = folder / "home"
+        self._repository = folder / "repository"
+        self._log = logs / "mooring.log"
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(OTHERS)}
+        self._environment = {
+            **kept,
+            "MOORING_HOME": str(self._home),
+            "MOORING_COPY_THREADS": str(threads),
+        }
+
+    def set_up(self) -> None:
+        self.remove()
+        prepare_folder(self._home)
+        self._run("migrate", "--verbosity=0")
+        self._run("createbackupkey", "--json")
+        self._run("addrepository", REPOSITORY, "--path", str(self._repository), "--json")
+
+    def remove(self) -> None:
+        for folder in (self._home, self._repository):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def add(self, database: Database) -> None:
+        """Register a server; it must be running."""
+        password = self._home / "keys" / f"{database.name}.password"
+        with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write(database.password)
+        login = database.login
+        arguments = ["--socket", login.socket, "--user", login.user]
+        self._run("addinstance", database.name, *arguments, f"--password-file={password}", "--json")
+
+    def take(self, database: Database) -> Finished:
+        before = tree_bytes(self._repository)
+        done = self._run("takebackup", database.name, "--foreground", "--json")
+        return _finished(done, tree_bytes(self._repository) - before)
+
+    def restore(self, label: str, target: Path, *, raw: bool) -> Finished:
+        arguments = ["--to", str(target), *(["--raw"] if raw else [])]
+        done = self._run("restorebackup", label, *arguments, "--foreground", "--json")
+        return _finished(done, 0)
+
+    def purge(self, label: str) -> None:
+        self._run("purgebackup", label, "--force", "--foreground", "--json")
+
+    def _run(self, *words: str) -> Watched:
+        argv = [sys.executable, "manage.py", *words]
+        return run_watched(argv, environment=self._environment, folder=ROOT, log=self._log)
+
+
+def _finished(done: Watched, stored_bytes: int) -> Finished:
+    # Any: what a command prints as JSON.
+    answer: dict[str, Any] = json.loads(done.output)
+    started, ended = (datetime.fromisoformat(answer[name]) for name in ("started_at", "ended_at"))
+    return Finished(
+        label=answer["label"],
+        job_s=(ended - started).total_seconds(),
+        stages_s={stage["name"]: stage["run_time"] or 0.0 for stage in answer["stages"]},
+        lock_s=answer["lock_time"] or 0.0,
+        stored_bytes=stored_bytes,
+        process=done,
+    )

@@ -1,0 +1,76 @@
+"""What would a person do without Mooring? The pipelines it is compared with.
+
+The engine is called with the very words that Mooring calls it with. A shell's pipelines leave
+their file to the page cache; Mooring syncs its own before a backup counts.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from backups.engines.base import Login
+from backups.engines.mariadb_backup.command import SETTINGS, backup_argv, build_settings
+from bench.chain import run_chain
+
+ZSTD = ("zstd", "-q", "-1")
+OPENSSL = ("openssl", "enc", "-aes-256-ctr", "-pbkdf2")
+
+
+class Shell:
+    """Pipelines that write into ``folder``. Every method returns processor seconds."""
+
+    def __init__(self, folder: Path, logs: Path, *, threads: int) -> None:
+        self._folder, self._logs, self._threads = folder, logs, threads
+        self._zstd = (*ZSTD, f"-T{threads}")
+        self._password = _secret(folder / "openssl.password", "only as long as it has to be\n")
+
+    def discard(self, login: Login) -> float:
+        """The engine alone: no pipeline is faster than what it makes."""
+        return run_chain([self._engine(login)], logs=self._logs)
+
+    def compress(self, login: Login, sink: Path) -> float:
+        return run_chain([self._engine(login), self._zstd], logs=self._logs, sink=sink)
+
+    def compress_seal_hash(self, login: Login, sink: Path) -> float:
+        """Do what Mooring does: compress, encrypt, hash."""
+        openssl = (*OPENSSL, "-pass", f"file:{self._password}")
+        return run_chain(
+            [self._engine(login), self._zstd, openssl, ("tee",)],
+            logs=self._logs,
+            sink=sink,
+            aside=("sha256sum",),
+            aside_sink=sink.with_suffix(".sha256"),
+        )
+
+    def extract(self, source: Path, target: Path) -> float:
+        target.mkdir(mode=0o700)
+        mbstream = ("mbstream", "-x", f"-p{self._threads}", "-C", str(target))
+        return run_chain([("zstd", "-q", "-d", "-c"), mbstream], logs=self._logs, source=source)
+
+    def dump(self, socket: Path, sink: Path) -> float:
+        words = ("--no-defaults", f"--socket={socket}", "--user=root")
+        dump = ("mariadb-dump", *words, "--single-transaction", "--all-databases")
+        return run_chain([dump, self._zstd], logs=self._logs, sink=sink)
+
+    def load(self, source: Path, socket: Path) -> float:
+        client = ("mariadb", "--no-defaults", f"--socket={socket}", "--user=root")
+        return run_chain([("zstd", "-q", "-d", "-c"), client], logs=self._logs, source=source)
+
+    def _engine(self, login: Login) -> list[str]:
+        settings = _secret(self._folder / "engine.cnf", build_settings(login))
+        argv = backup_argv(threads=self._threads)
+        return [word.replace(f"{{{SETTINGS}}}", str(settings)) for word in argv]
+
+
+def remove(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".sha256").unlink(missing_ok=True)
+
+
+def _secret(path: Path, text: str) -> Path:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path

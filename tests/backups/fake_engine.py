@@ -1,0 +1,110 @@
+"""An engine that copies files from memory, and goes wrong in the ways engines do."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+from backups.archive.records import Record
+from backups.engines.base import CopyFacts, CopyObserver, Login
+from backups.exceptions import EngineError
+from backups.runners.base import Runner
+from tests.backups.archive.stores import records_of
+
+FILES = {
+    "ibdata1": b"system" * 5000,
+    "shop/orders.ibd": b"orders" * 9000,
+    "shop/orders.frm": b"definition",
+    "shop/visits.MYD": bytes(70_000),
+    "mooring_info": b"lsn 4711",
+}
+LOCK_TIME = timedelta(milliseconds=40)
+
+
+@dataclass
+class FakeEngine:
+    """Copies ``files``; each kind of trouble comes after that many records."""
+
+    name: ClassVar[str] = "fake"
+    stages: ClassVar[tuple[str, ...]] = ("file copy", "backup lock", "finish")
+
+    files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
+    fails_after: int | None = None
+    failure: BaseException = field(
+        default_factory=lambda: EngineError("the fake tool exited with 1", hint="Mend the fake.")
+    )
+    blocks_after: int | None = None
+    end_marker: bool = True
+    chatter: int = 0
+    # Where a test waits for a copy, and a copy for a test.
+    blocked: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    copies: int = 0
+
+    @contextlib.contextmanager
+    def copy(
+        self, login: Login, runner: Runner, observer: CopyObserver, *, threads: int
+    ) -> Iterator[FakeCopy]:
+        self.copies += 1
+        yield FakeCopy(self, observer)
+
+    def prepare_argv(self, target: Path) -> list[str]:
+        return ["test", "-d", str(target)]
+
+    def check_prepare(self, exit_code: int, said: str) -> None:
+        if exit_code:
+            raise EngineError(f"the fake prepare exited with {exit_code}")
+
+
+class FakeCopy:
+    """A copy in progress."""
+
+    process: tuple[int, float] | None = None
+
+    def __init__(self, engine: FakeEngine, observer: CopyObserver) -> None:
+        self._engine, self._observer = engine, observer
+
+    def records(self) -> Iterator[Record]:
+        engine, observer = self._engine, self._observer
+        observer.stage_started("file copy", datetime.now(UTC))
+        for number in range(engine.chatter):
+            observer.log("fake", f"line {number}")
+        observer.log("fake", "copying shop/orders.ibd")
+        for count, record in enumerate(records_of(engine.files)):
+            self._go_wrong(count)
+            yield record
+        observer.stage_ended("file copy", datetime.now(UTC))
+        observer.stage_started("backup lock", datetime.now(UTC))
+        observer.stage_ended("backup lock", datetime.now(UTC), lock_time=LOCK_TIME)
+
+    def _go_wrong(self, count: int) -> None:
+        engine = self._engine
+        if count == engine.fails_after:
+            raise engine.failure
+        if count == engine.blocks_after:
+            engine.blocked.set()
+            assert engine.stopped.wait(30), "nobody stopped the engine"
+            raise EngineError("the fake tool was stopped")
+
+    def facts(self) -> CopyFacts:
+        if not self._engine.end_marker:
+            raise EngineError("the fake tool did not say that it completed")
+        return CopyFacts(
+            from_lsn=0,
+            to_lsn=4711,
+            binlog_file="binlog.000007",
+            binlog_position=815,
+            gtid_executed="0-1-42",
+            server_version="10.11.14-MariaDB-log",
+            tool_version="10.11.14",
+            lock_time=LOCK_TIME,
+            more={"backup_type": "full-backuped"},
+        )
+
+    def stop(self) -> None:
+        self._engine.stopped.set()

@@ -1,0 +1,162 @@
+"""May a copy go (decide), and is it gone (delete)?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from backups.exceptions import Refused, RepositoryError
+from backups.jobs import create_copy_job
+from backups.models import Backup, BackupCopy, Instance, Job, Repository
+from backups.repositories.directory import DirectoryStore
+from backups.states import CopyStatus, JobStatus, Operation
+from tests.backups.conftest import make_repository
+from tests.backups.fake_engine import FakeEngine
+from tests.backups.running import purge, stored_files, take_backup
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def copy(orders: Instance, main: Repository, engine: FakeEngine) -> BackupCopy:
+    return take_backup(orders).copies.get()
+
+
+def an_older_one(copy: BackupCopy, **values: object) -> BackupCopy:
+    """A row beside ``copy``: another stored backup of the same instance."""
+    older = Backup.objects.create(
+        **{
+            "label": f"older-{Backup.objects.count()}",
+            "instance": copy.backup.instance,
+            "kind": "full",
+            "engine": "fake",
+            "raw_bytes": 1,
+            "stored_bytes": 1,
+            "file_count": 1,
+            "started_at": copy.backup.started_at,
+            "ended_at": copy.backup.ended_at,
+            **values,
+        }
+    )
+    return BackupCopy.objects.create(
+        backup=older, repository=copy.repository, path="nowhere", stored_bytes=1, pack_count=1
+    )
+
+
+def assert_refused(copy: BackupCopy, error: str) -> None:
+    job = purge(copy)
+    copy.refresh_from_db()
+    assert (job.status, job.refused, copy.status) == (
+        JobStatus.FAILED,
+        True,
+        CopyStatus.STORED,
+    )
+    assert job.error.startswith(f"decide refused: {error}")
+    assert job.hint
+    assert len(stored_files(copy.repository)) > 1
+
+
+def test_the_last_good_backup_stays(copy: BackupCopy) -> None:
+    assert_refused(copy, f"{copy.backup.label} is the last restorable backup of orders-1")
+
+
+def test_the_last_good_backup_goes_with_force(copy: BackupCopy) -> None:
+    job = purge(copy, force=True)
+    copy.refresh_from_db()
+    assert (job.status, copy.status) == (JobStatus.SUCCEEDED, CopyStatus.PURGED)
+    assert copy.expire_reason == "a test"
+    assert stored_files(copy.repository) == ["mooring.json"]
+    assert "freed" in job.stages.get(name="delete").detail
+
+
+def test_one_of_two_goes(copy: BackupCopy) -> None:
+    an_older_one(copy)
+    assert purge(copy).status == JobStatus.SUCCEEDED
+
+
+def test_a_purged_or_dependent_sibling_does_not_count(copy: BackupCopy) -> None:
+    gone = an_older_one(copy)
+    BackupCopy.objects.filter(pk=gone.pk).update(status=CopyStatus.PURGED)
+    assert_refused(copy, f"{copy.backup.label} is the last restorable backup of orders-1")
+
+
+def test_a_copy_elsewhere_allows_it(
+    orders: Instance, main: Repository, engine: FakeEngine, tmp_path: Path
+) -> None:
+    second = make_repository("second", tmp_path / "second")
+    made = take_backup(orders, main, second)
+    Backup.objects.update(pinned=True)
+    assert purge(made.copies.get(repository=main)).status == JobStatus.SUCCEEDED
+    assert stored_files(main) == ["mooring.json"]
+    assert_refused(made.copies.get(repository=second), f"{made.label} is pinned")
+
+
+def test_a_pinned_one_stays_even_with_force(copy: BackupCopy) -> None:
+    an_older_one(copy)
+    Backup.objects.filter(pk=copy.backup_id).update(pinned=True, pinned_reason="audit 2026")
+    assert_refused(copy, f"{copy.backup.label} is pinned: audit 2026")
+    assert purge(copy, force=True).refused
+
+
+def test_one_that_others_are_based_on_stays_even_with_force(copy: BackupCopy) -> None:
+    an_older_one(copy)
+    an_older_one(copy, label="tuesday", kind="incremental", base=copy.backup)
+    assert_refused(copy, f"{copy.backup.label} is needed to restore tuesday")
+    assert purge(copy, force=True).refused
+
+
+def test_one_that_is_being_read_stays(copy: BackupCopy) -> None:
+    an_older_one(copy)
+    reader = Job.objects.create(
+        operation="verify",
+        instance=copy.backup.instance,
+        copy=copy,
+        backup=copy.backup,
+        status=JobStatus.RUNNING,
+    )
+    assert_refused(copy, f"{reader} is reading {copy.backup.label}")
+
+
+def test_a_purge_that_was_cut_short_is_finished_by_the_next(
+    copy: BackupCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: DirectoryStore, prefix: str) -> int:
+        raise RepositoryError("the disk said no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DirectoryStore, "remove_tree", broken)
+        job = purge(copy, force=True)
+    copy.refresh_from_db()
+    assert job.error == "delete failed: the disk said no"
+    assert copy.status == CopyStatus.EXPIRED
+    with pytest.raises(Refused, match="is being purged: a test"):
+        create_copy_job(Operation.VERIFY, copy)
+    # The decision stands: nobody has to force it again.
+    assert purge(copy).status == JobStatus.SUCCEEDED
+    copy.refresh_from_db()
+    assert copy.status == CopyStatus.PURGED
+    with pytest.raises(Refused, match="was purged"):
+        create_copy_job(Operation.PURGE, copy)
+
+
+def test_a_disk_that_is_not_mounted_is_not_a_purge(copy: BackupCopy) -> None:
+    path = Path(copy.repository.path)
+    away = path.rename(path.with_name("unmounted"))
+    job = purge(copy, force=True)
+    copy.refresh_from_db()
+    assert (job.refused, copy.status) == (True, CopyStatus.EXPIRED)
+    assert "is not a repository" in job.error
+    away.rename(path)
+    assert purge(copy).status == JobStatus.SUCCEEDED
+
+
+def test_another_repository_at_the_path_is_left_alone(copy: BackupCopy) -> None:
+    identity = Path(copy.repository.path) / "mooring.json"
+    identity.write_text(json.dumps({"repository": str(uuid4()), "format": 1}))
+    job = purge(copy, force=True)
+    assert job.refused
+    assert "holds another repository" in job.error
+    assert len(stored_files(copy.repository)) > 1

@@ -1,0 +1,301 @@
+"""One job from claim to outcome: what it leaves in rows and in repositories."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db.models import F
+from pytest_django import Settings
+
+from backups import executor, operations
+from backups.exceptions import CancelRequested
+from backups.jobs import create_backup_job, request_cancel
+from backups.models import Backup, BackupCopy, Instance, Job, JobLogLine, Repository
+from backups.repositories.directory import DirectoryStore
+from backups.stages import backup
+from backups.stages.base import PlainStage
+from backups.states import JobStatus, Operation, StageStatus
+from tests.backups.conftest import make_repository
+from tests.backups.fake_engine import FILES, LOCK_TIME, FakeEngine
+from tests.backups.running import Running, restore, run_here, stored_files, take_backup
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def job_for(instance: Instance) -> Job:
+    return create_backup_job(instance, wake=False)
+
+
+def log_of(job: Job) -> str:
+    return "\n".join(line.text for line in JobLogLine.objects.filter(job=job))
+
+
+def stages_of(job: Job) -> dict[str, str]:
+    return {stage.name: stage.status for stage in job.stages.all()}
+
+
+def test_a_backup_becomes_one_row_and_nothing_is_left_over(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    job = run_here(job_for(orders))
+    assert (job.status, job.error, job.leftovers) == (JobStatus.SUCCEEDED, "", False)
+    made = Backup.objects.get()
+    assert (made.made_by, made.label, made.to_lsn) == (job, job.label, 4711)
+    assert (made.file_count, made.raw_bytes) == (len(FILES), sum(map(len, FILES.values())))
+    assert (made.lock_time, job.lock_time) == (LOCK_TIME, LOCK_TIME)
+    copy = BackupCopy.objects.get()
+    assert (copy.status, copy.encrypted, copy.pack_count) == ("stored", True, 1)
+    assert set(stages_of(job).values()) == {"succeeded", "skipped"}
+    assert stages_of(job)["finish"] == StageStatus.SKIPPED
+    assert job.exclusive_key is None
+    assert job.lease_expires_at is None
+
+
+def test_what_was_backed_up_is_what_is_restored(
+    orders: Instance, main: Repository, engine: FakeEngine, tmp_path: Path
+) -> None:
+    copy = take_backup(orders).copies.get()
+    job = restore(copy, tmp_path / "restored", raw=False)
+    assert (job.status, job.error) == (JobStatus.SUCCEEDED, "")
+    target = tmp_path / "restored"
+    found = {p.relative_to(target).as_posix(): p.read_bytes() for p in target.rglob("*.*")}
+    assert found == {name: FILES[name] for name in FILES if "." in name}
+    assert not (target / ".mooring-restore").exists()
+
+
+def test_two_copies_of_one_backup(
+    orders: Instance, main: Repository, engine: FakeEngine, tmp_path: Path
+) -> None:
+    second = make_repository("second", tmp_path / "second")
+    made = take_backup(orders, main, second)
+    assert {copy.repository for copy in made.copies.all()} == {main, second}
+    names = [name for name in stored_files(main) if name != "mooring.json"]
+    assert names
+    for name in names:
+        assert (Path(main.path) / name).read_bytes() == (Path(second.path) / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error", "hint"),
+    [
+        ({"fails_after": 5}, "copy failed: the fake tool exited with 1", "Mend the fake."),
+        ({"fails_after": 0}, "copy failed: the fake tool exited with 1", "Mend the fake."),
+        (
+            {"end_marker": False},
+            "copy failed: the fake tool did not say that it completed",
+            "",
+        ),
+        (
+            {"fails_after": 5, "failure": OSError(28, "No space left on device")},
+            "copy failed: No space left on device",
+            "",
+        ),
+    ],
+)
+def test_an_engine_that_fails(
+    orders: Instance,
+    main: Repository,
+    engine: FakeEngine,
+    trouble: dict[str, object],
+    error: str,
+    hint: str,
+) -> None:
+    for name, value in trouble.items():
+        setattr(engine, name, value)
+    job = run_here(job_for(orders))
+    assert (job.status, job.error, job.hint) == (JobStatus.FAILED, error, hint)
+    assert (job.failed_stage, job.refused, job.leftovers) == ("copy", False, False)
+    assert stored_files(main) == ["mooring.json"]
+    assert not Backup.objects.exists()
+    assert stages_of(job)["copy"] == StageStatus.FAILED
+    assert stages_of(job)["register"] == StageStatus.SKIPPED
+    engine.fails_after, engine.end_marker = None, True
+    take_backup(orders)
+
+
+def test_an_unexpected_error_is_told_without_its_words(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    engine.fails_after, engine.failure = 2, RuntimeError("password=s3cret word")
+    job = run_here(job_for(orders))
+    assert job.error == "copy failed: unexpected RuntimeError"
+    assert "worker's log" in job.hint
+    assert "s3cret" not in f"{job.error}{job.hint}{log_of(job)}"
+    assert "Traceback" not in f"{job.error}{log_of(job)}"
+
+
+def test_cancelled_while_the_engine_blocks(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    engine.blocks_after = 4
+    running = Running(job_for(orders))
+    assert engine.blocked.wait(10)
+    asked_at = time.monotonic()
+    assert request_cancel(running.job, actor="anna")
+    job = running.end()
+    assert time.monotonic() - asked_at < 2.5
+    assert (job.status, job.error, job.hint) == (JobStatus.CANCELLED, "", "")
+    assert stored_files(main) == ["mooring.json"]
+    assert not Backup.objects.exists()
+    assert not set(stages_of(job).values()) & {"running", "pending"}
+
+
+def test_whoever_lost_the_lease_stops_and_writes_nothing(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    engine.blocks_after = 4
+    running = Running(job_for(orders))
+    assert engine.blocked.wait(10)
+    Job.objects.filter(pk=running.job.pk).update(fencing_token=F("fencing_token") + 1)
+    job = running.end()
+    # It is still the other process's to end.
+    assert (job.status, job.error, job.ended_at) == (JobStatus.RUNNING, "", None)
+    assert stored_files(main) == ["mooring.json"]
+    assert not Backup.objects.exists()
+
+
+def test_a_lease_lost_at_the_last_moment_registers_nothing(
+    orders: Instance, main: Repository, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Thief(PlainStage[object]):
+        name = "theft"
+
+        def run(self, run: object, work: object) -> str:
+            Job.objects.update(fencing_token=F("fencing_token") + 1)
+            return ""
+
+    stages = (*backup.STAGES[2:-1], Thief(), backup.STAGES[-1])
+    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)  # type: ignore[arg-type]
+    job = run_here(job_for(orders))
+    assert job.status == JobStatus.RUNNING
+    assert stored_files(main) == ["mooring.json"]
+    assert not Backup.objects.exists()
+
+
+def test_a_silent_engine_has_stalled(
+    orders: Instance, main: Repository, engine: FakeEngine, settings: Settings
+) -> None:
+    settings.STALL_SECONDS = 2
+    engine.blocks_after = 0
+    job = run_here(job_for(orders))
+    assert job.status == JobStatus.FAILED
+    assert job.error.startswith("copy failed: stalled: no byte and no log line for ")
+    assert job.error.endswith("last heard: copying shop/orders.ibd")
+    assert "MOORING_STALL_SECONDS" in job.hint
+    assert stored_files(main) == ["mooring.json"]
+
+
+def test_a_flood_of_log_lines_is_bounded(
+    orders: Instance, main: Repository, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backups.run.MAX_UNWRITTEN_LINES", 100)
+    engine.chatter = 5000
+    job = run_here(job_for(orders))
+    assert job.status == JobStatus.SUCCEEDED
+    lines = JobLogLine.objects.filter(job=job)
+    assert lines.count() < 1000
+    unkept = sum(
+        int(line.text.split()[0]) for line in lines if line.text.endswith("could be written")
+    )
+    # Every line was kept or counted: the flood, one line of copying.
+    assert lines.filter(source="fake").count() + unkept == 5001
+
+
+def test_a_folder_that_is_there_already_is_refused_and_stays(
+    orders: Instance, main: Repository, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = take_backup(orders)
+    before = stored_files(main)
+    # Another Mooring, or a clock set back, may give the same second again.
+    monkeypatch.setattr("backups.stages.backup.work.BackupWork.label", first.label)
+    job = run_here(job_for(orders))
+    assert job.status == JobStatus.FAILED
+    assert "already has a folder" in job.error
+    assert stored_files(main) == before
+    assert not job.leftovers
+
+
+def test_what_fails_after_the_backup_was_registered_removes_nothing(
+    orders: Instance, main: Repository, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stumble(PlainStage[object]):
+        name = "stumble"
+
+        def run(self, run: object, work: object) -> str:
+            raise CancelRequested
+
+    stages = (*backup.STAGES[2:], Stumble())
+    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)  # type: ignore[arg-type]
+    run_here(job_for(orders))
+    made = Backup.objects.get()
+    assert DirectoryStore(Path(main.path)).exists(f"{made.copies.get().path}/manifest.json.zst")
+
+
+def test_a_job_that_cannot_even_begin_fails_at_once(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    job = job_for(orders)
+    Job.objects.filter(pk=job.pk).update(engine="gone")
+    job = run_here(Job.objects.get(pk=job.pk))
+    assert job.status == JobStatus.FAILED
+    assert job.error.startswith("start failed: there is no engine 'gone'")
+
+
+def test_an_ended_job_is_not_run_again(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    job = run_here(job_for(orders))
+    assert not executor.execute(job)
+    assert engine.copies == 1
+
+
+def test_two_backups_of_one_instance_never_run_at_the_same_time(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    engine.blocks_after = 4
+    second = job_for(orders)
+    # As if both had been asked for in the same moment.
+    Job.objects.filter(pk=second.pk).update(instance=Instance.objects.create(name="other").pk)
+    running = Running(job_for(orders))
+    Job.objects.filter(pk=second.pk).update(instance=orders)
+    assert engine.blocked.wait(10)
+    assert not executor.execute(Job.objects.get(pk=second.pk))
+    request_cancel(running.job, actor="anna")
+    running.end()
+    engine.blocks_after = None
+    assert run_here(Job.objects.get(pk=second.pk)).status == JobStatus.SUCCEEDED
+
+
+def test_a_pulse_that_cannot_write_ends_the_job(
+    orders: Instance, main: Repository, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.blocks_after = 4
+    # A sub-operation its engine never announced.
+    monkeypatch.setattr(FakeEngine, "stages", ("backup lock", "finish"))
+    job = Running(job_for(orders)).end()
+    assert job.status == JobStatus.FAILED
+    assert job.error == "copy failed: unexpected KeyError"
+    assert stored_files(main) == ["mooring.json"]
+
+
+def test_progress_is_written_while_it_runs(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    engine.blocks_after = 4
+    running = Running(job_for(orders))
+    assert engine.blocked.wait(10)
+    lease = Job.objects.get(pk=running.job.pk).lease_expires_at
+    assert lease is not None
+    until = time.monotonic() + 5
+    while time.monotonic() < until and not Job.objects.filter(progress_at__isnull=False):
+        time.sleep(0.05)
+    job = Job.objects.get(pk=running.job.pk)
+    assert job.progress_at is not None
+    assert job.stages.get(name="file copy").status == StageStatus.RUNNING
+    assert "copying shop/orders.ibd" in log_of(job)
+    assert job.progress_at - (job.started_at or job.progress_at) < timedelta(seconds=3)
+    request_cancel(job, actor="anna")
+    running.end()
