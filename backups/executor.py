@@ -13,6 +13,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import close_old_connections
 from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, LeaseLost, MooringError, Refused
@@ -84,9 +85,12 @@ def _run_stages(
 def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None:
     run.watched, run.metered = stage.watched, False
     run.activity += 1
+    close_old_connections()
     rows.start(stage.name, now())
     try:
         detail = stage.run(run, work)
+        # A stage can take hours: the database may have been restarted meanwhile.
+        close_old_connections()
     except BaseException:
         # Should this fail too, the stage's own error counts; a job that ends closes its stages.
         with contextlib.suppress(Exception):
@@ -97,6 +101,7 @@ def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None
 
 def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
     run.watched = False
+    close_old_connections()
     for stage in reversed(ran):
         try:
             stage.clean_up(run, work)
@@ -108,7 +113,7 @@ def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
 
 def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, Outcome]:
     if isinstance(error, CancelRequested | KeyboardInterrupt):
-        run.log("mooring", "cancelled: processes ended, partial bytes removed")
+        run.log("mooring", "cancelled on request")
         return JobStatus.CANCELLED, Outcome(reason="cancelled on request", failed_stage=stage)
     if isinstance(error, LeaseLost):
         logger.warning("%s: stopped: %s", run.job, error)

@@ -85,6 +85,7 @@ class PrivateServer:
         self.run_folder = (run_folder or Path(tempfile.mkdtemp(prefix="mooring-"))).resolve()
         self._on_wait = on_wait
         self._server: subprocess.Popen[bytes] | None = None
+        self._has_answered = False
 
     @property
     def socket(self) -> Path:
@@ -127,7 +128,8 @@ class PrivateServer:
     def stop(self) -> None:
         """End the server, gently at first. May be called any number of times."""
         if self._server is not None:
-            _end(self._server, self.settings.stop_seconds)
+            # While it starts, a server may miss TERM; killed then, it has nothing to lose.
+            _end(self._server, self.settings.stop_seconds if self._has_answered else 0)
         if self._temporary:
             shutil.rmtree(self.run_folder, ignore_errors=True)
 
@@ -223,6 +225,7 @@ class PrivateServer:
                     f"{self.settings.silence_seconds:.0f} s:\n{self.log_tail()}"
                 )
             time.sleep(0.05)
+        self._has_answered = True
 
     def _answers(self) -> bool:
         try:
@@ -331,7 +334,7 @@ def _start(argv: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:
 
 
 def _end(server: subprocess.Popen[bytes], patience_seconds: float) -> None:
-    if server.poll() is None:
+    if patience_seconds and server.poll() is None:
         server.send_signal(signal.SIGTERM)
     try:
         server.wait(patience_seconds)

@@ -17,13 +17,21 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._read_to = path.stat().st_size if path.exists() else 0
+        self._run_began_at = 0
 
     def open(self) -> BinaryIO:
         """Open the log for one more run of its process."""
         if self.path.exists() and self.path.stat().st_size > LARGEST_BYTES:
             self.path.replace(self.path.with_suffix(".log.1"))
             self._read_to = 0
+        self._run_began_at = self.path.stat().st_size if self.path.exists() else 0
         return self.path.open("ab")
+
+    def says(self, words: str) -> bool:
+        """Whether the present run of the process has written ``words``."""
+        with self.path.open("rb") as log:
+            log.seek(self._run_began_at)
+            return words.encode() in log.read()
 
     def new_errors(self) -> list[str]:
         """Return the lines with errors that were written since the last call."""

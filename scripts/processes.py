@@ -34,6 +34,8 @@ class Child:
     orphan_signal: signal.Signals = signal.SIGTERM
     # What ends it without waiting for jobs, once it had its time.
     impatient_signal: signal.Signals = signal.SIGTERM
+    # What its log says once it is ready for work; empty where nothing has to be waited for.
+    ready_words: str = ""
 
 
 def home(environment: Mapping[str, str]) -> Path:
@@ -89,7 +91,7 @@ def _celery(name: str, queues: str, concurrency: str) -> Child:
     argv = [sys.executable, "-m", "celery", "-A", "monitor", "worker", "--queues", queues]
     argv += ["--hostname", f"{name}@%h", "--concurrency", concurrency, "--pool", "prefork"]
     argv += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
-    return Child(name, tuple(argv), signal.SIGQUIT, signal.SIGQUIT)
+    return Child(name, tuple(argv), signal.SIGQUIT, signal.SIGQUIT, ready_words=" ready.")
 
 
 def _beat() -> Child:

@@ -50,6 +50,10 @@ class Kept:
     def exit_code(self) -> int | None:
         return self._process.poll() if self._process else None
 
+    @property
+    def ready(self) -> bool:
+        return self.log.says(self.child.ready_words)
+
     def start(self) -> None:
         self._started_at = time.monotonic()
         argv = ["setpriv", "--pdeathsig", self.child.orphan_signal.name.removeprefix("SIG"), "--"]
@@ -138,10 +142,13 @@ class Supervisor:
         self.stop_requested = True
 
     def start(self, ready: Callable[[], bool]) -> None:
-        """Start every child and return once ``ready``; one that dies before that is an error."""
+        """Start every child and return once all are ready for work, and ``ready`` says so too.
+
+        One that dies before that is an error.
+        """
         for kept in self.kept:
             self._start(kept)
-        while not ready():
+        while not (all(kept.ready for kept in self.kept) and ready()):
             for kept in self.kept:
                 if (code := kept.exit_code) is not None:
                     raise SetupError(

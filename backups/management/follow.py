@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -40,7 +38,7 @@ def run_and_follow(job: Job, console: Console, *, foreground: bool) -> Answer:
     if foreground:
         _run_here(job, console)
     else:
-        _watch(job.pk, console, lambda: True)
+        _watch(job.pk, console, threading.Event())
     job.refresh_from_db()
     return answer_for(job)
 
@@ -109,7 +107,7 @@ def _run_here(job: Job, console: Console) -> None:
 
     def watch() -> None:
         try:
-            _watch(job.pk, console, lambda: not over.is_set())
+            _watch(job.pk, console, over)
         finally:
             connection.close()
 
@@ -133,7 +131,7 @@ def _give_up(job: Job) -> None:
     end(job, JobStatus.FAILED, now=now(), outcome=outcome, actor="command line")
 
 
-def _watch(job_id: int, console: Console, going_on: Callable[[], bool]) -> None:
+def _watch(job_id: int, console: Console, over: threading.Event) -> None:
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -146,7 +144,7 @@ def _watch(job_id: int, console: Console, going_on: Callable[[], bool]) -> None:
     ) as progress:
         bar = progress.add_task("waiting for a worker", total=None)
         asked_at, warned = now(), False
-        while going_on():
+        while not over.is_set():
             job = Job.objects.get(pk=job_id)
             if job.status not in ACTIVE_JOB_STATUSES:
                 return
@@ -154,7 +152,7 @@ def _watch(job_id: int, console: Console, going_on: Callable[[], bool]) -> None:
                 warned = True
                 progress.console.print("no worker has taken it yet: is ./mooring up running?")
             _draw(progress, bar, job)
-            time.sleep(POLL_SECONDS)
+            over.wait(POLL_SECONDS)
 
 
 def _draw(progress: Progress, bar: TaskID, job: Job) -> None:

@@ -25,8 +25,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setitem(ENGINES, fake.name, fake)
     without_instance = backup.STAGES[2:]
-    assert [stage.name for stage in without_instance][0] == "copy"
-    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, without_instance)  # type: ignore[arg-type]
+    assert without_instance[0].name == "copy"
+    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, without_instance)
     return fake
 
 

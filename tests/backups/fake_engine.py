@@ -39,6 +39,8 @@ class FakeEngine:
         default_factory=lambda: EngineError("the fake tool exited with 1", hint="Mend the fake.")
     )
     blocks_after: int | None = None
+    # Whether the end of a block is not an end of the copy.
+    goes_on: bool = False
     end_marker: bool = True
     chatter: int = 0
     # Where a test waits for a copy, and a copy for a test.
@@ -59,6 +61,9 @@ class FakeEngine:
     def check_prepare(self, exit_code: int, said: str) -> None:
         if exit_code:
             raise EngineError(f"the fake prepare exited with {exit_code}")
+
+    def server_options(self, target: Path) -> dict[str, str]:
+        return {}
 
 
 class FakeCopy:
@@ -89,7 +94,8 @@ class FakeCopy:
         if count == engine.blocks_after:
             engine.blocked.set()
             assert engine.stopped.wait(30), "nobody stopped the engine"
-            raise EngineError("the fake tool was stopped")
+            if not engine.goes_on:
+                raise EngineError("the fake tool was stopped")
 
     def facts(self) -> CopyFacts:
         if not self._engine.end_marker:

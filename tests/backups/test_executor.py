@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.db.models import F
 from pytest_django import Settings
 
@@ -168,7 +169,7 @@ def test_a_lease_lost_at_the_last_moment_registers_nothing(
             return ""
 
     stages = (*backup.STAGES[2:-1], Thief(), backup.STAGES[-1])
-    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)  # type: ignore[arg-type]
+    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)
     job = run_here(job_for(orders))
     assert job.status == JobStatus.RUNNING
     assert stored_files(main) == ["mooring.json"]
@@ -228,7 +229,7 @@ def test_what_fails_after_the_backup_was_registered_removes_nothing(
             raise CancelRequested
 
     stages = (*backup.STAGES[2:], Stumble())
-    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)  # type: ignore[arg-type]
+    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)
     run_here(job_for(orders))
     made = Backup.objects.get()
     assert DirectoryStore(Path(main.path)).exists(f"{made.copies.get().path}/manifest.json.zst")
@@ -299,3 +300,22 @@ def test_progress_is_written_while_it_runs(
     assert job.progress_at - (job.started_at or job.progress_at) < timedelta(seconds=3)
     request_cancel(job, actor="anna")
     running.end()
+
+
+def test_a_database_that_was_restarted_meanwhile_costs_nothing(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    engine.blocks_after, engine.goes_on = 4, True
+    running = Running(job_for(orders))
+    assert engine.blocked.wait(10)
+    if connection.vendor == "postgresql":
+        # SQLite has no server that could go away.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            assert cursor.fetchall()
+    engine.stopped.set()
+    job = running.end()
+    assert (job.status, job.error) == (JobStatus.SUCCEEDED, "")

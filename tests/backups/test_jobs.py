@@ -47,9 +47,12 @@ def test_a_second_backup_of_an_instance_is_refused_at_once(
 def test_what_is_disabled_is_refused(
     orders: Instance, main: Repository, broken: str, error: str
 ) -> None:
-    row = {"instance": orders, "repository": main}[broken]
-    row.enabled = False
-    row.save()
+    if broken == "instance":
+        Instance.objects.update(enabled=False)
+    else:
+        Repository.objects.update(enabled=False)
+    orders.refresh_from_db()
+    main.refresh_from_db()
     with pytest.raises(Refused, match=error):
         create_backup_job(orders, repositories=[main], wake=False)
     assert not Job.objects.exists()

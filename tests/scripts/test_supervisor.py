@@ -24,8 +24,8 @@ import os, signal, sys
 from pathlib import Path
 from scripts.processes import Child
 from scripts.supervisor import Supervisor
-kept = Supervisor([Child("one", ("sleep", "600"))], log_folder=Path(sys.argv[1]),
-                  environment=os.environ, patience_seconds=1)
+one = Child("one", ("sh", "-c", "echo ready; exec sleep 600"), ready_words="ready")
+kept = Supervisor([one], log_folder=Path(sys.argv[1]), environment=os.environ, patience_seconds=1)
 kept.start(lambda: True)
 print(kept.kept[0].pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -90,6 +90,17 @@ def test_one_that_dies_at_once_is_an_error_with_its_log(start: Start) -> None:
     supervisor = start(Child("one", SLEEPER), Child("two", ("sh", "-c", "echo no luck; exit 3")))
     with pytest.raises(SetupError, match=r"(?s)two ended with 3 .*no luck"):
         supervisor.start(lambda: False)
+
+
+def test_it_waits_for_the_words_of_this_run(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "one.log").write_text("worker ready.\n")
+    loud = Child("one", ("sh", "-c", "exit 4"), ready_words=" ready.")
+    with pytest.raises(SetupError, match="one ended with 4"):
+        start(loud).start(lambda: True)
+    works = Child("two", ("sh", "-c", "echo worker ready.; exec sleep 600"), ready_words=" ready.")
+    supervisor = start(works)
+    supervisor.start(lambda: True)
+    assert supervisor.kept[0].running
 
 
 def test_it_stops_the_last_one_first(start: Start, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ TABLES = """
     ORDER BY TABLE_SCHEMA, TABLE_NAME
 """
 # Engines that cannot check a table say so in a note: not a fault, and not a pass.
-UNCHECKED = "the storage engine for the table doesn't support check"
+UNCHECKED = "doesn't support check"
 
 
 class CheckTables(PlainStage[RestoreWork]):

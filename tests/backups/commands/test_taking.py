@@ -51,6 +51,9 @@ def test_takebackup(orders: Instance, main: Repository, engine: FakeEngine) -> N
     assert (ended.exit_code, ended.stderr.strip()) == (0, "")
     assert f"backup job {Job.objects.get().pk} of orders-1 succeeded" in ended.stdout
     assert "file copy" in ended.stdout
+
+
+def test_takebackup_as_json(orders: Instance, main: Repository, engine: FakeEngine) -> None:
     ended = take("--json", "--repository", "main")
     fields = ended.json()
     assert (ended.exit_code, set(fields)) == (0, JOB_FIELDS)

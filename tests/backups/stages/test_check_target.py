@@ -69,10 +69,10 @@ def test_the_folder_of_a_running_server(copy: BackupCopy, tmp_path: Path) -> Non
 def test_too_little_space_with_the_figures(
     copy: BackupCopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backups.stages.restore.check_target.RESERVE_BYTES", 1 << 60)
+    monkeypatch.setattr("backups.stages.restore.check_target.RESERVE_BYTES", 3 << 50)
     target = tmp_path / "target"
     job = restore(copy, target)
-    assert_refused(job, f"{target} needs 1024.0 PiB, ")
+    assert_refused(job, f"{target} needs 3.0 PiB, ")
     assert " are free" in job.error
     assert not target.exists()
 
@@ -115,9 +115,7 @@ def test_a_prepare_that_fails_leaves_nothing(
 
 
 def test_an_unknown_owner_leaves_nothing(copy: BackupCopy, tmp_path: Path) -> None:
-    job = create_restore_job(
-        copy, tmp_path / "t", raw=True, owner="nobody-of-that-name", wake=False
-    )
+    job = create_restore_job(copy, tmp_path / "t", raw=True, owner="nobody-so-called", wake=False)
     job = Running(job).end()
     assert job.error.startswith("hand over failed: ")
     assert job.hint

@@ -1,0 +1,84 @@
+"""check_tables and start_server: what counts as evidence, and what does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.utils.timezone import now
+
+from backups.exceptions import CancelRequested, EngineError
+from backups.jobs import create_copy_job
+from backups.models import BackupCopy, Evidence, Instance, Job, Repository
+from backups.private_server import PrivateServer
+from backups.run import Run
+from backups.stages.proof.check_tables import CheckTables
+from backups.stages.proof.start_server import StartServer
+from backups.stages.restore.work import RestoreWork, restore_test_work
+from backups.states import Operation
+from backups.transitions import claim
+from tests.backups.fake_engine import FakeEngine
+from tests.backups.running import take_backup
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def run(orders: Instance, main: Repository, engine: FakeEngine) -> Run:
+    copy = take_backup(orders).copies.get()
+    job = create_copy_job(Operation.RESTORE_TEST, copy, wake=False)
+    assert claim(job, worker="w", exclusive_key="k", now=now())
+    return Run(job)
+
+
+class Checked(CheckTables):
+    """Says what a server would have said of one table."""
+
+    def __init__(self, verdict: str, stop: bool = False) -> None:
+        self._verdict, self._stop = verdict, stop
+
+    def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:
+        if self._stop:
+            run.stop(CancelRequested())
+        tables.append({"schema": "shop", "name": "orders", "rows": 7, "verdict": self._verdict})
+
+
+def work_of(run: Run, folder: Path) -> RestoreWork:
+    work = restore_test_work(run.job)
+    work.server = PrivateServer(folder, run_folder=folder / "run")
+    return work
+
+
+@pytest.mark.parametrize("verdict", ["ok", "unknown"])
+def test_a_table_that_cannot_be_checked_is_no_fault(run: Run, tmp_path: Path, verdict: str) -> None:
+    assert Checked(verdict).run(run, work_of(run, tmp_path)) == "1 tables whole, 7 rows"
+    assert not Evidence.objects.exists()
+
+
+def test_a_faulty_table_is_evidence_against_the_copy(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="1 of 1 tables are faulty"):
+        Checked("failed").run(run, work_of(run, tmp_path))
+    evidence = Evidence.objects.get()
+    assert (evidence.passed, evidence.copy) == (False, BackupCopy.objects.get())
+    assert evidence.report["error"] == "faulty tables: shop.orders"
+
+
+def test_a_check_that_was_cut_short_is_no_evidence(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(CancelRequested):
+        Checked("failed", stop=True).run(run, work_of(run, tmp_path))
+    assert not Evidence.objects.exists()
+
+
+def test_evidence_leaves_the_mark_of_what_is_still_on_the_disk(run: Run, tmp_path: Path) -> None:
+    Job.objects.filter(pk=run.job.pk).update(leftovers=True)
+    with pytest.raises(EngineError):
+        Checked("failed").run(run, work_of(run, tmp_path))
+    assert Job.objects.get(pk=run.job.pk).leftovers
+
+
+def test_a_server_that_does_not_start_is_evidence(run: Run) -> None:
+    work = restore_test_work(run.job)
+    work.target.mkdir(parents=True)
+    with pytest.raises(EngineError, match="is not a data folder"):
+        StartServer().run(run, work)
+    assert Evidence.objects.get().report["stage"] == "start server"

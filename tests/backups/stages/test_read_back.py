@@ -1,0 +1,78 @@
+"""read_back: what was written is opened again before it counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backups import operations
+from backups.jobs import create_backup_job
+from backups.models import Backup, Instance, Job, Repository
+from backups.stages import backup
+from backups.stages.base import PlainStage
+from backups.states import JobStatus, Operation
+from tests.backups.conftest import make_repository
+from tests.backups.fake_engine import FakeEngine
+from tests.backups.running import run_here, stored_files
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Spoil(PlainStage[object]):
+    """Turns a bit of every file of one sort, behind the backs of the stages around it."""
+
+    name = "spoil"
+
+    def __init__(self, folder: str, pattern: str) -> None:
+        self._folder, self._pattern = Path(folder), pattern
+
+    def run(self, run: object, work: object) -> str:
+        for path in self._folder.rglob(self._pattern):
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 1
+            path.write_bytes(content)
+        return ""
+
+
+@pytest.mark.parametrize("pattern", ["manifest.json.zst", "*.pack"])
+def test_damage_in_any_copy_is_found_before_the_backup_counts(
+    orders: Instance,
+    main: Repository,
+    engine: FakeEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pattern: str,
+) -> None:
+    second = make_repository("second", tmp_path / "second")
+    stages = list(backup.STAGES[2:])
+    stages.insert(2, Spoil(second.path, pattern))
+    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)
+    job = run_here(create_backup_job(orders, repositories=[main, second], wake=False))
+    assert job.status == JobStatus.FAILED
+    assert job.error.startswith("read-back failed: ")
+    assert stored_files(main) == stored_files(second) == ["mooring.json"]
+    assert not Backup.objects.exists()
+
+
+def test_the_key_on_disk_must_open_it_not_the_one_in_memory(
+    orders: Instance,
+    main: Repository,
+    engine: FakeEngine,
+    key_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Forget(PlainStage[object]):
+        name = "forget"
+
+        def run(self, run: object, work: object) -> str:
+            key_file.unlink()
+            return ""
+
+    stages = list(backup.STAGES[2:])
+    stages.insert(2, Forget())
+    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)
+    run_here(create_backup_job(orders, wake=False))
+    job = Job.objects.get()
+    assert job.error.startswith("read-back failed: key file ")
+    assert stored_files(main) == ["mooring.json"]

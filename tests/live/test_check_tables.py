@@ -1,0 +1,73 @@
+"""check_tables asks a real server: whole, damaged, and impossible to check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymysql.connections import Connection
+
+from backups.private_server import PrivateServer, initialise
+from backups.stages.proof.check_tables import check_table
+
+pytestmark = pytest.mark.live
+
+TABLES = (
+    "CREATE DATABASE shop",
+    "CREATE TABLE shop.`o``dd` (id INT PRIMARY KEY) ENGINE=InnoDB",
+    "INSERT INTO shop.`o``dd` VALUES (1), (2)",
+    "CREATE TABLE shop.old (id INT PRIMARY KEY) ENGINE=MyISAM",
+    "INSERT INTO shop.old VALUES (1), (2), (3)",
+    "CREATE TABLE shop.sheet (id INT NOT NULL) ENGINE=MEMORY",
+    "FLUSH TABLES",
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+    folder = tmp_path_factory.mktemp("tables") / "data"
+    initialise(folder)
+    with PrivateServer(folder) as server:
+        with server.connect() as connection, connection.cursor() as cursor:
+            for statement in TABLES:
+                cursor.execute(statement)
+        yield server
+
+
+@pytest.fixture
+def connection(server: PrivateServer) -> Iterator[Connection]:
+    with server.connect() as connection:
+        yield connection
+
+
+def checked(connection: Connection, name: str, engine: str = "InnoDB") -> dict[str, Any]:
+    """Any: what was found has values of several types."""
+    return check_table(connection, {"table_schema": "shop", "table_name": name, "engine": engine})
+
+
+def test_a_whole_table(connection: Connection) -> None:
+    found = checked(connection, "o`dd")
+    assert (found["verdict"], found["rows"], found["said"]) == ("ok", 2, "")
+
+
+def test_an_engine_that_cannot_be_checked(connection: Connection) -> None:
+    found = checked(connection, "sheet", "MEMORY")
+    assert (found["verdict"], found["rows"]) == ("unknown", 0)
+    assert "doesn't support check" in found["said"]
+
+
+def test_a_damaged_table(server: PrivateServer, connection: Connection) -> None:
+    index = Path(server.folder) / "shop" / "old.MYI"
+    index.write_bytes(index.read_bytes()[:1024] + b"\xff" * 1024)
+    with connection.cursor() as cursor:
+        cursor.execute("FLUSH TABLES")
+    found = checked(connection, "old", "MyISAM")
+    assert found["verdict"] == "failed"
+    assert found["said"]
+
+
+def test_a_table_that_is_gone(connection: Connection) -> None:
+    found = checked(connection, "nothing")
+    assert (found["verdict"], found["rows"]) == ("failed", None)
