@@ -216,7 +216,8 @@ def check_repository(
     room = estimate_room(
         raw_bytes=raw_bytes, past_ratio=past_ratio, free_bytes=repository.free_bytes
     )
-    mending = "" if room.verdict is Verdict.OK else "Purge backups, or give the repository room."
+    short = room.verdict in {Verdict.WARNING, Verdict.FAILED}
+    mending = "Purge backups, or give the repository room." if short else ""
     return [
         _encryption_check(name, repository.encrypted),
         Check(f"room in {repository.name}", room.verdict, room.explanation, mending),
