@@ -10,10 +10,12 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import close_old_connections
+from django.conf import settings
+from django.db import Error, close_old_connections, connection
 from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, LeaseLost, MooringError, Refused
@@ -31,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 # Stages of any operation hand each other a work object of their own type.
 AnyStage = Stage[Any]
+SETTLE_AGAIN_SECONDS = 0.5
 
 
 def worker_name() -> str:
@@ -134,8 +137,23 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
 
 
 def _settle(run: Run, to: JobStatus, outcome: Outcome) -> None:
-    """Record how it ended. Whoever lost the lease records nothing: the row is another's."""
+    """Record how it ended. Whoever lost the lease records nothing: the row is another's.
+
+    A database that is away just now is waited for as long as the lease lasts: hours of work
+    must not end as lost because of it.
+    """
     if to is JobStatus.LOST:
         return
-    if end(run.job, to, now=now(), outcome=outcome, actor=run.job.worker):
+    deadline = time.monotonic() + settings.LEASE_SECONDS
+    while True:
+        try:
+            ended = end(run.job, to, now=now(), outcome=outcome, actor=run.job.worker)
+            break
+        except Error as exc:
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("%s: %s cannot be recorded yet: %s", run.job, to, exc)
+            connection.close()
+            time.sleep(SETTLE_AGAIN_SECONDS)
+    if ended:
         logger.info("%s %s", run.job, to, extra={"action": "job_ended", "job_id": run.job.pk})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F
 from pytest_django import Settings
 
@@ -319,3 +320,22 @@ def test_a_database_that_was_restarted_meanwhile_costs_nothing(
     engine.stopped.set()
     job = running.end()
     assert (job.status, job.error) == (JobStatus.SUCCEEDED, "")
+
+
+def test_an_outcome_waits_for_a_database_that_is_away(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    refusals = [OperationalError("the database is away")] * 2
+
+    # Any: the wrapper passes on whatever Django executes.
+    def away(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if refusals and sql.startswith("UPDATE") and '"refused" =' in sql:
+            raise refusals.pop()
+        return execute(sql, params, many, context)
+
+    job = job_for(orders)
+    with connection.execute_wrapper(away):
+        run_here(job)
+
+    job.refresh_from_db()
+    assert (job.status, refusals) == (JobStatus.SUCCEEDED, [])
