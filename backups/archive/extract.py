@@ -15,6 +15,7 @@ from pathlib import Path
 
 from backups.archive.contents import StoredFile
 from backups.archive.frames import Frame
+from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
 from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader
@@ -40,6 +41,7 @@ def extract(
     ``check`` is called between frames and raises when the job has to end. An OSError of the
     target's disk comes through as it is. ArchiveError when a file would not be whole.
     """
+    keep_freed_memory()
     files = {file.number: file for file in reader.manifest.contents.files if wanted(file.path)}
     meter.files_total = len(files)
     meter.raw_bytes_total = sum(file.written_bytes for file in files.values())

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from backups.archive.frames import HEADER as FRAME_HEADER
 from backups.archive.frames import Extent, Frame, parse_header
+from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
 from backups.archive.packs import HEADER, FramePlace, PackIndex
 from backups.archive.reader import BackupReader
@@ -59,6 +60,7 @@ def verify(
     reader: BackupReader, *, threads: int, check: Callable[[], None], meter: Meter
 ) -> VerifyReport:
     """Read all of a backup. Damage is reported, not raised; what ``check`` raises comes through."""
+    keep_freed_memory()
     contents = reader.manifest.contents
     meter.raw_bytes_total = contents.raw_bytes
     meter.files_total = len(contents.files)

@@ -20,6 +20,7 @@ from backups.archive.cipher import Cipher
 from backups.archive.contents import Contents
 from backups.archive.file_table import FileTable
 from backups.archive.frames import MAX_EXTENTS, MAX_RAW_BYTES, Extent, build_frame
+from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
 from backups.archive.pace import Pace
 from backups.archive.pack_writer import BuiltFrame, PackSink
@@ -62,6 +63,7 @@ class ArchiveWriter:
         pace: Pace,
         full_bytes: int = FULL_BYTES,
     ) -> None:
+        keep_freed_memory()
         self._backup, self._cipher, self._level = backup, cipher, level
         self._check, self._meter, self._pace = check, meter, pace
         self._files = FileTable()
