@@ -19,6 +19,8 @@ from backups.repositories.base import Identity
 
 # Unfinished objects: never listed, removed with the folder they are in.
 TEMPORARY_SUFFIX = ".part"
+# What may wait in memory before the disk gets it.
+FLOW_BYTES = 8 * 1024 * 1024
 # Others on the host have no business in a backup, least of all in an unencrypted one.
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
 
@@ -167,6 +169,7 @@ class DirectoryUpload:
         self._replace = replace
         self._temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
         self._committed = False
+        self._written_bytes = self._flowing_bytes = 0
         descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
         self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115 (closed by __exit__)
 
@@ -175,8 +178,22 @@ class DirectoryUpload:
             view = memoryview(chunk)
             while view:
                 view = view[self._file.write(view) :]
+            self._written_bytes += len(chunk)
+            self._let_flow()
         except OSError as exc:
             raise _repository_error(self._path, "written", exc) from None
+
+    def _let_flow(self) -> None:
+        """Have the kernel begin to write what has come, without waiting for it.
+
+        A commit would otherwise send a whole pack to the disk at once, and whoever else
+        syncs there, such as the instance itself, would wait behind it.
+        """
+        length = self._written_bytes - self._flowing_bytes
+        if length >= FLOW_BYTES:
+            fileno = self._file.fileno()
+            os.posix_fadvise(fileno, self._flowing_bytes, length, os.POSIX_FADV_DONTNEED)
+            self._flowing_bytes = self._written_bytes
 
     def commit(self) -> None:
         try:
