@@ -10,6 +10,8 @@ import tempfile
 TEST_HOME = tempfile.mkdtemp(prefix="mooring-tests-")
 atexit.register(shutil.rmtree, TEST_HOME, ignore_errors=True)
 os.environ["MOORING_HOME"] = TEST_HOME
+# Where collected files would be: WhiteNoise warns when it is missing.
+os.mkdir(os.path.join(TEST_HOME, "static"))
 os.environ["MOORING_DJANGO_KEY"] = "only-for-tests"
 os.environ["MOORING_SECRET_KEY"] = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 os.environ.pop("REDIS_URL", None)
