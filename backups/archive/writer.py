@@ -39,6 +39,8 @@ from backups.repositories.base import ObjectStore
 
 # Enough that the pool never waits for the reader, few enough to stay small in memory.
 FRAMES_IN_FLIGHT_PER_THREAD = 3
+# What a disk that is busy for a moment may hold up before the cores have to wait for it.
+FRAMES_TO_SPARE = 10
 
 
 class ArchiveWriter:
@@ -73,7 +75,7 @@ class ArchiveWriter:
         self._pieces: list[memoryview] = []
         self._gathered = 0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="frame")
-        self._places = threading.Semaphore(threads * FRAMES_IN_FLIGHT_PER_THREAD + 2)
+        self._places = threading.Semaphore(threads * FRAMES_IN_FLIGHT_PER_THREAD + FRAMES_TO_SPARE)
         self._built: queue.Queue[Future[BuiltFrame] | None] = queue.Queue()
         self._failure: BaseException | None = None
         self._sink = PackSink(

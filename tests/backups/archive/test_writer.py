@@ -13,7 +13,7 @@ import pytest
 
 from backups.archive.meter import Meter
 from backups.archive.records import Data, FileOpened, Record
-from backups.archive.writer import FRAMES_IN_FLIGHT_PER_THREAD
+from backups.archive.writer import FRAMES_IN_FLIGHT_PER_THREAD, FRAMES_TO_SPARE
 from backups.exceptions import CancelRequested, RepositoryError
 from backups.repositories.base import Upload
 from backups.repositories.directory import DirectoryStore
@@ -201,12 +201,12 @@ def test_a_slow_store_holds_the_engine_back(tmp_path: Path) -> None:
     Gate.opened.clear()
     taken = 0
     waiting = threading.Event()
-    bound = 2 * FRAMES_IN_FLIGHT_PER_THREAD + 2
+    bound = 2 * FRAMES_IN_FLIGHT_PER_THREAD + FRAMES_TO_SPARE
 
     def records() -> Iterator[Record]:
         nonlocal taken
         yield FileOpened(1, "big")
-        for number in range(5 * bound):
+        for number in range(3 * bound):
             taken = number + 1
             if taken > bound:
                 waiting.set()
@@ -223,7 +223,7 @@ def test_a_slow_store_holds_the_engine_back(tmp_path: Path) -> None:
 
     Gate.opened.set()
     engine.join(timeout=60)
-    assert taken == 5 * bound
+    assert taken == 3 * bound
     writer.abort()
 
 
