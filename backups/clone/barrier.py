@@ -62,9 +62,9 @@ class Barrier:
             self._changed.notify_all()
 
     def wait_ended(self, state: State) -> None:
-        """Wait until every worker has ended a state; none may join from here on."""
+        """Wait until every worker has ended a state; none joins after the file copy."""
         with self._changed:
-            self._closing = True
+            self._closing = state >= State.FILE_COPY
         self._wait_for(
             lambda: all(ended >= state for ended in self._ended.values()),
             f"a worker connection did not end {state.name}",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -46,10 +45,8 @@ from backups.clone.errors import (
 from backups.clone.position import Position
 from backups.clone.spool import Lane, Spool
 from backups.clone.transport import Channel
-from backups.clone.workers import Workers
+from backups.clone.workers import GOODBYE_SECONDS, Workers
 
-# How long the donor may take to notice that we give up, before connections are cut.
-GOODBYE_SECONDS = 10.0
 # Servers older than this take a backup lock and read the bit as a huge time-out.
 _DDL_BIT_SINCE = (8, 0, 27)
 
@@ -89,52 +86,69 @@ class Client:
         self._spool = spool
         self._barrier = barrier
         self._goodbye_seconds = goodbye_seconds
+        self._begun = threading.Event()
+        self._facts: DonorFacts | None = None
         self._locator: Locator | None = None
         self._opening = b""
         # Held by whoever talks on the second connection: the copy, or somebody who ends it.
         self._aux_lock = threading.Lock()
         self._refused = False
+        # The donor has sent everything: there is nothing left to refuse.
+        self._complete = False
         self._failure: Exception | None = None
 
-    def initialise(self, *, ddl_timeout_seconds: int, block_ddl: bool) -> DonorFacts:
-        """Begin the clone and return the donor's facts."""
-        version = self._main.server_version
-        opening = Opening(PROTOCOL, ddl_timeout_seconds, not block_ddl and may_skip_lock(version))
-        self._main.send(Command.INIT, opening.build())
-        facts = self._read_facts(version)
-        self._locator = facts.locators.locators[0]
-        self._opening = Opening(
-            facts.protocol, ddl_timeout_seconds, opening.ddl_allowed, facts.locators.locators
-        ).build()
-        return facts
-
-    def run(self, workers: Workers) -> None:
+    def run(self, workers: Workers, *, ddl_timeout_seconds: int, block_ddl: bool) -> None:
         """Copy everything into the spool, then say good-bye; failures end up in the spool."""
         try:
+            self._initialise(ddl_timeout_seconds, block_ddl)
             self._copy(workers)
             workers.join()
             # A worker that failed at its very end has told us by now.
             if self._failure:
                 raise self._failure
+            self._complete = True
             self._spool.finish()
         except Exception as exc:
             self.fail(exc)
-            self._drain()
-            workers.sever()
-            workers.join(self._goodbye_seconds)
-        self._leave()
+            self._give_up(workers)
+        for channel in (self._aux, self._main):
+            channel.leave(self._goodbye_seconds)
+
+    def facts(self) -> DonorFacts:
+        """Wait for the donor to introduce itself; raise what ended the clone before it could."""
+        self._begun.wait()
+        if self._facts is None:
+            raise self._failure or CloneError("the clone was never begun")
+        return self._facts
 
     def fail(self, reason: Exception) -> None:
         """End the clone for this reason, the first that is given. From any thread."""
         self._failure = self._failure or reason
         self._spool.fail(self._failure)
         self._barrier.fail(self._failure)
-        if not isinstance(reason, DonorError) and self._aux_lock.acquire(blocking=False):
+        if self._complete:
+            return
+        if self._locator is None:
+            # The donor has given us nothing yet by which it could be told.
+            self._main.sever()
+        elif not isinstance(reason, DonorError) and self._aux_lock.acquire(blocking=False):
             # Else the copy itself is talking there, and will say so when it sees the failure.
             try:
                 self._refuse()
             finally:
                 self._aux_lock.release()
+
+    def _initialise(self, ddl_timeout_seconds: int, block_ddl: bool) -> None:
+        """Begin the clone. The donor may wait for locks and open every tablespace first."""
+        version = self._main.server_version
+        opening = Opening(PROTOCOL, ddl_timeout_seconds, not block_ddl and may_skip_lock(version))
+        self._main.send(Command.INIT, opening.build())
+        facts = self._read_facts(version)
+        locators = facts.locators.locators
+        self._opening = replace(opening, protocol=facts.protocol, locators=locators).build()
+        self._locator = locators[0]
+        self._facts = facts
+        self._begun.set()
 
     def _read_facts(self, server_version: str) -> DonorFacts:
         locators: Locators | None = None
@@ -202,26 +216,15 @@ class Client:
         with contextlib.suppress(CloneError):
             self._aux.send(Command.ACK, Ack(INTERRUPTED, self._locator).build())
 
-    def _drain(self) -> None:
-        """Read on until the donor has noticed that we give up, but not for long."""
+    def _give_up(self, workers: Workers) -> None:
+        """Have the donor stop, and wait until it has, but not for long."""
+        self._begun.set()
         with self._aux_lock:
             self._refuse()
-        deadline = time.monotonic() + self._goodbye_seconds
         with contextlib.suppress(CloneError):
-            for _ in deliveries(self._main):
-                if (left := deadline - time.monotonic()) <= 0:
-                    return
-                self._main.set_timeout(left)
-
-    def _leave(self) -> None:
-        """Say good-bye on both connections, where somebody still listens."""
-        for channel in (self._aux, self._main):
-            channel.set_timeout(self._goodbye_seconds)
-            with contextlib.suppress(CloneError):
-                if channel is self._aux and self._refused:
-                    channel.expect_complete()
-                channel.send(Command.EXIT)
-                channel.expect_complete()
+            self._main.discard(self._goodbye_seconds)
+        workers.sever()
+        workers.join()
 
 
 def _check(locators: Locators | None) -> Locators:

@@ -237,7 +237,7 @@ _PARSERS: dict[int, Callable[[memoryview], Descriptor]] = {
 }
 
 
-def parse_descriptor(buffer: bytes | memoryview) -> Descriptor:
+def parse_descriptor(buffer: bytes | bytearray | memoryview) -> Descriptor:
     """Return what the bytes say, all of them, or raise ProtocolError."""
     view = memoryview(buffer)
     _need(len(view) >= _HEADER.size, "a descriptor that is cut short")

@@ -16,14 +16,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from backups.clone.barrier import Barrier
-from backups.clone.client import GOODBYE_SECONDS, Client, DonorFacts
+from backups.clone.client import Client, DonorFacts
 from backups.clone.endpoint import Connect
 from backups.clone.errors import CloneStopped
 from backups.clone.files import FileTable, redo_path
 from backups.clone.records import CloneRecord
 from backups.clone.spool import Spool, SpoolLimits
 from backups.clone.transport import READ_TIMEOUT_SECONDS, Channel
-from backups.clone.workers import Workers
+from backups.clone.workers import GOODBYE_SECONDS, Workers
 
 MAX_WORKERS = 15
 
@@ -46,10 +46,12 @@ class CloneStream:
         main, second = channels[:2]
         self._client = Client(main, second, spool, barrier, goodbye_seconds=goodbye_seconds)
         self._workers = Workers(channels[2:], spool, barrier, self._client.fail)
-        self._thread = threading.Thread(
-            target=self._client.run, args=(self._workers,), name="clone-main", daemon=True
-        )
-        self.donor: DonorFacts
+        self._thread: threading.Thread | None = None
+
+    @property
+    def donor(self) -> DonorFacts:
+        """What the donor says about itself. Waits until it has, which may take minutes."""
+        return self._client.facts()
 
     @property
     def attached_workers(self) -> int:
@@ -63,7 +65,7 @@ class CloneStream:
 
     def records(self) -> Iterator[CloneRecord]:
         """Yield the clone, once; raise CloneError as soon as it cannot become whole."""
-        files = FileTable(redo_path(self.donor.server_version))
+        files = FileTable(redo_path(self._channels[0].server_version))
         while (delivery := self._spool.take()) is not None:
             yield from files.take(delivery)
 
@@ -72,23 +74,27 @@ class CloneStream:
         self._client.fail(CloneStopped("the clone was stopped"))
 
     def start(self, *, ddl_timeout_seconds: int, block_ddl: bool) -> None:
-        """Begin the clone and have the donor send it."""
+        """Begin the clone; from here on it comes by itself."""
         for channel in self._channels:
             channel.begin()
-        self.donor = self._client.initialise(
-            ddl_timeout_seconds=ddl_timeout_seconds, block_ddl=block_ddl
+        self._thread = threading.Thread(
+            target=self._client.run,
+            args=(self._workers,),
+            kwargs={"ddl_timeout_seconds": ddl_timeout_seconds, "block_ddl": block_ddl},
+            name="clone-main",
+            daemon=True,
         )
         self._thread.start()
 
     def close(self) -> None:
         """End whatever still goes on: tell the donor, then cut what does not end by itself."""
-        if self._thread.is_alive():
+        if self._thread is not None and self._thread.is_alive():
             self.stop()
             # The donor answers in milliseconds, unless the network between us is gone.
             self._thread.join(self._goodbye_seconds)
         for channel in self._channels:
             channel.sever()
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join()
         self._workers.join()
         for channel in self._channels:

@@ -11,6 +11,7 @@ import contextlib
 import re
 import socket
 import struct
+import time
 from io import BufferedReader
 from typing import cast
 
@@ -22,9 +23,10 @@ from backups.clone.envelope import (
     Complete,
     Described,
     Failure,
+    Response,
     parse_answer,
 )
-from backups.clone.errors import ConnectionLost, DonorError, ProtocolError
+from backups.clone.errors import CloneError, ConnectionLost, DonorError, ProtocolError
 
 COM_CLONE = 32
 LONGEST_PACKET = (1 << 24) - 1
@@ -35,6 +37,8 @@ READ_TIMEOUT_SECONDS = 35 * 60.0
 # A host that is gone is found out by the kernel long before: 60 + 8 * 15 seconds.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8}
 _ERROR_PACKET = 0xFF
+# Nothing follows these until the next command.
+_LAST = {Response.COMPLETE, Response.ERROR, _ERROR_PACKET}
 
 
 class Channel:
@@ -54,6 +58,8 @@ class Channel:
         # The library has no public name for these; everything else is done without it.
         self._socket = cast(socket.socket, vars(connection)["_sock"])
         self._file = cast(BufferedReader, vars(connection)["_rfile"])
+        # Whether a command of ours is still unanswered.
+        self.is_busy = False
         self.set_timeout(read_timeout_seconds)
         self._watch_peer()
 
@@ -71,6 +77,7 @@ class Channel:
 
     def send(self, command: Command, body: bytes = b"") -> None:
         """Send a command."""
+        self.is_busy = True
         self._write(bytes((command,)) + body)
 
     def receive(self, *, first_sequence: int = 0) -> memoryview:
@@ -92,6 +99,7 @@ class Channel:
         return self.parse(self.receive())
 
     def parse(self, message: memoryview) -> Answer:
+        self.is_busy = message[0] not in _LAST
         if message[0] == _ERROR_PACKET:
             # A server that is shut down answers outside the clone protocol.
             raise _refusal(message, self.name)
@@ -105,6 +113,22 @@ class Channel:
         while not isinstance(answer := self.answer(), Complete):
             if isinstance(answer, Described):
                 raise ProtocolError("the donor sent a descriptor nobody asked for")
+
+    def discard(self, seconds: float) -> None:
+        """Read on until the last command is answered, whatever it is, but not for long."""
+        deadline = time.monotonic() + seconds
+        while self.is_busy and (left := deadline - time.monotonic()) > 0:
+            self.set_timeout(left)
+            self.is_busy = self.receive()[0] not in _LAST
+
+    def leave(self, seconds: float) -> None:
+        """Say good-bye where somebody still listens."""
+        with contextlib.suppress(CloneError):
+            self.discard(seconds)
+            if not self.is_busy:
+                self.set_timeout(seconds)
+                self.send(Command.EXIT)
+                self.expect_complete()
 
     def close(self) -> None:
         """End the connection, politely where it still listens."""

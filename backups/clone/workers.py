@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Sequence
 
@@ -16,9 +15,12 @@ from backups.clone.descriptors import (
     StateFlag,
 )
 from backups.clone.envelope import Command
-from backups.clone.errors import CloneError, DonorError, ProtocolError
+from backups.clone.errors import DonorError, ProtocolError
 from backups.clone.spool import Lane, Spool
 from backups.clone.transport import Channel
+
+# How long the donor may take to answer a good-bye, or to notice that we give up.
+GOODBYE_SECONDS = 10.0
 
 
 class Workers:
@@ -72,9 +74,7 @@ class Workers:
             if self._barrier.join(number) and self._attach(number, channel, opening):
                 self._copy(number, channel)
                 self._barrier.leave(number)
-            with contextlib.suppress(CloneError):
-                channel.send(Command.EXIT)
-                channel.expect_complete()
+            channel.leave(GOODBYE_SECONDS)
         except Exception as exc:
             # Whatever it is: without this share the clone is not whole.
             self._on_failure(exc)
