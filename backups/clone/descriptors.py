@@ -38,6 +38,7 @@ class StateFlag(enum.IntEnum):
     END = 0
     START = 1
     ACK = 2  # from us: the end was understood; from the donor: it is still there, waiting
+    START_ACK = 3  # from the donor, to a worker: as above, before it can start
 
 
 class FileFlag(enum.IntFlag):
@@ -132,7 +133,7 @@ class StateDescriptor:
     @classmethod
     def parse_body(cls, body: memoryview) -> StateDescriptor:
         state, task, chunks, files, size, disk, flag = _fields(cls.BODY, body, "state")
-        _need(flag <= StateFlag.ACK, f"a state descriptor with the unknown flags {flag}")
+        _need(flag <= StateFlag.START_ACK, f"a state descriptor with the unknown flags {flag}")
         return cls(_state(state), task, chunks, files, size, disk, StateFlag(flag))
 
 

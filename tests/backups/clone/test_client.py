@@ -27,7 +27,7 @@ from backups.clone import (
     StateStarted,
     clone,
 )
-from backups.clone.descriptors import FileFlag, LocatorDescriptor
+from backups.clone.descriptors import FileFlag, LocatorDescriptor, StateFlag
 from backups.clone.envelope import Described, Locator, Locators
 from backups.clone.transport import LONGEST_PACKET
 from tests.backups.clone.donor import (
@@ -46,6 +46,7 @@ from tests.backups.clone.donor import (
     message,
     small_copy,
     start,
+    state,
 )
 
 WHOLE = [
@@ -324,7 +325,8 @@ def share(*steps: Step) -> list[Step]:
 def worker_blocks() -> list[Step]:
     steps: list[Step] = [*block(State.FILE_COPY, 0, 4, b"wwww"), end(State.FILE_COPY)]
     for which in (State.PAGE_COPY, State.REDO_COPY):
-        steps += [start(which), *block(which, 0, 8, which.name[:4].encode()), end(which)]
+        waiting = state(which, StateFlag.START_ACK)
+        steps += [waiting, start(which), *block(which, 0, 8, which.name[:4].encode()), end(which)]
     return share(*steps, start(State.DONE))
 
 
@@ -332,8 +334,8 @@ def test_workers_bring_their_share_within_its_state() -> None:
     with Donor(shares=[worker_blocks(), worker_blocks()]) as donor, cloning(donor, 2) as stream:
         found = [told(record) for record in stream.records()]
         assert stream.attached_workers == 2
-    for state, content in (("FILE", "0@4 wwww"), ("PAGE", "0@8 PAGE"), ("REDO", "0@8 REDO")):
-        inside = found[found.index(f"{state}_COPY started") : found.index(f"{state}_COPY ended")]
+    for name, content in (("FILE", "0@4 wwww"), ("PAGE", "0@8 PAGE"), ("REDO", "0@8 REDO")):
+        inside = found[found.index(f"{name}_COPY started") : found.index(f"{name}_COPY ended")]
         assert inside.count(content) == 2
     assert donor.exits == 4
     assert threads() == set()

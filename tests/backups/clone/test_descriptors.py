@@ -108,7 +108,7 @@ def header(body: bytes, *, version: int = 100, kind: int = 2) -> bytes:
         (header(bytes(13)), "another length"),
         (header(struct.pack(">IIIIQQH", 6, 0, 0, 0, 0, 0, 0), kind=3), "unknown state 6"),
         (header(struct.pack(">IIIIQQH", 0, 0, 0, 0, 0, 0, 0), kind=3), "unknown state 0"),
-        (header(struct.pack(">IIIIQQH", 1, 0, 0, 0, 0, 0, 3), kind=3), "unknown flags 3"),
+        (header(struct.pack(">IIIIQQH", 1, 0, 0, 0, 0, 0, 4), kind=3), "unknown flags 4"),
     ],
 )
 def test_it_says_what_it_does_not_know(content: bytes, reason: str) -> None:
