@@ -12,7 +12,6 @@ import re
 import socket
 import struct
 import time
-from io import BufferedReader
 from typing import cast
 
 from pymysql.connections import Connection
@@ -37,6 +36,8 @@ READ_TIMEOUT_SECONDS = 35 * 60.0
 # A host that is gone is found out by the kernel long before: 60 + 8 * 15 seconds.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8}
 _ERROR_PACKET = 0xFF
+# Several pages of the page copy; blocks of the file copy, larger, are read past it.
+_BUFFER_BYTES = 128 << 10
 # Nothing follows these until the next command.
 _LAST = {Response.COMPLETE, Response.ERROR, _ERROR_PACKET}
 
@@ -53,11 +54,12 @@ class Channel:
     ) -> None:
         """Take over a connection; ``name`` is what errors call it."""
         self.name = name
-        self.server_version = str(vars(connection)["server_version"])
-        self._connection = connection
         # The library has no public name for these; everything else is done without it.
+        self.server_version = str(vars(connection)["server_version"])
         self._socket = cast(socket.socket, vars(connection)["_sock"])
-        self._file = cast(BufferedReader, vars(connection)["_rfile"])
+        # The server is silent until it is asked, so that the library's own buffer is empty.
+        self._file = self._socket.makefile("rb", buffering=_BUFFER_BYTES)
+        self._connection = connection
         # Whether a command of ours is still unanswered.
         self.is_busy = False
         self.set_timeout(read_timeout_seconds)
@@ -133,6 +135,7 @@ class Channel:
     def close(self) -> None:
         """End the connection, politely where it still listens."""
         with contextlib.suppress(Exception):
+            self._file.close()
             self._connection.close()
 
     def sever(self) -> None:
@@ -150,7 +153,7 @@ class Channel:
 
     def _read(self, size: int) -> bytes:
         try:
-            received = self._file.read(size)
+            received: bytes = self._file.read(size)
         except TimeoutError:
             raise ConnectionLost(f"the donor fell silent on the {self.name} connection") from None
         except (OSError, ValueError) as exc:

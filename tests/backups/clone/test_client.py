@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
 from backups.clone import (
     Block,
-    CloneError,
-    CloneRecord,
     CloneStopped,
-    CloneStream,
     ConnectionLost,
     DonorError,
-    FileAnnounced,
     ProtocolError,
-    SpoolFull,
-    SpoolLimits,
     State,
-    StateEnded,
-    StateStarted,
     clone,
 )
-from backups.clone.descriptors import FileFlag, LocatorDescriptor, StateFlag
+from backups.clone.descriptors import FileFlag
 from backups.clone.envelope import Described, Locator, Locators
 from backups.clone.transport import LONGEST_PACKET
+from tests.backups.clone.cloning import (
+    COPY,
+    WHOLE,
+    broken,
+    cloning,
+    running_threads,
+    taken_from,
+    told,
+)
 from tests.backups.clone.donor import (
     COMPLETE,
     CUT,
@@ -39,83 +37,27 @@ from tests.backups.clone.donor import (
     Donor,
     Step,
     block,
-    described,
     end,
     failure,
     file,
     message,
     small_copy,
     start,
-    state,
 )
-
-WHOLE = [
-    "INIT ended",
-    "FILE_COPY started",
-    "ibdata1",
-    "shop/t.ibd",
-    "0@0 AAAA",
-    "1@0 BBBB",
-    "FILE_COPY ended",
-    "PAGE_COPY started",
-    "1@2 bb",
-    "PAGE_COPY ended",
-    "REDO_COPY started",
-    "#innodb_redo/#ib_redo0",
-    "0@0 redo",
-    "REDO_COPY ended",
-    "DONE started",
-]
-
-
-def told(record: CloneRecord) -> str:
-    match record:
-        case StateStarted(state):
-            return f"{state.name} started"
-        case StateEnded(state):
-            return f"{state.name} ended"
-        case FileAnnounced():
-            return record.path
-        case Block():
-            return f"{record.index}@{record.offset} {bytes(record.payload).decode()}"
-        case _:
-            return f"{record.index} deleted" if record.deleted else f"→ {record.renamed_to}"
-
-
-@contextmanager
-def cloning(donor: Donor, workers: int = 0, **options: float) -> Iterator[CloneStream]:
-    limits = SpoolLimits(patience_seconds=options.pop("patience_seconds", 5))
-    with clone(
-        donor.endpoint.connect,
-        workers=workers,
-        limits=limits,
-        read_timeout_seconds=options.pop("read_timeout_seconds", 10),
-        goodbye_seconds=3,
-    ) as stream:
-        yield stream
-
-
-def taken(donor: Donor, workers: int = 0, **options: float) -> list[str]:
-    with cloning(donor, workers, **options) as stream:
-        return [told(record) for record in stream.records()]
-
-
-def threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("clone-")}
 
 
 def test_a_clone_comes_whole_and_in_order() -> None:
     with Donor() as donor:
-        assert taken(donor) == WHOLE
+        assert taken_from(donor) == WHOLE
     assert [ack.error for ack in donor.acks] == [0, 0, 0, 0]
     assert {ack.locator for ack in donor.acks} == {LOCATOR}
     assert donor.exits == 2
-    assert threads() == set()
+    assert running_threads() == set()
 
 
 def test_an_ack_is_the_state_with_its_flag_raised() -> None:
     with Donor() as donor:
-        taken(donor)
+        taken_from(donor)
     init = end(State.INIT)[3:]
     assert donor.acks[0].descriptor == init[:-2] + b"\x00\x02"
 
@@ -137,7 +79,7 @@ def test_the_lock_is_left_out_where_the_donor_can_do_without(
     version: str, ddl_allowed: bool
 ) -> None:
     with Donor(server_version=version) as donor:
-        taken(donor)
+        taken_from(donor)
     assert [opening.ddl_allowed for opening in donor.openings] == [ddl_allowed]
     assert donor.openings[0].ddl_timeout_seconds == 300
 
@@ -148,35 +90,28 @@ def test_the_lock_is_taken_when_asked_for() -> None:
     assert not donor.openings[0].ddl_allowed
 
 
-COPY = small_copy()
-
-
 @pytest.mark.parametrize("steps", range(len(COPY)))
 def test_a_cut_connection_is_noticed_wherever_it_happens(steps: int) -> None:
     with Donor(copy=[*COPY[:steps], CUT]) as donor, pytest.raises(ConnectionLost):
-        taken(donor)
-    assert threads() == set()
+        taken_from(donor)
+    assert running_threads() == set()
 
 
 @pytest.mark.parametrize("steps", range(len(INTRODUCTION)))
 def test_a_connection_cut_in_the_introduction_is_noticed(steps: int) -> None:
     with Donor(introduction=[*INTRODUCTION[:steps], CUT]) as donor, pytest.raises(ConnectionLost):
-        taken(donor)
+        taken_from(donor)
 
 
 @pytest.mark.parametrize("steps", range(len(COPY)))
 def test_the_donors_own_error_is_passed_on(steps: int) -> None:
     with Donor(copy=[*COPY[:steps], failure(3872, "no TLS")]) as donor:
         with pytest.raises(DonorError, match="error 3872: no TLS") as caught:
-            taken(donor)
+            taken_from(donor)
         assert "TLS" in caught.value.hint
     # The donor knows: nobody has to tell it.
     assert not donor.given_up.is_set() or donor.exits == 2
     assert donor.exits == 2
-
-
-def broken(position: int, *steps: Step) -> list[Step]:
-    return [*COPY[:position], *steps, *COPY[position:]]
 
 
 UNKNOWN_TYPE = bytes.fromhex("00000064 0000000c 00000009")
@@ -206,8 +141,8 @@ OUT_OF_TURN: list[tuple[str, list[Step], str]] = [
 )
 def test_what_is_out_of_turn_is_refused(copy: Sequence[Step], reason: str) -> None:
     with Donor(copy=copy) as donor, pytest.raises(ProtocolError, match=reason):
-        taken(donor)
-    assert threads() == set()
+        taken_from(donor)
+    assert running_threads() == set()
 
 
 @pytest.mark.parametrize(
@@ -225,7 +160,7 @@ def test_what_is_out_of_turn_is_refused(copy: Sequence[Step], reason: str) -> No
 )
 def test_a_strange_introduction_is_refused(introduction: Sequence[Step], reason: str) -> None:
     with Donor(introduction=introduction) as donor, pytest.raises(ProtocolError, match=reason):
-        taken(donor)
+        taken_from(donor)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +168,7 @@ def test_a_strange_introduction_is_refused(introduction: Sequence[Step], reason:
 )
 def test_a_donor_that_refuses_says_what_to_do(code: int, hint: str) -> None:
     with Donor(refuse_clone=(code, "no")) as donor, pytest.raises(DonorError) as caught:
-        taken(donor)
+        taken_from(donor)
     assert caught.value.code == code
     assert hint in caught.value.hint
 
@@ -250,7 +185,7 @@ def test_a_silent_donor_is_given_up() -> None:
     never = threading.Event()
     with Donor(copy=[*COPY[:8], AwaitEvent(never)]) as donor:
         with pytest.raises(ConnectionLost, match="fell silent"):
-            taken(donor, read_timeout_seconds=0.2)
+            taken_from(donor, read_timeout_seconds=0.2)
         # It is told even so: the second connection still works.
         assert donor.given_up.wait(5)
 
@@ -268,7 +203,7 @@ def test_stop_ends_a_wait_for_the_donor_and_tells_it() -> None:
         assert donor.given_up.wait(5)
     assert [ack.error for ack in donor.acks] == [0, 1317]
     assert donor.exits == 2
-    assert threads() == set()
+    assert running_threads() == set()
 
 
 def test_stop_ends_a_wait_for_the_introduction() -> None:
@@ -292,7 +227,7 @@ def test_a_client_error_tells_the_donor() -> None:
     copy = broken(6, message(2, b"\x0c\x00" + UNKNOWN_TYPE), AwaitEvent(threading.Event()))
     with Donor(copy=copy) as donor:
         with pytest.raises(ProtocolError):
-            taken(donor)
+            taken_from(donor)
         assert donor.given_up.is_set()
     assert donor.exits == 2
 
@@ -313,110 +248,11 @@ def test_what_ddl_did_is_told_between_the_states() -> None:
         file(State.PAGE_COPY, 0, b"", flags=FileFlag.DELETED),
     ]
     with Donor(copy=small_copy(*ddl)) as donor:
-        found = taken(donor)
+        found = taken_from(donor)
     between = found[found.index("FILE_COPY ended") + 1 : found.index("PAGE_COPY started")]
     assert between == ["0 deleted", "→ shop/renamed.ibd", "shop/t.ibd"]
 
 
-def share(*steps: Step) -> list[Step]:
-    return [*steps, COMPLETE]
-
-
-def worker_blocks() -> list[Step]:
-    steps: list[Step] = [*block(State.FILE_COPY, 0, 4, b"wwww"), end(State.FILE_COPY)]
-    for which in (State.PAGE_COPY, State.REDO_COPY):
-        waiting = state(which, StateFlag.START_ACK)
-        steps += [waiting, start(which), *block(which, 0, 8, which.name[:4].encode()), end(which)]
-    return share(*steps, start(State.DONE))
-
-
-def test_workers_bring_their_share_within_its_state() -> None:
-    with Donor(shares=[worker_blocks(), worker_blocks()]) as donor, cloning(donor, 2) as stream:
-        found = [told(record) for record in stream.records()]
-        assert stream.attached_workers == 2
-    for name, content in (("FILE", "0@4 wwww"), ("PAGE", "0@8 PAGE"), ("REDO", "0@8 REDO")):
-        inside = found[found.index(f"{name}_COPY started") : found.index(f"{name}_COPY ended")]
-        assert inside.count(content) == 2
-    assert donor.exits == 4
-    assert threads() == set()
-
-
-def test_a_state_is_not_acknowledged_before_a_slow_worker_has_ended_it() -> None:
-    slow = threading.Event()
-    late = share(AwaitEvent(slow), *block(State.FILE_COPY, 0, 4, b"late"), end(State.FILE_COPY))
-    with Donor(shares=[late]) as donor, cloning(donor, 1) as stream:
-        records = stream.records()
-        while told(next(records)) != "1@0 BBBB":
-            pass
-        assert len(donor.acks) == 1
-        slow.set()
-        assert told(next(records)) == "0@4 late"
-        assert told(next(records)) == "FILE_COPY ended"
-        assert told([*records][-1]) == "DONE started"
-
-
-@pytest.mark.parametrize(
-    ("steps", "error"),
-    [
-        ([CUT], ConnectionLost),
-        ([*block(State.FILE_COPY, 0, 4, b"wwww"), CUT], ConnectionLost),
-        ([end(State.FILE_COPY), *block(State.FILE_COPY, 0, 4, b"x")], ProtocolError),
-        ([failure(1105, "worker broke")], DonorError),
-        ([described(LocatorDescriptor(1, 1, 1, 1, 1)), message(7, b"?")], ProtocolError),
-    ],
-)
-def test_a_clone_without_a_workers_share_is_not_whole(
-    steps: list[Step], error: type[CloneError]
-) -> None:
-    with Donor(shares=[steps]) as donor, pytest.raises(error):
-        taken(donor, 1)
-    assert threads() == set()
-
-
-def test_a_worker_the_donor_does_not_want_is_left_out() -> None:
-    with Donor(refuse_attach=(3634, "enough")) as donor, cloning(donor, 2) as stream:
-        assert [told(record) for record in stream.records()] == WHOLE
-        assert stream.attached_workers == 0
-
-
-def many_blocks(count: int, size: int) -> list[Step]:
-    steps: list[Step] = []
-    for number in range(count):
-        steps += block(State.FILE_COPY, 0, number * size, bytes((number % 256,)) * size)
-    return broken(6, *steps)
-
-
-def test_a_stalled_consumer_is_waited_for_out_of_a_sealed_file(tmp_path: Path) -> None:
-    limits = SpoolLimits(memory_bytes=2 << 20, patience_seconds=0.02, burst_bytes=1 << 20)
-    with (
-        Donor(copy=many_blocks(60, 500_000)) as donor,
-        clone(donor.endpoint.connect, limits=limits, spool_folder=tmp_path) as stream,
-    ):
-        records = stream.records()
-        next(records)
-        deadline = time.monotonic() + 20
-        while stream.spilled_bytes < 10_000_000 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        blocks = [r for r in records if isinstance(r, Block) and len(r.payload) == 500_000]
-        assert [b.offset // 500_000 for b in blocks] == list(range(60))
-        assert all(b.payload == bytes((n % 256,)) * 500_000 for n, b in enumerate(blocks))
-        assert stream.spilled_bytes >= 10_000_000
-        assert list(tmp_path.iterdir()) == []
-
-
-def test_a_stall_longer_than_the_spool_fails_with_the_reason() -> None:
-    limits = SpoolLimits(memory_bytes=1 << 20, disk_bytes=2 << 20, patience_seconds=0.02)
-    with (
-        Donor(copy=many_blocks(60, 500_000)) as donor,
-        clone(donor.endpoint.connect, limits=limits) as stream,
-    ):
-        records = stream.records()
-        next(records)
-        assert donor.given_up.wait(20)
-        with pytest.raises(SpoolFull, match="spool of 2097152 bytes is full"):
-            list(records)
-
-
 def test_no_more_workers_than_a_donor_can_take() -> None:
     with Donor() as donor, pytest.raises(ValueError, match="16 worker connections"):
-        taken(donor, 16)
+        taken_from(donor, 16)
