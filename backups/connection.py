@@ -19,6 +19,7 @@ from backups.engines.base import Login
 from backups.exceptions import InstanceUnreachable
 from backups.grants import create_statements
 from backups.models import Instance
+from backups.tls import Tls, tls_options
 
 ACCESS_DENIED = {1045, 1698}
 # Error number to what failed and what to do about it.
@@ -47,6 +48,7 @@ def login_of(instance: Instance) -> Login:
         host=instance.host,
         port=instance.port,
         socket=instance.socket,
+        tls=Tls(instance.tls),
     )
 
 
@@ -69,6 +71,7 @@ def connect(
             autocommit=True,
             program_name="mooring",
             cursorclass=DictCursor,
+            **tls_options(login.tls),
         )
     except (pymysql.err.Error, OSError, RuntimeError) as exc:
         raise explain(exc, login) from None

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import enum
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
 
 from backups.clone.errors import CloneError
+from backups.tls import Tls, tls_options
+
+__all__ = ["Connect", "Endpoint", "Tls"]
 
 Connect = Callable[[], Connection]
-
-
-class Tls(enum.Enum):
-    """Whether a connection is encrypted."""
-
-    REQUIRED = "required"
-    PREFERRED = "preferred"  # where the server offers it
-    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +45,9 @@ class Endpoint:
                 write_timeout=self.connect_timeout_seconds,
                 charset="utf8mb4",
                 program_name="mooring",
-                **self._tls_options(),
+                **tls_options(self.tls, self.tls_ca),
             )
         except (pymysql.err.Error, OSError, RuntimeError) as exc:
             where = self.socket or f"{self.host}:{self.port}"
             said = exc.args[-1] if exc.args else type(exc).__name__
             raise CloneError(f"cannot connect to {where}: {said}") from None
-
-    def _tls_options(self) -> dict[str, Any]:
-        """Any: the client library's options are of many types."""
-        if self.tls_ca and self.tls is not Tls.OFF:
-            return {"ssl": ssl.create_default_context(cafile=self.tls_ca)}
-        if self.tls is Tls.REQUIRED:
-            # Encrypted, but the server need not prove who it is: it made its own certificate.
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            return {"ssl": context}
-        return {"ssl_disabled": True} if self.tls is Tls.OFF else {}

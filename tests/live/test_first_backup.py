@@ -18,7 +18,8 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from backups.engines.mariadb_backup import MariadbBackup, prepare_argv
+from backups.engines.mariadb_backup import prepare_argv
+from backups.engines.mariadb_backup.restored import server_options
 from backups.grants import NEEDED
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobLogLine, Repository
 from backups.private_server import PrivateServer, initialise
@@ -110,7 +111,7 @@ def taken() -> str:
 
 def assert_sound(folder: Path) -> None:
     """A server on the restored folder has every table whole, and every coin."""
-    options = MariadbBackup().server_options(folder)
+    options = server_options(folder)
     with PrivateServer(folder, ServerSettings(options=options)) as server, server.connect() as root:
         assert unsound_tables(root) == []
         assert sum_of(root) == TOTAL

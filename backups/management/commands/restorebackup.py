@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from backups.jobs import create_restore_job
-from backups.management.copy_command import CopyCommand
+from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.models import BackupCopy, Job
 
 
@@ -24,9 +24,15 @@ class Command(CopyCommand):
         parser.add_argument(
             "--owner", default="", help="user[:group] that gets the files, for example mysql."
         )
+        add_mysqld_option(parser)
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
         target = options["to"].absolute()
         return create_restore_job(
-            copy, target, raw=options["raw"], owner=options["owner"], wake=wake
+            copy,
+            target,
+            raw=options["raw"],
+            owner=options["owner"],
+            mysqld=chosen_mysqld(options),
+            wake=wake,
         )
