@@ -49,6 +49,7 @@ def login_of(instance: Instance) -> Login:
         port=instance.port,
         socket=instance.socket,
         tls=Tls(instance.tls),
+        engine=instance.engine,
     )
 
 
@@ -111,7 +112,7 @@ def _denied(exc: Exception, login: Login) -> InstanceUnreachable:
     # The server names the host it saw us come from: the account must exist for that one.
     seen = re.search(r"@'([^']*)'", _text(exc))
     host = seen[1] if seen else "localhost"
-    statements = " ".join(create_statements(login.user, host))
+    statements = " ".join(create_statements(login.user, host, login.engine))
     return InstanceUnreachable(
         f"{_where(login)}: access denied for user {login.user}@{host}",
         hint=f"Check user and password, or create the user: {statements}",

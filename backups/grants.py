@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from backups.compatibility import CLONE
+from backups.compatibility import CLONE, MARIADB_BACKUP
 
 # The name used today first, then whatever does as well: older names and wider privileges.
 NEEDED: Mapping[str, frozenset[str]] = {
@@ -73,12 +73,19 @@ def grant_statement(account: str, privileges: Iterable[str]) -> str:
     return f"GRANT {', '.join(privileges)} ON *.* TO {quoted_account(account)};"
 
 
-def create_statements(user: str, host: str) -> list[str]:
-    """Return the statements that make a backup user. The password is the reader's to fill in."""
+def create_statements(user: str, host: str, engine: str = MARIADB_BACKUP) -> list[str]:
+    """Return the statements that make a backup user. The password is the reader's to fill in.
+
+    Without an engine: what MariaDB needs and what MySQL needs, each said to be so.
+    """
     account = f"{user}@{host}"
+    create = f"CREATE USER {quoted_account(account)} IDENTIFIED BY '...';"
+    if engine:
+        return [create, grant_statement(account, needed_by(engine))]
     return [
-        f"CREATE USER {quoted_account(account)} IDENTIFIED BY '...';",
-        grant_statement(account, NEEDED),
+        create,
+        f"On MariaDB: {grant_statement(account, NEEDED)}",
+        f"On MySQL: {grant_statement(account, NEEDED_TO_CLONE)}",
     ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from backups.archive.records import Record
+from backups.compatibility import MARIADB_BACKUP
 from backups.private_server import PrivateServer
 from backups.runners.base import Runner
 from backups.tls import Tls
@@ -25,6 +26,8 @@ class Login:
     port: int = 3306
     socket: str = ""
     tls: Tls = Tls.PREFERRED
+    # What will copy the instance; blank while nobody knows whose server it is.
+    engine: str = MARIADB_BACKUP
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Command(MooringCommand):
         _refuse_contradictions(instance)
         instance.set_password(_read_password(options["password_file"]))
         refuse_invalid(instance)
+        instance.engine = options["engine"] or ""
         facts = None if options["no_check"] else _ask(instance)
         instance.engine = options["engine"] or _proposed_engine(facts)
         if facts is not None:
