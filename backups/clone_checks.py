@@ -16,6 +16,8 @@ from backups.units import format_bytes
 
 LEAST_PACKET_BYTES = 2 << 20
 INSTALL_PLUGIN = "INSTALL PLUGIN clone SONAME 'mysql_clone.so';"
+# A clone at work has these; after its client is gone the donor waits a while on one of them.
+LEAST_CONNECTIONS = 2
 # So many tables are named; the rest are counted.
 NAMED_TABLES = 5
 
@@ -80,6 +82,8 @@ def check_running_clones(facts: InstanceFacts, clone: CloneFacts) -> Check:
         return _not_seen(name, facts, "PROCESS")
     if not clone.running_clones:
         return Check(name, Verdict.OK, "none runs")
+    if clone.running_clones < LEAST_CONNECTIONS:
+        return Check(name, Verdict.OK, "one whose client is gone, which the next one replaces")
     return Check(
         name,
         Verdict.FAILED,

@@ -14,7 +14,7 @@ import google_crc32c
 
 # What FSP flags say with no page size in them.
 DEFAULT_PAGE_BYTES = 16384
-# Flags of the FSP header, by bit.
+# The flag of a general tablespace, which may hold many tables.
 SHARED = 1 << 11
 # An extent is this long, or 64 pages where pages are bigger.
 _EXTENT_BYTES = 1 << 20

@@ -99,6 +99,7 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
         (with_clone(max_allowed_packet=2 * MIB), "max_allowed_packet", Verdict.OK, "2.0 MiB", ""),
         (with_clone(max_allowed_packet=None), "max_allowed_packet", Verdict.UNKNOWN, "", ""),
         (with_clone(redo_enabled=False), "redo log", Verdict.FAILED, "switched off", "ENABLE"),
+        (with_clone(running_clones=1), "other clones", Verdict.OK, "client is gone", ""),
         (with_clone(running_clones=2), "other clones", Verdict.FAILED, "2 connections", "Wait"),
         (
             with_clone(running_clones=None),

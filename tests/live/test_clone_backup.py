@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,9 +16,11 @@ import pytest
 from pytest_django import Settings
 
 from backups.engines.clone.restored import read_donor, server_options
-from backups.models import Backup, Evidence, Instance, Repository
+from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.states import Operation
+from scripts.state_folder import prepare_folder
 from tests.backups.conftest import make_repository
+from tests.backups.running import stored_files
 from tests.commands import Ended, run_command
 from tests.live.mysql import PrivateMysql, program
 from tests.live.mysql_load import TOTAL, Load, prepare
@@ -24,6 +30,22 @@ pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "cl0ne-me-n0where"
+USER = (
+    "INSTALL PLUGIN clone SONAME 'mysql_clone.so'",
+    f"CREATE USER bk@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'",
+    "GRANT BACKUP_ADMIN ON *.* TO bk@'127.0.0.1'",
+    "GRANT PROCESS, REFERENCES ON *.* TO bk@'127.0.0.1'",
+)
+SCHEMA_ELSEWHERE = """CREATE DATABASE shop;
+CREATE TABLE shop.elsewhere (a INT) DATA DIRECTORY '{outside}';
+CREATE TABLESPACE general ADD DATAFILE '{outside}/general.ibd';
+CREATE TABLE shop.shared (a INT) TABLESPACE general;
+CREATE TABLE shop.squeezed (a INT) COMPRESSION='zlib';
+CREATE TABLE shop.`na``me'" ü` (a INT);
+INSERT INTO shop.elsewhere VALUES (7);
+INSERT INTO shop.shared VALUES (7);
+INSERT INTO shop.squeezed VALUES (7);
+INSERT INTO shop.`na``me'" ü` VALUES (7)"""
 # Slow enough that pages change while their files are copied.
 SLOW_BYTES_PER_S = 40 << 20
 
@@ -32,12 +54,7 @@ SLOW_BYTES_PER_S = 40 << 20
 def donor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMysql]:
     folder = tmp_path_factory.mktemp("donor") / "data"
     with PrivateMysql(folder, {"log-bin": "binlog", "sync-binlog": "0"}) as server:
-        server.execute(
-            "INSTALL PLUGIN clone SONAME 'mysql_clone.so'",
-            f"CREATE USER bk@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'",
-            "GRANT BACKUP_ADMIN ON *.* TO bk@'127.0.0.1'",
-            "GRANT PROCESS, REFERENCES ON *.* TO bk@'127.0.0.1'",
-        )
+        server.execute(*USER)
         prepare(server)
         yield server
 
@@ -109,6 +126,13 @@ def start_options(folder: Path) -> dict[str, str]:
     return server_options(read_donor(folder))
 
 
+def assert_sound(folder: Path) -> None:
+    """A server that was told nothing special has every coin."""
+    with PrivateMysql(folder, start_options(folder)) as restored:
+        assert restored.execute("SELECT SUM(amount) FROM bank.account") == [(TOTAL,)]
+        assert restored.log_errors() == []
+
+
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_busy_mysql_is_backed_up_restored_and_proven(
     donor: PrivateMysql, instance: Instance, tmp_path: Path, settings: Settings, threads: int
@@ -161,3 +185,176 @@ def test_a_busy_mysql_is_backed_up_restored_and_proven(
         assert log_rows(restored) == logged
         assert executed(restored) == backup.gtid_executed
         assert restored.log_errors() == []
+
+
+def test_the_catalog_and_the_bytes_survive_the_loss_of_the_database(
+    donor: PrivateMysql, instance: Instance, main: Repository, tmp_path: Path, settings: Settings
+) -> None:
+    settings.THROTTLE_BYTES_PER_S = 0
+    label = taken()
+    for model in (Evidence, Job, BackupCopy, Backup, Instance):
+        model.objects.all().delete()
+    assert run_command("rebuildcatalog", "main", "--json").json()["added"] == [label]
+    assert (Instance.objects.get().engine, Backup.objects.get().engine) == ("clone", "clone")
+    first = tmp_path / "restored"
+    ended = run_command("restorebackup", label, "--to", str(first), "--foreground", "--json")
+    assert ended.exit_code == 0, ended.stdout
+    assert "SOURCE_AUTO_POSITION=1" in ended.json()["replication_statement"]
+    assert_sound(first)
+
+    second = tmp_path / "by-hand"
+    script = [sys.executable, str(ROOT / "scripts" / "extract_backup.py"), main.path]
+    key = ["--key-file", str(settings.BACKUP_KEY_FILE), "--to", str(second)]
+    done = subprocess.run([*script, *key], capture_output=True, text=True, check=False, env={})
+    assert done.returncode == 0, done.stderr
+    check_pages(second)
+    # No preparation: the server's first start recovers the copy.
+    assert_sound(second)
+
+
+def test_a_restored_server_follows_the_one_it_was_copied_from(
+    donor: PrivateMysql, instance: Instance, tmp_path: Path, settings: Settings
+) -> None:
+    settings.THROTTLE_BYTES_PER_S = 0
+    donor.execute(
+        "CREATE USER IF NOT EXISTS repl@'127.0.0.1' IDENTIFIED BY 'secret'",
+        "GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'",
+    )
+    with Load(donor, ddl=False):
+        label = taken()
+    target = tmp_path / "restored"
+    ended = run_command("restorebackup", label, "--to", str(target), "--foreground", "--json")
+    statement = str(ended.json()["replication_statement"])
+    filled = statement.replace("USER='...'", "USER='repl'").replace("D='...'", "D='secret'")
+    with PrivateMysql(target, start_options(target)) as replica:
+        replica.execute(filled, "START REPLICA")
+        gtids = executed(donor)
+        caught_up = replica.execute(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', 60)")
+        assert caught_up == [(0,)], replica.log_errors()
+        assert log_rows(replica) == log_rows(donor)
+        assert replica.execute("SELECT SUM(amount) FROM bank.account") == [(TOTAL,)]
+        replica.execute("STOP REPLICA")
+
+
+def test_tables_outside_the_data_directory_come_below_it(
+    tmp_path: Path, main: Repository, settings: Settings
+) -> None:
+    outside = tmp_path / "out side"
+    outside.mkdir()
+    settings.THROTTLE_BYTES_PER_S = 0
+    with PrivateMysql(tmp_path / "data", {"innodb-directories": str(outside)}) as server:
+        server.execute(*USER, *SCHEMA_ELSEWHERE.format(outside=outside).split(";"))
+        add_instance(server)
+        label = taken()
+    backup = Backup.objects.get()
+    placed = {there: here for here, there in json.loads(backup.facts["external_files"]).items()}
+    assert placed.keys() == {f"{outside}/general.ibd", f"{outside}/shop/elsewhere.ibd"}
+    for path in outside.rglob("*.ibd"):
+        path.unlink()
+    target = tmp_path / "restored"
+    ended = run_command("restorebackup", label, "--to", str(target), "--foreground", "--json")
+    assert ended.exit_code == 0, ended.stdout
+    assert list(outside.rglob("*.ibd")) == []
+    with PrivateMysql(target, start_options(target)) as restored:
+        for table in ("elsewhere", "shared", "squeezed", "na``me'\" ü"):
+            assert restored.execute(f"SELECT * FROM shop.`{table}`") == [(7,)]
+            (checked,) = restored.execute(f"CHECK TABLE shop.`{table}`")
+            assert checked[2:] == ("status", "OK")
+        assert restored.log_errors() == []
+
+
+def test_a_missing_privilege_is_refused_with_the_grant(
+    donor: PrivateMysql, instance: Instance, main: Repository
+) -> None:
+    donor.execute("REVOKE BACKUP_ADMIN ON *.* FROM bk@'127.0.0.1'")
+    try:
+        ended = take()
+    finally:
+        donor.execute("GRANT BACKUP_ADMIN ON *.* TO bk@'127.0.0.1'")
+    assert ended.exit_code == 3
+    assert ended.json()["error"].startswith(
+        "preflight refused: privileges: missing BACKUP_ADMIN (takes a clone)"
+    )
+    assert "GRANT BACKUP_ADMIN ON *.* TO `bk`@`127.0.0.1`;" in ended.json()["hint"]
+    assert stored_files(main) == ["mooring.json"]
+
+
+def test_an_absent_plugin_is_refused_with_the_statement(
+    donor: PrivateMysql, instance: Instance, main: Repository
+) -> None:
+    donor.execute("UNINSTALL PLUGIN clone")
+    try:
+        ended = take()
+    finally:
+        donor.execute("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
+    assert ended.exit_code == 3
+    assert ended.json()["error"] == "preflight refused: clone plugin: it is not installed"
+    assert "INSTALL PLUGIN clone SONAME 'mysql_clone.so';" in ended.json()["hint"]
+
+
+def test_what_is_not_in_the_backup_is_named(donor: PrivateMysql, instance: Instance) -> None:
+    donor.execute("CREATE TABLE bank.old (a INT) ENGINE=MyISAM", "INSERT INTO bank.old VALUES (1)")
+    try:
+        ended = run_command("doctor", "bank-1", "--json")
+    finally:
+        donor.execute("DROP TABLE bank.old")
+    assert ended.exit_code == 0, ended.stdout
+    checks = {check["name"]: check for check in ended.json()["checks"]}
+    assert checks["other engines"]["verdict"] == "warning"
+    assert "bank.old (MyISAM, " in checks["other engines"]["found"]
+    assert "tool" not in checks
+    assert ended.json()["raw_bytes"] > 50 << 20
+
+
+def test_a_killed_worker_keeps_nobody_from_the_next_backup(
+    donor: PrivateMysql, instance: Instance, tmp_path: Path, settings: Settings
+) -> None:
+    home = tmp_path / "home"
+    prepare_folder(home)
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "monitor.settings",
+        "MOORING_HOME": str(home),
+        "MOORING_THROTTLE_BYTES_PER_S": "9000000",
+    }
+    for name in ("MOORING_SECRET_KEY", "MOORING_DJANGO_KEY", "DATABASE_URL"):
+        environment.pop(name, None)
+
+    def manage(*words: str) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "manage.py", *words]
+        return subprocess.Popen(
+            argv, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
+
+    account = ["--port", str(donor.port), "--user", "bk", "--password-file", "-"]
+    for words, said in (
+        (["migrate"], ""),
+        (["createbackupkey"], ""),
+        (["addrepository", "own", "--path", str(tmp_path / "own")], ""),
+        (["addinstance", "bank-1", *account], PASSWORD),
+    ):
+        command = manage(*words)
+        command.communicate(said.encode())
+        assert command.returncode == 0, words
+    worker = manage("takebackup", "bank-1", "--foreground")
+    wait_for(lambda: any(path.stat().st_size for path in tmp_path.rglob("*.part")))
+    assert clones(donor) > 0
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    # The donor waits for the one that is gone, and gives it up for the next that asks.
+    wait_for(lambda: clones(donor) <= 1)
+    settings.THROTTLE_BYTES_PER_S = 0
+    assert take().exit_code == 0
+    wait_for(lambda: clones(donor) == 0)
+
+
+def clones(server: PrivateMysql) -> int:
+    sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND = 'clone'"
+    return int(server.execute(sql)[0][0])
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it did not come to be"
+        time.sleep(0.05)

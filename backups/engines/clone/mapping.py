@@ -30,10 +30,10 @@ from backups.clone import (
 )
 from backups.compatibility import Version
 from backups.exceptions import EngineError
-from backups.innodb.pages import build_first_page, page_size_of
+from backups.innodb.pages import SHARED, build_first_page, page_size_of
 from backups.innodb.redo import HEADER_BYTES, checkpoint_lsn
 
-# Below it stands what had an absolute path. No schema's folder can have this name: a dash in
+# Below it stands what had an absolute path. No folder of a schema can have this name: a dash in
 # the name of a schema is spelled @002d.
 EXTERNAL = "mooring-external"
 # Of an undo tablespace made while the copy ran; of any other, in pages.
@@ -104,10 +104,13 @@ class ArchiveMapping:
 
     def _open(self, announced: FileAnnounced) -> Iterator[Record]:
         self._refuse_bare_keys(announced)
-        path = self._place(announced.path)
         # A file made on the way has its own first length; what came of it comes as pages.
         size = 0 if announced.created_by_ddl else announced.size
-        file = _File(self._take_number(), path, size, announced.fsp_flags, announced.space_id)
+        number = self._take_number()
+        path = self._place(announced.path, number, announced.fsp_flags)
+        file = _File(number, path, size, announced.fsp_flags, announced.space_id)
+        if announced.flags & (FileFlag.AES | FileFlag.KEY):
+            self.figures.encrypted_files.add(path)
         self._files[announced.file] = file
         if announced.file.is_redo:
             self.figures.redo_files += 1
@@ -138,7 +141,7 @@ class ArchiveMapping:
         file.fsp_flags = change.fsp_flags or file.fsp_flags
         if change.renamed_to:
             self._forget(file.path)
-            file.path = self._place(change.renamed_to)
+            file.path = self._place(change.renamed_to, file.number, file.fsp_flags)
             yield FileRenamed(file.number, file.path)
         if change.flags & (FileFlag.AES | FileFlag.KEY):
             self.figures.encrypted_files.add(file.path)
@@ -175,11 +178,15 @@ class ArchiveMapping:
             yield FileOpened(number, redo[0].path[:-1] + "1")
             yield FileClosed(number, redo[0].size)
 
-    def _place(self, path: str) -> str:
-        """Return where in the backup a file belongs."""
+    def _place(self, path: str, number: int, fsp_flags: int) -> str:
+        """Return where in the backup a file belongs; a server finds it there by itself."""
         if not path.startswith("/"):
             return path
-        placed = EXTERNAL + path
+        if fsp_flags & SHARED:
+            # A general tablespace is not looked for in any folder below the data directory.
+            placed = f"{EXTERNAL}-{number}-{path.rpartition('/')[2]}"
+        else:
+            placed = EXTERNAL + path
         self.figures.external_files[placed] = path
         return placed
 
@@ -189,16 +196,12 @@ class ArchiveMapping:
 
     def _refuse_bare_keys(self, file: FileAnnounced | FileChanged) -> None:
         """An encrypted file comes with its key in the clear: that may rest only sealed."""
-        if not file.flags & (FileFlag.AES | FileFlag.KEY):
-            return
-        if not self._sealed:
+        if file.flags & (FileFlag.AES | FileFlag.KEY) and not self._sealed:
             raise EngineError(
                 "the server encrypts its files, and a clone brings their keys in the clear: "
                 "they must not be stored in a repository that is not encrypted",
                 hint="Back this instance up into an encrypted repository.",
             )
-        if isinstance(file, FileAnnounced):
-            self.figures.encrypted_files.add(self._place(file.path))
 
     def _take_number(self) -> int:
         number = self._next_number

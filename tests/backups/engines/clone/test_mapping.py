@@ -28,7 +28,7 @@ from backups.clone import (
 from backups.compatibility import Version
 from backups.engines.clone.mapping import ArchiveMapping
 from backups.exceptions import EngineError
-from backups.innodb.pages import is_whole
+from backups.innodb.pages import SHARED, is_whole
 
 PAGE = 16384
 MIB = 1 << 20
@@ -191,15 +191,19 @@ def test_renamed_and_deleted_files() -> None:
 
 def test_what_lies_elsewhere_is_put_below_the_data_directory() -> None:
     made, mapping = mapped(
-        [file(0, "/fast/shop/a.ibd"), file(1, "/b.ibd"), change(0, "/fast/shop/c.ibd")]
+        [
+            file(0, "/fast/shop/a.ibd"),
+            file(1, "/fast/b.ibd", fsp_flags=FLAGS | SHARED),
+            change(0, "/fast/shop/c.ibd"),
+        ]
     )
     assert made == [
         FileOpened(1, "mooring-external/fast/shop/a.ibd"),
-        FileOpened(2, "mooring-external/b.ibd"),
+        FileOpened(2, "mooring-external-2-b.ibd"),
         FileRenamed(1, "mooring-external/fast/shop/c.ibd"),
     ]
     assert mapping.figures.external_files == {
-        "mooring-external/b.ibd": "/b.ibd",
+        "mooring-external-2-b.ibd": "/fast/b.ibd",
         "mooring-external/fast/shop/c.ibd": "/fast/shop/c.ibd",
     }
 
