@@ -71,10 +71,14 @@ class PrivateMysql:
         self.stop()
         shutil.rmtree(self._run_folder, ignore_errors=True)
 
-    def start(self) -> None:
+    def initialise(self) -> None:
+        """Make the folder a new server's, where it is empty."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not any(self.folder.iterdir()):
             subprocess.run([*self._argv(), "--initialize-insecure"], check=True)
+
+    def start(self) -> None:
+        self.initialise()
         with self.log_file.open("ab") as log:
             self._server = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *self._argv()],

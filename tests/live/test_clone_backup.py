@@ -16,6 +16,7 @@ import pytest
 from pytest_django import Settings
 
 from backups.engines.clone.restored import read_donor, server_options
+from backups.innodb.pages import is_whole, page_size_of
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.states import Operation
 from scripts.state_folder import prepare_folder
@@ -119,7 +120,16 @@ def check_pages(folder: Path) -> int:
         argv = [program("innochecksum"), str(path)]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{path}: {done.stderr}"
+        assert torn_pages(path) == [], path
     return len(paths)
+
+
+def torn_pages(path: Path) -> list[int]:
+    """Return the pages our own reader calls damaged."""
+    content = path.read_bytes()
+    size = page_size_of(int.from_bytes(content[54:58], "big"))
+    pages = [content[at : at + size.physical] for at in range(0, len(content), size.physical)]
+    return [n for n, page in enumerate(pages) if not is_whole(page, compressed=size.compressed)]
 
 
 def start_options(folder: Path) -> dict[str, str]:
@@ -261,6 +271,42 @@ def test_tables_outside_the_data_directory_come_below_it(
             (checked,) = restored.execute(f"CHECK TABLE shop.`{table}`")
             assert checked[2:] == ("status", "OK")
         assert restored.log_errors() == []
+
+
+def test_keys_of_encrypted_tables_are_kept_sealed_or_not_at_all(
+    tmp_path: Path, main: Repository, settings: Settings
+) -> None:
+    settings.THROTTLE_BYTES_PER_S = 0
+    make_repository("bare", tmp_path / "bare", encrypted=False)
+    with PrivateMysql(keyring_folder(tmp_path / "data", tmp_path / "keyring")) as server:
+        server.execute(*USER, "CREATE DATABASE safe")
+        server.execute("CREATE TABLE safe.secret (a INT) ENCRYPTION='Y'")
+        instance = add_instance(server)
+        into = ["takebackup", "bank-1", "--foreground", "--json", "--repository"]
+        bare = run_command(*into, "bare")
+        assert bare.exit_code == 3
+        assert "1 tablespaces are encrypted by the server" in bare.json()["error"]
+        assert "bare is not encrypted" in bare.json()["error"]
+        Instance.objects.filter(pk=instance.pk).update(tls="off")
+        assert "the connection has no TLS" in run_command(*into, "main").json()["error"]
+        Instance.objects.filter(pk=instance.pk).update(tls="required")
+        sealed = run_command(*into, "main")
+        assert sealed.exit_code == 0, sealed.stdout
+    label = sealed.json()["label"]
+    words = [label, "--to", str(tmp_path / "restored"), "--foreground", "--json"]
+    ended = run_command("restorebackup", *words)
+    assert ended.exit_code == 3
+    assert "1 files of this backup are encrypted by the server" in ended.json()["error"]
+    assert not (tmp_path / "restored").exists()
+
+
+def keyring_folder(folder: Path, keyring: Path) -> Path:
+    """Make a data folder whose server keeps its keys in a file beside it."""
+    PrivateMysql(folder).initialise()
+    (folder / "mysqld.my").write_text('{"components": "file://component_keyring_file"}')
+    keys = json.dumps({"path": str(keyring), "read_only": False})
+    (folder / "component_keyring_file.cnf").write_text(keys)
+    return folder
 
 
 def test_a_missing_privilege_is_refused_with_the_grant(
