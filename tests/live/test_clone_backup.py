@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,38 +14,30 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.engines.clone.restored import read_donor, server_options
-from backups.innodb.pages import is_whole, page_size_of
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.states import Operation
 from scripts.state_folder import prepare_folder
-from tests.backups.conftest import make_repository
 from tests.backups.running import stored_files
-from tests.commands import Ended, run_command
-from tests.live.mysql import PrivateMysql, program
+from tests.commands import run_command
+from tests.live.clone_jobs import (
+    PASSWORD,
+    USER,
+    add_instance,
+    check_pages,
+    count,
+    executed,
+    log_rows,
+    make_main,
+    start_options,
+    take,
+    taken,
+)
+from tests.live.mysql import PrivateMysql
 from tests.live.mysql_load import TOTAL, Load, prepare
-from tests.settings import TEST_HOME
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "cl0ne-me-n0where"
-USER = (
-    "INSTALL PLUGIN clone SONAME 'mysql_clone.so'",
-    f"CREATE USER bk@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'",
-    "GRANT BACKUP_ADMIN ON *.* TO bk@'127.0.0.1'",
-    "GRANT PROCESS, REFERENCES ON *.* TO bk@'127.0.0.1'",
-)
-SCHEMA_ELSEWHERE = """CREATE DATABASE shop;
-CREATE TABLE shop.elsewhere (a INT) DATA DIRECTORY '{outside}';
-CREATE TABLESPACE general ADD DATAFILE '{outside}/general.ibd';
-CREATE TABLE shop.shared (a INT) TABLESPACE general;
-CREATE TABLE shop.squeezed (a INT) COMPRESSION='zlib';
-CREATE TABLE shop.`na``me'" ü` (a INT);
-INSERT INTO shop.elsewhere VALUES (7);
-INSERT INTO shop.shared VALUES (7);
-INSERT INTO shop.squeezed VALUES (7);
-INSERT INTO shop.`na``me'" ü` VALUES (7)"""
 # Slow enough that pages change while their files are copied.
 SLOW_BYTES_PER_S = 40 << 20
 
@@ -62,78 +53,13 @@ def donor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMysql]:
 
 @pytest.fixture
 def main(tmp_path: Path, settings: Settings) -> Repository:
-    settings.BACKUP_KEY_TEXT = ""
-    settings.BACKUP_KEY_FILE = tmp_path / "backup.key"
-    settings.SCRATCH_FOLDER = tmp_path / "scratch"
-    settings.MYSQLD = program("mysqld")
     settings.THROTTLE_BYTES_PER_S = SLOW_BYTES_PER_S
-    assert run_command("createbackupkey").exit_code == 0
-    return make_repository("main", tmp_path / "main")
+    return make_main(tmp_path, settings)
 
 
 @pytest.fixture
 def instance(donor: PrivateMysql, main: Repository) -> Instance:
     return add_instance(donor)
-
-
-def add_instance(server: PrivateMysql, *words: str) -> Instance:
-    file = Path(TEST_HOME) / "given-password"
-    file.write_text(PASSWORD)
-    account = ["--port", str(server.port), "--user", "bk", "--password-file", str(file)]
-    ended = run_command("addinstance", "bank-1", *account, *words)
-    file.unlink()
-    assert ended.exit_code == 0, ended.stderr
-    return Instance.objects.get(name="bank-1")
-
-
-def take() -> Ended:
-    return run_command("takebackup", "bank-1", "--foreground", "--json")
-
-
-def taken() -> str:
-    ended = take()
-    assert ended.exit_code == 0, ended.stdout
-    return str(ended.json()["label"])
-
-
-def count(gtids: str) -> int:
-    """Return how many transactions are in a GTID set of one server."""
-    total = 0
-    for interval in gtids.replace("\n", "").split(":")[1:]:
-        first, _, last = interval.partition("-")
-        total += int(last or first) - int(first) + 1
-    return total
-
-
-def executed(server: PrivateMysql) -> str:
-    return str(server.execute("SELECT @@GLOBAL.gtid_executed")[0][0]).replace("\n", "")
-
-
-def log_rows(server: PrivateMysql) -> int:
-    return int(server.execute("SELECT COUNT(*) FROM bank.log")[0][0])
-
-
-def check_pages(folder: Path) -> int:
-    """Have the server's own tool verify every page before a server touches them."""
-    paths = [*folder.rglob("*.ibd"), *folder.glob("ibdata*"), *folder.glob("undo_*")]
-    for path in paths:
-        argv = [program("innochecksum"), str(path)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{path}: {done.stderr}"
-        assert torn_pages(path) == [], path
-    return len(paths)
-
-
-def torn_pages(path: Path) -> list[int]:
-    """Return the pages our own reader calls damaged."""
-    content = path.read_bytes()
-    size = page_size_of(int.from_bytes(content[54:58], "big"))
-    pages = [content[at : at + size.physical] for at in range(0, len(content), size.physical)]
-    return [n for n, page in enumerate(pages) if not is_whole(page, compressed=size.compressed)]
-
-
-def start_options(folder: Path) -> dict[str, str]:
-    return server_options(read_donor(folder))
 
 
 def assert_sound(folder: Path) -> None:
@@ -244,69 +170,6 @@ def test_a_restored_server_follows_the_one_it_was_copied_from(
         assert log_rows(replica) == log_rows(donor)
         assert replica.execute("SELECT SUM(amount) FROM bank.account") == [(TOTAL,)]
         replica.execute("STOP REPLICA")
-
-
-def test_tables_outside_the_data_directory_come_below_it(
-    tmp_path: Path, main: Repository, settings: Settings
-) -> None:
-    outside = tmp_path / "out side"
-    outside.mkdir()
-    settings.THROTTLE_BYTES_PER_S = 0
-    with PrivateMysql(tmp_path / "data", {"innodb-directories": str(outside)}) as server:
-        server.execute(*USER, *SCHEMA_ELSEWHERE.format(outside=outside).split(";"))
-        add_instance(server)
-        label = taken()
-    backup = Backup.objects.get()
-    placed = {there: here for here, there in json.loads(backup.facts["external_files"]).items()}
-    assert placed.keys() == {f"{outside}/general.ibd", f"{outside}/shop/elsewhere.ibd"}
-    for path in outside.rglob("*.ibd"):
-        path.unlink()
-    target = tmp_path / "restored"
-    ended = run_command("restorebackup", label, "--to", str(target), "--foreground", "--json")
-    assert ended.exit_code == 0, ended.stdout
-    assert list(outside.rglob("*.ibd")) == []
-    with PrivateMysql(target, start_options(target)) as restored:
-        for table in ("elsewhere", "shared", "squeezed", "na``me'\" ü"):
-            assert restored.execute(f"SELECT * FROM shop.`{table}`") == [(7,)]
-            (checked,) = restored.execute(f"CHECK TABLE shop.`{table}`")
-            assert checked[2:] == ("status", "OK")
-        assert restored.log_errors() == []
-
-
-def test_keys_of_encrypted_tables_are_kept_sealed_or_not_at_all(
-    tmp_path: Path, main: Repository, settings: Settings
-) -> None:
-    settings.THROTTLE_BYTES_PER_S = 0
-    make_repository("bare", tmp_path / "bare", encrypted=False)
-    with PrivateMysql(keyring_folder(tmp_path / "data", tmp_path / "keyring")) as server:
-        server.execute(*USER, "CREATE DATABASE safe")
-        server.execute("CREATE TABLE safe.secret (a INT) ENCRYPTION='Y'")
-        instance = add_instance(server)
-        into = ["takebackup", "bank-1", "--foreground", "--json", "--repository"]
-        bare = run_command(*into, "bare")
-        assert bare.exit_code == 3
-        assert "1 tablespaces are encrypted by the server" in bare.json()["error"]
-        assert "bare is not encrypted" in bare.json()["error"]
-        Instance.objects.filter(pk=instance.pk).update(tls="off")
-        assert "the connection has no TLS" in run_command(*into, "main").json()["error"]
-        Instance.objects.filter(pk=instance.pk).update(tls="required")
-        sealed = run_command(*into, "main")
-        assert sealed.exit_code == 0, sealed.stdout
-    label = sealed.json()["label"]
-    words = [label, "--to", str(tmp_path / "restored"), "--foreground", "--json"]
-    ended = run_command("restorebackup", *words)
-    assert ended.exit_code == 3
-    assert "1 files of this backup are encrypted by the server" in ended.json()["error"]
-    assert not (tmp_path / "restored").exists()
-
-
-def keyring_folder(folder: Path, keyring: Path) -> Path:
-    """Make a data folder whose server keeps its keys in a file beside it."""
-    PrivateMysql(folder).initialise()
-    (folder / "mysqld.my").write_text('{"components": "file://component_keyring_file"}')
-    keys = json.dumps({"path": str(keyring), "read_only": False})
-    (folder / "component_keyring_file.cnf").write_text(keys)
-    return folder
 
 
 def test_a_missing_privilege_is_refused_with_the_grant(
