@@ -124,7 +124,8 @@ class CloneCopy:
             yield from mapping.take(record)
         yield from self._extra_files(mapping)
         self._lock_time = self._locked_for()
-        self._end(State.DONE, f"{self._stream.attached_workers + 1} connections for data")
+        count = self._stream.attached_workers + 1
+        self._end(State.DONE, f"{count} connection{'s' if count > 1 else ''} for data")
         self._whole = True
 
     def facts(self) -> CopyFacts:
