@@ -91,6 +91,7 @@ class FakeCopy:
 
     def records(self) -> Iterator[Record]:
         engine, observer = self._engine, self._observer
+        observer.expect(raw_bytes=sum(map(len, engine.files.values())), files=len(engine.files))
         observer.stage_started("file copy", datetime.now(UTC))
         for number in range(engine.chatter):
             observer.log("fake", f"line {number}")
