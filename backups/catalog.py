@@ -123,11 +123,11 @@ def _register_found(repository: Repository, folder: str, reader: BackupReader) -
         key_id=reader.manifest.envelope.key_id,
         folder=folder,
         repositories=[repository],
-        instance=_instance_of(about["instance"]),
+        instance=_instance_of(about["instance"], about["engine"]),
     )
 
 
-def _instance_of(described: Mapping[str, Any]) -> Instance:
+def _instance_of(described: Mapping[str, Any], engine: str) -> Instance:
     """Return the instance of a manifest, made anew without a password where it is unknown."""
     uuid = UUID(described["uuid"])
     if known := Instance.objects.filter(uuid=uuid).first():
@@ -142,6 +142,7 @@ def _instance_of(described: Mapping[str, Any]) -> Instance:
         host=described["host"],
         port=described["port"],
         flavour=described["flavour"],
+        engine=engine,
     )
 
 

@@ -3,7 +3,8 @@
 Pure: versions in, rulings out. The rule for mariadb-backup: it comes with the server and
 understands the redo log and the DDL log of its own series, so tool and server must be of
 one series (10.11, 11.4 …), and the tool must not be the older of the two. A restore needs
-the same of the server that is started on the files. A server that is not known is refused.
+the same of the server that is started on the files. MySQL is cloned, without a tool; which
+server can start on a clone follows its own rule. A server that is not known is refused.
 """
 
 from __future__ import annotations
@@ -15,10 +16,18 @@ from typing import NamedTuple
 from backups.checks import Verdict
 
 MARIADB, MYSQL = "mariadb", "mysql"
+MARIADB_BACKUP, CLONE = "mariadb_backup", "clone"
 OLDEST_SERIES = (10, 6)
 # Later majors are let through with a warning: nobody has seen them work.
 NEWEST_MAJOR = 12
 LONG_TERM = frozenset({(10, 6), (10, 11), (11, 4), (11, 8), (12, 3)})
+# The clone protocol of MySQL, and the series it is known to be the same in.
+FIRST_CLONE = (8, 0, 17)
+CLONE_SERIES = frozenset({(8, 0), (8, 4)})
+CLONE_MAJORS = frozenset({9})
+MYSQL_LONG_TERM = frozenset({(8, 4), (9, 7)})
+# From here on releases of 8.0 read each other's files.
+FIRST_EXCHANGEABLE = (8, 0, 37)
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 # They answer like MySQL and are something else.
 _IMPOSTORS = ("tidb", "oceanbase", "vitess", "proxysql", "singlestore")
@@ -68,21 +77,74 @@ def decide_flavour(version: str, comment: str) -> str:
 
 def can_back_up(engine: str, flavour: str, version: Version | None) -> Ruling:
     """Decide whether ``engine`` can copy such a server at all."""
-    if engine != "mariadb_backup":
+    if engine not in (MARIADB_BACKUP, CLONE):
         return Ruling(Verdict.FAILED, f"there is no engine called {engine}")
-    if flavour == MYSQL:
-        return Ruling(
-            Verdict.FAILED,
-            f"mariadb-backup cannot copy MySQL {version or ''}".rstrip(),
-            "MySQL needs another engine; this version of Mooring has none for it yet.",
-        )
-    if flavour != MARIADB or version is None:
+    if flavour not in (MARIADB, MYSQL) or version is None:
         return Ruling(
             Verdict.FAILED,
             "this is neither MariaDB nor MySQL",
             "Point the instance at the database server itself, not at a proxy.",
         )
+    if engine == CLONE:
+        return _clone_ruling(flavour, version)
+    if flavour == MYSQL:
+        return Ruling(
+            Verdict.FAILED,
+            f"mariadb-backup cannot copy MySQL {version}",
+            f"Give the instance the engine {CLONE}.",
+        )
     return _mariadb_ruling(version)
+
+
+def _clone_ruling(flavour: str, version: Version) -> Ruling:
+    if flavour == MARIADB:
+        return Ruling(
+            Verdict.FAILED,
+            f"MariaDB {version} cannot be cloned",
+            f"Give the instance the engine {MARIADB_BACKUP}.",
+        )
+    if version < FIRST_CLONE:
+        return Ruling(
+            Verdict.FAILED,
+            f"MySQL {version} is too old: servers can be cloned from 8.0.17 on",
+            "Upgrade the server: its series is no longer maintained.",
+        )
+    if version.series not in CLONE_SERIES and version.major not in CLONE_MAJORS:
+        return Ruling(
+            Verdict.FAILED,
+            f"{mysql_name(version)} is not one this version of Mooring knows how to clone",
+            "8.0 from 8.0.17 on, 8.4 and 9.x are known.",
+        )
+    return Ruling(Verdict.OK, mysql_name(version))
+
+
+def mysql_name(version: Version) -> str:
+    """Name a MySQL as people do: ``MySQL 9.7.4 (9.7 LTS)``."""
+    if version.series <= (8, 0):
+        return f"MySQL {version}"
+    term = "LTS" if version.series in MYSQL_LONG_TERM else "Innovation"
+    return f"MySQL {version} ({version.major}.{version.minor} {term})"
+
+
+def can_start_mysql_on(server: Version, backup_of: Version) -> Ruling:
+    """Decide whether this MySQL server can be started on a clone of another."""
+    names = f"{mysql_name(server)} cannot start on a copy of {mysql_name(backup_of)}"
+    if server == backup_of:
+        return Ruling(Verdict.OK, f"{mysql_name(server)}, as the server that was backed up")
+    if server.series != backup_of.series:
+        series = f"{backup_of.major}.{backup_of.minor}"
+        return Ruling(
+            Verdict.FAILED,
+            f"{names}: they must be of one series",
+            f"Give a mysqld {series} with --mysqld PATH.",
+        )
+    if server.series == (8, 0) and min(server, backup_of) < FIRST_EXCHANGEABLE:
+        return Ruling(
+            Verdict.FAILED,
+            f"{names}: below 8.0.37 it must be the very same release",
+            f"Give a mysqld {backup_of} with --mysqld PATH.",
+        )
+    return Ruling(Verdict.OK, f"{mysql_name(server)} fits {backup_of}")
 
 
 def _mariadb_ruling(version: Version) -> Ruling:

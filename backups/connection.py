@@ -19,6 +19,7 @@ from backups.engines.base import Login
 from backups.exceptions import InstanceUnreachable
 from backups.grants import create_statements
 from backups.models import Instance
+from backups.tls import Tls, tls_options
 
 ACCESS_DENIED = {1045, 1698}
 # Error number to what failed and what to do about it.
@@ -47,6 +48,8 @@ def login_of(instance: Instance) -> Login:
         host=instance.host,
         port=instance.port,
         socket=instance.socket,
+        tls=Tls(instance.tls),
+        engine=instance.engine,
     )
 
 
@@ -69,6 +72,7 @@ def connect(
             autocommit=True,
             program_name="mooring",
             cursorclass=DictCursor,
+            **tls_options(login.tls),
         )
     except (pymysql.err.Error, OSError, RuntimeError) as exc:
         raise explain(exc, login) from None
@@ -108,7 +112,7 @@ def _denied(exc: Exception, login: Login) -> InstanceUnreachable:
     # The server names the host it saw us come from: the account must exist for that one.
     seen = re.search(r"@'([^']*)'", _text(exc))
     host = seen[1] if seen else "localhost"
-    statements = " ".join(create_statements(login.user, host))
+    statements = " ".join(create_statements(login.user, host, login.engine))
     return InstanceUnreachable(
         f"{_where(login)}: access denied for user {login.user}@{host}",
         hint=f"Check user and password, or create the user: {statements}",

@@ -10,13 +10,18 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from backups.compatibility import CLONE, MARIADB_BACKUP
+
 # The name used today first, then whatever does as well: older names and wider privileges.
 NEEDED: Mapping[str, frozenset[str]] = {
     "RELOAD": frozenset({"RELOAD"}),
     "PROCESS": frozenset({"PROCESS"}),
     "BINLOG MONITOR": frozenset({"BINLOG MONITOR", "REPLICATION CLIENT", "SUPER"}),
 }
+# A clone needs one; ALL PRIVILEGES would do, but MySQL spells those out one by one.
+NEEDED_TO_CLONE: Mapping[str, frozenset[str]] = {"BACKUP_ADMIN": frozenset({"BACKUP_ADMIN"})}
 WHY: Mapping[str, str] = {
+    "BACKUP_ADMIN": "takes a clone",
     "RELOAD": "locks the end of the copy",
     "PROCESS": "reads InnoDB's status",
     "BINLOG MONITOR": "reads the binlog position",
@@ -51,11 +56,16 @@ def parse_grants(account: str, lines: Iterable[str]) -> Grants:
     return Grants(account, frozenset(privileges - {"USAGE"}), tuple(roles))
 
 
-def missing_privileges(grants: Grants) -> list[str]:
-    """Name what the account lacks for a backup, in the words of MariaDB 10.5 and later."""
+def needed_by(engine: str) -> Mapping[str, frozenset[str]]:
+    """Return what an engine needs, by the name used today and what does as well."""
+    return NEEDED_TO_CLONE if engine == CLONE else NEEDED
+
+
+def missing_privileges(grants: Grants, needed: Mapping[str, frozenset[str]] = NEEDED) -> list[str]:
+    """Name what the account lacks for a backup."""
     if grants.everything:
         return []
-    return [name for name, enough in NEEDED.items() if not enough & grants.privileges]
+    return [name for name, enough in needed.items() if not enough & grants.privileges]
 
 
 def grant_statement(account: str, privileges: Iterable[str]) -> str:
@@ -63,12 +73,19 @@ def grant_statement(account: str, privileges: Iterable[str]) -> str:
     return f"GRANT {', '.join(privileges)} ON *.* TO {quoted_account(account)};"
 
 
-def create_statements(user: str, host: str) -> list[str]:
-    """Return the statements that make a backup user. The password is the reader's to fill in."""
+def create_statements(user: str, host: str, engine: str = MARIADB_BACKUP) -> list[str]:
+    """Return the statements that make a backup user. The password is the reader's to fill in.
+
+    Without an engine: what MariaDB needs and what MySQL needs, each said to be so.
+    """
     account = f"{user}@{host}"
+    create = f"CREATE USER {quoted_account(account)} IDENTIFIED BY '...';"
+    if engine:
+        return [create, grant_statement(account, needed_by(engine))]
     return [
-        f"CREATE USER {quoted_account(account)} IDENTIFIED BY '...';",
-        grant_statement(account, NEEDED),
+        create,
+        f"On MariaDB: {grant_statement(account, NEEDED)}",
+        f"On MySQL: {grant_statement(account, NEEDED_TO_CLONE)}",
     ]
 
 

@@ -89,6 +89,7 @@ def create_restore_job(
     *,
     raw: bool = False,
     owner: str = "",
+    mysqld: str = "",
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
@@ -100,7 +101,7 @@ def create_restore_job(
     return create_copy_job(
         Operation.RESTORE,
         copy,
-        parameters={"target": str(target), "raw": raw, "owner": owner},
+        parameters={"target": str(target), "raw": raw, "owner": owner, "mysqld": mysqld},
         requested_by=requested_by,
         wake=wake,
     )

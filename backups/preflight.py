@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from backups.checks import Check, Verdict, failed
-from backups.compatibility import MARIADB, Ruling, can_back_up, can_copy_with
+from backups.clone_checks import decide_clone_checks
+from backups.compatibility import (
+    CLONE,
+    MARIADB,
+    MARIADB_BACKUP,
+    Ruling,
+    can_back_up,
+    can_copy_with,
+)
 from backups.exceptions import Refused
-from backups.grants import NEEDED, WHY, grant_statement, missing_privileges
+from backups.grants import WHY, grant_statement, missing_privileges, needed_by
 from backups.host import HostFacts
 from backups.models import Instance, Repository
 from backups.planner import estimate_room
@@ -76,19 +84,31 @@ def decide_checks(survey: Survey) -> list[Check]:
         checks += [Check(name, Verdict.UNKNOWN, NOT_ASKED) for name in ("version", "privileges")]
     else:
         checks.append(_as_check("version", _ruling(survey.engine, survey.facts)))
-        checks.append(check_privileges(survey.facts))
-    checks.append(check_tool(survey.host, survey.facts))
+        checks.append(check_privileges(survey.facts, survey.engine))
+    if survey.host is not None:
+        checks.append(check_tool(survey.host, survey.facts))
     if survey.facts is not None:
-        checks.append(check_data_folder(survey.host, survey.facts))
-        checks.append(check_binlog(survey.facts))
-        checks.append(check_running_queries(survey.facts))
-        checks += check_tablespace_encryption(survey.facts)
+        checks += _checks_of_server(survey, survey.facts)
     if any(repository.encrypted for repository in survey.repositories):
         checks.append(check_key(survey.key_id, survey.key_problem))
     if not survey.repositories:
         checks.append(NO_REPOSITORY)
     for repository in survey.repositories:
         checks += check_repository(repository, survey.raw_bytes, survey.past_ratio)
+    return checks
+
+
+def _checks_of_server(survey: Survey, facts: InstanceFacts) -> list[Check]:
+    checks = []
+    if survey.host is not None:
+        checks.append(check_data_folder(survey.host, facts))
+    if survey.engine == CLONE and facts.clone is not None:
+        bare = [repository.name for repository in survey.repositories if not repository.encrypted]
+        checks += decide_clone_checks(facts, facts.clone, survey.tls, bare)
+    checks.append(check_binlog(facts))
+    if survey.engine == MARIADB_BACKUP:
+        checks.append(check_running_queries(facts))
+        checks += check_tablespace_encryption(facts)
     return checks
 
 
@@ -99,10 +119,12 @@ def check_reachable(address: str, facts: InstanceFacts | None, problem: Problem 
     return Check("reachable", Verdict.OK, f"{address} as {facts.grants.account}")
 
 
-def check_privileges(facts: InstanceFacts) -> Check:
-    missing = missing_privileges(facts.grants)
+def check_privileges(facts: InstanceFacts, engine: str = MARIADB_BACKUP) -> Check:
+    needed = needed_by(engine)
+    missing = missing_privileges(facts.grants, needed)
     if not missing:
-        return Check("privileges", Verdict.OK, f"{', '.join(NEEDED)} are granted")
+        verb = "is" if len(needed) == 1 else "are"
+        return Check("privileges", Verdict.OK, f"{', '.join(needed)} {verb} granted")
     reasons = ", ".join(f"{name} ({WHY[name]})" for name in missing)
     hint = f"Run {grant_statement(facts.grants.account, missing)}"
     if facts.grants.roles:

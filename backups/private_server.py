@@ -1,4 +1,4 @@
-"""A MariaDB server of our own, on a data folder of our own, gone when we are.
+"""A MariaDB or MySQL server of our own, on a data folder of our own, gone when we are.
 
 Restore tests, the demo and the tests run one. It never reads the machine's configuration,
 never listens beyond this machine, replicates from nobody and runs no events of the data it
@@ -25,21 +25,10 @@ import pymysql
 from pymysql.connections import Connection
 
 from backups.exceptions import EngineError
+from backups.server_program import ARIA, MODEST, ServerProgram, mariadb_program, program
 
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
 SOCKET_PATH_BYTES = 107
-# Debian keeps servers where only root's PATH looks.
-PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-# Small enough that a laptop does not notice; whoever needs more passes it in ``options``.
-MODEST = {
-    "innodb-buffer-pool-size": "64M",
-    "innodb-buffer-pool-load-at-startup": "OFF",
-    "innodb-buffer-pool-dump-at-shutdown": "OFF",
-    "key-buffer-size": "8M",
-    "aria-pagecache-buffer-size": "8M",
-    "performance-schema": "OFF",
-    "max-connections": "50",
-}
 # Nothing made by ``initialise`` has to survive a power cut: it is made again in seconds.
 HASTY = {"innodb-flush-log-at-trx-commit": "0", "innodb-doublewrite": "0", "sync-frm": "0"}
 # Access denied: somebody is there to deny it.
@@ -55,6 +44,8 @@ class Settings:
     skip_grant_tables: bool = False
     server_id: int | None = None
     binlog: bool = False
+    # None: this host's MariaDB.
+    program: ServerProgram | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     # An answer may take as long as crash recovery does, as long as the log shows it at work.
     silence_seconds: float = 300
@@ -62,7 +53,7 @@ class Settings:
 
 
 class PrivateServer:
-    """A running mariadbd. Use as a context: leaving it leaves no process behind.
+    """A running server. Use as a context: leaving it leaves no process behind.
 
     The server dies with the *thread* that started it, so start it from one that outlives it.
     """
@@ -146,17 +137,20 @@ class PrivateServer:
             autocommit=True,
         )
 
+    def log_lines(self) -> list[str]:
+        """Return the server's own log."""
+        try:
+            return self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+
     def log_tail(self, lines: int = 12) -> str:
         """Return the end of the server's own log."""
-        try:
-            text = self.log_file.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return "(it wrote no log)"
-        return "\n".join(text.splitlines()[-lines:])
+        return "\n".join(self.log_lines()[-lines:]) or "(it wrote no log)"
 
     def _refuse_unusable(self) -> None:
         if not (self.folder / "mysql").is_dir():
-            raise EngineError(f"no server started: {self.folder} is not a data folder of MariaDB")
+            raise EngineError(f"no server started: {self.folder} is not a data folder of a server")
         if (pid := occupant(self.folder)) is not None:
             known = f", process {pid}," if pid else ""
             raise EngineError(
@@ -179,7 +173,8 @@ class PrivateServer:
             os.chown(self.run_folder, owner.st_uid, owner.st_gid)
 
     def _argv(self) -> list[str]:
-        options = dict(MODEST)
+        server = self.settings.program or mariadb_program()
+        options = dict(server.words)
         if not self.settings.binlog:
             options["skip-log-bin"] = ""
         else:
@@ -189,7 +184,7 @@ class PrivateServer:
         options |= self.settings.options
         return [
             *_as_owner(self.folder),
-            program("mariadbd"),
+            server.path,
             "--no-defaults",
             *_mysql_user(self.folder),
             f"--datadir={self.folder}",
@@ -198,7 +193,6 @@ class PrivateServer:
             f"--log-error={self.log_file}",
             # Not /tmp: a server that starts deletes the temporary tables of every other there.
             f"--tmpdir={self.run_folder}",
-            "--skip-slave-start",
             "--event-scheduler=DISABLED",
             *self._network_options(),
             *(["--skip-grant-tables"] if self.settings.skip_grant_tables else []),
@@ -251,7 +245,7 @@ def initialise(folder: Path, options: Mapping[str, str] | None = None) -> None:
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
         "--skip-name-resolve",
-        *_words(MODEST | HASTY | dict(options or {})),
+        *_words(MODEST | ARIA | HASTY | dict(options or {})),
     ]
     done = subprocess.run(
         argv, cwd=folder, capture_output=True, text=True, errors="replace", check=False
@@ -259,17 +253,6 @@ def initialise(folder: Path, options: Mapping[str, str] | None = None) -> None:
     if done.returncode:
         said = "\n".join((done.stdout + done.stderr).splitlines()[-12:])
         raise EngineError(f"mariadb-install-db ended with {done.returncode}:\n{said}")
-
-
-def program(name: str) -> str:
-    """Return the path of one of MariaDB's programs."""
-    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *PROGRAM_FOLDERS))
-    if (found := shutil.which(name, path=path)) is None:
-        raise EngineError(
-            f"{name} is not installed on this host",
-            hint="Install MariaDB's server programs (on Debian: mariadb-server-core).",
-        )
-    return found
 
 
 def occupant(folder: Path) -> int | None:

@@ -13,8 +13,10 @@ from typing import Any
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-from backups.compatibility import MARIADB, Version, decide_flavour, parse_version
+from backups.clone_facts import CloneFacts, fetch_clone_facts
+from backups.compatibility import MARIADB, MYSQL, Version, decide_flavour, parse_version
 from backups.connection import fetch_rows
+from backups.exceptions import InstanceUnreachable
 from backups.grants import Grants, parse_grants
 
 VARIABLES = (
@@ -40,6 +42,11 @@ _TABLESPACES = """
 _ENCRYPTED = """
     SELECT COUNT(*) AS files FROM information_schema.INNODB_TABLESPACES_ENCRYPTION
     WHERE ENCRYPTION_SCHEME <> 0
+"""
+_MYSQL_TABLESPACES = """
+    SELECT COUNT(*) AS files, COALESCE(SUM(FILE_SIZE), 0) AS bytes,
+           COALESCE(SUM(ENCRYPTION = 'Y'), 0) AS encrypted
+    FROM information_schema.INNODB_TABLESPACES WHERE NAME <> 'innodb_temporary'
 """
 _LONGEST = """
     SELECT COALESCE(MAX(TIME), 0) AS seconds FROM information_schema.PROCESSLIST
@@ -78,6 +85,8 @@ class InstanceFacts:
     # None where the account may not ask.
     innodb: InnodbSizes | None = None
     longest_query: timedelta | None = None
+    # Of MySQL only.
+    clone: CloneFacts | None = None
 
     @property
     def release(self) -> Version | None:
@@ -103,8 +112,9 @@ def probe(connection: Connection[DictCursor]) -> InstanceFacts:
         log_bin=said.get("log_bin", "").upper() in {"ON", "1"},
         binlog_format=said.get("binlog_format", ""),
         gtid_position=said.get("gtid_current_pos") or said.get("gtid_executed", ""),
-        innodb=_innodb(connection) if may_ask and flavour == MARIADB else None,
+        innodb=_sizes(connection, flavour) if may_ask else None,
         longest_query=_longest_query(connection) if may_ask else None,
+        clone=fetch_clone_facts(connection, grants, may_ask) if flavour == MYSQL else None,
     )
 
 
@@ -123,6 +133,27 @@ def _grants(connection: Connection[DictCursor]) -> Grants:
     account = _one(connection, "SELECT CURRENT_USER() AS account")["account"]
     lines = [str(next(iter(row.values()))) for row in fetch_rows(connection, "SHOW GRANTS")]
     return parse_grants(account, lines)
+
+
+def _sizes(connection: Connection[DictCursor], flavour: str) -> InnodbSizes | None:
+    if flavour == MARIADB:
+        return _innodb(connection)
+    return _innodb_of_mysql(connection) if flavour == MYSQL else None
+
+
+def _innodb_of_mysql(connection: Connection[DictCursor]) -> InnodbSizes | None:
+    # Servers of before 8.0 have no such table, and are refused for being that old.
+    try:
+        sizes = _one(connection, _MYSQL_TABLESPACES)
+    except InstanceUnreachable:
+        return None
+    log = fetch_rows(connection, "SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_logical_size'")
+    return InnodbSizes(
+        file_bytes=int(sizes["bytes"]),
+        file_count=int(sizes["files"]),
+        encrypted_count=int(sizes["encrypted"]),
+        redo_bytes=int(log[0]["Value"]) if log else 0,
+    )
 
 
 def _innodb(connection: Connection[DictCursor]) -> InnodbSizes:

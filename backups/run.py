@@ -117,6 +117,10 @@ class Run:
         self.activity += 1
         self.moves.put(StageMove(name, at, ended=True, lock_time=lock_time, detail=detail))
 
+    def expect(self, *, raw_bytes: int, files: int) -> None:
+        """An engine knows better than the preflight how much there is to copy."""
+        self.meter.raw_bytes_total, self.meter.files_total = raw_bytes, files
+
     # What the pulse calls
 
     def stop(self, reason: BaseException) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from backups.connection import connect, login_of
+from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
 from backups.host import HostFacts, look_at_host
 from backups.keyring import load_keys
@@ -15,6 +16,7 @@ from backups.probe import InstanceFacts, probe
 from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
 from backups.states import BackupKind
+from backups.tls import Tls
 
 # Begun to see whether one may write, and never committed.
 _TRIAL = "writable"
@@ -47,7 +49,8 @@ class Survey:
 
     address: str
     engine: str
-    host: HostFacts
+    # None where the engine needs nothing on it.
+    host: HostFacts | None
     facts: InstanceFacts | None = None
     unreachable: Problem | None = None
     repositories: tuple[RepositoryFacts, ...] = ()
@@ -55,12 +58,13 @@ class Survey:
     key_problem: Problem | None = None
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
+    tls: Tls = Tls.PREFERRED
 
     @property
     def raw_bytes(self) -> int | None:
         """What the engine will read; None where nobody can say."""
         innodb = self.facts.innodb if self.facts else None
-        files = self.host.files
+        files = self.host.files if self.host else None
         if innodb is None and files is None:
             return None
         # Tables outside the data folder are known to InnoDB only, unopened ones to the
@@ -72,6 +76,8 @@ class Survey:
     @property
     def file_count(self) -> int | None:
         """How many files the engine will read; None where nobody can say."""
+        if self.host is None:
+            return self.facts.innodb.file_count if self.facts and self.facts.innodb else None
         return self.host.files.file_count if self.host.files else None
 
 
@@ -81,16 +87,18 @@ def look(
     """Gather the facts. What cannot be looked at becomes a problem, never an exception."""
     facts, unreachable = _look_at_instance(instance)
     key_id, key_problem = _look_at_key()
+    needs_host = engine_named(instance.engine).needs_host
     return Survey(
         address=instance.address,
         engine=instance.engine,
-        host=look_at_host(runner, facts.datadir if facts else ""),
+        host=look_at_host(runner, facts.datadir if facts else "") if needs_host else None,
         facts=facts,
         unreachable=unreachable,
         repositories=tuple(look_at_repository(row, store) for row, store in stores),
         key_id=key_id,
         key_problem=key_problem,
         past_ratio=load_past_ratio(instance),
+        tls=Tls(instance.tls),
     )
 
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backups.exceptions import MooringError
-from backups.private_server import program
+from backups.server_program import program
 from bench import report
 from bench.database import Database, free_bytes
 from bench.measure import BenchError

@@ -164,6 +164,10 @@ STALL_SECONDS = int(os.environ.get("MOORING_STALL_SECONDS", "900"))
 
 # Restore tests restore to here, and leave nothing.
 SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
+# Where a clone's spool file is made while a repository stalls; it has no name there.
+SPOOL_FOLDER = HOME / "spool"
+# The MySQL server that prepares and proves MySQL backups; blank is the one on the PATH.
+MYSQLD = os.environ.get("MOORING_MYSQLD", "")
 COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
 # Threads that compress and seal; the default leaves no core idle and none fought over.
 COPY_THREADS = int(os.environ.get("MOORING_COPY_THREADS", "0")) or len(os.sched_getaffinity(0))

@@ -29,6 +29,10 @@ check "types" mypy
 check "imports" lint-imports
 check "migrations" deployed makemigrations --check --dry-run
 check "settings" deployed check --deploy --fail-level WARNING
+# Beside MariaDB, which is installed, a MySQL is unpacked: the two cannot be installed together.
+export MOORING_TEST_MYSQL=${MOORING_TEST_MYSQL:-$PWD/var/mysql}
+[[ -x $MOORING_TEST_MYSQL/bin/mysqld ]] ||
+  check "a MySQL to test with" bash scripts/mysql_server.sh "$MOORING_TEST_MYSQL"
 check "tests on SQLite, with real servers" pytest -n 2 --dist loadfile "$@"
 check "tests on PostgreSQL" python -m scripts.private_postgres \
   pytest -n 2 --dist loadfile -m "not live" "$@"

@@ -28,7 +28,8 @@ class InstanceForm(ModelForm):
     class Meta:
         model = Instance
         fields = [
-            "name", "host", "port", "socket", "user", "groups", "enabled", "engine", "runner",
+            "name", "host", "port", "socket", "user", "tls", "groups", "enabled", "engine",
+            "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
         ]  # fmt: skip
 
@@ -43,7 +44,7 @@ class InstanceAdmin(ModelAdmin):
     readonly_fields = ["uuid", "flavour", "version", "data_bytes", "seen_at", "created_at"]
     fieldsets = [
         (None, {"fields": ["name", "enabled", "groups"]}),
-        ("How to reach it", {"fields": ["host", "port", "socket", "user", "new_password"]}),
+        ("How to reach it", {"fields": ["host", "port", "socket", "user", "new_password", "tls"]}),
         (
             "How to copy it",
             {

@@ -50,18 +50,20 @@ class FileTable:
         file.size = record.size
 
     def rename(self, record: FileRenamed) -> None:
-        file = self._closed(record.file, "renamed")
+        file = self._known(record.file, "renamed")
         if record.path != file.path:
             self._take(record.path)
             self._taken.discard(file.path)
             file.path = record.path
 
-    def remove(self, record: FileRemoved) -> None:
-        file = self._closed(record.file, "removed")
+    def remove(self, record: FileRemoved) -> bool:
+        """Forget a file; return whether it had been closed."""
+        file = self._known(record.file, "removed")
         self._taken.discard(file.path)
         # Frames that hold its bytes may still be on their way: its path is known to the end.
         self._removed[record.file] = file
         del self._files[record.file]
+        return file.size is not None
 
     def path(self, number: int) -> str:
         """Return the present path of a file, or the last one of a file that was removed."""
@@ -87,10 +89,9 @@ class FileTable:
             for number, file in self._files.items()
         )
 
-    def _closed(self, number: int, what: str) -> _File:
-        file = self._files.get(number)
-        if file is None or file.size is None:
-            raise ArchiveError(f"engine {what} file {number}, which is not closed")
+    def _known(self, number: int, what: str) -> _File:
+        if (file := self._files.get(number)) is None:
+            raise ArchiveError(f"engine {what} file {number}, which it never opened or removed")
         return file
 
     def _take(self, path: str) -> None:

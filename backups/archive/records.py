@@ -36,7 +36,7 @@ class FileClosed:
 
 @dataclass(frozen=True, slots=True)
 class FileRenamed:
-    """A closed file has another path from now on; no file has that path."""
+    """A file has another path from now on; no file has that path."""
 
     file: int
     path: str
@@ -44,7 +44,7 @@ class FileRenamed:
 
 @dataclass(frozen=True, slots=True)
 class FileRemoved:
-    """A closed file is not part of the copy after all; its path may be used again."""
+    """A file is not part of the copy after all, ended or not; its path may be used again."""
 
     file: int
 

@@ -98,8 +98,7 @@ class ArchiveWriter:
             case FileRenamed():
                 self._files.rename(record)
             case FileRemoved():
-                self._files.remove(record)
-                self._meter.files_done -= 1
+                self._meter.files_done -= self._files.remove(record)
             case PhaseStarted():
                 self._flush()
                 if self._phases[-1] != self._next_frame:

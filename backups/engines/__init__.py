@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from backups.compatibility import MARIADB, MYSQL
 from backups.engines.base import Engine
+from backups.engines.clone import CloneEngine
 from backups.engines.mariadb_backup import MariadbBackup
 from backups.exceptions import BadInput
 
 # What an instance's ``engine`` may say.
-ENGINES: dict[str, Engine] = {MariadbBackup.name: MariadbBackup()}
+ENGINES: dict[str, Engine] = {
+    MariadbBackup.name: MariadbBackup(),
+    CloneEngine.name: CloneEngine(),
+}
+# Which of them suits a server, by whose it is.
+ENGINE_FOR = {MARIADB: MariadbBackup.name, MYSQL: CloneEngine.name}
 
 
 def engine_named(name: str) -> Engine:
@@ -18,4 +25,4 @@ def engine_named(name: str) -> Engine:
         raise BadInput(f"there is no engine {name!r}: {', '.join(ENGINES)} can be used") from None
 
 
-__all__ = ["ENGINES", "Engine", "MariadbBackup", "engine_named"]
+__all__ = ["ENGINES", "ENGINE_FOR", "CloneEngine", "Engine", "MariadbBackup", "engine_named"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from backups.archive.records import Record
+from backups.compatibility import MARIADB_BACKUP
+from backups.private_server import PrivateServer
 from backups.runners.base import Runner
+from backups.tls import Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,9 @@ class Login:
     host: str = "127.0.0.1"
     port: int = 3306
     socket: str = ""
+    tls: Tls = Tls.PREFERRED
+    # What will copy the instance; blank while nobody knows whose server it is.
+    engine: str = MARIADB_BACKUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,10 @@ class CopyObserver(Protocol):
         """Pass on a line the engine said; ``level`` is info, warning or error."""
         ...
 
+    def expect(self, *, raw_bytes: int, files: int) -> None:
+        """Take note of how much the copy will be, as the engine knows by now."""
+        ...
+
 
 class CopyStream(Protocol):
     """A copy in progress."""
@@ -73,27 +83,68 @@ class CopyStream(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What came out while a copy was made ready. Blank and None are unknown."""
+
+    detail: str = ""
+    binlog_file: str = ""
+    binlog_position: int | None = None
+    gtid_executed: str = ""
+
+
+class PrepareWatch(Protocol):
+    """Hears what an engine does while it prepares, and may call it off."""
+
+    def log(self, source: str, text: str, level: str = "info") -> None: ...
+
+    def check(self) -> None:
+        """Raise when the work has to end; called between any two pieces of it."""
+        ...
+
+    def ending_by(self, hook: Callable[[], None]) -> AbstractContextManager[None]:
+        """While inside, ``hook`` ends what the thread may be blocked on."""
+        ...
+
+
 class Engine(Protocol):
     """A way to copy an instance."""
 
     name: ClassVar[str]
     # The engine's own sub-operations, in the order in which they begin.
     stages: ClassVar[tuple[str, ...]]
+    # Whether commands must run on the instance's host: a tool, a data folder to read.
+    needs_host: ClassVar[bool]
 
     def copy(
-        self, login: Login, runner: Runner, observer: CopyObserver, *, threads: int
+        self,
+        login: Login,
+        runner: Runner,
+        observer: CopyObserver,
+        *,
+        threads: int,
+        sealed: bool = False,
+        spool_folder: Path | None = None,
     ) -> AbstractContextManager[CopyStream]:
-        """Start a full copy; leaving the context leaves no process and no secret behind."""
+        """Start a full copy; leaving the context leaves no process and no secret behind.
+
+        ``sealed``: what is copied rests encrypted. ``spool_folder`` may hold what has to wait.
+        """
         ...
 
-    def prepare_argv(self, target: Path) -> list[str]:
-        """Return the command that makes a raw copy ready for a server."""
+    def check_restore(self, backup: CopyFacts, server: str) -> str:
+        """Say what will prepare and start such a copy on this host, or raise Refused.
+
+        ``server`` is the path of the server program to use; blank leaves it to the engine.
+        """
         ...
 
-    def check_prepare(self, exit_code: int, said: str) -> None:
-        """Raise EngineError unless that command ended well and said so."""
+    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+        """Make a raw copy in ``folder`` ready for a server, or raise EngineError."""
         ...
 
-    def server_options(self, folder: Path) -> Mapping[str, str]:
-        """Return what a server must be told to start on a prepared copy in ``folder``."""
+    def restored_server(
+        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+    ) -> PrivateServer:
+        """Return a server, not started yet, for a prepared copy; nobody has to log in to it."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -31,3 +32,17 @@ class CopyCommand(MooringCommand):
         job = self.create_job(copy, options, wake=not options["foreground"])
         console = self.progress_console(options)
         return run_and_follow(job, console, foreground=options["foreground"])
+
+
+def add_mysqld_option(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--mysqld",
+        type=Path,
+        metavar="PATH",
+        help="MySQL's server program, of the backup's series; only MySQL backups need one.",
+    )
+
+
+def chosen_mysqld(options: dict[str, Any]) -> str:
+    """Return the path as a worker elsewhere would need it; blank where none was given."""
+    return str(options["mysqld"].absolute()) if options["mysqld"] else ""

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.timezone import now
 
 from backups.secrets import decrypt, encrypt
+from backups.tls import Tls
 
 # A name is part of labels, paths and addresses of pages.
 name_validator = RegexValidator(
@@ -30,6 +31,14 @@ class RunnerKind(models.TextChoices):
 
     LOCAL = "local", "Local: the worker runs on the instance's host"
     SSH = "ssh", "SSH: the worker logs in to the instance's host"
+
+
+class TlsMode(models.TextChoices):
+    """Whether connections to the instance are encrypted."""
+
+    REQUIRED = Tls.REQUIRED.value, "Required: no connection without TLS"
+    PREFERRED = Tls.PREFERRED.value, "Preferred: where the server offers TLS"
+    OFF = Tls.OFF.value, "Off"
 
 
 class InstanceGroup(models.Model):
@@ -58,6 +67,7 @@ class Instance(models.Model):
     )
     user = models.CharField(max_length=80, default="mooring")
     password_token = models.TextField(blank=True, editable=False)
+    tls = models.CharField("TLS", max_length=10, choices=TlsMode.choices, default=TlsMode.PREFERRED)
     groups = models.ManyToManyField(InstanceGroup, related_name="instances", blank=True)
     enabled = models.BooleanField(default=True)
 
@@ -82,6 +92,9 @@ class Instance(models.Model):
             models.CheckConstraint(
                 condition=models.Q(runner__in=RunnerKind.values),
                 name="backups_instance_runner_valid",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(tls__in=TlsMode.values), name="backups_instance_tls_valid"
             ),
             models.CheckConstraint(
                 condition=models.Q(flavour__in=["", *Flavour.values]),

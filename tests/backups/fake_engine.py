@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
 from backups.archive.records import Record
-from backups.engines.base import CopyFacts, CopyObserver, Login
+from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
 from backups.exceptions import EngineError
+from backups.private_server import PrivateServer
 from backups.runners.base import Runner
 from tests.backups.archive.stores import records_of
 
@@ -32,6 +33,7 @@ class FakeEngine:
 
     name: ClassVar[str] = "fake"
     stages: ClassVar[tuple[str, ...]] = ("file copy", "backup lock", "finish")
+    needs_host: ClassVar[bool] = False
 
     files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
     fails_after: int | None = None
@@ -43,6 +45,8 @@ class FakeEngine:
     goes_on: bool = False
     end_marker: bool = True
     chatter: int = 0
+    prepare_failure: EngineError | None = None
+    prepared: Prepared = field(default_factory=Prepared)
     # Where a test waits for a copy, and a copy for a test.
     blocked: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -50,20 +54,31 @@ class FakeEngine:
 
     @contextlib.contextmanager
     def copy(
-        self, login: Login, runner: Runner, observer: CopyObserver, *, threads: int
+        self,
+        login: Login,
+        runner: Runner,
+        observer: CopyObserver,
+        *,
+        threads: int,
+        sealed: bool = False,
+        spool_folder: Path | None = None,
     ) -> Iterator[FakeCopy]:
         self.copies += 1
         yield FakeCopy(self, observer)
 
-    def prepare_argv(self, target: Path) -> list[str]:
-        return ["test", "-d", str(target)]
+    def check_restore(self, backup: CopyFacts, server: str) -> str:
+        return server
 
-    def check_prepare(self, exit_code: int, said: str) -> None:
-        if exit_code:
-            raise EngineError(f"the fake prepare exited with {exit_code}")
+    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+        if self.prepare_failure is not None:
+            raise self.prepare_failure
+        assert folder.is_dir()
+        return self.prepared
 
-    def server_options(self, target: Path) -> dict[str, str]:
-        return {}
+    def restored_server(
+        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+    ) -> PrivateServer:
+        return PrivateServer(folder, on_wait=on_wait)
 
 
 class FakeCopy:
@@ -76,6 +91,7 @@ class FakeCopy:
 
     def records(self) -> Iterator[Record]:
         engine, observer = self._engine, self._observer
+        observer.expect(raw_bytes=sum(map(len, engine.files.values())), files=len(engine.files))
         observer.stage_started("file copy", datetime.now(UTC))
         for number in range(engine.chatter):
             observer.log("fake", f"line {number}")

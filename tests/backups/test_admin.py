@@ -113,6 +113,7 @@ class InstancePasswordTestCase(TestCase):
             "user": "mooring",
             "engine": "mariadb_backup",
             "runner": "local",
+            "tls": "preferred",
             "ssh_port": "22",
         }
         response = self.client.post(self.address, words | changed)

@@ -10,6 +10,7 @@ from backups.compatibility import (
     can_back_up,
     can_copy_with,
     can_prepare_with,
+    can_start_mysql_on,
     can_start_on,
     decide_flavour,
     parse_version,
@@ -72,6 +73,56 @@ def test_servers(flavour: str, version: Version | None, verdict: Verdict, word: 
     assert ruling.verdict is verdict
     assert word in ruling.reason
     assert bool(ruling.hint) == (verdict is not OK)
+
+
+@pytest.mark.parametrize(
+    ("flavour", "version", "verdict", "words"),
+    [
+        ("mysql", Version(5, 7, 44), FAILED, "MySQL 5.7.44 is too old"),
+        ("mysql", Version(8, 0, 16), FAILED, "from 8.0.17 on"),
+        ("mysql", Version(8, 0, 17), OK, "MySQL 8.0.17"),
+        ("mysql", Version(8, 1, 0), FAILED, "MySQL 8.1.0 (8.1 Innovation) is not one"),
+        ("mysql", Version(8, 3, 0), FAILED, "is not one"),
+        ("mysql", Version(8, 4, 0), OK, "MySQL 8.4.0 (8.4 LTS)"),
+        ("mysql", Version(9, 0, 1), OK, "MySQL 9.0.1 (9.0 Innovation)"),
+        ("mysql", Version(9, 7, 4), OK, "MySQL 9.7.4 (9.7 LTS)"),
+        ("mysql", Version(10, 0, 0), FAILED, "is not one"),
+        ("mariadb", Version(10, 11, 19), FAILED, "MariaDB 10.11.19 cannot be cloned"),
+        ("", Version(9, 7, 4), FAILED, "neither MariaDB nor MySQL"),
+        ("mysql", None, FAILED, "neither MariaDB nor MySQL"),
+    ],
+)
+def test_what_can_be_cloned(
+    flavour: str, version: Version | None, verdict: Verdict, words: str
+) -> None:
+    ruling = can_back_up("clone", flavour, version)
+    assert ruling.verdict is verdict
+    assert words in ruling.reason
+    assert bool(ruling.hint) == (verdict is not OK)
+
+
+@pytest.mark.parametrize(
+    ("server", "backup_of", "verdict"),
+    [
+        ((8, 0, 30), (8, 0, 30), OK),
+        ((8, 0, 31), (8, 0, 30), FAILED),
+        ((8, 0, 37), (8, 0, 36), FAILED),
+        ((8, 0, 36), (8, 0, 37), FAILED),
+        ((8, 0, 42), (8, 0, 37), OK),
+        ((8, 0, 37), (8, 0, 42), OK),
+        ((8, 4, 0), (8, 0, 42), FAILED),
+        ((8, 4, 3), (8, 4, 0), OK),
+        ((8, 4, 0), (8, 4, 3), OK),
+        ((9, 7, 4), (9, 6, 0), FAILED),
+        ((9, 7, 5), (9, 7, 4), OK),
+    ],
+)
+def test_which_mysql_starts_on_a_clone(
+    server: tuple[int, int, int], backup_of: tuple[int, int, int], verdict: Verdict
+) -> None:
+    ruling = can_start_mysql_on(Version(*server), Version(*backup_of))
+    assert ruling.verdict is verdict
+    assert bool(ruling.hint) == (verdict is FAILED)
 
 
 def test_an_unknown_engine_is_refused() -> None:

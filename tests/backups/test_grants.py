@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from backups.grants import create_statements, grant_statement, missing_privileges, parse_grants
+from backups.grants import (
+    create_statements,
+    grant_statement,
+    missing_privileges,
+    needed_by,
+    parse_grants,
+)
 
 PUBLIC = "GRANT SELECT, LOCK TABLES, DELETE HISTORY ON `test`.* TO PUBLIC"
 
@@ -60,3 +66,22 @@ def test_a_new_user_gets_everything_needed() -> None:
         "CREATE USER `bk`@`10.0.0.7` IDENTIFIED BY '...';",
         "GRANT RELOAD, PROCESS, BINLOG MONITOR ON *.* TO `bk`@`10.0.0.7`;",
     ]
+
+
+def test_what_a_clone_needs() -> None:
+    needed = needed_by("clone")
+    both = parse_grants(
+        "b@%", ["GRANT PROCESS ON *.* TO `b`@`%`", "GRANT BACKUP_ADMIN ON *.* TO b"]
+    )
+    assert missing_privileges(both, needed) == []
+    assert missing_privileges(parse_grants("b@%", []), needed) == ["BACKUP_ADMIN"]
+    assert create_statements("bk", "10.0.0.7", "clone") == [
+        "CREATE USER `bk`@`10.0.0.7` IDENTIFIED BY '...';",
+        "GRANT BACKUP_ADMIN ON *.* TO `bk`@`10.0.0.7`;",
+    ]
+
+
+def test_while_nobody_knows_whose_server_it_is_both_are_told() -> None:
+    _, mariadb, mysql = create_statements("bk", "h", "")
+    assert mariadb.startswith("On MariaDB: GRANT RELOAD, PROCESS, BINLOG MONITOR ON *.* TO ")
+    assert mysql == "On MySQL: GRANT BACKUP_ADMIN ON *.* TO `bk`@`h`;"

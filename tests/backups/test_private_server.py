@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from backups.exceptions import EngineError
-from backups.private_server import PrivateServer, Settings, initialise, occupant, program
+from backups.private_server import PrivateServer, Settings, initialise, occupant
+from backups.server_program import program
 
 pytestmark = pytest.mark.live
 

@@ -12,6 +12,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 from pymysql.err import OperationalError
 
+from backups.clone_facts import CloneFacts, ForeignTable
 from backups.exceptions import InstanceUnreachable
 from backups.probe import InnodbSizes, InstanceFacts, probe
 
@@ -38,6 +39,7 @@ MYSQL = {
     "datadir": "/data/",
     "log_bin": "ON",
     "gtid_executed": "5c1b:1-9",
+    "max_allowed_packet": "67108864",
 }
 
 
@@ -55,7 +57,15 @@ class FakeServer:
             "INNODB_SYS_TABLESPACES": [{"files": 13, "bytes": 228_900_864}],
             "INNODB_TABLESPACES_ENCRYPTION": [{"files": 2}],
             "Innodb_checkpoint_age": [{"Value": "6800107"}],
+            "COMMAND = 'clone'": [{"n": 0}],
             "PROCESSLIST": [{"seconds": 75}],
+            "INNODB_TABLESPACES WHERE": [{"files": 7, "bytes": 73_629_696, "encrypted": 1}],
+            "Innodb_redo_log_logical_size": [{"Value": "338432"}],
+            "PLUGIN_NAME = 'clone'": [{"status": "ACTIVE"}],
+            "SHOW SESSION STATUS": [{"Value": "ON"}],
+            "ENGINE <> 'InnoDB'": [
+                {"table_schema": "m", "table_name": "t", "engine": "MyISAM", "size_bytes": 1024}
+            ],
         }
         self.found: Rows = []
 
@@ -100,13 +110,35 @@ def test_mariadb() -> None:
     assert facts.grants.account == "bk@localhost"
 
 
-def test_mysql_is_not_asked_for_tables_it_does_not_have() -> None:
-    server = FakeServer(MYSQL, ["GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost`"])
-    del server.answers["INNODB_SYS_TABLESPACES"]
-    facts = ask(server)
+def test_mysql() -> None:
+    facts = ask(FakeServer(MYSQL, ["GRANT PROCESS, REFERENCES ON *.* TO `root`@`localhost`"]))
     assert (facts.flavour, facts.release) == ("mysql", (9, 7, 4))
     assert (facts.server_uid, facts.gtid_position) == ("5c1b", "5c1b:1-9")
+    assert facts.innodb == InnodbSizes(73_629_696, 7, 1, 338_432)
+    assert facts.clone == CloneFacts(
+        plugin="ACTIVE",
+        max_allowed_packet=67_108_864,
+        running_clones=0,
+        uses_tls=True,
+        foreign_tables=(ForeignTable("m", "t", "MyISAM", 1024),),
+    )
+
+
+def test_an_old_mysql_has_none_of_the_tables() -> None:
+    server = FakeServer(MYSQL, ["GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost`"])
+    server.answers["PLUGIN_NAME = 'clone'"] = []
+    del server.answers["INNODB_TABLESPACES WHERE"]
+    facts = ask(server)
     assert facts.innodb is None
+    assert facts.clone is not None
+    assert facts.clone.plugin == ""
+
+
+def test_an_account_that_may_not_see_is_told_nothing() -> None:
+    facts = ask(FakeServer(MYSQL, ["GRANT BACKUP_ADMIN ON *.* TO `bk`@`%`"]))
+    assert facts.innodb is None
+    assert facts.clone is not None
+    assert (facts.clone.running_clones, facts.clone.foreign_tables) == (None, None)
 
 
 def test_what_an_account_may_not_see_is_unknown() -> None:

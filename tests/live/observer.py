@@ -13,6 +13,7 @@ class Diary:
         self.started: dict[str, datetime] = {}
         self.ended: dict[str, timedelta | None] = {}
         self.lines: list[tuple[str, str]] = []
+        self.expected: tuple[int, int] | None = None
         self._change = threading.Condition()
 
     def stage_started(self, name: str, at: datetime) -> None:
@@ -31,6 +32,10 @@ class Diary:
         with self._change:
             self.lines.append((level, text))
             self._change.notify_all()
+
+    def expect(self, *, raw_bytes: int, files: int) -> None:
+        with self._change:
+            self.expected = (raw_bytes, files)
 
     def began(self, name: str, seconds: float = 20) -> bool:
         with self._change:

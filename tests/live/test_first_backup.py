@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -18,18 +17,20 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from backups.engines.mariadb_backup import MariadbBackup, prepare_argv
+from backups.engines.mariadb_backup import prepare_argv
+from backups.engines.mariadb_backup.restored import server_options
 from backups.grants import NEEDED
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobLogLine, Repository
 from backups.private_server import PrivateServer, initialise
 from backups.private_server import Settings as ServerSettings
 from backups.runners.local import LocalRunner
-from backups.states import JobStatus, Operation
+from backups.states import Operation
 from tests.backups.conftest import make_repository
 from tests.backups.running import stored_files
 from tests.commands import Ended, run_command
 from tests.live.bank import TOTAL, Teller, open_bank, sum_of, unsound_tables
 from tests.live.conftest import free_port
+from tests.live.midway import Midway
 from tests.live.sshd import private_sshd
 from tests.settings import TEST_HOME
 
@@ -110,7 +111,7 @@ def taken() -> str:
 
 def assert_sound(folder: Path) -> None:
     """A server on the restored folder has every table whole, and every coin."""
-    options = MariadbBackup().server_options(folder)
+    options = server_options(folder)
     with PrivateServer(folder, ServerSettings(options=options)) as server, server.connect() as root:
         assert unsound_tables(root) == []
         assert sum_of(root) == TOTAL
@@ -344,37 +345,6 @@ def engines() -> list[int]:
     found = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "mariadb-backup"]
     mine = {child.pid for child in psutil.Process().children(recursive=True)}
     return [process.pid for process in found if process.pid in mine]
-
-
-class Midway:
-    """Does something once the one job at work has copied some bytes."""
-
-    def __init__(self, act: object) -> None:
-        assert callable(act)
-        self._act = act
-        self._thread = threading.Thread(target=self._wait)
-        self._error: BaseException | None = None
-
-    def __enter__(self) -> Midway:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-        if self._error:
-            raise self._error
-
-    def _wait(self) -> None:
-        until = time.monotonic() + 30
-        try:
-            while not Job.objects.filter(status=JobStatus.RUNNING, stored_bytes__gt=0).exists():
-                assert time.monotonic() < until, "no byte was copied"
-                time.sleep(0.05)
-            self._act()
-        except BaseException as exc:
-            self._error = exc
-        finally:
-            connection.close()
 
 
 def test_the_log_of_the_tool_is_kept(instance: Instance, main: Repository) -> None:

@@ -274,8 +274,9 @@ def test_the_probe_sees_what_the_server_is(server: PrivateServer, orders: Instan
 
 def test_a_folder_that_cannot_be_read_is_named(server: PrivateServer, orders: Instance) -> None:
     survey = run_checks(orders, [], NobodyRunner()).survey
-    check = check_data_folder(survey.host, survey.facts) if survey.facts else None
-    assert check is not None
+    assert survey.host is not None
+    assert survey.facts is not None
+    check = check_data_folder(survey.host, survey.facts)
     assert check.verdict is Verdict.FAILED
     assert "cannot be read" in check.found
     assert str(server.folder) in check.found

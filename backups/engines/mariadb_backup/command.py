@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from backups.engines.base import Login
+from backups.tls import Tls
 
 TOOL = "mariadb-backup"
 # The name of the settings file, as runners know secret files.
@@ -35,6 +36,9 @@ def build_settings(login: Login) -> str:
     else:
         # Or "localhost" would mean a socket of the client's choice.
         fields |= {"host": login.host, "port": str(login.port), "protocol": "tcp"}
+    if login.tls is not Tls.PREFERRED:
+        # Left alone, the tool does as its series does by default.
+        fields["ssl"] = "1" if login.tls is Tls.REQUIRED else "0"
     lines = [f'{name}="{value.translate(_ESCAPES)}"' for name, value in fields.items()]
     # Every series reads this group; some not the one named mariadb-backup.
     return "\n".join(["[mariabackup]", *lines, ""])

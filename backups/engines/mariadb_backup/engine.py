@@ -12,14 +12,14 @@ import io
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, cast
 
 from backups.archive.records import Record
-from backups.engines.base import CopyFacts, CopyObserver, Login
+from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
     SETTINGS,
@@ -34,7 +34,9 @@ from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
 from backups.engines.mariadb_backup.restored import server_options
 from backups.exceptions import EngineError
+from backups.private_server import PrivateServer, Settings
 from backups.runners.base import Runner, RunningCommand
+from backups.runners.local import LocalRunner
 
 # A line of the log longer than this is cut into several.
 LINE_BYTES = 1 << 16
@@ -48,10 +50,18 @@ class MariadbBackup:
 
     name: ClassVar[str] = "mariadb_backup"
     stages: ClassVar[tuple[str, ...]] = STAGES
+    needs_host: ClassVar[bool] = True
 
     @contextlib.contextmanager
     def copy(
-        self, login: Login, runner: Runner, observer: CopyObserver, *, threads: int
+        self,
+        login: Login,
+        runner: Runner,
+        observer: CopyObserver,
+        *,
+        threads: int,
+        sealed: bool = False,
+        spool_folder: Path | None = None,
     ) -> Iterator[MariadbCopy]:
         settings = {SETTINGS: build_settings(login)}
         argv = backup_argv(threads=threads)
@@ -63,14 +73,23 @@ class MariadbBackup:
                 command.stop()
                 listener.join()
 
-    def prepare_argv(self, target: Path) -> list[str]:
-        return prepare_argv(str(target))
+    def check_restore(self, backup: CopyFacts, server: str) -> str:
+        return ""
 
-    def check_prepare(self, exit_code: int, said: str) -> None:
+    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+        argv = prepare_argv(str(folder))
+        with LocalRunner().start(argv, secret_files={}) as command, watch.ending_by(command.stop):
+            said = _relay(command, watch)
+            exit_code = command.wait()
+        watch.check()
         check_prepare(exit_code, said)
+        return Prepared()
 
-    def server_options(self, folder: Path) -> dict[str, str]:
-        return server_options(folder)
+    def restored_server(
+        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+    ) -> PrivateServer:
+        settings = Settings(skip_grant_tables=True, options=server_options(folder))
+        return PrivateServer(folder, settings, on_wait=on_wait)
 
 
 class MariadbCopy:
@@ -131,6 +150,16 @@ class MariadbCopy:
         raise self._runner.failure(self._argv, exit_code, said) or build_error(
             exit_code, self._listener.log, otherwise=otherwise
         )
+
+
+def _relay(command: RunningCommand, watch: PrepareWatch) -> str:
+    """Pass on what the tool says as it says it; return all of it."""
+    said: list[str] = []
+    with io.BufferedReader(cast(io.RawIOBase, command.stderr)) as source:
+        for line in source:
+            said.append(line.decode("utf-8", errors="replace").rstrip())
+            watch.log(TOOL, said[-1])
+    return "\n".join(said)
 
 
 class _Listener:

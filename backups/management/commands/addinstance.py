@@ -13,19 +13,20 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from backups.checks import Verdict
-from backups.compatibility import can_back_up
+from backups.compatibility import MARIADB_BACKUP, can_back_up
 from backups.connection import connect, login_of
+from backups.engines import ENGINE_FOR, ENGINES
 from backups.exceptions import BadInput, InstanceUnreachable, Refused
-from backups.grants import grant_statement, missing_privileges
+from backups.grants import grant_statement, missing_privileges, needed_by
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import refuse_invalid
 from backups.models import Instance, InstanceGroup
-from backups.models.instance import RunnerKind
+from backups.models.instance import RunnerKind, TlsMode
 from backups.preflight import remember
 from backups.probe import InstanceFacts, probe
 
 NO_CHECK = "Add it unseen with --no-check."
-COLUMNS = ("name", "host", "port", "user", "socket", "runner")
+COLUMNS = ("name", "host", "port", "user", "socket", "tls", "runner")
 SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_known_hosts_file")
 
 
@@ -41,6 +42,10 @@ class Command(MooringCommand):
             "--password-file", help="File with the password; - asks, or reads a line of a pipe."
         )
         parser.add_argument("--socket", default="", help="Unix socket, instead of host and port.")
+        parser.add_argument("--tls", choices=TlsMode.values, default=TlsMode.PREFERRED.value)
+        parser.add_argument(
+            "--engine", choices=list(ENGINES), help="Chosen by whose server it is, if not given."
+        )
         parser.add_argument("--group", action="append", default=[], help="May be repeated.")
         parser.add_argument("--no-check", action="store_true", help="Add it without reaching it.")
         _add_ssh_options(parser)
@@ -50,7 +55,11 @@ class Command(MooringCommand):
         _refuse_contradictions(instance)
         instance.set_password(_read_password(options["password_file"]))
         refuse_invalid(instance)
+        instance.engine = options["engine"] or ""
         facts = None if options["no_check"] else _ask(instance)
+        instance.engine = options["engine"] or _proposed_engine(facts)
+        if facts is not None:
+            _refuse_unfit(instance, facts)
         _save(instance, options["group"], facts)
         return _answer(instance, facts)
 
@@ -96,13 +105,19 @@ def _read_password(source: str | None) -> str:
 def _ask(instance: Instance) -> InstanceFacts:
     try:
         with closing(connect(login_of(instance))) as connection:
-            facts = probe(connection)
+            return probe(connection)
     except InstanceUnreachable as exc:
         raise InstanceUnreachable(str(exc), hint=f"{exc.hint} {NO_CHECK}".strip()) from None
+
+
+def _proposed_engine(facts: InstanceFacts | None) -> str:
+    return ENGINE_FOR.get(facts.flavour if facts else "", MARIADB_BACKUP)
+
+
+def _refuse_unfit(instance: Instance, facts: InstanceFacts) -> None:
     ruling = can_back_up(instance.engine, facts.flavour, facts.release)
     if ruling.verdict is Verdict.FAILED:
         raise Refused(f"{instance.address}: {ruling.reason}", hint=f"{ruling.hint} {NO_CHECK}")
-    return facts
 
 
 def _save(instance: Instance, group_names: list[str], facts: InstanceFacts | None) -> None:
@@ -124,10 +139,10 @@ def _group(name: str) -> InstanceGroup:
 
 
 def _answer(instance: Instance, facts: InstanceFacts | None) -> Answer:
-    missing = missing_privileges(facts.grants) if facts else []
+    missing = missing_privileges(facts.grants, needed_by(instance.engine)) if facts else []
     statement = grant_statement(facts.grants.account, missing) if facts and missing else ""
     seen = f"{instance.get_flavour_display()} {facts.version}" if facts else "not looked at"
-    shown = [f"Added {instance.name}: {instance.address}, {seen}."]
+    shown = [f"Added {instance.name}: {instance.address}, {seen}, engine {instance.engine}."]
     if statement:
         shown += [f"A backup needs {', '.join(missing)}. Run this on the instance:", statement]
     shown.append(f"Run doctor {instance.name} to see what a backup would need.")
@@ -136,6 +151,8 @@ def _answer(instance: Instance, facts: InstanceFacts | None) -> Answer:
             "name": instance.name,
             "uuid": instance.uuid,
             "address": instance.address,
+            "engine": instance.engine,
+            "tls": instance.tls,
             "flavour": instance.flavour,
             "version": instance.version,
             "groups": sorted(instance.groups.values_list("name", flat=True)),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from backups.compatibility import CLONE, parse_version
 from backups.jobs import create_restore_job
-from backups.management.copy_command import CopyCommand
-from backups.models import BackupCopy, Job
+from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
+from backups.management.output import DONE, Answer
+from backups.models import Backup, BackupCopy, Job
+from backups.replication import replication_statement
 
 
 class Command(CopyCommand):
@@ -24,9 +28,40 @@ class Command(CopyCommand):
         parser.add_argument(
             "--owner", default="", help="user[:group] that gets the files, for example mysql."
         )
+        add_mysqld_option(parser)
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        answer = super().answer(options)
+        statement = replication_of(options["label"]) if answer.exit_code == DONE else ""
+        shown = list(answer.shown)
+        if statement:
+            shown += ["To let it follow the instance it was copied from, run on it:", statement]
+        fields = {**answer.fields, "replication_statement": statement}
+        return replace(answer, fields=fields, shown=shown)
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
         target = options["to"].absolute()
         return create_restore_job(
-            copy, target, raw=options["raw"], owner=options["owner"], wake=wake
+            copy,
+            target,
+            raw=options["raw"],
+            owner=options["owner"],
+            mysqld=chosen_mysqld(options),
+            wake=wake,
         )
+
+
+def replication_of(label: str) -> str:
+    """Return what makes a restored MySQL a replica of its instance; blank for other servers."""
+    backup = Backup.objects.select_related("instance").get(label=label)
+    version = parse_version(backup.server_version)
+    if backup.engine != CLONE or version is None:
+        return ""
+    return replication_statement(
+        version,
+        host=backup.instance.host,
+        port=backup.instance.port,
+        binlog_file=backup.binlog_file,
+        binlog_position=backup.binlog_position,
+        gtid_executed=backup.gtid_executed,
+    )

@@ -76,8 +76,15 @@ class Copy(PlainStage[BackupWork]):
     def _copy(self, run: Run, work: BackupWork, writer: ArchiveWriter) -> None:
         instance = work.job.instance
         engine = engine_named(work.job.engine)
-        threads = settings.COPY_THREADS
-        with engine.copy(login_of(instance), runner_of(instance), run, threads=threads) as stream:
+        settings.SPOOL_FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with engine.copy(
+            login_of(instance),
+            runner_of(instance),
+            run,
+            threads=settings.COPY_THREADS,
+            sealed=work.encrypted,
+            spool_folder=settings.SPOOL_FOLDER,
+        ) as stream:
             with run.ending_by(stream.stop):
                 self._note_process(run, stream)
                 for record in stream.records():

@@ -23,6 +23,12 @@ class RecordRestoreTest(PlainStage[RestoreWork]):
         release_folder(work.target, run.job.pk)
         Job.objects.filter(pk=run.job.pk).update(leftovers=False)
         recovery_time = work.answered_at - work.began_at
-        report = {"tables": work.tables}
+        found = work.prepared
+        report = {
+            "tables": work.tables,
+            "binlog_file": found.binlog_file,
+            "binlog_position": found.binlog_position,
+            "gtid_executed": found.gtid_executed,
+        }
         record(run, work.copy, passed=True, report=report, recovery_time=recovery_time)
         return f"recovery took {format_duration(recovery_time)}"

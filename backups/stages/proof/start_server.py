@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.utils.timezone import now
 
 from backups.engines import engine_named
-from backups.private_server import PrivateServer, Settings
 from backups.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failing_counts
@@ -19,9 +18,10 @@ class StartServer(PlainStage[RestoreWork]):
 
     def run(self, run: Run, work: RestoreWork) -> str:
         with failing_counts(run, work.copy, self.name):
-            options = engine_named(run.job.engine).server_options(work.target)
-            settings = Settings(skip_grant_tables=True, options=options)
-            work.server = PrivateServer(work.target, settings, on_wait=run.check)
+            engine = engine_named(run.job.engine)
+            work.server = engine.restored_server(
+                work.target, server=work.server_program, on_wait=run.check
+            )
             work.server.start()
         work.answered_at = now()
         with work.server.connect() as connection, connection.cursor() as cursor:

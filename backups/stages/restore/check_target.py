@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from backups.engines import engine_named
+from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput, Refused
 from backups.models import Job, Repository
 from backups.private_server import occupant
@@ -26,6 +28,7 @@ class CheckTarget(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         work.reader = open_copy(work.copy)
         refuse_target(work.target)
+        server = "" if work.raw else check_server(run.job.engine, work)
         need = int(work.reader.manifest.contents.raw_bytes * ROOM_FACTOR) + RESERVE_BYTES
         free = shutil.disk_usage(nearest_folder(work.target)).free
         if free < need:
@@ -35,13 +38,21 @@ class CheckTarget(PlainStage[RestoreWork]):
             )
         own(run.job, run.token, leftovers=True)
         claim_folder(work.target, run.job.pk)
-        return f"{format_bytes(need)} needed, {format_bytes(free)} free"
+        room = f"{format_bytes(need)} needed, {format_bytes(free)} free"
+        return f"{room}; {server}" if server else room
 
     def clean_up(self, run: Run, work: RestoreWork) -> None:
         """Remove what was restored: half a data directory must never look like a whole one."""
         if release_folder(work.target, run.job.pk):
             run.log(self.name, f"removed the unfinished restore in {work.target}")
         Job.objects.filter(pk=run.job.pk).update(leftovers=False)
+
+
+def check_server(engine: str, work: RestoreWork) -> str:
+    """Say which server will be started on the files; Refused where none fits them."""
+    backup = work.copy.backup
+    facts = CopyFacts(server_version=backup.server_version, more=backup.facts)
+    return engine_named(engine).check_restore(facts, work.server_program)
 
 
 def refuse_target(target: Path) -> None:

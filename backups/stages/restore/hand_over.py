@@ -29,17 +29,19 @@ class HandOver(PlainStage[RestoreWork]):
         run.check()
         hand_over_folder(work.target)
         Job.objects.filter(pk=run.job.pk).update(leftovers=False)
-        backup = work.copy.backup
-        position = f"{backup.binlog_file}:{backup.binlog_position}" if backup.binlog_file else ""
-        return " ".join(
-            part
-            for part in (
-                f"{'raw' if work.raw else 'prepared'} in {work.target}",
-                f"binlog {position}" if position else "",
-                f"GTID {backup.gtid_executed}" if backup.gtid_executed else "",
-            )
-            if part
-        )
+        return describe(work)
+
+
+def describe(work: RestoreWork) -> str:
+    """Say what is where, and from which position a replica would go on."""
+    backup = work.copy.backup
+    position = f"{backup.binlog_file}:{backup.binlog_position}" if backup.binlog_file else ""
+    parts = (
+        f"{'raw' if work.raw else 'prepared'} in {work.target}",
+        f"binlog {position}" if position else "",
+        f"GTID {backup.gtid_executed}" if backup.gtid_executed else "",
+    )
+    return " ".join(part for part in parts if part)
 
 
 def change_owner(target: Path, user: str, group: str | None) -> None:

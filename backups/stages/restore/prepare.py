@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-from typing import cast
-
 from backups.engines import engine_named
+from backups.engines.base import Prepared
+from backups.models import Backup
 from backups.run import Run
-from backups.runners.base import RunningCommand
-from backups.runners.local import LocalRunner
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import RestoreWork
 
@@ -21,19 +18,17 @@ class Prepare(PlainStage[RestoreWork]):
 
     def run(self, run: Run, work: RestoreWork) -> str:
         engine = engine_named(run.job.engine)
-        argv = engine.prepare_argv(work.target)
-        with LocalRunner().start(argv, secret_files={}) as command, run.ending_by(command.stop):
-            said = self._listen(run, argv[0], command)
-            exit_code = command.wait()
+        work.prepared = engine.prepare(work.target, run, server=work.server_program)
         run.check()
-        engine.check_prepare(exit_code, said)
-        return ""
+        remember_position(work.copy.backup, work.prepared)
+        return work.prepared.detail
 
-    def _listen(self, run: Run, tool: str, command: RunningCommand) -> str:
-        """Pass on what the tool says as it says it; return all of it."""
-        said: list[str] = []
-        with io.BufferedReader(cast(io.RawIOBase, command.stderr)) as source:
-            for line in source:
-                said.append(line.decode("utf-8", errors="replace").rstrip())
-                run.log(tool, said[-1])
-        return "\n".join(said)
+
+def remember_position(backup: Backup, found: Prepared) -> None:
+    """Keep coordinates that only a recovered copy could tell; none that are known change."""
+    if not backup.binlog_file and found.binlog_file:
+        backup.binlog_file, backup.binlog_position = found.binlog_file, found.binlog_position
+        backup.save(update_fields=["binlog_file", "binlog_position"])
+    if not backup.gtid_executed and found.gtid_executed:
+        backup.gtid_executed = found.gtid_executed
+        backup.save(update_fields=["gtid_executed"])

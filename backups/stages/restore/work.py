@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from django.db import transaction
 
 from backups.access import checked_store
 from backups.archive.reader import BackupReader
+from backups.engines.base import Prepared
 from backups.exceptions import BadInput, Refused
 from backups.keyring import load_keys
 from backups.models import BackupCopy, Job
@@ -27,7 +28,10 @@ class RestoreWork:
     raw: bool = False
     # "user:group" that gets the files; blank leaves them to whoever the worker runs as.
     owner: str = ""
+    # Path of the server program to use; blank leaves it to the engine.
+    server_program: str = ""
     reader: BackupReader | None = None
+    prepared: Prepared = field(default_factory=Prepared)
     # Of restore tests only.
     began_at: datetime | None = None
     answered_at: datetime | None = None
@@ -44,12 +48,19 @@ class RestoreWork:
 def restore_work(job: Job) -> RestoreWork:
     """Gather what a restore job begins with."""
     asked = job.parameters
-    return RestoreWork(copy_of(job), Path(asked["target"]), raw=asked["raw"], owner=asked["owner"])
+    return RestoreWork(
+        copy_of(job),
+        Path(asked["target"]),
+        raw=asked["raw"],
+        owner=asked["owner"],
+        server_program=asked.get("mysqld") or settings.MYSQLD,
+    )
 
 
 def restore_test_work(job: Job) -> RestoreWork:
     """Gather what a restore test begins with: its target is a folder of its own."""
-    return RestoreWork(copy_of(job), scratch_folder(job))
+    mysqld = job.parameters.get("mysqld") or settings.MYSQLD
+    return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld)
 
 
 def scratch_folder(job: Job) -> Path:

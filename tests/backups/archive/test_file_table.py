@@ -37,12 +37,16 @@ END_A, END_B = FileClosed(1, 1), FileClosed(2, 0)
         ([FileOpened(1, "/a")], "leads outside"),
         ([A], "never finished a \\(1 files in all\\)"),
         ([B, A, BYTES], "never finished a \\(2 files in all\\)"),
-        ([A, FileRenamed(1, "b")], "renamed file 1, which is not closed"),
-        ([FileRenamed(1, "b")], "renamed file 1, which is not closed"),
+        ([FileRenamed(1, "b")], "renamed file 1, which it never opened"),
+        ([A, FileRenamed(1, "b")], "never finished b \\(1 files in all\\)"),
+        ([A, END_A, FileRemoved(1), FileRenamed(1, "b")], "renamed file 1, which it never"),
+        ([A, B, FileRenamed(1, "b")], "path 'b' twice"),
         ([A, END_A, B, END_B, FileRenamed(1, "b")], "path 'b' twice"),
         ([A, END_A, FileRenamed(1, "../b")], "leads outside"),
-        ([A, FileRemoved(1)], "removed file 1, which is not closed"),
-        ([A, END_A, FileRemoved(1), FileRemoved(1)], "removed file 1, which is not closed"),
+        ([FileRemoved(1)], "removed file 1, which it never opened"),
+        ([A, END_A, FileRemoved(1), FileRemoved(1)], "removed file 1, which it never opened"),
+        ([A, FileRemoved(1), BYTES], "sent bytes of file 1, which is not open"),
+        ([A, FileRemoved(1), END_A], "closed file 1, which is not open"),
     ],
 )
 def test_a_contradiction_is_refused(
@@ -60,6 +64,9 @@ def test_a_contradiction_is_refused(
         ([A, END_A, FileRenamed(1, "a")], ["a"]),
         ([A, END_A, FileRenamed(1, "b"), FileOpened(2, "a"), END_B], ["b", "a"]),
         ([A, END_A, FileRemoved(1), FileOpened(2, "a"), END_B], ["a"]),
+        # A clone's files stay open until the end, whatever becomes of them on the way.
+        ([A, BYTES, FileRenamed(1, "b"), FileOpened(2, "a"), END_B, END_A], ["b", "a"]),
+        ([A, BYTES, FileRemoved(1), FileOpened(2, "a"), END_B], ["a"]),
     ],
 )
 def test_a_path_is_free_again_when_its_file_has_gone(

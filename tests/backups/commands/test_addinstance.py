@@ -34,6 +34,20 @@ def test_it_keeps_everything_it_was_given(password_file: Path) -> None:
     assert (ended.json()["checked"], row.seen_at, row.flavour) == (False, None, "")
 
 
+@pytest.mark.parametrize(
+    ("words", "engine", "tls"),
+    [
+        ((), "mariadb_backup", "preferred"),
+        (("--engine", "clone", "--tls", "required"), "clone", "required"),
+    ],
+)
+def test_engine_and_tls(words: tuple[str, ...], engine: str, tls: str) -> None:
+    ended = run_command("addinstance", "orders-1", "--no-check", "--json", *words)
+    row = Instance.objects.get()
+    assert (row.engine, row.tls) == (engine, tls)
+    assert (ended.json()["engine"], ended.json()["tls"]) == (engine, tls)
+
+
 def test_the_password_is_in_nothing_it_says(password_file: Path) -> None:
     words = ("addinstance", "o", "--password-file", str(password_file))
     for more in ((), ("--json",), ("--no-check",)):

@@ -224,15 +224,12 @@ def test_testrestore_that_cannot_start_a_server_is_evidence(
 
 
 def test_a_restore_test_that_dies_after_its_evidence_is_still_marked(
-    label: str, monkeypatch: pytest.MonkeyPatch
+    engine: FakeEngine, label: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: object, target: Path) -> list[str]:
-        raise EngineError("no prepare today")
-
     def stuck(target: Path, job_id: int) -> bool:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(FakeEngine, "prepare_argv", broken)
+    engine.prepare_failure = EngineError("no prepare today")
     monkeypatch.setattr("backups.stages.restore.check_target.release_folder", stuck)
     run_command("testrestore", label, "--foreground")
     assert Job.objects.get(operation=Operation.RESTORE_TEST).leftovers

@@ -10,6 +10,7 @@ import pytest
 from backups.engines.base import Login
 from backups.engines.mariadb_backup import parse_tool_version, prepare_argv, tool_version_argv
 from backups.engines.mariadb_backup.command import backup_argv, build_settings
+from backups.tls import Tls
 
 
 def understood(settings: str, folder: Path) -> list[str]:
@@ -83,3 +84,11 @@ def test_the_version_of_the_real_tool_is_understood() -> None:
 
 def test_no_version_is_an_empty_one() -> None:
     assert parse_tool_version("sh: mariadb-backup: not found") == ""
+
+
+@pytest.mark.parametrize(
+    ("tls", "line"), [(Tls.REQUIRED, 'ssl="1"'), (Tls.OFF, 'ssl="0"'), (Tls.PREFERRED, None)]
+)
+def test_tls(tls: Tls, line: str | None) -> None:
+    lines = build_settings(Login("bk", "x", tls=tls)).splitlines()
+    assert [each for each in lines if each.startswith("ssl")] == ([line] if line else [])

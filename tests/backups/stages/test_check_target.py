@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.exceptions import BadInput
+from backups.exceptions import BadInput, EngineError
 from backups.jobs import create_restore_job
 from backups.models import BackupCopy, Evidence, Instance, Job, Repository
 from backups.states import JobStatus
@@ -106,9 +106,9 @@ def test_damage_found_on_the_way_leaves_nothing(copy: BackupCopy, tmp_path: Path
 
 
 def test_a_prepare_that_fails_leaves_nothing(
-    copy: BackupCopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: FakeEngine, copy: BackupCopy, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(FakeEngine, "prepare_argv", lambda self, target: ["false"])
+    engine.prepare_failure = EngineError("the fake prepare exited with 1")
     job = restore(copy, tmp_path / "target", raw=False)
     assert job.error == "prepare failed: the fake prepare exited with 1"
     assert not (tmp_path / "target").exists()

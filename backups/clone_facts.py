@@ -1,0 +1,84 @@
+"""What does a clone of a MySQL depend on? Asked in a few cheap queries; nothing is judged here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+
+from backups.connection import fetch_rows
+from backups.engines.clone.donor import FOREIGN_TABLES, TABLE_PRIVILEGES
+from backups.grants import Grants
+
+_VARIABLES = ("max_allowed_packet", "innodb_redo_log_encrypt", "innodb_undo_log_encrypt")
+_PLUGIN = """
+    SELECT PLUGIN_STATUS AS status FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'clone'
+"""
+_CLONES = "SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE COMMAND = 'clone'"
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTable:
+    """A table that is not InnoDB's."""
+
+    schema: str
+    name: str
+    engine: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloneFacts:
+    """What a clone of a MySQL depends on. None is unknown: the account may not ask."""
+
+    # ACTIVE, DISABLED …; blank where it is not installed.
+    plugin: str = ""
+    max_allowed_packet: int | None = None
+    redo_enabled: bool = True
+    running_clones: int | None = None
+    # Whether this very connection is encrypted.
+    uses_tls: bool = False
+    encrypts_logs: bool = False
+    foreign_tables: tuple[ForeignTable, ...] | None = None
+
+
+def fetch_clone_facts(
+    connection: Connection[DictCursor], grants: Grants, may_see_threads: bool
+) -> CloneFacts:
+    """Ask a MySQL; what it does not answer is unknown."""
+    said = _variables(connection)
+    plugin = fetch_rows(connection, _PLUGIN)
+    packet = said.get("max_allowed_packet")
+    foreign: tuple[ForeignTable, ...] | None = None
+    if grants.everything or grants.privileges & TABLE_PRIVILEGES:
+        foreign = _foreign_tables(connection)
+    return CloneFacts(
+        plugin=str(plugin[0]["status"]) if plugin else "",
+        max_allowed_packet=int(packet) if packet else None,
+        redo_enabled=_status(connection, "Innodb_redo_log_enabled") != "OFF",
+        running_clones=int(fetch_rows(connection, _CLONES)[0]["n"]) if may_see_threads else None,
+        uses_tls=bool(_status(connection, "Ssl_cipher")),
+        encrypts_logs="ON" in {said.get(name, "") for name in _VARIABLES[1:]},
+        foreign_tables=foreign,
+    )
+
+
+def _foreign_tables(connection: Connection[DictCursor]) -> tuple[ForeignTable, ...]:
+    return tuple(
+        ForeignTable(row["table_schema"], row["table_name"], row["engine"], int(row["size_bytes"]))
+        for row in fetch_rows(connection, FOREIGN_TABLES)
+    )
+
+
+def _variables(connection: Connection[DictCursor]) -> dict[str, str]:
+    wanted = ", ".join(["%s"] * len(_VARIABLES))
+    sql = f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})"
+    return {
+        row["Variable_name"]: str(row["Value"]) for row in fetch_rows(connection, sql, _VARIABLES)
+    }
+
+
+def _status(connection: Connection[DictCursor], name: str) -> str:
+    rows = fetch_rows(connection, "SHOW SESSION STATUS LIKE %s", (name,))
+    return str(rows[0]["Value"]) if rows else ""

@@ -1,0 +1,7 @@
+"""The engine for MySQL: a clone over the server's own port. Nothing is needed on its host."""
+
+from __future__ import annotations
+
+from backups.engines.clone.engine import CloneEngine
+
+__all__ = ["CloneEngine"]

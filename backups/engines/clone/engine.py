@@ -1,0 +1,234 @@
+"""How is a MySQL copied by its own clone protocol?
+
+Thin: the protocol is in ``backups.clone``, what becomes of its records in ``mapping``, what it
+leaves out in ``donor``, and how a copy is made to run in ``restored``. A copy counts when the
+donor has said that all is sent and every file was closed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pymysql
+from pymysql.connections import Connection
+
+from backups.archive.records import Record
+from backups.clone import CloneRecord, CloneStream, Endpoint, State, StateEnded, StateStarted, clone
+from backups.clone.client import may_skip_lock
+from backups.compatibility import parse_version
+from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
+from backups.engines.clone.donor import DonorSettings, fetch_gtids, fetch_settings
+from backups.engines.clone.mapping import ArchiveMapping
+from backups.engines.clone.restored import (
+    DONOR_FILE,
+    check_restore,
+    describe_donor,
+    prepare,
+    restored_server,
+)
+from backups.exceptions import EngineError
+from backups.private_server import PrivateServer
+from backups.runners.base import Runner
+from backups.units import format_bytes
+
+NAMES = {
+    State.INIT: "init",
+    State.FILE_COPY: "file copy",
+    State.PAGE_COPY: "page copy",
+    State.REDO_COPY: "redo copy",
+    State.DONE: "finish",
+}
+MAX_WORKERS = 15
+# Let the first start of a server make what the clone left out, and write down its position.
+MARKERS = ("#clone/#status_fix", "#clone/#replace_files")
+
+
+class CloneEngine:
+    """Copies an instance of MySQL over its port, as a client that asks for a clone."""
+
+    name: ClassVar[str] = "clone"
+    stages: ClassVar[tuple[str, ...]] = tuple(NAMES.values())
+    needs_host: ClassVar[bool] = False
+
+    @contextlib.contextmanager
+    def copy(
+        self,
+        login: Login,
+        runner: Runner,
+        observer: CopyObserver,
+        *,
+        threads: int,
+        sealed: bool = False,
+        spool_folder: Path | None = None,
+    ) -> Iterator[CloneCopy]:
+        endpoint = Endpoint(
+            login.user, login.password, login.host, login.port, login.socket, login.tls
+        )
+        observer.stage_started(NAMES[State.INIT], datetime.now(UTC))
+        before = _ask(endpoint, fetch_gtids)
+        workers = min(max(threads, 1) - 1, MAX_WORKERS)
+        with clone(endpoint.connect, workers=workers, spool_folder=spool_folder) as stream:
+            yield CloneCopy(stream, endpoint, observer, before, sealed=sealed)
+
+    def check_restore(self, backup: CopyFacts, server: str) -> str:
+        return check_restore(backup, server)
+
+    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+        return prepare(folder, watch, server=server)
+
+    def restored_server(
+        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+    ) -> PrivateServer:
+        return restored_server(folder, server=server, on_wait=on_wait)
+
+
+class CloneCopy:
+    """A copy in progress."""
+
+    # No process of ours: the donor notices when the connection ends.
+    process: tuple[int, float] | None = None
+
+    def __init__(
+        self,
+        stream: CloneStream,
+        endpoint: Endpoint,
+        observer: CopyObserver,
+        gtids_before: str,
+        *,
+        sealed: bool,
+    ) -> None:
+        self._stream, self._endpoint, self._observer = stream, endpoint, observer
+        self._gtids_before, self._gtids_after = gtids_before, ""
+        self._sealed = sealed
+        self._began = time.monotonic()
+        self._expected_bytes = self._expected_files = 0
+        self._lock_time: timedelta | None = None
+        self._mapping: ArchiveMapping | None = None
+        self._settings: DonorSettings | None = None
+        self._whole = False
+
+    def records(self) -> Iterator[Record]:
+        donor = self._stream.donor
+        version = parse_version(donor.configuration.get("version", "") or donor.server_version)
+        if version is None:
+            raise EngineError(f"the donor's version cannot be read: {donor.server_version}")
+        mapping = self._mapping = ArchiveMapping(version, sealed=self._sealed)
+        for record in self._stream.records():
+            self._tell(record, mapping)
+            yield from mapping.take(record)
+        yield from self._extra_files(mapping)
+        self._lock_time = self._locked_for()
+        count = self._stream.attached_workers + 1
+        self._end(State.DONE, f"{count} connection{'s' if count > 1 else ''} for data")
+        self._whole = True
+
+    def facts(self) -> CopyFacts:
+        if not self._whole or self._mapping is None or self._settings is None:
+            raise EngineError("the clone was not read to its end")
+        donor, figures = self._stream.donor, self._mapping.figures
+        if figures.checkpoint_lsn is None:
+            raise EngineError(
+                "the clone has no redo header with a checkpoint: no server could recover it",
+                hint="Read the job's log; do not trust this copy.",
+            )
+        variables = self._settings.variables
+        return CopyFacts(
+            from_lsn=0,
+            to_lsn=figures.checkpoint_lsn,
+            server_version=donor.server_version,
+            lock_time=self._lock_time,
+            more={
+                "protocol": f"{donor.protocol:#06x}",
+                "server_uuid": variables.get("server_uuid", ""),
+                "page_size": donor.configuration.get("innodb_page_size", ""),
+                # The exact set lies between these; recovery tells it.
+                "gtid_executed_before": self._gtids_before,
+                "gtid_executed_after": self._gtids_after,
+                "pages_sent_again": str(figures.pages_sent_again),
+                "redo_bytes": str(figures.redo_bytes),
+                "plugins": ", ".join(plugin.name for plugin in donor.plugins),
+                "configuration": json.dumps(dict(donor.configuration)),
+                "lower_case_table_names": variables.get("lower_case_table_names", ""),
+                "external_files": json.dumps(figures.external_files),
+                "encrypted_files": str(len(figures.encrypted_files)),
+                "foreign_tables": _count(self._settings.foreign_tables),
+                "spilled_bytes": str(self._stream.spilled_bytes),
+            },
+        )
+
+    def stop(self) -> None:
+        self._stream.stop()
+
+    def _extra_files(self, mapping: ArchiveMapping) -> Iterator[Record]:
+        """What the clone does not bring, asked for while the donor is still there."""
+        self._gtids_after = _ask(self._endpoint, fetch_gtids)
+        self._settings = _ask(self._endpoint, fetch_settings)
+        described = describe_donor(
+            self._stream.donor, self._settings, mapping.figures, self._gtids_before
+        )
+        yield from mapping.add_file(DONOR_FILE, described)
+        for path in MARKERS:
+            yield from mapping.add_file(path)
+
+    def _tell(self, record: CloneRecord, mapping: ArchiveMapping) -> None:
+        match record:
+            case StateStarted(state, files, estimated_bytes):
+                self._expected_bytes += estimated_bytes
+                if state in (State.FILE_COPY, State.REDO_COPY):
+                    self._expected_files += files
+                self._observer.expect(raw_bytes=self._expected_bytes, files=self._expected_files)
+                self._observer.stage_started(NAMES[state], datetime.now(UTC))
+                self._observer.log(
+                    "clone",
+                    f"{NAMES[state]}: {files} files, {format_bytes(estimated_bytes)} at most",
+                )
+            case StateEnded(state):
+                self._end(state, _detail(state, mapping))
+
+    def _end(self, state: State, detail: str) -> None:
+        self._observer.stage_ended(
+            NAMES[state],
+            datetime.now(UTC),
+            lock_time=self._lock_time if state is State.DONE else None,
+            detail=detail,
+        )
+
+    def _locked_for(self) -> timedelta:
+        """Old donors hold the backup lock, which keeps DDL out, all the time; new ones never."""
+        if may_skip_lock(self._stream.donor.server_version):
+            return timedelta(0)
+        return timedelta(seconds=time.monotonic() - self._began)
+
+
+def _detail(state: State, mapping: ArchiveMapping) -> str:
+    figures = mapping.figures
+    match state:
+        case State.FILE_COPY:
+            return f"{figures.data_files} files, {format_bytes(figures.file_bytes)}"
+        case State.PAGE_COPY:
+            again = f"{figures.pages_sent_again:,} pages sent again"
+            return f"{again}, {format_bytes(figures.page_bytes)}"
+        case State.REDO_COPY:
+            return f"{figures.redo_files} redo files, {format_bytes(figures.redo_bytes)}"
+        case _:
+            return ""
+
+
+def _count(tables: object) -> str:
+    return "unknown" if tables is None else str(len(tables)) if isinstance(tables, list) else ""
+
+
+# Any: a question may return whatever it asks for.
+def _ask(endpoint: Endpoint, question: Callable[[Connection[Any]], Any]) -> Any:
+    try:
+        with contextlib.closing(endpoint.connect()) as connection:
+            return question(connection)
+    except (pymysql.err.Error, OSError) as exc:
+        said = exc.args[-1] if exc.args else type(exc).__name__
+        raise EngineError(f"the donor did not answer a question: {said}") from None

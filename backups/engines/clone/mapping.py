@@ -1,0 +1,217 @@
+"""How does a clone become files of the archive? Its records in, the archive's records out.
+
+Files stay open until the end, because DDL may rename, delete or enlarge any of them on the
+way. What the server keeps outside its data directory is put below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from backups.archive.records import (
+    Data,
+    FileClosed,
+    FileOpened,
+    FileRemoved,
+    FileRenamed,
+    PhaseStarted,
+    Record,
+)
+from backups.clone import (
+    Block,
+    CloneRecord,
+    FileAnnounced,
+    FileChanged,
+    FileFlag,
+    FileKey,
+    State,
+    StateStarted,
+)
+from backups.compatibility import Version
+from backups.exceptions import EngineError
+from backups.innodb.pages import SHARED, build_first_page, page_size_of
+from backups.innodb.redo import HEADER_BYTES, checkpoint_lsn
+
+# Below it stands what had an absolute path. No folder of a schema can have this name: a dash in
+# the name of a schema is spelled @002d.
+EXTERNAL = "mooring-external"
+# Of an undo tablespace made while the copy ran; of any other, in pages.
+NEW_UNDO_BYTES = 16 << 20
+NEW_FILE_PAGES = 7
+UNDO_SPACES = range(0xFFFFFFF0 - 127 * 400_000, 0xFFFFFFF0)
+# A file that is no tablespace: ib_buffer_pool.
+NO_SPACE = 0xFFFFFFFF
+_TWO_LOGS_BEFORE = (8, 0, 30)
+
+
+@dataclass(slots=True)
+class _File:
+    number: int
+    path: str
+    size: int
+    fsp_flags: int
+    space_id: int
+
+
+@dataclass(slots=True)
+class Figures:
+    """What came, by state, and what about it a restore has to know."""
+
+    data_files: int = 0
+    file_bytes: int = 0
+    pages_sent_again: int = 0
+    page_bytes: int = 0
+    redo_files: int = 0
+    redo_bytes: int = 0
+    checkpoint_lsn: int | None = None
+    # Files by their path in the backup: where the donor has them, and which it encrypts.
+    external_files: dict[str, str] = field(default_factory=dict)
+    encrypted_files: set[str] = field(default_factory=set)
+
+
+class ArchiveMapping:
+    """The files of one clone, numbered for the archive."""
+
+    def __init__(self, version: Version, *, sealed: bool) -> None:
+        """``sealed``: whether the archive is encrypted, and may hold keys of tablespaces."""
+        self._version, self._sealed = version, sealed
+        self._files: dict[FileKey, _File] = {}
+        self._next_number = 1
+        self.figures = Figures()
+
+    def take(self, record: CloneRecord) -> Iterator[Record]:
+        """Yield what a record of the clone amounts to."""
+        match record:
+            case FileAnnounced():
+                yield from self._open(record)
+            case FileChanged():
+                yield from self._change(record)
+            case Block():
+                yield from self._write(record)
+            case StateStarted(State.PAGE_COPY | State.REDO_COPY):
+                yield PhaseStarted()
+            case StateStarted(State.DONE):
+                yield from self._close_all()
+
+    def add_file(self, path: str, content: bytes = b"") -> Iterator[Record]:
+        """Yield a file that the clone does not have and a restored server needs."""
+        number = self._take_number()
+        yield FileOpened(number, path)
+        if content:
+            yield Data(number, 0, memoryview(content))
+        yield FileClosed(number, len(content))
+
+    def _open(self, announced: FileAnnounced) -> Iterator[Record]:
+        self._refuse_bare_keys(announced)
+        # A file made on the way has its own first length; what came of it comes as pages.
+        size = 0 if announced.created_by_ddl else announced.size
+        number = self._take_number()
+        path = self._place(announced.path, number, announced.fsp_flags)
+        file = _File(number, path, size, announced.fsp_flags, announced.space_id)
+        if announced.flags & (FileFlag.AES | FileFlag.KEY):
+            self.figures.encrypted_files.add(path)
+        self._files[announced.file] = file
+        if announced.file.is_redo:
+            self.figures.redo_files += 1
+        else:
+            self.figures.data_files += 1
+        yield FileOpened(file.number, path)
+        if announced.created_by_ddl:
+            yield from self._begin(file)
+
+    def _begin(self, file: _File) -> Iterator[Record]:
+        """Not all pages of a new file will come: begin it as the server did."""
+        version = self._version.major * 10_000 + self._version.minor * 100 + self._version.patch
+        page = build_first_page(file.space_id, file.fsp_flags, version)
+        is_undo = file.space_id in UNDO_SPACES
+        file.size = NEW_UNDO_BYTES if is_undo else NEW_FILE_PAGES * len(page)
+        yield Data(file.number, 0, memoryview(page))
+
+    def _change(self, change: FileChanged) -> Iterator[Record]:
+        self._refuse_bare_keys(change)
+        file = self._files[change.file]
+        if change.deleted:
+            del self._files[change.file]
+            self.figures.data_files -= 1
+            self._forget(file.path)
+            yield FileRemoved(file.number)
+            return
+        file.size = max(file.size, change.size)
+        file.fsp_flags = change.fsp_flags or file.fsp_flags
+        if change.renamed_to:
+            self._forget(file.path)
+            file.path = self._place(change.renamed_to, file.number, file.fsp_flags)
+            yield FileRenamed(file.number, file.path)
+        if change.flags & (FileFlag.AES | FileFlag.KEY):
+            self.figures.encrypted_files.add(file.path)
+
+    def _write(self, block: Block) -> Iterator[Record]:
+        file = self._files[block.file]
+        end = block.offset + len(block.payload)
+        file.size = max(file.size, end, 0 if block.file.is_redo else block.file_size)
+        self._count(block)
+        if block.payload:
+            yield Data(file.number, block.offset, block.payload)
+
+    def _count(self, block: Block) -> None:
+        figures, length = self.figures, len(block.payload)
+        match block.state:
+            case State.FILE_COPY:
+                figures.file_bytes += length
+            case State.PAGE_COPY:
+                figures.pages_sent_again += 1
+                figures.page_bytes += length
+            case State.REDO_COPY:
+                figures.redo_bytes += length
+                if block.offset == 0 and length >= HEADER_BYTES:
+                    found = checkpoint_lsn(bytes(block.payload[:HEADER_BYTES]))
+                    figures.checkpoint_lsn = max(found or 0, figures.checkpoint_lsn or 0) or None
+
+    def _close_all(self) -> Iterator[Record]:
+        for key, file in self._files.items():
+            yield FileClosed(file.number, file.size if key.is_redo else _rounded(file))
+        redo = [file for key, file in self._files.items() if key.is_redo]
+        if self._version < _TWO_LOGS_BEFORE and len(redo) == 1:
+            # Such a server refuses to start on one log file alone.
+            number = self._take_number()
+            yield FileOpened(number, redo[0].path[:-1] + "1")
+            yield FileClosed(number, redo[0].size)
+
+    def _place(self, path: str, number: int, fsp_flags: int) -> str:
+        """Return where in the backup a file belongs; a server finds it there by itself."""
+        if not path.startswith("/"):
+            return path
+        if fsp_flags & SHARED:
+            # A general tablespace is not looked for in any folder below the data directory.
+            placed = f"{EXTERNAL}-{number}-{path.rpartition('/')[2]}"
+        else:
+            placed = EXTERNAL + path
+        self.figures.external_files[placed] = path
+        return placed
+
+    def _forget(self, path: str) -> None:
+        self.figures.external_files.pop(path, None)
+        self.figures.encrypted_files.discard(path)
+
+    def _refuse_bare_keys(self, file: FileAnnounced | FileChanged) -> None:
+        """An encrypted file comes with its key in the clear: that may rest only sealed."""
+        if file.flags & (FileFlag.AES | FileFlag.KEY) and not self._sealed:
+            raise EngineError(
+                "the server encrypts its files, and a clone brings their keys in the clear: "
+                "they must not be stored in a repository that is not encrypted",
+                hint="Back this instance up into an encrypted repository.",
+            )
+
+    def _take_number(self) -> int:
+        number = self._next_number
+        self._next_number += 1
+        return number
+
+
+def _rounded(file: _File) -> int:
+    """Return a data file's length as the server expects it: whole extents, if more than one."""
+    extent = page_size_of(file.fsp_flags).extent_bytes
+    if file.space_id == NO_SPACE or file.size <= extent:
+        return file.size
+    return file.size + -file.size % extent

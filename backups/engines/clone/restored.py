@@ -1,0 +1,141 @@
+"""How does a copied MySQL become one that runs?
+
+A clone is like a server after a power cut: a start finishes it. That first start is done
+privately, without the clone plugin, which would take away the file in which the server then
+writes down where the copy stands in the binlog.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from backups.checks import Verdict
+from backups.clone import DonorFacts
+from backups.compatibility import can_start_mysql_on, parse_version
+from backups.engines.base import CopyFacts, Prepared, PrepareWatch
+from backups.engines.clone.donor import DonorSettings
+from backups.engines.clone.mapping import Figures
+from backups.exceptions import EngineError, Refused
+from backups.private_server import PrivateServer, Settings
+from backups.server_program import find_mysqld, mysql_program
+
+# In the folder that a server must find, and would not otherwise.
+DONOR_FILE = "mysql/mooring-donor.json"
+POSITION_FILE = "#clone/#status_recovery"
+# Those that shape the files: a server that is told otherwise refuses them.
+SHAPING = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names")
+FORMAT = 1
+
+
+def describe_donor(
+    donor: DonorFacts, settings: DonorSettings, figures: Figures, gtids_before: str
+) -> bytes:
+    """Return the content of the file that tells a restore what the donor was."""
+    described = {
+        "format": FORMAT,
+        "version": donor.server_version,
+        "configuration": dict(donor.configuration),
+        "collations": list(donor.collations),
+        "plugins": list(settings.plugins),
+        "components": settings.components,
+        "variables": dict(settings.variables),
+        "persisted_variables": settings.persisted,
+        # Not in the backup: a clone holds InnoDB only.
+        "foreign_tables": settings.foreign_tables,
+        "external_files": figures.external_files,
+        "encrypted_files": sorted(figures.encrypted_files),
+        "gtid_executed_before": gtids_before,
+    }
+    return json.dumps(described, indent=1, ensure_ascii=False, default=str).encode()
+
+
+def check_restore(backup: CopyFacts, server: str) -> str:
+    """Say which server will be started on the files, or raise Refused."""
+    if count := int(backup.more.get("encrypted_files") or 0):
+        raise Refused(
+            f"{count} files of this backup are encrypted by the server, and their keys are in "
+            "it in the clear: this version of Mooring cannot wrap them anew",
+            hint="Restore with --raw into a folder nobody else can read, and wrap them by hand.",
+        )
+    path, version = find_mysqld(server)
+    taken_of = parse_version(backup.server_version)
+    if taken_of is None:
+        raise Refused(f"the backup does not tell its server's version: {backup.server_version!r}")
+    ruling = can_start_mysql_on(version, taken_of)
+    if ruling.verdict is Verdict.FAILED:
+        raise Refused(f"{path}: {ruling.reason}", hint=ruling.hint)
+    return f"{path}: {ruling.reason}"
+
+
+def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+    """Let a server recover the copy once, and read where it stands."""
+    with restored_server(folder, server=server, on_wait=watch.check) as running:
+        with watch.ending_by(running.stop):
+            gtids = _executed(running)
+        for line in running.log_lines():
+            watch.log("mysqld", line)
+        # Ends in order: the next start has nothing left to recover.
+        running.stop()
+        watch.check()
+    try:
+        text = (folder / POSITION_FILE).read_text(encoding="utf-8", errors="replace")
+    except OSError as exc:
+        raise EngineError(
+            f"the server recovered the copy and did not write down its position: {exc.strerror}"
+        ) from None
+    return parse_position(text, gtids)
+
+
+def _executed(server: PrivateServer) -> str:
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.gtid_executed")
+        row = cursor.fetchone()
+    return str(row[0] or "") if row else ""
+
+
+def parse_position(text: str, gtids: str) -> Prepared:
+    """Read the file: start, end, binlog file, position, then the GTID set in lines."""
+    lines = text.splitlines()
+    if len(lines) < 4 or not lines[3].isdigit():
+        raise EngineError(f"{POSITION_FILE} is not what a server writes: {text[:200]!r}")
+    file, position = lines[2].strip().removeprefix("./"), int(lines[3])
+    # What the server counts itself is what it would tell a source.
+    executed = "".join(gtids.split()) or "".join("".join(lines[4:]).split())
+    binlog = f"binlog {file}:{position}" if file else "no binlog"
+    return Prepared(
+        detail=f"recovered, {binlog}{f', GTID {executed}' if executed else ''}",
+        binlog_file=file,
+        binlog_position=position if file else None,
+        gtid_executed=executed,
+    )
+
+
+def restored_server(folder: Path, *, server: str, on_wait: Callable[[], None]) -> PrivateServer:
+    """Return a server for a copy, not started yet."""
+    path, version = find_mysqld(server)
+    settings = Settings(
+        skip_grant_tables=True,
+        program=mysql_program(path, version),
+        options=server_options(read_donor(folder)),
+    )
+    return PrivateServer(folder, settings, on_wait=on_wait)
+
+
+def read_donor(folder: Path) -> Mapping[str, Any]:
+    """Return what the copy tells of its donor. Any: it is JSON."""
+    try:
+        described = json.loads((folder / DONOR_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise EngineError(f"{folder / DONOR_FILE} cannot be read: {exc}") from None
+    if not isinstance(described, dict) or described.get("format") != FORMAT:
+        raise EngineError(f"{folder / DONOR_FILE} is not of a format this version knows")
+    return described
+
+
+def server_options(donor: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a server must be told to start on such a copy, as on its command line."""
+    variables = donor["variables"]
+    return {name.replace("_", "-"): variables[name] for name in SHAPING if variables.get(name)}

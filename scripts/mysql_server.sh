@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Unpacks a real MySQL server into a folder of its own, for tests and the demo. Nothing is
+# installed: neither the packages nor the package lists of this machine change.
+#
+# usage: scripts/mysql_server.sh [FOLDER]       (default: var/mysql)
+#
+# The packages come from Debian's suite "sid" (MOORING_MYSQL_SUITE), from the mirror that this
+# machine uses, with every library they need, the C library included. MOORING_MYSQL_DEBS names a
+# folder that keeps them: filled by the first run, and read instead of the network afterwards.
+# The folder cannot be moved: its programs know where their libraries are.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
+SUITE=${MOORING_MYSQL_SUITE:-sid}
+PACKAGES=(mysql-server-core mysql-client-core patchelf)
+PROGRAMS=(usr/sbin/mysqld usr/bin/{mysql,mysqladmin,mysqlbinlog,mysqldump,innochecksum,ibd2sdi})
+
+say() { printf 'mooring  %s\n' "$1" >&2; }
+fail() {
+  printf 'mooring: error: %s\n' "$1" >&2
+  [[ -z ${2:-} ]] || printf '  HINT: %s\n' "$2" >&2
+  exit 1
+}
+
+# The mirror this machine takes its own release from.
+mirror() {
+  local release
+  # shellcheck disable=SC1091
+  release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+  # shellcheck disable=SC2016 # apt fills these in
+  apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+    awk -v release="$release" '$1 == release { print $2; exit }'
+}
+
+# download FOLDER: fetch the packages and all they depend on.
+download() {
+  local mirror state=$work/apt
+  mirror=$(mirror)
+  [[ -n $mirror ]] || fail "apt knows no Debian mirror" "Check /etc/apt/sources.list."
+  mkdir -p "$state"/{lists/partial,archives/partial,none} "$1"
+  # Nothing counts as installed, so that apt fetches everything, down to the C library.
+  : >"$state/status"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $SUITE main" \
+    >"$state/sources.list"
+  cat >"$state/apt.conf" <<CONF
+Dir::State "$state"; Dir::State::lists "$state/lists"; Dir::State::status "$state/status";
+Dir::Cache "$state"; Dir::Cache::archives "$state/archives";
+Dir::Etc::sourcelist "$state/sources.list"; Dir::Etc::sourceparts "$state/none";
+Dir::Etc::preferencesparts "$state/none"; Dir::Etc::preferences "$state/none/preferences";
+APT::Install-Recommends "false"; Debug::NoLocking "true"; APT::Sandbox::User "";
+CONF
+  say "fetching MySQL's packages from Debian's suite $SUITE …"
+  export APT_CONFIG=$state/apt.conf
+  if ! apt-get -q update >"$work/log" 2>&1 ||
+    ! apt-get -q -y --download-only install "${PACKAGES[@]}" >>"$work/log" 2>&1; then
+    tail -n 12 "$work/log" >&2
+    fail "MySQL's packages could not be fetched" "Check the network and the mirror."
+  fi
+  unset APT_CONFIG
+  cp "$state"/archives/*.deb "$1"/
+}
+
+# unpack FOLDER: put the content of its packages into $root.
+unpack() {
+  local package
+  mkdir -p "$root"
+  for package in "$1"/*.deb; do
+    dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$root" \
+      --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*'
+  done
+  loader=$(find "$root/usr" -name 'ld-linux*.so.*' -print -quit)
+  [[ -n $loader ]] || fail "the packages hold no C library"
+  libraries=$(dirname "$loader")
+}
+
+# assemble FOLDER: programs, plugins, messages and the libraries they need, and nothing else.
+assemble() {
+  local program library
+  mkdir -p "$1"/{bin,lib,plugin,share}
+  for program in "${PROGRAMS[@]}"; do
+    cp "$root/$program" "$1/bin/"
+  done
+  cp -a "$root"/usr/lib/mysql/plugin/*.so "$1/plugin/"
+  cp -a "$root"/usr/share/mysql/{english,charsets} "$1/share/"
+  for program in "$1"/bin/* "$1"/plugin/*.so; do
+    # A plugin of optional libraries may be incomplete; then only that plugin does not load.
+    "$loader" --library-path "$libraries" --list "$program" 2>/dev/null || true
+  done | awk '/=> \// { print $3 }' | sort -u >"$work/libraries"
+  while read -r library; do
+    cp -L "$library" "$1/lib/"
+  done <"$work/libraries"
+  cp -L "$loader" "$1/lib/"
+  # Looked for by name at run time, so that nobody lists them.
+  cp -L "$libraries"/libnss_{files,dns}.so.2 "$1/lib/" 2>/dev/null || true
+  # Lets each data directory choose a keyring by a mysqld.my and a cnf file of its own.
+  echo '{"read_local_manifest": true}' >"$1/bin/mysqld.my"
+  echo '{"read_local_config": true}' >"$1/plugin/component_keyring_file.cnf"
+}
+
+# bind_libraries FOLDER TARGET: have its programs find their libraries once it is at TARGET.
+bind_libraries() {
+  local program
+  for program in "${PROGRAMS[@]##*/}"; do
+    "$loader" --library-path "$libraries" "$root/usr/bin/patchelf" \
+      --set-interpreter "$2/lib/${loader##*/}" --force-rpath --set-rpath "$2/lib" "$1/bin/$program"
+  done
+}
+
+target=$(readlink -m "${1:-$ROOT/var/mysql}")
+if [[ -x $target/bin/mysqld ]] && "$target/bin/mysqld" --no-defaults --version; then
+  exit 0
+fi
+[[ $target != *[[:space:]]* ]] || fail "the path of the folder holds a space: $target"
+for program in apt-get dpkg-deb awk; do
+  command -v "$program" >/dev/null || fail "$program is not installed" \
+    "Only Debian and its kin are known here; set MOORING_TEST_MYSQL to a MySQL of your own."
+done
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/mooring-mysql-XXXXXX")
+root=$work/root
+trap 'rm -rf "$work" "$target.new"' EXIT
+trap 'exit 130' INT TERM HUP
+packages=${MOORING_MYSQL_DEBS:-$work/packages}
+compgen -G "$packages/*.deb" >/dev/null || download "$packages"
+unpack "$packages"
+rm -rf "$target.new"
+assemble "$target.new"
+bind_libraries "$target.new" "$target"
+rm -rf "$target"
+mv "$target.new" "$target"
+"$target/bin/mysqld" --no-defaults --version

@@ -1,0 +1,108 @@
+"""What a restored clone tells of its position, and which server may start on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backups.engines.base import CopyFacts, Prepared
+from backups.engines.clone.restored import (
+    check_restore,
+    parse_position,
+    read_donor,
+    server_options,
+)
+from backups.exceptions import EngineError, Refused
+
+WRITTEN = "1700\n1800\n./binlog.000007\n815\n5c1b:1-9,\n7a2c:1-3\n"
+
+
+def test_a_position_with_gtids() -> None:
+    assert parse_position(WRITTEN, "5c1b:1-9,\n7a2c:1-3") == Prepared(
+        detail="recovered, binlog binlog.000007:815, GTID 5c1b:1-9,7a2c:1-3",
+        binlog_file="binlog.000007",
+        binlog_position=815,
+        gtid_executed="5c1b:1-9,7a2c:1-3",
+    )
+
+
+def test_a_donor_without_binlog() -> None:
+    found = parse_position("1700\n1800\n\n0\n", "")
+    assert found == Prepared(detail="recovered, no binlog")
+
+
+@pytest.mark.parametrize("text", ["", "1\n2\n3", "1\n2\nbinlog.000001\nnowhere\n"])
+def test_what_no_server_writes(text: str) -> None:
+    with pytest.raises(EngineError, match="is not what a server writes"):
+        parse_position(text, "")
+
+
+def test_what_shapes_the_files_is_told_to_the_server() -> None:
+    variables = {
+        "innodb_page_size": "4096",
+        "innodb_data_file_path": "ibdata1:12M:autoextend",
+        "lower_case_table_names": "1",
+        "innodb_buffer_pool_size": "1",
+    }
+    assert server_options({"variables": variables}) == {
+        "innodb-page-size": "4096",
+        "innodb-data-file-path": "ibdata1:12M:autoextend",
+        "lower-case-table-names": "1",
+    }
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 99}'])
+def test_a_description_nobody_can_read(tmp_path: Path, content: str) -> None:
+    (tmp_path / "mysql").mkdir()
+    (tmp_path / "mysql" / "mooring-donor.json").write_text(content)
+    with pytest.raises(EngineError, match=r"mooring-donor\.json"):
+        read_donor(tmp_path)
+
+
+def test_a_description(tmp_path: Path) -> None:
+    (tmp_path / "mysql").mkdir()
+    described = {"format": 1, "variables": {}}
+    (tmp_path / "mysql" / "mooring-donor.json").write_text(json.dumps(described))
+    assert read_donor(tmp_path) == described
+
+
+def script(folder: Path, says: str) -> str:
+    path = folder / "mysqld"
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(0o700)
+    return str(path)
+
+
+BACKUP = CopyFacts(server_version="9.7.4")
+
+
+def test_a_server_that_fits(tmp_path: Path) -> None:
+    path = script(tmp_path, "/usr/sbin/mysqld  Ver 9.7.5 for Linux on x86_64")
+    assert check_restore(BACKUP, path) == f"{path}: MySQL 9.7.5 (9.7 LTS) fits 9.7.4"
+
+
+@pytest.mark.parametrize(
+    ("says", "problem"),
+    [
+        ("mysqld  Ver 8.4.3 for Linux on x86_64", "must be of one series"),
+        ("mysqld  Ver 10.11.14-MariaDB-0+deb12u2 for debian-linux-gnu", "is not MySQL"),
+        ("hello", "does not tell its version"),
+    ],
+)
+def test_a_server_that_does_not_fit(tmp_path: Path, says: str, problem: str) -> None:
+    with pytest.raises(Refused, match=problem) as refusal:
+        check_restore(BACKUP, script(tmp_path, says))
+    assert "--mysqld PATH" in refusal.value.hint
+
+
+def test_no_server_at_all(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="cannot be run"):
+        check_restore(BACKUP, str(tmp_path / "nothing"))
+
+
+def test_encrypted_tablespaces_cannot_be_restored_yet(tmp_path: Path) -> None:
+    backup = CopyFacts(server_version="9.7.4", more={"encrypted_files": "2"})
+    with pytest.raises(Refused, match="2 files of this backup are encrypted"):
+        check_restore(backup, script(tmp_path, "mysqld  Ver 9.7.4 for Linux"))
