@@ -5,13 +5,10 @@ Pure: facts in, checks out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from backups.checks import Check, Verdict
 from backups.clone_facts import CloneFacts
 from backups.grants import grant_statement
 from backups.probe import InstanceFacts
-from backups.tls import Tls
 from backups.units import format_bytes
 
 LEAST_PACKET_BYTES = 2 << 20
@@ -22,16 +19,14 @@ LEAST_CONNECTIONS = 2
 NAMED_TABLES = 5
 
 
-def decide_clone_checks(
-    facts: InstanceFacts, clone: CloneFacts, tls: Tls, unencrypted: Sequence[str]
-) -> list[Check]:
-    """Judge a donor; ``unencrypted`` names the repositories that would get the backup bare."""
+def decide_clone_checks(facts: InstanceFacts, clone: CloneFacts) -> list[Check]:
+    """Judge a donor."""
     return [
         check_plugin(clone),
         check_packet(clone),
         check_redo(clone),
         check_running_clones(facts, clone),
-        check_encryption(facts, clone, tls, unencrypted),
+        check_encryption(facts, clone),
         check_sizes(facts),
         check_foreign_tables(facts, clone),
     ]
@@ -92,10 +87,8 @@ def check_running_clones(facts: InstanceFacts, clone: CloneFacts) -> Check:
     )
 
 
-def check_encryption(
-    facts: InstanceFacts, clone: CloneFacts, tls: Tls, unencrypted: Sequence[str]
-) -> Check:
-    """A donor sends the keys of encrypted files in the clear."""
+def check_encryption(facts: InstanceFacts, clone: CloneFacts) -> Check:
+    """A donor sends the keys of encrypted files in the clear: nothing here wraps them anew."""
     name = "server encryption"
     count = facts.innodb.encrypted_count if facts.innodb else 0
     if not count and not clone.encrypts_logs:
@@ -105,26 +98,11 @@ def check_encryption(
     found = f"{count} tablespaces are encrypted by the server"
     if clone.encrypts_logs:
         found += ", its logs too"
-    if tls is Tls.OFF or not clone.uses_tls:
-        return Check(
-            name,
-            Verdict.FAILED,
-            f"{found}; a clone brings their keys in the clear, and the connection has no TLS",
-            "Give the instance --tls required.",
-        )
-    if unencrypted:
-        return Check(
-            name,
-            Verdict.FAILED,
-            f"{found}; a clone brings their keys in the clear, and {', '.join(unencrypted)} "
-            "is not encrypted",
-            "Use an encrypted repository.",
-        )
     return Check(
         name,
-        Verdict.WARNING,
-        f"{found}; this version of Mooring can store them and cannot restore them",
-        "Keep another way to restore this instance.",
+        Verdict.FAILED,
+        f"{found}: this version of Mooring could not restore them",
+        "Back this instance up in another way until a later version can.",
     )
 
 

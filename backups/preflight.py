@@ -103,8 +103,7 @@ def _checks_of_server(survey: Survey, facts: InstanceFacts) -> list[Check]:
     if survey.host is not None:
         checks.append(check_data_folder(survey.host, facts))
     if survey.engine == CLONE and facts.clone is not None:
-        bare = [repository.name for repository in survey.repositories if not repository.encrypted]
-        checks += decide_clone_checks(facts, facts.clone, survey.tls, bare)
+        checks += decide_clone_checks(facts, facts.clone)
     checks.append(check_binlog(facts))
     if survey.engine == MARIADB_BACKUP:
         checks.append(check_running_queries(facts))

@@ -16,7 +16,6 @@ from backups.probe import InstanceFacts, probe
 from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
 from backups.states import BackupKind
-from backups.tls import Tls
 
 # Begun to see whether one may write, and never committed.
 _TRIAL = "writable"
@@ -58,7 +57,6 @@ class Survey:
     key_problem: Problem | None = None
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
-    tls: Tls = Tls.PREFERRED
 
     @property
     def raw_bytes(self) -> int | None:
@@ -98,7 +96,6 @@ def look(
         key_id=key_id,
         key_problem=key_problem,
         past_ratio=load_past_ratio(instance),
-        tls=Tls(instance.tls),
     )
 
 

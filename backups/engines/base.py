@@ -123,12 +123,11 @@ class Engine(Protocol):
         observer: CopyObserver,
         *,
         threads: int,
-        sealed: bool = False,
         spool_folder: Path | None = None,
     ) -> AbstractContextManager[CopyStream]:
         """Start a full copy; leaving the context leaves no process and no secret behind.
 
-        ``sealed``: what is copied rests encrypted. ``spool_folder`` may hold what has to wait.
+        ``spool_folder`` may hold what has to wait.
         """
         ...
 

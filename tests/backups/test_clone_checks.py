@@ -12,10 +12,9 @@ from backups.grants import Grants
 from backups.preflight import decide_checks
 from backups.probe import InnodbSizes, InstanceFacts
 from backups.survey import RepositoryFacts, Survey
-from backups.tls import Tls
 
 GIB, MIB = 1 << 30, 1 << 20
-CLONE = CloneFacts("ACTIVE", 64 * MIB, running_clones=0, uses_tls=True, foreign_tables=())
+CLONE = CloneFacts("ACTIVE", 64 * MIB, running_clones=0, foreign_tables=())
 SIZES = InnodbSizes(3 * GIB, 200, 0, GIB)
 FACTS = InstanceFacts(
     flavour="mysql",
@@ -29,7 +28,6 @@ FACTS = InstanceFacts(
 )
 MAIN = RepositoryFacts("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
 SOUND = Survey("10.0.0.7:3306", "clone", None, FACTS, repositories=(MAIN,), key_id="k1")
-BARE = replace(MAIN, name="bare", encrypted=False)
 ENCRYPTED = replace(FACTS, innodb=InnodbSizes(3 * GIB, 200, 2, GIB))
 TABLES = tuple(ForeignTable("shop", f"t{number}", "MyISAM", MIB) for number in range(7))
 
@@ -139,20 +137,9 @@ def test_one_thing_wrong(
 @pytest.mark.parametrize(
     ("survey", "verdict", "words"),
     [
-        (replace(SOUND, facts=ENCRYPTED), Verdict.WARNING, "cannot restore them"),
-        (replace(SOUND, facts=ENCRYPTED, tls=Tls.OFF), Verdict.FAILED, "has no TLS"),
-        (
-            replace(SOUND, facts=replace(ENCRYPTED, clone=replace(CLONE, uses_tls=False))),
-            Verdict.FAILED,
-            "has no TLS",
-        ),
-        (
-            replace(SOUND, facts=ENCRYPTED, repositories=(BARE,)),
-            Verdict.FAILED,
-            "and bare is not encrypted",
-        ),
-        (with_clone(encrypts_logs=True), Verdict.WARNING, "its logs too"),
-        (replace(SOUND, repositories=(BARE,), tls=Tls.OFF), Verdict.OK, "no tablespace"),
+        (replace(SOUND, facts=ENCRYPTED), Verdict.FAILED, "could not restore them"),
+        (with_clone(encrypts_logs=True), Verdict.FAILED, "its logs too"),
+        (SOUND, Verdict.OK, "no tablespace"),
         (with_facts(innodb=None), Verdict.UNKNOWN, "PROCESS is missing"),
     ],
 )

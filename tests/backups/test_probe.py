@@ -119,7 +119,6 @@ def test_mysql() -> None:
         plugin="ACTIVE",
         max_allowed_packet=67_108_864,
         running_clones=0,
-        uses_tls=True,
         foreign_tables=(ForeignTable("m", "t", "MyISAM", 1024),),
     )
 

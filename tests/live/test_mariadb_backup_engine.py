@@ -218,7 +218,10 @@ def test_no_password_is_in_any_argv_or_environment(runner: Runner, login: Login)
 
 
 def tools() -> list[psutil.Process]:
-    return [p for p in psutil.process_iter(["name"]) if p.info["name"] == "mariadb-backup"]
+    """Those that this test started, here or by its own sshd: others may run beside it."""
+    found = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "mariadb-backup"]
+    mine = {child.pid for child in psutil.Process().children(recursive=True)}
+    return [process for process in found if process.pid in mine]
 
 
 def test_an_engine_killed_on_the_way_is_an_error(login: Login) -> None:

@@ -64,7 +64,6 @@ class CloneEngine:
         observer: CopyObserver,
         *,
         threads: int,
-        sealed: bool = False,
         spool_folder: Path | None = None,
     ) -> Iterator[CloneCopy]:
         endpoint = Endpoint(
@@ -74,7 +73,7 @@ class CloneEngine:
         before = _ask(endpoint, fetch_gtids)
         workers = min(max(threads, 1) - 1, MAX_WORKERS)
         with clone(endpoint.connect, workers=workers, spool_folder=spool_folder) as stream:
-            yield CloneCopy(stream, endpoint, observer, before, sealed=sealed)
+            yield CloneCopy(stream, endpoint, observer, before)
 
     def check_restore(self, backup: CopyFacts, server: str) -> str:
         return check_restore(backup, server)
@@ -100,12 +99,9 @@ class CloneCopy:
         endpoint: Endpoint,
         observer: CopyObserver,
         gtids_before: str,
-        *,
-        sealed: bool,
     ) -> None:
         self._stream, self._endpoint, self._observer = stream, endpoint, observer
         self._gtids_before, self._gtids_after = gtids_before, ""
-        self._sealed = sealed
         self._began = time.monotonic()
         self._expected_bytes = self._expected_files = 0
         self._lock_time: timedelta | None = None
@@ -118,7 +114,7 @@ class CloneCopy:
         version = parse_version(donor.configuration.get("version", "") or donor.server_version)
         if version is None:
             raise EngineError(f"the donor's version cannot be read: {donor.server_version}")
-        mapping = self._mapping = ArchiveMapping(version, sealed=self._sealed)
+        mapping = self._mapping = ArchiveMapping(version)
         for record in self._stream.records():
             self._tell(record, mapping)
             yield from mapping.take(record)
@@ -156,7 +152,6 @@ class CloneCopy:
                 "configuration": json.dumps(dict(donor.configuration)),
                 "lower_case_table_names": variables.get("lower_case_table_names", ""),
                 "external_files": json.dumps(figures.external_files),
-                "encrypted_files": str(len(figures.encrypted_files)),
                 "foreign_tables": _count(self._settings.foreign_tables),
                 "spilled_bytes": str(self._stream.spilled_bytes),
             },

@@ -65,17 +65,15 @@ class Figures:
     redo_files: int = 0
     redo_bytes: int = 0
     checkpoint_lsn: int | None = None
-    # Files by their path in the backup: where the donor has them, and which it encrypts.
+    # Files by their path in the backup: where the donor has them.
     external_files: dict[str, str] = field(default_factory=dict)
-    encrypted_files: set[str] = field(default_factory=set)
 
 
 class ArchiveMapping:
     """The files of one clone, numbered for the archive."""
 
-    def __init__(self, version: Version, *, sealed: bool) -> None:
-        """``sealed``: whether the archive is encrypted, and may hold keys of tablespaces."""
-        self._version, self._sealed = version, sealed
+    def __init__(self, version: Version) -> None:
+        self._version = version
         self._files: dict[FileKey, _File] = {}
         self._next_number = 1
         self.figures = Figures()
@@ -103,14 +101,12 @@ class ArchiveMapping:
         yield FileClosed(number, len(content))
 
     def _open(self, announced: FileAnnounced) -> Iterator[Record]:
-        self._refuse_bare_keys(announced)
+        self._refuse_encrypted(announced)
         # A file made on the way has its own first length; what came of it comes as pages.
         size = 0 if announced.created_by_ddl else announced.size
         number = self._take_number()
         path = self._place(announced.path, number, announced.fsp_flags)
         file = _File(number, path, size, announced.fsp_flags, announced.space_id)
-        if announced.flags & (FileFlag.AES | FileFlag.KEY):
-            self.figures.encrypted_files.add(path)
         self._files[announced.file] = file
         if announced.file.is_redo:
             self.figures.redo_files += 1
@@ -129,7 +125,7 @@ class ArchiveMapping:
         yield Data(file.number, 0, memoryview(page))
 
     def _change(self, change: FileChanged) -> Iterator[Record]:
-        self._refuse_bare_keys(change)
+        self._refuse_encrypted(change)
         file = self._files[change.file]
         if change.deleted:
             del self._files[change.file]
@@ -143,8 +139,6 @@ class ArchiveMapping:
             self._forget(file.path)
             file.path = self._place(change.renamed_to, file.number, file.fsp_flags)
             yield FileRenamed(file.number, file.path)
-        if change.flags & (FileFlag.AES | FileFlag.KEY):
-            self.figures.encrypted_files.add(file.path)
 
     def _write(self, block: Block) -> Iterator[Record]:
         file = self._files[block.file]
@@ -192,15 +186,17 @@ class ArchiveMapping:
 
     def _forget(self, path: str) -> None:
         self.figures.external_files.pop(path, None)
-        self.figures.encrypted_files.discard(path)
 
-    def _refuse_bare_keys(self, file: FileAnnounced | FileChanged) -> None:
-        """An encrypted file comes with its key in the clear: that may rest only sealed."""
-        if file.flags & (FileFlag.AES | FileFlag.KEY) and not self._sealed:
+    def _refuse_encrypted(self, file: FileAnnounced | FileChanged) -> None:
+        """An encrypted file comes with its key in the clear, and nothing here can wrap it anew.
+
+        Better no backup than one that looks like one and cannot be restored.
+        """
+        if file.flags & (FileFlag.AES | FileFlag.KEY):
             raise EngineError(
-                "the server encrypts its files, and a clone brings their keys in the clear: "
-                "they must not be stored in a repository that is not encrypted",
-                hint="Back this instance up into an encrypted repository.",
+                "the server encrypts some of its files: this version of Mooring could not "
+                "restore them",
+                hint="Back this instance up in another way until a later version can.",
             )
 
     def _take_number(self) -> int:

@@ -46,7 +46,6 @@ def describe_donor(
         # Not in the backup: a clone holds InnoDB only.
         "foreign_tables": settings.foreign_tables,
         "external_files": figures.external_files,
-        "encrypted_files": sorted(figures.encrypted_files),
         "gtid_executed_before": gtids_before,
     }
     return json.dumps(described, indent=1, ensure_ascii=False, default=str).encode()
@@ -54,12 +53,6 @@ def describe_donor(
 
 def check_restore(backup: CopyFacts, server: str) -> str:
     """Say which server will be started on the files, or raise Refused."""
-    if count := int(backup.more.get("encrypted_files") or 0):
-        raise Refused(
-            f"{count} files of this backup are encrypted by the server, and their keys are in "
-            "it in the clear: this version of Mooring cannot wrap them anew",
-            hint="Restore with --raw into a folder nobody else can read, and wrap them by hand.",
-        )
     path, version = find_mysqld(server)
     taken_of = parse_version(backup.server_version)
     if taken_of is None:

@@ -8,6 +8,8 @@ import stat
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -52,7 +54,7 @@ def test_a_command_that_hangs_is_stopped() -> None:
 
 
 def test_a_secret_file_is_private_and_in_no_argv() -> None:
-    argv = ["sh", "-c", 'stat -L -c %a "$1"; cat "$1"; read x', "sh", "{login}"]
+    argv = ["sh", "-c", 'stat -L -c %a "$1"; cat "$1"; sleep 1000', "sh", "{login}"]
     with LocalRunner().start(argv, secret_files={"login": "Tr0ub4dor"}) as command:
         assert command.stdout.read(1000) in {b"600\n", b"600\nTr0ub4dor"}
         words = " ".join(psutil.Process(command.process[0]).cmdline() or [])
@@ -122,6 +124,13 @@ def test_a_command_outlives_the_thread_that_asked_for_it() -> None:
     assert ended(command.process[0])
 
 
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_killed_worker_takes_its_command_with_it() -> None:
     script = (
         "from backups.runners import LocalRunner\n"
@@ -132,6 +141,8 @@ def test_a_killed_worker_takes_its_command_with_it() -> None:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         command = psutil.Process(int(worker.stdout.readline()))
+        # Before that it is setpriv, which has yet to ask the kernel for the signal.
+        wait_until(lambda: command.name() == "sleep")
         worker.kill()
         assert psutil.wait_procs([command], timeout=5)[1] == []
 

@@ -100,9 +100,3 @@ def test_a_server_that_does_not_fit(tmp_path: Path, says: str, problem: str) -> 
 def test_no_server_at_all(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="cannot be run"):
         check_restore(BACKUP, str(tmp_path / "nothing"))
-
-
-def test_encrypted_tablespaces_cannot_be_restored_yet(tmp_path: Path) -> None:
-    backup = CopyFacts(server_version="9.7.4", more={"encrypted_files": "2"})
-    with pytest.raises(Refused, match="2 files of this backup are encrypted"):
-        check_restore(backup, script(tmp_path, "mysqld  Ver 9.7.4 for Linux"))
