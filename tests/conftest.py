@@ -13,6 +13,11 @@ import pytest
 from django.apps import AppConfig, apps
 from django.db import connections
 from django.db.models.signals import post_migrate
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is, nothing of the code.
+settings.register_profile("mooring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mooring")
 
 
 class NetworkRefused(RuntimeError):
