@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
@@ -192,7 +192,9 @@ class DirectoryUpload:
         length = self._written_bytes - self._flowing_bytes
         if length >= FLOW_BYTES:
             fileno = self._file.fileno()
-            os.posix_fadvise(fileno, self._flowing_bytes, length, os.POSIX_FADV_DONTNEED)
+            # Advice: a filesystem that does not take it stores the bytes all the same.
+            with suppress(OSError):
+                os.posix_fadvise(fileno, self._flowing_bytes, length, os.POSIX_FADV_DONTNEED)
             self._flowing_bytes = self._written_bytes
 
     def commit(self) -> None:
