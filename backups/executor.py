@@ -19,6 +19,7 @@ from django.db import Error, close_old_connections, connection
 from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, LeaseLost, MooringError, Refused
+from backups.limits import limits_of
 from backups.models import Job
 from backups.models.job import LogLevel
 from backups.operations import exclusive_key, stages_of, work_for
@@ -43,7 +44,8 @@ def worker_name() -> str:
 
 def execute(job: Job) -> bool:
     """Claim and run ``job``. Return False when somebody else has it, or its turn has not come."""
-    if not claim(job, worker=worker_name(), exclusive_key=exclusive_key(job), now=now()):
+    key, limits = exclusive_key(job), limits_of(job)
+    if not claim(job, worker=worker_name(), exclusive_key=key, now=now(), limits=limits):
         return False
     logger.info("%s claimed", job, extra={"action": "job_claimed", "job_id": job.pk})
     run = Run(job)

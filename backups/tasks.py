@@ -24,6 +24,9 @@ def run_job(job_id: int) -> None:
     job = Job.objects.select_related("instance").get(pk=job_id)
     if job.status != JobStatus.PENDING or not execute(job):
         logger.info("%s is not to be had, dropping the message", job)
+        return
+    # It gave back its slots: whoever was turned away may have its turn now, the oldest first.
+    jobs.wake_turned_away()
 
 
 @shared_task(ignore_result=True)
@@ -36,5 +39,6 @@ def wake_waiting_jobs() -> None:
 @shared_task(ignore_result=True)
 def fail_lost_jobs() -> None:
     """Take jobs from workers that stopped renewing their lease, and clear up after the dead."""
-    lose_expired(now())
+    if lose_expired(now()):
+        jobs.wake_turned_away()
     remove_leftovers()

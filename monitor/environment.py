@@ -44,6 +44,14 @@ def words(name: str, default: str) -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
+def number(name: str, default: int, *, least: int = 0) -> int:
+    """Read a whole number of at least ``least``."""
+    text = os.environ.get(name, "").strip() or str(default)
+    if not text.isdecimal() or int(text) < least:
+        raise ImproperlyConfigured(f"{name} is {text!r}; say a whole number, {least} or more")
+    return int(text)
+
+
 def switch(name: str) -> bool:
     """Read a yes or no; anything else is refused rather than taken for one of them."""
     text = os.environ.get(name, "no").lower()

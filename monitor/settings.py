@@ -8,7 +8,7 @@ from pathlib import Path
 import dj_database_url
 from csp.constants import NONE, SELF
 
-from monitor.environment import ROOT, secret, state_folder, switch, words
+from monitor.environment import ROOT, number, secret, state_folder, switch, words
 
 VERSION = "0.1.0"
 HOME = state_folder()
@@ -157,6 +157,9 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "beat-schedule")
 # A worker renews its claim on a job this often, and has lost it after LEASE_SECONDS.
 LEASE_SECONDS = int(os.environ.get("MOORING_LEASE_SECONDS", "60"))
 LEASE_RENEW_SECONDS = LEASE_SECONDS / 6
+# How many jobs run at the same time, on all workers and on one instance's host; 0 is no limit.
+MAX_JOBS = number("MOORING_MAX_JOBS", 0)
+MAX_JOBS_PER_HOST = number("MOORING_MAX_JOBS_PER_HOST", 0)
 # A pending job is woken again after this long without a worker having claimed it.
 WAKE_AGAIN_SECONDS = 30
 # No byte and no log line for this long means stalled. There is no overall time-out.

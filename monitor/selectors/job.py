@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from backups.models import Job, JobEvent, JobStage
+from backups.waiting import Waiting, explain_waiting
 from monitor.selectors.progress import Progress, progress_of
 
 # Width of the timeline's own scale; the drawing stretches it to its column.
@@ -43,6 +44,7 @@ class JobView:
     progress: Progress
     stages: list[StageRow]
     events: list[JobEvent]
+    waiting: Waiting | None
 
 
 def jobs_for_pages() -> QuerySet[Job]:
@@ -57,7 +59,8 @@ def load_job(job: Job, now: datetime) -> JobView:
         for stage, depth in in_reading_order(stages)
     ]
     events = list(JobEvent.objects.filter(job=job).order_by("id"))
-    return JobView(job, progress_of(job, now), rows, events)
+    waiting = explain_waiting([job]).get(job.pk)
+    return JobView(job, progress_of(job, now), rows, events, waiting)
 
 
 def in_reading_order(
