@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -35,6 +36,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "django_htmx",
+    "axes",
     "backups",
     "monitor.apps.MonitorConfig",
 ]
@@ -50,6 +52,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "monitor.middleware.ActingMiddleware",
+    # Last, as it replaces the answer to somebody who is locked out.
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "monitor.urls"
@@ -100,6 +105,11 @@ STORAGES = {
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "fleet"
 LOGOUT_REDIRECT_URL = "login"
+# First asks whether the visitor is locked out, then the password decides.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -108,6 +118,23 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# After so many failures a user name is locked out, from that address alone, for so long.
+AXES_FAILURE_LIMIT = number("MOORING_LOGIN_ATTEMPTS", 5, least=1)
+AXES_COOLOFF_TIME = timedelta(minutes=number("MOORING_LOGIN_COOL_OFF_MINUTES", 15, least=1))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+# Trying during the lock-out must not make it longer: the page says when it ends.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "monitor.lockout.counted_name"
+AXES_CLIENT_IP_CALLABLE = "monitor.addresses.counted_address"
+AXES_LOCKOUT_CALLABLE = "monitor.lockout.locked_out"
+# The activity page is the one place to read of logins.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# How many proxies add to X-Forwarded-For; 0 believes nobody.
+TRUSTED_PROXIES = number("MOORING_TRUSTED_PROXIES", 0)
 
 # Behind TLS (MOORING_TLS=yes) cookies travel only there and browsers are told to stay.
 BEHIND_TLS = switch("MOORING_TLS")
@@ -121,9 +148,11 @@ SECURE_HSTS_PRELOAD = BEHIND_TLS
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = BEHIND_TLS
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 43_200
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 3600 * number("MOORING_SESSION_HOURS", 12, least=1)
 CSRF_COOKIE_SECURE = BEHIND_TLS
 CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 # Nothing inline and nothing from elsewhere: an injected tag has nothing to run.
 CONTENT_SECURITY_POLICY = {
@@ -182,5 +211,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # It tells of every login; those are activity. What it warns of stays.
+    "loggers": {"axes": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("MOORING_LOG_LEVEL", "INFO")},
 }
