@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 # Stages of any operation hand each other a work object of their own type.
 AnyStage = Stage[Any]
 SETTLE_AGAIN_SECONDS = 0.5
+# What becomes of the job of a worker that is told to end now.
+REQUEUE, FAIL = "requeue", "fail"
 
 
 def worker_name() -> str:
@@ -50,6 +52,9 @@ def execute(job: Job) -> bool:
     logger.info("%s claimed", job, extra={"action": "job_claimed", "job_id": job.pk})
     run = Run(job)
     _settle(run, *_attempt(run))
+    if run.shutdown is not None:
+        # The job has ended in order; now the process may.
+        raise run.shutdown
     return True
 
 
@@ -88,6 +93,7 @@ def _run_stages(
 
 
 def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None:
+    run.stage, run.step = stage.name, ""
     run.watched, run.metered = stage.watched, False
     run.activity += 1
     close_old_connections()
@@ -120,6 +126,13 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
     if isinstance(error, CancelRequested | KeyboardInterrupt):
         run.log("mooring", "cancelled on request")
         return JobStatus.CANCELLED, Outcome(reason="cancelled on request", failed_stage=stage)
+    if isinstance(error, SystemExit):
+        run.shutdown = error
+        text = f"{stage} failed: the worker was shut down"
+        run.log("mooring", text, LogLevel.ERROR)
+        again = settings.ON_SHUTDOWN == REQUEUE
+        hint = "It was asked for again as a new job." if again else "Start it again."
+        return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
         logger.warning("%s: stopped: %s", run.job, error)
         return JobStatus.LOST, Outcome(reason=str(error))

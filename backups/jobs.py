@@ -111,6 +111,25 @@ def create_restore_job(
     )
 
 
+def ask_again(job: Job) -> Job | None:
+    """Ask for the same once more, for a job whose worker was shut down; None where it is moot.
+
+    A job is one attempt: this is another one.
+    """
+    if Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
+        return None
+    again = Job(
+        operation=job.operation,
+        instance=job.instance,
+        backup=job.backup,
+        copy=job.copy,
+        kind=job.kind,
+        engine=job.engine,
+        parameters=job.parameters,
+    )
+    return _create(again, job.requested_by, True, list(job.repositories.all()))
+
+
 def request_cancel(job: Job, *, actor: str) -> bool:
     """Ask for a job to end. Return False when it had ended already.
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from backups import jobs
-from backups.executor import execute
+from backups.executor import REQUEUE, execute
 from backups.leftovers import lose_expired, remove_leftovers
 from backups.models import Job
 from backups.states import JobStatus
@@ -22,7 +22,14 @@ logger = logging.getLogger(__name__)
 def run_job(job_id: int) -> None:
     """Run one job. Safe to deliver twice: the second copy loses the claim."""
     job = Job.objects.select_related("instance").get(pk=job_id)
-    if job.status != JobStatus.PENDING or not execute(job):
+    try:
+        done = job.status == JobStatus.PENDING and execute(job)
+    except SystemExit:
+        # Told to end without waiting for the job, which has been ended in order.
+        if settings.ON_SHUTDOWN == REQUEUE:
+            jobs.ask_again(job)
+        raise
+    if not done:
         logger.info("%s is not to be had, dropping the message", job)
         return
     # It gave back its slots: whoever was turned away may have its turn now, the oldest first.

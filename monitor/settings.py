@@ -9,7 +9,16 @@ from pathlib import Path
 import dj_database_url
 from csp.constants import NONE, SELF
 
-from monitor.environment import ROOT, number, secret, state_folder, switch, words
+from monitor.environment import (
+    ROOT,
+    choice,
+    number,
+    numbers,
+    secret,
+    state_folder,
+    switch,
+    words,
+)
 
 VERSION = "0.1.0"
 HOME = state_folder()
@@ -184,7 +193,7 @@ CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "beat-schedule")
 
 # A worker renews its claim on a job this often, and has lost it after LEASE_SECONDS.
-LEASE_SECONDS = int(os.environ.get("MOORING_LEASE_SECONDS", "60"))
+LEASE_SECONDS = number("MOORING_LEASE_SECONDS", 60, least=1)
 LEASE_RENEW_SECONDS = LEASE_SECONDS / 6
 # How many jobs run at the same time, on all workers and on one instance's host; 0 is no limit.
 MAX_JOBS = number("MOORING_MAX_JOBS", 0)
@@ -192,7 +201,11 @@ MAX_JOBS_PER_HOST = number("MOORING_MAX_JOBS_PER_HOST", 0)
 # A pending job is woken again after this long without a worker having claimed it.
 WAKE_AGAIN_SECONDS = 30
 # No byte and no log line for this long means stalled. There is no overall time-out.
-STALL_SECONDS = int(os.environ.get("MOORING_STALL_SECONDS", "900"))
+STALL_SECONDS = number("MOORING_STALL_SECONDS", 900, least=1)
+# The same for single stages, or an engine's sub-operations: "extract=3600, final lock=60".
+STALL_SECONDS_OF_STAGES = numbers("MOORING_STALL_SECONDS_OF_STAGES", least=1)
+# A worker that must end before its job has: the job fails, or is asked for again as well.
+ON_SHUTDOWN = choice("MOORING_ON_SHUTDOWN", "fail", "requeue")
 
 # Restore tests restore to here, and leave nothing.
 SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")

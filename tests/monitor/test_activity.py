@@ -120,6 +120,8 @@ class ActivityTestCase(TestCase):
 
 
 class ActivityPageTestCase(TestCase):
+    victor: User
+
     @classmethod
     def setUpTestData(cls) -> None:
         cls.victor = make_user("victor", "viewer")

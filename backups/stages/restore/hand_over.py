@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 from backups.exceptions import StageFailed
-from backups.models import Job
 from backups.restore_target import hand_over_folder
 from backups.run import Run
 from backups.runners.local import LocalRunner
@@ -28,7 +27,7 @@ class HandOver(PlainStage[RestoreWork]):
             raise StageFailed(f"{work.target} could not be synced: {synced.stderr.strip()}")
         run.check()
         hand_over_folder(work.target)
-        Job.objects.filter(pk=run.job.pk).update(leftovers=False)
+        run.forget_leftovers()
         return describe(work)
 
 
