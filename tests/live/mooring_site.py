@@ -148,6 +148,12 @@ class running:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
+    def signal(self, number: signal.Signals) -> None:
+        self._child.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        return self._child.wait(seconds)
+
     def kill(self) -> None:
         if self._child.poll() is None:
             os.killpg(self._child.pid, signal.SIGKILL)
