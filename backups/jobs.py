@@ -126,6 +126,8 @@ def ask_again(job: Job) -> Job | None:
         kind=job.kind,
         engine=job.engine,
         parameters=job.parameters,
+        origin=job.origin,
+        occurrence=job.occurrence,
     )
     return _create(again, job.requested_by, True, list(job.repositories.all()))
 

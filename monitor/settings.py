@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "axes",
     "backups",
+    "alerts",
     "monitor.apps.MonitorConfig",
 ]
 

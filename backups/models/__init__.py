@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from backups.models.activity import Activity
 from backups.models.catalog import Backup, BackupCopy, Evidence
-from backups.models.instance import Instance, InstanceGroup
+from backups.models.heartbeat import ObservedHistory, TickBeat, WorkerBeat
+from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
 from backups.models.repository import Repository
+from backups.models.schedule import BackupSchedule, Occurrence
 from backups.models.slot import JobSlot
 
 __all__ = [
     "Activity",
     "Backup",
     "BackupCopy",
+    "BackupSchedule",
     "Evidence",
     "Instance",
     "InstanceGroup",
@@ -21,5 +24,10 @@ __all__ = [
     "JobLogLine",
     "JobSlot",
     "JobStage",
+    "ObservedHistory",
+    "Occurrence",
     "Repository",
+    "Tag",
+    "TickBeat",
+    "WorkerBeat",
 ]

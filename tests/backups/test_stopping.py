@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.db.models import F
 from pytest_django import Settings
 
-from backups import operations
+from backups import executor, operations
 from backups.archive.writer import ArchiveWriter
 from backups.exceptions import LeaseLost
-from backups.jobs import create_backup_job
+from backups.jobs import ask_again, create_backup_job
 from backups.leftovers import remove_leftovers
 from backups.models import Backup, Instance, Job, Repository
 from backups.run import Run, boot_clock
@@ -22,7 +21,7 @@ from backups.stages.base import PlainStage
 from backups.states import JobStatus, Operation
 from backups.tasks import run_job
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import run_here, stored_files
+from tests.backups.running import Running, run_here, stored_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,24 +81,27 @@ class TestSleep:
     ) -> None:
         """As after SIGSTOP: no thread of its own has run since, the tick has."""
         seen: list[list[str]] = []
+        runs: list[Run] = []
         write = ArchiveWriter.finish
 
         def finish(self: ArchiveWriter) -> object:
-            run = RUNS[-1]
             Job.objects.filter(pk=job.pk).update(
                 status=JobStatus.LOST, fencing_token=F("fencing_token") + 1
             )
             assert remove_leftovers() == 1
             seen.append(stored_files(main))
-            run.hold_lease_until(boot_clock() - 1)
+            runs[0].hold_lease_until(boot_clock() - 1)
             try:
                 return write(self)
             finally:
                 seen.append(stored_files(main))
 
-        RUNS: list[Run] = []
-        init = Run.__init__
-        monkeypatch.setattr(Run, "__init__", lambda self, j: (init(self, j), RUNS.append(self))[0])
+        class RememberedRun(Run):
+            def __init__(self, job: Job) -> None:
+                super().__init__(job)
+                runs.append(self)
+
+        monkeypatch.setattr(executor, "Run", RememberedRun)
         monkeypatch.setattr(ArchiveWriter, "finish", finish)
         ended = run_here(job)
         assert seen == [["mooring.json"]] * 2
@@ -163,8 +165,6 @@ class TestShutdown:
         settings.ON_SHUTDOWN = "requeue"
         Job.objects.update(cancel_requested=True, status=JobStatus.RUNNING)
         job.refresh_from_db()
-        from backups.jobs import ask_again
-
         assert ask_again(job) is None
 
 
@@ -177,8 +177,6 @@ def test_a_message_that_comes_twice_runs_the_job_once(job: Job, engine: FakeEngi
 def test_a_message_that_comes_again_while_it_runs_is_dropped(
     job: Job, main: Repository, engine: FakeEngine
 ) -> None:
-    from tests.backups.running import Running
-
     engine.blocks_after, engine.goes_on = 4, True
     running = Running(job)
     assert engine.blocked.wait(10)
@@ -187,4 +185,3 @@ def test_a_message_that_comes_again_while_it_runs_is_dropped(
     assert time.monotonic() - began < 5
     engine.stopped.set()
     assert (running.end().status, engine.copies) == (JobStatus.SUCCEEDED, 1)
-    assert Path(main.path).is_dir()
