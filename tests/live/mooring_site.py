@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 
 from backups.grants import NEEDED
 from tests.live.bank import open_bank
@@ -56,6 +57,9 @@ class Site:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Read Mooring's own database. Any: SQL's values."""
+        if url := self.environment.get("DATABASE_URL"):
+            with psycopg.connect(url) as postgres:
+                return list(postgres.execute(sql.encode()))
         with closing(sqlite3.connect(self.home / "mooring.sqlite3", timeout=30)) as database:
             return list(database.execute(sql))
 

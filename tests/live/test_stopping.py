@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import psutil
 import pytest
 
 from backups.runners import SshTarget
+from scripts.private_postgres import private_postgres, start_server
 from tests.live.conftest import LiveServer
 from tests.live.mooring_site import (
     LEASE_SECONDS,
@@ -210,3 +212,29 @@ def test_a_worker_that_is_told_to_end(mariadb: LiveServer, on_shutdown: str) -> 
                     ),
                     60,
                 )
+
+
+def test_a_postgresql_that_is_restarted_costs_no_job(mariadb: LiveServer) -> None:
+    with private_postgres() as url:
+        folder = unquote(url.split("@")[1].partition("/")[0])
+        with private_site(mariadb, DATABASE_URL=url, lease=30) as site:
+            command, _ = start_backup(site)
+            (server,) = (
+                child
+                for child in psutil.Process().children()
+                if f"{folder}/data" in child.cmdline()
+            )
+            # As its service does: connections break in the middle of whatever they did. (QUIT
+            # would also lose what this hasty server had committed and not yet written.)
+            server.send_signal(signal.SIGINT)
+            server.wait(10)
+            time.sleep(3)
+            again = start_server(folder)
+            try:
+                answer = answer_of(command)
+                said = (site.home / "manage.log").read_text()
+                assert (answer["status"], answer["error"]) == ("succeeded", ""), said
+                assert site.rows("SELECT count(*) FROM backups_jobslot") == [(0,)]
+            finally:
+                again.send_signal(signal.SIGQUIT)
+                again.wait(10)
