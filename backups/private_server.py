@@ -25,6 +25,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from backups.exceptions import EngineError
+from backups.keyring_program import link_with_keyring
 from backups.server_program import ARIA, MODEST, ServerProgram, mariadb_program, program
 
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
@@ -174,6 +175,8 @@ class PrivateServer:
 
     def _argv(self) -> list[str]:
         server = self.settings.program or mariadb_program()
+        if server.keyring is not None:
+            server = link_with_keyring(server, server.keyring, self.run_folder / "keyring")
         options = dict(server.words)
         if not self.settings.binlog:
             options["skip-log-bin"] = ""
