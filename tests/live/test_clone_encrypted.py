@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,7 +32,7 @@ TABLES = (
     "CREATE TABLESPACE shared ADD DATAFILE 'shared.ibd' ENCRYPTION='Y'",
     "CREATE TABLE safe.general (id INT PRIMARY KEY) TABLESPACE shared ENCRYPTION='Y'",
     "CREATE TABLE safe.small (id INT PRIMARY KEY) ENCRYPTION='Y'"
-    " ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=8",
+    " ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=4",
     "CREATE TABLE safe.plain (id INT PRIMARY KEY)",
     "SET SESSION cte_max_recursion_depth = 20000",
     "INSERT INTO safe.secret WITH RECURSIVE n (i) AS"
@@ -38,7 +40,7 @@ TABLES = (
     *(f"INSERT INTO safe.{name} VALUES (1), (2)" for name in ("general", "small", "plain")),
     "ALTER TABLESPACE mysql ENCRYPTION='Y'",
 )
-WHOLE = "SELECT COUNT(*), SUM(CRC32(note)) FROM safe.secret WHERE id <= 20000"
+WHOLE = "SELECT COUNT(*), SUM(CRC32(note)) FROM safe.secret WHERE id <= 19000"
 
 
 class Churn:
@@ -84,17 +86,28 @@ class Churn:
         )
 
 
-@pytest.fixture(scope="module", params=["16k", "8k"])
+@dataclass(frozen=True)
+class Donor:
+    """A server that encrypts, and its keyring."""
+
+    server: PrivateMysql
+    keyring: Path
+    encrypts_logs: bool
+
+
+# With its logs in the clear, the redo log has keys in it too, under the donor's master key.
+@pytest.fixture(scope="module", params=["16k logs", "8k"])
 def donor(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PrivateMysql]:
+) -> Iterator[Donor]:
     base = tmp_path_factory.mktemp("donor")
-    folder = keyring_folder(base / "data", base / "keyring", innodb_page_size=request.param)
-    options = {**LOGS, "log-bin": "binlog", "innodb-page-size": request.param}
+    page, _, logs = request.param.partition(" ")
+    keyring = base / "keyring"
+    folder = keyring_folder(base / "data", keyring, innodb_page_size=page)
+    options = {"log-bin": "binlog", "innodb-page-size": page, **(LOGS if logs else {})}
     with PrivateMysql(folder, options) as server:
-        statements = [each.replace("BLOCK_SIZE=8", "BLOCK_SIZE=4") for each in TABLES]
-        server.execute(*USER, *(TABLES if request.param == "16k" else statements))
-        yield server
+        server.execute(*USER, *TABLES)
+        yield Donor(server, keyring, bool(logs))
 
 
 @pytest.fixture
@@ -114,19 +127,27 @@ def checked(server: PrivateMysql) -> list[Any]:
     return [row for row in rows if row[2:] != ("status", "OK")]
 
 
+def short_tables(server: PrivateMysql) -> list[str]:
+    """Return tables of the churn without all their rows: at most the one it was at."""
+    names = server.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'churn'"
+    )
+    return [n for (n,) in names if len(server.execute(f"SELECT id FROM churn.{n}")) != 3]
+
+
 def test_encrypted_files_come_back_under_a_key_of_the_backup(
-    donor: PrivateMysql, main: Repository, tmp_path: Path
+    donor: Donor, main: Repository, tmp_path: Path
 ) -> None:
-    add_instance(donor, "--tls", "required")
-    rows = donor.execute(WHOLE.replace("20000", "19000"))
-    with Churn(donor) as churn:
+    add_instance(donor.server, "--tls", "required")
+    rows = donor.server.execute(WHOLE)
+    with Churn(donor.server) as churn:
         label = taken()
     assert churn.errors == []
     assert churn.rounds > 3
     backup = Backup.objects.get()
     assert backup.facts["keyring_file"] == KEYRING_FILE
-    # mysql, two undo, two redo, shared, secret, small; what DDL has made by then besides.
-    assert int(backup.facts["encrypted_files"]) >= 8
+    # mysql, shared, secret, small; undo and redo; what DDL has made by then besides.
+    assert int(backup.facts["encrypted_files"]) >= (7 if donor.encrypts_logs else 4)
 
     raw = tmp_path / "raw"
     ended = run_command("restorebackup", label, "--to", str(raw), "--raw", "--foreground")
@@ -149,14 +170,15 @@ def test_encrypted_files_come_back_under_a_key_of_the_backup(
     assert needed["file"] == str(target / KEYRING_FILE)
     give_keyring(target, needed["manifest"], needed["configuration"])
     assert_hidden(donor, target, main)
-    # A second start and a third, the last with a key that the server made itself.
+    # A second start and a third, the last under a master key of the server's own.
     for _ in range(2):
         with PrivateMysql(target, start_options(target)) as restored:
-            assert restored.execute(WHOLE.replace("20000", "19000")) == rows
+            assert restored.execute(WHOLE) == rows
             for name in ("general", "small", "plain"):
                 assert restored.execute(f"SELECT id FROM safe.{name}") == [(1,), (2,)]
             assert checked(restored) == []
             assert restored.execute("SELECT COUNT(*) FROM safe.secret") == [(20000,)]
+            assert len(short_tables(restored)) <= 1
             restored.execute(
                 "CREATE TABLE IF NOT EXISTS safe.later (a INT) ENCRYPTION='Y'",
                 "ALTER INSTANCE ROTATE INNODB MASTER KEY",
@@ -164,23 +186,73 @@ def test_encrypted_files_come_back_under_a_key_of_the_backup(
             assert restored.log_errors() == []
 
 
-def assert_hidden(donor: PrivateMysql, folder: Path, repository: Repository) -> None:
+def test_keys_go_into_no_repository_that_anybody_can_read(
+    donor: Donor, main: Repository, tmp_path: Path
+) -> None:
+    add_instance(donor.server)
+    readable = make_repository("open", tmp_path / "open", encrypted=False)
+    ended = run_command("doctor", "bank-1", "--repository", "open", "--json")
+    assert ended.exit_code == 3
+    checks = {check["name"]: check for check in ended.json()["checks"]}
+    assert "readable in open, which is not encrypted" in checks["server encryption"]["found"]
+    ended = take("--repository", "open")
+    assert ended.exit_code == 3
+    assert "readable in open, which is not encrypted" in ended.json()["error"]
+    assert "Use an encrypted repository" in ended.json()["hint"]
+
+    # Where preflight may not see it, the copy itself does.
+    with without_process(donor.server):
+        ended = run_command("doctor", "bank-1", "--repository", "open", "--json")
+        checks = {check["name"]: check for check in ended.json()["checks"]}
+        if not donor.encrypts_logs:
+            assert checks["server encryption"]["verdict"] == "unknown"
+            ended = take("--repository", "open")
+            assert ended.exit_code == 1
+            assert "and the repository is not encrypted" in ended.json()["error"]
+    assert stored_files(readable) == ["mooring.json"]
+
+
+def test_keys_go_over_no_connection_that_anybody_can_read(donor: Donor, main: Repository) -> None:
+    add_instance(donor.server, "--tls", "off")
+    ended = take()
+    assert ended.exit_code == 3
+    assert "the connection does not use TLS" in ended.json()["error"]
+    assert "Set the instance's TLS to required" in ended.json()["hint"]
+    with without_process(donor.server):
+        ended = take()
+    if not donor.encrypts_logs:
+        assert ended.exit_code == 1
+        assert "error 3872" in ended.json()["error"]
+        assert "Let the connection use TLS" in ended.json()["hint"]
+    assert stored_files(main) == ["mooring.json"]
+
+
+@contextmanager
+def without_process(server: PrivateMysql) -> Iterator[None]:
+    """Keep the account from seeing which tablespaces are encrypted."""
+    server.execute("REVOKE PROCESS ON *.* FROM bk@'127.0.0.1'")
+    try:
+        yield
+    finally:
+        server.execute("GRANT PROCESS ON *.* TO bk@'127.0.0.1'")
+
+
+def assert_hidden(donor: Donor, folder: Path, repository: Repository) -> None:
     """No key of a file lies open in these folders, and no master key but in the keyring."""
     keyring = folder / KEYRING_FILE
-    ours, theirs = plain_keys(folder, keyring), plain_keys(donor.folder, donor.folder.parent / "keyring")
+    ours, theirs = plain_keys(folder, keyring), plain_keys(donor.server.folder, donor.keyring)
     assert {path.relative_to(folder).as_posix() for path in ours} >= {
-        *("mysql.ibd", "undo_001", "undo_002", "shared.ibd"),
-        *("safe/secret.ibd", "safe/small.ibd"),
+        *("mysql.ibd", "shared.ibd", "safe/secret.ibd", "safe/small.ibd"),
+        *(("undo_001", "undo_002") if donor.encrypts_logs else ()),
     }
     # It really is the donor's key, under another master key.
-    assert ours[folder / "safe/secret.ibd"] == theirs[donor.folder / "safe/secret.ibd"]
-    secrets = {*ours.values(), *theirs.values()}
-    needles = [part for secret in secrets for part in (secret[:32], secret[32:])]
+    secret = "safe/secret.ibd"
+    assert ours[folder / secret] == theirs[donor.server.folder / secret]
+    needles = [part for key in {*ours.values(), *theirs.values()} for part in (key[:32], key[32:])]
     (master,) = master_keys(keyring).values()
     needles += [master.secret, master.secret.hex().encode()]
     assert files_with(folder, needles) == []
     needles.append(master.secret.hex().upper().encode())
     assert files_with(folder, needles) == [keyring]
     assert files_with(Path(repository.path), needles) == []
-    donors = [key.server for key in master_keys(donor.folder.parent / "keyring").values()]
-    assert master.server not in donors
+    assert master.server not in master_keys(donor.keyring)

@@ -116,10 +116,11 @@ def parse_position(text: str, gtids: str) -> Prepared:
 def restored_server(folder: Path, *, server: str, on_wait: Callable[[], None]) -> PrivateServer:
     """Return a server for a copy, not started yet."""
     path, version = find_mysqld(server)
+    keyring = keyring_of(folder)
     settings = Settings(
         skip_grant_tables=True,
-        program=replace(mysql_program(path, version), keyring=keyring_of(folder)),
-        options=server_options(read_donor(folder)),
+        program=replace(mysql_program(path, version), keyring=keyring),
+        options=server_options(read_donor(folder), encrypted=keyring is not None),
     )
     return PrivateServer(folder, settings, on_wait=on_wait)
 
@@ -135,9 +136,13 @@ def read_donor(folder: Path) -> Mapping[str, Any]:
     return described
 
 
-def server_options(donor: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a server must be told to start on such a copy, as on its command line."""
+def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict[str, str]:
+    """Return what a server must be told to start on such a copy, as on its command line.
+
+    ``encrypted``: whether it has a keyring, so that it can go on encrypting its logs.
+    """
     variables = donor["variables"]
     told = [name for name in SHAPING if variables.get(name)]
-    told += [name for name in ENCRYPTING if variables.get(name) == "ON"]
+    if encrypted:
+        told += [name for name in ENCRYPTING if variables.get(name) == "ON"]
     return {name.replace("_", "-"): variables[name] for name in told}
