@@ -56,8 +56,9 @@ def link_with_keyring(server: ServerProgram, keyring: Path, folder: Path) -> Ser
         made.chmod(0o755)
     path = programs / "mysqld"
     path.symlink_to(Path(server.path).resolve())
-    library = f"{COMPONENT}.so"
-    (plugins / library).symlink_to((Path(places["plugin-dir"]) / library).resolve())
+    # Others too: the server loads some of them by itself. Their settings stay behind.
+    for library in Path(places["plugin-dir"]).glob("*.so"):
+        (plugins / library.name).symlink_to(library.resolve())
     _write(programs / "mysqld.my", manifest())
     _write(plugins / f"{COMPONENT}.cnf", component_config(keyring, read_only=True))
     words = {**server.words, **places, "plugin-dir": str(plugins)}

@@ -171,7 +171,10 @@ class PrivateServer:
         self.socket.unlink(missing_ok=True)
         owner = self.folder.stat()
         if os.geteuid() == 0 and owner.st_uid != 0:
-            os.chown(self.run_folder, owner.st_uid, owner.st_gid)
+            # MySQL refuses to start where it cannot write its log.
+            self.log_file.touch()
+            for path in (self.run_folder, self.log_file):
+                os.chown(path, owner.st_uid, owner.st_gid)
 
     def _argv(self) -> list[str]:
         server = self.settings.program or mariadb_program()

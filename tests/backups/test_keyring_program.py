@@ -11,14 +11,15 @@ from backups.exceptions import EngineError, Refused
 from backups.keyring_program import check_keyring_component, link_with_keyring
 from backups.server_program import ServerProgram
 
-LIBRARY = "component_keyring_file.so"
+LIBRARY, OTHER = "component_keyring_file.so", "component_reference_cache.so"
 
 
 @pytest.fixture
 def plugins(tmp_path: Path) -> Path:
     folder = tmp_path / "usr" / "plugin"
     folder.mkdir(parents=True)
-    (folder / LIBRARY).touch()
+    for name in (LIBRARY, OTHER, "component_keyring_file.cnf"):
+        (folder / name).touch()
     return folder
 
 
@@ -42,7 +43,8 @@ def test_the_linked_program_finds_the_keyring(plugins: Path, tmp_path: Path) -> 
     manifest = json.loads((path.parent / "mysqld.my").read_text())
     assert manifest == {"components": "file://component_keyring_file"}
     ours = Path(linked.words["plugin-dir"])
-    assert (ours / LIBRARY).resolve() == plugins / LIBRARY
+    for name in (LIBRARY, OTHER):
+        assert (ours / name).resolve() == plugins / name
     configuration = json.loads((ours / "component_keyring_file.cnf").read_text())
     assert configuration == {"path": str(keyring), "read_only": True}
     assert linked.words == {
