@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +24,7 @@ from tests.backups.running import stored_files
 from tests.commands import run_command
 from tests.live.clone_jobs import USER, add_instance, make_main, start_options, take, taken
 from tests.live.keyring import files_with, give_keyring, keyring_folder, master_keys, plain_keys
-from tests.live.mysql import PrivateMysql
+from tests.live.mysql import ROOT, PrivateMysql
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
@@ -136,7 +139,7 @@ def short_tables(server: PrivateMysql) -> list[str]:
 
 
 def test_encrypted_files_come_back_under_a_key_of_the_backup(
-    donor: Donor, main: Repository, tmp_path: Path
+    donor: Donor, main: Repository, tmp_path: Path, settings: Settings
 ) -> None:
     add_instance(donor.server, "--tls", "required")
     rows = donor.server.execute(WHOLE)
@@ -149,12 +152,16 @@ def test_encrypted_files_come_back_under_a_key_of_the_backup(
     # mysql, shared, secret, small; undo and redo; what DDL has made by then besides.
     assert int(backup.facts["encrypted_files"]) >= (7 if donor.encrypts_logs else 4)
 
-    raw = tmp_path / "raw"
-    ended = run_command("restorebackup", label, "--to", str(raw), "--raw", "--foreground")
-    assert ended.exit_code == 0, ended.stdout
-    keyring = raw / KEYRING_FILE
-    assert (keyring.stat().st_mode & 0o777, keyring.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert_hidden(donor, raw, main)
+    by_hand = tmp_path / "by-hand"
+    script = [sys.executable, str(ROOT / "scripts" / "extract_backup.py"), main.path]
+    key = ["--key-file", str(settings.BACKUP_KEY_FILE), "--to", str(by_hand)]
+    subprocess.run([*script, *key], check=True, env={})
+    assert_hidden(donor, by_hand, main)
+    # As docs/restore-by-hand.md has it.
+    configuration = json.dumps({"path": str(by_hand / KEYRING_FILE), "read_only": False})
+    give_keyring(by_hand, '{"components": "file://component_keyring_file"}', configuration)
+    with PrivateMysql(by_hand, start_options(by_hand)) as restored:
+        assert restored.execute(WHOLE) == rows
 
     ended = run_command("testrestore", label, "--foreground", "--json")
     assert ended.exit_code == 0, ended.stdout
@@ -170,6 +177,7 @@ def test_encrypted_files_come_back_under_a_key_of_the_backup(
     assert needed["file"] == str(target / KEYRING_FILE)
     give_keyring(target, needed["manifest"], needed["configuration"])
     assert_hidden(donor, target, main)
+    assert (target / KEYRING_FILE).stat().st_mode & 0o777 == 0o600
     # A second start and a third, the last under a master key of the server's own.
     for _ in range(2):
         with PrivateMysql(target, start_options(target)) as restored:
