@@ -33,12 +33,13 @@ def give_keyring(folder: Path, manifest: str, configuration: str) -> Path:
     return folder
 
 
-def master_keys(keyring: Path) -> dict[str, MasterKey]:
-    """Return the master keys of a keyring file, by the server they are named after."""
+def master_keys(keyring: Path) -> dict[tuple[str, int], MasterKey]:
+    """Return the master keys of a keyring file, by the server they are named after and number."""
     keys = {}
     for element in json.loads(keyring.read_text())["elements"]:
         server, _, number = element["data_id"].removeprefix("INNODBKey-").rpartition("-")
-        keys[server] = MasterKey(bytes.fromhex(element["data"]), server, int(number))
+        key = MasterKey(bytes.fromhex(element["data"]), server, int(number))
+        keys[key.server, key.number] = key
     return keys
 
 
@@ -60,9 +61,11 @@ def wrapped_infos(folder: Path) -> Iterator[tuple[Path, bytes]]:
 def plain_keys(folder: Path, keyring: Path) -> dict[Path, bytes]:
     """Return the key of every encrypted file, as its server would use it."""
     masters = master_keys(keyring)
-    return {
-        path: unwrap(info, masters[info[7:43].decode()]) for path, info in wrapped_infos(folder)
-    }
+    keys = {}
+    for path, info in wrapped_infos(folder):
+        master = masters[info[7:43].decode(), int.from_bytes(info[3:7], "big")]
+        keys[path] = unwrap(info, master)
+    return keys
 
 
 def files_with(folder: Path, needles: list[bytes]) -> list[Path]:
