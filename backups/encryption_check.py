@@ -37,9 +37,9 @@ def check_encryption(
 
 def _found(facts: InstanceFacts, clone: CloneFacts) -> str:
     logs = "redo or undo log" if clone.encrypts_logs else ""
-    if facts.innodb is None:
+    count = facts.innodb.encrypted_count if facts.innodb else 0
+    if not count:
         return f"the server encrypts its {logs}"
-    count = facts.innodb.encrypted_count
     spaces = f"{count} tablespace{' is' if count == 1 else 's are'} encrypted by the server"
     return f"{spaces}, and its {logs}" if logs else spaces
 

@@ -34,7 +34,12 @@ def judged(survey: Survey) -> Check:
         (FACTS, Verdict.OK, "no tablespace is encrypted by the server"),
         (ENCRYPTS, Verdict.OK, "2 tablespaces are encrypted by the server; the backup has"),
         (replace(ENCRYPTS, version="8.0.24"), Verdict.OK, "under one of its own"),
-        (LOGS, Verdict.OK, "0 tablespaces are encrypted by the server, and its redo or undo log"),
+        (
+            replace(LOGS, innodb=ENCRYPTS.innodb),
+            Verdict.OK,
+            "2 tablespaces are encrypted by the server, and its redo or undo log; the backup",
+        ),
+        (LOGS, Verdict.OK, "the server encrypts its redo or undo log; the backup"),
         (replace(LOGS, innodb=None), Verdict.OK, "the server encrypts its redo or undo log; the"),
         (replace(FACTS, innodb=None), Verdict.UNKNOWN, "PROCESS is missing"),
     ],
