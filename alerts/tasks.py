@@ -42,7 +42,7 @@ def wake_senders() -> None:
     """Wake a sender per channel. A broker that is away loses nothing: the rows wait."""
     for channel in channels_with_due(now()):
         try:
-            send_channel.apply_async((channel,), queue="messages")
+            send_channel.apply_async((channel,), queue="outside")
         except OperationalError as exc:
             logger.warning("messages wait: the broker is away: %s", exc)
             return

@@ -50,7 +50,7 @@ def bind_address(environment: Mapping[str, str]) -> str:
 
 def children(environment: Mapping[str, str]) -> list[Child]:
     """Return the processes in the order of their start; they stop the other way round."""
-    mooring = [_worker(environment), _control(), _messenger(), _web(environment), _beat()]
+    mooring = [_worker(environment), _control(), _outside(), _web(environment), _beat()]
     if environment.get("REDIS_URL"):
         return mooring
     return [_redis(home(environment) / "run"), *mooring]
@@ -87,9 +87,9 @@ def _control() -> Child:
     return _celery("control", "control", "1")
 
 
-def _messenger() -> Child:
-    """Sending is waiting for others: threads are enough, and one slow receiver holds up one."""
-    return _celery("messenger", "messages", "8", pool="threads")
+def _outside() -> Child:
+    """Messages and questions to others are waiting: threads do, and one slow answer holds up one."""
+    return _celery("outside", "outside", "8", pool="threads")
 
 
 def _celery(name: str, queues: str, concurrency: str, pool: str = "prefork") -> Child:

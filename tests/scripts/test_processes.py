@@ -19,12 +19,12 @@ def argv_of(name: str, environment: dict[str, str]) -> str:
 
 def test_redis_starts_first_and_stops_last() -> None:
     names = [one.name for one in children(OWN)]
-    assert names == ["redis", "worker", "control", "messenger", "web", "beat"]
+    assert names == ["redis", "worker", "control", "outside", "web", "beat"]
 
 
 def test_a_redis_of_the_operator_replaces_ours() -> None:
     names = [one.name for one in children({**OWN, "REDIS_URL": "redis://10.0.0.1"})]
-    assert names == ["worker", "control", "messenger", "web", "beat"]
+    assert names == ["worker", "control", "outside", "web", "beat"]
 
 
 def test_the_procfile_names_the_same_processes() -> None:
@@ -43,9 +43,9 @@ def test_ticks_have_a_worker_of_their_own() -> None:
     assert "--queues control" in argv_of("control", OWN)
 
 
-def test_messages_have_a_worker_of_threads() -> None:
-    argv = argv_of("messenger", OWN)
-    assert "--queues messages" in argv
+def test_waiting_for_others_has_a_worker_of_threads() -> None:
+    argv = argv_of("outside", OWN)
+    assert "--queues outside" in argv
     assert "--pool threads" in argv
 
 
