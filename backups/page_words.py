@@ -38,7 +38,7 @@ def damages_in_words(report: PageReport) -> list[str]:
     """Name the first damaged pages, count the rest."""
     said = [damage_in_words(page) for page in report.named]
     if more := report.damaged - len(report.named):
-        said.append(f"and {more:,} more damaged pages")
+        said.append(f"and {count_pages(more)} more")
     return said
 
 
@@ -49,7 +49,7 @@ def unknown_in_words(report: PageReport) -> list[str]:
         named = ", ".join(sorted(found.files)[:FILES_NAMED])
         others = len(found.files) - FILES_NAMED
         where = f"{named} and {others} more" if others > 0 else named
-        pages = f"{found.pages:,} pages" if found.pages else "pages"
+        pages = count_pages(found.pages) if found.pages else "pages"
         lines.append(f"{pages} not checked: {why}, in {where}")
     return lines
 
@@ -71,12 +71,16 @@ def as_json(report: PageReport) -> dict[str, Any]:
 
 def summary(pages: Mapping[str, Any]) -> str:
     """Say in one line what evidence keeps of a check of pages."""
-    said = [f"{pages['whole'] + pages['empty']:,} pages whole"]
+    said = [f"{count_pages(pages['whole'] + pages['empty'])} whole"]
     if pages["damaged"]:
         said.append(f"{pages['damaged']:,} damaged")
     if pages["not_checked"]:
         said.append(f"{pages['unknown']:,} unknown" if pages["unknown"] else "some unknown")
     return ", ".join(said)
+
+
+def count_pages(count: int) -> str:
+    return f"{count:,} page{'' if count == 1 else 's'}"
 
 
 def _by_owner(report: PageReport) -> dict[str, int]:

@@ -11,7 +11,7 @@ from backups.archive.frames import Frame
 from backups.archive.meter import Meter
 from backups.archive.packs import PackIndex
 from backups.archive.reader import BackupReader
-from backups.exceptions import ArchiveError
+from backups.exceptions import ArchiveError, RepositoryError
 from backups.innodb.doublewrite import TRX_SYS_PAGE, doublewrite_pages
 from backups.innodb.formats import PageFormat
 from backups.innodb.verdict import Judgement, Verdict, identity, judge
@@ -74,10 +74,10 @@ class PageCheck:
             for pack in reader.manifest.contents.packs:
                 check()
                 self._read_index(reader.read_index(pack.number))
-        except ArchiveError:
+        except (ArchiveError, RepositoryError):
             # Who reads the packs reports it: without an index nobody knows what is final.
             for file in self._files.values():
-                self._report.add_unknown(file.path, "an index of the backup is damaged", 0)
+                self._report.add_unknown(file.path, "a part of the backup cannot be read", 0)
             return False
         self._later.sort()
         return True

@@ -45,6 +45,8 @@ class ReadPacks(PlainStage[VerifyWork]):
     def run(self, run: Run, work: VerifyWork) -> str:
         with failing_counts(run, work.copy, self.name):
             reader = open_copy(work.copy)
+        if work.pages and not run.job.parameters.get("pages"):
+            run.log(self.name, "checking pages as well: the last verify found damaged ones")
         report, pages = self._read(run, reader, work.pages)
         passed = report.passed and not (pages and pages.damaged)
         record(run, work.copy, passed=passed, report=as_json(report, pages))
@@ -57,8 +59,8 @@ class ReadPacks(PlainStage[VerifyWork]):
             )
         if pages and pages.damaged:
             raise ArchiveError(
-                f"the repository is whole, but {pages.damaged:,} pages were damaged when they were "
-                f"read from the server, the first: {page_words.damage_in_words(pages.named[0])}",
+                f"the repository is whole, but {page_words.count_pages(pages.damaged)} came from "
+                f"the server damaged, the first: {page_words.damage_in_words(pages.named[0])}",
                 hint=page_words.DAMAGE_HINT,
             )
         done = f"{report.packs} packs, {report.frames} frames, {report.files} files match"
