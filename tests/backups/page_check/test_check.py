@@ -78,7 +78,7 @@ def test_pages_sent_again_in_frames_that_cut_them(tmp_path: Path) -> None:
     filler = file_records(1, "ib_buffer_pool", bytes(5000))
     again: list[Record] = [Data(3, 0, memoryview(b"x" * 5000))]
     again += [page_again(2, number, page) for number, page in enumerate(pages)]
-    records = [
+    records: list[Record] = [
         *filler,
         FileOpened(3, "#ib_redo0"),
         *file_records(2, "shop/t.ibd", b"".join(stale), later=again),
