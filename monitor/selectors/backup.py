@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
@@ -13,6 +14,8 @@ from backups.states import CopyStatus
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 
+DAMAGES_SHOWN = 5
+
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRow:
@@ -22,6 +25,8 @@ class EvidenceRow:
     report: str
     # What was found of pages; blank where nobody looked at them.
     pages: str = ""
+    # The first damaged pages by name; the report has more of them.
+    damages: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ def _copy_row(copy: BackupCopy) -> CopyRow:
             evidence,
             json.dumps(evidence.report, indent=2, default=str),
             summary(evidence.report["pages"]) if evidence.report.get("pages") else "",
+            evidence.report.get("pages", {}).get("damages", [])[:DAMAGES_SHOWN],
         )
         for evidence in copy.evidence.all()
     ]

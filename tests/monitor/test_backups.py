@@ -110,11 +110,14 @@ class BackupPageTestCase(TestCase):
 
     def test_what_was_found_of_pages_is_told_in_a_line(self) -> None:
         found = {"whole": 1200, "empty": 34, "damaged": 2, "unknown": 5, "not_checked": ["why"]}
+        found["damages"] = [f"shop.orders: page {page} is damaged" for page in range(1, 8)]
         evidence = make_evidence(self.copy, Operation.VERIFY, passed=False)
         evidence.report = {"pages": found}
         evidence.save(update_fields=["report"])
         page = self.client.get(self.address)
         self.assertContains(page, "1,234 pages whole, 2 damaged, 5 unknown")
+        self.assertContains(page, "<li>shop.orders: page 5 is damaged</li>")
+        self.assertNotContains(page, "<li>shop.orders: page 6 is damaged</li>")
 
     def test_what_a_clone_found_out(self) -> None:
         facts = {

@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from backups.archive.meter import Meter
 from backups.archive.records import Data, FileClosed, FileOpened, Record
-from backups.page_check import DamagedPage
-from tests.backups.archive.stores import records_of
+from backups.archive.verify import verify
+from backups.exceptions import CancelRequested
+from backups.page_check import DamagedPage, PageCheck
+from tests.backups.archive.stores import (
+    make_store,
+    never_stop,
+    open_backup,
+    records_of,
+    write_backup,
+)
 from tests.backups.innodb.made_pages import compressed, first_page, flipped, full_crc32, plain
 from tests.backups.page_check.checking import (
     MARIADB,
@@ -139,7 +148,7 @@ def test_a_page_with_a_hole_in_it(tmp_path: Path) -> None:
     """As mariadb-backup sends compressed pages: what is saved is not sent."""
     pages = [full_crc32(16384, 1, content=b"short"), full_crc32(16384, 2)]
     content = first_page(form_of(MARIADB), MARIADB) + b"".join(pages)
-    records = [
+    records: list[Record] = [
         FileOpened(1, "shop/t.ibd"),
         Data(1, 0, memoryview(content[: 16384 + 4096])),
         Data(1, 2 * 16384 - 4096, memoryview(content[2 * 16384 - 4096 :])),
@@ -161,6 +170,22 @@ def test_many_damages_are_counted_and_the_first_named(tmp_path: Path) -> None:
     assert (report.damaged, len(report.named)) == (200, 100)
     assert report.damaged_files == {"shop/t.ibd": 200}
     assert report.named[0].page == 100
+
+
+def test_progress_and_an_end_on_request(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store")
+    content = b"".join(tablespace(MYSQL, 9))
+    reader = open_backup(store, write_backup(store, records_of({"shop/t.ibd": content})))
+    meter = Meter()
+    pages = PageCheck(reader, check=never_stop, meter=meter)
+    verify(reader, threads=1, check=never_stop, meter=meter, inspect=pages.inspect)
+    assert (meter.current_file, meter.raw_bytes) == ("shop/t.ibd", len(content))
+
+    def cancelled() -> None:
+        raise CancelRequested
+
+    with pytest.raises(CancelRequested):
+        PageCheck(reader, check=cancelled, meter=meter)
 
 
 def test_what_is_no_tablespace_is_left_alone(tmp_path: Path) -> None:
