@@ -61,18 +61,32 @@ def as_json(figure: go.Figure) -> dict[str, Any]:
     return drawing
 
 
-def byte_axis(largest: int) -> dict[str, Any]:
+def byte_axis(largest: int, mark: str = "") -> dict[str, Any]:
     """Write an axis of bytes in our units: plotly knows powers of ten only."""
+    unit = 1024 ** int(math.log(max(largest, 1), 1024))
+    ticks = _ticks(largest, unit, _STEPS)
+    return _axis(ticks, [f"{format_bytes(int(n)).replace('.0 ', ' ')}{mark}" for n in ticks])
+
+
+def time_axis(longest: float) -> dict[str, Any]:
+    """Write an axis of seconds in the units people count in."""
+    unit = next((unit for unit in (3600, 60, 1) if longest >= unit), 0.001)
+    ticks = _ticks(longest, unit, _STEPS)
+    word = {3600: "h", 60: "min", 1: "s", 0.001: "ms"}[unit]
+    return _axis(ticks, [f"{tick / unit:.4g} {word}" for tick in ticks])
+
+
+def _ticks(largest: float, unit: float, steps: Sequence[float]) -> list[float]:
+    """Return the ticks from zero to just above ``largest``, four steps or fewer."""
     if largest <= 0:
-        return {"tickvals": [0], "ticktext": ["0 B"]}
-    unit = 1024 ** int(math.log(largest, 1024))
-    step = next(s for s in _STEPS if s * unit * 4 >= largest) * unit
-    ticks = [n * step for n in range(int(largest / step) + 2)]
-    return {
-        "tickvals": ticks,
-        "ticktext": [format_bytes(int(tick)).replace(".0 ", " ") for tick in ticks],
-    }
+        return [0]
+    step = next((s * unit for s in steps if s * unit * 4 >= largest), largest / 4)
+    return [n * step for n in range(math.ceil(largest / step) + 1)]
 
 
-# Enough for anything below 1024 of a unit: the largest value is at most four steps high.
-_STEPS = (0.25, 0.5, 1, 2, 2.5, 5, 10, 20, 25, 50, 100, 128, 256)
+def _axis(ticks: list[float], words: list[str]) -> dict[str, Any]:
+    # A little air above the last tick, and a range that does not begin below zero.
+    return {"tickvals": ticks, "ticktext": words, "range": [0, ticks[-1] * 1.04 or 1]}
+
+
+_STEPS = (0.25, 0.5, 1, 2, 2.5, 5, 10, 15, 20, 25, 50, 100, 128, 200, 250, 256)

@@ -42,6 +42,17 @@ class BackupView:
     def has_stored_copy(self) -> bool:
         return any(row.stored for row in self.copies)
 
+    @property
+    def files(self) -> str:
+        count = self.backup.file_count
+        return f"in {count:,} file{'' if count == 1 else 's'}"
+
+    @property
+    def ratio(self) -> str:
+        """How many times smaller the stored bytes are, in words."""
+        raw, stored = self.backup.raw_bytes, self.backup.stored_bytes
+        return f"{raw / stored:.1f} : 1" if stored else ""
+
 
 def backups_for_pages() -> QuerySet[Backup]:
     evidence = Prefetch("evidence", Evidence.objects.order_by("-id"))

@@ -35,17 +35,13 @@ def breadcrumbs(*trail: str) -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/tile.html")
-def tile(
-    word: str,
-    value: object,
-    *,
-    note: str = "",
-    tone: str = "",
-    address: str = "",
-    current: bool = False,
-) -> dict[str, Any]:
-    """Show one figure with its word; with an address it is a filter."""
-    return locals()
+def tile(word: str, value: object, **shown: object) -> dict[str, Any]:
+    """Show one figure with its word.
+
+    ``note`` stands beneath it, ``tone`` says whether it is good; with an ``address`` the tile is
+    a filter, and ``current`` where that is the one chosen.
+    """
+    return {"word": word, "value": value, **shown}
 
 
 @register.inclusion_tag("components/field.html")
@@ -106,30 +102,28 @@ def confirm(
     *,
     name: str = "",
     title: str = "",
-    danger: bool = True,
+    **words: str,
 ) -> str:
     """Draw a button that opens a dialog; with ``name``, the object's name has to be typed.
 
-    Without a script the button is a link to the same page with the dialog open.
+    Without a script the button is a link to the same page with the dialog open. ``keep`` words
+    the button that leaves all as it is, ``back`` is the page where the dialog stands.
     """
     request = context["request"]
     mark = slugify(action.replace("/", " "))
-    return render_to_string(
-        "components/confirm.html",
-        {
-            "content": content,
-            "word": word,
-            "action": action,
-            "name": name,
-            "title": title or f"{word}?",
-            "danger": danger,
-            "mark": mark,
-            "open": request.GET.get("confirm") == mark,
-            "open_address": _with(context, "confirm", mark),
-            "back": request.path,
-        },
-        request=request,
-    )
+    shown = {
+        "content": content,
+        "word": word,
+        "action": action,
+        "name": name,
+        "title": title or f"{word}?",
+        "mark": mark,
+        "open": request.GET.get("confirm") == mark,
+        "open_address": _with(context, "confirm", mark),
+        "keep": words.get("keep", "Keep as it is"),
+        "back": words.get("back", request.path),
+    }
+    return render_to_string("components/confirm.html", shown, request=request)
 
 
 def _with(context: Context, key: str, word: object) -> str:
