@@ -30,7 +30,7 @@ def frame(*traces: Any) -> go.Figure:
         data=traces,
         layout={
             "template": "none",
-            "margin": {"l": 56, "r": 8, "t": 8, "b": 28},
+            "margin": {"l": 68, "r": 10, "t": 8, "b": 36},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"color": "var(--muted)", "size": 12},

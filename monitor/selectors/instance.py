@@ -16,7 +16,7 @@ from monitor.selectors.fleet import BAD_ENDS
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 
-PAGE_SIZE = 20
+PAGE_SIZE = 10
 # How far back to look for a backup that no proof speaks against.
 RECENT = 5
 

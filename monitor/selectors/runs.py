@@ -9,7 +9,7 @@ from backups.models import Job
 from backups.states import JobStatus, Operation
 
 # A chart of a page's half shows no more than this apart.
-RUNS_SHOWN = 90
+RUNS_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,7 @@ def size(size_bytes: int | None) -> SafeString:
     if size_bytes is None:
         return UNKNOWN
     return format_html(
-        '<data value="{}" title="{} bytes">{}</data>',
-        size_bytes,
+        '<span title="{} bytes">{}</span>',
         f"{size_bytes:,}",
         format_bytes(size_bytes),
     )
@@ -39,8 +38,7 @@ def rate(bytes_per_s: int | None) -> SafeString:
     if bytes_per_s is None:
         return UNKNOWN
     return format_html(
-        '<data value="{}" title="{} bytes per second">{}/s</data>',
-        bytes_per_s,
+        '<span title="{} bytes per second">{}/s</span>',
         f"{bytes_per_s:,}",
         format_bytes(bytes_per_s),
     )
@@ -68,6 +66,13 @@ def moment(at: datetime | None) -> SafeString:
 def clock(at: datetime | None) -> SafeString:
     """Write the time of day where the date is plain from around it: 03:30:12."""
     return _time(at, f"{localtime(at):%H:%M:%S}") if at else UNKNOWN
+
+
+@register.filter
+def log_clock(at: datetime) -> SafeString:
+    """Write the time of a line in a log, to the millisecond on hover."""
+    exact = f"{localtime(at):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+    return format_html('<time title="{}">{}</time>', exact, f"{localtime(at):%H:%M:%S}")
 
 
 @register.filter
@@ -130,13 +135,9 @@ def _utc_mark() -> str:
 
 
 def _time(at: datetime, words: str) -> SafeString:
-    utc = at.astimezone(UTC)
-    exact = f"{utc:%Y-%m-%d %H:%M:%S} UTC"
-    if not _utc_mark():
-        exact = f"{localtime(at):%Y-%m-%d %H:%M:%S %Z}\n{exact}"
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
-        utc.isoformat(timespec="seconds"),
-        exact,
+        f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        f"{localtime(at):%Y-%m-%d %H:%M:%S %Z}",
         words,
     )
