@@ -29,9 +29,7 @@ class UnitsTestCase(SimpleTestCase):
             size(1_610_612_736),
             '<span title="1,610,612,736 bytes">1.5 GiB</span>',
         )
-        self.assertHTMLEqual(
-            rate(1024), '<span title="1,024 bytes per second">1.0 KiB/s</span>'
-        )
+        self.assertHTMLEqual(rate(1024), '<span title="1,024 bytes per second">1.0 KiB/s</span>')
         self.assertHTMLEqual(
             duration(timedelta(milliseconds=55)), '<span title="0.055 seconds">55 ms</span>'
         )
