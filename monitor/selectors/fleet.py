@@ -24,7 +24,7 @@ from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 from monitor.sorting import Sorting, read_sorting
 
 # As many as a person looks through, and few enough for a light page.
-PAGE_SIZE = 18
+PAGE_SIZE = 16
 BAD_ENDS = frozenset({JobStatus.FAILED, JobStatus.LOST})
 
 
