@@ -124,10 +124,12 @@ class Engine(Protocol):
         *,
         threads: int,
         spool_folder: Path | None = None,
+        save_foreign_tables: bool = False,
     ) -> AbstractContextManager[CopyStream]:
         """Start a full copy; leaving the context leaves no process and no secret behind.
 
-        ``spool_folder`` may hold what has to wait.
+        ``spool_folder`` may hold what has to wait. ``save_foreign_tables`` asks an engine that
+        copies InnoDB only to save the other tables in its own way.
         """
         ...
 

@@ -61,6 +61,7 @@ class FakeEngine:
         *,
         threads: int,
         spool_folder: Path | None = None,
+        save_foreign_tables: bool = False,
     ) -> Iterator[FakeCopy]:
         self.copies += 1
         yield FakeCopy(self, observer)

@@ -65,6 +65,7 @@ class CloneEngine:
         *,
         threads: int,
         spool_folder: Path | None = None,
+        save_foreign_tables: bool = False,
     ) -> Iterator[CloneCopy]:
         endpoint = Endpoint(
             login.user, login.password, login.host, login.port, login.socket, login.tls

@@ -61,6 +61,7 @@ class MariadbBackup:
         *,
         threads: int,
         spool_folder: Path | None = None,
+        save_foreign_tables: bool = False,
     ) -> Iterator[MariadbCopy]:
         settings = {SETTINGS: build_settings(login)}
         argv = backup_argv(threads=threads)

@@ -83,6 +83,7 @@ class Copy(PlainStage[BackupWork]):
             run,
             threads=settings.COPY_THREADS,
             spool_folder=settings.SPOOL_FOLDER,
+            save_foreign_tables=work.saves_foreign_tables,
         ) as stream:
             with run.ending_by(stream.stop):
                 self._note_process(run, stream)

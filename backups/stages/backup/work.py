@@ -58,6 +58,11 @@ class BackupWork:
         return f"{self.job.instance.name}@{self.started_at:%Y%m%dT%H%M%SZ}-{letter}"
 
     @property
+    def saves_foreign_tables(self) -> bool:
+        """Whether tables a clone leaves out are saved too: as the job was asked, not as set now."""
+        return bool(self.job.parameters.get("save_foreign_tables"))
+
+    @property
     def folder(self) -> str:
         return backup_folder(self.job.instance.uuid, self.label)
 
