@@ -91,6 +91,8 @@ class Prepared:
     binlog_file: str = ""
     binlog_position: int | None = None
     gtid_executed: str = ""
+    # Schema and name of tables whose rows were never part of the copy.
+    left_out: frozenset[tuple[str, str]] = frozenset()
 
 
 class PrepareWatch(Protocol):

@@ -121,6 +121,13 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
             "REFERENCES is missing",
             "GRANT REFERENCES",
         ),
+        (
+            with_clone(foreign_tables=(ForeignTable("s", "a`b", "MyISAM", 1),)),
+            "other engines",
+            Verdict.FAILED,
+            "s.a`b (MyISAM) has a backtick in its name",
+            "Rename the table",
+        ),
         (with_facts(innodb=None), "size", Verdict.UNKNOWN, "PROCESS", "GRANT PROCESS"),
         (with_facts(log_bin=False), "binlog", Verdict.WARNING, "no moment after it", "log_bin"),
     ],

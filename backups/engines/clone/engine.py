@@ -32,6 +32,7 @@ from backups.engines.clone.restored import (
     prepare,
     restored_server,
 )
+from backups.engines.clone.saving import TableSaver
 from backups.exceptions import EngineError
 from backups.private_server import PrivateServer
 from backups.runners.base import Runner
@@ -74,7 +75,12 @@ class CloneEngine:
         before = _ask(endpoint, fetch_gtids)
         workers = min(max(threads, 1) - 1, MAX_WORKERS)
         with clone(endpoint.connect, workers=workers, spool_folder=spool_folder) as stream:
-            yield CloneCopy(stream, endpoint, observer, before)
+            saver = TableSaver(endpoint.connect) if save_foreign_tables else None
+            try:
+                yield CloneCopy(stream, endpoint, observer, before, saver)
+            finally:
+                if saver is not None:
+                    saver.stop()
 
     def check_restore(self, backup: CopyFacts, server: str) -> str:
         return check_restore(backup, server)
@@ -100,8 +106,10 @@ class CloneCopy:
         endpoint: Endpoint,
         observer: CopyObserver,
         gtids_before: str,
+        saver: TableSaver | None = None,
     ) -> None:
         self._stream, self._endpoint, self._observer = stream, endpoint, observer
+        self._saver = saver
         self._gtids_before, self._gtids_after = gtids_before, ""
         self._began = time.monotonic()
         self._expected_bytes = self._expected_files = 0
@@ -122,7 +130,10 @@ class CloneCopy:
         yield from self._extra_files(mapping)
         self._lock_time = self._locked_for()
         count = self._stream.attached_workers + 1
-        self._end(State.DONE, f"{count} connection{'s' if count > 1 else ''} for data")
+        said = f"{count} connection{'s' if count > 1 else ''} for data"
+        if self._saver is not None:
+            said += f", {len(self._saver.saved)} tables saved by SELECT"
+        self._end(State.DONE, said)
         self._whole = True
 
     def facts(self) -> CopyFacts:
@@ -154,23 +165,44 @@ class CloneCopy:
                 "lower_case_table_names": variables.get("lower_case_table_names", ""),
                 "external_files": json.dumps(figures.external_files),
                 "foreign_tables": _count(self._settings.foreign_tables),
+                "saved_tables": str(len(self._saver.saved) if self._saver else 0),
                 "spilled_bytes": str(self._stream.spilled_bytes),
             },
         )
 
     def stop(self) -> None:
         self._stream.stop()
+        if self._saver is not None:
+            self._saver.stop()
 
     def _extra_files(self, mapping: ArchiveMapping) -> Iterator[Record]:
         """What the clone does not bring, asked for while the donor is still there."""
         self._gtids_after = _ask(self._endpoint, fetch_gtids)
         self._settings = _ask(self._endpoint, fetch_settings)
+        if self._saver is not None:
+            yield from self._foreign_tables(self._saver, mapping, self._settings)
         described = describe_donor(
-            self._stream.donor, self._settings, mapping.figures, self._gtids_before
+            self._stream.donor,
+            self._settings,
+            mapping.figures,
+            self._gtids_before,
+            self._saver.saved if self._saver else (),
         )
         yield from mapping.add_file(DONOR_FILE, described)
         for path in MARKERS:
             yield from mapping.add_file(path)
+
+    def _foreign_tables(
+        self, saver: TableSaver, mapping: ArchiveMapping, settings: DonorSettings
+    ) -> Iterator[Record]:
+        if settings.foreign_tables is None:
+            raise EngineError("the account may not see which tables are not InnoDB's")
+        self._expected_bytes += sum(table["size_bytes"] for table in settings.foreign_tables)
+        self._expected_files += len(settings.foreign_tables)
+        self._observer.expect(raw_bytes=self._expected_bytes, files=self._expected_files)
+        for path, content in saver.save(settings.foreign_tables):
+            self._observer.log("clone", f"saving {path}")
+            yield from mapping.stream_file(path, content)
 
     def _tell(self, record: CloneRecord, mapping: ArchiveMapping) -> None:
         match record:
@@ -198,7 +230,7 @@ class CloneCopy:
     def _locked_for(self) -> timedelta:
         """Old donors hold the backup lock, which keeps DDL out, all the time; new ones never."""
         if may_skip_lock(self._stream.donor.server_version):
-            return timedelta(0)
+            return timedelta(seconds=self._saver.locked_seconds if self._saver else 0)
         return timedelta(seconds=time.monotonic() - self._began)
 
 
