@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -140,6 +140,10 @@ class Engine(Protocol):
 
         ``server`` is the path of the server program to use; blank leaves it to the engine.
         """
+        ...
+
+    def start_options(self, folder: Path) -> Mapping[str, str]:
+        """Return what any server must be told to accept the files, as on its command line."""
         ...
 
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:

@@ -69,6 +69,9 @@ class FakeEngine:
     def check_restore(self, backup: CopyFacts, server: str) -> str:
         return server
 
+    def start_options(self, folder: Path) -> dict[str, str]:
+        return {"innodb-page-size": "16384"}
+
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         if self.prepare_failure is not None:
             raise self.prepare_failure

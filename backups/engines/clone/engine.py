@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,7 +30,9 @@ from backups.engines.clone.restored import (
     check_restore,
     describe_donor,
     prepare,
+    read_donor,
     restored_server,
+    server_options,
 )
 from backups.engines.clone.saving import TableSaver
 from backups.exceptions import EngineError
@@ -84,6 +86,9 @@ class CloneEngine:
 
     def check_restore(self, backup: CopyFacts, server: str) -> str:
         return check_restore(backup, server)
+
+    def start_options(self, folder: Path) -> Mapping[str, str]:
+        return server_options(read_donor(folder))
 
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         return prepare(folder, watch, server=server)

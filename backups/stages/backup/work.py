@@ -22,6 +22,7 @@ from backups.models import Job, Repository
 from backups.preflight import Preflight
 from backups.probe import InstanceFacts
 from backups.repositories.base import ObjectStore
+from backups.server_settings import ServerSettings
 from backups.states import BackupKind
 
 KIND_LETTERS = {
@@ -46,6 +47,7 @@ class BackupWork:
     backup: UUID = field(default_factory=uuid.uuid4)
     data_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     facts: InstanceFacts | None = None
+    server_settings: ServerSettings = field(default_factory=ServerSettings)
     preflight: Preflight | None = None
     copy_facts: CopyFacts = field(default_factory=CopyFacts)
     contents: Contents | None = None
