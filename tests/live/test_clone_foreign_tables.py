@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from backups.models import Backup, Evidence, Instance
 from backups.states import Operation
 from tests.commands import run_command
 from tests.live.clone_jobs import USER, add_instance, make_main, start_options, take
-from tests.live.mysql import PrivateMysql
+from tests.live.mysql import PrivateMysql, program
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
@@ -172,6 +173,13 @@ def test_a_raw_restore_leaves_the_files(
     assert {Path(table["path"]).parts[0] for table in saved} == {"mooring-foreign"}
     assert all((target / table["path"]).is_file() for table in saved)
     assert max((target / table["path"]).stat().st_size for table in saved) > 3 << 20
+    # As docs/restore-by-hand.md says it.
+    with PrivateMysql(target, start_options(target)) as server:
+        client = [program("mysql"), "--protocol=tcp", "--host=127.0.0.1", "--user=root"]
+        for table in saved:
+            with (target / table["path"]).open("rb") as script:
+                subprocess.run([*client, f"--port={server.port}"], stdin=script, check=True)
+        assert content(server) == content(donor)
 
 
 def test_one_backup_may_do_without(donor: PrivateMysql, instance: Instance) -> None:
