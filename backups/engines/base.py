@@ -125,13 +125,15 @@ class Engine(Protocol):
         observer: CopyObserver,
         *,
         threads: int,
+        sealed: bool = False,
         spool_folder: Path | None = None,
         save_foreign_tables: bool = False,
     ) -> AbstractContextManager[CopyStream]:
         """Start a full copy; leaving the context leaves no process and no secret behind.
 
-        ``spool_folder`` may hold what has to wait. ``save_foreign_tables`` asks an engine that
-        copies InnoDB only to save the other tables in its own way.
+        ``sealed``: whether the archive hides what is in it. ``spool_folder`` may hold what
+        has to wait. ``save_foreign_tables`` asks an engine that copies InnoDB only to save the
+        other tables in its own way.
         """
         ...
 

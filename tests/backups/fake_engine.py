@@ -60,6 +60,7 @@ class FakeEngine:
         observer: CopyObserver,
         *,
         threads: int,
+        sealed: bool = False,
         spool_folder: Path | None = None,
         save_foreign_tables: bool = False,
     ) -> Iterator[FakeCopy]:

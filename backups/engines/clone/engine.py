@@ -24,6 +24,7 @@ from backups.clone.client import may_skip_lock
 from backups.compatibility import parse_version
 from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings, fetch_gtids, fetch_settings
+from backups.engines.clone.keyring import KEYRING_FILE, keyring_of
 from backups.engines.clone.mapping import ArchiveMapping
 from backups.engines.clone.restored import (
     DONOR_FILE,
@@ -67,6 +68,7 @@ class CloneEngine:
         observer: CopyObserver,
         *,
         threads: int,
+        sealed: bool = False,
         spool_folder: Path | None = None,
         save_foreign_tables: bool = False,
     ) -> Iterator[CloneCopy]:
@@ -79,7 +81,7 @@ class CloneEngine:
         with clone(endpoint.connect, workers=workers, spool_folder=spool_folder) as stream:
             saver = TableSaver(endpoint.connect) if save_foreign_tables else None
             try:
-                yield CloneCopy(stream, endpoint, observer, before, saver)
+                yield CloneCopy(stream, endpoint, observer, before, saver, sealed=sealed)
             finally:
                 if saver is not None:
                     saver.stop()
@@ -88,7 +90,8 @@ class CloneEngine:
         return check_restore(backup, server)
 
     def start_options(self, folder: Path) -> Mapping[str, str]:
-        return server_options(read_donor(folder))
+        encrypted = keyring_of(folder) is not None
+        return server_options(read_donor(folder), encrypted=encrypted)
 
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         return prepare(folder, watch, server=server)
@@ -112,7 +115,10 @@ class CloneCopy:
         observer: CopyObserver,
         gtids_before: str,
         saver: TableSaver | None = None,
+        *,
+        sealed: bool,
     ) -> None:
+        self._sealed = sealed
         self._stream, self._endpoint, self._observer = stream, endpoint, observer
         self._saver = saver
         self._gtids_before, self._gtids_after = gtids_before, ""
@@ -128,7 +134,7 @@ class CloneCopy:
         version = parse_version(donor.configuration.get("version", "") or donor.server_version)
         if version is None:
             raise EngineError(f"the donor's version cannot be read: {donor.server_version}")
-        mapping = self._mapping = ArchiveMapping(version)
+        mapping = self._mapping = ArchiveMapping(version, sealed=self._sealed)
         for record in self._stream.records():
             self._tell(record, mapping)
             yield from mapping.take(record)
@@ -168,6 +174,8 @@ class CloneCopy:
                 "plugins": ", ".join(plugin.name for plugin in donor.plugins),
                 "configuration": json.dumps(dict(donor.configuration)),
                 "lower_case_table_names": variables.get("lower_case_table_names", ""),
+                "encrypted_files": str(self._mapping.keys.file_count),
+                "keyring_file": KEYRING_FILE if self._mapping.keys.file_count else "",
                 "external_files": json.dumps(figures.external_files),
                 "foreign_tables": _count(self._settings.foreign_tables),
                 "saved_tables": str(len(self._saver.saved) if self._saver else 0),
@@ -194,6 +202,8 @@ class CloneCopy:
             self._saver.saved if self._saver else (),
         )
         yield from mapping.add_file(DONOR_FILE, described)
+        if keyring := mapping.keys.keyring():
+            yield from mapping.add_file(KEYRING_FILE, keyring)
         for path in MARKERS:
             yield from mapping.add_file(path)
 

@@ -18,10 +18,12 @@ from backups.clone import DonorFacts
 from backups.compatibility import can_start_mysql_on, parse_version
 from backups.engines.base import CopyFacts, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings
+from backups.engines.clone.keyring import keyring_of
 from backups.engines.clone.loading import load_tables
 from backups.engines.clone.mapping import Figures
 from backups.engines.clone.saving import SavedTable
 from backups.exceptions import EngineError, Refused
+from backups.keyring_program import check_keyring_component
 from backups.private_server import PrivateServer, Settings
 from backups.server_program import find_mysqld, mysql_program
 
@@ -30,6 +32,8 @@ DONOR_FILE = "mysql/mooring-donor.json"
 POSITION_FILE = "#clone/#status_recovery"
 # Those that shape the files: a server that is told otherwise refuses them.
 SHAPING = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names")
+# What was encrypted there stays so: a server that is not told writes its logs in the clear.
+ENCRYPTING = ("innodb_redo_log_encrypt", "innodb_undo_log_encrypt")
 FORMAT = 1
 
 
@@ -68,6 +72,8 @@ def check_restore(backup: CopyFacts, server: str) -> str:
     ruling = can_start_mysql_on(version, taken_of)
     if ruling.verdict is Verdict.FAILED:
         raise Refused(f"{path}: {ruling.reason}", hint=ruling.hint)
+    if backup.more.get("keyring_file"):
+        check_keyring_component(mysql_program(path, version))
     return f"{path}: {ruling.reason}"
 
 
@@ -130,11 +136,15 @@ def parse_position(text: str, gtids: str) -> Prepared:
 def restored_server(folder: Path, *, server: str, on_wait: Callable[[], None]) -> PrivateServer:
     """Return a server for a copy, not started yet."""
     path, version = find_mysqld(server)
+    keyring = keyring_of(folder)
     settings = Settings(
         skip_grant_tables=True,
-        program=mysql_program(path, version),
+        program=replace(mysql_program(path, version), keyring=keyring),
         # Saved rows come back in statements that may be as long as any row.
-        options={**server_options(read_donor(folder)), "max-allowed-packet": "1G"},
+        options={
+            **server_options(read_donor(folder), encrypted=keyring is not None),
+            "max-allowed-packet": "1G",
+        },
     )
     return PrivateServer(folder, settings, on_wait=on_wait)
 
@@ -150,7 +160,13 @@ def read_donor(folder: Path) -> Mapping[str, Any]:
     return described
 
 
-def server_options(donor: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a server must be told to start on such a copy, as on its command line."""
+def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict[str, str]:
+    """Return what a server must be told to start on such a copy, as on its command line.
+
+    ``encrypted``: whether it has a keyring, so that it can go on encrypting its logs.
+    """
     variables = donor["variables"]
-    return {name.replace("_", "-"): variables[name] for name in SHAPING if variables.get(name)}
+    told = [name for name in SHAPING if variables.get(name)]
+    if encrypted:
+        told += [name for name in ENCRYPTING if variables.get(name) == "ON"]
+    return {name.replace("_", "-"): variables[name] for name in told}

@@ -60,6 +60,7 @@ class MariadbBackup:
         observer: CopyObserver,
         *,
         threads: int,
+        sealed: bool = False,
         spool_folder: Path | None = None,
         save_foreign_tables: bool = False,
     ) -> Iterator[MariadbCopy]:

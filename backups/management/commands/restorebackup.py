@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 from rich.text import Text
 
 from backups.compatibility import CLONE, parse_version
+from backups.engines.clone.keyring import describe_keyring, explain_keyring
 from backups.jobs import create_restore_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.management.output import DONE, Answer
@@ -42,10 +43,14 @@ class Command(CopyCommand):
             shown += [f"To start a server on it, use {option_file}:", Text(settings.rstrip())]
         if statement:
             shown += ["To let it follow the instance it was copied from, run on it:", statement]
+        keyring = keyring_for(options) if answer.exit_code == DONE else None
+        if keyring:
+            shown += explain_keyring(keyring)
         fields = {
             **answer.fields,
             "option_file": str(option_file) if settings else "",
             "replication_statement": statement,
+            "keyring": describe_keyring(keyring) if keyring else None,
         }
         return replace(answer, fields=fields, shown=shown)
 
@@ -67,6 +72,12 @@ def read_settings(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except OSError:
         return ""
+
+
+def keyring_for(options: dict[str, Any]) -> Path | None:
+    """Return where the keyring of the restored files is; None where none is needed."""
+    keyring = Backup.objects.get(label=options["label"]).facts.get("keyring_file")
+    return options["to"].absolute() / keyring if keyring else None
 
 
 def replication_of(label: str) -> str:

@@ -82,6 +82,7 @@ class Copy(PlainStage[BackupWork]):
             runner_of(instance),
             run,
             threads=settings.COPY_THREADS,
+            sealed=work.encrypted,
             spool_folder=settings.SPOOL_FOLDER,
             save_foreign_tables=work.saves_foreign_tables,
         ) as stream:
