@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "monitor.preferences.ZoneMiddleware",
     "monitor.middleware.ActingMiddleware",
     # Last, as it replaces the answer to somebody who is locked out.
     "axes.middleware.AxesMiddleware",
@@ -79,6 +80,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "monitor.preferences.preferences",
             ],
         },
     }
@@ -107,6 +109,11 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = HOME / "static"
 STATICFILES_DIRS = [ROOT / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "monitor.plotly_files.PlotlyFinder",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -163,6 +170,7 @@ SESSION_COOKIE_AGE = 3600 * number("MOORING_SESSION_HOURS", 12, least=1)
 CSRF_COOKIE_SECURE = BEHIND_TLS
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "monitor.views.errors.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 # Nothing inline and nothing from elsewhere: an injected tag has nothing to run.
 CONTENT_SECURITY_POLICY = {

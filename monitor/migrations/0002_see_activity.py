@@ -12,7 +12,7 @@ roles = import_module("monitor.migrations.0001_roles")
 class Migration(migrations.Migration):
     dependencies = [
         ("monitor", "0001_roles"),
-        ("backups", "0005_limits_and_activity"),
+        ("backups", "0006_limits_and_activity"),
     ]
 
     operations = [migrations.RunPython(roles.create_roles, migrations.RunPython.noop)]
