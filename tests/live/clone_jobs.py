@@ -71,6 +71,24 @@ def log_rows(server: PrivateMysql) -> int:
     return int(server.execute("SELECT COUNT(*) FROM bank.log")[0][0])
 
 
+def damaged_tables(server: PrivateMysql) -> list[object]:
+    """Have the server check every table of InnoDB's and return what it has against any."""
+    tables = server.execute(
+        "SELECT CONCAT('`', REPLACE(table_schema, '`', '``'), '`.`',"
+        " REPLACE(table_name, '`', '``'), '`') FROM information_schema.tables"
+        " WHERE engine = 'InnoDB' AND table_type = 'BASE TABLE'"
+    )
+    assert len(tables) > 20
+    checks = [server.execute(f"CHECK TABLE {table}") for (table,) in tables]
+    return [row for rows in checks for row in rows if row[2:] != ("status", "OK")]
+
+
+def clones(server: PrivateMysql) -> int:
+    """Return how many connections of clones a donor has."""
+    sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND = 'clone'"
+    return int(server.execute(sql)[0][0])
+
+
 def check_pages(folder: Path) -> int:
     """Have the server's own tool verify every page before a server touches them."""
     paths = [*folder.rglob("*.ibd"), *folder.glob("ibdata*"), *folder.glob("undo_*")]
