@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 TABLES = 10_000
 CONNECTIONS = 4
+# Of so many tables, one holds a row and is looked into.
+SAMPLED = 50
 # What is made here is never to survive a power cut.
 HASTY = {
     "skip-log-bin": "",
@@ -55,7 +57,8 @@ def make_tables(server: PrivateMysql, numbers: range) -> None:
     with server.connect() as connection, connection.cursor() as cursor:
         for number in numbers:
             cursor.execute(f"CREATE TABLE many.t{number} (n INT PRIMARY KEY, t CHAR(20))")
-            cursor.execute(f"INSERT INTO many.t{number} VALUES ({number}, 'there')")
+            if number % SAMPLED == 0:
+                cursor.execute(f"INSERT INTO many.t{number} VALUES ({number}, 'there')")
 
 
 def test_ten_thousand_tables_come_back(
@@ -69,10 +72,10 @@ def test_ten_thousand_tables_come_back(
     ended = run_command("restorebackup", label, "--to", str(target), "--foreground", "--json")
     assert ended.exit_code == 0, ended.stdout
     with PrivateMysql(target, HASTY | start_options(target)) as restored:
-        rows = " UNION ALL ".join(f"SELECT * FROM many.t{n}" for n in range(0, TABLES, 100))
+        sampled = range(0, TABLES, SAMPLED)
+        rows = " UNION ALL ".join(f"SELECT n FROM many.t{n}" for n in sampled)
         sql = f"SELECT COUNT(*), SUM(n) FROM ({rows}) AS some"
-        assert restored.execute(sql) == [(100, sum(range(0, TABLES, 100)))]
-        names = ", ".join(f"many.t{n}" for n in range(7, TABLES, 50))
-        checked = restored.execute(f"CHECK TABLE {names}")
+        assert restored.execute(sql) == [(len(sampled), sum(sampled))]
+        checked = restored.execute(f"CHECK TABLE {', '.join(f'many.t{n}' for n in sampled)}")
         assert {row[2:] for row in checked} == {("status", "OK")}
         assert restored.log_errors() == []

@@ -41,10 +41,10 @@ def main(tmp_path: Path, settings: Settings) -> Repository:
 @pytest.mark.parametrize(
     "shape",
     [
-        {"innodb-page-size": "4k"},
-        {"innodb-page-size": "8k"},
-        {"innodb-page-size": "32k"},
-        {"innodb-page-size": "64k"},
+        {"innodb-page-size": "4096"},
+        {"innodb-page-size": "8192"},
+        {"innodb-page-size": "32768"},
+        {"innodb-page-size": "65536"},
         {"innodb-data-file-path": TWO_FILES},
     ],
     ids=["4k", "8k", "32k", "64k", "two system files"],

@@ -42,6 +42,8 @@ NEW_FILE_PAGES = 7
 UNDO_SPACES = range(0xFFFFFFF0 - 127 * 400_000, 0xFFFFFFF0)
 # A file that is no tablespace: ib_buffer_pool.
 NO_SPACE = 0xFFFFFFFF
+# The only tablespace that may have several files. All but the last keep their length for ever.
+SYSTEM_SPACE = 0
 _TWO_LOGS_BEFORE = (8, 0, 30)
 
 
@@ -143,10 +145,26 @@ class ArchiveMapping:
     def _write(self, block: Block) -> Iterator[Record]:
         file = self._files[block.file]
         end = block.offset + len(block.payload)
-        file.size = max(file.size, end, 0 if block.file.is_redo else block.file_size)
+        file.size = max(file.size, end)
+        if not block.file.is_redo:
+            self._grow(file, block.file_size)
         self._count(block)
         if block.payload:
             yield Data(file.number, block.offset, block.payload)
+
+    def _grow(self, file: _File, told: int) -> None:
+        """Lengthen a file as a block tells; page 0 tells the length of its whole tablespace."""
+        if file.space_id == SYSTEM_SPACE:
+            *fixed, file = self._system_files()
+            told -= sum(each.size for each in fixed)
+        file.size = max(file.size, told)
+
+    def _system_files(self) -> list[_File]:
+        return [
+            file
+            for key, file in self._files.items()
+            if file.space_id == SYSTEM_SPACE and not key.is_redo
+        ]
 
     def _count(self, block: Block) -> None:
         figures, length = self.figures, len(block.payload)
@@ -163,8 +181,10 @@ class ArchiveMapping:
                     figures.checkpoint_lsn = max(found or 0, figures.checkpoint_lsn or 0) or None
 
     def _close_all(self) -> Iterator[Record]:
+        fixed = self._system_files()[:-1]
         for key, file in self._files.items():
-            yield FileClosed(file.number, file.size if key.is_redo else _rounded(file))
+            as_it_is = key.is_redo or file in fixed
+            yield FileClosed(file.number, file.size if as_it_is else _rounded(file))
         redo = [file for key, file in self._files.items() if key.is_redo]
         if self._version < _TWO_LOGS_BEFORE and len(redo) == 1:
             # Such a server refuses to start on one log file alone.
