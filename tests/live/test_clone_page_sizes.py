@@ -29,7 +29,9 @@ pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 SLOW_BYTES_PER_S = 30 << 20
 TWO_FILES = "ibdata1:12M;ibdata2:12M:autoextend"
 LARGE_SYSTEM = ("CREATE TABLE bank.big (n INT PRIMARY KEY, t LONGBLOB) TABLESPACE innodb_system",)
-FILLED = "INSERT INTO bank.big VALUES " + ", ".join(f"({n}, REPEAT('x', 1000000))" for n in range(20))
+FILLED = "INSERT INTO bank.big VALUES " + ", ".join(
+    f"({n}, REPEAT('x', 1000000))" for n in range(20)
+)
 
 
 @pytest.fixture
@@ -66,7 +68,10 @@ def test_a_server_of_another_shape_comes_back(
     assert ended.exit_code == 0, ended.stdout
     label = Backup.objects.get().label
     raw, target = tmp_path / "raw", tmp_path / "restored"
-    assert run_command("restorebackup", label, "--to", str(raw), "--foreground", "--raw").exit_code == 0
+    assert (
+        run_command("restorebackup", label, "--to", str(raw), "--foreground", "--raw").exit_code
+        == 0
+    )
     assert check_pages(raw) >= 7
     ended = run_command("restorebackup", label, "--to", str(target), "--foreground", "--json")
     assert ended.exit_code == 0, ended.stdout
