@@ -81,6 +81,67 @@ COPY_MOVES: Mapping[CopyStatus, frozenset[CopyStatus]] = {
     CopyStatus.PURGED: frozenset(),
 }
 
+
+class OccurrenceStatus(models.TextChoices):
+    DUE = "due", "Due"  # its moment has come, or a retry's; nothing has claimed it yet
+    RUNNING = "running", "Running"  # a job for it is at work
+    SUCCEEDED = "succeeded", "Succeeded"  # a job for it, ours or an observed one, succeeded
+    FAILED = "failed", "Failed"  # it ran, and no retry is left
+    MISSED = "missed", "Missed"  # the window closed before anything ran; see the reason
+    SKIPPED = "skipped", "Skipped"  # a later one stands for it; see the reason
+    CANCELLED = "cancelled", "Cancelled"  # a person stopped its job
+
+
+OCCURRENCE_MOVES: Mapping[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
+    OccurrenceStatus.DUE: frozenset(
+        {
+            OccurrenceStatus.RUNNING,
+            OccurrenceStatus.SUCCEEDED,
+            OccurrenceStatus.FAILED,
+            OccurrenceStatus.MISSED,
+            OccurrenceStatus.SKIPPED,
+            OccurrenceStatus.CANCELLED,
+        }
+    ),
+    OccurrenceStatus.RUNNING: frozenset(
+        {
+            OccurrenceStatus.DUE,
+            OccurrenceStatus.SUCCEEDED,
+            OccurrenceStatus.FAILED,
+            OccurrenceStatus.CANCELLED,
+        }
+    ),
+    OccurrenceStatus.SUCCEEDED: frozenset(),
+    OccurrenceStatus.FAILED: frozenset(),
+    OccurrenceStatus.MISSED: frozenset(),
+    OccurrenceStatus.SKIPPED: frozenset(),
+    OccurrenceStatus.CANCELLED: frozenset(),
+}
+
+
+class WaitReason(models.TextChoices):
+    """Why an occurrence has not started, or never did."""
+
+    NONE = "", "Nothing stands in its way"
+    PAUSED = "paused", "The schedule is paused"
+    INSTANCE_DISABLED = "instance_disabled", "The instance is disabled"
+    INSTANCE_AWAY = "instance_away", "The instance cannot be reached"
+    PREVIOUS_RUNNING = "previous_running", "The previous run is still going"
+    LIMIT = "limit", "Other jobs hold every place a limit leaves"
+    NO_WORKER = "no_worker", "No worker takes jobs from the queue"
+    NOT_CLAIMED = "not_claimed", "No worker claimed the job in time"
+    REPOSITORY = "repository", "The repository cannot be used"
+    SCHEDULER_DOWN = "scheduler_down", "The scheduler was not running"
+    NOTHING_SEEN = "nothing_seen", "The tool's own history shows no run"
+    HISTORY_UNKNOWN = "history_unknown", "The tool's own history cannot be read"
+    SUPERSEDED = "superseded", "A later occurrence stands for it"
+    FAILED = "failed", "An earlier attempt failed; a retry waits"
+
+
 TERMINAL_JOB_STATUSES = frozenset(status for status, moves in JOB_MOVES.items() if not moves)
 ACTIVE_JOB_STATUSES = frozenset(JobStatus) - TERMINAL_JOB_STATUSES
 TERMINAL_STAGE_STATUSES = frozenset(status for status, moves in STAGE_MOVES.items() if not moves)
+TERMINAL_OCCURRENCE_STATUSES = frozenset(
+    status for status, moves in OCCURRENCE_MOVES.items() if not moves
+)
+OPEN_OCCURRENCE_STATUSES = frozenset(OccurrenceStatus) - TERMINAL_OCCURRENCE_STATUSES

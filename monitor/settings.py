@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "backups",
+    "alerts",
     "monitor.apps.MonitorConfig",
 ]
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.engines import ENGINES
-from backups.models import Instance, InstanceGroup
+from backups.models import Instance, InstanceGroup, Tag
 
 
 class InstanceForm(ModelForm):
@@ -28,8 +28,8 @@ class InstanceForm(ModelForm):
     class Meta:
         model = Instance
         fields = [
-            "name", "host", "port", "socket", "user", "tls", "groups", "enabled", "engine",
-            "runner",
+            "name", "host", "port", "socket", "user", "tls", "groups", "tags", "enabled",
+            "engine", "history_tool", "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
         ]  # fmt: skip
 
@@ -38,12 +38,12 @@ class InstanceForm(ModelForm):
 class InstanceAdmin(ModelAdmin):
     form = InstanceForm
     list_display = ["name", "address", "flavour", "version", "runner", "enabled", "seen_at"]
-    list_filter = ["enabled", "flavour", "runner", "groups"]
+    list_filter = ["enabled", "flavour", "runner", "groups", "tags"]
     search_fields = ["name", "host", "version", "groups__name"]
-    filter_horizontal = ["groups"]
+    filter_horizontal = ["groups", "tags"]
     readonly_fields = ["uuid", "flavour", "version", "data_bytes", "seen_at", "created_at"]
     fieldsets = [
-        (None, {"fields": ["name", "enabled", "groups"]}),
+        (None, {"fields": ["name", "enabled", "groups", "tags"]}),
         ("How to reach it", {"fields": ["host", "port", "socket", "user", "new_password", "tls"]}),
         (
             "How to copy it",
@@ -54,6 +54,7 @@ class InstanceAdmin(ModelAdmin):
                 ]
             },
         ),
+        ("Backups that somebody else takes", {"fields": ["history_tool"]}),
         ("What it said of itself", {"fields": [*readonly_fields]}),
     ]  # fmt: skip
 
@@ -73,3 +74,9 @@ class InstanceAdmin(ModelAdmin):
 class InstanceGroupAdmin(ModelAdmin):
     list_display = ["name", "description"]
     search_fields = ["name", "description"]
+
+
+@admin.register(Tag)
+class TagAdmin(ModelAdmin):
+    list_display = ["name", "pk"]
+    search_fields = ["name"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from backups.models.catalog import Backup, BackupCopy, Evidence
-from backups.models.instance import Instance, InstanceGroup
+from backups.models.heartbeat import ObservedHistory, TickBeat, WorkerBeat
+from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
 from backups.models.repository import Repository
+from backups.models.schedule import BackupSchedule, Occurrence
 
 __all__ = [
     "Backup",
     "BackupCopy",
+    "BackupSchedule",
     "Evidence",
     "Instance",
     "InstanceGroup",
@@ -17,5 +20,10 @@ __all__ = [
     "JobEvent",
     "JobLogLine",
     "JobStage",
+    "ObservedHistory",
+    "Occurrence",
     "Repository",
+    "Tag",
+    "TickBeat",
+    "WorkerBeat",
 ]

@@ -54,6 +54,27 @@ class InstanceGroup(models.Model):
         return self.name
 
 
+class Tag(models.Model):
+    """A word people put on instances, so that schedules and routes can speak of them."""
+
+    name = models.CharField(max_length=64, unique=True, validators=[name_validator])
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class HistoryTool(models.TextChoices):
+    """Whose history tables tell of backups that somebody else takes."""
+
+    NONE = "", "None: nobody else backs it up"
+    MARIADB_BACKUP = "mariadb_backup", "mariadb-backup --history"
+    XTRABACKUP = "xtrabackup", "XtraBackup --history"
+    MYSQLBACKUP = "mysqlbackup", "MySQL Enterprise Backup"
+
+
 class Instance(models.Model):
     """One server process, at a host and port."""
 
@@ -69,7 +90,9 @@ class Instance(models.Model):
     password_token = models.TextField(blank=True, editable=False)
     tls = models.CharField("TLS", max_length=10, choices=TlsMode.choices, default=TlsMode.PREFERRED)
     groups = models.ManyToManyField(InstanceGroup, related_name="instances", blank=True)
+    tags = models.ManyToManyField(Tag, related_name="instances", blank=True)
     enabled = models.BooleanField(default=True)
+    history_tool = models.CharField(max_length=20, choices=HistoryTool.choices, blank=True)
 
     engine = models.CharField(max_length=20, default="mariadb_backup")
     runner = models.CharField(max_length=10, choices=RunnerKind.choices, default=RunnerKind.LOCAL)
@@ -99,6 +122,10 @@ class Instance(models.Model):
             models.CheckConstraint(
                 condition=models.Q(flavour__in=["", *Flavour.values]),
                 name="backups_instance_flavour_valid",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(history_tool__in=HistoryTool.values),
+                name="backups_instance_history_tool_valid",
             ),
         ]
 

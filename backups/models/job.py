@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
-from backups.models.catalog import Backup, BackupCopy
+from backups.models.catalog import Backup, BackupCopy, Origin
 from backups.models.instance import Instance
 from backups.models.repository import Repository
 from backups.states import ACTIVE_JOB_STATUSES, BackupKind, JobStatus, Operation, StageStatus
@@ -25,6 +25,12 @@ class Job(models.Model):
     backup = models.ForeignKey(Backup, models.PROTECT, related_name="jobs", null=True, blank=True)
     # Which of its copies is read, or deleted.
     copy = models.ForeignKey(BackupCopy, models.PROTECT, related_name="jobs", null=True, blank=True)
+    # The planned run it is an attempt at; null where a person asked.
+    occurrence = models.ForeignKey(
+        "backups.Occurrence", models.SET_NULL, null=True, blank=True, related_name="jobs"
+    )
+    # Observed: somebody else ran it, and this row was read from the tool's own history.
+    origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.MANAGED)
     kind = models.CharField(max_length=20, choices=BackupKind.choices, blank=True)
     engine = models.CharField(max_length=20, blank=True)
     repositories = models.ManyToManyField(Repository, related_name="jobs", blank=True)

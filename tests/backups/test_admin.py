@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.models import Backup, Instance, InstanceGroup, Repository
+from backups.models import Backup, BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from backups.repositories.directory import DirectoryStore
 from backups.states import JobStatus, Operation
 from tests.monitor.rows import (
@@ -22,7 +22,7 @@ from tests.monitor.rows import (
     make_user,
 )
 
-CONFIGURED = {Instance, InstanceGroup, Repository}
+CONFIGURED = {BackupSchedule, Instance, InstanceGroup, Repository, Tag}
 MODELS = list(apps.get_app_config("backups").get_models())
 
 

@@ -1,0 +1,1 @@
+"""The messenger: what is wrong, since when, and who has been told."""

@@ -1,0 +1,9 @@
+"""The messenger as a Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AlertsConfig(AppConfig):
+    name = "alerts"

@@ -1,0 +1,18 @@
+"""The rows of the messenger."""
+
+from __future__ import annotations
+
+from alerts.models.alert import Alert, AlertTransition, Silence
+from alerts.models.delivery import Channel, MessageKind, Notification, Route
+from alerts.models.rule import RuleSetting
+
+__all__ = [
+    "Alert",
+    "AlertTransition",
+    "Channel",
+    "MessageKind",
+    "Notification",
+    "Route",
+    "RuleSetting",
+    "Silence",
+]

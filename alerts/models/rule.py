@@ -1,0 +1,52 @@
+"""What people changed about the rules: on or off, thresholds, and exceptions."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from alerts.states import Severity
+from backups.models import BackupSchedule, Instance, InstanceGroup
+
+
+class RuleSetting(models.Model):
+    """What differs from a rule's defaults, everywhere or for some of the fleet.
+
+    No scope: for all. Of several that fit, the narrowest counts: instance, schedule, group, all.
+    """
+
+    # The name the rule has in ``alerts.rules``.
+    rule = models.CharField(max_length=60)
+    group = models.ForeignKey(InstanceGroup, models.CASCADE, null=True, blank=True)
+    schedule = models.ForeignKey(BackupSchedule, models.CASCADE, null=True, blank=True)
+    instance = models.ForeignKey(Instance, models.CASCADE, null=True, blank=True)
+
+    # Null leaves what the wider scope says.
+    enabled = models.BooleanField(null=True, blank=True)
+    severity = models.PositiveSmallIntegerField(choices=Severity.choices, null=True, blank=True)
+    # How long a finding must stand before its alert fires.
+    pending_for = models.DurationField(null=True, blank=True)
+    # Names and units as the rule declares them; only those that differ.
+    thresholds = models.JSONField(default=dict, blank=True)
+    # Unique where the scope is: a database sees two nulls as different.
+    scope_key = models.CharField(max_length=120, unique=True, editable=False)
+
+    class Meta:
+        ordering = ["rule", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(group=None, schedule=None)
+                | Q(group=None, instance=None)
+                | Q(schedule=None, instance=None),
+                name="alerts_rulesetting_one_scope",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        scope = self.instance or self.schedule or self.group
+        return f"{self.rule} for {scope or 'all'}"
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        scope = f"{self.group_id or ''}/{self.schedule_id or ''}/{self.instance_id or ''}"
+        self.scope_key = f"{self.rule}/{scope}"
+        super().save(*args, **kwargs)  # type: ignore[arg-type]

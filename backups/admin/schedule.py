@@ -1,0 +1,48 @@
+"""Schedules are configured here or on their own page; what came of them is history."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from backups.admin.bases import ModelAdmin
+from backups.admin.history import HistoryAdmin
+from backups.models import BackupSchedule, ObservedHistory, Occurrence, TickBeat, WorkerBeat
+
+
+@admin.register(BackupSchedule)
+class BackupScheduleAdmin(ModelAdmin):
+    list_display = ["name", "origin", "kind", "cron", "every_hours", "time_zone", "enabled"]
+    list_filter = ["enabled", "origin", "kind"]
+    search_fields = ["name", "cron", "instances__name", "groups__name", "tags__name"]
+    filter_horizontal = ["instances", "groups", "tags", "repositories"]
+    readonly_fields = ["next_due_at", "created_at"]
+
+
+@admin.register(Occurrence)
+class OccurrenceAdmin(HistoryAdmin):
+    list_display = ["schedule", "instance", "due_at", "status", "reason", "late_at", "ended_at"]
+    list_filter = ["status", "reason", "due_at"]
+    list_select_related = ["schedule", "instance"]
+    search_fields = ["schedule__name", "instance__name", "detail"]
+    autocomplete_fields = ["schedule", "instance", "job"]
+
+
+@admin.register(ObservedHistory)
+class ObservedHistoryAdmin(HistoryAdmin):
+    list_display = ["instance", "verdict", "detail", "read_at", "next_read_at"]
+    list_filter = ["verdict"]
+    list_select_related = ["instance"]
+    search_fields = ["instance__name", "detail"]
+    autocomplete_fields = ["instance"]
+
+
+@admin.register(TickBeat)
+class TickBeatAdmin(HistoryAdmin):
+    list_display = ["name", "started_at", "finished_at", "error"]
+    search_fields = ["name", "error"]
+
+
+@admin.register(WorkerBeat)
+class WorkerBeatAdmin(HistoryAdmin):
+    list_display = ["name", "queues", "started_at", "seen_at"]
+    search_fields = ["name", "queues"]

@@ -1,0 +1,170 @@
+"""Schedules, and each planned run of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now
+
+from backups.models.catalog import Origin
+from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
+from backups.models.job import Job
+from backups.models.repository import Repository
+from backups.states import BackupKind, OccurrenceStatus, WaitReason
+
+
+class AtWindowEnd(models.TextChoices):
+    """What becomes of a run that is still going when its window closes."""
+
+    FINISH = "finish", "Let it finish, and say that it is late"
+    CANCEL = "cancel", "Stop it"
+
+
+class CatchUp(models.TextChoices):
+    """What becomes of occurrences whose window closed while no scheduler ran."""
+
+    ONCE = "once", "Run once, for the newest"
+    SKIP = "skip", "Wait for the next one"
+
+
+class BackupSchedule(models.Model):
+    """What to back up, when, where to, and how long to keep it."""
+
+    name = models.CharField(max_length=64, unique=True, validators=[name_validator])
+    # Managed: we run it. Observed: somebody else does, and we watch for it.
+    origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.MANAGED)
+    kind = models.CharField(max_length=20, choices=BackupKind.choices, default=BackupKind.FULL)
+
+    # Either a cron expression, in the wall clock of a zone, or every N hours since ``anchor_at``.
+    cron = models.CharField(max_length=120, blank=True)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    every_hours = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(24 * 366)]
+    )
+    anchor_at = models.DateTimeField(default=now)
+
+    covers_all = models.BooleanField(default=False, help_text="Every instance there is.")
+    instances = models.ManyToManyField(Instance, related_name="schedules", blank=True)
+    groups = models.ManyToManyField(InstanceGroup, related_name="schedules", blank=True)
+    tags = models.ManyToManyField(Tag, related_name="schedules", blank=True)
+
+    window = models.DurationField(
+        default=timedelta(hours=4), help_text="How long after its moment a run may still start."
+    )
+    grace = models.DurationField(
+        default=timedelta(minutes=15), help_text="How long it may wait before it is late."
+    )
+    # Null: learnt from the runs there were.
+    expected_duration = models.DurationField(null=True, blank=True)
+    at_window_end = models.CharField(
+        max_length=10, choices=AtWindowEnd.choices, default=AtWindowEnd.FINISH
+    )
+    retries = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(20)])
+    retry_delay = models.DurationField(default=timedelta(minutes=10))
+    stagger = models.DurationField(
+        default=timedelta(0), help_text="Over how long the starts of its instances are spread."
+    )
+    catch_up = models.CharField(max_length=10, choices=CatchUp.choices, default=CatchUp.ONCE)
+    max_jobs = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="How many of its jobs may be active at once."
+    )
+
+    repositories = models.ManyToManyField(Repository, related_name="schedules", blank=True)
+    # Null: kept for ever. The newest ``keep_least`` stay however old they are.
+    keep_for = models.DurationField(null=True, blank=True)
+    keep_least = models.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1)])
+    # What the kind or the engine can be told beyond the columns.
+    options = models.JSONField(default=dict, blank=True)
+
+    enabled = models.BooleanField(default=True)
+    # Paused: its occurrences come due and do not start. Null in ``paused_until`` is: until resumed.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    paused_reason = models.CharField(max_length=200, blank=True)
+
+    # The next moment that has no occurrences yet. Null: disabled, or it never comes.
+    next_due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(cron="", every_hours__isnull=False)
+                | (~Q(cron="") & Q(every_hours__isnull=True)),
+                name="backups_schedule_one_rhythm",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=BackupKind.values), name="backups_schedule_kind_valid"
+            ),
+            models.CheckConstraint(
+                condition=Q(origin__in=Origin.values), name="backups_schedule_origin_valid"
+            ),
+        ]
+        indexes = [models.Index(fields=["next_due_at"], name="backups_schedule_next_due")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Occurrence(models.Model):
+    """One planned run of a schedule for one instance."""
+
+    # PROTECT: a schedule that has run is disabled, its record stays.
+    schedule = models.ForeignKey(BackupSchedule, models.PROTECT, related_name="occurrences")
+    instance = models.ForeignKey(Instance, models.PROTECT, related_name="occurrences")
+    # The schedule's moment, the same for all its instances ...
+    due_at = models.DateTimeField()
+    # ... and this instance's, after the stagger. Grace and window are counted from here.
+    starts_at = models.DateTimeField()
+    late_after = models.DateTimeField()
+    missed_after = models.DateTimeField()
+
+    status = models.CharField(
+        max_length=10, choices=OccurrenceStatus.choices, default=OccurrenceStatus.DUE
+    )
+    status_since = models.DateTimeField(default=now)
+    # Why it waits; once it is missed or skipped, why it never ran.
+    reason = models.CharField(max_length=20, choices=WaitReason.choices, blank=True)
+    detail = models.CharField(max_length=300, blank=True)
+    # The latest attempt; ``jobs`` has all of them.
+    job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="+")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    # When it was found to be late, and to run longer than expected or beyond its window.
+    late_at = models.DateTimeField(null=True, blank=True)
+    overran_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    # When the tick has to look at it again: null once it has ended.
+    next_look_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-due_at", "-id"]
+        constraints = [
+            # Ten schedulers racing on one slot create one occurrence, not ten.
+            models.UniqueConstraint(
+                fields=["schedule", "instance", "due_at"], name="backups_occurrence_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=OccurrenceStatus.values),
+                name="backups_occurrence_status_valid",
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__in=WaitReason.values), name="backups_occurrence_reason_valid"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_look_at"], name="backups_occurrence_next_look"),
+            # The calendar and an instance's punctuality.
+            models.Index(fields=["instance", "-due_at"], name="backups_occurrence_newest"),
+            models.Index(fields=["due_at"], name="backups_occurrence_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.schedule.name} for {self.instance.name} at {self.due_at:%Y-%m-%d %H:%M}Z"
