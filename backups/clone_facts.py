@@ -24,6 +24,14 @@ NOTICE_SECONDS, LOOK_AGAIN_SECONDS = 3.0, 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class CloneWishes:
+    """What is wanted of a backup by clone beyond the clone itself."""
+
+    install_plugin: bool = False
+    save_foreign_tables: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignTable:
     """A table that is not InnoDB's."""
 
