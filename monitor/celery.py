@@ -17,4 +17,9 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "fail lost jobs": {"task": "backups.tasks.fail_lost_jobs", "schedule": 10},
     "wake waiting jobs": {"task": "backups.tasks.wake_waiting_jobs", "schedule": 10},
+    "probe instances": {"task": "backups.tasks.probe_instances", "schedule": 10},
+    "measure repositories": {"task": "backups.tasks.measure_repositories", "schedule": 300},
+    "prove keys": {"task": "backups.tasks.prove_keys", "schedule": 60},
+    "evaluate changes": {"task": "alerts.tasks.evaluate_changes", "schedule": 10},
+    "evaluate fleet": {"task": "alerts.tasks.evaluate_fleet", "schedule": 300},
 }
