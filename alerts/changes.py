@@ -122,9 +122,9 @@ def _add_rest(changes: Changes, last: Position) -> None:
     _add(changes, evidence.values_list("copy__backup__instance_id", flat=True))
     # Observed ones are imported long after they ended, and without events of ours.
     backups = Backup.objects.filter(id__gt=last.backups - OVERLAP_BACKUPS)
-    for instance, job in backups.values_list("instance_id", "made_by"):
+    for pk, instance, job in backups.values_list("id", "instance_id", "made_by"):
         changes.instance_ids.add(instance)
-        if job is not None:
+        if job is not None and pk > last.backups:
             changes.ended_jobs.add(job)
     away = Instance.objects.filter(unreachable_since__gte=last.looked_at - OVERLAP)
     _add(changes, away.values_list("id", flat=True))

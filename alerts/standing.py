@@ -23,7 +23,7 @@ from alerts.transitions import (
     note_clear,
     note_return,
     open_alerts,
-    record_event,
+    record_events,
     resolve,
 )
 
@@ -59,7 +59,9 @@ def apply_answers(answers: Answers, standing: QuerySet[Alert], now: datetime) ->
         if key not in known and not said.rule.event
     ]
     opened = open_alerts(new) if new else []
-    outcome.opened = len(opened) + sum(record_event(build_alert(e, now), now=now) for e in events)
+    outcome.opened = len(opened)
+    if events:
+        outcome.opened += record_events([build_alert(said, now) for said in events], now=now)
     outcome.fired = sum(alert.status == AlertStatus.FIRING for alert in opened)
     # In one transaction: a sweep that writes hundreds of rows waits for the disk once.
     with transaction.atomic():

@@ -12,12 +12,12 @@ from backups.ticks import ticking
 @shared_task(ignore_result=True)
 def evaluate_changes() -> None:
     """Ask the rules about what something happened to."""
-    with ticking("evaluate changes"):
+    with ticking("evaluate changed"):
         evaluate_changed(now())
 
 
 @shared_task(ignore_result=True)
 def evaluate_fleet() -> None:
     """Ask the rules about everything."""
-    with ticking("evaluate fleet"):
+    with ticking("evaluate all"):
         evaluate_all(now())

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 
 from alerts.models import Alert, AlertTransition
 from alerts.states import ALERT_MOVES, AlertStatus, Severity
@@ -39,18 +39,38 @@ def open_alerts(alerts: Sequence[Alert]) -> list[Alert]:
         return [alert for alert in alerts if _create_one(alert)]
 
 
-def record_event(alert: Alert, *, now: datetime) -> bool:
-    """Create an alert that is over as soon as it began; False when it was recorded before."""
-    _start(alert)
-    try:
-        with transaction.atomic():
-            _create([alert])
-            # Under the open key nobody else writes: whoever came first is visible by now.
-            if _same_subject(alert).exclude(pk=alert.pk).exists():
-                raise _Recorded
-            return resolve(alert, now=now, reason="an event, not a state")
-    except (IntegrityError, _Recorded):
-        return False
+@transaction.atomic
+def record_events(alerts: Sequence[Alert], *, now: datetime) -> int:
+    """Create alerts that are over as soon as they began; return how many were new."""
+    for alert in alerts:
+        _start(alert)
+    created = _create(alerts)
+    # Nobody else writes under the open keys: whoever came first can be seen by now.
+    keys = {(alert.rule, alert.subject): alert.pk for alert in created}
+    same = Alert.objects.filter(
+        rule__in={rule for rule, _ in keys}, subject__in={subject for _, subject in keys}
+    ).exclude(pk__in=keys.values())
+    known = {keys.pop(key) for key in set(same.values_list("rule", "subject")) & keys.keys()}
+    Alert.objects.filter(pk__in=known).delete()
+    Alert.objects.filter(pk__in=keys.values()).update(
+        status=AlertStatus.RESOLVED, status_since=now, resolved_at=now, open_key=None
+    )
+    AlertTransition.objects.bulk_create(
+        [
+            AlertTransition(
+                alert=alert,
+                created_at=now,
+                old_status=AlertStatus.FIRING,
+                new_status=AlertStatus.RESOLVED,
+                severity=alert.severity,
+                reason="an event, not a state",
+            )
+            for alert in created
+            if alert.pk not in known
+        ],
+        batch_size=200,
+    )
+    return len(keys)
 
 
 def fire(alert: Alert, *, now: datetime) -> bool:
@@ -119,10 +139,6 @@ def note_return(alert: Alert) -> bool:
     return bool(again.update(clear_since=None, returns=F("returns") + 1))
 
 
-class _Recorded(Exception):
-    """The event has its alert already."""
-
-
 def _start(alert: Alert) -> None:
     fires = alert.fires_at <= alert.opened_at
     alert.status = AlertStatus.FIRING if fires else AlertStatus.PENDING
@@ -158,10 +174,6 @@ def _create_one(alert: Alert) -> bool:
     except IntegrityError:
         return False
     return True
-
-
-def _same_subject(alert: Alert) -> QuerySet[Alert]:
-    return Alert.objects.filter(rule=alert.rule, subject=alert.subject)
 
 
 def _move(

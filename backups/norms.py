@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from statistics import median
 
 # How many of the newest runs are looked at.
 DEPTH = 20
 # With fewer there is nothing to call usual.
 LEAST = 5
-# Beyond the median by this many deviations, a run takes longer than expected.
+# Beyond the median by more than this many deviations, a figure stands out.
 SPREAD = 3
 
 
@@ -27,6 +26,10 @@ class Norm:
     median: float
     deviation: float
 
+    def most(self) -> float:
+        """Return what a figure may come to before it stands out."""
+        return self.median + SPREAD * self.deviation
+
 
 def measure_norm(figures: Sequence[float]) -> Norm | None:
     """Return what is usual of these; None when they are fewer than LEAST."""
@@ -34,9 +37,3 @@ def measure_norm(figures: Sequence[float]) -> Norm | None:
         return None
     middle = median(figures)
     return Norm(len(figures), middle, median([abs(figure - middle) for figure in figures]))
-
-
-def expected_duration(seconds: Sequence[float]) -> timedelta | None:
-    """Return how long the next run may take, learnt from the newest DEPTH; None is unknown."""
-    norm = measure_norm(seconds[:DEPTH])
-    return None if norm is None else timedelta(seconds=norm.median + SPREAD * norm.deviation)

@@ -20,6 +20,6 @@ app.conf.beat_schedule = {
     "probe instances": {"task": "backups.tasks.probe_instances", "schedule": 10},
     "measure repositories": {"task": "backups.tasks.measure_repositories", "schedule": 300},
     "prove keys": {"task": "backups.tasks.prove_keys", "schedule": 60},
-    "evaluate changes": {"task": "alerts.tasks.evaluate_changes", "schedule": 10},
-    "evaluate fleet": {"task": "alerts.tasks.evaluate_fleet", "schedule": 300},
+    "evaluate changed": {"task": "alerts.tasks.evaluate_changes", "schedule": 10},
+    "evaluate all": {"task": "alerts.tasks.evaluate_fleet", "schedule": 300},
 }

@@ -15,7 +15,7 @@ from alerts.facts.columns import HORIZON, Belongings, Columns, read_columns
 from alerts.facts.load_instances import History, usual_seconds
 from alerts.facts.run import ActiveJobFacts, FailureFacts
 from backups.models import Job
-from backups.norms import DEPTH, SPREAD
+from backups.norms import DEPTH
 from backups.states import OPEN_OCCURRENCE_STATUSES, BackupKind, JobStatus, Operation
 
 
@@ -116,7 +116,7 @@ def _learnt(row: Columns, history: History) -> timedelta | None:
     if row["operation"] != Operation.BACKUP:
         return None
     norm = usual_seconds(history.get((row["instance_id"], row["kind"]), ())[:DEPTH])
-    return None if norm is None else timedelta(seconds=norm.median + SPREAD * norm.deviation)
+    return None if norm is None else timedelta(seconds=norm.most())
 
 
 def _blamed_repositories(rows: Sequence[Columns]) -> dict[int, int]:

@@ -97,11 +97,12 @@ def _queues(now: datetime) -> Iterator[QueueFacts]:
 
 def _ticks(now: datetime) -> Iterator[TickFacts]:
     """Yield the ticks that are planned. One that was taken off the plan may stay away."""
-    planned = {
-        name: timedelta(seconds=entry["schedule"])
-        for name, entry in current_app.conf.beat_schedule.items()
-        if isinstance(entry["schedule"], int | float)
-    }
+    planned: dict[str, timedelta] = {}
+    for name, entry in current_app.conf.beat_schedule.items():
+        if isinstance(entry["schedule"], int | float):
+            every = timedelta(seconds=entry["schedule"])
+            # A tick calls itself by its name on the plan, or by that of its task.
+            planned |= {name: every, entry["task"].rpartition(".")[2]: every}
     for beat in TickBeat.objects.filter(name__in=list(planned)):
         yield TickFacts(
             now=now,
