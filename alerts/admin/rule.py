@@ -39,7 +39,7 @@ class RuleSettingForm(ModelForm):
     def clean_thresholds(self) -> dict[str, Any]:
         thresholds = self.cleaned_data["thresholds"] or {}
         if faults := threshold_faults(self.cleaned_data.get("rule", ""), thresholds):
-            raise ValidationError(faults)
+            raise ValidationError([*faults])
         # Any: JSON.
         checked: dict[str, Any] = thresholds
         return checked

@@ -32,7 +32,7 @@ def words_of(facts: FailureFacts) -> str:
 
 def _finding(facts: FailureFacts, message: str) -> Finding:
     if facts.count > 1:
-        message = f"{message} (the {facts.count}th since the last success)"
+        message = f"{message} ({facts.count} since the last success)"
     return Finding(
         message=f"{message}; a retry follows" if facts.retry_waits else message,
         severity=_severity(facts),

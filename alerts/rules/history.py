@@ -77,7 +77,7 @@ def _unlike(figure: float, usual: Norm, limits: Limits) -> Severity | None:
     distance = figure - usual.median
     if not usual.median or abs(distance) <= (limits.number("spread") or 0) * usual.deviation:
         return None
-    percent = abs(distance) / usual.median * 100
+    percent = 100 * abs(distance) / usual.median
     names = SMALL if distance < 0 else LARGE
     for name, severity in names.items():
         limit = limits.number(name)

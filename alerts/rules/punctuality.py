@@ -31,7 +31,7 @@ def check_late(facts: LateFacts, limits: Limits) -> Finding | None:
 
 
 def check_missed(facts: MissedFacts, limits: Limits) -> Finding | None:
-    times = f", the {facts.count}th in a row" if facts.count > 1 else ""
+    times = f", {facts.count} in a row" if facts.count > 1 else ""
     return Finding(
         message=f"the run due at {moment(facts.due_at)} was missed{times}"
         f"{_because(facts.reason, facts.detail)}",

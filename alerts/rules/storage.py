@@ -12,7 +12,7 @@ def check_space(facts: RepositoryFacts, limits: Limits) -> Finding | None:
     """Look at the share that is free, unknown where either figure is."""
     if facts.free_bytes is None or not facts.total_bytes:
         return None
-    percent = facts.free_bytes / facts.total_bytes * 100
+    percent = 100 * facts.free_bytes / facts.total_bytes
     severity = limits.fallen_to(percent)
     if severity is None:
         return None
