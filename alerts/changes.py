@@ -143,11 +143,11 @@ def _leave_out_told(changes: Changes) -> None:
 def _add_due_alerts(changes: Changes, now: datetime) -> None:
     """Nothing happened, but a pending alert's time has come, or a cleared one's."""
     due = Q(status=AlertStatus.PENDING, fires_at__lte=now) | Q(clear_since__isnull=False)
-    alerts = Alert.objects.filter(
-        due, status__in=OPEN_ALERT_STATUSES, instance__isnull=False
-    ).order_by("id")
-    _add(changes, alerts.values_list("instance_id", flat=True)[:MOST_DUE])
+    alerts = Alert.objects.filter(due, status__in=OPEN_ALERT_STATUSES, instance__isnull=False)
+    ids = alerts.order_by("id").values_list("instance_id", flat=True)
+    changes.instance_ids.update(ids[:MOST_DUE])
 
 
 def _add(changes: Changes, ids: QuerySet[Any, Any]) -> None:
-    changes.instance_ids.update(ids)
+    # Unordered, or a database would rather walk the index of an order nobody asked for.
+    changes.instance_ids.update(ids.order_by())

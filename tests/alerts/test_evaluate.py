@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from alerts.evaluate import evaluate_all, evaluate_changed
 from alerts.models import Alert, AlertTransition, RuleSetting
-from alerts.rules import RULES
+from alerts.rules import RULES, AnyRule
 from alerts.states import AlertStatus, Severity
 from alerts.transitions import acknowledge
 from backups.models import Instance, Job
@@ -125,7 +126,8 @@ def test_a_retry_makes_it_milder_and_its_end_worse(orders: Instance) -> None:
     assert only("job_failed").severity == Severity.WARNING
     assert only("job_failed").schedule == schedule
 
-    occurrence.__class__.objects.filter(pk=job.occurrence_id).update(status="failed")
+    assert job.occurrence == occurrence
+    type(occurrence).objects.filter(pk=occurrence.pk).update(status="failed")
     evaluate_all(T0 + 2 * M)
     alert = only("job_failed")
     assert alert.severity == Severity.EMERGENCY
@@ -295,7 +297,5 @@ def test_a_broken_rule_is_told_and_stops_no_other(
     assert only("rule_broken").status == AlertStatus.RESOLVED
 
 
-def _broken(rule):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
+def _broken(rule: AnyRule) -> AnyRule:
     return replace(rule, check=lambda facts, limits: 1 / 0)
