@@ -16,10 +16,14 @@ app.autodiscover_tasks()
 # look at the database and do what is due, they do not assume the last tick ran.
 app.conf.beat_schedule = {
     "fail lost jobs": {"task": "backups.tasks.fail_lost_jobs", "schedule": 10},
+    "read histories": {"task": "backups.tasks.read_histories", "schedule": 15},
     "wake waiting jobs": {"task": "backups.tasks.wake_waiting_jobs", "schedule": 10},
     "probe instances": {"task": "backups.tasks.probe_instances", "schedule": 10},
     "measure repositories": {"task": "backups.tasks.measure_repositories", "schedule": 300},
     "prove keys": {"task": "backups.tasks.prove_keys", "schedule": 60},
     "evaluate changed": {"task": "alerts.tasks.evaluate_changes", "schedule": 10},
     "evaluate all": {"task": "alerts.tasks.evaluate_fleet", "schedule": 300},
+    "tell people": {"task": "alerts.tasks.tell_people", "schedule": 10},
+    "tell what stands": {"task": "alerts.tasks.tell_what_stands", "schedule": 60},
+    "ping outside": {"task": "alerts.tasks.ping_outside", "schedule": 60},
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alerts.models.alert import Alert, AlertTransition, Silence
-from alerts.models.delivery import Channel, MessageKind, Notification, Route
+from alerts.models.delivery import Channel, MessageKind, Notification, Route, Telling
 from alerts.models.evaluation import EvaluationCursor
 from alerts.models.rule import RuleSetting
 
@@ -17,4 +17,5 @@ __all__ = [
     "Route",
     "RuleSetting",
     "Silence",
+    "Telling",
 ]

@@ -30,8 +30,8 @@ def let_admins_configure(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("monitor", "0001_roles"),
-        ("alerts", "0002_evaluation"),
-        ("backups", "0004_what_rules_ask"),
+        ("alerts", "0003_evaluation"),
+        ("backups", "0005_what_rules_ask"),
     ]
 
     operations = [migrations.RunPython(let_admins_configure, migrations.RunPython.noop)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -95,13 +97,23 @@ class AlertsAdminTestCase(TestCase):
         channel = Channel.objects.get()
         address = reverse("admin:alerts_channel_change", args=[channel.pk])
         self.assertNotContains(self.client.get(address), "hunter2")
-        fields = {"name": "mail", "kind": "email", "settings": "{}"}
+        settings = {
+            "recipients": "dba@example.org", "sender": "mooring@example.org", "user": "mooring",
+            "host": "mail.example.org", "port": "587", "security": "starttls",
+        }  # fmt: skip
+        fields = {"name": "mail", "kind": "email", "settings": json.dumps(settings)}
         refused = self.client.post(address, fields | {"new_secrets": '["hunter3"'})
         self.assertContains(refused, "This is not JSON")
         self.assertNotContains(refused, "hunter3")
 
         self.client.post(address, fields)
-        self.assertEqual(Channel.objects.get().secrets_text(), '{"password": "hunter2"}')
+        self.assertEqual(json.loads(Channel.objects.get().secrets_text()), {"password": "hunter2"})
         self.client.post(address, fields | {"new_secrets": '{"password": "hunter4"}'})
-        channel.refresh_from_db()
-        self.assertEqual(channel.secrets_text(), '{"password": "hunter4"}')
+        saved = Channel.objects.get()
+        self.assertEqual(json.loads(saved.secrets_text()), {"password": "hunter4"})
+        self.assertEqual(saved.settings, settings)
+
+    def test_a_channel_that_cannot_be_meant_is_refused(self) -> None:
+        said = self.save("channel", name="new", kind="email", settings='{"port": "many"}')
+        self.assertIn("Recipients is missing", said)
+        self.assertFalse(Channel.objects.filter(name="new").exists())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from django.utils.timezone import now
 
@@ -11,6 +13,7 @@ from alerts.preview import preview_rules
 from alerts.rules import RULES
 from backups.models import Instance
 from backups.states import JobStatus
+from tests.alerts.facts import broken
 from tests.alerts.fleet import H, M, make_backup, make_instance, make_job, make_schedule
 from tests.commands import Ended, run_command
 
@@ -83,10 +86,7 @@ def test_checkrules_asks_one_rule_about_one_instance(orders: Instance) -> None:
 
 
 def test_a_broken_rule_is_shown_as_such(orders: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
-    broken = replace(RULES["job_failed"], check=lambda facts, limits: 1 / 0)
-    monkeypatch.setitem(RULES, "job_failed", broken)
+    monkeypatch.setitem(RULES, "job_failed", replace(RULES["job_failed"], check=broken))
     found = {preview.rule.name: preview for preview in preview_rules(now())}
     assert "ZeroDivisionError" in found["job_failed"].broken
     assert run("checkrules").exit_code == 1

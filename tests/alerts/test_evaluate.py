@@ -9,11 +9,12 @@ import pytest
 
 from alerts.evaluate import evaluate_all, evaluate_changed
 from alerts.models import Alert, AlertTransition, RuleSetting
-from alerts.rules import RULES, AnyRule
+from alerts.rules import RULES
 from alerts.states import AlertStatus, Severity
 from alerts.transitions import acknowledge
 from backups.models import Instance, Job
 from backups.states import JobStatus, OccurrenceStatus
+from tests.alerts.facts import broken
 from tests.alerts.fleet import (
     T0,
     D,
@@ -283,7 +284,7 @@ def test_a_broken_rule_is_told_and_stops_no_other(
     fail(orders)
     evaluate_all(T0)
     whole = RULES["job_failed"]
-    monkeypatch.setitem(RULES, "job_failed", _broken(whole))
+    monkeypatch.setitem(RULES, "job_failed", replace(whole, check=broken))
     Instance.objects.update(unreachable_since=T0)
     evaluate_all(T0 + 2 * M)
     assert "ZeroDivisionError about orders-1" in only("rule_broken").message
@@ -295,7 +296,3 @@ def test_a_broken_rule_is_told_and_stops_no_other(
     assert only("rule_broken").status == AlertStatus.FIRING
     evaluate_all(T0 + 4 * M)
     assert only("rule_broken").status == AlertStatus.RESOLVED
-
-
-def _broken(rule: AnyRule) -> AnyRule:
-    return replace(rule, check=lambda facts, limits: 1 / 0)
