@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from backups.compatibility import CLONE
 from backups.exceptions import BadInput, Refused
 from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Repository
 from backups.models.catalog import Origin
@@ -40,10 +41,14 @@ def create_backup_job(
     *,
     kind: str = BackupKind.FULL,
     repositories: Sequence[Repository] | None = None,
+    save_foreign_tables: bool | None = None,
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
-    """Ask for a backup; without repositories, into the only enabled one."""
+    """Ask for a backup; without repositories, into the only enabled one.
+
+    ``save_foreign_tables`` None leaves it to the instance.
+    """
     if kind != BackupKind.FULL:
         raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
     if not instance.enabled:
@@ -57,8 +62,26 @@ def create_backup_job(
         raise Refused(f"a backup of {instance.name} is already waiting or running")
     repositories = repositories or [_only_repository()]
     _refuse_unfit(repositories)
-    job = Job(operation=Operation.BACKUP, instance=instance, kind=kind, engine=instance.engine)
+    job = Job(
+        operation=Operation.BACKUP,
+        instance=instance,
+        kind=kind,
+        engine=instance.engine,
+        parameters=_backup_parameters(instance, save_foreign_tables),
+    )
     return _create(job, requested_by, wake, repositories)
+
+
+def _backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
+    if instance.engine == CLONE:
+        asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
+        return {"save_foreign_tables": asked}
+    if save_foreign_tables:
+        raise BadInput(
+            f"engine {instance.engine} has nothing to save besides",
+            hint="It copies the tables of every storage engine.",
+        )
+    return {}
 
 
 def create_copy_job(
