@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("monitor", "0001_roles"),
         ("alerts", "0003_evaluation"),
-        ("backups", "0005_what_rules_ask"),
+        ("backups", "0006_what_rules_ask"),
     ]
 
     operations = [migrations.RunPython(let_admins_configure, migrations.RunPython.noop)]

@@ -296,3 +296,13 @@ def test_a_broken_rule_is_told_and_stops_no_other(
     assert only("rule_broken").status == AlertStatus.FIRING
     evaluate_all(T0 + 4 * M)
     assert only("rule_broken").status == AlertStatus.RESOLVED
+
+
+def test_an_observed_failure_that_is_read_late_is_found_without_a_sweep(orders: Instance) -> None:
+    evaluate_changed(T0)
+    Job.objects.create(
+        instance=orders, operation="backup", kind="full", origin="observed", status="failed",
+        started_at=T0 - 3 * H, ended_at=T0 - 10 * M,
+    )  # fmt: skip
+    evaluate_changed(T0 + TICK)
+    assert only("job_failed").status == AlertStatus.FIRING
