@@ -29,9 +29,9 @@ def let_admins_configure(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("monitor", "0001_roles"),
+        ("monitor", "0002_see_activity"),
         ("alerts", "0003_evaluation"),
-        ("backups", "0006_what_rules_ask"),
+        ("backups", "0007_what_rules_ask"),
     ]
 
     operations = [migrations.RunPython(let_admins_configure, migrations.RunPython.noop)]
