@@ -9,7 +9,8 @@ from celery import shared_task
 from django.conf import settings
 from django.utils.timezone import now
 
-from backups import jobs
+from backups import expiry, jobs, occurrences
+from backups.beats import beating
 from backups.executor import execute
 from backups.leftovers import lose_expired, remove_leftovers
 from backups.models import Job
@@ -27,6 +28,7 @@ def run_job(job_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def wake_waiting_jobs() -> None:
     """Wake jobs whose message was lost, or whose turn had not come."""
     for job in jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS)):
@@ -34,7 +36,22 @@ def wake_waiting_jobs() -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def fail_lost_jobs() -> None:
     """Take jobs from workers that stopped renewing their lease, and clear up after the dead."""
     lose_expired(now())
     remove_leftovers()
+
+
+@shared_task(ignore_result=True)
+@beating
+def plan_occurrences() -> None:
+    """Start, follow and account for what schedules have planned."""
+    occurrences.plan_occurrences(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def expire_backups() -> None:
+    """Ask for the deletion of what schedules no longer keep."""
+    expiry.expire_backups(now())
