@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db.models import Prefetch
 
 from backups.exceptions import Refused
-from backups.jobs import create_copy_job
+from backups.jobs import create_copy_job, wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Evidence, Job, Occurrence
 from backups.models.catalog import Origin
 from backups.retention import Entry, Policy, Ruling, rule
@@ -37,16 +37,17 @@ INDIFFERENT = {OccurrenceStatus.SKIPPED, OccurrenceStatus.CANCELLED}
 
 def expire_backups(now: datetime) -> int:
     """Ask for the purge of what may go; return how many purges were asked for."""
-    asked = 0
+    asked: list[Job] = []
     for schedule_id, instance_id in _pairs_to_look_at(now):
+        if len(asked) >= PURGES_PER_TICK:
+            break
         schedule = BackupSchedule.objects.get(pk=schedule_id)
         backups = _stored(schedule_id, instance_id)
         for ruling in rule_about(schedule, instance_id, backups, now):
             if ruling.may_go:
                 asked += _ask(schedule, ruling, backups, now)
-            if asked >= PURGES_PER_TICK:
-                return asked
-    return asked
+    wake_all(asked)
+    return len(asked)
 
 
 def rule_about(
@@ -120,27 +121,29 @@ def _sound(copy: BackupCopy) -> bool:
     return newest is None or newest.passed
 
 
-def _ask(schedule: BackupSchedule, ruling: Ruling, backups: Sequence[Backup], now: datetime) -> int:
+def _ask(
+    schedule: BackupSchedule, ruling: Ruling, backups: Sequence[Backup], now: datetime
+) -> list[Job]:
     backup = next(each for each in backups if each.label == ruling.label)
     if backup.dependents.all():
         # They may go as well, and go first; this one has its turn in the next hour.
-        return 0
-    asked = 0
-    for copy in backup.copies.all():
-        if _asked_already(copy, now):
-            continue
-        try:
-            create_copy_job(
-                Operation.PURGE,
-                copy,
-                parameters={"reason": ruling.reason, "force": False},
-                actor=f"schedule {schedule.name}",
-            )
-        except Refused as exc:
-            logger.info("%s stays for now: %s", copy, exc)
-            continue
-        asked += 1
-    return asked
+        return []
+    copies = [copy for copy in backup.copies.all() if not _asked_already(copy, now)]
+    return [job for copy in copies if (job := _purge(schedule, ruling, copy))]
+
+
+def _purge(schedule: BackupSchedule, ruling: Ruling, copy: BackupCopy) -> Job | None:
+    try:
+        return create_copy_job(
+            Operation.PURGE,
+            copy,
+            parameters={"reason": ruling.reason, "force": False},
+            actor=f"schedule {schedule.name}",
+            wake=False,
+        )
+    except Refused as exc:
+        logger.info("%s stays for now: %s", copy, exc)
+        return None
 
 
 def _asked_already(copy: BackupCopy, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from backups.models import ObservedHistory, Occurrence
 from backups.models.heartbeat import HistoryVerdict
 from backups.states import OccurrenceStatus, WaitReason
-from backups.steps import Step, ended, lateness, waits
+from backups.steps import LOOK_AGAIN, Step, ended, lateness, waits
 from backups.surroundings import Surroundings
 
 # How long after a window to wait for the reading that covers its end.
@@ -38,8 +38,10 @@ def watch(occurrence: Occurrence, around: Surroundings) -> Step:
         words = f"its history was read at {history.read_at:%Y-%m-%d %H:%M:%S}Z"
         return ended(OccurrenceStatus.MISSED, WaitReason.NOTHING_SEEN, words, late)
     # Born after its window where Mooring itself was down: then the reading has to catch up.
-    if now < max(occurrence.missed_after, occurrence.status_since) + PATIENCE:
-        return waits(occurrence, now, WaitReason.NONE, "its history is about to be read")
+    patience_ends = max(occurrence.missed_after, occurrence.status_since) + PATIENCE
+    if now < patience_ends:
+        words, again = "its history is about to be read", min(now + LOOK_AGAIN, patience_ends)
+        return waits(occurrence, now, WaitReason.NONE, words, until=again)
     words = f"its history was last read at {_when(history)}"
     return ended(OccurrenceStatus.MISSED, WaitReason.HISTORY_UNKNOWN, words, late)
 

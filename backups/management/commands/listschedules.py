@@ -25,7 +25,7 @@ class Command(MooringCommand):
         at = now()
         schedules = list(BackupSchedule.objects.all())
         coverage = coverage_of(schedules)
-        counts = {each.pk: punctuality(each, at) for each in schedules}
+        counts = punctuality(schedules, at)
         unprotected = list(uncovered_instances().values_list("name", flat=True))
         fields = [
             {

@@ -36,7 +36,7 @@ class Command(MooringCommand):
             each.name: stagger_of(each.uuid, schedule.pk, schedule.stagger)
             for each in covered_instances(schedule).order_by("name")
         }
-        counts = punctuality(schedule, at)
+        counts = punctuality([schedule], at)[schedule.pk]
         fields = {
             "name": schedule.name,
             "rhythm": rhythm_words(schedule),
