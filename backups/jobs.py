@@ -216,12 +216,13 @@ def wake_all(jobs: Sequence[Job]) -> None:
     """Wake many jobs whose rows say that they were woken; stop at once if the broker is away."""
     from backups.tasks import run_job
 
-    for job in jobs:
-        try:
-            run_job.apply_async((job.pk,), queue=QUEUES[Operation(job.operation)])
-        except OperationalError as exc:
-            logger.warning("%d jobs wait: the broker is away: %s", len(jobs), exc)
-            return
+    try:
+        with run_job.app.producer_or_acquire() as producer:
+            for job in jobs:
+                queue = QUEUES[Operation(job.operation)]
+                run_job.apply_async((job.pk,), queue=queue, producer=producer)
+    except OperationalError as exc:
+        logger.warning("%d jobs wait: the broker is away: %s", len(jobs), exc)
 
 
 def waiting_jobs(woken_before: Any) -> list[Job]:
