@@ -26,7 +26,6 @@ def decide_clone_checks(facts: InstanceFacts, clone: CloneFacts) -> list[Check]:
         check_packet(clone),
         check_redo(clone),
         check_running_clones(facts, clone),
-        check_encryption(facts, clone),
         check_sizes(facts),
         check_foreign_tables(facts, clone),
     ]
@@ -74,7 +73,7 @@ def check_redo(clone: CloneFacts) -> Check:
 def check_running_clones(facts: InstanceFacts, clone: CloneFacts) -> Check:
     name = "other clones"
     if clone.running_clones is None:
-        return _not_seen(name, facts, "PROCESS")
+        return not_seen(name, facts, "PROCESS")
     if not clone.running_clones:
         return Check(name, Verdict.OK, "none runs")
     if clone.running_clones < LEAST_CONNECTIONS:
@@ -87,28 +86,9 @@ def check_running_clones(facts: InstanceFacts, clone: CloneFacts) -> Check:
     )
 
 
-def check_encryption(facts: InstanceFacts, clone: CloneFacts) -> Check:
-    """A donor sends the keys of encrypted files in the clear: nothing here wraps them anew."""
-    name = "server encryption"
-    count = facts.innodb.encrypted_count if facts.innodb else 0
-    if not count and not clone.encrypts_logs:
-        if facts.innodb is None:
-            return _not_seen(name, facts, "PROCESS")
-        return Check(name, Verdict.OK, "no tablespace is encrypted by the server")
-    found = f"{count} tablespaces are encrypted by the server"
-    if clone.encrypts_logs:
-        found += ", its logs too"
-    return Check(
-        name,
-        Verdict.FAILED,
-        f"{found}: this version of Mooring could not restore them",
-        "Back this instance up in another way until a later version can.",
-    )
-
-
 def check_sizes(facts: InstanceFacts) -> Check:
     if facts.innodb is None:
-        return _not_seen("size", facts, "PROCESS")
+        return not_seen("size", facts, "PROCESS")
     size = format_bytes(facts.innodb.file_bytes)
     return Check("size", Verdict.OK, f"{size} in {facts.innodb.file_count} tablespaces to copy")
 
@@ -117,7 +97,7 @@ def check_foreign_tables(facts: InstanceFacts, clone: CloneFacts) -> Check:
     """A clone holds InnoDB only: whatever else there is must be known to be missing."""
     name = "other engines"
     if clone.foreign_tables is None:
-        return _not_seen(name, facts, "REFERENCES")
+        return not_seen(name, facts, "REFERENCES")
     if not clone.foreign_tables:
         return Check(name, Verdict.OK, "every table is InnoDB")
     tables = [
@@ -135,7 +115,7 @@ def check_foreign_tables(facts: InstanceFacts, clone: CloneFacts) -> Check:
     )
 
 
-def _not_seen(name: str, facts: InstanceFacts, privilege: str) -> Check:
+def not_seen(name: str, facts: InstanceFacts, privilege: str) -> Check:
     statement = grant_statement(facts.grants.account, [privilege])
     return Check(
         name,

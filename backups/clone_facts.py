@@ -38,6 +38,8 @@ class CloneFacts:
     redo_enabled: bool = True
     running_clones: int | None = None
     encrypts_logs: bool = False
+    # Whether the connection that asked used TLS, as those of a copy will.
+    uses_tls: bool | None = None
     foreign_tables: tuple[ForeignTable, ...] | None = None
 
 
@@ -56,6 +58,7 @@ def fetch_clone_facts(
         max_allowed_packet=int(packet) if packet else None,
         redo_enabled=_status(connection, "Innodb_redo_log_enabled") != "OFF",
         running_clones=int(fetch_rows(connection, _CLONES)[0]["n"]) if may_see_threads else None,
+        uses_tls=bool(_status(connection, "Ssl_cipher")),
         encrypts_logs="ON" in {said.get(name, "") for name in _VARIABLES[1:]},
         foreign_tables=foreign,
     )

@@ -35,7 +35,7 @@ from backups.transitions import Outcome, end, move_occurrence
 
 logger = logging.getLogger(__name__)
 
-TICK = "plan_occurrences"
+TICK = "plan occurrences"
 BATCH = 200
 # What is more than this is left to the next tick.
 LOOKS_PER_TICK = 5_000

@@ -19,6 +19,7 @@ from backups.compatibility import (
     can_back_up,
     can_copy_with,
 )
+from backups.encryption_check import check_encryption
 from backups.exceptions import Refused
 from backups.grants import WHY, grant_statement, missing_privileges, needed_by
 from backups.host import HostFacts
@@ -104,6 +105,8 @@ def _checks_of_server(survey: Survey, facts: InstanceFacts) -> list[Check]:
         checks.append(check_data_folder(survey.host, facts))
     if survey.engine == CLONE and facts.clone is not None:
         checks += decide_clone_checks(facts, facts.clone)
+        open_ones = [each.name for each in survey.repositories if not each.encrypted]
+        checks.append(check_encryption(facts, facts.clone, open_ones))
     checks.append(check_binlog(facts))
     if survey.engine == MARIADB_BACKUP:
         checks.append(check_running_queries(facts))

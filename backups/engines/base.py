@@ -123,11 +123,13 @@ class Engine(Protocol):
         observer: CopyObserver,
         *,
         threads: int,
+        sealed: bool = False,
         spool_folder: Path | None = None,
     ) -> AbstractContextManager[CopyStream]:
         """Start a full copy; leaving the context leaves no process and no secret behind.
 
-        ``spool_folder`` may hold what has to wait.
+        ``sealed``: whether the archive hides what is in it. ``spool_folder`` may hold what
+        has to wait.
         """
         ...
 

@@ -60,6 +60,7 @@ class FakeEngine:
         observer: CopyObserver,
         *,
         threads: int,
+        sealed: bool = False,
         spool_folder: Path | None = None,
     ) -> Iterator[FakeCopy]:
         self.copies += 1

@@ -28,7 +28,6 @@ FACTS = InstanceFacts(
 )
 MAIN = RepositoryFacts("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
 SOUND = Survey("10.0.0.7:3306", "clone", None, FACTS, repositories=(MAIN,), key_id="k1")
-ENCRYPTED = replace(FACTS, innodb=InnodbSizes(3 * GIB, 200, 2, GIB))
 TABLES = tuple(ForeignTable("shop", f"t{number}", "MyISAM", MIB) for number in range(7))
 
 
@@ -55,9 +54,9 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
         "max_allowed_packet",
         "redo log",
         "other clones",
-        "server encryption",
         "size",
         "other engines",
+        "server encryption",
         "binlog",
         "backup key",
         "repository main",
@@ -132,21 +131,6 @@ def test_one_thing_wrong(
     assert check.verdict is verdict
     assert words in check.found
     assert hint in check.hint
-
-
-@pytest.mark.parametrize(
-    ("survey", "verdict", "words"),
-    [
-        (replace(SOUND, facts=ENCRYPTED), Verdict.FAILED, "could not restore them"),
-        (with_clone(encrypts_logs=True), Verdict.FAILED, "its logs too"),
-        (SOUND, Verdict.OK, "no tablespace"),
-        (with_facts(innodb=None), Verdict.UNKNOWN, "PROCESS is missing"),
-    ],
-)
-def test_encrypted_tablespaces(survey: Survey, verdict: Verdict, words: str) -> None:
-    check = checked(survey)["server encryption"]
-    assert check.verdict is verdict
-    assert words in check.found
 
 
 def test_mariadb_is_no_donor() -> None:

@@ -164,4 +164,4 @@ def test_a_broker_that_is_away_at_the_due_moment_loses_nothing() -> None:
     wake_waiting_jobs()
     job = Job.objects.get(status=JobStatus.PENDING)
     assert job.woken_at is not None and job.woken_at > T0 + timedelta(days=1)
-    assert TickBeat.objects.get(name="wake_waiting_jobs").error == ""
+    assert TickBeat.objects.get(name="wake waiting jobs").error == ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_django import Settings
 
+from backups.engines.clone.keyring import keyring_of
 from backups.engines.clone.restored import read_donor, server_options
 from backups.innodb.pages import is_whole, page_size_of
 from backups.models import Instance, Repository
@@ -44,8 +45,8 @@ def add_instance(server: PrivateMysql, *words: str) -> Instance:
     return Instance.objects.get(name="bank-1")
 
 
-def take() -> Ended:
-    return run_command("takebackup", "bank-1", "--foreground", "--json")
+def take(*words: str) -> Ended:
+    return run_command("takebackup", "bank-1", "--foreground", "--json", *words)
 
 
 def taken() -> str:
@@ -91,4 +92,4 @@ def torn_pages(path: Path) -> list[int]:
 
 
 def start_options(folder: Path) -> dict[str, str]:
-    return server_options(read_donor(folder))
+    return server_options(read_donor(folder), encrypted=keyring_of(folder) is not None)

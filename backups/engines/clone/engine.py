@@ -24,6 +24,7 @@ from backups.clone.client import may_skip_lock
 from backups.compatibility import parse_version
 from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings, fetch_gtids, fetch_settings
+from backups.engines.clone.keyring import KEYRING_FILE
 from backups.engines.clone.mapping import ArchiveMapping
 from backups.engines.clone.restored import (
     DONOR_FILE,
@@ -64,6 +65,7 @@ class CloneEngine:
         observer: CopyObserver,
         *,
         threads: int,
+        sealed: bool = False,
         spool_folder: Path | None = None,
     ) -> Iterator[CloneCopy]:
         endpoint = Endpoint(
@@ -73,7 +75,7 @@ class CloneEngine:
         before = _ask(endpoint, fetch_gtids)
         workers = min(max(threads, 1) - 1, MAX_WORKERS)
         with clone(endpoint.connect, workers=workers, spool_folder=spool_folder) as stream:
-            yield CloneCopy(stream, endpoint, observer, before)
+            yield CloneCopy(stream, endpoint, observer, before, sealed=sealed)
 
     def check_restore(self, backup: CopyFacts, server: str) -> str:
         return check_restore(backup, server)
@@ -99,7 +101,10 @@ class CloneCopy:
         endpoint: Endpoint,
         observer: CopyObserver,
         gtids_before: str,
+        *,
+        sealed: bool,
     ) -> None:
+        self._sealed = sealed
         self._stream, self._endpoint, self._observer = stream, endpoint, observer
         self._gtids_before, self._gtids_after = gtids_before, ""
         self._began = time.monotonic()
@@ -114,7 +119,7 @@ class CloneCopy:
         version = parse_version(donor.configuration.get("version", "") or donor.server_version)
         if version is None:
             raise EngineError(f"the donor's version cannot be read: {donor.server_version}")
-        mapping = self._mapping = ArchiveMapping(version)
+        mapping = self._mapping = ArchiveMapping(version, sealed=self._sealed)
         for record in self._stream.records():
             self._tell(record, mapping)
             yield from mapping.take(record)
@@ -151,6 +156,8 @@ class CloneCopy:
                 "plugins": ", ".join(plugin.name for plugin in donor.plugins),
                 "configuration": json.dumps(dict(donor.configuration)),
                 "lower_case_table_names": variables.get("lower_case_table_names", ""),
+                "encrypted_files": str(self._mapping.keys.file_count),
+                "keyring_file": KEYRING_FILE if self._mapping.keys.file_count else "",
                 "external_files": json.dumps(figures.external_files),
                 "foreign_tables": _count(self._settings.foreign_tables),
                 "spilled_bytes": str(self._stream.spilled_bytes),
@@ -168,6 +175,8 @@ class CloneCopy:
             self._stream.donor, self._settings, mapping.figures, self._gtids_before
         )
         yield from mapping.add_file(DONOR_FILE, described)
+        if keyring := mapping.keys.keyring():
+            yield from mapping.add_file(KEYRING_FILE, keyring)
         for path in MARKERS:
             yield from mapping.add_file(path)
 

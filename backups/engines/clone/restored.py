@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from backups.clone import DonorFacts
 from backups.compatibility import can_start_mysql_on, parse_version
 from backups.engines.base import CopyFacts, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings
+from backups.engines.clone.keyring import keyring_of
 from backups.engines.clone.mapping import Figures
 from backups.exceptions import EngineError, Refused
+from backups.keyring_program import check_keyring_component
 from backups.private_server import PrivateServer, Settings
 from backups.server_program import find_mysqld, mysql_program
 
@@ -27,6 +30,8 @@ DONOR_FILE = "mysql/mooring-donor.json"
 POSITION_FILE = "#clone/#status_recovery"
 # Those that shape the files: a server that is told otherwise refuses them.
 SHAPING = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names")
+# What was encrypted there stays so: a server that is not told writes its logs in the clear.
+ENCRYPTING = ("innodb_redo_log_encrypt", "innodb_undo_log_encrypt")
 FORMAT = 1
 
 
@@ -60,6 +65,8 @@ def check_restore(backup: CopyFacts, server: str) -> str:
     ruling = can_start_mysql_on(version, taken_of)
     if ruling.verdict is Verdict.FAILED:
         raise Refused(f"{path}: {ruling.reason}", hint=ruling.hint)
+    if backup.more.get("keyring_file"):
+        check_keyring_component(mysql_program(path, version))
     return f"{path}: {ruling.reason}"
 
 
@@ -109,10 +116,11 @@ def parse_position(text: str, gtids: str) -> Prepared:
 def restored_server(folder: Path, *, server: str, on_wait: Callable[[], None]) -> PrivateServer:
     """Return a server for a copy, not started yet."""
     path, version = find_mysqld(server)
+    keyring = keyring_of(folder)
     settings = Settings(
         skip_grant_tables=True,
-        program=mysql_program(path, version),
-        options=server_options(read_donor(folder)),
+        program=replace(mysql_program(path, version), keyring=keyring),
+        options=server_options(read_donor(folder), encrypted=keyring is not None),
     )
     return PrivateServer(folder, settings, on_wait=on_wait)
 
@@ -128,7 +136,13 @@ def read_donor(folder: Path) -> Mapping[str, Any]:
     return described
 
 
-def server_options(donor: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a server must be told to start on such a copy, as on its command line."""
+def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict[str, str]:
+    """Return what a server must be told to start on such a copy, as on its command line.
+
+    ``encrypted``: whether it has a keyring, so that it can go on encrypting its logs.
+    """
     variables = donor["variables"]
-    return {name.replace("_", "-"): variables[name] for name in SHAPING if variables.get(name)}
+    told = [name for name in SHAPING if variables.get(name)]
+    if encrypted:
+        told += [name for name in ENCRYPTING if variables.get(name) == "ON"]
+    return {name.replace("_", "-"): variables[name] for name in told}

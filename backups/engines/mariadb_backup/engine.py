@@ -60,6 +60,7 @@ class MariadbBackup:
         observer: CopyObserver,
         *,
         threads: int,
+        sealed: bool = False,
         spool_folder: Path | None = None,
     ) -> Iterator[MariadbCopy]:
         settings = {SETTINGS: build_settings(login)}

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from backups.compatibility import CLONE, parse_version
+from backups.engines.clone.keyring import describe_keyring, explain_keyring
 from backups.jobs import create_restore_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.management.output import DONE, Answer
@@ -36,7 +37,11 @@ class Command(CopyCommand):
         shown = list(answer.shown)
         if statement:
             shown += ["To let it follow the instance it was copied from, run on it:", statement]
-        fields = {**answer.fields, "replication_statement": statement}
+        keyring = keyring_for(options) if answer.exit_code == DONE else None
+        if keyring:
+            shown += explain_keyring(keyring)
+        needed = describe_keyring(keyring) if keyring else None
+        fields = {**answer.fields, "replication_statement": statement, "keyring": needed}
         return replace(answer, fields=fields, shown=shown)
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
@@ -49,6 +54,12 @@ class Command(CopyCommand):
             mysqld=chosen_mysqld(options),
             wake=wake,
         )
+
+
+def keyring_for(options: dict[str, Any]) -> Path | None:
+    """Return where the keyring of the restored files is; None where none is needed."""
+    keyring = Backup.objects.get(label=options["label"]).facts.get("keyring_file")
+    return options["to"].absolute() / keyring if keyring else None
 
 
 def replication_of(label: str) -> str:

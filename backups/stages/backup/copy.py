@@ -82,6 +82,7 @@ class Copy(PlainStage[BackupWork]):
             runner_of(instance),
             run,
             threads=settings.COPY_THREADS,
+            sealed=work.encrypted,
             spool_folder=settings.SPOOL_FOLDER,
         ) as stream:
             with run.ending_by(stream.stop):
