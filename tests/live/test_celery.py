@@ -135,6 +135,10 @@ class running:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
+    def terminate(self) -> None:
+        """Ask it to shut down as an operator would."""
+        self._child.terminate()
+
     def kill(self) -> None:
         if self._child.poll() is None:
             os.killpg(self._child.pid, signal.SIGKILL)
