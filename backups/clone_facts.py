@@ -19,6 +19,14 @@ _CLONES = "SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE COMMAN
 
 
 @dataclass(frozen=True, slots=True)
+class CloneWishes:
+    """What is wanted of a backup by clone beyond the clone itself."""
+
+    install_plugin: bool = False
+    save_foreign_tables: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignTable:
     """A table that is not InnoDB's."""
 

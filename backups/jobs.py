@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from backups.compatibility import CLONE
 from backups.exceptions import BadInput, Refused
 from backups.models import (
     Backup,
@@ -21,7 +20,6 @@ from backups.models import (
     Instance,
     Job,
     JobEvent,
-    Occurrence,
     Repository,
 )
 from backups.models.catalog import Origin
@@ -50,10 +48,14 @@ def create_backup_job(
     *,
     kind: str = BackupKind.FULL,
     repositories: Sequence[Repository] | None = None,
+    save_foreign_tables: bool | None = None,
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
-    """Ask for a backup; without repositories, into the only enabled one."""
+    """Ask for a backup; without repositories, into the only enabled one.
+
+    ``save_foreign_tables`` None leaves it to the instance.
+    """
     refuse_unfit_kind(instance, kind)
     if not instance.enabled:
         raise Refused(f"{instance.name} is disabled", hint="Enable the instance first.")
@@ -66,56 +68,27 @@ def create_backup_job(
         raise Refused(f"a backup of {instance.name} is already waiting or running")
     repositories = repositories or [only_repository()]
     refuse_unfit(repositories)
-    job = Job(operation=Operation.BACKUP, instance=instance, kind=kind, engine=instance.engine)
+    job = Job(
+        operation=Operation.BACKUP,
+        instance=instance,
+        kind=kind,
+        engine=instance.engine,
+        parameters=backup_parameters(instance, save_foreign_tables),
+    )
     return _create(job, requested_by, wake, repositories)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A backup that a schedule wants now: the tick has checked that nothing is in its way."""
-
-    occurrence: Occurrence
-    repositories: Sequence[Repository]
-
-
-def create_scheduled_jobs(wanted: Sequence[Wanted], *, now: datetime) -> list[Job]:
-    """Ask for the backups of many occurrences at once, in the order given.
-
-    Inside the caller's transaction, which also moves the occurrences: both are there, or
-    neither. Workers are woken after its commit.
-    """
-    jobs = Job.objects.bulk_create(
-        Job(
-            operation=Operation.BACKUP,
-            instance=each.occurrence.instance,
-            occurrence=each.occurrence,
-            kind=each.occurrence.schedule.kind,
-            engine=each.occurrence.instance.engine,
-            parameters=dict(each.occurrence.schedule.options),
-            requested_at=now,
-            status_since=now,
-            woken_at=now,
+def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
+    """Return what a backup job of the instance is asked for beyond its columns."""
+    if instance.engine == CLONE:
+        asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
+        return {"save_foreign_tables": asked}
+    if save_foreign_tables:
+        raise BadInput(
+            f"engine {instance.engine} has nothing to save besides",
+            hint="It copies the tables of every storage engine.",
         )
-        for each in wanted
-    )
-    Job.repositories.through.objects.bulk_create(
-        Job.repositories.through(job_id=job.pk, repository_id=repository.pk)
-        for job, each in zip(jobs, wanted, strict=True)
-        for repository in each.repositories
-    )
-    JobEvent.objects.bulk_create(
-        JobEvent(
-            job=job,
-            created_at=now,
-            old_status=job.status,
-            new_status=job.status,
-            actor=f"schedule {each.occurrence.schedule.name}",
-            reason="requested",
-        )
-        for job, each in zip(jobs, wanted, strict=True)
-    )
-    transaction.on_commit(lambda: wake_all(jobs))
-    return jobs
+    return {}
 
 
 def create_copy_job(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
 
 from backups.models import Backup, BackupCopy, Evidence
+from backups.page_words import summary
 from backups.states import CopyStatus
+from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+
+DAMAGES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,10 @@ class EvidenceRow:
 
     evidence: Evidence
     report: str
+    # What was found of pages; blank where nobody looked at them.
+    pages: str = ""
+    # The first damaged pages by name; the report has more of them.
+    damages: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +46,24 @@ class BackupView:
     proof: Proof
     copies: list[CopyRow]
     dependents: list[Backup]
+    engine_facts: list[EngineFact]
 
     @property
     def has_stored_copy(self) -> bool:
         return any(row.stored for row in self.copies)
+
+    @property
+    def files(self) -> str:
+        count = self.backup.file_count
+        if count is None:
+            return ""
+        return f"in {count:,} file{'' if count == 1 else 's'}"
+
+    @property
+    def ratio(self) -> str:
+        """How many times smaller the stored bytes are, in words."""
+        raw, stored = self.backup.raw_bytes, self.backup.stored_bytes
+        return f"{raw / stored:.1f} : 1" if raw and stored else ""
 
 
 def backups_for_pages() -> QuerySet[Backup]:
@@ -58,6 +81,7 @@ def load_backup(backup: Backup) -> BackupView:
         proof=load_proofs([backup.pk]).get(backup.pk, UNPROVEN),
         copies=[_copy_row(copy) for copy in backup.copies.all()],
         dependents=list(backup.dependents.order_by("ended_at")),
+        engine_facts=engine_facts(backup.facts),
     )
 
 
@@ -69,7 +93,12 @@ def first_stored_copy(backup: Backup) -> BackupCopy | None:
 
 def _copy_row(copy: BackupCopy) -> CopyRow:
     found = [
-        EvidenceRow(evidence, json.dumps(evidence.report, indent=2, default=str))
+        EvidenceRow(
+            evidence,
+            json.dumps(evidence.report, indent=2, default=str),
+            summary(evidence.report["pages"]) if evidence.report.get("pages") else "",
+            evidence.report.get("pages", {}).get("damages", [])[:DAMAGES_SHOWN],
+        )
         for evidence in copy.evidence.all()
     ]
     return CopyRow(copy, copy.status == CopyStatus.STORED, found)

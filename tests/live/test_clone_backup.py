@@ -93,7 +93,7 @@ def test_a_busy_mysql_is_backed_up_restored_and_proven(
     assert (backup.binlog_file, backup.gtid_executed) == ("", "")
     label = backup.label
 
-    assert run_command("verifybackup", label, "--foreground").exit_code == 0
+    assert run_command("verifybackup", label, "--pages", "--foreground").exit_code == 0
     raw = tmp_path / "raw"
     words = [label, "--to", str(raw), "--foreground"]
     assert run_command("restorebackup", *words, "--raw").exit_code == 0

@@ -153,6 +153,14 @@ def test_encrypted_files_come_back_under_a_key_of_the_backup(
     # mysql, shared, secret, small; undo and redo; what DDL has made by then besides.
     assert int(backup.facts["encrypted_files"]) >= (7 if donor.encrypts_logs else 4)
 
+    # Nobody can check a page without its key: unknown, and neither damaged nor called whole.
+    ended = run_command("verifybackup", label, "--pages", "--foreground", "--json")
+    assert ended.exit_code == 0, ended.stdout
+    pages = Evidence.objects.get(operation=Operation.VERIFY).report["pages"]
+    assert pages["damaged"] == 0
+    assert pages["unknown"] > 100
+    assert any("encrypted by the server" in line for line in pages["not_checked"])
+
     by_hand = tmp_path / "by-hand"
     script = [sys.executable, str(ROOT / "scripts" / "extract_backup.py"), main.path]
     key = ["--key-file", str(settings.BACKUP_KEY_FILE), "--to", str(by_hand)]

@@ -6,7 +6,7 @@ way. What the server keeps outside its data directory is put below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from backups.archive.records import (
@@ -100,6 +100,15 @@ class ArchiveMapping:
         if content:
             yield Data(number, 0, memoryview(content))
         yield FileClosed(number, len(content))
+
+    def stream_file(self, path: str, content: Iterable[bytes]) -> Iterator[Record]:
+        """Yield a file that comes piece by piece."""
+        number, size = self._take_number(), 0
+        yield FileOpened(number, path)
+        for piece in content:
+            yield Data(number, size, memoryview(piece))
+            size += len(piece)
+        yield FileClosed(number, size)
 
     def _open(self, announced: FileAnnounced) -> Iterator[Record]:
         self.keys.announce(announced)

@@ -27,7 +27,10 @@ from backups.probe import InstanceFacts, probe
 
 Word = TypeVar("Word", InstanceGroup, Tag)
 NO_CHECK = "Add it unseen with --no-check."
-COLUMNS = ("name", "host", "port", "user", "socket", "tls", "runner", "history_tool")
+COLUMNS = (
+    "name", "host", "port", "user", "socket", "tls", "runner", "history_tool",
+    "allow_plugin_install", "save_foreign_tables",
+)  # fmt: skip
 SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_known_hosts_file")
 
 
@@ -46,6 +49,16 @@ class Command(MooringCommand):
         parser.add_argument("--tls", choices=TlsMode.values, default=TlsMode.PREFERRED.value)
         parser.add_argument(
             "--engine", choices=list(ENGINES), help="Chosen by whose server it is, if not given."
+        )
+        parser.add_argument(
+            "--allow-plugin-install",
+            action="store_true",
+            help="MySQL: a backup may install the clone plugin where it is missing.",
+        )
+        parser.add_argument(
+            "--save-foreign-tables",
+            action="store_true",
+            help="MySQL: save tables that are not InnoDB by SELECT, each locked meanwhile.",
         )
         parser.add_argument("--group", action="append", default=[], help="May be repeated.")
         parser.add_argument("--tag", action="append", default=[], help="May be repeated.")

@@ -84,6 +84,7 @@ class Copy(PlainStage[BackupWork]):
             threads=settings.COPY_THREADS,
             sealed=work.encrypted,
             spool_folder=settings.SPOOL_FOLDER,
+            save_foreign_tables=work.saves_foreign_tables,
         ) as stream:
             with run.ending_by(stream.stop):
                 self._note_process(run, stream)
