@@ -6,7 +6,7 @@ Pure: facts in, checks out.
 from __future__ import annotations
 
 from backups.checks import Check, Verdict
-from backups.clone_facts import CloneFacts, CloneWishes
+from backups.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneWishes
 from backups.grants import (
     NEEDED_TO_READ,
     PLUGIN_TABLE,
@@ -19,8 +19,6 @@ from backups.units import format_bytes
 
 LEAST_PACKET_BYTES = 2 << 20
 INSTALL_PLUGIN = "INSTALL PLUGIN clone SONAME 'mysql_clone.so';"
-# A clone at work has these; after its client is gone the donor waits a while on one of them.
-LEAST_CONNECTIONS = 2
 # So many tables are named; the rest are counted.
 NAMED_TABLES = 5
 

@@ -19,6 +19,7 @@ TEST_PROGRAMS=(
   "sshd openssh-server"
   "initdb postgresql"
   "chromium chromium"
+  "npm npm"
 )
 # Packages that bring a service. One installed here is switched off again.
 SERVICES=(redis-server postgresql ssh)
