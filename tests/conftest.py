@@ -72,5 +72,5 @@ def _create_roles(app_config: AppConfig, using: str, **_: Any) -> None:
     if app_config.name == "backups":
         editor = SimpleNamespace(connection=connections[using])
         import_module("monitor.migrations.0001_roles").create_roles(apps, editor)
-        later = import_module("monitor.migrations.0002_schedules_for_admins")
+        later = import_module("monitor.migrations.0003_schedules_for_admins")
         later.allow_schedules(apps, editor)

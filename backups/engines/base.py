@@ -104,6 +104,10 @@ class PrepareWatch(Protocol):
         """Raise when the work has to end; called between any two pieces of it."""
         ...
 
+    def process_started(self, group: int, started: float) -> None:
+        """Take note of a process that would be an orphan if this one were gone."""
+        ...
+
     def ending_by(self, hook: Callable[[], None]) -> AbstractContextManager[None]:
         """While inside, ``hook`` ends what the thread may be blocked on."""
         ...

@@ -188,7 +188,7 @@ def test_a_silent_engine_has_stalled(
     engine.blocks_after = 0
     job = run_here(job_for(orders))
     assert job.status == JobStatus.FAILED
-    assert job.error.startswith("copy failed: stalled: no byte and no log line for ")
+    assert job.error.startswith("copy failed: stalled in file copy: no byte and no log line for ")
     assert job.error.endswith("last heard: copying shop/orders.ibd")
     assert "MOORING_STALL_SECONDS" in job.hint
     assert stored_files(main) == ["mooring.json"]

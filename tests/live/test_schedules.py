@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
 
 from tests.live.conftest import LiveServer
-from tests.live.test_celery import Site, site, wait_until, worker
+from tests.live.mooring_site import Site, wait_until, worker
+from tests.live.test_celery import site
 
 pytestmark = pytest.mark.live
 __all__ = ["site"]
@@ -42,5 +44,5 @@ def test_a_schedule_takes_its_backup(site: Site, mariadb: LiveServer) -> None:
         assert backup["instance"] == "bank-1"
         ticks = dict(site.rows("SELECT name, error FROM backups_tickbeat"))
         assert ticks["plan occurrences"] == ""
-        process.terminate()
+        process.signal(signal.SIGTERM)
         wait_until(lambda: not site.rows("SELECT name FROM backups_workerbeat"))

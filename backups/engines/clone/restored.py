@@ -80,6 +80,7 @@ def check_restore(backup: CopyFacts, server: str) -> str:
 def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
     """Let a server recover the copy once, and read where it stands."""
     with restored_server(folder, server=server, on_wait=watch.check) as running:
+        watch.process_started(*running.process)
         with watch.ending_by(running.stop):
             gtids = _executed(running)
             donor = read_donor(folder)

@@ -83,6 +83,7 @@ class MariadbBackup:
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         argv = prepare_argv(str(folder))
         with LocalRunner().start(argv, secret_files={}) as command, watch.ending_by(command.stop):
+            watch.process_started(*command.process)
             said = _relay(command, watch)
             exit_code = command.wait()
         watch.check()

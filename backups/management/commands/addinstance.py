@@ -12,6 +12,7 @@ from django.core.management.base import CommandParser
 from django.db import transaction
 from django.utils.timezone import now
 
+from backups.activity import record
 from backups.checks import Verdict
 from backups.compatibility import MARIADB_BACKUP, can_back_up
 from backups.connection import connect, login_of
@@ -21,6 +22,7 @@ from backups.grants import grant_statement, missing_privileges, needed_by
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import refuse_invalid
 from backups.models import Instance, InstanceGroup, Tag
+from backups.models.activity import Verb
 from backups.models.instance import HistoryTool, RunnerKind, TlsMode
 from backups.preflight import remember
 from backups.probe import InstanceFacts, probe
@@ -152,6 +154,8 @@ def _save(
             instance.tags.add(_named(Tag, name))
         if facts is not None:
             remember(instance, facts, now())
+        details = {"address": instance.address, "engine": instance.engine, "groups": groups}
+        record(Verb.ADDED, instance, details=details)
 
 
 def _named(model: type[Word], name: str) -> Word:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from backups.engines import engine_named
 from backups.exceptions import StageFailed
-from backups.models import Job
 from backups.option_file import OPTION_FILE, build_option_file
 from backups.restore_target import hand_over_folder
 from backups.run import Run
@@ -34,7 +33,7 @@ class HandOver(PlainStage[RestoreWork]):
             raise StageFailed(f"{work.target} could not be synced: {synced.stderr.strip()}")
         run.check()
         hand_over_folder(work.target)
-        Job.objects.filter(pk=run.job.pk).update(leftovers=False)
+        run.forget_leftovers()
         return describe(work)
 
 

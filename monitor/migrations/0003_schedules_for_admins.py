@@ -22,6 +22,6 @@ def allow_schedules(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("monitor", "0001_roles"), ("backups", "0003_schedules")]
+    dependencies = [("monitor", "0002_see_activity"), ("backups", "0003_schedules")]
 
     operations = [migrations.RunPython(allow_schedules, migrations.RunPython.noop)]
