@@ -53,6 +53,11 @@ def end_tick(name: str, now: datetime, *, error: str = "") -> None:
         beat.update(error="", finished_at=now)
 
 
+def note_run(name: str, now: datetime) -> None:
+    """Record that a tick has done its work, though something in it failed and is raised yet."""
+    TickBeat.objects.filter(name=name).update(finished_at=now)
+
+
 def silent_since(name: str, now: datetime) -> datetime | None:
     """Return when a tick last ran through, if that is too long ago; None where all is well.
 
