@@ -11,15 +11,18 @@ from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
 from backups import expiry, jobs, key_proofs, occurrences, reachability, space
-from backups.beats import beating
+from backups.beats import alone, beating
 from backups.executor import REQUEUE, execute
 from backups.leftovers import lose_expired, remove_leftovers
 from backups.models import Instance, Job
-from backups.observe import due_histories, read_history
+from backups.observe import READ_EVERY, due_histories, read_history
 from backups.observed import meet_occurrences
 from backups.states import JobStatus
 
 logger = logging.getLogger(__name__)
+
+# It is asked for again by then: what waits longer must not pile up before what is new.
+EXPIRES = READ_EVERY.total_seconds()
 
 
 @shared_task(ignore_result=True)
@@ -54,7 +57,7 @@ def read_histories() -> None:
     """Have the histories read that are due, each by itself: one that hangs holds up no tick."""
     for instance_id in due_histories(now()):
         try:
-            read_one_history.apply_async((instance_id,), queue="outside")
+            read_one_history.apply_async((instance_id,), queue="outside", expires=EXPIRES)
         except OperationalError as exc:
             logger.warning("histories wait: the broker is away: %s", exc)
             return
@@ -75,6 +78,7 @@ def fail_lost_jobs() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def clear_up() -> None:
     """Remove the bytes that ended jobs left."""
@@ -82,6 +86,7 @@ def clear_up() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def probe_instances() -> None:
     """Ask the instances whose turn it is whether they answer."""
@@ -89,6 +94,7 @@ def probe_instances() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def measure_repositories() -> None:
     """Look how much fits into each repository."""
@@ -96,6 +102,7 @@ def measure_repositories() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def prove_keys() -> None:
     """Open the data keys of the copies whose turn it is."""
