@@ -14,10 +14,11 @@ from backups import expiry, jobs, key_proofs, occurrences, reachability, space
 from backups.beats import alone, beating
 from backups.executor import REQUEUE, execute
 from backups.leftovers import lose_expired, remove_leftovers
+from backups.messages import full_queues
 from backups.models import Instance, Job
 from backups.observe import READ_EVERY, due_histories, read_history
 from backups.observed import meet_occurrences
-from backups.states import JobStatus
+from backups.states import JobStatus, Operation
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +48,19 @@ def run_job(job_id: int) -> None:
 @beating
 def wake_waiting_jobs() -> None:
     """Wake jobs whose message was lost, or whose turn had not come."""
-    for job in jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS)):
-        jobs.wake(job)
+    waiting = jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
+    if not waiting:
+        return
+    # Those that are left out have their turn after the others, too.
+    Job.objects.filter(pk__in=[job.pk for job in waiting]).update(woken_at=now())
+    try:
+        with run_job.app.connection_for_read() as connection:
+            # Hundreds of jobs that wait all night behind long ones would fill the broker.
+            full = full_queues(connection, set(jobs.QUEUES.values()))
+    except OperationalError as exc:
+        logger.warning("%d jobs wait: the broker is away: %s", len(waiting), exc)
+        return
+    jobs.wake_all([job for job in waiting if jobs.QUEUES[Operation(job.operation)] not in full])
 
 
 @shared_task(ignore_result=True)
