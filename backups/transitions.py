@@ -12,8 +12,9 @@ from django.db.models import F
 
 from backups.activity import ITSELF, Actor, record
 from backups.exceptions import IllegalTransition, LeaseLost
+from backups.failure_key import failure_key
 from backups.limits import Limit
-from backups.models import BackupCopy, Job, JobEvent, JobStage
+from backups.models import BackupCopy, InstanceProtection, Job, JobEvent, JobStage
 from backups.models.activity import Verb
 from backups.slots import NoTurn, free_slots, take_slots
 from backups.states import (
@@ -144,6 +145,7 @@ def end(
             error=outcome.error,
             hint=outcome.hint,
             failed_stage=outcome.failed_stage,
+            failure_key=failure_key(outcome.failed_stage, outcome.error, job.instance.name),
             refused=outcome.refused,
             rate_bytes_per_s=None,
             current_file="",
@@ -154,8 +156,14 @@ def end(
         _close_stages(job, to, now)
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
         _keep(job, to, outcome)
+        look_again(job.instance_id, now)
     job.refresh_from_db()
     return True
+
+
+def look_again(instance_id: int, now: datetime) -> None:
+    """Have a tick judge at once whether the instance is still protected."""
+    InstanceProtection.objects.filter(instance=instance_id).update(next_look_at=now)
 
 
 def own(job: Job, token: int, **values: object) -> None:

@@ -117,6 +117,20 @@ class BackupCopy(models.Model):
                 condition=Q(status__in=CopyStatus.values), name="backups_copy_status_valid"
             ),
         ]
+        indexes = [
+            # What a repository holds, added up without reading the rows.
+            models.Index(
+                fields=["repository", "stored_bytes", "backup"],
+                name="backups_copy_stored",
+                condition=Q(status="stored"),
+            ),
+            # The notice on every page: small, because few keep backups in the clear.
+            models.Index(
+                fields=["repository"],
+                name="backups_copy_in_the_clear",
+                condition=Q(status="stored", key_id=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.backup.label} in {self.repository.name}"
