@@ -21,9 +21,9 @@ def failure_key(failed_stage: str, error: str, instance_name: str = "") -> str:
     """Return what is the same for failures of one sort; blank where nothing failed."""
     if not error:
         return ""
-    return hashlib.sha256(f"{failed_stage}\n{normalised(error, instance_name)}".encode()).hexdigest()[
-        :32
-    ]
+    return hashlib.sha256(
+        f"{failed_stage}\n{normalised(error, instance_name)}".encode()
+    ).hexdigest()[:32]
 
 
 def normalised(error: str, instance_name: str = "") -> str:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from backups import jobs, key_proofs, reachability, space
+from backups import jobs, judging, key_proofs, reachability, samples, space
 from backups.executor import REQUEUE, execute
 from backups.leftovers import lose_expired, remove_leftovers
 from backups.models import Instance, Job
@@ -90,3 +90,17 @@ def prove_keys() -> None:
     """Open the data keys of the copies whose turn it is."""
     with ticking("prove keys"):
         key_proofs.prove_keys(now())
+
+
+@shared_task(ignore_result=True)
+def judge_instances() -> None:
+    """Say again how protected the instances are whose turn it is."""
+    with ticking("judge instances"):
+        judging.judge_due(now())
+
+
+@shared_task(ignore_result=True)
+def forget_samples() -> None:
+    """Delete what charts of old jobs were drawn from."""
+    with ticking("forget samples"):
+        samples.forget_samples(now())

@@ -21,6 +21,8 @@ app.conf.beat_schedule = {
     "probe instances": {"task": "backups.tasks.probe_instances", "schedule": 10},
     "measure repositories": {"task": "backups.tasks.measure_repositories", "schedule": 300},
     "prove keys": {"task": "backups.tasks.prove_keys", "schedule": 60},
+    "judge instances": {"task": "backups.tasks.judge_instances", "schedule": 5},
+    "forget samples": {"task": "backups.tasks.forget_samples", "schedule": 3600},
     "evaluate changed": {"task": "alerts.tasks.evaluate_changes", "schedule": 10},
     "evaluate all": {"task": "alerts.tasks.evaluate_fleet", "schedule": 300},
     "tell people": {"task": "alerts.tasks.tell_people", "schedule": 10},

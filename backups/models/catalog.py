@@ -124,18 +124,13 @@ class BackupCopy(models.Model):
             ),
         ]
         indexes = [
-            # What a repository holds, added up without reading the rows.
+            # What a repository holds, added up from the index alone; and whether any is in the
+            # clear, which every page asks.
             models.Index(
-                fields=["repository", "stored_bytes", "backup"],
+                fields=["repository", "status", "stored_bytes", "backup"],
                 name="backups_copy_stored",
-                condition=Q(status="stored"),
             ),
-            # The notice on every page: small, because few keep backups in the clear.
-            models.Index(
-                fields=["repository"],
-                name="backups_copy_in_the_clear",
-                condition=Q(status="stored", key_id=""),
-            ),
+            models.Index(fields=["repository", "key_id", "status"], name="backups_copy_clear"),
             models.Index(fields=["status", "key_checked_at"], name="backups_copy_key_checked"),
             models.Index(
                 fields=["repository", "key_id"],

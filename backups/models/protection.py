@@ -26,6 +26,8 @@ class InstanceProtection(models.Model):
     # Of the newest backup, so that the list is sorted without reading backups.
     backup_at = models.DateTimeField(null=True, blank=True)
     raw_bytes = models.BigIntegerField(null=True, blank=True)
+    run_time = models.DurationField(null=True, blank=True)
+    lock_time = models.DurationField(null=True, blank=True)
     next_run_at = models.DateTimeField(null=True, blank=True)
     judged_at = models.DateTimeField()
     next_look_at = models.DateTimeField()
