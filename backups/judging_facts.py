@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from django.db.models import Exists, Max, OuterRef, Q, Subquery
@@ -21,7 +22,8 @@ from backups.models import (
 )
 from backups.models.catalog import Origin
 from backups.models.heartbeat import HistoryVerdict
-from backups.protection import Cover, ProtectionFacts, Slip
+from backups.protection import OLDEST_FULL, Cover, ProtectionFacts, Slip
+from backups.schedule import preview
 from backups.states import (
     OPEN_OCCURRENCE_STATUSES,
     TERMINAL_JOB_STATUSES,
@@ -34,6 +36,8 @@ from backups.states import (
 
 # A run that slipped longer ago than this has been overtaken by others.
 SLIPS_COUNT = timedelta(days=8)
+# A week of a rhythm that comes once a day: weekends are in it.
+SLOTS_COMPARED = 8
 _PATHS: Mapping[str, str] = {
     "instances": "instance",
     "groups": "instancegroup__instances",
@@ -131,20 +135,16 @@ def _cover(schedule: BackupSchedule, now: datetime) -> Cover:
         name=schedule.name,
         makes_full=schedule.kind == BackupKind.FULL,
         observed=schedule.origin == Origin.OBSERVED,
-        paused=_paused(schedule, now),
+        paused=schedule.paused(now),
         longest_wait=longest_gap(schedule, now) + schedule.window,
     )
 
 
 def longest_gap(schedule: BackupSchedule, now: datetime) -> timedelta:
     """Return the longest there is between two of the next runs: over a weekend, say."""
-    return timedelta(days=1)
-
-
-def _paused(schedule: BackupSchedule, at: datetime) -> bool:
-    return schedule.paused_at is not None and (
-        schedule.paused_until is None or at < schedule.paused_until
-    )
+    slots = [slot.at for slot in preview(schedule.rhythm, now, SLOTS_COMPARED)]
+    gaps = [later - sooner for sooner, later in pairwise(slots)]
+    return max(gaps, default=OLDEST_FULL)
 
 
 def _slips(ids: Sequence[int], now: datetime) -> Mapping[int, list[Slip]]:
