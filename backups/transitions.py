@@ -242,6 +242,8 @@ def move_occurrence(
     if won:
         for name, value in values.items():
             setattr(occurrence, name, value)
+        if to in TERMINAL_OCCURRENCE_STATUSES:
+            look_again(occurrence.instance_id, now)
     return bool(won)
 
 

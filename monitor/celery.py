@@ -15,22 +15,6 @@ app = Celery("mooring")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-# Every entry is safe to run late, twice, or at the same time as itself: the ticks
-# look at the database and do what is due, they do not assume the last tick ran.
-app.conf.beat_schedule = {
-    "fail lost jobs": {"task": "backups.tasks.fail_lost_jobs", "schedule": 10},
-    "read histories": {"task": "backups.tasks.read_histories", "schedule": 15},
-    "wake waiting jobs": {"task": "backups.tasks.wake_waiting_jobs", "schedule": 10},
-    "probe instances": {"task": "backups.tasks.probe_instances", "schedule": 10},
-    "measure repositories": {"task": "backups.tasks.measure_repositories", "schedule": 300},
-    "prove keys": {"task": "backups.tasks.prove_keys", "schedule": 60},
-    "judge instances": {"task": "backups.tasks.judge_instances", "schedule": 5},
-    "forget samples": {"task": "backups.tasks.forget_samples", "schedule": 3600},
-    "evaluate changed": {"task": "alerts.tasks.evaluate_changes", "schedule": 10},
-    "evaluate all": {"task": "alerts.tasks.evaluate_fleet", "schedule": 300},
-    "tell people": {"task": "alerts.tasks.tell_people", "schedule": 10},
-    "tell what stands": {"task": "alerts.tasks.tell_what_stands", "schedule": 60},
-    "ping outside": {"task": "alerts.tasks.ping_outside", "schedule": 60},
 # Every tick is safe to run late, twice, or at the same time as itself: the ticks look at the
 # database and do what is due, they do not assume the last tick ran.
 EVERY_SECONDS = {
@@ -38,7 +22,9 @@ EVERY_SECONDS = {
     "backups.tasks.wake_waiting_jobs": 10,
     "backups.tasks.fail_lost_jobs": 10,
     "backups.tasks.read_histories": 15,
+    "backups.tasks.judge_instances": 5,
     "backups.tasks.expire_backups": 3600,
+    "backups.tasks.forget_samples": 3600,
     "alerts.tasks.evaluate_changed": 10,
     "alerts.tasks.evaluate_all": 300,
     "alerts.tasks.tell_people": 10,
