@@ -192,14 +192,17 @@ def _history_faults(ids: Sequence[int]) -> dict[int, str]:
 def _failed_proofs(owners: Mapping[int, int]) -> Mapping[int, list[str]]:
     """Name by instance the proofs that failed; ``owners`` maps its newest backup to it."""
     last = (
-        Evidence.objects.filter(copy__backup__in=owners, copy__status=CopyStatus.STORED)
+        Evidence.objects.filter(copy__backup__in=owners)
         .order_by()
         .values("copy", "operation")
         .annotate(newest=Max("id"))
     )
     failed = Evidence.objects.filter(pk__in=[row["newest"] for row in last], passed=False)
     found: defaultdict[int, list[str]] = defaultdict(list)
-    for backup, operation in failed.values_list("copy__backup", "operation").order_by("-operation"):
+    rows = failed.values_list("copy__backup", "operation", "copy__status").order_by("-operation")
+    for backup, operation, status in rows:
+        if status != CopyStatus.STORED:
+            continue
         name = Operation(operation).label.lower()
         if name not in found[owners[backup]]:
             found[owners[backup]].append(name)

@@ -105,14 +105,16 @@ def pages(job: object) -> Iterator[tuple[str, str, int]]:
     yield "fleet, at risk, by size", "/?state=at_risk&sort=-size", FLEET_MS
     yield "fleet, last page by name", "/?sort=-name&page=9999", FLEET_MS
     yield "fleet, searched", "/?q=0012", FLEET_MS
-    for name, *words in (
-        ("group-detail", "group-3"),
-        ("instance-detail", job.instance.name),
-        ("job-detail", job.pk),
-        ("job-live", running.pk),
-        ("backup-detail", backup.label),
-        *((name,) for name in ("schedules", "calendar", "alerts", "repositories", "activity")),
-    ):
+    parts = ("schedules", "calendar", "alerts", "repositories", "activity")
+    ones: list[tuple[str, list[str | int]]] = [
+        ("group-detail", ["group-0"]),
+        ("instance-detail", [job.instance.name]),
+        ("job-detail", [job.pk]),
+        ("job-live", [running.pk]),
+        ("backup-detail", [backup.label]),
+        *((name, []) for name in parts),
+    ]
+    for name, words in ones:
         try:
             yield name, reverse(name, args=words), PAGE_MS
         except NoReverseMatch:

@@ -20,6 +20,8 @@ from monitor.views import (
 urlpatterns = [
     path("", fleet.fleet, name="fleet"),
     path("fleet/live/", fleet.fleet_live, name="fleet-live"),
+    path("groups/<str:group>/", fleet.group_detail, name="group-detail"),
+    path("groups/<str:group>/live/", fleet.group_live, name="group-live"),
     path("instances/<str:name>/", instances.instance_detail, name="instance-detail"),
     path("instances/<str:name>/live/", instances.instance_live, name="instance-live"),
     path("instances/<str:name>/backup/", instances.instance_backup, name="instance-backup"),
@@ -27,6 +29,7 @@ urlpatterns = [
     path("jobs/<int:pk>/live/", jobs.job_live, name="job-live"),
     path("jobs/<int:pk>/log/", jobs.job_log, name="job-log"),
     path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job-cancel"),
+    path("jobs/<int:pk>/again/", jobs.job_again, name="job-again"),
     path("backups/<str:label>/", backups.backup_detail, name="backup-detail"),
     path("backups/<str:label>/contents/", backups.backup_contents, name="backup-contents"),
     path("backups/<str:label>/copies/<int:copy>/verify/", backups.copy_verify, name="copy-verify"),
