@@ -13,6 +13,7 @@ from monitor.views import (
     instances,
     jobs,
     login,
+    pins,
     preferences,
     styleguide,
 )
@@ -24,6 +25,7 @@ urlpatterns = [
     path("groups/<str:group>/live/", fleet.group_live, name="group-live"),
     path("instances/<str:name>/", instances.instance_detail, name="instance-detail"),
     path("instances/<str:name>/live/", instances.instance_live, name="instance-live"),
+    path("instances/<str:name>/doctor/", instances.instance_doctor, name="instance-doctor"),
     path("instances/<str:name>/backup/", instances.instance_backup, name="instance-backup"),
     path("jobs/<int:pk>/", jobs.job_detail, name="job-detail"),
     path("jobs/<int:pk>/live/", jobs.job_live, name="job-live"),
@@ -32,6 +34,8 @@ urlpatterns = [
     path("jobs/<int:pk>/again/", jobs.job_again, name="job-again"),
     path("backups/<str:label>/", backups.backup_detail, name="backup-detail"),
     path("backups/<str:label>/contents/", backups.backup_contents, name="backup-contents"),
+    path("backups/<str:label>/pin/", pins.backup_pin, name="backup-pin"),
+    path("backups/<str:label>/copies/<int:copy>/purge/", pins.copy_purge, name="copy-purge"),
     path("backups/<str:label>/copies/<int:copy>/verify/", backups.copy_verify, name="copy-verify"),
     path(
         "backups/<str:label>/copies/<int:copy>/restore-test/",

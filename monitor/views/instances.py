@@ -7,11 +7,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
+from backups.access import runner_of, stores_of
+from backups.checks import failed
+from backups.compatibility import CLONE
+from backups.exceptions import MooringError
 from backups.jobs import create_backup_job
 from backups.models import Instance
+from backups.preflight import remember, run_checks
 from monitor.charts.instance import instance_charts
 from monitor.roles import Role, needs
 from monitor.selectors.instance import load_history
+from monitor.selectors.known import load_known
 from monitor.selectors.repositories import list_enabled
 from monitor.selectors.runs import list_runs
 from monitor.views.requests import asking_user, refusals_shown
@@ -22,6 +28,9 @@ from monitor.views.requests import asking_user, refusals_shown
 def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     context = _context(request, name) | {"repositories": list_enabled()}
     context["charts"] = instance_charts(list_runs(name))
+    instance = context["instance"]
+    assert isinstance(instance, Instance)
+    context["known"] = load_known(instance, now())
     return render(request, "monitor/instance_detail.html", context)
 
 
@@ -41,10 +50,39 @@ def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
     repositories = [r for r in list_enabled() if r.name in ticked]
     with refusals_shown(request):
         job = create_backup_job(
-            instance, repositories=repositories or None, requested_by=asking_user(request)
+            instance,
+            repositories=repositories or None,
+            save_foreign_tables=_foreign_tables(request, instance),
+            requested_by=asking_user(request),
         )
         return redirect("job-detail", job.pk)
     return redirect("instance-detail", instance.name)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
+    """Look at everything a backup depends on, now; take none."""
+    instance = get_object_or_404(Instance, name=name)
+    context: dict[str, object] = {"instance": instance}
+    try:
+        preflight = run_checks(instance, stores_of(list_enabled()), runner_of(instance))
+    except MooringError as exc:
+        context["error"] = exc
+    else:
+        if (facts := preflight.survey.facts) is not None:
+            remember(instance, facts, now(), raw_bytes=preflight.survey.raw_bytes)
+        context |= {"checks": preflight.checks, "bad": failed(preflight.checks), "at": now()}
+    htmx = request.headers.get("HX-Request")
+    template = "monitor/partials/doctor.html" if htmx else "monitor/doctor.html"
+    return render(request, template, context)
+
+
+def _foreign_tables(request: HttpRequest, instance: Instance) -> bool | None:
+    """Read whether tables that are not InnoDB's were asked for; None leaves it to the instance."""
+    if instance.engine != CLONE or "options" not in request.POST:
+        return None
+    return "save_foreign_tables" in request.POST
 
 
 def _context(request: HttpRequest, name: str) -> dict[str, object]:
