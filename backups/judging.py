@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from backups.judging_facts import find_candidates, gather_facts, next_runs
+from backups.judging_facts import Schedules, find_candidates, gather_facts, next_run, schedules_of
 from backups.models import Backup, Instance, InstanceProtection
 from backups.protection import Level, Protection, judge
 
@@ -38,20 +38,21 @@ def judge_instances(ids: Iterable[int], now: datetime) -> None:
         _judge_batch(wanted[start : start + BATCH], now)
 
 
-def judge_one(instance: Instance, now: datetime) -> Protection:
+def judge_one(instance: Instance, schedules: Schedules, now: datetime) -> Protection:
     """Say what is true of one instance at this moment, for its own page. Writes nothing."""
-    return judge(gather_facts(find_candidates([instance.pk]), now)[instance.pk])
+    return judge(gather_facts(find_candidates([instance.pk]), schedules, now)[instance.pk])
 
 
 def _judge_batch(ids: Sequence[int], now: datetime) -> None:
     candidates = find_candidates(ids)
-    facts, runs = gather_facts(candidates, now), next_runs(ids)
+    schedules = schedules_of(ids)
+    facts = gather_facts(candidates, schedules, now)
     backups = Backup.objects.in_bulk([each.newest_id for each in candidates if each.newest_id])
     rows = []
     for each in candidates:
         row = _row(judge(facts[each.pk]), backups.get(each.newest_id or 0), now)
         row.instance_id, row.last_job_id = each.pk, each.last_job_id
-        row.next_run_at = runs.get(each.pk)
+        row.next_run_at = next_run(schedules[each.pk])
         rows.append(row)
     InstanceProtection.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["instance"], update_fields=_COLUMNS

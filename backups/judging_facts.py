@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from django.db.models import Exists, Max, OuterRef, Q, Subquery
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery
 
 from backups.models import (
     Backup,
@@ -46,6 +46,9 @@ _PATHS: Mapping[str, str] = {
 _BAD = {OccurrenceStatus.MISSED: "was missed", OccurrenceStatus.FAILED: "failed"}
 
 
+Schedules = Mapping[int, Sequence[BackupSchedule]]
+
+
 class Candidate(NamedTuple):
     """One instance, what it can be restored from, and how its last backup job ended."""
 
@@ -59,13 +62,16 @@ class Candidate(NamedTuple):
     last_run: str | None
 
 
+def restorable_backups() -> QuerySet[Backup]:
+    """Return the backups that have bytes somewhere, ours or observed ones, the newest first."""
+    stored = BackupCopy.objects.filter(backup=OuterRef("pk"), status=CopyStatus.STORED)
+    found = Backup.objects.filter(Exists(stored) | Q(origin=Origin.OBSERVED))
+    return found.order_by("-ended_at", "-id")
+
+
 def find_candidates(ids: Sequence[int]) -> list[Candidate]:
     """Look at the newest rows of each instance, however long its history is."""
-    restorable = Backup.objects.filter(instance=OuterRef("pk")).filter(
-        Exists(BackupCopy.objects.filter(backup=OuterRef("pk"), status=CopyStatus.STORED))
-        | Q(origin=Origin.OBSERVED)
-    )
-    restorable = restorable.order_by("-ended_at", "-id")
+    restorable = restorable_backups().filter(instance=OuterRef("pk"))
     full = restorable.filter(kind=BackupKind.FULL)
     ended = Job.objects.filter(
         instance=OuterRef("pk"), operation=Operation.BACKUP, status__in=TERMINAL_JOB_STATUSES
@@ -79,10 +85,11 @@ def find_candidates(ids: Sequence[int]) -> list[Candidate]:
     return [Candidate(*row) for row in rows.order_by("pk").values_list(*Candidate._fields)]
 
 
-def gather_facts(candidates: Sequence[Candidate], now: datetime) -> dict[int, ProtectionFacts]:
-    """Return the facts by instance."""
+def gather_facts(
+    candidates: Sequence[Candidate], schedules: Schedules, now: datetime
+) -> dict[int, ProtectionFacts]:
+    """Return the facts by instance; ``schedules`` are what ``schedules_of`` says of them."""
     ids = [each.pk for each in candidates]
-    schedules = schedules_of(ids)
     covers = {s.pk: _cover(s, now) for found in schedules.values() for s in found}
     slips, faults = _slips(ids, now), _history_faults(ids)
     failed = _failed_proofs({each.newest_id: each.pk for each in candidates if each.newest_id})
@@ -104,13 +111,9 @@ def gather_facts(candidates: Sequence[Candidate], now: datetime) -> dict[int, Pr
     }
 
 
-def next_runs(ids: Sequence[int]) -> dict[int, datetime]:
-    """Return when the next schedule of each instance is due."""
-    return {
-        pk: min(due)
-        for pk, found in schedules_of(ids).items()
-        if (due := [schedule.next_due_at for schedule in found if schedule.next_due_at])
-    }
+def next_run(schedules: Sequence[BackupSchedule]) -> datetime | None:
+    """Return when the next of these schedules is due."""
+    return min((each.next_due_at for each in schedules if each.next_due_at), default=None)
 
 
 def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:

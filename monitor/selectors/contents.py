@@ -46,7 +46,7 @@ class ContentsView:
         return self._query(self.page.number + 1) if self.page.has_next() else ""
 
     def _query(self, number: int) -> str:
-        return urlencode({"schema": self.schema, "q": self.search, "page": number})
+        return urlencode({"schema": self.schema, "q": self.search, "page": str(number)})
 
 
 def view_contents(copy: BackupCopy, query: QueryDict) -> ContentsView:

@@ -200,7 +200,8 @@ def _sentence(counts: Mapping[str, int]) -> str:
             f"All {told:,} instances are protected." if told > 1 else "The instance is protected."
         )
     percent = min(99, good * 100 // told)
-    return f"{good:,} of {told:,} instance{'' if told == 1 else 's'} are protected: {percent} %."
+    are = "instance is" if told == 1 else "instances are"
+    return f"{good:,} of {told:,} {are} protected: {percent} %."
 
 
 def _tiles(counts: Mapping[str, int], state: str, search: str) -> list[StateTile]:

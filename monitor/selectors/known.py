@@ -9,7 +9,7 @@ from datetime import datetime
 from backups.checks import Verdict
 from backups.compatibility import MYSQL, Ruling, can_back_up, mysql_name, parse_version
 from backups.judging import judge_one
-from backups.judging_facts import schedules_of
+from backups.judging_facts import next_run, restorable_backups, schedules_of
 from backups.models import Backup, BackupSchedule, Instance, Job
 from backups.protection import Protection
 from backups.states import BackupKind, JobStatus, Operation
@@ -40,7 +40,7 @@ class Known:
 
     @property
     def next_run_at(self) -> datetime | None:
-        return min((s.next_due_at for s in self.schedules if s.next_due_at), default=None)
+        return next_run(self.schedules)
 
     @property
     def ruling_tone(self) -> str:
@@ -54,15 +54,15 @@ class Known:
 def load_known(instance: Instance, now: datetime) -> Known:
     """Gather it; judged at this moment, whatever the tick wrote last."""
     version = parse_version(instance.version)
-    full = Backup.objects.filter(instance=instance, kind=BackupKind.FULL).order_by("-ended_at")
-    last_full = full.first()
+    last_full = restorable_backups().filter(instance=instance, kind=BackupKind.FULL).first()
+    schedules = schedules_of([instance.pk])
     failed = Job.objects.filter(
         instance=instance, operation=Operation.BACKUP, status=JobStatus.FAILED
     )
     facts = engine_facts(last_full.facts) if last_full else []
     return Known(
-        protection=judge_one(instance, now),
-        schedules=schedules_of([instance.pk])[instance.pk],
+        protection=judge_one(instance, schedules, now),
+        schedules=schedules[instance.pk],
         ruling=can_back_up(instance.engine, instance.flavour, version) if version else None,
         series=_series(instance),
         last_full=last_full,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
 from backups.access import runner_of, stores_of
-from backups.checks import failed
+from backups.checks import Check, failed
 from backups.compatibility import CLONE
-from backups.exceptions import MooringError
 from backups.jobs import create_backup_job
 from backups.models import Instance
 from backups.preflight import remember, run_checks
@@ -64,18 +67,26 @@ def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
 def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
     """Look at everything a backup depends on, now; take none."""
     instance = get_object_or_404(Instance, name=name)
-    context: dict[str, object] = {"instance": instance}
-    try:
+    with refusals_shown(request):
         preflight = run_checks(instance, stores_of(list_enabled()), runner_of(instance))
-    except MooringError as exc:
-        context["error"] = exc
-    else:
         if (facts := preflight.survey.facts) is not None:
             remember(instance, facts, now(), raw_bytes=preflight.survey.raw_bytes)
-        context |= {"checks": preflight.checks, "bad": failed(preflight.checks), "at": now()}
-    htmx = request.headers.get("HX-Request")
-    template = "monitor/partials/doctor.html" if htmx else "monitor/doctor.html"
-    return render(request, template, context)
+        found: dict[str, object] = {"instance": instance, "checks": preflight.checks, "at": now()}
+        found["bad"] = failed(preflight.checks)
+        if request.headers.get("HX-Request"):
+            return render(request, "monitor/partials/doctor.html", found)
+        _tell_in_short(request, preflight.checks)
+    if request.headers.get("HX-Request"):
+        return HttpResponseClientRefresh()
+    return redirect("instance-detail", name)
+
+
+def _tell_in_short(request: HttpRequest, checks: Sequence[Check]) -> None:
+    """Say on the next page what was found; where no script puts the whole of it there."""
+    for check in failed(checks):
+        messages.error(request, f"{check.name}: {check.found}. {check.hint}".rstrip())
+    if not failed(checks):
+        messages.success(request, "A backup can be taken.")
 
 
 def _foreign_tables(request: HttpRequest, instance: Instance) -> bool | None:

@@ -6,13 +6,17 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import URLPattern, reverse
 
+from backups.models import InstanceGroup
 from backups.states import JobStatus
 from monitor.roles import Role
 from monitor.urls import urlpatterns
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
 
 PUBLIC = {"login", "logout", "healthz"}
-OPERATED = {"instance-backup", "job-cancel", "copy-verify", "copy-restore-test"}
+OPERATED = {
+    *("instance-backup", "instance-doctor", "job-cancel", "job-again"),
+    *("backup-pin", "copy-verify", "copy-restore-test", "copy-purge"),
+}
 # What readers change is their own: how the site looks.
 POSTS = OPERATED | {"preferences"}
 ADMINS = {"styleguide"}
@@ -42,6 +46,7 @@ class EveryAddressTestCase(TestCase):
             "pk": job.pk,
             "label": copy.backup.label,
             "copy": copy.pk,
+            "group": InstanceGroup.objects.create(name="shop").name,
         }
 
     def address(self, page: URLPattern) -> str:
