@@ -28,10 +28,10 @@ class Sampler:
         self._counted, self._stage = 0, ""
 
     def note(self, stage: str, bytes_done: int, at: datetime, clock: float | None = None) -> None:
-        """Take a sample if it is time for one; a stage that begins is counted from zero."""
+        """Take a sample if it is time for one; a stage that begins is counted anew."""
         clock = time.monotonic() if clock is None else clock
         if stage != self._stage or bytes_done < self._counted:
-            self._stage, self._counted, self._since = stage, 0, clock
+            self._stage, self._counted, self._since = stage, bytes_done, clock
             return
         elapsed = clock - self._since
         if elapsed < self._step:
