@@ -81,7 +81,8 @@ def fill(instances: int, jobs: int, now: datetime) -> Job:
         Repository.objects.create(name=name, path=f"/srv/{name}")
     _create_instances(instances)
     nights = max(2, jobs // instances // 2)
-    first = now.replace(hour=1, minute=0, second=0, microsecond=0) - timedelta(days=nights)
+    # The last night is just over: there is something to tell of the last day.
+    first = now - timedelta(hours=8) - timedelta(days=nights - 1)
     kept = now - timedelta(days=NIGHTS_KEPT)
     with connection.cursor() as cursor:
         for operation, hours in (("backup", 0), ("verify", 3)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from backups.models import Job
 
 SHOWN = 5
-# Counting goes no further: more is said as "more than".
+# Counting goes no further: more is said as "at least".
 MOST_COUNTED = 100
 
 
@@ -22,7 +22,7 @@ class Alike:
     @property
     def words(self) -> str:
         """Say how often, and how often on the same instance."""
-        many = "more than " if self.count >= MOST_COUNTED else ""
+        many = "at least " if self.count >= MOST_COUNTED else ""
         times = "once" if self.count == 1 else f"{many}{self.count} times"
         if self.here == self.count:
             return f"{times}, always on this instance"
