@@ -17,4 +17,7 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "fail lost jobs": {"task": "backups.tasks.fail_lost_jobs", "schedule": 10},
     "wake waiting jobs": {"task": "backups.tasks.wake_waiting_jobs", "schedule": 10},
+    "tell people": {"task": "alerts.tasks.tell_people", "schedule": 10},
+    "tell what stands": {"task": "alerts.tasks.tell_what_stands", "schedule": 60},
+    "ping outside": {"task": "alerts.tasks.ping_outside", "schedule": 60},
 }

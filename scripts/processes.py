@@ -50,7 +50,7 @@ def bind_address(environment: Mapping[str, str]) -> str:
 
 def children(environment: Mapping[str, str]) -> list[Child]:
     """Return the processes in the order of their start; they stop the other way round."""
-    mooring = [_worker(environment), _control(), _web(environment), _beat()]
+    mooring = [_worker(environment), _control(), _outside(), _web(environment), _beat()]
     if environment.get("REDIS_URL"):
         return mooring
     return [_redis(home(environment) / "run"), *mooring]
@@ -87,9 +87,14 @@ def _control() -> Child:
     return _celery("control", "control", "1")
 
 
-def _celery(name: str, queues: str, concurrency: str) -> Child:
+def _outside() -> Child:
+    """Messages and questions to others are waiting: threads do, and one slow answer holds up one."""
+    return _celery("outside", "outside", "8", pool="threads")
+
+
+def _celery(name: str, queues: str, concurrency: str, pool: str = "prefork") -> Child:
     argv = [sys.executable, "-m", "celery", "-A", "monitor", "worker", "--queues", queues]
-    argv += ["--hostname", f"{name}@%h", "--concurrency", concurrency, "--pool", "prefork"]
+    argv += ["--hostname", f"{name}@%h", "--concurrency", concurrency, "--pool", pool]
     argv += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     return Child(name, tuple(argv), signal.SIGQUIT, signal.SIGQUIT, ready_words=" ready.")
 

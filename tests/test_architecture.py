@@ -33,6 +33,11 @@ REGISTRIES = [
         ("unpkg", "com"),
     )
 ]
+STATUS_WRITERS = {
+    "backups/transitions.py",
+    "alerts/transitions.py",
+    "alerts/notification_moves.py",
+}
 
 
 def tree() -> list[Path]:
@@ -71,9 +76,11 @@ def test_every_module_says_what_it_is_for() -> None:
     assert list(map(named, silent)) == []
 
 
-def test_only_transitions_writes_a_status() -> None:
+def test_only_transitions_write_a_status() -> None:
     found = {named(path): list(status_writes(parsed(path))) for path in PRODUCT}
-    assert [name for name, lines in found.items() if lines] == ["backups/transitions.py"]
+    writers = {name for name, lines in found.items() if lines}
+    assert "backups/transitions.py" in writers
+    assert writers <= STATUS_WRITERS
 
 
 def status_writes(module: ast.Module) -> Iterator[int]:

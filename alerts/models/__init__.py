@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alerts.models.alert import Alert, AlertTransition, Silence
-from alerts.models.delivery import Channel, MessageKind, Notification, Route
+from alerts.models.delivery import Channel, MessageKind, Notification, Route, Telling
 from alerts.models.rule import RuleSetting
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Route",
     "RuleSetting",
     "Silence",
+    "Telling",
 ]

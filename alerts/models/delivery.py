@@ -27,6 +27,9 @@ class Channel(models.Model):
     # Why Mooring itself switched it off; blank where a person did, or it is on.
     disabled_reason = models.TextField(blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
+    # Until then a sender has it to itself: messages go out in order, and a slow receiver
+    # occupies one sender and not all of them.
+    sender_until = models.DateTimeField(null=True, blank=True, editable=False)
     last_delivered_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=now, editable=False)
 
@@ -83,6 +86,28 @@ class Route(models.Model):
         return f"{Severity(self.least_severe).label} and worse to {self.channel}"
 
 
+class Telling(models.Model):
+    """What a channel has been told of an alert: how often, how bad, and that it is over."""
+
+    alert = models.ForeignKey(Alert, models.CASCADE, related_name="tellings")
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="tellings")
+    severity = models.PositiveSmallIntegerField(choices=Severity.choices)
+    told_at = models.DateTimeField()
+    # When it is told again unless somebody acknowledges; null: never.
+    remind_at = models.DateTimeField(null=True, blank=True)
+    recovery_told = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["alert_id", "channel_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["alert", "channel"], name="alerts_telling_once"),
+        ]
+        indexes = [models.Index(fields=["remind_at"], name="alerts_telling_remind")]
+
+    def __str__(self) -> str:
+        return f"{self.alert} on {self.channel}"
+
+
 class MessageKind(models.TextChoices):
     """What a message is about."""
 
@@ -105,7 +130,9 @@ class Notification(models.Model):
     alerts = models.ManyToManyField(Alert, blank=True, related_name="notifications")
     # The same message is made once, however often somebody tries to; receivers get it as well.
     dedupe_key = models.CharField(max_length=200, unique=True)
-    # What is sent, as it was when the message was made.
+    # Until its first try, alerts with the same key join it instead of making another one.
+    group_key = models.CharField(max_length=200, blank=True)
+    # What is sent: written before the first try, and the same in every try.
     content = models.JSONField(default=dict)
 
     status = models.CharField(
@@ -135,6 +162,7 @@ class Notification(models.Model):
         indexes = [
             models.Index(fields=["next_look_at"], name="alerts_notification_next_look"),
             models.Index(fields=["channel", "-id"], name="alerts_notification_newest"),
+            models.Index(fields=["group_key", "-id"], name="alerts_notification_group"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,62 @@
+"""Celery's doorways of the messenger; every task is safe to run twice, late or never."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from django.utils.timezone import now
+from kombu.exceptions import OperationalError
+
+from alerts.exceptions import AlertsError
+from alerts.models import Channel
+from alerts.outbox import tell_changes, tell_standing
+from alerts.sending import channels_with_due, send_due
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(ignore_result=True)
+def tell_people() -> None:
+    """Make the messages that are due, and wake a sender for each channel that has some."""
+    tell_changes(now())
+    wake_senders()
+
+
+@shared_task(ignore_result=True)
+def tell_what_stands() -> None:
+    """Make the messages for what nobody was told of when it changed."""
+    tell_standing(now())
+    wake_senders()
+
+
+@shared_task(ignore_result=True)
+def send_channel(channel_id: int) -> None:
+    """Send what is due on one channel. A slow one keeps no other waiting."""
+    channel = Channel.objects.filter(pk=channel_id, enabled=True).first()
+    if channel is not None:
+        send_due(channel)
+
+
+def wake_senders() -> None:
+    """Wake a sender per channel. A broker that is away loses nothing: the rows wait."""
+    for channel in channels_with_due(now()):
+        try:
+            send_channel.apply_async((channel,), queue="outside")
+        except OperationalError as exc:
+            logger.warning("messages wait: the broker is away: %s", exc)
+            return
+
+
+@shared_task(ignore_result=True)
+def ping_outside() -> None:
+    """Tell an outside service that all ticks tick."""
+    from alerts.deadman import ping
+
+    try:
+        ping(now(), EXPECTED_TICKS)
+    except AlertsError as exc:
+        logger.warning("the dead-man service was not reached: %s", exc)
+
+
+EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed"})

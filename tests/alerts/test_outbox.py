@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.test import TestCase
+
+from alerts.models import AlertTransition, Channel, MessageKind, Notification, Telling
+from alerts.outbox import SHARED_EVERY, SHARED_WAIT, tell_changes, tell_standing
+from alerts.states import AlertStatus, Severity
+from tests.alerts.rows import T0, change, make_alert, make_route, make_webhook, minutes
+
+
+class OutboxTestCase(TestCase):
+    hook: Channel
+
+    def setUp(self) -> None:
+        self.hook = make_webhook()
+        self.route = make_route(self.hook)
+
+    def messages(self) -> list[tuple[str, int]]:
+        rows = Notification.objects.order_by("id")
+        return [(row.kind, row.alerts.count()) for row in rows]
+
+    def sent(self) -> None:
+        """Have everything that waits tried once, as a sender would."""
+        Notification.objects.update(attempts=1)
+
+    def test_an_alert_makes_one_message_however_often_somebody_looks(self) -> None:
+        make_alert()
+        tell_changes(T0)
+        tell_changes(T0)
+        tell_standing(T0)
+        self.assertEqual(self.messages(), [("firing", 1)])
+        self.assertFalse(AlertTransition.objects.filter(told_at=None).exists())
+
+    def test_a_recovery_is_told_once_and_only_after_the_alert_was(self) -> None:
+        alert = make_alert()
+        tell_changes(T0)
+        self.sent()
+        change(alert, AlertStatus.RESOLVED)
+        tell_changes(T0)
+        tell_changes(T0)
+        self.assertEqual(self.messages(), [("firing", 1), ("recovery", 1)])
+
+    def test_what_ends_before_its_message_left_makes_no_second_one(self) -> None:
+        alert = make_alert()
+        tell_changes(T0)
+        change(alert, AlertStatus.RESOLVED)
+        tell_changes(T0)
+        self.assertEqual(self.messages(), [("firing", 1)])
+
+    def test_forty_instances_behind_one_repository_make_one_message(self) -> None:
+        for number in range(40):
+            make_alert(f"orders-{number}", cause="repository:2")
+        tell_changes(T0)
+        self.assertEqual(self.messages(), [("firing", 40)])
+        self.assertEqual(Notification.objects.get().next_look_at, T0 + SHARED_WAIT)
+
+    def test_later_ones_of_the_same_cause_are_told_at_a_calm_pace(self) -> None:
+        make_alert("orders-1", cause="repository:2")
+        tell_changes(T0)
+        self.sent()
+        for number in (2, 3):
+            make_alert(f"orders-{number}", cause="repository:2")
+            tell_changes(T0 + minutes(number - 1))
+        self.assertEqual(self.messages(), [("firing", 1), ("firing", 2)])
+        self.assertEqual(Notification.objects.first().next_look_at, T0 + SHARED_EVERY)  # type: ignore[union-attr]
+
+    def test_alerts_of_their_own_are_told_at_once(self) -> None:
+        make_alert("orders-1")
+        make_alert("orders-2")
+        tell_changes(T0)
+        self.assertEqual(self.messages(), [("firing", 1), ("firing", 1)])
+
+    def test_reminders_come_until_somebody_acknowledges(self) -> None:
+        self.route.remind_every = timedelta(hours=1)
+        self.route.save()
+        alert = make_alert()
+        for hour in range(3):
+            tell_changes(T0 + timedelta(hours=hour))
+            self.sent()
+        change(alert, AlertStatus.ACKNOWLEDGED)
+        tell_changes(T0 + timedelta(hours=3))
+        tell_changes(T0 + timedelta(hours=9))
+        self.assertEqual([kind for kind, _ in self.messages()], ["firing", "reminder", "reminder"])
+        self.assertIsNone(Telling.objects.get().remind_at)
+
+    def test_a_new_route_hears_of_what_stands(self) -> None:
+        make_alert()
+        self.route.delete()
+        tell_changes(T0)
+        self.assertEqual(self.messages(), [])
+        make_route(self.hook)
+        tell_standing(T0)
+        self.assertEqual(self.messages(), [("firing", 1)])
+
+    def test_a_channel_that_is_off_gets_nothing_and_later_what_still_stands(self) -> None:
+        self.hook.enabled = False
+        self.hook.save()
+        make_alert()
+        tell_changes(T0)
+        self.assertEqual(self.messages(), [])
+        self.hook.enabled = True
+        self.hook.save()
+        tell_standing(T0)
+        self.assertEqual(self.messages(), [("firing", 1)])
+
+    def test_each_channel_is_told_by_one_of_its_routes(self) -> None:
+        make_route(self.hook, digest_every=timedelta(hours=1))
+        make_route(make_webhook(name="other"), digest_every=timedelta(hours=1))
+        make_alert()
+        tell_changes(T0)
+        kinds = Notification.objects.values_list("channel__name", "kind").order_by("id")
+        self.assertEqual(set(kinds), {("hook", "firing"), ("other", "digest")})
+
+    def test_a_digest_collects_until_it_leaves(self) -> None:
+        self.route.digest_every = timedelta(hours=1)
+        self.route.save()
+        first = make_alert("orders-1")
+        tell_changes(T0)
+        make_alert("orders-2")
+        change(first, AlertStatus.RESOLVED)
+        tell_changes(T0 + minutes(30))
+        self.assertEqual(self.messages(), [("digest", 2)])
+        due = Notification.objects.get().next_look_at
+        self.assertEqual(due, T0 + timedelta(hours=1))
+
+    def test_what_gets_worse_is_told_again(self) -> None:
+        alert = make_alert(severity=Severity.WARNING)
+        tell_changes(T0)
+        self.sent()
+        alert.severity = Severity.EMERGENCY
+        change(alert, AlertStatus.FIRING)
+        tell_changes(T0)
+        self.assertEqual([kind for kind, _ in self.messages()], ["firing", MessageKind.WORSE])
+
+    def test_the_cost_does_not_grow_with_the_alerts(self) -> None:
+        for number in range(3):
+            make_alert(f"few-{number}", cause="repository:2")
+        with self.assertNumQueries(FEW := 18):
+            tell_changes(T0)
+        self.sent()
+        for number in range(60):
+            make_alert(f"many-{number}", cause="repository:3")
+        with self.assertNumQueries(FEW):
+            tell_changes(T0)
