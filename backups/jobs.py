@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from backups.exceptions import BadInput, Refused
 from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Repository
+from backups.models.catalog import Origin
 from backups.states import ACTIVE_JOB_STATUSES, BackupKind, CopyStatus, JobStatus, Operation
 from backups.transitions import Outcome, end
 
@@ -48,7 +49,10 @@ def create_backup_job(
     if not instance.enabled:
         raise Refused(f"{instance.name} is disabled", hint="Enable the instance first.")
     if Job.objects.filter(
-        instance=instance, operation=Operation.BACKUP, status__in=ACTIVE_JOB_STATUSES
+        instance=instance,
+        origin=Origin.MANAGED,
+        operation=Operation.BACKUP,
+        status__in=ACTIVE_JOB_STATUSES,
     ).exists():
         raise Refused(f"a backup of {instance.name} is already waiting or running")
     repositories = repositories or [_only_repository()]
@@ -113,6 +117,8 @@ def request_cancel(job: Job, *, actor: str) -> bool:
     A pending job ends at once. A running one is ended by its worker, which looks every
     second, and is cancelled when its processes, locks and partial bytes are gone.
     """
+    if job.origin == Origin.OBSERVED:
+        raise Refused(f"{job} was started by somebody else", hint="Stop it where it was started.")
     asked = Job.objects.filter(pk=job.pk, status__in=ACTIVE_JOB_STATUSES)
     if not asked.update(cancel_requested=True):
         return False

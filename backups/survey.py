@@ -115,8 +115,8 @@ def look_at_repository(repository: Repository, store: ObjectStore) -> Repository
 def load_past_ratio(instance: Instance) -> float | None:
     """Return what the newest full backup shrank to; None when there is none to go by."""
     newest = Backup.objects.filter(instance=instance, kind=BackupKind.FULL, raw_bytes__gt=0)
-    figures = newest.values_list("stored_bytes", "raw_bytes").first()
-    return figures[0] / figures[1] if figures else None
+    stored, raw = newest.values_list("stored_bytes", "raw_bytes").first() or (None, None)
+    return stored / raw if stored is not None and raw else None
 
 
 def _look_at_instance(instance: Instance) -> tuple[InstanceFacts | None, Problem | None]:

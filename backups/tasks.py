@@ -8,11 +8,13 @@ from datetime import timedelta
 from celery import shared_task
 from django.conf import settings
 from django.utils.timezone import now
+from kombu.exceptions import OperationalError
 
 from backups import jobs
 from backups.executor import execute
 from backups.leftovers import lose_expired, remove_leftovers
-from backups.models import Job
+from backups.models import Instance, Job
+from backups.observe import due_histories, read_history
 from backups.states import JobStatus
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,23 @@ def wake_waiting_jobs() -> None:
     """Wake jobs whose message was lost, or whose turn had not come."""
     for job in jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS)):
         jobs.wake(job)
+
+
+@shared_task(ignore_result=True)
+def read_histories() -> None:
+    """Have the histories read that are due, each by itself: one that hangs holds up no tick."""
+    for instance_id in due_histories(now()):
+        try:
+            read_one_history.apply_async((instance_id,), queue="outside")
+        except OperationalError as exc:
+            logger.warning("histories wait: the broker is away: %s", exc)
+            return
+
+
+@shared_task(ignore_result=True)
+def read_one_history(instance_id: int) -> None:
+    """Read what an instance's backup tool wrote down."""
+    read_history(Instance.objects.get(pk=instance_id), now())
 
 
 @shared_task(ignore_result=True)

@@ -63,6 +63,14 @@ def claim(job: Job, *, worker: str, exclusive_key: str, now: datetime) -> bool:
     return bool(won)
 
 
+def begin_observed(job: Job, *, now: datetime) -> Job:
+    """Store a job that somebody else runs, as running since ``now``. It holds no lease."""
+    job.status, job.status_since = JobStatus.RUNNING, now
+    job.save(force_insert=True)
+    _record(job, JobStatus.RUNNING, JobStatus.RUNNING, now, actor="", reason="seen in the history")
+    return job
+
+
 def lose(job: Job, *, now: datetime) -> bool:
     """Take a job from a worker whose lease has run out; False when it was renewed after all."""
     outcome = Outcome(

@@ -16,6 +16,7 @@ app.autodiscover_tasks()
 # look at the database and do what is due, they do not assume the last tick ran.
 app.conf.beat_schedule = {
     "fail lost jobs": {"task": "backups.tasks.fail_lost_jobs", "schedule": 10},
+    "read histories": {"task": "backups.tasks.read_histories", "schedule": 15},
     "wake waiting jobs": {"task": "backups.tasks.wake_waiting_jobs", "schedule": 10},
     "tell people": {"task": "alerts.tasks.tell_people", "schedule": 10},
     "tell what stands": {"task": "alerts.tasks.tell_what_stands", "schedule": 60},

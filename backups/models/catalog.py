@@ -50,9 +50,10 @@ class Backup(models.Model):
     # What else the engine found out, in its own words.
     facts = models.JSONField(default=dict, blank=True)
 
-    raw_bytes = models.BigIntegerField()
-    stored_bytes = models.BigIntegerField()
-    file_count = models.PositiveIntegerField()
+    # Null is unknown: who only reads of a backup is not told its size.
+    raw_bytes = models.BigIntegerField(null=True, blank=True)
+    stored_bytes = models.BigIntegerField(null=True, blank=True)
+    file_count = models.PositiveIntegerField(null=True, blank=True)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
     # None is unknown, not zero.

@@ -31,6 +31,8 @@ class Job(models.Model):
     )
     # Observed: somebody else ran it, and this row was read from the tool's own history.
     origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.MANAGED)
+    # Observed: the tool's own name for the run. Read twice, it is the same job.
+    observed_key = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001 - nulls differ, blanks do not
     kind = models.CharField(max_length=20, choices=BackupKind.choices, blank=True)
     engine = models.CharField(max_length=20, blank=True)
     repositories = models.ManyToManyField(Repository, related_name="jobs", blank=True)
@@ -93,6 +95,9 @@ class Job(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=["", *BackupKind.values]), name="backups_job_kind_valid"
+            ),
+            models.UniqueConstraint(
+                fields=["instance", "observed_key"], name="backups_job_observed_once"
             ),
         ]
         indexes = [

@@ -6,7 +6,7 @@ import sys
 from contextlib import closing
 from getpass import getpass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management.base import CommandParser
 from django.db import transaction
@@ -20,13 +20,14 @@ from backups.exceptions import BadInput, InstanceUnreachable, Refused
 from backups.grants import grant_statement, missing_privileges, needed_by
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import refuse_invalid
-from backups.models import Instance, InstanceGroup
-from backups.models.instance import RunnerKind, TlsMode
+from backups.models import Instance, InstanceGroup, Tag
+from backups.models.instance import HistoryTool, RunnerKind, TlsMode
 from backups.preflight import remember
 from backups.probe import InstanceFacts, probe
 
+Word = TypeVar("Word", InstanceGroup, Tag)
 NO_CHECK = "Add it unseen with --no-check."
-COLUMNS = ("name", "host", "port", "user", "socket", "tls", "runner")
+COLUMNS = ("name", "host", "port", "user", "socket", "tls", "runner", "history_tool")
 SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_known_hosts_file")
 
 
@@ -47,6 +48,13 @@ class Command(MooringCommand):
             "--engine", choices=list(ENGINES), help="Chosen by whose server it is, if not given."
         )
         parser.add_argument("--group", action="append", default=[], help="May be repeated.")
+        parser.add_argument("--tag", action="append", default=[], help="May be repeated.")
+        parser.add_argument(
+            "--history-tool",
+            choices=HistoryTool.values,
+            default="",
+            help="Whose history to read, where somebody else takes the backups.",
+        )
         parser.add_argument("--no-check", action="store_true", help="Add it without reaching it.")
         _add_ssh_options(parser)
 
@@ -60,7 +68,7 @@ class Command(MooringCommand):
         instance.engine = options["engine"] or _proposed_engine(facts)
         if facts is not None:
             _refuse_unfit(instance, facts)
-        _save(instance, options["group"], facts)
+        _save(instance, options["group"], options["tag"], facts)
         return _answer(instance, facts)
 
 
@@ -120,22 +128,27 @@ def _refuse_unfit(instance: Instance, facts: InstanceFacts) -> None:
         raise Refused(f"{instance.address}: {ruling.reason}", hint=f"{ruling.hint} {NO_CHECK}")
 
 
-def _save(instance: Instance, group_names: list[str], facts: InstanceFacts | None) -> None:
+def _save(
+    instance: Instance, groups: list[str], tags: list[str], facts: InstanceFacts | None
+) -> None:
     with transaction.atomic():
         instance.save(force_insert=True)
-        for name in dict.fromkeys(group_names):
-            instance.groups.add(_group(name))
+        for name in dict.fromkeys(groups):
+            instance.groups.add(_named(InstanceGroup, name))
+        for name in dict.fromkeys(tags):
+            instance.tags.add(_named(Tag, name))
         if facts is not None:
             remember(instance, facts, now())
 
 
-def _group(name: str) -> InstanceGroup:
-    if found := InstanceGroup.objects.filter(name=name).first():
+def _named(model: type[Word], name: str) -> Word:
+    """Return the group or tag of that name, made where there is none yet."""
+    if found := model._default_manager.filter(name=name).first():
         return found
-    group = InstanceGroup(name=name)
-    refuse_invalid(group)
-    group.save(force_insert=True)
-    return group
+    made = model(name=name)
+    refuse_invalid(made)
+    made.save(force_insert=True)
+    return made
 
 
 def _answer(instance: Instance, facts: InstanceFacts | None) -> Answer:
@@ -156,6 +169,8 @@ def _answer(instance: Instance, facts: InstanceFacts | None) -> Answer:
             "flavour": instance.flavour,
             "version": instance.version,
             "groups": sorted(instance.groups.values_list("name", flat=True)),
+            "tags": sorted(instance.tags.values_list("name", flat=True)),
+            "history_tool": instance.history_tool,
             "checked": facts is not None,
             "missing_privileges": missing,
             "grant_statement": statement,

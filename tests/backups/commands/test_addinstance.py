@@ -24,9 +24,11 @@ def test_it_keeps_everything_it_was_given(password_file: Path) -> None:
     ended = run_command(
         *("addinstance", "orders-1", "--host", "10.0.0.7", "--port", "3307", "--user", "bk"),
         *("--password-file", str(password_file), "--group", "shop", "--group", "eu"),
-        *("--no-check", "--json"),
+        *("--tag", "prod", "--history-tool", "xtrabackup", "--no-check", "--json"),
     )
     assert ended.exit_code == 0
+    assert ended.json()["tags"] == ["prod"]
+    assert ended.json()["history_tool"] == "xtrabackup"
     row = Instance.objects.get()
     assert (row.name, row.address, row.user) == ("orders-1", "10.0.0.7:3307", "bk")
     assert row.password() == "s3cret with a space "

@@ -1,0 +1,133 @@
+"""What did a backup tool write down about a run that somebody else started?
+
+Readers ask through a function and return runs; they know no Django and no connection. Times are
+UTC: whoever asks has set the session's time zone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, ClassVar, Protocol
+
+from backups.states import BackupKind
+
+# A row as the server returned it. Any: a column may hold whatever the tool put there.
+Row = Mapping[str, Any]
+Ask = Callable[[str, Sequence[object]], list[Row]]
+# Where the next reading goes on: JSON, in the reader's own terms.
+Cursor = Mapping[str, Any]
+
+# Rows of one reading; a longer history is read in several.
+ROWS_AT_ONCE = 500
+# Rows are written when a run ends, by clocks that may be set back: look so far behind as well.
+OVERLAP = timedelta(days=1)
+# The value of an option that may be a secret, as one word or the word after it.
+_SECRET = re.compile(
+    r"(?P<option>--?(?:[\w-]*(?:password|passwd|encrypt-key|secret|token)[\w-]*|key))"
+    r"(?P<between>[= ])(?P<value>'[^']*'|\"[^\"]*\"|\S+)|(?<=\s)-p\S+",
+    re.IGNORECASE,
+)
+
+
+class NoHistory(Exception):
+    """There is no history table, or none in a shape that is known: nothing can be said."""
+
+
+class RunState(Enum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedStage:
+    """A sub-operation, as far as the tool tells: what, and when it was said."""
+
+    name: str
+    at: datetime
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRun:
+    """One run of the tool. None is unknown."""
+
+    # The tool's own name for it, the same whenever it is read.
+    key: str
+    state: RunState
+    kind: BackupKind
+    started_at: datetime
+    ended_at: datetime | None = None
+    error: str = ""
+    tool_version: str = ""
+    server_version: str = ""
+    lock_time: timedelta | None = None
+    from_lsn: int | None = None
+    to_lsn: int | None = None
+    binlog_file: str = ""
+    binlog_position: int | None = None
+    gtid: str = ""
+    stages: tuple[ObservedStage, ...] = ()
+    # What else it says, for people.
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one reading brought."""
+
+    runs: Sequence[ObservedRun]
+    cursor: Cursor
+    # There is more: read again at once.
+    more: bool = False
+
+
+class HistoryReader(Protocol):
+    """Reads one tool's history."""
+
+    # The tables it may have to read, for the GRANT that lets it.
+    tables: ClassVar[tuple[str, ...]]
+
+    def read(self, ask: Ask, cursor: Cursor) -> Reading:
+        """Return runs since ``cursor`` and a little before it; NoHistory where there is none."""
+        ...
+
+
+def redact(command: str) -> str:
+    """Return a command line with everything left out that may be a secret."""
+    return _SECRET.sub(_hide, command)
+
+
+def _hide(found: re.Match[str]) -> str:
+    if found["option"] is None:
+        return "-p…"
+    return f"{found['option']}{found['between']}…"
+
+
+def moment(value: object) -> datetime | None:
+    """Return a TIMESTAMP of a session in UTC, or microseconds since 1970, as a moment."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC)
+    if isinstance(value, int) and value > 0:
+        return datetime.fromtimestamp(value / 1_000_000, UTC)
+    return None
+
+
+def number(value: object) -> int | None:
+    """Return a whole number; None where there is none. -1 stood for it in older tables."""
+    try:
+        found = int(str(value))
+    except ValueError:
+        return None
+    return found if found >= 0 else None
+
+
+def text(value: object) -> str:
+    """Return what a column says, and nothing for NULL."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return "" if value is None else str(value)

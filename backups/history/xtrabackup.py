@@ -1,0 +1,130 @@
+"""What XtraBackup and mariadb-backup write down with ``--history``.
+
+Both have one row per run, written when the backup has been taken: there are no failed and no
+running ones, no sizes and no errors. Source: the CREATE TABLE statements the tools run, and
+mariadb-backup 10.11's own rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from backups.history.base import (
+    OVERLAP,
+    ROWS_AT_ONCE,
+    Ask,
+    Cursor,
+    NoHistory,
+    ObservedRun,
+    Reading,
+    Row,
+    RunState,
+    moment,
+    number,
+    redact,
+    text,
+)
+from backups.states import BackupKind
+
+PERCONA = "PERCONA_SCHEMA.xtrabackup_history"
+_COORDINATES = re.compile(
+    r"filename '(?P<file>[^']*)'(?:,)? position '(?P<position>\d+)'"
+    r"(?:.*?GTID of the last change '(?P<gtid>[^']*)')?",
+    re.DOTALL,
+)
+_YES = {"Y", "y"}
+# Told for people; the rest has fields of its own.
+_FACTS = ("name", "format", "compressed", "encrypted", "ibbackup_version")
+
+
+class XtraBackupHistory:
+    tables: ClassVar[tuple[str, ...]] = (PERCONA,)
+
+    def read(self, ask: Ask, cursor: Cursor) -> Reading:
+        return read_newest(ask, self.tables, cursor)
+
+
+class MariadbBackupHistory:
+    """In ``mysql`` since 10.11, in Percona's place before."""
+
+    tables: ClassVar[tuple[str, ...]] = ("mysql.mariadb_backup_history", PERCONA)
+
+    def read(self, ask: Ask, cursor: Cursor) -> Reading:
+        return read_newest(ask, self.tables, cursor)
+
+
+def read_newest(ask: Ask, tables: Sequence[str], cursor: Cursor) -> Reading:
+    """Read from the first of ``tables`` that is there."""
+    for table in tables:
+        try:
+            return _read(ask, table, cursor)
+        except NoHistory:
+            continue
+    raise NoHistory(f"there is no table {' or '.join(tables)}: no run has used --history")
+
+
+def _read(ask: Ask, table: str, cursor: Cursor) -> Reading:
+    since = text(cursor.get("end_time")) or "1970-01-02 00:00:00"
+    last = text(cursor.get("uuid"))
+    rows = ask(
+        f"SELECT * FROM {table} WHERE end_time > %s OR (end_time = %s AND uuid > %s) "  # noqa: S608
+        "ORDER BY end_time, uuid LIMIT %s",
+        (since, since, last, ROWS_AT_ONCE),
+    )
+    late = ask(
+        f"SELECT * FROM {table} WHERE end_time <= %s AND end_time > %s "  # noqa: S608
+        "ORDER BY end_time DESC, uuid LIMIT %s",
+        (since, str(datetime.fromisoformat(since) - OVERLAP), ROWS_AT_ONCE),
+    )
+    if rows:
+        cursor = {"end_time": str(rows[-1]["end_time"]), "uuid": text(rows[-1]["uuid"])}
+    runs = [run for row in [*late, *rows] if (run := parse_row(row))]
+    return Reading(runs, cursor, more=len(rows) == ROWS_AT_ONCE)
+
+
+def parse_row(row: Row) -> ObservedRun | None:
+    """Return the run of a row; None where it has no times. Older tables lack some columns."""
+    started_at, ended_at = moment(row.get("start_time")), moment(row.get("end_time"))
+    if started_at is None or ended_at is None:
+        return None
+    file, position, gtid = parse_coordinates(text(row.get("binlog_pos")))
+    lock_seconds = number(row.get("lock_time"))
+    return ObservedRun(
+        key=text(row["uuid"]),
+        # A row is written once the copy is there, and never without it.
+        state=RunState.SUCCEEDED,
+        kind=_kind(row),
+        started_at=started_at,
+        ended_at=ended_at,
+        tool_version=text(row.get("tool_version")),
+        server_version=text(row.get("server_version")),
+        lock_time=None if lock_seconds is None else timedelta(seconds=lock_seconds),
+        from_lsn=number(row.get("innodb_from_lsn")),
+        to_lsn=number(row.get("innodb_to_lsn")),
+        binlog_file=file,
+        binlog_position=position,
+        gtid=gtid,
+        facts=_facts(row),
+    )
+
+
+def _kind(row: Row) -> BackupKind:
+    if text(row.get("incremental")) in _YES:
+        return BackupKind.INCREMENTAL
+    return BackupKind.PARTIAL if text(row.get("partial")) in _YES else BackupKind.FULL
+
+
+def _facts(row: Row) -> Mapping[str, str]:
+    facts = {name: text(row[name]) for name in _FACTS if row.get(name) is not None}
+    facts["command"] = redact(text(row.get("tool_command")))
+    return facts
+
+
+def parse_coordinates(said: str) -> tuple[str, int | None, str]:
+    """Read ``filename 'f', position 'n', GTID of the last change 'g'``."""
+    if found := _COORDINATES.search(said):
+        return found["file"], int(found["position"]), found["gtid"] or ""
+    return "", None, ""
