@@ -1,0 +1,240 @@
+"""What would a document change, and how is it done?
+
+All of it or nothing, in one transaction: a dry run does the same and takes it back, so that what
+it shows is what would happen. Nothing is deleted but exceptions to rules; what the document does
+not name is left alone, or, with ``prune``, disabled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.db import models, transaction
+
+from alerts.models import RuleSetting
+from backups.exceptions import BadInput
+from backups.management.rows import refuse_invalid
+from backups.models import BackupSchedule, Instance, Tag
+from monitor.configuration.export import VERSION, values_of
+from monitor.configuration.sections import SECTIONS, Section
+from monitor.configuration.values import parsed
+
+PASSWORD_FILE = "password_file"  # noqa: S105 - the name of a key
+
+# Any in this module: what YAML holds.
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row that is, or would be, another."""
+
+    section: str
+    name: str
+    # add, change, disable, remove
+    verb: str
+    # Column, what it was, what it will be. A password is only said to be set.
+    columns: tuple[tuple[str, Any, Any], ...] = ()
+
+
+class _TakeBack(Exception):
+    """Ends the transaction of a dry run."""
+
+
+def load_document(path: Path) -> dict[str, Any]:
+    """Read a document, or raise BadInput with the line that is not YAML."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise BadInput(f"{path} cannot be read: {exc.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise BadInput(f"{path} is not YAML: {' '.join(str(exc).split())}") from None
+    if not isinstance(document, dict) or document.get("version") != VERSION:
+        raise BadInput(f"{path} is not a configuration of version {VERSION}")
+    known = {"version", *(section.name for section in SECTIONS)}
+    if unknown := sorted(map(str, set(document) - known)):
+        raise BadInput(f"{path}: {unknown[0]} is not a section", hint=f"There are {_words(known)}.")
+    return document
+
+
+def apply(
+    document: Mapping[str, Any], *, dry_run: bool, prune: bool = False, folder: Path = Path()
+) -> list[Change]:
+    """Make the fleet as the document says; return what was, or would be, changed."""
+    changes: list[Change] = []
+    try:
+        with transaction.atomic():
+            for section in SECTIONS:
+                entries = document.get(section.name) or []
+                changes += _apply_section(section, entries, folder)
+                if prune and section.name in document:
+                    changes += _prune(section, entries)
+            if dry_run:
+                raise _TakeBack
+    except _TakeBack:
+        pass
+    return changes
+
+
+def _apply_section(section: Section, entries: Any, folder: Path) -> Iterator[Change]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BadInput(f"{section.name} is not a list of entries")
+    seen = set()
+    for entry in entries:
+        name = name_of(section, entry)
+        if name in seen:
+            raise BadInput(f"{section.name}: {name} is there twice")
+        seen.add(name)
+        try:
+            change = _apply_entry(section, entry, name, folder)
+        except BadInput as exc:
+            raise BadInput(f"{section.name}: {name}: {exc}", hint=exc.hint) from None
+        if change:
+            yield change
+
+
+def name_of(section: Section, entry: Mapping[str, Any]) -> str:
+    """Return what people call an entry: the name, or the rule and where it is another."""
+    first = entry.get(section.key[0])
+    if not isinstance(first, str) or not first:
+        raise BadInput(f"{section.name}: an entry has no {section.key[0]}")
+    scopes = [f"{name} {entry[name]}" for name in section.key[1:] if entry.get(name)]
+    return " for ".join([first, *scopes])
+
+
+def _apply_entry(
+    section: Section, entry: Mapping[str, Any], name: str, folder: Path
+) -> Change | None:
+    allowed = {*section.key, *section.columns, *section.lists}
+    if section.model is Instance:
+        allowed.add(PASSWORD_FILE)
+    if unknown := sorted(map(str, set(entry) - allowed)):
+        raise BadInput(f"{unknown[0]} is not known", hint=f"There are {_words(allowed)}.")
+    row = _find(section, entry)
+    is_new = row.pk is None
+    before = values_of(section, row)
+    _set_columns(section, row, entry, is_new)
+    sets_password = _set_password(row, entry, folder)
+    lists = {each: _named_rows(section, each, entry.get(each) or []) for each in section.lists}
+    after = {**values_of(section, row), **{each: sorted(lists[each]) for each in lists}}
+    columns = [(each, before[each], after[each]) for each in after if before[each] != after[each]]
+    if sets_password:
+        columns.append(("password", "", "set"))
+    if not is_new and not columns:
+        return None
+    _save(section, row, lists)
+    return Change(section.name, name, "add" if is_new else "change", tuple(columns))
+
+
+def _find(section: Section, entry: Mapping[str, Any]) -> models.Model:
+    """Load the row of an entry, or begin a new one."""
+    key: dict[str, Any] = {}
+    for name in section.key:
+        field = section.model._meta.get_field(name)
+        value = entry.get(name)
+        if field.is_relation and value is not None:
+            related = field.related_model
+            assert isinstance(related, type)
+            value = _by_name(related, str(value))
+        key[name] = value
+    return section.model._default_manager.filter(**key).first() or section.model(**key)
+
+
+def _set_columns(
+    section: Section, row: models.Model, entry: Mapping[str, Any], is_new: bool
+) -> None:
+    for name in section.columns:
+        field = section.model._meta.get_field(name)
+        assert isinstance(field, models.Field)
+        if name in entry:
+            try:
+                setattr(row, name, parsed(field, entry[name]))
+            except BadInput as exc:
+                raise BadInput(f"{name}: {exc}", hint=exc.hint) from None
+        elif not is_new and not isinstance(field, models.DateTimeField):
+            # The document is the whole truth of a row that it names.
+            setattr(row, name, field.get_default())
+
+
+def _set_password(row: models.Model, entry: Mapping[str, Any], folder: Path) -> bool:
+    if not isinstance(row, Instance) or PASSWORD_FILE not in entry:
+        return False
+    path = folder / str(entry[PASSWORD_FILE])
+    try:
+        password = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
+        raise BadInput(f"password file {path} cannot be read: {reason}") from None
+    if password == row.password():
+        return False
+    row.set_password(password)
+    return True
+
+
+def _named_rows(section: Section, name: str, names: Any) -> dict[str, models.Model]:
+    if not isinstance(names, list):
+        raise BadInput(f"{name} is not a list of names")
+    related = section.model._meta.get_field(name).related_model
+    assert isinstance(related, type)
+    if related is Tag:
+        # A tag is no more than its name: naming it makes it.
+        return {each: _tag(str(each)) for each in names}
+    return {str(each): _by_name(related, str(each)) for each in names}
+
+
+def _tag(name: str) -> Tag:
+    found = Tag.objects.filter(name=name).first()
+    if found is None:
+        found = Tag(name=name)
+        refuse_invalid(found)
+        found.save()
+    return found
+
+
+def _by_name(model: type[models.Model], name: str) -> models.Model:
+    found = model._default_manager.filter(name=name).first()
+    if found is None:
+        raise BadInput(f"there is no {model._meta.verbose_name} called {name}")
+    return found
+
+
+def _save(section: Section, row: models.Model, lists: Mapping[str, Mapping[str, Any]]) -> None:
+    refuse_invalid(row)
+    row.save()
+    for name, rows in lists.items():
+        getattr(row, name).set(rows.values())
+    if isinstance(row, BackupSchedule):
+        _rearm(row)
+
+
+def _rearm(schedule: BackupSchedule) -> None:
+    """Have the next run found anew."""
+
+
+def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[Change]:
+    named = {name_of(section, entry) for entry in entries}
+    for row in section.model._default_manager.order_by("pk"):
+        key = {name: _plain_key(getattr(row, name)) for name in section.key}
+        name = name_of(section, key)
+        if name in named:
+            continue
+        if isinstance(row, RuleSetting):
+            row.delete()
+            yield Change(section.name, name, "remove")
+        elif isinstance(row, Instance | BackupSchedule) and row.enabled:
+            row.enabled = False
+            row.save(update_fields=["enabled"])
+            if isinstance(row, BackupSchedule):
+                _rearm(row)
+            yield Change(section.name, name, "disable")
+
+
+def _plain_key(value: Any) -> Any:
+    return str(value) if isinstance(value, models.Model) else value
+
+
+def _words(names: set[str]) -> str:
+    return ", ".join(sorted(names))

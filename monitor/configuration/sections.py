@@ -1,0 +1,56 @@
+"""What is in the document: which rows, which of their columns, in which order?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import models
+
+from alerts.models import RuleSetting
+from backups.models import BackupSchedule, Instance, InstanceGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One list of the document."""
+
+    name: str
+    model: type[models.Model]
+    # Together they say which row it is.
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    # Lists of names of other rows.
+    lists: tuple[str, ...] = ()
+
+
+# Later ones may name rows of earlier ones.
+SECTIONS = (
+    Section("groups", InstanceGroup, ("name",), ("description",)),
+    Section(
+        "instances",
+        Instance,
+        ("name",),
+        (
+            "host", "port", "socket", "user", "tls", "enabled", "engine", "history_tool", "runner",
+            "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
+        ),
+        ("groups", "tags"),
+    ),
+    Section(
+        "schedules",
+        BackupSchedule,
+        ("name",),
+        (
+            "origin", "kind", "cron", "time_zone", "every_hours", "anchor_at", "covers_all",
+            "window", "grace", "expected_duration", "at_window_end", "retries", "retry_delay",
+            "stagger", "catch_up", "max_jobs", "keep_for", "keep_least", "options", "enabled",
+        ),
+        ("instances", "groups", "tags", "repositories"),
+    ),
+    Section(
+        "rules",
+        RuleSetting,
+        ("rule", "group", "schedule", "instance"),
+        ("enabled", "severity", "pending_for", "thresholds"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,95 @@
+"""How is a column's value written in YAML, and read back?
+
+Lengths of time as people write them (``90s``, ``15m``, ``4h``, ``14d``, or several: ``1h30m``),
+severities by name. Pure: the fields of models only say what a column is.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models
+
+from backups.exceptions import BadInput
+
+_UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+_LENGTH = re.compile(r"(?:(\d+(?:\.\d+)?)([dhms]))")
+
+# Any in this module: what YAML holds, and what a column of any type does.
+
+
+def plain(field: models.Field[Any, Any], value: Any) -> Any:
+    """Return a column's value as YAML has it."""
+    if value is None:
+        return None
+    if isinstance(value, timedelta):
+        return format_length(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(field, models.IntegerField) and field.choices:
+        return str(dict(field.flatchoices)[value]).lower()
+    return value
+
+
+def parsed(field: models.Field[Any, Any], value: Any) -> Any:
+    """Return what YAML holds as a column's value; BadInput says what it should have been."""
+    if value is None:
+        return None
+    if isinstance(field, models.DurationField):
+        return parse_length(value)
+    if isinstance(field, models.BooleanField):
+        return _checked(value, bool, "true or false")
+    if isinstance(field, models.IntegerField) and field.choices:
+        return _chosen(field, value)
+    if isinstance(field, models.IntegerField):
+        return _checked(value, int, "a whole number")
+    if isinstance(field, models.JSONField):
+        return value
+    if isinstance(field, models.DateTimeField):
+        return _moment(value)
+    return _checked(value, str, "text")
+
+
+def format_length(length: timedelta) -> str:
+    """Write a length in days, hours, minutes and seconds."""
+    left, words = length // timedelta(seconds=1), []
+    for unit, seconds in _UNITS.items():
+        count, left = divmod(left, seconds)
+        rest = f".{length.microseconds:06}".rstrip("0") if unit == "s" else ""
+        if count or rest.strip("."):
+            words.append(f"{count}{rest.rstrip('.')}{unit}")
+    return "".join(words) or "0s"
+
+
+def parse_length(text: object) -> timedelta:
+    """Read a length such as 1h30m; BadInput where it is not one."""
+    whole = str(text).replace(" ", "")
+    parts = _LENGTH.findall(whole)
+    if not parts or "".join(f"{count}{unit}" for count, unit in parts) != whole:
+        raise BadInput(f"{text!r} is not a length of time", hint="Write it as 90s, 15m, 4h or 14d.")
+    return timedelta(seconds=sum(float(count) * _UNITS[unit] for count, unit in parts))
+
+
+def _checked(value: Any, kind: type, wanted: str) -> Any:
+    if type(value) is not kind:
+        raise BadInput(f"{value!r} is not {wanted}")
+    return value
+
+
+def _chosen(field: models.Field[Any, Any], value: Any) -> Any:
+    by_label = {str(label).lower(): key for key, label in field.flatchoices}
+    if str(value).lower() not in by_label:
+        raise BadInput(f"{value!r} is none of {', '.join(by_label)}")
+    return by_label[str(value).lower()]
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise BadInput(f"{value!r} is not a date and time") from None
+    if moment.tzinfo is None:
+        raise BadInput(f"{value!r} has no offset from UTC")
+    return moment

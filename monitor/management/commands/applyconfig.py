@@ -1,0 +1,52 @@
+"""Make the fleet's configuration as a YAML document says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.text import Text
+
+from backups.management.output import Answer, MooringCommand
+from monitor.configuration.apply import Change, apply, load_document
+
+COLOURS = {"add": "green", "change": "yellow", "disable": "red", "remove": "red"}
+
+
+class Command(MooringCommand):
+    help = "Make instances, groups, schedules and rules as a YAML document says."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--dry-run", action="store_true", help="Show what would change.")
+        parser.add_argument(
+            "--prune",
+            action="store_true",
+            help="Disable instances and schedules, and drop rule settings, that are not in it.",
+        )
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        path, dry_run = options["file"], options["dry_run"]
+        changes = apply(
+            load_document(path), dry_run=dry_run, prune=options["prune"], folder=path.parent
+        )
+        shown = [line for change in changes for line in _lines(change)]
+        verb = "would change" if dry_run else "changed"
+        shown.append(Text(f"{len(changes)} entries {verb}." if changes else "Nothing to change."))
+        return Answer({"dry_run": dry_run, "changes": [_fields(each) for each in changes]}, shown)
+
+
+def _lines(change: Change) -> list[Text]:
+    head = Text(f"{change.verb} {change.section}: {change.name}", COLOURS[change.verb])
+    return [head, *(Text(f"    {name}: {old!r} → {new!r}") for name, old, new in change.columns)]
+
+
+def _fields(change: Change) -> dict[str, object]:
+    columns = {name: {"old": old, "new": new} for name, old, new in change.columns}
+    return {
+        "section": change.section,
+        "name": change.name,
+        "verb": change.verb,
+        "columns": columns,
+    }

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alerts.models import RuleSetting
+from alerts.states import Severity
+from backups.exceptions import BadInput
+from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
+from monitor.configuration.apply import Change, apply, load_document
+from monitor.configuration.export import build_document, dump
+from tests.commands import run_command
+
+pytestmark = pytest.mark.django_db
+
+FLEET = """
+version: 1
+groups:
+- name: shop
+  description: What sells
+instances:
+- name: orders-1
+  host: 10.0.0.7
+  groups: [shop]
+  tags: [prod, eu]
+  password_file: orders.password
+schedules:
+- name: nightly
+  cron: 30 1 * * *
+  time_zone: Europe/Berlin
+  window: 6h
+  keep_for: 14d
+  groups: [shop]
+  repositories: [main]
+rules:
+- rule: lock_time
+  severity: critical
+  thresholds: {warning_seconds: 30}
+- rule: lock_time
+  group: shop
+  enabled: false
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    Repository.objects.create(name="main", path=str(tmp_path))
+    (tmp_path / "orders.password").write_text("s3cret\n")
+    file = tmp_path / "fleet.yaml"
+    file.write_text(FLEET)
+    return file
+
+
+# Any: how ``apply`` is called.
+def applied(file: Path, **options: Any) -> list[Change]:
+    return apply(load_document(file), folder=file.parent, **{"dry_run": False, **options})
+
+
+def test_a_fleet_is_made_from_nothing_and_then_there_is_nothing_to_do(file: Path) -> None:
+    assert [(each.verb, each.name) for each in applied(file)] == [
+        ("add", "shop"),
+        ("add", "orders-1"),
+        ("add", "nightly"),
+        ("add", "lock_time"),
+        ("add", "lock_time for group shop"),
+    ]
+    orders, nightly = Instance.objects.get(), BackupSchedule.objects.get()
+    assert orders.password() == "s3cret"
+    assert {tag.name for tag in orders.tags.all()} == {"eu", "prod"}
+    assert nightly.window == timedelta(hours=6)
+    assert [each.name for each in nightly.repositories.all()] == ["main"]
+    assert RuleSetting.objects.get(group=None).severity == Severity.CRITICAL
+    assert applied(file) == []
+
+
+def test_what_is_exported_makes_the_same_fleet_and_holds_no_secret(
+    file: Path, tmp_path: Path
+) -> None:
+    applied(file)
+    text = dump(build_document())
+    assert "s3cret" not in text
+    assert "password" not in text
+    again = tmp_path / "again.yaml"
+    again.write_text(text)
+    assert applied(again) == []
+    RuleSetting.objects.all().delete()
+    BackupSchedule.objects.all().delete()
+    Instance.objects.all().delete()
+    InstanceGroup.objects.all().delete()
+    assert len(applied(again)) == 5
+    assert dump(build_document()) == text
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(file: Path) -> None:
+    assert applied(file, dry_run=True) == applied(file, dry_run=True) != []
+    assert not Instance.objects.exists()
+    assert not Tag.objects.exists()
+
+
+def test_a_change_names_the_columns(file: Path) -> None:
+    applied(file)
+    file.write_text(FLEET.replace("window: 6h", "window: 5h").replace("[prod, eu]", "[prod]"))
+    tags, window = applied(file)
+    assert tags.columns == (("tags", ["eu", "prod"], ["prod"]),)
+    assert window.columns == (("window", "6h", "5h"),)
+
+
+def test_what_a_named_row_does_not_say_goes_back_to_its_default(file: Path) -> None:
+    applied(file)
+    file.write_text(FLEET.replace("  window: 6h\n", ""))
+    assert applied(file)[0].columns == (("window", "6h", "4h"),)
+
+
+def test_what_is_not_named_stays_unless_pruned(file: Path) -> None:
+    applied(file)
+    file.write_text("version: 1\ninstances: []\nschedules: []\nrules: []\n")
+    assert applied(file) == []
+    assert [(each.verb, each.name) for each in applied(file, prune=True)] == [
+        ("disable", "orders-1"),
+        ("disable", "nightly"),
+        ("remove", "lock_time"),
+        ("remove", "lock_time for group shop"),
+    ]
+    assert not Instance.objects.get().enabled
+    assert applied(file, prune=True) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("version: 1", "version: 2", "not a configuration of version 1"),
+        ("groups:\n", "grups:\n", "grups is not a section"),
+        ("host:", "hots:", "instances: orders-1: hots is not known"),
+        ("window: 6h", "window: long", "nightly: window: 'long' is not a length of time"),
+        ("[main]", "[other]", "there is no repository called other"),
+        ("cron: 30 1 * * *", "retries: many", "retries: 'many' is not a whole number"),
+        ("severity: critical", "severity: bad", "severity: 'bad' is none of notice"),
+        ("orders.password", "nowhere", "password file"),
+        ("- name: orders-1", "- nam: orders-1", "instances: an entry has no name"),
+        ("tags: [prod, eu]", "tags: [two words]", "Use letters"),
+        ("version: 1", "version: [", "is not YAML"),
+    ],
+)
+def test_a_mistake_is_named_and_nothing_is_done(file: Path, old: str, new: str, error: str) -> None:
+    file.write_text(FLEET.replace(old, new))
+    with pytest.raises(BadInput) as caught:
+        applied(file)
+    assert error in str(caught.value)
+    assert not Instance.objects.exists()
+
+
+def test_an_entry_twice_is_a_mistake(file: Path) -> None:
+    file.write_text(FLEET.replace("groups:\n", "groups:\n- name: shop\n", 1))
+    with pytest.raises(BadInput, match="groups: shop is there twice"):
+        applied(file)
+
+
+def test_the_commands(file: Path) -> None:
+    dry = run_command("applyconfig", str(file), "--dry-run", app="monitor")
+    assert dry.exit_code == 0
+    assert "add schedules: nightly" in dry.stdout
+    assert "5 entries would change." in dry.stdout
+    assert "s3cret" not in dry.stdout
+    assert (
+        len(run_command("applyconfig", str(file), "--json", app="monitor").json()["changes"]) == 5
+    )
+    assert "name: nightly" in run_command("exportconfig", app="monitor").stdout
+    assert run_command("applyconfig", "/nowhere.yaml", app="monitor").exit_code == 2
