@@ -21,4 +21,9 @@ app.conf.beat_schedule = {
     "tell people": {"task": "alerts.tasks.tell_people", "schedule": 10},
     "tell what stands": {"task": "alerts.tasks.tell_what_stands", "schedule": 60},
     "ping outside": {"task": "alerts.tasks.ping_outside", "schedule": 60},
+    "probe instances": {"task": "backups.tasks.probe_instances", "schedule": 10},
+    "measure repositories": {"task": "backups.tasks.measure_repositories", "schedule": 300},
+    "prove keys": {"task": "backups.tasks.prove_keys", "schedule": 60},
+    "evaluate changed": {"task": "alerts.tasks.evaluate_changes", "schedule": 10},
+    "evaluate all": {"task": "alerts.tasks.evaluate_fleet", "schedule": 300},
 }

@@ -6,7 +6,7 @@ from backups.models.catalog import Backup, BackupCopy, Evidence
 from backups.models.heartbeat import ObservedHistory, TickBeat, WorkerBeat
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
-from backups.models.repository import Repository
+from backups.models.repository import Repository, RepositorySpace
 from backups.models.schedule import BackupSchedule, Occurrence
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "ObservedHistory",
     "Occurrence",
     "Repository",
+    "RepositorySpace",
     "Tag",
     "TickBeat",
     "WorkerBeat",
