@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,15 @@ from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
 from backups.exceptions import BadInput, Refused
-from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Repository
+from backups.models import (
+    Backup,
+    BackupCopy,
+    Instance,
+    Job,
+    JobEvent,
+    Occurrence,
+    Repository,
+)
 from backups.models.catalog import Origin
 from backups.states import ACTIVE_JOB_STATUSES, BackupKind, CopyStatus, JobStatus, Operation
 from backups.transitions import Outcome, end
@@ -44,8 +54,7 @@ def create_backup_job(
     wake: bool = True,
 ) -> Job:
     """Ask for a backup; without repositories, into the only enabled one."""
-    if kind != BackupKind.FULL:
-        raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
+    refuse_unfit_kind(instance, kind)
     if not instance.enabled:
         raise Refused(f"{instance.name} is disabled", hint="Enable the instance first.")
     if Job.objects.filter(
@@ -55,10 +64,58 @@ def create_backup_job(
         status__in=ACTIVE_JOB_STATUSES,
     ).exists():
         raise Refused(f"a backup of {instance.name} is already waiting or running")
-    repositories = repositories or [_only_repository()]
-    _refuse_unfit(repositories)
+    repositories = repositories or [only_repository()]
+    refuse_unfit(repositories)
     job = Job(operation=Operation.BACKUP, instance=instance, kind=kind, engine=instance.engine)
     return _create(job, requested_by, wake, repositories)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A backup that a schedule wants now: the tick has checked that nothing is in its way."""
+
+    occurrence: Occurrence
+    repositories: Sequence[Repository]
+
+
+def create_scheduled_jobs(wanted: Sequence[Wanted], *, now: datetime) -> list[Job]:
+    """Ask for the backups of many occurrences at once, in the order given.
+
+    Inside the caller's transaction, which also moves the occurrences: both are there, or
+    neither. Workers are woken after its commit.
+    """
+    jobs = Job.objects.bulk_create(
+        Job(
+            operation=Operation.BACKUP,
+            instance=each.occurrence.instance,
+            occurrence=each.occurrence,
+            kind=each.occurrence.schedule.kind,
+            engine=each.occurrence.instance.engine,
+            parameters=dict(each.occurrence.schedule.options),
+            requested_at=now,
+            status_since=now,
+            woken_at=now,
+        )
+        for each in wanted
+    )
+    Job.repositories.through.objects.bulk_create(
+        Job.repositories.through(job_id=job.pk, repository_id=repository.pk)
+        for job, each in zip(jobs, wanted, strict=True)
+        for repository in each.repositories
+    )
+    JobEvent.objects.bulk_create(
+        JobEvent(
+            job=job,
+            created_at=now,
+            old_status=job.status,
+            new_status=job.status,
+            actor=f"schedule {each.occurrence.schedule.name}",
+            reason="requested",
+        )
+        for job, each in zip(jobs, wanted, strict=True)
+    )
+    transaction.on_commit(lambda: wake_all(jobs))
+    return jobs
 
 
 def create_copy_job(
@@ -66,6 +123,7 @@ def create_copy_job(
     copy: BackupCopy,
     *,
     requested_by: User | None = None,
+    actor: str = "",
     parameters: Mapping[str, Any] | None = None,
     wake: bool = True,
 ) -> Job:
@@ -84,7 +142,7 @@ def create_copy_job(
         engine=backup.engine,
         parameters=dict(parameters or {}),
     )
-    return _create(job, requested_by, wake, [copy.repository])
+    return _create(job, requested_by, wake, [copy.repository], actor)
 
 
 def create_restore_job(
@@ -160,6 +218,18 @@ def wake(job: Job) -> None:
         logger.warning("job %s waits: the broker is away: %s", job.pk, exc)
 
 
+def wake_all(jobs: Sequence[Job]) -> None:
+    """Wake many jobs whose rows say that they were woken; stop at once if the broker is away."""
+    from backups.tasks import run_job
+
+    for job in jobs:
+        try:
+            run_job.apply_async((job.pk,), queue=QUEUES[Operation(job.operation)])
+        except OperationalError as exc:
+            logger.warning("%d jobs wait: the broker is away: %s", len(jobs), exc)
+            return
+
+
 def waiting_jobs(woken_before: Any) -> list[Job]:
     """Load pending jobs that nobody was told of lately."""
     stale = Q(woken_at=None) | Q(woken_at__lte=woken_before)
@@ -167,7 +237,11 @@ def waiting_jobs(woken_before: Any) -> list[Job]:
 
 
 def _create(
-    job: Job, requested_by: User | None, wake_it: bool, repositories: Sequence[Repository]
+    job: Job,
+    requested_by: User | None,
+    wake_it: bool,
+    repositories: Sequence[Repository],
+    actor: str = "",
 ) -> Job:
     job.requested_by = requested_by
     # A job that runs in the foreground must not be started by a tick as well.
@@ -175,7 +249,7 @@ def _create(
     with transaction.atomic():
         job.save()
         job.repositories.set(repositories)
-        _record(job, str(requested_by or ""), "requested")
+        _record(job, actor or str(requested_by or ""), "requested")
     if wake_it:
         transaction.on_commit(lambda: wake(job))
     return job
@@ -187,7 +261,13 @@ def _record(job: Job, actor: str, reason: str) -> None:
     )
 
 
-def _refuse_unfit(repositories: Sequence[Repository]) -> None:
+def refuse_unfit_kind(instance: Instance, kind: str) -> None:
+    """Raise where the instance's engine takes no such backups."""
+    if kind != BackupKind.FULL:
+        raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
+
+
+def refuse_unfit(repositories: Sequence[Repository]) -> None:
     """Raise where one backup cannot, or must not, go into all of these."""
     for repository in repositories:
         if not repository.enabled:
@@ -199,7 +279,8 @@ def _refuse_unfit(repositories: Sequence[Repository]) -> None:
         )
 
 
-def _only_repository() -> Repository:
+def only_repository() -> Repository:
+    """Return the one repository there is to choose; BadInput where there is a choice, or none."""
     enabled = list(Repository.objects.filter(enabled=True)[:2])
     if len(enabled) != 1:
         raise BadInput(

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from backups import jobs, key_proofs, reachability, space
+from backups import expiry, jobs, key_proofs, occurrences, reachability, space
+from backups.beats import beating
 from backups.executor import execute
 from backups.leftovers import lose_expired, remove_leftovers
 from backups.models import Instance, Job
@@ -30,6 +31,7 @@ def run_job(job_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def wake_waiting_jobs() -> None:
     """Wake jobs whose message was lost, or whose turn had not come."""
     for job in jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS)):
@@ -54,6 +56,7 @@ def read_one_history(instance_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def fail_lost_jobs() -> None:
     """Take jobs from workers that stopped renewing their lease, and clear up after the dead."""
     lose_expired(now())
@@ -79,3 +82,17 @@ def prove_keys() -> None:
     """Open the data keys of the copies whose turn it is."""
     with ticking("prove keys"):
         key_proofs.prove_keys(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def plan_occurrences() -> None:
+    """Start, follow and account for what schedules have planned."""
+    occurrences.plan_occurrences(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def expire_backups() -> None:
+    """Ask for the deletion of what schedules no longer keep."""
+    expiry.expire_backups(now())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready, worker_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
 
@@ -26,4 +28,22 @@ app.conf.beat_schedule = {
     "prove keys": {"task": "backups.tasks.prove_keys", "schedule": 60},
     "evaluate changed": {"task": "alerts.tasks.evaluate_changes", "schedule": 10},
     "evaluate all": {"task": "alerts.tasks.evaluate_fleet", "schedule": 300},
+    "plan occurrences": {"task": "backups.tasks.plan_occurrences", "schedule": 10},
+    "expire backups": {"task": "backups.tasks.expire_backups", "schedule": 3600},
 }
+
+
+@worker_ready.connect
+def say_hello(sender: Any, **_: Any) -> None:
+    """Have every worker say that it is there. Any: Celery passes its consumer, untyped."""
+    # Models can be imported only now that Django is set up.
+    from backups.workers import start_beating
+
+    start_beating(sender.hostname, app.amqp.queues.consume_from)
+
+
+@worker_shutdown.connect
+def say_goodbye(**_: Any) -> None:
+    from backups.workers import stop_beating
+
+    stop_beating()
