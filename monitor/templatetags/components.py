@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 from django.core.paginator import Page
-from django.forms import BoundField, CheckboxInput
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple
 from django.template import Context
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -47,7 +47,13 @@ def tile(word: str, value: object, **shown: object) -> dict[str, Any]:
 @register.inclusion_tag("components/field.html")
 def field(bound: BoundField) -> dict[str, Any]:
     """Draw a form's field with its label, help and what is wrong with it."""
-    return {"field": bound, "checkbox": isinstance(bound.field.widget, CheckboxInput)}
+    widget = bound.field.widget
+    return {
+        "field": bound,
+        "checkbox": isinstance(widget, CheckboxInput),
+        # Many boxes to tick scroll in a frame of their own.
+        "boxes": isinstance(widget, CheckboxSelectMultiple),
+    }
 
 
 @register.inclusion_tag("components/pager.html", takes_context=True)
