@@ -49,7 +49,9 @@ def coverage_of(schedules: Sequence[BackupSchedule]) -> dict[int, list[Instance]
 
 def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
     """Return the enabled instances that no enabled schedule, or none but ``besides``, covers."""
-    schedules = BackupSchedule.objects.filter(enabled=True).exclude(pk=besides)
+    schedules = BackupSchedule.objects.filter(enabled=True)
+    if besides is not None:
+        schedules = schedules.exclude(pk=besides)
     enabled = Instance.objects.filter(enabled=True)
     return enabled.exclude(
         Exists(schedules.filter(covers_all=True))

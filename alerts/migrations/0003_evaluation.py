@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alerts', '0001_first_rows'),
+        ('alerts', '0002_tellings'),
         ('backups', '0005_what_rules_ask'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('backups', '0003_schedules'),
+        ('backups', '0004_observed_runs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

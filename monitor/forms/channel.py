@@ -12,13 +12,14 @@ from django.forms import BoundField
 from alerts.channels import CHANNELS, configure
 from alerts.channels.base import ChannelKind, Field
 from alerts.models import Channel
+from backups.admin.bases import ModelForm
 from backups.exceptions import BadInput
 
 PREFIX = "value_"
 
 
 # Any in this module: what Django hands to forms.
-class ChannelForm(forms.ModelForm[Channel]):
+class ChannelForm(ModelForm):
     """A name, and whatever the kind of the channel asks for."""
 
     class Meta:
@@ -58,7 +59,8 @@ class ChannelForm(forms.ModelForm[Channel]):
         """Save; what was switched off for a fault begins anew when it is switched on."""
         if self.instance.enabled:
             self.instance.disabled_reason, self.instance.disabled_at = "", None
-        return self.save()
+        saved: Channel = self.save()
+        return saved
 
     def _field(self, field: Field) -> forms.Field:
         kept = field.secret and not self.new

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -14,6 +14,11 @@ from backups.models import Instance
 from monitor.configuration.values import format_length, parse_length
 
 MOST_UNKNOWN = 5
+if TYPE_CHECKING:
+    # Generic for the type checker alone.
+    ModelMultipleChoiceField = forms.ModelMultipleChoiceField[Any]
+else:
+    ModelMultipleChoiceField = forms.ModelMultipleChoiceField
 
 
 # Any in this module: what Django hands to fields and widgets.
@@ -79,7 +84,7 @@ class MomentField(forms.DateTimeField):
         super().__init__(**options)
 
 
-class TicksField(forms.ModelMultipleChoiceField):
+class TicksField(ModelMultipleChoiceField):
     """Several of few: boxes to tick."""
 
     widget = forms.CheckboxSelectMultiple

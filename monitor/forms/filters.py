@@ -6,9 +6,9 @@ from typing import Any
 
 from django import forms
 
-from alerts.rules import RULES
 from alerts.states import Severity
 from backups.models import BackupSchedule, InstanceGroup, Tag
+from monitor.selectors.rules import RULE_TITLES
 
 
 class FilterForm(forms.Form):
@@ -45,7 +45,7 @@ class AlertFilter(FilterForm):
     )  # fmt: skip
     rule = forms.ChoiceField(
         required=False,
-        choices=[("", "All"), *sorted(((n, r.title) for n, r in RULES.items()), key=lambda c: c[1])],
+        choices=[("", "All"), *RULE_TITLES],
     )  # fmt: skip
     group = forms.ModelChoiceField(
         InstanceGroup.objects.all(), required=False, to_field_name="name", empty_label="All"

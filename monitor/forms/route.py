@@ -7,23 +7,24 @@ from typing import Any
 from django import forms
 
 from alerts.models import Route
-from alerts.rules import RULES
+from backups.admin.bases import ModelForm
 from backups.exceptions import BadInput
 from backups.models import InstanceGroup, Tag
 from backups.wall_clock import zone
 from monitor.forms.fields import LengthField, TicksField
+from monitor.selectors.rules import RULE_TITLES
 
 TIME = {"type": "time"}
 
 
 # Any in this module: what Django hands to forms.
-class RouteForm(forms.ModelForm[Route]):
+class RouteForm(ModelForm):
     """A matcher, and at once or collected."""
 
     rules = forms.MultipleChoiceField(
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        choices=sorted(((name, rule.title) for name, rule in RULES.items()), key=lambda c: c[1]),
+        choices=RULE_TITLES,
         help_text="None ticked: all of them but successes.",
     )
     groups = TicksField(

@@ -12,6 +12,7 @@ from django.forms import BoundField
 from alerts.models import RuleSetting
 from alerts.rules import AnyRule, Threshold
 from alerts.states import Severity
+from backups.admin.bases import ModelForm
 from backups.models import BackupSchedule, InstanceGroup
 from monitor.forms.fields import LengthField, NamesField
 
@@ -37,7 +38,7 @@ class LimitField(forms.CharField):
         return int(number) if number == int(number) else number
 
 
-class RuleSettingForm(forms.ModelForm[RuleSetting]):
+class RuleSettingForm(ModelForm):
     """One exception, or what holds for all."""
 
     group = forms.ModelChoiceField(
@@ -105,7 +106,8 @@ class RuleSettingForm(forms.ModelForm[RuleSetting]):
         row.enabled = {"yes": True, "no": False}.get(given["switched"])
         limits = {t.name: given[f"{PREFIX}{t.name}"] for t in self.rule.thresholds}
         row.thresholds = {n: None if v == OFF else v for n, v in limits.items() if v != ""}
-        return self.save()
+        saved: RuleSetting = self.save()
+        return saved
 
     def _refuse_second(self, cleaned: dict[str, Any]) -> None:
         same = RuleSetting.objects.filter(
@@ -123,7 +125,7 @@ def _limit(threshold: Threshold, own: dict[str, Any]) -> LimitField:
     unit = (
         f" {threshold.unit.value}" if threshold.unit.value and threshold.default is not None else ""
     )
-    initial = "" if threshold.name not in own else own[threshold.name]
+    initial = own.get(threshold.name, "")
     return LimitField(
         label=f"{threshold.label}{f' ({threshold.unit.value})' if threshold.unit.value else ''}",
         required=False,

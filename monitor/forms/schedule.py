@@ -12,6 +12,7 @@ from django.db import transaction
 from django.forms import BoundField
 from django.utils.timezone import now
 
+from backups.admin.bases import ModelForm
 from backups.arming import save_schedule
 from backups.models import BackupSchedule, InstanceGroup, Repository, Tag
 from backups.pauses import have_looked_at, pause_schedule
@@ -28,7 +29,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-class ScheduleForm(forms.ModelForm[BackupSchedule]):
+class ScheduleForm(ModelForm):
     """A schedule with everything it can be told."""
 
     instances = NamesField(

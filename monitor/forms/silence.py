@@ -8,22 +8,23 @@ from django import forms
 from django.utils.timezone import now
 
 from alerts.models import Silence
-from alerts.rules import RULES
+from backups.admin.bases import ModelForm
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, InstanceGroup, Tag
 from backups.schedule import Rhythm, check_rhythm
 from monitor.forms.fields import LengthField, MomentField, NamesField, TicksField
+from monitor.selectors.rules import RULE_TITLES
 
 
 # Any in this module: what Django hands to forms.
-class SilenceForm(forms.ModelForm[Silence]):
+class SilenceForm(ModelForm):
     """A matcher that is blank matches everything; several all have to match."""
 
     rule = forms.ChoiceField(
         required=False,
         choices=[
             ("", "Every rule"),
-            *sorted(((name, rule.title) for name, rule in RULES.items()), key=lambda c: c[1]),
+            *RULE_TITLES,
         ],
     )
     instances = NamesField(required=False, help_text="Names; blank: every one.")

@@ -127,8 +127,8 @@ def _filtered(alerts: QuerySet[Alert], chosen: Mapping[str, Any]) -> QuerySet[Al
         members = Instance.groups.through.objects.filter(instancegroup=chosen["group"])
         alerts = alerts.filter(instance__in=members.values("instance"))
     if chosen["tag"]:
-        members = Instance.tags.through.objects.filter(tag=chosen["tag"])
-        alerts = alerts.filter(instance__in=members.values("instance"))
+        tagged = Instance.tags.through.objects.filter(tag=chosen["tag"])
+        alerts = alerts.filter(instance__in=tagged.values("instance"))
     return alerts
 
 

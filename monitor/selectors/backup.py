@@ -51,7 +51,7 @@ class BackupView:
     def ratio(self) -> str:
         """How many times smaller the stored bytes are, in words."""
         raw, stored = self.backup.raw_bytes, self.backup.stored_bytes
-        return f"{raw / stored:.1f} : 1" if stored else ""
+        return f"{raw / stored:.1f} : 1" if raw and stored else ""
 
 
 def backups_for_pages() -> QuerySet[Backup]:

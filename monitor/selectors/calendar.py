@@ -138,7 +138,7 @@ def _add_unplanned(
 ) -> None:
     """Count backups no schedule asked for, ours or observed ones: the day was not empty."""
     backups = Backup.objects.filter(instance__in=ids, ended_at__range=within)
-    backups = backups.filter(Q(job=None) | Q(job__occurrence=None))
+    backups = backups.filter(Q(made_by=None) | Q(made_by__occurrence=None))
     grouped = backups.order_by().annotate(day=TruncDate("ended_at")).values_list("instance", "day")
     for pk, day, count in grouped.annotate(Count("id")):
         counts[pk, day]["unplanned"] += count

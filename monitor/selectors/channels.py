@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
@@ -84,7 +85,8 @@ class ChannelView:
     row: ChannelRow
     # Of what may be seen: label and value. Secrets are only said to be there.
     settings: Sequence[tuple[str, str]]
-    page: Page[Notification]
+    # With ``alert_count``. Any: annotated.
+    page: Page[Any]
     waiting: int
 
 
@@ -92,8 +94,8 @@ def label_of(kind: str) -> str:
     return CHANNELS[kind].label if kind in CHANNELS else kind
 
 
-def load_channels(page: str | None) -> tuple[Page[Channel], list[ChannelRow]]:
-    """Load a page of the channels with their routes and the newest message of each."""
+def load_channels(page: str | None) -> tuple[Page[Any], list[ChannelRow]]:
+    """Load a page of the channels, their routes, their newest messages. Any: annotated."""
     newest = Notification.objects.filter(channel=OuterRef("pk")).order_by("-id")
     channels = _with_routes(Channel.objects.order_by("name"))
     channels = channels.annotate(newest_id=Subquery(newest.values("pk")[:1]))

@@ -187,5 +187,10 @@ _ORDERS: Mapping[str, Callable[[FleetRow], str | int | float]] = {
     "state": lambda row: _STATES.index(row.state),
     "name": lambda row: row.instance.name.lower(),
     "age": lambda row: row.backup.ended_at.timestamp() if row.backup else 0,
-    "size": lambda row: row.backup.raw_bytes if row.backup else -1,
+    "size": lambda row: _known(row.backup.raw_bytes) if row.backup else -1,
 }
+
+
+def _known(size_bytes: int | None) -> int:
+    """Sort what an observed backup's tool did not say as nothing."""
+    return size_bytes or 0

@@ -19,6 +19,10 @@ from alerts.thresholds import load_settings
 from backups.units import format_duration
 
 MOST_SAID = 50
+# For lists to choose from, by title.
+RULE_TITLES = sorted(
+    ((rule.name, rule.title) for rule in RULES.values()), key=lambda choice: choice[1]
+)
 ANYBODY = Subject("", "")
 
 

@@ -35,9 +35,9 @@ def _fits(silence: Matcher) -> Q:
     if silence.schedule_ids:
         fits &= Q(schedule__in=silence.schedule_ids)
     if silence.group_ids:
-        ties = Instance.groups.through.objects.filter(instancegroup__in=silence.group_ids)
-        fits &= Q(instance__in=ties.values("instance"))
+        members = Instance.groups.through.objects.filter(instancegroup__in=silence.group_ids)
+        fits &= Q(instance__in=members.values("instance"))
     if silence.tag_ids:
-        ties = Instance.tags.through.objects.filter(tag__in=silence.tag_ids)
-        fits &= Q(instance__in=ties.values("instance"))
+        tagged = Instance.tags.through.objects.filter(tag__in=silence.tag_ids)
+        fits &= Q(instance__in=tagged.values("instance"))
     return fits

@@ -82,7 +82,7 @@ def next_times(
     ends_at: datetime | None,
     now: datetime,
 ) -> list[SilenceTime]:
-    """Return the next times of a silence that recurs, within its from–to."""
+    """Return the next times of a silence that recurs, within its own beginning and end."""
     if rhythm is None or duration is None:
         return []
     try:

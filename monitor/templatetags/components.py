@@ -12,8 +12,10 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
+from django.utils.timezone import now
 
 from monitor.navigation import Link, list_links
+from monitor.selectors.shell import Ticks, count_firing, load_ticks
 from monitor.sorting import Sorting
 
 register = template.Library()
@@ -24,6 +26,19 @@ def nav_links(context: Context) -> list[Link]:
     """The parts of the site for this reader, the one we are in marked."""
     match = context["request"].resolver_match
     return list_links(context["user"], (match and match.url_name) or "")
+
+
+@register.inclusion_tag("components/alert_count.html")
+def alert_count() -> dict[str, int]:
+    """Count what stands and nobody has seen, beside its part of the navigation."""
+    firing, critical = count_firing()
+    return {"firing": firing, "critical": critical}
+
+
+@register.simple_tag
+def ticks() -> Ticks:
+    """When Mooring last planned: who watches backups has to be watched."""
+    return load_ticks(now())
 
 
 # Any: a template context is whatever the component's template reads.
