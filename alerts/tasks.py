@@ -13,12 +13,14 @@ from alerts.exceptions import AlertsError
 from alerts.models import Channel
 from alerts.outbox import tell_changes, tell_standing
 from alerts.sending import channels_with_due, send_due
+from backups.beats import beating
 from backups.ticks import ticking
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task(ignore_result=True)
+@beating
 def tell_people() -> None:
     """Make the messages that are due, and wake a sender for each channel that has some."""
     tell_changes(now())
@@ -26,6 +28,7 @@ def tell_people() -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def tell_what_stands() -> None:
     """Make the messages for what nobody was told of when it changed."""
     tell_standing(now())
@@ -51,6 +54,7 @@ def wake_senders() -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def ping_outside() -> None:
     """Tell an outside service that all ticks tick."""
     from alerts.deadman import ping

@@ -37,7 +37,8 @@ def save_schedule(schedule: BackupSchedule, now: datetime) -> None:
             schedule.save(update_fields=fields - OWN_COLUMNS)
         if old is None or _unlike(old, schedule) or schedule.next_due_at is None:
             rearm(schedule, now)
-        have_looked_at(schedule, now)
+    # Outside: a tick locks occurrences first and the schedule then.
+    have_looked_at(schedule, now)
 
 
 def rearm(schedule: BackupSchedule, now: datetime) -> None:

@@ -22,11 +22,11 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def beating(tick: Callable[[], None]) -> Callable[[], None]:
-    """Have a tick write its beat, under its own name; what it raises is kept, and raised on."""
+    """Have a tick write its beat, under its name on the plan; what it raises is raised on."""
 
     @functools.wraps(tick)
     def with_beat() -> None:
-        name = tick.__name__
+        name = tick.__name__.replace("_", " ")
         begin_tick(name, clock())
         try:
             tick()

@@ -94,11 +94,10 @@ def _job_waits(occurrence: Occurrence, job: Job, around: Surroundings) -> Step:
 
 def _why_pending(job: Job, around: Surroundings) -> tuple[WaitReason, str]:
     # What a worker that wanted it had to wait for: another job, or a place under a limit.
-    waits_for = getattr(job, "waits_for", "")
-    if waits_for.startswith("instance:"):
+    if job.waits_for.startswith("instance:"):
         return WaitReason.PREVIOUS_RUNNING, f"{job} waits for another job of its instance"
-    if waits_for:
-        return WaitReason.LIMIT, f"{job} waits for a place: {waits_for}"
+    if job.waits_for:
+        return WaitReason.LIMIT, f"{job} waits for a place: {job.waits_for}"
     if not around.copy_queue_served:
         return WaitReason.NO_WORKER, f"{job} waits, and no worker takes backups"
     return WaitReason.NONE, ""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,8 @@ from django.db.models import Q
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from backups.activity import current_actor, record
+from backups.compatibility import CLONE
 from backups.exceptions import BadInput, Refused
 from backups.models import (
     Backup,
@@ -24,6 +24,7 @@ from backups.models import (
     Occurrence,
     Repository,
 )
+from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.states import ACTIVE_JOB_STATUSES, BackupKind, CopyStatus, JobStatus, Operation
 from backups.transitions import Outcome, end
@@ -41,6 +42,8 @@ QUEUES: Mapping[Operation, str] = {
     Operation.PURGE: "transfer",
 }
 
+# More than can begin when one job ends; the tick wakes the others.
+MOST_WOKEN = 20
 # What fits a job's exclusive key.
 LONGEST_TARGET = 400
 
@@ -50,10 +53,14 @@ def create_backup_job(
     *,
     kind: str = BackupKind.FULL,
     repositories: Sequence[Repository] | None = None,
+    save_foreign_tables: bool | None = None,
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
-    """Ask for a backup; without repositories, into the only enabled one."""
+    """Ask for a backup; without repositories, into the only enabled one.
+
+    ``save_foreign_tables`` None leaves it to the instance.
+    """
     refuse_unfit_kind(instance, kind)
     if not instance.enabled:
         raise Refused(f"{instance.name} is disabled", hint="Enable the instance first.")
@@ -66,56 +73,27 @@ def create_backup_job(
         raise Refused(f"a backup of {instance.name} is already waiting or running")
     repositories = repositories or [only_repository()]
     refuse_unfit(repositories)
-    job = Job(operation=Operation.BACKUP, instance=instance, kind=kind, engine=instance.engine)
+    job = Job(
+        operation=Operation.BACKUP,
+        instance=instance,
+        kind=kind,
+        engine=instance.engine,
+        parameters=backup_parameters(instance, save_foreign_tables),
+    )
     return _create(job, requested_by, wake, repositories)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A backup that a schedule wants now: the tick has checked that nothing is in its way."""
-
-    occurrence: Occurrence
-    repositories: Sequence[Repository]
-
-
-def create_scheduled_jobs(wanted: Sequence[Wanted], *, now: datetime) -> list[Job]:
-    """Ask for the backups of many occurrences at once, in the order given.
-
-    Inside the caller's transaction, which also moves the occurrences: both are there, or
-    neither. Workers are woken after its commit.
-    """
-    jobs = Job.objects.bulk_create(
-        Job(
-            operation=Operation.BACKUP,
-            instance=each.occurrence.instance,
-            occurrence=each.occurrence,
-            kind=each.occurrence.schedule.kind,
-            engine=each.occurrence.instance.engine,
-            parameters=dict(each.occurrence.schedule.options),
-            requested_at=now,
-            status_since=now,
-            woken_at=now,
+def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
+    """Return what a backup job of the instance is asked for beyond its columns."""
+    if instance.engine == CLONE:
+        asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
+        return {"save_foreign_tables": asked}
+    if save_foreign_tables:
+        raise BadInput(
+            f"engine {instance.engine} has nothing to save besides",
+            hint="It copies the tables of every storage engine.",
         )
-        for each in wanted
-    )
-    Job.repositories.through.objects.bulk_create(
-        Job.repositories.through(job_id=job.pk, repository_id=repository.pk)
-        for job, each in zip(jobs, wanted, strict=True)
-        for repository in each.repositories
-    )
-    JobEvent.objects.bulk_create(
-        JobEvent(
-            job=job,
-            created_at=now,
-            old_status=job.status,
-            new_status=job.status,
-            actor=f"schedule {each.occurrence.schedule.name}",
-            reason="requested",
-        )
-        for job, each in zip(jobs, wanted, strict=True)
-    )
-    transaction.on_commit(lambda: wake_all(jobs))
-    return jobs
+    return {}
 
 
 def create_copy_job(
@@ -169,6 +147,27 @@ def create_restore_job(
     )
 
 
+def ask_again(job: Job) -> Job | None:
+    """Ask for the same once more, for a job whose worker was shut down; None where it is moot.
+
+    A job is one attempt: this is another one.
+    """
+    if Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
+        return None
+    again = Job(
+        operation=job.operation,
+        instance=job.instance,
+        backup=job.backup,
+        copy=job.copy,
+        kind=job.kind,
+        engine=job.engine,
+        parameters=job.parameters,
+        origin=job.origin,
+        occurrence=job.occurrence,
+    )
+    return _create(again, job.requested_by, True, list(job.repositories.all()))
+
+
 def request_cancel(job: Job, *, actor: str) -> bool:
     """Ask for a job to end. Return False when it had ended already.
 
@@ -178,8 +177,10 @@ def request_cancel(job: Job, *, actor: str) -> bool:
     if job.origin == Origin.OBSERVED:
         raise Refused(f"{job} was started by somebody else", hint="Stop it where it was started.")
     asked = Job.objects.filter(pk=job.pk, status__in=ACTIVE_JOB_STATUSES)
-    if not asked.update(cancel_requested=True):
-        return False
+    with transaction.atomic():
+        if not asked.update(cancel_requested=True):
+            return False
+        record(Verb.CANCELLED, job)
     job.refresh_from_db()
     if job.status == JobStatus.PENDING:
         reason = f"cancelled by {actor} before it started"
@@ -222,18 +223,26 @@ def wake_all(jobs: Sequence[Job]) -> None:
     """Wake many jobs whose rows say that they were woken; stop at once if the broker is away."""
     from backups.tasks import run_job
 
-    for job in jobs:
-        try:
-            run_job.apply_async((job.pk,), queue=QUEUES[Operation(job.operation)])
-        except OperationalError as exc:
-            logger.warning("%d jobs wait: the broker is away: %s", len(jobs), exc)
-            return
+    try:
+        with run_job.app.producer_or_acquire() as producer:
+            for job in jobs:
+                queue = QUEUES[Operation(job.operation)]
+                run_job.apply_async((job.pk,), queue=queue, producer=producer)
+    except OperationalError as exc:
+        logger.warning("%d jobs wait: the broker is away: %s", len(jobs), exc)
 
 
 def waiting_jobs(woken_before: Any) -> list[Job]:
     """Load pending jobs that nobody was told of lately."""
     stale = Q(woken_at=None) | Q(woken_at__lte=woken_before)
     return list(Job.objects.filter(stale, status=JobStatus.PENDING).order_by("id")[:500])
+
+
+def wake_turned_away() -> None:
+    """Wake the oldest jobs that had to wait for others: one of those may have ended."""
+    turned_away = Job.objects.filter(status=JobStatus.PENDING).exclude(waits_for="")
+    for job in turned_away.order_by("id")[:MOST_WOKEN]:
+        wake(job)
 
 
 def _create(
@@ -249,10 +258,20 @@ def _create(
     with transaction.atomic():
         job.save()
         job.repositories.set(repositories)
-        _record(job, actor or str(requested_by or ""), "requested")
+        asked_by = requested_by.get_username() if requested_by else current_actor().name
+        _record(job, actor or asked_by, "requested")
+        record(Verb.REQUESTED, job, details=_asked_for(job, repositories))
     if wake_it:
         transaction.on_commit(lambda: wake(job))
     return job
+
+
+def _asked_for(job: Job, repositories: Sequence[Repository]) -> dict[str, object]:
+    return {
+        **({"backup": job.backup.label} if job.backup else {"kind": job.kind}),
+        "repositories": [repository.name for repository in repositories],
+        **job.parameters,
+    }
 
 
 def _record(job: Job, actor: str, reason: str) -> None:

@@ -46,6 +46,15 @@ class Lapse:
         return self.following is None or self.following > now
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where a schedule's ``next_due_at`` goes, and the occurrences of what it passes."""
+
+    schedule: BackupSchedule
+    following: datetime | None
+    rows: Sequence[Occurrence]
+
+
 def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int:
     """Account for every slot up to ``now``; return how many occurrences there are more."""
     written, broken = 0, dict[int, MooringError]()
@@ -53,16 +62,17 @@ def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int
         due = list(due_schedules(now).exclude(pk__in=broken)[:SCHEDULES_AT_ONCE])
         if not due:
             break
-        coverage = coverage_of(due)
+        coverage, plans = coverage_of(due), list[Plan]()
         for schedule in due:
             try:
-                written += plan_schedule(schedule, coverage[schedule.pk], now, down_since)
+                plans.append(plan_of(schedule, coverage[schedule.pk], now, down_since))
             except MooringError as exc:
                 # One that cannot be read must not keep the others waiting.
                 logger.error("schedule %s cannot be planned: %s", schedule, exc)
                 broken[schedule.pk] = exc
-            if written >= ROWS_PER_TICK:
+            if sum(len(plan.rows) for plan in plans) >= ROWS_AT_ONCE:
                 break
+        written += write_plans(plans)
     for error in broken.values():
         raise error
     return written
@@ -74,13 +84,18 @@ def due_schedules(now: datetime) -> QuerySet[BackupSchedule]:
     return due.order_by("-next_due_at", "id")
 
 
-def plan_schedule(
+def plan_schedule(schedule: BackupSchedule, instances: Sequence[Instance], now: datetime) -> int:
+    """Account for some of one schedule's lapsed slots; 0 where somebody else has done it."""
+    return write_plans([plan_of(schedule, instances, now)])
+
+
+def plan_of(
     schedule: BackupSchedule,
     instances: Sequence[Instance],
     now: datetime,
     down_since: datetime | None = None,
-) -> int:
-    """Account for some of a schedule's lapsed slots; 0 where somebody else has done it."""
+) -> Plan:
+    """Reckon what some of a schedule's lapsed slots become; nothing is written."""
     assert schedule.next_due_at is not None
     if instances:
         most = max(1, ROWS_AT_ONCE // len(instances))
@@ -90,15 +105,24 @@ def plan_schedule(
     newest = lapse.slots[-1] if lapse.slots and lapse.holds_newest(now) else None
     birth = _Birth(schedule, now, newest, _explain(now, down_since))
     rows = [birth.of(instance, slot) for slot in lapse.slots for instance in instances]
+    return Plan(schedule, lapse.following, rows)
+
+
+def write_plans(plans: Sequence[Plan]) -> int:
+    """Move schedules on and write what they were moved past, in one transaction."""
+    rows: list[Occurrence] = []
     with transaction.atomic():
-        same = BackupSchedule.objects.filter(
-            pk=schedule.pk, enabled=True, next_due_at=schedule.next_due_at
-        )
-        # Compare-and-swap: of ten schedulers one moves on, and writes what it moved past.
-        if not same.update(next_due_at=lapse.following):
-            return 0
+        # In one order, so that two ticks never wait for each other.
+        for plan in sorted(plans, key=lambda each: each.schedule.pk):
+            schedule = plan.schedule
+            same = BackupSchedule.objects.filter(
+                pk=schedule.pk, enabled=True, next_due_at=schedule.next_due_at
+            )
+            # Compare-and-swap: of ten schedulers one moves on, and writes what it moved past.
+            if same.update(next_due_at=plan.following):
+                rows += plan.rows
+                schedule.next_due_at = plan.following
         record_occurrences(rows)
-    schedule.next_due_at = lapse.following
     return len(rows)
 
 

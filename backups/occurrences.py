@@ -17,12 +17,13 @@ from django.db import InterfaceError, OperationalError, transaction
 from backups.beats import silent_since
 from backups.blockers import repositories_of
 from backups.decisions import decide
-from backups.jobs import Wanted, create_scheduled_jobs, request_cancel
+from backups.jobs import request_cancel
 from backups.lapsed import plan_due_schedules
 from backups.models import Occurrence
 from backups.models.catalog import Origin
 from backups.observed import meet_open
 from backups.pauses import end_pauses
+from backups.scheduled_jobs import Wanted, create_scheduled_jobs
 from backups.states import BackupKind, JobStatus
 from backups.steps import Act, Step, nearest
 from backups.surroundings import (
@@ -35,7 +36,7 @@ from backups.transitions import Outcome, end, move_occurrence
 
 logger = logging.getLogger(__name__)
 
-TICK = "plan_occurrences"
+TICK = "plan occurrences"
 BATCH = 200
 # What is more than this is left to the next tick.
 LOOKS_PER_TICK = 5_000

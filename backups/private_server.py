@@ -25,6 +25,8 @@ import pymysql
 from pymysql.connections import Connection
 
 from backups.exceptions import EngineError
+from backups.keyring_program import link_with_keyring
+from backups.runners.groups import start_time
 from backups.server_program import ARIA, MODEST, ServerProgram, mariadb_program, program
 
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
@@ -85,6 +87,12 @@ class PrivateServer:
     @property
     def log_file(self) -> Path:
         return self.run_folder / "server.log"
+
+    @property
+    def process(self) -> tuple[int, float]:
+        """Process group and start time, of a server that runs."""
+        pid = self.pid or 0
+        return pid, start_time(pid)
 
     @property
     def pid(self) -> int | None:
@@ -170,10 +178,15 @@ class PrivateServer:
         self.socket.unlink(missing_ok=True)
         owner = self.folder.stat()
         if os.geteuid() == 0 and owner.st_uid != 0:
-            os.chown(self.run_folder, owner.st_uid, owner.st_gid)
+            # MySQL refuses to start where it cannot write its log.
+            self.log_file.touch()
+            for path in (self.run_folder, self.log_file):
+                os.chown(path, owner.st_uid, owner.st_gid)
 
     def _argv(self) -> list[str]:
         server = self.settings.program or mariadb_program()
+        if server.keyring is not None:
+            server = link_with_keyring(server, server.keyring, self.run_folder / "keyring")
         options = dict(server.words)
         if not self.settings.binlog:
             options["skip-log-bin"] = ""

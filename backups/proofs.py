@@ -30,7 +30,7 @@ class Proof:
     def in_words(self) -> str:
         """Say it in a few words; not proven is not the same as faulty."""
         said = [
-            _words(self.verify, "verified", "verify failed"),
+            _words(self.verify, _verified(self.verify), "verify failed"),
             _words(self.restore_test, "restore-tested", "restore test failed"),
         ]
         return ", ".join(part for part in said if part) or "not proven yet"
@@ -53,6 +53,10 @@ def load_proofs(backups: Iterable[Backup]) -> dict[int, Proof]:
         else:
             proof.restore_test = each
     return proofs
+
+
+def _verified(evidence: Evidence | None) -> str:
+    return "verified with pages" if evidence and evidence.report.get("pages") else "verified"
 
 
 def _words(evidence: Evidence | None, passed: str, failed: str) -> str:

@@ -41,6 +41,8 @@ class ServerProgram:
     flavour: str
     # What it is always told. A word without a value stands alone.
     words: Mapping[str, str] = field(default_factory=dict)
+    # The file of master keys that it needs; none where nothing is encrypted.
+    keyring: Path | None = None
 
 
 def mariadb_program() -> ServerProgram:

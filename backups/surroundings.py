@@ -98,7 +98,7 @@ def lock_limited_schedules(occurrences: Iterable[Occurrence]) -> None:
     """Let two ticks not both count the same free place under a schedule's limit."""
     limited = sorted({each.schedule_id for each in occurrences if each.schedule.max_jobs})
     if limited:
-        rows = BackupSchedule.objects.filter(pk__in=limited).select_for_update()
+        rows = BackupSchedule.objects.filter(pk__in=limited).select_for_update(no_key=True)
         list(rows.order_by("pk").values_list("pk"))
 
 

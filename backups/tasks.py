@@ -12,10 +12,11 @@ from kombu.exceptions import OperationalError
 
 from backups import expiry, jobs, key_proofs, occurrences, reachability, space
 from backups.beats import beating
-from backups.executor import execute
+from backups.executor import REQUEUE, execute
 from backups.leftovers import lose_expired, remove_leftovers
 from backups.models import Instance, Job
 from backups.observe import due_histories, read_history
+from backups.observed import meet_occurrences
 from backups.states import JobStatus
 from backups.ticks import ticking
 
@@ -26,8 +27,18 @@ logger = logging.getLogger(__name__)
 def run_job(job_id: int) -> None:
     """Run one job. Safe to deliver twice: the second copy loses the claim."""
     job = Job.objects.select_related("instance").get(pk=job_id)
-    if job.status != JobStatus.PENDING or not execute(job):
+    try:
+        done = job.status == JobStatus.PENDING and execute(job)
+    except SystemExit:
+        # Told to end without waiting for the job, which has been ended in order.
+        if settings.ON_SHUTDOWN == REQUEUE:
+            jobs.ask_again(job)
+        raise
+    if not done:
         logger.info("%s is not to be had, dropping the message", job)
+        return
+    # It gave back its slots: whoever was turned away may have its turn now, the oldest first.
+    jobs.wake_turned_away()
 
 
 @shared_task(ignore_result=True)
@@ -39,6 +50,7 @@ def wake_waiting_jobs() -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def read_histories() -> None:
     """Have the histories read that are due, each by itself: one that hangs holds up no tick."""
     for instance_id in due_histories(now()):
@@ -52,14 +64,15 @@ def read_histories() -> None:
 @shared_task(ignore_result=True)
 def read_one_history(instance_id: int) -> None:
     """Read what an instance's backup tool wrote down."""
-    read_history(Instance.objects.get(pk=instance_id), now())
+    meet_occurrences(read_history(Instance.objects.get(pk=instance_id), now()), now())
 
 
 @shared_task(ignore_result=True)
 @beating
 def fail_lost_jobs() -> None:
     """Take jobs from workers that stopped renewing their lease, and clear up after the dead."""
-    lose_expired(now())
+    if lose_expired(now()):
+        jobs.wake_turned_away()
     remove_leftovers()
 
 

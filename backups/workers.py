@@ -18,6 +18,9 @@ from backups.beats import WORKER_BEAT_SECONDS, beat_worker, remove_worker
 
 logger = logging.getLogger(__name__)
 
+# A worker that shuts down waits no longer than this for its row to go.
+STOP_SECONDS = 5
+
 
 class WorkerPulse:
     """Beats until it is stopped, then takes its row away."""
@@ -33,7 +36,7 @@ class WorkerPulse:
 
     def stop(self) -> None:
         self._over.set()
-        self._thread.join(self._seconds)
+        self._thread.join(STOP_SECONDS)
 
     def _beat(self) -> None:
         while True:

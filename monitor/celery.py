@@ -20,6 +20,8 @@ app.conf.beat_schedule = {
     "fail lost jobs": {"task": "backups.tasks.fail_lost_jobs", "schedule": 10},
     "read histories": {"task": "backups.tasks.read_histories", "schedule": 15},
     "wake waiting jobs": {"task": "backups.tasks.wake_waiting_jobs", "schedule": 10},
+    "plan occurrences": {"task": "backups.tasks.plan_occurrences", "schedule": 10},
+    "expire backups": {"task": "backups.tasks.expire_backups", "schedule": 3600},
     "tell people": {"task": "alerts.tasks.tell_people", "schedule": 10},
     "tell what stands": {"task": "alerts.tasks.tell_what_stands", "schedule": 60},
     "ping outside": {"task": "alerts.tasks.ping_outside", "schedule": 60},

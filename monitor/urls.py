@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import path
 
 from monitor.views import (
+    activity,
     alerts,
     backups,
     calendar,
@@ -95,6 +96,7 @@ urlpatterns = [
         backups.copy_restore_test,
         name="copy-restore-test",
     ),
+    path("activity/", activity.activity, name="activity"),
     path("preferences/", preferences.preferences_change, name="preferences"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("login/", login.login, name="login"),

@@ -88,7 +88,7 @@ def _control() -> Child:
 
 
 def _outside() -> Child:
-    """Messages and questions to others are waiting: threads do, and one slow answer holds up one."""
+    """Messages and questions to others wait: threads do, and one slow answer holds up one."""
     return _celery("outside", "outside", "8", pool="threads")
 
 

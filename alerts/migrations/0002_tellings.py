@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('recovery_told', models.BooleanField(default=False)),
             ],
             options={
-                'ordering': ['alert', 'channel'],
+                'ordering': ['alert_id', 'channel_id'],
             },
         ),
         migrations.AddField(

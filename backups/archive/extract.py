@@ -25,6 +25,8 @@ from backups.exceptions import ArchiveError
 HOLE_BYTES = 4096
 ZEROS = bytes(HOLE_BYTES)
 FRAMES_IN_FLIGHT_PER_THREAD = 3
+# What lies there opens other files: it is for the server's user alone.
+KEYRING_FOLDER = "mooring-keyring"
 
 
 def extract(
@@ -127,7 +129,9 @@ class _Output:
                 # Only the server's own user may enter a data directory.
                 (self._target / folder).mkdir(mode=0o700, exist_ok=True)
         for number, path in self._paths.items():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+            secret = path.parent == self._target / KEYRING_FOLDER
+            mode = 0o600 if secret else 0o640
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             try:
                 os.ftruncate(descriptor, self._files[number].size)
             finally:

@@ -57,14 +57,22 @@ class VerifyReport:
 
 
 def verify(
-    reader: BackupReader, *, threads: int, check: Callable[[], None], meter: Meter
+    reader: BackupReader,
+    *,
+    threads: int,
+    check: Callable[[], None],
+    meter: Meter,
+    inspect: Callable[[Frame], None] = lambda frame: None,
 ) -> VerifyReport:
-    """Read all of a backup. Damage is reported, not raised; what ``check`` raises comes through."""
+    """Read all of a backup. Damage is reported, not raised; what ``check`` raises comes through.
+
+    ``inspect`` gets every frame that could be opened, in any order, from many threads.
+    """
     keep_freed_memory()
     contents = reader.manifest.contents
     meter.raw_bytes_total = contents.raw_bytes
     meter.files_total = len(contents.files)
-    run = _Verification(reader, check, meter, threads)
+    run = _Verification(reader, check, meter, threads, inspect)
     with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
         for pack in contents.packs:
             run.verify_pack(pool, pack.number)
@@ -74,9 +82,15 @@ def verify(
 
 class _Verification:
     def __init__(
-        self, reader: BackupReader, check: Callable[[], None], meter: Meter, threads: int
+        self,
+        reader: BackupReader,
+        check: Callable[[], None],
+        meter: Meter,
+        threads: int,
+        inspect: Callable[[Frame], None],
     ) -> None:
         self.report = VerifyReport()
+        self._inspect = inspect
         self._reader, self._check, self._meter = reader, check, meter
         self._in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
         self._files = {file.number: file for file in reader.manifest.contents.files}
@@ -157,9 +171,12 @@ class _Verification:
 
     def _open(self, stored: bytes, place: FramePlace) -> Frame:
         if place.extents:
-            return self._reader.open_frame(stored, place)
-        # The index is damaged, and reported: the frame is held against itself alone.
-        return self._reader.open_frame_alone(stored)
+            frame = self._reader.open_frame(stored, place)
+        else:
+            # The index is damaged, and reported: the frame is held against itself alone.
+            frame = self._reader.open_frame_alone(stored)
+        self._inspect(frame)
+        return frame
 
     def _hash_range(
         self, name: str, start: int, end: int, hash_bytes: Callable[[bytes], None]

@@ -92,11 +92,15 @@ def build_first_page(space_id: int, fsp_flags: int, server_version: int) -> byte
     page[8:16] = struct.pack(">II", server_version, 1)
     page[34:42] = struct.pack(">II", space_id, space_id)
     page[54:58] = struct.pack(">I", fsp_flags)
-    checksum = page_checksum(bytes(page), compressed=size.compressed).to_bytes(4, "big")
-    page[:4] = checksum
-    if not size.compressed:
-        page[-_TRAILER_BYTES:-4] = checksum
-    return bytes(page)
+    return sign_page(bytes(page), compressed=size.compressed)
+
+
+def sign_page(page: bytes, *, compressed: bool) -> bytes:
+    """Return a page with the checksum that fits the rest of it."""
+    checksum = page_checksum(page, compressed=compressed).to_bytes(4, "big")
+    if compressed:
+        return checksum + page[4:]
+    return checksum + page[4:-_TRAILER_BYTES] + checksum + page[-4:]
 
 
 def _crc32c(content: bytes) -> int:

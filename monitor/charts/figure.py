@@ -37,7 +37,14 @@ def frame(*traces: Any) -> go.Figure:
             "showlegend": False,
             "hovermode": "x unified",
             "dragmode": False,
-            "xaxis": {"showgrid": False, "linecolor": "var(--line)", "fixedrange": True},
+            "xaxis": {
+                "showgrid": False,
+                "linecolor": "var(--line)",
+                "fixedrange": True,
+                "spikecolor": "var(--line-strong)",
+                "spikethickness": 1,
+                "spikedash": "solid",
+            },
             "yaxis": {
                 "gridcolor": "var(--chart-grid)",
                 "rangemode": "tozero",

@@ -125,7 +125,8 @@ def _marks(failed: Sequence[Run]) -> Any:
         y=[0] * len(failed),
         mode="markers",
         marker={"symbol": "x", "size": 9, "color": "var(--bad)"},
-        hovertemplate="failed<extra></extra>",
+        # The nearest failure is told beside every point: with its time it is not mistaken.
+        hovertemplate="failed %{x|%-d %b %H:%M}<extra></extra>",
         cliponaxis=False,
     )
 

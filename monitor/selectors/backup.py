@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
 
 from backups.models import Backup, BackupCopy, Evidence
+from backups.page_words import summary
 from backups.states import CopyStatus
+from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+
+DAMAGES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,10 @@ class EvidenceRow:
 
     evidence: Evidence
     report: str
+    # What was found of pages; blank where nobody looked at them.
+    pages: str = ""
+    # The first damaged pages by name; the report has more of them.
+    damages: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,7 @@ class BackupView:
     proof: Proof
     copies: list[CopyRow]
     dependents: list[Backup]
+    engine_facts: list[EngineFact]
 
     @property
     def has_stored_copy(self) -> bool:
@@ -45,6 +55,8 @@ class BackupView:
     @property
     def files(self) -> str:
         count = self.backup.file_count
+        if count is None:
+            return ""
         return f"in {count:,} file{'' if count == 1 else 's'}"
 
     @property
@@ -69,6 +81,7 @@ def load_backup(backup: Backup) -> BackupView:
         proof=load_proofs([backup.pk]).get(backup.pk, UNPROVEN),
         copies=[_copy_row(copy) for copy in backup.copies.all()],
         dependents=list(backup.dependents.order_by("ended_at")),
+        engine_facts=engine_facts(backup.facts),
     )
 
 
@@ -80,7 +93,12 @@ def first_stored_copy(backup: Backup) -> BackupCopy | None:
 
 def _copy_row(copy: BackupCopy) -> CopyRow:
     found = [
-        EvidenceRow(evidence, json.dumps(evidence.report, indent=2, default=str))
+        EvidenceRow(
+            evidence,
+            json.dumps(evidence.report, indent=2, default=str),
+            summary(evidence.report["pages"]) if evidence.report.get("pages") else "",
+            evidence.report.get("pages", {}).get("damages", [])[:DAMAGES_SHOWN],
+        )
         for evidence in copy.evidence.all()
     ]
     return CopyRow(copy, copy.status == CopyStatus.STORED, found)

@@ -19,6 +19,7 @@ from backups.states import (
     JobStatus,
     Operation,
 )
+from backups.waiting import Waiting, explain_waiting
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 from monitor.sorting import Sorting, read_sorting
@@ -37,6 +38,7 @@ class FleetRow:
     proof: Proof
     active_job: Job | None
     progress: Progress | None
+    waiting: Waiting | None
     last_job: Job | None
     last_backup_job: Job | None
 
@@ -72,7 +74,8 @@ def list_fleet(now: datetime) -> list[FleetRow]:
     backups = Backup.objects.in_bulk(_ids(instances, "newest_backup"))
     jobs = Job.objects.in_bulk(_ids(instances, "active_job", "last_job", "last_backup_job"))
     proofs = load_proofs(backups)
-    rows = [_row(instance, backups, jobs, proofs, now) for instance in instances]
+    waiting = explain_waiting(jobs.values())
+    rows = [_row(instance, backups, jobs, proofs, waiting, now) for instance in instances]
     return sorted(rows, key=lambda row: (_STATES.index(row.state), row.instance.name))
 
 
@@ -143,6 +146,7 @@ def _row(
     backups: Mapping[int, Backup],
     jobs: Mapping[int, Job],
     proofs: Mapping[int, Proof],
+    waiting: Mapping[int, Waiting],
     now: datetime,
 ) -> FleetRow:
     newest = {name: getattr(instance, name) for name in ("newest_backup", *_JOBS)}
@@ -153,6 +157,7 @@ def _row(
         proof=proofs.get(newest["newest_backup"], UNPROVEN),
         active_job=active,
         progress=progress_of(active, now) if active else None,
+        waiting=waiting.get(active.pk) if active else None,
         last_job=last,
         last_backup_job=last_backup,
     )
@@ -187,10 +192,5 @@ _ORDERS: Mapping[str, Callable[[FleetRow], str | int | float]] = {
     "state": lambda row: _STATES.index(row.state),
     "name": lambda row: row.instance.name.lower(),
     "age": lambda row: row.backup.ended_at.timestamp() if row.backup else 0,
-    "size": lambda row: _known(row.backup.raw_bytes) if row.backup else -1,
+    "size": lambda row: (row.backup.raw_bytes or 0) if row.backup else -1,
 }
-
-
-def _known(size_bytes: int | None) -> int:
-    """Sort what an observed backup's tool did not say as nothing."""
-    return size_bytes or 0

@@ -12,6 +12,7 @@ from django.utils.timezone import localdate
 
 from backups.models import Backup, BackupCopy, Instance, Job
 from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
+from backups.waiting import Waiting, explain_waiting
 from monitor.selectors.fleet import BAD_ENDS
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
@@ -45,6 +46,7 @@ class JobRow:
     job: Job
     run_time: timedelta | None
     progress: Progress | None
+    waiting: Waiting | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +76,17 @@ def load_history(
     recent = [_backup_row(backup, proofs) for backup in newest]
     jobs = Job.objects.filter(instance=instance).select_related("requested_by", "product")
     jobs_shown = Paginator(jobs, PAGE_SIZE).get_page(job_page)
+    active = list(jobs.filter(status__in=ACTIVE_JOB_STATUSES))
+    waiting = explain_waiting([*jobs_shown, *active])
     return InstanceHistory(
         newest=recent[0] if recent else None,
         recoverable=next((row for row in recent if not row.proof.failed), None),
         last_failed=_last_failed(jobs),
         backups=[_backup_row(backup, proofs) for backup in backups_shown],
         backup_page=backups_shown,
-        jobs=[_job_row(job, now) for job in jobs_shown],
+        jobs=[_job_row(job, waiting, now) for job in jobs_shown],
         job_page=jobs_shown,
-        active=[_job_row(job, now) for job in jobs.filter(status__in=ACTIVE_JOB_STATUSES)],
+        active=[_job_row(job, waiting, now) for job in active],
     )
 
 
@@ -108,5 +112,6 @@ def _backup_row(backup: Backup, proofs: Mapping[int, Proof]) -> BackupRow:
     return BackupRow(backup, proofs.get(backup.pk, UNPROVEN), repositories)
 
 
-def _job_row(job: Job, now: datetime) -> JobRow:
-    return JobRow(job, job.run_time(now), progress_of(job, now) if job.active else None)
+def _job_row(job: Job, waiting: Mapping[int, Waiting], now: datetime) -> JobRow:
+    progress = progress_of(job, now) if job.active else None
+    return JobRow(job, job.run_time(now), progress, waiting.get(job.pk))

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from backups.models import Job, JobEvent, JobStage
 from backups.units import format_duration
+from backups.waiting import Waiting, explain_waiting
 from monitor.selectors.progress import Progress, progress_of
 
 # Width of the timeline's own scale; the drawing stretches it to its column.
@@ -63,6 +64,7 @@ class JobView:
     stages: list[StageRow]
     ticks: list[Tick]
     events: list[JobEvent]
+    waiting: Waiting | None
 
     @property
     def of_files(self) -> str:
@@ -81,7 +83,9 @@ def load_job(job: Job, now: datetime) -> JobView:
         for stage, depth in in_reading_order(stages)
     ]
     events = list(JobEvent.objects.filter(job=job).order_by("id"))
-    return JobView(job, progress_of(job, now), rows, ticks_of(job.run_time(now)), events)
+    waiting = explain_waiting([job]).get(job.pk)
+    ticks = ticks_of(job.run_time(now))
+    return JobView(job, progress_of(job, now), rows, ticks, events, waiting)
 
 
 def ticks_of(whole: timedelta | None) -> list[Tick]:

@@ -47,7 +47,7 @@ def backup_contents(request: HttpRequest, label: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def copy_verify(request: HttpRequest, label: str, copy: int) -> HttpResponse:
-    return _create(request, Operation.VERIFY, label, copy)
+    return _create(request, Operation.VERIFY, label, copy, pages="pages" in request.POST)
 
 
 @require_POST
@@ -56,12 +56,16 @@ def copy_restore_test(request: HttpRequest, label: str, copy: int) -> HttpRespon
     return _create(request, Operation.RESTORE_TEST, label, copy)
 
 
-def _create(request: HttpRequest, operation: Operation, label: str, copy_id: int) -> HttpResponse:
+def _create(
+    request: HttpRequest, operation: Operation, label: str, copy_id: int, **parameters: bool
+) -> HttpResponse:
     copies = BackupCopy.objects.select_related("backup__instance", "repository")
     copy = get_object_or_404(
         copies.filter(status=CopyStatus.STORED), pk=copy_id, backup__label=label
     )
     with refusals_shown(request):
-        job = create_copy_job(operation, copy, requested_by=asking_user(request))
+        job = create_copy_job(
+            operation, copy, requested_by=asking_user(request), parameters=parameters
+        )
         return redirect("job-detail", job.pk)
     return redirect("backup-detail", label)

@@ -12,6 +12,7 @@ from django.db import connection
 from backups.beats import beat_worker, beating, queue_is_served, silent_since
 from backups.models import TickBeat, WorkerBeat
 from backups.workers import WorkerPulse
+from monitor.celery import app
 
 T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 
@@ -31,13 +32,13 @@ def test_a_tick_says_when_it_began_and_ended() -> None:
     with time_machine.travel(T0, tick=False):
         good_tick()
     beat = TickBeat.objects.get()
-    assert (beat.name, beat.started_at, beat.finished_at) == ("good_tick", T0, T0)
+    assert (beat.name, beat.started_at, beat.finished_at) == ("good tick", T0, T0)
     assert beat.error == ""
 
 
 @pytest.mark.django_db
 def test_a_tick_that_raises_is_recorded_and_raises_on() -> None:
-    TickBeat.objects.create(name="bad_tick", finished_at=T0)
+    TickBeat.objects.create(name="bad tick", finished_at=T0)
     with time_machine.travel(T0 + timedelta(minutes=1), tick=False), pytest.raises(RuntimeError):
         bad_tick()
     beat = TickBeat.objects.get()
@@ -48,9 +49,9 @@ def test_a_tick_that_raises_is_recorded_and_raises_on() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(("seconds", "silent"), [(-3600, False), (60, False), (61, True)])
 def test_silence_begins_when_it_last_ran_through(seconds: int, silent: bool) -> None:
-    assert silent_since("good_tick", T0) is None
-    TickBeat.objects.create(name="good_tick", finished_at=T0)
-    found = silent_since("good_tick", T0 + timedelta(seconds=seconds))
+    assert silent_since("good tick", T0) is None
+    TickBeat.objects.create(name="good tick", finished_at=T0)
+    found = silent_since("good tick", T0 + timedelta(seconds=seconds))
     assert found == (T0 if silent else None)
 
 
@@ -96,3 +97,14 @@ def test_a_worker_beats_until_it_stops() -> None:
     finally:
         pulse.stop()
     assert not WorkerBeat.objects.exists()
+
+
+def test_ticks_beat_under_their_names_on_the_plan() -> None:
+    app.loader.import_default_modules()
+    beating_names = set()
+    for name, entry in app.conf.beat_schedule.items():
+        run = app.tasks[entry["task"]].run
+        if hasattr(run, "__wrapped__"):
+            assert run.__name__.replace("_", " ") == name
+            beating_names.add(name)
+    assert {"plan occurrences", "expire backups", "fail lost jobs"} <= beating_names

@@ -36,12 +36,13 @@ def taken(instance: Instance, days_ago: int) -> Backup:
 
 def made_by_schedule(schedule: BackupSchedule, backup: Backup) -> None:
     """As if it had been the schedule that asked for it."""
-    at = backup.started_at
+    at, job = backup.started_at, backup.made_by
+    assert job is not None
     occurrence = Occurrence.objects.create(
         schedule=schedule, instance=backup.instance, due_at=at, starts_at=at, late_after=at,
-        missed_after=at, status="succeeded", job=backup.made_by,
+        missed_after=at, status="succeeded", job=job,
     )  # fmt: skip
-    Job.objects.filter(pk=backup.made_by_id).update(occurrence=occurrence)
+    Job.objects.filter(pk=job.pk).update(occurrence=occurrence)
 
 
 def purges() -> list[Job]:
@@ -104,7 +105,7 @@ def test_pinned_damaged_and_needed_ones(nightly: BackupSchedule) -> None:
     Backup.objects.filter(pk=fourth.pk).update(base=fifth)
     Backup.objects.filter(pk=newest.pk).update(ended_at=now() - 15 * DAY)
     Evidence.objects.create(copy=newest.copies.get(), operation="verify", passed=False)
-    # The damaged one goes, though it is the newest: two sound ones stay; the base waits for its dependent.
+    # The damaged one goes, though it is the newest: two sound ones stay. The base waits.
     assert expire_backups(now()) == 2
     assert [job.backup for job in purges()] == [newest, fourth]
 

@@ -143,6 +143,7 @@ def test_it_runs_as_the_owner_of_the_folder(owner: int, made_once: Path) -> None
             os.chown(path, owner, -1)
         with PrivateServer(folder) as server:
             assert psutil.Process(server.pid).uids().effective == owner
+            assert server.log_file.stat().st_uid == owner
     finally:
         shutil.rmtree(folder)
 

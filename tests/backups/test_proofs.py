@@ -40,6 +40,13 @@ def test_evidence_in_words(found: list[tuple[Operation, bool]], words: str) -> N
     assert proof.stored_in == ["main"]
 
 
+def test_a_verify_that_looked_at_pages_says_so() -> None:
+    copy = make_backup(make_instance("orders-1"), make_repository())
+    report = {"pages": {"damaged": 0}}
+    Evidence.objects.create(copy=copy, operation=V, passed=True, report=report)
+    assert load_proofs([copy.backup])[copy.backup.pk].in_words() == "verified with pages"
+
+
 @pytest.mark.parametrize("status", [CopyStatus.EXPIRED, CopyStatus.PURGED])
 def test_evidence_goes_with_its_copy(status: CopyStatus) -> None:
     copy = make_backup(make_instance("orders-1"), make_repository(), status=status)

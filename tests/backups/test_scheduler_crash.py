@@ -61,7 +61,7 @@ def set_the_scene() -> None:
     for model in (TickBeat, Job, Occurrence, BackupSchedule, Instance):
         model.objects.all().delete()
     failing, ending, missing, new = make_instances(4)
-    late = {"every_hours": 24, "anchor_at": T0, "window": HOUR}
+    late: dict[str, Any] = {"every_hours": 24, "anchor_at": T0, "window": HOUR}
     make_schedule(failing, name="failing", **late | {"window": 2 * HOUR}, retries=1)
     make_schedule(ending, name="ending", **late)
     make_schedule(missing, name="missing", **late, catch_up="skip")
@@ -164,4 +164,4 @@ def test_a_broker_that_is_away_at_the_due_moment_loses_nothing() -> None:
     wake_waiting_jobs()
     job = Job.objects.get(status=JobStatus.PENDING)
     assert job.woken_at is not None and job.woken_at > T0 + timedelta(days=1)
-    assert TickBeat.objects.get(name="wake_waiting_jobs").error == ""
+    assert TickBeat.objects.get(name="wake waiting jobs").error == ""

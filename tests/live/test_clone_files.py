@@ -1,4 +1,4 @@
-"""Files of a MySQL that need care: those kept elsewhere, and those it encrypts."""
+"""Files of a MySQL that need care: those kept elsewhere."""
 
 from __future__ import annotations
 
@@ -54,25 +54,3 @@ def test_tables_outside_the_data_directory_come_below_it(tmp_path: Path, main: R
             (checked,) = restored.execute(f"CHECK TABLE shop.`{table}`")
             assert checked[2:] == ("status", "OK")
         assert restored.log_errors() == []
-
-
-def test_what_could_not_be_restored_is_refused_before_a_byte(
-    tmp_path: Path, main: Repository
-) -> None:
-    with PrivateMysql(keyring_folder(tmp_path / "data", tmp_path / "keyring")) as server:
-        server.execute(*USER, "CREATE DATABASE safe")
-        server.execute("CREATE TABLE safe.secret (a INT) ENCRYPTION='Y'")
-        add_instance(server)
-        ended = run_command("takebackup", "bank-1", "--foreground", "--json")
-    assert ended.exit_code == 3
-    assert "1 tablespaces are encrypted by the server" in ended.json()["error"]
-    assert "could not restore them" in ended.json()["error"]
-
-
-def keyring_folder(folder: Path, keyring: Path) -> Path:
-    """Make a data folder whose server keeps its keys in a file beside it."""
-    PrivateMysql(folder).initialise()
-    (folder / "mysqld.my").write_text('{"components": "file://component_keyring_file"}')
-    keys = json.dumps({"path": str(keyring), "read_only": False})
-    (folder / "component_keyring_file.cnf").write_text(keys)
-    return folder

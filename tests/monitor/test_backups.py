@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.models import BackupCopy, Instance, Job, Repository
+from backups.models import Backup, BackupCopy, Instance, Job, Repository
 from backups.states import CopyStatus, Operation
 from tests.backups.archive.stores import make_store, records_of, write_backup
 from tests.monitor.rows import (
@@ -83,6 +83,13 @@ class BackupPageTestCase(TestCase):
         contents = reverse("backup-contents", args=[gone.backup.label])
         self.assertEqual(self.client.get(contents).status_code, 404)
 
+    def test_what_nobody_measured_is_unknown(self) -> None:
+        self.copy.backup.raw_bytes = self.copy.backup.file_count = None
+        self.copy.backup.save()
+        for address in (self.address, reverse("fleet")):
+            with self.subTest(address):
+                self.assertContains(self.client.get(address), '<span class="unknown">unknown')
+
     def test_only_operators_see_the_buttons(self) -> None:
         self.client.force_login(self.victor)
         self.assertNotContains(self.client.get(self.address), "Test restore")
@@ -97,6 +104,42 @@ class BackupPageTestCase(TestCase):
                 job = Job.objects.get(operation=operation)
                 self.assertRedirects(response, reverse("job-detail", args=[job.pk]))
                 self.assertEqual((job.copy, job.requested_by), (self.copy, self.olga))
+
+    def test_pages_are_checked_if_asked(self) -> None:
+        address = reverse("copy-verify", args=[self.label, self.copy.pk])
+        for sent, asked in (({}, False), ({"pages": "on"}, True)):
+            with self.subTest(sent):
+                self.client.post(address, sent)
+                job = Job.objects.latest("id")
+                self.assertEqual(job.parameters, {"pages": asked})
+                page = self.client.get(reverse("job-detail", args=[job.pk]))
+                self.assertContains(page, "checked too" if asked else "not asked for")
+
+    def test_what_was_found_of_pages_is_told_in_a_line(self) -> None:
+        found = {"whole": 1200, "empty": 34, "damaged": 2, "unknown": 5, "not_checked": ["why"]}
+        found["damages"] = [f"shop.orders: page {page} is damaged" for page in range(1, 8)]
+        evidence = make_evidence(self.copy, Operation.VERIFY, passed=False)
+        evidence.report = {"pages": found}
+        evidence.save(update_fields=["report"])
+        page = self.client.get(self.address)
+        self.assertContains(page, "1,234 pages whole, 2 damaged, 5 unknown")
+        self.assertContains(page, "<li>shop.orders: page 5 is damaged</li>")
+        self.assertNotContains(page, "<li>shop.orders: page 6 is damaged</li>")
+
+    def test_what_a_clone_found_out(self) -> None:
+        facts = {
+            "protocol": "0x0102",
+            "server_uuid": "5b6f2bb4-0000-4000-8000-000000000001",
+            "page_size": "16384",
+            "pages_sent_again": "12345",
+            "redo_bytes": "2097152",
+            "gtid_executed_before": "5b6f:1-7",
+            "gtid_executed_after": "5b6f:1-9",
+        }
+        Backup.objects.filter(label=self.label).update(facts=facts)
+        page = self.client.get(self.address)
+        for shown in ("0x0102", facts["server_uuid"], "16.0 KiB", "12,345", "2.0 MiB", "5b6f:1-9"):
+            self.assertContains(page, shown)
 
     def test_a_copy_of_another_backup_is_not_found(self) -> None:
         other = make_backup(make_instance("other"), make_repository("second"))

@@ -6,7 +6,7 @@ way. What the server keeps outside its data directory is put below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from backups.archive.records import (
@@ -23,13 +23,12 @@ from backups.clone import (
     CloneRecord,
     FileAnnounced,
     FileChanged,
-    FileFlag,
     FileKey,
     State,
     StateStarted,
 )
 from backups.compatibility import Version
-from backups.exceptions import EngineError
+from backups.engines.clone.key_wrapping import KeyWrapping
 from backups.innodb.pages import SHARED, build_first_page, page_size_of
 from backups.innodb.redo import HEADER_BYTES, checkpoint_lsn
 
@@ -42,6 +41,8 @@ NEW_FILE_PAGES = 7
 UNDO_SPACES = range(0xFFFFFFF0 - 127 * 400_000, 0xFFFFFFF0)
 # A file that is no tablespace: ib_buffer_pool.
 NO_SPACE = 0xFFFFFFFF
+# The only tablespace that may have several files. All but the last keep their length for ever.
+SYSTEM_SPACE = 0
 _TWO_LOGS_BEFORE = (8, 0, 30)
 
 
@@ -72,9 +73,13 @@ class Figures:
 class ArchiveMapping:
     """The files of one clone, numbered for the archive."""
 
-    def __init__(self, version: Version) -> None:
+    def __init__(self, version: Version, *, sealed: bool) -> None:
+        """``sealed``: whether the archive hides what is in it, as keys need it."""
         self._version = version
+        self.keys = KeyWrapping(sealed=sealed)
         self._files: dict[FileKey, _File] = {}
+        # The files of the system tablespace, in their order.
+        self._system: list[_File] = []
         self._next_number = 1
         self.figures = Figures()
 
@@ -100,8 +105,17 @@ class ArchiveMapping:
             yield Data(number, 0, memoryview(content))
         yield FileClosed(number, len(content))
 
+    def stream_file(self, path: str, content: Iterable[bytes]) -> Iterator[Record]:
+        """Yield a file that comes piece by piece."""
+        number, size = self._take_number(), 0
+        yield FileOpened(number, path)
+        for piece in content:
+            yield Data(number, size, memoryview(piece))
+            size += len(piece)
+        yield FileClosed(number, size)
+
     def _open(self, announced: FileAnnounced) -> Iterator[Record]:
-        self._refuse_encrypted(announced)
+        self.keys.announce(announced)
         # A file made on the way has its own first length; what came of it comes as pages.
         size = 0 if announced.created_by_ddl else announced.size
         number = self._take_number()
@@ -112,21 +126,25 @@ class ArchiveMapping:
             self.figures.redo_files += 1
         else:
             self.figures.data_files += 1
+            if file.space_id == SYSTEM_SPACE:
+                self._system.append(file)
         yield FileOpened(file.number, path)
         if announced.created_by_ddl:
-            yield from self._begin(file)
+            yield from self._begin(file, announced)
 
-    def _begin(self, file: _File) -> Iterator[Record]:
+    def _begin(self, file: _File, announced: FileAnnounced) -> Iterator[Record]:
         """Not all pages of a new file will come: begin it as the server did."""
         version = self._version.major * 10_000 + self._version.minor * 100 + self._version.patch
-        page = build_first_page(file.space_id, file.fsp_flags, version)
+        page = self.keys.first_page(announced, version)
+        if page is None:
+            page = build_first_page(file.space_id, file.fsp_flags, version)
         is_undo = file.space_id in UNDO_SPACES
         file.size = NEW_UNDO_BYTES if is_undo else NEW_FILE_PAGES * len(page)
         yield Data(file.number, 0, memoryview(page))
 
     def _change(self, change: FileChanged) -> Iterator[Record]:
-        self._refuse_encrypted(change)
         file = self._files[change.file]
+        self.keys.change(change, change.renamed_to or file.path)
         if change.deleted:
             del self._files[change.file]
             self.figures.data_files -= 1
@@ -143,10 +161,20 @@ class ArchiveMapping:
     def _write(self, block: Block) -> Iterator[Record]:
         file = self._files[block.file]
         end = block.offset + len(block.payload)
-        file.size = max(file.size, end, 0 if block.file.is_redo else block.file_size)
+        file.size = max(file.size, end)
+        if not block.file.is_redo:
+            self._grow(file, block.file_size)
         self._count(block)
         if block.payload:
-            yield Data(file.number, block.offset, block.payload)
+            payload = self.keys.wrap(block, file.path, file.fsp_flags)
+            yield Data(file.number, block.offset, payload)
+
+    def _grow(self, file: _File, told: int) -> None:
+        """Lengthen a file as a block tells; page 0 tells the length of its whole tablespace."""
+        if file.space_id == SYSTEM_SPACE:
+            *fixed, file = self._system
+            told -= sum(each.size for each in fixed)
+        file.size = max(file.size, told)
 
     def _count(self, block: Block) -> None:
         figures, length = self.figures, len(block.payload)
@@ -163,8 +191,10 @@ class ArchiveMapping:
                     figures.checkpoint_lsn = max(found or 0, figures.checkpoint_lsn or 0) or None
 
     def _close_all(self) -> Iterator[Record]:
+        self.keys.check_complete()
         for key, file in self._files.items():
-            yield FileClosed(file.number, file.size if key.is_redo else _rounded(file))
+            as_it_is = key.is_redo or file in self._system[:-1]
+            yield FileClosed(file.number, file.size if as_it_is else _rounded(file))
         redo = [file for key, file in self._files.items() if key.is_redo]
         if self._version < _TWO_LOGS_BEFORE and len(redo) == 1:
             # Such a server refuses to start on one log file alone.
@@ -186,18 +216,6 @@ class ArchiveMapping:
 
     def _forget(self, path: str) -> None:
         self.figures.external_files.pop(path, None)
-
-    def _refuse_encrypted(self, file: FileAnnounced | FileChanged) -> None:
-        """An encrypted file comes with its key in the clear, and nothing here can wrap it anew.
-
-        Better no backup than one that looks like one and cannot be restored.
-        """
-        if file.flags & (FileFlag.AES | FileFlag.KEY):
-            raise EngineError(
-                "the server encrypts some of its files: this version of Mooring could not "
-                "restore them",
-                hint="Back this instance up in another way until a later version can.",
-            )
 
     def _take_number(self) -> int:
         number = self._next_number

@@ -10,6 +10,7 @@ from django.utils.timezone import localtime
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 from backups.models import Backup
+from backups.models.catalog import Origin
 from backups.proofs import Proof, load_proofs
 from backups.units import format_bytes, format_duration
 
@@ -26,7 +27,11 @@ class Command(MooringCommand):
         if options["instance"]:
             backups = backups.filter(instance=named_instance(options["instance"]))
         proofs = load_proofs(backups)
-        shown = [each for each in backups if options["all"] or proofs[each.pk].stored_in]
+        shown = [
+            each
+            for each in backups
+            if options["all"] or proofs[each.pk].stored_in or each.origin == Origin.OBSERVED
+        ]
         if not shown:
             return Answer({"backups": []}, ["no backups yet: takebackup makes one"])
         return Answer(
@@ -46,6 +51,7 @@ def _fields(backup: Backup, proof: Proof) -> dict[str, object]:
         "label": backup.label,
         "instance": backup.instance.name,
         "kind": backup.kind,
+        "origin": backup.origin,
         "started_at": backup.started_at,
         "ended_at": backup.ended_at,
         "raw_bytes": backup.raw_bytes,
@@ -58,6 +64,7 @@ def _fields(backup: Backup, proof: Proof) -> dict[str, object]:
 
 
 def _row(backup: Backup, proof: Proof) -> tuple[str, ...]:
+    observed = backup.origin == Origin.OBSERVED
     return (
         backup.label,
         backup.kind,
@@ -65,6 +72,6 @@ def _row(backup: Backup, proof: Proof) -> tuple[str, ...]:
         format_bytes(backup.raw_bytes),
         format_bytes(backup.stored_bytes),
         format_duration(backup.run_time),
-        ", ".join(proof.stored_in) or "nowhere: purged",
-        proof.in_words(),
+        ", ".join(proof.stored_in) or ("elsewhere" if observed else "nowhere: purged"),
+        "observed, not ours to prove" if observed else proof.in_words(),
     )

@@ -1,8 +1,10 @@
-"""Read every stored byte of a backup and hold it against its manifest."""
+"""Read every stored byte of a backup and hold it against its manifest; its pages too if asked."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from django.core.management.base import CommandParser
 
 from backups.jobs import create_copy_job
 from backups.management.copy_command import CopyCommand
@@ -13,5 +15,15 @@ from backups.states import Operation
 class Command(CopyCommand):
     help = "Read every stored byte of a backup and hold it against its manifest."
 
+    def add_options(self, parser: CommandParser) -> None:
+        super().add_options(parser)
+        parser.add_argument(
+            "--pages",
+            action="store_true",
+            help="Check every page of every InnoDB tablespace as a restore would write it.",
+        )
+
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
-        return create_copy_job(Operation.VERIFY, copy, wake=wake)
+        return create_copy_job(
+            Operation.VERIFY, copy, parameters={"pages": options["pages"]}, wake=wake
+        )

@@ -1,28 +1,42 @@
-"""Every stored byte of a copy is read and held against its manifest."""
+"""Every stored byte of a copy is read and held against its manifest; its pages too, if asked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 
+from backups import page_words
+from backups.archive.meter import Meter
+from backups.archive.reader import BackupReader
 from backups.archive.verify import VerifyReport, verify
 from backups.exceptions import ArchiveError
-from backups.models import BackupCopy, Job
+from backups.models import BackupCopy, Evidence, Job
 from backups.models.job import LogLevel
+from backups.page_check import PageCheck, PageReport
 from backups.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failing_counts, record
 from backups.stages.restore.work import copy_of, open_copy
+from backups.states import Operation
 
 
 @dataclass(slots=True)
 class VerifyWork:
     copy: BackupCopy
+    pages: bool = False
 
 
 def verify_work(job: Job) -> VerifyWork:
-    return VerifyWork(copy_of(job))
+    copy = copy_of(job)
+    return VerifyWork(copy, bool(job.parameters.get("pages")) or had_damaged_pages(copy))
+
+
+def had_damaged_pages(copy: BackupCopy) -> bool:
+    """Whether the newest verify found some: a pass that did not look would cover them up."""
+    newest = Evidence.objects.filter(copy=copy, operation=Operation.VERIFY).first()
+    return newest is not None and bool(newest.report.get("pages", {}).get("damaged"))
 
 
 class ReadPacks(PlainStage[VerifyWork]):
@@ -31,25 +45,63 @@ class ReadPacks(PlainStage[VerifyWork]):
     def run(self, run: Run, work: VerifyWork) -> str:
         with failing_counts(run, work.copy, self.name):
             reader = open_copy(work.copy)
-        report = verify(
-            reader, threads=settings.COPY_THREADS, check=run.check, meter=run.new_meter()
-        )
-        record(run, work.copy, passed=report.passed, report=as_json(report))
-        for damage in report.damages:
-            run.log(self.name, str(damage), LogLevel.ERROR)
+        if work.pages and not run.job.parameters.get("pages"):
+            run.log(self.name, "checking pages as well: the last verify found damaged ones")
+        report, pages = self._read(run, reader, work.pages)
+        passed = report.passed and not (pages and pages.damaged)
+        record(run, work.copy, passed=passed, report=as_json(report, pages))
+        self._log(run, report, pages)
         if not report.passed:
             raise ArchiveError(
                 f"{len(report.damages)} faults, the first: {report.damages[0]}",
                 hint="Take a new backup now; the log lists every fault, "
                 "and tables in undamaged packs can still be restored.",
             )
-        return f"{report.packs} packs, {report.frames} frames, {report.files} files match"
+        if pages and pages.damaged:
+            raise ArchiveError(
+                f"the repository is whole, but {page_words.count_pages(pages.damaged)} came from "
+                f"the server damaged, the first: {page_words.damage_in_words(pages.named[0])}",
+                hint=page_words.DAMAGE_HINT,
+            )
+        done = f"{report.packs} packs, {report.frames} frames, {report.files} files match"
+        return f"{done}; {page_words.summary(page_words.as_json(pages))}" if pages else done
+
+    def _read(
+        self, run: Run, reader: BackupReader, with_pages: bool
+    ) -> tuple[VerifyReport, PageReport | None]:
+        def alive() -> None:
+            run.check()
+            # Indexes are read before the first byte is counted.
+            run.activity += 1
+
+        meter = run.new_meter()
+        if not with_pages:
+            return self._verify(run, reader, meter), None
+        pages = PageCheck(reader, check=alive, meter=meter)
+        return self._verify(run, reader, meter, inspect=pages.inspect), pages.finish()
+
+    # Any: what to do with each frame, if anything.
+    def _verify(self, run: Run, reader: BackupReader, meter: Meter, **more: Any) -> VerifyReport:
+        return verify(reader, threads=settings.COPY_THREADS, check=run.check, meter=meter, **more)
+
+    def _log(self, run: Run, report: VerifyReport, pages: PageReport | None) -> None:
+        for damage in report.damages:
+            run.log(self.name, str(damage), LogLevel.ERROR)
+        if pages is None:
+            return
+        for line in page_words.damages_in_words(pages):
+            run.log("pages", line, LogLevel.ERROR)
+        for line in page_words.unknown_in_words(pages):
+            run.log("pages", line, LogLevel.WARNING)
 
 
-def as_json(report: VerifyReport) -> dict[str, object]:
-    return {
+def as_json(report: VerifyReport, pages: PageReport | None = None) -> dict[str, object]:
+    found: dict[str, object] = {
         "packs": report.packs,
         "frames": report.frames,
         "files": report.files,
         "damages": [str(damage) for damage in report.damages],
     }
+    if pages is not None:
+        found["pages"] = page_words.as_json(pages)
+    return found

@@ -250,3 +250,14 @@ def test_only_the_owner_may_enter_the_folders(tmp_path: Path) -> None:
 
     modes = [(tmp_path / "out" / part).stat().st_mode & 0o777 for part in ("a", "a/b")]
     assert modes == [0o700, 0o700]
+
+
+def test_only_the_owner_may_read_a_keyring(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "r")
+    paths = ["mooring-keyring/keys", "shop/orders.ibd", "shop/mooring-keyring/keys"]
+    folder = write_backup(store, records_of(dict.fromkeys(paths, b"k")))
+    extract_backup(store, folder, tmp_path / "out")
+
+    modes = [(tmp_path / "out" / path).stat().st_mode & 0o777 for path in paths]
+    assert modes[0] == 0o600
+    assert modes[1:] == [0o640] * 2

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
+from backups.history.base import ObservedRun, RunState
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
-from backups.states import CopyStatus
+from backups.observed_rows import store_run
+from backups.states import BackupKind, CopyStatus
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.running import take_backup
 from tests.commands import run_command
@@ -40,6 +43,16 @@ def test_purged_ones_are_shown_when_asked_for(label: str) -> None:
     BackupCopy.objects.update(status=CopyStatus.PURGED)
     assert run_command("listbackups", "--json").json() == {"backups": []}
     assert "nowhere: purged" in run_command("listbackups", "--all").stdout
+
+
+def test_an_observed_one_is_listed_without_size_or_proof(orders: Instance) -> None:
+    moment = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+    run = ObservedRun("u-1", RunState.SUCCEEDED, BackupKind.FULL, moment, moment)
+    store_run(orders, run, moment)
+    shown = run_command("listbackups").stdout
+    assert "elsewhere" in shown
+    assert "observed, not ours to prove" in shown
+    assert run_command("listbackups", "--json").json()["backups"][0]["stored_bytes"] is None
 
 
 def test_showbackup(label: str) -> None:

@@ -134,7 +134,7 @@ def test_a_foreground_job_whose_turn_has_not_come_does_not_linger(label: str) ->
     assert claim(busy, worker="w", exclusive_key=exclusive_key(busy), now=now())
     ended = run_command("verifybackup", label, "--foreground", "--json")
     assert ended.exit_code == 3
-    assert "another job works on" in ended.json()["error"]
+    assert f"refused: it waits for {busy}" in ended.json()["error"]
     assert Job.objects.get(pk=ended.json()["job"]).status == JobStatus.FAILED
 
 
@@ -162,6 +162,16 @@ def test_verifybackup(label: str, main: Repository) -> None:
     assert Evidence.objects.get().passed
 
 
+def test_verifybackup_with_pages(label: str) -> None:
+    ended = run_command("verifybackup", label, "--pages", "--foreground", "--json")
+    assert ended.exit_code == 0
+    (stage,) = ended.json()["stages"]
+    # What the fake engine calls a tablespace has no page that anyone could tell.
+    assert stage["detail"].endswith("0 pages whole, some unknown")
+    assert Job.objects.get(pk=ended.json()["job"]).parameters == {"pages": True}
+    assert Evidence.objects.get().report["pages"]["files"] == 2
+
+
 def test_verifybackup_of_damage(label: str, main: Repository) -> None:
     (pack,) = Path(main.path).rglob("*.pack")
     content = bytearray(pack.read_bytes())
@@ -185,10 +195,13 @@ def test_a_repository_that_is_away_is_no_evidence(label: str, main: Repository) 
     assert not Evidence.objects.exists()
 
 
-def test_a_pack_that_is_gone_is_evidence(label: str, main: Repository) -> None:
+@pytest.mark.parametrize("words", [(), ("--pages",)])
+def test_a_pack_that_is_gone_is_evidence(
+    label: str, main: Repository, words: tuple[str, ...]
+) -> None:
     (pack,) = Path(main.path).rglob("*.pack")
     pack.unlink()
-    assert run_command("verifybackup", label, "--foreground").exit_code == 1
+    assert run_command("verifybackup", label, "--foreground", *words).exit_code == 1
     assert not Evidence.objects.get().passed
 
 

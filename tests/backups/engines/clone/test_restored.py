@@ -53,6 +53,13 @@ def test_what_shapes_the_files_is_told_to_the_server() -> None:
     }
 
 
+def test_what_was_encrypted_stays_so_where_there_is_a_keyring() -> None:
+    variables = {"innodb_redo_log_encrypt": "ON", "innodb_undo_log_encrypt": "OFF"}
+    donor = {"variables": variables}
+    assert server_options(donor, encrypted=True) == {"innodb-redo-log-encrypt": "ON"}
+    assert server_options(donor) == {}
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"format": 99}'])
 def test_a_description_nobody_can_read(tmp_path: Path, content: str) -> None:
     (tmp_path / "mysql").mkdir()
@@ -81,6 +88,18 @@ BACKUP = CopyFacts(server_version="9.7.4")
 def test_a_server_that_fits(tmp_path: Path) -> None:
     path = script(tmp_path, "/usr/sbin/mysqld  Ver 9.7.5 for Linux on x86_64")
     assert check_restore(BACKUP, path) == f"{path}: MySQL 9.7.5 (9.7 LTS) fits 9.7.4"
+
+
+def test_encrypted_files_need_a_server_that_can_open_them(tmp_path: Path) -> None:
+    path = script(tmp_path, "mysqld  Ver 9.7.5 for Linux on x86_64")
+    with open(path, "a") as more:
+        for name in ("basedir", "lc-messages-dir", "character-sets-dir", "plugin-dir"):
+            more.write(f"echo {name} {tmp_path}\n")
+    encrypted = CopyFacts(server_version="9.7.4", more={"keyring_file": "mooring-keyring/keys"})
+    with pytest.raises(Refused, match=r"it has no .*/component_keyring_file\.so"):
+        check_restore(encrypted, path)
+    (tmp_path / "component_keyring_file.so").touch()
+    assert check_restore(encrypted, path).endswith("fits 9.7.4")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,141 @@
+"""How do the keys of encrypted files come into a backup, and never in the clear?
+
+A donor sends them unwrapped: in page 0 of tablespaces, in redo headers, with the announcement
+of files made meanwhile. Each is put under a master key that only this backup has, before any
+other part of Mooring sees it. What the file copy brings is still under the donor's master
+key, and of no use; the page copy brings every page 0 again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backups.clone import Block, FileAnnounced, FileChanged, FileFlag, FileKey
+from backups.exceptions import EngineError
+from backups.innodb.encryption import (
+    INFO_BYTES,
+    REDO_OFFSET,
+    KeyDamaged,
+    MasterKey,
+    build_encrypted_first_page,
+    build_info,
+    build_keyring,
+    info_offset,
+    is_unwrapped,
+    new_master_key,
+    put_info,
+    wrap,
+)
+from backups.innodb.pages import page_size_of
+
+
+@dataclass(slots=True)
+class _Encrypted:
+    """A file that is encrypted, as far as the donor has told."""
+
+    path: str
+    # Whether its key is in the copy, under our master key.
+    has_key: bool = False
+
+
+class KeyWrapping:
+    """The keys of one clone."""
+
+    def __init__(self, *, sealed: bool) -> None:
+        """``sealed``: whether the archive hides what is in it."""
+        self._sealed = sealed
+        self._master: MasterKey | None = None
+        self._files: dict[FileKey, _Encrypted] = {}
+
+    @property
+    def file_count(self) -> int:
+        """How many files of the copy are encrypted."""
+        return len(self._files)
+
+    def keyring(self) -> bytes | None:
+        """Return the keyring file that opens the copy; None where nothing is encrypted."""
+        return build_keyring(self._master) if self._master else None
+
+    def announce(self, file: FileAnnounced) -> None:
+        if file.flags & (FileFlag.AES | FileFlag.KEY):
+            self._add(file.file, file.path)
+
+    def change(self, change: FileChanged, path: str) -> None:
+        """Take note of what became of a file."""
+        known = self._files.get(change.file)
+        if change.deleted or not change.flags & (FileFlag.AES | FileFlag.KEY):
+            self._files.pop(change.file, None)
+        elif known is None:
+            self._add(change.file, path)
+        else:
+            known.path = path
+
+    def first_page(self, file: FileAnnounced, server_version: int) -> bytes | None:
+        """Return page 0 of a file made meanwhile, with its key; None where none came with it."""
+        if not file.flags & FileFlag.KEY:
+            return None
+        info = build_info(file.key + file.iv, self._key())
+        self._files[file.file].has_key = True
+        return build_encrypted_first_page(file.space_id, file.fsp_flags, server_version, info)
+
+    def wrap(self, block: Block, path: str, fsp_flags: int) -> memoryview:
+        """Return the bytes of a block, with any key that lies open in them wrapped."""
+        try:
+            if block.file.is_redo:
+                return self._wrap_redo(block, path)
+            if block.offset == 0:
+                return self._wrap_page(block, path, fsp_flags)
+        except KeyDamaged as exc:
+            raise EngineError(
+                f"{path}: {exc}", hint="Take the backup again; if it stays, report it."
+            ) from None
+        return block.payload
+
+    def check_complete(self) -> None:
+        """Raise EngineError where no server could open an encrypted file."""
+        if without := sorted(file.path for file in self._files.values() if not file.has_key):
+            raise EngineError(
+                f"the donor sent no key for {without[0]} ({len(without)} files in all): it became "
+                "encrypted while it was copied",
+                hint="Take the backup again when no encryption is being changed.",
+            )
+
+    def _wrap_redo(self, block: Block, path: str) -> memoryview:
+        start = REDO_OFFSET - block.offset
+        info = block.payload[max(start, 0) : max(start + INFO_BYTES, 0)]
+        if start < 0 or len(info) < INFO_BYTES or not is_unwrapped(info):
+            return block.payload
+        changed = bytearray(block.payload)
+        changed[start : start + INFO_BYTES] = wrap(info, self._key())
+        self._found(block.file, path)
+        return memoryview(bytes(changed))
+
+    def _wrap_page(self, block: Block, path: str, fsp_flags: int) -> memoryview:
+        size = page_size_of(fsp_flags)
+        start = info_offset(size)
+        info = block.payload[start : start + INFO_BYTES]
+        if len(block.payload) < size.physical or not is_unwrapped(info):
+            return block.payload
+        page = bytes(block.payload[: size.physical])
+        page = put_info(page, wrap(info, self._key()), size)
+        self._found(block.file, path)
+        return memoryview(page + bytes(block.payload[size.physical :]))
+
+    def _found(self, key: FileKey, path: str) -> None:
+        if key not in self._files:
+            self._add(key, path)
+        self._files[key].has_key = True
+
+    def _add(self, key: FileKey, path: str) -> None:
+        if not self._sealed:
+            raise EngineError(
+                f"the server encrypts {path}, and the repository is not encrypted: the keys of "
+                "its files would lie there",
+                hint="Use an encrypted repository for this instance.",
+            )
+        self._files[key] = _Encrypted(path)
+
+    def _key(self) -> MasterKey:
+        if self._master is None:
+            self._master = new_master_key()
+        return self._master

@@ -1,0 +1,133 @@
+"""How does a key of InnoDB lie in its files, and how is it put under another master key?
+
+Each encrypted tablespace, and each redo log file, has a key and an initial vector of its own,
+64 bytes in all. They are kept in 111 bytes of the file itself, wrapped with a master key that
+a keyring has. A donor sends them in the clear, marked by the master key number 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import uuid
+from dataclasses import dataclass, field
+
+import google_crc32c
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from backups.innodb.pages import PageSize, build_first_page, is_whole, page_size_of, sign_page
+
+MASTER_KEY_BYTES = 32
+# Key and initial vector.
+SECRET_BYTES = 64
+# In every redo log file.
+REDO_OFFSET = 1072
+# What begins it, whatever server wrote it; only the last one comes from a donor.
+MAGICS = (b"lCA", b"lCB", b"lCC")
+UNWRAPPED = 0
+_INFO = struct.Struct(">3sI36s64sI")
+INFO_BYTES = _INFO.size
+# Page 0 has these before it: header of page and tablespace, then one entry per extent.
+_ENTRIES_OFFSET = 150
+_ENTRY_HEADER_BYTES = 24
+
+
+class KeyDamaged(ValueError):
+    """A key does not have the checksum it came with."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """A master key, and the server it is named after."""
+
+    secret: bytes = field(repr=False)
+    server: str
+    number: int = 1
+
+    @property
+    def name(self) -> str:
+        """Return the name under which a server looks for it in its keyring."""
+        return f"INNODBKey-{self.server}-{self.number}"
+
+
+def new_master_key() -> MasterKey:
+    """Make a key that no server has ever had."""
+    return MasterKey(os.urandom(MASTER_KEY_BYTES), str(uuid.uuid4()))
+
+
+def build_keyring(master: MasterKey) -> bytes:
+    """Return the keyring file of a server: what ``component_keyring_file`` reads."""
+    element = {
+        "user": "",
+        "data_id": master.name,
+        "data_type": "AES",
+        "data": master.secret.hex().upper(),
+        "extension": [],
+    }
+    keyring = {"version": "1.0", "elements": [element]}
+    return json.dumps(keyring, separators=(",", ":")).encode()
+
+
+def info_offset(size: PageSize) -> int:
+    """Return where in page 0 of a tablespace its key is."""
+    pages = size.extent_bytes // size.physical
+    entry = _ENTRY_HEADER_BYTES + pages // 4
+    return _ENTRIES_OFFSET + entry * (size.physical // pages)
+
+
+def has_key(info: bytes | memoryview) -> bool:
+    """Whether a key lies here, wrapped or not."""
+    return bytes(info[:3]) in MAGICS
+
+
+def is_unwrapped(info: bytes | memoryview) -> bool:
+    """Whether a key lies here for everybody to read."""
+    return has_key(info) and int.from_bytes(info[3:7], "big") == UNWRAPPED
+
+
+def wrap(info: bytes | memoryview, master: MasterKey) -> bytes:
+    """Put a key that came in the clear under a master key; KeyDamaged where it is not whole."""
+    _, number, _, secret, checksum = _INFO.unpack(info)
+    if number != UNWRAPPED or google_crc32c.value(secret) != checksum:
+        raise KeyDamaged("a key of a tablespace came damaged")
+    return build_info(secret, master)
+
+
+def build_info(secret: bytes, master: MasterKey) -> bytes:
+    """Return the 111 bytes of a key, wrapped."""
+    if len(secret) != SECRET_BYTES:
+        raise KeyDamaged(f"a key of a tablespace came with {len(secret)} bytes")
+    # Keys are random and of whole blocks; the mode is the server's own choice.
+    encryptor = Cipher(algorithms.AES(master.secret), modes.ECB()).encryptor()  # noqa: S305
+    wrapped = encryptor.update(secret) + encryptor.finalize()
+    server = master.server.encode("ascii")
+    checksum = google_crc32c.value(secret)
+    return _INFO.pack(MAGICS[-1], master.number, server, wrapped, checksum)
+
+
+def unwrap(info: bytes | memoryview, master: MasterKey) -> bytes:
+    """Return the key under a master key; KeyDamaged where it is another's."""
+    _, _, _, wrapped, checksum = _INFO.unpack(info)
+    decryptor = Cipher(algorithms.AES(master.secret), modes.ECB()).decryptor()  # noqa: S305
+    secret = decryptor.update(wrapped) + decryptor.finalize()
+    if google_crc32c.value(secret) != checksum:
+        raise KeyDamaged("the key is under another master key")
+    return secret
+
+
+def put_info(page: bytes, info: bytes, size: PageSize) -> bytes:
+    """Return page 0 with another key, its checksum right if it was before."""
+    start = info_offset(size)
+    was_whole = is_whole(page, compressed=size.compressed)
+    changed = page[:start] + info + page[start + INFO_BYTES :]
+    # A torn page stays one that is seen to be torn.
+    return sign_page(changed, compressed=size.compressed) if was_whole else changed
+
+
+def build_encrypted_first_page(
+    space_id: int, fsp_flags: int, server_version: int, info: bytes
+) -> bytes:
+    """Return page 0 of an encrypted tablespace in which nothing has been written yet."""
+    page = build_first_page(space_id, fsp_flags, server_version)
+    return put_info(page, info, page_size_of(fsp_flags))

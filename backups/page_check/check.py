@@ -1,0 +1,181 @@
+"""Frames of a backup go by: which of their bytes are pages that count, and is each one whole?"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable
+
+from backups.archive.contents import StoredFile
+from backups.archive.frames import Frame
+from backups.archive.meter import Meter
+from backups.archive.packs import PackIndex
+from backups.archive.reader import BackupReader
+from backups.exceptions import ArchiveError, RepositoryError
+from backups.innodb.doublewrite import TRX_SYS_PAGE, doublewrite_pages
+from backups.innodb.formats import PageFormat
+from backups.innodb.verdict import Judgement, Verdict, identity, judge
+from backups.page_check.files import is_tablespace, is_unreadable
+from backups.page_check.fragments import Fragments, PageKey
+from backups.page_check.heads import Heads
+from backups.page_check.later import LaterBytes
+from backups.page_check.recognise import HEAD_BYTES, Tablespace
+from backups.page_check.report import DamagedPage, PageReport
+
+SYSTEM_SPACE = 0
+
+
+class PageCheck:
+    """Looks at every page once, in whatever order frames come, from many threads."""
+
+    def __init__(self, reader: BackupReader, *, check: Callable[[], None], meter: Meter) -> None:
+        contents = reader.manifest.contents
+        self._files = {file.number: file for file in contents.files if is_tablespace(file.path)}
+        self._phases, self._meter = contents.phases, meter
+        self._later, self._heads = LaterBytes(), Heads(reader, contents.files)
+        self._report = PageReport(files=len(self._files))
+        for file in contents.files:
+            if is_unreadable(file.path):
+                self._report.add_unknown(file.path, "an increment: only a prepare can tell")
+        # Damage in the system tablespace that may be in its doublewrite buffer.
+        self._set_aside: list[DamagedPage] = []
+        self._doublewrite: range | None = None
+        self._lock = threading.RLock()
+        self._fragments = Fragments(self._is_good, self._settle)
+        self._usable = self._read_indexes(reader, check)
+
+    def inspect(self, frame: Frame) -> None:
+        """Take an opened frame: judge the pages in it, keep the parts of those it cuts."""
+        if not self._usable:
+            return
+        start = 0
+        for extent in frame.extents:
+            if (file := self._files.get(extent.file)) is not None:
+                self._meter.current_file = file.path
+                self._inspect_extent(file, frame, start, extent.offset, extent.length)
+            start += extent.length
+
+    def finish(self) -> PageReport:
+        """Return the report, after the last frame."""
+        report = self._report
+        with self._lock:
+            self._fragments.finish()
+            for page in self._set_aside:
+                if self._doublewrite is not None and page.page in self._doublewrite:
+                    report.doublewrite += 1
+                else:
+                    report.add_damage(page)
+            report.named.sort(key=lambda page: (page.file, page.page))
+        return report
+
+    def _read_indexes(self, reader: BackupReader, check: Callable[[], None]) -> bool:
+        """Find out, before the first frame, which bytes are overridden and where page 0 is."""
+        try:
+            for pack in reader.manifest.contents.packs:
+                check()
+                self._read_index(reader.read_index(pack.number))
+        except (ArchiveError, RepositoryError):
+            # Who reads the packs reports it: without an index nobody knows what is final.
+            for file in self._files.values():
+                self._report.add_unknown(file.path, "a part of the backup cannot be read", 0)
+            return False
+        self._later.sort()
+        return True
+
+    def _read_index(self, index: PackIndex) -> None:
+        for place in index.frames:
+            phase = self._phase_of(place.number)
+            for extent in place.extents:
+                if extent.file not in self._files:
+                    continue
+                if phase:
+                    self._later.add(extent.file, phase, extent.offset, extent.length)
+                if extent.offset < HEAD_BYTES:
+                    self._heads.add(extent.file, phase, index.number, place)
+
+    def _phase_of(self, frame: int) -> int:
+        return bisect_right(self._phases, frame) - 1
+
+    def _inspect_extent(
+        self, file: StoredFile, frame: Frame, start: int, offset: int, length: int
+    ) -> None:
+        head = b"" if offset else frame.content[start : start + min(length, HEAD_BYTES)]
+        space = self._heads.tablespace(file, frame.number, head)
+        if space.form is None:
+            with self._lock:
+                self._report.add_unknown(file.path, "nothing tells its page size", 0)
+            return
+        phase = self._phase_of(frame.number)
+        whole = empty = 0
+        for begin, end in self._later.surviving(file.number, phase, offset, offset + length):
+            while begin < end:
+                position, inside = divmod(begin, space.form.bytes)
+                stop = min(end, begin - inside + space.form.bytes)
+                at = start + begin - offset
+                piece = frame.content[at : at + stop - begin]
+                if len(piece) == space.form.bytes:
+                    verdict = self._look_at(file, space, space.form, position, piece)
+                    whole += verdict is Verdict.WHOLE
+                    empty += verdict is Verdict.EMPTY
+                else:
+                    with self._lock:
+                        key = PageKey(file.number, position)
+                        self._fragments.add(key, inside, piece, space.form.bytes)
+                begin = stop
+        with self._lock:
+            self._report.whole += whole
+            self._report.empty += empty
+
+    def _look_at(
+        self, file: StoredFile, space: Tablespace, form: PageFormat, position: int, page: bytes
+    ) -> Verdict:
+        """Judge a page and note anything but a good verdict, which the caller counts."""
+        verdict, why = judge_in_place(page, space, form, position)
+        number = space.first_page + position
+        if verdict is Verdict.UNKNOWN:
+            with self._lock:
+                self._report.add_unknown(file.path, why)
+        elif verdict is Verdict.DAMAGED:
+            with self._lock:
+                self._note(DamagedPage(file.path, number, space.space_id, why), form)
+        elif number == TRX_SYS_PAGE and space.space_id == SYSTEM_SPACE:
+            self._doublewrite = doublewrite_pages(page, form)
+        return verdict
+
+    def _note(self, damage: DamagedPage, form: PageFormat) -> None:
+        extent = form.pages_of_extent
+        if damage.space_id == SYSTEM_SPACE and extent <= damage.page < 3 * extent:
+            self._set_aside.append(damage)
+        else:
+            self._report.add_damage(damage)
+
+    # What the fragments call, under the lock
+
+    def _is_good(self, key: PageKey, page: bytes) -> bool:
+        space, form = self._of(key)
+        return judge_in_place(page, space, form, key.position).verdict is not Verdict.DAMAGED
+
+    def _settle(self, key: PageKey, page: bytes) -> None:
+        space, form = self._of(key)
+        verdict = self._look_at(self._files[key.file], space, form, key.position, page)
+        self._report.whole += verdict is Verdict.WHOLE
+        self._report.empty += verdict is Verdict.EMPTY
+
+    def _of(self, key: PageKey) -> tuple[Tablespace, PageFormat]:
+        space = self._heads.tablespace(self._files[key.file], -1, b"")
+        assert space.form is not None, "a page was cut without knowing its size"
+        return space, space.form
+
+
+def judge_in_place(page: bytes, space: Tablespace, form: PageFormat, position: int) -> Judgement:
+    """Judge a page by what it says of itself, and by where it stands."""
+    judged = judge(page, form)
+    if judged.verdict is not Verdict.WHOLE:
+        return judged
+    number, space_id = identity(page, form)
+    astray = number != space.first_page + position
+    foreign = None not in (space_id, space.space_id) and space_id != space.space_id
+    if astray or foreign:
+        of = "" if space_id is None else f" of space {space_id}"
+        return Judgement(Verdict.DAMAGED, f"page {number}{of} stands in its place")
+    return judged

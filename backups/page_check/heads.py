@@ -1,0 +1,112 @@
+"""What is each tablespace of a backup? Asked while its frames go by in any order.
+
+Most of the time the frame at hand has page 0. Where it has not, or where page 0 was overridden
+by a later phase, the few frames that hold a file's first bytes are read for themselves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from backups.archive.contents import StoredFile
+from backups.archive.packs import FramePlace
+from backups.archive.reader import BackupReader
+from backups.exceptions import ArchiveError, RepositoryError
+from backups.innodb.formats import PageFormat
+from backups.page_check.files import system_files
+from backups.page_check.recognise import HEAD_BYTES, Tablespace, recognise, told_by_first_page
+
+# The frame with a file's page 0 is at work in another thread when that of its next bytes is.
+NEAR_FRAMES = 64
+PATIENCE_SECONDS = 2.0
+
+
+class _Source(NamedTuple):
+    """A frame with some of a file's first bytes."""
+
+    phase: int
+    pack: int
+    frame: int
+    offset: int
+    stored_bytes: int
+
+
+class Heads:
+    """Tablespaces by the number of their file. May be asked from many threads."""
+
+    def __init__(self, reader: BackupReader, files: Sequence[StoredFile]) -> None:
+        self._reader = reader
+        self._system = system_files(files)
+        self._sources: dict[int, list[_Source]] = {}
+        self._known: dict[int, Tablespace] = {}
+        self._learned = threading.Condition()
+
+    def add(self, file: int, phase: int, pack: int, place: FramePlace) -> None:
+        """Note that a frame has first bytes of a file."""
+        source = _Source(phase, pack, place.number, place.offset, place.stored_bytes)
+        self._sources.setdefault(file, []).append(source)
+
+    def tablespace(self, file: StoredFile, frame: int, head: bytes) -> Tablespace:
+        """Return what a file is; ``head`` are its first bytes where ``frame`` has them."""
+        found = self._known.get(file.number)
+        if found is None and not head:
+            found = self._await(file, frame)
+        if found is None:
+            found = self._find(file, head)
+            with self._learned:
+                self._known[file.number] = found
+                self._learned.notify_all()
+        return found
+
+    def _await(self, file: StoredFile, frame: int) -> Tablespace | None:
+        sources = self._sources.get(file.number, ())
+        if any(frame - NEAR_FRAMES < source.frame < frame for source in sources):
+            with self._learned:
+                self._learned.wait_for(lambda: file.number in self._known, PATIENCE_SECONDS)
+        return self._known.get(file.number)
+
+    def _find(self, file: StoredFile, head: bytes) -> Tablespace:
+        if file in self._system[1:]:
+            return self._continuation(file)
+        # Whichever phase it is of: a page size never changes.
+        return told_by_first_page(head) or recognise(self._read(file), self._default(file))
+
+    def _continuation(self, file: StoredFile) -> Tablespace:
+        """Return what a further file of the system tablespace is: the first one has the flags."""
+        first = self.tablespace(self._system[0], -1, b"")
+        if first.form is None:
+            return first
+        before = self._system[: self._system.index(file)]
+        pages = sum(each.size // first.form.bytes for each in before)
+        return Tablespace(first.form, first.space_id, pages)
+
+    def _default(self, file: StoredFile) -> PageFormat | None:
+        """Return the format of the instance, which most tablespaces have."""
+        if not self._system or file == self._system[0]:
+            return None
+        return self.tablespace(self._system[0], -1, b"").form
+
+    def _read(self, file: StoredFile) -> bytes:
+        """Read a file's first bytes as they are in the end; holes and what is lost are zeros."""
+        head = bytearray(min(HEAD_BYTES, file.size))
+        for source in sorted(self._sources.get(file.number, ())):
+            try:
+                self._apply(source, file.number, head)
+            except (ArchiveError, RepositoryError):
+                # Reported by who reads all frames; the pages behind it may tell as much.
+                continue
+        return bytes(head)
+
+    def _apply(self, source: _Source, file: int, head: bytearray) -> None:
+        name = self._reader.pack_object(source.pack)
+        stored = self._reader.store.read(name, source.offset, source.stored_bytes)
+        frame = self._reader.open_frame_alone(stored)
+        start = 0
+        for extent in frame.extents:
+            room = len(head) - extent.offset
+            if extent.file == file and room > 0:
+                length = min(extent.length, room)
+                head[extent.offset : extent.offset + length] = frame.content[start : start + length]
+            start += extent.length
