@@ -43,6 +43,7 @@ class Position:
     """Up to where everything has been looked at."""
 
     events: int
+    jobs: int
     evidence: int
     backups: int
     looked_at: datetime
@@ -50,6 +51,7 @@ class Position:
     def as_json(self) -> dict[str, object]:
         return {
             "events": self.events,
+            "jobs": self.jobs,
             "evidence": self.evidence,
             "backups": self.backups,
             "looked_at": self.looked_at.isoformat(),
@@ -86,14 +88,14 @@ def _load_position() -> Position | None:
         return None
     looked_at = parse_datetime(found["looked_at"])
     assert looked_at is not None
-    return Position(found["events"], found["evidence"], found["backups"], looked_at)
+    return Position(found["events"], found["jobs"], found["evidence"], found["backups"], looked_at)
 
 
 def _newest(now: datetime) -> Position:
-    return Position(_last(JobEvent), _last(Evidence), _last(Backup), now)
+    return Position(_last(JobEvent), _last(Job), _last(Evidence), _last(Backup), now)
 
 
-def _last(model: type[JobEvent | Evidence | Backup]) -> int:
+def _last(model: type[JobEvent | Job | Evidence | Backup]) -> int:
     found: Mapping[str, Any] = model._default_manager.aggregate(last=Max("id"))
     return found["last"] or 0
 
@@ -128,10 +130,12 @@ def _add_rest(changes: Changes, last: Position) -> None:
             changes.ended_jobs.add(job)
     away = Instance.objects.filter(unreachable_since__gte=last.looked_at - OVERLAP)
     _add(changes, away.values_list("id", flat=True))
-    jobs = Job.objects.filter(
+    # Observed jobs come whole, or end later, without events of ours.
+    _add(changes, Job.objects.filter(id__gt=last.jobs).values_list("instance_id", flat=True))
+    failed = Job.objects.filter(
         status__in=[JobStatus.FAILED, JobStatus.LOST], ended_at__gte=last.looked_at - OVERLAP
     )
-    _add(changes, jobs.values_list("instance_id", flat=True))
+    _add(changes, failed.values_list("instance_id", flat=True))
 
 
 def _leave_out_told(changes: Changes) -> None:
@@ -143,11 +147,11 @@ def _leave_out_told(changes: Changes) -> None:
 def _add_due_alerts(changes: Changes, now: datetime) -> None:
     """Nothing happened, but a pending alert's time has come, or a cleared one's."""
     due = Q(status=AlertStatus.PENDING, fires_at__lte=now) | Q(clear_since__isnull=False)
-    alerts = Alert.objects.filter(
-        due, status__in=OPEN_ALERT_STATUSES, instance__isnull=False
-    ).order_by("id")
-    _add(changes, alerts.values_list("instance_id", flat=True)[:MOST_DUE])
+    alerts = Alert.objects.filter(due, status__in=OPEN_ALERT_STATUSES, instance__isnull=False)
+    ids = alerts.order_by("id").values_list("instance_id", flat=True)
+    changes.instance_ids.update(ids[:MOST_DUE])
 
 
 def _add(changes: Changes, ids: QuerySet[Any, Any]) -> None:
-    changes.instance_ids.update(ids)
+    # Unordered, or a database would rather walk the index of an order nobody asked for.
+    changes.instance_ids.update(ids.order_by())

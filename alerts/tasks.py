@@ -20,6 +20,20 @@ logger = logging.getLogger(__name__)
 
 
 @shared_task(ignore_result=True)
+def evaluate_changes() -> None:
+    """Ask the rules about what something happened to."""
+    with ticking("evaluate changed"):
+        evaluate_changed(now())
+
+
+@shared_task(ignore_result=True)
+def evaluate_fleet() -> None:
+    """Ask the rules about everything."""
+    with ticking("evaluate all"):
+        evaluate_all(now())
+
+
+@shared_task(ignore_result=True)
 @beating
 def tell_people() -> None:
     """Make the messages that are due, and wake a sender for each channel that has some."""
@@ -66,17 +80,3 @@ def ping_outside() -> None:
 
 
 EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed"})
-
-
-@shared_task(ignore_result=True)
-def evaluate_changes() -> None:
-    """Ask the rules about what something happened to."""
-    with ticking("evaluate changed"):
-        evaluate_changed(now())
-
-
-@shared_task(ignore_result=True)
-def evaluate_fleet() -> None:
-    """Ask the rules about everything."""
-    with ticking("evaluate all"):
-        evaluate_all(now())

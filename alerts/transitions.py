@@ -93,13 +93,15 @@ def change_severity(alert: Alert, severity: Severity, *, now: datetime) -> bool:
     )  # fmt: skip
 
 
-def acknowledge(alert: Alert, *, by: User | None, comment: str, now: datetime) -> bool:
-    """Record that somebody has seen it, and what they said."""
+def acknowledge(
+    alert: Alert, *, by: User | None, comment: str, now: datetime, actor: str = ""
+) -> bool:
+    """Record that somebody has seen it, and what they said; ``actor`` where it is no user."""
     return _move(
         alert,
         AlertStatus.ACKNOWLEDGED,
         now=now,
-        actor=by.get_username() if by else "",
+        actor=by.get_username() if by else actor,
         reason=comment,
         acknowledged_by=by,
         acknowledged_at=now,

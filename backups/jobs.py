@@ -21,7 +21,6 @@ from backups.models import (
     Instance,
     Job,
     JobEvent,
-    Occurrence,
     Repository,
 )
 from backups.models.activity import Verb

@@ -30,8 +30,6 @@ app.conf.beat_schedule = {
     "prove keys": {"task": "backups.tasks.prove_keys", "schedule": 60},
     "evaluate changed": {"task": "alerts.tasks.evaluate_changes", "schedule": 10},
     "evaluate all": {"task": "alerts.tasks.evaluate_fleet", "schedule": 300},
-    "plan occurrences": {"task": "backups.tasks.plan_occurrences", "schedule": 10},
-    "expire backups": {"task": "backups.tasks.expire_backups", "schedule": 3600},
 }
 
 

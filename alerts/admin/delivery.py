@@ -10,15 +10,18 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from alerts.models import Channel, Notification, Route
+from alerts.channels import CHANNELS, configure
+from alerts.models import Channel, Notification, Route, Telling
 from alerts.rules import RULES
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
+from backups.exceptions import BadInput
 
 
 class ChannelForm(ModelForm):
-    """A channel with secrets that go in and never come out."""
+    """A channel of a kind there is, with secrets that go in and never come out."""
 
+    kind = forms.ChoiceField(choices=[(name, kind.label) for name, kind in CHANNELS.items()])
     new_secrets = forms.CharField(
         label="Secrets",
         required=False,
@@ -31,15 +34,34 @@ class ChannelForm(ModelForm):
         model = Channel
         fields = ["name", "kind", "settings", "enabled"]
 
-    def clean_new_secrets(self) -> str:
-        text = str(self.cleaned_data["new_secrets"])
+    def clean_new_secrets(self) -> dict[str, str]:
         try:
-            if text and not isinstance(json.loads(text), dict):
-                raise ValidationError("Give a JSON object.")
+            secrets = json.loads(str(self.cleaned_data["new_secrets"]) or "{}")
         except ValueError:
             # Never with the text in it: a message ends up on pages and in logs.
             raise ValidationError("This is not JSON.") from None
-        return text
+        if not isinstance(secrets, dict):
+            raise ValidationError("Give a JSON object.")
+        return {str(name): str(value) for name, value in secrets.items()}
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                configure(self._channel(), self.values())
+            except BadInput as exc:
+                raise ValidationError(f"{exc}".capitalize() + ".") from None
+        return cleaned
+
+    def values(self) -> dict[str, str]:
+        """Return all that was typed, the secrets in the clear."""
+        settings = self.cleaned_data["settings"] or {}
+        typed = {str(name): str(value) for name, value in settings.items()}
+        return {**typed, **self.cleaned_data["new_secrets"]}
+
+    def _channel(self) -> Channel:
+        """Return a channel to try the values on, which nobody saves."""
+        return Channel(kind=self.cleaned_data["kind"], secrets_token=self.instance.secrets_token)
 
 
 @admin.register(Channel)
@@ -52,8 +74,7 @@ class ChannelAdmin(ModelAdmin):
 
     # Any: Django passes the form it made.
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
-        if text := form.cleaned_data["new_secrets"]:
-            obj.set_secrets(text)
+        configure(obj, form.values())
         super().save_model(request, obj, form, change)
 
 
@@ -91,3 +112,12 @@ class NotificationAdmin(HistoryAdmin):
     list_select_related = ["channel"]
     search_fields = ["dedupe_key", "answer", "channel__name"]
     autocomplete_fields = ["channel", "alerts"]
+
+
+@admin.register(Telling)
+class TellingAdmin(HistoryAdmin):
+    list_display = ["alert", "channel", "severity", "told_at", "remind_at", "recovery_told"]
+    list_filter = ["channel", "severity"]
+    list_select_related = ["alert", "channel"]
+    search_fields = ["alert__subject_name", "alert__rule", "channel__name"]
+    autocomplete_fields = ["alert", "channel"]

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from alerts.facts.belonging import load_belonging
 from alerts.facts.load_evidence import build_evidence
+from alerts.facts.load_history import load_history
 from alerts.facts.load_instances import (
     build_backup_facts,
     build_instance_facts,
-    load_history,
     load_instances,
 )
 from alerts.facts.load_jobs import build_active_jobs, build_failures

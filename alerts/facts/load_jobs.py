@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from alerts.facts.columns import HORIZON, Belongings, Columns, read_columns
-from alerts.facts.load_instances import History, usual_seconds
+from alerts.facts.load_history import History
 from alerts.facts.run import ActiveJobFacts, FailureFacts
 from backups.models import Job
-from backups.norms import DEPTH
 from backups.states import OPEN_OCCURRENCE_STATUSES, BackupKind, JobStatus, Operation
 
 
@@ -115,7 +114,8 @@ def _later_successes() -> QuerySet[Job]:
 def _learnt(row: Columns, history: History) -> timedelta | None:
     if row["operation"] != Operation.BACKUP:
         return None
-    norm = usual_seconds(history.get((row["instance_id"], row["kind"]), ())[:DEPTH])
+    past = history.get((row["instance_id"], row["kind"]))
+    norm = past.expected_seconds() if past else None
     return None if norm is None else timedelta(seconds=norm.most())
 
 

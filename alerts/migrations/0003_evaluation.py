@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('alerts', '0002_tellings'),
-        ('backups', '0005_what_rules_ask'),
+        ('backups', '0007_what_rules_ask'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -34,6 +34,8 @@ class DaySquare:
     day: date
     word: str
     counts: str
+    # How many of its runs were not on time, from 0 to 3.
+    share: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +153,16 @@ def punctuality_of(days: Days) -> Punctuality:
     total: Counter[str] = Counter()
     for counts in days.values():
         total.update(counts)
-    squares = [
-        DaySquare(day, worst(word for word, count in counts.items() if count), counted(counts))
-        for day, counts in sorted(days.items())
-    ]
-    return Punctuality(squares, total)
+    return Punctuality([_square(day, counts) for day, counts in sorted(days.items())], total)
+
+
+def _square(day: date, counts: Mapping[str, int]) -> DaySquare:
+    word = worst(word for word, count in counts.items() if count)
+    bad = sum(counts.get(each, 0) for each in ("late", "missed", "failed"))
+    all_runs = sum(counts.values())
+    # One of a hundred is to be seen, and not to look like all of them.
+    share = 0 if not bad else 1 + (bad * 10 >= all_runs) + (bad * 3 >= all_runs)
+    return DaySquare(day, word, counted(counts), share)
 
 
 def _load_results(schedules: Sequence[BackupSchedule]) -> dict[int, LastResult]:

@@ -31,10 +31,11 @@ def punctuality_strip(punctuality: Punctuality) -> SafeString:
     """Draw 30 days as bars, higher the worse, with the sum of them in words."""
     bars = format_html_join(
         "",
-        '<i data-tone="{}" title="{}"></i>',
+        '<i data-tone="{}" data-share="{}" title="{}"></i>',
         (
             (
                 tone_of(square.word) if square.word else "none",
+                square.share,
                 f"{square.day:%a} {square.day.day} {square.day:%b}: {square.counts or 'nothing'}",
             )
             for square in punctuality.squares

@@ -10,8 +10,9 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
 from alerts.models import Alert
+from backups.activity import record
+from backups.models.activity import Verb
 from monitor.acknowledging import acknowledge_all
-from monitor.audit import Act, record_change
 from monitor.forms.filters import AlertFilter
 from monitor.roles import Role, needs
 from monitor.selectors.alert import load_alert, silence_address
@@ -82,7 +83,7 @@ def _acknowledge(request: HttpRequest, wanted: list[Alert]) -> None:
     comment = request.POST.get("comment", "").strip()[:COMMENT_CHARACTERS]
     done = acknowledge_all(wanted, by=asking_user(request), comment=comment, now=now())
     for alert in done:
-        record_change(request, Act.ACKNOWLEDGED, alert, {"comment": comment})
+        record(Verb.ACKNOWLEDGED, alert, details={"comment": comment})
     if left := len(wanted) - len(done):
         words = "did not stand any more, or somebody had seen it before"
         messages.warning(request, f"{len(done)} acknowledged; {left} {words}.")

@@ -10,8 +10,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from alerts.channels import CHANNELS
 from alerts.models import Channel
 from alerts.sending import send_test
+from backups.activity import record
 from backups.exceptions import MooringError
-from monitor.audit import Act, record_change
+from backups.models.activity import Verb
 from monitor.confirmations import name_typed
 from monitor.forms.channel import ChannelForm
 from monitor.roles import Role, needs
@@ -68,7 +69,7 @@ def channel_test(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, f"The test was not delivered: {exc}. {exc.hint}".rstrip())
     else:
         messages.success(request, f"The test was delivered. The answer: {answer or 'none'}")
-    record_change(request, Act.TESTED, channel)
+    record(Verb.TESTED, channel)
     return redirect("channel-detail", name)
 
 
@@ -79,7 +80,7 @@ def channel_delete(request: HttpRequest, name: str) -> HttpResponse:
     channel = get_object_or_404(Channel, name=name)
     if not name_typed(request, channel.name):
         return redirect("channel-detail", name)
-    record_change(request, Act.DELETED, channel)
+    record(Verb.DELETED, channel)
     channel.delete()
     messages.success(request, f"Channel {name} was deleted.")
     return redirect("channels")
@@ -93,7 +94,7 @@ def _edit(request: HttpRequest, channel: Channel) -> HttpResponse:
         saved = form.store()
         # Names of fields only: what was typed into them may be a secret.
         changed = {"changed": form.changed_data}
-        record_change(request, Act.ADDED if new else Act.CHANGED, saved, changed)
+        record(Verb.ADDED if new else Verb.CHANGED, saved, details=changed)
         messages.success(request, f"Channel {saved.name} was saved. Send a test to see it work.")
         return redirect("channel-detail", saved.name)
     context = {"form": form, "name": name, "label": label}

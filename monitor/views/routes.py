@@ -10,7 +10,8 @@ from django.utils.timezone import get_current_timezone_name
 from django.views.decorators.http import require_http_methods, require_POST
 
 from alerts.models import Channel, Route
-from monitor.audit import Act, record_change
+from backups.activity import record
+from backups.models.activity import Verb
 from monitor.forms.route import RouteForm
 from monitor.roles import Role, needs
 from monitor.views.channels import FORM_METHODS
@@ -33,7 +34,7 @@ def route_edit(request: HttpRequest, name: str, route: int) -> HttpResponse:
 @needs(Role.ADMIN)
 def route_delete(request: HttpRequest, name: str, route: int) -> HttpResponse:
     found = get_object_or_404(Route, pk=route, channel__name=name)
-    record_change(request, Act.DELETED, found)
+    record(Verb.DELETED, found)
     found.delete()
     messages.success(request, "The route was deleted: nothing goes this way any more.")
     return redirect("channel-detail", name)
@@ -46,7 +47,7 @@ def _edit(request: HttpRequest, route: Route) -> HttpResponse:
         with transaction.atomic():
             saved = form.save()
         changed = {"changed": form.changed_data}
-        record_change(request, Act.ADDED if new else Act.CHANGED, saved, changed)
+        record(Verb.ADDED if new else Verb.CHANGED, saved, details=changed)
         messages.success(request, "The route was saved.")
         return redirect("channel-detail", route.channel.name)
     context = {"form": form, "channel": route.channel, "new": new}

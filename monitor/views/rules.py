@@ -10,7 +10,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from alerts.models import RuleSetting
 from alerts.rules import RULES, AnyRule
-from monitor.audit import Act, record_change
+from backups.activity import record
+from backups.models.activity import Verb
 from monitor.forms.rule import RuleSettingForm
 from monitor.roles import Role, needs
 from monitor.selectors.rules import load_rule, load_rules
@@ -54,7 +55,7 @@ def rule_setting_edit(request: HttpRequest, rule: str, setting: int) -> HttpResp
 def rule_setting_delete(request: HttpRequest, rule: str, setting: int) -> HttpResponse:
     """Go back to what the wider scope says."""
     found = get_object_or_404(RuleSetting, pk=setting, rule=rule)
-    record_change(request, Act.DELETED, found)
+    record(Verb.DELETED, found)
     found.delete()
     messages.success(request, "The setting was deleted: what is wider holds again.")
     return redirect("rule-detail", rule)
@@ -72,7 +73,7 @@ def _edit(request: HttpRequest, rule: AnyRule, setting: RuleSetting) -> HttpResp
     if posted and form.is_valid():
         saved = form.store()
         changed = {"changed": form.changed_data}
-        record_change(request, Act.ADDED if new else Act.CHANGED, saved, changed)
+        record(Verb.ADDED if new else Verb.CHANGED, saved, details=changed)
         messages.success(request, f"{rule.title}: the setting was saved.")
         return redirect("rule-detail", rule.name)
     context = {"form": form, "rule": rule, "new": new}

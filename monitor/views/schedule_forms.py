@@ -8,8 +8,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import get_current_timezone_name, now
 from django.views.decorators.http import require_http_methods, require_POST
 
+from backups.activity import record
 from backups.models import BackupSchedule
-from monitor.audit import Act, record_change
+from backups.models.activity import Verb
 from monitor.forms.schedule import ScheduleForm
 from monitor.roles import Role, needs
 from monitor.selectors.schedule import Preview, build_preview, draft_coverage
@@ -47,9 +48,8 @@ def _edit(request: HttpRequest, schedule: BackupSchedule) -> HttpResponse:
     wants_preview = "preview" in request.POST
     if posted and not wants_preview and form.is_valid():
         saved = form.store()
-        record_change(
-            request, Act.ADDED if new else Act.CHANGED, saved, {"changed": form.changed_data}
-        )
+        changed = {"changed": form.changed_data}
+        record(Verb.ADDED if new else Verb.CHANGED, saved, details=changed)
         messages.success(request, f"Schedule {saved.name} was saved.")
         return redirect("schedule-detail", saved.name)
     context = {"form": form, "name": name, "preview": _preview(form)}

@@ -8,13 +8,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
+from backups.activity import record
 from backups.coverage import covered_instances
 from backups.exceptions import MooringError
 from backups.jobs import create_backup_job
 from backups.models import BackupSchedule
+from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.pauses import resume_schedule
-from monitor.audit import Act, record_change
 from monitor.forms.schedule import PauseForm
 from monitor.roles import Role, needs
 from monitor.selectors.schedule import load_schedule, retention_in_words
@@ -47,7 +48,7 @@ def schedule_pause(request: HttpRequest, name: str) -> HttpResponse:
         return _page(request, name, form, status=422)
     with refusals_shown(request):
         form.store(schedule, asking_user(request))
-        record_change(request, Act.PAUSED, schedule, {"reason": schedule.paused_reason})
+        record(Verb.PAUSED, schedule, details={"reason": schedule.paused_reason})
         messages.success(request, f"{schedule.name} is paused: nothing of it starts.")
     return redirect("schedule-detail", name)
 
@@ -57,7 +58,7 @@ def schedule_pause(request: HttpRequest, name: str) -> HttpResponse:
 def schedule_resume(request: HttpRequest, name: str) -> HttpResponse:
     schedule = get_object_or_404(BackupSchedule, name=name)
     resume_schedule(schedule, now=now())
-    record_change(request, Act.RESUMED, schedule)
+    record(Verb.RESUMED, schedule)
     messages.success(request, f"{schedule.name} is resumed: what is due starts within seconds.")
     return redirect("schedule-detail", name)
 
@@ -71,7 +72,7 @@ def schedule_start(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, "Somebody else's cron runs this schedule: start it there.")
         return redirect("schedule-detail", name)
     started, refused = _start_all(request, schedule)
-    record_change(request, Act.STARTED, schedule, {"jobs": started})
+    record(Verb.STARTED, schedule, details={"jobs": started})
     words = f"{started} backup{'' if started == 1 else 's'} asked for."
     if refused:
         more = f" and {len(refused) - MOST_REFUSALS} more" if len(refused) > MOST_REFUSALS else ""

@@ -14,9 +14,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from alerts.models import Silence
 from alerts.rules import RULES
+from backups.activity import record
 from backups.models import BackupSchedule
+from backups.models.activity import Verb
 from backups.schedule import Rhythm
-from monitor.audit import Act, record_change
 from monitor.forms.silence import SilenceForm
 from monitor.roles import Role, needs
 from monitor.selectors.silences import SilenceTime, load_silence_list, next_times
@@ -71,7 +72,7 @@ def silence_end(request: HttpRequest, silence: int) -> HttpResponse:
         return redirect("silences")
     found.ends_at = at
     found.save(update_fields=["ends_at"])
-    record_change(request, Act.ENDED, found)
+    record(Verb.ENDED, found)
     messages.success(request, "The silence is over: what it held back is told from now on.")
     return redirect("silences")
 
@@ -85,7 +86,7 @@ def _edit(request: HttpRequest, silence: Silence, initial: dict[str, Any]) -> Ht
         with transaction.atomic():
             saved = form.save()
         changed = {"changed": form.changed_data}
-        record_change(request, Act.ADDED if new else Act.CHANGED, saved, changed)
+        record(Verb.ADDED if new else Verb.CHANGED, saved, details=changed)
         messages.success(request, "The silence was saved.")
         return redirect("silences")
     context = {

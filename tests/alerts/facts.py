@@ -87,3 +87,8 @@ def ask_rule(
     values = {**rule.defaults(), **(limits or {})}
     found: Finding | None = rule.check(facts_of(rule.about, **fields), Limits(values, rule.units()))
     return found
+
+
+def broken(facts: Facts, limits: Limits) -> Finding | None:
+    """Answer as a rule with a fault does."""
+    raise ZeroDivisionError("division by zero")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from alerts.states import AlertStatus, Severity
 from alerts.transitions import acknowledge
 from backups.models import Instance, Job
 from backups.states import JobStatus, OccurrenceStatus
+from tests.alerts.facts import broken
 from tests.alerts.fleet import (
     T0,
     D,
@@ -125,7 +127,8 @@ def test_a_retry_makes_it_milder_and_its_end_worse(orders: Instance) -> None:
     assert only("job_failed").severity == Severity.WARNING
     assert only("job_failed").schedule == schedule
 
-    occurrence.__class__.objects.filter(pk=job.occurrence_id).update(status="failed")
+    assert job.occurrence == occurrence
+    type(occurrence).objects.filter(pk=occurrence.pk).update(status="failed")
     evaluate_all(T0 + 2 * M)
     alert = only("job_failed")
     assert alert.severity == Severity.EMERGENCY
@@ -281,7 +284,7 @@ def test_a_broken_rule_is_told_and_stops_no_other(
     fail(orders)
     evaluate_all(T0)
     whole = RULES["job_failed"]
-    monkeypatch.setitem(RULES, "job_failed", _broken(whole))
+    monkeypatch.setitem(RULES, "job_failed", replace(whole, check=broken))
     Instance.objects.update(unreachable_since=T0)
     evaluate_all(T0 + 2 * M)
     assert "ZeroDivisionError about orders-1" in only("rule_broken").message
@@ -295,7 +298,11 @@ def test_a_broken_rule_is_told_and_stops_no_other(
     assert only("rule_broken").status == AlertStatus.RESOLVED
 
 
-def _broken(rule):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    return replace(rule, check=lambda facts, limits: 1 / 0)
+def test_an_observed_failure_that_is_read_late_is_found_without_a_sweep(orders: Instance) -> None:
+    evaluate_changed(T0)
+    Job.objects.create(
+        instance=orders, operation="backup", kind="full", origin="observed", status="failed",
+        started_at=T0 - 3 * H, ended_at=T0 - 10 * M,
+    )  # fmt: skip
+    evaluate_changed(T0 + TICK)
+    assert only("job_failed").status == AlertStatus.FIRING

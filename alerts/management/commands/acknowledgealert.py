@@ -28,7 +28,8 @@ class Command(MooringCommand):
                 f"there is no alert {options['id']}", hint="listalerts shows the numbers."
             )
         _refuse_unfit(alert)
-        if not acknowledge(alert, by=None, comment=options["comment"], now=now()):
+        comment = options["comment"]
+        if not acknowledge(alert, by=None, comment=comment, now=now(), actor="command line"):
             raise Refused(f"alert {alert.pk} changed in the same moment", hint="Look again.")
         fields = {"id": alert.pk, "status": alert.status, "comment": alert.comment}
         return Answer(fields, [f"acknowledged: {alert}"])

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('backups', '0004_observed_runs'),
+        ('backups', '0006_limits_and_activity'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
