@@ -13,7 +13,7 @@ from alerts.channels import CHANNELS
 from alerts.models import Channel, Notification, Route
 from alerts.rules import RULES
 from alerts.states import NotificationStatus, Severity
-from backups.units import format_duration
+from monitor.lengths import chosen_length
 
 PAGE_SIZE = 25
 MOST_NAMED = 3
@@ -46,9 +46,9 @@ class RouteRow:
         route = self.route
         words = ["at once"]
         if route.digest_every:
-            words = [f"collected for {format_duration(route.digest_every)}"]
+            words = [f"collected for {chosen_length(route.digest_every)}"]
         if route.remind_every:
-            words.append(f"reminded every {format_duration(route.remind_every)}")
+            words.append(f"reminded every {chosen_length(route.remind_every)}")
         words.append("told when it is over" if route.tell_recovery else "not told when it is over")
         if route.quiet_from and route.quiet_to:
             hours = f"{route.quiet_from:%H:%M}–{route.quiet_to:%H:%M} {route.time_zone}"

@@ -16,7 +16,7 @@ from alerts.questions import Said
 from alerts.rules import RULES, AnyRule, Threshold
 from alerts.states import OPEN_ALERT_STATUSES, Severity
 from alerts.thresholds import load_settings
-from backups.units import format_duration
+from monitor.lengths import chosen_length
 
 MOST_SAID = 50
 # For lists to choose from, by title.
@@ -126,7 +126,7 @@ def _rows(
                 settings.enabled,
                 (settings.severity or rule.severity).label.lower(),
                 [ThresholdRow(each, limits[each.name]) for each in rule.thresholds],
-                format_duration(settings.pending_for) if settings.pending_for else "",
+                chosen_length(settings.pending_for) if settings.pending_for else "",
                 exceptions[rule.name],
                 open_alerts[rule.name],
                 previews.get(rule.name),
@@ -148,7 +148,7 @@ def _words(setting: RuleSetting, rule: AnyRule) -> str:
     if setting.severity is not None:
         words.append(Severity(setting.severity).label.lower())
     if setting.pending_for is not None:
-        words.append(f"fires after {format_duration(setting.pending_for)}")
+        words.append(f"fires after {chosen_length(setting.pending_for)}")
     own = setting.thresholds
     words += [
         f"{each.label.lower()} {number_in_words(own[each.name], each)}"

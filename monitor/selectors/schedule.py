@@ -15,7 +15,7 @@ from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Occurrence, Tag
 from backups.schedule import Rhythm, Slot, check_rhythm, preview
 from backups.states import OccurrenceStatus
-from backups.units import format_duration
+from monitor.lengths import chosen_length
 from monitor.occurrence_words import occurrence_word
 from monitor.selectors.schedules import ScheduleRow, build_rows, with_newest
 
@@ -103,7 +103,7 @@ def retention_in_words(schedule: BackupSchedule) -> str:
     if schedule.keep_for is None:
         return "Backups are kept for ever."
     return (
-        f"Backups are kept for {format_duration(schedule.keep_for)}; the newest "
+        f"Backups are kept for {chosen_length(schedule.keep_for)}; the newest "
         f"{schedule.keep_least} of each instance stay however old they are."
     )
 

@@ -143,6 +143,8 @@ def confirm(
         "open_address": _with(context, "confirm", mark),
         "keep": words.get("keep", "Keep as it is"),
         "back": words.get("back", request.path),
+        # What asks first and endangers nothing: ``plain``.
+        "kind": words.get("kind", "danger"),
     }
     return render_to_string("components/confirm.html", shown, request=request)
 

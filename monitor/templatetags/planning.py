@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -16,6 +16,7 @@ from django.utils.timezone import get_current_timezone_name, localtime
 from alerts.models import Silence
 from alerts.states import Severity
 from backups.schedule import Rhythm, Slot
+from monitor.lengths import chosen_length
 from monitor.rhythm_words import rhythm_in_words
 from monitor.selectors.alerts import SeverityTile
 from monitor.selectors.schedules import Punctuality
@@ -66,6 +67,12 @@ def slot_table(slots: list[Slot], zone_name: str = "") -> dict[str, Any]:
     ]
     there = zone_name if zone_name not in ("", reader, "UTC") else ""
     return {"rows": rows, "reader": "" if reader == "UTC" else reader, "there": there}
+
+
+@register.filter
+def chosen(length: timedelta | None) -> str:
+    """Write a length of time that somebody chose: 4 h."""
+    return "" if length is None else chosen_length(length)
 
 
 @register.filter

@@ -50,20 +50,20 @@ def alert_history(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @needs(Role.VIEWER)
-def alert_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    view = load_alert(pk, now())
+def alert_detail(request: HttpRequest, alert: int) -> HttpResponse:
+    view = load_alert(alert, now())
     if view is None:
-        raise Http404(f"there is no alert {pk}")
+        raise Http404(f"there is no alert {alert}")
     context = {"view": view, "alert": view.alert, "silence": silence_address(view.alert)}
     return render(request, "monitor/alert_detail.html", context)
 
 
 @require_POST
 @needs(Role.OPERATOR)
-def alert_acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
+def alert_acknowledge(request: HttpRequest, alert: int) -> HttpResponse:
     """Say that somebody has seen it."""
-    _acknowledge(request, [get_object_or_404(Alert, pk=pk)])
-    return redirect("alert-detail", pk)
+    _acknowledge(request, [get_object_or_404(Alert, pk=alert)])
+    return redirect("alert-detail", alert)
 
 
 @require_POST
