@@ -96,11 +96,11 @@ class ScheduleForm(ModelForm):
         return given or self.instance.anchor_at
 
     def rhythm(self) -> Rhythm:
-        """What is typed so far, for the preview; only after validation."""
+        """What is typed so far, for the preview, right or wrong; only after validation."""
         given = self.cleaned_data
         return Rhythm(
-            given.get("cron") or "",
-            given.get("time_zone") or "",
+            str(self["cron"].value() or "").strip(),
+            str(self["time_zone"].value() or "").strip(),
             given.get("every_hours"),
             given.get("anchor_at") or now(),
         )

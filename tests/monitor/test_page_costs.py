@@ -47,7 +47,16 @@ def pages() -> list[str]:
 
 
 def clear() -> None:
-    for model in (Alert, Silence, Channel, Occurrence, BackupSchedule, Instance, InstanceGroup, Tag):
+    for model in (
+        Alert,
+        Silence,
+        Channel,
+        Occurrence,
+        BackupSchedule,
+        Instance,
+        InstanceGroup,
+        Tag,
+    ):
         model._default_manager.all().delete()
 
 
