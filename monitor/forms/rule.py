@@ -97,6 +97,7 @@ class RuleSettingForm(ModelForm):
         if len(scopes) > 1:
             raise ValidationError("Give at most one of group, schedule and instance.")
         if not self.errors:
+            self._refuse_empty(cleaned)
             self._refuse_second(cleaned)
         return cleaned
 
@@ -108,6 +109,12 @@ class RuleSettingForm(ModelForm):
         row.thresholds = {n: None if v == OFF else v for n, v in limits.items() if v != ""}
         saved: RuleSetting = self.save()
         return saved
+
+    def _refuse_empty(self, cleaned: dict[str, Any]) -> None:
+        limits = [cleaned[f"{PREFIX}{threshold.name}"] for threshold in self.rule.thresholds]
+        said = [cleaned["switched"], cleaned["severity"], cleaned["pending_for"], *limits]
+        if all(value in (None, "") for value in said):
+            raise ValidationError("Say what differs; a setting that says nothing is deleted.")
 
     def _refuse_second(self, cleaned: dict[str, Any]) -> None:
         same = RuleSetting.objects.filter(

@@ -28,7 +28,8 @@ class RouteRow:
     @property
     def what(self) -> str:
         """Which alerts: Warning and worse of Job failed, from group shop."""
-        words = f"{Severity(self.route.least_severe).label} and worse"
+        least = Severity(self.route.least_severe)
+        words = f"{least.label} and worse" if least < Severity.EMERGENCY else least.label
         if self.route.rules:
             titles = [RULES[name].title if name in RULES else name for name in self.route.rules]
             words += f" of {_listed(titles)}"

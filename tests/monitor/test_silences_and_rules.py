@@ -171,6 +171,7 @@ class RulePagesTestCase(TestCase):
             ({"limit_warning": "-1"}, "Give a number of 0 or more."),
             ({"limit_warning": "nan"}, "Give a number of 0 or more."),
             ({"group": "archive", "instance_names": "orders-1"}, "at most one"),
+            ({"group": "archive"}, "Say what differs"),
             ({"instance_names": "orders-1 orders-2"}, "for several make a group"),
             ({"switched": "yes"}, "already: edit that"),
         ):
