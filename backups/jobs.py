@@ -15,14 +15,7 @@ from kombu.exceptions import OperationalError
 from backups.activity import current_actor, record
 from backups.compatibility import CLONE
 from backups.exceptions import BadInput, Refused
-from backups.models import (
-    Backup,
-    BackupCopy,
-    Instance,
-    Job,
-    JobEvent,
-    Repository,
-)
+from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Repository
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.states import ACTIVE_JOB_STATUSES, BackupKind, CopyStatus, JobStatus, Operation

@@ -14,10 +14,11 @@ from django.db.models import Max
 
 from backups.beats import queue_is_served
 from backups.exceptions import BadInput
-from backups.expected import LEARN_FROM, expected_duration
+from backups.expected import expected_duration
 from backups.jobs import QUEUES, only_repository
 from backups.models import BackupSchedule, Job, ObservedHistory, Occurrence, Repository
 from backups.models.catalog import Origin
+from backups.norms import DEPTH
 from backups.states import ACTIVE_JOB_STATUSES, OccurrenceStatus, Operation
 
 # Runs of a few seconds differ by as much again, and nobody minds.
@@ -88,7 +89,7 @@ def expected_run(occurrence: Occurrence) -> timedelta | None:
         job__started_at__isnull=False,
         job__ended_at__isnull=False,
     ).order_by("-due_at")
-    times = past.values_list("job__started_at", "job__ended_at")[:LEARN_FROM]
+    times = past.values_list("job__started_at", "job__ended_at")[:DEPTH]
     runs = [ended - started for started, ended in times if started and ended]
     learnt = expected_duration(runs)
     return None if learnt is None else learnt + TOLERANCE

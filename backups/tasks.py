@@ -18,7 +18,6 @@ from backups.models import Instance, Job
 from backups.observe import due_histories, read_history
 from backups.observed import meet_occurrences
 from backups.states import JobStatus
-from backups.ticks import ticking
 
 logger = logging.getLogger(__name__)
 
@@ -70,31 +69,37 @@ def read_one_history(instance_id: int) -> None:
 @shared_task(ignore_result=True)
 @beating
 def fail_lost_jobs() -> None:
-    """Take jobs from workers that stopped renewing their lease, and clear up after the dead."""
+    """Take jobs from workers that stopped renewing their lease."""
     if lose_expired(now()):
         jobs.wake_turned_away()
+
+
+@shared_task(ignore_result=True)
+@beating
+def clear_up() -> None:
+    """Remove the bytes that ended jobs left."""
     remove_leftovers()
 
 
 @shared_task(ignore_result=True)
+@beating
 def probe_instances() -> None:
     """Ask the instances whose turn it is whether they answer."""
-    with ticking("probe instances"):
-        reachability.probe_instances(now())
+    reachability.probe_instances(now())
 
 
 @shared_task(ignore_result=True)
+@beating
 def measure_repositories() -> None:
     """Look how much fits into each repository."""
-    with ticking("measure repositories"):
-        space.measure_repositories(now())
+    space.measure_repositories(now())
 
 
 @shared_task(ignore_result=True)
+@beating
 def prove_keys() -> None:
     """Open the data keys of the copies whose turn it is."""
-    with ticking("prove keys"):
-        key_proofs.prove_keys(now())
+    key_proofs.prove_keys(now())
 
 
 @shared_task(ignore_result=True)

@@ -9,9 +9,11 @@ from django.core.management.base import CommandParser
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import now
 
+from backups.activity import record
 from backups.exceptions import BadInput
 from backups.management.output import Answer, MooringCommand
 from backups.management.schedule_rows import named_schedule, standing
+from backups.models.activity import Verb
 from backups.pauses import pause_schedule
 
 
@@ -27,6 +29,7 @@ class Command(MooringCommand):
         schedule, at = named_schedule(options["schedule"]), now()
         until = _moment(options["until"]) if options["until"] else None
         pause_schedule(schedule, reason=options["reason"], until=until, by=None, now=at)
+        record(Verb.PAUSED, schedule, details={"reason": schedule.paused_reason})
         fields = {"name": schedule.name, "paused_until": until, "reason": schedule.paused_reason}
         return Answer(fields, [f"{schedule.name} is {standing(schedule, at)}"])
 

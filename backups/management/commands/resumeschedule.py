@@ -7,9 +7,11 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
 
+from backups.activity import record
 from backups.exceptions import BadInput
 from backups.management.output import Answer, MooringCommand
 from backups.management.schedule_rows import clock, named_schedule
+from backups.models.activity import Verb
 from backups.pauses import resume_schedule
 
 
@@ -24,5 +26,6 @@ class Command(MooringCommand):
         if schedule.paused_at is None:
             raise BadInput(f"{schedule.name} is not paused")
         resume_schedule(schedule, now=now())
+        record(Verb.RESUMED, schedule)
         fields = {"name": schedule.name, "next_due_at": schedule.next_due_at}
         return Answer(fields, [f"{schedule.name} runs next at {clock(schedule.next_due_at)}"])
