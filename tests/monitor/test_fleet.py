@@ -187,9 +187,9 @@ class FleetPageTestCase(TestCase):
             while judge_due(T0):
                 pass
             for name, words, expected in [
-                ("fleet", [], 24),
+                ("fleet", [], 26),
                 ("fleet-live", [], 23),
-                ("group-detail", ["shop"], 21),
+                ("group-detail", ["shop"], 23),
                 ("group-live", ["shop"], 20),
             ]:
                 with self.subTest(f"{name} of {size}"), self.assertNumQueries(expected):
