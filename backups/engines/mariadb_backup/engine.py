@@ -32,7 +32,7 @@ from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, StageEnded, StageStarted
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
-from backups.engines.mariadb_backup.restored import server_options
+from backups.engines.mariadb_backup.restored import remove_links, server_options
 from backups.exceptions import EngineError
 from backups.private_server import PrivateServer, Settings
 from backups.runners.base import Runner, RunningCommand
@@ -77,13 +77,14 @@ class MariadbBackup:
         return ""
 
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+        links = remove_links(folder)
         argv = prepare_argv(str(folder))
         with LocalRunner().start(argv, secret_files={}) as command, watch.ending_by(command.stop):
             said = _relay(command, watch)
             exit_code = command.wait()
         watch.check()
         check_prepare(exit_code, said)
-        return Prepared()
+        return Prepared(detail=f"{links} tables taken home from other folders" if links else "")
 
     def restored_server(
         self, folder: Path, *, server: str, on_wait: Callable[[], None]
