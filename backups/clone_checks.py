@@ -6,41 +6,65 @@ Pure: facts in, checks out.
 from __future__ import annotations
 
 from backups.checks import Check, Verdict
-from backups.clone_facts import CloneFacts
-from backups.grants import grant_statement
+from backups.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneWishes
+from backups.grants import (
+    NEEDED_TO_READ,
+    PLUGIN_TABLE,
+    grant_statement,
+    may_install_plugins,
+    missing_privileges,
+)
 from backups.probe import InstanceFacts
 from backups.units import format_bytes
 
 LEAST_PACKET_BYTES = 2 << 20
 INSTALL_PLUGIN = "INSTALL PLUGIN clone SONAME 'mysql_clone.so';"
-# A clone at work has these; after its client is gone the donor waits a while on one of them.
-LEAST_CONNECTIONS = 2
 # So many tables are named; the rest are counted.
 NAMED_TABLES = 5
 
 
-def decide_clone_checks(facts: InstanceFacts, clone: CloneFacts) -> list[Check]:
+def decide_clone_checks(
+    facts: InstanceFacts, clone: CloneFacts, wishes: CloneWishes
+) -> list[Check]:
     """Judge a donor."""
     return [
-        check_plugin(clone),
+        check_plugin(facts, clone, wishes),
         check_packet(clone),
         check_redo(clone),
         check_running_clones(facts, clone),
         check_sizes(facts),
-        check_foreign_tables(facts, clone),
+        check_foreign_tables(facts, clone, wishes),
     ]
 
 
-def check_plugin(clone: CloneFacts) -> Check:
+def lacks_plugin(clone: CloneFacts) -> bool:
+    """Whether INSTALL PLUGIN would help: it does not for one that is there and switched off."""
+    return not clone.plugin
+
+
+def check_plugin(facts: InstanceFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
     name = "clone plugin"
     if clone.plugin == "ACTIVE":
         return Check(name, Verdict.OK, "active")
+    if wishes.install_plugin and lacks_plugin(clone):
+        return _plugin_to_install(name, facts)
     found = f"it is {clone.plugin}" if clone.plugin else "it is not installed"
     return Check(
         name,
         Verdict.FAILED,
         found,
         f"Run as an administrator of the server: {INSTALL_PLUGIN}",
+    )
+
+
+def _plugin_to_install(name: str, facts: InstanceFacts) -> Check:
+    if may_install_plugins(facts.grants):
+        return Check(name, Verdict.WARNING, "it is not installed; a backup installs it first")
+    return Check(
+        name,
+        Verdict.FAILED,
+        f"it is not installed, and the account may not install it (INSERT on {PLUGIN_TABLE})",
+        f"Run {grant_statement(facts.grants.account, ['INSERT'], PLUGIN_TABLE)}",
     )
 
 
@@ -93,13 +117,30 @@ def check_sizes(facts: InstanceFacts) -> Check:
     return Check("size", Verdict.OK, f"{size} in {facts.innodb.file_count} tablespaces to copy")
 
 
-def check_foreign_tables(facts: InstanceFacts, clone: CloneFacts) -> Check:
+def check_foreign_tables(facts: InstanceFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
     """A clone holds InnoDB only: whatever else there is must be known to be missing."""
     name = "other engines"
+    if wishes.save_foreign_tables and (missing := missing_privileges(facts.grants, NEEDED_TO_READ)):
+        return Check(
+            name,
+            Verdict.FAILED,
+            f"tables that are not InnoDB cannot be saved: {', '.join(missing)} not granted",
+            f"Run {grant_statement(facts.grants.account, missing)}",
+        )
     if clone.foreign_tables is None:
         return not_seen(name, facts, "REFERENCES")
     if not clone.foreign_tables:
         return Check(name, Verdict.OK, "every table is InnoDB")
+    for table in clone.foreign_tables:
+        # The server makes it anew, empty, when it first starts on a clone, and forgets to quote.
+        if "`" in table.schema + table.name:
+            return Check(
+                name,
+                Verdict.FAILED,
+                f"{table.schema}.{table.name} ({table.engine}) has a backtick in its name: "
+                "no server would start on the copy",
+                "Rename the table, or convert it with ALTER TABLE … ENGINE=InnoDB.",
+            )
     tables = [
         f"{table.schema}.{table.name} ({table.engine}, {format_bytes(table.size_bytes)})"
         for table in clone.foreign_tables[:NAMED_TABLES]
@@ -107,11 +148,14 @@ def check_foreign_tables(facts: InstanceFacts, clone: CloneFacts) -> Check:
     if more := len(clone.foreign_tables) - NAMED_TABLES:
         tables += [f"{more} more"] if more > 0 else []
     total = format_bytes(sum(table.size_bytes for table in clone.foreign_tables))
+    if wishes.save_foreign_tables:
+        found = f"saved by SELECT, each locked meanwhile, {total}: {', '.join(tables)}"
+        return Check(name, Verdict.OK, found)
     return Check(
         name,
         Verdict.WARNING,
         f"not in the backup, {total}: {', '.join(tables)}",
-        "Convert them with ALTER TABLE … ENGINE=InnoDB, or dump them yourself.",
+        "Save them with --save-foreign-tables, or convert them with ALTER TABLE … ENGINE=InnoDB.",
     )
 
 

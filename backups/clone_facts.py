@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from pymysql.connections import Connection
@@ -16,6 +17,18 @@ _PLUGIN = """
     SELECT PLUGIN_STATUS AS status FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'clone'
 """
 _CLONES = "SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE COMMAND = 'clone'"
+# A clone at work has these; after its client is gone the donor waits a while on one of them.
+LEAST_CONNECTIONS = 2
+# A server needs a moment to notice that a client was killed: such a clone hinders nobody.
+NOTICE_SECONDS, LOOK_AGAIN_SECONDS = 3.0, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class CloneWishes:
+    """What is wanted of a backup by clone beyond the clone itself."""
+
+    install_plugin: bool = False
+    save_foreign_tables: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +70,20 @@ def fetch_clone_facts(
         plugin=str(plugin[0]["status"]) if plugin else "",
         max_allowed_packet=int(packet) if packet else None,
         redo_enabled=_status(connection, "Innodb_redo_log_enabled") != "OFF",
-        running_clones=int(fetch_rows(connection, _CLONES)[0]["n"]) if may_see_threads else None,
+        running_clones=_running_clones(connection) if may_see_threads else None,
         uses_tls=bool(_status(connection, "Ssl_cipher")),
         encrypts_logs="ON" in {said.get(name, "") for name in _VARIABLES[1:]},
         foreign_tables=foreign,
     )
+
+
+def _running_clones(connection: Connection[DictCursor]) -> int:
+    until = time.monotonic() + NOTICE_SECONDS
+    while (count := int(fetch_rows(connection, _CLONES)[0]["n"])) >= LEAST_CONNECTIONS:
+        if time.monotonic() > until:
+            break
+        time.sleep(LOOK_AGAIN_SECONDS)
+    return count
 
 
 def _foreign_tables(connection: Connection[DictCursor]) -> tuple[ForeignTable, ...]:

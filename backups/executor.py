@@ -19,6 +19,7 @@ from django.db import Error, close_old_connections, connection
 from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, LeaseLost, MooringError, Refused
+from backups.limits import limits_of
 from backups.models import Job
 from backups.models.job import LogLevel
 from backups.operations import exclusive_key, stages_of, work_for
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 # Stages of any operation hand each other a work object of their own type.
 AnyStage = Stage[Any]
 SETTLE_AGAIN_SECONDS = 0.5
+# What becomes of the job of a worker that is told to end now.
+REQUEUE, FAIL = "requeue", "fail"
 
 
 def worker_name() -> str:
@@ -43,11 +46,15 @@ def worker_name() -> str:
 
 def execute(job: Job) -> bool:
     """Claim and run ``job``. Return False when somebody else has it, or its turn has not come."""
-    if not claim(job, worker=worker_name(), exclusive_key=exclusive_key(job), now=now()):
+    key, limits = exclusive_key(job), limits_of(job)
+    if not claim(job, worker=worker_name(), exclusive_key=key, now=now(), limits=limits):
         return False
     logger.info("%s claimed", job, extra={"action": "job_claimed", "job_id": job.pk})
     run = Run(job)
     _settle(run, *_attempt(run))
+    if run.shutdown is not None:
+        # The job has ended in order; now the process may.
+        raise run.shutdown
     return True
 
 
@@ -86,6 +93,7 @@ def _run_stages(
 
 
 def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None:
+    run.stage, run.step = stage.name, ""
     run.watched, run.metered = stage.watched, False
     run.activity += 1
     close_old_connections()
@@ -118,6 +126,13 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
     if isinstance(error, CancelRequested | KeyboardInterrupt):
         run.log("mooring", "cancelled on request")
         return JobStatus.CANCELLED, Outcome(reason="cancelled on request", failed_stage=stage)
+    if isinstance(error, SystemExit):
+        run.shutdown = error
+        text = f"{stage} failed: the worker was shut down"
+        run.log("mooring", text, LogLevel.ERROR)
+        again = settings.ON_SHUTDOWN == REQUEUE
+        hint = "It was asked for again as a new job." if again else "Start it again."
+        return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
         logger.warning("%s: stopped: %s", run.job, error)
         return JobStatus.LOST, Outcome(reason=str(error))

@@ -20,6 +20,13 @@ NEEDED: Mapping[str, frozenset[str]] = {
 }
 # A clone needs one; ALL PRIVILEGES would do, but MySQL spells those out one by one.
 NEEDED_TO_CLONE: Mapping[str, frozenset[str]] = {"BACKUP_ADMIN": frozenset({"BACKUP_ADMIN"})}
+# What reading tables by SELECT takes, each locked meanwhile.
+NEEDED_TO_READ: Mapping[str, frozenset[str]] = {
+    "SELECT": frozenset({"SELECT"}),
+    "LOCK TABLES": frozenset({"LOCK TABLES"}),
+}
+# Where a server keeps which plugins it loads: who may insert there may install one.
+PLUGIN_TABLE = "mysql.plugin"
 WHY: Mapping[str, str] = {
     "BACKUP_ADMIN": "takes a clone",
     "RELOAD": "locks the end of the copy",
@@ -27,17 +34,20 @@ WHY: Mapping[str, str] = {
     "BINLOG MONITOR": "reads the binlog position",
 }
 _GLOBAL = re.compile(r"GRANT (?P<privileges>.+) ON \*\.\* TO ", re.IGNORECASE)
+_SCOPED = re.compile(r"GRANT (?P<privileges>.+) ON (?P<scope>\S+) TO ", re.IGNORECASE)
 _ROLE = re.compile(r"GRANT (?P<role>[`'\"].+?[`'\"]|[^ ,]+) TO ", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What an account may do everywhere."""
+    """What an account may do everywhere, and on what it may do more."""
 
     # user@host as the server matched it.
     account: str
     privileges: frozenset[str] = frozenset()
     roles: tuple[str, ...] = ()
+    # A privilege and where it holds: ``mysql.*``, ``mysql.plugin``.
+    scoped: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def everything(self) -> bool:
@@ -48,12 +58,16 @@ def parse_grants(account: str, lines: Iterable[str]) -> Grants:
     """Read the lines of SHOW GRANTS; privileges of roles count when the role is active."""
     privileges: set[str] = set()
     roles: list[str] = []
+    scoped: set[tuple[str, str]] = set()
     for line in lines:
         if found := _GLOBAL.match(line):
-            privileges |= {word.strip().upper() for word in found["privileges"].split(",")}
+            privileges |= _words(found["privileges"])
+        elif found := _SCOPED.match(line):
+            scope = found["scope"].replace("`", "")
+            scoped |= {(word, scope) for word in _words(found["privileges"])}
         elif found := _ROLE.match(line):
             roles.append(found["role"].strip("`'\""))
-    return Grants(account, frozenset(privileges - {"USAGE"}), tuple(roles))
+    return Grants(account, frozenset(privileges - {"USAGE"}), tuple(roles), frozenset(scoped))
 
 
 def needed_by(engine: str) -> Mapping[str, frozenset[str]]:
@@ -68,9 +82,20 @@ def missing_privileges(grants: Grants, needed: Mapping[str, frozenset[str]] = NE
     return [name for name, enough in needed.items() if not enough & grants.privileges]
 
 
-def grant_statement(account: str, privileges: Iterable[str]) -> str:
+def may_install_plugins(grants: Grants) -> bool:
+    """Whether INSTALL PLUGIN would be let through, as far as the grants tell."""
+    if grants.everything or "INSERT" in grants.privileges:
+        return True
+    wide_enough = {"mysql.*", PLUGIN_TABLE}
+    return any(
+        privilege in {"INSERT", "ALL PRIVILEGES"} and scope in wide_enough
+        for privilege, scope in grants.scoped
+    )
+
+
+def grant_statement(account: str, privileges: Iterable[str], on: str = "*.*") -> str:
     """Return the statement that gives ``account`` the privileges, to be pasted as it is."""
-    return f"GRANT {', '.join(privileges)} ON *.* TO {quoted_account(account)};"
+    return f"GRANT {', '.join(privileges)} ON {on} TO {quoted_account(account)};"
 
 
 def create_statements(user: str, host: str, engine: str = MARIADB_BACKUP) -> list[str]:
@@ -87,6 +112,10 @@ def create_statements(user: str, host: str, engine: str = MARIADB_BACKUP) -> lis
         f"On MariaDB: {grant_statement(account, NEEDED)}",
         f"On MySQL: {grant_statement(account, NEEDED_TO_CLONE)}",
     ]
+
+
+def _words(privileges: str) -> set[str]:
+    return {word.strip().upper() for word in privileges.split(",")}
 
 
 def quoted_account(account: str) -> str:

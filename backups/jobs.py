@@ -12,8 +12,11 @@ from django.db.models import Q
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from backups.activity import current_actor, record
+from backups.compatibility import CLONE
 from backups.exceptions import BadInput, Refused
 from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Repository
+from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.states import ACTIVE_JOB_STATUSES, BackupKind, CopyStatus, JobStatus, Operation
 from backups.transitions import Outcome, end
@@ -31,6 +34,8 @@ QUEUES: Mapping[Operation, str] = {
     Operation.PURGE: "transfer",
 }
 
+# More than can begin when one job ends; the tick wakes the others.
+MOST_WOKEN = 20
 # What fits a job's exclusive key.
 LONGEST_TARGET = 400
 
@@ -40,10 +45,14 @@ def create_backup_job(
     *,
     kind: str = BackupKind.FULL,
     repositories: Sequence[Repository] | None = None,
+    save_foreign_tables: bool | None = None,
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
-    """Ask for a backup; without repositories, into the only enabled one."""
+    """Ask for a backup; without repositories, into the only enabled one.
+
+    ``save_foreign_tables`` None leaves it to the instance.
+    """
     if kind != BackupKind.FULL:
         raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
     if not instance.enabled:
@@ -57,8 +66,26 @@ def create_backup_job(
         raise Refused(f"a backup of {instance.name} is already waiting or running")
     repositories = repositories or [_only_repository()]
     _refuse_unfit(repositories)
-    job = Job(operation=Operation.BACKUP, instance=instance, kind=kind, engine=instance.engine)
+    job = Job(
+        operation=Operation.BACKUP,
+        instance=instance,
+        kind=kind,
+        engine=instance.engine,
+        parameters=_backup_parameters(instance, save_foreign_tables),
+    )
     return _create(job, requested_by, wake, repositories)
+
+
+def _backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
+    if instance.engine == CLONE:
+        asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
+        return {"save_foreign_tables": asked}
+    if save_foreign_tables:
+        raise BadInput(
+            f"engine {instance.engine} has nothing to save besides",
+            hint="It copies the tables of every storage engine.",
+        )
+    return {}
 
 
 def create_copy_job(
@@ -111,6 +138,27 @@ def create_restore_job(
     )
 
 
+def ask_again(job: Job) -> Job | None:
+    """Ask for the same once more, for a job whose worker was shut down; None where it is moot.
+
+    A job is one attempt: this is another one.
+    """
+    if Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
+        return None
+    again = Job(
+        operation=job.operation,
+        instance=job.instance,
+        backup=job.backup,
+        copy=job.copy,
+        kind=job.kind,
+        engine=job.engine,
+        parameters=job.parameters,
+        origin=job.origin,
+        occurrence=job.occurrence,
+    )
+    return _create(again, job.requested_by, True, list(job.repositories.all()))
+
+
 def request_cancel(job: Job, *, actor: str) -> bool:
     """Ask for a job to end. Return False when it had ended already.
 
@@ -120,8 +168,10 @@ def request_cancel(job: Job, *, actor: str) -> bool:
     if job.origin == Origin.OBSERVED:
         raise Refused(f"{job} was started by somebody else", hint="Stop it where it was started.")
     asked = Job.objects.filter(pk=job.pk, status__in=ACTIVE_JOB_STATUSES)
-    if not asked.update(cancel_requested=True):
-        return False
+    with transaction.atomic():
+        if not asked.update(cancel_requested=True):
+            return False
+        record(Verb.CANCELLED, job)
     job.refresh_from_db()
     if job.status == JobStatus.PENDING:
         reason = f"cancelled by {actor} before it started"
@@ -166,6 +216,13 @@ def waiting_jobs(woken_before: Any) -> list[Job]:
     return list(Job.objects.filter(stale, status=JobStatus.PENDING).order_by("id")[:500])
 
 
+def wake_turned_away() -> None:
+    """Wake the oldest jobs that had to wait for others: one of those may have ended."""
+    turned_away = Job.objects.filter(status=JobStatus.PENDING).exclude(waits_for="")
+    for job in turned_away.order_by("id")[:MOST_WOKEN]:
+        wake(job)
+
+
 def _create(
     job: Job, requested_by: User | None, wake_it: bool, repositories: Sequence[Repository]
 ) -> Job:
@@ -175,10 +232,20 @@ def _create(
     with transaction.atomic():
         job.save()
         job.repositories.set(repositories)
-        _record(job, str(requested_by or ""), "requested")
+        asked_by = requested_by.get_username() if requested_by else current_actor().name
+        _record(job, asked_by, "requested")
+        record(Verb.REQUESTED, job, details=_asked_for(job, repositories))
     if wake_it:
         transaction.on_commit(lambda: wake(job))
     return job
+
+
+def _asked_for(job: Job, repositories: Sequence[Repository]) -> dict[str, object]:
+    return {
+        **({"backup": job.backup.label} if job.backup else {"kind": job.kind}),
+        "repositories": [repository.name for repository in repositories],
+        **job.parameters,
+    }
 
 
 def _record(job: Job, actor: str, reason: str) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from backups.checks import Check, Verdict, failed
 from backups.clone_checks import decide_clone_checks
+from backups.clone_facts import CloneWishes
 from backups.compatibility import (
     CLONE,
     MARIADB,
@@ -48,10 +49,13 @@ class Preflight:
 
 
 def run_checks(
-    instance: Instance, stores: Sequence[tuple[Repository, ObjectStore]], runner: Runner
+    instance: Instance,
+    stores: Sequence[tuple[Repository, ObjectStore]],
+    runner: Runner,
+    wishes: CloneWishes | None = None,
 ) -> Preflight:
     """Look at everything a backup of ``instance`` depends on. Changes nothing anywhere."""
-    survey = look(instance, stores, runner)
+    survey = look(instance, stores, runner, wishes)
     return Preflight(survey, tuple(decide_checks(survey)))
 
 
@@ -104,7 +108,7 @@ def _checks_of_server(survey: Survey, facts: InstanceFacts) -> list[Check]:
     if survey.host is not None:
         checks.append(check_data_folder(survey.host, facts))
     if survey.engine == CLONE and facts.clone is not None:
-        checks += decide_clone_checks(facts, facts.clone)
+        checks += decide_clone_checks(facts, facts.clone, survey.wishes)
         open_ones = [each.name for each in survey.repositories if not each.encrypted]
         checks.append(check_encryption(facts, facts.clone, open_ones))
     checks.append(check_binlog(facts))

@@ -26,6 +26,7 @@ from pymysql.connections import Connection
 
 from backups.exceptions import EngineError
 from backups.keyring_program import link_with_keyring
+from backups.runners.groups import start_time
 from backups.server_program import ARIA, MODEST, ServerProgram, mariadb_program, program
 
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
@@ -86,6 +87,12 @@ class PrivateServer:
     @property
     def log_file(self) -> Path:
         return self.run_folder / "server.log"
+
+    @property
+    def process(self) -> tuple[int, float]:
+        """Process group and start time, of a server that runs."""
+        pid = self.pid or 0
+        return pid, start_time(pid)
 
     @property
     def pid(self) -> int | None:

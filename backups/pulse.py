@@ -20,7 +20,7 @@ from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, LeaseLost, StageFailed
 from backups.models import Job
-from backups.run import Run
+from backups.run import Run, boot_clock
 from backups.stage_rows import StageRows
 from backups.states import JobStatus
 
@@ -38,7 +38,8 @@ class Pulse:
         self._run, self._rows = run, rows
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_end, name="pulse", daemon=True)
-        self._renewed = time.monotonic()
+        self._renewed = boot_clock()
+        run.hold_lease_until(self._renewed + settings.LEASE_SECONDS)
         self._samples: deque[tuple[float, int]] = deque()
         self._heard_activity, self._heard_at = (0, 0), time.monotonic()
 
@@ -73,7 +74,7 @@ class Pulse:
         except Error as exc:
             connection.close()
             logger.warning("%s: database is away: %s", self._run.job, exc)
-            if time.monotonic() - self._renewed > settings.LEASE_SECONDS:
+            if boot_clock() - self._renewed > settings.LEASE_SECONDS:
                 self._run.stop(LeaseLost("the database was away for longer than the lease"))
         except Exception as exc:
             # A pulse that died unseen would lose the job its lease in the middle of its work.
@@ -88,7 +89,9 @@ class Pulse:
 
     def _write_progress(self) -> None:
         fields = self._progress()
-        renewing = time.monotonic() - self._renewed >= settings.LEASE_RENEW_SECONDS
+        # Taken before the row is written: the row's lease never ends earlier than ours.
+        asked_at = boot_clock()
+        renewing = asked_at - self._renewed >= settings.LEASE_RENEW_SECONDS
         if renewing:
             fields["lease_expires_at"] = now() + timedelta(seconds=settings.LEASE_SECONDS)
         mine = Job.objects.filter(
@@ -97,7 +100,8 @@ class Pulse:
         if not mine.update(**fields):
             raise LeaseLost("another process owns the job's row")
         if renewing:
-            self._renewed = time.monotonic()
+            self._renewed = asked_at
+            self._run.hold_lease_until(asked_at + settings.LEASE_SECONDS)
         if mine.filter(cancel_requested=True).exists():
             self._run.stop(CancelRequested())
 
@@ -135,12 +139,14 @@ class Pulse:
             self._heard_activity, self._heard_at = activity, time.monotonic()
             return
         silent = time.monotonic() - self._heard_at
-        if silent >= settings.STALL_SECONDS:
+        if silent >= run.patience:
+            where = f" in {run.step}" if run.step else ""
             heard = f"; last heard: {run.last_heard}" if run.last_heard else ""
             run.stop(
                 StageFailed(
-                    f"stalled: no byte and no log line for {int(silent)} s{heard}",
+                    f"stalled{where}: no byte and no log line for {int(silent)} s{heard}",
                     hint="Look at the instance and the repository; "
-                    "MOORING_STALL_SECONDS sets how long silence is borne.",
+                    "MOORING_STALL_SECONDS sets how long silence is borne, for each stage "
+                    "if need be.",
                 )
             )

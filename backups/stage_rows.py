@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from backups.exceptions import LeaseLost
@@ -117,7 +118,7 @@ class StageRows:
             return
         if move.lock_time is not None:
             stage.lock_time = move.lock_time
-            stage.save(update_fields=["lock_time"])
+            self._mine(stage).update(lock_time=move.lock_time)
             Job.objects.filter(pk=stage.job_id, fencing_token=self._run.token).update(
                 lock_time=move.lock_time
             )
@@ -136,7 +137,11 @@ class StageRows:
 
     def _save_bytes(self, stage: JobStage, done: int, total: int | None) -> None:
         stage.bytes_done, stage.bytes_total = done, total
-        stage.save(update_fields=["bytes_done", "bytes_total"])
+        self._mine(stage).update(bytes_done=done, bytes_total=total)
+
+    def _mine(self, stage: JobStage) -> QuerySet[JobStage]:
+        """Return the row, unless the job is somebody else's by now."""
+        return JobStage.objects.filter(pk=stage.pk, job__fencing_token=self._run.token)
 
 
 def _drain(source: queue.Queue[Queued]) -> list[Queued]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from backups.clone_facts import CloneWishes
 from backups.connection import connect, login_of
 from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
@@ -57,6 +58,8 @@ class Survey:
     key_problem: Problem | None = None
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
+    # What the instance, or the job, wants of a clone beyond the copy itself.
+    wishes: CloneWishes = field(default_factory=CloneWishes)
 
     @property
     def raw_bytes(self) -> int | None:
@@ -69,7 +72,14 @@ class Survey:
         # folder only: the bigger figure misses less.
         tables = max(innodb.file_bytes if innodb else 0, files.innodb_bytes if files else 0)
         redo = innodb.redo_bytes if innodb else 0
-        return tables + redo + (files.other_bytes if files else 0)
+        return tables + redo + (files.other_bytes if files else 0) + self._selected_bytes
+
+    @property
+    def _selected_bytes(self) -> int:
+        clone = self.facts.clone if self.facts else None
+        if clone is None or not self.wishes.save_foreign_tables:
+            return 0
+        return sum(table.size_bytes for table in clone.foreign_tables or ())
 
     @property
     def file_count(self) -> int | None:
@@ -80,9 +90,15 @@ class Survey:
 
 
 def look(
-    instance: Instance, stores: Sequence[tuple[Repository, ObjectStore]], runner: Runner
+    instance: Instance,
+    stores: Sequence[tuple[Repository, ObjectStore]],
+    runner: Runner,
+    wishes: CloneWishes | None = None,
 ) -> Survey:
-    """Gather the facts. What cannot be looked at becomes a problem, never an exception."""
+    """Gather the facts. What cannot be looked at becomes a problem, never an exception.
+
+    Without ``wishes`` the instance's own count.
+    """
     facts, unreachable = _look_at_instance(instance)
     key_id, key_problem = _look_at_key()
     needs_host = engine_named(instance.engine).needs_host
@@ -96,7 +112,13 @@ def look(
         key_id=key_id,
         key_problem=key_problem,
         past_ratio=load_past_ratio(instance),
+        wishes=wishes or wishes_of(instance),
     )
+
+
+def wishes_of(instance: Instance) -> CloneWishes:
+    """Return what an instance is set to."""
+    return CloneWishes(instance.allow_plugin_install, instance.save_foreign_tables)
 
 
 def look_at_repository(repository: Repository, store: ObjectStore) -> RepositoryFacts:

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
 from backups import jobs
-from backups.executor import execute
+from backups.executor import REQUEUE, execute
 from backups.leftovers import lose_expired, remove_leftovers
 from backups.models import Instance, Job
 from backups.observe import due_histories, read_history
@@ -24,8 +24,18 @@ logger = logging.getLogger(__name__)
 def run_job(job_id: int) -> None:
     """Run one job. Safe to deliver twice: the second copy loses the claim."""
     job = Job.objects.select_related("instance").get(pk=job_id)
-    if job.status != JobStatus.PENDING or not execute(job):
+    try:
+        done = job.status == JobStatus.PENDING and execute(job)
+    except SystemExit:
+        # Told to end without waiting for the job, which has been ended in order.
+        if settings.ON_SHUTDOWN == REQUEUE:
+            jobs.ask_again(job)
+        raise
+    if not done:
         logger.info("%s is not to be had, dropping the message", job)
+        return
+    # It gave back its slots: whoever was turned away may have its turn now, the oldest first.
+    jobs.wake_turned_away()
 
 
 @shared_task(ignore_result=True)
@@ -55,5 +65,6 @@ def read_one_history(instance_id: int) -> None:
 @shared_task(ignore_result=True)
 def fail_lost_jobs() -> None:
     """Take jobs from workers that stopped renewing their lease, and clear up after the dead."""
-    lose_expired(now())
+    if lose_expired(now()):
+        jobs.wake_turned_away()
     remove_leftovers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,8 +10,12 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from backups.activity import ITSELF, Actor, record
 from backups.exceptions import IllegalTransition, LeaseLost
+from backups.limits import Limit
 from backups.models import BackupCopy, Job, JobEvent, JobStage
+from backups.models.activity import Verb
+from backups.slots import NoTurn, free_slots, take_slots
 from backups.states import (
     COPY_MOVES,
     JOB_MOVES,
@@ -18,6 +23,7 @@ from backups.states import (
     TERMINAL_JOB_STATUSES,
     CopyStatus,
     JobStatus,
+    Operation,
     StageStatus,
 )
 
@@ -33,34 +39,56 @@ class Outcome:
     refused: bool = False
 
 
-def claim(job: Job, *, worker: str, exclusive_key: str, now: datetime) -> bool:
+def claim(
+    job: Job, *, worker: str, exclusive_key: str, now: datetime, limits: Sequence[Limit] = ()
+) -> bool:
     """Make ``worker`` the owner of a pending job.
 
-    Return False when another worker has it already, or when another job holds
-    ``exclusive_key``: both are expected, and the job is woken again later if it still waits.
+    Return False when another worker has it already, when another job holds ``exclusive_key``,
+    or when a limit is reached: all are expected. What the job waits for is then on its row,
+    and it is woken again later.
     """
     if JobStatus.RUNNING not in JOB_MOVES[JobStatus(job.status)]:
         return False
     try:
-        with transaction.atomic():
-            won = Job.objects.filter(
-                pk=job.pk, status=JobStatus.PENDING, cancel_requested=False
-            ).update(
-                status=JobStatus.RUNNING,
-                status_since=now,
-                started_at=now,
-                worker=worker,
-                fencing_token=F("fencing_token") + 1,
-                lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS),
-                exclusive_key=exclusive_key,
-            )
-            if won:
-                _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
+        won = _try_claim(job, worker, exclusive_key, now, limits)
     except IntegrityError:
-        return False
+        return _note_wait(job, exclusive_key, now)
+    except NoTurn as exc:
+        return _note_wait(job, exc.resource, now)
     if won:
         job.refresh_from_db()
+    return won
+
+
+def _try_claim(
+    job: Job, worker: str, exclusive_key: str, now: datetime, limits: Sequence[Limit]
+) -> bool:
+    with transaction.atomic():
+        won = Job.objects.filter(
+            pk=job.pk, status=JobStatus.PENDING, cancel_requested=False
+        ).update(
+            status=JobStatus.RUNNING,
+            status_since=now,
+            started_at=now,
+            worker=worker,
+            fencing_token=F("fencing_token") + 1,
+            lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS),
+            exclusive_key=exclusive_key,
+            waits_for="",
+        )
+        if won:
+            take_slots(job, limits, now)
+            _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
     return bool(won)
+
+
+def _note_wait(job: Job, waits_for: str, now: datetime) -> bool:
+    """Put on the row what the job has to wait for; it also keeps its place in the queue."""
+    Job.objects.filter(pk=job.pk, status=JobStatus.PENDING).update(
+        waits_for=waits_for, tried_at=now
+    )
+    return False
 
 
 def begin_observed(job: Job, *, now: datetime) -> Job:
@@ -122,8 +150,10 @@ def end(
         )
         if not won:
             return False
+        free_slots(job)
         _close_stages(job, to, now)
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
+        _keep(job, to, outcome)
     job.refresh_from_db()
     return True
 
@@ -190,6 +220,24 @@ def _close_stages(job: Job, to: JobStatus, now: datetime) -> None:
     ended = StageStatus.SUCCEEDED if to is JobStatus.SUCCEEDED else StageStatus.FAILED
     stages.filter(status=StageStatus.RUNNING).update(status=ended, ended_at=now)
     stages.filter(status=StageStatus.PENDING).update(status=StageStatus.SKIPPED)
+
+
+# What must be found later, whoever did it: data was read out, or is gone.
+_KEPT = {Operation.RESTORE: Verb.RESTORED, Operation.PURGE: Verb.PURGED}
+
+
+def _keep(job: Job, to: JobStatus, outcome: Outcome) -> None:
+    """Add the end of a restore or purge to what people did."""
+    verb = _KEPT.get(Operation(job.operation))
+    if verb is None:
+        return
+    asked = job.events.order_by("id").values_list("actor", flat=True).first()
+    details = {"outcome": to.value, "backup": job.backup.label if job.backup else ""}
+    if "target" in job.parameters:
+        details["target"] = job.parameters["target"]
+    if outcome.error:
+        details["error"] = outcome.error
+    record(verb, job, actor=Actor(asked or ITSELF, ITSELF), details=details)
 
 
 def _record(

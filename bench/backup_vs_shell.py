@@ -20,11 +20,13 @@ from pathlib import Path
 from backups.exceptions import MooringError
 from backups.server_program import program
 from bench import report
+from bench.arguments import count, names_of, size
 from bench.database import Database, free_bytes
 from bench.measure import BenchError
 from bench.mooring import ROOT, Mooring
+from bench.rounds import say
 from bench.samples import Samples
-from bench.sections import Bench, say
+from bench.sections import Bench
 from bench.shell import Shell
 from bench.targets import RATIOS
 
@@ -42,7 +44,6 @@ PROGRAMS = {
 }
 # Tables, a restored copy, and what is stored of two of them.
 ROOM_FACTOR = 3.5
-SHORTEST_GIB = 0.05
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,13 +72,15 @@ def build_parser() -> argparse.ArgumentParser:
         description="Compare Mooring with what a shell can do.",
         allow_abbrev=False,
     )
-    parser.add_argument("--gib", type=_size, default=3.2, help="size of the tables (3.2)")
-    parser.add_argument("--small-gib", type=_size, default=1.0, help="other size for memory (1)")
-    parser.add_argument("--rounds", type=_count, default=3)
-    parser.add_argument("--only", type=_sections, default=SECTIONS, metavar=",".join(SECTIONS))
+    parser.add_argument("--gib", type=size, default=3.2, help="size of the tables (3.2)")
+    parser.add_argument("--small-gib", type=size, default=1.0, help="other size for memory (1)")
+    parser.add_argument("--rounds", type=count, default=3)
+    parser.add_argument(
+        "--only", type=names_of(SECTIONS), default=SECTIONS, metavar=",".join(SECTIONS)
+    )
     parser.add_argument("--skip-dump-load", action="store_true", help="loading a dump is slow")
-    parser.add_argument("--rate", type=_count, default=300, help="transactions a second (300)")
-    parser.add_argument("--load-seconds", type=_count, default=15, help="without a backup (15)")
+    parser.add_argument("--rate", type=count, default=300, help="transactions a second (300)")
+    parser.add_argument("--load-seconds", type=count, default=15, help="without a backup (15)")
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "bench", help="kept folder")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
     return parser
@@ -107,7 +110,7 @@ def _measure(asked: argparse.Namespace, samples: Samples) -> None:
         database.fill()
         with database.running() as server:
             mooring.add(database)
-            bench = Bench(database, server, mooring, shell, samples, folder, asked.rounds)
+            bench = Bench(server, mooring, samples, folder, asked.rounds, database, shell)
             _play(bench, asked, asked_sections, size)
 
     try:
@@ -157,27 +160,6 @@ def _problem(asked: argparse.Namespace) -> str:
     if asked.json and not os.access(asked.json.absolute().parent, os.W_OK):
         return f"--json {asked.json}: its folder cannot be written to"
     return ""
-
-
-def _sections(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    if unknown := set(names) - set(SECTIONS):
-        raise argparse.ArgumentTypeError(f"there is no section {', '.join(sorted(unknown))}")
-    return names
-
-
-def _size(text: str) -> float:
-    gib = float(text)
-    if not SHORTEST_GIB <= gib < 10_000:
-        raise argparse.ArgumentTypeError(f"{text} is not a size from {SHORTEST_GIB} GiB on")
-    return gib
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return count
 
 
 if __name__ == "__main__":

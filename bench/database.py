@@ -53,6 +53,11 @@ class Database:
         user = ACCOUNT.partition("@")[0]
         return Login(user=user, password=self.password, socket=str(self.socket))
 
+    @property
+    def address_words(self) -> list[str]:
+        """How ``addinstance`` is told of it."""
+        return ["--socket", self.login.socket, "--user", self.login.user]
+
     def fill(self) -> None:
         """Make and fill the data folder under another name: one that is there is whole."""
         if self.data.is_dir():
@@ -62,7 +67,7 @@ class Database:
         initialise(unfinished)
         with PrivateServer(unfinished, Settings(options=FILLING)) as server:
             execute(server, f"CREATE DATABASE {SCHEMA}")
-            _prepare(server, rows=self.rows_per_table)
+            prepare(server, rows=self.rows_per_table)
         unfinished.rename(self.data)
 
     @property
@@ -118,14 +123,17 @@ def count_rows(server: PrivateServer) -> int:
 def await_idle(server: PrivateServer, seconds: float = 60) -> None:
     """Give the server time to write its dirty pages, so that they are nobody's cost."""
     deadline = time.monotonic() + seconds
-    dirty = (
-        "SELECT variable_value FROM information_schema.global_status "
-        "WHERE variable_name = 'innodb_buffer_pool_pages_dirty'"
-    )
     execute(server, "SET GLOBAL innodb_max_dirty_pages_pct = 0")
-    while execute(server, dirty) > 0 and time.monotonic() < deadline:
+    while _dirty_pages(server) > 0 and time.monotonic() < deadline:
         time.sleep(0.2)
     execute(server, "SET GLOBAL innodb_max_dirty_pages_pct = 90")
+
+
+def _dirty_pages(server: PrivateServer) -> int:
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'")
+        (row,) = cursor.fetchall()
+    return int(row[1])
 
 
 def sysbench_argv(script: str, server: PrivateServer, *options: str) -> list[str]:
@@ -142,7 +150,8 @@ def sysbench_argv(script: str, server: PrivateServer, *options: str) -> list[str
     ]
 
 
-def _prepare(server: PrivateServer, *, rows: int) -> None:
+def prepare(server: PrivateServer, *, rows: int) -> None:
+    """Fill the schema with sysbench's tables."""
     log = server.run_folder / "sysbench.log"
     argv = sysbench_argv("oltp_write_only", server, f"--table-size={rows}", "prepare")
     with log.open("wb") as output:

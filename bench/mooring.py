@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,7 +55,7 @@ class Finished:
 class Mooring:
     """An installation in a folder, made anew for each run."""
 
-    def __init__(self, folder: Path, logs: Path, *, threads: int) -> None:
+    def __init__(self, folder: Path, logs: Path, *, threads: int, mysqld: str = "") -> None:
         self._home = folder / "home"
         self._repository = folder / "repository"
         self._log = logs / "mooring.log"
@@ -62,6 +64,7 @@ class Mooring:
             **kept,
             "MOORING_HOME": str(self._home),
             "MOORING_COPY_THREADS": str(threads),
+            "MOORING_MYSQLD": mysqld,
         }
 
     def set_up(self) -> None:
@@ -80,13 +83,12 @@ class Mooring:
         password = self._home / "keys" / f"{database.name}.password"
         with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(database.password)
-        login = database.login
-        arguments = ["--socket", login.socket, "--user", login.user]
-        self._run("addinstance", database.name, *arguments, f"--password-file={password}", "--json")
+        words = [*database.address_words, f"--password-file={password}"]
+        self._run("addinstance", database.name, *words, "--json")
 
-    def take(self, database: Database) -> Finished:
+    def take(self, database: Database, *, threads: int | None = None) -> Finished:
         before = tree_bytes(self._repository)
-        done = self._run("takebackup", database.name, "--foreground", "--json")
+        done = self._run("takebackup", database.name, "--foreground", "--json", threads=threads)
         return _finished(done, tree_bytes(self._repository) - before)
 
     def restore(self, label: str, target: Path, *, raw: bool) -> Finished:
@@ -97,9 +99,22 @@ class Mooring:
     def purge(self, label: str) -> None:
         self._run("purgebackup", label, "--force", "--foreground", "--json")
 
-    def _run(self, *words: str) -> Watched:
+    def fact(self, label: str, name: str) -> str:
+        """Return what the engine noted of a backup that is in the catalog."""
+        with closing(sqlite3.connect(self._home / "mooring.sqlite3")) as rows:
+            sql = "SELECT facts FROM backups_backup WHERE label = ?"
+            (facts,) = rows.execute(sql, (label,)).fetchone()
+        return str(json.loads(facts)[name])
+
+    def state_bytes(self) -> int:
+        """Return what lies in the state folder, its database and the backups left out."""
+        return tree_bytes(self._home) - tree_bytes(self._home, "mooring.sqlite3*")
+
+    def _run(self, *words: str, threads: int | None = None) -> Watched:
         argv = [sys.executable, "manage.py", *words]
-        return run_watched(argv, environment=self._environment, folder=ROOT, log=self._log)
+        more = {"MOORING_COPY_THREADS": str(threads)} if threads else {}
+        environment = {**self._environment, **more}
+        return run_watched(argv, environment=environment, folder=ROOT, log=self._log)
 
 
 def _finished(done: Watched, stored_bytes: int) -> Finished:

@@ -34,12 +34,16 @@ def tables(samples: Samples, results: Sequence[Result]) -> str:
 
 
 def as_json(
-    samples: Samples, results: Sequence[Result], asked: Mapping[str, object], seconds: float
+    samples: Samples,
+    results: Sequence[Result],
+    asked: Mapping[str, object],
+    seconds: float,
+    programs: Sequence[Sequence[str]] = PROGRAMS,
 ) -> str:
     """Return the same, with every round."""
     return json.dumps(
         {
-            "machine": _machine(),
+            "machine": _machine(programs),
             "asked": {name: _plain(value) for name, value in asked.items()},
             "took_s": round(seconds, 1),
             "rounds": [asdict(sample) for sample in samples.kept],
@@ -124,7 +128,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _machine() -> dict[str, object]:
+def _machine(programs: Sequence[Sequence[str]]) -> dict[str, object]:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "cores": len(os.sched_getaffinity(0)),
@@ -132,7 +136,7 @@ def _machine() -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "load_average": os.getloadavg(),
-        "programs": [_version(argv) for argv in PROGRAMS],
+        "programs": [_version(argv) for argv in programs],
     }
 
 

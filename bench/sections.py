@@ -3,56 +3,46 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from backups.private_server import PrivateServer, Settings, initialise
-from bench.database import OPTIONS, Database, await_idle, count_rows
+from bench.database import OPTIONS, Database, count_rows
 from bench.load import WriteLoad
 from bench.measure import MIB, BenchError, measure, tree_bytes
-from bench.mooring import Finished, Mooring
-from bench.samples import Samples
+from bench.mooring import Finished
+from bench.rounds import Candidate, Rounds
 from bench.shell import Shell, remove
-
-# A candidate measures itself, clears up after itself, and returns its figures.
-Candidate = Callable[[], Mapping[str, float]]
 
 
 @dataclass(slots=True)
-class Bench:
-    """Everything a section needs. The server runs."""
+class Bench(Rounds):
+    """The sections. The database is the one that runs as ``server``."""
 
     database: Database
-    server: PrivateServer
-    mooring: Mooring
     shell: Shell
-    samples: Samples
-    # Files and folders that are measured, removed after use.
-    folder: Path
-    rounds: int
 
     def backup(self, *, pipelines: bool, dump: bool) -> None:
         candidates: dict[str, Candidate] = {"mooring": self._take}
         if pipelines:
             login, shell = self.database.login, self.shell
             candidates |= {
-                "engine alone": lambda: self._pipe(lambda _: shell.discard(login)),
-                "zstd": lambda: self._pipe(lambda sink: shell.compress(login, sink)),
-                "same work": lambda: self._pipe(lambda sink: shell.compress_seal_hash(login, sink)),
+                "engine alone": lambda: self.pipe(lambda _: shell.discard(login)),
+                "zstd": lambda: self.pipe(lambda sink: shell.compress(login, sink)),
+                "same work": lambda: self.pipe(lambda sink: shell.compress_seal_hash(login, sink)),
             }
         if dump:
             socket = self.database.socket
-            candidates["dump"] = lambda: self._pipe(lambda sink: self.shell.dump(socket, sink))
-        self._play("backup", candidates)
+            candidates["dump"] = lambda: self.pipe(lambda sink: self.shell.dump(socket, sink))
+        self.play("backup", candidates)
 
     def extract(self) -> None:
         """Both start from a copy of the same state, and end with the same files."""
         label, stream = self.mooring.take(self.database).label, self.folder / "stream.zst"
         self.shell.compress(self.database.login, stream)
-        self._play(
+        self.play(
             "extract",
             {
                 "mooring": lambda: self._restore_raw(label),
@@ -65,12 +55,12 @@ class Bench:
     def restore(self, *, load_dump: bool) -> None:
         """From what is stored to a server that answers; loading a dump is measured once."""
         label, rows = self.mooring.take(self.database).label, count_rows(self.server)
-        self._play("restore", {"mooring": lambda: self._restore_and_start(label, rows)})
+        self.play("restore", {"mooring": lambda: self._restore_and_start(label, rows)})
         self.mooring.purge(label)
         if load_dump:
             stored = self.folder / "dump.zst"
             self.shell.dump(self.database.socket, stored)
-            self._turn("restore", "dump", 1, lambda: self._load_dump(stored, rows))
+            self.turn("restore", "dump", 1, lambda: self._load_dump(stored, rows))
             remove(stored)
 
     def load(self, *, rate: int, seconds: int) -> None:
@@ -78,12 +68,12 @@ class Bench:
             self.server, self.folder, rate=rate, table_rows=self.database.rows_per_table
         )
         sink = self.folder / "stream.zst"
-        self._play(
+        self.play(
             "load",
             {
-                "nothing": lambda: self._beside(writers, lambda: time.sleep(seconds)),
+                "nothing": lambda: self.beside(writers, lambda: time.sleep(seconds)),
                 "mooring": lambda: self._take_beside(writers),
-                "zstd": lambda: self._beside(
+                "zstd": lambda: self.beside(
                     writers, lambda: self.shell.compress(self.database.login, sink)
                 ),
             },
@@ -92,48 +82,16 @@ class Bench:
 
     def memory(self, size: str) -> None:
         """Take and restore once; what counts is the larger of the two peaks."""
-        self._turn("memory", size, 1, self._peaks)
-
-    def _play(self, section: str, candidates: Mapping[str, Candidate]) -> None:
-        names = list(candidates)
-        for number in range(self.rounds):
-            # Nobody always goes first, or always after the same one.
-            start = number % len(names)
-            for name in names[start:] + names[:start]:
-                self._turn(section, name, number + 1, candidates[name])
-
-    def _turn(self, section: str, name: str, number: int, candidate: Candidate) -> None:
-        figures = candidate()
-        self.samples.add(section, name, number, figures)
-        shown = ", ".join(f"{figure} {value:.4g}" for figure, value in figures.items())
-        say(f"{section}, round {number}, {name}: {shown}")
+        self.turn("memory", size, 1, self._peaks)
 
     def _take(self) -> Mapping[str, float]:
-        taken, figures = self._job(lambda: self.mooring.take(self.database))
+        taken, figures = self.job(lambda: self.mooring.take(self.database))
         self.mooring.purge(taken.label)
         return figures | taken.copy_figures()
 
-    def _pipe(self, work: Callable[[Path], float]) -> Mapping[str, float]:
-        sink = self.folder / "stream"
-        cost = measure(lambda: work(sink), server_pid=self.server.pid)
-        # The engine alone writes no file.
-        stored = {"stored_bytes": float(sink.stat().st_size)} if sink.exists() else {}
-        remove(sink)
-        return cost.figures() | stored
-
-    def _job(self, run: Callable[[], Finished]) -> tuple[Finished, dict[str, float]]:
-        jobs: list[Finished] = []
-
-        def work() -> float:
-            jobs.append(run())
-            return jobs[0].process.cpu_s
-
-        cost = measure(work, server_pid=self.server.pid)
-        return jobs[0], cost.figures() | jobs[0].figures()
-
     def _restore_raw(self, label: str) -> Mapping[str, float]:
         target = self.folder / "restored"
-        done, figures = self._job(lambda: self.mooring.restore(label, target, raw=True))
+        done, figures = self.job(lambda: self.mooring.restore(label, target, raw=True))
         self._check_and_remove(target)
         return {**figures, "stage_s": done.stages_s["extract"]}
 
@@ -178,20 +136,9 @@ class Bench:
         shutil.rmtree(target)
         return cost.figures()
 
-    def _beside(self, writers: WriteLoad, work: Callable[[], object]) -> Mapping[str, float]:
-        await_idle(self.server)
-        report: list[Mapping[str, float]] = []
-
-        def run() -> float:
-            report.append(writers.beside(work).figures())
-            return 0.0
-
-        wall_s = measure(run).wall_s
-        return {"wall_s": wall_s, **report[0]}
-
     def _take_beside(self, writers: WriteLoad) -> Mapping[str, float]:
         jobs: list[Finished] = []
-        figures = self._beside(writers, lambda: jobs.append(self.mooring.take(self.database)))
+        figures = self.beside(writers, lambda: jobs.append(self.mooring.take(self.database)))
         self.mooring.purge(jobs[0].label)
         return {**figures, "job_s": jobs[0].job_s, "lock_s": jobs[0].lock_s}
 
@@ -214,8 +161,3 @@ class Bench:
 def _check_rows(server: PrivateServer, rows: int) -> None:
     if (found := count_rows(server)) != rows:
         raise BenchError(f"a restored table holds {found} rows, not {rows}")
-
-
-def say(text: str) -> None:
-    """Tell whoever waits; standard output is for the tables."""
-    print(text, file=sys.stderr, flush=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from monitor.audited import Audited
 from monitor.roles import Role, has_role
 
 
@@ -20,6 +21,14 @@ class MooringAdminSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return has_role(request.user, Role.ADMIN)
+
+    # Any: a model or several of any kind, and options of theirs.
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Register a page, and have what is changed there kept as activity."""
+        base = admin_class or ModelAdmin
+        if not issubclass(base, Audited):
+            base = type(base.__name__, (Audited, base), {"__module__": base.__module__})
+        super().register(model_or_iterable, base, **options)
 
     # Any: what Django passes to the page it would draw.
     def login(

@@ -9,6 +9,11 @@ from django.contrib.admin.apps import AdminConfig
 class MonitorConfig(AppConfig):
     name = "monitor"
 
+    def ready(self) -> None:
+        from monitor import login_activity
+
+        login_activity.connect()
+
 
 class MooringAdminConfig(AdminConfig):
     default_site = "monitor.admin_site.MooringAdminSite"

@@ -44,6 +44,33 @@ def words(name: str, default: str) -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
+def number(name: str, default: int, *, least: int = 0) -> int:
+    """Read a whole number of at least ``least``."""
+    text = os.environ.get(name, "").strip() or str(default)
+    if not text.isdecimal() or int(text) < least:
+        raise ImproperlyConfigured(f"{name} is {text!r}; say a whole number, {least} or more")
+    return int(text)
+
+
+def numbers(name: str, *, least: int = 0) -> dict[str, int]:
+    """Read "this=3, that=4" into a table."""
+    table = {}
+    for entry in words(name, ""):
+        key, _, text = (part.strip() for part in entry.partition("="))
+        if not key or not text.isdecimal() or int(text) < least:
+            raise ImproperlyConfigured(f"{name} has {entry!r}; say NAME=NUMBER, {least} or more")
+        table[key] = int(text)
+    return table
+
+
+def choice(name: str, default: str, *others: str) -> str:
+    """Read one of several words."""
+    word = os.environ.get(name, "").strip().lower() or default
+    if word not in (default, *others):
+        raise ImproperlyConfigured(f"{name} is {word!r}; say {' or '.join((default, *others))}")
+    return word
+
+
 def switch(name: str) -> bool:
     """Read a yes or no; anything else is refused rather than taken for one of them."""
     text = os.environ.get(name, "no").lower()

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
 from csp.constants import NONE, SELF
 
-from monitor.environment import ROOT, secret, state_folder, switch, words
+from monitor.environment import (
+    ROOT,
+    choice,
+    number,
+    numbers,
+    secret,
+    state_folder,
+    switch,
+    words,
+)
 
 VERSION = "0.1.0"
 HOME = state_folder()
@@ -35,6 +45,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "django_htmx",
+    "axes",
     "backups",
     "alerts",
     "monitor.apps.MonitorConfig",
@@ -51,6 +62,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "monitor.preferences.ZoneMiddleware",
+    "monitor.middleware.ActingMiddleware",
+    # Last, as it replaces the answer to somebody who is locked out.
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "monitor.urls"
@@ -65,6 +80,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "monitor.preferences.preferences",
             ],
         },
     }
@@ -93,6 +109,11 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = HOME / "static"
 STATICFILES_DIRS = [ROOT / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "monitor.plotly_files.PlotlyFinder",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -101,6 +122,11 @@ STORAGES = {
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "fleet"
 LOGOUT_REDIRECT_URL = "login"
+# First asks whether the visitor is locked out, then the password decides.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -109,6 +135,23 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# After so many failures a user name is locked out, from that address alone, for so long.
+AXES_FAILURE_LIMIT = number("MOORING_LOGIN_ATTEMPTS", 5, least=1)
+AXES_COOLOFF_TIME = timedelta(minutes=number("MOORING_LOGIN_COOL_OFF_MINUTES", 15, least=1))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+# Trying during the lock-out must not make it longer: the page says when it ends.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "monitor.lockout.counted_name"
+AXES_CLIENT_IP_CALLABLE = "monitor.addresses.counted_address"
+AXES_LOCKOUT_CALLABLE = "monitor.lockout.locked_out"
+# The activity page is the one place to read of logins.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# How many proxies add to X-Forwarded-For; 0 believes nobody.
+TRUSTED_PROXIES = number("MOORING_TRUSTED_PROXIES", 0)
 
 # Behind TLS (MOORING_TLS=yes) cookies travel only there and browsers are told to stay.
 BEHIND_TLS = switch("MOORING_TLS")
@@ -122,9 +165,12 @@ SECURE_HSTS_PRELOAD = BEHIND_TLS
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = BEHIND_TLS
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 43_200
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 3600 * number("MOORING_SESSION_HOURS", 12, least=1)
 CSRF_COOKIE_SECURE = BEHIND_TLS
 CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "monitor.views.errors.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 # Nothing inline and nothing from elsewhere: an injected tag has nothing to run.
 CONTENT_SECURITY_POLICY = {
@@ -156,12 +202,19 @@ CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "beat-schedule")
 
 # A worker renews its claim on a job this often, and has lost it after LEASE_SECONDS.
-LEASE_SECONDS = int(os.environ.get("MOORING_LEASE_SECONDS", "60"))
+LEASE_SECONDS = number("MOORING_LEASE_SECONDS", 60, least=1)
 LEASE_RENEW_SECONDS = LEASE_SECONDS / 6
+# How many jobs run at the same time, on all workers and on one instance's host; 0 is no limit.
+MAX_JOBS = number("MOORING_MAX_JOBS", 0)
+MAX_JOBS_PER_HOST = number("MOORING_MAX_JOBS_PER_HOST", 0)
 # A pending job is woken again after this long without a worker having claimed it.
 WAKE_AGAIN_SECONDS = 30
 # No byte and no log line for this long means stalled. There is no overall time-out.
-STALL_SECONDS = int(os.environ.get("MOORING_STALL_SECONDS", "900"))
+STALL_SECONDS = number("MOORING_STALL_SECONDS", 900, least=1)
+# The same for single stages, or an engine's sub-operations: "extract=3600, final lock=60".
+STALL_SECONDS_OF_STAGES = numbers("MOORING_STALL_SECONDS_OF_STAGES", least=1)
+# A worker that must end before its job has: the job fails, or is asked for again as well.
+ON_SHUTDOWN = choice("MOORING_ON_SHUTDOWN", "fail", "requeue")
 
 # Restore tests restore to here, and leave nothing.
 SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
@@ -188,5 +241,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # It tells of every login; those are activity. What it warns of stays.
+    "loggers": {"axes": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("MOORING_LOG_LEVEL", "INFO")},
 }

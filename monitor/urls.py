@@ -5,7 +5,17 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
-from monitor.views import backups, fleet, health, instances, jobs, login
+from monitor.views import (
+    activity,
+    backups,
+    fleet,
+    health,
+    instances,
+    jobs,
+    login,
+    preferences,
+    styleguide,
+)
 
 urlpatterns = [
     path("", fleet.fleet, name="fleet"),
@@ -25,6 +35,9 @@ urlpatterns = [
         backups.copy_restore_test,
         name="copy-restore-test",
     ),
+    path("activity/", activity.activity, name="activity"),
+    path("preferences/", preferences.preferences_change, name="preferences"),
+    path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("login/", login.login, name="login"),
     path("logout/", login.logout, name="logout"),
     path("healthz", health.healthz, name="healthz"),

@@ -25,22 +25,24 @@ from typing import IO, Any
 from backups.exceptions import MooringError
 from scripts import shop, summary
 from scripts.console import SetupError, complain, heading, say
+from scripts.demo_mysql import DemoMysql, find_demo_mysqld
 from scripts.demo_shop import BACKUP_ACCOUNT, DemoShop, created_secret
 from scripts.processes import DEFAULT_PORT, ROOT
 from scripts.proof import Proof, prove
 from scripts.supervisor import POLL_SECONDS, Supervisor
 from scripts.up import on_stop_signals, prepare, running, site_url
 
-INSTANCE, REPOSITORY, ADMIN = "shop-1", "demo", "demo"
+REPOSITORY, ADMIN = "demo", "demo"
 # Backups of earlier runs that are kept, so that the demo does not fill a disk.
 KEPT_BACKUPS = 3
 # What belongs to a real installation and must not reach the demo.
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "MOORING_SECRET_KEY", "MOORING_BACKUP_KEY")
+NO_MYSQL = "no MySQL on this machine: ./mooring demo --mysql fetches one and backs it up too"
 
 
 @dataclass(slots=True)
 class Demo:
-    """One run: what it works on, and what it has found out so far."""
+    """One run with one shop: what it works on, and what it has found out so far."""
 
     environment: Mapping[str, str]
     supervisor: Supervisor
@@ -61,10 +63,10 @@ class Demo:
         """Do the main job, from registering the instance to the proof."""
         self.supervisor.add(self.shop.writer())
         self._register()
-        self._job("doctor", "doctor", INSTANCE)
+        self._job("doctor", "doctor", self.shop.instance)
         self.postings_before = self._postings()
         options = ("--kind", "full", "--repository", REPOSITORY)
-        self._job("backup", "takebackup", INSTANCE, *options)
+        self._job("backup", "takebackup", self.shop.instance, *options)
         self.postings_after, self.label = self._postings(), self._labels()[0]
         self._job("verify", "verifybackup", self.label)
         self._job("restore test", "testrestore", self.label)
@@ -74,7 +76,7 @@ class Demo:
 
     def _register(self) -> None:
         """Make Mooring know repository and instance; the run before may have done it."""
-        done = self.home / "registered"
+        done = self.home / f"registered-{self.shop.instance}"
         if not (self.home / "repository" / "mooring.json").exists():
             path = str(self.home / "repository")
             self._ask("addrepository", REPOSITORY, "--path", path)
@@ -82,23 +84,28 @@ class Demo:
             address = ["--host", "127.0.0.1", "--port", str(self.shop.port)]
             login = ["--user", BACKUP_ACCOUNT.partition("@")[0]]
             login += ["--password-file", str(self.shop.password_file)]
-            self._ask("addinstance", INSTANCE, *address, *login)
+            self._ask(
+                "addinstance", self.shop.instance, *address, *login, *self.shop.instance_words
+            )
             done.touch()
 
     def _restore_and_prove(self) -> None:
         target = self.home / "restored"
         shutil.rmtree(target, ignore_errors=True)
         self._job("restore", "restorebackup", self.label, "--to", str(target))
-        heading("Proving the restored copy")
+        heading(f"Proving the restored copy of {self.shop.title}")
         began = time.monotonic()
         password, expected = self.shop.root_password, self.shop.row_sums
-        self.proof = prove(target, password=password, expected=expected)
+        settings = self.shop.proof_settings
+        self.proof = prove(target, password=password, expected=expected, settings=settings)
         self.seconds["proof"] = time.monotonic() - began
         shutil.rmtree(target)
 
     def _labels(self) -> list[str]:
         """Return the labels of the backups there are, the newest first."""
-        return [str(one["label"]) for one in self._ask("listbackups", INSTANCE)["backups"]]
+        return [
+            str(one["label"]) for one in self._ask("listbackups", self.shop.instance)["backups"]
+        ]
 
     def _purge_old(self) -> None:
         for label in self._labels()[KEPT_BACKUPS:]:
@@ -178,27 +185,41 @@ def _free_port(first: int) -> int:
 
 def run(environment: Mapping[str, str], *, once: bool) -> bool:
     """Run the demo; return whether everything that was claimed was proven."""
-    began = time.monotonic()
+    home = Path(environment["MOORING_HOME"])
+    shops = [DemoShop(home)]
+    if mysqld := environment.get("MOORING_MYSQLD"):
+        shops.append(DemoMysql(home, mysqld))
+    else:
+        say(NO_MYSQL)
+    stories: list[tuple[Demo, float]] = []
     with ExitStack() as stack:
         supervisor = stack.enter_context(running(environment))
         on_stop_signals(lambda: _interrupt(supervisor))
-        the_shop = DemoShop(Path(environment["MOORING_HOME"]))
-        stack.enter_context(the_shop.running())
-        demo = Demo(environment, supervisor, the_shop)
-        demo.run()
-        assert demo.proof is not None
-        proven = summary.show(
-            demo.proof,
-            label=demo.label,
-            backup=demo.backup,
-            seconds=demo.seconds,
-            postings=(demo.postings_before, demo.postings_after),
-            total_seconds=time.monotonic() - began,
-        )
+        for each in shops:
+            began = time.monotonic()
+            stack.enter_context(each.running())
+            demo = Demo(environment, supervisor, each)
+            demo.run()
+            stories.append((demo, time.monotonic() - began))
+        proven = all([_show(demo, seconds) for demo, seconds in stories])
         if not once:
             summary.show_door(site_url(environment), ADMIN, environment["MOORING_ADMIN_PASSWORD"])
             supervisor.run()
     return proven
+
+
+def _show(demo: Demo, total_seconds: float) -> bool:
+    """Print what one shop's run found; return whether every line of it is good."""
+    assert demo.proof is not None
+    return summary.show(
+        demo.proof,
+        label=demo.label,
+        server=demo.shop.title,
+        backup=demo.backup,
+        seconds=demo.seconds,
+        postings=(demo.postings_before, demo.postings_after),
+        total_seconds=total_seconds,
+    )
 
 
 def _interrupt(supervisor: Supervisor) -> None:
@@ -212,9 +233,13 @@ def _interrupt(supervisor: Supervisor) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./mooring demo", description="Back up a busy shop.")
     parser.add_argument("--once", action="store_true", help="stop after the proof")
+    parser.add_argument(
+        "--mysql", action="store_true", help="fetch a MySQL where there is none, and use it too"
+    )
     asked = parser.parse_args()
     try:
         environment = demo_environment()
+        environment["MOORING_MYSQLD"] = find_demo_mysqld(fetch=asked.mysql)
         prepare(environment, "--admin")
         proven = run(environment, once=asked.once)
     except (SetupError, MooringError) as exc:

@@ -1,4 +1,7 @@
-"""The demo's private MariaDB: made once, kept between runs, run while the demo runs."""
+"""A private server of the demo: made once, kept between runs, run while the demo runs.
+
+MariaDB, unless a subclass says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import secrets
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -39,11 +42,19 @@ OPTIONS: Mapping[str, str] = {
 class DemoShop:
     """Folder, passwords and port of the shop, and its server while ``running``."""
 
+    instance = "shop-1"
+    title = "MariaDB"
+    # Of the files that belong to it.
+    _name, _prefix = "mariadb", "shop"
+    # What its instance is set to, and how its restored copy is run.
+    instance_words: Sequence[str] = ()
+    proof_settings = Settings(options={"innodb-buffer-pool-size": "256M"})
+
     def __init__(self, home: Path) -> None:
-        self.folder = home / "mariadb"
+        self.folder = home / self._name
         self._keys = home / "keys"
-        self._run_folder = home / "run" / "mariadb"
-        self._note = home / "shop.json"
+        self._run_folder = home / "run" / self._name
+        self._note = home / f"{self._prefix}.json"
         self.server: PrivateServer | None = None
 
     @property
@@ -58,19 +69,23 @@ class DemoShop:
     @property
     def password_file(self) -> Path:
         """The backup user's password; made when first asked for."""
-        return created_secret(self._keys / "shop-backup.password")
+        return created_secret(self._keys / f"{self._prefix}-backup.password")
 
     @property
     def root_password(self) -> str:
-        return created_secret(self._keys / "shop-root.password").read_text().strip()
+        return created_secret(self._root_file).read_text().strip()
+
+    @property
+    def _root_file(self) -> Path:
+        return self._keys / f"{self._prefix}-root.password"
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Have the shop run, filled, with its backup user."""
         if not self.folder.is_dir():
-            with timed("making a private MariaDB"):
+            with timed(f"making a private {self.title}"):
                 self._create()
-        settings = Settings(port=self._usable_port(), server_id=1, binlog=True, options=OPTIONS)
+        settings = self._settings(self._usable_port())
         with PrivateServer(self.folder, settings, run_folder=self._run_folder) as self.server:
             self._fill()
             self._create_backup_user()
@@ -83,25 +98,30 @@ class DemoShop:
     def writer(self) -> Child:
         """Return the process that keeps the shop busy."""
         assert self.server is not None
-        password_file = self._keys / "shop-root.password"
         argv = [sys.executable, "-m", "scripts.shop", "write", "--socket", str(self.server.socket)]
-        return Child("writer", (*argv, "--password-file", str(password_file)))
+        return Child(f"{self._prefix}-writer", (*argv, "--password-file", str(self._root_file)))
 
     def _create(self) -> None:
         """Make the data folder under another name: one that is there is always complete."""
-        unfinished = self.folder.with_name("mariadb.unfinished")
+        unfinished = self.folder.with_name(f"{self._name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        initialise(unfinished)
+        self._initialise(unfinished)
+        unfinished.rename(self.folder)
+
+    def _initialise(self, folder: Path) -> None:
+        initialise(folder)
         # Before it listens on any port: nobody but us is ever root of it.
         with (
-            PrivateServer(unfinished) as server,
+            PrivateServer(folder) as server,
             server.connect() as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute("DELETE FROM mysql.global_priv WHERE Host <> 'localhost' OR User = ''")
             cursor.execute("FLUSH PRIVILEGES")
             cursor.execute("SET PASSWORD = PASSWORD(%s)", (self.root_password,))
-        unfinished.rename(self.folder)
+
+    def _settings(self, port: int) -> Settings:
+        return Settings(port=port, server_id=1, binlog=True, options=OPTIONS)
 
     def _usable_port(self) -> int:
         """The port of the run before, so that the instance stays where it was registered."""
@@ -115,9 +135,12 @@ class DemoShop:
         with self.connect() as connection:
             if "row_sums" in self._noted() and shop.is_filled(connection):
                 return
-        with timed("filling the shop"):
-            sums = shop.fill(self.connect)
+        with timed(f"filling the shop in {self.title}"):
+            sums = self._make_rows()
         self._write_note(row_sums={table: asdict(one) for table, one in sums.items()})
+
+    def _make_rows(self) -> dict[str, RowSum]:
+        return shop.fill(self.connect)
 
     def _create_backup_user(self) -> None:
         account = quoted_account(BACKUP_ACCOUNT)

@@ -47,17 +47,24 @@ def private_postgres() -> Iterator[str]:
         as_user = _as_user(unprivileged)
         with timed("making a private PostgreSQL"):
             _run([*as_user, program("initdb"), "-D", f"{name}/data", "-U", USER, "-A", "trust"])
-            server = _start([*as_user, program("postgres"), "-D", f"{name}/data", "-k", name])
-            try:
-                _wait_for_answer(server, name)
-            except BaseException:
-                server.kill()
-                raise
+            server = start_server(name)
         try:
             yield f"postgres://{USER}@{quote(name, safe='')}/postgres"
         finally:
             server.send_signal(signal.SIGQUIT)
             server.wait()
+
+
+def start_server(name: str) -> subprocess.Popen[bytes]:
+    """Start the server of folder ``name``, for the first time or again; it answers."""
+    as_user = _as_user(_unprivileged())
+    server = _start([*as_user, program("postgres"), "-D", f"{name}/data", "-k", name])
+    try:
+        _wait_for_answer(server, name)
+    except BaseException:
+        server.kill()
+        raise
+    return server
 
 
 def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:

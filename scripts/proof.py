@@ -40,9 +40,15 @@ class Proof:
         return bool(self.tables) and invariants_hold and not (self.damaged or self.differing)
 
 
-def prove(folder: Path, *, password: str, expected: Mapping[str, RowSum]) -> Proof:
-    """Read every table of a restored copy."""
-    settings = Settings(options={"innodb-buffer-pool-size": "256M"})
+def prove(
+    folder: Path,
+    *,
+    password: str,
+    expected: Mapping[str, RowSum],
+    settings: Settings | None = None,
+) -> Proof:
+    """Read every table of a restored copy; without ``settings`` as a MariaDB."""
+    settings = settings or Settings(options={"innodb-buffer-pool-size": "256M"})
     with (
         PrivateServer(folder, settings) as server,
         server.connect(password=password) as connection,

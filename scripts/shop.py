@@ -106,11 +106,13 @@ class RowSum:
     checksum: int
 
 
-def fill(connect: Callable[[], Connection]) -> dict[str, RowSum]:
+def fill(
+    connect: Callable[[], Connection], *, script: str = "", scale: int = 1
+) -> dict[str, RowSum]:
     """Make the shop anew and return the sums of the tables that will never change."""
     with connect() as connection:
-        shop_fill.create_schema(connection)
-    shop_fill.fill(connect)
+        shop_fill.create_schema(connection, script or shop_fill.schema())
+    shop_fill.fill(connect, scale)
     with connect() as connection:
         return row_sums(connection)
 

@@ -1,12 +1,13 @@
 """How does the shop come by its rows?
 
-The server makes them itself, from its sequence engine: some 300 MB in seconds. Values are
-drawn from lists of words by hashes of the row's number, so that they vary, compress as real
-rows do, and are the same in every shop.
+The server makes them itself, from MariaDB's sequence engine or what stands in for it: some
+300 MB in seconds. Values are drawn from lists of words by hashes of the row's number, so that
+they vary, compress as real rows do, and are the same in every shop.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,20 +57,33 @@ WORDS = _words(
 )
 
 
-def create_schema(connection: Connection) -> None:
+def schema() -> str:
+    """Return the script that makes every schema and table anew, as MariaDB understands it."""
+    return SCHEMA.read_text(encoding="utf-8")
+
+
+def create_schema(connection: Connection, script: str) -> None:
     """Make every schema and table anew, empty."""
-    _execute(connection, _statements(SCHEMA.read_text(encoding="utf-8")))
+    _execute(connection, _statements(script))
 
 
-def fill(connect: Callable[[], Connection]) -> None:
+def sequences(scale: int) -> set[tuple[int, int]]:
+    """Return the first and last number of every sequence a fill reads."""
+    statements = [_customers(), _products(), *(each for part in _parts(scale) for each in part)]
+    found = re.findall(r"\bseq_(\d+)_to_(\d+)", " ".join(statements))
+    return {(int(first), int(last)) for first, last in found}
+
+
+def fill(connect: Callable[[], Connection], scale: int = 1) -> None:
     """Fill the empty tables over two connections, for two cores.
 
-    Nothing of it goes to the binlog, and it is on disk before this returns.
+    ``scale`` divides the rows of the biggest. Nothing of it goes to the binlog, and it is on
+    disk before this returns.
     """
     with connect() as connection:
         _execute(connection, [_customers(), _products()])
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda part: _fill_part(connect, part), _parts()))
+        list(pool.map(lambda part: _fill_part(connect, part), _parts(scale)))
     with connect() as connection:
         # MyISAM keeps index blocks in memory: a killed server would call its table crashed.
         _execute(connection, [*_counts(), "FLUSH TABLES"])
@@ -95,16 +109,21 @@ def _statements(script: str) -> list[str]:
     return [text for text in "\n".join(lines).split(";\n") if text.strip()]
 
 
-def _parts() -> Iterator[list[str]]:
+def _parts(scale: int) -> Iterator[list[str]]:
     """What can be filled at the same time; the largest first."""
-    yield [_events()]
-    yield [_orders(), _order_items(), _order_totals()]
-    yield [_accounts(), _ledger(), _balances()]
-    yield [_letters(), _invoices(), _visits(), _catalogue()]
+    yield [_events(scale)]
+    yield [_orders(scale), _order_items(scale), _order_totals()]
+    yield [_accounts(), _ledger(scale), _balances()]
+    yield [_letters(scale), _invoices(scale), _visits(), _catalogue()]
 
 
 def _hash(salt: str, row: str = "seq") -> str:
     return f"CRC32(CONCAT('{salt}', {row}))"
+
+
+def _digest(row: str, length: int) -> str:
+    """Return SQL that makes letters and digits nobody can compress; MySQL has no MD5 any more."""
+    return f"LEFT(SHA2({row}, 256), {length})"
 
 
 def _pick(words: list[str], salt: str, row: str = "seq") -> str:
@@ -144,7 +163,7 @@ def _products() -> str:
         FROM seq_1_to_{PRODUCTS}"""
 
 
-def _orders() -> str:
+def _orders(scale: int) -> str:
     return f"""
         INSERT INTO shop.orders (id, customer_id, placed_at, status, total, ship_to)
         SELECT seq, 1 + {_hash("o")} MOD {CUSTOMERS},
@@ -152,15 +171,16 @@ def _orders() -> str:
             {_pick(["new", "paid", "packed", "shipped", "shipped", "shipped", "returned"], "u")}, 0,
             CONCAT({_pick(STREETS, "v")}, ' Street ', 1 + {_hash("n")} MOD 240, ', ',
                 10000 + {_hash("y")} MOD 89999, ' ', {_pick(CITIES, "x")})
-        FROM seq_1_to_{ORDERS}"""
+        FROM seq_1_to_{ORDERS // scale}"""
 
 
-def _order_items() -> str:
+def _order_items(scale: int) -> str:
     line = "CONCAT(o.seq, '-', l.seq)"
     return f"""
         INSERT INTO shop.order_items
         SELECT o.seq, l.seq, p.id, 1 + {_hash("q", line)} MOD 4, p.price
-        FROM seq_1_to_{ORDERS} o JOIN seq_1_to_5 l ON l.seq <= 1 + {_hash("r", "o.seq")} MOD 5
+        FROM seq_1_to_{ORDERS // scale} o
+        JOIN seq_1_to_5 l ON l.seq <= 1 + {_hash("r", "o.seq")} MOD 5
         JOIN shop.products p ON p.id = 1 + {_hash("i", line)} MOD {PRODUCTS}
         ORDER BY o.seq, l.seq"""
 
@@ -173,18 +193,18 @@ def _order_totals() -> str:
         ) i ON i.order_id = o.id SET o.total = i.total"""
 
 
-def _events() -> str:
+def _events(scale: int) -> str:
     return f"""
         INSERT INTO shop.events
         SELECT seq, '2025-10-01' + INTERVAL seq * 75 SECOND, 1 + {_hash("c")} MOD {CUSTOMERS},
             {_pick(ACTIONS, "a")}, CONCAT('2001:db8::', HEX({_hash("h")} MOD 65536)),
-            MD5(seq DIV 6),
+            {_digest("seq DIV 6", 32)},
             JSON_OBJECT('path', CONCAT('/', {_pick(THINGS, "k")}, '/', {_pick(LOOKS, "b")}, '-',
                     {_hash("i")} MOD {PRODUCTS}), 'ms', {_hash("m")} MOD 900,
                 'agent', {_pick(["Firefox/131", "Chrome/129", "Safari/18", "shop-app/7.2"], "g")},
                 'referrer', IF({_hash("r")} MOD 3, 'direct', {_pick(CITIES, "n")}),
-                'trace', SHA1(seq))
-        FROM seq_1_to_{EVENTS}"""
+                'trace', {_digest("seq", 40)})
+        FROM seq_1_to_{EVENTS // scale}"""
 
 
 def _accounts() -> str:
@@ -194,7 +214,7 @@ def _accounts() -> str:
         FROM seq_1_to_{ACCOUNTS}"""
 
 
-def _ledger() -> str:
+def _ledger(scale: int) -> str:
     # The other account is another account: the step is never a multiple of their number.
     paying = f"1 + {_hash('p', 't.seq')} MOD {ACCOUNTS}"
     paid = (
@@ -202,11 +222,11 @@ def _ledger() -> str:
     )
     return f"""
         INSERT INTO billing.ledger (transfer, account_id, amount_cents, posted_at, note)
-        SELECT CONCAT(LEFT(MD5(t.seq), 8), '-0000-4000-8000-', LPAD(t.seq, 12, '0')),
+        SELECT CONCAT({_digest("t.seq", 8)}, '-0000-4000-8000-', LPAD(t.seq, 12, '0')),
             IF(side.seq, {paid}, {paying}),
             IF(side.seq, 1, -1) * CAST(1 + {_hash("m", "t.seq")} MOD 5000 AS SIGNED),
             '2026-01-01' + INTERVAL t.seq * 240 SECOND, CONCAT('order ', 1 + t.seq * 3)
-        FROM seq_1_to_{TRANSFERS} t JOIN seq_0_to_1 side ORDER BY t.seq, side.seq"""
+        FROM seq_1_to_{TRANSFERS // scale} t JOIN seq_0_to_1 side ORDER BY t.seq, side.seq"""
 
 
 def _balances() -> str:
@@ -217,20 +237,21 @@ def _balances() -> str:
         SET a.balance_cents = a.opening_cents + COALESCE(l.moved, 0)"""
 
 
-def _letters() -> str:
+def _letters(scale: int) -> str:
     return f"""
         INSERT INTO archive.letters
         SELECT seq, 1 + {_hash("c")} MOD {CUSTOMERS}, '2012-01-01' + INTERVAL seq MOD 2500 DAY,
-            CONCAT('Dear {{name}}, ', {_prose("a", 20)}, ' ', {_prose("b", 20)}, ' ', MD5(seq))
-        FROM seq_1_to_{LETTERS}"""
+            CONCAT('Dear {{name}}, ', {_prose("a", 20)}, ' ', {_prose("b", 20)}, ' ',
+                {_digest("seq", 32)})
+        FROM seq_1_to_{LETTERS // scale}"""
 
 
-def _invoices() -> str:
+def _invoices(scale: int) -> str:
     return f"""
         INSERT INTO archive.invoices_2019
         SELECT seq, 1 + {_hash("c")} MOD {CUSTOMERS}, '2019-01-01' + INTERVAL seq MOD 365 DAY,
             {_hash("m")} MOD 500000 / 100, {_prose("w", 10)}
-        FROM seq_1_to_{INVOICES}"""
+        FROM seq_1_to_{INVOICES // scale}"""
 
 
 def _visits() -> str:

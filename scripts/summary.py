@@ -21,6 +21,7 @@ def show(
     proof: Proof,
     *,
     label: str,
+    server: str,
     backup: Mapping[str, Any],
     seconds: Mapping[str, float],
     postings: tuple[int, int],
@@ -35,7 +36,7 @@ def show(
     proven = all(good for good, _, _ in claims)
     colour = "green" if proven else "red"
     OUT.print()
-    OUT.print(Panel(table, title=f"backup {label}", border_style=colour, expand=False))
+    OUT.print(Panel(table, title=f"backup {label} of {server}", border_style=colour, expand=False))
     OUT.print(_figures(backup, seconds, total_seconds))
     return proven
 

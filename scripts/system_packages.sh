@@ -18,6 +18,8 @@ TEST_PROGRAMS=(
   "ssh-keygen openssh-client"
   "sshd openssh-server"
   "initdb postgresql"
+  "chromium chromium"
+  "npm npm"
 )
 # Packages that bring a service. One installed here is switched off again.
 SERVICES=(redis-server postgresql ssh)

@@ -33,6 +33,10 @@ check "settings" deployed check --deploy --fail-level WARNING
 export MOORING_TEST_MYSQL=${MOORING_TEST_MYSQL:-$PWD/var/mysql}
 [[ -x $MOORING_TEST_MYSQL/bin/mysqld ]] ||
   check "a MySQL to test with" bash scripts/mysql_server.sh "$MOORING_TEST_MYSQL"
+# One that is too old to be cloned, to see it refused.
+export MOORING_TEST_MYSQL57=${MOORING_TEST_MYSQL57:-$PWD/var/mysql57}
+[[ -x $MOORING_TEST_MYSQL57/server/mysqld ]] ||
+  check "a MySQL to refuse" bash scripts/mysql57.sh "$MOORING_TEST_MYSQL57"
 check "tests on SQLite, with real servers" pytest -n 2 --dist loadfile "$@"
 check "tests on PostgreSQL" python -m scripts.private_postgres \
   pytest -n 2 --dist loadfile -m "not live" "$@"

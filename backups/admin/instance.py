@@ -29,7 +29,7 @@ class InstanceForm(ModelForm):
         model = Instance
         fields = [
             "name", "host", "port", "socket", "user", "tls", "groups", "tags", "enabled",
-            "engine", "history_tool", "runner",
+            "engine", "allow_plugin_install", "save_foreign_tables", "history_tool", "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
         ]  # fmt: skip
 
@@ -49,7 +49,8 @@ class InstanceAdmin(ModelAdmin):
             "How to copy it",
             {
                 "fields": [
-                    "engine", "runner", "ssh_host", "ssh_port", "ssh_user",
+                    "engine", "allow_plugin_install", "save_foreign_tables",
+                    "runner", "ssh_host", "ssh_port", "ssh_user",
                     "ssh_identity_file", "ssh_known_hosts_file",
                 ]
             },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from backups.admin.history import HistoryAdmin, HistoryInline
-from backups.models import Job, JobEvent, JobLogLine, JobStage
+from backups.models import Job, JobEvent, JobLogLine, JobSlot, JobStage
 
 
 class StageInline(HistoryInline):
@@ -50,4 +50,12 @@ class JobLogLineAdmin(HistoryAdmin):
     list_display = ["job_id", "logged_at", "level", "source", "text"]
     list_filter = ["level", "source"]
     search_fields = ["=job__id", "text"]
+    autocomplete_fields = ["job"]
+
+
+@admin.register(JobSlot)
+class JobSlotAdmin(HistoryAdmin):
+    list_display = ["resource", "number", "job_id"]
+    list_filter = ["resource"]
+    search_fields = ["resource", "=job__id"]
     autocomplete_fields = ["job"]

@@ -19,7 +19,7 @@ class RepositoryForm(ModelForm):
 
     class Meta:
         model = Repository
-        fields = ["name", "kind", "path", "encrypted", "enabled"]
+        fields = ["name", "kind", "path", "encrypted", "enabled", "max_jobs"]
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -51,5 +51,5 @@ class RepositoryAdmin(ModelAdmin):
     list_display = ["name", "kind", "path", "encrypted", "enabled", "created_at"]
     list_filter = ["kind", "encrypted", "enabled"]
     search_fields = ["name", "path"]
-    fields = ["name", "kind", "path", "encrypted", "enabled", "uuid", "created_at"]
+    fields = ["name", "kind", "path", "encrypted", "enabled", "max_jobs", "uuid", "created_at"]
     readonly_fields = ["uuid", "created_at"]

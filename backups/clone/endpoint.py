@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
@@ -30,8 +31,14 @@ class Endpoint:
     tls_ca: str = ""
     connect_timeout_seconds: int = 10
 
-    def connect(self) -> Connection:
-        """Open a connection, or raise CloneError."""
+    # Any: the client library's options are of many types.
+    def connect(self, **more: Any) -> Connection:
+        """Open a connection, or raise CloneError; ``more`` wins over what is usual here."""
+        usual: dict[str, Any] = {
+            # Also bounds the handshake; a clone sets its own time-out afterwards.
+            "read_timeout": self.connect_timeout_seconds,
+            "write_timeout": self.connect_timeout_seconds,
+        }
         try:
             return pymysql.connect(
                 user=self.user,
@@ -40,12 +47,10 @@ class Endpoint:
                 port=self.port,
                 unix_socket=self.socket or None,
                 connect_timeout=self.connect_timeout_seconds,
-                # Also bounds the handshake; a clone sets its own time-out afterwards.
-                read_timeout=self.connect_timeout_seconds,
-                write_timeout=self.connect_timeout_seconds,
                 charset="utf8mb4",
                 program_name="mooring",
                 **tls_options(self.tls, self.tls_ca),
+                **(usual | more),
             )
         except (pymysql.err.Error, OSError, RuntimeError) as exc:
             where = self.socket or f"{self.host}:{self.port}"

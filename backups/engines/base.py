@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -91,6 +91,8 @@ class Prepared:
     binlog_file: str = ""
     binlog_position: int | None = None
     gtid_executed: str = ""
+    # Schema and name of tables whose rows were never part of the copy.
+    left_out: frozenset[tuple[str, str]] = frozenset()
 
 
 class PrepareWatch(Protocol):
@@ -100,6 +102,10 @@ class PrepareWatch(Protocol):
 
     def check(self) -> None:
         """Raise when the work has to end; called between any two pieces of it."""
+        ...
+
+    def process_started(self, group: int, started: float) -> None:
+        """Take note of a process that would be an orphan if this one were gone."""
         ...
 
     def ending_by(self, hook: Callable[[], None]) -> AbstractContextManager[None]:
@@ -125,11 +131,13 @@ class Engine(Protocol):
         threads: int,
         sealed: bool = False,
         spool_folder: Path | None = None,
+        save_foreign_tables: bool = False,
     ) -> AbstractContextManager[CopyStream]:
         """Start a full copy; leaving the context leaves no process and no secret behind.
 
         ``sealed``: whether the archive hides what is in it. ``spool_folder`` may hold what
-        has to wait.
+        has to wait. ``save_foreign_tables`` asks an engine that copies InnoDB only to save the
+        other tables in its own way.
         """
         ...
 
@@ -138,6 +146,10 @@ class Engine(Protocol):
 
         ``server`` is the path of the server program to use; blank leaves it to the engine.
         """
+        ...
+
+    def start_options(self, folder: Path) -> Mapping[str, str]:
+        """Return what any server must be told to accept the files, as on its command line."""
         ...
 
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:

@@ -27,6 +27,7 @@ from backups.models import Job
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, StageStatus
 from backups.transitions import Outcome, end
 from backups.units import format_bytes, format_duration
+from backups.waiting import explain_waiting
 
 POLL_SECONDS = 0.5
 # Without a worker a job waits for ever: say so, rather than show a bar that stands still.
@@ -123,9 +124,12 @@ def _run_here(job: Job, console: Console) -> None:
 
 def _give_up(job: Job) -> None:
     """End a job whose turn has not come: nobody would be there to see it run later."""
+    job.refresh_from_db()
+    waiting = explain_waiting([job]).get(job.pk)
+    reason = waiting.reason if waiting else "another process has it"
     outcome = Outcome(
-        error="refused: another job works on its instance, target or copy",
-        hint="Wait for that job, or cancel it.",
+        error=f"refused: it {reason}",
+        hint="Wait, cancel what is in its way, or leave out --foreground to have it queued.",
         refused=True,
     )
     end(job, JobStatus.FAILED, now=now(), outcome=outcome, actor="command line")
@@ -150,9 +154,15 @@ def _watch(job_id: int, console: Console, over: threading.Event) -> None:
                 return
             if job.status == JobStatus.PENDING and not warned and now() - asked_at > PATIENCE:
                 warned = True
-                progress.console.print("no worker has taken it yet: is ./mooring up running?")
+                progress.console.print(_why_pending(job))
             _draw(progress, bar, job)
             over.wait(POLL_SECONDS)
+
+
+def _why_pending(job: Job) -> str:
+    if job.waits_for and (waiting := explain_waiting([job]).get(job.pk)):
+        return f"it {waiting}"
+    return "no worker has taken it yet: is ./mooring up running?"
 
 
 def _draw(progress: Progress, bar: TaskID, job: Job) -> None:

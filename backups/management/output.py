@@ -29,6 +29,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from backups.activity import acting_as, command_actor
 from backups.exceptions import BadInput, MooringError, Refused
 
 DONE, FAILED, BAD_INPUT, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -93,7 +94,8 @@ class MooringCommand(BaseCommand):
         # Rich decides where lines end; Django's wrapper would add some more.
         self.stdout.ending = ""
         self.stderr.ending = ""
-        answer = self.answer(options)
+        with acting_as(command_actor):
+            answer = self.answer(options)
         if options["json"]:
             self.stdout.write(as_json(answer.fields) + "\n")
         else:

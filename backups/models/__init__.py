@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from backups.models.activity import Activity
 from backups.models.catalog import Backup, BackupCopy, Evidence
 from backups.models.heartbeat import ObservedHistory, TickBeat, WorkerBeat
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
 from backups.models.repository import Repository
 from backups.models.schedule import BackupSchedule, Occurrence
+from backups.models.slot import JobSlot
 
 __all__ = [
+    "Activity",
     "Backup",
     "BackupCopy",
     "BackupSchedule",
@@ -19,6 +22,7 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobLogLine",
+    "JobSlot",
     "JobStage",
     "ObservedHistory",
     "Occurrence",

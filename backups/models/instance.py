@@ -95,6 +95,15 @@ class Instance(models.Model):
     history_tool = models.CharField(max_length=20, choices=HistoryTool.choices, blank=True)
 
     engine = models.CharField(max_length=20, default="mariadb_backup")
+    # Of the engine ``clone`` only.
+    allow_plugin_install = models.BooleanField(
+        default=False,
+        help_text="MySQL: a backup may install the clone plugin where it is missing.",
+    )
+    save_foreign_tables = models.BooleanField(
+        default=False,
+        help_text="MySQL: tables that are not InnoDB's are read by SELECT, each locked meanwhile.",
+    )
     runner = models.CharField(max_length=10, choices=RunnerKind.choices, default=RunnerKind.LOCAL)
     ssh_host = models.CharField(max_length=253, blank=True)
     ssh_port = models.PositiveIntegerField(default=22, validators=port_validators)

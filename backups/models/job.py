@@ -67,6 +67,9 @@ class Job(models.Model):
     process_group = models.PositiveIntegerField(null=True, blank=True)
     process_started_at = models.FloatField(null=True, blank=True)
     woken_at = models.DateTimeField(null=True, blank=True)
+    # Set while pending: what a worker that wanted to begin had to wait for, and when it tried.
+    waits_for = models.CharField(max_length=450, blank=True)
+    tried_at = models.DateTimeField(null=True, blank=True)
     # What a backup job will call its backup; names its folder in each repository.
     label = models.CharField(max_length=120, blank=True)
     # Bytes on disks that belong to no result yet. Once the job has ended they have to go,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.timezone import now
 
@@ -28,6 +29,13 @@ class Repository(models.Model):
         default=True, help_text="Whether new backups are sealed. Without it, anyone can read them."
     )
     enabled = models.BooleanField(default=True)
+    max_jobs = models.PositiveSmallIntegerField(
+        "most jobs at once",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How many jobs may read or write here at the same time; blank is no limit.",
+    )
     created_at = models.DateTimeField(default=now, editable=False)
 
     class Meta:

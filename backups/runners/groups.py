@@ -29,6 +29,9 @@ def start_time(pid: int) -> float:
 
 def list_members(group: int, started: float) -> list[psutil.Process]:
     """Return what is alive of the command whose leader was ``group`` and began at ``started``."""
+    if group <= 1:
+        # No command of ours: the kernel's own threads, or init's session.
+        return []
     leader_started = start_time(group)
     if leader_started and abs(leader_started - started) > START_TOLERANCE_SECONDS:
         # The number was given away again, which happens only after the last member ended.

@@ -52,6 +52,19 @@ class BackupView:
     def has_stored_copy(self) -> bool:
         return any(row.stored for row in self.copies)
 
+    @property
+    def files(self) -> str:
+        count = self.backup.file_count
+        if count is None:
+            return ""
+        return f"in {count:,} file{'' if count == 1 else 's'}"
+
+    @property
+    def ratio(self) -> str:
+        """How many times smaller the stored bytes are, in words."""
+        raw, stored = self.backup.raw_bytes, self.backup.stored_bytes
+        return f"{raw / stored:.1f} : 1" if raw and stored else ""
+
 
 def backups_for_pages() -> QuerySet[Backup]:
     evidence = Prefetch("evidence", Evidence.objects.order_by("-id"))

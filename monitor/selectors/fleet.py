@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.paginator import Page, Paginator
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import QueryDict
 
 from backups.models import Backup, Instance, Job
 from backups.states import (
@@ -17,9 +19,13 @@ from backups.states import (
     JobStatus,
     Operation,
 )
+from backups.waiting import Waiting, explain_waiting
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.sorting import Sorting, read_sorting
 
+# As many as a person looks through, and few enough for a light page.
+PAGE_SIZE = 16
 BAD_ENDS = frozenset({JobStatus.FAILED, JobStatus.LOST})
 
 
@@ -32,6 +38,7 @@ class FleetRow:
     proof: Proof
     active_job: Job | None
     progress: Progress | None
+    waiting: Waiting | None
     last_job: Job | None
     last_backup_job: Job | None
 
@@ -67,9 +74,47 @@ def list_fleet(now: datetime) -> list[FleetRow]:
     backups = Backup.objects.in_bulk(_ids(instances, "newest_backup"))
     jobs = Job.objects.in_bulk(_ids(instances, "active_job", "last_job", "last_backup_job"))
     proofs = load_proofs(backups)
-    rows = [_row(instance, backups, jobs, proofs, now) for instance in instances]
-    order = {"attention": 0, "backed_up": 1, "disabled": 2}
-    return sorted(rows, key=lambda row: (order[row.state], row.instance.name))
+    waiting = explain_waiting(jobs.values())
+    rows = [_row(instance, backups, jobs, proofs, waiting, now) for instance in instances]
+    return sorted(rows, key=lambda row: (_STATES.index(row.state), row.instance.name))
+
+
+@dataclass(frozen=True, slots=True)
+class StateTile:
+    """How many instances are in a state; pressing it shows only those."""
+
+    word: str
+    count: int
+    tone: str
+    address: str
+    current: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetView:
+    """One page of the fleet as somebody asked for it."""
+
+    total: int
+    tiles: list[StateTile]
+    page: Page[FleetRow]
+    sorting: Sorting
+
+
+def load_fleet(query: QueryDict, now: datetime) -> FleetView:
+    """Answer what the address asks for: which state, in which order, which page."""
+    rows = list_fleet(now)
+    state = query.get("state", "")
+    sorting = read_sorting(query, tuple(_ORDERS), "state")
+    chosen = [row for row in rows if not state or _is_in(row, state)]
+    # Equal rows keep the order of list_fleet in both directions.
+    chosen.sort(key=_ORDERS[sorting.column], reverse=sorting.descending)
+    return FleetView(
+        total=len(rows),
+        tiles=_tiles(rows, state),
+        page=Paginator(chosen, PAGE_SIZE).get_page(query.get("page")),
+        sorting=sorting,
+    )
 
 
 def count_states(rows: Sequence[FleetRow]) -> Mapping[str, int]:
@@ -101,6 +146,7 @@ def _row(
     backups: Mapping[int, Backup],
     jobs: Mapping[int, Job],
     proofs: Mapping[int, Proof],
+    waiting: Mapping[int, Waiting],
     now: datetime,
 ) -> FleetRow:
     newest = {name: getattr(instance, name) for name in ("newest_backup", *_JOBS)}
@@ -111,9 +157,40 @@ def _row(
         proof=proofs.get(newest["newest_backup"], UNPROVEN),
         active_job=active,
         progress=progress_of(active, now) if active else None,
+        waiting=waiting.get(active.pk) if active else None,
         last_job=last,
         last_backup_job=last_backup,
     )
 
 
 _JOBS = ("active_job", "last_job", "last_backup_job")
+
+
+def _is_in(row: FleetRow, state: str) -> bool:
+    return row.active_job is not None if state == "running" else row.state == state
+
+
+def _tiles(rows: Sequence[FleetRow], state: str) -> list[StateTile]:
+    counts = count_states(rows)
+    every = StateTile("Instances", len(rows), "", "?", current=not state)
+    return [every] + [
+        StateTile(word, counts[name], tone if counts[name] else "", f"?state={name}", name == state)
+        for name, word, tone in _TILES
+        if counts[name] or name != "disabled"
+    ]
+
+
+_STATES = ("attention", "backed_up", "disabled")
+_TILES = (
+    ("attention", "Need attention", "bad"),
+    ("backed_up", "Backed up", "ok"),
+    ("running", "Job running", "busy"),
+    ("disabled", "Disabled", "idle"),
+)
+# What a column is sorted by; without a backup an instance is the oldest and the smallest.
+_ORDERS: Mapping[str, Callable[[FleetRow], str | int | float]] = {
+    "state": lambda row: _STATES.index(row.state),
+    "name": lambda row: row.instance.name.lower(),
+    "age": lambda row: row.backup.ended_at.timestamp() if row.backup else 0,
+    "size": lambda row: (row.backup.raw_bytes or 0) if row.backup else -1,
+}

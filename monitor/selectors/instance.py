@@ -8,13 +8,18 @@ from datetime import datetime, timedelta
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.utils.timezone import localdate
 
 from backups.models import Backup, BackupCopy, Instance, Job
-from backups.states import ACTIVE_JOB_STATUSES, CopyStatus
+from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
+from backups.waiting import Waiting, explain_waiting
+from monitor.selectors.fleet import BAD_ENDS
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 
-PAGE_SIZE = 20
+PAGE_SIZE = 10
+# How far back to look for a backup that no proof speaks against.
+RECENT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,14 @@ class BackupRow:
     proof: Proof
     repositories: list[str]
 
+    @property
+    def proven_together(self) -> bool:
+        """Whether it was verified and restored on one day of the reader, and passed both."""
+        verified, tested = self.proof.verified, self.proof.restore_tested
+        if not (verified and tested and verified.passed and tested.passed):
+            return False
+        return localdate(verified.created_at) == localdate(tested.created_at)
+
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
@@ -33,6 +46,7 @@ class JobRow:
     job: Job
     run_time: timedelta | None
     progress: Progress | None
+    waiting: Waiting | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,10 @@ class InstanceHistory:
     """The live part of an instance's page."""
 
     newest: BackupRow | None
+    # The newest one that no proof speaks against; None where all of the newest failed theirs.
+    recoverable: BackupRow | None
+    # The backup job that ended badly, where none has succeeded since.
+    last_failed: Job | None
     backups: list[BackupRow]
     backup_page: Page[Backup]
     jobs: list[JobRow]
@@ -53,18 +71,29 @@ def load_history(
     """Load one page of the backups and one of the jobs, newest first."""
     backups = _stored_backups(instance)
     backups_shown = Paginator(backups, PAGE_SIZE).get_page(backup_page)
-    newest = backups.first()
-    proofs = load_proofs({b.pk for b in backups_shown} | ({newest.pk} if newest else set()))
+    newest = list(backups[:RECENT])
+    proofs = load_proofs({backup.pk for backup in (*backups_shown, *newest)})
+    recent = [_backup_row(backup, proofs) for backup in newest]
     jobs = Job.objects.filter(instance=instance).select_related("requested_by", "product")
     jobs_shown = Paginator(jobs, PAGE_SIZE).get_page(job_page)
+    active = list(jobs.filter(status__in=ACTIVE_JOB_STATUSES))
+    waiting = explain_waiting([*jobs_shown, *active])
     return InstanceHistory(
-        newest=_backup_row(newest, proofs) if newest else None,
+        newest=recent[0] if recent else None,
+        recoverable=next((row for row in recent if not row.proof.failed), None),
+        last_failed=_last_failed(jobs),
         backups=[_backup_row(backup, proofs) for backup in backups_shown],
         backup_page=backups_shown,
-        jobs=[_job_row(job, now) for job in jobs_shown],
+        jobs=[_job_row(job, waiting, now) for job in jobs_shown],
         job_page=jobs_shown,
-        active=[_job_row(job, now) for job in jobs.filter(status__in=ACTIVE_JOB_STATUSES)],
+        active=[_job_row(job, waiting, now) for job in active],
     )
+
+
+def _last_failed(jobs: QuerySet[Job]) -> Job | None:
+    ended = jobs.filter(operation=Operation.BACKUP, status__in=TERMINAL_JOB_STATUSES)
+    last = ended.first()
+    return last if last and last.status in BAD_ENDS else None
 
 
 def _stored_backups(instance: Instance) -> QuerySet[Backup]:
@@ -83,5 +112,6 @@ def _backup_row(backup: Backup, proofs: Mapping[int, Proof]) -> BackupRow:
     return BackupRow(backup, proofs.get(backup.pk, UNPROVEN), repositories)
 
 
-def _job_row(job: Job, now: datetime) -> JobRow:
-    return JobRow(job, job.run_time(now), progress_of(job, now) if job.active else None)
+def _job_row(job: Job, waiting: Mapping[int, Waiting], now: datetime) -> JobRow:
+    progress = progress_of(job, now) if job.active else None
+    return JobRow(job, job.run_time(now), progress, waiting.get(job.pk))

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from backups.models import Job, JobEvent, JobStage
+from backups.units import format_duration
+from backups.waiting import Waiting, explain_waiting
 from monitor.selectors.progress import Progress, progress_of
 
 # Width of the timeline's own scale; the drawing stretches it to its column.
@@ -23,6 +25,24 @@ class Bar:
 
     x: int
     width: int
+
+    @property
+    def left(self) -> float:
+        """In percent, which is what the drawing understands."""
+        return self.x * 100 / TIMELINE_WIDTH
+
+    @property
+    def length(self) -> float:
+        return self.width * 100 / TIMELINE_WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A word on the scale above the timeline."""
+
+    percent: int
+    words: str
+    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +62,13 @@ class JobView:
     job: Job
     progress: Progress
     stages: list[StageRow]
+    ticks: list[Tick]
     events: list[JobEvent]
+    waiting: Waiting | None
+
+    @property
+    def of_files(self) -> str:
+        return f"of {self.job.files_total:,}" if self.job.files_total is not None else ""
 
 
 def jobs_for_pages() -> QuerySet[Job]:
@@ -57,7 +83,20 @@ def load_job(job: Job, now: datetime) -> JobView:
         for stage, depth in in_reading_order(stages)
     ]
     events = list(JobEvent.objects.filter(job=job).order_by("id"))
-    return JobView(job, progress_of(job, now), rows, events)
+    waiting = explain_waiting([job]).get(job.pk)
+    ticks = ticks_of(job.run_time(now))
+    return JobView(job, progress_of(job, now), rows, ticks, events, waiting)
+
+
+def ticks_of(whole: timedelta | None) -> list[Tick]:
+    """Say on the scale how long the job has run at its start, middle and end."""
+    if not whole:
+        return []
+    ends = {0: "start", 100: "end"}
+    return [
+        Tick(percent, "0" if percent == 0 else format_duration(whole * percent / 100), anchor)
+        for percent, anchor in ((n, ends.get(n, "middle")) for n in (0, 50, 100))
+    ]
 
 
 def in_reading_order(

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from backups.models import Job, JobLogLine
 
-LINES_SHOWN = 500
+LINES_SHOWN = 150
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django import template
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from monitor.roles import Role, has_role
 from monitor.selectors.repositories import list_unencrypted_names
+from monitor.tones import tone_of
 
 register = template.Library()
 
@@ -17,8 +19,33 @@ register = template.Library()
 def badge(status: str, word: str = "") -> SafeString:
     """Draw a status: a word, a shape and a colour, in this order of importance."""
     return format_html(
-        '<span class="badge status-{}">{}</span>', status, word or status.replace("_", " ")
+        '<span class="badge status-{}" data-tone="{}">{}</span>',
+        status,
+        tone_of(status),
+        word or status.replace("_", " "),
     )
+
+
+@register.filter
+def tone(status: str) -> str:
+    """Say whether a status is good or bad, for ``data-tone``."""
+    return tone_of(status)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Draw a picture of ours; the word beside it says what it means."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons.svg"), name
+    )
+
+
+@register.simple_tag
+def truncated(text: str, length: int = 40) -> SafeString:
+    """Keep a long name to one line, the whole of it on hover."""
+    if len(text) <= length:
+        return format_html("{}", text)
+    return format_html('<span class="truncated" title="{}">{}</span>', text, text)
 
 
 @register.inclusion_tag("monitor/partials/unencrypted.html")

@@ -1,6 +1,7 @@
 """How are sizes, lengths of time and moments written on pages?
 
-The rounded figure is for reading; the exact one is in the title of the element.
+The rounded figure is for reading; the exact one is in the title of the element. Moments are
+written in the zone of the reader, which monitor.preferences has made the current one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.timezone import now
+from django.utils.timezone import get_current_timezone_name, localtime, now
 
 from backups.units import format_bytes, format_duration
 
@@ -25,8 +26,7 @@ def size(size_bytes: int | None) -> SafeString:
     if size_bytes is None:
         return UNKNOWN
     return format_html(
-        '<data value="{}" title="{} bytes">{}</data>',
-        size_bytes,
+        '<span title="{} bytes">{}</span>',
         f"{size_bytes:,}",
         format_bytes(size_bytes),
     )
@@ -38,8 +38,7 @@ def rate(bytes_per_s: int | None) -> SafeString:
     if bytes_per_s is None:
         return UNKNOWN
     return format_html(
-        '<data value="{}" title="{} bytes per second">{}/s</data>',
-        bytes_per_s,
+        '<span title="{} bytes per second">{}/s</span>',
         f"{bytes_per_s:,}",
         format_bytes(bytes_per_s),
     )
@@ -59,8 +58,27 @@ def duration(length: timedelta | None) -> SafeString:
 
 @register.filter
 def moment(at: datetime | None) -> SafeString:
-    """Write a moment in UTC, to the second; static/js/times.js adds the reader's own time."""
-    return _time(at, f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC") if at else UNKNOWN
+    """Write a moment to the second: 2026-03-02 03:30:12."""
+    return _time(at, f"{localtime(at):%Y-%m-%d %H:%M:%S}{_utc_mark()}") if at else UNKNOWN
+
+
+@register.filter
+def clock(at: datetime | None) -> SafeString:
+    """Write the time of day where the date is plain from around it: 03:30:12."""
+    return _time(at, f"{localtime(at):%H:%M:%S}") if at else UNKNOWN
+
+
+@register.filter
+def log_clock(at: datetime) -> SafeString:
+    """Write the time of a line in a log, to the millisecond on hover."""
+    exact = f"{localtime(at):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+    return format_html('<time title="{}">{}</time>', exact, f"{localtime(at):%H:%M:%S}")
+
+
+@register.filter
+def day(at: datetime | None) -> SafeString:
+    """Write a moment as people say it: today 03:30, Sunday 01:14, 12 May 2025."""
+    return _time(at, day_in_words(localtime(at), localtime(now()))) if at else UNKNOWN
 
 
 @register.filter
@@ -92,11 +110,34 @@ def ratio(raw_bytes: int, stored_bytes: int) -> str:
     return f"{raw_bytes / stored_bytes:.1f} : 1" if stored_bytes else "unknown"
 
 
+@register.filter
+def number(count: int | None) -> SafeString:
+    """Write a count with its thousands apart: 12,408."""
+    return UNKNOWN if count is None else format_html("{}", f"{count:,}")
+
+
+def day_in_words(at: datetime, now: datetime) -> str:
+    """Name the day relative to ``now``, both in the reader's zone."""
+    days = (now.date() - at.date()).days
+    if days in _NEAR_DAYS:
+        return f"{_NEAR_DAYS[days]} {at:%H:%M}"
+    if 1 < days < 7:
+        return f"{at:%A %H:%M}"
+    return f"{at.day} {at:%b %Y}" if days > 180 else f"{at.day} {at:%b %H:%M}"
+
+
+_NEAR_DAYS = {-1: "tomorrow", 0: "today", 1: "yesterday"}
+
+
+def _utc_mark() -> str:
+    """Say UTC where the reader's own zone is not known: nobody should have to guess."""
+    return " UTC" if get_current_timezone_name() == "UTC" else ""
+
+
 def _time(at: datetime, words: str) -> SafeString:
-    utc = at.astimezone(UTC)
     return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
-        utc.isoformat(timespec="seconds"),
-        f"{utc:%Y-%m-%d %H:%M:%S}",
+        '<time datetime="{}" title="{}">{}</time>',
+        f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        f"{localtime(at):%Y-%m-%d %H:%M:%S %Z}",
         words,
     )

@@ -9,9 +9,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from backups.jobs import create_backup_job
 from backups.models import Instance
+from monitor.charts.instance import instance_charts
 from monitor.roles import Role, needs
 from monitor.selectors.instance import load_history
 from monitor.selectors.repositories import list_enabled
+from monitor.selectors.runs import list_runs
 from monitor.views.requests import asking_user, refusals_shown
 
 
@@ -19,14 +21,15 @@ from monitor.views.requests import asking_user, refusals_shown
 @needs(Role.VIEWER)
 def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     context = _context(request, name) | {"repositories": list_enabled()}
+    context["charts"] = instance_charts(list_runs(name))
     return render(request, "monitor/instance_detail.html", context)
 
 
 @require_safe
 @needs(Role.VIEWER)
 def instance_live(request: HttpRequest, name: str) -> HttpResponse:
-    """The live region alone, on the same page of its tables."""
-    return render(request, "monitor/partials/instance_live.html", _context(request, name))
+    """The live regions alone, on the same page of their tables."""
+    return render(request, "monitor/partials/instance_refresh.html", _context(request, name))
 
 
 @require_POST

@@ -21,6 +21,7 @@ from monitor.views.requests import asking_user, refusals_shown
 def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
     job = get_object_or_404(jobs_for_pages(), pk=pk)
     context = {"job": job, "view": load_job(job, now()), "log": newest_lines(job)}
+    context["job_number"] = str(job.pk)
     return render(request, "monitor/job_detail.html", context)
 
 

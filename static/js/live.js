@@ -1,7 +1,9 @@
 // Says so when live regions stop being refreshed, and rests while nobody looks.
 const FAILURES_BEFORE_STALE = 2;
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 let failures = 0;
+let updatedAt = new Date();
 
 function show() {
   const stale = failures >= FAILURES_BEFORE_STALE;
@@ -10,7 +12,9 @@ function show() {
     region.classList.toggle("stale", stale);
   }
   const notice = document.querySelector("[data-stale-notice]");
-  if (notice) notice.hidden = !stale;
+  if (!notice) return;
+  notice.querySelector("[data-stale-since]").textContent = CLOCK.format(updatedAt);
+  notice.hidden = !stale;
 }
 
 function isLive(event) {
@@ -23,6 +27,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (!isLive(event)) return;
+  if (event.detail.successful) updatedAt = new Date();
   failures = event.detail.successful ? 0 : failures + 1;
   show();
 });

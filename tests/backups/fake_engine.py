@@ -62,12 +62,16 @@ class FakeEngine:
         threads: int,
         sealed: bool = False,
         spool_folder: Path | None = None,
+        save_foreign_tables: bool = False,
     ) -> Iterator[FakeCopy]:
         self.copies += 1
         yield FakeCopy(self, observer)
 
     def check_restore(self, backup: CopyFacts, server: str) -> str:
         return server
+
+    def start_options(self, folder: Path) -> dict[str, str]:
+        return {"innodb-page-size": "16384"}
 
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         if self.prepare_failure is not None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backups.checks import Check, Verdict, failed
-from backups.clone_facts import CloneFacts, ForeignTable
+from backups.clone_facts import CloneFacts, CloneWishes, ForeignTable
 from backups.grants import Grants
 from backups.preflight import decide_checks
 from backups.probe import InnodbSizes, InstanceFacts
@@ -112,13 +112,20 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
             "2.0 MiB: shop.t0 (MyISAM, 1.0 MiB), shop.t1",
             "ENGINE=InnoDB",
         ),
-        (with_clone(foreign_tables=TABLES), "other engines", Verdict.WARNING, "2 more", "dump"),
+        (with_clone(foreign_tables=TABLES), "other engines", Verdict.WARNING, "2 more", "Save"),
         (
             with_clone(foreign_tables=None),
             "other engines",
             Verdict.UNKNOWN,
             "REFERENCES is missing",
             "GRANT REFERENCES",
+        ),
+        (
+            with_clone(foreign_tables=(ForeignTable("s", "a`b", "MyISAM", 1),)),
+            "other engines",
+            Verdict.FAILED,
+            "s.a`b (MyISAM) has a backtick in its name",
+            "Rename the table",
         ),
         (with_facts(innodb=None), "size", Verdict.UNKNOWN, "PROCESS", "GRANT PROCESS"),
         (with_facts(log_bin=False), "binlog", Verdict.WARNING, "no moment after it", "log_bin"),
@@ -131,6 +138,46 @@ def test_one_thing_wrong(
     assert check.verdict is verdict
     assert words in check.found
     assert hint in check.hint
+
+
+INSTALLS = CloneWishes(install_plugin=True)
+SAVES = CloneWishes(save_foreign_tables=True)
+READER = Grants("bk@%", frozenset({"BACKUP_ADMIN", "PROCESS", "SELECT", "LOCK TABLES"}))
+INSTALLER = Grants("bk@%", scoped=frozenset({("INSERT", "mysql.plugin")}))
+
+
+@pytest.mark.parametrize(
+    ("grants", "plugin", "verdict", "hint"),
+    [
+        (Grants("bk@%"), "", Verdict.FAILED, "Run GRANT INSERT ON mysql.plugin TO `bk`@`%`;"),
+        (INSTALLER, "", Verdict.WARNING, ""),
+        (Grants("bk@%", frozenset({"INSERT"})), "", Verdict.WARNING, ""),
+        # There and switched off: INSTALL PLUGIN would not help.
+        (INSTALLER, "DISABLED", Verdict.FAILED, "Run as an administrator"),
+        (INSTALLER, "ACTIVE", Verdict.OK, ""),
+    ],
+)
+def test_a_plugin_that_may_be_installed(
+    grants: Grants, plugin: str, verdict: Verdict, hint: str
+) -> None:
+    facts = replace(FACTS, grants=grants, clone=replace(CLONE, plugin=plugin))
+    check = checked(replace(SOUND, facts=facts, wishes=INSTALLS))["clone plugin"]
+    assert check.verdict is verdict
+    assert hint in check.hint
+
+
+def test_tables_of_other_engines_are_saved_by_whoever_may_read_them() -> None:
+    with_tables = replace(CLONE, foreign_tables=TABLES[:1])
+    survey = replace(with_facts(clone=with_tables), wishes=SAVES)
+    refused = checked(survey)["other engines"]
+    assert refused.verdict is Verdict.FAILED
+    assert refused.hint == "Run GRANT SELECT, LOCK TABLES ON *.* TO `bk`@`%`;"
+    survey = replace(with_facts(grants=READER, clone=with_tables), wishes=SAVES)
+    saved = checked(survey)["other engines"]
+    assert saved.verdict is Verdict.OK
+    assert "saved by SELECT, each locked meanwhile, 1.0 MiB: shop.t0" in saved.found
+    # What is read counts where room is estimated.
+    assert survey.raw_bytes == 4 * GIB + MIB
 
 
 def test_mariadb_is_no_donor() -> None:

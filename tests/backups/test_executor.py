@@ -16,6 +16,7 @@ from backups import executor, operations
 from backups.exceptions import CancelRequested
 from backups.jobs import create_backup_job, request_cancel
 from backups.models import Backup, BackupCopy, Instance, Job, JobLogLine, Repository
+from backups.option_file import OPTION_FILE
 from backups.repositories.directory import DirectoryStore
 from backups.stages import backup
 from backups.stages.base import PlainStage
@@ -63,6 +64,9 @@ def test_what_was_backed_up_is_what_is_restored(
     job = restore(copy, tmp_path / "restored", raw=False)
     assert (job.status, job.error) == (JobStatus.SUCCEEDED, "")
     target = tmp_path / "restored"
+    # What a server on it should be told is made here.
+    assert 'innodb_page_size = "16384"' in (target / OPTION_FILE).read_text()
+    (target / OPTION_FILE).unlink()
     found = {p.relative_to(target).as_posix(): p.read_bytes() for p in target.rglob("*.*")}
     assert found == {name: FILES[name] for name in FILES if "." in name}
     assert not (target / ".mooring-restore").exists()
@@ -184,7 +188,7 @@ def test_a_silent_engine_has_stalled(
     engine.blocks_after = 0
     job = run_here(job_for(orders))
     assert job.status == JobStatus.FAILED
-    assert job.error.startswith("copy failed: stalled: no byte and no log line for ")
+    assert job.error.startswith("copy failed: stalled in file copy: no byte and no log line for ")
     assert job.error.endswith("last heard: copying shop/orders.ibd")
     assert "MOORING_STALL_SECONDS" in job.hint
     assert stored_files(main) == ["mooring.json"]

@@ -7,6 +7,7 @@ import pytest
 from backups.grants import (
     create_statements,
     grant_statement,
+    may_install_plugins,
     missing_privileges,
     needed_by,
     parse_grants,
@@ -79,6 +80,23 @@ def test_what_a_clone_needs() -> None:
         "CREATE USER `bk`@`10.0.0.7` IDENTIFIED BY '...';",
         "GRANT BACKUP_ADMIN ON *.* TO `bk`@`10.0.0.7`;",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "may"),
+    [
+        ("GRANT ALL PRIVILEGES ON *.* TO `b`@`%`", True),
+        ("GRANT SELECT, INSERT ON *.* TO `b`@`%`", True),
+        ("GRANT INSERT ON `mysql`.* TO `b`@`%`", True),
+        ("GRANT ALL PRIVILEGES ON `mysql`.* TO `b`@`%`", True),
+        ("GRANT INSERT ON `mysql`.`plugin` TO `b`@`%`", True),
+        ("GRANT SELECT ON `mysql`.`plugin` TO `b`@`%`", False),
+        ("GRANT INSERT ON `mysql`.`db` TO `b`@`%`", False),
+        ("GRANT INSERT ON `shop`.* TO `b`@`%`", False),
+    ],
+)
+def test_who_may_install_a_plugin(line: str, may: bool) -> None:
+    assert may_install_plugins(parse_grants("b@%", [line])) is may
 
 
 def test_while_nobody_knows_whose_server_it_is_both_are_told() -> None:

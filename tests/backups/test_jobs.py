@@ -38,6 +38,25 @@ def test_a_second_backup_of_an_instance_is_refused_at_once(
 
 
 @pytest.mark.parametrize(
+    ("set_to", "asked", "saved"),
+    [(False, None, False), (True, None, True), (True, False, False), (False, True, True)],
+)
+def test_a_job_knows_whether_foreign_tables_are_saved(
+    orders: Instance, main: Repository, set_to: bool, asked: bool | None, saved: bool
+) -> None:
+    orders.engine, orders.save_foreign_tables = "clone", set_to
+    job = create_backup_job(orders, save_foreign_tables=asked, wake=False)
+    assert job.parameters == {"save_foreign_tables": saved}
+
+
+def test_an_engine_that_copies_every_table_saves_none_besides(
+    orders: Instance, main: Repository
+) -> None:
+    with pytest.raises(BadInput, match="nothing to save besides"):
+        create_backup_job(orders, save_foreign_tables=True, wake=False)
+
+
+@pytest.mark.parametrize(
     ("broken", "error"),
     [
         ("instance", "orders-1 is disabled"),

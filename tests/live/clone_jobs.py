@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_django import Settings
@@ -35,12 +37,18 @@ def make_main(folder: Path, settings: Settings) -> Repository:
     return make_repository("main", folder / "main")
 
 
-def add_instance(server: PrivateMysql, *words: str) -> Instance:
+@contextmanager
+def account_words(server: PrivateMysql) -> Iterator[list[str]]:
+    """Give the words by which ``addinstance`` is told of a server and its account."""
     file = Path(TEST_HOME) / "given-password"
     file.write_text(PASSWORD)
-    account = ["--port", str(server.port), "--user", "bk", "--password-file", str(file)]
-    ended = run_command("addinstance", "bank-1", *account, *words)
+    yield ["--port", str(server.port), "--user", "bk", "--password-file", str(file)]
     file.unlink()
+
+
+def add_instance(server: PrivateMysql, *words: str) -> Instance:
+    with account_words(server) as account:
+        ended = run_command("addinstance", "bank-1", *account, *words)
     assert ended.exit_code == 0, ended.stderr
     return Instance.objects.get(name="bank-1")
 
@@ -72,20 +80,40 @@ def log_rows(server: PrivateMysql) -> int:
     return int(server.execute("SELECT COUNT(*) FROM bank.log")[0][0])
 
 
+def damaged_tables(server: PrivateMysql) -> list[object]:
+    """Have the server check every table of InnoDB's and return what it has against any."""
+    tables = server.execute(
+        "SELECT CONCAT('`', REPLACE(table_schema, '`', '``'), '`.`',"
+        " REPLACE(table_name, '`', '``'), '`') FROM information_schema.tables"
+        " WHERE engine = 'InnoDB' AND table_type = 'BASE TABLE'"
+    )
+    assert len(tables) > 20
+    checks = [server.execute(f"CHECK TABLE {table}") for (table,) in tables]
+    return [row for rows in checks for row in rows if row[2:] != ("status", "OK")]
+
+
+def clones(server: PrivateMysql) -> int:
+    """Return how many connections of clones a donor has."""
+    sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND = 'clone'"
+    return int(server.execute(sql)[0][0])
+
+
 def check_pages(folder: Path) -> int:
     """Have the server's own tool verify every page before a server touches them."""
-    paths = [*folder.rglob("*.ibd"), *folder.glob("ibdata*"), *folder.glob("undo_*")]
-    for path in paths:
-        argv = [program("innochecksum"), str(path)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{path}: {done.stderr}"
-        assert torn_pages(path) == [], path
-    return len(paths)
+    system = sorted(folder.glob("ibdata*"))
+    groups = [[path] for path in (*folder.rglob("*.ibd"), *folder.glob("undo_*"))]
+    for paths in (system, *groups):
+        # The files of one tablespace are one after the other, without a header of their own.
+        content = b"".join(path.read_bytes() for path in paths)
+        argv = [program("innochecksum"), "-"]
+        done = subprocess.run(argv, input=content, capture_output=True, check=False)
+        assert done.returncode == 0, f"{paths}: {done.stderr.decode()}"
+        assert torn_pages(content) == [], paths
+    return len(system) + len(groups)
 
 
-def torn_pages(path: Path) -> list[int]:
+def torn_pages(content: bytes) -> list[int]:
     """Return the pages our own reader calls damaged."""
-    content = path.read_bytes()
     size = page_size_of(int.from_bytes(content[54:58], "big"))
     pages = [content[at : at + size.physical] for at in range(0, len(content), size.physical)]
     return [n for n, page in enumerate(pages) if not is_whole(page, compressed=size.compressed)]

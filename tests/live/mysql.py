@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import pymysql
 from pymysql.connections import Connection
@@ -58,7 +58,7 @@ class PrivateMysql:
     def log_file(self) -> Path:
         return self._run_folder / "server.log"
 
-    def __enter__(self) -> PrivateMysql:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

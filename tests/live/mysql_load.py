@@ -19,14 +19,14 @@ SCHEMA = (
     "CREATE TABLE bank.log (id BIGINT AUTO_INCREMENT PRIMARY KEY, a INT, b INT, note CHAR(200))",
 )
 DDL = (
-    "CREATE TABLE {name} (id INT AUTO_INCREMENT PRIMARY KEY, t VARCHAR(200)) {format}",
-    "INSERT INTO {name} (t) SELECT note FROM bank.log LIMIT 300",
+    "CREATE TABLE {name} (id INT AUTO_INCREMENT PRIMARY KEY, t VARCHAR(180)) {format}",
+    "INSERT INTO {name} (t) SELECT LEFT(note, 180) FROM bank.log LIMIT 300",
     "ALTER TABLE {name} ADD COLUMN n INT DEFAULT 7, ALGORITHM=COPY",
     "ALTER TABLE {name} ADD INDEX (t), ALGORITHM=INPLACE",
     "RENAME TABLE {name} TO {name}_new, {other} TO {name}, {name}_new TO {other}",
     "RENAME TABLE {name} TO {name}_moved",
     "TRUNCATE TABLE {name}_moved",
-    "INSERT INTO {other} (t) SELECT note FROM bank.log LIMIT 300",
+    "INSERT INTO {other} (t) SELECT LEFT(note, 180) FROM bank.log LIMIT 300",
     "OPTIMIZE TABLE {other}",
     "ALTER TABLE {other} ENGINE=InnoDB",
     "DROP TABLE {name}_moved",

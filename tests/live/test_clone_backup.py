@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,15 +14,15 @@ from pytest_django import Settings
 
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.states import Operation
-from scripts.state_folder import prepare_folder
 from tests.backups.running import stored_files
 from tests.commands import run_command
 from tests.live.clone_jobs import (
-    PASSWORD,
     USER,
     add_instance,
     check_pages,
+    clones,
     count,
+    damaged_tables,
     executed,
     log_rows,
     make_main,
@@ -70,7 +68,7 @@ def assert_sound(folder: Path) -> None:
         assert restored.log_errors() == []
 
 
-@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("threads", [1, 2, 4])
 def test_a_busy_mysql_is_backed_up_restored_and_proven(
     donor: PrivateMysql, instance: Instance, tmp_path: Path, settings: Settings, threads: int
 ) -> None:
@@ -119,6 +117,7 @@ def test_a_busy_mysql_is_backed_up_restored_and_proven(
     ended = run_command("restorebackup", label, "--to", str(target), "--foreground", "--json")
     assert ended.exit_code == 0, ended.stdout
     with PrivateMysql(target, start_options(target)) as restored:
+        assert damaged_tables(restored) == []
         assert restored.execute("SELECT SUM(amount) FROM bank.account") == [(TOTAL,)]
         assert log_rows(restored) == logged
         assert executed(restored) == backup.gtid_executed
@@ -217,48 +216,6 @@ def test_what_is_not_in_the_backup_is_named(donor: PrivateMysql, instance: Insta
     assert ended.json()["raw_bytes"] > 50 << 20
 
 
-def test_a_killed_worker_keeps_nobody_from_the_next_backup(
-    donor: PrivateMysql, instance: Instance, tmp_path: Path, settings: Settings
-) -> None:
-    home = tmp_path / "home"
-    prepare_folder(home)
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "monitor.settings",
-        "MOORING_HOME": str(home),
-        "MOORING_THROTTLE_BYTES_PER_S": "9000000",
-    }
-    for name in ("MOORING_SECRET_KEY", "MOORING_DJANGO_KEY", "DATABASE_URL"):
-        environment.pop(name, None)
-
-    def manage(*words: str) -> subprocess.Popen[bytes]:
-        argv = [sys.executable, "manage.py", *words]
-        return subprocess.Popen(
-            argv, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-        )
-
-    account = ["--port", str(donor.port), "--user", "bk", "--password-file", "-"]
-    for words, said in (
-        (["migrate"], ""),
-        (["createbackupkey"], ""),
-        (["addrepository", "own", "--path", str(tmp_path / "own")], ""),
-        (["addinstance", "bank-1", *account], PASSWORD),
-    ):
-        command = manage(*words)
-        command.communicate(said.encode())
-        assert command.returncode == 0, words
-    worker = manage("takebackup", "bank-1", "--foreground")
-    wait_for(lambda: any(path.stat().st_size for path in tmp_path.rglob("*.part")))
-    assert clones(donor) > 0
-    worker.send_signal(signal.SIGKILL)
-    worker.wait()
-    # The donor waits for the one that is gone, and gives it up for the next that asks.
-    wait_for(lambda: clones(donor) <= 1)
-    settings.THROTTLE_BYTES_PER_S = 0
-    assert take().exit_code == 0
-    wait_for(lambda: clones(donor) == 0)
-
-
 def test_a_cancelled_backup_leaves_no_clone_and_no_byte(
     donor: PrivateMysql, instance: Instance, main: Repository, settings: Settings
 ) -> None:
@@ -270,11 +227,6 @@ def test_a_cancelled_backup_leaves_no_clone_and_no_byte(
     wait_for(lambda: clones(donor) == 0)
     settings.THROTTLE_BYTES_PER_S = 0
     taken()
-
-
-def clones(server: PrivateMysql) -> int:
-    sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND = 'clone'"
-    return int(server.execute(sql)[0][0])
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:

@@ -161,21 +161,6 @@ def test_a_stopped_clone_leaves_the_donor_free(donor: PrivateMysql) -> None:
         begins_at_once(donor)
 
 
-def test_a_sink_that_stalls_longer_than_the_donor_waits(
-    donor: PrivateMysql, tmp_path: Path
-) -> None:
-    limits = SpoolLimits(memory_bytes=2 << 20)
-    taken = CloneFolder(tmp_path / "data")
-    with clone(endpoint(donor).connect, workers=1, limits=limits) as stream:
-        for record in stream.records():
-            taken.take(record)
-            if isinstance(record, Block) and sum(taken.blocks.values()) == 5:
-                # The donor gives up on a connection that is not read for 60 seconds.
-                time.sleep(90)
-        assert stream.spilled_bytes > 0
-    check_pages(taken)
-
-
 def test_a_second_clone_is_refused(donor: PrivateMysql) -> None:
     with clone(endpoint(donor).connect) as first:
         next(first.records())

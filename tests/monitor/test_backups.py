@@ -83,6 +83,13 @@ class BackupPageTestCase(TestCase):
         contents = reverse("backup-contents", args=[gone.backup.label])
         self.assertEqual(self.client.get(contents).status_code, 404)
 
+    def test_what_nobody_measured_is_unknown(self) -> None:
+        self.copy.backup.raw_bytes = self.copy.backup.file_count = None
+        self.copy.backup.save()
+        for address in (self.address, reverse("fleet")):
+            with self.subTest(address):
+                self.assertContains(self.client.get(address), '<span class="unknown">unknown')
+
     def test_only_operators_see_the_buttons(self) -> None:
         self.client.force_login(self.victor)
         self.assertNotContains(self.client.get(self.address), "Test restore")

@@ -12,7 +12,10 @@ from monitor.urls import urlpatterns
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
 
 PUBLIC = {"login", "logout", "healthz"}
-POSTS = {"instance-backup", "job-cancel", "copy-verify", "copy-restore-test"}
+OPERATED = {"instance-backup", "job-cancel", "copy-verify", "copy-restore-test"}
+# What readers change is their own: how the site looks.
+POSTS = OPERATED | {"preferences"}
+ADMINS = {"styleguide"}
 
 
 def pages() -> list[URLPattern]:
@@ -23,12 +26,14 @@ def pages() -> list[URLPattern]:
 class EveryAddressTestCase(TestCase):
     victor: User
     olga: User
+    ada: User
     arguments: dict[str, str | int]
 
     @classmethod
     def setUpTestData(cls) -> None:
         cls.victor = make_user("victor", "viewer")
         cls.olga = make_user("olga", "operator")
+        cls.ada = make_user("ada", "admin")
         instance = make_instance("orders-1")
         copy = make_backup(instance, make_repository())
         job = make_job(instance, JobStatus.RUNNING)
@@ -56,7 +61,7 @@ class EveryAddressTestCase(TestCase):
 
     def test_what_changes_something_needs_an_operator(self) -> None:
         rules = {page.name: getattr(page.callback, "rule", None) for page in pages()}
-        self.assertEqual({name for name in rules if rules[name] == Role.OPERATOR}, POSTS)
+        self.assertEqual({name for name in rules if rules[name] == Role.OPERATOR}, OPERATED)
 
     def test_a_stranger_is_asked_to_log_in(self) -> None:
         for page in pages():
@@ -80,11 +85,13 @@ class EveryAddressTestCase(TestCase):
                 continue
             with self.subTest(page.name):
                 ask = self.client.post if page.name in POSTS else self.client.get
-                expected = 403 if page.name in POSTS else 200
+                expected = 403 if page.name in OPERATED | ADMINS else 200
+                if page.name == "preferences":
+                    expected = 302
                 self.assertEqual(ask(self.address(page)).status_code, expected)
 
     def test_the_wrong_method_is_refused(self) -> None:
-        self.client.force_login(self.olga)
+        self.client.force_login(self.ada)
         for page in pages():
             if page.name == "login":
                 continue
@@ -109,7 +116,7 @@ class EveryAddressTestCase(TestCase):
                 self.assertEqual(self.client.get(address).status_code, 404)
 
     def test_every_page_forbids_inline_script_and_style(self) -> None:
-        self.client.force_login(self.olga)
+        self.client.force_login(self.ada)
         for page in pages():
             if page.name in POSTS | {"logout", "healthz"}:
                 continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,15 +24,18 @@ from backups.clone.client import may_skip_lock
 from backups.compatibility import parse_version
 from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings, fetch_gtids, fetch_settings
-from backups.engines.clone.keyring import KEYRING_FILE
+from backups.engines.clone.keyring import KEYRING_FILE, keyring_of
 from backups.engines.clone.mapping import ArchiveMapping
 from backups.engines.clone.restored import (
     DONOR_FILE,
     check_restore,
     describe_donor,
     prepare,
+    read_donor,
     restored_server,
+    server_options,
 )
+from backups.engines.clone.saving import TableSaver
 from backups.exceptions import EngineError
 from backups.private_server import PrivateServer
 from backups.runners.base import Runner
@@ -67,6 +70,7 @@ class CloneEngine:
         threads: int,
         sealed: bool = False,
         spool_folder: Path | None = None,
+        save_foreign_tables: bool = False,
     ) -> Iterator[CloneCopy]:
         endpoint = Endpoint(
             login.user, login.password, login.host, login.port, login.socket, login.tls
@@ -75,10 +79,19 @@ class CloneEngine:
         before = _ask(endpoint, fetch_gtids)
         workers = min(max(threads, 1) - 1, MAX_WORKERS)
         with clone(endpoint.connect, workers=workers, spool_folder=spool_folder) as stream:
-            yield CloneCopy(stream, endpoint, observer, before, sealed=sealed)
+            saver = TableSaver(endpoint.connect) if save_foreign_tables else None
+            try:
+                yield CloneCopy(stream, endpoint, observer, before, saver, sealed=sealed)
+            finally:
+                if saver is not None:
+                    saver.stop()
 
     def check_restore(self, backup: CopyFacts, server: str) -> str:
         return check_restore(backup, server)
+
+    def start_options(self, folder: Path) -> Mapping[str, str]:
+        encrypted = keyring_of(folder) is not None
+        return server_options(read_donor(folder), encrypted=encrypted)
 
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         return prepare(folder, watch, server=server)
@@ -101,11 +114,13 @@ class CloneCopy:
         endpoint: Endpoint,
         observer: CopyObserver,
         gtids_before: str,
+        saver: TableSaver | None = None,
         *,
         sealed: bool,
     ) -> None:
         self._sealed = sealed
         self._stream, self._endpoint, self._observer = stream, endpoint, observer
+        self._saver = saver
         self._gtids_before, self._gtids_after = gtids_before, ""
         self._began = time.monotonic()
         self._expected_bytes = self._expected_files = 0
@@ -126,7 +141,10 @@ class CloneCopy:
         yield from self._extra_files(mapping)
         self._lock_time = self._locked_for()
         count = self._stream.attached_workers + 1
-        self._end(State.DONE, f"{count} connection{'s' if count > 1 else ''} for data")
+        said = f"{count} connection{'s' if count > 1 else ''} for data"
+        if self._saver is not None:
+            said += f", {len(self._saver.saved)} tables saved by SELECT"
+        self._end(State.DONE, said)
         self._whole = True
 
     def facts(self) -> CopyFacts:
@@ -160,25 +178,46 @@ class CloneCopy:
                 "keyring_file": KEYRING_FILE if self._mapping.keys.file_count else "",
                 "external_files": json.dumps(figures.external_files),
                 "foreign_tables": _count(self._settings.foreign_tables),
+                "saved_tables": str(len(self._saver.saved) if self._saver else 0),
                 "spilled_bytes": str(self._stream.spilled_bytes),
             },
         )
 
     def stop(self) -> None:
         self._stream.stop()
+        if self._saver is not None:
+            self._saver.stop()
 
     def _extra_files(self, mapping: ArchiveMapping) -> Iterator[Record]:
         """What the clone does not bring, asked for while the donor is still there."""
         self._gtids_after = _ask(self._endpoint, fetch_gtids)
         self._settings = _ask(self._endpoint, fetch_settings)
+        if self._saver is not None:
+            yield from self._foreign_tables(self._saver, mapping, self._settings)
         described = describe_donor(
-            self._stream.donor, self._settings, mapping.figures, self._gtids_before
+            self._stream.donor,
+            self._settings,
+            mapping.figures,
+            self._gtids_before,
+            self._saver.saved if self._saver else (),
         )
         yield from mapping.add_file(DONOR_FILE, described)
         if keyring := mapping.keys.keyring():
             yield from mapping.add_file(KEYRING_FILE, keyring)
         for path in MARKERS:
             yield from mapping.add_file(path)
+
+    def _foreign_tables(
+        self, saver: TableSaver, mapping: ArchiveMapping, settings: DonorSettings
+    ) -> Iterator[Record]:
+        if settings.foreign_tables is None:
+            raise EngineError("the account may not see which tables are not InnoDB's")
+        self._expected_bytes += sum(table["size_bytes"] for table in settings.foreign_tables)
+        self._expected_files += len(settings.foreign_tables)
+        self._observer.expect(raw_bytes=self._expected_bytes, files=self._expected_files)
+        for path, content in saver.save(settings.foreign_tables):
+            self._observer.log("clone", f"saving {path}")
+            yield from mapping.stream_file(path, content)
 
     def _tell(self, record: CloneRecord, mapping: ArchiveMapping) -> None:
         match record:
@@ -206,7 +245,7 @@ class CloneCopy:
     def _locked_for(self) -> timedelta:
         """Old donors hold the backup lock, which keeps DDL out, all the time; new ones never."""
         if may_skip_lock(self._stream.donor.server_version):
-            return timedelta(0)
+            return timedelta(seconds=self._saver.locked_seconds if self._saver else 0)
         return timedelta(seconds=time.monotonic() - self._began)
 
 

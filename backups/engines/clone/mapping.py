@@ -6,7 +6,7 @@ way. What the server keeps outside its data directory is put below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from backups.archive.records import (
@@ -41,6 +41,8 @@ NEW_FILE_PAGES = 7
 UNDO_SPACES = range(0xFFFFFFF0 - 127 * 400_000, 0xFFFFFFF0)
 # A file that is no tablespace: ib_buffer_pool.
 NO_SPACE = 0xFFFFFFFF
+# The only tablespace that may have several files. All but the last keep their length for ever.
+SYSTEM_SPACE = 0
 _TWO_LOGS_BEFORE = (8, 0, 30)
 
 
@@ -76,6 +78,8 @@ class ArchiveMapping:
         self._version = version
         self.keys = KeyWrapping(sealed=sealed)
         self._files: dict[FileKey, _File] = {}
+        # The files of the system tablespace, in their order.
+        self._system: list[_File] = []
         self._next_number = 1
         self.figures = Figures()
 
@@ -101,6 +105,15 @@ class ArchiveMapping:
             yield Data(number, 0, memoryview(content))
         yield FileClosed(number, len(content))
 
+    def stream_file(self, path: str, content: Iterable[bytes]) -> Iterator[Record]:
+        """Yield a file that comes piece by piece."""
+        number, size = self._take_number(), 0
+        yield FileOpened(number, path)
+        for piece in content:
+            yield Data(number, size, memoryview(piece))
+            size += len(piece)
+        yield FileClosed(number, size)
+
     def _open(self, announced: FileAnnounced) -> Iterator[Record]:
         self.keys.announce(announced)
         # A file made on the way has its own first length; what came of it comes as pages.
@@ -113,6 +126,8 @@ class ArchiveMapping:
             self.figures.redo_files += 1
         else:
             self.figures.data_files += 1
+            if file.space_id == SYSTEM_SPACE:
+                self._system.append(file)
         yield FileOpened(file.number, path)
         if announced.created_by_ddl:
             yield from self._begin(file, announced)
@@ -146,11 +161,20 @@ class ArchiveMapping:
     def _write(self, block: Block) -> Iterator[Record]:
         file = self._files[block.file]
         end = block.offset + len(block.payload)
-        file.size = max(file.size, end, 0 if block.file.is_redo else block.file_size)
+        file.size = max(file.size, end)
+        if not block.file.is_redo:
+            self._grow(file, block.file_size)
         self._count(block)
         if block.payload:
             payload = self.keys.wrap(block, file.path, file.fsp_flags)
             yield Data(file.number, block.offset, payload)
+
+    def _grow(self, file: _File, told: int) -> None:
+        """Lengthen a file as a block tells; page 0 tells the length of its whole tablespace."""
+        if file.space_id == SYSTEM_SPACE:
+            *fixed, file = self._system
+            told -= sum(each.size for each in fixed)
+        file.size = max(file.size, told)
 
     def _count(self, block: Block) -> None:
         figures, length = self.figures, len(block.payload)
@@ -169,7 +193,8 @@ class ArchiveMapping:
     def _close_all(self) -> Iterator[Record]:
         self.keys.check_complete()
         for key, file in self._files.items():
-            yield FileClosed(file.number, file.size if key.is_redo else _rounded(file))
+            as_it_is = key.is_redo or file in self._system[:-1]
+            yield FileClosed(file.number, file.size if as_it_is else _rounded(file))
         redo = [file for key, file in self._files.items() if key.is_redo]
         if self._version < _TWO_LOGS_BEFORE and len(redo) == 1:
             # Such a server refuses to start on one log file alone.

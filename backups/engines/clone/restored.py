@@ -8,7 +8,7 @@ writes down where the copy stands in the binlog.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from backups.compatibility import can_start_mysql_on, parse_version
 from backups.engines.base import CopyFacts, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings
 from backups.engines.clone.keyring import keyring_of
+from backups.engines.clone.loading import load_tables
 from backups.engines.clone.mapping import Figures
+from backups.engines.clone.saving import SavedTable
 from backups.exceptions import EngineError, Refused
 from backups.keyring_program import check_keyring_component
 from backups.private_server import PrivateServer, Settings
@@ -36,7 +38,11 @@ FORMAT = 1
 
 
 def describe_donor(
-    donor: DonorFacts, settings: DonorSettings, figures: Figures, gtids_before: str
+    donor: DonorFacts,
+    settings: DonorSettings,
+    figures: Figures,
+    gtids_before: str,
+    saved_tables: Sequence[SavedTable] = (),
 ) -> bytes:
     """Return the content of the file that tells a restore what the donor was."""
     described = {
@@ -48,8 +54,9 @@ def describe_donor(
         "components": settings.components,
         "variables": dict(settings.variables),
         "persisted_variables": settings.persisted,
-        # Not in the backup: a clone holds InnoDB only.
+        # Not in the backup, unless saved: a clone holds InnoDB only.
         "foreign_tables": settings.foreign_tables,
+        "saved_tables": [table.as_json() for table in saved_tables],
         "external_files": figures.external_files,
         "gtid_executed_before": gtids_before,
     }
@@ -73,8 +80,12 @@ def check_restore(backup: CopyFacts, server: str) -> str:
 def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
     """Let a server recover the copy once, and read where it stands."""
     with restored_server(folder, server=server, on_wait=watch.check) as running:
+        watch.process_started(*running.process)
         with watch.ending_by(running.stop):
             gtids = _executed(running)
+            donor = read_donor(folder)
+            saved = donor.get("saved_tables", [])
+            loaded = load_tables(running, folder, saved, watch) if saved else 0
         for line in running.log_lines():
             watch.log("mysqld", line)
         # Ends in order: the next start has nothing left to recover.
@@ -86,7 +97,17 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         raise EngineError(
             f"the server recovered the copy and did not write down its position: {exc.strerror}"
         ) from None
-    return parse_position(text, gtids)
+    prepared = replace(parse_position(text, gtids), left_out=left_out(donor))
+    if not saved:
+        return prepared
+    return replace(prepared, detail=f"{prepared.detail}, {loaded} of {len(saved)} tables loaded")
+
+
+def left_out(donor: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """Return the tables that are in the dictionary of the copy, and nowhere else in it."""
+    foreign = {(each["table_schema"], each["table_name"]) for each in donor["foreign_tables"] or ()}
+    saved = {(each["schema"], each["name"]) for each in donor.get("saved_tables", ())}
+    return frozenset(foreign - saved)
 
 
 def _executed(server: PrivateServer) -> str:
@@ -120,7 +141,11 @@ def restored_server(folder: Path, *, server: str, on_wait: Callable[[], None]) -
     settings = Settings(
         skip_grant_tables=True,
         program=replace(mysql_program(path, version), keyring=keyring),
-        options=server_options(read_donor(folder), encrypted=keyring is not None),
+        # Saved rows come back in statements that may be as long as any row.
+        options={
+            **server_options(read_donor(folder), encrypted=keyring is not None),
+            "max-allowed-packet": "1G",
+        },
     )
     return PrivateServer(folder, settings, on_wait=on_wait)
 

@@ -12,7 +12,7 @@ import io
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +62,7 @@ class MariadbBackup:
         threads: int,
         sealed: bool = False,
         spool_folder: Path | None = None,
+        save_foreign_tables: bool = False,
     ) -> Iterator[MariadbCopy]:
         settings = {SETTINGS: build_settings(login)}
         argv = backup_argv(threads=threads)
@@ -76,10 +77,14 @@ class MariadbBackup:
     def check_restore(self, backup: CopyFacts, server: str) -> str:
         return ""
 
+    def start_options(self, folder: Path) -> Mapping[str, str]:
+        return server_options(folder)
+
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         links = remove_links(folder)
         argv = prepare_argv(str(folder))
         with LocalRunner().start(argv, secret_files={}) as command, watch.ending_by(command.stop):
+            watch.process_started(*command.process)
             said = _relay(command, watch)
             exit_code = command.wait()
         watch.check()

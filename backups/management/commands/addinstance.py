@@ -12,6 +12,7 @@ from django.core.management.base import CommandParser
 from django.db import transaction
 from django.utils.timezone import now
 
+from backups.activity import record
 from backups.checks import Verdict
 from backups.compatibility import MARIADB_BACKUP, can_back_up
 from backups.connection import connect, login_of
@@ -21,13 +22,17 @@ from backups.grants import grant_statement, missing_privileges, needed_by
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import refuse_invalid
 from backups.models import Instance, InstanceGroup, Tag
+from backups.models.activity import Verb
 from backups.models.instance import HistoryTool, RunnerKind, TlsMode
 from backups.preflight import remember
 from backups.probe import InstanceFacts, probe
 
 Word = TypeVar("Word", InstanceGroup, Tag)
 NO_CHECK = "Add it unseen with --no-check."
-COLUMNS = ("name", "host", "port", "user", "socket", "tls", "runner", "history_tool")
+COLUMNS = (
+    "name", "host", "port", "user", "socket", "tls", "runner", "history_tool",
+    "allow_plugin_install", "save_foreign_tables",
+)  # fmt: skip
 SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_known_hosts_file")
 
 
@@ -46,6 +51,16 @@ class Command(MooringCommand):
         parser.add_argument("--tls", choices=TlsMode.values, default=TlsMode.PREFERRED.value)
         parser.add_argument(
             "--engine", choices=list(ENGINES), help="Chosen by whose server it is, if not given."
+        )
+        parser.add_argument(
+            "--allow-plugin-install",
+            action="store_true",
+            help="MySQL: a backup may install the clone plugin where it is missing.",
+        )
+        parser.add_argument(
+            "--save-foreign-tables",
+            action="store_true",
+            help="MySQL: save tables that are not InnoDB by SELECT, each locked meanwhile.",
         )
         parser.add_argument("--group", action="append", default=[], help="May be repeated.")
         parser.add_argument("--tag", action="append", default=[], help="May be repeated.")
@@ -139,6 +154,8 @@ def _save(
             instance.tags.add(_named(Tag, name))
         if facts is not None:
             remember(instance, facts, now())
+        details = {"address": instance.address, "engine": instance.engine, "groups": groups}
+        record(Verb.ADDED, instance, details=details)
 
 
 def _named(model: type[Word], name: str) -> Word:

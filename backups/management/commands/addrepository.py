@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.db import transaction
 
+from backups.activity import record
 from backups.exceptions import KeyUnavailable
 from backups.keyring import load_keys
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import refuse_invalid
 from backups.models import Repository
+from backups.models.activity import Verb
 from backups.new_repository import absolute_path, settle
 
 UNENCRYPTED = (
@@ -29,15 +32,22 @@ class Command(MooringCommand):
             "--unencrypted", action="store_true", help="Store new backups readable to anyone."
         )
 
+        parser.add_argument(
+            "--max-jobs", type=int, help="How many jobs may read or write here at the same time."
+        )
+
     def answer(self, options: dict[str, Any]) -> Answer:
         repository = Repository(
             name=options["name"],
             path=absolute_path(options["path"]),
             encrypted=not options["unencrypted"],
+            max_jobs=options["max_jobs"],
         )
         refuse_invalid(repository)
         adopted = settle(repository)
-        repository.save(force_insert=True)
+        with transaction.atomic():
+            repository.save(force_insert=True)
+            record(Verb.ADDED, repository, details={"path": repository.path, "adopted": adopted})
         return _answer(repository, adopted=adopted)
 
 

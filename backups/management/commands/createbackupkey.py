@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
+from django.db import transaction
 
-from backups.archive.keys import create_key_file
+from backups.activity import record
+from backups.archive.keys import Keyring, create_key_file
 from backups.exceptions import BadInput
 from backups.keyring import load_keys
 from backups.management.output import Answer, MooringCommand
+from backups.models.activity import Verb
 
 WARNING = (
     "Keep a copy of this file somewhere else, on paper if need be: "
@@ -35,9 +39,17 @@ class Command(MooringCommand):
                 f"{source} already: nothing was changed",
                 hint="Run rotatekeys to seal with a new key and keep the old one for old backups.",
             )
-        keyring = load_keys() if there else create_key_file(path)
+        keyring = load_keys() if there else _create(path)
         place = "MOORING_BACKUP_KEY" if text else str(path)
         fields = {"key_id": keyring.current.id, "source": place, "created": not there}
         if there:
             return Answer(fields, [f"The backup key {keyring.current.id} is in {place} already."])
         return Answer(fields, [f"Made the backup key {keyring.current.id} in {place}.", WARNING])
+
+
+def _create(path: Path) -> Keyring:
+    # First the database: no key appears that nobody is on record for.
+    with transaction.atomic():
+        keyring = create_key_file(path)
+        record(Verb.ADDED, details={"key": keyring.current.id, "file": str(path)})
+    return keyring

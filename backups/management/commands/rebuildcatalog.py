@@ -7,11 +7,13 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
+from backups.activity import record
 from backups.catalog import Found, rebuild
 from backups.exceptions import KeyUnavailable
 from backups.keyring import load_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
 from backups.management.rows import named_repository
+from backups.models.activity import Verb
 
 
 class Command(MooringCommand):
@@ -29,11 +31,12 @@ class Command(MooringCommand):
             self.progress_console(options).print(f"no keys: {exc}")
             keyring = None
         found = list(rebuild(repository, keyring))
+        added = sum(each.added for each in found)
+        record(Verb.REBUILT, repository, details={"backups": len(found), "added": added})
         unreadable = [each for each in found if each.error]
         rows = [(each.label or each.folder, _verdict(each)) for each in found]
         summary = (
-            f"{len(found)} backups in {repository}: {sum(each.added for each in found)} added, "
-            f"{len(unreadable)} unreadable"
+            f"{len(found)} backups in {repository}: {added} added, {len(unreadable)} unreadable"
         )
         fields = {
             "repository": repository.name,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
+from rich.text import Text
 
 from backups.compatibility import CLONE, parse_version
 from backups.engines.clone.keyring import describe_keyring, explain_keyring
@@ -14,6 +15,7 @@ from backups.jobs import create_restore_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.management.output import DONE, Answer
 from backups.models import Backup, BackupCopy, Job
+from backups.option_file import OPTION_FILE
 from backups.replication import replication_statement
 
 
@@ -35,13 +37,21 @@ class Command(CopyCommand):
         answer = super().answer(options)
         statement = replication_of(options["label"]) if answer.exit_code == DONE else ""
         shown = list(answer.shown)
+        option_file = options["to"].absolute() / OPTION_FILE
+        settings = read_settings(option_file) if answer.exit_code == DONE else ""
+        if settings:
+            shown += [f"To start a server on it, use {option_file}:", Text(settings.rstrip())]
         if statement:
             shown += ["To let it follow the instance it was copied from, run on it:", statement]
         keyring = keyring_for(options) if answer.exit_code == DONE else None
         if keyring:
             shown += explain_keyring(keyring)
-        needed = describe_keyring(keyring) if keyring else None
-        fields = {**answer.fields, "replication_statement": statement, "keyring": needed}
+        fields = {
+            **answer.fields,
+            "option_file": str(option_file) if settings else "",
+            "replication_statement": statement,
+            "keyring": describe_keyring(keyring) if keyring else None,
+        }
         return replace(answer, fields=fields, shown=shown)
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
@@ -54,6 +64,14 @@ class Command(CopyCommand):
             mysqld=chosen_mysqld(options),
             wake=wake,
         )
+
+
+def read_settings(file: Path) -> str:
+    """Return what the restore wrote; blank where its worker was on another host."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def keyring_for(options: dict[str, Any]) -> Path | None:

@@ -9,10 +9,12 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
+from backups.activity import record
 from backups.archive.keys import add_key
 from backups.exceptions import BadInput
 from backups.keyring import load_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
+from backups.models.activity import Verb
 from backups.rotation import rewrap_data_keys, rotate_passwords
 
 
@@ -37,6 +39,9 @@ class Command(MooringCommand):
         keyring = load_keys()
         found = list(rewrap_data_keys(keyring))
         passwords = rotate_passwords()
+        rewrapped = sum(each.changed for each in found)
+        details = {"key": keyring.current.id, "data_keys": rewrapped, "passwords": passwords}
+        record(Verb.ROTATED, details=details)
         faults = sum(bool(each.error) for each in found)
         rows = [
             (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import BooleanOptionalAction
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -23,6 +24,11 @@ class Command(MooringCommand):
             "--repository", action="append", help="Where to; may be repeated for several copies."
         )
         parser.add_argument(
+            "--save-foreign-tables",
+            action=BooleanOptionalAction,
+            help="MySQL: save tables that are not InnoDB by SELECT; else as the instance says.",
+        )
+        parser.add_argument(
             "--foreground", action="store_true", help="Run it here, without worker and broker."
         )
 
@@ -32,6 +38,7 @@ class Command(MooringCommand):
             named_instance(options["instance"]),
             kind=options["kind"],
             repositories=repositories or None,
+            save_foreign_tables=options["save_foreign_tables"],
             wake=not options["foreground"],
         )
         console = self.progress_console(options)

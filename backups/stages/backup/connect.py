@@ -10,6 +10,7 @@ from backups.connection import connect, login_of
 from backups.preflight import remember
 from backups.probe import probe
 from backups.run import Run
+from backups.server_settings import fetch_server_settings
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 
@@ -21,5 +22,6 @@ class Connect(PlainStage[BackupWork]):
         instance = work.job.instance
         with closing(connect(login_of(instance))) as connection:
             work.facts = probe(connection)
+            work.server_settings = fetch_server_settings(connection)
         remember(instance, work.facts, now())
         return f"{work.facts.version} at {instance.address}"

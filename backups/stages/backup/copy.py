@@ -11,13 +11,12 @@ from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
 from backups.connection import login_of
 from backups.engines import engine_named
-from backups.engines.base import CopyStream
 from backups.exceptions import StageFailed
-from backups.models import Backup, Job
+from backups.models import Backup
 from backups.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
-from backups.transitions import note_process, own
+from backups.transitions import own
 from backups.units import format_bytes
 
 
@@ -62,7 +61,7 @@ class Copy(PlainStage[BackupWork]):
         if not work.reserved or Backup.objects.filter(uuid=work.backup).exists():
             return
         freed = sum(store.remove_tree(work.folder) for _, store in work.stores)
-        Job.objects.filter(pk=run.job.pk).update(leftovers=False)
+        run.forget_leftovers()
         run.log(self.name, f"removed {format_bytes(freed)} of the unfinished backup")
 
     def _reserve(self, run: Run, work: BackupWork) -> None:
@@ -84,16 +83,12 @@ class Copy(PlainStage[BackupWork]):
             threads=settings.COPY_THREADS,
             sealed=work.encrypted,
             spool_folder=settings.SPOOL_FOLDER,
+            save_foreign_tables=work.saves_foreign_tables,
         ) as stream:
             with run.ending_by(stream.stop):
-                self._note_process(run, stream)
+                if stream.process is not None:
+                    run.process_started(*stream.process)
                 for record in stream.records():
                     writer.write(record)
                 work.copy_facts = stream.facts()
             run.check()
-
-    def _note_process(self, run: Run, stream: CopyStream) -> None:
-        """Record what would be an orphan if this worker were killed now."""
-        if stream.process is not None:
-            group, started = stream.process
-            note_process(run.job, run.token, group, started)

@@ -65,6 +65,7 @@ def describe(work: BackupWork) -> dict[str, Any]:
             "lock_time_s": _seconds(facts.lock_time),
             "more": facts.more,
         },
+        "server": work.server_settings.as_json(),
         "stages": [_describe_stage(stage) for stage in work.job.stages.exclude(started_at=None)],
         "compression": f"zstd {settings.COMPRESSION_LEVEL}",
         "written_by": f"mooring {settings.VERSION}",

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.utils.timezone import now
 
 from backups.access import runner_of
 from backups.checks import Verdict
+from backups.clone_checks import INSTALL_PLUGIN, lacks_plugin
+from backups.clone_plugin import install_clone_plugin
+from backups.compatibility import CLONE
+from backups.connection import login_of
 from backups.models.job import LogLevel
 from backups.preflight import refuse_if_failed, remember, run_checks
 from backups.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
+from backups.survey import Survey, wishes_of
 
 LEVELS = {Verdict.FAILED: LogLevel.ERROR, Verdict.WARNING: LogLevel.WARNING}
 
@@ -20,13 +27,24 @@ class RunPreflight(PlainStage[BackupWork]):
 
     def run(self, run: Run, work: BackupWork) -> str:
         instance = work.job.instance
-        work.preflight = run_checks(instance, work.stores, runner_of(instance))
+        wishes = replace(wishes_of(instance), save_foreign_tables=work.saves_foreign_tables)
+        work.preflight = run_checks(instance, work.stores, runner_of(instance), wishes)
         checks = work.preflight.checks
         for check in checks:
             level = LEVELS.get(check.verdict, LogLevel.INFO)
             run.log(self.name, f"{check.name}: {check.verdict}: {check.found}", level)
         refuse_if_failed(checks)
+        self._install_missing_plugin(run, work.preflight.survey)
         if work.facts is not None:
             remember(instance, work.facts, now(), raw_bytes=work.preflight.survey.raw_bytes)
         warnings = sum(check.verdict is Verdict.WARNING for check in checks)
         return f"{len(checks)} checks, {warnings} with a warning"
+
+    def _install_missing_plugin(self, run: Run, survey: Survey) -> None:
+        """Only now, and only where allowed: a refused backup leaves its server as it was."""
+        facts, wished = survey.facts, survey.wishes.install_plugin
+        if not wished or facts is None or facts.clone is None or not lacks_plugin(facts.clone):
+            return
+        if survey.engine == CLONE:
+            install_clone_plugin(login_of(run.job.instance), facts.grants.account)
+            run.log(self.name, f"ran on the instance: {INSTALL_PLUGIN}", LogLevel.WARNING)

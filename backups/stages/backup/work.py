@@ -22,6 +22,7 @@ from backups.models import Job, Repository
 from backups.preflight import Preflight
 from backups.probe import InstanceFacts
 from backups.repositories.base import ObjectStore
+from backups.server_settings import ServerSettings
 from backups.states import BackupKind
 
 KIND_LETTERS = {
@@ -46,6 +47,7 @@ class BackupWork:
     backup: UUID = field(default_factory=uuid.uuid4)
     data_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     facts: InstanceFacts | None = None
+    server_settings: ServerSettings = field(default_factory=ServerSettings)
     preflight: Preflight | None = None
     copy_facts: CopyFacts = field(default_factory=CopyFacts)
     contents: Contents | None = None
@@ -56,6 +58,11 @@ class BackupWork:
     def label(self) -> str:
         letter = KIND_LETTERS[BackupKind(self.job.kind)]
         return f"{self.job.instance.name}@{self.started_at:%Y%m%dT%H%M%SZ}-{letter}"
+
+    @property
+    def saves_foreign_tables(self) -> bool:
+        """Whether tables a clone leaves out are saved too: as the job was asked, not as set now."""
+        return bool(self.job.parameters.get("save_foreign_tables"))
 
     @property
     def folder(self) -> str:

@@ -37,6 +37,7 @@ class CheckTables(PlainStage[RestoreWork]):
         work.tables = []
         with run.ending_by(work.server.stop):
             self._check_all(run, work.server, work.tables)
+        work.tables = [_judged(each, work.prepared.left_out) for each in work.tables]
         # A server that was stopped on request checked nothing: no evidence against the copy.
         run.check()
         faulty = [each for each in work.tables if each["verdict"] == "failed"]
@@ -61,6 +62,13 @@ class CheckTables(PlainStage[RestoreWork]):
                 meter.files_done += 1
         finally:
             connection.close()
+
+
+def _judged(checked: dict[str, object], left_out: frozenset[tuple[str, str]]) -> dict[str, object]:
+    """What was never in the backup can neither pass nor speak against it."""
+    if (checked["schema"], checked["name"]) not in left_out:
+        return checked
+    return checked | {"verdict": "unknown", "said": "not in the backup"}
 
 
 def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str, object]:

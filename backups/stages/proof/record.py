@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from backups.exceptions import StageFailed
-from backups.models import Job
 from backups.restore_target import release_folder
 from backups.run import Run
 from backups.stages.base import PlainStage
@@ -21,7 +20,7 @@ class RecordRestoreTest(PlainStage[RestoreWork]):
             raise StageFailed("the restored server was never started")
         work.server.stop()
         release_folder(work.target, run.job.pk)
-        Job.objects.filter(pk=run.job.pk).update(leftovers=False)
+        run.forget_leftovers()
         recovery_time = work.answered_at - work.began_at
         found = work.prepared
         report = {

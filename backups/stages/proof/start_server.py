@@ -23,6 +23,7 @@ class StartServer(PlainStage[RestoreWork]):
                 work.target, server=work.server_program, on_wait=run.check
             )
             work.server.start()
+            run.process_started(*work.server.process)
         work.answered_at = now()
         with work.server.connect() as connection, connection.cursor() as cursor:
             cursor.execute("SELECT VERSION()")

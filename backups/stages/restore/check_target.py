@@ -8,7 +8,7 @@ from pathlib import Path
 from backups.engines import engine_named
 from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput, Refused
-from backups.models import Job, Repository
+from backups.models import Repository
 from backups.private_server import occupant
 from backups.restore_target import claim_folder, release_folder
 from backups.run import Run
@@ -45,7 +45,7 @@ class CheckTarget(PlainStage[RestoreWork]):
         """Remove what was restored: half a data directory must never look like a whole one."""
         if release_folder(work.target, run.job.pk):
             run.log(self.name, f"removed the unfinished restore in {work.target}")
-        Job.objects.filter(pk=run.job.pk).update(leftovers=False)
+        run.forget_leftovers()
 
 
 def check_server(engine: str, work: RestoreWork) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 
+from backups.engines import engine_named
 from backups.exceptions import StageFailed
-from backups.models import Job
+from backups.option_file import OPTION_FILE, build_option_file
 from backups.restore_target import hand_over_folder
 from backups.run import Run
 from backups.runners.local import LocalRunner
+from backups.server_settings import parse_server_settings
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import RestoreWork
 
@@ -19,6 +22,8 @@ class HandOver(PlainStage[RestoreWork]):
     name = "hand over"
 
     def run(self, run: Run, work: RestoreWork) -> str:
+        if not work.raw:
+            write_option_file(run.job.engine, work)
         user, _, group = work.owner.partition(":")
         if user:
             change_owner(work.target, user, group or None)
@@ -28,8 +33,21 @@ class HandOver(PlainStage[RestoreWork]):
             raise StageFailed(f"{work.target} could not be synced: {synced.stderr.strip()}")
         run.check()
         hand_over_folder(work.target)
-        Job.objects.filter(pk=run.job.pk).update(leftovers=False)
+        run.forget_leftovers()
         return describe(work)
+
+
+def write_option_file(engine: str, work: RestoreWork) -> None:
+    """Put into the folder what a server on it should be told."""
+    about = work.opened().manifest.about
+    text = build_option_file(
+        work.target,
+        label=about["label"],
+        shaping=engine_named(engine).start_options(work.target),
+        server=parse_server_settings(about.get("server")),
+        external_files=json.loads(about["facts"]["more"].get("external_files") or "{}"),
+    )
+    (work.target / OPTION_FILE).write_text(text, encoding="utf-8")
 
 
 def describe(work: RestoreWork) -> str:

@@ -11,6 +11,8 @@ from pytest_django import Settings
 from backups.archive.keys import load_keyring
 from tests.commands import run_command
 
+pytestmark = pytest.mark.django_db
+
 
 @pytest.fixture
 def key_file(tmp_path: Path, settings: Settings) -> Path:

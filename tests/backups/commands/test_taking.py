@@ -134,7 +134,7 @@ def test_a_foreground_job_whose_turn_has_not_come_does_not_linger(label: str) ->
     assert claim(busy, worker="w", exclusive_key=exclusive_key(busy), now=now())
     ended = run_command("verifybackup", label, "--foreground", "--json")
     assert ended.exit_code == 3
-    assert "another job works on" in ended.json()["error"]
+    assert f"refused: it waits for {busy}" in ended.json()["error"]
     assert Job.objects.get(pk=ended.json()["job"]).status == JobStatus.FAILED
 
 

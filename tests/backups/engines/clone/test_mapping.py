@@ -134,6 +134,20 @@ def test_the_length_of_a_file(announced: int, sent: Block, size: int) -> None:
     assert closed(made) == {1: size}
 
 
+def test_of_several_system_files_only_the_last_one_grows() -> None:
+    whole = 20 * MIB
+    made, _ = mapped(
+        [
+            file(1, "ibdata1", 12 * MIB + PAGE, space_id=0),
+            file(2, "ibdata2", 4 * MIB, space_id=0),
+            block(1, 0, b"page 0", state=State.PAGE_COPY, size=whole),
+            DONE,
+        ]
+    )
+    # The first keeps even a length that is no whole number of extents; the last is rounded up.
+    assert closed(made) == {1: 12 * MIB + PAGE, 2: 8 * MIB}
+
+
 def test_what_is_no_tablespace_keeps_its_length() -> None:
     made, _ = mapped([file(0, "ib_buffer_pool", MIB + 5, space_id=0xFFFFFFFF), DONE])
     assert closed(made) == {1: MIB + 5}

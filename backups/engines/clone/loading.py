@@ -1,0 +1,119 @@
+"""How do saved tables get into a restored server?
+
+The clone brought the definitions of tables that are not InnoDB's, and none of their rows. Each
+is made anew from its file; its triggers, which go with the table, are made again after its rows.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+
+from backups.engines.base import PrepareWatch
+from backups.engines.clone.literals import quoted
+from backups.engines.clone.saved_files import FOLDER, PREAMBLE, read_statements
+from backups.exceptions import EngineError
+from backups.private_server import PrivateServer
+
+_ENGINES = "SELECT ENGINE AS name FROM information_schema.ENGINES WHERE SUPPORT <> 'NO'"
+_TRIGGERS = """
+    SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS
+    WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s
+    ORDER BY EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER
+"""
+
+
+def load_tables(
+    server: PrivateServer, folder: Path, saved: Sequence[Mapping[str, Any]], watch: PrepareWatch
+) -> int:
+    """Load every saved table, or raise EngineError; return how many it were.
+
+    A table whose engine the server lacks stays as a file, and the log says so.
+    """
+    loaded = 0
+    with server.connect() as connection:
+        known = {row["name"] for row in _rows(connection, _ENGINES)}
+        for table in saved:
+            watch.check()
+            if table["engine"] not in known:
+                watch.log(
+                    "mooring",
+                    f"{table['path']} was not loaded: the server has no engine {table['engine']}",
+                    "warning",
+                )
+                continue
+            _load(connection, folder, table, watch)
+            (folder / table["path"]).unlink()
+            loaded += 1
+    if loaded == len(saved):
+        shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    return loaded
+
+
+def _load(
+    connection: Connection[Any], folder: Path, table: Mapping[str, Any], watch: PrepareWatch
+) -> None:
+    full_name = f"{quoted(table['schema'])}.{quoted(table['name'])}"
+    try:
+        triggers = _triggers(connection, table)
+        for statement in read_statements(folder / table["path"]):
+            watch.check()
+            _run(connection, statement, full_name, watch)
+        for trigger in triggers:
+            _make_again(connection, table["schema"], trigger)
+        found = None if table["rows"] is None else _count(connection, full_name)
+    except (pymysql.err.Error, OSError) as exc:
+        # A server that was stopped on request says nothing about the table.
+        watch.check()
+        said = exc.args[-1] if exc.args else type(exc).__name__
+        raise EngineError(f"{full_name} could not be loaded: {said}") from None
+    if found != table["rows"]:
+        raise EngineError(f"{full_name}: {table['rows']} rows were saved, {found} loaded")
+    what = "its definition" if found is None else f"{found} rows"
+    watch.log("mooring", f"loaded {full_name}: {what}")
+
+
+def _run(connection: Connection[Any], sql: str, full_name: str, watch: PrepareWatch) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        if cursor.warning_count and sql.startswith("INSERT"):
+            first = _rows(connection, "SHOW WARNINGS LIMIT 1")[0]["Message"]
+            watch.log(
+                "mooring", f"{full_name}: {cursor.warning_count} warnings: {first}", "warning"
+            )
+
+
+def _count(connection: Connection[Any], full_name: str) -> int:
+    return int(_rows(connection, f"SELECT COUNT(*) AS n FROM {full_name}")[0]["n"])  # noqa: S608
+
+
+def _triggers(connection: Connection[Any], table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    names = _rows(connection, _TRIGGERS, (table["schema"], table["name"]))
+    schema = quoted(table["schema"])
+    return [
+        _rows(connection, f"SHOW CREATE TRIGGER {schema}.{quoted(row['name'])}")[0] for row in names
+    ]
+
+
+def _make_again(connection: Connection[Any], schema: str, trigger: Mapping[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"USE {quoted(schema)}")
+        cursor.execute("SET SESSION sql_mode = %s", (trigger["sql_mode"],))
+        cursor.execute("SET SESSION collation_connection = %s", (trigger["collation_connection"],))
+        cursor.execute(trigger["SQL Original Statement"])
+        for statement in PREAMBLE:
+            cursor.execute(statement)
+
+
+def _rows(
+    connection: Connection[Any], sql: str, parameters: tuple[object, ...] = ()
+) -> list[dict[str, Any]]:
+    with connection.cursor(DictCursor) as cursor:
+        cursor.execute(sql, parameters or None)
+        return list(cursor.fetchall())

@@ -1,0 +1,144 @@
+"""Is an instance growing, slowing down, locking longer? Its backups over time, failures marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import plotly.graph_objects as go
+from django.utils.timezone import localtime
+
+from backups.units import format_bytes, format_duration
+from monitor.charts.figure import Figure, as_json, byte_axis, frame, time_axis
+from monitor.selectors.runs import Run
+
+# Two points are the least that can be called a course.
+FEWEST_RUNS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One chart with its words."""
+
+    name: str
+    title: str
+    figure: Figure
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceCharts:
+    drawn: list[Drawn]
+    failures: int
+    note: str
+
+
+def instance_charts(runs: Sequence[Run]) -> InstanceCharts | None:
+    """Draw what is worth drawing; None where there is no course to see yet."""
+    good = [run for run in runs if run.succeeded]
+    if len(good) < FEWEST_RUNS:
+        return None
+    failed = [run for run in runs if not run.succeeded]
+    drawn = [_size(good, failed), _duration(good, failed), _throughput(good, failed)]
+    if any(run.lock_time is not None for run in good):
+        drawn.append(_lock_time(good, failed))
+    return InstanceCharts(drawn, len(failed), f"last {len(runs)} backup jobs")
+
+
+def _size(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+    raw, stored = [run.raw_bytes for run in good], [run.stored_bytes for run in good]
+    figure = frame(
+        _line(good, raw, format_bytes, "raw", 1),
+        _line(good, stored, format_bytes, "stored", 2),
+        _marks(failed),
+    )
+    figure.update_yaxes(**byte_axis(max(raw)))
+    first, last = format_bytes(raw[0]), format_bytes(raw[-1])
+    summary = f"From {first} to {last}; stored as {format_bytes(stored[-1])}."
+    return _drawn("size", "Size and stored size", figure, summary)
+
+
+def _duration(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+    return _of_times("duration", "Duration", good, [run.run_time for run in good], failed)
+
+
+def _lock_time(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+    locks = [run for run in good if run.lock_time is not None]
+    times = [run.lock_time or timedelta(0) for run in locks]
+    return _of_times("lock-time", "Lock time", locks, times, failed)
+
+
+def _of_times(
+    name: str, title: str, runs: Sequence[Run], times: list[timedelta], failed: Sequence[Run]
+) -> Drawn:
+    seconds = [time.total_seconds() for time in times]
+    figure = frame(_line(runs, seconds, _in_words, name, 1), _marks(failed))
+    figure.update_yaxes(**time_axis(max(seconds)))
+    middle = sorted(times)[len(times) // 2]
+    summary = (
+        f"Last {format_duration(times[-1])}; usually {format_duration(middle)}, "
+        f"at most {format_duration(max(times))}."
+    )
+    return _drawn(name, title, figure, summary)
+
+
+def _throughput(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+    rates = [run.bytes_per_s for run in good]
+    figure = frame(_line(good, rates, _per_second, "throughput", 1), _marks(failed))
+    figure.update_yaxes(**byte_axis(max(rates), "/s"))
+    middle = sorted(rates)[len(rates) // 2]
+    summary = f"Last {_per_second(rates[-1])}; usually {_per_second(middle)}."
+    return _drawn("throughput", "Throughput", figure, summary)
+
+
+def _drawn(name: str, title: str, figure: go.Figure, summary: str) -> Drawn:
+    # The rows behind it are the page's own table of backups.
+    return Drawn(name, title, Figure(as_json(figure), summary, (), ()), summary)
+
+
+# Any: plotly is untyped.
+def _line(
+    runs: Sequence[Run],
+    values: Sequence[float],
+    words: Callable[[Any], str],
+    name: str,
+    colour: int,
+) -> Any:
+    return go.Scatter(
+        x=_times(runs),
+        y=[round(value, 3) for value in values],
+        text=[words(value) for value in values],
+        hovertemplate=f"{name} %{{text}}<extra></extra>",
+        mode="lines+markers" if len(runs) < 15 else "lines",
+        marker_size=5,
+        line={"color": f"var(--chart-{colour})", "width": 2, "shape": "linear"},
+        line_dash="dot" if colour == 2 else "solid",
+    )
+
+
+def _marks(failed: Sequence[Run]) -> Any:
+    """Mark failures on the axis itself: by their shape, then by their colour."""
+    return go.Scatter(
+        x=_times(failed),
+        y=[0] * len(failed),
+        mode="markers",
+        marker={"symbol": "x", "size": 9, "color": "var(--bad)"},
+        # The nearest failure is told beside every point: with its time it is not mistaken.
+        hovertemplate="failed %{x|%-d %b %H:%M}<extra></extra>",
+        cliponaxis=False,
+    )
+
+
+def _times(runs: Sequence[Run]) -> list[str]:
+    # Wall clock of the reader: plotly knows no zones.
+    return [f"{localtime(run.at):%Y-%m-%d %H:%M}" for run in runs]
+
+
+def _in_words(seconds: float) -> str:
+    return format_duration(timedelta(seconds=seconds))
+
+
+def _per_second(rate: int) -> str:
+    return f"{format_bytes(rate)}/s"

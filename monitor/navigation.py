@@ -1,0 +1,65 @@
+"""Which parts has the site? One list; a part whose page does not exist is not shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.urls import NoReverseMatch, reverse
+
+from monitor.roles import Role, has_role
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the site and how its pages are called."""
+
+    word: str
+    icon: str
+    # The first of these addresses that exists is where the link leads.
+    pages: tuple[str, ...]
+    # Pages whose names begin so belong to the part.
+    owns: tuple[str, ...]
+    role: Role = Role.VIEWER
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A part as one reader sees it on one page."""
+
+    word: str
+    icon: str
+    address: str
+    current: bool
+
+
+PARTS = (
+    Part("Fleet", "fleet", ("fleet",), ("fleet", "group", "instance", "job", "backup", "copy")),
+    Part("Schedules", "schedules", ("schedules",), ("schedule",)),
+    Part("Calendar", "calendar", ("calendar",), ("calendar", "occurrence")),
+    Part("Alerts", "alerts", ("alerts",), ("alert", "silence", "rule", "channel")),
+    Part("Repositories", "repositories", ("repositories",), ("repositor",)),
+    Part("Activity", "activity", ("activity",), ("activity",)),
+    Part(
+        "Settings", "settings", ("settings", "admin:index"), ("setting", "styleguide"), Role.ADMIN
+    ),
+)
+
+
+def list_links(user: AbstractBaseUser | AnonymousUser, url_name: str) -> list[Link]:
+    """Return the parts a reader may open, the one that ``url_name`` belongs to marked."""
+    allowed = [part for part in PARTS if has_role(user, part.role)]
+    return [
+        Link(part.word, part.icon, address, url_name.startswith(part.owns))
+        for part in allowed
+        if (address := _address(part.pages))
+    ]
+
+
+def _address(pages: tuple[str, ...]) -> str:
+    for page in pages:
+        try:
+            return reverse(page)
+        except NoReverseMatch:
+            continue
+    return ""

@@ -1,0 +1,136 @@
+"""The components of a page: see docs/pages.md for how each is written in a template."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.core.paginator import Page
+from django.forms import BoundField, CheckboxInput
+from django.template import Context
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import slugify
+
+from monitor.navigation import Link, list_links
+from monitor.sorting import Sorting
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def nav_links(context: Context) -> list[Link]:
+    """The parts of the site for this reader, the one we are in marked."""
+    match = context["request"].resolver_match
+    return list_links(context["user"], (match and match.url_name) or "")
+
+
+# Any: a template context is whatever the component's template reads.
+@register.inclusion_tag("components/breadcrumbs.html")
+def breadcrumbs(*trail: str) -> dict[str, Any]:
+    """Show the way here: word, address, word, address, … and last the page itself."""
+    steps = [(trail[n], trail[n + 1]) for n in range(0, len(trail) - 1, 2)]
+    return {"steps": steps, "here": trail[-1] if len(trail) % 2 else ""}
+
+
+@register.inclusion_tag("components/tile.html")
+def tile(word: str, value: object, **shown: object) -> dict[str, Any]:
+    """Show one figure with its word.
+
+    ``note`` stands beneath it, ``tone`` says whether it is good; with an ``address`` the tile is
+    a filter, and ``current`` where that is the one chosen.
+    """
+    return {"word": word, "value": value, **shown}
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField) -> dict[str, Any]:
+    """Draw a form's field with its label, help and what is wrong with it."""
+    return {"field": bound, "checkbox": isinstance(bound.field.widget, CheckboxInput)}
+
+
+@register.inclusion_tag("components/pager.html", takes_context=True)
+def pager(
+    context: Context, page: Page[Any], *, key: str = "page", name: str = ""
+) -> dict[str, Any]:
+    """Lead through the pages of a table; every other word of the address stays."""
+    return {
+        "page": page,
+        "name": name or key,
+        "newer": _with(context, key, page.previous_page_number() if page.has_previous() else 0),
+        "older": _with(context, key, page.next_page_number() if page.has_next() else 0),
+    }
+
+
+@register.simple_tag(takes_context=True)
+def sort_head(
+    context: Context, sorting: Sorting, column: str, word: str, kind: str = "text"
+) -> SafeString:
+    """Draw the head of a column that can be sorted by; the order is in the address."""
+    state = sorting.state_of(column)
+    return format_html(
+        '<th scope="col"{}{}><a href="{}">{}</a></th>',
+        format_html(' class="{}"', kind) if kind != "text" else "",
+        format_html(' aria-sort="{}"', state) if state else "",
+        _with(context, sorting.key, sorting.next_of(column)),
+        word,
+    )
+
+
+@register.simple_block_tag
+def card(content: str, title: str = "", **attributes: str) -> SafeString:
+    """Put what belongs together into one frame."""
+    head = format_html("<h2>{}</h2>", title) if title else ""
+    mark = format_html(' id="{}"', attributes["id"]) if "id" in attributes else ""
+    return format_html('<section class="card"{}>{}{}</section>', mark, head, content)
+
+
+@register.simple_block_tag
+def empty_state(content: str, title: str, icon: str = "") -> str:
+    """Say that nothing is here yet, and in the block what to do next."""
+    context = {"title": title, "icon_name": icon, "content": content}
+    return render_to_string("components/empty.html", context)
+
+
+@register.simple_block_tag(takes_context=True)
+def confirm(
+    context: Context,
+    content: str,
+    word: str,
+    action: str,
+    *,
+    name: str = "",
+    title: str = "",
+    **words: str,
+) -> str:
+    """Draw a button that opens a dialog; with ``name``, the object's name has to be typed.
+
+    Without a script the button is a link to the same page with the dialog open. ``keep`` words
+    the button that leaves all as it is, ``back`` is the page where the dialog stands.
+    """
+    request = context["request"]
+    mark = slugify(action.replace("/", " "))
+    shown = {
+        "content": content,
+        "word": word,
+        "action": action,
+        "name": name,
+        "title": title or f"{word}?",
+        "mark": mark,
+        "open": request.GET.get("confirm") == mark,
+        "open_address": _with(context, "confirm", mark),
+        "keep": words.get("keep", "Keep as it is"),
+        "back": words.get("back", request.path),
+    }
+    return render_to_string("components/confirm.html", shown, request=request)
+
+
+def _with(context: Context, key: str, word: object) -> str:
+    """Return the query of this page with one word changed, or left out when it is nothing."""
+    query = context["request"].GET.copy()
+    query.pop(key, None)
+    query.pop("confirm", None)
+    if word:
+        query[key] = str(word)
+    return f"?{query.urlencode()}"

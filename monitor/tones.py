@@ -1,0 +1,27 @@
+"""Which statuses are good, bad, or neither? One table for every badge.
+
+The word is always on the page; the tone adds shape and colour. A status that is not listed is
+drawn without an opinion.
+"""
+
+from __future__ import annotations
+
+_STATUSES_BY_TONE = {
+    "ok": (
+        "succeeded backed_up passed stored protected encrypted on_time resolved delivered "
+        "enabled healthy supported"
+    ),
+    "bad": "failed attention lost missed unprotected firing critical emergency broken",
+    "warn": "unencrypted late delayed at_risk warning stale retrying degraded unsupported",
+    "busy": "running sending due notice",
+    "waiting": "pending planned waiting queued",
+    "unknown": "unproven unknown observed",
+    "idle": "cancelled skipped disabled paused expired purged silenced acknowledged pinned",
+}
+TONES: dict[str, str] = {
+    status: tone for tone, statuses in _STATUSES_BY_TONE.items() for status in statuses.split()
+}
+
+
+def tone_of(status: str) -> str:
+    return TONES.get(status, "idle")

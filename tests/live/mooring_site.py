@@ -1,0 +1,191 @@
+"""A whole Mooring of its own: state folder, commands, broker, workers, for tests that break it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from backups.grants import NEEDED
+from tests.live.bank import open_bank
+from tests.live.conftest import LiveServer
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "celery-p4ssword"
+LEASE_SECONDS = 6
+SLOW_BYTES_PER_S = 8 << 20
+TICK = "import django; django.setup(); from backups.tasks import fail_lost_jobs; fail_lost_jobs()"
+
+
+@dataclass
+class Site:
+    """A whole Mooring of its own, in a folder of its own."""
+
+    home: Path
+    environment: dict[str, str]
+
+    def manage(self, *words: str) -> dict[str, Any]:
+        """Run one of the commands and return what it printed. Any: each decides what."""
+        done = self.start(*words).communicate()
+        answer = json.loads(done[0])
+        assert isinstance(answer, dict)
+        return answer
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "manage.py", *words, "--json"]
+        return subprocess.Popen(
+            argv,
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=(self.home / "manage.log").open("ab"),
+        )
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Read Mooring's own database. Any: SQL's values."""
+        if url := self.environment.get("DATABASE_URL"):
+            with psycopg.connect(url) as postgres:
+                return list(postgres.execute(sql.encode()))
+        with closing(sqlite3.connect(self.home / "mooring.sqlite3", timeout=30)) as database:
+            return list(database.execute(sql))
+
+    def stored(self) -> list[str]:
+        return sorted(p.name for p in (self.home / "repository").rglob("*") if p.is_file())
+
+    def tick(self) -> None:
+        """Do what the tick does that looks for lost jobs and their leftovers."""
+        environment = self.environment | {"DJANGO_SETTINGS_MODULE": "monitor.settings"}
+        subprocess.run([sys.executable, "-c", TICK], cwd=ROOT, env=environment, check=True)
+
+    def sockets(self) -> Path:
+        return self.home / "run" / "redis.sock"
+
+
+@contextmanager
+def private_site(
+    mariadb: LiveServer,
+    *,
+    throttle: int = SLOW_BYTES_PER_S,
+    lease: int = LEASE_SECONDS,
+    **more: str,
+) -> Iterator[Site]:
+    """Make a site that knows the server as ``bank-1``, and a repository; nothing runs yet."""
+    home = Path(tempfile.mkdtemp(prefix="mooring-site-"))
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "MOORING_HOME": str(home),
+        "MOORING_LEASE_SECONDS": str(lease),
+        "MOORING_THROTTLE_BYTES_PER_S": str(throttle),
+        "MOORING_ADMIN_USER": "admin",
+        "MOORING_ADMIN_PASSWORD": "a long enough one",
+        "PYTHONPATH": str(ROOT),
+        **more,
+    }
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "scripts.prepare"],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+        site = Site(home, environment)
+        register(site, mariadb)
+        yield site
+    finally:
+        shutil.rmtree(home)
+
+
+def register(site: Site, mariadb: LiveServer) -> None:
+    with mariadb.server.connect() as root, root.cursor() as cursor:
+        cursor.execute("SHOW DATABASES LIKE 'bank'")
+        if not cursor.fetchall():
+            open_bank(root)
+        cursor.execute("CREATE OR REPLACE USER celery@'%%' IDENTIFIED BY %s", (PASSWORD,))
+        cursor.execute(f"GRANT {', '.join(NEEDED)} ON *.* TO celery@'%'")
+    file = site.home / "password"
+    file.write_text(PASSWORD)
+    socket = ["--socket", mariadb.socket, "--user", "celery", "--password-file", str(file)]
+    assert site.manage("addinstance", "bank-1", *socket)["checked"]
+    file.unlink()
+    folder = str(site.home / "repository")
+    assert site.manage("addrepository", "main", "--path", folder)["key_problem"] == ""
+
+
+def redis(home: Path) -> list[str]:
+    socket = str(home / "run" / "redis.sock")
+    return ["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", str(home)]
+
+
+class running:
+    """A process and all its children, gone when the context is left."""
+
+    def __init__(self, argv: list[str], site: Site) -> None:
+        self._child = subprocess.Popen(
+            argv,
+            cwd=ROOT,
+            env=site.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=(site.home / f"{Path(argv[0]).name}.log").open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._child.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        return self._child.wait(seconds)
+
+    def kill(self) -> None:
+        if self._child.poll() is None:
+            os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+
+
+def worker(site: Site, *, pool: Sequence[str] = ("--concurrency", "2")) -> running:
+    argv = [sys.executable, "-m", "celery", "-A", "monitor", "worker", *pool]
+    argv += ["--queues", "copy,transfer,control", "--beat", "--loglevel", "INFO"]
+    return running([*argv, "--without-gossip", "--without-mingle"], site)
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 40) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def status_of(site: Site) -> str:
+    return str(site.rows("SELECT status FROM backups_job ORDER BY id DESC LIMIT 1")[0][0])
+
+
+def engines_of(mariadb: LiveServer) -> list[psutil.Process]:
+    """The copies of that very server that are at work."""
+    folder = str(mariadb.folder)
+    return [
+        process
+        for process in psutil.process_iter(["name", "cwd"])
+        if process.info["name"] == "mariadb-backup" and process.info["cwd"] == folder
+    ]

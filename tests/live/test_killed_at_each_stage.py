@@ -1,0 +1,122 @@
+"""kill -9 at every stage of every operation: what is left, and does the next job run?"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from backups.operations import _STAGES
+from backups.states import Operation
+from tests.live.conftest import LiveServer
+from tests.live.mooring_site import ROOT, Site, engines_of, private_site, wait_until
+
+pytestmark = pytest.mark.live
+
+LEASE_SECONDS = 2
+EVERY_STAGE = [
+    (operation, stage.name, moment)
+    for operation, stages in _STAGES.items()
+    for stage in stages
+    # After one stage is before the next: "before" only where nothing was before.
+    for moment in (("before", "after") if stage is stages[0] else ("after",))
+]
+# Whoever is killed after these has done it: the result stays, whatever the row says.
+DONE = {(Operation.BACKUP, "register"), (Operation.RESTORE, "hand over")}
+
+
+@pytest.fixture(scope="module")
+def site(mariadb: LiveServer) -> Iterator[Site]:
+    with private_site(mariadb, throttle=0, lease=LEASE_SECONDS) as site:
+        yield site
+
+
+def words_for(operation: Operation, site: Site, label: str) -> list[str]:
+    match operation:
+        case Operation.BACKUP:
+            return ["takebackup", "bank-1"]
+        case Operation.RESTORE:
+            return ["restorebackup", label, "--to", str(site.home / "target")]
+        case Operation.VERIFY:
+            return ["verifybackup", label]
+        case Operation.RESTORE_TEST:
+            return ["testrestore", label]
+    return ["purgebackup", label, "--force"]
+
+
+def start_held(site: Site, *words: str) -> subprocess.Popen[bytes]:
+    for name in ("held", "go"):
+        (site.home / name).unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "tests.live.held", *words, "--foreground", "--json"]
+    log = (site.home / "held.log").open("ab")
+    return subprocess.Popen(argv, cwd=ROOT, env=site.environment, stdout=log, stderr=log)
+
+
+def folders(site: Site) -> list[str]:
+    return sorted(path.parent.name for path in site.home.glob("repository/*/*/*/*/packs"))
+
+
+def newest_backup(site: Site) -> str:
+    """Return a backup that is there; taken only where the last one was purged."""
+    stored = "SELECT b.label FROM backups_backup b JOIN backups_backupcopy c ON c.backup_id = b.id"
+    if found := site.rows(f"{stored} WHERE c.status = 'stored' ORDER BY b.id DESC LIMIT 1"):
+        return str(found[0][0])
+    return str(site.manage("takebackup", "bank-1", "--foreground")["label"])
+
+
+@pytest.mark.parametrize(("operation", "stage", "moment"), EVERY_STAGE)
+def test_killed(
+    site: Site, mariadb: LiveServer, operation: Operation, stage: str, moment: str
+) -> None:
+    label = newest_backup(site)
+    before = folders(site)
+    words = words_for(operation, site, label)
+    worker = start_held(site, operation.value, stage, moment, *words)
+    wait_until((site.home / "held").exists)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    (job, status) = site.rows("SELECT id, status FROM backups_job ORDER BY id DESC LIMIT 1")[0]
+    assert status == "running"
+    time.sleep(LEASE_SECONDS)
+    site.tick()
+
+    row = site.rows(
+        "SELECT status, leftovers, exclusive_key, lease_expires_at, error "
+        f"FROM backups_job WHERE id = {job}"
+    )[0]
+    assert row[:4] == ("lost", 0, None, None)
+    assert "stopped renewing its lease" in row[4]
+    assert site.rows("SELECT count(*) FROM backups_jobslot") == [(0,)]
+    assert site.rows(
+        f"SELECT count(*) FROM backups_jobstage WHERE job_id = {job} AND status IN "
+        "('running', 'pending')"
+    ) == [(0,)]
+    assert engines_of(mariadb) == []
+    assert mariadb.execute("SELECT * FROM information_schema.processlist WHERE user='celery'") == []
+    assert [path.name for path in site.home.glob("scratch/*")] == []
+    done = (operation, stage) in DONE and moment == "after"
+    assert (site.home / "target").exists() is (done and operation is Operation.RESTORE)
+    assert not list(site.home.rglob("*.part"))
+
+    stored = set(folders(site))
+    if operation is Operation.BACKUP:
+        # Nothing, or the whole backup.
+        assert (len(stored - set(before)) == 1) is done
+        assert len(site.rows("SELECT id FROM backups_backup")) == len(before) + done
+    elif operation is Operation.PURGE and (stage, moment) != ("decide", "before"):
+        # What was decided is carried out.
+        assert label not in stored
+        copies = f"SELECT status FROM backups_backupcopy WHERE path LIKE '%{label}'"
+        assert site.rows(copies) == [("purged",)]
+        return
+    else:
+        assert stored == set(before)
+    shutil.rmtree(site.home / "target", ignore_errors=True)
+    answer = site.manage(*words, "--foreground")
+    assert (answer["status"], answer["error"]) == ("succeeded", "")
+    shutil.rmtree(site.home / "target", ignore_errors=True)

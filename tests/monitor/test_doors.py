@@ -1,0 +1,145 @@
+"""Every address, every role, both methods: made from the URL table, so a new view is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.test import TestCase
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from backups.models import Activity, Job
+from backups.models.activity import Verb
+from backups.states import JobStatus
+from monitor.roles import Role
+from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
+
+# What a page of ours answers to whom. A POST that is accepted leads on to a page.
+SEEN, LED_ON, FORBIDDEN, WRONG_METHOD = 200, 302, 403, 405
+METHODS = ("get", "post")
+# Of the Django admin: they lead on by themselves.
+OWN_DOORS = {"login", "logout", "password_change", "password_change_done"}
+
+
+def walk(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
+    """Yield every page of ours, of included tables too; the Django admin guards its own."""
+    for entry in patterns:
+        if isinstance(entry, URLPattern):
+            yield entry
+        elif entry.namespace != "admin":
+            yield from walk(entry.url_patterns)
+
+
+def pages() -> list[URLPattern]:
+    return list(walk(get_resolver().url_patterns))
+
+
+class DoorsTestCase(TestCase):
+    people: dict[Role | None, User | None]
+    arguments: dict[str, str | int]
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.people = {role: make_user(role.group_name, role.group_name) for role in Role}
+        cls.people[None] = None
+        instance = make_instance("orders-1")
+        copy = make_backup(instance, make_repository())
+        job = make_job(instance, JobStatus.RUNNING)
+        cls.arguments = {
+            "name": instance.name,
+            "pk": job.pk,
+            "label": copy.backup.label,
+            "copy": copy.pk,
+        }
+
+    def address(self, page: URLPattern) -> str:
+        assert page.name, "every page needs a name"
+        wanted = page.pattern.converters
+        # A page with a word of another kind in its address: say above what to put there.
+        kwargs = {name: self.arguments[name] for name in wanted}
+        return reverse(page.name, kwargs=kwargs) + ("?after=0" if page.name == "job-log" else "")
+
+    def ask(self, role: Role | None, method: str, address: str) -> int:
+        self.client.logout()
+        if user := self.people[role]:
+            self.client.force_login(user)
+        return int(getattr(self.client, method)(address).status_code)
+
+    def test_every_page_says_who_may_use_it(self) -> None:
+        silent = [page.name for page in pages() if not hasattr(page.callback, "rule")]
+        self.assertEqual(silent, [], "say @needs(Role...) or @public")
+
+    def test_every_page_answers_each_role_as_its_rule_says(self) -> None:
+        for page in pages():
+            rule = page.callback.rule  # type: ignore[attr-defined]
+            if rule is None:
+                continue
+            # The role that may do everything shows which of the two methods the page takes.
+            codes = {method: self.ask(Role.ADMIN, method, self.address(page)) for method in METHODS}
+            taken = {method for method, code in codes.items() if code != WRONG_METHOD}
+            self.assertEqual(len(taken), 1, f"{page.name} takes {taken}")
+            for role in (None, *Role):
+                for method in METHODS:
+                    with self.subTest(f"{method} {page.name} as {role}"):
+                        found = self.ask(role, method, self.address(page))
+                        self.assertEqual(found, self.expected(rule, role, method, method in taken))
+
+    def expected(self, rule: Role, role: Role | None, method: str, taken: bool) -> int:
+        if not taken:
+            return WRONG_METHOD
+        if role is None:
+            return LED_ON
+        if role < rule:
+            return FORBIDDEN
+        return SEEN if method == "get" else LED_ON
+
+    def test_only_these_are_open_to_everybody(self) -> None:
+        found = {page.name for page in pages() if getattr(page.callback, "rule", 0) is None}
+        self.assertEqual(found, {"login", "logout", "healthz"})
+
+    def test_what_changes_something_is_not_for_viewers_and_takes_only_a_post(self) -> None:
+        for page in pages():
+            if getattr(page.callback, "rule", None) == Role.OPERATOR:
+                with self.subTest(page.name):
+                    self.assertEqual(self.ask(Role.ADMIN, "get", self.address(page)), WRONG_METHOD)
+
+    def test_who_may_not_changes_nothing(self) -> None:
+        jobs = Job.objects.count()
+        for page in pages():
+            rule = getattr(page.callback, "rule", None)
+            if rule is None or rule == Role.VIEWER:
+                continue
+            for role in (None, *(role for role in Role if role < rule)):
+                self.ask(role, "post", self.address(page))
+        self.assertEqual(Job.objects.count(), jobs)
+        self.assertFalse(Job.objects.filter(cancel_requested=True).exists())
+        doors = {Verb.LOGGED_IN, Verb.LOGGED_OUT}
+        self.assertLessEqual(set(Activity.objects.values_list("verb", flat=True)), doors)
+
+    def test_a_post_without_its_token_is_refused(self) -> None:
+        strict = self.client_class(enforce_csrf_checks=True)
+        admin = self.people[Role.ADMIN]
+        assert admin
+        strict.force_login(admin)
+        for page in pages():
+            if getattr(page.callback, "rule", None) in (Role.OPERATOR, Role.ADMIN):
+                with self.subTest(page.name):
+                    self.assertEqual(strict.post(self.address(page)).status_code, FORBIDDEN)
+
+    def test_the_django_admin_is_for_admins(self) -> None:
+        patterns, *_ = admin.site.urls
+        inside = [
+            reverse(f"admin:{page.name}")
+            for page in walk(patterns)
+            if page.name and page.name not in OWN_DOORS and not page.pattern.regex.groups
+        ]
+        self.assertGreater(len(inside), 20)
+        for address in inside:
+            with self.subTest(address):
+                self.assertNotEqual(self.ask(Role.ADMIN, "get", address), LED_ON)
+                for role in (None, Role.VIEWER, Role.OPERATOR):
+                    self.assertEqual(self.ask(role, "get", address), LED_ON)
+                    # Strangers land at the login, the others learn that they may not.
+                    landed = self.client.get(address, follow=True)
+                    self.assertEqual(landed.status_code, SEEN if role is None else FORBIDDEN)

@@ -1,0 +1,141 @@
+"""What holds for every page and template: nothing inline, light, and an answer to every error."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
+from django.template import engines
+from django.test import Client, RequestFactory, SimpleTestCase, TestCase
+from django.urls import reverse
+from django.utils.timezone import now
+
+from backups.models import BackupCopy, Job
+from backups.states import JobStatus, Operation
+from monitor.environment import ROOT
+from monitor.views.errors import csrf_failure
+from tests.monitor.rows import (
+    make_backup,
+    make_evidence,
+    make_fleet,
+    make_instance,
+    make_job,
+    make_repository,
+    make_user,
+)
+from tests.monitor.test_jobs import add_lines
+
+HEAVIEST_BYTES = 120 * 1024
+INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\b(src|type)=)")
+STATIC = re.compile(r'(?:src|href)="/static/([^"#]+)')
+FIGURE = re.compile(r'<script id="chart-[^>]*>.*?</script>', re.DOTALL)
+
+
+def templates() -> list[Path]:
+    return sorted((ROOT / "templates").rglob("*.html"))
+
+
+def weight(page: str) -> int:
+    """Add up the page and every file it names, without plotly and what only plotly reads."""
+    names = {name for name in STATIC.findall(page) if "plotly" not in name}
+    paths = [finders.find(name) for name in names]
+    sizes = [Path(path).stat().st_size for path in paths if isinstance(path, str)]
+    assert len(sizes) == len(names), names
+    return len(FIGURE.sub("", page).encode()) + sum(sizes)
+
+
+class TemplatesTestCase(SimpleTestCase):
+    def test_none_has_anything_inline(self) -> None:
+        self.assertGreater(len(templates()), 30)
+        for path in templates():
+            with self.subTest(path.name):
+                self.assertIsNone(INLINE.search(path.read_text(encoding="utf-8")))
+
+    def test_inline_is_seen(self) -> None:
+        for text in (
+            '<p style="x">',
+            "<style>",
+            "<script>x</script>",
+            '<a onclick="x">',
+            '<a href="javascript:x">',
+        ):
+            with self.subTest(text):
+                self.assertIsNotNone(INLINE.search(text))
+        self.assertIsNone(INLINE.search('<script type="module" src="x"></script>'))
+
+    def test_each_is_small_and_can_be_read_by_django(self) -> None:
+        for path in templates():
+            with self.subTest(path.name):
+                self.assertLessEqual(len(path.read_text(encoding="utf-8").splitlines()), 150)
+                engines["django"].from_string(path.read_text(encoding="utf-8"))
+
+    def test_stylesheets_and_scripts_are_small(self) -> None:
+        for kind, most in (("css", 300), ("js", 150)):
+            for path in (ROOT / "static" / kind).iterdir():
+                with self.subTest(path.name):
+                    self.assertLessEqual(len(path.read_text(encoding="utf-8").splitlines()), most)
+
+
+class WeightTestCase(TestCase):
+    ada: User
+    copy: BackupCopy
+    job: Job
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.ada = make_user("ada", "admin")
+        main = make_repository()
+        make_fleet(30, main)
+        orders = make_instance("orders-archive-production-frankfurt-availability-zone-c")
+        for n in range(25):
+            cls.copy = make_backup(orders, main, age=timedelta(hours=n))
+            make_evidence(cls.copy, Operation.VERIFY, passed=True)
+            make_evidence(cls.copy, Operation.RESTORE_TEST, passed=True)
+            cls.job = make_job(orders, JobStatus.FAILED if n % 5 == 4 else JobStatus.SUCCEEDED)
+        add_lines(cls.job, 1000)
+
+    def test_no_page_is_heavy(self) -> None:
+        self.client.force_login(self.ada)
+        for address in (
+            reverse("fleet"),
+            reverse("instance-detail", args=[self.copy.backup.instance.name]),
+            reverse("job-detail", args=[self.job.pk]),
+            reverse("backup-detail", args=[self.copy.backup.label]),
+            reverse("styleguide"),
+        ):
+            with self.subTest(address):
+                page = self.client.get(address).content.decode()
+                self.assertLessEqual(weight(page), HEAVIEST_BYTES)
+
+
+class ErrorPagesTestCase(TestCase):
+    def test_a_page_that_is_not_there(self) -> None:
+        self.client.force_login(make_user("victor", "viewer"))
+        response = self.client.get("/nothing/at/all/")
+        self.assertContains(response, "There is nothing at this address", status_code=404)
+
+    def test_a_request_that_makes_no_sense(self) -> None:
+        text = engines["django"].get_template("400.html").render({}, RequestFactory().get("/"))
+        self.assertIn("makes no sense", text)
+
+    def test_a_failure_needs_no_context_to_be_told(self) -> None:
+        self.assertIn("Backups go on", engines["django"].get_template("500.html").render({}))
+
+    def test_an_expired_form_says_what_to_do(self) -> None:
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(make_user("victor", "viewer"))
+        response = client.post(reverse("preferences"), {"theme": "dark"})
+        self.assertContains(response, "reload the page", status_code=403)
+        self.assertTrue(hasattr(csrf_failure, "rule"))
+
+    def test_a_message_is_announced(self) -> None:
+        self.client.force_login(make_user("olga", "operator"))
+        job = make_job(make_instance("orders-1"), JobStatus.RUNNING)
+        Job.objects.filter(pk=job.pk).update(started_at=now())
+        response = self.client.post(reverse("job-cancel", args=[job.pk]), follow=True)
+        text = response.content.decode()
+        region = text[text.index('class="toasts" role="status" aria-live="polite"') :]
+        self.assertIn("was asked to stop", region)
