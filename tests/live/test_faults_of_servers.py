@@ -96,7 +96,7 @@ def test_an_engine_that_is_killed(place: Place, settings: Settings) -> None:
 
     with Midway(kill):
         ended = place.take()
-    assert_told(ended, Told(FAILED, "^copy failed: mariadb-backup was killed by SIGKILL", ""))
+    assert_told(ended, Told(FAILED, "^copy failed: mariadb-backup was killed by SIGKILL", "job's log"))
     assert_nothing_left(place)
     settings.THROTTLE_BYTES_PER_S = 0
     place.label()
@@ -171,7 +171,7 @@ PARTS = {
     "exit code after a complete stream": (
         "mariadb-backup",
         f"{COMPLETE}; exit 3",
-        Told(FAILED, "^copy failed: mariadb-backup exited with 3", ""),
+        Told(FAILED, "^copy failed: mariadb-backup exited with 3", "job's log"),
     ),
     "no end marker": (
         "mariadb-backup",
@@ -181,27 +181,27 @@ PARTS = {
     "stream cut": (
         "mariadb-backup",
         f"{COMPLETE} | head -c 3000000; exit 0",
-        Told(FAILED, "^copy failed: .*stream", ""),
+        Told(FAILED, "^copy failed: .*stream", "job's log"),
     ),
     "stream cut at its very end": (
         "mariadb-backup",
         f"{COMPLETE} | head -c -1; exit 0",
-        Told(FAILED, "^copy failed: .*stream", ""),
+        Told(FAILED, "^copy failed: .*stream", "job's log"),
     ),
     "stream is empty": (
         "mariadb-backup",
         "echo '[00] 2026-11-22 16:47:12 completed OK!' >&2",
-        Told(FAILED, "^copy failed: ", ""),
+        Told(FAILED, "^copy failed: ", "job's log"),
     ),
     "rubbish in the stream": (
         "mariadb-backup",
         f"{COMPLETE} | tr 'X' 'Y'; exit 0",
-        Told(FAILED, "^copy failed: .*stream", ""),
+        Told(FAILED, "^copy failed: .*stream", "job's log"),
     ),
     "killed at the end of its stream": (
         "mariadb-backup",
         f"{COMPLETE}; kill -9 $$",
-        Told(FAILED, "^copy failed: mariadb-backup was killed by SIGKILL", ""),
+        Told(FAILED, "^copy failed: mariadb-backup was killed by SIGKILL", "job's log"),
     ),
 }
 

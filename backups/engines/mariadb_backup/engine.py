@@ -43,6 +43,7 @@ LINE_BYTES = 1 << 16
 # What the runner may need to recognise its own trouble: how it began and how it ended.
 FIRST_LINES = 20
 LAST_LINES = 20
+READ_THE_LOG = "Read the job's log for what came before, and take the backup again."
 
 
 class MariadbBackup:
@@ -111,6 +112,13 @@ class MariadbCopy:
         self.process: tuple[int, float] | None = command.process
 
     def records(self) -> Iterator[Record]:
+        try:
+            yield from self._records()
+        except EngineError as exc:
+            exc.hint = exc.hint or READ_THE_LOG
+            raise
+
+    def _records(self) -> Iterator[Record]:
         try:
             yield from self._metadata.watch(read_records(self._command.stdout))
         except StreamCut as exc:

@@ -19,7 +19,7 @@ _HINTS: Sequence[tuple[str, str]] = (
         "GRANT one of {0} ON *.* TO the backup user.",
     ),
     (r"access denied for user", "Check the user and the password of this instance."),
-    (r"can't connect to|lost connection to", "Check that the server runs and can be reached."),
+    (r"can't connect to|lost connection to|server has gone away", "Check that the server runs and can be reached."),
     (
         r"try increasing the innodb_log_file_size|only able to copy log|corrupt log"
         r"|log block numbers mismatch|redo log .*overwritten",
