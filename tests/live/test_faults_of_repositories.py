@@ -15,13 +15,13 @@ import pytest
 from pytest_django import Settings
 
 from backups.archive import manifest as manifests
-from backups.archive import packs
 from backups.archive.cipher import AesGcm, Part, Unencrypted
 from backups.archive.compression import compress
 from backups.archive.frames import Extent
 from backups.archive.manifest import new_envelope, open_manifest, seal_manifest
+from backups.archive.writer import ArchiveWriter
 from backups.leftovers import remove_leftovers
-from backups.models import BackupCopy, Evidence, Job
+from backups.models import BackupCopy, Evidence, Job, Repository
 from backups.states import CopyStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.running import stored_files
@@ -271,7 +271,7 @@ DAMAGES: list[tuple[Callable[[Place, str], None], str]] = [
     (cut, r"000001\.pack"),
     (empty, r"000001\.pack"),
     (lose, r"000001\.pack could not be read: No such file"),
-    (bring_a_foreign_one, r"000001\.pack: .*belongs to backup|000001\.pack: .* bytes"),
+    (bring_a_foreign_one, r"000001\.pack"),
     (cut_manifest, r"manifest"),
     (lose_manifest, r"manifest\.json\.zst could not be read"),
     (take_another_manifest, r"manifest"),
@@ -298,11 +298,9 @@ def test_damage(place: Place, damage: Callable[[Place, str], None], said: str) -
 
 
 def test_two_packs_that_changed_places(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backups.archive.writer.FULL_BYTES", 1 << 20)
-    monkeypatch.setattr(packs, "FULL_BYTES", 1 << 20)
-    from backups.archive.writer import ArchiveWriter
-
-    monkeypatch.setitem(ArchiveWriter.__init__.__kwdefaults__, "full_bytes", 1 << 20)
+    small_packs = ArchiveWriter.__init__.__kwdefaults__
+    assert small_packs is not None
+    monkeypatch.setitem(small_packs, "full_bytes", 1 << 16)
     label = place.label()
     first, second, *_ = place.packs
     spare = first.rename(first.with_name("spare"))
@@ -369,7 +367,7 @@ def test_a_key(
 
 @pytest.fixture
 def plain(place: Place) -> Place:
-    place.main.delete()
+    Repository.objects.all().delete()
     return Place(
         place.server, make_repository("plain", place.folder / "plain", encrypted=False), place.folder
     )
@@ -390,7 +388,7 @@ def forge_manifest(place: Place, old: str, new: str) -> None:
 def test_a_path_that_leads_out(plain: Place, path: str) -> None:
     label = plain.label()
     forge_manifest(plain, "shop/orders.ibd", path)
-    told = Told(FAILED, "file name", "")
+    told = Told(FAILED, r"manifest\.json\.zst: .*file name")
     assert_told(plain.restore(label), told)
     assert_told(plain.run("verifybackup", label), told)
     assert not (plain.folder / "outside").exists()
