@@ -22,7 +22,6 @@ from backups.archive.packs import (
 from backups.exceptions import ArchiveError
 from backups.repositories.base import ObjectStore
 
-
 DAMAGE_HINT = "Use another copy or another backup, and take a new one now; verify lists all damage."
 
 

@@ -136,7 +136,7 @@ def assert_no_traceback(*ended: Ended) -> None:
         (JobEvent, "reason"),
         (JobStage, "detail"),
     ):
-        said += model.objects.values_list(column, flat=True)  # type: ignore[attr-defined]
+        said += model.objects.values_list(column, flat=True)
     for text in said:
         assert "Traceback" not in text and "unexpected " not in text, text
         assert PASSWORD not in text
@@ -199,7 +199,7 @@ def before(
     stages = operations._STAGES[operation]
     assert stage in {each.name for each in stages}
     patch.setitem(
-        operations._STAGES,  # type: ignore[arg-type]
+        operations._STAGES,
         operation,
         [_Before(each, act) if each.name == stage else each for each in stages],
     )

@@ -144,7 +144,9 @@ def test_a_full_disk_keeps_nobody_from_reading_or_purging(disk: Place) -> None:
 def test_a_read_only_disk(disk: Place) -> None:
     label = disk.label()
     remount(disk.main.path, "ro")
-    told = Told(REFUSED, r"^preflight refused: repository main: .*Read-only file system", "right to")
+    told = Told(
+        REFUSED, r"^preflight refused: repository main: .*Read-only file system", "right to"
+    )
     assert_told(disk.take(), told)
     # It can still be read.
     assert disk.run("verifybackup", label).exit_code == 0
@@ -369,7 +371,9 @@ def test_a_key(
 def plain(place: Place) -> Place:
     Repository.objects.all().delete()
     return Place(
-        place.server, make_repository("plain", place.folder / "plain", encrypted=False), place.folder
+        place.server,
+        make_repository("plain", place.folder / "plain", encrypted=False),
+        place.folder,
     )
 
 
@@ -439,9 +443,7 @@ def test_a_purge_while_it_is_read(
     place.label()
     purges = []
     with monkeypatch.context() as patch:
-        before(
-            patch, operation, stage, lambda: purges.append(place.run("purgebackup", label))
-        )
+        before(patch, operation, stage, lambda: purges.append(place.run("purgebackup", label)))
         to = ["--to", str(place.folder / "restored")] if command == "restorebackup" else []
         assert place.run(command, label, *to).exit_code == 0
     (purge,) = purges

@@ -96,7 +96,9 @@ def test_an_engine_that_is_killed(place: Place, settings: Settings) -> None:
 
     with Midway(kill):
         ended = place.take()
-    assert_told(ended, Told(FAILED, "^copy failed: mariadb-backup was killed by SIGKILL", "job's log"))
+    assert_told(
+        ended, Told(FAILED, "^copy failed: mariadb-backup was killed by SIGKILL", "job's log")
+    )
     assert_nothing_left(place)
     settings.THROTTLE_BYTES_PER_S = 0
     place.label()

@@ -234,9 +234,7 @@ def folders(site: BreakableSite) -> set[str]:
     return {path.parent.name for path in site.disk.glob("repository/*/*/*/*/packs")}
 
 
-def assert_bytes(
-    site: BreakableSite, cell: Cell, job: int, before: set[str], label: str
-) -> None:
+def assert_bytes(site: BreakableSite, cell: Cell, job: int, before: set[str], label: str) -> None:
     """What is on the disk is what the catalog says, and nothing else."""
     assert not list(site.disk.rglob("*.part"))
     assert list(site.disk.glob("scratch/*")) == []
@@ -275,9 +273,7 @@ def again(site: BreakableSite, cell: Cell, words: list[str], label: str) -> None
     remove_target(site)
 
 
-def test_the_table_is_what_was_seen(
-    seen: Mapping[Cell, str], pytestconfig: pytest.Config
-) -> None:
+def test_the_table_is_what_was_seen(seen: Mapping[Cell, str], pytestconfig: pytest.Config) -> None:
     """Last: where only some cells were run, only those are looked at."""
     text = DOCUMENT.read_text(encoding="utf-8")
     if pytestconfig.getoption("write_reliability"):
@@ -294,7 +290,10 @@ def test_the_table_is_what_was_seen(
 
 def draw(seen: Mapping[Cell, str]) -> str:
     """Return the matrix as a table of Markdown."""
-    lines = [f"| operation | stage | {' | '.join(FAULTS)} |", "|---|---" + "|---" * len(FAULTS) + "|"]
+    lines = [
+        f"| operation | stage | {' | '.join(FAULTS)} |",
+        "|---|---" + "|---" * len(FAULTS) + "|",
+    ]
     reasons = [NO_ENGINE, NO_SERVER, NO_SSH]
     for operation, stages in _STAGES.items():
         for stage in stages:

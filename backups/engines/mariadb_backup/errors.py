@@ -23,7 +23,10 @@ _HINTS: Sequence[tuple[str, str]] = (
         f"{TOOL} cannot lock a table with a backtick in its name: rename that table.",
     ),
     (r"access denied for user", "Check the user and the password of this instance."),
-    (r"can't connect to|lost connection to|server has gone away", "Check that the server runs and can be reached."),
+    (
+        r"can't connect to|lost connection to|server has gone away",
+        "Check that the server runs and can be reached.",
+    ),
     (
         r"try increasing the innodb_log_file_size|only able to copy log|corrupt log"
         r"|log block numbers mismatch|redo log .*overwritten",
