@@ -7,7 +7,7 @@ before the end of the last one. To ask about somebody twice is harmless.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,6 +68,8 @@ def load_changes(now: datetime) -> tuple[Changes, Position]:
     _add_due_alerts(changes, now)
     last = _load_position()
     if last is not None:
+        # A clock that was set back: what happened since bears earlier moments.
+        last = replace(last, looked_at=min(last.looked_at, now))
         _add_jobs(changes, last)
         _add_occurrences(changes, max(last.looked_at, now - LONGEST_PAUSE) - OVERLAP)
         _add_rest(changes, last)

@@ -67,6 +67,8 @@ class AlertFacts:
     groups: frozenset[int] = frozenset()
     tags: frozenset[int] = frozenset()
     silenced: bool = False
+    # It ended because something worse began, which is told by itself.
+    taken_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def _kind(
     match alert.status:
         case AlertStatus.RESOLVED:
             due = told is not None and not told.recovery_told and route.tell_recovery
-            return MessageKind.RECOVERY if due else None
+            return MessageKind.RECOVERY if due and not alert.taken_over else None
         case AlertStatus.FIRING | AlertStatus.ACKNOWLEDGED if alert.silenced:
             return None
         case AlertStatus.FIRING if told is None:

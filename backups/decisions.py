@@ -12,6 +12,7 @@ from backups.blockers import blocker_of
 from backups.models import Job, Occurrence
 from backups.models.catalog import Origin
 from backups.models.schedule import AtWindowEnd, CatchUp
+from backups.schedule import may_retry
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
 from backups.steps import RECHECK, Act, Step, ended, lateness, nearest, waits
 from backups.surroundings import Surroundings
@@ -156,8 +157,8 @@ def _retry_at(occurrence: Occurrence, job: Job, around: Surroundings) -> datetim
         # Whoever runs it may run it again; when the window closes, this was the last word.
         return occurrence.missed_after if around.now < occurrence.missed_after else None
     retry_at = max((job.ended_at or around.now) + schedule.retry_delay, around.now)
-    left = occurrence.attempts <= schedule.retries
-    return retry_at if left and retry_at < occurrence.missed_after else None
+    left = may_retry(occurrence.attempts, schedule.retries, retry_at, occurrence.missed_after)
+    return retry_at if left else None
 
 
 def _began_late(occurrence: Occurrence, job: Job) -> dict[str, object]:
