@@ -117,6 +117,9 @@ def _add_occurrences(changes: Changes, since: datetime) -> None:
     for name in ("status_since", "late_at"):
         rows = Occurrence.objects.filter(**{f"{name}__gte": since})
         _add(changes, rows.values_list("instance_id", flat=True))
+    # Only open ones: their index is small, and what has ended bears a newer status.
+    overran = Occurrence.objects.filter(next_look_at__isnull=False, overran_at__gte=since)
+    _add(changes, overran.values_list("instance_id", flat=True))
 
 
 def _add_rest(changes: Changes, last: Position) -> None:

@@ -20,6 +20,7 @@ from backups.watching import watch
 
 # The stage that needs nothing but an instance that answers.
 CONNECT = "connect"
+PAUSED = WaitReason.PAUSED
 
 
 def decide(occurrence: Occurrence, around: Surroundings) -> Step:
@@ -65,7 +66,8 @@ def _without_job(occurrence: Occurrence, around: Surroundings) -> Step:
 def _start(occurrence: Occurrence, around: Surroundings, reopened: dict[str, object]) -> Step:
     values = {
         "attempts": occurrence.attempts + 1,
-        "reason": WaitReason.NONE,
+        # Why it begins late, where somebody wanted that: a worker takes it in a moment.
+        "reason": PAUSED if occurrence.reason == PAUSED else WaitReason.NONE,
         "retry_at": None,
         **lateness(occurrence, around.now),
         "next_look_at": nearest(occurrence, around.now),

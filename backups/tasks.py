@@ -11,15 +11,17 @@ from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
 from backups import expiry, jobs, key_proofs, occurrences, reachability, space
-from backups.beats import beating
+from backups.beats import beating, silent_since
 from backups.executor import REQUEUE, execute
-from backups.leftovers import lose_expired, remove_leftovers
+from backups.leftovers import extend_expired, lose_expired, remove_leftovers
 from backups.models import Instance, Job
 from backups.observe import due_histories, read_history
 from backups.observed import meet_occurrences
 from backups.states import JobStatus
 
 logger = logging.getLogger(__name__)
+
+LOST_TICK = "fail lost jobs"
 
 
 @shared_task(ignore_result=True)
@@ -70,7 +72,10 @@ def read_one_history(instance_id: int) -> None:
 @beating
 def fail_lost_jobs() -> None:
     """Take jobs from workers that stopped renewing their lease."""
-    if lose_expired(now()):
+    if silent_since(LOST_TICK, now()):
+        # Nobody looked for a while, or the clock was set forward: whoever lives renews first.
+        extend_expired(now())
+    elif lose_expired(now()):
         jobs.wake_turned_away()
 
 
