@@ -40,6 +40,10 @@ class Outcome:
     changed: int = 0
     resolved: int = 0
 
+    @property
+    def anything(self) -> bool:
+        return bool(self.opened or self.fired or self.changed or self.resolved)
+
     def __add__(self, other: Outcome) -> Outcome:
         return Outcome(
             self.opened + other.opened,

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from alerts import evaluate
+from alerts import evaluate, pruning
 from alerts.deadman import ping
 from alerts.exceptions import AlertsError
 from alerts.models import Channel
@@ -25,8 +25,11 @@ EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed", "tell people
 @shared_task(ignore_result=True)
 @beating
 def evaluate_changed() -> None:
-    """Ask the rules about what something happened to."""
-    evaluate.evaluate_changed(now())
+    """Ask the rules about what something happened to, and tell at once what they found."""
+    if evaluate.evaluate_changed(now()).anything:
+        # The teller's own tick would come up to ten seconds later.
+        tell_changes(now())
+        wake_senders()
 
 
 @shared_task(ignore_result=True)
@@ -68,6 +71,13 @@ def wake_senders() -> None:
         except OperationalError as exc:
             logger.warning("messages wait: the broker is away: %s", exc)
             return
+
+
+@shared_task(ignore_result=True)
+@beating
+def prune_alerts() -> None:
+    """Delete alerts and messages of the past that are too old."""
+    pruning.prune_alerts(now())
 
 
 @shared_task(ignore_result=True)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from backups import expiry, jobs, key_proofs, occurrences, reachability, space
+from backups import expiry, jobs, key_proofs, occurrences, pruning, reachability, space
 from backups.beats import beating, silent_since
 from backups.executor import REQUEUE, execute
 from backups.leftovers import extend_expired, lose_expired, remove_leftovers
@@ -112,6 +112,13 @@ def prove_keys() -> None:
 def plan_occurrences() -> None:
     """Start, follow and account for what schedules have planned."""
     occurrences.plan_occurrences(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def prune_history() -> None:
+    """Delete records of the past that are too old."""
+    pruning.prune_history(now())
 
 
 @shared_task(ignore_result=True)

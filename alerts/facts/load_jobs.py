@@ -25,7 +25,6 @@ from backups.states import (
     WaitReason,
 )
 
-
 _OCCURRENCE = (
     "occurrence__schedule_id", "occurrence__status", "occurrence__job_id", "occurrence__attempts",
     "occurrence__retry_at", "occurrence__missed_after", "occurrence__schedule__origin",

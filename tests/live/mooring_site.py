@@ -168,9 +168,19 @@ class running:
 
 
 def worker(site: Site, *, pool: Sequence[str] = ("--concurrency", "2")) -> running:
-    argv = [sys.executable, "-m", "celery", "-A", "monitor", "worker", *pool]
-    argv += ["--queues", "copy,transfer,control", "--beat", "--loglevel", "INFO"]
-    return running([*argv, "--without-gossip", "--without-mingle"], site)
+    return _celery(site, "--queues", "copy,transfer,control", "--beat", *pool)
+
+
+def outside_worker(site: Site) -> running:
+    """The one with threads, for all that may hang: probes and messages."""
+    words = ("--pool", "threads", "--concurrency", "4", "--hostname", "outside@%h")
+    return _celery(site, "--queues", "outside", *words)
+
+
+def _celery(site: Site, *words: str) -> running:
+    argv = [sys.executable, "-m", "celery", "-A", "monitor", "worker", *words]
+    argv += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+    return running(argv, site)
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 40) -> None:

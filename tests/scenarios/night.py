@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,11 +26,11 @@ from backups import reachability
 from backups.beats import beat_worker
 from backups.exceptions import InstanceUnreachable
 from backups.executor import worker_name
-from backups.models import Instance, Job, Repository
+from backups.models import Job
 from backups.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
-from backups.states import JobStatus, Operation
+from backups.states import JobStatus
 from backups.tasks import read_one_history, run_job
 from backups.transitions import claim
 from monitor.celery import EVERY_SECONDS, OUTSIDE_EVERY_SECONDS

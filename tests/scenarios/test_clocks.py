@@ -1,4 +1,4 @@
-"""A clock that is set in the middle of a night: nothing runs twice, nothing is told twice or lost."""
+"""A clock that is set in the middle of a night: nothing is done or told twice, or lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from alerts.states import Severity
 from backups.models import Instance, Job, Repository
 from tests.backups.planning import statuses
 from tests.scenarios.night import Night
-from tests.scenarios.scenario import H, M, assert_told, by_hand, fails, go_on, hang, make_fleet, works
+from tests.scenarios.scenario import (
+    H,
+    M,
+    assert_told,
+    by_hand,
+    fails,
+    go_on,
+    hang,
+    make_fleet,
+    works,
+)
 
 FAILED = "…shop-0: full backup failed in copy…"
 

@@ -150,7 +150,7 @@ SCENARIOS = [
             "Warning: queue copy: 1 job waits…and no worker takes from it",
             f"Warning: {RUN}: {DUE_AT}…: no worker takes jobs from the queue (…",
             "Now critical: queue copy: 1 job waits…",
-            f"Emergency: {RUN}: the run {DUE_AT} was missed: no worker takes jobs from the queue (…",
+            f"Emergency: {RUN}: the run {DUE_AT} was missed: no worker takes jobs from the queue…",
             "Resolved: queue copy…",
             f"Resolved: {RUN}: the run {DUE_AT} was missed…",
         ],
@@ -177,9 +177,7 @@ SCENARIOS = [
         [],
         standing=["occurrence_missed"],
     ),
-    Scenario(
-        "paused and resumed within its window", {-1 * M: pause, 8 * M: resume}, [DONE], []
-    ),
+    Scenario("paused and resumed within its window", {-1 * M: pause, 8 * M: resume}, [DONE], []),
     Scenario(
         "late start",
         {-1 * M: NOBODY, 7 * M: SOMEBODY},

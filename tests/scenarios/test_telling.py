@@ -119,9 +119,7 @@ def test_a_dead_channel_is_told_of_through_another(
     fails(night)
     night.until(3 * M)
     subjects = sorted(str(message["Subject"]) for message in box.messages)
-    assert_told(
-        subjects, ["[Mooring] Channel hook does not deliver", f"[Mooring] {FAILED}"]
-    )
+    assert_told(subjects, ["[Mooring] Channel hook does not deliver", f"[Mooring] {FAILED}"])
     hook.refresh_from_db()
     assert not hook.enabled
 
