@@ -7,7 +7,7 @@ before the end of the last one. To ask about somebody twice is harmless.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,6 +68,8 @@ def load_changes(now: datetime) -> tuple[Changes, Position]:
     _add_due_alerts(changes, now)
     last = _load_position()
     if last is not None:
+        # A clock that was set back: what happened since bears earlier moments.
+        last = replace(last, looked_at=min(last.looked_at, now))
         _add_jobs(changes, last)
         _add_occurrences(changes, max(last.looked_at, now - LONGEST_PAUSE) - OVERLAP)
         _add_rest(changes, last)
@@ -115,6 +117,9 @@ def _add_occurrences(changes: Changes, since: datetime) -> None:
     for name in ("status_since", "late_at"):
         rows = Occurrence.objects.filter(**{f"{name}__gte": since})
         _add(changes, rows.values_list("instance_id", flat=True))
+    # Only open ones: their index is small, and what has ended bears a newer status.
+    overran = Occurrence.objects.filter(next_look_at__isnull=False, overran_at__gte=since)
+    _add(changes, overran.values_list("instance_id", flat=True))
 
 
 def _add_rest(changes: Changes, last: Position) -> None:

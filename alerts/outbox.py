@@ -29,6 +29,7 @@ from alerts.routing import (
 )
 from alerts.silences import is_silenced, load_silences
 from alerts.states import AlertStatus, NotificationStatus
+from alerts.succession import find_taken_over
 
 logger = logging.getLogger(__name__)
 
@@ -84,9 +85,10 @@ def _tell(alert_ids: Iterable[int], change_ids: list[int], now: datetime) -> int
 
 def _decide(alert_ids: list[int], enabled: set[int], now: datetime) -> Iterator[_Joining]:
     routes, told = load_routes(), _load_told(alert_ids)
-    silences = load_silences(now)
-    for alert in _load_alerts(alert_ids):
-        facts = _facts(alert, is_silenced(alert, silences, now))
+    silences, alerts = load_silences(now), _load_alerts(alert_ids)
+    taken_over = find_taken_over(alerts)
+    for alert in alerts:
+        facts = _facts(alert, is_silenced(alert, silences, now), alert.pk in taken_over)
         for channel, of_channel in routes.items():
             heard = told.get((alert.pk, channel))
             route = choose_route(facts, of_channel)
@@ -236,7 +238,7 @@ def _quiet_hours(begin: time, end: time, zone: str) -> QuietHours | None:
         return None
 
 
-def _facts(alert: Alert, silenced: bool) -> AlertFacts:
+def _facts(alert: Alert, silenced: bool, taken_over: bool) -> AlertFacts:
     instance = alert.instance
     return AlertFacts(
         pk=alert.pk,
@@ -248,4 +250,5 @@ def _facts(alert: Alert, silenced: bool) -> AlertFacts:
         tags=frozenset(tag.pk for tag in instance.tags.all()) if instance else frozenset(),
         silenced=silenced,
         since=alert.status_since,
+        taken_over=taken_over,
     )

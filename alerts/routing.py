@@ -69,6 +69,8 @@ class AlertFacts:
     silenced: bool = False
     # Since when it has its status.
     since: datetime | None = None
+    # It ended because something worse began, which is told by itself.
+    taken_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _kind(
     match alert.status:
         case AlertStatus.RESOLVED:
             due = told is not None and not told.recovery_told and route.tell_recovery
-            return MessageKind.RECOVERY if due else None
+            return MessageKind.RECOVERY if due and not alert.taken_over else None
         case AlertStatus.FIRING | AlertStatus.ACKNOWLEDGED if alert.silenced:
             return None
         case AlertStatus.FIRING if told is None:

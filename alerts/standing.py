@@ -28,6 +28,7 @@ from alerts.transitions import (
 )
 
 _LONGEST_MESSAGE = 500
+LONGEST_EVALUATION = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
@@ -38,6 +39,10 @@ class Outcome:
     fired: int = 0
     changed: int = 0
     resolved: int = 0
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.opened or self.fired or self.changed or self.resolved)
 
     def __add__(self, other: Outcome) -> Outcome:
         return Outcome(
@@ -144,8 +149,9 @@ def _end(
         for key, alert in known.items()
         if key not in answers.said
         and alert.rule not in answers.broken
-        # Found by an evaluation that began later than this one, and knew more.
-        and alert.seen_at <= now
+        # Found by an evaluation that began later than this one, and knew more; unless the
+        # clock was set back since.
+        and not now < alert.seen_at < now + LONGEST_EVALUATION
     ]
     note_clear([alert for alert in over if alert.clear_since is None], now=now)
     for alert in over:

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from alerts import evaluate
+from alerts import evaluate, pruning
 from alerts.deadman import ping
 from alerts.exceptions import AlertsError
 from alerts.models import Channel
@@ -26,8 +26,11 @@ EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed", "tell people
 @shared_task(ignore_result=True)
 @beating
 def evaluate_changed() -> None:
-    """Ask the rules about what something happened to."""
-    evaluate.evaluate_changed(now())
+    """Ask the rules about what something happened to, and tell at once what they found."""
+    if evaluate.evaluate_changed(now()).anything:
+        # The teller's own tick would come up to ten seconds later.
+        tell_changes(now())
+        wake_senders()
 
 
 @shared_task(ignore_result=True)
@@ -74,6 +77,13 @@ def wake_senders() -> None:
 
 @shared_task(ignore_result=True)
 @alone
+@beating
+def prune_alerts() -> None:
+    """Delete alerts and messages of the past that are too old."""
+    pruning.prune_alerts(now())
+
+
+@shared_task(ignore_result=True)
 @beating
 def ping_outside() -> None:
     """Tell an outside service that all ticks tick."""

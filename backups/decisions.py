@@ -12,6 +12,7 @@ from backups.blockers import blocker_of
 from backups.models import Job, Occurrence
 from backups.models.catalog import Origin
 from backups.models.schedule import AtWindowEnd, CatchUp
+from backups.schedule import may_retry
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
 from backups.steps import RECHECK, Act, Step, ended, lateness, nearest, waits
 from backups.surroundings import Surroundings
@@ -19,6 +20,7 @@ from backups.watching import watch
 
 # The stage that needs nothing but an instance that answers.
 CONNECT = "connect"
+PAUSED = WaitReason.PAUSED
 
 
 def decide(occurrence: Occurrence, around: Surroundings) -> Step:
@@ -64,7 +66,8 @@ def _without_job(occurrence: Occurrence, around: Surroundings) -> Step:
 def _start(occurrence: Occurrence, around: Surroundings, reopened: dict[str, object]) -> Step:
     values = {
         "attempts": occurrence.attempts + 1,
-        "reason": WaitReason.NONE,
+        # Why it begins late, where somebody wanted that: a worker takes it in a moment.
+        "reason": PAUSED if occurrence.reason == PAUSED else WaitReason.NONE,
         "retry_at": None,
         **lateness(occurrence, around.now),
         "next_look_at": nearest(occurrence, around.now),
@@ -156,8 +159,8 @@ def _retry_at(occurrence: Occurrence, job: Job, around: Surroundings) -> datetim
         # Whoever runs it may run it again; when the window closes, this was the last word.
         return occurrence.missed_after if around.now < occurrence.missed_after else None
     retry_at = max((job.ended_at or around.now) + schedule.retry_delay, around.now)
-    left = occurrence.attempts <= schedule.retries
-    return retry_at if left and retry_at < occurrence.missed_after else None
+    left = may_retry(occurrence.attempts, schedule.retries, retry_at, occurrence.missed_after)
+    return retry_at if left else None
 
 
 def _began_late(occurrence: Occurrence, job: Job) -> dict[str, object]:

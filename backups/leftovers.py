@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import socket
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from django.conf import settings
 
 from backups.access import checked_store
 from backups.archive.layout import backup_folder
@@ -23,6 +25,16 @@ from backups.states import TERMINAL_JOB_STATUSES, CopyStatus, JobStatus, Operati
 from backups.transitions import lose
 
 logger = logging.getLogger(__name__)
+
+
+def extend_expired(now: datetime) -> int:
+    """Let expired leases last once more, so that living workers can renew them; return how many.
+
+    A worker that is gone is found one lease later. One that gave up meanwhile has done so by
+    its own clock, and takes nothing back.
+    """
+    expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=now)
+    return expired.update(lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS))
 
 
 def lose_expired(now: datetime) -> int:

@@ -11,14 +11,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from backups.models import Job, Occurrence
 from backups.models.catalog import Origin
-from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus, Operation
+from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus, Operation, WaitReason
 from backups.transitions import move_occurrence
 
 # Other clocks are not ours, and people move a cron line by a few minutes.
 EARLY = timedelta(minutes=30)
+# Nothing was known of a run; a later reading may know better.
+UNSEEN = frozenset({WaitReason.NOTHING_SEEN, WaitReason.HISTORY_UNKNOWN})
 
 
 def meet_occurrences(jobs: Sequence[Job], now: datetime) -> int:
@@ -30,13 +33,24 @@ def meet_occurrences(jobs: Sequence[Job], now: datetime) -> int:
     told = [job.pk for job in jobs if job.occurrence_id is not None]
     Occurrence.objects.filter(job__in=told, next_look_at__gt=now).update(next_look_at=now)
     new = [job for job in jobs if job.occurrence_id is None]
-    waiting = Occurrence.objects.filter(
-        schedule__origin=Origin.OBSERVED,
-        instance__in={job.instance_id for job in new},
-        next_look_at__isnull=False,
-        status__in=OPEN_OCCURRENCE_STATUSES,
+    of_these = Occurrence.objects.filter(
+        schedule__origin=Origin.OBSERVED, instance__in={job.instance_id for job in new}
+    ).select_related("schedule", "job")
+    waiting = of_these.filter(next_look_at__isnull=False, status__in=OPEN_OCCURRENCE_STATUSES)
+    return _meet(new, [*waiting, *_given_up(of_these, new)], now)
+
+
+def _given_up(of_these: QuerySet[Occurrence], jobs: Sequence[Job]) -> QuerySet[Occurrence]:
+    """Return those that are missed only as far as was known: some tools write when they end."""
+    began = [job.started_at for job in jobs if job.started_at is not None]
+    if not began:
+        return of_these.none()
+    return of_these.filter(
+        status=OccurrenceStatus.MISSED,
+        reason__in=UNSEEN,
+        due_at__lte=max(began) + EARLY,
+        missed_after__gt=min(began),
     )
-    return _meet(new, list(waiting.select_related("schedule", "job")), now)
 
 
 def meet_open(occurrences: Sequence[Occurrence], now: datetime) -> int:
@@ -69,6 +83,8 @@ def _meet(jobs: Iterable[Job], waiting: Sequence[Occurrence], now: datetime) -> 
 def _wants(occurrence: Occurrence) -> bool:
     """Whether no run is known, or the one that is has failed."""
     due = occurrence.status == OccurrenceStatus.DUE
+    if occurrence.status == OccurrenceStatus.MISSED:
+        return occurrence.reason in UNSEEN
     return due and (occurrence.job is None or occurrence.retry_at is not None)
 
 
@@ -92,6 +108,7 @@ def _tie(occurrence: Occurrence, job: Job, now: datetime) -> bool:
             job=job,
             attempts=occurrence.attempts + 1,
             retry_at=None,
+            ended_at=None,
             next_look_at=now,
         )
         if not won:

@@ -100,6 +100,11 @@ def next_slot(rhythm: Rhythm, after: datetime) -> datetime | None:
     return slot.at if slot else None
 
 
+def may_retry(attempts: int, retries: int, retry_at: datetime, missed_after: datetime) -> bool:
+    """Say whether an attempt that failed is followed by another one."""
+    return attempts <= retries and retry_at < missed_after
+
+
 def slots_between(rhythm: Rhythm, first: datetime, last: datetime) -> Iterator[datetime]:
     """Yield the slots from ``first`` to ``last``, both included."""
     for slot in upcoming(rhythm, first - INSTANT):

@@ -113,7 +113,8 @@ OCCURRENCE_MOVES: Mapping[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
     ),
     OccurrenceStatus.SUCCEEDED: frozenset(),
     OccurrenceStatus.FAILED: frozenset(),
-    OccurrenceStatus.MISSED: frozenset(),
+    # An observed one, whose run turns up in the history after all.
+    OccurrenceStatus.MISSED: frozenset({OccurrenceStatus.DUE}),
     OccurrenceStatus.SKIPPED: frozenset(),
     OccurrenceStatus.CANCELLED: frozenset(),
 }
@@ -144,7 +145,5 @@ class WaitReason(models.TextChoices):
 TERMINAL_JOB_STATUSES = frozenset(status for status, moves in JOB_MOVES.items() if not moves)
 ACTIVE_JOB_STATUSES = frozenset(JobStatus) - TERMINAL_JOB_STATUSES
 TERMINAL_STAGE_STATUSES = frozenset(status for status, moves in STAGE_MOVES.items() if not moves)
-TERMINAL_OCCURRENCE_STATUSES = frozenset(
-    status for status, moves in OCCURRENCE_MOVES.items() if not moves
-)
-OPEN_OCCURRENCE_STATUSES = frozenset(OccurrenceStatus) - TERMINAL_OCCURRENCE_STATUSES
+OPEN_OCCURRENCE_STATUSES = frozenset({OccurrenceStatus.DUE, OccurrenceStatus.RUNNING})
+TERMINAL_OCCURRENCE_STATUSES = frozenset(OccurrenceStatus) - OPEN_OCCURRENCE_STATUSES

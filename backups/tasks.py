@@ -16,13 +16,14 @@ from backups import (
     judging,
     key_proofs,
     occurrences,
+    pruning,
     reachability,
     samples,
     space,
 )
-from backups.beats import alone, beating
+from backups.beats import alone, beating, silent_since
 from backups.executor import REQUEUE, execute
-from backups.leftovers import lose_expired, remove_leftovers
+from backups.leftovers import extend_expired, lose_expired, remove_leftovers
 from backups.messages import full_queues
 from backups.models import Instance, Job
 from backups.observe import READ_EVERY, due_histories, read_history
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 # It is asked for again by then: what waits longer must not pile up before what is new.
 EXPIRES = READ_EVERY.total_seconds()
+LOST_TICK = "fail lost jobs"
 
 
 @shared_task(ignore_result=True)
@@ -94,7 +96,10 @@ def read_one_history(instance_id: int) -> None:
 @beating
 def fail_lost_jobs() -> None:
     """Take jobs from workers that stopped renewing their lease."""
-    if lose_expired(now()):
+    if silent_since(LOST_TICK, now()):
+        # Nobody looked for a while, or the clock was set forward: whoever lives renews first.
+        extend_expired(now())
+    elif lose_expired(now()):
         jobs.wake_turned_away()
 
 
@@ -135,6 +140,13 @@ def prove_keys() -> None:
 def plan_occurrences() -> None:
     """Start, follow and account for what schedules have planned."""
     occurrences.plan_occurrences(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def prune_history() -> None:
+    """Delete records of the past that are too old."""
+    pruning.prune_history(now())
 
 
 @shared_task(ignore_result=True)

@@ -38,6 +38,8 @@ OUTSIDE_EVERY_SECONDS = {
     "backups.tasks.measure_repositories": 300,
     "backups.tasks.prove_keys": 60,
     "alerts.tasks.ping_outside": 60,
+    "backups.tasks.prune_history": 3600,
+    "alerts.tasks.prune_alerts": 3600,
 }
 
 

@@ -209,6 +209,8 @@ MAX_JOBS = number("MOORING_MAX_JOBS", 0)
 MAX_JOBS_PER_HOST = number("MOORING_MAX_JOBS_PER_HOST", 0)
 # A pending job is woken again after this long without a worker having claimed it.
 WAKE_AGAIN_SECONDS = 30
+# Rules look back for 90 days: what they ask about must be there.
+HISTORY_DAYS = number("MOORING_HISTORY_DAYS", 400, least=100)
 # No byte and no log line for this long means stalled. There is no overall time-out.
 STALL_SECONDS = number("MOORING_STALL_SECONDS", 900, least=1)
 # The same for single stages, or an engine's sub-operations: "extract=3600, final lock=60".

@@ -15,7 +15,22 @@ from alerts.facts.columns import HORIZON, Belongings, Columns, read_columns
 from alerts.facts.load_history import History
 from alerts.facts.run import ActiveJobFacts, FailureFacts
 from backups.models import Job
-from backups.states import OPEN_OCCURRENCE_STATUSES, BackupKind, JobStatus, Operation
+from backups.models.catalog import Origin
+from backups.schedule import may_retry
+from backups.states import (
+    OPEN_OCCURRENCE_STATUSES,
+    BackupKind,
+    JobStatus,
+    Operation,
+    WaitReason,
+)
+
+_OCCURRENCE = (
+    "occurrence__schedule_id", "occurrence__status", "occurrence__job_id", "occurrence__attempts",
+    "occurrence__retry_at", "occurrence__missed_after", "occurrence__schedule__origin",
+    "occurrence__schedule__enabled", "occurrence__schedule__retries",
+    "occurrence__schedule__retry_delay",
+)  # fmt: skip
 
 
 def build_failures(
@@ -25,15 +40,16 @@ def build_failures(
     recent = Q(ended_at__gte=now - HORIZON) | Q(pk__in=list(held_jobs))
     failed = Job.objects.filter(
         recent,
+        _not_by_a_person(),
+        status__in=[JobStatus.FAILED, JobStatus.LOST, JobStatus.CANCELLED],
         instance__in=list(belongings),
-        status__in=[JobStatus.FAILED, JobStatus.LOST],
         # A test that found fault with a copy has left evidence, which has a rule of its own.
         evidence=None,
     ).filter(~Exists(_later_successes()))
     rows = read_columns(
         failed.order_by("-ended_at", "-id"),
         "id", "instance_id", "operation", "kind", "status", "ended_at", "error", "hint",
-        "failed_stage", "occurrence__status", "occurrence__schedule_id",
+        "failed_stage", *_OCCURRENCE,
     )  # fmt: skip
     sorts: dict[tuple[int, str, str], list[Columns]] = {}
     for row in rows:
@@ -59,7 +75,8 @@ def build_failures(
             error=newest["error"],
             hint=newest["hint"],
             failed_stage=newest["failed_stage"],
-            retry_waits=newest["occurrence__status"] in OPEN_OCCURRENCE_STATUSES,
+            retry_waits=_retry_follows(newest, now),
+            overran=newest["status"] == JobStatus.CANCELLED,
             count=len(sort),
         )
 
@@ -98,6 +115,31 @@ def build_active_jobs(
             window_closes_at=row["occurrence__missed_after"],
             heard_at=row["heard_at"],
         )
+
+
+def _not_by_a_person() -> Q:
+    """What a person cancelled is no failure; what its schedule stopped at its window's end is."""
+    return ~Q(status=JobStatus.CANCELLED) | Q(occurrence__reason=WaitReason.WINDOW_END)
+
+
+def _retry_follows(row: Columns, now: datetime) -> bool:
+    """Say so before the tick that plans it has come to it: what is told first must be true."""
+    if row["occurrence__status"] not in OPEN_OCCURRENCE_STATUSES:
+        return False
+    if row["status"] == JobStatus.CANCELLED:
+        return False
+    if row["occurrence__schedule__origin"] == Origin.OBSERVED:
+        # Whoever runs it may run it again, or not.
+        return False
+    if row["occurrence__job_id"] != row["id"] or row["occurrence__retry_at"] is not None:
+        return True
+    retry_at = max(row["ended_at"] + row["occurrence__schedule__retry_delay"], now)
+    return row["occurrence__schedule__enabled"] and may_retry(
+        row["occurrence__attempts"],
+        row["occurrence__schedule__retries"],
+        retry_at,
+        row["occurrence__missed_after"],
+    )
 
 
 def _later_successes() -> QuerySet[Job]:

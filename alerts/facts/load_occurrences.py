@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from alerts.facts.columns import HORIZON, Belongings, Columns, read_columns
 from alerts.facts.run import LateFacts, MissedFacts
 from backups.models import Backup, BackupSchedule, Occurrence
-from backups.states import BackupKind, OccurrenceStatus, WaitReason
+from backups.states import BackupKind, JobStatus, OccurrenceStatus, WaitReason
 
 _OCCURRENCE = (
     "id", "schedule_id", "instance_id", "due_at", "starts_at", "late_after", "missed_after",
@@ -24,7 +24,13 @@ _OCCURRENCE = (
 def build_late(now: datetime, belongings: Belongings) -> Iterator[LateFacts]:
     """Yield what is due and past its grace. Whether a tick has noticed makes no difference."""
     waiting = Occurrence.objects.filter(
-        status=OccurrenceStatus.DUE, late_after__lte=now, instance__in=list(belongings)
+        # A job that has begun is not late any more, whether or not a tick has seen it; nor is
+        # one whose first attempt has failed: that is told by itself.
+        Q(job=None) | Q(job__status=JobStatus.PENDING),
+        status=OccurrenceStatus.DUE,
+        attempts__lte=1,
+        late_after__lte=now,
+        instance__in=list(belongings),
     )
     newest: dict[tuple[int, int], Columns] = {}
     for row in read_columns(waiting.order_by("due_at", "id"), *_OCCURRENCE):
@@ -40,7 +46,8 @@ def build_late(now: datetime, belongings: Belongings) -> Iterator[LateFacts]:
                 schedule_id=schedule,
                 **blame.of(row),
             ),
-            due_at=row["starts_at"],
+            # One that is caught up with starts anew; it was due at its slot all the same.
+            due_at=row["due_at"] if row["starts_at"] > row["late_after"] else row["starts_at"],
             late_after=row["late_after"],
             missed_after=row["missed_after"],
             reason=row["reason"],

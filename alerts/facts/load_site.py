@@ -104,7 +104,7 @@ def _ticks(now: datetime) -> Iterator[TickFacts]:
     for beat in TickBeat.objects.filter(name__in=list(planned)):
         yield TickFacts(
             now=now,
-            subject=Subject(f"tick:{beat.name}", f"tick {beat.name}"),
+            subject=Subject(f"tick:{beat.name}", f"tick {beat.name}", cause="scheduler"),
             every=planned[beat.name],
             started_at=beat.started_at,
             finished_at=beat.finished_at,

@@ -10,7 +10,7 @@ from alerts.facts.subject import Facts
 
 @dataclass(frozen=True, slots=True)
 class FailureFacts(Facts):
-    """The newest failed or lost job of its sort that no later success has made good."""
+    """The newest failed, lost or stopped job of its sort that no later success made good."""
 
     job_id: int
     operation: str
@@ -20,8 +20,10 @@ class FailureFacts(Facts):
     error: str = ""
     hint: str = ""
     failed_stage: str = ""
-    # Its occurrence is still open: another attempt follows by itself.
+    # Another attempt follows by itself.
     retry_waits: bool = False
+    # Its schedule stopped it when its window closed.
+    overran: bool = False
     # How many ended like this since the last success.
     count: int = 1
 

@@ -120,6 +120,9 @@ class Rule(Generic[AnyFacts]):
     damping: timedelta = timedelta(0)
     # It happened and is not a state: its alert is resolved as soon as it is told.
     event: bool = False
+    # Rules that go on with the same subject or job: while one of theirs stands, the end of
+    # this one is no good news.
+    taken_over_by: tuple[str, ...] = ()
 
     def units(self) -> Mapping[str, Unit]:
         return {threshold.name: threshold.unit for threshold in self.thresholds}

@@ -9,6 +9,8 @@ from backups.states import BackupKind, JobStatus, Operation
 
 
 def check_failed(facts: FailureFacts, limits: Limits) -> Finding | None:
+    if facts.overran:
+        return _finding(facts, f"{words_of(facts)} was stopped when its window closed")
     if facts.status != JobStatus.FAILED:
         return None
     where = f" in {facts.failed_stage}" if facts.failed_stage else ""
@@ -68,7 +70,8 @@ JOB_FAILED = Rule(
     severity=Severity.EMERGENCY,
     explanation="A job ended without doing what it is for. An emergency where a backup is not "
     "there; a warning while a retry follows and for verify, restore test and purge; critical "
-    "for a restore. A cancelled job is no failure.",
+    "for a restore. A job that a person cancelled is no failure; one that its schedule stopped "
+    "when its window closed is one.",
     hint="Open the job: its failed stage and its log say what went wrong.",
     over=OVER,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from alerts.facts.site import QueueFacts, TickFacts
 from alerts.facts.subject import Facts
 from alerts.rules.base import STATE_DAMPING, Finding, Limits, Rule, Threshold, Unit
@@ -82,6 +84,8 @@ TICK_SILENT = Rule(
     "than it may, or fails, leaves its work undone.",
     hint="Look at beat and at the control worker; the error is in their log.",
     over="It has run through for 5 minutes.",
+    # After an outage every tick was silent until its first round is through.
+    pending_for=timedelta(minutes=1),
     thresholds=(
         Threshold("warning", "Warning after", Unit.MINUTES, 2),
         Threshold("critical", "Critical after", Unit.MINUTES, 15),

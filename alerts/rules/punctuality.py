@@ -85,6 +85,7 @@ OCCURRENCE_LATE = Rule(
     "A notice where the schedule is paused.",
     hint="Look whether workers run and take jobs from the queue.",
     over="It starts, is missed or is cancelled.",
+    taken_over_by=("occurrence_missed",),
 )
 OCCURRENCE_MISSED = Rule(
     name="occurrence_missed",

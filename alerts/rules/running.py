@@ -67,6 +67,7 @@ RUNNING_LONG = Rule(
     "median + 3 MAD of the last 20 of its kind; or its window has closed and it still runs.",
     hint="Compare its rate with earlier jobs: the instance, the network or the repository is slow.",
     over="It ends.",
+    taken_over_by=("job_failed", "job_lost"),
     thresholds=(
         Threshold("factor", "Times the expected duration", Unit.TIMES, 1),
         Threshold("slack", "At least this much longer, where it was learnt", Unit.MINUTES, 10),
@@ -82,6 +83,7 @@ JOB_STALLED = Rule(
     "while. The executor ends it once MOORING_STALL_SECONDS have passed.",
     hint="Look at the instance and the repository: one of them does not answer.",
     over="It goes on, or ends.",
+    taken_over_by=("job_failed", "job_lost"),
     thresholds=(
         Threshold("warning", "Warning after", Unit.MINUTES, 5),
         Threshold("critical", "Critical after", Unit.MINUTES, 12),

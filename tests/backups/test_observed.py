@@ -198,3 +198,39 @@ def test_of_two_windows_the_nearer_one_is_met(shop: Instance) -> None:
     meet_occurrences([seen(shop, T0 + 50 * MINUTE)], T0 + HOUR)
     tick(T0 + HOUR + MINUTE)
     assert [status for status, _ in statuses()] == ["due", "succeeded"]
+
+
+@pytest.mark.parametrize("verdict", ["read", "refused"])
+@pytest.mark.parametrize(
+    ("status", "became"),
+    [
+        (JobStatus.SUCCEEDED, ("succeeded", "")),
+        (JobStatus.FAILED, ("failed", "failed")),
+        (JobStatus.RUNNING, ("running", "")),
+    ],
+)
+def test_a_run_that_turns_up_late_is_not_missed_after_all(
+    shop: Instance,
+    watched: BackupSchedule,
+    verdict: str,
+    status: JobStatus,
+    became: tuple[str, str],
+) -> None:
+    tick(T0)
+    read(shop, T0 + 4 * HOUR, verdict)
+    tick(T0 + 4 * HOUR)
+    assert only().status == "missed"
+    job = seen(shop, T0 + MINUTE, status)
+    assert meet_occurrences([job], T0 + 6 * HOUR) == 1
+    assert (only().status, only().ended_at) == ("due", None)
+    tick(T0 + 6 * HOUR)
+    assert statuses() == [became]
+    assert meet_occurrences([job], T0 + 6 * HOUR) == 0
+
+
+def test_what_was_missed_for_another_reason_stays_missed(
+    shop: Instance, watched: BackupSchedule
+) -> None:
+    tick(T0)
+    Occurrence.objects.update(status="missed", reason="scheduler_down", next_look_at=None)
+    assert meet_occurrences([seen(shop, T0 + MINUTE)], T0 + HOUR) == 0

@@ -145,9 +145,14 @@ def _run_command(said: Path, words: list[str]) -> None:
 
 
 def _tick() -> None:
-    from backups.tasks import fail_lost_jobs, wake_waiting_jobs
+    from django.utils.timezone import now
 
-    fail_lost_jobs()
+    from backups.leftovers import lose_expired, remove_leftovers
+    from backups.tasks import wake_waiting_jobs
+
+    # Not the tick itself: that one waits a turn where nobody has ticked for a minute.
+    lose_expired(now())
+    remove_leftovers()
     wake_waiting_jobs()
 
 

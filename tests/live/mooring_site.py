@@ -28,9 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "celery-p4ssword"
 LEASE_SECONDS = 6
 SLOW_BYTES_PER_S = 8 << 20
+# Not the task itself: that one waits a turn where nobody has ticked for a minute.
 TICK = (
-    "import django; django.setup(); from backups.tasks import clear_up, fail_lost_jobs; "
-    "fail_lost_jobs(); clear_up()"
+    "import django; django.setup(); from django.utils.timezone import now; "
+    "from backups.leftovers import lose_expired, remove_leftovers; "
+    "lose_expired(now()); remove_leftovers()"
 )
 
 
@@ -168,9 +170,19 @@ class running:
 
 
 def worker(site: Site, *, pool: Sequence[str] = ("--concurrency", "2")) -> running:
-    argv = [sys.executable, "-m", "celery", "-A", "monitor", "worker", *pool]
-    argv += ["--queues", "copy,transfer,control", "--beat", "--loglevel", "INFO"]
-    return running([*argv, "--without-gossip", "--without-mingle"], site)
+    return _celery(site, "--queues", "copy,transfer,control", "--beat", *pool)
+
+
+def outside_worker(site: Site) -> running:
+    """The one with threads, for all that may hang: probes and messages."""
+    words = ("--pool", "threads", "--concurrency", "4", "--hostname", "outside@%h")
+    return _celery(site, "--queues", "outside", *words)
+
+
+def _celery(site: Site, *words: str) -> running:
+    argv = [sys.executable, "-m", "celery", "-A", "monitor", "worker", *words]
+    argv += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+    return running(argv, site)
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 40) -> None:

@@ -1,0 +1,56 @@
+"""A night, with a repository, a webhook that is told of warnings and worse, and no instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from pytest_django import Settings
+
+from alerts.models import Channel
+from backups import operations
+from backups.models import Repository
+from backups.states import Operation
+from tests.alerts.receiver import receiving
+from tests.alerts.rows import make_route, make_webhook
+from tests.backups.conftest import engine, key_file, make_repository
+from tests.backups.fake_engine import FakeEngine
+from tests.scenarios.night import DUE, Connect, Night
+
+__all__ = ["engine", "key_file"]
+
+
+@pytest.fixture
+def night(
+    transactional_db: None,
+    engine: FakeEngine,
+    key_file: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Night]:
+    settings.OUTBOUND_NETWORKS = ["127.0.0.0/8"]
+    begin = DUE - timedelta(minutes=5)
+    with receiving() as receiver, time_machine.travel(begin, tick=False) as clock:
+        night = Night(clock, engine, receiver)
+        night.patch(monkeypatch)
+        stages = operations._STAGES[Operation.BACKUP]
+        monkeypatch.setitem(operations._STAGES, Operation.BACKUP, [Connect(night), *stages])
+        yield night
+        engine.stopped.set()
+        for running in night.jobs:
+            running.end()
+
+
+@pytest.fixture
+def main(night: Night, tmp_path: Path) -> Repository:
+    return make_repository("main", tmp_path / "main")
+
+
+@pytest.fixture
+def hook(night: Night) -> Channel:
+    hook = make_webhook(night.receiver.url)
+    make_route(hook)
+    return hook
