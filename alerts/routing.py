@@ -67,6 +67,8 @@ class AlertFacts:
     groups: frozenset[int] = frozenset()
     tags: frozenset[int] = frozenset()
     silenced: bool = False
+    # Since when it has its status.
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Told:
     severity: int
     remind_at: datetime | None
     recovery_told: bool = False
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,14 @@ def _kind(
             told and alert.severity > told.severity
         ):
             return MessageKind.WORSE
+        case AlertStatus.FIRING if told and _fired_anew(alert, told):
+            return MessageKind.FIRING
         case AlertStatus.FIRING if told and told.remind_at and told.remind_at <= now:
             return MessageKind.REMINDER
         case _:
             return None
+
+
+def _fired_anew(alert: AlertFacts, told: Told) -> bool:
+    """Whether it began to fire after it was told of: somebody had acknowledged it in between."""
+    return bool(alert.since and told.told_at and alert.since > told.told_at)

@@ -8,15 +8,37 @@ from celery import shared_task
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from alerts import evaluate
+from alerts.deadman import ping
 from alerts.exceptions import AlertsError
 from alerts.models import Channel
 from alerts.outbox import tell_changes, tell_standing
 from alerts.sending import channels_with_due, send_due
+from backups.beats import alone, beating
 
 logger = logging.getLogger(__name__)
 
+EXPIRES = 60
+# Without these nothing is started and nobody is told.
+EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed", "tell people"})
+
 
 @shared_task(ignore_result=True)
+@beating
+def evaluate_changed() -> None:
+    """Ask the rules about what something happened to."""
+    evaluate.evaluate_changed(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def evaluate_all() -> None:
+    """Ask the rules about everything."""
+    evaluate.evaluate_all(now())
+
+
+@shared_task(ignore_result=True)
+@beating
 def tell_people() -> None:
     """Make the messages that are due, and wake a sender for each channel that has some."""
     tell_changes(now())
@@ -24,6 +46,7 @@ def tell_people() -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def tell_what_stands() -> None:
     """Make the messages for what nobody was told of when it changed."""
     tell_standing(now())
@@ -42,21 +65,19 @@ def wake_senders() -> None:
     """Wake a sender per channel. A broker that is away loses nothing: the rows wait."""
     for channel in channels_with_due(now()):
         try:
-            send_channel.apply_async((channel,), queue="outside")
+            # Whoever is not woken in time is woken again by the next tick.
+            send_channel.apply_async((channel,), queue="outside", expires=EXPIRES)
         except OperationalError as exc:
             logger.warning("messages wait: the broker is away: %s", exc)
             return
 
 
 @shared_task(ignore_result=True)
+@alone
+@beating
 def ping_outside() -> None:
     """Tell an outside service that all ticks tick."""
-    from alerts.deadman import ping
-
     try:
         ping(now(), EXPECTED_TICKS)
     except AlertsError as exc:
         logger.warning("the dead-man service was not reached: %s", exc)
-
-
-EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed"})

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 from django.utils.timezone import now
 
-from backups.exceptions import CancelRequested, LeaseLost, MooringError, Refused
+from backups.exceptions import CancelRequested, LeaseLost, MooringError, NotWanted, Refused
 from backups.limits import limits_of
 from backups.models import Job
 from backups.models.job import LogLevel
@@ -126,6 +126,9 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
     if isinstance(error, CancelRequested | KeyboardInterrupt):
         run.log("mooring", "cancelled on request")
         return JobStatus.CANCELLED, Outcome(reason="cancelled on request", failed_stage=stage)
+    if isinstance(error, NotWanted):
+        run.log("mooring", f"not wanted any more: {error}")
+        return JobStatus.CANCELLED, Outcome(reason=str(error), failed_stage=stage)
     if isinstance(error, SystemExit):
         run.shutdown = error
         text = f"{stage} failed: the worker was shut down"

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 
 from django.conf import settings
@@ -21,6 +21,7 @@ from django.utils.timezone import now
 from backups.exceptions import CancelRequested, LeaseLost, StageFailed
 from backups.models import Job
 from backups.run import Run, boot_clock
+from backups.samples import Sampler
 from backups.stage_rows import StageRows
 from backups.states import JobStatus
 
@@ -40,6 +41,7 @@ class Pulse:
         self._thread = threading.Thread(target=self._beat_until_end, name="pulse", daemon=True)
         self._renewed = boot_clock()
         run.hold_lease_until(self._renewed + settings.LEASE_SECONDS)
+        self._sampler = Sampler(run.job)
         self._samples: deque[tuple[float, int]] = deque()
         self._heard_activity, self._heard_at = (0, 0), time.monotonic()
 
@@ -86,6 +88,8 @@ class Pulse:
         self._write_progress()
         self._rows.write_moves()
         self._rows.write_lines()
+        if self._run.metered:
+            self._sampler.note(self._rows.stage_name, self._run.meter.raw_bytes, now())
 
     def _write_progress(self) -> None:
         fields = self._progress()
@@ -110,6 +114,7 @@ class Pulse:
         self._rows.progress(meter.raw_bytes, meter.raw_bytes_total)
         return {
             "progress_at": now(),
+            "heard_at": self._heard(),
             "bytes_done": meter.raw_bytes,
             "bytes_total": meter.raw_bytes_total,
             "stored_bytes": meter.stored_bytes,
@@ -118,6 +123,11 @@ class Pulse:
             "current_file": meter.current_file[:1000],
             "rate_bytes_per_s": self._rate(meter.raw_bytes),
         }
+
+    def _heard(self) -> datetime | None:
+        """Return when the last sign of life came, where its absence would mean something."""
+        silent = timedelta(seconds=time.monotonic() - self._heard_at)
+        return now() - silent if self._run.watched else None
 
     def _rate(self, count: int) -> int | None:
         at = time.monotonic()

@@ -144,6 +144,10 @@ class DirectoryStore:
         with self._naming(self.root, "measured"):
             return shutil.disk_usage(self.root).free
 
+    def total_bytes(self) -> int | None:
+        with self._naming(self.root, "measured"):
+            return shutil.disk_usage(self.root).total
+
     def _refuse_another(self) -> None:
         """A disk can be unmounted at any moment: what is at its place then is not ours."""
         if self._uuid and (found := self.identity().uuid) != self._uuid:
