@@ -39,17 +39,17 @@ class JobActsTestCase(TestCase):
     def setUp(self) -> None:
         self.client.force_login(self.olga)
 
-    def failed_job(self, instance: Instance, error: str) -> Job:
+    def failed(self, instance: Instance, error: str) -> Job:
         job = make_job(instance, JobStatus.RUNNING)
         end(job, JobStatus.FAILED, now=T0, outcome=Outcome(error=error, failed_stage="copy"))
         return job
 
     def test_who_failed_the_same_way_is_told(self) -> None:
-        first = self.failed_job(self.orders, "no space: 3 GiB free")
+        first = self.failed(self.orders, "no space: 3 GiB free")
         self.assertIsNone(load_alike(first))
-        self.failed_job(make_instance("orders-2"), "access denied")
-        other = self.failed_job(make_instance("orders-3"), "no space: 9 GiB free")
-        self.failed_job(self.orders, "no space: 1 GiB free")
+        self.failed(make_instance("orders-2"), "access denied")
+        other = self.failed(make_instance("orders-3"), "no space: 9 GiB free")
+        self.failed(self.orders, "no space: 1 GiB free")
         alike = load_alike(first)
         assert alike is not None
         self.assertEqual((alike.words, alike.here), ("2 times, 1 on this instance", 1))
