@@ -26,7 +26,7 @@ from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 from monitor.sorting import Sorting, read_sorting
 
 # As many as a person looks through, and few enough for a light page.
-PAGE_SIZE = 12
+PAGE_SIZE = 10
 RUNNING = "running"
 NOT_JUDGED = "nobody has looked yet"
 

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from backups.models import Job, JobLogLine
 from backups.models.job import LogLevel
 
-LINES_SHOWN = 70
+LINES_SHOWN = 50
 # Which lines a reader wants: a level and all that is worse.
 LEVELS = {
     "": tuple(LogLevel.values),
