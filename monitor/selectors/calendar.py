@@ -19,7 +19,7 @@ from monitor.occurrence_words import counted, word_of, worst
 from monitor.selectors.planned import day_begins, planned_days, planned_words, schedules_of
 from monitor.selectors.schedule import OccurrenceRow
 
-PAGE_SIZE = 16
+PAGE_SIZE = 14
 DAYS_BACK = 30
 DAYS_AHEAD = 7
 

@@ -13,10 +13,13 @@ from django.test import Client, RequestFactory, SimpleTestCase, TestCase
 from django.urls import reverse
 from django.utils.timezone import now
 
+from alerts.models import Alert
 from backups.models import BackupCopy, Job
-from backups.states import JobStatus, Operation
+from backups.states import JobStatus, OccurrenceStatus, Operation
 from monitor.environment import ROOT
+from monitor.selectors.calendar import PAGE_SIZE
 from monitor.views.errors import csrf_failure
+from tests.monitor.planning import DAY, make_occurrence, make_planned_fleet, make_schedule
 from tests.monitor.rows import (
     make_backup,
     make_evidence,
@@ -96,6 +99,17 @@ class WeightTestCase(TestCase):
             make_evidence(cls.copy, Operation.RESTORE_TEST, passed=True)
             cls.job = make_job(orders, JobStatus.FAILED if n % 5 == 4 else JobStatus.SUCCEEDED)
         add_lines(cls.job, 1000)
+        make_planned_fleet(30, now())
+        cls.fill_calendar()
+
+    @classmethod
+    def fill_calendar(cls) -> None:
+        """Have every day of the calendar's first page, with names as long as people like them."""
+        nightly = make_schedule("a-first", cron="59 23 * * *", covers_all=True)
+        for n in range(PAGE_SIZE):
+            instance = make_instance(f"a-{n:02}-orders-production-frankfurt-availability-zone-c")
+            for days in range(30):
+                make_occurrence(nightly, instance, now() - days * DAY, OccurrenceStatus.MISSED)
 
     def test_no_page_is_heavy(self) -> None:
         self.client.force_login(self.ada)
@@ -105,10 +119,35 @@ class WeightTestCase(TestCase):
             reverse("job-detail", args=[self.job.pk]),
             reverse("backup-detail", args=[self.copy.backup.label]),
             reverse("styleguide"),
+            reverse("schedules"),
+            reverse("schedule-detail", args=["a-first"]),
+            reverse("calendar"),
+            reverse("alerts"),
+            reverse("alert-history"),
+            reverse("alert-detail", args=[Alert.objects.latest("id").pk]),
+            reverse("silences"),
+            reverse("rules"),
+            reverse("channels"),
+            reverse("channel-detail", args=["hook-003"]),
         ):
             with self.subTest(address):
                 page = self.client.get(address).content.decode()
+                print(address, round(weight(page) / 1024, 1))
                 self.assertLessEqual(weight(page), HEAVIEST_BYTES)
+
+    def test_the_calendar_weighed_is_full(self) -> None:
+        self.client.force_login(self.ada)
+        page = self.client.get(reverse("calendar")).content.decode()
+        self.assertGreaterEqual(page.count('data-word="missed"'), 30 * PAGE_SIZE)
+
+    def test_a_page_on_which_nothing_moves_loads_nothing_that_moves_it(self) -> None:
+        self.client.force_login(self.ada)
+        for name, live in (("alerts", True), ("calendar", False), ("schedules", False)):
+            with self.subTest(name):
+                page = self.client.get(reverse(name)).content.decode()
+                # What asks for more, and the library that would.
+                self.assertEqual("hx-get=" in page, live)
+                self.assertEqual("htmx-2" in page, live)
 
 
 class ErrorPagesTestCase(TestCase):
