@@ -72,7 +72,7 @@ class Night:
     """Moves the clock and does everything that would happen meanwhile."""
 
     def __init__(
-        self, clock: time_machine.Coordinates, engine: FakeEngine, receiver: Receiver
+        self, clock: time_machine.Traveller, engine: FakeEngine, receiver: Receiver
     ) -> None:
         self.clock, self.engine, self.receiver = clock, engine, receiver
         self.broker = Broker()
