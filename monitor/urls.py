@@ -14,6 +14,10 @@ from monitor.views import (
     jobs,
     login,
     preferences,
+    restore,
+    settings_groups,
+    settings_instances,
+    settings_repositories,
     styleguide,
 )
 
@@ -35,7 +39,61 @@ urlpatterns = [
         backups.copy_restore_test,
         name="copy-restore-test",
     ),
+    path("restore/", restore.restore_wizard, name="restore-wizard"),
+    path("restore/start/", restore.restore_start, name="restore-start"),
     path("activity/", activity.activity, name="activity"),
+    path("settings/", settings_instances.settings_instances, name="settings"),
+    path(
+        "settings/instances/add/",
+        settings_instances.setting_instance_add,
+        name="setting-instance-add",
+    ),
+    path(
+        "settings/instances/test/",
+        settings_instances.setting_instance_test,
+        name="setting-instance-test",
+    ),
+    path("settings/instances/grants/", settings_instances.setting_grants, name="setting-grants"),
+    path(
+        "settings/instance/<str:name>/",
+        settings_instances.setting_instance_edit,
+        name="setting-instance-edit",
+    ),
+    path(
+        "settings/instance/<str:name>/delete/",
+        settings_instances.setting_instance_delete,
+        name="setting-instance-delete",
+    ),
+    path(
+        "settings/repositories/",
+        settings_repositories.setting_repositories,
+        name="setting-repositories",
+    ),
+    path(
+        "settings/repositories/add/",
+        settings_repositories.setting_repository_add,
+        name="setting-repository-add",
+    ),
+    path(
+        "settings/repository/<str:name>/",
+        settings_repositories.setting_repository_edit,
+        name="setting-repository-edit",
+    ),
+    path(
+        "settings/repository/<str:name>/delete/",
+        settings_repositories.setting_repository_delete,
+        name="setting-repository-delete",
+    ),
+    path("settings/groups/", settings_groups.setting_groups, name="setting-groups"),
+    path("settings/groups/add/", settings_groups.setting_group_add, name="setting-group-add"),
+    path(
+        "settings/group/<str:name>/", settings_groups.setting_group_edit, name="setting-group-edit"
+    ),
+    path(
+        "settings/group/<str:name>/delete/",
+        settings_groups.setting_group_delete,
+        name="setting-group-delete",
+    ),
     path("preferences/", preferences.preferences_change, name="preferences"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("login/", login.login, name="login"),
