@@ -8,12 +8,28 @@ from celery import shared_task
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from alerts.evaluate import evaluate_all, evaluate_changed
 from alerts.exceptions import AlertsError
 from alerts.models import Channel
 from alerts.outbox import tell_changes, tell_standing
 from alerts.sending import channels_with_due, send_due
+from backups.ticks import ticking
 
 logger = logging.getLogger(__name__)
+
+
+@shared_task(ignore_result=True)
+def evaluate_changes() -> None:
+    """Ask the rules about what something happened to."""
+    with ticking("evaluate changed"):
+        evaluate_changed(now())
+
+
+@shared_task(ignore_result=True)
+def evaluate_fleet() -> None:
+    """Ask the rules about everything."""
+    with ticking("evaluate all"):
+        evaluate_all(now())
 
 
 @shared_task(ignore_result=True)

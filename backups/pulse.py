@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 
 from django.conf import settings
@@ -110,6 +110,7 @@ class Pulse:
         self._rows.progress(meter.raw_bytes, meter.raw_bytes_total)
         return {
             "progress_at": now(),
+            "heard_at": self._heard(),
             "bytes_done": meter.raw_bytes,
             "bytes_total": meter.raw_bytes_total,
             "stored_bytes": meter.stored_bytes,
@@ -118,6 +119,11 @@ class Pulse:
             "current_file": meter.current_file[:1000],
             "rate_bytes_per_s": self._rate(meter.raw_bytes),
         }
+
+    def _heard(self) -> datetime | None:
+        """Return when the last sign of life came, where its absence would mean something."""
+        silent = timedelta(seconds=time.monotonic() - self._heard_at)
+        return now() - silent if self._run.watched else None
 
     def _rate(self, count: int) -> int | None:
         at = time.monotonic()

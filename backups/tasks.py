@@ -10,12 +10,13 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from backups import jobs
+from backups import jobs, key_proofs, reachability, space
 from backups.executor import REQUEUE, execute
 from backups.leftovers import lose_expired, remove_leftovers
 from backups.models import Instance, Job
 from backups.observe import due_histories, read_history
 from backups.states import JobStatus
+from backups.ticks import ticking
 
 logger = logging.getLogger(__name__)
 
@@ -68,3 +69,24 @@ def fail_lost_jobs() -> None:
     if lose_expired(now()):
         jobs.wake_turned_away()
     remove_leftovers()
+
+
+@shared_task(ignore_result=True)
+def probe_instances() -> None:
+    """Ask the instances whose turn it is whether they answer."""
+    with ticking("probe instances"):
+        reachability.probe_instances(now())
+
+
+@shared_task(ignore_result=True)
+def measure_repositories() -> None:
+    """Look how much fits into each repository."""
+    with ticking("measure repositories"):
+        space.measure_repositories(now())
+
+
+@shared_task(ignore_result=True)
+def prove_keys() -> None:
+    """Open the data keys of the copies whose turn it is."""
+    with ticking("prove keys"):
+        key_proofs.prove_keys(now())

@@ -68,7 +68,10 @@ def roles_outlive_a_flush() -> Iterator[None]:
 
 
 def _create_roles(app_config: AppConfig, using: str, **_: Any) -> None:
-    # Sent for apps with models only: the site has none, its roles are about these.
-    if app_config.name == "backups":
-        migration = import_module("monitor.migrations.0001_roles")
-        migration.create_roles(apps, SimpleNamespace(connection=connections[using]))
+    # Sent for apps with models only: the site has none, its roles are about these. The alerts
+    # come last.
+    if app_config.name == "alerts":
+        editor = SimpleNamespace(connection=connections[using])
+        import_module("monitor.migrations.0001_roles").create_roles(apps, editor)
+        later = import_module("monitor.migrations.0003_configure_alerts")
+        later.let_admins_configure(apps, editor)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from alerts.rules import RULES
+
 HERE = Path(__file__).resolve()
 ROOT = HERE.parent.parent
 PACKAGES = ("backups", "alerts", "monitor", "scripts", "bench", "tests")
@@ -144,11 +146,16 @@ def untested(names: list[str]) -> list[str]:
 
 
 def test_every_command_has_a_test_that_names_it() -> None:
-    assert untested(members("backups/management/commands")) == []
+    commands = members("backups/management/commands") + members("alerts/management/commands")
+    assert untested(commands) == []
 
 
 def test_every_stage_has_a_test_that_names_it() -> None:
     assert untested(members("backups/stages")) == []
+
+
+def test_every_rule_has_a_test_that_names_it() -> None:
+    assert untested(list(RULES)) == []
 
 
 def test_nothing_names_a_package_registry() -> None:

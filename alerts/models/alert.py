@@ -33,6 +33,8 @@ class Alert(models.Model):
     job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="alerts")
     # Alerts with the same cause are told in one message: repository:2, or the subject itself.
     cause = models.CharField(max_length=120)
+    # What happened last, where it can happen again: a newer one is told anew.
+    episode = models.CharField(max_length=120, blank=True)
 
     severity = models.PositiveSmallIntegerField(choices=Severity.choices)
     status = models.CharField(
@@ -80,6 +82,7 @@ class Alert(models.Model):
             models.Index(fields=["status", "-severity", "opened_at"], name="alerts_alert_open"),
             models.Index(fields=["instance", "-opened_at"], name="alerts_alert_of_instance"),
             models.Index(fields=["-opened_at"], name="alerts_alert_newest"),
+            models.Index(fields=["rule", "subject", "-id"], name="alerts_alert_of_subject"),
         ]
 
     def __str__(self) -> str:

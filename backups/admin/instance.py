@@ -41,7 +41,10 @@ class InstanceAdmin(ModelAdmin):
     list_filter = ["enabled", "flavour", "runner", "groups", "tags"]
     search_fields = ["name", "host", "version", "groups__name"]
     filter_horizontal = ["groups", "tags"]
-    readonly_fields = ["uuid", "flavour", "version", "data_bytes", "seen_at", "created_at"]
+    readonly_fields = [
+        "uuid", "flavour", "version", "data_bytes", "seen_at", "unreachable_since",
+        "unreachable_reason", "created_at",
+    ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["name", "enabled", "groups", "tags"]}),
         ("How to reach it", {"fields": ["host", "port", "socket", "user", "new_password", "tls"]}),

@@ -9,8 +9,9 @@ from django.core.exceptions import ValidationError
 
 from backups.access import store_of
 from backups.admin.bases import ModelAdmin, ModelForm
+from backups.admin.history import HistoryAdmin
 from backups.exceptions import BadInput, MooringError
-from backups.models import Repository
+from backups.models import Repository, RepositorySpace
 from backups.new_repository import absolute_path, settle
 
 
@@ -53,3 +54,12 @@ class RepositoryAdmin(ModelAdmin):
     search_fields = ["name", "path"]
     fields = ["name", "kind", "path", "encrypted", "enabled", "max_jobs", "uuid", "created_at"]
     readonly_fields = ["uuid", "created_at"]
+
+
+@admin.register(RepositorySpace)
+class RepositorySpaceAdmin(HistoryAdmin):
+    list_display = ["repository", "measured_at", "free_bytes", "total_bytes", "error"]
+    list_filter = ["repository"]
+    list_select_related = ["repository"]
+    search_fields = ["repository__name", "error"]
+    autocomplete_fields = ["repository"]

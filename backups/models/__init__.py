@@ -7,7 +7,7 @@ from backups.models.catalog import Backup, BackupCopy, Evidence
 from backups.models.heartbeat import ObservedHistory, TickBeat, WorkerBeat
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
-from backups.models.repository import Repository
+from backups.models.repository import Repository, RepositorySpace
 from backups.models.schedule import BackupSchedule, Occurrence
 from backups.models.slot import JobSlot
 
@@ -27,6 +27,7 @@ __all__ = [
     "ObservedHistory",
     "Occurrence",
     "Repository",
+    "RepositorySpace",
     "Tag",
     "TickBeat",
     "WorkerBeat",

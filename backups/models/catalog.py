@@ -74,6 +74,9 @@ class Backup(models.Model):
         ]
         indexes = [
             models.Index(fields=["instance", "-ended_at"], name="backups_backup_newest"),
+            models.Index(
+                fields=["instance", "kind", "-ended_at"], name="backups_backup_newest_kind"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -104,6 +107,9 @@ class BackupCopy(models.Model):
     pack_count = models.PositiveIntegerField()
     # Which key-encryption key wraps its data key; blank means that it is not encrypted.
     key_id = models.CharField(max_length=40, blank=True)
+    # When it was last proven that a key at hand opens it; else why none does.
+    key_checked_at = models.DateTimeField(null=True, blank=True)
+    key_fault = models.CharField(max_length=300, blank=True)
     expire_reason = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -115,6 +121,14 @@ class BackupCopy(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(status__in=CopyStatus.values), name="backups_copy_status_valid"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["status", "key_checked_at"], name="backups_copy_key_checked"),
+            models.Index(
+                fields=["repository", "key_id"],
+                name="backups_copy_key_fault",
+                condition=~Q(key_fault=""),
             ),
         ]
 
@@ -151,6 +165,11 @@ class Evidence(models.Model):
         verbose_name_plural = "evidence"
         indexes = [
             models.Index(fields=["copy", "operation", "-id"], name="backups_evidence_newest"),
+            models.Index(
+                fields=["operation", "id"],
+                name="backups_evidence_failed",
+                condition=Q(passed=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -116,6 +116,11 @@ class Instance(models.Model):
     version = models.CharField(max_length=80, blank=True)
     data_bytes = models.BigIntegerField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
+    # Since when it has not answered, and why; null while it does, or nobody has asked.
+    unreachable_since = models.DateTimeField(null=True, blank=True)
+    unreachable_reason = models.CharField(max_length=500, blank=True)
+    # When it is asked next. Null: at once.
+    next_probe_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
 
     class Meta:
@@ -137,6 +142,7 @@ class Instance(models.Model):
                 name="backups_instance_history_tool_valid",
             ),
         ]
+        indexes = [models.Index(fields=["next_probe_at"], name="backups_instance_next_probe")]
 
     def __str__(self) -> str:
         return self.name

@@ -77,6 +77,8 @@ class Job(models.Model):
     leftovers = models.BooleanField(default=False)
 
     progress_at = models.DateTimeField(null=True, blank=True)
+    # When its last byte or log line came; null where silence means nothing.
+    heard_at = models.DateTimeField(null=True, blank=True)
     bytes_done = models.BigIntegerField(default=0)
     # An estimate for a backup, exact for everything else; null is unknown.
     bytes_total = models.BigIntegerField(null=True, blank=True)
@@ -110,6 +112,11 @@ class Job(models.Model):
             models.Index(fields=["leftovers", "status"], name="backups_job_leftovers"),
             # An instance's history, newest first.
             models.Index(fields=["instance", "-id"], name="backups_job_instance_newest"),
+            models.Index(
+                fields=["instance", "operation", "-id"], name="backups_job_newest_of_sort"
+            ),
+            # What failed lately, in the whole fleet.
+            models.Index(fields=["status", "ended_at"], name="backups_job_status_ended"),
         ]
 
     def __str__(self) -> str:

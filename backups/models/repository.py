@@ -50,3 +50,25 @@ class Repository(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RepositorySpace(models.Model):
+    """How much fitted into a repository when a tick measured it."""
+
+    repository = models.ForeignKey(Repository, models.CASCADE, related_name="space")
+    measured_at = models.DateTimeField(default=now)
+    # Null is unknown.
+    free_bytes = models.BigIntegerField(null=True, blank=True)
+    total_bytes = models.BigIntegerField(null=True, blank=True)
+    # Why it could not be measured.
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-measured_at", "-id"]
+        verbose_name_plural = "repository space"
+        indexes = [
+            models.Index(fields=["repository", "-measured_at"], name="backups_space_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"space in {self.repository.name} at {self.measured_at:%Y-%m-%d %H:%M}Z"

@@ -164,6 +164,14 @@ class Occurrence(models.Model):
             # The calendar and an instance's punctuality.
             models.Index(fields=["instance", "-due_at"], name="backups_occurrence_newest"),
             models.Index(fields=["due_at"], name="backups_occurrence_due"),
+            # What the rules ask: which stand so, and what changed since they last looked.
+            models.Index(fields=["status", "due_at"], name="backups_occurrence_standing"),
+            models.Index(fields=["status_since"], name="backups_occurrence_changed"),
+            models.Index(
+                fields=["late_at"],
+                name="backups_occurrence_late",
+                condition=Q(late_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

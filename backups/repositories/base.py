@@ -76,3 +76,7 @@ class ObjectStore(Protocol):
     def free_bytes(self) -> int | None:
         """How much more fits; None where nobody can say."""
         ...
+
+    def total_bytes(self) -> int | None:
+        """How much fits into it when it is empty; None where nobody can say."""
+        ...

@@ -139,6 +139,10 @@ class DirectoryStore:
         with self._naming(self.root, "measured"):
             return shutil.disk_usage(self.root).free
 
+    def total_bytes(self) -> int | None:
+        with self._naming(self.root, "measured"):
+            return shutil.disk_usage(self.root).total
+
     def _path(self, name: str) -> Path:
         if not is_safe_path(name):
             raise RepositoryError(f"object name {name!r} leads out of the repository")

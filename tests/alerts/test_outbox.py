@@ -137,7 +137,7 @@ class OutboxTestCase(TestCase):
     def test_the_cost_does_not_grow_with_the_alerts(self) -> None:
         for number in range(3):
             make_alert(f"few-{number}", cause="repository:2")
-        with self.assertNumQueries(FEW := 18):
+        with self.assertNumQueries(FEW := 19):
             tell_changes(T0)
         self.sent()
         for number in range(60):

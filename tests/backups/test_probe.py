@@ -120,6 +120,7 @@ def test_mysql() -> None:
         max_allowed_packet=67_108_864,
         running_clones=0,
         foreign_tables=(ForeignTable("m", "t", "MyISAM", 1024),),
+        uses_tls=True,
     )
 
 

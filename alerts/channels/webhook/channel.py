@@ -91,7 +91,8 @@ def parse_headers(text: str) -> dict[str, str]:
 def build_body(content: Content, template: str) -> bytes:
     """Return what is sent: the message as JSON, or what the channel's template makes of it."""
     if not template.strip():
-        return json.dumps(content, ensure_ascii=False).encode()
+        # Sorted: a database may keep the fields in an order of its own, and every try is the same.
+        return json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
     engine = Engine(autoescape=False, builtins=["alerts.channels.webhook.filters"])
     try:
         return engine.from_string(template).render(Context(dict(content))).encode()

@@ -1,0 +1,7 @@
+"""Configuration and history of the messenger in the Django admin."""
+
+from __future__ import annotations
+
+from alerts.admin import alert, delivery, rule
+
+__all__ = ["alert", "delivery", "rule"]

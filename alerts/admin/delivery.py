@@ -1,0 +1,123 @@
+"""Channels and routes: admins configure them here. What was sent is history."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from alerts.channels import CHANNELS, configure
+from alerts.models import Channel, Notification, Route, Telling
+from alerts.rules import RULES
+from backups.admin.bases import ModelAdmin, ModelForm
+from backups.admin.history import HistoryAdmin
+from backups.exceptions import BadInput
+
+
+class ChannelForm(ModelForm):
+    """A channel of a kind there is, with secrets that go in and never come out."""
+
+    kind = forms.ChoiceField(choices=[(name, kind.label) for name, kind in CHANNELS.items()])
+    new_secrets = forms.CharField(
+        label="Secrets",
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+        help_text="A JSON object. Kept encrypted, never shown. Left blank, the present ones stay.",
+    )
+
+    class Meta:
+        model = Channel
+        fields = ["name", "kind", "settings", "enabled"]
+
+    def clean_new_secrets(self) -> dict[str, str]:
+        try:
+            secrets = json.loads(str(self.cleaned_data["new_secrets"]) or "{}")
+        except ValueError:
+            # Never with the text in it: a message ends up on pages and in logs.
+            raise ValidationError("This is not JSON.") from None
+        if not isinstance(secrets, dict):
+            raise ValidationError("Give a JSON object.")
+        return {str(name): str(value) for name, value in secrets.items()}
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                configure(self._channel(), self.values())
+            except BadInput as exc:
+                raise ValidationError(f"{exc}".capitalize() + ".") from None
+        return cleaned
+
+    def values(self) -> dict[str, str]:
+        """Return all that was typed, the secrets in the clear."""
+        settings = self.cleaned_data["settings"] or {}
+        typed = {str(name): str(value) for name, value in settings.items()}
+        return {**typed, **self.cleaned_data["new_secrets"]}
+
+    def _channel(self) -> Channel:
+        """Return a channel to try the values on, which nobody saves."""
+        return Channel(kind=self.cleaned_data["kind"], secrets_token=self.instance.secrets_token)
+
+
+@admin.register(Channel)
+class ChannelAdmin(ModelAdmin):
+    form = ChannelForm
+    list_display = ["name", "kind", "enabled", "disabled_reason", "last_delivered_at"]
+    list_filter = ["enabled", "kind"]
+    search_fields = ["name", "kind"]
+    readonly_fields = ["disabled_reason", "disabled_at", "last_delivered_at", "created_at"]
+
+    # Any: Django passes the form it made.
+    def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
+        configure(obj, form.values())
+        super().save_model(request, obj, form, change)
+
+
+class RouteForm(ModelForm):
+    """A route to rules that exist."""
+
+    rules = forms.MultipleChoiceField(
+        choices=[(name, rule.title) for name, rule in RULES.items()],
+        required=False,
+        help_text="None chosen: all of them but successes.",
+    )
+
+    class Meta:
+        model = Route
+        fields = [
+            "channel", "enabled", "least_severe", "rules", "groups", "tags", "digest_every",
+            "remind_every", "tell_recovery", "quiet_from", "quiet_to", "time_zone",
+        ]  # fmt: skip
+
+
+@admin.register(Route)
+class RouteAdmin(ModelAdmin):
+    form = RouteForm
+    list_display = ["channel", "least_severe", "rules", "digest_every", "remind_every", "enabled"]
+    list_filter = ["enabled", "channel", "least_severe"]
+    list_select_related = ["channel"]
+    search_fields = ["channel__name", "groups__name", "tags__name"]
+    filter_horizontal = ["groups", "tags"]
+
+
+@admin.register(Notification)
+class NotificationAdmin(HistoryAdmin):
+    list_display = ["channel", "kind", "status", "attempts", "created_at", "delivered_at"]
+    list_filter = ["status", "kind", "channel"]
+    list_select_related = ["channel"]
+    search_fields = ["dedupe_key", "answer", "channel__name"]
+    autocomplete_fields = ["channel", "alerts"]
+
+
+@admin.register(Telling)
+class TellingAdmin(HistoryAdmin):
+    list_display = ["alert", "channel", "severity", "told_at", "remind_at", "recovery_told"]
+    list_filter = ["channel", "severity"]
+    list_select_related = ["alert", "channel"]
+    search_fields = ["alert__subject_name", "alert__rule", "channel__name"]
+    autocomplete_fields = ["alert", "channel"]

@@ -1,0 +1,157 @@
+"""What changed since the rules were last asked, and whom does that concern?
+
+Ids and moments only grow, but rows become visible out of order: each look begins a little
+before the end of the last one. To ask about somebody twice is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Max, Q, QuerySet
+from django.utils.dateparse import parse_datetime
+
+from alerts.models import Alert, EvaluationCursor
+from alerts.rules import BACKUP_SUCCEEDED
+from alerts.states import OPEN_ALERT_STATUSES, AlertStatus
+from backups.models import Backup, Evidence, Instance, Job, JobEvent, Occurrence
+from backups.states import JobStatus
+
+NAME = "changes"
+OVERLAP = timedelta(seconds=60)
+OVERLAP_ROWS = 5000
+OVERLAP_BACKUPS = 50
+# After a longer pause the sweep finds everything; only successes have to be told for longer.
+LONGEST_PAUSE = timedelta(days=1)
+# Alerts whose moment came without anything having changed, in one tick; the sweep has the rest.
+MOST_DUE = 1000
+
+
+@dataclass(slots=True)
+class Changes:
+    """Instances something happened to, and jobs that succeeded."""
+
+    instance_ids: set[int] = field(default_factory=set)
+    ended_jobs: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Up to where everything has been looked at."""
+
+    events: int
+    jobs: int
+    evidence: int
+    backups: int
+    looked_at: datetime
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "events": self.events,
+            "jobs": self.jobs,
+            "evidence": self.evidence,
+            "backups": self.backups,
+            "looked_at": self.looked_at.isoformat(),
+        }
+
+
+def load_changes(now: datetime) -> tuple[Changes, Position]:
+    """Return what happened since the cursor, and where the next look begins.
+
+    The cursor is moved by ``move_cursor``, when everything was acted on.
+    """
+    reached = _newest(now)
+    changes = Changes()
+    _add_due_alerts(changes, now)
+    last = _load_position()
+    if last is not None:
+        _add_jobs(changes, last)
+        _add_occurrences(changes, max(last.looked_at, now - LONGEST_PAUSE) - OVERLAP)
+        _add_rest(changes, last)
+        _leave_out_told(changes)
+    return changes, reached
+
+
+def move_cursor(position: Position) -> None:
+    """Remember how far everything was acted on."""
+    EvaluationCursor.objects.update_or_create(
+        name=NAME, defaults={"position": position.as_json(), "moved_at": position.looked_at}
+    )
+
+
+def _load_position() -> Position | None:
+    found = EvaluationCursor.objects.filter(name=NAME).values_list("position", flat=True).first()
+    if found is None:
+        return None
+    looked_at = parse_datetime(found["looked_at"])
+    assert looked_at is not None
+    return Position(found["events"], found["jobs"], found["evidence"], found["backups"], looked_at)
+
+
+def _newest(now: datetime) -> Position:
+    return Position(_last(JobEvent), _last(Job), _last(Evidence), _last(Backup), now)
+
+
+def _last(model: type[JobEvent | Job | Evidence | Backup]) -> int:
+    found: Mapping[str, Any] = model._default_manager.aggregate(last=Max("id"))
+    return found["last"] or 0
+
+
+def _add_jobs(changes: Changes, last: Position) -> None:
+    events = JobEvent.objects.filter(
+        id__gt=last.events - OVERLAP_ROWS, created_at__gte=last.looked_at - OVERLAP
+    )
+    rows = events.order_by("id").values_list("job_id", "new_status", "job__instance_id")
+    for job, status, instance in rows.iterator():
+        changes.instance_ids.add(instance)
+        if status == JobStatus.SUCCEEDED:
+            changes.ended_jobs.add(job)
+
+
+def _add_occurrences(changes: Changes, since: datetime) -> None:
+    for name in ("status_since", "late_at"):
+        rows = Occurrence.objects.filter(**{f"{name}__gte": since})
+        _add(changes, rows.values_list("instance_id", flat=True))
+
+
+def _add_rest(changes: Changes, last: Position) -> None:
+    evidence = Evidence.objects.filter(
+        id__gt=last.evidence - OVERLAP_ROWS, created_at__gte=last.looked_at - OVERLAP
+    )
+    _add(changes, evidence.values_list("copy__backup__instance_id", flat=True))
+    # Observed ones are imported long after they ended, and without events of ours.
+    backups = Backup.objects.filter(id__gt=last.backups - OVERLAP_BACKUPS)
+    for pk, instance, job in backups.values_list("id", "instance_id", "made_by"):
+        changes.instance_ids.add(instance)
+        if job is not None and pk > last.backups:
+            changes.ended_jobs.add(job)
+    away = Instance.objects.filter(unreachable_since__gte=last.looked_at - OVERLAP)
+    _add(changes, away.values_list("id", flat=True))
+    # Observed jobs come whole, or end later, without events of ours.
+    _add(changes, Job.objects.filter(id__gt=last.jobs).values_list("instance_id", flat=True))
+    failed = Job.objects.filter(
+        status__in=[JobStatus.FAILED, JobStatus.LOST], ended_at__gte=last.looked_at - OVERLAP
+    )
+    _add(changes, failed.values_list("instance_id", flat=True))
+
+
+def _leave_out_told(changes: Changes) -> None:
+    """A repeated look finds the alert that the first one has left behind."""
+    told = Alert.objects.filter(rule=BACKUP_SUCCEEDED.name, job__in=changes.ended_jobs)
+    changes.ended_jobs.difference_update(told.values_list("job_id", flat=True))
+
+
+def _add_due_alerts(changes: Changes, now: datetime) -> None:
+    """Nothing happened, but a pending alert's time has come, or a cleared one's."""
+    due = Q(status=AlertStatus.PENDING, fires_at__lte=now) | Q(clear_since__isnull=False)
+    alerts = Alert.objects.filter(due, status__in=OPEN_ALERT_STATUSES, instance__isnull=False)
+    ids = alerts.order_by("id").values_list("instance_id", flat=True)
+    changes.instance_ids.update(ids[:MOST_DUE])
+
+
+def _add(changes: Changes, ids: QuerySet[Any, Any]) -> None:
+    # Unordered, or a database would rather walk the index of an order nobody asked for.
+    changes.instance_ids.update(ids.order_by())

@@ -1,0 +1,51 @@
+"""Everything the rules are asked about, read in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from alerts.facts.belonging import load_belonging
+from alerts.facts.load_evidence import build_evidence
+from alerts.facts.load_history import load_history
+from alerts.facts.load_instances import (
+    build_backup_facts,
+    build_instance_facts,
+    load_instances,
+)
+from alerts.facts.load_jobs import build_active_jobs, build_failures
+from alerts.facts.load_occurrences import build_late, build_missed
+from alerts.facts.load_site import load_site_facts
+from alerts.facts.load_success import build_successes
+from alerts.facts.subject import Facts, Subject
+
+__all__ = ["Facts", "Subject", "load_fleet_facts", "load_site_facts"]
+
+
+def load_fleet_facts(
+    ids: Sequence[int],
+    now: datetime,
+    *,
+    held_jobs: Collection[int] = (),
+    ended_jobs: Collection[int] = (),
+) -> list[Facts]:
+    """Read what is known of these instances; the disabled among them have no facts.
+
+    ``held_jobs`` are those of open alerts, which are looked at however old they are, and
+    ``ended_jobs`` those whose success has to be told.
+    """
+    rows = load_instances(ids)
+    belongings = load_belonging({pk: row.name for pk, row in rows.items()})
+    history = load_history(list(rows))
+    facts: list[Facts] = [
+        build_instance_facts(now, row, belongings[pk], history) for pk, row in rows.items()
+    ]
+    facts += build_backup_facts(now, belongings, history)
+    facts += build_failures(now, belongings, held_jobs)
+    facts += build_active_jobs(now, belongings, history)
+    facts += build_late(now, belongings)
+    facts += build_missed(now, belongings)
+    facts += build_evidence(now, belongings)
+    if ended_jobs:
+        facts += build_successes(now, belongings, ended_jobs)
+    return facts

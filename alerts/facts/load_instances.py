@@ -1,0 +1,108 @@
+"""How are the facts of instances and of their newest backups read?
+
+A fixed number of queries for however many instances.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, OuterRef, Subquery
+
+from alerts.facts.belonging import Belonging
+from alerts.facts.instance import BackupFacts, InstanceFacts
+from alerts.facts.load_history import COMPARED, History
+from backups.models import BackupCopy, Instance, Job
+from backups.states import CopyStatus, JobStatus, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """The columns of an instance that rules ask about."""
+
+    id: int
+    name: str
+    created_at: datetime
+    flavour: str
+    engine: str
+    version: str
+    unreachable_since: datetime | None
+    unreachable_reason: str
+    restore_tested_at: datetime | None
+
+
+def load_instances(ids: Sequence[int]) -> dict[int, InstanceRow]:
+    """Read the enabled ones among these."""
+    tests = Job.objects.filter(
+        instance=OuterRef("pk"), operation=Operation.RESTORE_TEST, status=JobStatus.SUCCEEDED
+    )
+    newest_test = Subquery(tests.order_by("-id").values("ended_at")[:1])
+    rows = Instance.objects.filter(pk__in=ids, enabled=True).annotate(tested_at=newest_test)
+    columns = rows.order_by("id").values_list(
+        "id", "name", "created_at", "flavour", "engine", "version",
+        "unreachable_since", "unreachable_reason", "tested_at",
+    )  # fmt: skip
+    return {row[0]: InstanceRow(*row) for row in columns}
+
+
+def build_instance_facts(
+    now: datetime, row: InstanceRow, belonging: Belonging, history: History
+) -> InstanceFacts:
+    return InstanceFacts(
+        now=now,
+        subject=belonging.subject(f"instance:{row.id}", row.id),
+        created_at=row.created_at,
+        flavour=row.flavour,
+        engine=row.engine,
+        version=row.version,
+        unreachable_since=row.unreachable_since,
+        unreachable_reason=row.unreachable_reason,
+        scheduled_kinds=frozenset(schedule.kind for schedule in belonging.schedules),
+        last_success={
+            kind: history[row.id, kind].newest.ended_at
+            for kind in COMPARED
+            if (row.id, kind.value) in history
+        },
+        restore_tested_at=row.restore_tested_at,
+    )
+
+
+def build_backup_facts(
+    now: datetime, belongings: Mapping[int, Belonging], history: History
+) -> Iterator[BackupFacts]:
+    """Yield the newest backup of each instance and kind, with what is usual of the others."""
+    newest = [past.newest for past in history.values()]
+    stored = _count_copies([backup.id for backup in newest])
+    wanted = _count_wanted([backup.job_id for backup in newest if backup.job_id is not None])
+    for (pk, kind), past in history.items():
+        backup = past.newest
+        yield BackupFacts(
+            now=now,
+            subject=belongings[pk].subject(
+                f"instance:{pk}/{kind}",
+                pk,
+                name=f"{belongings[pk].name}, {kind} backup",
+                job_id=backup.job_id,
+            ),
+            kind=kind,
+            backup=backup,
+            usual_bytes=past.usual_bytes(),
+            usual_seconds=past.usual_seconds(),
+            wanted_copies=wanted.get(backup.job_id) if backup.job_id is not None else None,
+            stored_copies=stored[backup.id],
+        )
+
+
+def _count_copies(backups: Sequence[int]) -> Counter[int]:
+    rows = BackupCopy.objects.filter(backup__in=backups, status=CopyStatus.STORED)
+    counted = rows.order_by().values_list("backup").annotate(copies=Count("id"))
+    return Counter(dict(counted))
+
+
+def _count_wanted(jobs: Sequence[int]) -> dict[int, int]:
+    """Map jobs to how many repositories they were to write to; those of others have none."""
+    rows = Job.repositories.through._default_manager.filter(job_id__in=jobs)
+    return dict(rows.order_by().values_list("job_id").annotate(wanted=Count("id")))

@@ -1,0 +1,127 @@
+"""How are the facts of jobs read: those that failed, and those that run?
+
+A fixed number of queries for however many instances, each by an index on what stands out.
+What went well is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from alerts.facts.columns import HORIZON, Belongings, Columns, read_columns
+from alerts.facts.load_history import History
+from alerts.facts.run import ActiveJobFacts, FailureFacts
+from backups.models import Job
+from backups.states import OPEN_OCCURRENCE_STATUSES, BackupKind, JobStatus, Operation
+
+
+def build_failures(
+    now: datetime, belongings: Belongings, held_jobs: Collection[int] = ()
+) -> Iterator[FailureFacts]:
+    """Yield the newest failure of each sort that no later success made good."""
+    recent = Q(ended_at__gte=now - HORIZON) | Q(pk__in=list(held_jobs))
+    failed = Job.objects.filter(
+        recent,
+        instance__in=list(belongings),
+        status__in=[JobStatus.FAILED, JobStatus.LOST],
+        # A test that found fault with a copy has left evidence, which has a rule of its own.
+        evidence=None,
+    ).filter(~Exists(_later_successes()))
+    rows = read_columns(
+        failed.order_by("-ended_at", "-id"),
+        "id", "instance_id", "operation", "kind", "status", "ended_at", "error", "hint",
+        "failed_stage", "occurrence__status", "occurrence__schedule_id",
+    )  # fmt: skip
+    sorts: dict[tuple[int, str, str], list[Columns]] = {}
+    for row in rows:
+        sorts.setdefault((row["instance_id"], row["operation"], row["kind"]), []).append(row)
+    blamed = _blamed_repositories([sort[0] for sort in sorts.values()])
+    for (pk, operation, kind), sort in sorts.items():
+        newest = sort[0]
+        yield FailureFacts(
+            now=now,
+            subject=belongings[pk].subject(
+                f"instance:{pk}/{operation}" + (f"-{kind}" if kind else ""),
+                pk,
+                schedule_id=newest["occurrence__schedule_id"],
+                job_id=newest["id"],
+                repository_id=blamed.get(newest["id"]),
+                cause=f"repository:{blamed[newest['id']]}" if newest["id"] in blamed else "",
+            ),
+            job_id=newest["id"],
+            operation=operation,
+            kind=kind,
+            status=newest["status"],
+            ended_at=newest["ended_at"],
+            error=newest["error"],
+            hint=newest["hint"],
+            failed_stage=newest["failed_stage"],
+            retry_waits=newest["occurrence__status"] in OPEN_OCCURRENCE_STATUSES,
+            count=len(sort),
+        )
+
+
+def build_active_jobs(
+    now: datetime, belongings: Belongings, history: History
+) -> Iterator[ActiveJobFacts]:
+    running = Job.objects.filter(
+        status=JobStatus.RUNNING, instance__in=list(belongings), started_at__isnull=False
+    )
+    rows = read_columns(
+        running.order_by("id"),
+        "id", "instance_id", "operation", "kind", "started_at", "heard_at",
+        "occurrence__schedule_id", "occurrence__missed_after",
+        "occurrence__schedule__expected_duration",
+    )  # fmt: skip
+    for row in rows:
+        pk = row["instance_id"]
+        expected = row["occurrence__schedule__expected_duration"]
+        learnt = _learnt(row, history) if expected is None else None
+        words = Operation(row["operation"]).label.lower()
+        yield ActiveJobFacts(
+            now=now,
+            subject=belongings[pk].subject(
+                f"job:{row['id']}",
+                pk,
+                name=f"{belongings[pk].name}, {words} job {row['id']}",
+                schedule_id=row["occurrence__schedule_id"],
+                job_id=row["id"],
+            ),
+            operation=row["operation"],
+            kind=row["kind"],
+            started_at=row["started_at"],
+            expected=expected or learnt,
+            learnt=learnt is not None,
+            window_closes_at=row["occurrence__missed_after"],
+            heard_at=row["heard_at"],
+        )
+
+
+def _later_successes() -> QuerySet[Job]:
+    same_kind = Q(kind=OuterRef("kind")) | Q(kind=BackupKind.FULL, operation=Operation.BACKUP)
+    return Job.objects.filter(
+        same_kind,
+        instance=OuterRef("instance"),
+        operation=OuterRef("operation"),
+        status=JobStatus.SUCCEEDED,
+        ended_at__gt=OuterRef("ended_at"),
+    )
+
+
+def _learnt(row: Columns, history: History) -> timedelta | None:
+    if row["operation"] != Operation.BACKUP:
+        return None
+    past = history.get((row["instance_id"], row["kind"]))
+    norm = past.expected_seconds() if past else None
+    return None if norm is None else timedelta(seconds=norm.most())
+
+
+def _blamed_repositories(rows: Sequence[Columns]) -> dict[int, int]:
+    """Map failed jobs to the repository their error speaks of, by its path."""
+    jobs = {row["id"]: row["error"] for row in rows}
+    links = Job.repositories.through._default_manager.filter(job_id__in=list(jobs))
+    named = links.values_list("job_id", "repository_id", "repository__path")
+    return {job: repository for job, repository, path in named if path in jobs[job]}

@@ -1,0 +1,131 @@
+"""How are the facts of planned runs read: those that are late, and those that were missed?
+
+A fixed number of queries for however many instances, each by an index on what stands out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from alerts.facts.columns import HORIZON, Belongings, Columns, read_columns
+from alerts.facts.run import LateFacts, MissedFacts
+from backups.models import Backup, BackupSchedule, Occurrence
+from backups.states import BackupKind, OccurrenceStatus, WaitReason
+
+_OCCURRENCE = (
+    "id", "schedule_id", "instance_id", "due_at", "starts_at", "late_after", "missed_after",
+    "reason", "detail", "schedule__name", "schedule__kind", "instance__engine",
+)  # fmt: skip
+
+
+def build_late(now: datetime, belongings: Belongings) -> Iterator[LateFacts]:
+    """Yield what is due and past its grace. Whether a tick has noticed makes no difference."""
+    waiting = Occurrence.objects.filter(
+        status=OccurrenceStatus.DUE, late_after__lte=now, instance__in=list(belongings)
+    )
+    newest: dict[tuple[int, int], Columns] = {}
+    for row in read_columns(waiting.order_by("due_at", "id"), *_OCCURRENCE):
+        newest[row["schedule_id"], row["instance_id"]] = row
+    blame = _Blame(newest.values())
+    for (schedule, pk), row in newest.items():
+        yield LateFacts(
+            now=now,
+            subject=belongings[pk].subject(
+                _run_key(schedule, pk),
+                pk,
+                name=f"{belongings[pk].name}, {row['schedule__name']}",
+                schedule_id=schedule,
+                **blame.of(row),
+            ),
+            due_at=row["starts_at"],
+            late_after=row["late_after"],
+            missed_after=row["missed_after"],
+            reason=row["reason"],
+            detail=row["detail"],
+        )
+
+
+def build_missed(now: datetime, belongings: Belongings) -> Iterator[MissedFacts]:
+    """Yield the newest missed run of each schedule and instance that nothing made good."""
+    missed = Occurrence.objects.filter(
+        status=OccurrenceStatus.MISSED,
+        due_at__gte=now - HORIZON,
+        instance__in=list(belongings),
+        schedule__enabled=True,
+    ).filter(~Exists(_later_runs()), ~Exists(_later_backups()))
+    runs: dict[tuple[int, int], list[Columns]] = {}
+    for row in read_columns(missed.order_by("-due_at", "-id"), *_OCCURRENCE):
+        runs.setdefault((row["schedule_id"], row["instance_id"]), []).append(row)
+    blame = _Blame([rows[0] for rows in runs.values()])
+    for (schedule, pk), rows in runs.items():
+        newest = rows[0]
+        yield MissedFacts(
+            now=now,
+            subject=belongings[pk].subject(
+                _run_key(schedule, pk),
+                pk,
+                name=f"{belongings[pk].name}, {newest['schedule__name']}",
+                schedule_id=schedule,
+                **blame.of(newest),
+            ),
+            occurrence_id=newest["id"],
+            kind=newest["schedule__kind"],
+            due_at=newest["due_at"],
+            missed_after=newest["missed_after"],
+            reason=newest["reason"],
+            detail=newest["detail"],
+            count=len(rows),
+        )
+
+
+def _later_runs() -> QuerySet[Occurrence]:
+    return Occurrence.objects.filter(
+        instance=OuterRef("instance"),
+        schedule=OuterRef("schedule"),
+        status=OccurrenceStatus.SUCCEEDED,
+        due_at__gt=OuterRef("due_at"),
+    )
+
+
+def _later_backups() -> QuerySet[Backup]:
+    """A backup somebody took by hand, after the moment at which this one was due."""
+    return Backup.objects.filter(
+        Q(kind=OuterRef("schedule__kind")) | Q(kind=BackupKind.FULL),
+        instance=OuterRef("instance"),
+        ended_at__gt=OuterRef("due_at"),
+        started_at__gte=OuterRef("due_at"),
+    )
+
+
+def _run_key(schedule: int, instance: int) -> str:
+    return f"schedule:{schedule}/instance:{instance}"
+
+
+class _Blame:
+    """What planned runs waited for in vain, where that is something others wait for as well."""
+
+    def __init__(self, rows: Collection[Columns]) -> None:
+        schedules = {row["schedule_id"] for row in rows if row["reason"] == WaitReason.REPOSITORY}
+        self._repositories: dict[int, set[int]] = {}
+        through = BackupSchedule.repositories.through
+        links = through._default_manager.filter(backupschedule_id__in=schedules)
+        for schedule, repository in links.values_list("backupschedule_id", "repository_id"):
+            self._repositories.setdefault(schedule, set()).add(repository)
+
+    def of(self, row: Columns) -> dict[str, int | str | None]:
+        if row["reason"] in (WaitReason.NO_WORKER, WaitReason.NOT_CLAIMED):
+            return {"cause": "queue:copy"}
+        if row["reason"] == WaitReason.SCHEDULER_DOWN:
+            return {"cause": "scheduler"}
+        if row["reason"] == WaitReason.INSTANCE_AWAY:
+            return {"cause": f"instance:{row['instance_id']}"}
+        if row["reason"] != WaitReason.REPOSITORY:
+            return {}
+        found = self._repositories.get(row["schedule_id"], set())
+        if len(found) != 1:
+            return {"cause": f"schedule:{row['schedule_id']}"}
+        (repository,) = found
+        return {"cause": f"repository:{repository}", "repository_id": repository}

@@ -1,0 +1,114 @@
+"""How are the facts of what all instances share read? In a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from celery import current_app
+from django.db.models import Count, Max, Min
+
+from alerts.facts.site import KeyFacts, QueueFacts, RepositoryFacts, TickFacts
+from alerts.facts.subject import Facts, Subject
+from backups.jobs import QUEUES
+from backups.models import BackupCopy, Job, Repository, RepositorySpace, TickBeat, WorkerBeat
+from backups.models.catalog import Origin
+from backups.space import Sample, forecast_full
+from backups.states import CopyStatus, JobStatus, Operation
+
+# What the trend of a repository is drawn through.
+TREND = timedelta(days=7)
+# A worker that was not heard of for this long takes nothing any more.
+WORKER_GONE = timedelta(seconds=90)
+
+
+def load_site_facts(now: datetime) -> list[Facts]:
+    """Read everything that belongs to no instance."""
+    return [*_repositories(now), *_keys(now), *_queues(now), *_ticks(now)]
+
+
+def _repositories(now: datetime) -> Iterator[RepositoryFacts]:
+    samples: defaultdict[int, list[RepositorySpace]] = defaultdict(list)
+    rows = RepositorySpace.objects.filter(measured_at__gte=now - TREND, measured_at__lte=now)
+    for row in rows.order_by("measured_at", "id"):
+        samples[row.repository_id].append(row)
+    for repository in Repository.objects.filter(enabled=True):
+        measured = samples[repository.pk]
+        newest = measured[-1] if measured else None
+        trend = [
+            Sample(row.measured_at, row.free_bytes)
+            for row in measured
+            if row.free_bytes is not None
+        ]
+        yield RepositoryFacts(
+            now=now,
+            subject=Subject(
+                f"repository:{repository.pk}", repository.name, repository_id=repository.pk
+            ),
+            encrypted=repository.encrypted,
+            measured_at=newest.measured_at if newest else None,
+            free_bytes=newest.free_bytes if newest else None,
+            total_bytes=newest.total_bytes if newest else None,
+            full_at=forecast_full(trend),
+            error=newest.error if newest else "",
+        )
+
+
+def _keys(now: datetime) -> Iterator[KeyFacts]:
+    faulty = BackupCopy.objects.filter(status=CopyStatus.STORED).exclude(key_fault="")
+    rows = faulty.order_by("repository_id", "key_id").values_list(
+        "repository_id", "repository__name", "key_id"
+    )
+    # One key that is gone is one alert, however many backups it wraps.
+    for repository, name, key_id, copies, label, fault in rows.annotate(
+        copies=Count("id"), label=Max("backup__label"), fault=Max("key_fault")
+    ):
+        yield KeyFacts(
+            now=now,
+            subject=Subject(
+                f"repository:{repository}/key:{key_id}", name, repository_id=repository
+            ),
+            key_id=key_id,
+            copies=copies,
+            label=label,
+            fault=fault,
+        )
+
+
+def _queues(now: datetime) -> Iterator[QueueFacts]:
+    waiting = Job.objects.filter(status=JobStatus.PENDING, origin=Origin.MANAGED)
+    counted = waiting.order_by().values_list("operation")
+    jobs: defaultdict[str, list[tuple[int, datetime]]] = defaultdict(list)
+    for operation, count, since in counted.annotate(Count("id"), Min("requested_at")):
+        jobs[QUEUES[Operation(operation)]].append((count, since))
+    beats = list(WorkerBeat.objects.all())
+    for queue in sorted({*QUEUES.values()}):
+        heard = [beat.seen_at for beat in beats if f",{queue}," in beat.queues]
+        yield QueueFacts(
+            now=now,
+            subject=Subject(f"queue:{queue}", f"queue {queue}"),
+            waiting=sum(count for count, _ in jobs[queue]),
+            waiting_since=min((since for _, since in jobs[queue]), default=None),
+            workers=sum(seen_at > now - WORKER_GONE for seen_at in heard),
+            seen_at=max(heard, default=None),
+        )
+
+
+def _ticks(now: datetime) -> Iterator[TickFacts]:
+    """Yield the ticks that are planned. One that was taken off the plan may stay away."""
+    planned: dict[str, timedelta] = {}
+    for name, entry in current_app.conf.beat_schedule.items():
+        if isinstance(entry["schedule"], int | float):
+            every = timedelta(seconds=entry["schedule"])
+            # A tick calls itself by its name on the plan, or by that of its task.
+            planned |= {name: every, entry["task"].rpartition(".")[2]: every}
+    for beat in TickBeat.objects.filter(name__in=list(planned)):
+        yield TickFacts(
+            now=now,
+            subject=Subject(f"tick:{beat.name}", f"tick {beat.name}"),
+            every=planned[beat.name],
+            started_at=beat.started_at,
+            finished_at=beat.finished_at,
+            error=beat.error,
+        )

@@ -1,0 +1,42 @@
+"""Say that an alert has been seen: it stands, and nobody is reminded of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils.timezone import now
+
+from alerts.models import Alert
+from alerts.states import AlertStatus
+from alerts.transitions import acknowledge
+from backups.exceptions import BadInput, Refused
+from backups.management.output import Answer, MooringCommand
+
+
+class Command(MooringCommand):
+    help = "Say that an alert has been seen: it stands, and nobody is reminded of it."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("id", type=int, help="As listalerts shows it.")
+        parser.add_argument("--comment", default="", help="What others should know.")
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        alert = Alert.objects.filter(pk=options["id"]).first()
+        if alert is None:
+            raise BadInput(
+                f"there is no alert {options['id']}", hint="listalerts shows the numbers."
+            )
+        _refuse_unfit(alert)
+        comment = options["comment"]
+        if not acknowledge(alert, by=None, comment=comment, now=now(), actor="command line"):
+            raise Refused(f"alert {alert.pk} changed in the same moment", hint="Look again.")
+        fields = {"id": alert.pk, "status": alert.status, "comment": alert.comment}
+        return Answer(fields, [f"acknowledged: {alert}"])
+
+
+def _refuse_unfit(alert: Alert) -> None:
+    if alert.status == AlertStatus.ACKNOWLEDGED:
+        raise Refused(f"alert {alert.pk} was acknowledged before: {alert.comment or 'no comment'}")
+    if alert.status != AlertStatus.FIRING:
+        raise Refused(f"alert {alert.pk} is {alert.status}: only what fires is acknowledged")

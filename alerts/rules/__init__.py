@@ -1,0 +1,50 @@
+"""Every rule there is, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alerts.rules import (
+    age,
+    failures,
+    history,
+    instances,
+    machinery,
+    proof,
+    punctuality,
+    running,
+    storage,
+    success,
+)
+from alerts.rules.base import Finding, Limits, Rule, Threshold, Unit
+from alerts.rules.machinery import RULE_BROKEN
+from alerts.rules.success import BACKUP_SUCCEEDED
+
+# Any: each rule asks about facts of its own.
+AnyRule = Rule[Any]
+_FAMILIES = (
+    failures,
+    punctuality,
+    running,
+    age,
+    instances,
+    history,
+    proof,
+    storage,
+    machinery,
+    success,
+)
+RULES: Mapping[str, AnyRule] = {rule.name: rule for family in _FAMILIES for rule in family.RULES}
+
+__all__ = [
+    "BACKUP_SUCCEEDED",
+    "RULES",
+    "RULE_BROKEN",
+    "AnyRule",
+    "Finding",
+    "Limits",
+    "Rule",
+    "Threshold",
+    "Unit",
+]

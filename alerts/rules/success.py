@@ -1,0 +1,36 @@
+"""Has a backup succeeded?"""
+
+from __future__ import annotations
+
+from alerts.facts.run import SuccessFacts
+from alerts.rules.base import Finding, Limits, Rule
+from alerts.states import Severity
+from backups.states import BackupKind
+from backups.units import format_bytes, format_duration
+
+
+def check_succeeded(facts: SuccessFacts, limits: Limits) -> Finding | None:
+    kind = BackupKind(facts.kind).label.lower() if facts.kind else ""
+    size = f", {format_bytes(facts.raw_bytes)}" if facts.raw_bytes is not None else ""
+    return Finding(
+        message=f"{kind} backup succeeded in {format_duration(facts.run_time)}{size}".strip(),
+        facts={
+            "ended_at": facts.ended_at.isoformat(),
+            "raw_bytes": facts.raw_bytes,
+            "lock_time_s": facts.lock_time.total_seconds() if facts.lock_time else None,
+        },
+    )
+
+
+BACKUP_SUCCEEDED = Rule(
+    name="backup_succeeded",
+    title="Backup succeeded",
+    about=SuccessFacts,
+    check=check_succeeded,
+    severity=Severity.NOTICE,
+    explanation="Recorded for every backup. A route sends it only where it names this rule.",
+    hint="Nothing has to be done.",
+    over="At once: it is an event and not a state.",
+    event=True,
+)
+RULES = (BACKUP_SUCCEEDED,)

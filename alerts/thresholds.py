@@ -1,0 +1,137 @@
+"""Which settings hold for a subject? The narrowest counts: instance, schedule, group, all.
+
+All of them are read at once, and resolved in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from alerts.facts.subject import Subject
+from alerts.models import RuleSetting
+from alerts.rules import RULES, AnyRule, Limits
+from alerts.states import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for one rule and one subject."""
+
+    enabled: bool
+    # None: as the finding says.
+    severity: Severity | None
+    pending_for: timedelta
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody changed of a rule, and for whom."""
+
+    rule: str
+    group_id: int | None = None
+    schedule_id: int | None = None
+    instance_id: int | None = None
+    enabled: bool | None = None
+    severity: int | None = None
+    pending_for: timedelta | None = None
+    thresholds: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """How wide it reaches: those that reach further are applied first."""
+        if self.instance_id is not None:
+            return 0
+        if self.schedule_id is not None:
+            return 1
+        return 3 if self.group_id is None else 2
+
+    def fits(self, subject: Subject) -> bool:
+        if self.instance_id is not None:
+            return self.instance_id == subject.instance_id
+        if self.schedule_id is not None:
+            # About a planned run, that of its schedule; about an instance, any that covers it.
+            if subject.schedule_id is not None:
+                return self.schedule_id == subject.schedule_id
+            return self.schedule_id in subject.schedule_ids
+        return self.group_id is None or self.group_id in subject.group_ids
+
+
+class SettingsBook:
+    """The settings of every rule for every subject."""
+
+    def __init__(self, changes: Iterable[Change] = ()) -> None:
+        widest_first = sorted(changes, key=lambda change: -change.width)
+        self._for_all: dict[str, Settings] = {name: _defaults(rule) for name, rule in RULES.items()}
+        self._narrower: dict[str, list[Change]] = {}
+        for change in widest_first:
+            if change.rule not in RULES:
+                continue
+            if change.width == 3:
+                self._for_all[change.rule] = _apply(self._for_all[change.rule], change)
+            else:
+                self._narrower.setdefault(change.rule, []).append(change)
+
+    def enabled(self, rule: AnyRule) -> bool:
+        """Whether a rule is on for all, exceptions aside."""
+        return self._for_all[rule.name].enabled
+
+    def settings_of(self, rule: AnyRule, subject: Subject) -> Settings:
+        """Return what holds; of several equally wide changes the newest counts."""
+        settings = self._for_all.get(rule.name) or _defaults(rule)
+        for change in self._narrower.get(rule.name, ()):
+            if change.fits(subject):
+                settings = _apply(settings, change)
+        return settings
+
+
+def load_settings() -> SettingsBook:
+    """Read all changes in one query."""
+    names = (
+        "rule", "group_id", "schedule_id", "instance_id",
+        "enabled", "severity", "pending_for", "thresholds",
+    )  # fmt: skip
+    rows = RuleSetting.objects.order_by("id").values_list(*names)
+    return SettingsBook(Change(*row) for row in rows)
+
+
+def threshold_faults(rule: str, thresholds: object) -> Sequence[str]:
+    """Say what is wrong with thresholds somebody gave; nothing when all is well."""
+    known = RULES.get(rule)
+    if known is None:
+        return [f"there is no rule called {rule}"]
+    if not isinstance(thresholds, Mapping):
+        return ["thresholds are an object of names and numbers"]
+    units = known.units()
+    faults = [f"{rule} has no threshold called {name}" for name in thresholds if name not in units]
+    faults += [
+        f"{name}: {value!r} is no number of 0 or more, and not null"
+        for name, value in thresholds.items()
+        if name in units and not _is_limit(value)
+    ]
+    return faults
+
+
+def _is_limit(value: object) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _defaults(rule: AnyRule) -> Settings:
+    limits = Limits(rule.defaults(), rule.units())
+    return Settings(rule.enabled, None, rule.pending_for, limits)
+
+
+def _apply(settings: Settings, change: Change) -> Settings:
+    units = settings.limits.units
+    given = {name: value for name, value in change.thresholds.items() if name in units}
+    return replace(
+        settings,
+        enabled=settings.enabled if change.enabled is None else change.enabled,
+        severity=settings.severity if change.severity is None else Severity(change.severity),
+        pending_for=settings.pending_for if change.pending_for is None else change.pending_for,
+        limits=Limits({**settings.limits.values, **given}, units),
+    )

@@ -1,0 +1,80 @@
+"""How full are the repositories, and when will one be full?
+
+Measured by a tick, so that nobody waits for a disk that does not answer while reading a page.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from backups.access import store_of
+from backups.exceptions import MooringError
+from backups.models import Repository, RepositorySpace
+
+logger = logging.getLogger(__name__)
+
+KEPT_FOR = timedelta(days=30)
+# A trend of less time than this says more about one backup than about the weeks to come.
+SHORTEST_TREND = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How much fitted into a repository at one moment."""
+
+    measured_at: datetime
+    free_bytes: int
+
+
+def measure_repositories(now: datetime) -> int:
+    """Measure every enabled repository; return how many could be. Old samples go."""
+    measured = 0
+    for repository in Repository.objects.filter(enabled=True):
+        measured += _measure(repository, now)
+    RepositorySpace.objects.filter(measured_at__lt=now - KEPT_FOR).delete()
+    return measured
+
+
+def forecast_full(samples: Sequence[Sample]) -> datetime | None:
+    """Continue the line through ``samples`` to where nothing is free; None where it never is.
+
+    Least squares. Also None while the samples span too short a time to have a trend.
+    """
+    if len(samples) < 2:
+        return None
+    start = min(sample.measured_at for sample in samples)
+    ages = [(sample.measured_at - start).total_seconds() for sample in samples]
+    if max(ages) < SHORTEST_TREND.total_seconds():
+        return None
+    middle_age = sum(ages) / len(ages)
+    middle_free = sum(sample.free_bytes for sample in samples) / len(samples)
+    spread = sum((age - middle_age) ** 2 for age in ages)
+    slope = (
+        sum(
+            (age - middle_age) * (sample.free_bytes - middle_free)
+            for age, sample in zip(ages, samples, strict=True)
+        )
+        / spread
+    )
+    # A byte a second is 86 KB a day: below that, a century passes before anything is full.
+    if slope > -1:
+        return None
+    newest = max(samples, key=lambda sample: sample.measured_at)
+    return newest.measured_at + timedelta(seconds=newest.free_bytes / -slope)
+
+
+def _measure(repository: Repository, now: datetime) -> bool:
+    try:
+        store = store_of(repository)
+        free_bytes, total_bytes = store.free_bytes(), store.total_bytes()
+    except MooringError as exc:
+        logger.warning("%s cannot be measured: %s", repository, exc)
+        RepositorySpace.objects.create(repository=repository, measured_at=now, error=str(exc))
+        return False
+    RepositorySpace.objects.create(
+        repository=repository, measured_at=now, free_bytes=free_bytes, total_bytes=total_bytes
+    )
+    return True

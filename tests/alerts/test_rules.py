@@ -1,0 +1,241 @@
+"""Does each rule find what it is for, at the exact edge, and nothing else?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from alerts.facts.instance import BackupFacts
+from alerts.facts.subject import Facts
+from alerts.rules import RULES, AnyRule
+from alerts.states import Severity
+from backups.norms import Norm
+from tests.alerts.facts import GIB, NOW, WELL, D, H, M, S, ask_rule
+
+N, W, C, E = Severity.NOTICE, Severity.WARNING, Severity.CRITICAL, Severity.EMERGENCY
+BACKUP = WELL[BackupFacts]["backup"]
+USUAL_SIZE = Norm(10, 100 * GIB, 1 * GIB)
+USUAL_TIME = Norm(10, 3600, 60)
+
+
+def sized(gib: float, usual: Norm | None = USUAL_SIZE) -> dict[str, Any]:
+    return {"backup": replace(BACKUP, raw_bytes=round(gib * GIB)), "usual_bytes": usual}
+
+
+def lasting(length: Any, usual: Norm | None = USUAL_TIME) -> dict[str, Any]:
+    backup = replace(BACKUP, started_at=NOW - length, ended_at=NOW)
+    return {"backup": backup, "usual_seconds": usual}
+
+
+def locked(length: Any) -> dict[str, Any]:
+    return {"backup": replace(BACKUP, lock_time=length)}
+
+
+def free(percent: float) -> dict[str, Any]:
+    return {"free_bytes": round(percent * GIB), "total_bytes": 100 * GIB}
+
+
+def old(kind: str, age: Any) -> dict[str, Any]:
+    return {"last_success": {kind: NOW - age}}
+
+
+def waiting(length: Any, **more: Any) -> dict[str, Any]:
+    return {"workers": 0, "waiting": 2, "waiting_since": NOW - length, **more}
+
+
+def silent(length: Any, **more: Any) -> dict[str, Any]:
+    return {"finished_at": NOW - length, **more}
+
+
+INCREMENTAL = {"scheduled_kinds": frozenset({"incremental"})}
+WINDOW = {"window_closes_at": NOW}
+
+# Rule, what is not as it should be, and how bad it finds that: None is nothing, 0 its own.
+CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
+    ("job_failed", {"status": "failed"}, 0),
+    ("job_failed", {"status": "failed", "retry_waits": True}, W),
+    ("job_failed", {"status": "failed", "operation": "restore"}, C),
+    ("job_failed", {"status": "failed", "operation": "verify", "kind": ""}, W),
+    ("job_failed", {"status": "lost"}, None),
+    ("job_lost", {"status": "lost"}, 0),
+    ("job_lost", {"status": "failed"}, None),
+    ("occurrence_late", {"now": NOW + 15 * M}, 0),
+    ("occurrence_late", {"now": NOW + 15 * M - S}, None),
+    ("occurrence_late", {"now": NOW + 15 * M, "reason": "paused"}, N),
+    ("occurrence_missed", {}, 0),
+    ("occurrence_missed", {"reason": "no_worker"}, 0),
+    ("occurrence_missed", {"reason": "paused"}, N),
+    ("running_long", {"expected": H}, None),
+    ("running_long", {"expected": H - S}, 0),
+    ("running_long", {"expected": 50 * M, "learnt": True}, None),
+    ("running_long", {"expected": 50 * M - S, "learnt": True}, 0),
+    ("running_long", {}, None),
+    ("running_long", WINDOW, 0),
+    ("running_long", {"window_closes_at": NOW + S}, None),
+    ("job_stalled", {}, None),
+    ("job_stalled", {"heard_at": NOW - 5 * M + S}, None),
+    ("job_stalled", {"heard_at": NOW - 5 * M}, W),
+    ("job_stalled", {"heard_at": NOW - 12 * M}, C),
+    ("full_too_old", old("full", 7 * D - S), None),
+    ("full_too_old", old("full", 7 * D), W),
+    ("full_too_old", old("full", 14 * D), C),
+    ("full_too_old", {"last_success": {}}, None),
+    ("incremental_too_old", old("full", 20 * D), None),
+    ("incremental_too_old", {**INCREMENTAL, **old("incremental", 2 * D - S)}, None),
+    ("incremental_too_old", {**INCREMENTAL, **old("incremental", 2 * D)}, W),
+    ("incremental_too_old", {"last_success": {"incremental": NOW - 3 * D, "full": NOW - D}}, None),
+    ("incremental_too_old", {**INCREMENTAL, "last_success": {}}, None),
+    ("never_backed_up", {"last_success": {}, "created_at": NOW - D + S}, None),
+    ("never_backed_up", {"last_success": {}, "created_at": NOW - D}, W),
+    ("never_backed_up", {"last_success": {}, "created_at": NOW - 2 * D}, C),
+    ("never_backed_up", {}, None),
+    ("incrementals_unused", {}, 0),
+    ("incrementals_unused", INCREMENTAL, None),
+    ("incrementals_unused", {"last_success": {}}, None),
+    ("not_covered", {}, None),
+    ("not_covered", {"scheduled_kinds": frozenset()}, 0),
+    ("instance_unreachable", {}, None),
+    ("instance_unreachable", {"unreachable_since": NOW - 2 * M + S}, None),
+    ("instance_unreachable", {"unreachable_since": NOW - 2 * M}, W),
+    ("instance_unreachable", {"unreachable_since": NOW - 10 * M}, C),
+    ("version_unsupported", {}, None),
+    ("version_unsupported", {"version": ""}, None),
+    ("version_unsupported", {"version": "10.5.9-MariaDB"}, 0),
+    ("version_unsupported", {"engine": "clone"}, 0),
+    ("version_unsupported", {"version": "13.0.1-MariaDB"}, N),
+    ("lock_time", locked(10 * S - 0.001 * S), None),
+    ("lock_time", locked(10 * S), N),
+    ("lock_time", locked(60 * S), W),
+    ("lock_time", locked(None), None),
+    ("size_unusual", sized(75.1), None),
+    ("size_unusual", sized(75), W),
+    ("size_unusual", sized(50), C),
+    ("size_unusual", sized(199.9), None),
+    ("size_unusual", sized(200), N),
+    ("size_unusual", sized(500), W),
+    ("size_unusual", sized(0), None),
+    ("size_unusual", sized(10, None), None),
+    ("size_unusual", sized(60, Norm(10, 100 * GIB, 10 * GIB)), None),
+    ("size_unusual", sized(59, Norm(10, 100 * GIB, 10 * GIB)), W),
+    ("duration_unusual", lasting(2 * H - S), None),
+    ("duration_unusual", lasting(2 * H), N),
+    ("duration_unusual", lasting(4 * H), W),
+    ("duration_unusual", lasting(12 * M), W),
+    ("duration_unusual", lasting(13 * M), None),
+    ("duration_unusual", lasting(9 * M, Norm(10, 60, 1)), None),
+    ("duration_unusual", lasting(2 * H, None), None),
+    ("verify_failed", {"operation": "verify"}, 0),
+    ("verify_failed", {"operation": "restore_test"}, None),
+    ("restore_test_failed", {"operation": "restore_test"}, 0),
+    ("restore_test_failed", {"operation": "verify"}, None),
+    ("restore_test_old", {"restore_tested_at": NOW - 35 * D + S}, None),
+    ("restore_test_old", {"restore_tested_at": NOW - 35 * D}, N),
+    ("restore_test_old", {"created_at": NOW - 35 * D}, N),
+    ("restore_test_old", {"created_at": NOW - 35 * D, "last_success": {}}, None),
+    ("copies_missing", {}, None),
+    ("copies_missing", {"wanted_copies": 2}, 0),
+    ("copies_missing", {"stored_copies": 0}, C),
+    ("copies_missing", {"wanted_copies": None, "stored_copies": 0}, None),
+    ("space_low", free(15.1), None),
+    ("space_low", free(15), W),
+    ("space_low", free(7), C),
+    ("space_low", free(2), E),
+    ("space_low", {"free_bytes": None}, None),
+    ("space_low", {"total_bytes": None}, None),
+    ("full_soon", {}, None),
+    ("full_soon", {"full_at": NOW + 14 * D + M}, None),
+    ("full_soon", {"full_at": NOW + 14 * D}, W),
+    ("full_soon", {"full_at": NOW + 3 * D}, C),
+    ("full_soon", {"full_at": NOW - D}, C),
+    ("repository_unusable", {}, None),
+    ("repository_unusable", {"error": "/srv/main could not be measured"}, 0),
+    ("unencrypted", {}, None),
+    ("unencrypted", {"encrypted": False}, 0),
+    ("key_missing", {}, 0),
+    ("queue_without_worker", waiting(2 * M - S), None),
+    ("queue_without_worker", waiting(2 * M), W),
+    ("queue_without_worker", waiting(10 * M), C),
+    ("queue_without_worker", waiting(10 * M, workers=1), None),
+    ("queue_without_worker", waiting(10 * M, waiting=0), None),
+    ("tick_silent", silent(2 * M - S), None),
+    ("tick_silent", silent(2 * M), W),
+    ("tick_silent", silent(15 * M), C),
+    ("tick_silent", silent(15 * M - S, every=5 * M), None),
+    ("tick_silent", silent(15 * M, every=5 * M), C),
+    ("tick_silent", {"error": "OperationalError: gone"}, W),
+    ("tick_silent", {"started_at": None, "finished_at": None}, None),
+    ("backup_succeeded", {}, 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "fields", "severity"), CASES)
+def test_it_finds(name: str, fields: dict[str, Any], severity: Severity | int | None) -> None:
+    finding = ask_rule(name, **fields)
+    found = None if finding is None else finding.severity or 0
+    assert found == severity
+
+
+def test_every_rule_has_cases_of_both_sorts() -> None:
+    always = {"occurrence_missed", "key_missing", "backup_succeeded"}
+    for name in RULES.keys() - {"rule_broken"}:
+        outcomes = {severity is None for rule, _, severity in CASES if rule == name}
+        assert outcomes == ({False} if name in always else {True, False}), name
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_every_rule_says_what_it_is(rule: AnyRule) -> None:
+    for words in (rule.explanation, rule.hint, rule.over):
+        assert words.endswith(".")
+        assert words[0].isupper()
+    assert rule.about in {*WELL, Facts}
+    assert len({threshold.name for threshold in rule.thresholds}) == len(rule.thresholds)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_no_rule_breaks_when_its_thresholds_are_off(rule: AnyRule) -> None:
+    if rule.about is not Facts:
+        ask_rule(rule.name, limits=dict.fromkeys(rule.defaults()))
+
+
+def test_a_threshold_that_is_off_finds_nothing() -> None:
+    assert ask_rule("full_too_old", limits={"warning": None}, **old("full", 10 * D)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "words"),
+    [
+        (
+            "job_failed",
+            {"status": "failed", "failed_stage": "copy", "error": "no space", "count": 3},
+            "full backup failed in copy: no space (3 since the last success)",
+        ),
+        (
+            "occurrence_missed",
+            {"reason": "no_worker", "detail": "queue copy"},
+            "the run due at 2026-03-02 07:00 UTC was missed: no worker takes jobs from the queue "
+            "(queue copy)",
+        ),
+        (
+            "size_unusual",
+            sized(50),
+            "orders-1@7-F is 50 % smaller than usual: 50.0 GiB, the median of 10 before it is "
+            "100.0 GiB",
+        ),
+        (
+            "queue_without_worker",
+            waiting(10 * M),
+            "2 jobs wait, the first for 10 min 00 s, and no worker takes from it",
+        ),
+        (
+            "full_too_old",
+            old("full", 8 * D),
+            "last successful full backup is 8 d 0 h old (2026-02-22 12:00 UTC)",
+        ),
+    ],
+)
+def test_it_says_what_is_wrong(name: str, fields: dict[str, Any], words: str) -> None:
+    finding = ask_rule(name, **fields)
+    assert finding is not None
+    assert finding.message == words
