@@ -8,31 +8,36 @@ from celery import shared_task
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from alerts.evaluate import evaluate_all, evaluate_changed
+from alerts import evaluate
+from alerts.deadman import ping
 from alerts.exceptions import AlertsError
 from alerts.models import Channel
 from alerts.outbox import tell_changes, tell_standing
 from alerts.sending import channels_with_due, send_due
-from backups.ticks import ticking
+from backups.beats import beating
 
 logger = logging.getLogger(__name__)
 
+# Without these nothing is started and nobody is told.
+EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed", "tell people"})
+
 
 @shared_task(ignore_result=True)
-def evaluate_changes() -> None:
+@beating
+def evaluate_changed() -> None:
     """Ask the rules about what something happened to."""
-    with ticking("evaluate changed"):
-        evaluate_changed(now())
+    evaluate.evaluate_changed(now())
 
 
 @shared_task(ignore_result=True)
-def evaluate_fleet() -> None:
+@beating
+def evaluate_all() -> None:
     """Ask the rules about everything."""
-    with ticking("evaluate all"):
-        evaluate_all(now())
+    evaluate.evaluate_all(now())
 
 
 @shared_task(ignore_result=True)
+@beating
 def tell_people() -> None:
     """Make the messages that are due, and wake a sender for each channel that has some."""
     tell_changes(now())
@@ -40,6 +45,7 @@ def tell_people() -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def tell_what_stands() -> None:
     """Make the messages for what nobody was told of when it changed."""
     tell_standing(now())
@@ -65,14 +71,10 @@ def wake_senders() -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def ping_outside() -> None:
     """Tell an outside service that all ticks tick."""
-    from alerts.deadman import ping
-
     try:
         ping(now(), EXPECTED_TICKS)
     except AlertsError as exc:
         logger.warning("the dead-man service was not reached: %s", exc)
-
-
-EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed"})

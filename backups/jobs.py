@@ -53,8 +53,7 @@ def create_backup_job(
 
     ``save_foreign_tables`` None leaves it to the instance.
     """
-    if kind != BackupKind.FULL:
-        raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
+    refuse_unfit_kind(instance, kind)
     if not instance.enabled:
         raise Refused(f"{instance.name} is disabled", hint="Enable the instance first.")
     if Job.objects.filter(
@@ -64,19 +63,20 @@ def create_backup_job(
         status__in=ACTIVE_JOB_STATUSES,
     ).exists():
         raise Refused(f"a backup of {instance.name} is already waiting or running")
-    repositories = repositories or [_only_repository()]
-    _refuse_unfit(repositories)
+    repositories = repositories or [only_repository()]
+    refuse_unfit(repositories)
     job = Job(
         operation=Operation.BACKUP,
         instance=instance,
         kind=kind,
         engine=instance.engine,
-        parameters=_backup_parameters(instance, save_foreign_tables),
+        parameters=backup_parameters(instance, save_foreign_tables),
     )
     return _create(job, requested_by, wake, repositories)
 
 
-def _backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
+def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
+    """Return what a backup job of the instance is asked for beyond its columns."""
     if instance.engine == CLONE:
         asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
         return {"save_foreign_tables": asked}
@@ -93,6 +93,7 @@ def create_copy_job(
     copy: BackupCopy,
     *,
     requested_by: User | None = None,
+    actor: str = "",
     parameters: Mapping[str, Any] | None = None,
     wake: bool = True,
 ) -> Job:
@@ -111,7 +112,7 @@ def create_copy_job(
         engine=backup.engine,
         parameters=dict(parameters or {}),
     )
-    return _create(job, requested_by, wake, [copy.repository])
+    return _create(job, requested_by, wake, [copy.repository], actor)
 
 
 def create_restore_job(
@@ -210,6 +211,19 @@ def wake(job: Job) -> None:
         logger.warning("job %s waits: the broker is away: %s", job.pk, exc)
 
 
+def wake_all(jobs: Sequence[Job]) -> None:
+    """Wake many jobs whose rows say that they were woken; stop at once if the broker is away."""
+    from backups.tasks import run_job
+
+    try:
+        with run_job.app.producer_or_acquire() as producer:
+            for job in jobs:
+                queue = QUEUES[Operation(job.operation)]
+                run_job.apply_async((job.pk,), queue=queue, producer=producer)
+    except OperationalError as exc:
+        logger.warning("%d jobs wait: the broker is away: %s", len(jobs), exc)
+
+
 def waiting_jobs(woken_before: Any) -> list[Job]:
     """Load pending jobs that nobody was told of lately."""
     stale = Q(woken_at=None) | Q(woken_at__lte=woken_before)
@@ -224,7 +238,11 @@ def wake_turned_away() -> None:
 
 
 def _create(
-    job: Job, requested_by: User | None, wake_it: bool, repositories: Sequence[Repository]
+    job: Job,
+    requested_by: User | None,
+    wake_it: bool,
+    repositories: Sequence[Repository],
+    actor: str = "",
 ) -> Job:
     job.requested_by = requested_by
     # A job that runs in the foreground must not be started by a tick as well.
@@ -233,7 +251,7 @@ def _create(
         job.save()
         job.repositories.set(repositories)
         asked_by = requested_by.get_username() if requested_by else current_actor().name
-        _record(job, asked_by, "requested")
+        _record(job, actor or asked_by, "requested")
         record(Verb.REQUESTED, job, details=_asked_for(job, repositories))
     if wake_it:
         transaction.on_commit(lambda: wake(job))
@@ -254,7 +272,13 @@ def _record(job: Job, actor: str, reason: str) -> None:
     )
 
 
-def _refuse_unfit(repositories: Sequence[Repository]) -> None:
+def refuse_unfit_kind(instance: Instance, kind: str) -> None:
+    """Raise where the instance's engine takes no such backups."""
+    if kind != BackupKind.FULL:
+        raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
+
+
+def refuse_unfit(repositories: Sequence[Repository]) -> None:
     """Raise where one backup cannot, or must not, go into all of these."""
     for repository in repositories:
         if not repository.enabled:
@@ -266,7 +290,8 @@ def _refuse_unfit(repositories: Sequence[Repository]) -> None:
         )
 
 
-def _only_repository() -> Repository:
+def only_repository() -> Repository:
+    """Return the one repository there is to choose; BadInput where there is a choice, or none."""
     enabled = list(Repository.objects.filter(enabled=True)[:2])
     if len(enabled) != 1:
         raise BadInput(

@@ -89,7 +89,7 @@ class OccurrenceStatus(models.TextChoices):
     FAILED = "failed", "Failed"  # it ran, and no retry is left
     MISSED = "missed", "Missed"  # the window closed before anything ran; see the reason
     SKIPPED = "skipped", "Skipped"  # a later one stands for it; see the reason
-    CANCELLED = "cancelled", "Cancelled"  # a person stopped its job
+    CANCELLED = "cancelled", "Cancelled"  # a person stopped its job; see WINDOW_END for schedules
 
 
 OCCURRENCE_MOVES: Mapping[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
@@ -120,10 +120,11 @@ OCCURRENCE_MOVES: Mapping[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
 
 
 class WaitReason(models.TextChoices):
-    """Why an occurrence has not started, or never did."""
+    """Why an occurrence has not started, or never did, or did not succeed."""
 
     NONE = "", "Nothing stands in its way"
     PAUSED = "paused", "The schedule is paused"
+    SCHEDULE_DISABLED = "schedule_disabled", "The schedule is disabled"
     INSTANCE_DISABLED = "instance_disabled", "The instance is disabled"
     INSTANCE_AWAY = "instance_away", "The instance cannot be reached"
     PREVIOUS_RUNNING = "previous_running", "The previous run is still going"
@@ -131,11 +132,13 @@ class WaitReason(models.TextChoices):
     NO_WORKER = "no_worker", "No worker takes jobs from the queue"
     NOT_CLAIMED = "not_claimed", "No worker claimed the job in time"
     REPOSITORY = "repository", "The repository cannot be used"
+    REFUSED = "refused", "Such a backup cannot be asked for; see the detail"
     SCHEDULER_DOWN = "scheduler_down", "The scheduler was not running"
     NOTHING_SEEN = "nothing_seen", "The tool's own history shows no run"
     HISTORY_UNKNOWN = "history_unknown", "The tool's own history cannot be read"
     SUPERSEDED = "superseded", "A later occurrence stands for it"
-    FAILED = "failed", "An earlier attempt failed; a retry waits"
+    FAILED = "failed", "An attempt failed"
+    WINDOW_END = "window_end", "The schedule stops what runs when its window closes"
 
 
 TERMINAL_JOB_STATUSES = frozenset(status for status, moves in JOB_MOVES.items() if not moves)

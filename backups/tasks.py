@@ -10,13 +10,14 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from backups import jobs, key_proofs, reachability, space
+from backups import expiry, jobs, key_proofs, occurrences, reachability, space
+from backups.beats import beating
 from backups.executor import REQUEUE, execute
 from backups.leftovers import lose_expired, remove_leftovers
 from backups.models import Instance, Job
 from backups.observe import due_histories, read_history
+from backups.observed import meet_occurrences
 from backups.states import JobStatus
-from backups.ticks import ticking
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def run_job(job_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def wake_waiting_jobs() -> None:
     """Wake jobs whose message was lost, or whose turn had not come."""
     for job in jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS)):
@@ -47,6 +49,7 @@ def wake_waiting_jobs() -> None:
 
 
 @shared_task(ignore_result=True)
+@beating
 def read_histories() -> None:
     """Have the histories read that are due, each by itself: one that hangs holds up no tick."""
     for instance_id in due_histories(now()):
@@ -60,33 +63,54 @@ def read_histories() -> None:
 @shared_task(ignore_result=True)
 def read_one_history(instance_id: int) -> None:
     """Read what an instance's backup tool wrote down."""
-    read_history(Instance.objects.get(pk=instance_id), now())
+    meet_occurrences(read_history(Instance.objects.get(pk=instance_id), now()), now())
 
 
 @shared_task(ignore_result=True)
+@beating
 def fail_lost_jobs() -> None:
-    """Take jobs from workers that stopped renewing their lease, and clear up after the dead."""
+    """Take jobs from workers that stopped renewing their lease."""
     if lose_expired(now()):
         jobs.wake_turned_away()
+
+
+@shared_task(ignore_result=True)
+@beating
+def clear_up() -> None:
+    """Remove the bytes that ended jobs left."""
     remove_leftovers()
 
 
 @shared_task(ignore_result=True)
+@beating
 def probe_instances() -> None:
     """Ask the instances whose turn it is whether they answer."""
-    with ticking("probe instances"):
-        reachability.probe_instances(now())
+    reachability.probe_instances(now())
 
 
 @shared_task(ignore_result=True)
+@beating
 def measure_repositories() -> None:
     """Look how much fits into each repository."""
-    with ticking("measure repositories"):
-        space.measure_repositories(now())
+    space.measure_repositories(now())
 
 
 @shared_task(ignore_result=True)
+@beating
 def prove_keys() -> None:
     """Open the data keys of the copies whose turn it is."""
-    with ticking("prove keys"):
-        key_proofs.prove_keys(now())
+    key_proofs.prove_keys(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def plan_occurrences() -> None:
+    """Start, follow and account for what schedules have planned."""
+    occurrences.plan_occurrences(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def expire_backups() -> None:
+    """Ask for the deletion of what schedules no longer keep."""
+    expiry.expire_backups(now())

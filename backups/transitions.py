@@ -13,16 +13,19 @@ from django.db.models import F
 from backups.activity import ITSELF, Actor, record
 from backups.exceptions import IllegalTransition, LeaseLost
 from backups.limits import Limit
-from backups.models import BackupCopy, Job, JobEvent, JobStage
+from backups.models import BackupCopy, Job, JobEvent, JobStage, Occurrence
 from backups.models.activity import Verb
 from backups.slots import NoTurn, free_slots, take_slots
 from backups.states import (
     COPY_MOVES,
     JOB_MOVES,
+    OCCURRENCE_MOVES,
     STAGE_MOVES,
     TERMINAL_JOB_STATUSES,
+    TERMINAL_OCCURRENCE_STATUSES,
     CopyStatus,
     JobStatus,
+    OccurrenceStatus,
     Operation,
     StageStatus,
 )
@@ -80,6 +83,7 @@ def _try_claim(
         if won:
             take_slots(job, limits, now)
             _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
+            _have_looked_at(job, now)
     return bool(won)
 
 
@@ -152,6 +156,7 @@ def end(
             return False
         free_slots(job)
         _close_stages(job, to, now)
+        _have_looked_at(job, now)
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
         _keep(job, to, outcome)
     job.refresh_from_db()
@@ -201,6 +206,46 @@ def expire_copy(copy: BackupCopy, *, reason: str, now: datetime) -> bool:
 def purge_copy(copy: BackupCopy, *, now: datetime) -> bool:
     """Record that a copy's bytes are gone."""
     return _move_copy(copy, CopyStatus.PURGED, now)
+
+
+def move_occurrence(
+    occurrence: Occurrence, to: OccurrenceStatus, *, now: datetime, **values: object
+) -> bool:
+    """Move an occurrence, or with its own status write what is known of it.
+
+    Return False, and change nothing, when another process has moved it or given it a job.
+    """
+    old = OccurrenceStatus(occurrence.status)
+    if to is not old:
+        if to not in OCCURRENCE_MOVES[old]:
+            raise IllegalTransition(f"{occurrence}: {old} to {to}")
+        values |= {"status": to, "status_since": now}
+    if to in TERMINAL_OCCURRENCE_STATUSES:
+        values = {"ended_at": now, **values, "next_look_at": None, "retry_at": None}
+    same = Occurrence.objects.filter(pk=occurrence.pk, status=old, job=occurrence.job_id)
+    won = same.update(**values)
+    if won:
+        for name, value in values.items():
+            setattr(occurrence, name, value)
+    return bool(won)
+
+
+def record_occurrences(rows: Sequence[Occurrence]) -> None:
+    """Write occurrences as they are born: due, or ended where their time was over already.
+
+    One that is there already stays as it is: ten schedulers may race on a slot.
+    """
+    Occurrence.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+
+
+def _have_looked_at(job: Job, now: datetime) -> None:
+    """Let the tick look at the occurrences a backup's start or end is of interest to, at once.
+
+    That is its own one, and those that wait until the instance is free.
+    """
+    if job.operation == Operation.BACKUP:
+        waiting = Occurrence.objects.filter(instance=job.instance_id, next_look_at__gt=now)
+        waiting.update(next_look_at=now)
 
 
 def _move_copy(copy: BackupCopy, to: CopyStatus, now: datetime, **values: str) -> bool:

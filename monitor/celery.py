@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready, worker_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
 
@@ -12,18 +15,59 @@ app = Celery("mooring")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-# Every entry is safe to run late, twice, or at the same time as itself: the ticks
-# look at the database and do what is due, they do not assume the last tick ran.
-app.conf.beat_schedule = {
-    "fail lost jobs": {"task": "backups.tasks.fail_lost_jobs", "schedule": 10},
-    "read histories": {"task": "backups.tasks.read_histories", "schedule": 15},
-    "wake waiting jobs": {"task": "backups.tasks.wake_waiting_jobs", "schedule": 10},
-    "probe instances": {"task": "backups.tasks.probe_instances", "schedule": 10},
-    "measure repositories": {"task": "backups.tasks.measure_repositories", "schedule": 300},
-    "prove keys": {"task": "backups.tasks.prove_keys", "schedule": 60},
-    "evaluate changed": {"task": "alerts.tasks.evaluate_changes", "schedule": 10},
-    "evaluate all": {"task": "alerts.tasks.evaluate_fleet", "schedule": 300},
-    "tell people": {"task": "alerts.tasks.tell_people", "schedule": 10},
-    "tell what stands": {"task": "alerts.tasks.tell_what_stands", "schedule": 60},
-    "ping outside": {"task": "alerts.tasks.ping_outside", "schedule": 60},
+# Every tick is safe to run late, twice, or at the same time as itself: the ticks look at the
+# database and do what is due, they do not assume the last tick ran.
+EVERY_SECONDS = {
+    "backups.tasks.plan_occurrences": 10,
+    "backups.tasks.wake_waiting_jobs": 10,
+    "backups.tasks.fail_lost_jobs": 10,
+    "backups.tasks.read_histories": 15,
+    "backups.tasks.expire_backups": 3600,
+    "alerts.tasks.evaluate_changed": 10,
+    "alerts.tasks.evaluate_all": 300,
+    "alerts.tasks.tell_people": 10,
+    "alerts.tasks.tell_what_stands": 60,
 }
+# A disk or a server that hangs must keep no tick waiting: what touches one has threads of its
+# own, and a message that would come too late is dropped.
+OUTSIDE_EVERY_SECONDS = {
+    "backups.tasks.clear_up": 10,
+    "backups.tasks.probe_instances": 10,
+    "backups.tasks.measure_repositories": 300,
+    "backups.tasks.prove_keys": 60,
+    "alerts.tasks.ping_outside": 60,
+}
+
+
+def _plan(ticks: Mapping[str, int], **options: object) -> dict[str, dict[str, object]]:
+    """Return beat's entries, under the names that the ticks write down when they run."""
+    return {
+        task.rpartition(".")[2].replace("_", " "): {
+            "task": task,
+            "schedule": seconds,
+            "options": options,
+        }
+        for task, seconds in ticks.items()
+    }
+
+
+app.conf.beat_schedule = {
+    **_plan(EVERY_SECONDS),
+    **_plan(OUTSIDE_EVERY_SECONDS, queue="outside", expires=60),
+}
+
+
+@worker_ready.connect
+def say_hello(sender: Any, **_: Any) -> None:
+    """Have every worker say that it is there. Any: Celery passes its consumer, untyped."""
+    # Models can be imported only now that Django is set up.
+    from backups.workers import start_beating
+
+    start_beating(sender.hostname, app.amqp.queues.consume_from)
+
+
+@worker_shutdown.connect
+def say_goodbye(**_: Any) -> None:
+    from backups.workers import stop_beating
+
+    stop_beating()

@@ -100,9 +100,7 @@ def _ticks(now: datetime) -> Iterator[TickFacts]:
     planned: dict[str, timedelta] = {}
     for name, entry in current_app.conf.beat_schedule.items():
         if isinstance(entry["schedule"], int | float):
-            every = timedelta(seconds=entry["schedule"])
-            # A tick calls itself by its name on the plan, or by that of its task.
-            planned |= {name: every, entry["task"].rpartition(".")[2]: every}
+            planned[name] = timedelta(seconds=entry["schedule"])
     for beat in TickBeat.objects.filter(name__in=list(planned)):
         yield TickFacts(
             now=now,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.timezone import now
 
 from backups.admin.bases import ModelAdmin
 from backups.admin.history import HistoryAdmin
+from backups.arming import save_schedule
 from backups.models import BackupSchedule, ObservedHistory, Occurrence, TickBeat, WorkerBeat
+from backups.pauses import have_looked_at
 
 
 @admin.register(BackupSchedule)
@@ -16,6 +22,17 @@ class BackupScheduleAdmin(ModelAdmin):
     search_fields = ["name", "cron", "instances__name", "groups__name", "tags__name"]
     filter_horizontal = ["instances", "groups", "tags", "repositories"]
     readonly_fields = ["next_due_at", "created_at"]
+
+    # Any: Django passes the form and its formsets untyped.
+    def save_model(
+        self, request: HttpRequest, obj: BackupSchedule, form: Any, change: bool
+    ) -> None:
+        save_schedule(obj, now())
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """What it covers and where to it writes is saved now: let the tick look again."""
+        super().save_related(request, form, formsets, change)
+        have_looked_at(form.instance, now())
 
 
 @admin.register(Occurrence)

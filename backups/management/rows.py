@@ -16,12 +16,12 @@ Row = TypeVar("Row", bound=Model)
 
 def named_instance(name: str) -> Instance:
     """Load an instance by name, or raise BadInput that offers the nearest names."""
-    return _named(Instance.objects.all(), name, "instance", "addinstance")
+    return named(Instance.objects.all(), name, "instance", "addinstance")
 
 
 def named_repository(name: str) -> Repository:
     """Load a repository by name, or raise BadInput that offers the nearest names."""
-    return _named(Repository.objects.all(), name, "repository", "addrepository")
+    return named(Repository.objects.all(), name, "repository", "addrepository")
 
 
 def repositories_for(name: str | None) -> list[Repository]:
@@ -47,7 +47,8 @@ def refuse_invalid(row: Model) -> None:
         raise BadInput("; ".join(faults)) from None
 
 
-def _named(rows: QuerySet[Row], name: str, noun: str, command: str) -> Row:
+def named(rows: QuerySet[Row], name: str, noun: str, command: str) -> Row:
+    """Load the row called ``name``, or raise BadInput that offers the nearest names."""
     if row := rows.filter(name=name).first():
         return row
     names = list(rows.values_list("name", flat=True))

@@ -23,6 +23,12 @@ class Verb(models.TextChoices):
     PINNED = "pinned", "Pinned"
     UNPINNED = "unpinned", "Unpinned"
     ROTATED = "rotated", "Rotated keys of"
+    PAUSED = "paused", "Paused"
+    RESUMED = "resumed", "Resumed"
+    STARTED = "started", "Started"
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"
+    ENDED = "ended", "Ended"
+    TESTED = "tested", "Tested"
     REBUILT = "rebuilt", "Rebuilt the catalog of"
 
 

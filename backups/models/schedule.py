@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
+from backups.exceptions import BadInput
 from backups.models.catalog import Origin
 from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
 from backups.models.job import Job
 from backups.models.repository import Repository
+from backups.schedule import Rhythm, check_rhythm
 from backups.states import BackupKind, OccurrenceStatus, WaitReason
 
 
@@ -108,10 +111,44 @@ class BackupSchedule(models.Model):
                 condition=Q(origin__in=Origin.values), name="backups_schedule_origin_valid"
             ),
         ]
-        indexes = [models.Index(fields=["next_due_at"], name="backups_schedule_next_due")]
+        indexes = [
+            models.Index(fields=["next_due_at"], name="backups_schedule_next_due"),
+            models.Index(fields=["paused_until"], name="backups_schedule_paused_until"),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """When it runs, as ``backups.schedule`` reckons with it."""
+        return Rhythm(self.cron, self.time_zone, self.every_hours, self.anchor_at)
+
+    def paused(self, at: datetime) -> bool:
+        """Whether its occurrences wait at ``at``; a pause ends by itself when its time is over."""
+        return self.paused_at is not None and (self.paused_until is None or at < self.paused_until)
+
+    def clean(self) -> None:
+        """Refuse what could never run, in words for the form or the command."""
+        faults: dict[str, str] = {}
+        if bool(self.cron) == (self.every_hours is not None):
+            faults["cron"] = "Give either a cron expression or every N hours."
+        else:
+            try:
+                check_rhythm(self.rhythm)
+            except BadInput as exc:
+                faults["cron" if self.cron else "every_hours"] = f"{exc}. {exc.hint}".strip()
+        lengths = ("window", "grace", "retry_delay", "stagger", "expected_duration", "keep_for")
+        for name in lengths:
+            length = getattr(self, name)
+            if length is not None and length < timedelta(0):
+                faults[name] = "A length of time is not negative."
+        if self.window <= timedelta(0):
+            faults["window"] = "A window has a length."
+        elif self.grace > self.window:
+            faults["grace"] = "It would be missed before it is late: choose less than the window."
+        if faults:
+            raise ValidationError(faults)
 
 
 class Occurrence(models.Model):
@@ -137,6 +174,10 @@ class Occurrence(models.Model):
     # The latest attempt; ``jobs`` has all of them.
     job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="+")
     attempts = models.PositiveSmallIntegerField(default=0)
+    # An attempt failed: the next one may begin then.
+    retry_at = models.DateTimeField(null=True, blank=True)
+    # While it runs: when it has run longer than expected, or beyond its window.
+    overrun_after = models.DateTimeField(null=True, blank=True)
     # When it was found to be late, and to run longer than expected or beyond its window.
     late_at = models.DateTimeField(null=True, blank=True)
     overran_at = models.DateTimeField(null=True, blank=True)
@@ -160,7 +201,22 @@ class Occurrence(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_look_at"], name="backups_occurrence_next_look"),
+            # Small however long the history: only open occurrences are in them.
+            models.Index(
+                fields=["next_look_at"],
+                name="backups_occurrence_next_look",
+                condition=Q(next_look_at__isnull=False),
+            ),
+            models.Index(
+                fields=["instance", "next_look_at"],
+                name="backups_occurrence_of_instance",
+                condition=Q(next_look_at__isnull=False),
+            ),
+            models.Index(
+                fields=["schedule", "next_look_at"],
+                name="backups_occurrence_of_schedule",
+                condition=Q(next_look_at__isnull=False),
+            ),
             # The calendar and an instance's punctuality.
             models.Index(fields=["instance", "-due_at"], name="backups_occurrence_newest"),
             models.Index(fields=["due_at"], name="backups_occurrence_due"),

@@ -14,8 +14,10 @@ from typing import Any
 
 import yaml
 from django.db import models, transaction
+from django.utils.timezone import now
 
 from alerts.models import RuleSetting
+from backups.arming import save_schedule
 from backups.exceptions import BadInput
 from backups.management.rows import refuse_invalid
 from backups.models import BackupSchedule, Instance, Tag
@@ -203,15 +205,13 @@ def _by_name(model: type[models.Model], name: str) -> models.Model:
 
 def _save(section: Section, row: models.Model, lists: Mapping[str, Mapping[str, Any]]) -> None:
     refuse_invalid(row)
-    row.save()
+    if isinstance(row, BackupSchedule):
+        # Which also finds its next run anew.
+        save_schedule(row, now())
+    else:
+        row.save()
     for name, rows in lists.items():
         getattr(row, name).set(rows.values())
-    if isinstance(row, BackupSchedule):
-        _rearm(row)
-
-
-def _rearm(schedule: BackupSchedule) -> None:
-    """Have the next run found anew."""
 
 
 def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[Change]:
@@ -226,9 +226,10 @@ def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[Chang
             yield Change(section.name, name, "remove")
         elif isinstance(row, Instance | BackupSchedule) and row.enabled:
             row.enabled = False
-            row.save(update_fields=["enabled"])
             if isinstance(row, BackupSchedule):
-                _rearm(row)
+                save_schedule(row, now())
+            else:
+                row.save(update_fields=["enabled"])
             yield Change(section.name, name, "disable")
 
 

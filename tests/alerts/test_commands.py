@@ -11,6 +11,7 @@ from alerts.evaluate import evaluate_all
 from alerts.models import Alert, AlertTransition, Silence
 from alerts.preview import preview_rules
 from alerts.rules import RULES
+from backups.activity import command_actor
 from backups.models import Instance
 from backups.states import JobStatus
 from tests.alerts.facts import broken
@@ -63,7 +64,7 @@ def test_acknowledgealert_says_it_was_seen_once(orders: Instance) -> None:
     done = run("acknowledgealert", number, "--comment", "disk is ordered", "--json")
     assert done.json()["status"] == "acknowledged"
     assert Alert.objects.get().comment == "disk is ordered"
-    assert AlertTransition.objects.latest("id").actor == "command line"
+    assert AlertTransition.objects.latest("id").actor == command_actor().name
     again = run("acknowledgealert", number)
     assert (again.exit_code, "acknowledged before: disk is ordered" in again.stderr) == (3, True)
     assert run("acknowledgealert", "4711").exit_code == 2

@@ -193,12 +193,12 @@ def test_queues_know_who_waits_and_who_takes() -> None:
     assert (transfer.waiting, transfer.workers) == (0, 1)
 
 
-def test_ticks_are_known_by_either_name_while_they_are_planned() -> None:
-    for name in ("evaluate all", "probe_instances", "taken off the plan"):
+def test_ticks_are_known_while_they_are_planned() -> None:
+    for name in ("evaluate all", "probe instances", "taken off the plan"):
         TickBeat.objects.create(name=name, started_at=T0)
     found = {facts.subject.name: facts.every for facts in site_facts(TickFacts)}
     seconds = timedelta(seconds=10)
-    assert found == {"tick evaluate all": 5 * M, "tick probe_instances": seconds}
+    assert found == {"tick evaluate all": 5 * M, "tick probe instances": seconds}
 
 
 def grow(first: int, count: int) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 COMMANDS = Path(__file__).resolve().parents[2] / "backups" / "management" / "commands"
 ME = pwd.getpwuid(os.getuid()).pw_name
 # They only look.
-READING = {"checkkeys", "doctor", "listbackups", "showbackup"}
+READING = {"checkkeys", "doctor", "listbackups", "listschedules", "showbackup", "showschedule"}
 
 
 def kept() -> list[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
+from django.utils.timezone import now
 
 from backups.models import Backup, BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from backups.repositories.directory import DirectoryStore
@@ -141,6 +142,34 @@ class InstancePasswordTestCase(TestCase):
     def test_an_engine_nobody_has_is_refused(self) -> None:
         response = self.client.post(self.address, {"engine": "rsync"})
         self.assertContains(response, "rsync is not one of the available choices")
+
+
+class ScheduleAdminTestCase(TestCase):
+    def setUp(self) -> None:
+        self.client.force_login(make_user("ada", "admin"))
+
+    def save(self, **changed: str) -> str:
+        """Save a new one and return the page that answers."""
+        fields = {
+            "name": "nightly", "origin": "managed", "kind": "full", "cron": "0 2 * * *",
+            "time_zone": "Europe/Berlin", "anchor_at_0": "2026-03-01", "anchor_at_1": "00:00:00",
+            "window": "04:00:00", "grace": "00:15:00", "at_window_end": "finish", "retries": "1",
+            "retry_delay": "00:10:00", "stagger": "0", "catch_up": "once", "keep_least": "3",
+            "options": "{}", "enabled": "on",
+        }  # fmt: skip
+        address = reverse("admin:backups_backupschedule_add")
+        return self.client.post(address, fields | changed).content.decode()
+
+    def test_a_new_one_is_armed(self) -> None:
+        self.save()
+        armed = BackupSchedule.objects.get().next_due_at
+        assert armed is not None
+        self.assertGreater(armed, now())
+
+    def test_what_could_never_run_is_refused_in_words(self) -> None:
+        self.assertIn("cron &#x27;0 25 * * *&#x27; cannot be read", self.save(cron="0 25 * * *"))
+        self.assertIn("there is no time zone", self.save(time_zone="Europe/Berlim"))
+        self.assertFalse(BackupSchedule.objects.exists())
 
 
 class RepositoryAdminTestCase(TestCase):

@@ -20,7 +20,7 @@ from backups.jobs import (
 from backups.models import Instance, Job, Repository
 from backups.operations import exclusive_key
 from backups.states import JobStatus
-from backups.tasks import fail_lost_jobs, run_job, wake_waiting_jobs
+from backups.tasks import clear_up, fail_lost_jobs, run_job, wake_waiting_jobs
 from backups.transitions import claim
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
@@ -173,6 +173,7 @@ def test_the_tick_takes_lost_jobs_and_their_bytes(orders: Instance, main: Reposi
     claim(job, worker="gone:1", exclusive_key="k", now=now() - timedelta(minutes=2))
     Job.objects.filter(pk=job.pk).update(label="orders-1@20260302T010000Z-F", leftovers=True)
     fail_lost_jobs()
+    clear_up()
     job.refresh_from_db()
     assert (job.status, job.leftovers) == (JobStatus.LOST, False)
 

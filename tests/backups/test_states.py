@@ -12,11 +12,15 @@ from backups.states import (
     ACTIVE_JOB_STATUSES,
     COPY_MOVES,
     JOB_MOVES,
+    OCCURRENCE_MOVES,
+    OPEN_OCCURRENCE_STATUSES,
     STAGE_MOVES,
     TERMINAL_JOB_STATUSES,
+    TERMINAL_OCCURRENCE_STATUSES,
     TERMINAL_STAGE_STATUSES,
     CopyStatus,
     JobStatus,
+    OccurrenceStatus,
     StageStatus,
 )
 
@@ -72,6 +76,18 @@ def test_a_job_is_either_active_or_ended() -> None:
     assert {StageStatus.SUCCEEDED, StageStatus.FAILED, StageStatus.SKIPPED} == (
         TERMINAL_STAGE_STATUSES
     )
+
+
+def test_an_occurrence_comes_back_only_for_a_retry() -> None:
+    assert set(OCCURRENCE_MOVES) == set(OccurrenceStatus)
+    assert reachable(OCCURRENCE_MOVES, OccurrenceStatus.DUE) == set(OccurrenceStatus)
+    assert {OccurrenceStatus.DUE, OccurrenceStatus.RUNNING} == OPEN_OCCURRENCE_STATUSES
+    assert set(OccurrenceStatus) == TERMINAL_OCCURRENCE_STATUSES | OPEN_OCCURRENCE_STATUSES
+    back = [old for old, moves in OCCURRENCE_MOVES.items() if OccurrenceStatus.DUE in moves]
+    assert back == [OccurrenceStatus.RUNNING]
+    # What ran was not missed, and nobody stands for it.
+    never_ran = {OccurrenceStatus.MISSED, OccurrenceStatus.SKIPPED}
+    assert not OCCURRENCE_MOVES[OccurrenceStatus.RUNNING] & never_ran
 
 
 def test_only_a_running_job_can_succeed_or_be_lost() -> None:

@@ -28,7 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "celery-p4ssword"
 LEASE_SECONDS = 6
 SLOW_BYTES_PER_S = 8 << 20
-TICK = "import django; django.setup(); from backups.tasks import fail_lost_jobs; fail_lost_jobs()"
+TICK = (
+    "import django; django.setup(); from backups.tasks import clear_up, fail_lost_jobs; "
+    "fail_lost_jobs(); clear_up()"
+)
 
 
 @dataclass

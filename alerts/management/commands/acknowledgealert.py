@@ -10,8 +10,10 @@ from django.utils.timezone import now
 from alerts.models import Alert
 from alerts.states import AlertStatus
 from alerts.transitions import acknowledge
+from backups.activity import current_actor, record
 from backups.exceptions import BadInput, Refused
 from backups.management.output import Answer, MooringCommand
+from backups.models.activity import Verb
 
 
 class Command(MooringCommand):
@@ -28,9 +30,10 @@ class Command(MooringCommand):
                 f"there is no alert {options['id']}", hint="listalerts shows the numbers."
             )
         _refuse_unfit(alert)
-        comment = options["comment"]
-        if not acknowledge(alert, by=None, comment=comment, now=now(), actor="command line"):
+        comment, actor = options["comment"], current_actor()
+        if not acknowledge(alert, by=None, comment=comment, now=now(), actor=actor.name):
             raise Refused(f"alert {alert.pk} changed in the same moment", hint="Look again.")
+        record(Verb.ACKNOWLEDGED, alert, details={"comment": comment})
         fields = {"id": alert.pk, "status": alert.status, "comment": alert.comment}
         return Answer(fields, [f"acknowledged: {alert}"])
 

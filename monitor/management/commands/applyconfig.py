@@ -8,7 +8,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.text import Text
 
+from backups.activity import record
 from backups.management.output import Answer, MooringCommand
+from backups.models.activity import Verb
 from monitor.configuration.apply import Change, apply, load_document
 
 COLOURS = {"add": "green", "change": "yellow", "disable": "red", "remove": "red"}
@@ -31,6 +33,9 @@ class Command(MooringCommand):
         changes = apply(
             load_document(path), dry_run=dry_run, prune=options["prune"], folder=path.parent
         )
+        if changes and not dry_run:
+            entries = [f"{each.verb} {each.section}: {each.name}" for each in changes]
+            record(Verb.CHANGED, details={"file": str(path), "entries": entries})
         shown = [line for change in changes for line in _lines(change)]
         verb = "would change" if dry_run else "changed"
         shown.append(Text(f"{len(changes)} entries {verb}." if changes else "Nothing to change."))

@@ -1,0 +1,66 @@
+"""Which instances does a schedule cover now, and which does none?
+
+Groups and tags are looked at each time: an instance that joins one is covered from then on.
+However many schedules and instances there are, the number of queries stays the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from backups.models import BackupSchedule, Instance
+
+# How a row that ties a schedule to something leads on to instances.
+_PATHS: Mapping[str, str] = {
+    "instances": "instance",
+    "groups": "instancegroup__instances",
+    "tags": "tag__instances",
+}
+
+
+def covered_instances(schedule: BackupSchedule) -> QuerySet[Instance]:
+    """Return the enabled instances a schedule covers, each once."""
+    enabled = Instance.objects.filter(enabled=True)
+    if schedule.covers_all:
+        return enabled
+    return enabled.filter(
+        Q(pk__in=schedule.instances.values("pk"))
+        | Q(groups__in=schedule.groups.values("pk"))
+        | Q(tags__in=schedule.tags.values("pk"))
+    ).distinct()
+
+
+def coverage_of(schedules: Sequence[BackupSchedule]) -> dict[int, list[Instance]]:
+    """Return the enabled instances of each schedule, by the schedule's number."""
+    found: dict[int, set[int]] = {schedule.pk: set() for schedule in schedules}
+    for field, path in _PATHS.items():
+        through = getattr(BackupSchedule, field).through
+        ties = through.objects.filter(backupschedule__in=found, **{f"{path}__enabled": True})
+        for schedule_id, instance_id in ties.values_list("backupschedule", path):
+            found[schedule_id].add(instance_id)
+    general = [schedule.pk for schedule in schedules if schedule.covers_all]
+    instances = _instances(None if general else {pk for pks in found.values() for pk in pks})
+    for schedule_id in general:
+        found[schedule_id] = set(instances)
+    return {pk: [instances[each] for each in sorted(members)] for pk, members in found.items()}
+
+
+def uncovered_instances() -> QuerySet[Instance]:
+    """Return the enabled instances that no enabled schedule covers."""
+    schedules = BackupSchedule.objects.filter(enabled=True)
+    enabled = Instance.objects.filter(enabled=True)
+    return enabled.exclude(
+        Exists(schedules.filter(covers_all=True))
+        | Exists(schedules.filter(instances=OuterRef("pk")))
+        | Exists(schedules.filter(groups__instances=OuterRef("pk")))
+        | Exists(schedules.filter(tags__instances=OuterRef("pk")))
+    )
+
+
+def _instances(wanted: Iterable[int] | None) -> dict[int, Instance]:
+    enabled = Instance.objects.filter(enabled=True).only("pk", "uuid", "name")
+    if wanted is None:
+        return {instance.pk: instance for instance in enabled}
+    return enabled.in_bulk(list(wanted))

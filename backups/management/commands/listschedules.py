@@ -1,0 +1,59 @@
+"""List schedules: when each runs next, how much it covers, how punctual it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.timezone import now
+
+from backups.coverage import coverage_of, uncovered_instances
+from backups.management.output import Answer, MooringCommand, table
+from backups.management.schedule_rows import (
+    clock,
+    punctuality,
+    punctuality_words,
+    rhythm_words,
+    standing,
+)
+from backups.models import BackupSchedule
+
+
+class Command(MooringCommand):
+    help = "List schedules: when each runs next, how much it covers, how punctual it was."
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        at = now()
+        schedules = list(BackupSchedule.objects.all())
+        coverage = coverage_of(schedules)
+        counts = punctuality(schedules, at)
+        unprotected = list(uncovered_instances().values_list("name", flat=True))
+        fields = [
+            {
+                "name": each.name,
+                "origin": each.origin,
+                "kind": each.kind,
+                "rhythm": rhythm_words(each),
+                "standing": standing(each, at),
+                "next_due_at": each.next_due_at,
+                "instances": len(coverage[each.pk]),
+                "last_30_days": counts[each.pk],
+            }
+            for each in schedules
+        ]
+        rows = [
+            (
+                each.name,
+                each.kind,
+                rhythm_words(each),
+                standing(each, at),
+                clock(each.next_due_at),
+                str(len(coverage[each.pk])),
+                punctuality_words(counts[each.pk]),
+            )
+            for each in schedules
+        ]
+        columns = ("schedule", "kind", "runs", "standing", "next", "instances", "last 30 days")
+        shown: list[Any] = [table(columns, rows, right=["instances"])] if rows else ["no schedules"]
+        if unprotected:
+            shown.append(f"No schedule covers {', '.join(unprotected)}.")
+        return Answer({"schedules": fields, "not_covered": unprotected}, shown)

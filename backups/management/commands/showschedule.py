@@ -1,0 +1,70 @@
+"""Show a schedule: its next runs in local and UTC time, whom it covers, how punctual it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils.timezone import now
+
+from backups.coverage import covered_instances
+from backups.management.output import Answer, MooringCommand, table
+from backups.management.schedule_rows import (
+    named_schedule,
+    next_runs,
+    punctuality,
+    punctuality_words,
+    rhythm_words,
+    standing,
+)
+from backups.schedule import stagger_of
+from backups.units import format_duration
+
+RUNS = 10
+
+
+class Command(MooringCommand):
+    help = "Show a schedule: next runs in local and UTC time, coverage, punctuality."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument("schedule", help="Its name.")
+
+    def answer(self, options: dict[str, Any]) -> Answer:
+        schedule, at = named_schedule(options["schedule"]), now()
+        runs = next_runs(schedule, at, RUNS)
+        offsets = {
+            each.name: stagger_of(each.uuid, schedule.pk, schedule.stagger)
+            for each in covered_instances(schedule).order_by("name")
+        }
+        counts = punctuality([schedule], at)[schedule.pk]
+        fields = {
+            "name": schedule.name,
+            "rhythm": rhythm_words(schedule),
+            "standing": standing(schedule, at),
+            "window": schedule.window,
+            "grace": schedule.grace,
+            "next_runs": [
+                {"local": run.local.isoformat(), "utc": run.at, "note": run.note} for run in runs
+            ],
+            "instances": offsets,
+            "last_30_days": counts,
+        }
+        return Answer(
+            fields,
+            [
+                f"{schedule.name}: {rhythm_words(schedule)}, {standing(schedule, at)}",
+                f"window {format_duration(schedule.window)}, late after "
+                f"{format_duration(schedule.grace)}; the last 30 days: {punctuality_words(counts)}",
+                table(
+                    ("local", "utc", "note"),
+                    [
+                        (f"{r.local:%Y-%m-%d %H:%M %Z}", f"{r.at:%Y-%m-%d %H:%M}Z", r.note)
+                        for r in runs
+                    ],
+                ),
+                table(
+                    ("instance", "starts after"),
+                    [(name, format_duration(offset)) for name, offset in offsets.items()],
+                ),
+            ],
+        )

@@ -1,0 +1,68 @@
+"""How do the commands show schedules, and which one does a word mean?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+from django.utils.timezone import localtime
+
+from backups.management.rows import named
+from backups.models import BackupSchedule, Occurrence
+from backups.schedule import Slot, preview
+from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus
+
+LOOK_BACK = timedelta(days=30)
+
+
+def named_schedule(name: str) -> BackupSchedule:
+    """Load a schedule by name, or raise BadInput that offers the nearest names."""
+    return named(BackupSchedule.objects.all(), name, "schedule", "the Django admin")
+
+
+def rhythm_words(schedule: BackupSchedule) -> str:
+    if schedule.every_hours is not None:
+        return f"every {schedule.every_hours} h"
+    return f"{schedule.cron} {schedule.time_zone}"
+
+
+def standing(schedule: BackupSchedule, now: datetime) -> str:
+    """Say in a word or a few whether it runs."""
+    if not schedule.enabled:
+        return "disabled"
+    if not schedule.paused(now):
+        return "armed"
+    until = f" until {clock(schedule.paused_until)}" if schedule.paused_until else ""
+    return f"paused{until}: {schedule.paused_reason}"
+
+
+def next_runs(schedule: BackupSchedule, now: datetime, count: int) -> list[Slot]:
+    return preview(schedule.rhythm, now, count) if schedule.enabled else []
+
+
+def punctuality(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, dict[str, int]]:
+    """Count what came of the last 30 days, lateness and overruns too, in one query."""
+    recent = Occurrence.objects.filter(
+        schedule__in=schedules, due_at__gt=now - LOOK_BACK, due_at__lte=now
+    )
+    grouped = recent.order_by().values_list("schedule", "status")
+    rows = grouped.annotate(count=Count("id"), late=Count("late_at"), overran=Count("overran_at"))
+    names = [status.value for status in OccurrenceStatus] + ["late", "overran"]
+    found = {schedule.pk: dict.fromkeys(names, 0) for schedule in schedules}
+    for schedule_id, status, count, late, overran in rows:
+        counts = found[schedule_id]
+        counts[status] += count
+        counts["late"] += late
+        counts["overran"] += overran
+    return found
+
+
+def punctuality_words(counts: dict[str, int]) -> str:
+    said = {str(status.value) for status in OPEN_OCCURRENCE_STATUSES}
+    words = [f"{count} {name}" for name, count in counts.items() if count and name not in said]
+    return ", ".join(words) or "nothing yet"
+
+
+def clock(moment: datetime | None) -> str:
+    return f"{localtime(moment):%Y-%m-%d %H:%M}Z" if moment else "never"

@@ -1,0 +1,178 @@
+"""When is a schedule's next slot, and when is a run of it due, late or missed?
+
+Pure functions of a rhythm and of moments: nothing here reads the clock or the database.
+A cron expression that names hours is the wall clock's: a slot in a gap runs once, right after
+it, and one in a fold once, the first time. One that says every hour follows time as it passes.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from cronsim import CronSim, CronSimError
+
+from backups.exceptions import BadInput
+from backups.wall_clock import Shown, moment_of, shown, zone
+
+INSTANT = timedelta(microseconds=1)
+EVERY_HOUR = set(range(24))
+FIELDS = 5
+
+
+class Punctuality(enum.Enum):
+    NOT_DUE = "not due"
+    DUE = "due"
+    LATE = "late"  # past the grace, the window is still open
+    MISSED = "missed"  # the window has closed
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When a schedule runs: a cron expression in a zone's wall clock, or every N hours."""
+
+    cron: str
+    time_zone: str
+    every_hours: int | None
+    anchor_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One moment of a rhythm, what the wall clock shows then, and what is odd about it."""
+
+    at: datetime
+    local: datetime
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One run's own times: it may start from ``starts_at`` until just before ``missed_after``."""
+
+    starts_at: datetime
+    late_after: datetime
+    missed_after: datetime
+
+    def punctuality(self, now: datetime) -> Punctuality:
+        """Where a run that has not started stands."""
+        if now < self.starts_at:
+            return Punctuality.NOT_DUE
+        if now >= self.missed_after:
+            return Punctuality.MISSED
+        if now >= self.late_after:
+            return Punctuality.LATE
+        return Punctuality.DUE
+
+
+def span_of(starts_at: datetime, grace: timedelta, window: timedelta) -> Span:
+    return Span(starts_at, starts_at + min(grace, window), starts_at + window)
+
+
+def stagger_of(instance_uuid: object, schedule_id: int, stagger: timedelta) -> timedelta:
+    """Return how long after the slot one instance starts: whoever else joins or leaves."""
+    whole = int(stagger.total_seconds())
+    if whole <= 0:
+        return timedelta(0)
+    digest = hashlib.sha256(f"{instance_uuid}:{schedule_id}".encode()).digest()
+    return timedelta(seconds=int.from_bytes(digest[:8]) % whole)
+
+
+def check_rhythm(rhythm: Rhythm) -> None:
+    """Raise BadInput where a rhythm cannot be read, or never comes."""
+    where = zone(rhythm.time_zone)
+    if rhythm.every_hours is not None:
+        if rhythm.every_hours < 1:
+            raise BadInput(f"every {rhythm.every_hours} hours is not a rhythm")
+        return
+    _parsed(rhythm.cron, datetime(2026, 1, 1, tzinfo=where))
+    if next_slot(rhythm, datetime(2026, 1, 1, tzinfo=UTC)) is None:
+        raise BadInput(f"cron {rhythm.cron!r} never comes", hint="Look at its day and month.")
+
+
+def next_slot(rhythm: Rhythm, after: datetime) -> datetime | None:
+    """Return the first slot later than ``after``; None where it never comes."""
+    slot = next(upcoming(rhythm, after), None)
+    return slot.at if slot else None
+
+
+def slots_between(rhythm: Rhythm, first: datetime, last: datetime) -> Iterator[datetime]:
+    """Yield the slots from ``first`` to ``last``, both included."""
+    for slot in upcoming(rhythm, first - INSTANT):
+        if slot.at > last:
+            return
+        yield slot.at
+
+
+def preview(rhythm: Rhythm, after: datetime, count: int) -> list[Slot]:
+    """Return the next slots, for people: local, UTC, and what the clocks do to them."""
+    return list(islice(upcoming(rhythm, after), count))
+
+
+def upcoming(rhythm: Rhythm, after: datetime) -> Iterator[Slot]:
+    """Yield every slot later than ``after``, in order and each once."""
+    if rhythm.every_hours is not None:
+        return _every_hours(rhythm, after)
+    where = zone(rhythm.time_zone)
+    if _parsed(rhythm.cron, after.astimezone(where)).hours == EVERY_HOUR:
+        return _as_time_passes(rhythm, after)
+    return _by_the_wall(rhythm, after)
+
+
+def _every_hours(rhythm: Rhythm, after: datetime) -> Iterator[Slot]:
+    where, step = zone(rhythm.time_zone), timedelta(hours=rhythm.every_hours or 1)
+    at = rhythm.anchor_at.astimezone(UTC)
+    at += ((after - at) // step + 1) * step
+    while True:
+        yield Slot(at, at.astimezone(where))
+        at += step
+
+
+def _as_time_passes(rhythm: Rhythm, after: datetime) -> Iterator[Slot]:
+    where = zone(rhythm.time_zone)
+    words = rhythm.cron.split()
+    # Written so, the library counts real hours and not those of the wall.
+    words[1] = "*"
+    for local in CronSim(" ".join(words), after.astimezone(where)):
+        twice = shown(local.replace(tzinfo=None), where) is Shown.TWICE
+        note = f"clocks go back: {local:%H:%M} comes twice, runs both times" if twice else ""
+        yield Slot(local.astimezone(UTC), local, note)
+
+
+def _by_the_wall(rhythm: Rhythm, after: datetime) -> Iterator[Slot]:
+    where = zone(rhythm.time_zone)
+    last = after
+    for wall in _parsed(rhythm.cron, after.astimezone(where).replace(tzinfo=None)):
+        at = moment_of(wall, where)
+        # Several slots of one gap, and one right after it, fall on the same moment.
+        if at > last:
+            last, local = at, at.astimezone(where)
+            yield Slot(at, local, _note(wall, local, shown(wall, where)))
+
+
+def _note(wall: datetime, local: datetime, often: Shown) -> str:
+    if often is Shown.NEVER:
+        return f"clocks go forward: {wall:%H:%M} does not exist, runs at {local:%H:%M}"
+    if often is Shown.TWICE:
+        return f"clocks go back: {wall:%H:%M} comes twice, runs the first time"
+    return ""
+
+
+def _parsed(cron: str, start: datetime) -> CronSim:
+    count = len(cron.split())
+    if count != FIELDS:
+        raise BadInput(
+            f"cron {cron!r} has {count} fields",
+            hint="Write five: minute, hour, day of the month, month, day of the week.",
+        )
+    try:
+        return CronSim(cron, start)
+    except CronSimError as exc:
+        raise BadInput(
+            f"cron {cron!r} cannot be read: {str(exc).lower()}",
+            hint="An example: 30 2 * * 1-5 is at 02:30 from Monday to Friday.",
+        ) from None

@@ -1,0 +1,72 @@
+"""listschedules, showschedule, pauseschedule, resumeschedule: codes, words and JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+
+from backups.models import BackupSchedule
+from tests.backups.planning import HOUR, T0, make_instances, make_place, make_schedule, tick
+from tests.commands import run_command
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def nightly(db: None) -> BackupSchedule:
+    make_place()
+    covered, _ = make_instances(2)
+    return make_schedule(covered, cron="30 2 * * *", time_zone="Europe/Berlin")
+
+
+def test_listschedules(nightly: BackupSchedule) -> None:
+    tick(T0)
+    with time_machine.travel(T0 + HOUR, tick=False):
+        ended = run_command("listschedules", "--json")
+        text = run_command("listschedules").stdout
+    (row,) = ended.json()["schedules"]
+    assert (row["name"], row["standing"], row["instances"]) == ("nightly", "armed", 1)
+    assert row["next_due_at"] == "2026-03-03T01:30:00+00:00"
+    assert row["last_30_days"]["due"] == 1
+    assert ended.json()["not_covered"] == ["shard-1"]
+    assert "30 2 * * * Europe/Berlin" in text
+    assert "No schedule covers shard-1." in text
+
+
+def test_listschedules_of_nothing(db: None) -> None:
+    assert "no schedules" in run_command("listschedules").stdout
+
+
+def test_showschedule(nightly: BackupSchedule) -> None:
+    with time_machine.travel(datetime(2026, 3, 28, 12, tzinfo=UTC), tick=False):
+        fields = run_command("showschedule", "nightly", "--json").json()
+        text = run_command("showschedule", "nightly").stdout
+    assert len(fields["next_runs"]) == 10
+    assert fields["next_runs"][0] == {
+        "local": "2026-03-29T03:00:00+02:00",
+        "utc": "2026-03-29T01:00:00+00:00",
+        "note": "clocks go forward: 02:30 does not exist, runs at 03:00",
+    }
+    assert fields["instances"] == {"shard-0": 0.0}
+    assert "2026-03-30 02:30 CEST" in text
+    missing = run_command("showschedule", "nightli")
+    assert (missing.exit_code, "nightly" in missing.stderr) == (2, True)
+
+
+def test_pauseschedule_and_resumeschedule(nightly: BackupSchedule) -> None:
+    with time_machine.travel(T0, tick=False):
+        ended = run_command(
+            "pauseschedule", "nightly", "--reason", "upgrade", "--until", "2026-03-02T08:00+01:00"
+        )
+        assert ended.stdout == "nightly is paused until 2026-03-02 07:00Z: upgrade\n"
+        nightly.refresh_from_db()
+        assert nightly.paused(T0)
+        assert run_command("resumeschedule", "nightly").exit_code == 0
+        nightly.refresh_from_db()
+        assert not nightly.paused(T0)
+        assert run_command("resumeschedule", "nightly").exit_code == 2
+        for until in ("tomorrow", "2026-13-01T00:00", "2026-03-01T00:00"):
+            bad = run_command("pauseschedule", "nightly", "--reason", "x", "--until", until)
+            assert bad.exit_code == 2

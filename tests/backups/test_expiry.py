@@ -1,0 +1,119 @@
+"""The tick of retention: it asks for purges that succeed, and for none it should not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.db.models import F
+from django.utils.timezone import now
+
+from backups.expiry import expire_backups
+from backups.models import Backup, BackupSchedule, Evidence, Instance, Job, Occurrence, Repository
+from backups.states import CopyStatus, JobStatus, Operation
+from tests.backups.fake_engine import FakeEngine
+from tests.backups.planning import make_schedule
+from tests.backups.running import run_here, take_backup
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def nightly(orders: Instance, main: Repository, engine: FakeEngine) -> BackupSchedule:
+    """Five nightly backups, of 2, 12, 22, 32 and 42 days ago; two weeks and two are kept."""
+    schedule = make_schedule(orders, keep_for=14 * DAY, keep_least=2)
+    for age in (2, 12, 22, 32, 42):
+        made_by_schedule(schedule, taken(orders, age))
+    return schedule
+
+
+def taken(instance: Instance, days_ago: int) -> Backup:
+    with time_machine.travel(now() - days_ago * DAY):
+        return take_backup(instance)
+
+
+def made_by_schedule(schedule: BackupSchedule, backup: Backup) -> None:
+    """As if it had been the schedule that asked for it."""
+    at, job = backup.started_at, backup.made_by
+    assert job is not None
+    occurrence = Occurrence.objects.create(
+        schedule=schedule, instance=backup.instance, due_at=at, starts_at=at, late_after=at,
+        missed_after=at, status="succeeded", job=job,
+    )  # fmt: skip
+    Job.objects.filter(pk=job.pk).update(occurrence=occurrence)
+
+
+def purges() -> list[Job]:
+    return list(Job.objects.filter(operation=Operation.PURGE).order_by("id"))
+
+
+def ages_stored() -> list[int]:
+    stored = Backup.objects.filter(copies__status=CopyStatus.STORED)
+    return sorted((now() - backup.ended_at).days for backup in stored)
+
+
+def test_what_is_too_old_is_purged_with_its_reason(nightly: BackupSchedule) -> None:
+    assert expire_backups(now()) == 3
+    for job in purges():
+        assert run_here(job).status == JobStatus.SUCCEEDED
+        event = job.events.order_by("id").first()
+        assert event is not None and event.actor == "schedule nightly"
+    assert ages_stored() == [2, 12]
+    copy = Backup.objects.earliest("ended_at").copies.get()
+    assert copy.status == CopyStatus.PURGED
+    assert copy.expire_reason.startswith("schedule nightly keeps 14 d 0 h and at least 2: this one")
+    assert expire_backups(now()) == 0
+
+
+def test_nothing_is_asked_for_twice(nightly: BackupSchedule) -> None:
+    assert expire_backups(now()) == 3
+    assert expire_backups(now()) == 0
+    # A purge that failed is asked for again the next day, not the next hour.
+    Job.objects.filter(operation=Operation.PURGE).update(**{"status": JobStatus.FAILED})
+    assert expire_backups(now()) == 0
+    Job.objects.filter(operation=Operation.PURGE).update(requested_at=F("requested_at") - DAY)
+    assert expire_backups(now()) == 3
+
+
+@pytest.mark.parametrize("status", ["failed", "missed"])
+def test_after_a_bad_run_nothing_goes(
+    nightly: BackupSchedule, orders: Instance, status: str
+) -> None:
+    at = now() - DAY
+    Occurrence.objects.create(
+        schedule=nightly, instance=orders, due_at=at, starts_at=at, late_after=at,
+        missed_after=at, status=status,
+    )  # fmt: skip
+    assert expire_backups(now()) == 0
+    Occurrence.objects.filter(due_at=at).update(**{"status": "skipped"})
+    assert expire_backups(now()) == 3
+
+
+@pytest.mark.parametrize("values", [{"enabled": False}, {"paused_at": now()}, {"keep_for": None}])
+def test_a_schedule_that_makes_nothing_new_drops_nothing_old(
+    nightly: BackupSchedule, values: dict[str, object]
+) -> None:
+    BackupSchedule.objects.update(**values)
+    assert expire_backups(now()) == 0
+
+
+def test_pinned_damaged_and_needed_ones(nightly: BackupSchedule) -> None:
+    newest, _second, third, fourth, fifth = Backup.objects.order_by("-ended_at")
+    Backup.objects.filter(pk=third.pk).update(pinned=True)
+    Backup.objects.filter(pk=fourth.pk).update(base=fifth)
+    Backup.objects.filter(pk=newest.pk).update(ended_at=now() - 15 * DAY)
+    Evidence.objects.create(copy=newest.copies.get(), operation="verify", passed=False)
+    # The damaged one goes, though it is the newest: two sound ones stay. The base waits.
+    assert expire_backups(now()) == 2
+    assert [job.backup for job in purges()] == [newest, fourth]
+
+
+def test_backups_that_a_person_asked_for_are_nobodys_to_drop(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    make_schedule(orders, keep_for=DAY, keep_least=1)
+    for age in (90, 91, 92):
+        taken(orders, age)
+    assert expire_backups(now()) == 0
