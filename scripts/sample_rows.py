@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -26,20 +27,23 @@ from scripts.sample_instances import SAMPLE, SampleInstance, sample_instances
 
 # Never asked whether it answers: nobody would.
 NEVER = timedelta(days=3650)
-KEEP = timedelta(days=35)
 
 
 @transaction.atomic
-def seed_fleet(folder: Path, now: datetime) -> dict[str, int]:
+def seed_fleet(
+    folder: Path, now: datetime, samples: Sequence[SampleInstance] | None = None
+) -> dict[str, int]:
     """Write the whole fleet; return how many rows of what there are."""
+    samples = samples or sample_instances()
     repositories = _make_repositories(folder, now)
-    instances = _make_instances(now)
-    schedules = _make_schedules(list(instances.values()), repositories, now)
+    instances = _make_instances(samples, now)
+    planned = [instances[each.name] for each in samples if each.trouble != "unplanned"]
+    nightly = _make_schedule(planned, repositories, now)
     catalog = Catalog(repositories, now)
-    for position, sample in enumerate(sample_instances()):
+    for position, sample in enumerate(samples):
         nights = list(nights_of(sample, now, position))
-        planned = None if sample.trouble == "unplanned" else schedules[0]
-        catalog.add(sample, instances[sample.name], nights, planned)
+        schedule = None if sample.trouble == "unplanned" else nightly
+        catalog.add(sample, instances[sample.name], nights, schedule)
     counts = catalog.save()
     evaluate_all(now)
     return {"instances": len(instances), **counts}
@@ -79,8 +83,7 @@ def _measure(repository: Repository, now: datetime) -> None:
     )
 
 
-def _make_instances(now: datetime) -> dict[str, Instance]:
-    samples = sample_instances()
+def _make_instances(samples: Sequence[SampleInstance], now: datetime) -> dict[str, Instance]:
     Instance.objects.bulk_create(_instance(sample, now) for sample in samples)
     rows = {row.name: row for row in Instance.objects.filter(name__in=[s.name for s in samples])}
     for name in dict.fromkeys([SAMPLE, *(sample.group for sample in samples)]):
@@ -112,9 +115,9 @@ def _instance(sample: SampleInstance, now: datetime) -> Instance:
     )
 
 
-def _make_schedules(
-    instances: list[Instance], repositories: list[Repository], now: datetime
-) -> list[BackupSchedule]:
+def _make_schedule(
+    planned: Sequence[Instance], repositories: Sequence[Repository], now: datetime
+) -> BackupSchedule:
     """One that is kept to every night; nothing arms it, so that no job is ever started."""
     nightly = BackupSchedule.objects.create(
         name="sample-nightly",
@@ -125,11 +128,6 @@ def _make_schedules(
         keep_for=None,
         created_at=now - timedelta(days=400),
     )
-    planned = [i for i in instances if i.name not in _unplanned()]
     nightly.instances.set(planned)
     nightly.repositories.set(repositories)
-    return [nightly]
-
-
-def _unplanned() -> set[str]:
-    return {sample.name for sample in sample_instances() if sample.trouble == "unplanned"}
+    return nightly

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.timezone import now
+from django.utils.timezone import localtime, now
 from django.views.decorators.http import require_safe
 
 from backups.models import Repository
@@ -14,7 +14,7 @@ from backups.units import format_bytes
 from monitor.charts.repository import growth_figure
 from monitor.roles import Role, needs
 from monitor.selectors.repository import RepositoryView, list_overviews, load_repository
-from monitor.templatetags.units import UNKNOWN, age_in_words, day
+from monitor.templatetags.units import UNKNOWN, age_in_words
 
 
 @require_safe
@@ -36,7 +36,7 @@ def _notes(view: RepositoryView) -> dict[str, object]:
     """Return what stands beneath the figures."""
     space, proven = view.overview.space, view.overview.proven
     growth = view.daily_growth
-    full_by = day(space.full_at) if space.full_at else "not in sight"
+    full_by = f"{localtime(space.full_at):%-d %b %Y}" if space.full_at else "not in sight"
     return {
         "growth_note": f"{format_bytes(growth)} more a day" if growth and growth > 0 else "",
         "free_note": f"of {format_bytes(space.total_bytes)}" if space.total_bytes else "",

@@ -17,6 +17,8 @@ from django.views.decorators.http import (
 
 from backups.access import runner_of, stores_of
 from backups.checks import Check, failed
+from backups.compatibility import CLONE, MARIADB_BACKUP
+from backups.engines import ENGINES
 from backups.exceptions import MooringError
 from backups.grants import create_statements
 from backups.models import Instance, Repository
@@ -96,7 +98,7 @@ def setting_instance_delete(request: HttpRequest, name: str) -> HttpResponse:
 def setting_grants(request: HttpRequest) -> HttpResponse:
     """The statements alone, for what the form says at present; no password is sent here."""
     asked = {name: request.GET.get(name, "")[:253] for name in ("user", "host", "socket", "engine")}
-    return render(request, "monitor/settings/grants.html", {"statements": _statements(**asked)})
+    return render(request, "monitor/settings/grants.html", {"accounts": _accounts(**asked)})
 
 
 def _save(form: InstanceSettingsForm, *, added: bool) -> bool:
@@ -135,7 +137,7 @@ def _page(
     context: dict[str, object] = {
         "form": form,
         "name": name,
-        "statements": _statements(**words),
+        "accounts": _accounts(**words),
         "tabs": tabs("instances"),
     }
     if name:
@@ -143,6 +145,11 @@ def _page(
     return render(request, "monitor/settings/instance.html", context | more)
 
 
-def _statements(user: str, host: str, socket: str, engine: str) -> list[str]:
-    local = bool(socket) or host in LOOPBACK
-    return create_statements(user or "mooring", "localhost" if local else "%", engine)
+def _accounts(user: str, host: str, socket: str, engine: str) -> list[tuple[str, list[str]]]:
+    """Return what makes the account, for each engine where none was chosen yet."""
+    seen_from = "localhost" if socket or host in LOOPBACK else "%"
+    engines = {engine: ""} if engine in ENGINES else {MARIADB_BACKUP: "MariaDB", CLONE: "MySQL"}
+    return [
+        (title, create_statements(user or "mooring", seen_from, name))
+        for name, title in engines.items()
+    ]
