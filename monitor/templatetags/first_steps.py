@@ -14,7 +14,7 @@ from monitor.selectors.settings import key_state
 register = template.Library()
 
 # A fleet of more was set up long ago: it is not asked again on every page.
-SMALL_FLEET = 3
+SMALL_FLEET = 2
 
 
 # Any: the context of the component's own template.

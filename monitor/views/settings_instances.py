@@ -117,14 +117,14 @@ def _save(form: InstanceSettingsForm, *, added: bool) -> bool:
 
 def _test(form: InstanceSettingsForm) -> dict[str, object]:
     if not form.is_valid():
-        return {}
+        return {"not_tested": True}
     try:
         instance = form.proposed()
         stores = stores_of(Repository.objects.filter(enabled=True))
         checks: list[Check] = list(run_checks(instance, stores, runner_of(instance)).checks)
     except ValidationError as exc:
         form.add_error(None, exc)
-        return {}
+        return {"not_tested": True}
     except MooringError as exc:
         return {"problem": exc}
     return {"checks": checks, "refused": failed(checks), "tested": instance}

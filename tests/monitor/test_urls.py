@@ -12,10 +12,20 @@ from monitor.urls import urlpatterns
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
 
 PUBLIC = {"login", "logout", "healthz"}
-OPERATED = {"instance-backup", "job-cancel", "copy-verify", "copy-restore-test"}
+OPERATED = {
+    "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "restore-start",
+    "restore-wizard",
+}  # fmt: skip
 # What readers change is their own: how the site looks.
-POSTS = OPERATED | {"preferences"}
-ADMINS = {"styleguide"}
+DELETES = {f"setting-{what}-delete" for what in ("instance", "repository", "group")}
+POSTS = OPERATED - {"restore-wizard"} | DELETES | {"preferences", "setting-instance-test"}
+# Pages with a form that they take themselves.
+FORMS = {f"setting-{what}-{how}" for what in ("instance", "repository", "group")
+         for how in ("add", "edit")}  # fmt: skip
+ADMINS = FORMS | DELETES | {
+    "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",
+    "setting-instance-test",
+}  # fmt: skip
 
 
 def pages() -> list[URLPattern]:
@@ -35,7 +45,9 @@ class EveryAddressTestCase(TestCase):
         cls.olga = make_user("olga", "operator")
         cls.ada = make_user("ada", "admin")
         instance = make_instance("orders-1")
-        copy = make_backup(instance, make_repository())
+        # One name leads to an instance, a repository and a group alike.
+        copy = make_backup(instance, make_repository("orders-1"))
+        instance.groups.create(name="orders-1")
         job = make_job(instance, JobStatus.RUNNING)
         cls.arguments = {
             "name": instance.name,
@@ -93,7 +105,7 @@ class EveryAddressTestCase(TestCase):
     def test_the_wrong_method_is_refused(self) -> None:
         self.client.force_login(self.ada)
         for page in pages():
-            if page.name == "login":
+            if page.name == "login" or page.name in FORMS:
                 continue
             with self.subTest(page.name):
                 changes = page.name in POSTS or page.name == "logout"
