@@ -25,7 +25,7 @@ def copy(orders: Instance, main: Repository, engine: FakeEngine) -> BackupCopy:
 
 
 def plan(copy: BackupCopy, target: Path, **words: str) -> RestorePlan:
-    return plan_restore(RestoreWish(copy, target, raw=True, **words))  # type: ignore[arg-type]
+    return plan_restore(RestoreWish(copy, target, raw=True, **words))
 
 
 def refusals(found: RestorePlan) -> dict[str, str]:
