@@ -7,7 +7,10 @@ from django.urls import path
 
 from monitor.views import (
     activity,
+    alerts,
     backups,
+    calendar,
+    channels,
     fleet,
     health,
     instances,
@@ -16,13 +19,71 @@ from monitor.views import (
     preferences,
     repositories,
     restore,
+    routes,
+    rules,
+    schedule_forms,
+    schedules,
     settings_groups,
     settings_instances,
     settings_repositories,
+    silences,
     styleguide,
 )
 
+# Forms that add stand apart: a schedule may be called what one of them is.
+_PLANNING = [
+    path("schedules/", schedules.schedules, name="schedules"),
+    path("add/schedule/", schedule_forms.schedule_add, name="schedule-add"),
+    path("preview/schedule/", schedule_forms.schedule_preview, name="schedule-preview"),
+    path("schedules/<str:name>/", schedules.schedule_detail, name="schedule-detail"),
+    path("schedules/<str:name>/edit/", schedule_forms.schedule_edit, name="schedule-edit"),
+    path("schedules/<str:name>/pause/", schedules.schedule_pause, name="schedule-pause"),
+    path("schedules/<str:name>/resume/", schedules.schedule_resume, name="schedule-resume"),
+    path("schedules/<str:name>/start/", schedules.schedule_start, name="schedule-start"),
+    path("calendar/", calendar.calendar, name="calendar"),
+    path("calendar/<str:name>/<str:day>/", calendar.calendar_day, name="calendar-day"),
+]
+_ALERTS = [
+    path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/live/", alerts.alerts_live, name="alerts-live"),
+    path("alerts/history/", alerts.alert_history, name="alert-history"),
+    path("alerts/acknowledge/", alerts.alerts_acknowledge, name="alerts-acknowledge"),
+    path("alerts/<int:alert>/", alerts.alert_detail, name="alert-detail"),
+    path("alerts/<int:alert>/acknowledge/", alerts.alert_acknowledge, name="alert-acknowledge"),
+    path("channels/", channels.channels, name="channels"),
+    path("add/channel/<str:kind>/", channels.channel_add, name="channel-add"),
+    path("channels/<str:name>/", channels.channel_detail, name="channel-detail"),
+    path("channels/<str:name>/edit/", channels.channel_edit, name="channel-edit"),
+    path("channels/<str:name>/test/", channels.channel_test, name="channel-test"),
+    path("channels/<str:name>/delete/", channels.channel_delete, name="channel-delete"),
+    path("channels/<str:name>/add-route/", routes.route_add, name="route-add"),
+    path("channels/<str:name>/routes/<int:route>/", routes.route_edit, name="route-edit"),
+    path(
+        "channels/<str:name>/routes/<int:route>/delete/", routes.route_delete, name="route-delete"
+    ),
+    path("silences/", silences.silences, name="silences"),
+    path("add/silence/", silences.silence_add, name="silence-add"),
+    path("preview/silence/", silences.silence_preview, name="silence-preview"),
+    path("silences/<int:silence>/", silences.silence_edit, name="silence-edit"),
+    path("silences/<int:silence>/end/", silences.silence_end, name="silence-end"),
+    path("rules/", rules.rules, name="rules"),
+    path("rules/<str:rule>/", rules.rule_detail, name="rule-detail"),
+    path("rules/<str:rule>/add-setting/", rules.rule_setting_add, name="rule-setting-add"),
+    path(
+        "rules/<str:rule>/settings/<int:setting>/",
+        rules.rule_setting_edit,
+        name="rule-setting-edit",
+    ),
+    path(
+        "rules/<str:rule>/settings/<int:setting>/delete/",
+        rules.rule_setting_delete,
+        name="rule-setting-delete",
+    ),
+]
+
 urlpatterns = [
+    *_PLANNING,
+    *_ALERTS,
     path("", fleet.fleet, name="fleet"),
     path("fleet/live/", fleet.fleet_live, name="fleet-live"),
     path("instances/<str:name>/", instances.instance_detail, name="instance-detail"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from tests.browser.reader import Reader
 from tests.live.conftest import LiveServer, free_port, mariadb
 from tests.live.mooring_site import (
     PASSWORD,
+    ROOT,
     Site,
     private_site,
     redis,
@@ -55,6 +57,8 @@ def live(mariadb: LiveServer) -> Iterator[LiveSite]:
     with ExitStack() as stack:
         site = stack.enter_context(private_site(mariadb, throttle=0))
         label = str(site.manage("takebackup", "bank-1", "--foreground")["label"])
+        admin = [sys.executable, "-m", "scripts.prepare", "--admin"]
+        subprocess.run(admin, cwd=ROOT, env=site.environment, check=True, capture_output=True)
         site.environment["MOORING_THROTTLE_BYTES_PER_S"] = str(SLOW)
         web = ["gunicorn", "monitor.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4"]
         for argv in (redis(site.home), [sys.executable, "-m", *web]):

@@ -55,7 +55,7 @@ class BackupPageTestCase(TestCase):
             with self.subTest(size):
                 for _ in range(size):
                     make_evidence(self.copy, Operation.VERIFY, passed=True)
-                with self.assertNumQueries(9):
+                with self.assertNumQueries(11):
                     self.client.get(self.address)
 
     def test_contents_that_cannot_be_read_say_why(self) -> None:

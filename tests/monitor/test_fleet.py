@@ -144,8 +144,9 @@ class FleetPageTestCase(TestCase):
                     self._clear_fleet()
                     make_fleet(size, main)
                     # Session, user, role, rows, groups, backups, jobs, proofs, repositories
-                    # and their newest backups; the whole page also asks what is unencrypted.
-                    expected = 11 if name == "fleet" else 10
+                    # and their newest backups; the whole page also asks what is unencrypted,
+                    # and for ticks and alerts.
+                    expected = 13 if name == "fleet" else 10
                     with self.assertNumQueries(expected):
                         response = self.client.get(reverse(name))
                     self.assertContains(response, "shard-00")

@@ -9,23 +9,36 @@ from django.urls import URLPattern, reverse
 from backups.states import JobStatus
 from monitor.roles import Role
 from monitor.urls import urlpatterns
+from tests.monitor.planning import make_addressed
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
 
 PUBLIC = {"login", "logout", "healthz"}
-OPERATED = {
-    "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "restore-start",
-    "restore-wizard",
+# They answer GET with a form and POST with what became of it.
+OPERATED_FORMS = {"silence-add", "silence-edit"}
+ADMIN_FORMS = {
+    "schedule-add", "schedule-edit", "channel-add", "channel-edit", "route-add", "route-edit",
+    "rule-setting-add", "rule-setting-edit", "setting-instance-add", "setting-instance-edit",
+    "setting-repository-add", "setting-repository-edit", "setting-group-add", "setting-group-edit",
+}  # fmt: skip
+FORMS = OPERATED_FORMS | ADMIN_FORMS
+OPERATED = OPERATED_FORMS | {
+    "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "schedule-pause",
+    "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
+    "silence-preview", "silence-end", "restore-start",
 }  # fmt: skip
 # What readers change is their own: how the site looks.
-DELETES = {f"setting-{what}-delete" for what in ("instance", "repository", "group")}
-POSTS = OPERATED - {"restore-wizard"} | DELETES | {"preferences", "setting-instance-test"}
-# Pages with a form that they take themselves.
-FORMS = {f"setting-{what}-{how}" for what in ("instance", "repository", "group")
-         for how in ("add", "edit")}  # fmt: skip
-ADMINS = FORMS | DELETES | {
-    "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",
-    "setting-instance-test",
+ADMIN_POSTS = {
+    "schedule-preview", "channel-test", "channel-delete", "route-delete", "rule-setting-delete",
+    "setting-instance-test", "setting-instance-delete", "setting-repository-delete",
+    "setting-group-delete",
 }  # fmt: skip
+POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
+# Looked at, but not by everybody.
+OPERATED_PAGES = {"restore-wizard"}
+ADMIN_PAGES = {
+    "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",
+}  # fmt: skip
+ADMINS = ADMIN_PAGES | ADMIN_FORMS | ADMIN_POSTS
 
 
 def pages() -> list[URLPattern]:
@@ -54,6 +67,8 @@ class EveryAddressTestCase(TestCase):
             "pk": job.pk,
             "label": copy.backup.label,
             "copy": copy.pk,
+            # Schedules and channels are addressed by name, too.
+            **make_addressed(instance),
         }
 
     def address(self, page: URLPattern) -> str:
@@ -73,7 +88,9 @@ class EveryAddressTestCase(TestCase):
 
     def test_what_changes_something_needs_an_operator(self) -> None:
         rules = {page.name: getattr(page.callback, "rule", None) for page in pages()}
-        self.assertEqual({name for name in rules if rules[name] == Role.OPERATOR}, OPERATED)
+        self.assertEqual(
+            {name for name in rules if rules[name] == Role.OPERATOR}, OPERATED | OPERATED_PAGES
+        )
 
     def test_a_stranger_is_asked_to_log_in(self) -> None:
         for page in pages():
@@ -97,7 +114,7 @@ class EveryAddressTestCase(TestCase):
                 continue
             with self.subTest(page.name):
                 ask = self.client.post if page.name in POSTS else self.client.get
-                expected = 403 if page.name in OPERATED | ADMINS else 200
+                expected = 403 if page.name in OPERATED | OPERATED_PAGES | ADMINS else 200
                 if page.name == "preferences":
                     expected = 302
                 self.assertEqual(ask(self.address(page)).status_code, expected)
@@ -105,11 +122,13 @@ class EveryAddressTestCase(TestCase):
     def test_the_wrong_method_is_refused(self) -> None:
         self.client.force_login(self.ada)
         for page in pages():
-            if page.name == "login" or page.name in FORMS:
+            if page.name == "login":
                 continue
             with self.subTest(page.name):
                 changes = page.name in POSTS or page.name == "logout"
                 ask = self.client.get if changes else self.client.post
+                if page.name in FORMS:
+                    ask = self.client.put
                 self.assertEqual(ask(self.address(page)).status_code, 405)
 
     def test_what_is_not_there_is_not_found(self) -> None:
@@ -123,9 +142,41 @@ class EveryAddressTestCase(TestCase):
             "/jobs/999999/log/?after=0",
             "/backups/nothing@20260302T010000Z-F/",
             "/backups/nothing@20260302T010000Z-F/contents/",
+            "/schedules/nothing/",
+            "/calendar/nobody/2026-03-02/",
+            "/calendar/orders-1/2026-02-31/",
+            "/calendar/orders-1/9999-12-31/",
+            "/alerts/999999/",
+            "/channels/nothing/",
+            "/silences/999999/",
+            "/rules/no_such_rule/",
         ]:
             with self.subTest(address):
                 self.assertEqual(self.client.get(address).status_code, 404)
+
+    def test_what_is_not_there_cannot_be_changed(self) -> None:
+        self.client.force_login(self.ada)
+        for address in [
+            "/schedules/nothing/pause/",
+            "/schedules/nothing/resume/",
+            "/schedules/nothing/start/",
+            "/schedules/nothing/edit/",
+            "/alerts/999999/acknowledge/",
+            "/add/channel/pigeon/",
+            "/channels/nothing/edit/",
+            "/channels/nothing/test/",
+            "/channels/nothing/delete/",
+            "/channels/nothing/add-route/",
+            "/channels/orders-1/routes/999999/",
+            "/channels/nothing/routes/1/delete/",
+            "/silences/999999/",
+            "/silences/999999/end/",
+            "/rules/no_such_rule/add-setting/",
+            "/rules/job_failed/settings/999999/",
+            "/rules/job_failed/settings/999999/delete/",
+        ]:
+            with self.subTest(address):
+                self.assertEqual(self.client.post(address).status_code, 404)
 
     def test_every_page_forbids_inline_script_and_style(self) -> None:
         self.client.force_login(self.ada)
