@@ -37,16 +37,25 @@ class Reader:
         """Note what keeps people from a page: contrast in both themes, names, width."""
         page = self.open(address)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             for violation in Axe().run(page).response["violations"]:
                 nodes = [node["html"][:120] for node in violation["nodes"][:3]]
                 self.faults.append(f"{address} ({scheme}): {violation['id']}: {nodes}")
         page.emulate_media(color_scheme="light")
         page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > PHONE["width"]:
+        if (width := self._settled_width()) > PHONE["width"]:
             self.faults.append(f"{address} is {width} px wide on a phone")
         page.set_viewport_size(DESK)  # type: ignore[arg-type]
+
+    def _settled_width(self) -> int:
+        """Return how wide the page is once its charts have been drawn anew."""
+        width = PHONE["width"]
+        for _ in range(20):
+            width = int(self.page.evaluate("document.documentElement.scrollWidth"))
+            if width <= PHONE["width"]:
+                break
+            self.page.wait_for_timeout(100)
+        return width
 
     def _hear(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
