@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ADMIN = "demo"
-DESK, PHONE = (1440, 900), (390, 844)
+DESK, PHONE = (1280, 800), (390, 844)
 MOST_BYTES = 200_000
 PATIENCE_SECONDS = 60
 # The disk of the sample is this machine's: shown as if it were a disk of the fleet's size.

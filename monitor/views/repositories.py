@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -36,7 +36,7 @@ def _notes(view: RepositoryView) -> dict[str, object]:
     """Return what stands beneath the figures."""
     space, proven = view.overview.space, view.overview.proven
     growth = view.daily_growth
-    full_by = f"{localtime(space.full_at):%-d %b %Y}" if space.full_at else "not in sight"
+    full_by = _date_of(space.full_at) if space.full_at else "not in sight"
     return {
         "growth_note": f"{format_bytes(growth)} more a day" if growth and growth > 0 else "",
         "free_note": f"of {format_bytes(space.total_bytes)}" if space.total_bytes else "",
@@ -45,6 +45,12 @@ def _notes(view: RepositoryView) -> dict[str, object]:
         "failed_tone": "bad" if proven.failed else "",
         "verify_note": f"last {_age_of(proven.last_verify)}",
     }
+
+
+def _date_of(at: datetime) -> str:
+    """Write a date that is to come, as exactly as a forecast deserves."""
+    soon = at - now() < timedelta(days=300)
+    return f"{localtime(at):%-d %b}" if soon else f"{localtime(at):%b %Y}"
 
 
 def _age_of(at: datetime | None) -> str:
