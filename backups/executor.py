@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, close_old_connections, connection
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, LeaseLost, MooringError, Refused
@@ -141,7 +141,12 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
         text, hint = f"{stage} {verb}: {error}", error.hint
     elif isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        text, hint = f"{stage} failed: {where}{error.strerror or error}", ""
+        text = f"{stage} failed: {where}{error.strerror or error}"
+        hint = "Look at the log of the host, and start it again."
+    elif isinstance(error, OperationalError | InterfaceError):
+        logger.warning("%s: %s failed: %s", run.job, stage, error)
+        text = f"{stage} failed: Mooring's own database was away"
+        hint = "See that its database runs, and start it again."
     else:
         logger.error("%s: %s failed", run.job, stage, exc_info=error)
         text = f"{stage} failed: unexpected {type(error).__name__}"

@@ -10,7 +10,16 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from backups import expiry, jobs, key_proofs, occurrences, reachability, space
+from backups import (
+    expiry,
+    jobs,
+    judging,
+    key_proofs,
+    occurrences,
+    reachability,
+    samples,
+    space,
+)
 from backups.beats import beating
 from backups.executor import REQUEUE, execute
 from backups.leftovers import lose_expired, remove_leftovers
@@ -114,3 +123,17 @@ def plan_occurrences() -> None:
 def expire_backups() -> None:
     """Ask for the deletion of what schedules no longer keep."""
     expiry.expire_backups(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def judge_instances() -> None:
+    """Say again how protected the instances are whose turn it is."""
+    judging.judge_due(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def forget_samples() -> None:
+    """Delete what charts of old jobs were drawn from."""
+    samples.forget_samples(now())

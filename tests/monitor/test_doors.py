@@ -10,7 +10,7 @@ from django.db import transaction
 from django.test import TestCase
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from backups.models import Activity, Job
+from backups.models import Activity, InstanceGroup, Job
 from backups.models.activity import Verb
 from backups.states import JobStatus
 from monitor.roles import Role
@@ -60,6 +60,7 @@ class DoorsTestCase(TestCase):
             "pk": job.pk,
             "label": copy.backup.label,
             "copy": copy.pk,
+            "group": InstanceGroup.objects.create(name="shop").name,
             **make_addressed(instance),
         }
 

@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import URLPattern, reverse
 
+from backups.models import InstanceGroup
 from backups.states import JobStatus
 from monitor.roles import Role
 from monitor.urls import urlpatterns
@@ -24,7 +25,8 @@ FORMS = OPERATED_FORMS | ADMIN_FORMS
 OPERATED = OPERATED_FORMS | {
     "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "schedule-pause",
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
-    "silence-preview", "silence-end", "restore-start",
+    "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
+    "restore-start",
 }  # fmt: skip
 # What readers change is their own: how the site looks.
 ADMIN_POSTS = {
@@ -67,6 +69,7 @@ class EveryAddressTestCase(TestCase):
             "pk": job.pk,
             "label": copy.backup.label,
             "copy": copy.pk,
+            "group": InstanceGroup.objects.create(name="shop").name,
             # Schedules and channels are addressed by name, too.
             **make_addressed(instance),
         }

@@ -32,7 +32,7 @@ from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, StageEnded, StageStarted
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
-from backups.engines.mariadb_backup.restored import server_options
+from backups.engines.mariadb_backup.restored import remove_links, server_options
 from backups.exceptions import EngineError
 from backups.private_server import PrivateServer, Settings
 from backups.runners.base import Runner, RunningCommand
@@ -43,6 +43,7 @@ LINE_BYTES = 1 << 16
 # What the runner may need to recognise its own trouble: how it began and how it ended.
 FIRST_LINES = 20
 LAST_LINES = 20
+READ_THE_LOG = "Read the job's log for what came before, and take the backup again."
 
 
 class MariadbBackup:
@@ -81,6 +82,7 @@ class MariadbBackup:
         return server_options(folder)
 
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+        links = remove_links(folder)
         argv = prepare_argv(str(folder))
         with LocalRunner().start(argv, secret_files={}) as command, watch.ending_by(command.stop):
             watch.process_started(*command.process)
@@ -88,7 +90,7 @@ class MariadbBackup:
             exit_code = command.wait()
         watch.check()
         check_prepare(exit_code, said)
-        return Prepared()
+        return Prepared(detail=f"{links} tables taken home from other folders" if links else "")
 
     def restored_server(
         self, folder: Path, *, server: str, on_wait: Callable[[], None]
@@ -110,6 +112,13 @@ class MariadbCopy:
         self.process: tuple[int, float] | None = command.process
 
     def records(self) -> Iterator[Record]:
+        try:
+            yield from self._records()
+        except EngineError as exc:
+            exc.hint = exc.hint or READ_THE_LOG
+            raise
+
+    def _records(self) -> Iterator[Record]:
         try:
             yield from self._metadata.watch(read_records(self._command.stdout))
         except StreamCut as exc:
