@@ -12,6 +12,7 @@ from django.db import transaction
 from alerts.evaluate import evaluate_all
 from backups.access import store_of
 from backups.archive.layout import FORMAT_VERSION
+from backups.judging import judge_instances
 from backups.models import (
     BackupSchedule,
     Instance,
@@ -45,6 +46,7 @@ def seed_fleet(
         schedule = None if sample.trouble == "unplanned" else nightly
         catalog.add(sample, instances[sample.name], nights, schedule)
     counts = catalog.save()
+    judge_instances([instance.pk for instance in instances.values()], now)
     evaluate_all(now)
     return {"instances": len(instances), **counts}
 

@@ -30,7 +30,7 @@ def restore_wizard(request: HttpRequest) -> HttpResponse:
     """Show the step the address has come to. Nothing is changed before the last one is sent."""
     if "copy" in request.GET:
         return _plan(request, _asked_copy(request.GET))
-    if label := request.GET.get("label", ""):
+    if label := request.GET.get("backup", ""):
         copy = copies_to_restore().filter(backup__label=label).order_by("id").first()
         if copy is None:
             raise Http404("no stored copy of that backup")

@@ -92,9 +92,9 @@ class RepositoryPagesTestCase(TestCase):
                     Operation.VERIFY,
                     passed=True,
                 )
-            with self.subTest(count), self.assertNumQueries(11):
+            with self.subTest(count), self.assertNumQueries(12):
                 self.client.get(reverse("repositories"))
-            with self.subTest(count), self.assertNumQueries(18):
+            with self.subTest(count), self.assertNumQueries(19):
                 self.client.get(reverse("repository-detail", args=["main"]))
 
     def test_nothing_yet(self) -> None:

@@ -82,9 +82,9 @@ class RestoreTestCase(TestCase):
         self.assertEqual(self.ask(copy=self.copy.pk).status_code, 404)
 
     def test_a_label_leads_to_its_copy(self) -> None:
-        response = self.ask(label=self.copy.backup.label)
+        response = self.ask(backup=self.copy.backup.label)
         self.assertRedirects(response, f"/restore/?copy={self.copy.pk}")
-        self.assertEqual(self.ask(label="nothing").status_code, 404)
+        self.assertEqual(self.ask(backup="nothing").status_code, 404)
 
     def test_what_is_no_number_is_not_found(self) -> None:
         for word in ("", "x", "9" * 40, "²"):
