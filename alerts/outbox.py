@@ -7,11 +7,12 @@ the same case. Messages and what they tell are written in one transaction.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from uuid import uuid4
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
 
@@ -30,11 +31,15 @@ from alerts.silences import is_silenced, load_silences
 from alerts.states import AlertStatus, NotificationStatus
 from alerts.succession import find_taken_over
 
+logger = logging.getLogger(__name__)
+
 # Changes looked at in one go; the rest comes with the next tick.
 CHANGES_AT_ONCE = 1000
 # A cause that is shared waits this long for the others, and is told this often at most.
 SHARED_WAIT = timedelta(seconds=8)
 SHARED_EVERY = timedelta(minutes=5)
+# A reminder that may not be told now is due again after this, or sooner.
+LOOK_AGAIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,19 @@ def _decide(alert_ids: list[int], enabled: set[int], now: datetime) -> Iterator[
                     yield _Joining(alert, route, wanted)
                     continue
             if heard and heard.remind_at and heard.remind_at <= now:
-                # Acknowledged, silenced or over: looked at again when it changes.
-                Telling.objects.filter(alert=alert, channel=channel).update(remind_at=None)
+                again_at = _remind_later(alert, route, now)
+                Telling.objects.filter(alert=alert, channel=channel).update(remind_at=again_at)
+
+
+def _remind_later(alert: Alert, route: RouteFacts | None, now: datetime) -> datetime | None:
+    """Say when a reminder that was due and not told comes instead; None where no more does.
+
+    A silence ends and a channel is switched on again: neither is a change of the alert. What is
+    acknowledged or over is looked at again when it changes.
+    """
+    if alert.status != AlertStatus.FIRING or route is None or route.remind_every is None:
+        return None
+    return now + min(route.remind_every, LOOK_AGAIN)
 
 
 def _make(joining: list[_Joining], now: datetime) -> None:
@@ -179,7 +195,9 @@ def _load_alerts(alert_ids: Iterable[int]) -> list[Alert]:
 
 def _load_told(alert_ids: Iterable[int]) -> dict[tuple[int, int], Told]:
     return {
-        (row.alert_id, row.channel_id): Told(row.severity, row.remind_at, row.recovery_told)
+        (row.alert_id, row.channel_id): Told(
+            row.severity, row.remind_at, row.recovery_told, row.told_at
+        )
         for row in Telling.objects.filter(alert__in=list(alert_ids))
     }
 
@@ -196,7 +214,7 @@ def load_routes() -> dict[int, list[RouteFacts]]:
 def _route_facts(row: Route) -> RouteFacts:
     quiet = None
     if row.quiet_from is not None and row.quiet_to is not None:
-        quiet = QuietHours(row.quiet_from, row.quiet_to, ZoneInfo(row.time_zone))
+        quiet = _quiet_hours(row.quiet_from, row.quiet_to, row.time_zone)
     return RouteFacts(
         pk=row.pk,
         channel=row.channel_id,
@@ -211,6 +229,15 @@ def _route_facts(row: Route) -> RouteFacts:
     )
 
 
+def _quiet_hours(begin: time, end: time, zone: str) -> QuietHours | None:
+    try:
+        return QuietHours(begin, end, ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        # An unknown zone keeps nothing quiet, and the other routes go on.
+        logger.error("a route has the time zone %r, which is not known: no quiet hours", zone)
+        return None
+
+
 def _facts(alert: Alert, silenced: bool, taken_over: bool) -> AlertFacts:
     instance = alert.instance
     return AlertFacts(
@@ -222,5 +249,6 @@ def _facts(alert: Alert, silenced: bool, taken_over: bool) -> AlertFacts:
         groups=frozenset(group.pk for group in instance.groups.all()) if instance else frozenset(),
         tags=frozenset(tag.pk for tag in instance.tags.all()) if instance else frozenset(),
         silenced=silenced,
+        since=alert.status_since,
         taken_over=taken_over,
     )

@@ -67,6 +67,8 @@ class AlertFacts:
     groups: frozenset[int] = frozenset()
     tags: frozenset[int] = frozenset()
     silenced: bool = False
+    # Since when it has its status.
+    since: datetime | None = None
     # It ended because something worse began, which is told by itself.
     taken_over: bool = False
 
@@ -78,6 +80,7 @@ class Told:
     severity: int
     remind_at: datetime | None
     recovery_told: bool = False
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,14 @@ def _kind(
             told and alert.severity > told.severity
         ):
             return MessageKind.WORSE
+        case AlertStatus.FIRING if told and _fired_anew(alert, told):
+            return MessageKind.FIRING
         case AlertStatus.FIRING if told and told.remind_at and told.remind_at <= now:
             return MessageKind.REMINDER
         case _:
             return None
+
+
+def _fired_anew(alert: AlertFacts, told: Told) -> bool:
+    """Whether it began to fire after it was told of: somebody had acknowledged it in between."""
+    return bool(alert.since and told.told_at and alert.since > told.told_at)

@@ -10,6 +10,7 @@ import logging
 import random
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.timezone import now as wall_clock
 
@@ -24,8 +25,10 @@ logger = logging.getLogger(__name__)
 
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=1)
-# Tried for so long, then given up.
+# Given up when it is so old and was tried so often. A digest, or what waited for the end of quiet
+# hours, may be a day old at its first try; so many tries take half a day at least.
 PATIENCE = timedelta(days=1)
+MOST_TRIES = 20
 # So many tries in vain, about a quarter of an hour, and the others hear of it.
 TRIES_BEFORE_TROUBLE = 5
 MESSAGES_AT_ONCE = 200
@@ -143,9 +146,12 @@ def _write_content(notification: Notification, *, words: str = "") -> None:
 
 def _retry(notification: Notification, error: NotDelivered) -> None:
     now = wall_clock()
-    if now - notification.created_at > PATIENCE:
+    old = now - notification.created_at > PATIENCE
+    if old and notification.attempts >= MOST_TRIES:
         give_up(notification, answer=_short(error), now=now)
-        tell_others(notification.channel, f"given up after a day: {error}", now=now)
+        tell_others(
+            notification.channel, f"given up after {notification.attempts} tries: {error}", now=now
+        )
         return
     wait = retry_after(notification.attempts, error.retry_after)
     put_back(notification, answer=_short(error), again_at=now + wait, now=now)
@@ -176,17 +182,19 @@ def tell_others(channel: Channel, what: str, *, now: datetime) -> None:
             f"Channel {channel.name} does not deliver\n{what}\n"
             "Its messages reach nobody until a person repairs it."
         )
-        message, made = Notification.objects.get_or_create(
-            dedupe_key=f"channel-{channel.pk}-{other.pk}-{now:%Y%m%d%H}",
-            defaults={
-                "channel": other,
-                "kind": MessageKind.CHANNEL_LOST,
-                "created_at": now,
-                "next_look_at": now,
-            },
-        )
-        if made:
-            _write_content(message, words=words)
+        # Together: a sender must not find it before it says something.
+        with transaction.atomic():
+            message, made = Notification.objects.get_or_create(
+                dedupe_key=f"channel-{channel.pk}-{other.pk}-{now:%Y%m%d%H}",
+                defaults={
+                    "channel": other,
+                    "kind": MessageKind.CHANNEL_LOST,
+                    "created_at": now,
+                    "next_look_at": now,
+                },
+            )
+            if made:
+                _write_content(message, words=words)
 
 
 def _due(now: datetime) -> QuerySet[Notification]:

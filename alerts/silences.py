@@ -73,7 +73,7 @@ class Matcher:
         try:
             local = begin.astimezone(ZoneInfo(self.time_zone))
             found = next(CronSim(self.cron, local))
-        except (CronSimError, ZoneInfoNotFoundError, StopIteration):
+        except (CronSimError, ZoneInfoNotFoundError, ValueError, StopIteration):
             # What cannot be understood silences nothing.
             return False
         return begin < found <= now

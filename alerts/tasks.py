@@ -14,10 +14,11 @@ from alerts.exceptions import AlertsError
 from alerts.models import Channel
 from alerts.outbox import tell_changes, tell_standing
 from alerts.sending import channels_with_due, send_due
-from backups.beats import beating
+from backups.beats import alone, beating
 
 logger = logging.getLogger(__name__)
 
+EXPIRES = 60
 # Without these nothing is started and nobody is told.
 EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed", "tell people"})
 
@@ -67,13 +68,15 @@ def wake_senders() -> None:
     """Wake a sender per channel. A broker that is away loses nothing: the rows wait."""
     for channel in channels_with_due(now()):
         try:
-            send_channel.apply_async((channel,), queue="outside")
+            # Whoever is not woken in time is woken again by the next tick.
+            send_channel.apply_async((channel,), queue="outside", expires=EXPIRES)
         except OperationalError as exc:
             logger.warning("messages wait: the broker is away: %s", exc)
             return
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def prune_alerts() -> None:
     """Delete alerts and messages of the past that are too old."""

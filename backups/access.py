@@ -31,7 +31,7 @@ def runner_of(instance: Instance) -> Runner:
 def store_of(repository: Repository) -> ObjectStore:
     """Return where the repository keeps its objects."""
     if repository.kind == RepositoryKind.DIRECTORY:
-        return DirectoryStore(Path(repository.path))
+        return DirectoryStore(Path(repository.path), str(repository.uuid))
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
 
 

@@ -16,8 +16,11 @@ from backups.models import BackupSchedule
 from backups.pauses import have_looked_at
 from backups.schedule import next_slot
 
-# Changed by ticks, not by people.
-OWN_COLUMNS = {"id", "next_due_at", "created_at"}
+# Changed by ticks, and by ``backups.pauses``: a form opened before a pause must not end it.
+OWN_COLUMNS = {
+    "id", "next_due_at", "created_at",
+    "paused_at", "paused_until", "paused_by", "paused_reason",
+}  # fmt: skip
 
 
 def save_schedule(schedule: BackupSchedule, now: datetime) -> None:

@@ -7,12 +7,16 @@ lives: what is silent for too long is down, and a page or a rule can say so.
 from __future__ import annotations
 
 import functools
+import logging
+import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.utils.timezone import now as clock
 
 from backups.models import TickBeat, WorkerBeat
+
+logger = logging.getLogger(__name__)
 
 # Six ticks of ten seconds: less is a busy machine, more is an outage.
 SILENCE = timedelta(seconds=60)
@@ -38,6 +42,27 @@ def beating(tick: Callable[[], None]) -> Callable[[], None]:
     return with_beat
 
 
+def alone(tick: Callable[[], None]) -> Callable[[], None]:
+    """Leave a tick out while it still runs in this process.
+
+    What hangs on a disk or a server occupies one thread for each tick, and not all there are:
+    others, such as those that send messages, go on.
+    """
+    running = threading.Lock()
+
+    @functools.wraps(tick)
+    def unless_running() -> None:
+        if not running.acquire(blocking=False):
+            logger.warning("%s still runs: left out", tick.__name__)
+            return
+        try:
+            tick()
+        finally:
+            running.release()
+
+    return unless_running
+
+
 def begin_tick(name: str, now: datetime) -> None:
     """Record that a tick has begun."""
     if not TickBeat.objects.filter(name=name).update(started_at=now):
@@ -51,6 +76,11 @@ def end_tick(name: str, now: datetime, *, error: str = "") -> None:
         beat.update(error=error[:2000])
     else:
         beat.update(error="", finished_at=now)
+
+
+def note_run(name: str, now: datetime) -> None:
+    """Record that a tick has done its work, though something in it failed and is raised yet."""
+    TickBeat.objects.filter(name=name).update(finished_at=now)
 
 
 def silent_since(name: str, now: datetime) -> datetime | None:

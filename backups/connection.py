@@ -33,6 +33,7 @@ _SERVER_SAYS = {
 }
 _NETWORK_SAYS: tuple[tuple[type[BaseException], str, str], ...] = (
     (socket.gaierror, "unknown host", "Check the host name and the resolver of this machine."),
+    (UnicodeError, "no name of a host", "Look for dots or letters that do not belong there."),
     (TimeoutError, "no answer in time", "Check firewall, host and port."),
     (ConnectionRefusedError, "connection refused", "Check that the server runs and its port."),
     (FileNotFoundError, "no such socket", "Check that the server runs and where its socket is."),
@@ -74,7 +75,8 @@ def connect(
             cursorclass=DictCursor,
             **tls_options(login.tls),
         )
-    except (pymysql.err.Error, OSError, RuntimeError) as exc:
+    # ValueError: a host name that cannot be one, such as with two dots in a row.
+    except (pymysql.err.Error, OSError, RuntimeError, ValueError) as exc:
         raise explain(exc, login) from None
     # Queries may take longer than a handshake; the library has no public name for this.
     setattr(connection, "_read_timeout", read_timeout)  # noqa: B010

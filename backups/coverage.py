@@ -47,9 +47,11 @@ def coverage_of(schedules: Sequence[BackupSchedule]) -> dict[int, list[Instance]
     return {pk: [instances[each] for each in sorted(members)] for pk, members in found.items()}
 
 
-def uncovered_instances() -> QuerySet[Instance]:
-    """Return the enabled instances that no enabled schedule covers."""
+def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
+    """Return the enabled instances that no enabled schedule, or none but ``besides``, covers."""
     schedules = BackupSchedule.objects.filter(enabled=True)
+    if besides is not None:
+        schedules = schedules.exclude(pk=besides)
     enabled = Instance.objects.filter(enabled=True)
     return enabled.exclude(
         Exists(schedules.filter(covers_all=True))

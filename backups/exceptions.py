@@ -39,6 +39,10 @@ class CancelRequested(Stopped):
     """A person asked for it."""
 
 
+class NotWanted(Stopped):
+    """Whoever asked for it would not ask any more; the text says why."""
+
+
 class LeaseLost(Stopped):
     """Another process owns the job's rows now: nothing more may be written."""
 

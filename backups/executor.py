@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, close_old_connections, connection
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 from django.utils.timezone import now
 
-from backups.exceptions import CancelRequested, LeaseLost, MooringError, Refused
+from backups.exceptions import CancelRequested, LeaseLost, MooringError, NotWanted, Refused
 from backups.limits import limits_of
 from backups.models import Job
 from backups.models.job import LogLevel
@@ -126,6 +126,9 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
     if isinstance(error, CancelRequested | KeyboardInterrupt):
         run.log("mooring", "cancelled on request")
         return JobStatus.CANCELLED, Outcome(reason="cancelled on request", failed_stage=stage)
+    if isinstance(error, NotWanted):
+        run.log("mooring", f"not wanted any more: {error}")
+        return JobStatus.CANCELLED, Outcome(reason=str(error), failed_stage=stage)
     if isinstance(error, SystemExit):
         run.shutdown = error
         text = f"{stage} failed: the worker was shut down"
@@ -141,7 +144,12 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
         text, hint = f"{stage} {verb}: {error}", error.hint
     elif isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        text, hint = f"{stage} failed: {where}{error.strerror or error}", ""
+        text = f"{stage} failed: {where}{error.strerror or error}"
+        hint = "Look at the log of the host, and start it again."
+    elif isinstance(error, OperationalError | InterfaceError):
+        logger.warning("%s: %s failed: %s", run.job, stage, error)
+        text = f"{stage} failed: Mooring's own database was away"
+        hint = "See that its database runs, and start it again."
     else:
         logger.error("%s: %s failed", run.job, stage, exc_info=error)
         text = f"{stage} failed: unexpected {type(error).__name__}"

@@ -1,7 +1,8 @@
 """The hourly tick of retention: which backups do schedules no longer keep?
 
 It only asks for purge jobs. Each of those decides once more, under a lock, whether the copy
-may go: what is pinned, needed or the last one stays, whoever asked.
+may go: what is pinned, needed or the last one stays, whoever asked; and what its schedule has
+come to keep since, because a run failed or somebody paused it, stays as well.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from backups.exceptions import Refused
 from backups.jobs import create_copy_job, wake_all
-from backups.models import Backup, BackupCopy, BackupSchedule, Evidence, Job, Occurrence
+from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
 from backups.models.catalog import Origin
+from backups.proofs import without_faults
 from backups.retention import Entry, Policy, Ruling, rule
 from backups.states import (
     ACTIVE_JOB_STATUSES,
@@ -56,7 +58,20 @@ def rule_about(
     """Rule about the stored backups a schedule made of one instance."""
     policy = Policy(schedule.name, schedule.keep_for, schedule.keep_least)
     failed = newest_run_failed(schedule, instance_id)
-    return rule([_entry(each) for each in backups], policy, now, newest_run_failed=failed)
+    sound = _sound(backups)
+    entries = [_entry(each, sound) for each in backups]
+    return rule(entries, policy, now, newest_run_failed=failed)
+
+
+def why_kept(schedule_id: int, backup: Backup, now: datetime) -> str:
+    """Say why a schedule keeps a backup after all; blank where it may still go."""
+    schedule = _dropping().filter(pk=schedule_id).first()
+    if schedule is None:
+        return "its schedule is paused, disabled or keeps everything"
+    backups = _stored(schedule_id, backup.instance_id)
+    rulings = rule_about(schedule, backup.instance_id, backups, now)
+    ruling = next((each for each in rulings if each.label == backup.label), None)
+    return "" if ruling is None or ruling.may_go else ruling.reason
 
 
 def newest_run_failed(schedule: BackupSchedule, instance_id: int) -> str:
@@ -71,21 +86,28 @@ def newest_run_failed(schedule: BackupSchedule, instance_id: int) -> str:
 
 def _pairs_to_look_at(now: datetime) -> list[tuple[int, int]]:
     """Return schedule and instance wherever something is older than it is kept."""
-    # Paused or disabled, a schedule makes nothing new: then nothing old goes either.
-    schedules = BackupSchedule.objects.filter(
-        enabled=True, paused_at=None, origin=Origin.MANAGED, keep_for__isnull=False
-    )
+    schedules = _dropping()
     pairs: list[tuple[int, int]] = []
     # Few lengths, many schedules: one query for each length.
     for keep_for in schedules.order_by("keep_for").values_list("keep_for", flat=True).distinct():
         assert keep_for is not None
         old = Backup.objects.filter(
             copies__status=CopyStatus.STORED,
+            # A disabled instance gets nothing new either.
+            instance__enabled=True,
             ended_at__lte=now - keep_for,
             made_by__occurrence__schedule__in=schedules.filter(keep_for=keep_for),
         ).order_by("made_by__occurrence__schedule", "instance")
         pairs += old.values_list("made_by__occurrence__schedule", "instance").distinct()
     return pairs
+
+
+def _dropping() -> QuerySet[BackupSchedule]:
+    """Return the schedules that let old backups go."""
+    # Paused or disabled, a schedule makes nothing new: then nothing old goes either.
+    return BackupSchedule.objects.filter(
+        enabled=True, paused_at=None, origin=Origin.MANAGED, keep_for__isnull=False
+    )
 
 
 def _stored(schedule_id: int, instance_id: int) -> list[Backup]:
@@ -95,30 +117,29 @@ def _stored(schedule_id: int, instance_id: int) -> list[Backup]:
         copies__status=CopyStatus.STORED,
     ).distinct()
     copies = BackupCopy.objects.filter(status=CopyStatus.STORED).select_related("repository")
-    newest_evidence = Evidence.objects.order_by("-id")
     dependents = Backup.objects.filter(copies__status=CopyStatus.STORED).distinct()
     return list(
         backups.prefetch_related(
             Prefetch("copies", copies),
-            Prefetch("copies__evidence", newest_evidence),
             Prefetch("dependents", dependents),
         )
     )
 
 
-def _entry(backup: Backup) -> Entry:
+def _entry(backup: Backup, sound: set[int]) -> Entry:
     return Entry(
         backup.label,
         backup.ended_at,
         frozenset(dependent.label for dependent in backup.dependents.all()),
         backup.pinned,
-        any(_sound(copy) for copy in backup.copies.all()),
+        backup.pk in sound,
     )
 
 
-def _sound(copy: BackupCopy) -> bool:
-    newest = next(iter(copy.evidence.all()), None)
-    return newest is None or newest.passed
+def _sound(backups: Sequence[Backup]) -> set[int]:
+    """Return which backups have a copy that nothing speaks against."""
+    stored = BackupCopy.objects.filter(backup__in=backups, status=CopyStatus.STORED)
+    return set(without_faults(stored).values_list("backup", flat=True))
 
 
 def _ask(
@@ -137,7 +158,7 @@ def _purge(schedule: BackupSchedule, ruling: Ruling, copy: BackupCopy) -> Job | 
         return create_copy_job(
             Operation.PURGE,
             copy,
-            parameters={"reason": ruling.reason, "force": False},
+            parameters={"reason": ruling.reason, "force": False, "schedule": schedule.pk},
             actor=f"schedule {schedule.name}",
             wake=False,
         )

@@ -15,11 +15,19 @@ from kombu.exceptions import OperationalError
 from backups.activity import current_actor, record
 from backups.compatibility import CLONE
 from backups.exceptions import BadInput, Refused
-from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Repository
+from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Occurrence, Repository
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
-from backups.states import ACTIVE_JOB_STATUSES, BackupKind, CopyStatus, JobStatus, Operation
-from backups.transitions import Outcome, end
+from backups.states import (
+    ACTIVE_JOB_STATUSES,
+    OPEN_OCCURRENCE_STATUSES,
+    BackupKind,
+    CopyStatus,
+    JobStatus,
+    OccurrenceStatus,
+    Operation,
+)
+from backups.transitions import Outcome, end, move_occurrence
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -157,7 +165,24 @@ def ask_again(job: Job) -> Job | None:
         origin=job.origin,
         occurrence=job.occurrence,
     )
-    return _create(again, job.requested_by, True, list(job.repositories.all()))
+    with transaction.atomic():
+        _create(again, job.requested_by, True, list(job.repositories.all()))
+        _hand_on(job, again)
+    return again
+
+
+def _hand_on(job: Job, again: Job) -> None:
+    """Let the planned run that a job was for go on with the new one."""
+    planned = Occurrence.objects.filter(job=job, status__in=OPEN_OCCURRENCE_STATUSES).first()
+    if planned is not None:
+        move_occurrence(
+            planned,
+            OccurrenceStatus.DUE,
+            now=now(),
+            job=again,
+            attempts=planned.attempts + 1,
+            next_look_at=now(),
+        )
 
 
 def request_cancel(job: Job, *, actor: str) -> bool:

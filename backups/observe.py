@@ -7,11 +7,12 @@ each run is stored once: reading it again changes nothing but how a running one 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pymysql
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import Q
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
@@ -20,10 +21,12 @@ from backups.connection import connect, login_of
 from backups.exceptions import InstanceUnreachable
 from backups.grants import quoted_account
 from backups.history import READERS
-from backups.history.base import Ask, NoHistory, Reading, Row
+from backups.history.base import Ask, Cursor, HistoryReader, NoHistory, Reading, Row
 from backups.models import Instance, Job, ObservedHistory
 from backups.models.heartbeat import HistoryVerdict
 from backups.observed_rows import store_run
+
+logger = logging.getLogger(__name__)
 
 READ_EVERY = timedelta(minutes=1)
 # Somebody has to do something about it first.
@@ -68,7 +71,7 @@ def read_history(instance: Instance, now: datetime) -> list[Job]:
     reader = READERS[instance.history_tool]
     try:
         with contextlib.closing(connect(login_of(instance), connect_timeout=5)) as connection:
-            reading = reader.read(asking(connection), history.cursor)
+            reading = read_rows(reader, asking(connection), history.cursor)
     except NoHistory as exc:
         _note(history, HistoryVerdict.UNKNOWN, str(exc), "", now + READ_EVERY)
     except InstanceUnreachable as exc:
@@ -79,19 +82,45 @@ def read_history(instance: Instance, now: datetime) -> list[Job]:
         again_at = now + READ_AGAIN_AFTER_REFUSAL
         _note(history, HistoryVerdict.REFUSED, str(exc.args[0]), hint, again_at)
     else:
-        return _store(instance, history, reading, now)
+        return store_reading(instance, history, reading, now)
     return []
 
 
-def _store(
+def read_rows(reader: HistoryReader, ask: Ask, cursor: Cursor) -> Reading:
+    """Read what is new; NoHistory where rows are not as any tool that is known writes them."""
+    try:
+        return reader.read(ask, cursor)
+    except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        logger.exception("rows of %s could not be read", " or ".join(reader.tables))
+        raise NoHistory(f"its rows are of an unknown shape: {type(exc).__name__} {exc}") from None
+
+
+def store_reading(
     instance: Instance, history: ObservedHistory, reading: Reading, now: datetime
 ) -> list[Job]:
+    """Store what a reading brought; return the jobs that are new or changed.
+
+    A run that cannot be stored is named beside the history and keeps no other from being stored.
+    """
+    jobs: list[Job] = []
+    odd: list[str] = []
     with transaction.atomic():
-        jobs = [job for run in reading.runs if (job := store_run(instance, run, now))]
+        for run in reading.runs:
+            try:
+                with transaction.atomic():
+                    job = store_run(instance, run, now)
+            except (DataError, ValueError, OverflowError):
+                logger.exception("run %s of %s could not be stored", run.key, instance)
+                odd.append(run.key)
+                continue
+            if job is not None:
+                jobs.append(job)
         history.cursor, history.read_at = dict(reading.cursor), now
         again_at = now if reading.more else now + READ_EVERY
         detail = f"{len(reading.runs)} runs read"
-        _note(history, HistoryVerdict.READ, detail, "", again_at)
+        if odd:
+            detail += f"; {len(odd)} could not be stored, such as {odd[0]}: the log says why"
+        _note(history, HistoryVerdict.READ, detail[:300], "", again_at)
     return jobs
 
 

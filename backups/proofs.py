@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from backups.models import Backup, Evidence
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from backups.models import Backup, BackupCopy, Evidence
 from backups.states import CopyStatus, Operation
 
 
@@ -34,6 +36,16 @@ class Proof:
             _words(self.restore_test, "restore-tested", "restore test failed"),
         ]
         return ", ".join(part for part in said if part) or "not proven yet"
+
+
+def without_faults(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
+    """Leave out copies whose newest verify or newest restore test failed; unproven ones stay."""
+    for operation in (Operation.VERIFY, Operation.RESTORE_TEST):
+        newest = Evidence.objects.filter(copy=OuterRef("pk"), operation=operation).order_by("-id")
+        name = f"newest_{operation.value}"
+        copies = copies.annotate(**{name: Subquery(newest.values("passed")[:1])})
+        copies = copies.filter(Q(**{name: True}) | Q(**{f"{name}__isnull": True}))
+    return copies
 
 
 def load_proofs(backups: Iterable[Backup]) -> dict[int, Proof]:

@@ -21,6 +21,7 @@ from django.utils.timezone import now
 from backups.exceptions import CancelRequested, LeaseLost, StageFailed
 from backups.models import Job
 from backups.run import Run, boot_clock
+from backups.samples import Sampler
 from backups.stage_rows import StageRows
 from backups.states import JobStatus
 
@@ -40,6 +41,7 @@ class Pulse:
         self._thread = threading.Thread(target=self._beat_until_end, name="pulse", daemon=True)
         self._renewed = boot_clock()
         run.hold_lease_until(self._renewed + settings.LEASE_SECONDS)
+        self._sampler = Sampler(run.job)
         self._samples: deque[tuple[float, int]] = deque()
         self._heard_activity, self._heard_at = (0, 0), time.monotonic()
 
@@ -86,6 +88,8 @@ class Pulse:
         self._write_progress()
         self._rows.write_moves()
         self._rows.write_lines()
+        if self._run.metered:
+            self._sampler.note(self._rows.stage_name, self._run.meter.raw_bytes, now())
 
     def _write_progress(self) -> None:
         fields = self._progress()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,6 +14,8 @@ from django.db.models import F, Q
 from backups.connection import connect, fetch_rows, login_of
 from backups.exceptions import MooringError
 from backups.models import Instance
+
+logger = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=2)
 # Asked in one tick, at the same time, and for how long an answer is waited for.
@@ -56,6 +59,10 @@ def _fault_of(instance: Instance) -> str:
             fetch_rows(connection, "SELECT 1")
     except MooringError as exc:
         return str(exc)
+    except Exception as exc:
+        # One that breaks must not keep the others from being asked.
+        logger.exception("%s could not be asked", instance)
+        return f"unexpected {type(exc).__name__}: the log has the details"
     return ""
 
 

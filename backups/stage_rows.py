@@ -73,6 +73,12 @@ class StageRows:
         for each in [stage, *(row for row in self._rows.values() if row.parent_id == stage.pk)]:
             self._move(each, StageStatus.SKIPPED, at)
 
+    @property
+    def stage_name(self) -> str:
+        """The stage of ours that runs now; blank between two."""
+        current = self._current
+        return current.name if current is not None else ""
+
     def progress(self, done: int, total: int | None) -> None:
         """Note how far the present stage is."""
         if (stage := self._current) is not None and self._run.metered:

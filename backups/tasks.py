@@ -10,17 +10,30 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from backups import expiry, jobs, key_proofs, occurrences, pruning, reachability, space
-from backups.beats import beating, silent_since
+from backups import (
+    expiry,
+    jobs,
+    judging,
+    key_proofs,
+    occurrences,
+    pruning,
+    reachability,
+    samples,
+    space,
+)
+from backups.beats import alone, beating, silent_since
 from backups.executor import REQUEUE, execute
 from backups.leftovers import extend_expired, lose_expired, remove_leftovers
+from backups.messages import full_queues
 from backups.models import Instance, Job
-from backups.observe import due_histories, read_history
+from backups.observe import READ_EVERY, due_histories, read_history
 from backups.observed import meet_occurrences
-from backups.states import JobStatus
+from backups.states import JobStatus, Operation
 
 logger = logging.getLogger(__name__)
 
+# It is asked for again by then: what waits longer must not pile up before what is new.
+EXPIRES = READ_EVERY.total_seconds()
 LOST_TICK = "fail lost jobs"
 
 
@@ -46,8 +59,19 @@ def run_job(job_id: int) -> None:
 @beating
 def wake_waiting_jobs() -> None:
     """Wake jobs whose message was lost, or whose turn had not come."""
-    for job in jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS)):
-        jobs.wake(job)
+    waiting = jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
+    if not waiting:
+        return
+    # Those that are left out have their turn after the others, too.
+    Job.objects.filter(pk__in=[job.pk for job in waiting]).update(woken_at=now())
+    try:
+        with run_job.app.connection_for_read() as connection:
+            # Hundreds of jobs that wait all night behind long ones would fill the broker.
+            full = full_queues(connection, set(jobs.QUEUES.values()))
+    except OperationalError as exc:
+        logger.warning("%d jobs wait: the broker is away: %s", len(waiting), exc)
+        return
+    jobs.wake_all([job for job in waiting if jobs.QUEUES[Operation(job.operation)] not in full])
 
 
 @shared_task(ignore_result=True)
@@ -56,7 +80,7 @@ def read_histories() -> None:
     """Have the histories read that are due, each by itself: one that hangs holds up no tick."""
     for instance_id in due_histories(now()):
         try:
-            read_one_history.apply_async((instance_id,), queue="outside")
+            read_one_history.apply_async((instance_id,), queue="outside", expires=EXPIRES)
         except OperationalError as exc:
             logger.warning("histories wait: the broker is away: %s", exc)
             return
@@ -80,6 +104,7 @@ def fail_lost_jobs() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def clear_up() -> None:
     """Remove the bytes that ended jobs left."""
@@ -87,6 +112,7 @@ def clear_up() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def probe_instances() -> None:
     """Ask the instances whose turn it is whether they answer."""
@@ -94,6 +120,7 @@ def probe_instances() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def measure_repositories() -> None:
     """Look how much fits into each repository."""
@@ -101,6 +128,7 @@ def measure_repositories() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def prove_keys() -> None:
     """Open the data keys of the copies whose turn it is."""
@@ -126,3 +154,17 @@ def prune_history() -> None:
 def expire_backups() -> None:
     """Ask for the deletion of what schedules no longer keep."""
     expiry.expire_backups(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def judge_instances() -> None:
+    """Say again how protected the instances are whose turn it is."""
+    judging.judge_due(now())
+
+
+@shared_task(ignore_result=True)
+@beating
+def forget_samples() -> None:
+    """Delete what charts of old jobs were drawn from."""
+    samples.forget_samples(now())

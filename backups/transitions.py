@@ -12,8 +12,16 @@ from django.db.models import F
 
 from backups.activity import ITSELF, Actor, record
 from backups.exceptions import IllegalTransition, LeaseLost
+from backups.failure_key import failure_key
 from backups.limits import Limit
-from backups.models import BackupCopy, Job, JobEvent, JobStage, Occurrence
+from backups.models import (
+    BackupCopy,
+    InstanceProtection,
+    Job,
+    JobEvent,
+    JobStage,
+    Occurrence,
+)
 from backups.models.activity import Verb
 from backups.slots import NoTurn, free_slots, take_slots
 from backups.states import (
@@ -148,6 +156,7 @@ def end(
             error=outcome.error,
             hint=outcome.hint,
             failed_stage=outcome.failed_stage,
+            failure_key=failure_key(outcome.failed_stage, outcome.error, job.instance.name),
             refused=outcome.refused,
             rate_bytes_per_s=None,
             current_file="",
@@ -159,8 +168,14 @@ def end(
         _have_looked_at(job, now)
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
         _keep(job, to, outcome)
+        look_again(job.instance_id, now)
     job.refresh_from_db()
     return True
+
+
+def look_again(instance_id: int, now: datetime) -> None:
+    """Have a tick judge at once whether the instance is still protected."""
+    InstanceProtection.objects.filter(instance=instance_id).update(next_look_at=now)
 
 
 def own(job: Job, token: int, **values: object) -> None:
@@ -227,6 +242,8 @@ def move_occurrence(
     if won:
         for name, value in values.items():
             setattr(occurrence, name, value)
+        if to in TERMINAL_OCCURRENCE_STATUSES:
+            look_again(occurrence.instance_id, now)
     return bool(won)
 
 

@@ -17,6 +17,9 @@ from backups.models.activity import Verb
 from monitor.addresses import client_address
 from monitor.lockout import known_name
 
+# Of one name, or of all names that nobody has, from one address in one cool-off.
+MOST_FAILURES = 20
+
 
 def connect() -> None:
     """Begin to listen; called once, when the site starts."""
@@ -44,7 +47,7 @@ def _login_failed(
     if request is None:
         return
     visitor = _visitor(known_name(credentials.get("username")), request)
-    if not _is_locked_out(visitor):
+    if not _is_locked_out(visitor) and not _has_failed_often(visitor):
         record(Verb.LOGIN_FAILED, actor=visitor)
 
 
@@ -62,6 +65,13 @@ def _is_locked_out(visitor: Actor) -> bool:
     last_login = Activity.objects.filter(verb=Verb.LOGGED_IN, actor=visitor.name)
     lock = told.filter(address=visitor.address).order_by("-id").first()
     return lock is not None and not last_login.filter(pk__gt=lock.pk).exists()
+
+
+def _has_failed_often(visitor: Actor) -> bool:
+    """Whether enough is kept of somebody who never tries the same name twice."""
+    since = now() - settings.AXES_COOLOFF_TIME
+    kept = Activity.objects.filter(verb=Verb.LOGIN_FAILED, actor=visitor.name, at__gt=since)
+    return kept.filter(address=visitor.address).count() >= MOST_FAILURES
 
 
 def _visitor(name: str, request: HttpRequest) -> Actor:

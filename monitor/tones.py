@@ -8,14 +8,14 @@ from __future__ import annotations
 
 _STATUSES_BY_TONE = {
     "ok": (
-        "succeeded backed_up passed stored protected encrypted on_time resolved delivered "
+        "succeeded done backed_up passed stored protected encrypted on_time resolved delivered "
         "enabled healthy supported"
     ),
     "bad": "failed attention lost missed unprotected firing critical emergency broken",
     "warn": "unencrypted late delayed at_risk warning stale retrying degraded unsupported",
     "busy": "running sending due notice",
     "waiting": "pending planned waiting queued",
-    "unknown": "unproven unknown observed",
+    "unknown": "unproven unknown observed unplanned",
     "idle": "cancelled skipped disabled paused expired purged silenced acknowledged pinned",
 }
 TONES: dict[str, str] = {

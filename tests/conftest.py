@@ -20,6 +20,14 @@ settings.register_profile("mooring", deadline=None, suppress_health_check=[Healt
 settings.load_profile("mooring")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-reliability",
+        action="store_true",
+        help="Write what tests/live/test_matrix.py saw to docs/reliability.md.",
+    )
+
+
 class NetworkRefused(RuntimeError):
     """A test tried to leave this machine. Not an OSError: nobody may take it for one."""
 

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from alerts.admin.rule import clean_zone
 from alerts.channels import CHANNELS, configure
 from alerts.models import Channel, Notification, Route, Telling
 from alerts.rules import RULES
@@ -75,6 +76,9 @@ class ChannelAdmin(ModelAdmin):
     # Any: Django passes the form it made.
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
         configure(obj, form.values())
+        if obj.enabled:
+            # A person switched it on again: what was wrong is said to be repaired.
+            obj.disabled_reason, obj.disabled_at = "", None
         super().save_model(request, obj, form, change)
 
 
@@ -93,6 +97,9 @@ class RouteForm(ModelForm):
             "channel", "enabled", "least_severe", "rules", "groups", "tags", "digest_every",
             "remind_every", "tell_recovery", "quiet_from", "quiet_to", "time_zone",
         ]  # fmt: skip
+
+    def clean_time_zone(self) -> str:
+        return clean_zone(str(self.cleaned_data["time_zone"]))
 
 
 @admin.register(Route)

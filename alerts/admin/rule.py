@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 from django import forms
@@ -16,8 +15,19 @@ from alerts.models import RuleSetting, Silence
 from alerts.rules import RULES
 from alerts.thresholds import threshold_faults
 from backups.admin.bases import ModelAdmin, ModelForm
+from backups.exceptions import BadInput
+from backups.wall_clock import zone
 
 NAMES = [(name, f"{rule.title} ({name})") for name, rule in RULES.items()]
+
+
+def clean_zone(name: str) -> str:
+    """Return the name of a time zone that there is."""
+    try:
+        zone(name)
+    except BadInput:
+        raise ValidationError(f"There is no time zone called {name}.") from None
+    return name
 
 
 class RuleSettingForm(ModelForm):
@@ -87,12 +97,7 @@ class SilenceForm(ModelForm):
         ]  # fmt: skip
 
     def clean_time_zone(self) -> str:
-        name = str(self.cleaned_data["time_zone"])
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValidationError(f"There is no time zone called {name}.") from None
-        return name
+        return clean_zone(str(self.cleaned_data["time_zone"]))
 
     def clean_cron(self) -> str:
         expression = str(self.cleaned_data["cron"])

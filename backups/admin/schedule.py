@@ -21,7 +21,10 @@ class BackupScheduleAdmin(ModelAdmin):
     list_filter = ["enabled", "origin", "kind"]
     search_fields = ["name", "cron", "instances__name", "groups__name", "tags__name"]
     filter_horizontal = ["instances", "groups", "tags", "repositories"]
-    readonly_fields = ["next_due_at", "created_at"]
+    # A pause has doors of its own, which ask for a reason.
+    readonly_fields = [
+        "next_due_at", "created_at", "paused_at", "paused_until", "paused_by", "paused_reason",
+    ]  # fmt: skip
 
     # Any: Django passes the form and its formsets untyped.
     def save_model(

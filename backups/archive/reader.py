@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from backups.archive.frames import Frame, open_frame
 from backups.archive.keys import Keyring
 from backups.archive.layout import manifest_name
@@ -19,16 +22,20 @@ from backups.archive.packs import (
 from backups.exceptions import ArchiveError
 from backups.repositories.base import ObjectStore
 
+DAMAGE_HINT = "Use another copy or another backup, and take a new one now; verify lists all damage."
+
 
 class BackupReader:
     """One copy of one backup, opened. Its methods may be called from many threads."""
 
     def __init__(self, store: ObjectStore, folder: str, keyring: Keyring | None) -> None:
         self.store, self.folder = store, folder
-        blob = store.read(manifest_name(folder))
+        name = manifest_name(folder)
+        blob = store.read(name)
         self.manifest_bytes = len(blob)
         self.manifest: Manifest
-        self.manifest, self.cipher = open_manifest(blob, keyring)
+        with _naming(name):
+            self.manifest, self.cipher = open_manifest(blob, keyring)
         self.backup = self.manifest.envelope.backup
 
     def pack_object(self, number: int) -> str:
@@ -37,6 +44,10 @@ class BackupReader:
     def read_index(self, number: int) -> PackIndex:
         """Read a pack's header and footer, and hold them against the manifest."""
         name = self.pack_object(number)
+        with _naming(name):
+            return self._read_index(name, number)
+
+    def _read_index(self, name: str, number: int) -> PackIndex:
         listed = self.manifest.contents.packs[number - 1]
         size = self.store.size(name)
         if size != listed.stored_bytes:
@@ -54,8 +65,10 @@ class BackupReader:
 
     def read_frame(self, pack: int, place: FramePlace) -> Frame:
         """Read, unseal and decompress one frame, and hold it against the index."""
-        stored = self.store.read(self.pack_object(pack), place.offset, place.stored_bytes)
-        return self.open_frame(stored, place)
+        name = self.pack_object(pack)
+        stored = self.store.read(name, place.offset, place.stored_bytes)
+        with _naming(f"{name} at byte {place.offset}"):
+            return self.open_frame(stored, place)
 
     def open_frame(self, stored: bytes, place: FramePlace) -> Frame:
         """Unseal and decompress a frame's stored bytes, and hold it against the index."""
@@ -67,3 +80,14 @@ class BackupReader:
     def open_frame_alone(self, stored: bytes) -> Frame:
         """Unseal and decompress a frame where no index is at hand to hold it against."""
         return open_frame(stored, backup=self.backup, cipher=self.cipher)
+
+
+@contextmanager
+def _naming(place: str) -> Iterator[None]:
+    """Have an error say where it is, and what to do."""
+    try:
+        yield
+    except ArchiveError as exc:
+        text = str(exc)
+        named = text if text.startswith(place) else f"{place}: {text}"
+        raise ArchiveError(named, hint=exc.hint or DAMAGE_HINT) from None

@@ -127,7 +127,7 @@ class _Verification:
         try:
             return self._reader.read_index(number)
         except ArchiveError as exc:
-            self._damage(Damage(name, None, (), str(exc)))
+            self._damage(Damage(name, None, (), str(exc).removeprefix(f"{name}: ")))
         return PackIndex(number, list(self._walk(name, stored_bytes)))
 
     def _walk(self, name: str, stored_bytes: int) -> Iterator[FramePlace]:

@@ -25,6 +25,8 @@ Cursor = Mapping[str, Any]
 ROWS_AT_ONCE = 500
 # Rows are written when a run ends, by clocks that may be set back: look so far behind as well.
 OVERLAP = timedelta(days=1)
+# What a column of ours holds: no LSN or position of a server that exists comes near it.
+LARGEST = (1 << 63) - 1
 # The value of an option that may be a secret, as one word or the word after it.
 _SECRET = re.compile(
     r"(?P<option>--?(?:[\w-]*(?:password|passwd|encrypt-key|secret|token)[\w-]*|key))"
@@ -118,12 +120,15 @@ def moment(value: object) -> datetime | None:
 
 
 def number(value: object) -> int | None:
-    """Return a whole number; None where there is none. -1 stood for it in older tables."""
+    """Return a whole number; None where there is none.
+
+    -1 stood for it in older tables, and in columns without a sign it is the largest there is.
+    """
     try:
         found = int(str(value))
     except ValueError:
         return None
-    return found if found >= 0 else None
+    return found if 0 <= found <= LARGEST else None
 
 
 def text(value: object) -> str:

@@ -36,6 +36,8 @@ KINDS = {kind.name: kind for kind in BackupKind}
 # before the newest are read again, which is a day.
 SEVEN_DIGITS = 10_000_000
 OVERLAP_IDS = 86_400 * SEVEN_DIGITS
+# A run that began longer before the newest one than this, a week, is not waited for.
+LONGEST_RUN_IDS = 7 * OVERLAP_IDS
 RUNNING_AT_ONCE = 50
 PROGRESS_AT_ONCE = 20_000
 # Told for people; the rest has fields of its own.
@@ -62,9 +64,11 @@ class MysqlbackupHistory:
             for backup_id, lines in stages.items()
             if backup_id not in ended and (run := parse_progress(backup_id, lines))
         ]
-        # The oldest first: what has not ended for so many runs since never will.
-        still = sorted(int(run.key) for run in going)[-RUNNING_AT_ONCE:]
         newest = max([last, *(int(row["backup_id"]) for row in rows)])
+        # What was killed never ends: looked for no longer, or its progress, and all since, would
+        # be read again for ever.
+        ids = sorted(int(run.key) for run in going)
+        still = [each for each in ids if each > newest - LONGEST_RUN_IDS][-RUNNING_AT_ONCE:]
         return Reading(
             [*runs, *going],
             {"backup_id": newest, "running": still},

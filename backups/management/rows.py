@@ -24,18 +24,6 @@ def named_repository(name: str) -> Repository:
     return named(Repository.objects.all(), name, "repository", "addrepository")
 
 
-def repositories_for(name: str | None) -> list[Repository]:
-    """Load the repository called ``name``; without a name, every enabled one."""
-    if name is not None:
-        return [named_repository(name)]
-    found = list(Repository.objects.filter(enabled=True))
-    if not found:
-        raise BadInput(
-            "there is no enabled repository to write to", hint="Add one with addrepository."
-        )
-    return found
-
-
 def refuse_invalid(row: Model) -> None:
     """Raise BadInput in the words of the model's own validators."""
     try:

@@ -7,7 +7,9 @@ from backups.models.catalog import Backup, BackupCopy, Evidence
 from backups.models.heartbeat import ObservedHistory, TickBeat, WorkerBeat
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
+from backups.models.protection import InstanceProtection
 from backups.models.repository import Repository, RepositorySpace
+from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule, Occurrence
 from backups.models.slot import JobSlot
 
@@ -19,9 +21,11 @@ __all__ = [
     "Evidence",
     "Instance",
     "InstanceGroup",
+    "InstanceProtection",
     "Job",
     "JobEvent",
     "JobLogLine",
+    "JobSample",
     "JobSlot",
     "JobStage",
     "ObservedHistory",

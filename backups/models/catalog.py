@@ -124,6 +124,13 @@ class BackupCopy(models.Model):
             ),
         ]
         indexes = [
+            # What a repository holds, added up from the index alone; and whether any is in the
+            # clear, which every page asks.
+            models.Index(
+                fields=["repository", "status", "stored_bytes", "backup"],
+                name="backups_copy_stored",
+            ),
+            models.Index(fields=["repository", "key_id", "status"], name="backups_copy_clear"),
             models.Index(fields=["status", "key_checked_at"], name="backups_copy_key_checked"),
             models.Index(
                 fields=["repository", "key_id"],

@@ -52,6 +52,8 @@ class Job(models.Model):
     # A check said no before anything was touched.
     refused = models.BooleanField(default=False)
     failed_stage = models.CharField(max_length=40, blank=True)
+    # The same for all jobs that failed the same way; see backups.failure_key.
+    failure_key = models.CharField(max_length=32, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -112,6 +114,12 @@ class Job(models.Model):
             models.Index(fields=["leftovers", "status"], name="backups_job_leftovers"),
             # An instance's history, newest first.
             models.Index(fields=["instance", "-id"], name="backups_job_instance_newest"),
+            # Who failed the same way.
+            models.Index(
+                fields=["operation", "failure_key", "-id"],
+                name="backups_job_failed_alike",
+                condition=~Q(failure_key=""),
+            ),
             models.Index(
                 fields=["instance", "operation", "-id"], name="backups_job_newest_of_sort"
             ),

@@ -30,8 +30,10 @@ class DirectoryStore:
 
     kind: ClassVar[str] = "directory"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, uuid: str = "") -> None:
+        """With ``uuid``, nothing new is written where another repository has appeared."""
         self.root = root
+        self._uuid = uuid
 
     def identity(self) -> Identity:
         path = self.root / IDENTITY_NAME
@@ -69,12 +71,15 @@ class DirectoryStore:
 
     def create(self, name: str) -> DirectoryUpload:
         path = self._path(name)
+        if name != IDENTITY_NAME:
+            self._refuse_another()
         with self._naming(path, "created"):
             self._make_folders(path.parent)
             return DirectoryUpload(path)
 
     def replace(self, name: str, content: bytes) -> None:
         path = self._path(name)
+        self._refuse_another()
         with self._naming(path, "replaced"), DirectoryUpload(path, replace=True) as upload:
             upload.write(content)
             upload.commit()
@@ -142,6 +147,14 @@ class DirectoryStore:
     def total_bytes(self) -> int | None:
         with self._naming(self.root, "measured"):
             return shutil.disk_usage(self.root).total
+
+    def _refuse_another(self) -> None:
+        """A disk can be unmounted at any moment: what is at its place then is not ours."""
+        if self._uuid and (found := self.identity().uuid) != self._uuid:
+            raise RepositoryError(
+                f"{self.root} holds another repository, {found}",
+                hint="Check which disk is mounted there.",
+            )
 
     def _path(self, name: str) -> Path:
         if not is_safe_path(name):
@@ -228,7 +241,7 @@ class DirectoryUpload:
 
 
 def _repository_error(path: Path, what: str, exc: OSError) -> RepositoryError:
-    hint = ""
+    hint = "Look at that disk: the log of its host's kernel may say more."
     if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
         hint = "Free space in the repository or purge backups; nothing incomplete was kept."
     elif exc.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:

@@ -11,10 +11,14 @@ from django.db.models import Prefetch, QuerySet
 from backups.models import Backup, BackupCopy, Evidence
 from backups.page_words import summary
 from backups.states import CopyStatus
+from monitor.by_hand import Step, steps_by_hand
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.selectors.reports import readable
 
 DAMAGES_SHOWN = 5
+# The newest of each copy; a backup verified every night has hundreds.
+EVIDENCE_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class EvidenceRow:
 
     evidence: Evidence
     report: str
+    facts: Sequence[tuple[str, str]] = ()
     # What was found of pages; blank where nobody looked at them.
     pages: str = ""
     # The first damaged pages by name; the report has more of them.
@@ -36,6 +41,7 @@ class CopyRow:
     copy: BackupCopy
     stored: bool
     evidence: list[EvidenceRow]
+    hidden_evidence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class BackupView:
     copies: list[CopyRow]
     dependents: list[Backup]
     engine_facts: list[EngineFact]
+    # Without Mooring, from the first stored copy; none where nothing is stored.
+    by_hand: Sequence[Step]
 
     @property
     def has_stored_copy(self) -> bool:
@@ -76,12 +84,14 @@ def backups_for_pages() -> QuerySet[Backup]:
 
 def load_backup(backup: Backup) -> BackupView:
     """Gather what ``backup``, read through backups_for_pages, has around it."""
+    copies = list(backup.copies.all())
     return BackupView(
         backup=backup,
         proof=load_proofs([backup.pk]).get(backup.pk, UNPROVEN),
-        copies=[_copy_row(copy) for copy in backup.copies.all()],
+        copies=[_copy_row(copy) for copy in copies],
         dependents=list(backup.dependents.order_by("ended_at")),
         engine_facts=engine_facts(backup.facts),
+        by_hand=next((steps_by_hand(copy) for copy in copies if _is_stored(copy)), ()),
     )
 
 
@@ -91,14 +101,20 @@ def first_stored_copy(backup: Backup) -> BackupCopy | None:
     return copies.order_by("id").first()
 
 
+def _is_stored(copy: BackupCopy) -> bool:
+    return copy.status == CopyStatus.STORED
+
+
 def _copy_row(copy: BackupCopy) -> CopyRow:
     found = [
         EvidenceRow(
             evidence,
             json.dumps(evidence.report, indent=2, default=str),
+            readable(evidence.report),
             summary(evidence.report["pages"]) if evidence.report.get("pages") else "",
             evidence.report.get("pages", {}).get("damages", [])[:DAMAGES_SHOWN],
         )
-        for evidence in copy.evidence.all()
+        for evidence in copy.evidence.all()[:EVIDENCE_SHOWN]
     ]
-    return CopyRow(copy, copy.status == CopyStatus.STORED, found)
+    hidden = max(0, len(copy.evidence.all()) - EVIDENCE_SHOWN)
+    return CopyRow(copy, copy.status == CopyStatus.STORED, found, hidden)

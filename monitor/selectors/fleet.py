@@ -1,32 +1,34 @@
-"""Who is protected, and who needs attention?"""
+"""Who is protected, and who needs attention? One page of a table that may have ten thousand rows.
+
+The database filters, sorts and pages what the tick wrote into InstanceProtection; only the rows
+of one page are loaded whole.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.core.paginator import Page, Paginator
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, Q, QuerySet
+from django.db.models.expressions import Expression, OrderBy
+from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
-from backups.models import Backup, Instance, Job
-from backups.states import (
-    ACTIVE_JOB_STATUSES,
-    TERMINAL_JOB_STATUSES,
-    CopyStatus,
-    JobStatus,
-    Operation,
-)
+from backups.judging import LOOK_EVERY, RANKS
+from backups.models import Backup, Instance, InstanceGroup, InstanceProtection, Job
+from backups.protection import Level
+from backups.states import ACTIVE_JOB_STATUSES
 from backups.waiting import Waiting, explain_waiting
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 from monitor.sorting import Sorting, read_sorting
 
 # As many as a person looks through, and few enough for a light page.
-PAGE_SIZE = 16
-BAD_ENDS = frozenset({JobStatus.FAILED, JobStatus.LOST})
+PAGE_SIZE = 10
+RUNNING = "running"
+NOT_JUDGED = "nobody has looked yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +36,27 @@ class FleetRow:
     """One instance as the fleet page shows it."""
 
     instance: Instance
-    backup: Backup | None
+    protection: InstanceProtection | None
     proof: Proof
     active_job: Job | None
     progress: Progress | None
     waiting: Waiting | None
-    last_job: Job | None
-    last_backup_job: Job | None
 
     @property
     def state(self) -> str:
-        if not self.instance.enabled:
-            return "disabled"
-        return "attention" if self.reasons else "backed_up"
+        return self.protection.level if self.protection else Level.UNKNOWN.value
 
     @property
     def reasons(self) -> list[str]:
-        """Why someone should look, in words; empty when nobody has to."""
-        reasons = []
-        if self.backup is None:
-            reasons.append("never backed up")
-        if self.last_backup_job and self.last_backup_job.status in BAD_ENDS:
-            reasons.append(f"last backup {self.last_backup_job.status}")
-        for evidence in self.proof.failed:
-            reasons.append(f"{evidence.get_operation_display().lower()} failed")
-        return reasons
+        return self.protection.reasons.splitlines() if self.protection else [NOT_JUDGED]
 
     @property
-    def outcome(self) -> Job | None:
-        """The ended job to show: a failed backup is not hidden by what ran after it."""
-        if self.last_backup_job and self.last_backup_job.status in BAD_ENDS:
-            return self.last_backup_job
-        return self.last_job
+    def backup(self) -> Backup | None:
+        return self.protection.newest_backup if self.protection else None
 
-
-def list_fleet(now: datetime) -> list[FleetRow]:
-    """Return one row per instance, those that need attention first, disabled ones last."""
-    instances = list(_with_newest(Instance.objects.prefetch_related("groups")))
-    backups = Backup.objects.in_bulk(_ids(instances, "newest_backup"))
-    jobs = Job.objects.in_bulk(_ids(instances, "active_job", "last_job", "last_backup_job"))
-    proofs = load_proofs(backups)
-    waiting = explain_waiting(jobs.values())
-    rows = [_row(instance, backups, jobs, proofs, waiting, now) for instance in instances]
-    return sorted(rows, key=lambda row: (_STATES.index(row.state), row.instance.name))
+    @property
+    def last_job(self) -> Job | None:
+        return self.protection.last_job if self.protection else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,104 +73,167 @@ class StateTile:
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """One page of the fleet as somebody asked for it."""
+    """One page of the fleet, or of a group, as somebody asked for it."""
 
     total: int
+    sentence: str
     tiles: list[StateTile]
-    page: Page[FleetRow]
+    page: Page[int]
+    rows: list[FleetRow]
     sorting: Sorting
+    state: str
+    search: str
+    # Since when the tick that judges has been silent; None while it is not.
+    stale_since: datetime | None
 
 
-def load_fleet(query: QueryDict, now: datetime) -> FleetView:
-    """Answer what the address asks for: which state, in which order, which page."""
-    rows = list_fleet(now)
-    state = query.get("state", "")
+def load_fleet(query: QueryDict, now: datetime, group: InstanceGroup | None = None) -> FleetView:
+    """Answer what the address asks for: which state, which names, which order, which page."""
+    instances = group.instances.all() if group else Instance.objects.all()
+    state, search = query.get("state", ""), query.get("q", "").strip()
+    counts = _count_levels(instances)
+    counts[RUNNING] = _running(instances).count()
     sorting = read_sorting(query, tuple(_ORDERS), "state")
-    chosen = [row for row in rows if not state or _is_in(row, state)]
-    # Equal rows keep the order of list_fleet in both directions.
-    chosen.sort(key=_ORDERS[sorting.column], reverse=sorting.descending)
+    chosen = _ordered(_found(instances, state, search), sorting)
+    page = Paginator(chosen.values_list("pk", flat=True), PAGE_SIZE).get_page(query.get("page"))
     return FleetView(
-        total=len(rows),
-        tiles=_tiles(rows, state),
-        page=Paginator(chosen, PAGE_SIZE).get_page(query.get("page")),
+        total=sum(count for level, count in counts.items() if level != RUNNING),
+        sentence=_sentence(counts),
+        tiles=_tiles(counts, state, search),
+        page=page,
+        rows=load_rows(list(page.object_list), now),
         sorting=sorting,
+        state=state,
+        search=search,
+        stale_since=_stale_since(now),
     )
 
 
-def count_states(rows: Sequence[FleetRow]) -> Mapping[str, int]:
-    """Count the rows by what the line above the table says."""
-    counts = Counter(row.state for row in rows)
-    counts["running"] = sum(row.active_job is not None for row in rows)
-    return {name: counts[name] for name in ("attention", "backed_up", "disabled", "running")}
-
-
-def _with_newest(instances: QuerySet[Instance]) -> QuerySet[Instance]:
-    stored = Backup.objects.filter(instance=OuterRef("pk"), copies__status=CopyStatus.STORED)
-    jobs = Job.objects.filter(instance=OuterRef("pk")).order_by("-id")
-    ended = jobs.filter(status__in=TERMINAL_JOB_STATUSES)
-    return instances.annotate(
-        newest_backup=Subquery(stored.order_by("-ended_at", "-id").values("pk")[:1]),
-        active_job=Subquery(jobs.filter(status__in=ACTIVE_JOB_STATUSES).values("pk")[:1]),
-        last_job=Subquery(ended.values("pk")[:1]),
-        last_backup_job=Subquery(ended.filter(operation=Operation.BACKUP).values("pk")[:1]),
-    )
-
-
-def _ids(instances: Sequence[Instance], *names: str) -> set[int]:
-    found = {getattr(instance, name) for instance in instances for name in names}
-    return found - {None}
+def load_rows(ids: Sequence[int], now: datetime) -> list[FleetRow]:
+    """Load what a page shows of these instances, in their order."""
+    related = ("protection__newest_backup", "protection__last_job")
+    found = Instance.objects.select_related(*related).prefetch_related("groups").in_bulk(ids)
+    protections = {pk: getattr(instance, "protection", None) for pk, instance in found.items()}
+    proofs = load_proofs(p.newest_backup_id for p in protections.values() if p and p.newest_backup)
+    active = {
+        job.instance_id: job
+        for job in Job.objects.filter(instance__in=ids, status__in=ACTIVE_JOB_STATUSES)
+        .select_related("instance")
+        .order_by("id")
+    }
+    waiting = explain_waiting(active.values())
+    return [
+        _row(found[pk], protections[pk], proofs, active.get(pk), waiting, now)
+        for pk in ids
+        if pk in found
+    ]
 
 
 def _row(
     instance: Instance,
-    backups: Mapping[int, Backup],
-    jobs: Mapping[int, Job],
+    protection: InstanceProtection | None,
     proofs: Mapping[int, Proof],
+    job: Job | None,
     waiting: Mapping[int, Waiting],
     now: datetime,
 ) -> FleetRow:
-    newest = {name: getattr(instance, name) for name in ("newest_backup", *_JOBS)}
-    active, last, last_backup = (jobs.get(newest[name]) for name in _JOBS)
+    newest = protection.newest_backup_id if protection else None
     return FleetRow(
         instance=instance,
-        backup=backups.get(newest["newest_backup"]),
-        proof=proofs.get(newest["newest_backup"], UNPROVEN),
-        active_job=active,
-        progress=progress_of(active, now) if active else None,
-        waiting=waiting.get(active.pk) if active else None,
-        last_job=last,
-        last_backup_job=last_backup,
+        protection=protection,
+        proof=proofs.get(newest, UNPROVEN) if newest else UNPROVEN,
+        active_job=job,
+        progress=progress_of(job, now) if job else None,
+        waiting=waiting.get(job.pk) if job else None,
     )
 
 
-_JOBS = ("active_job", "last_job", "last_backup_job")
+def _count_levels(instances: QuerySet[Instance]) -> dict[str, int]:
+    rows = instances.order_by().values_list("protection__level").annotate(count=Count("pk"))
+    counts = {level.value: 0 for level in Level}
+    for level, count in rows:
+        counts[level or Level.UNKNOWN.value] += count
+    return counts
 
 
-def _is_in(row: FleetRow, state: str) -> bool:
-    return row.active_job is not None if state == "running" else row.state == state
+def _running(instances: QuerySet[Instance]) -> QuerySet[Instance]:
+    # The few that are busy, and not a look at the jobs of each instance.
+    busy = Job.objects.filter(status__in=ACTIVE_JOB_STATUSES)
+    return instances.filter(pk__in=busy.values("instance"))
 
 
-def _tiles(rows: Sequence[FleetRow], state: str) -> list[StateTile]:
-    counts = count_states(rows)
-    every = StateTile("Instances", len(rows), "", "?", current=not state)
-    return [every] + [
-        StateTile(word, counts[name], tone if counts[name] else "", f"?state={name}", name == state)
-        for name, word, tone in _TILES
-        if counts[name] or name != "disabled"
-    ]
+def _found(instances: QuerySet[Instance], state: str, search: str) -> QuerySet[Instance]:
+    if state == RUNNING:
+        instances = _running(instances)
+    elif state == Level.UNKNOWN:
+        instances = instances.filter(Q(protection__level=state) | Q(protection=None))
+    elif state:
+        instances = instances.filter(protection__level=state)
+    if search:
+        words = Q(name__icontains=search) | Q(host__icontains=search)
+        instances = instances.filter(words)
+    return instances
 
 
-_STATES = ("attention", "backed_up", "disabled")
+def _ordered(instances: QuerySet[Instance], sorting: Sorting) -> QuerySet[Instance]:
+    order = _ORDERS[sorting.column]
+    if sorting.descending:
+        return instances.order_by(OrderBy(order, descending=True, nulls_last=True), "name")
+    return instances.order_by(OrderBy(order, nulls_first=True), "name")
+
+
+def _stale_since(now: datetime) -> datetime | None:
+    """Say since when nothing has been judged, once rows are long past their turn."""
+    row = InstanceProtection.objects.order_by("next_look_at").first()
+    overdue = row is not None and now - row.next_look_at > max(LOOK_EVERY, timedelta(minutes=1))
+    return row.judged_at if row and overdue else None
+
+
+def _sentence(counts: Mapping[str, int]) -> str:
+    """Say how much of the fleet is covered; disabled instances are nobody's concern."""
+    told = sum(counts[level.value] for level in Level if level is not Level.DISABLED)
+    if not told:
+        return ""
+    good = counts[Level.PROTECTED.value]
+    if good == told:
+        return (
+            f"All {told:,} instances are protected." if told > 1 else "The instance is protected."
+        )
+    percent = min(99, good * 100 // told)
+    are = "instance is" if told == 1 else "instances are"
+    return f"{good:,} of {told:,} {are} protected: {percent} %."
+
+
+def _tiles(counts: Mapping[str, int], state: str, search: str) -> list[StateTile]:
+    total = sum(counts[level.value] for level in Level)
+    kept = QueryDict(mutable=True)
+    if search:
+        kept["q"] = search
+    tiles = [StateTile("Instances", total, "", f"?{kept.urlencode()}", current=not state)]
+    for name, word, tone, note in _TILES:
+        count = counts[name]
+        if count or name != Level.DISABLED:
+            kept["state"] = name
+            shown = tone if count else ""
+            tiles.append(StateTile(word, count, shown, f"?{kept.urlencode()}", name == state, note))
+    return tiles
+
+
 _TILES = (
-    ("attention", "Need attention", "bad"),
-    ("backed_up", "Backed up", "ok"),
-    ("running", "Job running", "busy"),
-    ("disabled", "Disabled", "idle"),
+    (Level.UNPROTECTED.value, "Unprotected", "bad", "no backup, or no schedule"),
+    (Level.AT_RISK.value, "At risk", "warn", "failed, missed or too old"),
+    (Level.UNKNOWN.value, "Unknown", "unknown", "nobody can say"),
+    (Level.PROTECTED.value, "Protected", "ok", "scheduled, young, nothing wrong"),
+    (RUNNING, "Job running", "busy", "or waiting for its turn"),
+    (Level.DISABLED.value, "Disabled", "idle", "left alone"),
 )
 # What a column is sorted by; without a backup an instance is the oldest and the smallest.
-_ORDERS: Mapping[str, Callable[[FleetRow], str | int | float]] = {
-    "state": lambda row: _STATES.index(row.state),
-    "name": lambda row: row.instance.name.lower(),
-    "age": lambda row: row.backup.ended_at.timestamp() if row.backup else 0,
-    "size": lambda row: (row.backup.raw_bytes or 0) if row.backup else -1,
+_ORDERS: Mapping[str, Expression | F] = {
+    "state": Coalesce("protection__rank", RANKS[Level.UNKNOWN]),
+    "name": F("name"),
+    "age": F("protection__backup_at"),
+    "size": F("protection__raw_bytes"),
+    "took": F("protection__run_time"),
+    "lock": F("protection__lock_time"),
+    "next": F("protection__next_run_at"),
 }

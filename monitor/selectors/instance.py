@@ -11,9 +11,9 @@ from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.utils.timezone import localdate
 
 from backups.models import Backup, BackupCopy, Instance, Job
+from backups.protection import BAD_ENDS
 from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
 from backups.waiting import Waiting, explain_waiting
-from monitor.selectors.fleet import BAD_ENDS
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 
@@ -98,17 +98,20 @@ def _last_failed(jobs: QuerySet[Job]) -> Job | None:
 
 def _stored_backups(instance: Instance) -> QuerySet[Backup]:
     """Return the backups that still have bytes somewhere: the others restore nothing."""
-    stored = BackupCopy.objects.filter(status=CopyStatus.STORED).select_related("repository")
+    stored = BackupCopy.objects.filter(status=CopyStatus.STORED, backup=OuterRef("pk"))
+    copies = BackupCopy.objects.select_related("repository")
     return (
         Backup.objects.filter(instance=instance)
-        .filter(Exists(stored.filter(backup=OuterRef("pk"))))
-        .prefetch_related(Prefetch("copies", stored))
+        .filter(Exists(stored))
+        .prefetch_related(Prefetch("copies", copies))
         .order_by("-ended_at", "-id")
     )
 
 
 def _backup_row(backup: Backup, proofs: Mapping[int, Proof]) -> BackupRow:
-    repositories = [copy.repository.name for copy in backup.copies.all()]
+    # Not asked of the database: SQLite would read every stored copy there is.
+    stored = [copy for copy in backup.copies.all() if copy.status == CopyStatus.STORED]
+    repositories = [copy.repository.name for copy in stored]
     return BackupRow(backup, proofs.get(backup.pk, UNPROVEN), repositories)
 
 

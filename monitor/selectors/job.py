@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
+from backups.again import why_not_again
 from backups.models import Job, JobEvent, JobStage
 from backups.units import format_duration
 from backups.waiting import Waiting, explain_waiting
+from monitor.selectors.job_times import stage_left, usual_lengths, whole_left
 from monitor.selectors.progress import Progress, progress_of
 
 # Width of the timeline's own scale; the drawing stretches it to its column.
@@ -53,6 +55,8 @@ class StageRow:
     depth: int
     run_time: timedelta | None
     bar: Bar | None
+    # Until it will have ended; None where it has, or nobody can say.
+    left: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,15 @@ class JobView:
     ticks: list[Tick]
     events: list[JobEvent]
     waiting: Waiting | None
+    time_left: timedelta | None
+
+    @property
+    def may_run_again(self) -> bool:
+        return not why_not_again(self.job)
+
+    @property
+    def shows_left(self) -> bool:
+        return any(row.left is not None for row in self.stages)
 
     @property
     def of_files(self) -> str:
@@ -72,20 +85,30 @@ class JobView:
 
 
 def jobs_for_pages() -> QuerySet[Job]:
-    return Job.objects.select_related("instance", "backup", "product", "requested_by")
+    return Job.objects.select_related(
+        "instance", "backup", "copy__repository", "product", "requested_by", "occurrence__schedule"
+    )
 
 
 def load_job(job: Job, now: datetime) -> JobView:
     """Load what changes while ``job`` runs."""
     stages = list(JobStage.objects.filter(job=job).order_by("position"))
+    usual = usual_lengths(job) if job.active else {}
     rows = [
-        StageRow(stage, depth, stage.run_time(now), bar_of(stage, job, now))
+        StageRow(
+            stage,
+            depth,
+            stage.run_time(now),
+            bar_of(stage, job, now),
+            stage_left(stage, job, usual, now) if job.active else None,
+        )
         for stage, depth in in_reading_order(stages)
     ]
     events = list(JobEvent.objects.filter(job=job).order_by("id"))
     waiting = explain_waiting([job]).get(job.pk)
     ticks = ticks_of(job.run_time(now))
-    return JobView(job, progress_of(job, now), rows, ticks, events, waiting)
+    left = whole_left(stages, job, usual, now)
+    return JobView(job, progress_of(job, now), rows, ticks, events, waiting, left)
 
 
 def ticks_of(whole: timedelta | None) -> list[Tick]:

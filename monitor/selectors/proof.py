@@ -29,8 +29,9 @@ UNPROVEN = Proof()
 
 def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, Proof]:
     """Map the id of each backup that was ever tried to what came of it."""
+    # Which copies are stored is looked at here: asked of it, SQLite would read all stored ones.
     newest = (
-        Evidence.objects.filter(copy__backup__in=list(backup_ids), copy__status=CopyStatus.STORED)
+        Evidence.objects.filter(copy__backup__in=list(backup_ids))
         .order_by()
         .values("copy", "operation")
         .annotate(newest=Max("id"))
@@ -38,6 +39,8 @@ def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, Proof]:
     )
     found: dict[tuple[int, str], Evidence] = {}
     for evidence in Evidence.objects.filter(pk__in=newest).select_related("copy").order_by("id"):
+        if evidence.copy.status != CopyStatus.STORED:
+            continue
         key = (evidence.copy.backup_id, evidence.operation)
         # One damaged copy is what people must hear of, whatever the other copies say.
         if key not in found or found[key].passed:

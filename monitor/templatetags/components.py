@@ -6,14 +6,16 @@ from typing import Any
 
 from django import template
 from django.core.paginator import Page
-from django.forms import BoundField, CheckboxInput
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple
 from django.template import Context
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
+from django.utils.timezone import now
 
 from monitor.navigation import Link, list_links
+from monitor.selectors.shell import Ticks, count_firing, load_ticks
 from monitor.sorting import Sorting
 
 register = template.Library()
@@ -24,6 +26,19 @@ def nav_links(context: Context) -> list[Link]:
     """The parts of the site for this reader, the one we are in marked."""
     match = context["request"].resolver_match
     return list_links(context["user"], (match and match.url_name) or "")
+
+
+@register.inclusion_tag("components/alert_count.html")
+def alert_count() -> dict[str, int]:
+    """Count what stands and nobody has seen, beside its part of the navigation."""
+    firing, critical = count_firing()
+    return {"firing": firing, "critical": critical}
+
+
+@register.simple_tag
+def ticks() -> Ticks:
+    """When Mooring last planned: who watches backups has to be watched."""
+    return load_ticks(now())
 
 
 # Any: a template context is whatever the component's template reads.
@@ -47,7 +62,13 @@ def tile(word: str, value: object, **shown: object) -> dict[str, Any]:
 @register.inclusion_tag("components/field.html")
 def field(bound: BoundField) -> dict[str, Any]:
     """Draw a form's field with its label, help and what is wrong with it."""
-    return {"field": bound, "checkbox": isinstance(bound.field.widget, CheckboxInput)}
+    widget = bound.field.widget
+    return {
+        "field": bound,
+        "checkbox": isinstance(widget, CheckboxInput),
+        # Many boxes to tick scroll in a frame of their own.
+        "boxes": isinstance(widget, CheckboxSelectMultiple),
+    }
 
 
 @register.inclusion_tag("components/pager.html", takes_context=True)
@@ -122,6 +143,8 @@ def confirm(
         "open_address": _with(context, "confirm", mark),
         "keep": words.get("keep", "Keep as it is"),
         "back": words.get("back", request.path),
+        # What asks first and endangers nothing: ``plain``.
+        "kind": words.get("kind", "danger"),
     }
     return render_to_string("components/confirm.html", shown, request=request)
 

@@ -6,16 +6,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from backups.contents import load_contents
 from backups.exceptions import MooringError
 from backups.jobs import create_copy_job
 from backups.models import Backup, BackupCopy
 from backups.states import CopyStatus, Operation
 from monitor.roles import Role, needs
 from monitor.selectors.backup import backups_for_pages, first_stored_copy, load_backup
+from monitor.selectors.contents import view_contents
 from monitor.views.requests import asking_user, refusals_shown
-
-TABLES_SHOWN = 500
 
 
 @require_safe
@@ -34,13 +32,9 @@ def backup_contents(request: HttpRequest, label: str) -> HttpResponse:
         raise Http404("no stored copy")
     context: dict[str, object] = {"copy": copy}
     try:
-        contents = load_contents(copy)
+        context["view"] = view_contents(copy, request.GET)
     except MooringError as exc:
         context["error"] = exc
-    else:
-        tables = sorted(contents.tables, key=lambda table: (-table.bytes, table.schema, table.name))
-        context |= {"contents": contents, "tables": tables[:TABLES_SHOWN]}
-        context["hidden"] = max(0, len(tables) - TABLES_SHOWN)
     return render(request, "monitor/partials/backup_contents.html", context)
 
 

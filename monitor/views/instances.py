@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
+from backups.access import runner_of, stores_of
+from backups.checks import Check, failed
+from backups.compatibility import CLONE
 from backups.jobs import create_backup_job
 from backups.models import Instance
+from backups.preflight import remember, run_checks
 from monitor.charts.instance import instance_charts
 from monitor.roles import Role, needs
 from monitor.selectors.instance import load_history
+from monitor.selectors.known import load_known
 from monitor.selectors.repositories import list_enabled
 from monitor.selectors.runs import list_runs
 from monitor.views.requests import asking_user, refusals_shown
@@ -22,6 +31,9 @@ from monitor.views.requests import asking_user, refusals_shown
 def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     context = _context(request, name) | {"repositories": list_enabled()}
     context["charts"] = instance_charts(list_runs(name))
+    instance = context["instance"]
+    assert isinstance(instance, Instance)
+    context["known"] = load_known(instance, now())
     return render(request, "monitor/instance_detail.html", context)
 
 
@@ -41,10 +53,47 @@ def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
     repositories = [r for r in list_enabled() if r.name in ticked]
     with refusals_shown(request):
         job = create_backup_job(
-            instance, repositories=repositories or None, requested_by=asking_user(request)
+            instance,
+            repositories=repositories or None,
+            save_foreign_tables=_foreign_tables(request, instance),
+            requested_by=asking_user(request),
         )
         return redirect("job-detail", job.pk)
     return redirect("instance-detail", instance.name)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
+    """Look at everything a backup depends on, now; take none."""
+    instance = get_object_or_404(Instance, name=name)
+    with refusals_shown(request):
+        preflight = run_checks(instance, stores_of(list_enabled()), runner_of(instance))
+        if (facts := preflight.survey.facts) is not None:
+            remember(instance, facts, now(), raw_bytes=preflight.survey.raw_bytes)
+        found: dict[str, object] = {"instance": instance, "checks": preflight.checks, "at": now()}
+        found["bad"] = failed(preflight.checks)
+        if request.headers.get("HX-Request"):
+            return render(request, "monitor/partials/doctor.html", found)
+        _tell_in_short(request, preflight.checks)
+    if request.headers.get("HX-Request"):
+        return HttpResponseClientRefresh()
+    return redirect("instance-detail", name)
+
+
+def _tell_in_short(request: HttpRequest, checks: Sequence[Check]) -> None:
+    """Say on the next page what was found; where no script puts the whole of it there."""
+    for check in failed(checks):
+        messages.error(request, f"{check.name}: {check.found}. {check.hint}".rstrip())
+    if not failed(checks):
+        messages.success(request, "A backup can be taken.")
+
+
+def _foreign_tables(request: HttpRequest, instance: Instance) -> bool | None:
+    """Read whether tables that are not InnoDB's were asked for; None leaves it to the instance."""
+    if instance.engine != CLONE or "options" not in request.POST:
+        return None
+    return "save_foreign_tables" in request.POST
 
 
 def _context(request: HttpRequest, name: str) -> dict[str, object]:

@@ -8,11 +8,20 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
+from backups.again import run_again
 from backups.jobs import request_cancel
 from backups.models import Job
+from monitor.charts.job import rate_chart
 from monitor.roles import Role, needs
 from monitor.selectors.job import jobs_for_pages, load_job
-from monitor.selectors.job_log import LogWindow, lines_after, lines_before, newest_lines
+from monitor.selectors.job_alike import load_alike
+from monitor.selectors.job_log import (
+    LogWindow,
+    lines_after,
+    lines_before,
+    newest_lines,
+    read_filter,
+)
 from monitor.views.requests import asking_user, refusals_shown
 
 
@@ -20,8 +29,16 @@ from monitor.views.requests import asking_user, refusals_shown
 @needs(Role.VIEWER)
 def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
     job = get_object_or_404(jobs_for_pages(), pk=pk)
-    context = {"job": job, "view": load_job(job, now()), "log": newest_lines(job)}
-    context["job_number"] = str(job.pk)
+    wanted = read_filter(request.GET)
+    context = {
+        "job": job,
+        "view": load_job(job, now()),
+        "log": newest_lines(job, wanted),
+        "wanted": wanted,
+        "job_number": str(job.pk),
+        "alike": load_alike(job),
+        "rates": rate_chart(job),
+    }
     return render(request, "monitor/job_detail.html", context)
 
 
@@ -30,7 +47,7 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def job_live(request: HttpRequest, pk: int) -> HttpResponse:
     """The live region alone; once the job has ended it no longer asks for more."""
     job = get_object_or_404(jobs_for_pages(), pk=pk)
-    context = {"job": job, "view": load_job(job, now())}
+    context = {"job": job, "view": load_job(job, now()), "alike": load_alike(job)}
     return render(request, "monitor/partials/job_live.html", context)
 
 
@@ -39,15 +56,24 @@ def job_live(request: HttpRequest, pk: int) -> HttpResponse:
 def job_log(request: HttpRequest, pk: int) -> HttpResponse:
     """Lines of the log around one that the page has already."""
     job = get_object_or_404(Job, pk=pk)
+    wanted = read_filter(request.GET)
     if "before" in request.GET:
         template = "monitor/partials/log_before.html"
-        log: LogWindow = lines_before(job, _line_id(request, "before"))
+        log: LogWindow = lines_before(job, _line_id(request, "before"), wanted)
     else:
-        template, log = (
-            "monitor/partials/log_after.html",
-            lines_after(job, _line_id(request, "after")),
-        )
-    return render(request, template, {"job": job, "log": log})
+        template = "monitor/partials/log_after.html"
+        log = lines_after(job, _line_id(request, "after"), wanted)
+    return render(request, template, {"job": job, "log": log, "wanted": wanted})
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def job_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask for the same once more, as a new job."""
+    job = get_object_or_404(Job.objects.select_related("instance", "copy__backup"), pk=pk)
+    with refusals_shown(request):
+        return redirect("job-detail", run_again(job, requested_by=asking_user(request)).pk)
+    return redirect("job-detail", job.pk)
 
 
 @require_POST

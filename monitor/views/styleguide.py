@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 
 from monitor.charts.samples import sample_figure
-from monitor.forms import SampleForm
+from monitor.forms.sample import SampleForm
 from monitor.roles import Role, needs
 from monitor.sorting import read_sorting
 from monitor.tones import TONES

@@ -1,19 +1,25 @@
-// Keeps the log at its end while new lines arrive, unless the reader has scrolled away.
+// Keeps the log at its end while new lines arrive, unless the reader has scrolled away or
+// unticked "follow"; ticking it again goes to the end.
 const NEAR_THE_END_PX = 40;
 
 const log = document.querySelector("[data-log]");
-let following = true;
+const follow = document.querySelector("[data-follow]");
+const box = follow?.querySelector("input");
 
 function toTheEnd() {
   log.scrollTop = log.scrollHeight;
 }
 
-if (log) {
+if (log && box) {
+  follow.hidden = !log.querySelector(".log-poll");
   log.addEventListener("scroll", () => {
-    following = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_THE_END_PX;
+    box.checked = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_THE_END_PX;
+  });
+  box.addEventListener("change", () => {
+    if (box.checked) toTheEnd();
   });
   log.addEventListener("htmx:afterSettle", () => {
-    if (following) toTheEnd();
+    if (box.checked) toTheEnd();
   });
   toTheEnd();
 }

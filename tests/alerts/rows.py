@@ -36,6 +36,7 @@ def make_alert(
         cause=cause or subject,
         severity=severity,
         status=status,
+        status_since=at,
         message="the backup failed",
         hint="Read the job's log.",
         opened_at=at,
@@ -51,6 +52,8 @@ def make_alert(
 def change(alert: Alert, to: AlertStatus, at: datetime = T0) -> None:
     """Put an alert into a status and note the change, as an evaluation would."""
     old, alert.status = alert.status, to
+    if old != to:
+        alert.status_since = at
     if to == AlertStatus.RESOLVED:
         alert.open_key, alert.resolved_at = None, at
     alert.save()

@@ -113,6 +113,27 @@ class AlertsAdminTestCase(TestCase):
         self.assertEqual(json.loads(saved.secrets_text()), {"password": "hunter4"})
         self.assertEqual(saved.settings, settings)
 
+    def test_a_channel_that_is_on_again_says_no_more_why_it_was_off(self) -> None:
+        Channel.objects.update(enabled=False, disabled_reason="it is gone", disabled_at=T0)
+        channel = Channel.objects.get()
+        settings = {
+            "recipients": "dba@example.org", "sender": "mooring@example.org",
+            "host": "mail.example.org", "port": "587", "security": "starttls",
+        }  # fmt: skip
+        fields = {"name": "mail", "kind": "email", "settings": json.dumps(settings)}
+        address = reverse("admin:alerts_channel_change", args=[channel.pk])
+        self.client.post(address, fields)
+        self.assertEqual(Channel.objects.get().disabled_reason, "it is gone")
+        self.client.post(address, fields | {"enabled": "on"})
+        saved = Channel.objects.get()
+        self.assertEqual(
+            (saved.enabled, saved.disabled_reason, saved.disabled_at), (True, "", None)
+        )
+
+    def test_a_route_in_no_time_zone_is_refused(self) -> None:
+        said = self.save("route", channel=Channel.objects.get().pk, time_zone="Europe/Nil")
+        self.assertIn("There is no time zone called Europe/Nil", said)
+
     def test_a_channel_that_cannot_be_meant_is_refused(self) -> None:
         said = self.save("channel", name="new", kind="email", settings='{"port": "many"}')
         self.assertIn("Recipients is missing", said)

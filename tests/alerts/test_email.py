@@ -66,6 +66,13 @@ def test_it_arrives_as_text_and_html_in_the_thread_of_its_alert(box: Mailbox) ->
     assert html and "orders-1 &lt;b&gt;" in html.get_content()
 
 
+def test_an_error_of_several_lines_still_leaves(box: Mailbox) -> None:
+    title = "Emergency: orders-1: failed:\n  [ERROR] no space\r\nleft"
+    EmailChannel().send({**CONTENT, "title": title}, values(box))
+    subject = "[Mooring] Emergency: orders-1: failed: [ERROR] no space left"
+    assert box.messages[0]["Subject"] == subject
+
+
 def test_every_try_carries_the_same_message_id(box: Mailbox) -> None:
     for _ in range(2):
         EmailChannel().send(CONTENT, values(box))

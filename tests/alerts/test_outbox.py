@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 from django.test import TestCase
 
-from alerts.models import AlertTransition, Channel, MessageKind, Notification, Telling
-from alerts.outbox import SHARED_EVERY, SHARED_WAIT, tell_changes, tell_standing
+from alerts.models import AlertTransition, Channel, MessageKind, Notification, Silence, Telling
+from alerts.outbox import LOOK_AGAIN, SHARED_EVERY, SHARED_WAIT, tell_changes, tell_standing
 from alerts.states import AlertStatus, Severity
 from tests.alerts.rows import T0, change, make_alert, make_route, make_webhook, minutes
 
@@ -84,6 +84,55 @@ class OutboxTestCase(TestCase):
         tell_changes(T0 + timedelta(hours=9))
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "reminder", "reminder"])
         self.assertIsNone(Telling.objects.get().remind_at)
+
+    def test_what_happens_anew_after_it_was_acknowledged_is_told_once_more(self) -> None:
+        alert = make_alert()
+        tell_changes(T0)
+        self.sent()
+        change(alert, AlertStatus.ACKNOWLEDGED, T0 + minutes(1))
+        tell_changes(T0 + minutes(1))
+        change(alert, AlertStatus.FIRING, T0 + minutes(2))
+        for minute in (2, 3):
+            tell_changes(T0 + minutes(minute))
+            self.sent()
+        self.assertEqual(self.messages(), [("firing", 1), ("firing", 1)])
+
+    def test_a_silence_puts_a_reminder_off_and_does_not_end_them(self) -> None:
+        self.route.remind_every = timedelta(hours=1)
+        self.route.save()
+        make_alert()
+        tell_changes(T0)
+        self.sent()
+        ends_at = T0 + minutes(90)
+        Silence.objects.create(comment="moving", starts_at=T0 + minutes(1), ends_at=ends_at)
+        tell_changes(ends_at - minutes(1))
+        self.assertEqual(self.messages(), [("firing", 1)])
+        tell_changes(ends_at + LOOK_AGAIN)
+        self.assertEqual(self.messages(), [("firing", 1), ("reminder", 1)])
+
+    def test_reminders_go_on_after_a_channel_was_off(self) -> None:
+        self.route.remind_every = timedelta(hours=1)
+        self.route.save()
+        make_alert()
+        tell_changes(T0)
+        self.sent()
+        Channel.objects.update(enabled=False)
+        tell_changes(T0 + minutes(90))
+        Channel.objects.update(enabled=True)
+        tell_changes(T0 + minutes(90) + LOOK_AGAIN)
+        self.assertEqual([kind for kind, _ in self.messages()], ["firing", "reminder"])
+
+    def test_a_zone_that_is_unknown_keeps_nothing_quiet_and_nobody_untold(self) -> None:
+        make_route(
+            make_webhook(name="other"),
+            quiet_from=time(0),
+            quiet_to=time(23),
+            time_zone="Europe/Nil",
+        )
+        make_alert()
+        tell_changes(T0)
+        waits_until = Notification.objects.values_list("next_look_at", flat=True)
+        self.assertEqual(list(waits_until), [T0, T0])
 
     def test_a_new_route_hears_of_what_stands(self) -> None:
         make_alert()

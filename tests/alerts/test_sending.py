@@ -15,6 +15,7 @@ from alerts.outbox import tell_changes
 from alerts.sending import (
     FIRST_RETRY,
     LONGEST_RETRY,
+    MOST_TRIES,
     channels_with_due,
     retry_after,
     send_due,
@@ -95,11 +96,21 @@ def test_after_a_day_it_is_given_up_and_another_channel_hears_of_it(
     other = make_webhook(receiver.url, name="other")
     message = told(hook)
     receiver.status = 500
-    Notification.objects.update(created_at=now() - timedelta(days=1, seconds=1))
+    day_ago = now() - timedelta(days=1, seconds=1)
+    Notification.objects.update(created_at=day_ago, attempts=MOST_TRIES - 1)
     send_due(hook)
     message.refresh_from_db()
     assert message.status == NotificationStatus.FAILED
-    assert "given up after a day" in Notification.objects.get(channel=other).content["text"]
+    assert "given up after 20 tries" in Notification.objects.get(channel=other).content["text"]
+
+
+def test_a_digest_of_a_day_is_tried_more_than_once(hook: Channel, receiver: Receiver) -> None:
+    message = told(hook)
+    receiver.status = 500
+    Notification.objects.update(created_at=now() - timedelta(days=1, seconds=1))
+    send_due(hook)
+    message.refresh_from_db()
+    assert message.status == NotificationStatus.PENDING
 
 
 def test_a_dead_channel_is_switched_off_and_another_one_says_so(

@@ -41,6 +41,16 @@ def test_a_changed_name_does_not_move_it_past_a_slot_nobody_planned_yet() -> Non
     assert BackupSchedule.objects.get().next_due_at == T0
 
 
+def test_what_was_read_before_a_pause_does_not_end_it() -> None:
+    make_schedule()
+    opened = BackupSchedule.objects.get()
+    pause_schedule(BackupSchedule.objects.get(), reason="moving", until=None, by=None, now=T0)
+    opened.name = "nightly-full"
+    save_schedule(opened, T0 + MINUTE)
+    saved = BackupSchedule.objects.get()
+    assert (saved.name, saved.paused_at, saved.paused_reason) == ("nightly-full", T0, "moving")
+
+
 def test_a_changed_rhythm_accounts_for_the_old_one_first() -> None:
     make_place()
     schedule = make_schedule(*make_instances(2))

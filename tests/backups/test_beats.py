@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 import time_machine
 from django.db import connection
 
-from backups.beats import beat_worker, beating, queue_is_served, silent_since
+from backups.beats import alone, beat_worker, beating, queue_is_served, silent_since
 from backups.models import TickBeat, WorkerBeat
 from backups.workers import WorkerPulse
-from monitor.celery import app
+from monitor.celery import OUTSIDE_EVERY_SECONDS, app
 
 T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 
@@ -44,6 +45,33 @@ def test_a_tick_that_raises_is_recorded_and_raises_on() -> None:
     beat = TickBeat.objects.get()
     assert (beat.error, beat.finished_at) == ("RuntimeError: the moon is full", T0)
     assert beat.started_at == T0 + timedelta(minutes=1)
+
+
+def test_a_tick_that_hangs_is_left_out_and_comes_again_after_it() -> None:
+    began, go_on, runs = threading.Event(), threading.Event(), list[int]()
+
+    @alone
+    def slow_tick() -> None:
+        runs.append(1)
+        began.set()
+        assert go_on.wait(10)
+
+    hanging = threading.Thread(target=slow_tick)
+    hanging.start()
+    assert began.wait(10)
+    slow_tick()
+    assert len(runs) == 1
+    go_on.set()
+    hanging.join(10)
+    slow_tick()
+    assert len(runs) == 2
+
+
+def test_every_tick_that_goes_outside_runs_alone() -> None:
+    for name in OUTSIDE_EVERY_SECONDS:
+        module, _, function = name.rpartition(".")
+        tick = getattr(import_module(module), function).run
+        assert "alone" in tick.__code__.co_qualname, name
 
 
 @pytest.mark.django_db

@@ -53,6 +53,12 @@ def test_access_denied_comes_with_the_statements_for_this_host(number: int) -> N
     assert "s3cret" not in str(explained) + explained.hint
 
 
+@pytest.mark.parametrize("host", ["db..example.org", "x" * 64 + ".example.org"])
+def test_what_is_no_host_name_is_unreachable(host: str) -> None:
+    with pytest.raises(InstanceUnreachable, match="no name of a host"):
+        connect(Login(user="bk", password="s3cret", host=host))
+
+
 def test_a_socket_is_named_instead_of_host_and_port() -> None:
     with pytest.raises(InstanceUnreachable, match=r"cannot connect to /nowhere/s\.sock: no such"):
         connect(Login(user="bk", password="s3cret", socket="/nowhere/s.sock"))

@@ -96,7 +96,7 @@ def test_two_copies_of_one_backup(
         (
             {"fails_after": 5, "failure": OSError(28, "No space left on device")},
             "copy failed: No space left on device",
-            "",
+            "Look at the log of the host, and start it again.",
         ),
     ],
 )

@@ -117,3 +117,40 @@ def test_backups_that_a_person_asked_for_are_nobodys_to_drop(
     for age in (90, 91, 92):
         taken(orders, age)
     assert expire_backups(now()) == 0
+
+
+def test_a_purge_that_had_to_wait_asks_the_schedule_once_more(
+    nightly: BackupSchedule, orders: Instance
+) -> None:
+    assert expire_backups(now()) == 3
+    first, second, third = purges()
+    assert run_here(first).status == JobStatus.SUCCEEDED
+    BackupSchedule.objects.update(paused_at=now())
+    job = run_here(second)
+    assert (job.status, job.error) == (JobStatus.CANCELLED, "")
+    reason = job.events.latest("id").reason
+    assert reason.endswith("stays: its schedule is paused, disabled or keeps everything")
+    BackupSchedule.objects.update(paused_at=None)
+    assert second.backup is not None
+    Evidence.objects.create(
+        copy=Backup.objects.latest("ended_at").copies.get(), operation="verify", passed=False
+    )
+    assert run_here(third).status == JobStatus.SUCCEEDED
+    assert ages_stored() == [2, 12, 32]
+
+
+def test_a_disabled_instance_keeps_what_it_has(nightly: BackupSchedule, orders: Instance) -> None:
+    Instance.objects.update(enabled=False)
+    assert expire_backups(now()) == 0
+
+
+def test_a_failed_restore_test_counts_though_a_verify_came_after_it(
+    nightly: BackupSchedule,
+) -> None:
+    newest = Backup.objects.latest("ended_at").copies.get()
+    Evidence.objects.create(copy=newest, operation="restore_test", passed=False)
+    Evidence.objects.create(copy=newest, operation="verify", passed=True)
+    # Two sound ones stay beside it.
+    assert expire_backups(now()) == 2
+    Evidence.objects.create(copy=newest, operation="restore_test", passed=True)
+    assert expire_backups(now()) == 1

@@ -9,8 +9,11 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from backups.jobs import request_cancel
-from backups.models import Instance, Job, Occurrence, Repository, WorkerBeat
+from backups.beats import begin_tick, end_tick, silent_since
+from backups.exceptions import BadInput
+from backups.jobs import ask_again, request_cancel
+from backups.models import BackupSchedule, Instance, Job, Occurrence, Repository, WorkerBeat
+from backups.occurrences import TICK, plan_occurrences
 from backups.pauses import pause_schedule
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
 from backups.transitions import lose
@@ -295,3 +298,35 @@ def test_a_tick_with_nothing_due_costs_a_few_queries(shop: Instance) -> None:
     with CaptureQueriesContext(connection) as queries:
         tick(T0 + 10 * SECOND)
     assert len(queries) <= 8
+
+
+def test_a_job_asked_for_again_is_still_the_run_of_its_schedule(shop: Instance) -> None:
+    make_schedule(shop)
+    tick(T0)
+    first = start(only().job, T0 + SECOND)
+    tick(T0 + 10 * SECOND)
+    finish(first, T0 + 15 * SECOND, JobStatus.FAILED, error="the worker was shut down")
+    with time_machine.travel(T0 + 16 * SECOND, tick=False):
+        again = ask_again(first)
+    tick(T0 + 20 * SECOND)
+    waits = only()
+    assert (waits.status, waits.job, waits.attempts) == ("due", again, 2)
+    finish(start(again, T0 + 30 * SECOND), T0 + 40 * SECOND)
+    tick(T0 + 50 * SECOND)
+    assert (statuses(), Job.objects.count()) == ([("succeeded", "")], 2)
+
+
+def test_a_schedule_that_cannot_be_read_is_no_time_without_a_scheduler(shop: Instance) -> None:
+    make_schedule(shop, window=HOUR)
+    tick(T0)
+    make_schedule(name="broken")
+    BackupSchedule.objects.filter(name="broken").update(time_zone="Nowhere/Atall", next_due_at=T0)
+    for minutes in range(1, 62):
+        at = T0 + minutes * MINUTE
+        begin_tick(TICK, at)
+        with pytest.raises(BadInput):
+            plan_occurrences(at)
+        end_tick(TICK, at, error="BadInput")
+    assert silent_since(TICK, T0 + 61 * MINUTE) is None
+    # Nobody claimed its job: it is missed, and gets no second window.
+    assert statuses() == [("missed", WaitReason.NO_WORKER)]

@@ -6,11 +6,15 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from pytest_django import Settings as DjangoSettings
 
 from backups.private_server import PrivateServer, Settings, initialise
+
+if TYPE_CHECKING:
+    from tests.live.faults import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,16 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with PrivateServer(folder, settings) as server:
         assert settings.port is not None
         yield LiveServer(server, "127.0.0.1", settings.port)
+
+
+@pytest.fixture
+def place(
+    mariadb: LiveServer, tmp_path: Path, settings: DjangoSettings, transactional_db: None
+) -> Place:
+    """Everything a job needs, whole: each test of faults breaks one thing of it."""
+    from tests.live.faults import make_place
+
+    return make_place(mariadb, tmp_path, settings)
 
 
 def free_port() -> int:

@@ -28,9 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "celery-p4ssword"
 LEASE_SECONDS = 6
 SLOW_BYTES_PER_S = 8 << 20
+# Not the task itself: that one waits a turn where nobody has ticked for a minute.
 TICK = (
-    "import django; django.setup(); from backups.tasks import clear_up, fail_lost_jobs; "
-    "fail_lost_jobs(); clear_up()"
+    "import django; django.setup(); from django.utils.timezone import now; "
+    "from backups.leftovers import lose_expired, remove_leftovers; "
+    "lose_expired(now()); remove_leftovers()"
 )
 
 

@@ -188,6 +188,6 @@ class ActivityPageTestCase(TestCase):
     def test_it_costs_the_same_for_any_number(self) -> None:
         for size in (3, 60):
             self.add(size, instance_name="orders-1")
-            # Session, user, role, rows, instances, the two filters, what is unencrypted.
-            with self.subTest(size), self.assertNumQueries(8):
+            # Session, user, role, rows, instances, the two filters, ticks, alerts, keys.
+            with self.subTest(size), self.assertNumQueries(10):
                 self.page()

@@ -6,7 +6,9 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
+from django.utils.timezone import now
 
+from backups.judging import judge_due
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
 from backups.states import CopyStatus, Operation
 from tests.backups.archive.stores import make_store, records_of, write_backup
@@ -55,7 +57,7 @@ class BackupPageTestCase(TestCase):
             with self.subTest(size):
                 for _ in range(size):
                     make_evidence(self.copy, Operation.VERIFY, passed=True)
-                with self.assertNumQueries(9):
+                with self.assertNumQueries(11):
                     self.client.get(self.address)
 
     def test_contents_that_cannot_be_read_say_why(self) -> None:
@@ -86,6 +88,7 @@ class BackupPageTestCase(TestCase):
     def test_what_nobody_measured_is_unknown(self) -> None:
         self.copy.backup.raw_bytes = self.copy.backup.file_count = None
         self.copy.backup.save()
+        judge_due(now())
         for address in (self.address, reverse("fleet")):
             with self.subTest(address):
                 self.assertContains(self.client.get(address), '<span class="unknown">unknown')

@@ -3,12 +3,24 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.contrib.auth.models import User
+from django.http import QueryDict
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
+from backups.judging import judge_due
+from backups.models import (
+    Backup,
+    BackupCopy,
+    BackupSchedule,
+    Instance,
+    InstanceGroup,
+    InstanceProtection,
+    Job,
+    Repository,
+)
 from backups.states import CopyStatus, JobStatus, Operation
-from monitor.selectors.fleet import FleetRow, count_states, list_fleet
+from monitor.selectors.fleet import FleetRow, FleetView, load_fleet
+from monitor.selectors.overview import load_overview
 from tests.monitor.rows import (
     T0,
     make_backup,
@@ -21,8 +33,14 @@ from tests.monitor.rows import (
 )
 
 
+def fleet(query: str = "") -> FleetView:
+    return load_fleet(QueryDict(query), T0)
+
+
 def the_row() -> FleetRow:
-    (row,) = list_fleet(T0)
+    judge_due(T0)
+    (row,) = fleet().rows
+    InstanceProtection.objects.all().delete()
     return row
 
 
@@ -34,49 +52,24 @@ class FleetRowTestCase(TestCase):
     def setUpTestData(cls) -> None:
         cls.main = make_repository()
         cls.orders = make_instance("orders-1")
+        BackupSchedule.objects.create(name="nightly", cron="0 1 * * *", covers_all=True)
 
-    def test_without_a_backup_it_needs_attention(self) -> None:
-        self.assertEqual(the_row().state, "attention")
-        self.assertEqual(the_row().reasons, ["never backed up"])
+    def test_before_anybody_looked_nothing_is_known(self) -> None:
+        (row,) = fleet().rows
+        self.assertEqual((row.state, row.reasons), ("unknown", ["nobody has looked yet"]))
 
-    def test_a_backup_is_enough_to_be_backed_up(self) -> None:
-        make_backup(self.orders, self.main)
-        self.assertEqual((the_row().state, the_row().reasons), ("backed_up", []))
-
-    def test_a_backup_whose_bytes_are_going_is_none(self) -> None:
-        make_backup(self.orders, self.main, status=CopyStatus.EXPIRED)
-        self.assertIsNone(the_row().backup)
-
-    def test_the_newest_backup_is_shown(self) -> None:
+    def test_the_newest_backup_with_bytes_is_shown(self) -> None:
         newest = make_backup(self.orders, self.main, age=timedelta(hours=1))
         make_backup(self.orders, self.main, age=timedelta(hours=2))
+        make_backup(self.orders, self.main, status=CopyStatus.EXPIRED)
         self.assertEqual(the_row().backup, newest.backup)
 
     def test_a_failed_backup_is_not_hidden_by_the_job_after_it(self) -> None:
         make_backup(self.orders, self.main)
         failed = make_job(self.orders, JobStatus.FAILED)
         make_job(self.orders, JobStatus.SUCCEEDED, Operation.VERIFY)
-        self.assertEqual(the_row().outcome, failed)
-        self.assertEqual(the_row().reasons, ["last backup failed"])
-
-    def test_a_success_after_a_failure_ends_the_trouble(self) -> None:
-        make_backup(self.orders, self.main)
-        make_job(self.orders, JobStatus.LOST)
-        make_job(self.orders, JobStatus.SUCCEEDED)
-        self.assertEqual(the_row().state, "backed_up")
-
-    def test_a_cancelled_backup_is_no_trouble(self) -> None:
-        make_backup(self.orders, self.main)
-        make_job(self.orders, JobStatus.CANCELLED)
-        self.assertEqual(the_row().state, "backed_up")
-
-    def test_the_newest_proof_counts(self) -> None:
-        copy = make_backup(self.orders, self.main)
-        make_evidence(copy, Operation.VERIFY, passed=True)
-        make_evidence(copy, Operation.VERIFY, passed=False)
-        self.assertEqual(the_row().reasons, ["verify failed"])
-        make_evidence(copy, Operation.VERIFY, passed=True)
-        self.assertEqual(the_row().reasons, [])
+        row = the_row()
+        self.assertEqual((row.last_job, row.reasons), (failed, ["last backup failed"]))
 
     def test_one_damaged_copy_is_told_whatever_the_other_says(self) -> None:
         damaged = make_backup(self.orders, self.main)
@@ -95,6 +88,70 @@ class FleetRowTestCase(TestCase):
         self.assertEqual((progress.percent, progress.time_left), (25, timedelta(seconds=3)))
 
 
+class FleetListTestCase(TestCase):
+    """Four instances, one of each level that a young fleet has."""
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        main = make_repository()
+        BackupSchedule.objects.create(name="nightly", cron="0 1 * * *", covers_all=True)
+        for name in ("a-good", "b-disabled", "c-failed", "z-never"):
+            instance = make_instance(name)
+            if name != "z-never":
+                make_backup(instance, main, age=timedelta(hours=len(name)))
+        Instance.objects.filter(name="b-disabled").update(enabled=False)
+        make_job(Instance.objects.get(name="c-failed"), JobStatus.FAILED)
+        judge_due(T0)
+
+    def names(self, query: str = "") -> list[str]:
+        return [row.instance.name for row in fleet(query).rows]
+
+    def test_what_needs_attention_comes_first_and_disabled_ones_last(self) -> None:
+        self.assertEqual(self.names(), ["z-never", "c-failed", "a-good", "b-disabled"])
+
+    def test_the_address_filters_and_sorts(self) -> None:
+        for query, expected in [
+            ("state=unprotected", ["z-never"]),
+            ("state=at_risk", ["c-failed"]),
+            ("state=protected", ["a-good"]),
+            ("state=unknown", []),
+            ("state=disabled", ["b-disabled"]),
+            ("state=nothing", []),
+            ("q=FAIL", ["c-failed"]),
+            ("q=FAIL&state=protected", []),
+            ("sort=name", ["a-good", "b-disabled", "c-failed", "z-never"]),
+            ("sort=-name&q=d", ["c-failed", "b-disabled", "a-good"]),
+            # Without a backup an instance is the oldest of all.
+            ("sort=age", ["z-never", "b-disabled", "c-failed", "a-good"]),
+            ("sort=-age", ["a-good", "c-failed", "b-disabled", "z-never"]),
+        ]:
+            with self.subTest(query):
+                self.assertEqual(self.names(query), expected)
+
+    def test_the_sentence_counts_all_but_the_disabled(self) -> None:
+        self.assertEqual(fleet().sentence, "1 of 3 instances are protected: 33 %.")
+
+    def test_a_tick_that_is_silent_is_told(self) -> None:
+        for later, told in [(timedelta(minutes=4), False), (timedelta(minutes=5), True)]:
+            with self.subTest(later):
+                found = load_fleet(QueryDict(), T0 + later).stale_since
+                self.assertEqual(found, T0 if told else None)
+
+    def test_the_last_day_is_told_by_outcome(self) -> None:
+        outcomes = {each.status: each.count for each in load_overview(T0).outcomes}
+        self.assertEqual(outcomes, {"succeeded": 0, "failed": 1, "missed": 0})
+
+    def test_a_group_is_the_same_within_it(self) -> None:
+        group = InstanceGroup.objects.create(name="shop")
+        group.instances.set(Instance.objects.filter(name__in=("a-good", "b-disabled")))
+        view = load_fleet(QueryDict(), T0, group)
+        self.assertEqual([row.instance.name for row in view.rows], ["a-good", "b-disabled"])
+        self.assertEqual(view.sentence, "The instance is protected.")
+        self.assertEqual(load_overview(T0, group).failures, [])
+        longest = load_overview(T0, group).longest_runs
+        self.assertEqual({row.instance.name for row in longest}, {"a-good", "b-disabled"})
+
+
 class FleetPageTestCase(TestCase):
     victor: User
 
@@ -110,46 +167,47 @@ class FleetPageTestCase(TestCase):
         self.assertContains(response, "./mooring manage addinstance")
         self.assertContains(response, "./mooring manage addrepository")
 
-    def test_those_that_need_attention_come_first_and_disabled_ones_last(self) -> None:
-        main = make_repository()
-        for name in ("a-good", "b-disabled", "z-never"):
-            instance = make_instance(name)
-            if name != "z-never":
-                make_backup(instance, main)
-            instance.enabled = name != "b-disabled"
-            instance.save()
-        rows = list_fleet(T0)
-        names = [row.instance.name for row in rows]
-        self.assertEqual(names, ["z-never", "a-good", "b-disabled"])
-        self.assertEqual(
-            count_states(rows), {"attention": 1, "backed_up": 1, "disabled": 1, "running": 0}
-        )
-
-    def test_what_was_never_tried_is_said_in_words(self) -> None:
-        make_backup(make_instance("orders-1"), make_repository())
-        response = self.client.get(reverse("fleet"))
-        self.assertContains(response, "not verified")
-        self.assertContains(response, "not restore-tested")
-
     def test_the_error_of_a_failed_backup_is_on_the_page(self) -> None:
         make_job(make_instance("orders-1"), JobStatus.FAILED, error="<b>no</b> RELOAD privilege")
+        judge_due(T0)
         response = self.client.get(reverse("fleet"))
         self.assertContains(response, "&lt;b&gt;no&lt;/b&gt; RELOAD privilege")
 
+    def test_an_unknown_group_is_not_found(self) -> None:
+        self.assertEqual(self.client.get("/groups/nothing/").status_code, 404)
+
     def test_the_page_costs_the_same_at_any_fleet_size(self) -> None:
         main = make_repository()
-        for size in (3, 40):
-            for name in ("fleet", "fleet-live"):
-                with self.subTest(f"{name} of {size}"):
-                    self._clear_fleet()
-                    make_fleet(size, main)
-                    # Session, user, role, rows, groups, backups, jobs, proofs, repositories
-                    # and their newest backups; the whole page also asks what is unencrypted.
-                    expected = 11 if name == "fleet" else 10
-                    with self.assertNumQueries(expected):
-                        response = self.client.get(reverse(name))
-                    self.assertContains(response, "shard-00")
+        group = InstanceGroup.objects.create(name="shop")
+        make_fleet(20, main)
+        for size in (20, 2_000):
+            if size > 20:
+                add_instances(size - 20, main)
+            group.instances.set(Instance.objects.all())
+            while judge_due(T0):
+                pass
+            for name, words, expected in [
+                ("fleet", [], 26),
+                ("fleet-live", [], 23),
+                ("group-detail", ["shop"], 23),
+                ("group-live", ["shop"], 20),
+            ]:
+                with self.subTest(f"{name} of {size}"), self.assertNumQueries(expected):
+                    self.assertEqual(self.client.get(reverse(name, args=words)).status_code, 200)
 
-    def _clear_fleet(self) -> None:
-        for model in (Evidence, BackupCopy, Job, Backup, Instance):
-            model.objects.all().delete()
+
+def add_instances(count: int, repository: Repository) -> None:
+    """Add many at once, each with a backup and the job that made it."""
+    rows = Instance.objects.bulk_create([Instance(name=f"bulk-{n}") for n in range(count)])
+    Job.objects.bulk_create(
+        Job(operation="backup", instance=row, status="succeeded", started_at=T0, ended_at=T0)
+        for row in rows
+    )
+    backups = Backup.objects.bulk_create(
+        Backup(label=row.name, instance=row, kind="full", engine="x", started_at=T0, ended_at=T0)
+        for row in rows
+    )
+    BackupCopy.objects.bulk_create(
+        BackupCopy(backup=each, repository=repository, path="x", stored_bytes=1, pack_count=1)
+        for each in backups
+    )

@@ -115,7 +115,7 @@ class JobPageTestCase(TestCase):
                 job = make_job(self.orders, JobStatus.SUCCEEDED)
                 make_stages(job, size)
                 add_lines(job, size)
-                with self.assertNumQueries(8):
+                with self.assertNumQueries(11):
                     self.page(job)
 
     def test_only_operators_see_the_button(self) -> None:

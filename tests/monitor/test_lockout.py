@@ -16,6 +16,7 @@ from django.utils.timezone import now
 from backups.models import Activity
 from backups.models.activity import Verb
 from monitor.lockout import TOO_MANY_REQUESTS
+from monitor.login_activity import MOST_FAILURES
 from tests.monitor.rows import make_user
 
 LIMIT = settings.AXES_FAILURE_LIMIT
@@ -89,6 +90,14 @@ class LockoutTestCase(TestCase):
         kept = [*AccessAttempt.objects.values_list(), *Activity.objects.values_list()]
         self.assertNotIn("my-pa55word", str(kept))
         self.assertNotIn(WRONG, str(kept))
+
+    def test_names_made_up_one_after_the_other_do_not_fill_the_disk(self) -> None:
+        for number in range(MOST_FAILURES + 5):
+            self.log_in(WRONG, name=f"made up {number}")
+        kept = Activity.objects.filter(verb=Verb.LOGIN_FAILED)
+        self.assertEqual(kept.count(), MOST_FAILURES)
+        self.log_in(WRONG)
+        self.assertEqual(kept.first().actor, "victor")  # type: ignore[union-attr]
 
     def test_what_is_kept_of_it(self) -> None:
         self.guess(LIMIT + 3)

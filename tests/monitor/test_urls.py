@@ -6,16 +6,41 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import URLPattern, reverse
 
+from backups.models import InstanceGroup
 from backups.states import JobStatus
 from monitor.roles import Role
 from monitor.urls import urlpatterns
+from tests.monitor.planning import make_addressed
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
 
 PUBLIC = {"login", "logout", "healthz"}
-OPERATED = {"instance-backup", "job-cancel", "copy-verify", "copy-restore-test"}
+# They answer GET with a form and POST with what became of it.
+OPERATED_FORMS = {"silence-add", "silence-edit"}
+ADMIN_FORMS = {
+    "schedule-add", "schedule-edit", "channel-add", "channel-edit", "route-add", "route-edit",
+    "rule-setting-add", "rule-setting-edit", "setting-instance-add", "setting-instance-edit",
+    "setting-repository-add", "setting-repository-edit", "setting-group-add", "setting-group-edit",
+}  # fmt: skip
+FORMS = OPERATED_FORMS | ADMIN_FORMS
+OPERATED = OPERATED_FORMS | {
+    "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "schedule-pause",
+    "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
+    "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
+    "restore-start",
+}  # fmt: skip
 # What readers change is their own: how the site looks.
-POSTS = OPERATED | {"preferences"}
-ADMINS = {"styleguide"}
+ADMIN_POSTS = {
+    "schedule-preview", "channel-test", "channel-delete", "route-delete", "rule-setting-delete",
+    "setting-instance-test", "setting-instance-delete", "setting-repository-delete",
+    "setting-group-delete",
+}  # fmt: skip
+POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
+# Looked at, but not by everybody.
+OPERATED_PAGES = {"restore-wizard"}
+ADMIN_PAGES = {
+    "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",
+}  # fmt: skip
+ADMINS = ADMIN_PAGES | ADMIN_FORMS | ADMIN_POSTS
 
 
 def pages() -> list[URLPattern]:
@@ -35,13 +60,18 @@ class EveryAddressTestCase(TestCase):
         cls.olga = make_user("olga", "operator")
         cls.ada = make_user("ada", "admin")
         instance = make_instance("orders-1")
-        copy = make_backup(instance, make_repository())
+        # One name leads to an instance, a repository and a group alike.
+        copy = make_backup(instance, make_repository("orders-1"))
+        instance.groups.create(name="orders-1")
         job = make_job(instance, JobStatus.RUNNING)
         cls.arguments = {
             "name": instance.name,
             "pk": job.pk,
             "label": copy.backup.label,
             "copy": copy.pk,
+            "group": InstanceGroup.objects.create(name="shop").name,
+            # Schedules and channels are addressed by name, too.
+            **make_addressed(instance),
         }
 
     def address(self, page: URLPattern) -> str:
@@ -61,7 +91,9 @@ class EveryAddressTestCase(TestCase):
 
     def test_what_changes_something_needs_an_operator(self) -> None:
         rules = {page.name: getattr(page.callback, "rule", None) for page in pages()}
-        self.assertEqual({name for name in rules if rules[name] == Role.OPERATOR}, OPERATED)
+        self.assertEqual(
+            {name for name in rules if rules[name] == Role.OPERATOR}, OPERATED | OPERATED_PAGES
+        )
 
     def test_a_stranger_is_asked_to_log_in(self) -> None:
         for page in pages():
@@ -85,7 +117,7 @@ class EveryAddressTestCase(TestCase):
                 continue
             with self.subTest(page.name):
                 ask = self.client.post if page.name in POSTS else self.client.get
-                expected = 403 if page.name in OPERATED | ADMINS else 200
+                expected = 403 if page.name in OPERATED | OPERATED_PAGES | ADMINS else 200
                 if page.name == "preferences":
                     expected = 302
                 self.assertEqual(ask(self.address(page)).status_code, expected)
@@ -98,6 +130,8 @@ class EveryAddressTestCase(TestCase):
             with self.subTest(page.name):
                 changes = page.name in POSTS or page.name == "logout"
                 ask = self.client.get if changes else self.client.post
+                if page.name in FORMS:
+                    ask = self.client.put
                 self.assertEqual(ask(self.address(page)).status_code, 405)
 
     def test_what_is_not_there_is_not_found(self) -> None:
@@ -111,9 +145,41 @@ class EveryAddressTestCase(TestCase):
             "/jobs/999999/log/?after=0",
             "/backups/nothing@20260302T010000Z-F/",
             "/backups/nothing@20260302T010000Z-F/contents/",
+            "/schedules/nothing/",
+            "/calendar/nobody/2026-03-02/",
+            "/calendar/orders-1/2026-02-31/",
+            "/calendar/orders-1/9999-12-31/",
+            "/alerts/999999/",
+            "/channels/nothing/",
+            "/silences/999999/",
+            "/rules/no_such_rule/",
         ]:
             with self.subTest(address):
                 self.assertEqual(self.client.get(address).status_code, 404)
+
+    def test_what_is_not_there_cannot_be_changed(self) -> None:
+        self.client.force_login(self.ada)
+        for address in [
+            "/schedules/nothing/pause/",
+            "/schedules/nothing/resume/",
+            "/schedules/nothing/start/",
+            "/schedules/nothing/edit/",
+            "/alerts/999999/acknowledge/",
+            "/add/channel/pigeon/",
+            "/channels/nothing/edit/",
+            "/channels/nothing/test/",
+            "/channels/nothing/delete/",
+            "/channels/nothing/add-route/",
+            "/channels/orders-1/routes/999999/",
+            "/channels/nothing/routes/1/delete/",
+            "/silences/999999/",
+            "/silences/999999/end/",
+            "/rules/no_such_rule/add-setting/",
+            "/rules/job_failed/settings/999999/",
+            "/rules/job_failed/settings/999999/delete/",
+        ]:
+            with self.subTest(address):
+                self.assertEqual(self.client.post(address).status_code, 404)
 
     def test_every_page_forbids_inline_script_and_style(self) -> None:
         self.client.force_login(self.ada)

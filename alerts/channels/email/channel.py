@@ -74,7 +74,8 @@ def build_message(content: Content, values: Values) -> EmailMessage:
     """Return the message with its parts; mail readers put those about one alert together."""
     message = EmailMessage()
     domain = parseaddr(values["sender"])[1].rpartition("@")[2]
-    message["Subject"] = f"[Mooring] {content['title']}"
+    # In one line: an error that a server or a tool wrote may have several.
+    message["Subject"] = f"[Mooring] {' '.join(str(content['title']).split())}"
     message["From"] = formataddr(("Mooring", parseaddr(values["sender"])[1]))
     message["To"] = ", ".join(_recipients(values))
     message["Date"] = formatdate(usegmt=True)

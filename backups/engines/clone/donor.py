@@ -15,9 +15,8 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-# The server's own schemas: they come with every server, or in mysql.ibd.
-OWN_SCHEMAS = ("mysql", "information_schema", "performance_schema", "sys")
-# Needs any privilege on the tables; without one the answer is empty.
+# Needs any privilege on the tables; without one the answer is empty. The server's own schemas
+# come with every server, or in mysql.ibd.
 FOREIGN_TABLES = """
     SELECT TABLE_SCHEMA AS table_schema, TABLE_NAME AS table_name, ENGINE AS engine,
            COALESCE(DATA_LENGTH, 0) + COALESCE(INDEX_LENGTH, 0) AS size_bytes

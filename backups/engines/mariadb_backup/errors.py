@@ -18,8 +18,15 @@ _HINTS: Sequence[tuple[str, str]] = (
         r"you need \(at least one of\) the ([a-z, ]+) privilege",
         "GRANT one of {0} ON *.* TO the backup user.",
     ),
+    (
+        r"failed to execute query backup lock .*(?:no database selected|error in your sql syntax)",
+        f"{TOOL} cannot lock a table with a backtick in its name: rename that table.",
+    ),
     (r"access denied for user", "Check the user and the password of this instance."),
-    (r"can't connect to|lost connection to", "Check that the server runs and can be reached."),
+    (
+        r"can't connect to|lost connection to|server has gone away",
+        "Check that the server runs and can be reached.",
+    ),
     (
         r"try increasing the innodb_log_file_size|only able to copy log|corrupt log"
         r"|log block numbers mismatch|redo log .*overwritten",
@@ -46,6 +53,8 @@ _HINTS: Sequence[tuple[str, str]] = (
     (r"permission denied|errcode: 13\b", "Let the runner's user read the data directory."),
     (r"no such file or directory|errcode: 2\b", "Run it on the host that has the data directory."),
 )
+
+PREPARE_HINT = "Read the job's log for what came before; the stored backup was not touched."
 
 
 def build_error(exit_code: int, log: LogReader, *, otherwise: str = "") -> EngineError:
@@ -80,6 +89,9 @@ def check_prepare(exit_code: int, stderr: str) -> None:
     for line in stderr.splitlines():
         log.feed(line, 0.0)
     if exit_code:
-        raise build_error(exit_code, log)
+        error = build_error(exit_code, log)
+        error.hint = error.hint or PREPARE_HINT
+        raise error
     if not log.completed:
-        raise EngineError(f"{TOOL} --prepare did not say that it completed: {log.last}")
+        said = f"{TOOL} --prepare did not say that it completed: {log.last}"
+        raise EngineError(said, hint=PREPARE_HINT)

@@ -1,7 +1,9 @@
-"""What must a server be told, so that it can start on restored files?
+"""What must a server be told, or not find, so that it can start on restored files?
 
 The tool writes the instance's own settings beside its copy, in ``backup-my.cnf``: a server of
-another page size, or with other system tablespaces, refuses the files.
+another page size, or with other system tablespaces, refuses the files. A table with a DATA
+DIRECTORY is copied into its schema's folder like all others, and so is the link to where it
+was: a server that finds both opens neither, or worse, the original.
 """
 
 from __future__ import annotations
@@ -25,3 +27,11 @@ def server_options(folder: Path) -> dict[str, str]:
         raise EngineError(f"{folder / SETTINGS_FILE} cannot be read: {exc}") from None
     said = dict(parser["mysqld"]) if parser.has_section("mysqld") else {}
     return {name.replace("_", "-"): value for name in NEEDED if (value := said.get(name))}
+
+
+def remove_links(folder: Path) -> int:
+    """Delete the links that lead out of a restored folder; return how many there were."""
+    links = [link for link in folder.glob("*/*.isl") if link.with_suffix(".ibd").exists()]
+    for link in links:
+        link.unlink()
+    return len(links)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from backups.access import runner_of
+from backups.access import checked_store, runner_of
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
 from backups.connection import login_of
@@ -60,7 +60,9 @@ class Copy(PlainStage[BackupWork]):
         """Remove every byte of the attempt, unless the folder is another's, or a backup by now."""
         if not work.reserved or Backup.objects.filter(uuid=work.backup).exists():
             return
-        freed = sum(store.remove_tree(work.folder) for _, store in work.stores)
+        # Another disk at the path is not where the bytes are: a tick removes them when it is back.
+        stores = [checked_store(repository) for repository, _ in work.stores]
+        freed = sum(store.remove_tree(work.folder) for store in stores)
         run.forget_leftovers()
         run.log(self.name, f"removed {format_bytes(freed)} of the unfinished backup")
 
@@ -68,7 +70,10 @@ class Copy(PlainStage[BackupWork]):
         """Put on the row, before any byte is, where a tick would have to look for leftovers."""
         for repository, store in work.stores:
             if store.exists(work.folder):
-                raise StageFailed(f"{repository} already has a folder {work.folder}")
+                raise StageFailed(
+                    f"{repository} already has a folder {work.folder}",
+                    hint="Start it again: a label is made of the second a backup began in.",
+                )
         own(run.job, run.token, label=work.label, leftovers=True)
         work.reserved = True
 

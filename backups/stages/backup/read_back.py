@@ -18,6 +18,11 @@ class ReadBack(PlainStage[BackupWork]):
     def run(self, run: Run, work: BackupWork) -> str:
         packs = 0
         for repository, store in work.stores:
+            if (found := store.identity().uuid) != str(repository.uuid):
+                raise StageFailed(
+                    f"another repository, {found}, is where {repository} was",
+                    hint="Check which disk is mounted there.",
+                )
             reader = BackupReader(store, work.folder, load_keys() if work.encrypted else None)
             if reader.manifest.about != work.about or reader.manifest.contents != work.contents:
                 raise StageFailed(f"the manifest in {repository} is not the one that was written")

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils.timezone import now
 
-from backups.exceptions import Refused
+from backups.exceptions import NotWanted, Refused
+from backups.expiry import why_kept
 from backups.models import BackupCopy, Job
+from backups.proofs import without_faults
 from backups.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import copy_of
@@ -21,10 +23,13 @@ class PurgeWork:
     copy: BackupCopy
     reason: str
     force: bool
+    # Which schedule wants it gone; None where a person does.
+    schedule_id: int | None = None
 
 
 def purge_work(job: Job) -> PurgeWork:
-    return PurgeWork(copy_of(job), job.parameters["reason"], job.parameters["force"])
+    asked = job.parameters
+    return PurgeWork(copy_of(job), asked["reason"], asked["force"], asked.get("schedule"))
 
 
 class Decide(PlainStage[PurgeWork]):
@@ -38,6 +43,7 @@ class Decide(PlainStage[PurgeWork]):
             list(siblings.select_for_update(of=("self",)).order_by("id"))
             copy = BackupCopy.objects.get(pk=work.copy.pk)
             if copy.status == CopyStatus.STORED:
+                stop_if_kept(copy, work.schedule_id)
                 refuse_if_needed(copy, run.job, force=work.force)
                 expire_copy(copy, reason=work.reason, now=now())
             # Decided is decided: should this worker die, a tick deletes the rest.
@@ -46,13 +52,24 @@ class Decide(PlainStage[PurgeWork]):
         return work.copy.expire_reason
 
 
+def stop_if_kept(copy: BackupCopy, schedule_id: int | None) -> None:
+    """Let a schedule's purge end where the schedule would not ask for it any more.
+
+    It may have waited for hours behind other jobs. Nobody has to do anything about it.
+    """
+    if schedule_id is not None and (why := why_kept(schedule_id, copy.backup, now())):
+        raise NotWanted(f"{copy.backup.label} stays: {why}")
+
+
 def refuse_if_needed(copy: BackupCopy, job: Job, *, force: bool) -> None:
     """Raise Refused while anything, or anybody, still needs the copy."""
     backup = copy.backup
     reading = Job.objects.filter(copy=copy, status=JobStatus.RUNNING).exclude(pk=job.pk).first()
     if reading is not None:
         raise Refused(f"{reading} is reading {backup.label}", hint="Wait for it or cancel it.")
-    if backup.copies.filter(status=CopyStatus.STORED).exclude(pk=copy.pk).exists():
+    # What is damaged is nothing to fall back to.
+    stored = without_faults(BackupCopy.objects.filter(status=CopyStatus.STORED))
+    if stored.filter(backup=backup).exclude(pk=copy.pk).exists():
         return
     needing = backup.dependents.filter(copies__status=CopyStatus.STORED).distinct()
     if needing:
@@ -61,9 +78,8 @@ def refuse_if_needed(copy: BackupCopy, job: Job, *, force: bool) -> None:
     if backup.pinned:
         why = f": {backup.pinned_reason}" if backup.pinned_reason else ""
         raise Refused(f"{backup.label} is pinned{why}", hint="Unpin it first.")
-    others = BackupCopy.objects.filter(
-        backup__instance=backup.instance, status=CopyStatus.STORED, backup__base=None
-    ).exclude(backup=backup)
+    others = stored.filter(backup__instance=backup.instance, backup__base=None)
+    others = others.exclude(backup=backup)
     if not force and not others.exists():
         raise Refused(
             f"{backup.label} is the last restorable backup of {backup.instance}",

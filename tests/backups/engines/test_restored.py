@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.engines.mariadb_backup.restored import server_options
+from backups.engines.mariadb_backup.restored import remove_links, server_options
 from backups.exceptions import EngineError
 
 
@@ -27,3 +27,14 @@ def test_it_returns_what_shapes_the_files_and_no_path(tmp_path: Path) -> None:
 def test_a_copy_without_the_file_is_not_started_by_guess(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"backup-my\.cnf cannot be read"):
         server_options(tmp_path)
+
+
+def test_links_that_lead_out_go_where_the_table_came_home(tmp_path: Path) -> None:
+    schema = tmp_path / "shop"
+    schema.mkdir()
+    for name in ("far.isl", "far.ibd", "lost.isl", "near.ibd"):
+        (schema / name).touch()
+
+    assert remove_links(tmp_path) == 1
+    # A link whose table is not here is all there is of it.
+    assert sorted(p.name for p in schema.iterdir()) == ["far.ibd", "lost.isl", "near.ibd"]

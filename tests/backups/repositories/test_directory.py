@@ -127,3 +127,16 @@ def test_an_unfinished_object_is_not_listed(tmp_path: Path) -> None:
         upload.write(b"x")
         upload.commit()
     assert list(store.list("a")) == ["a/one"]
+
+
+def test_nothing_is_written_where_another_repository_has_appeared(tmp_path: Path) -> None:
+    DirectoryStore(tmp_path / "r").initialise(Identity("the other", FORMAT_VERSION))
+    store = DirectoryStore(tmp_path / "r", "ours")
+    with pytest.raises(RepositoryError, match="holds another repository, the other"):
+        store.create("packs/1")
+    with pytest.raises(RepositoryError, match="holds another repository, the other"):
+        store.replace("mooring.json", b"")
+    (tmp_path / "r" / "mooring.json").unlink()
+    with pytest.raises(RepositoryError, match="is not a repository"):
+        store.create("packs/1")
+    assert list((tmp_path / "r").iterdir()) == []

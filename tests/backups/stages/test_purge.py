@@ -10,7 +10,7 @@ import pytest
 
 from backups.exceptions import Refused, RepositoryError
 from backups.jobs import create_copy_job
-from backups.models import Backup, BackupCopy, Instance, Job, Repository
+from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.repositories.directory import DirectoryStore
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.conftest import make_repository
@@ -70,6 +70,28 @@ def test_the_last_good_backup_goes_with_force(copy: BackupCopy) -> None:
     assert copy.expire_reason == "a test"
     assert stored_files(copy.repository) == ["mooring.json"]
     assert "freed" in job.stages.get(name="delete").detail
+
+
+@pytest.mark.parametrize("operation", ["verify", "restore_test"])
+def test_a_damaged_backup_is_nothing_to_be_left_with(copy: BackupCopy, operation: str) -> None:
+    older = an_older_one(copy)
+    Evidence.objects.create(copy=older, operation=operation, passed=False)
+    assert_refused(copy, f"{copy.backup.label} is the last restorable backup of orders-1")
+    Evidence.objects.create(copy=older, operation=operation, passed=True)
+    assert purge(copy).status == JobStatus.SUCCEEDED
+
+
+def test_a_pinned_backup_keeps_its_copy_where_the_other_is_damaged(
+    copy: BackupCopy, tmp_path: Path
+) -> None:
+    an_older_one(copy)
+    Backup.objects.filter(pk=copy.backup_id).update(pinned=True)
+    second = make_repository("second", tmp_path / "second")
+    other = BackupCopy.objects.create(
+        backup=copy.backup, repository=second, path="nowhere", stored_bytes=1, pack_count=1
+    )
+    Evidence.objects.create(copy=other, operation="verify", passed=False)
+    assert_refused(copy, f"{copy.backup.label} is pinned")
 
 
 def test_one_of_two_goes(copy: BackupCopy) -> None:

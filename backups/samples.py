@@ -1,0 +1,70 @@
+"""How is a job's speed over time kept, however long it runs?
+
+Every few seconds a row, and never more than a screen can show: when there are too many, every
+second one goes and the steps become twice as long.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from backups.models import Job, JobSample
+
+MOST = 120
+FIRST_STEP_SECONDS = 5.0
+# Charts of older jobs are gone; their figures are not.
+KEPT_FOR = timedelta(days=90)
+
+
+class Sampler:
+    """Writes the samples of one run. Times are of a clock that only goes forward."""
+
+    def __init__(self, job: Job, *, started: float | None = None) -> None:
+        self._job = job
+        self._step = FIRST_STEP_SECONDS
+        self._rows: list[JobSample] = []
+        self._since = time.monotonic() if started is None else started
+        self._counted, self._stage = 0, ""
+
+    def note(self, stage: str, bytes_done: int, at: datetime, clock: float | None = None) -> None:
+        """Take a sample if it is time for one; a stage that begins is counted anew."""
+        clock = time.monotonic() if clock is None else clock
+        if stage != self._stage or bytes_done < self._counted:
+            self._stage, self._counted, self._since = stage, bytes_done, clock
+            return
+        elapsed = clock - self._since
+        if elapsed < self._step:
+            return
+        rate = int((bytes_done - self._counted) / elapsed)
+        sample = JobSample(
+            job=self._job,
+            sampled_at=at,
+            stage=stage[:40],
+            bytes_done=bytes_done,
+            rate_bytes_per_s=rate,
+        )
+        sample.save(force_insert=True)
+        self._rows.append(sample)
+        self._counted, self._since = bytes_done, clock
+        if len(self._rows) > MOST:
+            self._thin_out()
+
+    def _thin_out(self) -> None:
+        """Let every second sample go, and give its neighbour the mean of both."""
+        kept = []
+        for first, second in zip(self._rows[::2], self._rows[1::2], strict=False):
+            if first.stage == second.stage:
+                second.rate_bytes_per_s = (first.rate_bytes_per_s + second.rate_bytes_per_s) // 2
+            kept.append(second)
+        if len(self._rows) % 2:
+            kept.append(self._rows[-1])
+        JobSample.objects.bulk_update(kept, ["rate_bytes_per_s"])
+        gone = {row.pk for row in self._rows} - {row.pk for row in kept}
+        JobSample.objects.filter(pk__in=gone).delete()
+        self._rows, self._step = kept, self._step * 2
+
+
+def forget_samples(now: datetime) -> None:
+    """Delete the samples of jobs nobody looks at any more."""
+    JobSample.objects.filter(sampled_at__lt=now - KEPT_FOR).delete()

@@ -1,0 +1,274 @@
+"""Random jobs and random faults for a while: is every promise still kept at the end?
+
+    .venv/bin/python -m bench.soak --minutes 30 --seed 7
+
+Four instances on two private MariaDB, a worker with two processes, a private Redis and
+PostgreSQL, an sshd, a repository on a small disk of its own. At the end everything is mended,
+the ticks run, and rows, repository and processes are held against each other. The exit code is
+1 where they contradict each other, and the figures are printed in any case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from tests.live.breakable_site import BreakableSite
+
+INSTANCES = ("near", "far", "near-2", "far-2")
+TICK_SECONDS = 2.0
+AT_ONCE = 4
+SETTLE_SECONDS = 90
+
+
+@dataclass
+class Figures:
+    """What happened."""
+
+    asked: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    exit_codes: Counter[int] = field(default_factory=Counter)
+    tracebacks: list[str] = field(default_factory=list)
+
+
+class Soak:
+    """Asks for jobs and breaks things, by chance."""
+
+    def __init__(self, site: BreakableSite, seed: int) -> None:
+        self._site, self._chance = site, random.Random(seed)
+        self._open: dict[int, str] = {}
+        self._mend: list[tuple[float, Callable[[], None]]] = []
+        self.figures = Figures()
+
+    def run(self, seconds: float) -> None:
+        until, ticked = time.monotonic() + seconds, 0.0
+        while time.monotonic() < until:
+            self._mend_what_is_due()
+            self._collect()
+            if not self._mend and time.monotonic() - ticked > TICK_SECONDS:
+                self._site.start("tick")
+                ticked = time.monotonic()
+            if len(self._open) < AT_ONCE:
+                self._ask()
+            if self._chance.random() < 0.06 and not self._mend:
+                self._break()
+            time.sleep(0.3)
+
+    def settle(self) -> None:
+        """Mend everything and let what is under way come to its end."""
+        for _, mend in self._mend:
+            mend()
+        self._mend.clear()
+        until = time.monotonic() + SETTLE_SECONDS
+        busy = "SELECT 1 FROM backups_job WHERE status IN ('pending', 'running') OR leftovers"
+        while time.monotonic() < until and (self._site.rows(busy) or self._open):
+            self._site.tick()
+            self._collect()
+            time.sleep(1)
+
+    def _ask(self) -> None:
+        words = self._words()
+        if words is None:
+            return
+        self.figures.asked[words[0]] += 1
+        self._open[self._site.start(*words, "--json")] = words[0]
+
+    def _words(self) -> list[str] | None:
+        what = self._chance.choice(
+            ["takebackup"] * 3 + ["verifybackup", "testrestore", "restorebackup", "purgebackup"]
+        )
+        if what == "takebackup":
+            return [what, self._chance.choice(INSTANCES)]
+        labels = self._stored()
+        if not labels:
+            return None
+        label = self._chance.choice(labels)
+        if what == "restorebackup":
+            folder = f"target-{self._chance.randrange(10**9)}"
+            return [what, label, "--to", str(self._site.disk / folder)]
+        return [what, label]
+
+    def _stored(self) -> list[str]:
+        with suppress(Exception):
+            sql = (
+                "SELECT b.label FROM backups_backup b JOIN backups_backupcopy c "
+                "ON c.backup_id = b.id WHERE c.status = 'stored'"
+            )
+            return [label for (label,) in self._site.rows(sql)]
+        # The database is away just now.
+        return []
+
+    def _collect(self) -> None:
+        for number in list(self._open):
+            end = self._site.home / "said" / f"{number}.end"
+            if not end.exists():
+                continue
+            said = self._site.said(number, 1)
+            self.figures.exit_codes[said.code] += 1
+            if "Traceback" in said.out + said.err:
+                self.figures.tracebacks.append(f"{self._open[number]}: {said.err[-2000:]}")
+            del self._open[number]
+        for target in self._site.disk.glob("target-*"):
+            # Complete, and nobody's: a user would have taken it away.
+            if (target / "ibdata1").exists() and not (target / ".mooring-restore").exists():
+                _remove(target)
+
+    def _break(self) -> None:
+        site = self._site
+        faults: dict[str, tuple[Callable[[], object], Callable[[], None], float]] = {
+            "worker killed": (self._kill_worker, lambda: None, 0),
+            "engine killed": (self._kill_engine, lambda: None, 0),
+            "server killed": (site.kill_server, site.server.start, 2),
+            "disk full": (site.fill_disk, site.free_disk, 4),
+            "ssh cut": (site.cut_ssh, site.start_sshd, 3),
+            "broker away": (site.kill_broker, site.start_broker, 4),
+            "database away": (site.stop_database, site.start_database, 1),
+        }
+        name = self._chance.choice(sorted(faults))
+        strike, mend, after = faults[name]
+        strike()
+        self.figures.faults[name] += 1
+        self._mend.append((time.monotonic() + after, mend))
+
+    def _mend_what_is_due(self) -> None:
+        for each in list(self._mend):
+            if time.monotonic() >= each[0]:
+                each[1]()
+                self._mend.remove(each)
+
+    def _kill_worker(self) -> None:
+        worker = psutil.Process(self._site.children["worker"].pid)
+        pool = [each for each in worker.children() if "python" in each.name()]
+        if pool:
+            self._chance.choice(pool).send_signal(signal.SIGKILL)
+
+    def _kill_engine(self) -> None:
+        for process in self._site.engines():
+            with suppress(psutil.NoSuchProcess):
+                if process.name() in {"mariadb-backup", "mariadbd"}:
+                    process.kill()
+
+
+def broken_promises(site: BreakableSite) -> list[str]:
+    """Hold rows, repository and processes against each other; return every contradiction."""
+    counts = {
+        "jobs that have not ended": "status IN ('pending', 'running')",
+        "jobs that say something is left": "leftovers",
+        "jobs that hold a claim or a lease": "exclusive_key IS NOT NULL "
+        "OR lease_expires_at IS NOT NULL",
+        "failed jobs without a reason": "status = 'failed' AND error = ''",
+        "jobs that failed by a fault of our own": "error LIKE '%unexpected %'",
+    }
+    found = [
+        f"{count} {what}"
+        for what, where in counts.items()
+        if (count := site.rows(f"SELECT count(*) FROM backups_job WHERE {where}")[0][0])
+    ]
+    if slots := site.rows("SELECT count(*) FROM backups_jobslot")[0][0]:
+        found.append(f"{slots} slots held by nobody")
+    stored = {path for (path,) in site.rows(_COPIES)}
+    there = {
+        path.parent.relative_to(site.disk / "repository").as_posix()
+        for path in site.disk.glob("repository/*/*/*/*/manifest.json.zst")
+    }
+    found += [f"in the catalog and not on the disk: {path}" for path in sorted(stored - there)]
+    found += [f"on the disk and not in the catalog: {path}" for path in sorted(there - stored)]
+    packs = {
+        path.parent.relative_to(site.disk / "repository").as_posix()
+        for path in site.disk.glob("repository/*/*/*/*/packs")
+    }
+    found += [f"packs without a manifest: {path}" for path in sorted(packs - there)]
+    found += [f"unfinished: {path}" for path in site.disk.rglob("*.part")]
+    found += [f"left in scratch: {path.name}" for path in site.disk.glob("scratch/*")]
+    found += [f"half restored: {path.parent}" for path in site.disk.rglob(".mooring-restore")]
+    found += [f"still at work: {' '.join(each.cmdline())[:200]}" for each in site.engines()]
+    return found
+
+
+_COPIES = "SELECT path FROM backups_backupcopy WHERE status = 'stored'"
+
+
+def prove_what_is_stored(site: BreakableSite) -> list[str]:
+    """Verify every backup that is left, and take one of each instance."""
+    found = []
+    for (label,) in site.rows(
+        "SELECT b.label FROM backups_backup b JOIN backups_backupcopy c ON c.backup_id = b.id "
+        "WHERE c.status = 'stored'"
+    ):
+        if site.run("verifybackup", label, "--json").code:
+            found.append(f"{label} does not verify")
+    for instance in INSTANCES:
+        ended = site.run("takebackup", instance, "--json")
+        if ended.code:
+            found.append(f"the next backup of {instance} fails: {ended.out[:500]}")
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    options = parser.parse_args(argv)
+    _set_up_django()
+    from tests.live.breakable_site import add_instances, breakable_site, second_server
+
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-"))
+        site = stack.enter_context(breakable_site(Path(folder) / "s"))
+        other = stack.enter_context(second_server(Path(folder) / "second"))
+        add_instances(site, other, suffix="-2")
+        soak = Soak(site, options.seed)
+        print(f"seed {options.seed}, {options.minutes:g} minutes", flush=True)
+        began = time.monotonic()
+        soak.run(options.minutes * 60)
+        soak.settle()
+        broken = broken_promises(site) + soak.figures.tracebacks
+        broken += prove_what_is_stored(site)
+        report(site, soak.figures, time.monotonic() - began, broken)
+    return 1 if broken else 0
+
+
+def report(site: BreakableSite, figures: Figures, seconds: float, broken: Sequence[str]) -> None:
+    statuses = site.rows(
+        "SELECT operation, status, count(*) FROM backups_job GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    print(f"{seconds / 60:.1f} minutes, {sum(count for *_, count in statuses)} jobs")
+    for operation, status, count in statuses:
+        print(f"  {operation:13} {status:10} {count:6}")
+    print(f"commands by exit code: {dict(sorted(figures.exit_codes.items()))}")
+    print(f"faults: {dict(sorted(figures.faults.items()))}")
+    print(f"backups stored at the end: {len(site.rows(_COPIES))}")
+    for line in broken:
+        print(f"BROKEN: {line}")
+    print("every promise was kept" if not broken else f"{len(broken)} promises were broken")
+
+
+def _set_up_django() -> None:
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

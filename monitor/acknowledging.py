@@ -1,0 +1,20 @@
+"""Acknowledge alerts, one or many, and say how many still wanted it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.contrib.auth.models import User
+
+from alerts.models import Alert
+from alerts.states import AlertStatus
+from alerts.transitions import acknowledge
+
+
+def acknowledge_all(
+    alerts: Iterable[Alert], *, by: User, comment: str, now: datetime
+) -> list[Alert]:
+    """Return those that were acknowledged: not what was over, or had been seen, already."""
+    firing = [alert for alert in alerts if alert.status == AlertStatus.FIRING]
+    return [alert for alert in firing if acknowledge(alert, by=by, comment=comment, now=now)]

@@ -1,0 +1,78 @@
+"""The form of a route: which alerts go to a channel, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from alerts.models import Route
+from backups.admin.bases import ModelForm
+from backups.exceptions import BadInput
+from backups.models import InstanceGroup, Tag
+from backups.wall_clock import zone
+from monitor.forms.fields import LengthField, TicksField
+from monitor.selectors.rules import RULE_TITLES
+
+TIME = {"type": "time"}
+
+
+# Any in this module: what Django hands to forms.
+class RouteForm(ModelForm):
+    """A matcher, and at once or collected."""
+
+    rules = forms.MultipleChoiceField(
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=RULE_TITLES,
+        help_text="None ticked: all of them but successes.",
+    )
+    groups = TicksField(
+        InstanceGroup.objects.all(), required=False, help_text="None ticked: every one."
+    )
+    tags = TicksField(Tag.objects.all(), required=False, help_text="None ticked: every one.")
+    digest_every = LengthField(
+        label="Collect for", required=False, help_text="Blank: at once. Else one digest this often."
+    )
+    remind_every = LengthField(
+        label="Remind every", required=False, help_text="Until somebody acknowledges. Blank: never."
+    )
+
+    class Meta:
+        model = Route
+        fields = [
+            "enabled", "least_severe", "rules", "groups", "tags", "digest_every", "remind_every",
+            "tell_recovery", "quiet_from", "quiet_to", "time_zone",
+        ]  # fmt: skip
+        labels = {
+            "least_severe": "Severity at least",
+            "tell_recovery": "Tell when it is over, too",
+            "quiet_from": "Quiet from",
+            "quiet_to": "Quiet to",
+        }
+        help_texts = {
+            "quiet_from": "What is not an emergency waits until the end.",
+            "time_zone": "Of the quiet hours.",
+        }
+        widgets = {
+            "quiet_from": forms.TimeInput(attrs=TIME, format="%H:%M"),
+            "quiet_to": forms.TimeInput(attrs=TIME, format="%H:%M"),
+        }
+
+    def clean_time_zone(self) -> str:
+        name = str(self.cleaned_data["time_zone"])
+        try:
+            zone(name)
+        except BadInput as exc:
+            raise forms.ValidationError(f"There is no such zone. {exc.hint}") from None
+        return name
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        if (cleaned.get("quiet_from") is None) != (cleaned.get("quiet_to") is None):
+            self.add_error("quiet_to", "Quiet hours have a beginning and an end.")
+        for name in ("digest_every", "remind_every"):
+            length = cleaned.get(name)
+            if length is not None and length.total_seconds() < 60:
+                self.add_error(name, "A minute at least.")
+        return cleaned

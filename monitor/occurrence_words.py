@@ -1,0 +1,46 @@
+"""How does an occurrence stand, in one word? The same on every page.
+
+A run that succeeded late is late: done says that nothing was wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from backups.models import Occurrence
+from backups.states import OccurrenceStatus
+
+_WORDS: Mapping[str, str] = {
+    OccurrenceStatus.DUE: "due",
+    OccurrenceStatus.RUNNING: "running",
+    OccurrenceStatus.SUCCEEDED: "done",
+    OccurrenceStatus.FAILED: "failed",
+    OccurrenceStatus.MISSED: "missed",
+    OccurrenceStatus.SKIPPED: "skipped",
+    OccurrenceStatus.CANCELLED: "cancelled",
+}
+# Of several on one day the first of these is shown.
+WORST_FIRST = (
+    "failed", "missed", "running", "late", "due", "cancelled", "skipped", "done",
+    "unplanned", "paused", "planned",
+)  # fmt: skip
+
+
+def word_of(status: str, *, late: bool) -> str:
+    word = _WORDS[status]
+    return "late" if late and word in ("done", "due") else word
+
+
+def occurrence_word(occurrence: Occurrence) -> str:
+    return word_of(occurrence.status, late=occurrence.late_at is not None)
+
+
+def worst(words: Iterable[str]) -> str:
+    """Return the word a day is shown by; blank where nothing was."""
+    return min(words, key=WORST_FIRST.index, default="")
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Write ``412 done, 3 late``, the worst first."""
+    said = [f"{counts[word]} {word}" for word in WORST_FIRST if counts.get(word)]
+    return ", ".join(said)

@@ -1,0 +1,96 @@
+"""Why is there an alert, what became of it, and who was told what?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import QueryDict
+
+from alerts.models import Alert, AlertTransition, Notification
+from alerts.rules import RULES
+from alerts.silences import Matcher, load_silences, silence_of, with_traits
+from alerts.states import Severity
+from monitor.selectors.alerts import title_of
+
+MOST_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FactRow:
+    """One thing the rule saw, as it was first and as it is now."""
+
+    name: str
+    first: object
+    now: object
+
+    @property
+    def changed(self) -> bool:
+        return self.first != self.now
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRow:
+    transition: AlertTransition
+
+    @property
+    def severity(self) -> str:
+        return Severity(self.transition.severity).label.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """The page of one alert."""
+
+    alert: Alert
+    title: str
+    severity: str
+    # When it is over, as a sentence; blank where the rule is no more.
+    over: str
+    facts: Sequence[FactRow]
+    transitions: Sequence[TransitionRow]
+    told: Sequence[Notification]
+    silence: Matcher | None
+
+
+def load_alert(pk: int, now: datetime) -> AlertView | None:
+    """Load the page of an alert; None where there is none."""
+    related = ("schedule", "repository", "job", "acknowledged_by")
+    alert = with_traits(Alert.objects.select_related(*related)).filter(pk=pk).first()
+    if alert is None:
+        return None
+    rule = RULES.get(alert.rule)
+    return AlertView(
+        alert=alert,
+        title=title_of(alert.rule),
+        severity=Severity(alert.severity).label.lower(),
+        over=rule.over if rule else "",
+        facts=compare_facts(alert),
+        transitions=[TransitionRow(each) for each in alert.transitions.order_by("-id")[:MOST_ROWS]],
+        told=list(alert.notifications.select_related("channel").order_by("-id")[:MOST_ROWS]),
+        silence=silence_of(alert, load_silences(now), now) if alert.open_key else None,
+    )
+
+
+def compare_facts(alert: Alert) -> list[FactRow]:
+    """Put the facts side by side, in the order the rule named them."""
+    first, present = alert.facts_at_first or {}, alert.facts or {}
+    names = dict.fromkeys([*present, *first])
+    return [FactRow(_words(name), first.get(name), present.get(name)) for name in names]
+
+
+def silence_address(alert: Alert) -> str:
+    """Return the query that fills the form of a silence with what this alert is about."""
+
+    query = QueryDict(mutable=True)
+    query["rule"] = alert.rule
+    if alert.instance is not None:
+        query["instances"] = alert.instance.name
+    if alert.schedule is not None and alert.instance is None:
+        query["schedule"] = alert.schedule.name
+    return query.urlencode()
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

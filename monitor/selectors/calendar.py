@@ -1,0 +1,153 @@
+"""Which instance was backed up on which day, and which is to be? Instances by days."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDate
+from django.utils.timezone import localdate
+
+from backups.coverage import covered_instances
+from backups.models import Backup, BackupSchedule, Instance, Job, Occurrence
+from monitor.occurrence_words import counted, word_of, worst
+from monitor.selectors.planned import day_begins, planned_days, planned_words, schedules_of
+from monitor.selectors.schedule import OccurrenceRow
+
+PAGE_SIZE = 16
+DAYS_BACK = 30
+DAYS_AHEAD = 7
+
+Counts = Mapping[tuple[int, date], Counter[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One instance on one day; a blank word is a day without anything."""
+
+    day: date
+    word: str
+    counts: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarRow:
+    instance: Instance
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """One page of instances, and the days around today."""
+
+    page: Page[Instance]
+    days: Sequence[date]
+    today: date
+    rows: Sequence[CalendarRow]
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDay:
+    """What there was and will be of one instance on one day."""
+
+    occurrences: Sequence[OccurrenceRow]
+    jobs: Sequence[Job]
+    backups: Sequence[Backup]
+    # Schedules that have runs still to come on that day.
+    planned: Sequence[BackupSchedule]
+
+
+# Any: what a filter form has chosen.
+def load_calendar(chosen: Mapping[str, Any], page: str | None, now: datetime) -> Calendar:
+    """Load the calendar of one page of instances, in a fixed number of queries."""
+    only: BackupSchedule | None = chosen["schedule"]
+    shown = Paginator(_instances(chosen), PAGE_SIZE).get_page(page)
+    today = localdate(now)
+    first = today - timedelta(days=DAYS_BACK - 1)
+    days = [first + timedelta(days=n) for n in range(DAYS_BACK + DAYS_AHEAD)]
+    instances = list(shown)
+    counts = _count_days(instances, days, only)
+    ahead = planned_words(schedules_of(instances, only), days[DAYS_BACK - 1 :], now)
+    rows = [
+        CalendarRow(instance, [_cell(instance, day, counts, ahead) for day in days])
+        for instance in instances
+    ]
+    return Calendar(shown, days, today, rows)
+
+
+def load_day(instance: Instance, day: date, now: datetime) -> CalendarDay:
+    """Load what there was of an instance on one of the reader's days."""
+    within = (day_begins(day), day_begins(day + timedelta(days=1)))
+    occurrences = Occurrence.objects.filter(instance=instance, due_at__range=within)
+    jobs = Job.objects.filter(instance=instance, requested_at__range=within)
+    backups = Backup.objects.filter(instance=instance, ended_at__range=within)
+    coverage = schedules_of([instance]).get(instance.pk, ())
+    return CalendarDay(
+        [OccurrenceRow(each) for each in occurrences.select_related("schedule", "job")],
+        list(jobs.select_related("requested_by", "product").order_by("-id")[:100]),
+        list(backups.order_by("-ended_at")[:100]),
+        [each for each in coverage if planned_days(each, [day], now)],
+    )
+
+
+def _instances(chosen: Mapping[str, Any]) -> QuerySet[Instance]:
+    instances = Instance.objects.order_by("name")
+    if schedule := chosen["schedule"]:
+        # Those it covered once have a past here, too.
+        once = Occurrence.objects.filter(schedule=schedule).values("instance")
+        covered = covered_instances(schedule).order_by().values("pk")
+        instances = instances.filter(Q(pk__in=covered) | Q(pk__in=once))
+    if chosen["group"]:
+        instances = instances.filter(groups=chosen["group"])
+    if chosen["tag"]:
+        instances = instances.filter(tags=chosen["tag"])
+    if chosen["q"]:
+        instances = instances.filter(name__icontains=chosen["q"].strip())
+    return instances
+
+
+def _count_days(
+    instances: Sequence[Instance], days: Sequence[date], only: BackupSchedule | None
+) -> Counts:
+    ids = [instance.pk for instance in instances]
+    counts: defaultdict[tuple[int, date], Counter[str]] = defaultdict(Counter)
+    within = (day_begins(days[0]), day_begins(days[-1] + timedelta(days=1)))
+    occurrences = Occurrence.objects.filter(instance__in=ids, due_at__range=within)
+    if only is not None:
+        occurrences = occurrences.filter(schedule=only)
+    grouped = occurrences.order_by().annotate(day=TruncDate("due_at")).values_list(
+        "instance", "day", "status"
+    )  # fmt: skip
+    for pk, day, status, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
+        counts[pk, day][word_of(status, late=False)] += count - late
+        counts[pk, day][word_of(status, late=True)] += late
+    if only is None:
+        _add_unplanned(counts, ids, within)
+    return counts
+
+
+def _add_unplanned(
+    counts: defaultdict[tuple[int, date], Counter[str]],
+    ids: Sequence[int],
+    within: tuple[datetime, datetime],
+) -> None:
+    """Count backups no schedule asked for, ours or observed ones: the day was not empty."""
+    backups = Backup.objects.filter(instance__in=ids, ended_at__range=within)
+    backups = backups.filter(Q(made_by=None) | Q(made_by__occurrence=None))
+    grouped = backups.order_by().annotate(day=TruncDate("ended_at")).values_list("instance", "day")
+    for pk, day, count in grouped.annotate(Count("id")):
+        counts[pk, day]["unplanned"] += count
+
+
+def _cell(
+    instance: Instance, day: date, counts: Counts, ahead: Mapping[tuple[int, date], str]
+) -> Cell:
+    found = counts.get((instance.pk, day), Counter())
+    if word := worst(word for word, count in found.items() if count):
+        return Cell(day, word, counted(found))
+    return Cell(day, ahead.get((instance.pk, day), ""), "")

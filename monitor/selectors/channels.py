@@ -1,0 +1,142 @@
+"""Who is told what, by which way, and did it arrive?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from alerts.channels import CHANNELS
+from alerts.models import Channel, Notification, Route
+from alerts.rules import RULES
+from alerts.states import NotificationStatus, Severity
+from monitor.lengths import chosen_length
+
+PAGE_SIZE = 25
+MOST_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """One route, in words."""
+
+    route: Route
+
+    @property
+    def what(self) -> str:
+        """Which alerts: Warning and worse of Job failed, from group shop."""
+        least = Severity(self.route.least_severe)
+        words = f"{least.label} and worse" if least < Severity.EMERGENCY else least.label
+        if self.route.rules:
+            titles = [RULES[name].title if name in RULES else name for name in self.route.rules]
+            words += f" of {_listed(titles)}"
+        groups = [group.name for group in self.route.groups.all()]
+        tags = [tag.name for tag in self.route.tags.all()]
+        if groups:
+            words += f", group {_listed(groups)}"
+        if tags:
+            words += f", tag {_listed(tags)}"
+        return words
+
+    @property
+    def how(self) -> str:
+        """When, and what else: at once, reminded every 12 h until acknowledged."""
+        route = self.route
+        words = ["at once"]
+        if route.digest_every:
+            words = [f"collected for {chosen_length(route.digest_every)}"]
+        if route.remind_every:
+            words.append(f"reminded every {chosen_length(route.remind_every)}")
+        words.append("told when it is over" if route.tell_recovery else "not told when it is over")
+        if route.quiet_from and route.quiet_to:
+            hours = f"{route.quiet_from:%H:%M}–{route.quiet_to:%H:%M} {route.time_zone}"
+            words.append(f"quiet {hours} but for emergencies")
+        return ", ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """One channel as the list shows it."""
+
+    channel: Channel
+    last: Notification | None
+
+    @property
+    def kind(self) -> str:
+        return label_of(self.channel.kind)
+
+    @property
+    def state(self) -> str:
+        if self.channel.enabled:
+            return "enabled"
+        return "broken" if self.channel.disabled_reason else "disabled"
+
+    @property
+    def routes(self) -> list[RouteRow]:
+        return [RouteRow(route) for route in self.channel.routes.all()]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """The page of one channel."""
+
+    row: ChannelRow
+    # Of what may be seen: label and value. Secrets are only said to be there.
+    settings: Sequence[tuple[str, str]]
+    # With ``alert_count``. Any: annotated.
+    page: Page[Any]
+    waiting: int
+
+
+def label_of(kind: str) -> str:
+    return CHANNELS[kind].label if kind in CHANNELS else kind
+
+
+def load_channels(page: str | None) -> tuple[Page[Any], list[ChannelRow]]:
+    """Load a page of the channels, their routes, their newest messages. Any: annotated."""
+    newest = Notification.objects.filter(channel=OuterRef("pk")).order_by("-id")
+    channels = _with_routes(Channel.objects.order_by("name"))
+    channels = channels.annotate(newest_id=Subquery(newest.values("pk")[:1]))
+    shown = Paginator(channels, PAGE_SIZE).get_page(page)
+    # The annotation above.
+    ids = [getattr(each, "newest_id", None) for each in shown]
+    messages = Notification.objects.defer("content").in_bulk([pk for pk in ids if pk])
+    rows = [ChannelRow(each, messages.get(pk or 0)) for each, pk in zip(shown, ids, strict=True)]
+    return shown, rows
+
+
+def load_channel(name: str, page: str | None) -> ChannelView | None:
+    """Load the page of a channel; None where there is none of that name."""
+    channel = _with_routes(Channel.objects.filter(name=name)).first()
+    if channel is None:
+        return None
+    messages = Notification.objects.filter(channel=channel).defer("content").order_by("-id")
+    shown = Paginator(messages.annotate(alert_count=Count("alerts")), PAGE_SIZE).get_page(page)
+    open_statuses = (NotificationStatus.PENDING, NotificationStatus.SENDING)
+    waiting = Notification.objects.filter(Q(status__in=open_statuses), channel=channel).count()
+    last = shown.object_list[0] if shown.number == 1 and shown.object_list else None
+    return ChannelView(ChannelRow(channel, last), _visible(channel), shown, waiting)
+
+
+def _visible(channel: Channel) -> list[tuple[str, str]]:
+    kind = CHANNELS.get(channel.kind)
+    if kind is None:
+        return []
+    rows = [(f.label, str(channel.settings.get(f.name, ""))) for f in kind.fields if not f.secret]
+    secrets = [field.label for field in kind.fields if field.secret]
+    if secrets and channel.secrets_token:
+        rows.append((", ".join(secrets), "kept encrypted, never shown"))
+    return [(label, value) for label, value in rows if value]
+
+
+def _with_routes(channels: QuerySet[Channel]) -> QuerySet[Channel]:
+    return channels.prefetch_related("routes__groups", "routes__tags")
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = len(words) - MOST_NAMED
+    named = ", ".join(words[:MOST_NAMED])
+    return f"{named} and {more} more" if more > 0 else named

@@ -1,0 +1,79 @@
+"""Which schemas and tables are in a backup? One page of what the manifest lists."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.http import QueryDict
+from django.utils.http import urlencode
+
+from backups.contents import BackupContents, TableContent, load_contents
+from backups.models import BackupCopy
+
+PAGE_SIZE = 100
+SCHEMAS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaContent:
+    """A schema and what its tables add up to."""
+
+    name: str
+    tables: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContentsView:
+    """What was asked for of a backup's contents, the biggest first."""
+
+    contents: BackupContents
+    schemas: list[SchemaContent]
+    hidden_schemas: int
+    schema: str
+    search: str
+    page: Page[TableContent]
+
+    @property
+    def newer(self) -> str:
+        """What an address asks for the page before; blank where there is none."""
+        return self._query(self.page.number - 1) if self.page.has_previous() else ""
+
+    @property
+    def older(self) -> str:
+        return self._query(self.page.number + 1) if self.page.has_next() else ""
+
+    def _query(self, number: int) -> str:
+        return urlencode({"schema": self.schema, "q": self.search, "page": str(number)})
+
+
+def view_contents(copy: BackupCopy, query: QueryDict) -> ContentsView:
+    """Read the manifest and choose; MooringError where it cannot be read."""
+    contents = load_contents(copy)
+    schema, search = query.get("schema", ""), query.get("q", "").strip()
+    tables = [
+        table
+        for table in contents.tables
+        if (not schema or table.schema == schema)
+        and search.lower() in f"{table.schema}.{table.name}".lower()
+    ]
+    tables.sort(key=lambda table: (-table.bytes, table.schema, table.name))
+    schemas = _schemas(contents.tables)
+    return ContentsView(
+        contents=contents,
+        schemas=schemas[:SCHEMAS_SHOWN],
+        hidden_schemas=max(0, len(schemas) - SCHEMAS_SHOWN),
+        schema=schema,
+        search=search,
+        page=Paginator(tables, PAGE_SIZE).get_page(query.get("page")),
+    )
+
+
+def _schemas(tables: list[TableContent]) -> list[SchemaContent]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for table in tables:
+        found[table.schema].append(table.bytes)
+    rows = [SchemaContent(name, len(sizes), sum(sizes)) for name, sizes in found.items()]
+    return sorted(rows, key=lambda row: (-row.bytes, row.name))

@@ -1,0 +1,161 @@
+"""What is known of one schedule: what it covers, when it runs, what came of it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+
+from backups.coverage import covered_instances, uncovered_instances
+from backups.exceptions import BadInput
+from backups.models import BackupSchedule, Instance, InstanceGroup, Occurrence, Tag
+from backups.schedule import Rhythm, Slot, check_rhythm, preview
+from backups.states import OccurrenceStatus
+from monitor.lengths import chosen_length
+from monitor.occurrence_words import occurrence_word
+from monitor.selectors.schedules import ScheduleRow, build_rows, with_newest
+
+PAGE_SIZE = 20
+COVERED_SIZE = 24
+SLOTS = 10
+MOST_NAMED = 12
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrenceRow:
+    """One planned run in a table."""
+
+    occurrence: Occurrence
+
+    @property
+    def word(self) -> str:
+        return occurrence_word(self.occurrence)
+
+    @property
+    def why(self) -> str:
+        """The reason in words; blank where nothing stood in its way."""
+        return self.occurrence.get_reason_display() if self.occurrence.reason else ""
+
+    @property
+    def waited(self) -> timedelta | None:
+        """How long after its moment the last attempt began; never less than nothing."""
+        job = self.occurrence.job
+        if job is None or job.started_at is None:
+            return None
+        return max(job.started_at - self.occurrence.due_at, timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """The page of one schedule."""
+
+    row: ScheduleRow
+    slots: Sequence[Slot]
+    covered: Page[Instance]
+    history: Page[Occurrence]
+    occurrences: Sequence[OccurrenceRow]
+    # Which of the history is shown: one of the statuses, or blank for all.
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a schedule would do as it is typed."""
+
+    slots: Sequence[Slot]
+    # Why there are none; blank where there are.
+    fault: str
+    covered_count: int
+    covered: Sequence[Instance]
+    uncovered_count: int
+    uncovered: Sequence[Instance]
+    # Whose wall clock the slots go by.
+    zone: str
+
+
+def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | None:
+    """Load a schedule's page; None where there is none of that name."""
+    schedules = with_newest(BackupSchedule.objects.filter(name=name), now)
+    schedule = schedules.select_related("paused_by").prefetch_related(
+        "groups", "tags", "repositories"
+    ).first()  # fmt: skip
+    if schedule is None:
+        return None
+    status = query.get("status", "")
+    history = _history(schedule, status if status in OccurrenceStatus.values else "")
+    page = Paginator(history, PAGE_SIZE).get_page(query.get("page"))
+    covered = covered_instances(schedule).order_by("name")
+    return ScheduleView(
+        row=build_rows([schedule], now)[0],
+        slots=preview(schedule.rhythm, now, SLOTS) if schedule.enabled else [],
+        covered=Paginator(covered, COVERED_SIZE).get_page(query.get("covered")),
+        history=page,
+        occurrences=[OccurrenceRow(each) for each in page],
+        status=status if status in OccurrenceStatus.values else "",
+    )
+
+
+def retention_in_words(schedule: BackupSchedule) -> str:
+    if schedule.keep_for is None:
+        return "Backups are kept for ever."
+    return (
+        f"Backups are kept for {chosen_length(schedule.keep_for)}; the newest "
+        f"{schedule.keep_least} of each instance stay however old they are."
+    )
+
+
+def preview_rhythm(rhythm: Rhythm, now: datetime) -> tuple[Sequence[Slot], str]:
+    """Return the next slots, or none and why."""
+    if bool(rhythm.cron) == (rhythm.every_hours is not None):
+        return [], "Give either a cron expression or every N hours."
+    try:
+        check_rhythm(rhythm)
+        return preview(rhythm, now, SLOTS), ""
+    except BadInput as exc:
+        text = str(exc)
+        return [], f"{text[:1].upper()}{text[1:]}. {exc.hint}".strip()
+
+
+def draft_coverage(
+    *,
+    every: bool,
+    groups: Sequence[InstanceGroup],
+    tags: Sequence[Tag],
+    instances: Sequence[Instance],
+) -> QuerySet[Instance]:
+    """Return the enabled instances a schedule would cover."""
+    enabled = Instance.objects.filter(enabled=True).order_by("name")
+    if every:
+        return enabled
+    # Subqueries instead of joins: an instance of two groups is counted once.
+    in_groups = Instance.groups.through.objects.filter(instancegroup__in=groups)
+    with_tags = Instance.tags.through.objects.filter(tag__in=tags)
+    return enabled.filter(
+        Q(pk__in=[instance.pk for instance in instances])
+        | Q(pk__in=in_groups.values("instance"))
+        | Q(pk__in=with_tags.values("instance"))
+    )
+
+
+def build_preview(
+    rhythm: Rhythm, covered: QuerySet[Instance], *, own: int | None, enabled: bool, now: datetime
+) -> Preview:
+    """Say what would run when, and whom no schedule would cover then."""
+    slots, fault = preview_rhythm(rhythm, now)
+    uncovered = uncovered_instances(besides=own)
+    if enabled:
+        uncovered = uncovered.exclude(pk__in=covered.order_by().values("pk"))
+    return Preview(
+        slots, fault,
+        covered.count(), list(covered[:MOST_NAMED]),
+        uncovered.count(), list(uncovered[:MOST_NAMED]), rhythm.time_zone,
+    )  # fmt: skip
+
+
+def _history(schedule: BackupSchedule, status: str) -> QuerySet[Occurrence]:
+    history = Occurrence.objects.filter(schedule=schedule).select_related("instance", "job")
+    return history.filter(status=status) if status else history

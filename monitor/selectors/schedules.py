@@ -1,0 +1,182 @@
+"""Which schedules are there, when do they run next, and how punctual were they?"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import TruncDate
+from django.http import QueryDict
+from django.utils.timezone import localdate
+
+from backups.coverage import coverage_of, uncovered_instances
+from backups.models import BackupSchedule, Instance, Occurrence
+from backups.states import OPEN_OCCURRENCE_STATUSES
+from monitor.occurrence_words import counted, word_of, worst
+from monitor.rhythm_words import rhythm_in_words
+
+PAGE_SIZE = 20
+DAYS = 30
+# More names than this are a number.
+MOST_NAMED = 8
+
+Days = Mapping[date, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class DaySquare:
+    """One day of a schedule: its worst word, and all of them counted."""
+
+    day: date
+    word: str
+    counts: str
+    # How many of its runs were not on time, from 0 to 3.
+    share: int
+
+
+@dataclass(frozen=True, slots=True)
+class Punctuality:
+    """What came of the last 30 days."""
+
+    squares: Sequence[DaySquare]
+    counts: Mapping[str, int]
+
+    @property
+    def percent_on_time(self) -> int | None:
+        """Rounded down: 100 is said only where nothing was late. None before the first run."""
+        ended = sum(self.counts.get(word, 0) for word in ("done", "late", "missed", "failed"))
+        return self.counts.get("done", 0) * 100 // ended if ended else None
+
+    @property
+    def words(self) -> str:
+        return counted(self.counts) or "nothing yet"
+
+
+@dataclass(frozen=True, slots=True)
+class LastResult:
+    """What came of the newest moment that was due."""
+
+    due_at: datetime
+    word: str
+    counts: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRow:
+    """One schedule as the list shows it."""
+
+    schedule: BackupSchedule
+    covered: Sequence[Instance]
+    punctuality: Punctuality
+    last: LastResult | None
+    now: datetime
+
+    @property
+    def state(self) -> str:
+        if not self.schedule.enabled:
+            return "disabled"
+        return "paused" if self.schedule.paused(self.now) else "enabled"
+
+    @property
+    def rhythm(self) -> str:
+        return rhythm_in_words(self.schedule.rhythm)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleList:
+    """The page of schedules."""
+
+    page: Page[BackupSchedule]
+    rows: Sequence[ScheduleRow]
+    uncovered_count: int
+    uncovered: Sequence[Instance]
+
+
+def load_schedules(query: QueryDict, now: datetime) -> ScheduleList:
+    """Load one page of the schedules, by name."""
+    schedules = with_newest(BackupSchedule.objects.all(), now)
+    if word := query.get("q", "").strip():
+        schedules = schedules.filter(name__icontains=word)
+    page = Paginator(schedules, PAGE_SIZE).get_page(query.get("page"))
+    uncovered = uncovered_instances()
+    return ScheduleList(
+        page, build_rows(list(page), now), uncovered.count(), list(uncovered[:MOST_NAMED])
+    )
+
+
+def with_newest(schedules: QuerySet[BackupSchedule], now: datetime) -> QuerySet[BackupSchedule]:
+    """Have the newest moment of which something has ended read along."""
+    ended = Occurrence.objects.filter(schedule=OuterRef("pk"), due_at__gt=now - timedelta(DAYS))
+    ended = ended.exclude(status__in=OPEN_OCCURRENCE_STATUSES).order_by("-due_at")
+    return schedules.annotate(newest_due_at=Subquery(ended.values("due_at")[:1]))
+
+
+def build_rows(schedules: Sequence[BackupSchedule], now: datetime) -> list[ScheduleRow]:
+    """Build the rows of some schedules that ``with_newest`` has read."""
+    coverage = coverage_of(schedules)
+    days = load_days(schedules, now)
+    results = _load_results(schedules)
+    return [
+        ScheduleRow(
+            schedule, coverage[schedule.pk], punctuality_of(days[schedule.pk]),
+            results.get(schedule.pk), now,
+        )
+        for schedule in schedules
+    ]  # fmt: skip
+
+
+def load_days(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, Days]:
+    """Count what came of each of the reader's last 30 days, in one query."""
+    first = localdate(now) - timedelta(days=DAYS - 1)
+    found: dict[int, dict[date, Counter[str]]] = {
+        schedule.pk: {first + timedelta(days=n): Counter() for n in range(DAYS)}
+        for schedule in schedules
+    }
+    recent = Occurrence.objects.filter(
+        schedule__in=schedules, due_at__gt=now - timedelta(days=DAYS + 1), due_at__lte=now
+    )
+    grouped = recent.order_by().annotate(day=TruncDate("due_at")).values_list(
+        "schedule", "day", "status"
+    )  # fmt: skip
+    for pk, day, status, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
+        if day in found[pk]:
+            found[pk][day][word_of(status, late=False)] += count - late
+            found[pk][day][word_of(status, late=True)] += late
+    return dict(found)
+
+
+def punctuality_of(days: Days) -> Punctuality:
+    total: Counter[str] = Counter()
+    for counts in days.values():
+        total.update(counts)
+    return Punctuality([_square(day, counts) for day, counts in sorted(days.items())], total)
+
+
+def _square(day: date, counts: Mapping[str, int]) -> DaySquare:
+    word = worst(word for word, count in counts.items() if count)
+    bad = sum(counts.get(each, 0) for each in ("late", "missed", "failed"))
+    all_runs = sum(counts.values())
+    # One of a hundred is to be seen, and not to look like all of them.
+    share = 0 if not bad else 1 + (bad * 10 >= all_runs) + (bad * 3 >= all_runs)
+    return DaySquare(day, word, counted(counts), share)
+
+
+def _load_results(schedules: Sequence[BackupSchedule]) -> dict[int, LastResult]:
+    # The annotation of with_newest.
+    newest = {each.pk: at for each in schedules if (at := getattr(each, "newest_due_at", None))}
+    wanted = Q(pk__in=[])
+    for pk, due_at in newest.items():
+        wanted |= Q(schedule=pk, due_at=due_at)
+    grouped = Occurrence.objects.filter(wanted).order_by().values_list("schedule", "status")
+    counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for pk, status, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
+        counts[pk][word_of(status, late=False)] += count - late
+        counts[pk][word_of(status, late=True)] += late
+    return {
+        pk: LastResult(newest[pk], worst(word for word, n in each.items() if n), counted(each))
+        for pk, each in counts.items()
+    }

@@ -1,0 +1,112 @@
+"""Which silences hold, are to come, or are past, and what do they match?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, QuerySet
+
+from alerts.models import Silence
+from alerts.silences import matcher_of
+from alerts.states import Severity
+from backups.exceptions import BadInput
+from backups.schedule import Rhythm, Slot, check_rhythm, preview
+from monitor.selectors.alerts import title_of
+
+PAGE_SIZE = 25
+TIMES = 5
+MOST_NAMED = 4
+STATES = ("active", "coming", "past")
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceTime:
+    """One time of a silence that recurs."""
+
+    slot: Slot
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceRow:
+    silence: Silence
+    # Whether it silences at this moment: one that recurs rests in between.
+    holds: bool
+    next_times: Sequence[SilenceTime]
+
+    @property
+    def matches(self) -> str:
+        """What it is about, in words."""
+        row = self.silence
+        words = [title_of(row.rule) if row.rule else "everything"]
+        for kind, chosen in (
+            ("instance", row.instances), ("group", row.groups), ("tag", row.tags),
+            ("schedule", row.schedules),
+        ):  # fmt: skip
+            names = [str(each) for each in chosen.all()]
+            if names:
+                more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+                words.append(f"{kind} {', '.join(names[:MOST_NAMED])}{more}")
+        if row.most_severe < Severity.EMERGENCY:
+            words.append(f"up to {Severity(row.most_severe).label.lower()}")
+        return "; ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceList:
+    """One page of silences in one state, and how many there are in each."""
+
+    state: str
+    page: Page[Silence]
+    rows: Sequence[SilenceRow]
+    counts: Sequence[tuple[str, int]]
+
+
+def load_silence_list(state: str, page: str | None, now: datetime) -> SilenceList:
+    state = state if state in STATES else STATES[0]
+    counts = [(each, _in_state(each, now).count()) for each in STATES]
+    rows = _in_state(state, now).select_related("created_by")
+    rows = rows.prefetch_related("instances", "groups", "tags", "schedules")
+    shown = Paginator(rows.order_by("-starts_at", "-id"), PAGE_SIZE).get_page(page)
+    return SilenceList(state, shown, [_row(each, now) for each in shown], counts)
+
+
+def next_times(
+    rhythm: Rhythm | None,
+    duration: timedelta | None,
+    starts_at: datetime | None,
+    ends_at: datetime | None,
+    now: datetime,
+) -> list[SilenceTime]:
+    """Return the next times of a silence that recurs, within its own beginning and end."""
+    if rhythm is None or duration is None:
+        return []
+    try:
+        check_rhythm(rhythm)
+        after = max(now, starts_at) if starts_at else now
+        slots = preview(rhythm, after, TIMES)
+    except BadInput:
+        return []
+    within = takewhile(lambda slot: ends_at is None or slot.at < ends_at, slots)
+    return [
+        SilenceTime(slot, min(slot.at + duration, ends_at) if ends_at else slot.at + duration)
+        for slot in within
+    ]
+
+
+def _in_state(state: str, now: datetime) -> QuerySet[Silence]:
+    standing = Q(ends_at=None) | Q(ends_at__gt=now)
+    if state == "past":
+        return Silence.objects.filter(~standing)
+    begun = Q(starts_at__lte=now) if state == "active" else Q(starts_at__gt=now)
+    return Silence.objects.filter(standing, begun)
+
+
+def _row(silence: Silence, now: datetime) -> SilenceRow:
+    rhythm = Rhythm(silence.cron, silence.time_zone, None, now) if silence.cron else None
+    times = next_times(rhythm, silence.duration, silence.starts_at, silence.ends_at, now)
+    return SilenceRow(silence, matcher_of(silence).holds_at(now), times)

@@ -1,0 +1,102 @@
+"""Channels: the list, and the page of one with its routes, messages and test."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from alerts.channels import CHANNELS
+from alerts.models import Channel
+from alerts.sending import send_test
+from backups.activity import record
+from backups.exceptions import MooringError
+from backups.models.activity import Verb
+from monitor.confirmations import name_typed
+from monitor.forms.channel import ChannelForm
+from monitor.roles import Role, needs
+from monitor.selectors.channels import label_of, load_channel, load_channels
+from monitor.views.requests import asking_user
+
+FORM_METHODS = ["GET", "HEAD", "POST"]
+
+
+@require_safe
+@needs(Role.VIEWER)
+def channels(request: HttpRequest) -> HttpResponse:
+    page, rows = load_channels(request.GET.get("page"))
+    kinds = [(name, kind.label) for name, kind in CHANNELS.items()]
+    context = {"page": page, "rows": rows, "kinds": kinds}
+    return render(request, "monitor/channels.html", context)
+
+
+@require_safe
+@needs(Role.VIEWER)
+def channel_detail(request: HttpRequest, name: str) -> HttpResponse:
+    view = load_channel(name, request.GET.get("page"))
+    if view is None:
+        raise Http404(f"there is no channel {name}")
+    context = {"view": view, "channel": view.row.channel}
+    return render(request, "monitor/channel_detail.html", context)
+
+
+@require_http_methods(FORM_METHODS)
+@needs(Role.ADMIN)
+def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
+    if kind not in CHANNELS:
+        raise Http404(f"there is no kind of channel called {kind}")
+    return _edit(request, Channel(kind=kind))
+
+
+@require_http_methods(FORM_METHODS)
+@needs(Role.ADMIN)
+def channel_edit(request: HttpRequest, name: str) -> HttpResponse:
+    channel = get_object_or_404(Channel, name=name)
+    if channel.kind not in CHANNELS:
+        raise Http404(f"{name} is of a kind that is no more")
+    return _edit(request, channel)
+
+
+@require_POST
+@needs(Role.ADMIN)
+def channel_test(request: HttpRequest, name: str) -> HttpResponse:
+    """Send a test at once, and show what the other side really said."""
+    channel = get_object_or_404(Channel, name=name)
+    try:
+        answer = send_test(channel, asked_by=asking_user(request).get_username())
+    except MooringError as exc:
+        messages.error(request, f"The test was not delivered: {exc}. {exc.hint}".rstrip())
+    else:
+        messages.success(request, f"The test was delivered. The answer: {answer or 'none'}")
+    record(Verb.TESTED, channel)
+    return redirect("channel-detail", name)
+
+
+@require_POST
+@needs(Role.ADMIN)
+def channel_delete(request: HttpRequest, name: str) -> HttpResponse:
+    """Delete a channel with its routes and the record of its messages."""
+    channel = get_object_or_404(Channel, name=name)
+    if not name_typed(request, channel.name):
+        return redirect("channel-detail", name)
+    record(Verb.DELETED, channel)
+    channel.delete()
+    messages.success(request, f"Channel {name} was deleted.")
+    return redirect("channels")
+
+
+def _edit(request: HttpRequest, channel: Channel) -> HttpResponse:
+    # The form writes into the row as it validates: its own name is kept for the page.
+    name, new, label = channel.name, channel.pk is None, label_of(channel.kind)
+    form = ChannelForm(request.POST or None, instance=channel)
+    if request.method == "POST" and form.is_valid():
+        saved = form.store()
+        # Names of fields only: what was typed into them may be a secret.
+        changed = {"changed": form.changed_data}
+        record(Verb.ADDED if new else Verb.CHANGED, saved, details=changed)
+        messages.success(request, f"Channel {saved.name} was saved. Send a test to see it work.")
+        return redirect("channel-detail", saved.name)
+    context = {"form": form, "name": name, "label": label}
+    status = 422 if request.method == "POST" else 200
+    return render(request, "monitor/channel_form.html", context, status=status)

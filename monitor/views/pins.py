@@ -1,0 +1,54 @@
+"""Keeping a backup whatever is decided, and letting one of its copies go."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from backups.activity import record
+from backups.jobs import create_copy_job
+from backups.models import Backup, BackupCopy
+from backups.models.activity import Verb
+from backups.states import CopyStatus, Operation
+from monitor.confirmations import name_typed
+from monitor.roles import Role, needs
+from monitor.views.requests import asking_user, refusals_shown
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def backup_pin(request: HttpRequest, label: str) -> HttpResponse:
+    """Pin, with the reason; or unpin where the form says so."""
+    backup = get_object_or_404(Backup.objects.select_related("instance"), label=label)
+    backup.pinned = "unpin" not in request.POST
+    reason = request.POST.get("reason", "").strip()[:200]
+    if backup.pinned and not reason:
+        messages.error(request, "Nothing was changed: say why it is to be kept.")
+        return redirect("backup-detail", label)
+    backup.pinned_reason = reason if backup.pinned else ""
+    backup.save(update_fields=["pinned", "pinned_reason"])
+    verb = Verb.PINNED if backup.pinned else Verb.UNPINNED
+    record(verb, backup, details={"reason": reason} if reason else None)
+    messages.success(request, "Pinned." if backup.pinned else "No longer pinned.")
+    return redirect("backup-detail", label)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def copy_purge(request: HttpRequest, label: str, copy: int) -> HttpResponse:
+    """Ask for a copy's bytes to be deleted, once its label was typed."""
+    copies = BackupCopy.objects.select_related("backup__instance", "repository")
+    found = get_object_or_404(
+        copies.exclude(status=CopyStatus.PURGED), pk=copy, backup__label=label
+    )
+    if not name_typed(request, label):
+        return redirect("backup-detail", label)
+    parameters = {"reason": "purged on its page", "force": "force" in request.POST}
+    with refusals_shown(request):
+        job = create_copy_job(
+            Operation.PURGE, found, requested_by=asking_user(request), parameters=parameters
+        )
+        return redirect("job-detail", job.pk)
+    return redirect("backup-detail", label)

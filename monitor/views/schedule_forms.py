@@ -1,0 +1,76 @@
+"""Adding and changing a schedule, with a preview of what it would do."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.timezone import get_current_timezone_name, now
+from django.views.decorators.http import require_http_methods, require_POST
+
+from backups.activity import record
+from backups.models import BackupSchedule
+from backups.models.activity import Verb
+from monitor.forms.schedule import ScheduleForm
+from monitor.roles import Role, needs
+from monitor.selectors.schedule import Preview, build_preview, draft_coverage
+
+FORM_METHODS = ["GET", "HEAD", "POST"]
+
+
+@require_http_methods(FORM_METHODS)
+@needs(Role.ADMIN)
+def schedule_add(request: HttpRequest) -> HttpResponse:
+    draft = BackupSchedule(cron="30 1 * * *", time_zone=get_current_timezone_name())
+    return _edit(request, draft)
+
+
+@require_http_methods(FORM_METHODS)
+@needs(Role.ADMIN)
+def schedule_edit(request: HttpRequest, name: str) -> HttpResponse:
+    return _edit(request, get_object_or_404(BackupSchedule, name=name))
+
+
+@require_POST
+@needs(Role.ADMIN)
+def schedule_preview(request: HttpRequest) -> HttpResponse:
+    """What would run, going by what has been typed; nothing is saved."""
+    old = BackupSchedule.objects.filter(name=request.POST.get("being_edited", "")).first()
+    context = {"preview": _preview(ScheduleForm(request.POST, instance=old or BackupSchedule()))}
+    return render(request, "monitor/partials/schedule_preview.html", context)
+
+
+def _edit(request: HttpRequest, schedule: BackupSchedule) -> HttpResponse:
+    # The form writes into the row as it validates: its own name is kept for the page.
+    name, new = schedule.name, schedule.pk is None
+    posted = request.method == "POST"
+    form = ScheduleForm(request.POST if posted else None, instance=schedule)
+    wants_preview = "preview" in request.POST
+    if posted and not wants_preview and form.is_valid():
+        saved = form.store()
+        changed = {"changed": form.changed_data}
+        record(Verb.ADDED if new else Verb.CHANGED, saved, details=changed)
+        messages.success(request, f"Schedule {saved.name} was saved.")
+        return redirect("schedule-detail", saved.name)
+    context = {"form": form, "name": name, "preview": _preview(form)}
+    failed = posted and not wants_preview
+    return render(request, "monitor/schedule_form.html", context, status=422 if failed else 200)
+
+
+def _preview(form: ScheduleForm) -> Preview:
+    bound = form if form.is_bound else ScheduleForm(_as_posted(form), instance=form.instance)
+    bound.is_valid()
+    given = bound.cleaned_data
+    covered = draft_coverage(
+        every=given.get("covers_all", False),
+        groups=list(given.get("groups") or ()),
+        tags=list(given.get("tags") or ()),
+        instances=given.get("instances") or [],
+    )
+    enabled = given.get("enabled", False)
+    return build_preview(bound.rhythm(), covered, own=form.instance.pk, enabled=enabled, now=now())
+
+
+def _as_posted(form: ScheduleForm) -> dict[str, object]:
+    """Return what a browser would send of a form nobody has touched."""
+    return {bound.html_name: bound.value() for bound in form}

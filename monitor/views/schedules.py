@@ -1,0 +1,111 @@
+"""Schedules: the list, and the page of one with what an operator does there."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.timezone import now
+from django.views.decorators.http import require_POST, require_safe
+
+from backups.activity import record
+from backups.coverage import covered_instances
+from backups.exceptions import MooringError
+from backups.jobs import create_backup_job
+from backups.models import BackupSchedule
+from backups.models.activity import Verb
+from backups.models.catalog import Origin
+from backups.pauses import resume_schedule
+from monitor.forms.schedule import PauseForm
+from monitor.roles import Role, needs
+from monitor.selectors.schedule import load_schedule, retention_in_words
+from monitor.selectors.schedules import load_schedules
+from monitor.views.requests import asking_user, refusals_shown
+
+MOST_REFUSALS = 3
+
+
+@require_safe
+@needs(Role.VIEWER)
+def schedules(request: HttpRequest) -> HttpResponse:
+    context = {"schedules": load_schedules(request.GET, now())}
+    return render(request, "monitor/schedules.html", context)
+
+
+@require_safe
+@needs(Role.VIEWER)
+def schedule_detail(request: HttpRequest, name: str) -> HttpResponse:
+    return _page(request, name, PauseForm())
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def schedule_pause(request: HttpRequest, name: str) -> HttpResponse:
+    """Hold a schedule up, for a reason, until a moment or until it is resumed."""
+    schedule = get_object_or_404(BackupSchedule, name=name)
+    form = PauseForm(request.POST)
+    if not form.is_valid():
+        return _page(request, name, form, status=422)
+    with refusals_shown(request):
+        form.store(schedule, asking_user(request))
+        record(Verb.PAUSED, schedule, details={"reason": schedule.paused_reason})
+        messages.success(request, f"{schedule.name} is paused: nothing of it starts.")
+    return redirect("schedule-detail", name)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def schedule_resume(request: HttpRequest, name: str) -> HttpResponse:
+    schedule = get_object_or_404(BackupSchedule, name=name)
+    resume_schedule(schedule, now=now())
+    record(Verb.RESUMED, schedule)
+    messages.success(request, f"{schedule.name} is resumed: what is due starts within seconds.")
+    return redirect("schedule-detail", name)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def schedule_start(request: HttpRequest, name: str) -> HttpResponse:
+    """Back up all it covers now, beside its rhythm."""
+    schedule = get_object_or_404(BackupSchedule, name=name)
+    if schedule.origin == Origin.OBSERVED:
+        messages.error(request, "Somebody else's cron runs this schedule: start it there.")
+        return redirect("schedule-detail", name)
+    started, refused = _start_all(request, schedule)
+    record(Verb.STARTED, schedule, details={"jobs": started})
+    words = f"{started} backup{'' if started == 1 else 's'} asked for."
+    if refused:
+        more = f" and {len(refused) - MOST_REFUSALS} more" if len(refused) > MOST_REFUSALS else ""
+        words += f" Refused: {'; '.join(refused[:MOST_REFUSALS])}{more}."
+    (messages.warning if refused or not started else messages.success)(request, words)
+    return redirect("schedule-detail", name)
+
+
+def _start_all(request: HttpRequest, schedule: BackupSchedule) -> tuple[int, list[str]]:
+    repositories, started = list(schedule.repositories.all()), 0
+    refused: list[str] = []
+    for instance in covered_instances(schedule):
+        try:
+            create_backup_job(
+                instance,
+                kind=schedule.kind,
+                repositories=repositories or None,
+                requested_by=asking_user(request),
+            )
+            started += 1
+        except MooringError as exc:
+            refused.append(str(exc))
+    return started, refused
+
+
+def _page(request: HttpRequest, name: str, form: PauseForm, status: int = 200) -> HttpResponse:
+    view = load_schedule(name, request.GET, now())
+    if view is None:
+        raise Http404(f"there is no schedule {name}")
+    context = {
+        "view": view,
+        "schedule": view.row.schedule,
+        "retention": retention_in_words(view.row.schedule),
+        "pause_form": form,
+    }
+    return render(request, "monitor/schedule_detail.html", context, status=status)

@@ -1,0 +1,7 @@
+// Opens the calendar where today is in sight: on a phone a month does not fit.
+const frame = document.querySelector(".calendar-frame");
+const today = frame?.querySelector("[aria-current=date]");
+if (today) {
+  const right = today.offsetLeft + today.offsetWidth * 3;
+  if (right > frame.clientWidth) frame.scrollLeft = right - frame.clientWidth;
+}

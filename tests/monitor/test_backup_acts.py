@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from django.contrib.auth.models import User
+from django.test import TestCase
+from django.urls import reverse
+
+from backups.models import Activity, Backup, BackupCopy, Job, Repository
+from backups.models.activity import Verb
+from backups.states import Operation
+from monitor.by_hand import steps_by_hand
+from tests.backups.archive.stores import make_store, records_of, write_backup
+from tests.monitor.rows import make_backup, make_instance, make_repository, make_user
+
+
+class BackupActsTestCase(TestCase):
+    olga: User
+    copy: BackupCopy
+    label: str
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.olga = make_user("olga", "operator")
+        cls.copy = make_backup(make_instance("orders-1"), make_repository())
+        cls.label = cls.copy.backup.label
+
+    def setUp(self) -> None:
+        self.client.force_login(self.olga)
+
+    def test_a_pin_needs_a_reason_and_leaves_a_trace(self) -> None:
+        address = reverse("backup-pin", args=[self.label])
+        self.client.post(address, {"reason": "  "})
+        self.assertFalse(Backup.objects.get().pinned)
+        self.client.post(address, {"reason": "before the migration"})
+        backup = Backup.objects.get()
+        self.assertEqual((backup.pinned, backup.pinned_reason), (True, "before the migration"))
+        self.client.post(address, {"unpin": "yes"})
+        backup.refresh_from_db()
+        self.assertEqual((backup.pinned, backup.pinned_reason), (False, ""))
+        verbs = Activity.objects.order_by("id").values_list("verb", flat=True)
+        self.assertEqual(list(verbs)[-2:], [Verb.PINNED, Verb.UNPINNED])
+
+    def test_a_purge_needs_the_label_typed(self) -> None:
+        address = reverse("copy-purge", args=[self.label, self.copy.pk])
+        for typed, jobs in (("", 0), (self.label[:-1], 0), (self.label, 1)):
+            with self.subTest(typed):
+                self.client.post(address, {"confirm_name": typed})
+                self.assertEqual(Job.objects.filter(operation=Operation.PURGE).count(), jobs)
+        self.assertEqual(Job.objects.get().parameters["force"], False)
+
+    def test_the_way_by_hand_names_the_repository_the_label_and_the_key(self) -> None:
+        page = self.client.get(reverse("backup-detail", args=[self.label]))
+        extract = steps_by_hand(self.copy)[0]
+        self.assertIn(
+            f"extract_backup.py /srv/main --label {self.label} --key-file", extract.command
+        )
+        self.assertContains(page, "must hold the key k1")
+        self.assertContains(page, "mariadb-backup --defaults-file=")
+
+    def test_a_clone_is_not_prepared(self) -> None:
+        self.copy.backup.engine, self.copy.backup.server_version = "clone", "8.4.6"
+        titles = [step.title for step in steps_by_hand(self.copy)]
+        self.assertEqual(titles, ["Extract", "Hand over", "Start it alone first", "Look"])
+
+    def test_contents_are_searched_and_paged(self) -> None:
+        files = {f"shop/t{n:03}.ibd": b"x" * (n + 1) for n in range(101)} | {"other/a.ibd": b"y"}
+        with tempfile.TemporaryDirectory() as folder:
+            store = make_store(Path(folder))
+            path = write_backup(store, records_of(files), encrypted=False)
+            BackupCopy.objects.update(path=path, key_id="")
+            Repository.objects.update(path=folder)
+            address = reverse("backup-contents", args=[self.label])
+            for query, there, missing in [
+                ({}, "t100", ">a<"),
+                ({"page": "2"}, ">t000<", "t100"),
+                ({"q": "T05"}, "t059", "t060"),
+                ({"schema": "other"}, ">a<", "t100"),
+            ]:
+                with self.subTest(query):
+                    page = self.client.get(address, query)
+                    self.assertContains(page, there)
+                    self.assertNotContains(page, missing)

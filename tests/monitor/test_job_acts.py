@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.test import TestCase
+from django.urls import reverse
+
+from backups.models import Instance, Job, JobLogLine, JobSample, JobStage
+from backups.models.job import LogLevel
+from backups.states import JobStatus, Operation, StageStatus
+from backups.transitions import Outcome, end
+from monitor.selectors.job import load_job
+from monitor.selectors.job_alike import load_alike
+from tests.monitor.rows import (
+    GIB,
+    T0,
+    make_backup,
+    make_instance,
+    make_job,
+    make_repository,
+    make_user,
+)
+
+
+def td(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+class JobActsTestCase(TestCase):
+    olga: User
+    orders: Instance
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.olga = make_user("olga", "operator")
+        cls.orders = make_instance("orders-1")
+
+    def setUp(self) -> None:
+        self.client.force_login(self.olga)
+
+    def failed(self, instance: Instance, error: str) -> Job:
+        job = make_job(instance, JobStatus.RUNNING)
+        end(job, JobStatus.FAILED, now=T0, outcome=Outcome(error=error, failed_stage="copy"))
+        return job
+
+    def test_who_failed_the_same_way_is_told(self) -> None:
+        first = self.failed(self.orders, "no space: 3 GiB free")
+        self.assertIsNone(load_alike(first))
+        self.failed(make_instance("orders-2"), "access denied")
+        other = self.failed(make_instance("orders-3"), "no space: 9 GiB free")
+        self.failed(self.orders, "no space: 1 GiB free")
+        alike = load_alike(first)
+        assert alike is not None
+        self.assertEqual((alike.words, alike.here), ("2 times, 1 on this instance", 1))
+        page = self.client.get(reverse("job-detail", args=[other.pk]))
+        self.assertContains(page, reverse("job-detail", args=[first.pk]))
+
+    def test_a_backup_is_run_again_into_the_same_repositories(self) -> None:
+        job = make_job(self.orders, JobStatus.FAILED)
+        job.repositories.add(make_repository("a"))
+        make_repository("b")
+        self.client.post(reverse("job-again", args=[job.pk]))
+        again = Job.objects.latest("id")
+        self.assertEqual([each.name for each in again.repositories.all()], ["a"])
+        self.assertEqual((again.requested_by, again.status), (self.olga, JobStatus.PENDING))
+
+    def test_a_verify_is_run_again_as_it_was_asked_for(self) -> None:
+        job = make_job(self.orders, JobStatus.FAILED, Operation.VERIFY)
+        job.copy, job.parameters = make_backup(self.orders, make_repository()), {"pages": True}
+        job.save()
+        self.client.post(reverse("job-again", args=[job.pk]))
+        again = Job.objects.latest("id")
+        self.assertEqual((again.copy, again.parameters), (job.copy, {"pages": True}))
+
+    def test_what_is_not_run_again_says_why(self) -> None:
+        for operation, status in [
+            (Operation.BACKUP, JobStatus.RUNNING),
+            (Operation.PURGE, JobStatus.FAILED),
+        ]:
+            with self.subTest(operation):
+                job = make_job(self.orders, status, operation)
+                page = self.client.post(reverse("job-again", args=[job.pk]), follow=True)
+                self.assertContains(page, "is not run again")
+        self.assertEqual(Job.objects.count(), 2)
+
+    def test_the_log_is_searched_by_level_and_word(self) -> None:
+        job = make_job(self.orders, JobStatus.SUCCEEDED)
+        for level in LogLevel:
+            JobLogLine.objects.create(
+                job=job, logged_at=T0, source="x", level=level, text=f"said as {level}"
+            )
+        address = reverse("job-detail", args=[job.pk])
+        for query, shown in [
+            ({}, {"info", "warning", "error"}),
+            ({"level": "warning"}, {"warning", "error"}),
+            ({"level": "error"}, {"error"}),
+            ({"level": "nonsense"}, {"info", "warning", "error"}),
+            ({"q": "AS INFO"}, {"info"}),
+        ]:
+            with self.subTest(query):
+                text = self.client.get(address, query).content.decode()
+                found = {level for level in LogLevel.values if f"said as {level}" in text}
+                self.assertEqual(found, shown)
+
+    def test_the_rate_is_drawn_once_there_is_a_course(self) -> None:
+        job = make_job(self.orders, JobStatus.SUCCEEDED)
+        for count, drawn in ((2, False), (3, True)):
+            JobSample.objects.all().delete()
+            for n in range(count):
+                JobSample.objects.create(
+                    job=job, sampled_at=T0 + td(5 * n), bytes_done=n, rate_bytes_per_s=GIB
+                )
+            text = self.client.get(reverse("job-detail", args=[job.pk])).content.decode()
+            self.assertEqual("Rate over time" in text, drawn)
+
+    def test_what_is_left_is_known_from_bytes_and_from_the_run_before(self) -> None:
+        before, job = (
+            make_job(self.orders, JobStatus.SUCCEEDED),
+            make_job(self.orders, JobStatus.RUNNING),
+        )
+        for each, position, name, status, length in [
+            (before, 1, "copy", StageStatus.SUCCEEDED, 60),
+            (before, 2, "register", StageStatus.SUCCEEDED, 7),
+            (job, 1, "copy", StageStatus.RUNNING, None),
+            (job, 2, "register", StageStatus.PENDING, None),
+        ]:
+            JobStage.objects.create(
+                job=each, position=position, name=name, status=status,
+                started_at=None if status == StageStatus.PENDING else T0,
+                ended_at=T0 + td(length) if length else None,
+                bytes_done=GIB, bytes_total=4 * GIB,
+            )  # fmt: skip
+        view = load_job(job, T0 + td(10))
+        self.assertEqual([row.left for row in view.stages], [td(3), td(7)])
+        self.assertEqual(view.time_left, td(10))

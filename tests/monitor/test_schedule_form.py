@@ -1,0 +1,126 @@
+"""The form of a schedule: it saves what was typed, says what is wrong, and shows what would run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.test import TestCase
+from django.urls import reverse
+
+from backups.models import Activity, BackupSchedule, InstanceGroup, Tag
+from backups.schedule import Rhythm
+from monitor.selectors.schedule import preview_rhythm
+from tests.monitor.planning import make_schedule
+from tests.monitor.rows import make_instance, make_repository, make_user
+
+
+def typed(**changes: object) -> dict[str, object]:
+    """Return what a browser sends of a good form."""
+    return {
+        "name": "nightly", "origin": "managed", "kind": "full", "enabled": "on",
+        "cron": "30 2 * * *", "time_zone": "Europe/Berlin", "every_hours": "", "anchor_at": "",
+        "instances": "orders-1", "window": "4h", "grace": "15m", "stagger": "0s",
+        "expected_duration": "", "at_window_end": "finish", "catch_up": "once", "retries": "1",
+        "retry_delay": "10m", "max_jobs": "", "keep_for": "14d", "keep_least": "3", "options": "",
+        **changes,
+    }  # fmt: skip
+
+
+class ScheduleFormTestCase(TestCase):
+    ada: User
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.ada = make_user("ada", "admin")
+        make_instance("orders-1")
+
+    def setUp(self) -> None:
+        self.client.force_login(self.ada)
+
+    def test_everything_typed_is_stored_and_comes_back(self) -> None:
+        group = InstanceGroup.objects.create(name="shop")
+        tag = Tag.objects.create(name="prod")
+        main = make_repository()
+        given = typed(
+            groups=[group.pk], tags=[tag.pk], repositories=[main.pk], expected_duration="1h30m",
+            max_jobs="3", options='{"tables": ["a"]}', stagger="40m",
+        )  # fmt: skip
+        self.client.post(reverse("schedule-add"), given)
+        saved = BackupSchedule.objects.get(name="nightly")
+        self.assertEqual(saved.keep_for, timedelta(days=14))
+        self.assertEqual(saved.expected_duration, timedelta(minutes=90))
+        self.assertEqual(saved.options, {"tables": ["a"]})
+        self.assertEqual([i.name for i in saved.instances.all()], ["orders-1"])
+        self.assertIsNotNone(saved.next_due_at, "saved through the function that arms it")
+        form = self.client.get(reverse("schedule-edit", args=["nightly"])).context["form"]
+        for name, value in (("window", "4h"), ("stagger", "40m"), ("instances", "orders-1")):
+            self.assertEqual(form[name].value(), value)
+        self.assertEqual(Activity.objects.filter(verb="added", name="nightly").count(), 1)
+
+    def test_an_edit_saves_over_the_same_row_and_arms_it_anew(self) -> None:
+        schedule = make_schedule("nightly")
+        given = typed(name="weekly", cron="0 3 * * 0")
+        self.client.post(reverse("schedule-edit", args=["nightly"]), given)
+        schedule.refresh_from_db()
+        self.assertEqual((schedule.name, schedule.cron), ("weekly", "0 3 * * 0"))
+        assert schedule.next_due_at is not None
+        self.assertEqual(schedule.next_due_at.astimezone(UTC).weekday(), 6)
+
+    def test_each_fault_stands_beside_its_field_and_nothing_is_saved(self) -> None:
+        for field, value, words in [
+            ("name", "not a name", "letters, digits"),
+            ("cron", "61 * * * *", "cannot be read"),
+            ("cron", "0 1", "has 2 fields"),
+            ("every_hours", "6", "either a cron expression or every N hours"),
+            ("time_zone", "Europe/Nowhere", "no time zone"),
+            ("instances", "orders-1, nobody", "There is no nobody."),
+            ("window", "soon", "no length of time"),
+            ("window", "0s", "A window has a length."),
+            ("grace", "5h", "missed before it is late"),
+            ("options", "[1]", "JSON object"),
+            ("options", "{", "valid JSON"),
+        ]:
+            with self.subTest(f"{field}={value}"):
+                response = self.client.post(reverse("schedule-add"), typed(**{field: value}))
+                self.assertContains(response, words, status_code=422)
+                self.assertContains(response, "Nothing was saved", status_code=422)
+        self.assertEqual(BackupSchedule.objects.count(), 0)
+
+    def test_the_preview_counts_who_would_be_covered_and_who_would_not(self) -> None:
+        make_instance("billing-1")
+        response = self.client.post(reverse("schedule-preview"), typed())
+        preview = response.context["preview"]
+        self.assertEqual((preview.covered_count, preview.uncovered_count), (1, 1))
+        self.assertEqual(len(preview.slots), 10)
+        self.assertContains(response, "billing-1")
+        self.assertEqual(BackupSchedule.objects.count(), 0)
+
+    def test_a_disabled_draft_covers_nobody_for_others(self) -> None:
+        preview = self.client.post(reverse("schedule-preview"), typed(enabled="")).context[
+            "preview"
+        ]
+        self.assertEqual(preview.uncovered_count, 1)
+
+    def test_an_instance_of_a_group_and_by_name_is_counted_once(self) -> None:
+        group = InstanceGroup.objects.create(name="shop")
+        group.instances.set([make_instance("orders-2")])
+        given = typed(groups=[group.pk], instances="orders-1 orders-2")
+        preview = self.client.post(reverse("schedule-preview"), given).context["preview"]
+        self.assertEqual(preview.covered_count, 2)
+
+    def test_what_cannot_be_read_yet_is_said_in_the_preview(self) -> None:
+        response = self.client.post(reverse("schedule-preview"), typed(cron="30 2 *"))
+        self.assertContains(response, "has 3 fields")
+
+    def test_without_a_script_a_button_previews(self) -> None:
+        response = self.client.post(reverse("schedule-add"), typed(preview="1", cron="0 5 * * *"))
+        self.assertEqual(response.status_code, 200)
+        self.assertEqual(response.context["preview"].slots[0].local.hour, 5)
+        self.assertEqual(BackupSchedule.objects.count(), 0)
+
+    def test_the_clocks_are_told_of(self) -> None:
+        rhythm = Rhythm("30 2 * * *", "Europe/Berlin", None, datetime(2026, 1, 1, tzinfo=UTC))
+        slots, fault = preview_rhythm(rhythm, datetime(2026, 3, 28, 12, tzinfo=UTC))
+        self.assertEqual(fault, "")
+        self.assertIn("02:30 does not exist", slots[0].note)

@@ -1,0 +1,68 @@
+"""What every page says: whether the ticks tick, and how many alerts stand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import TestCase
+from django.urls import reverse
+from django.utils.timezone import now
+
+from alerts.states import AlertStatus, Severity
+from backups.models import TickBeat
+from backups.occurrences import TICK
+from monitor.celery import app
+from monitor.selectors.shell import STOPPED_AFTER, load_ticks
+from tests.alerts.rows import make_alert
+from tests.monitor.rows import T0, make_user
+
+SECOND = timedelta(seconds=1)
+
+
+def test_the_planning_tick_writes_its_beat_under_the_name_that_is_asked_for() -> None:
+    assert TICK in app.conf.beat_schedule
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("began", "ended", "stopped"),
+    [
+        (T0, T0 - STOPPED_AFTER, False),
+        (T0, T0 - STOPPED_AFTER - SECOND, True),
+        (T0 - STOPPED_AFTER - SECOND, None, True),
+        (T0 - SECOND, None, False),
+    ],
+)
+def test_two_minutes_are_the_edge(began: datetime, ended: datetime | None, stopped: bool) -> None:
+    TickBeat.objects.create(name=TICK, started_at=began, finished_at=ended)
+    assert load_ticks(T0).stopped is stopped
+
+
+@pytest.mark.django_db
+def test_before_the_first_tick_nothing_has_stopped() -> None:
+    assert load_ticks(T0).stopped is False
+
+
+class ShellTestCase(TestCase):
+    def setUp(self) -> None:
+        self.client.force_login(make_user("victor", "viewer"))
+
+    def test_a_stopped_tick_is_on_every_page(self) -> None:
+        at = now() - timedelta(minutes=7)
+        TickBeat.objects.create(name=TICK, started_at=at, finished_at=at, error="no disk left")
+        for page in ("fleet", "schedules", "alerts", "rules"):
+            with self.subTest(page):
+                response = self.client.get(reverse(page))
+                self.assertContains(response, "Ticks stopped")
+                self.assertContains(response, "7 min ago")
+                self.assertContains(response, "no disk left")
+
+    def test_what_stands_unseen_is_counted_in_the_navigation(self) -> None:
+        make_alert("a", severity=Severity.WARNING)
+        make_alert("b", status=AlertStatus.ACKNOWLEDGED)
+        make_alert("c", status=AlertStatus.RESOLVED)
+        response = self.client.get(reverse("fleet"))
+        self.assertContains(response, '<span class="standing">1<')
+        make_alert("d", severity=Severity.CRITICAL)
+        self.assertContains(self.client.get(reverse("fleet")), '<span class="standing critical">2<')
