@@ -136,6 +136,9 @@ def look_at_repository(repository: Repository, store: ObjectStore) -> Repository
 
 def load_past_ratio(instance: Instance) -> float | None:
     """Return what the newest full backup shrank to; None when there is none to go by."""
+    if instance.pk is None:
+        # Looked at before it is added.
+        return None
     newest = Backup.objects.filter(instance=instance, kind=BackupKind.FULL, raw_bytes__gt=0)
     stored, raw = newest.values_list("stored_bytes", "raw_bytes").first() or (None, None)
     return stored / raw if stored is not None and raw else None

@@ -38,6 +38,7 @@ PARTS = (
     Part("Schedules", "schedules", ("schedules",), ("schedule",)),
     Part("Calendar", "calendar", ("calendar",), ("calendar", "occurrence")),
     Part("Alerts", "alerts", ("alerts",), ("alert", "silence", "rule", "channel", "route")),
+    Part("Restore", "restore", ("restore-wizard",), ("restore",), Role.OPERATOR),
     Part("Repositories", "repositories", ("repositories",), ("repositor",)),
     Part("Activity", "activity", ("activity",), ("activity",)),
     Part(

@@ -81,6 +81,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "monitor.preferences.preferences",
+                "monitor.sample.sample_notice",
             ],
         },
     }
@@ -227,6 +228,8 @@ MYSQLD = os.environ.get("MOORING_MYSQLD", "")
 COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
 # Threads that compress and seal; the default leaves no core idle and none fought over.
 COPY_THREADS = int(os.environ.get("MOORING_COPY_THREADS", "0")) or len(os.sched_getaffinity(0))
+# Whether made-up instances were put into the database: then every page says so.
+SAMPLE_DATA = (HOME / "sample-data").exists()
 # How people reach the site: messages link to it.
 SITE_URL = os.environ.get("MOORING_URL", "http://localhost:8000").rstrip("/")
 # Private networks, as 10.0.0.0/8, that webhooks and other outgoing requests may reach.

@@ -1,6 +1,6 @@
 """The whole story on this machine: a busy shop, backed up without blocking it, and proven.
 
-    python -m scripts.demo [--once]
+    python -m scripts.demo [--once] [--fleet]
 
 Everything it does to the shop it does with Mooring's own commands, as an operator would.
 """
@@ -222,6 +222,12 @@ def _show(demo: Demo, total_seconds: float) -> bool:
     )
 
 
+def _seed_fleet(environment: Mapping[str, str]) -> None:
+    argv = [sys.executable, "-m", "scripts.demo_fleet"]
+    if subprocess.run(argv, cwd=ROOT, env=dict(environment), check=False).returncode:
+        raise SetupError("the sample fleet could not be written")
+
+
 def _interrupt(supervisor: Supervisor) -> None:
     """Leave whatever is going on; a second time, stop waiting for what is still at work."""
     first = not supervisor.stop_requested
@@ -236,11 +242,16 @@ def main() -> int:
     parser.add_argument(
         "--mysql", action="store_true", help="fetch a MySQL where there is none, and use it too"
     )
+    parser.add_argument(
+        "--fleet", action="store_true", help="put sixty made-up instances with a year beside it"
+    )
     asked = parser.parse_args()
     try:
         environment = demo_environment()
         environment["MOORING_MYSQLD"] = find_demo_mysqld(fetch=asked.mysql)
         prepare(environment, "--admin")
+        if asked.fleet:
+            _seed_fleet(environment)
         proven = run(environment, once=asked.once)
     except (SetupError, MooringError) as exc:
         complain(str(exc), exc.hint)

@@ -58,8 +58,6 @@ class BreakableSite:
             "MOORING_LEASE_SECONDS": str(LEASE_SECONDS),
             "MOORING_SCRATCH": str(self.disk / "scratch"),
             "MOORING_COPY_THREADS": "1",
-            # mariadb-backup --prepare spins for ever on a full disk, without a word.
-            "MOORING_STALL_SECONDS_OF_STAGES": "prepare=6",
             "MOORING_ADMIN_USER": "admin",
             "MOORING_ADMIN_PASSWORD": "a long enough one",
             "PYTHONPATH": str(ROOT),

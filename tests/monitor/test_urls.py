@@ -18,20 +18,29 @@ PUBLIC = {"login", "logout", "healthz"}
 OPERATED_FORMS = {"silence-add", "silence-edit"}
 ADMIN_FORMS = {
     "schedule-add", "schedule-edit", "channel-add", "channel-edit", "route-add", "route-edit",
-    "rule-setting-add", "rule-setting-edit",
+    "rule-setting-add", "rule-setting-edit", "setting-instance-add", "setting-instance-edit",
+    "setting-repository-add", "setting-repository-edit", "setting-group-add", "setting-group-edit",
 }  # fmt: skip
 FORMS = OPERATED_FORMS | ADMIN_FORMS
 OPERATED = OPERATED_FORMS | {
     "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "schedule-pause",
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
+    "restore-start",
 }  # fmt: skip
 # What readers change is their own: how the site looks.
 ADMIN_POSTS = {
     "schedule-preview", "channel-test", "channel-delete", "route-delete", "rule-setting-delete",
+    "setting-instance-test", "setting-instance-delete", "setting-repository-delete",
+    "setting-group-delete",
 }  # fmt: skip
 POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
-ADMINS = {"styleguide"} | ADMIN_FORMS | ADMIN_POSTS
+# Looked at, but not by everybody.
+OPERATED_PAGES = {"restore-wizard"}
+ADMIN_PAGES = {
+    "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",
+}  # fmt: skip
+ADMINS = ADMIN_PAGES | ADMIN_FORMS | ADMIN_POSTS
 
 
 def pages() -> list[URLPattern]:
@@ -51,7 +60,9 @@ class EveryAddressTestCase(TestCase):
         cls.olga = make_user("olga", "operator")
         cls.ada = make_user("ada", "admin")
         instance = make_instance("orders-1")
-        copy = make_backup(instance, make_repository())
+        # One name leads to an instance, a repository and a group alike.
+        copy = make_backup(instance, make_repository("orders-1"))
+        instance.groups.create(name="orders-1")
         job = make_job(instance, JobStatus.RUNNING)
         cls.arguments = {
             "name": instance.name,
@@ -80,7 +91,9 @@ class EveryAddressTestCase(TestCase):
 
     def test_what_changes_something_needs_an_operator(self) -> None:
         rules = {page.name: getattr(page.callback, "rule", None) for page in pages()}
-        self.assertEqual({name for name in rules if rules[name] == Role.OPERATOR}, OPERATED)
+        self.assertEqual(
+            {name for name in rules if rules[name] == Role.OPERATOR}, OPERATED | OPERATED_PAGES
+        )
 
     def test_a_stranger_is_asked_to_log_in(self) -> None:
         for page in pages():
@@ -104,7 +117,7 @@ class EveryAddressTestCase(TestCase):
                 continue
             with self.subTest(page.name):
                 ask = self.client.post if page.name in POSTS else self.client.get
-                expected = 403 if page.name in OPERATED | ADMINS else 200
+                expected = 403 if page.name in OPERATED | OPERATED_PAGES | ADMINS else 200
                 if page.name == "preferences":
                     expected = 302
                 self.assertEqual(ask(self.address(page)).status_code, expected)

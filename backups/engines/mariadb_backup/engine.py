@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import threading
 import time
 from collections import deque
@@ -33,7 +34,7 @@ from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, Stage
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
 from backups.engines.mariadb_backup.restored import remove_links, server_options
-from backups.exceptions import EngineError
+from backups.exceptions import EngineError, StageFailed
 from backups.private_server import PrivateServer, Settings
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
@@ -43,6 +44,7 @@ LINE_BYTES = 1 << 16
 # What the runner may need to recognise its own trouble: how it began and how it ended.
 FIRST_LINES = 20
 LAST_LINES = 20
+DISK_FULL = re.compile(r"IO Error: 28\b|errcode: 28\b|no space left on device", re.IGNORECASE)
 READ_THE_LOG = "Read the job's log for what came before, and take the backup again."
 
 
@@ -86,7 +88,7 @@ class MariadbBackup:
         argv = prepare_argv(str(folder))
         with LocalRunner().start(argv, secret_files={}) as command, watch.ending_by(command.stop):
             watch.process_started(*command.process)
-            said = _relay(command, watch)
+            said = _relay(command, watch, folder)
             exit_code = command.wait()
         watch.check()
         check_prepare(exit_code, said)
@@ -166,13 +168,22 @@ class MariadbCopy:
         )
 
 
-def _relay(command: RunningCommand, watch: PrepareWatch) -> str:
-    """Pass on what the tool says as it says it; return all of it."""
+def _relay(command: RunningCommand, watch: PrepareWatch, folder: Path) -> str:
+    """Pass on what the tool says as it says it; return all of it.
+
+    On a full disk it would write the same lines for ever: that says nothing of the backup.
+    """
     said: list[str] = []
     with io.BufferedReader(cast(io.RawIOBase, command.stderr)) as source:
         for line in source:
             said.append(line.decode("utf-8", errors="replace").rstrip())
             watch.log(TOOL, said[-1])
+            if DISK_FULL.search(said[-1]):
+                command.stop()
+                raise StageFailed(
+                    f"{folder}: No space left on device",
+                    hint="Free space on the target's disk and restore again.",
+                )
     return "\n".join(said)
 
 

@@ -29,16 +29,9 @@ class CheckTarget(PlainStage[RestoreWork]):
         work.reader = open_copy(work.copy)
         refuse_target(work.target)
         server = "" if work.raw else check_server(run.job.engine, work)
-        need = int(work.reader.manifest.contents.raw_bytes * ROOM_FACTOR) + RESERVE_BYTES
-        free = shutil.disk_usage(nearest_folder(work.target)).free
-        if free < need:
-            raise Refused(
-                f"{work.target} needs {format_bytes(need)}, {format_bytes(free)} are free",
-                hint="Free space there or restore to another disk; nothing was written.",
-            )
+        room = check_room(work.target, work.reader.manifest.contents.raw_bytes)
         own(run.job, run.token, leftovers=True)
         claim_folder(work.target, run.job.pk)
-        room = f"{format_bytes(need)} needed, {format_bytes(free)} free"
         return f"{room}; {server}" if server else room
 
     def clean_up(self, run: Run, work: RestoreWork) -> None:
@@ -46,6 +39,23 @@ class CheckTarget(PlainStage[RestoreWork]):
         if release_folder(work.target, run.job.pk):
             run.log(self.name, f"removed the unfinished restore in {work.target}")
         run.forget_leftovers()
+
+
+def room_needed(raw_bytes: int) -> int:
+    """How much a restore of so many bytes takes on the target's disk."""
+    return int(raw_bytes * ROOM_FACTOR) + RESERVE_BYTES
+
+
+def check_room(target: Path, raw_bytes: int) -> str:
+    """Say what is needed and what is free, or raise Refused where that is too little."""
+    need = room_needed(raw_bytes)
+    free = shutil.disk_usage(nearest_folder(target)).free
+    if free < need:
+        raise Refused(
+            f"{target} needs {format_bytes(need)}, {format_bytes(free)} are free",
+            hint="Free space there or restore to another disk; nothing was written.",
+        )
+    return f"{format_bytes(need)} needed, {format_bytes(free)} free"
 
 
 def check_server(engine: str, work: RestoreWork) -> str:

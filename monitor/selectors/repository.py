@@ -1,0 +1,217 @@
+"""How full is a repository, when will it be full, and what of that it holds is proven?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
+from django.utils.timezone import localdate
+
+from backups.models import BackupCopy, Evidence, Repository, RepositorySpace
+from backups.space import Sample, forecast_full
+from backups.states import CopyStatus, Operation
+from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.selectors.repositories import RepositoryRow, list_repositories
+
+PAGE_SIZE = 15
+TREND = timedelta(days=7)
+GROWTH_DAYS = 90
+# Ticks measure every few minutes: one sample an hour says as much of a week.
+SAMPLE_MINUTES = 10
+# A disk with less than this free is worth a second look.
+TIGHT = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What was measured last, and what follows. None is unknown."""
+
+    measured_at: datetime | None = None
+    free_bytes: int | None = None
+    total_bytes: int | None = None
+    error: str = ""
+    full_at: datetime | None = None
+
+    @property
+    def used_percent(self) -> int | None:
+        if self.free_bytes is None or not self.total_bytes:
+            return None
+        return round(100 * (1 - self.free_bytes / self.total_bytes))
+
+    @property
+    def tone(self) -> str:
+        """Whether somebody should look; blank where nobody has to."""
+        if self.error:
+            return "bad"
+        percent = self.used_percent
+        return "warn" if percent is not None and percent > 100 * (1 - TIGHT) else ""
+
+
+NOT_MEASURED = Space()
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """How many of the stored copies were tried, and when last."""
+
+    verified: int = 0
+    restore_tested: int = 0
+    failed: int = 0
+    last_verify: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One repository as the list shows it."""
+
+    row: RepositoryRow
+    space: Space
+    proven: Proven
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key that wraps copies here; blank is no key at all."""
+
+    key_id: str
+    copies: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotal:
+    """How much was stored at the end of a day."""
+
+    day: date
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryView:
+    """What a repository's page shows."""
+
+    overview: Overview
+    keys: list[KeyRow]
+    days: list[DayTotal]
+    copies: Page[BackupCopy]
+    proofs: Mapping[int, Proof]
+
+    @property
+    def rows(self) -> list[tuple[BackupCopy, Proof]]:
+        return [(copy, self.proofs.get(copy.backup_id, UNPROVEN)) for copy in self.copies]
+
+    @property
+    def daily_growth(self) -> int | None:
+        """Bytes a day over the last month; None before there is a month."""
+        if len(self.days) <= 30:
+            return None
+        return (self.days[-1].stored_bytes - self.days[-31].stored_bytes) // 30
+
+
+def list_overviews(now: datetime) -> list[Overview]:
+    """Return every repository; as many queries however many there are."""
+    rows = list_repositories()
+    spaces, proven = load_spaces(now), load_proven()
+    return [
+        Overview(
+            row,
+            spaces.get(row.repository.pk, NOT_MEASURED),
+            proven.get(row.repository.pk, Proven()),
+        )
+        for row in rows
+    ]
+
+
+def load_repository(repository: Repository, now: datetime, page: str | None) -> RepositoryView:
+    overview = next(o for o in list_overviews(now) if o.row.repository.pk == repository.pk)
+    stored = BackupCopy.objects.filter(repository=repository, status=CopyStatus.STORED)
+    newest = stored.select_related("backup__instance").order_by("-backup__ended_at", "-id")
+    copies = Paginator(newest, PAGE_SIZE).get_page(page)
+    proofs = load_proofs([copy.backup_id for copy in copies])
+    return RepositoryView(overview, _keys(stored), load_growth(repository, now), copies, proofs)
+
+
+def load_spaces(now: datetime) -> dict[int, Space]:
+    """Map repositories to what was measured last, and to when they will be full."""
+    samples: defaultdict[int, list[Sample]] = defaultdict(list)
+    hourly = RepositorySpace.objects.filter(
+        measured_at__gte=now - TREND, measured_at__minute__lt=SAMPLE_MINUTES
+    )
+    for row in hourly.exclude(free_bytes=None).order_by("measured_at"):
+        samples[row.repository_id].append(Sample(row.measured_at, row.free_bytes or 0))
+    newest = RepositorySpace.objects.order_by().values("repository").annotate(newest=Max("id"))
+    return {
+        row.repository_id: Space(
+            row.measured_at,
+            row.free_bytes,
+            row.total_bytes,
+            row.error,
+            forecast_full(samples[row.repository_id]),
+        )
+        for row in RepositorySpace.objects.filter(pk__in=newest.values("newest"))
+    }
+
+
+def load_proven() -> dict[int, Proven]:
+    """Count, by repository, the stored copies whose newest evidence says something."""
+    newest = (
+        Evidence.objects.filter(copy__status=CopyStatus.STORED)
+        .order_by()
+        .values("copy", "operation")
+        .annotate(newest=Max("id"))
+    )
+    evidence = Evidence.objects.filter(pk__in=newest.values("newest")).order_by()
+    verify, test = Q(operation=Operation.VERIFY), Q(operation=Operation.RESTORE_TEST)
+    counted = evidence.values("copy__repository").annotate(
+        verified=Count("id", filter=verify & Q(passed=True)),
+        restore_tested=Count("id", filter=test & Q(passed=True)),
+        failed=Count("copy", filter=Q(passed=False), distinct=True),
+        last_verify=Max("created_at", filter=verify),
+    )
+    return {
+        row["copy__repository"]: Proven(
+            row["verified"], row["restore_tested"], row["failed"], row["last_verify"]
+        )
+        for row in counted
+    }
+
+
+def load_growth(repository: Repository, now: datetime) -> list[DayTotal]:
+    """Return what was stored at the end of each day: what came by then, less what was purged."""
+    copies = BackupCopy.objects.filter(repository=repository).order_by()
+    came = _by_day(copies.annotate(day=TruncDate("backup__ended_at")))
+    gone = copies.filter(status=CopyStatus.PURGED)
+    went = _by_day(gone.annotate(day=TruncDate("status_since")))
+    if not came:
+        return []
+    today = localdate(now)
+    first = max(min(came), today - timedelta(days=GROWTH_DAYS))
+    total = _before(came, first) - _before(went, first)
+    days = []
+    for n in range((today - first).days + 1):
+        day = first + timedelta(days=n)
+        total += came.get(day, 0) - went.get(day, 0)
+        days.append(DayTotal(day, max(0, total)))
+    return days
+
+
+def _by_day(copies: QuerySet[BackupCopy]) -> dict[date, int]:
+    # The annotation is the caller's, which the types do not know.
+    rows: Iterable[tuple[date, int]] = copies.values_list("day").annotate(Sum("stored_bytes"))  # type: ignore[misc]
+    return dict(rows)
+
+
+def _before(by_day: Mapping[date, int], first: date) -> int:
+    return sum(size for day, size in by_day.items() if day < first)
+
+
+def _keys(stored: QuerySet[BackupCopy]) -> list[KeyRow]:
+    counted: Sequence[tuple[str, int, str]] = list(
+        stored.order_by("key_id").values_list("key_id").annotate(Count("id"), Max("key_fault"))
+    )
+    return [KeyRow(*row) for row in counted]

@@ -1,0 +1,93 @@
+"""What can be restored? Instances that have backups, and of one its backups, the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+
+from backups.models import Backup, BackupCopy, Evidence, Instance
+from backups.states import CopyStatus, Operation
+from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+
+INSTANCES_SHOWN = 24
+PAGE_SIZE = 15
+# Of so many that passed a test once, one surely has not failed one since.
+PROVEN_ASKED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A backup that could be restored, and the copies it could be read from."""
+
+    backup: Backup
+    copies: Sequence[BackupCopy]
+    proof: Proof
+    # The newest one of which a restore is known to work.
+    recommended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The newest proven backup, and one page of all of them."""
+
+    recommended: Candidate | None
+    page: Page[Backup]
+    rows: list[Candidate]
+
+
+def find_instances(text: str) -> list[Instance]:
+    """Return instances that have something to restore, by a part of their name."""
+    stored = Backup.objects.filter(instance=OuterRef("pk"), copies__status=CopyStatus.STORED)
+    found = Instance.objects.filter(Exists(stored), name__icontains=text)
+    return list(found.prefetch_related("groups")[:INSTANCES_SHOWN])
+
+
+def load_candidates(instance: Instance, page: str | None) -> Candidates:
+    """Load what can be restored of ``instance``, the newest first."""
+    shown = Paginator(_restorable(instance), PAGE_SIZE).get_page(page)
+    backups = list(shown.object_list)
+    proven = _newest_proven(instance)
+    proofs = load_proofs([backup.pk for backup in backups])
+    rows = [_candidate(backup, proofs.get(backup.pk, UNPROVEN)) for backup in backups]
+    return Candidates(proven, shown, rows)
+
+
+def copies_to_restore() -> QuerySet[BackupCopy]:
+    """Return the copies that can be read at present."""
+    return BackupCopy.objects.filter(status=CopyStatus.STORED).select_related(
+        "backup__instance", "repository"
+    )
+
+
+def _restorable(instance: Instance) -> QuerySet[Backup]:
+    copies = copies_to_restore().order_by("id")
+    # Not by a join: a backup with two copies is one backup.
+    stored = BackupCopy.objects.filter(backup=OuterRef("pk"), status=CopyStatus.STORED)
+    return (
+        Backup.objects.filter(Exists(stored), instance=instance)
+        .order_by("-ended_at", "-id")
+        .prefetch_related(Prefetch("copies", copies, to_attr="stored_copies"))
+    )
+
+
+def _newest_proven(instance: Instance) -> Candidate | None:
+    passed = Evidence.objects.filter(
+        copy__backup=OuterRef("pk"),
+        copy__status=CopyStatus.STORED,
+        operation=Operation.RESTORE_TEST,
+        passed=True,
+    )
+    backups = list(_restorable(instance).filter(Exists(passed))[:PROVEN_ASKED])
+    proofs = load_proofs([backup.pk for backup in backups])
+    good = (backup for backup in backups if not proofs[backup.pk].failed)
+    newest = next(good, None)
+    return _candidate(newest, proofs[newest.pk], recommended=True) if newest else None
+
+
+def _candidate(backup: Backup, proof: Proof, *, recommended: bool = False) -> Candidate:
+    # Set by the prefetch above, which the types do not know.
+    copies: list[BackupCopy] = backup.stored_copies  # type: ignore[attr-defined]
+    return Candidate(backup, copies, proof, recommended)

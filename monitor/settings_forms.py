@@ -1,0 +1,58 @@
+"""What is asked about repositories and groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from backups.admin.bases import ModelForm
+from backups.admin.repository import RepositoryForm
+from backups.models import Instance, InstanceGroup
+
+NAMES_SHOWN = 5
+
+
+class RepositorySettingsForm(RepositoryForm):
+    """The admin's own form: saving a new one makes its folder a repository."""
+
+    def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed on as it is.
+        super().__init__(*args, **words)
+        self.fields["path"].help_text = "Whole path on the worker's host; a new or empty folder."
+        # One kind so far: nothing to choose.
+        self.fields["kind"].widget = forms.HiddenInput()
+
+
+class GroupForm(ModelForm):
+    """A group and who is in it. Names, not boxes: a fleet may have thousands."""
+
+    members = forms.CharField(
+        label="Instances",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
+        help_text="Their names, one a line.",
+    )
+
+    class Meta:
+        model = InstanceGroup
+        fields = ["name", "description"]
+
+    def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed on as it is.
+        super().__init__(*args, **words)
+        if self.instance.pk:
+            names = self.instance.instances.values_list("name", flat=True)
+            self.initial["members"] = "\n".join(names)
+
+    def clean_members(self) -> list[Instance]:
+        names = set(self.cleaned_data["members"].split())
+        found = list(Instance.objects.filter(name__in=names))
+        if missing := sorted(names - {instance.name for instance in found}):
+            shown = ", ".join(missing[:NAMES_SHOWN])
+            raise ValidationError(f"There is no instance {shown}.")
+        return found
+
+    def save(self, commit: bool = True) -> InstanceGroup:
+        group: InstanceGroup = super().save(commit)
+        group.instances.set(self.cleaned_data["members"])
+        return group

@@ -1,0 +1,41 @@
+"""What has to be done before a new installation protects anything? Three steps and their state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.template import Context
+
+from backups.models import Backup, Instance, Job, Repository
+from backups.states import ACTIVE_JOB_STATUSES, Operation
+from monitor.selectors.settings import key_state
+
+register = template.Library()
+
+# A fleet of more was set up long ago: it is not asked again on every page.
+SMALL_FLEET = 2
+
+
+# Any: the context of the component's own template.
+@register.inclusion_tag("components/first_steps.html", takes_context=True)
+def first_steps(context: Context, instance_count: int) -> dict[str, Any]:
+    """Lead through the first instance, repository and backup; nothing once all are there."""
+    if instance_count > SMALL_FLEET or Backup.objects.exists():
+        return {"open": False}
+    instance = Instance.objects.filter(enabled=True).first()
+    repository = Repository.objects.filter(enabled=True).first()
+    backup_jobs = Job.objects.filter(operation=Operation.BACKUP).select_related("instance")
+    done = [instance is not None, repository is not None, False]
+    return {
+        "open": True,
+        "request": context["request"],
+        "user": context["user"],
+        "csrf_token": context.get("csrf_token"),
+        "instance": instance,
+        "repository": repository,
+        "key": key_state(),
+        "running": backup_jobs.filter(status__in=ACTIVE_JOB_STATUSES).first(),
+        "last": backup_jobs.first(),
+        "current": done.index(False) + 1,
+    }

@@ -1,0 +1,57 @@
+"""Repositories: all of them, and one with what it holds."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.timezone import localtime, now
+from django.views.decorators.http import require_safe
+
+from backups.models import Repository
+from backups.units import format_bytes
+from monitor.charts.repository import growth_figure
+from monitor.roles import Role, needs
+from monitor.selectors.repository import RepositoryView, list_overviews, load_repository
+from monitor.templatetags.units import UNKNOWN, age_in_words
+
+
+@require_safe
+@needs(Role.VIEWER)
+def repositories(request: HttpRequest) -> HttpResponse:
+    return render(request, "monitor/repositories.html", {"overviews": list_overviews(now())})
+
+
+@require_safe
+@needs(Role.VIEWER)
+def repository_detail(request: HttpRequest, name: str) -> HttpResponse:
+    repository = get_object_or_404(Repository, name=name)
+    view = load_repository(repository, now(), request.GET.get("page"))
+    context = {"repository": repository, "view": view, "figure": growth_figure(view.days)}
+    return render(request, "monitor/repository_detail.html", context | _notes(view))
+
+
+def _notes(view: RepositoryView) -> dict[str, object]:
+    """Return what stands beneath the figures."""
+    space, proven = view.overview.space, view.overview.proven
+    growth = view.daily_growth
+    full_by = _date_of(space.full_at) if space.full_at else "not in sight"
+    return {
+        "growth_note": f"{format_bytes(growth)} more a day" if growth and growth > 0 else "",
+        "free_note": f"of {format_bytes(space.total_bytes)}" if space.total_bytes else "",
+        "full_by": full_by if space.measured_at else UNKNOWN,
+        "failed_note": f"{proven.failed} of them damaged" if proven.failed else "",
+        "failed_tone": "bad" if proven.failed else "",
+        "verify_note": f"last {_age_of(proven.last_verify)}",
+    }
+
+
+def _date_of(at: datetime) -> str:
+    """Write a date that is to come, as exactly as a forecast deserves."""
+    soon = at - now() < timedelta(days=300)
+    return f"{localtime(at):%-d %b}" if soon else f"{localtime(at):%b %Y}"
+
+
+def _age_of(at: datetime | None) -> str:
+    return age_in_words(now() - at) if at else "never"

@@ -1,0 +1,111 @@
+"""The restore wizard: which backup, where to, the plan, and only then a job."""
+
+from __future__ import annotations
+
+from socket import gethostname
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from backups.jobs import create_restore_job
+from backups.models import BackupCopy, Instance
+from backups.restore_plan import plan_restore
+from monitor.confirmations import name_typed
+from monitor.restore_form import RestoreForm
+from monitor.roles import Role, has_role, needs
+from monitor.selectors.proof import UNPROVEN, load_proofs
+from monitor.selectors.restore import copies_to_restore, find_instances, load_candidates
+from monitor.views.requests import asking_user, refusals_shown
+
+FIELDS = ("target", "owner", "mysqld", "raw")
+
+
+@require_safe
+@needs(Role.OPERATOR)
+def restore_wizard(request: HttpRequest) -> HttpResponse:
+    """Show the step the address has come to. Nothing is changed before the last one is sent."""
+    if "copy" in request.GET:
+        return _plan(request, _asked_copy(request.GET))
+    if label := request.GET.get("backup", ""):
+        copy = copies_to_restore().filter(backup__label=label).order_by("id").first()
+        if copy is None:
+            raise Http404("no stored copy of that backup")
+        return redirect(_address(copy=copy.pk))
+    return _choose(request)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def restore_start(request: HttpRequest) -> HttpResponse:
+    """Ask for the restore that was planned; its worker checks everything once more."""
+    copy = _asked_copy(request.POST)
+    form = _form(request, request.POST, copy)
+    if form.is_valid() and name_typed(request, form.cleaned_data["target"]):
+        wish = form.wish()
+        with refusals_shown(request):
+            job = create_restore_job(
+                copy,
+                wish.target,
+                raw=wish.raw,
+                owner=wish.owner,
+                mysqld=wish.mysqld,
+                requested_by=asking_user(request),
+            )
+            return redirect("job-detail", job.pk)
+    asked = {name: request.POST[name] for name in FIELDS if request.POST.get(name)}
+    return HttpResponseRedirect(_address(copy=copy.pk, **asked))
+
+
+def _choose(request: HttpRequest) -> HttpResponse:
+    name = request.GET.get("instance", "").strip()
+    context: dict[str, object] = {"step": 1, "asked": name}
+    instance = Instance.objects.filter(name=name).first()
+    if instance is None:
+        context["instances"] = find_instances(name)
+    else:
+        context["candidates"] = load_candidates(instance, request.GET.get("page"))
+    return render(request, "monitor/restore.html", context | {"instance": instance})
+
+
+def _plan(request: HttpRequest, copy: BackupCopy) -> HttpResponse:
+    asked = "target" in request.GET
+    form = _form(request, request.GET if asked else None, copy)
+    context: dict[str, object] = {
+        "copy": copy,
+        "backup": copy.backup,
+        "instance": copy.backup.instance,
+        "others": copies_to_restore().filter(backup=copy.backup).exclude(pk=copy.pk),
+        "proof": load_proofs([copy.backup_id]).get(copy.backup_id, UNPROVEN),
+        "read_note": f"in {copy.pack_count:,} packs",
+        "form": form,
+        "step": 2,
+    }
+    if asked and form.is_valid():
+        plan = plan_restore(form.wish(), settings.MYSQLD)
+        context |= {"plan": plan, "step": 3, "host": gethostname(), "hidden": _hidden(form)}
+    return render(request, "monitor/restore.html", context)
+
+
+def _form(request: HttpRequest, asked: QueryDict | None, copy: BackupCopy) -> RestoreForm:
+    return RestoreForm(asked, copy=copy, any_program=has_role(request.user, Role.ADMIN))
+
+
+def _hidden(form: RestoreForm) -> list[tuple[str, object]]:
+    """Return what was planned, to be sent again as it was."""
+    return [(name, form.cleaned_data[name]) for name in FIELDS if form.cleaned_data.get(name)]
+
+
+def _asked_copy(asked: QueryDict) -> BackupCopy:
+    number = asked.get("copy", "")
+    # Longer than any id: the database would refuse the number.
+    if not (number.isascii() and number.isdigit() and len(number) <= 18):
+        raise Http404("copy is not the number of a copy")
+    return get_object_or_404(copies_to_restore(), pk=int(number))
+
+
+def _address(**words: object) -> str:
+    return f"{reverse('restore-wizard')}?{urlencode(words)}"

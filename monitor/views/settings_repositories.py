@@ -1,0 +1,76 @@
+"""Repositories under Settings: listed, added, changed, deleted. Bytes are never touched here."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from backups.models import Instance, Repository
+from monitor.roles import Role, needs
+from monitor.selectors.repositories import list_repositories
+from monitor.selectors.settings import key_state, why_repository_stays
+from monitor.settings_forms import RepositorySettingsForm
+from monitor.views.settings_pages import delete, record_saved, tabs
+
+
+@require_safe
+@needs(Role.ADMIN)
+def setting_repositories(request: HttpRequest) -> HttpResponse:
+    context = {"rows": list_repositories(), "tabs": tabs("repositories"), "key": key_state()}
+    return render(request, "monitor/settings/repositories.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Role.ADMIN)
+def setting_repository_add(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return _page(request, RepositorySettingsForm(initial={"kind": "directory"}))
+    form = RepositorySettingsForm(request.POST)
+    if not _save(form, added=True):
+        return _page(request, form)
+    messages.success(request, f"{form.instance.name} is a repository now.")
+    if not Instance.objects.filter(backups__isnull=False).exists():
+        # The first steps go on where they began.
+        return redirect("fleet")
+    return redirect("repository-detail", form.instance.name)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Role.ADMIN)
+def setting_repository_edit(request: HttpRequest, name: str) -> HttpResponse:
+    repository = get_object_or_404(Repository, name=name)
+    if request.method != "POST":
+        return _page(request, RepositorySettingsForm(instance=repository), name)
+    form = RepositorySettingsForm(request.POST, instance=repository)
+    if not _save(form, added=False):
+        return _page(request, form, name)
+    messages.success(request, f"{form.instance.name} was saved.")
+    return redirect("repository-detail", form.instance.name)
+
+
+@require_POST
+@needs(Role.ADMIN)
+def setting_repository_delete(request: HttpRequest, name: str) -> HttpResponse:
+    repository = get_object_or_404(Repository, name=name)
+    if delete(request, repository, name, why_repository_stays(repository)):
+        return redirect("setting-repositories")
+    return redirect("setting-repository-edit", name)
+
+
+def _save(form: RepositorySettingsForm, *, added: bool) -> bool:
+    if not form.is_valid():
+        return False
+    with transaction.atomic():
+        form.save()
+        record_saved(form, added=added)
+    return True
+
+
+def _page(request: HttpRequest, form: RepositorySettingsForm, name: str = "") -> HttpResponse:
+    context = {"form": form, "name": name, "key": key_state(), "tabs": tabs("repositories")}
+    if name:
+        context["stays"] = why_repository_stays(get_object_or_404(Repository, name=name))
+    return render(request, "monitor/settings/repository.html", context)

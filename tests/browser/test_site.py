@@ -1,0 +1,159 @@
+"""Every page's main way on a site at work, with a backup of a live MariaDB going on."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import URLPattern, reverse
+from playwright.sync_api import expect
+
+from monitor.urls import urlpatterns
+from tests.browser.conftest import LiveSite
+from tests.browser.reader import Reader
+from tests.live.mooring_site import wait_until
+from tests.monitor.test_urls import POSTS
+
+pytestmark = pytest.mark.live
+
+# Parts of pages, and the doors.
+NOT_PAGES = re.compile(r"-(live|log|contents|grants)$|^(login|logout|healthz)$")
+# Pages about something that this site has one of.
+OF_THE_SITE = ("instance", "repository", "job", "backup", "setting-instance", "setting-repository")
+BYTES = "#job .tile:nth-child(2) .figure-value"
+
+
+def pages() -> list[tuple[str, list[str]]]:
+    """Name every page that is opened by its address alone, or by what the site surely has."""
+    found = []
+    for pattern in urlpatterns:
+        if not isinstance(pattern, URLPattern) or not pattern.name or pattern.name in POSTS:
+            continue
+        if not NOT_PAGES.search(pattern.name):
+            words = list(pattern.pattern.converters)
+            found.append((pattern.name, words))
+    return found
+
+
+def address(live: LiveSite, name: str, words: list[str]) -> str:
+    """Return the address of a page; blank where nothing of that kind is there."""
+    if set(words) - {"name", "pk", "label"} or (words and not name.startswith(OF_THE_SITE)):
+        return ""
+    there = {
+        "name": "main" if "repositor" in name else "bank-1",
+        "pk": job_of(live),
+        "label": live.label,
+    }
+    if "group" in name and "name" in words:
+        return ""
+    return reverse(name, kwargs={word: there[word] for word in words})
+
+
+def with_running_backup(live: LiveSite, reader: Reader) -> None:
+    """Have a backup at work: the one of the first test may be done on a fast machine."""
+    if not live.site.rows("SELECT 1 FROM backups_job WHERE status IN ('pending', 'running')"):
+        reader.open("/instances/bank-1/").get_by_role("button", name="Back up now").first.click()
+        reader.page.locator("#job .status-running").first.wait_for()
+
+
+def job_of(live: LiveSite) -> int:
+    return int(live.site.rows("SELECT max(id) FROM backups_job")[0][0])
+
+
+def test_a_backup_is_asked_for_and_watched(reader: Reader) -> None:
+    page = reader.open("/instances/bank-1/")
+    page.get_by_role("button", name="Back up now").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Backup of bank-1")
+    # It goes on by itself: the page is not loaded again.
+    page.evaluate("window.mark = 1")
+    shown = page.locator("#job .status-running").first
+    shown.wait_for()
+    first = page.locator(BYTES).inner_text()
+    expect(page.locator(BYTES)).not_to_have_text(first, timeout=20_000)
+    assert page.evaluate("window.mark") == 1
+
+
+def test_every_page_can_be_read_by_everybody(live: LiveSite, reader: Reader) -> None:
+    addresses = [found for each in pages() if (found := address(live, *each))]
+    target = live.folder / "restored"
+    (copy,) = live.site.rows("SELECT id FROM backups_backupcopy")[0]
+    addresses += ["/restore/?instance=bank-1", f"/restore/?copy={copy}&target={target}"]
+    assert len(addresses) > 15
+    for each in addresses:
+        reader.look_closely(each)
+
+
+def test_the_admin_belongs_to_the_site(reader: Reader) -> None:
+    page = reader.open("/admin/backups/instance/")
+    page.get_by_role("link", name="Mooring").click()
+    expect(page).to_have_title("Fleet · Mooring")
+
+
+def test_everything_can_be_done_by_keyboard(live: LiveSite, reader: Reader) -> None:
+    with_running_backup(live, reader)
+    page = reader.open(f"/jobs/{job_of(live)}/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip-link"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    opener = page.locator("[data-dialog]").first
+    opener.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog:modal")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog:modal")).to_have_count(0)
+    assert page.evaluate("document.activeElement.matches('[data-dialog]')")
+
+
+def test_the_chosen_theme_is_there_on_the_next_page(reader: Reader) -> None:
+    page = reader.open("/")
+    page.get_by_role("button", name="Dark").click()
+    for each in ("/", "/repositories/", "/admin/"):
+        reader.open(each)
+        scheme = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
+        assert scheme == "dark", each
+    reader.open("/").get_by_role("button", name="As the system").click()
+
+
+def test_an_instance_is_tested_before_it_is_added(live: LiveSite, reader: Reader) -> None:
+    page = reader.open("/settings/instances/add/")
+    page.get_by_role("textbox", name="Name", exact=True).fill("bank-2")
+    page.get_by_label("Socket").fill(live.mariadb.socket)
+    page.get_by_role("textbox", name="User", exact=True).fill("celery")
+    page.get_by_label("Engine").select_option("mariadb_backup")
+    expect(page.locator("pre").first).to_contain_text("TO `celery`@`localhost`")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Test connection").click()
+    expect(page.locator("#test")).to_contain_text("access denied", timeout=30_000)
+    page.get_by_label("Password").fill(live.password)
+    page.get_by_role("button", name="Test connection").click()
+    expect(page.locator("#test")).to_contain_text("A backup can be taken", timeout=30_000)
+    assert live.password not in page.content()
+    page.get_by_role("button", name="Add instance").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("bank-2")
+
+
+def test_a_running_backup_is_cancelled(live: LiveSite, reader: Reader) -> None:
+    with_running_backup(live, reader)
+    number = job_of(live)
+    page = reader.open(f"/jobs/{number}/")
+    page.locator("[data-dialog]").first.click()
+    page.locator("dialog:modal button[type=submit]").click()
+    page.locator("#job .status-cancelled").first.wait_for()
+    wait_until(
+        lambda: live.site.rows(f"SELECT 1 FROM backups_job WHERE id = {number} AND NOT leftovers")
+    )
+
+
+def test_a_backup_is_restored_by_the_wizard(live: LiveSite, reader: Reader) -> None:
+    target = live.folder / "restored"
+    page = reader.open("/restore/")
+    page.get_by_role("link", name="bank-1").first.click()
+    page.get_by_role("link", name=re.compile("main")).first.click()
+    page.get_by_label("Target folder").fill(str(target))
+    page.get_by_role("button", name="Show the plan").click()
+    expect(page.locator(".checks .status-failed")).to_have_count(0)
+    page.get_by_label(re.compile("^Type")).fill(str(target))
+    page.get_by_role("button", name="Start restore").click()
+    page.locator("#job .status-succeeded").first.wait_for(timeout=40_000)
+    assert (target / "ibdata1").exists()
