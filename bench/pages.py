@@ -102,7 +102,7 @@ def pages(job: object, alert: int) -> Iterator[tuple[str, str, int]]:
     """Yield what is measured: pages that other branches bring are measured once they are there."""
     from django.urls import NoReverseMatch, reverse
 
-    from backups.models import Backup, Job
+    from backups.models import Backup, Job, Occurrence
 
     assert isinstance(job, Job)
     backup = Backup.objects.latest("id")
@@ -111,7 +111,7 @@ def pages(job: object, alert: int) -> Iterator[tuple[str, str, int]]:
     yield "fleet, at risk, by size", "/?state=at_risk&sort=-size", FLEET_MS
     yield "fleet, last page by name", "/?sort=-name&page=9999", FLEET_MS
     yield "fleet, searched", "/?q=0012", FLEET_MS
-    schedule = job.occurrence.schedule
+    schedule = Occurrence.objects.get(job=job).schedule
     parts = (
         "schedules", "calendar", "alerts", "alert-history", "silences", "rules", "channels",
         "repositories", "activity",

@@ -36,6 +36,7 @@ from tests.monitor.test_jobs import add_lines
 HEAVIEST_BYTES = 120 * 1024
 INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\b(src|type)=)")
 STATIC = re.compile(r'(?:src|href)="/static/([^"#]+)')
+ASKS = re.compile(r"hx-(get|post|trigger)=")
 FIGURE = re.compile(r'<script id="chart-[^>]*>.*?</script>', re.DOTALL)
 
 
@@ -115,9 +116,8 @@ class WeightTestCase(TestCase):
             for rule in ("job_failed", "lock_time", "copy_missing"):
                 make_alert(instance.name, rule=rule, severity=Severity.EMERGENCY)
 
-    def test_no_page_is_heavy(self) -> None:
-        self.client.force_login(self.ada)
-        for address in (
+    def addresses(self) -> list[str]:
+        return [
             reverse("fleet"),
             reverse("instance-detail", args=[self.copy.backup.instance.name]),
             reverse("job-detail", args=[self.job.pk]),
@@ -133,24 +133,29 @@ class WeightTestCase(TestCase):
             reverse("rules"),
             reverse("channels"),
             reverse("channel-detail", args=["hook-003"]),
-        ):
+        ]
+
+    def test_no_page_is_heavy(self) -> None:
+        self.client.force_login(self.ada)
+        for address in self.addresses():
             with self.subTest(address):
                 page = self.client.get(address).content.decode()
-                self.assertLessEqual(weight(page), HEAVIEST_BYTES, address); print(address, weight(page)//1024)
+                self.assertLessEqual(weight(page), HEAVIEST_BYTES)
 
     def test_the_calendar_weighed_is_full(self) -> None:
         self.client.force_login(self.ada)
         page = self.client.get(reverse("calendar")).content.decode()
         self.assertGreaterEqual(page.count('data-word="missed"'), 30 * PAGE_SIZE)
 
-    def test_a_page_on_which_nothing_moves_loads_nothing_that_moves_it(self) -> None:
+    def test_what_asks_for_more_loads_what_it_asks_with(self) -> None:
         self.client.force_login(self.ada)
-        for name, live in (("alerts", True), ("calendar", False), ("schedules", False)):
-            with self.subTest(name):
-                page = self.client.get(reverse(name)).content.decode()
-                # What asks for more, and the library that would.
-                self.assertEqual("hx-get=" in page, live)
-                self.assertEqual("htmx-2" in page, live)
+        without = 0
+        for address in self.addresses():
+            with self.subTest(address):
+                page = self.client.get(address).content.decode()
+                without += "htmx-2" not in page
+                self.assertTrue("htmx-2" in page or not ASKS.search(page))
+        self.assertGreater(without, 0)
 
 
 class ErrorPagesTestCase(TestCase):
