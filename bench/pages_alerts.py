@@ -1,6 +1,6 @@
-"""What a large fleet has of alerts: those the rules find, a year of past ones, who is told of them.
+"""What a large fleet has of alerts: those the rules find, months of past ones, who is told.
 
-The databases of bench/pages_fill.py are what the rules judge.
+The fleet of bench/pages_fill.py is what the rules judge.
 """
 
 from __future__ import annotations
@@ -60,5 +60,5 @@ def _tell_and_silence(now: datetime) -> None:
         route.groups.add(groups[number % len(groups)])
     for number in range(SILENCES):
         silence = Silence.objects.create(comment=f"patching {number}", starts_at=now)
-        # Half of the alerts stay told.
+        # Somebody still hears of the other half.
         silence.groups.add(groups[number % len(groups) // 2])
