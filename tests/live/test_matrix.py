@@ -217,7 +217,8 @@ def assert_nothing_held(site: BreakableSite, job: int) -> None:
     wait_until(lambda: not site.engines(), 5)
     held = (
         "SELECT operation, status, leftovers, exclusive_key, error FROM backups_job "
-        "WHERE status IN ('pending', 'running') OR leftovers OR exclusive_key IS NOT NULL OR lease_expires_at IS NOT NULL"
+        "WHERE status IN ('pending', 'running') OR leftovers "
+        "OR exclusive_key IS NOT NULL OR lease_expires_at IS NOT NULL"
     )
     assert site.rows(held) == []
     assert site.rows("SELECT count(*) FROM backups_jobslot") == [(0,)]
