@@ -285,8 +285,10 @@ def test_the_table_is_what_was_seen(seen: Mapping[Cell, str], pytestconfig: pyte
     documented = read(text.partition(BEGIN)[2].partition(END)[0])
     assert {(cell.operation.value, cell.stage) for cell in CELLS} == set(documented)
     for cell, what in seen.items():
-        row = documented[cell.operation.value, cell.stage]
-        assert row[FAULTS.index(cell.fault)] == what, cell
+        told = documented[cell.operation.value, cell.stage][FAULTS.index(cell.fault)]
+        # Whether a stage asked the database just while it was away is a matter of milliseconds.
+        either = {"succeeded", f"failed in {cell.stage}"} if cell.fault == DATABASE else set()
+        assert what == told or {what, told} == either, cell
 
 
 def draw(seen: Mapping[Cell, str]) -> str:
