@@ -11,8 +11,8 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 # Stages of any operation hand each other a work object of their own type.
 AnyStage = Stage[Any]
+T = TypeVar("T")
 SETTLE_AGAIN_SECONDS = 0.5
 # What becomes of the job of a worker that is told to end now.
 REQUEUE, FAIL = "requeue", "fail"
@@ -107,7 +108,8 @@ def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None
         with contextlib.suppress(Exception):
             rows.end(stage.name, StageStatus.FAILED, now())
         raise
-    rows.end(stage.name, StageStatus.SUCCEEDED, now(), detail)
+    # What has been done is done: a database that is away just now takes nothing back.
+    _write_patiently(run, lambda: rows.end(stage.name, StageStatus.SUCCEEDED, now(), detail))
 
 
 def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
@@ -167,16 +169,22 @@ def _settle(run: Run, to: JobStatus, outcome: Outcome) -> None:
     """
     if to is JobStatus.LOST:
         return
+    ended = _write_patiently(
+        run, lambda: end(run.job, to, now=now(), outcome=outcome, actor=run.job.worker)
+    )
+    if ended:
+        logger.info("%s %s", run.job, to, extra={"action": "job_ended", "job_id": run.job.pk})
+
+
+def _write_patiently(run: Run, write: Callable[[], T]) -> T:
+    """Write as soon as the database is there; what it raises once the lease would be over."""
     deadline = time.monotonic() + settings.LEASE_SECONDS
     while True:
         try:
-            ended = end(run.job, to, now=now(), outcome=outcome, actor=run.job.worker)
-            break
+            return write()
         except Error as exc:
             if time.monotonic() > deadline:
                 raise
-            logger.warning("%s: %s cannot be recorded yet: %s", run.job, to, exc)
+            logger.warning("%s: its rows cannot be written yet: %s", run.job, exc)
             connection.close()
             time.sleep(SETTLE_AGAIN_SECONDS)
-    if ended:
-        logger.info("%s %s", run.job, to, extra={"action": "job_ended", "job_id": run.job.pk})

@@ -33,6 +33,7 @@ from backups.server_program import ARIA, MODEST, ServerProgram, mariadb_program,
 SOCKET_PATH_BYTES = 107
 # Nothing made by ``initialise`` has to survive a power cut: it is made again in seconds.
 HASTY = {"innodb-flush-log-at-trx-commit": "0", "innodb-doublewrite": "0", "sync-frm": "0"}
+LOG_HINT = "Its log says why; where it was killed, the log of this host's kernel may."
 # Access denied: somebody is there to deny it.
 ANSWERED = {1045, 1698}
 
@@ -222,7 +223,9 @@ class PrivateServer:
         while not self._answers():
             self._on_wait()
             if self._server is not None and (code := self._server.poll()) is not None:
-                raise EngineError(f"the private server ended with {code}:\n{self.log_tail()}")
+                raise EngineError(
+                    f"the private server ended with {code}:\n{self.log_tail()}", hint=LOG_HINT
+                )
             size = self.log_file.stat().st_size if self.log_file.exists() else 0
             if size != log_bytes:
                 silent_since, log_bytes = time.monotonic(), size

@@ -109,7 +109,7 @@ def test_cell(site: BreakableSite, seen: dict[Cell, str], cell: Cell) -> None:
     said = site.said(command)
     (site.home / "go").unlink()
     seen[cell] = outcome(site, job)
-    if status_of(site, job) != "succeeded":
+    if status_of(site, job) != "succeeded" or cell.fault == DATABASE:
         # What could not be cleared up while something was away is, every ten seconds.
         site.tick()
 
@@ -217,8 +217,8 @@ def assert_nothing_held(site: BreakableSite, job: int) -> None:
     wait_until(lambda: not site.engines(), 5)
     held = (
         "SELECT operation, status, leftovers, exclusive_key, error FROM backups_job "
-        "WHERE status IN ('pending', 'running') OR leftovers "
-        "OR exclusive_key IS NOT NULL OR lease_expires_at IS NOT NULL"
+        "WHERE status IN ('pending', 'running') OR leftovers OR exclusive_key IS NOT NULL "
+        "OR lease_expires_at IS NOT NULL"
     )
     assert site.rows(held) == []
     assert site.rows("SELECT count(*) FROM backups_jobslot") == [(0,)]
@@ -285,8 +285,10 @@ def test_the_table_is_what_was_seen(seen: Mapping[Cell, str], pytestconfig: pyte
     documented = read(text.partition(BEGIN)[2].partition(END)[0])
     assert {(cell.operation.value, cell.stage) for cell in CELLS} == set(documented)
     for cell, what in seen.items():
-        row = documented[cell.operation.value, cell.stage]
-        assert row[FAULTS.index(cell.fault)] == what, cell
+        told = documented[cell.operation.value, cell.stage][FAULTS.index(cell.fault)]
+        # Whether a stage asked the database just while it was away is a matter of milliseconds.
+        either = {"succeeded", f"failed in {cell.stage}"} if cell.fault == DATABASE else set()
+        assert what == told or {what, told} == either, cell
 
 
 def draw(seen: Mapping[Cell, str]) -> str:

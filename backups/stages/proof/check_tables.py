@@ -9,10 +9,10 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.exceptions import EngineError
-from backups.private_server import PrivateServer
+from backups.private_server import LOG_HINT, PrivateServer
 from backups.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import record
+from backups.stages.proof.evidence import failing_counts, record
 from backups.stages.restore.work import RestoreWork
 
 TABLES = """
@@ -23,6 +23,7 @@ TABLES = """
     ORDER BY TABLE_SCHEMA, TABLE_NAME
 """
 # Engines that cannot check a table say so in a note: not a fault, and not a pass.
+ENDED = {(2006,), (2013,)}
 UNCHECKED = "doesn't support check"
 
 
@@ -35,7 +36,7 @@ class CheckTables(PlainStage[RestoreWork]):
         if work.server is None:
             raise EngineError("there is no server to check: it was not started")
         work.tables = []
-        with run.ending_by(work.server.stop):
+        with failing_counts(run, work.copy, self.name), run.ending_by(work.server.stop):
             self._check_all(run, work.server, work.tables)
         work.tables = [_judged(each, work.prepared.left_out) for each in work.tables]
         # A server that was stopped on request checked nothing: no evidence against the copy.
@@ -86,6 +87,11 @@ def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str,
                 said.append(line["Msg_text"])
         rows = _rows(connection, f"SELECT COUNT(*) AS n FROM {name}")[0]["n"]  # noqa: S608
     except pymysql.Error as exc:
+        if isinstance(exc, pymysql.InterfaceError) or exc.args[:1] in ENDED:
+            # Of one table or of all, it says nothing: only that the server did not last.
+            raise EngineError(
+                f"the restored server ended while {name} was checked", hint=LOG_HINT
+            ) from None
         verdict = "failed"
         said.append(str(exc.args[-1] if exc.args else exc))
     return {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 from pathlib import Path
+
+from django.db import Error
 
 from backups.engines import engine_named
 from backups.exceptions import StageFailed
@@ -33,7 +36,9 @@ class HandOver(PlainStage[RestoreWork]):
             raise StageFailed(f"{work.target} could not be synced: {synced.stderr.strip()}")
         run.check()
         hand_over_folder(work.target)
-        run.forget_leftovers()
+        # Whatever becomes of the row: without its mark the folder is no longer ours to remove.
+        with contextlib.suppress(Error):
+            run.forget_leftovers()
         return describe(work)
 
 
