@@ -84,6 +84,7 @@ def prune_alerts() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def ping_outside() -> None:
     """Tell an outside service that all ticks tick."""

@@ -34,17 +34,20 @@ def covered_instances(schedule: BackupSchedule) -> QuerySet[Instance]:
 
 def coverage_of(schedules: Sequence[BackupSchedule]) -> dict[int, list[Instance]]:
     """Return the enabled instances of each schedule, by the schedule's number."""
-    found: dict[int, set[int]] = {schedule.pk: set() for schedule in schedules}
-    for field, path in _PATHS.items():
-        through = getattr(BackupSchedule, field).through
-        ties = through.objects.filter(backupschedule__in=found, **{f"{path}__enabled": True})
-        for schedule_id, instance_id in ties.values_list("backupschedule", path):
-            found[schedule_id].add(instance_id)
+    found = _tied(schedules)
     general = [schedule.pk for schedule in schedules if schedule.covers_all]
     instances = _instances(None if general else {pk for pks in found.values() for pk in pks})
     for schedule_id in general:
         found[schedule_id] = set(instances)
     return {pk: [instances[each] for each in sorted(members)] for pk, members in found.items()}
+
+
+def count_covered(schedules: Sequence[BackupSchedule]) -> dict[int, int]:
+    """Count the enabled instances of each schedule, without reading them."""
+    counts = {pk: len(members) for pk, members in _tied(schedules).items()}
+    if general := [schedule.pk for schedule in schedules if schedule.covers_all]:
+        counts |= dict.fromkeys(general, Instance.objects.filter(enabled=True).count())
+    return counts
 
 
 def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
@@ -59,6 +62,18 @@ def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
         | Exists(schedules.filter(groups__instances=OuterRef("pk")))
         | Exists(schedules.filter(tags__instances=OuterRef("pk")))
     )
+
+
+def _tied(schedules: Sequence[BackupSchedule]) -> dict[int, set[int]]:
+    """Return the enabled instances that names, groups and tags tie to each schedule."""
+    found: dict[int, set[int]] = {schedule.pk: set() for schedule in schedules}
+    for field, path in _PATHS.items():
+        through = getattr(BackupSchedule, field).through
+        ties = through.objects.filter(backupschedule__in=found, **{f"{path}__enabled": True})
+        # One that groups and tags tie, too, is still one: counting in SQL would count it twice.
+        for schedule_id, instance_id in ties.values_list("backupschedule", path):
+            found[schedule_id].add(instance_id)
+    return found
 
 
 def _instances(wanted: Iterable[int] | None) -> dict[int, Instance]:

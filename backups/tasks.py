@@ -143,6 +143,7 @@ def plan_occurrences() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @beating
 def prune_history() -> None:
     """Delete records of the past that are too old."""

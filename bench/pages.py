@@ -70,6 +70,7 @@ def run(asked: argparse.Namespace) -> int:
     from django.utils.timezone import now
 
     from backups.judging import judge_due
+    from bench.pages_alerts import fill_alerts
     from bench.pages_fill import fill
 
     call_command("migrate", verbosity=0)
@@ -82,10 +83,11 @@ def run(asked: argparse.Namespace) -> int:
     judged = time.perf_counter()
     print(f"{asked.instances} instances and {asked.jobs} jobs: filled in {filled - begun:.0f} s, "
           f"all judged in {judged - filled:.1f} s\n")  # fmt: skip
+    alert = fill_alerts(now())
     print("| page | worked ms | target | wall ms | slowest ms | queries | KiB |\n"
           "|---|---|---|---|---|---|---|")  # fmt: skip
     met = True
-    for name, address, target in pages(job):
+    for name, address, target in pages(job, alert.pk):
         found = measure(address, asked.loads)
         good = found.worked_ms <= target and found.kib <= HEAVIEST_KIB
         met = met and good
@@ -96,11 +98,11 @@ def run(asked: argparse.Namespace) -> int:
 
 
 # A job of the benchmark, whose models can be imported only after Django was set up.
-def pages(job: object) -> Iterator[tuple[str, str, int]]:
+def pages(job: object, alert: int) -> Iterator[tuple[str, str, int]]:
     """Yield what is measured: pages that other branches bring are measured once they are there."""
     from django.urls import NoReverseMatch, reverse
 
-    from backups.models import Backup, Job
+    from backups.models import Backup, Job, Occurrence
 
     assert isinstance(job, Job)
     backup = Backup.objects.latest("id")
@@ -109,13 +111,22 @@ def pages(job: object) -> Iterator[tuple[str, str, int]]:
     yield "fleet, at risk, by size", "/?state=at_risk&sort=-size", FLEET_MS
     yield "fleet, last page by name", "/?sort=-name&page=9999", FLEET_MS
     yield "fleet, searched", "/?q=0012", FLEET_MS
-    parts = ("schedules", "calendar", "alerts", "repositories", "activity")
+    schedule = Occurrence.objects.get(job=job).schedule
+    parts = (
+        "schedules", "calendar", "alerts", "alert-history", "silences", "rules", "channels",
+        "repositories", "activity",
+    )  # fmt: skip
     ones: list[tuple[str, list[str | int]]] = [
         ("group-detail", ["group-0"]),
         ("instance-detail", [job.instance.name]),
         ("job-detail", [job.pk]),
         ("job-live", [running.pk]),
         ("backup-detail", [backup.label]),
+        ("schedule-detail", [schedule.name]),
+        ("calendar-day", [job.instance.name, f"{job.requested_at:%Y-%m-%d}"]),
+        ("alert-detail", [alert]),
+        ("rule-detail", ["job_failed"]),
+        ("channel-detail", ["hook-3"]),
         *((name, []) for name in parts),
     ]
     for name, words in ones:

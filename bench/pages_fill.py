@@ -69,7 +69,9 @@ WHERE status = 'stored' ORDER BY id
 OCCURRENCES = """
 INSERT INTO backups_occurrence (schedule_id, instance_id, due_at, starts_at, late_after,
   missed_after, status, status_since, reason, detail, attempts, job_id, ended_at)
-SELECT 1 + (instance_id - 1) / %s, instance_id, started_at, started_at, started_at, started_at,
+SELECT 1 + (instance_id - 1) / %s, instance_id,
+  strftime('%%Y-%%m-%%d %%H:%%M:%%S', started_at, '-' || (instance_id %% 7200) || ' seconds'),
+  started_at, started_at, started_at,
   CASE WHEN instance_id %% 70 = 0 AND ended_at >= %s THEN 'missed' ELSE 'succeeded' END, ended_at,
   '', '', 1, id, ended_at FROM backups_job WHERE operation = 'backup' ORDER BY id
 """

@@ -82,6 +82,8 @@ class Alert(models.Model):
             models.Index(fields=["status", "-severity", "opened_at"], name="alerts_alert_open"),
             models.Index(fields=["instance", "-opened_at"], name="alerts_alert_of_instance"),
             models.Index(fields=["-opened_at"], name="alerts_alert_newest"),
+            # The history is read a page at a time: without this, all of it is sorted first.
+            models.Index(fields=["status", "-opened_at", "-id"], name="alerts_alert_history"),
             models.Index(fields=["rule", "subject", "-id"], name="alerts_alert_of_subject"),
         ]
 

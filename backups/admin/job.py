@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from backups.admin.history import HistoryAdmin, HistoryInline
-from backups.models import Job, JobEvent, JobLogLine, JobSlot, JobStage
+from backups.models import Job, JobEvent, JobLogLine, JobSample, JobSlot, JobStage
 
 
 class StageInline(HistoryInline):
@@ -58,4 +58,11 @@ class JobSlotAdmin(HistoryAdmin):
     list_display = ["resource", "number", "job_id"]
     list_filter = ["resource"]
     search_fields = ["resource", "=job__id"]
+    autocomplete_fields = ["job"]
+
+
+@admin.register(JobSample)
+class JobSampleAdmin(HistoryAdmin):
+    list_display = ["job_id", "sampled_at", "stage", "bytes_done", "rate_bytes_per_s"]
+    search_fields = ["=job__id", "stage"]
     autocomplete_fields = ["job"]

@@ -11,7 +11,14 @@ from django.utils.timezone import now
 from backups.admin.bases import ModelAdmin
 from backups.admin.history import HistoryAdmin
 from backups.arming import save_schedule
-from backups.models import BackupSchedule, ObservedHistory, Occurrence, TickBeat, WorkerBeat
+from backups.models import (
+    BackupSchedule,
+    InstanceProtection,
+    ObservedHistory,
+    Occurrence,
+    TickBeat,
+    WorkerBeat,
+)
 from backups.pauses import have_looked_at
 
 
@@ -66,3 +73,12 @@ class TickBeatAdmin(HistoryAdmin):
 class WorkerBeatAdmin(HistoryAdmin):
     list_display = ["name", "queues", "started_at", "seen_at"]
     search_fields = ["name", "queues"]
+
+
+@admin.register(InstanceProtection)
+class InstanceProtectionAdmin(HistoryAdmin):
+    list_display = ["instance", "level", "backup_at", "next_run_at", "judged_at"]
+    list_filter = ["level"]
+    list_select_related = ["instance"]
+    search_fields = ["instance__name", "reasons"]
+    autocomplete_fields = ["instance", "newest_backup", "last_job"]

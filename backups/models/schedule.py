@@ -220,6 +220,11 @@ class Occurrence(models.Model):
             # The calendar and an instance's punctuality.
             models.Index(fields=["instance", "-due_at"], name="backups_occurrence_newest"),
             models.Index(fields=["due_at"], name="backups_occurrence_due"),
+            # A schedule's punctuality is counted from this alone: no row is read.
+            models.Index(
+                fields=["schedule", "due_at", "status", "late_at"],
+                name="backups_occurrence_outcome",
+            ),
             # What the rules ask: which stand so, and what changed since they last looked.
             models.Index(fields=["status", "due_at"], name="backups_occurrence_standing"),
             models.Index(fields=["status_since"], name="backups_occurrence_changed"),

@@ -17,7 +17,7 @@ from alerts.states import OPEN_ALERT_STATUSES, AlertStatus, Severity
 from backups.models import Instance
 from monitor.selectors.silenced import silenced_q
 
-PAGE_SIZE = 25
+PAGE_SIZE = 20
 # The lists show none of it, and it is most of a row's bytes.
 UNSEEN = ("facts", "facts_at_first", "explanation")
 

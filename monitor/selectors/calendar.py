@@ -19,7 +19,8 @@ from monitor.occurrence_words import counted, word_of, worst
 from monitor.selectors.planned import day_begins, planned_days, planned_words, schedules_of
 from monitor.selectors.schedule import OccurrenceRow
 
-PAGE_SIZE = 16
+# More rows, where names are long and nights were bad, and the page is too heavy.
+PAGE_SIZE = 12
 DAYS_BACK = 30
 DAYS_AHEAD = 7
 

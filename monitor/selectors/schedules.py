@@ -9,11 +9,10 @@ from datetime import date, datetime, timedelta
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import TruncDate
 from django.http import QueryDict
 from django.utils.timezone import localdate
 
-from backups.coverage import coverage_of, uncovered_instances
+from backups.coverage import count_covered, uncovered_instances
 from backups.models import BackupSchedule, Instance, Occurrence
 from backups.states import OPEN_OCCURRENCE_STATUSES
 from monitor.occurrence_words import counted, word_of, worst
@@ -70,7 +69,7 @@ class ScheduleRow:
     """One schedule as the list shows it."""
 
     schedule: BackupSchedule
-    covered: Sequence[Instance]
+    covered_count: int
     punctuality: Punctuality
     last: LastResult | None
     now: datetime
@@ -117,12 +116,12 @@ def with_newest(schedules: QuerySet[BackupSchedule], now: datetime) -> QuerySet[
 
 def build_rows(schedules: Sequence[BackupSchedule], now: datetime) -> list[ScheduleRow]:
     """Build the rows of some schedules that ``with_newest`` has read."""
-    coverage = coverage_of(schedules)
+    covered = count_covered(schedules)
     days = load_days(schedules, now)
     results = _load_results(schedules)
     return [
         ScheduleRow(
-            schedule, coverage[schedule.pk], punctuality_of(days[schedule.pk]),
+            schedule, covered[schedule.pk], punctuality_of(days[schedule.pk]),
             results.get(schedule.pk), now,
         )
         for schedule in schedules
@@ -139,10 +138,11 @@ def load_days(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, D
     recent = Occurrence.objects.filter(
         schedule__in=schedules, due_at__gt=now - timedelta(days=DAYS + 1), due_at__lte=now
     )
-    grouped = recent.order_by().annotate(day=TruncDate("due_at")).values_list(
-        "schedule", "day", "status"
-    )  # fmt: skip
-    for pk, day, status, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
+    # By slot, which all instances of a schedule share, and not by day: the index has that order,
+    # and SQLite would ask Python for the day of every single run.
+    grouped = recent.order_by().values_list("schedule", "due_at", "status")
+    for pk, due_at, status, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
+        day = localdate(due_at)
         if day in found[pk]:
             found[pk][day][word_of(status, late=False)] += count - late
             found[pk][day][word_of(status, late=True)] += late

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django import template
 from django.template import Context
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import get_current_timezone_name, localtime
 
 from alerts.models import Silence
@@ -19,6 +19,7 @@ from backups.schedule import Rhythm, Slot
 from monitor.lengths import chosen_length
 from monitor.rhythm_words import rhythm_in_words
 from monitor.selectors.alerts import SeverityTile
+from monitor.selectors.calendar import CalendarRow, Cell
 from monitor.selectors.schedules import Punctuality
 from monitor.templatetags.parts import badge
 from monitor.templatetags.units import moment
@@ -26,17 +27,24 @@ from monitor.tones import tone_of
 
 register = template.Library()
 
+# What is on a page hundreds of times is put together once.
+_PLAIN = mark_safe("")
+_TODAY, _WEEK = mark_safe(' class="today"'), mark_safe(' class="week"')
+_SHARES = [_PLAIN, *(format_html(' data-share="{}"', share) for share in (1, 2, 3))]
+# The words whose shape is not that of their tone: planning.css draws them.
+_OWN_SHAPES = {word: format_html(' data-word="{}"', word) for word in ("missed", "due", "paused")}
+
 
 @register.simple_tag
 def punctuality_strip(punctuality: Punctuality) -> SafeString:
     """Draw 30 days as bars, higher the worse, with the sum of them in words."""
     bars = format_html_join(
         "",
-        '<i data-tone="{}" data-share="{}" title="{}"></i>',
+        '<i data-tone="{}"{} title="{}"></i>',
         (
             (
                 tone_of(square.word) if square.word else "none",
-                square.share,
+                _SHARES[square.share],
                 f"{square.day:%a} {square.day.day} {square.day:%b}: {square.counts or 'nothing'}",
             )
             for square in punctuality.squares
@@ -49,6 +57,15 @@ def punctuality_strip(punctuality: Punctuality) -> SafeString:
         bars,
         figure,
         punctuality.words,
+    )
+
+
+@register.simple_tag
+def calendar_cells(row: CalendarRow, today: date) -> SafeString:
+    """Draw the days of one instance; a page has hundreds, so each is short and no template."""
+    name = row.instance.name
+    return format_html_join(
+        "", "<td{}>{}</td>", ((_column(cell.day, today), _mark(cell, name)) for cell in row.cells)
     )
 
 
@@ -136,6 +153,27 @@ def fact_value(value: object) -> SafeString | str:
 @register.simple_tag
 def silence_rhythm(silence: Silence) -> str:
     return rhythm_in_words(Rhythm(silence.cron, silence.time_zone, None, silence.starts_at))
+
+
+def _column(day: date, today: date) -> SafeString:
+    if day == today:
+        return _TODAY
+    return _WEEK if day.weekday() == 0 else _PLAIN
+
+
+def _mark(cell: Cell, name: str) -> SafeString:
+    if not cell.word:
+        return _PLAIN
+    return format_html(
+        '<a{} data-tone="{}" title="{}: {}" href="{}/{}/">{}</a>',
+        _OWN_SHAPES.get(cell.word, _PLAIN),
+        tone_of(cell.word),
+        cell.day.day,
+        cell.counts or cell.word,
+        name,
+        cell.day.isoformat(),
+        cell.word,
+    )
 
 
 def _moment_in(text: str) -> datetime | None:

@@ -54,4 +54,6 @@ def _form(request: HttpRequest, group: InstanceGroup, name: str) -> HttpResponse
     context = {"form": form, "name": name, "tabs": tabs("groups")}
     if name:
         context["stays"] = why_group_stays(get_object_or_404(InstanceGroup, name=name))
-    return render(request, "monitor/settings/group.html", context)
+    return render(
+        request, "monitor/settings/group.html", context, status=422 if form.errors else 200
+    )

@@ -142,7 +142,12 @@ def _page(
     }
     if name:
         context["stays"] = why_instance_stays(get_object_or_404(Instance, name=name))
-    return render(request, "monitor/settings/instance.html", context | more)
+    return render(
+        request,
+        "monitor/settings/instance.html",
+        context | more,
+        status=422 if form.errors else 200,
+    )
 
 
 def _accounts(user: str, host: str, socket: str, engine: str) -> list[tuple[str, list[str]]]:

@@ -73,4 +73,6 @@ def _page(request: HttpRequest, form: RepositorySettingsForm, name: str = "") ->
     context = {"form": form, "name": name, "key": key_state(), "tabs": tabs("repositories")}
     if name:
         context["stays"] = why_repository_stays(get_object_or_404(Repository, name=name))
-    return render(request, "monitor/settings/repository.html", context)
+    return render(
+        request, "monitor/settings/repository.html", context, status=422 if form.errors else 200
+    )

@@ -170,7 +170,7 @@ class running:
 
 
 def worker(site: Site, *, pool: Sequence[str] = ("--concurrency", "2")) -> running:
-    return _celery(site, "--queues", "copy,transfer,control", "--beat", *pool)
+    return _celery(site, "--queues", "copy,transfer,control,outside", "--beat", *pool)
 
 
 def outside_worker(site: Site) -> running:

@@ -101,7 +101,7 @@ def test_a_link_that_falls_silent_is_noticed(
 ) -> None:
     settings.STALL_SECONDS = 4
     network.break_in(FILE_COPY, 25_000_000, silently=True)
-    assert_failed_by(take(), main, "stalled: no byte and no log line for")
+    assert_failed_by(take(), main, "no byte and no log line for")
     network.mend()
     taken()
 

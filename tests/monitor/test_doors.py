@@ -18,15 +18,21 @@ from tests.monitor.planning import make_addressed
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
 
 # What a page of ours answers to whom. A POST that is accepted leads on to a page.
-SEEN, LED_ON, FORBIDDEN, WRONG_METHOD, FAULTY = 200, 302, 403, 405, 422
+SEEN, LED_ON, FORBIDDEN, NOT_FOUND, WRONG_METHOD, FAULTY = 200, 302, 403, 404, 405, 422
 METHODS = ("get", "post")
 # They show themselves on GET, and take a POST.
 FORMS = {
     "schedule-add", "schedule-edit", "channel-add", "channel-edit", "route-add", "route-edit",
     "silence-add", "silence-edit", "rule-setting-add", "rule-setting-edit",
+    "setting-instance-add", "setting-instance-edit", "setting-repository-add",
+    "setting-repository-edit", "setting-group-add", "setting-group-edit",
 }  # fmt: skip
 # Asked with all that is typed, they answer with a part of the page.
 PREVIEWS = {"schedule-preview", "silence-preview"}
+# For operators, and only looks: a plan changes nothing.
+LOOKS = {"restore-wizard"}
+# Asked with nothing typed, there is no copy to restore.
+NOT_THERE = {"restore-start"}
 # Of the Django admin: they lead on by themselves.
 OWN_DOORS = {"login", "logout", "password_change", "password_change_done"}
 
@@ -52,8 +58,10 @@ class DoorsTestCase(TestCase):
     def setUpTestData(cls) -> None:
         cls.people = {role: make_user(role.group_name, role.group_name) for role in Role}
         cls.people[None] = None
+        # One name for all that is addressed by one.
         instance = make_instance("orders-1")
-        copy = make_backup(instance, make_repository())
+        InstanceGroup.objects.create(name=instance.name)
+        copy = make_backup(instance, make_repository(instance.name))
         job = make_job(instance, JobStatus.RUNNING)
         cls.arguments = {
             "name": instance.name,
@@ -108,9 +116,11 @@ class DoorsTestCase(TestCase):
             return LED_ON
         if role < page.callback.rule:  # type: ignore[attr-defined]
             return FORBIDDEN
-        if method == "post" and page.name in FORMS | {"schedule-pause"}:
+        if method == "post" and page.name in FORMS | {"schedule-pause", "setting-instance-test"}:
             # Nothing was typed.
             return FAULTY
+        if page.name in NOT_THERE:
+            return NOT_FOUND
         return SEEN if method == "get" or page.name in PREVIEWS else LED_ON
 
     def test_only_these_are_open_to_everybody(self) -> None:
@@ -119,7 +129,10 @@ class DoorsTestCase(TestCase):
 
     def test_what_changes_something_is_not_for_viewers_and_takes_only_a_post(self) -> None:
         for page in pages():
-            if getattr(page.callback, "rule", None) == Role.OPERATOR and page.name not in FORMS:
+            if (
+                getattr(page.callback, "rule", None) == Role.OPERATOR
+                and page.name not in FORMS | LOOKS
+            ):
                 with self.subTest(page.name):
                     self.assertEqual(self.ask(Role.ADMIN, "get", self.address(page)), WRONG_METHOD)
 

@@ -94,4 +94,4 @@ class PageCostsTestCase(TestCase):
         begun = perf_counter()
         response = self.client.get(reverse("alerts"))
         print(f"alerts page with 2,000 open: {(perf_counter() - begun) * 1000:.0f} ms")
-        self.assertContains(response, "Page 1 of 80")
+        self.assertContains(response, "Page 1 of 100")

@@ -13,10 +13,15 @@ from django.test import Client, RequestFactory, SimpleTestCase, TestCase
 from django.urls import reverse
 from django.utils.timezone import now
 
+from alerts.models import Alert
+from alerts.states import Severity
 from backups.models import BackupCopy, Job
-from backups.states import JobStatus, Operation
+from backups.states import JobStatus, OccurrenceStatus, Operation
 from monitor.environment import ROOT
+from monitor.selectors.calendar import PAGE_SIZE
 from monitor.views.errors import csrf_failure
+from tests.alerts.rows import make_alert
+from tests.monitor.planning import DAY, make_occurrence, make_planned_fleet, make_schedule
 from tests.monitor.rows import (
     make_backup,
     make_evidence,
@@ -31,6 +36,7 @@ from tests.monitor.test_jobs import add_lines
 HEAVIEST_BYTES = 120 * 1024
 INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\b(src|type)=)")
 STATIC = re.compile(r'(?:src|href)="/static/([^"#]+)')
+ASKS = re.compile(r"hx-(get|post|trigger)=")
 FIGURE = re.compile(r'<script id="chart-[^>]*>.*?</script>', re.DOTALL)
 
 
@@ -96,19 +102,60 @@ class WeightTestCase(TestCase):
             make_evidence(cls.copy, Operation.RESTORE_TEST, passed=True)
             cls.job = make_job(orders, JobStatus.FAILED if n % 5 == 4 else JobStatus.SUCCEEDED)
         add_lines(cls.job, 1000)
+        make_planned_fleet(30, now())
+        cls.fill_calendar()
 
-    def test_no_page_is_heavy(self) -> None:
-        self.client.force_login(self.ada)
-        for address in (
+    @classmethod
+    def fill_calendar(cls) -> None:
+        """Have every day of the calendar's first page, with names as long as people like them."""
+        nightly = make_schedule("a-first", cron="59 23 * * *", covers_all=True)
+        for n in range(PAGE_SIZE):
+            instance = make_instance(f"a-{n:02}-orders-production-frankfurt-availability-zone-c")
+            for days in range(30):
+                make_occurrence(nightly, instance, now() - days * DAY, OccurrenceStatus.MISSED)
+            for rule in ("job_failed", "lock_time", "copy_missing"):
+                make_alert(instance.name, rule=rule, severity=Severity.EMERGENCY)
+
+    def addresses(self) -> list[str]:
+        return [
             reverse("fleet"),
             reverse("instance-detail", args=[self.copy.backup.instance.name]),
             reverse("job-detail", args=[self.job.pk]),
             reverse("backup-detail", args=[self.copy.backup.label]),
             reverse("styleguide"),
-        ):
+            reverse("schedules"),
+            reverse("schedule-detail", args=["a-first"]),
+            reverse("calendar"),
+            reverse("alerts"),
+            reverse("alert-history"),
+            reverse("alert-detail", args=[Alert.objects.latest("id").pk]),
+            reverse("silences"),
+            reverse("rules"),
+            reverse("channels"),
+            reverse("channel-detail", args=["hook-003"]),
+        ]
+
+    def test_no_page_is_heavy(self) -> None:
+        self.client.force_login(self.ada)
+        for address in self.addresses():
             with self.subTest(address):
                 page = self.client.get(address).content.decode()
                 self.assertLessEqual(weight(page), HEAVIEST_BYTES)
+
+    def test_the_calendar_weighed_is_full(self) -> None:
+        self.client.force_login(self.ada)
+        page = self.client.get(reverse("calendar")).content.decode()
+        self.assertGreaterEqual(page.count('data-word="missed"'), 30 * PAGE_SIZE)
+
+    def test_what_asks_for_more_loads_what_it_asks_with(self) -> None:
+        self.client.force_login(self.ada)
+        without = 0
+        for address in self.addresses():
+            with self.subTest(address):
+                page = self.client.get(address).content.decode()
+                without += "htmx-2" not in page
+                self.assertTrue("htmx-2" in page or not ASKS.search(page))
+        self.assertGreater(without, 0)
 
 
 class ErrorPagesTestCase(TestCase):

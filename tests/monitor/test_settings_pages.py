@@ -49,18 +49,18 @@ class InstanceSettingsTestCase(TestCase):
 
     def test_faults_stand_at_their_fields_and_nothing_is_saved(self) -> None:
         response = self.client.post(ADD, {**FORM, "name": "no good", "port": 99999})
-        self.assertContains(response, "Use letters, digits, dots")
-        self.assertContains(response, "less than or equal to 65535")
-        self.assertNotContains(response, SECRET)
+        self.assertContains(response, "Use letters, digits, dots", status_code=422)
+        self.assertContains(response, "less than or equal to 65535", status_code=422)
+        self.assertNotContains(response, SECRET, status_code=422)
         self.assertFalse(Instance.objects.exists())
 
     def test_the_ssh_runner_needs_a_host_and_a_user(self) -> None:
         response = self.client.post(ADD, {**FORM, "runner": "ssh"})
-        self.assertContains(response, "The runner ssh needs it.", count=2)
+        self.assertContains(response, "The runner ssh needs it.", count=2, status_code=422)
 
     def test_an_engine_left_open_is_the_servers_to_say(self) -> None:
         response = self.client.post(ADD, {**FORM, "engine": ""})
-        self.assertContains(response, "connection refused. Choose the engine")
+        self.assertContains(response, "connection refused. Choose the engine", status_code=422)
         self.assertFalse(Instance.objects.exists())
 
     def test_a_test_shows_the_checks_and_saves_and_echoes_nothing(self) -> None:
@@ -83,9 +83,9 @@ class InstanceSettingsTestCase(TestCase):
         self.client.post(ADD, FORM)
         elsewhere = {**FORM, "new_password": "", "host": "localhost", "present_name": "orders-1"}
         response = self.client.post(TEST, elsewhere)
-        self.assertContains(response, "Type it again: the address has changed.")
+        self.assertContains(response, "Type it again: the address has changed.", status_code=422)
         response = self.client.post("/settings/instance/orders-1/", elsewhere)
-        self.assertContains(response, "Type it again: the address has changed.")
+        self.assertContains(response, "Type it again: the address has changed.", status_code=422)
         self.assertEqual(Instance.objects.get().host, "127.0.0.1")
 
     def test_a_blank_password_stays_and_a_change_is_kept_by_field(self) -> None:
@@ -150,7 +150,7 @@ class RepositorySettingsTestCase(TestCase):
     def test_a_relative_path_is_told_inline(self) -> None:
         form = {"name": "main", "kind": "directory", "path": "here", "enabled": "on"}
         response = self.client.post(reverse("setting-repository-add"), form)
-        self.assertContains(response, "here is not an absolute path")
+        self.assertContains(response, "here is not an absolute path", status_code=422)
 
     def test_one_with_copies_stays(self) -> None:
         make_backup(make_instance("orders-1"), make_repository())
@@ -175,7 +175,7 @@ class GroupSettingsTestCase(TestCase):
     def test_a_name_nobody_has_is_told(self) -> None:
         form = {"name": "shop", "members": "nobody"}
         response = self.client.post(reverse("setting-group-add"), form)
-        self.assertContains(response, "There is no instance nobody.")
+        self.assertContains(response, "There is no instance nobody.", status_code=422)
         self.assertFalse(InstanceGroup.objects.exists())
 
     def test_one_that_a_schedule_covers_stays(self) -> None:

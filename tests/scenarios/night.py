@@ -22,7 +22,7 @@ from kombu.exceptions import OperationalError
 from alerts.models import Alert
 from alerts.states import OPEN_ALERT_STATUSES
 from alerts.tasks import send_channel
-from backups import reachability
+from backups import reachability, tasks
 from backups.beats import beat_worker
 from backups.exceptions import InstanceUnreachable
 from backups.executor import worker_name
@@ -62,9 +62,15 @@ class Broker:
 
         patch.setattr(task, "apply_async", send)
 
-    def take(self, *tasks: Task[..., None]) -> list[tuple[Task[..., None], Any]]:
-        taken = [each for each in self.messages if each[0] in tasks]
-        self.messages = [each for each in self.messages if each[0] not in tasks]
+    # Any: whatever would connect to a broker.
+    def full_queues(self, connection: Any, queues: set[str]) -> set[str]:
+        if self.away:
+            raise OperationalError("connection refused")
+        return set()
+
+    def take(self, *wanted: Task[..., None]) -> list[tuple[Task[..., None], Any]]:
+        taken = [each for each in self.messages if each[0] in wanted]
+        self.messages = [each for each in self.messages if each[0] not in wanted]
         return taken
 
 
@@ -162,6 +168,7 @@ class Night:
         """Put the night's own broker, instances and disk in the place of real ones."""
         for task in (run_job, send_channel, read_one_history):
             self.broker.listen(patch, task)
+        patch.setattr(tasks, "full_queues", self.broker.full_queues)
         patch.setattr(reachability, "connect", self._connect)
         patch.setattr(reachability, "fetch_rows", lambda *_: [])
         patch.setattr(shutil, "disk_usage", self._disk_usage)

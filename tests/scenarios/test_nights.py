@@ -103,7 +103,7 @@ SCENARIOS = [
         [
             "Emergency: 2 alerts: several rules at repository main: main, shop-0",
             "Resolved: main: the repository cannot be used…",
-            "Resolved: shop-0: full backup failed in copy…No such file or directory",
+            "Resolved: shop-0: full backup failed in copy…it has no mooring.json",
         ],
     ),
     Scenario(
