@@ -204,18 +204,24 @@ _COPIES = "SELECT path FROM backups_backupcopy WHERE status = 'stored'"
 
 def prove_what_is_stored(site: BreakableSite) -> list[str]:
     """Verify every backup that is left, and take one of each instance."""
-    found = []
-    for (label,) in site.rows(
+    labels = site.rows(
         "SELECT b.label FROM backups_backup b JOIN backups_backupcopy c ON c.backup_id = b.id "
         "WHERE c.status = 'stored'"
-    ):
-        if site.run("verifybackup", label, "--json").code:
-            found.append(f"{label} does not verify")
-    for instance in INSTANCES:
-        ended = site.run("takebackup", instance, "--json")
-        if ended.code:
-            found.append(f"the next backup of {instance} fails: {ended.out[:500]}")
-    return found
+    )
+    asked = [["verifybackup", label] for (label,) in labels]
+    asked += [["takebackup", instance] for instance in INSTANCES]
+    return [why for words in asked if (why := _must_succeed(site, words))]
+
+
+def _must_succeed(site: BreakableSite, words: list[str]) -> str:
+    """Run a command; return what is to be said against it, if anything."""
+    try:
+        ended = site.run(*words, "--json")
+    except AssertionError:
+        rows = site.rows("SELECT id, status, waits_for FROM backups_job ORDER BY id DESC LIMIT 1")
+        log = (site.home / "worker.log").read_text(errors="replace").splitlines()[-8:]
+        return "\n  ".join([f"{' '.join(words)} does not end: {rows}", *log])
+    return f"{' '.join(words)} fails: {ended.out[:500]}" if ended.code else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
