@@ -220,8 +220,7 @@ def test_files_in_many_places(place: Place, tmp_path: Path) -> None:
 class Storm:
     """Creates, drops, renames, alters and truncates tables until the context is left.
 
-    Not of Aria: of those, mariadb-backup 10.11.19 itself makes copies that do not check clean
-    (docs/reliability.md), which a restore test finds.
+    Not of Aria: a copy of it under such a storm once did not check clean, and why is not settled.
     """
 
     def __init__(self, connect: Callable[[], Any], number: int) -> None:
