@@ -109,7 +109,7 @@ def forge_manifest(place: Place, old: str, new: str) -> None:
 @pytest.mark.parametrize("path", ["../outside", "/tmp/faults-outside", "shop/../../outside"])
 def test_a_path_that_leads_out(plain: Place, path: str) -> None:
     label = plain.label()
-    forge_manifest(plain, "shop/orders.ibd", path)
+    forge_manifest(plain, "shop/visits.MYD", path)
     told = Told(FAILED, r"manifest\.json\.zst: .*file name")
     assert_told(plain.restore(label), told)
     assert_told(plain.run("verifybackup", label), told)
