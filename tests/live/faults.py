@@ -6,6 +6,7 @@ to end. The commands are those a user has; the servers, disks and programs are r
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -238,7 +239,20 @@ def small_disk(folder: Path, size: str = "400m") -> Iterator[Path]:
 def fill(folder: Path, leave: int = 0) -> Path:
     """Take what room there is, but for some bytes; return the file that takes it."""
     file = folder / "filler"
-    free = os.statvfs(folder)
     with file.open("wb") as hole:
-        os.posix_fallocate(hole.fileno(), 0, max(1, free.f_bavail * free.f_frsize - leave))
+        taken, step = 0, 64 << 20
+        # In steps: somebody else may be writing, and what was free a moment ago is not.
+        while (free := _free(folder)) > leave and step:
+            size = min(step, free - leave)
+            try:
+                os.posix_fallocate(hole.fileno(), taken, size)
+                taken += size
+            except OSError as exc:
+                assert exc.errno == errno.ENOSPC
+                step //= 2
     return file
+
+
+def _free(folder: Path) -> int:
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize

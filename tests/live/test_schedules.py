@@ -36,7 +36,9 @@ def test_a_schedule_takes_its_backup(site: Site, mariadb: LiveServer) -> None:
     site.manage("applyconfig", str(file))
     with worker(site) as process:
         wait_until(lambda: site.rows("SELECT queues FROM backups_workerbeat"))
-        assert site.rows("SELECT queues FROM backups_workerbeat") == [(",control,copy,transfer,",)]
+        assert site.rows("SELECT queues FROM backups_workerbeat") == [
+            (",control,copy,outside,transfer,",)
+        ]
         ended = "SELECT status FROM backups_occurrence WHERE ended_at IS NOT NULL"
         wait_until(lambda: site.rows(ended), seconds=90)
         assert site.rows(ended) == [("succeeded",)]

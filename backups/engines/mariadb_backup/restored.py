@@ -30,8 +30,12 @@ def server_options(folder: Path) -> dict[str, str]:
 
 
 def remove_links(folder: Path) -> int:
-    """Delete the links that lead out of a restored folder; return how many there were."""
-    links = [link for link in folder.glob("*/*.isl") if link.with_suffix(".ibd").exists()]
+    """Delete the links that lead out of a restored folder; return how many there were.
+
+    All of them: the copy of a table made during the backup still has another suffix before
+    prepare renames it, and without a copy the link would only lead to the original.
+    """
+    links = list(folder.glob("*/*.isl"))
     for link in links:
         link.unlink()
     return len(links)
