@@ -34,8 +34,8 @@ INSIDE = {
     "start server": "check",
     "check tables": "check",
 }
-# Held by its pipe, or waiting for us anyway; this one would go on to its end meanwhile.
-FROZEN = {"prepare"}
+# What these have started would go on meanwhile; others are held by their pipe, or wait for us.
+FROZEN = {"prepare", "start server"}
 
 
 class Breakpoint:
@@ -94,7 +94,7 @@ def set_breakpoints() -> None:
 
 @contextmanager
 def _frozen() -> Iterator[None]:
-    engines = [each for each in psutil.Process().children() if each.name() == "mariadb-backup"]
+    engines = psutil.Process().children()
     for engine in engines:
         engine.suspend()
     try:
