@@ -24,6 +24,7 @@ import psutil
 import pymysql
 from pymysql.connections import Connection
 
+from backups.disk_full import fail_if_disk_full
 from backups.exceptions import EngineError
 from backups.keyring_program import link_with_keyring
 from backups.runners.groups import start_time
@@ -223,6 +224,7 @@ class PrivateServer:
         while not self._answers():
             self._on_wait()
             if self._server is not None and (code := self._server.poll()) is not None:
+                fail_if_disk_full(self.log_tail(100), self.folder)
                 raise EngineError(
                     f"the private server ended with {code}:\n{self.log_tail()}", hint=LOG_HINT
                 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import threading
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import ClassVar, cast
 
 from backups.archive.records import Record
+from backups.disk_full import fail_if_disk_full
 from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
@@ -34,7 +34,7 @@ from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, Stage
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
 from backups.engines.mariadb_backup.restored import remove_links, server_options
-from backups.exceptions import EngineError, StageFailed
+from backups.exceptions import EngineError
 from backups.private_server import PrivateServer, Settings
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
@@ -44,7 +44,6 @@ LINE_BYTES = 1 << 16
 # What the runner may need to recognise its own trouble: how it began and how it ended.
 FIRST_LINES = 20
 LAST_LINES = 20
-DISK_FULL = re.compile(r"IO Error: 28\b|errcode: 28\b|no space left on device", re.IGNORECASE)
 READ_THE_LOG = "Read the job's log for what came before, and take the backup again."
 
 
@@ -178,12 +177,7 @@ def _relay(command: RunningCommand, watch: PrepareWatch, folder: Path) -> str:
         for line in source:
             said.append(line.decode("utf-8", errors="replace").rstrip())
             watch.log(TOOL, said[-1])
-            if DISK_FULL.search(said[-1]):
-                command.stop()
-                raise StageFailed(
-                    f"{folder}: No space left on device",
-                    hint="Free space on the target's disk and restore again.",
-                )
+            fail_if_disk_full(said[-1], folder)
     return "\n".join(said)
 
 
