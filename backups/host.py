@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from backups.compatibility import Version, parse_version
+from backups.compatibility import Version
 from backups.exceptions import RunnerError
+from backups.installed import installed
 from backups.runners.base import Runner
 
 TOOL = "mariadb-backup"
@@ -52,13 +53,13 @@ def look_at_host(runner: Runner, datadir: str) -> HostFacts:
     except RunnerError as exc:
         # One refusal is enough: each further attempt would wait as long as this one did.
         return HostFacts(tool_problem=str(exc), tool_hint=exc.hint, files_problem=str(exc))
-    tool, tool_problem, tool_hint = _look_at_tool(runner)
+    tool = installed(runner, TOOL)
     files, files_problem = _look_at_files(runner, datadir) if datadir else (None, "")
     return HostFacts(
         hostname=hostname,
-        tool=tool,
-        tool_problem=tool_problem,
-        tool_hint=tool_hint,
+        tool=tool.version,
+        tool_problem=tool.problem,
+        tool_hint=tool.hint,
         files=files,
         files_problem=files_problem,
     )
@@ -87,20 +88,6 @@ def _needed(unreadable: str) -> str:
     name = path.rpartition("/")[2]
     folder = kind == "d" and name != "lost+found"
     return path if folder or _INNODB.fullmatch(name) or _OTHERS.fullmatch(name) else ""
-
-
-def _look_at_tool(runner: Runner) -> tuple[Version | None, str, str]:
-    try:
-        done = runner.run([TOOL, "--version"])
-    except RunnerError as exc:
-        return None, str(exc), exc.hint
-    # The version goes to standard error in some series, to standard output in others.
-    said = f"{done.stdout}\n{done.stderr}".strip()
-    if done.exit_code == 127:
-        return None, f"{TOOL} is not installed on this host", f"Install {TOOL}."
-    if done.exit_code or (version := parse_version(said)) is None:
-        return None, f"{TOOL} --version ended with {done.exit_code}: {_last_line(said)}", ""
-    return version, "", ""
 
 
 def _look_at_files(runner: Runner, datadir: str) -> tuple[DataFiles | None, str]:

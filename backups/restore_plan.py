@@ -182,7 +182,7 @@ def _look_at_room(work: RestoreWork) -> str:
 
 
 def _look_at_server(work: RestoreWork) -> str:
-    return check_server(work.copy.backup.engine, work) or "mariadb-backup prepares the files"
+    return check_server(work.copy.backup.engine, work, starts=False)
 
 
 def _look_at_owner(owner: str) -> str:

@@ -105,14 +105,6 @@ def may_retry(attempts: int, retries: int, retry_at: datetime, missed_after: dat
     return attempts <= retries and retry_at < missed_after
 
 
-def slots_between(rhythm: Rhythm, first: datetime, last: datetime) -> Iterator[datetime]:
-    """Yield the slots from ``first`` to ``last``, both included."""
-    for slot in upcoming(rhythm, first - INSTANT):
-        if slot.at > last:
-            return
-        yield slot.at
-
-
 def preview(rhythm: Rhythm, after: datetime, count: int) -> list[Slot]:
     """Return the next slots, for people: local, UTC, and what the clocks do to them."""
     return list(islice(upcoming(rhythm, after), count))

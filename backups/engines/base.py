@@ -141,10 +141,11 @@ class Engine(Protocol):
         """
         ...
 
-    def check_restore(self, backup: CopyFacts, server: str) -> str:
-        """Say what will prepare and start such a copy on this host, or raise Refused.
+    def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
+        """Say what will prepare such a copy on this host, or raise Refused.
 
         ``server`` is the path of the server program to use; blank leaves it to the engine.
+        ``starts`` says that a server will also be started on the prepared files.
         """
         ...
 

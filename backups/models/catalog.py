@@ -86,13 +86,6 @@ class Backup(models.Model):
     def run_time(self) -> timedelta:
         return self.ended_at - self.started_at
 
-    def chain(self) -> list[Backup]:
-        """Return what a restore needs, the full first and this backup last."""
-        links = [self]
-        while (base := links[0].base) is not None:
-            links.insert(0, base)
-        return links
-
 
 class BackupCopy(models.Model):
     """A backup's bytes in one repository."""

@@ -67,7 +67,7 @@ class FakeEngine:
         self.copies += 1
         yield FakeCopy(self, observer)
 
-    def check_restore(self, backup: CopyFacts, server: str) -> str:
+    def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
         return server
 
     def start_options(self, folder: Path) -> dict[str, str]:

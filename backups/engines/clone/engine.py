@@ -86,7 +86,7 @@ class CloneEngine:
                 if saver is not None:
                     saver.stop()
 
-    def check_restore(self, backup: CopyFacts, server: str) -> str:
+    def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
         return check_restore(backup, server)
 
     def start_options(self, folder: Path) -> Mapping[str, str]:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from backups.engines.mariadb_backup.command import (
-    TOOL,
-    parse_tool_version,
-    prepare_argv,
-    tool_version_argv,
-)
+from backups.engines.mariadb_backup.command import TOOL, prepare_argv
 from backups.engines.mariadb_backup.engine import MariadbBackup
 from backups.engines.mariadb_backup.errors import check_prepare
 
@@ -15,7 +10,5 @@ __all__ = [
     "TOOL",
     "MariadbBackup",
     "check_prepare",
-    "parse_tool_version",
     "prepare_argv",
-    "tool_version_argv",
 ]

@@ -8,8 +8,6 @@ Aria folders and its plugins.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import PurePath
 
 from backups.engines.base import Login
@@ -20,7 +18,6 @@ TOOL = "mariadb-backup"
 SETTINGS = "settings"
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
-_VERSION = re.compile(r"based on MariaDB server (\d+\.\d+\.\d+)")
 
 
 # How often the tool looks for new redo. While it holds commits back, at the very end, it waits
@@ -65,14 +62,3 @@ def prepare_argv(target: str | PurePath, *, memory_bytes: int | None = None) -> 
     settings = f"--defaults-file={PurePath(target) / 'backup-my.cnf'}"
     argv = [TOOL, settings, "--prepare", f"--target-dir={target}"]
     return [*argv, *([f"--use-memory={memory_bytes}"] if memory_bytes else [])]
-
-
-def tool_version_argv() -> Sequence[str]:
-    """Return the command whose output names the tool's version, on either of its outputs."""
-    return (TOOL, "--no-defaults", "--version")
-
-
-def parse_tool_version(said: str) -> str:
-    """Return the version as in ``10.11.19``, or an empty string where none is named."""
-    match = _VERSION.search(said)
-    return match[1] if match else ""

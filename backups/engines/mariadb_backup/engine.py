@@ -30,6 +30,7 @@ from backups.engines.mariadb_backup.command import (
     prepare_argv,
 )
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
+from backups.engines.mariadb_backup.fitting import check_restore
 from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, StageEnded, StageStarted
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
@@ -76,8 +77,8 @@ class MariadbBackup:
                 command.stop()
                 listener.join()
 
-    def check_restore(self, backup: CopyFacts, server: str) -> str:
-        return ""
+    def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
+        return check_restore(backup, starts=starts)
 
     def start_options(self, folder: Path) -> Mapping[str, str]:
         return server_options(folder)

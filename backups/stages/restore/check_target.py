@@ -14,6 +14,7 @@ from backups.restore_target import claim_folder, release_folder
 from backups.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import RestoreWork, open_copy
+from backups.states import Operation
 from backups.transitions import own
 from backups.units import format_bytes
 
@@ -28,7 +29,8 @@ class CheckTarget(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         work.reader = open_copy(work.copy)
         refuse_target(work.target)
-        server = "" if work.raw else check_server(run.job.engine, work)
+        starts = run.job.operation == Operation.RESTORE_TEST
+        server = "" if work.raw else check_server(run.job.engine, work, starts=starts)
         room = check_room(work.target, work.reader.manifest.contents.raw_bytes)
         own(run.job, run.token, leftovers=True)
         claim_folder(work.target, run.job.pk)
@@ -58,11 +60,15 @@ def check_room(target: Path, raw_bytes: int) -> str:
     return f"{format_bytes(need)} needed, {format_bytes(free)} free"
 
 
-def check_server(engine: str, work: RestoreWork) -> str:
-    """Say which server will be started on the files; Refused where none fits them."""
+def check_server(engine: str, work: RestoreWork, *, starts: bool) -> str:
+    """Say which programs will be let at the files; Refused where none fits them."""
     backup = work.copy.backup
-    facts = CopyFacts(server_version=backup.server_version, more=backup.facts)
-    return engine_named(engine).check_restore(facts, work.server_program)
+    facts = CopyFacts(
+        server_version=backup.server_version,
+        tool_version=backup.tool_version,
+        more=backup.facts,
+    )
+    return engine_named(engine).check_restore(facts, work.server_program, starts=starts)
 
 
 def refuse_target(target: Path) -> None:

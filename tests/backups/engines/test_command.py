@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backups.engines.base import Login
-from backups.engines.mariadb_backup import parse_tool_version, prepare_argv, tool_version_argv
+from backups.engines.mariadb_backup import prepare_argv
 from backups.engines.mariadb_backup.command import backup_argv, build_settings
 from backups.tls import Tls
 
@@ -75,15 +75,6 @@ def test_the_settings_come_first_and_hold_all_that_is_secret() -> None:
 def test_prepare_names_its_folder() -> None:
     assert "--target-dir=/restore/a b" in prepare_argv("/restore/a b")
     assert "--use-memory=1024" in prepare_argv("/x", memory_bytes=1024)
-
-
-def test_the_version_of_the_real_tool_is_understood() -> None:
-    done = subprocess.run(tool_version_argv(), capture_output=True, text=True, check=True)
-    assert parse_tool_version(done.stdout + done.stderr).count(".") == 2
-
-
-def test_no_version_is_an_empty_one() -> None:
-    assert parse_tool_version("sh: mariadb-backup: not found") == ""
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""Do this host's mariadb-backup and MariaDB fit a backup?
+
+Asked before a byte is restored: files of another series cannot be prepared or started, which
+would look like a faulty backup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backups.checks import Verdict
+from backups.compatibility import Ruling, Version, can_prepare_with, can_start_on, parse_version
+from backups.engines.base import CopyFacts
+from backups.engines.mariadb_backup.command import TOOL
+from backups.exceptions import Refused
+from backups.installed import installed
+from backups.runners.local import LocalRunner
+
+SERVER = "mariadbd"
+
+
+def check_restore(backup: CopyFacts, *, starts: bool) -> str:
+    """Say what will prepare the copy and, where it ``starts``, serve it; else raise Refused."""
+    said = [_check(TOOL, backup.tool_version, can_prepare_with, "or restore with --raw")]
+    if starts:
+        said.append(_check(SERVER, backup.server_version, can_start_on, "or test it elsewhere"))
+    return "; ".join(said)
+
+
+def _check(
+    program: str, origin: str, rule: Callable[[Version, Version], Ruling], way_out: str
+) -> str:
+    found = installed(LocalRunner(), program)
+    if found.version is None:
+        raise Refused(found.problem, hint=found.hint or f"Install {program} on this host.")
+    if (made_by := parse_version(origin)) is None:
+        return (
+            f"{program} {found.version}; whether it fits is not known: the backup tells no version"
+        )
+    ruling = rule(found.version, made_by)
+    if ruling.verdict is Verdict.FAILED:
+        raise Refused(ruling.reason, hint=f"{ruling.hint.rstrip('.')}, {way_out}.")
+    return ruling.reason
