@@ -36,6 +36,11 @@ def stages_of(job: Job) -> Sequence[Stage[Any]]:
     return _STAGES[Operation(job.operation)]
 
 
+def stage_names() -> set[str]:
+    """Return the names of all stages of all operations, without engines' sub-operations."""
+    return {stage.name for stages in _STAGES.values() for stage in stages}
+
+
 def work_for(job: Job) -> Any:
     """Return what the job's first stage begins with."""
     return _WORK[Operation(job.operation)](job)

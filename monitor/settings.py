@@ -214,7 +214,7 @@ WAKE_AGAIN_SECONDS = 30
 HISTORY_DAYS = number("MOORING_HISTORY_DAYS", 400, least=100)
 # No byte and no log line for this long means stalled. There is no overall time-out.
 STALL_SECONDS = number("MOORING_STALL_SECONDS", 900, least=1)
-# The same for single stages, or an engine's sub-operations: "extract=3600, final lock=60".
+# The same for single stages, or an engine's sub-operations: "extract=3600, backup lock=60".
 STALL_SECONDS_OF_STAGES = numbers("MOORING_STALL_SECONDS_OF_STAGES", least=1)
 # A worker that must end before its job has: the job fails, or is asked for again as well.
 ON_SHUTDOWN = choice("MOORING_ON_SHUTDOWN", "fail", "requeue")
