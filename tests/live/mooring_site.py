@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from tests.live.conftest import LiveServer
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "celery-p4ssword"
 LEASE_SECONDS = 6
+# Longer than any of them may take; what hangs must not take the whole run with it.
+COMMAND_SECONDS = 180
 SLOW_BYTES_PER_S = 8 << 20
 # Not the task itself: that one waits a turn where nobody has ticked for a minute.
 TICK = (
@@ -42,23 +44,33 @@ class Site:
 
     home: Path
     environment: dict[str, str]
+    commands: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def manage(self, *words: str) -> dict[str, Any]:
         """Run one of the commands and return what it printed. Any: each decides what."""
-        done = self.start(*words).communicate()
+        done = self.start(*words).communicate(timeout=COMMAND_SECONDS)
         answer = json.loads(done[0])
         assert isinstance(answer, dict)
         return answer
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "manage.py", *words, "--json"]
-        return subprocess.Popen(
+        command = subprocess.Popen(
             argv,
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=(self.home / "manage.log").open("ab"),
         )
+        self.commands.append(command)
+        return command
+
+    def end_commands(self) -> None:
+        """End what a test that failed left behind: its engine would lock out every later one."""
+        for command in self.commands:
+            # Nothing survives that, even where the test made it stand still.
+            command.kill()
+            command.wait()
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Read Mooring's own database. Any: SQL's values."""
@@ -110,8 +122,11 @@ def private_site(
             capture_output=True,
         )
         site = Site(home, environment)
-        register(site, mariadb)
-        yield site
+        try:
+            register(site, mariadb)
+            yield site
+        finally:
+            site.end_commands()
     finally:
         shutil.rmtree(home)
 
