@@ -95,6 +95,7 @@ urlpatterns = [
     path("instances/<str:name>/backup/", instances.instance_backup, name="instance-backup"),
     path("jobs/<int:pk>/", jobs.job_detail, name="job-detail"),
     path("jobs/<int:pk>/live/", jobs.job_live, name="job-live"),
+    path("jobs/<int:pk>/rate/", jobs.job_rate, name="job-rate"),
     path("jobs/<int:pk>/log/", jobs.job_log, name="job-log"),
     path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job-cancel"),
     path("jobs/<int:pk>/again/", jobs.job_again, name="job-again"),

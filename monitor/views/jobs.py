@@ -53,6 +53,15 @@ def job_live(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @needs(Role.VIEWER)
+def job_rate(request: HttpRequest, pk: int) -> HttpResponse:
+    """The course of the rate alone, as far as it goes by now."""
+    job = get_object_or_404(Job, pk=pk)
+    context = {"job": job, "rates": rate_chart(job)}
+    return render(request, "monitor/partials/job_rate.html", context)
+
+
+@require_safe
+@needs(Role.VIEWER)
 def job_log(request: HttpRequest, pk: int) -> HttpResponse:
     """Lines of the log around one that the page has already."""
     job = get_object_or_404(Job, pk=pk)

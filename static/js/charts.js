@@ -38,4 +38,8 @@ function drawAll() {
 }
 
 drawAll();
+// A live region brought a figure that has gone on.
+document.addEventListener("htmx:afterSwap", (event) => {
+  event.detail.target.querySelectorAll("[data-chart]").forEach(draw);
+});
 dark.addEventListener("change", drawAll);

@@ -49,6 +49,11 @@ export function update(old, fresh) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
   }
+  // What was drawn is changed by who drew it.
+  if (old.matches(".js-plotly-plot")) {
+    old.ariaLabel = fresh.ariaLabel;
+    return;
+  }
   updateAttributes(old, fresh);
   // What a form's field holds, and a dialog that is open, belong to the reader.
   if (!old.matches("input, select, textarea, dialog[open]")) updateChildren(old, fresh);

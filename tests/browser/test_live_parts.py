@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils.timezone import now
 from playwright.sync_api import expect
 
-from backups.models import Instance, Job
+from backups.models import Instance, Job, JobSample
 from backups.states import JobStatus
 from tests.browser.chromium import BrowserTestCase
 from tests.monitor.rows import make_instance, make_job, make_repository, make_stages, make_user
@@ -56,6 +60,29 @@ class LivePartsTestCase(BrowserTestCase):
         # Longer than its region's own rhythm of two seconds.
         page.wait_for_timeout(3_000)
         self.assertEqual([url for url in asked if url.endswith("/live/")], [])
+
+    def test_the_course_of_the_rate_grows_where_it_is(self) -> None:
+        page = self.open(reverse("job-detail", args=[self.job.pk]), self.olga)
+        page.get_by_text("Drawn once there is a course").wait_for()
+        self.add_samples(3)
+        page.locator("#rate .js-plotly-plot .main-svg").first.wait_for()
+        page.evaluate("window.plot = document.querySelector('#rate .js-plotly-plot')")
+        self.add_samples(2)
+        # Drawn anew, and in the very same element: nothing jumps.
+        label = re.compile(r"between 0 B/s and 4\.0 MiB/s")
+        expect(page.locator("#rate .js-plotly-plot")).to_have_attribute("aria-label", label)
+        self.assertEqual(page.evaluate("window.plot.data[0].y.length"), 5)
+        self.assertTrue(page.evaluate("window.plot.isConnected"))
+
+    def add_samples(self, count: int) -> None:
+        begun = JobSample.objects.filter(job=self.job).count()
+        for n in range(begun, begun + count):
+            JobSample.objects.create(
+                job=self.job,
+                sampled_at=now() + timedelta(seconds=5 * n),
+                bytes_done=n,
+                rate_bytes_per_s=1024**2 * n,
+            )
 
     def test_charts_are_drawn_under_the_policy_and_in_the_readers_theme(self) -> None:
         for _ in range(3):

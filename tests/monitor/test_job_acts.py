@@ -114,6 +114,16 @@ class JobActsTestCase(TestCase):
             text = self.client.get(reverse("job-detail", args=[job.pk])).content.decode()
             self.assertEqual("Rate over time" in text, drawn)
 
+    def test_the_course_of_a_running_job_is_asked_for_again(self) -> None:
+        job = make_job(self.orders, JobStatus.RUNNING)
+        for status, again in ((JobStatus.RUNNING, True), (JobStatus.SUCCEEDED, False)):
+            Job.objects.filter(pk=job.pk).update(status=status)
+            for name in ("job-detail", "job-rate"):
+                with self.subTest(f"{name} {status}"):
+                    text = self.client.get(reverse(name, args=[job.pk])).content.decode()
+                    self.assertEqual(reverse("job-rate", args=[job.pk]) in text, again)
+                    self.assertEqual("Drawn once there is a course" in text, again)
+
     def test_what_is_left_is_known_from_bytes_and_from_the_run_before(self) -> None:
         before, job = (
             make_job(self.orders, JobStatus.SUCCEEDED),
