@@ -1,4 +1,4 @@
-"""Which instances does a schedule cover now, and which does none?
+"""Which instances does a schedule cover now, which schedules an instance, and which does none?
 
 Groups and tags are looked at each time: an instance that joins one is covered from then on.
 However many schedules and instances there are, the number of queries stays the same.
@@ -6,7 +6,7 @@ However many schedules and instances there are, the number of queries stays the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -48,6 +48,19 @@ def count_covered(schedules: Sequence[BackupSchedule]) -> dict[int, int]:
     if general := [schedule.pk for schedule in schedules if schedule.covers_all]:
         counts |= dict.fromkeys(general, Instance.objects.filter(enabled=True).count())
     return counts
+
+
+def covering_schedules(instances: Collection[int]) -> dict[int, set[int]]:
+    """Map the numbers of instances to those of the enabled schedules that cover them."""
+    enabled = BackupSchedule.objects.filter(enabled=True)
+    general = set(enabled.filter(covers_all=True).values_list("pk", flat=True))
+    found = {pk: set(general) for pk in instances}
+    for field, path in _PATHS.items():
+        through = getattr(BackupSchedule, field).through
+        ties = through.objects.filter(backupschedule__enabled=True, **{f"{path}__in": found})
+        for schedule_id, instance_id in ties.values_list("backupschedule", path):
+            found[instance_id].add(schedule_id)
+    return found
 
 
 def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:

@@ -11,6 +11,7 @@ import socket
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psutil
 from django.conf import settings
 
 from backups.access import checked_store
@@ -41,6 +42,30 @@ def lose_expired(now: datetime) -> int:
     """Mark running jobs whose lease has run out as lost; return how many."""
     expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=now)
     return sum(lose(job, now=now) for job in expired.select_related("instance"))
+
+
+def lose_dead(now: datetime) -> int:
+    """Mark as lost what processes of this host held that are gone; return how many jobs.
+
+    Needs no tick that looked before: what is dead renews nothing. Where the pid is another
+    process's by now, a tick finds the job.
+    """
+    here = f"{socket.gethostname()}:"
+    expired = Job.objects.filter(
+        status=JobStatus.RUNNING, lease_expires_at__lte=now, worker__startswith=here
+    )
+    dead = [
+        job
+        for job in expired.select_related("instance")
+        if not psutil.pid_exists(int(job.worker.removeprefix(here)))
+    ]
+    return sum(lose(job, now=now) for job in dead)
+
+
+def clear_up_here(now: datetime) -> None:
+    """Do for this host what a tick would: where nothing but commands is run, there is none."""
+    if lose_dead(now):
+        remove_leftovers()
 
 
 def remove_leftovers() -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils.timezone import now
 
 from backups.jobs import named_copy
+from backups.leftovers import clear_up_here
 from backups.management.follow import run_and_follow
 from backups.management.output import Answer, MooringCommand
 from backups.models import BackupCopy, Job
@@ -28,6 +30,8 @@ class CopyCommand(MooringCommand):
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job: ...
 
     def answer(self, options: dict[str, Any]) -> Answer:
+        if options["foreground"]:
+            clear_up_here(now())
         copy = named_copy(options["label"], options["repository"])
         job = self.create_job(copy, options, wake=not options["foreground"])
         console = self.progress_console(options)

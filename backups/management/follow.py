@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +35,8 @@ from backups.waiting import explain_waiting
 POLL_SECONDS = 0.5
 # Without a worker a job waits for ever: say so, rather than show a bar that stands still.
 PATIENCE = timedelta(seconds=10)
+# A host that goes down, a script's time-out, a terminal that was closed.
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def run_and_follow(job: Job, console: Console, *, foreground: bool) -> Answer:
@@ -115,11 +120,34 @@ def _run_here(job: Job, console: Console) -> None:
     watcher = threading.Thread(target=watch, name="follow", daemon=True)
     watcher.start()
     try:
-        if not execute(job):
-            _give_up(job)
+        # The job has ended in order by then, and its row says why.
+        with _ended_by_signals(), suppress(SystemExit):
+            if not execute(job):
+                _give_up(job)
     finally:
         over.set()
         watcher.join()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Have TERM and HUP end a job as a worker's shutdown does, instead of killing it.
+
+    A signal that is ignored, as under nohup, stays so.
+    """
+
+    def end_here(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    # Python takes signals in its main thread only.
+    ours = threading.current_thread() is threading.main_thread()
+    found = [each for each in ENDING if ours and signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, end_here) for number in found}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _give_up(job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from django.utils.timezone import now
 
 from backups.exceptions import RepositoryError
 from backups.jobs import create_backup_job
-from backups.leftovers import lose_expired, remove_leftovers
+from backups.leftovers import lose_dead, lose_expired, remove_leftovers
 from backups.models import Backup, Instance, Job, Repository
 from backups.repositories.directory import DirectoryStore
 from backups.runners.groups import start_time
@@ -55,6 +56,26 @@ def test_only_an_expired_lease_is_lost(
     if lost:
         assert "stopped renewing its lease" in job.error
         assert job.stages.get().status == StageStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("host", "alive", "age_seconds", "lost"),
+    [
+        (socket.gethostname(), False, 60, 1),
+        (socket.gethostname(), False, 59, 0),
+        (socket.gethostname(), True, 60, 0),
+        ("elsewhere", False, 60, 0),
+    ],
+)
+def test_what_died_here_is_lost_without_a_tick(
+    orders: Instance, main: Repository, host: str, alive: bool, age_seconds: int, lost: int
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    job = abandoned(orders, main, worker=f"{host}:{os.getpid() if alive else ended.pid}")
+    assert lose_dead(T0 + timedelta(seconds=age_seconds)) == lost
+    job.refresh_from_db()
+    assert job.status == (JobStatus.LOST if lost else JobStatus.RUNNING)
 
 
 def test_bytes_of_a_lost_job_go_and_those_of_a_running_one_stay(

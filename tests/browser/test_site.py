@@ -17,7 +17,7 @@ from tests.monitor.test_urls import POSTS
 pytestmark = pytest.mark.live
 
 # Parts of pages, and the doors.
-NOT_PAGES = re.compile(r"-(live|log|contents|grants)$|^(login|logout|healthz)$")
+NOT_PAGES = re.compile(r"-(live|rate|log|contents|grants)$|^(login|logout|healthz)$")
 # Pages about something that this site has one of.
 OF_THE_SITE = ("instance", "repository", "job", "backup", "setting-instance", "setting-repository")
 BYTES = "#job .tile:nth-child(2) .figure-value"
@@ -115,6 +115,30 @@ def test_the_chosen_theme_is_there_on_the_next_page(reader: Reader) -> None:
     reader.open("/").get_by_role("button", name="As the system").click()
 
 
+def test_a_schedule_is_made_while_its_times_are_shown(reader: Reader) -> None:
+    page = reader.open("/add/schedule/")
+    page.get_by_role("textbox", name="Name", exact=True).fill("nightly")
+    page.get_by_label("Cron expression").fill("61 2 * * *")
+    expect(page.locator(".preview .unknown")).to_contain_text("61")
+    page.get_by_label("Cron expression").fill("30 2 * * *")
+    page.get_by_label("Every instance there is").check()
+    expect(page.locator(".preview .slots tbody tr:not(.note)")).to_have_count(10)
+    expect(page.locator(".preview")).to_contain_text("1 instance would be covered: bank-1")
+    page.get_by_role("button", name="Save schedule").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("nightly")
+    for each in ("/schedules/nightly/", "/schedules/nightly/edit/", "/schedules/", "/calendar/"):
+        reader.look_closely(each)
+
+
+def test_a_group_has_a_page_of_its_own(reader: Reader) -> None:
+    page = reader.open("/settings/groups/add/")
+    page.get_by_role("textbox", name="Name", exact=True).fill("shops")
+    page.get_by_label("Instances").fill("bank-1")
+    page.get_by_role("button", name="Save group").click()
+    reader.look_closely("/groups/shops/")
+    expect(page.get_by_role("link", name="bank-1").first).to_be_visible()
+
+
 def test_an_instance_is_tested_before_it_is_added(live: LiveSite, reader: Reader) -> None:
     page = reader.open("/settings/instances/add/")
     page.get_by_role("textbox", name="Name", exact=True).fill("bank-2")
@@ -143,6 +167,25 @@ def test_a_running_backup_is_cancelled(live: LiveSite, reader: Reader) -> None:
     wait_until(
         lambda: live.site.rows(f"SELECT 1 FROM backups_job WHERE id = {number} AND NOT leftovers")
     )
+
+
+def test_an_alert_is_acknowledged_with_a_word(live: LiveSite, reader: Reader) -> None:
+    live.mariadb.execute("REVOKE RELOAD ON *.* FROM celery@'%'")
+    try:
+        assert live.site.manage("takebackup", "bank-1", "--foreground")["status"] == "failed"
+    finally:
+        live.mariadb.execute("GRANT RELOAD ON *.* TO celery@'%'")
+    page = reader.open("/alerts/")
+    # The rules are asked every ten seconds, and so is the page.
+    row = page.locator("#alerts tbody tr").filter(has_text="full backup").first
+    row.wait_for(timeout=60_000)
+    row.get_by_role("checkbox").check()
+    page.get_by_placeholder("Comment").fill("I look at it")
+    page.get_by_role("button", name="Acknowledge ticked").click()
+    expect(page.locator("#alerts")).to_contain_text("admin: I look at it")
+    (alert,) = live.site.rows("SELECT id FROM alerts_alert WHERE comment = 'I look at it'")[0]
+    for each in ("/alerts/", f"/alerts/{alert}/", "/alerts/history/"):
+        reader.look_closely(each)
 
 
 def test_a_backup_is_restored_by_the_wizard(live: LiveSite, reader: Reader) -> None:

@@ -160,6 +160,37 @@ def test_a_worker_that_sleeps_past_its_lease_writes_nothing_more(
     assert site.manage("takebackup", "bank-1", "--foreground")["status"] == "succeeded"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_told_to_end_ends_its_job(
+    site: Site, mariadb: LiveServer, number: signal.Signals
+) -> None:
+    command, _ = start_backup(site)
+    engines = engines_of(mariadb)
+    command.send_signal(number)
+    answer = answer_of(command)
+    assert (answer["status"], command.returncode) == ("failed", 1)
+    assert answer["error"] == "copy failed: the worker was shut down"
+    assert psutil.wait_procs(engines, timeout=5)[1] == []
+    assert_nothing_is_held(site, mariadb)
+    assert site.stored() == ["mooring.json"]
+
+
+def test_a_command_that_was_killed_is_cleared_up_by_the_next_one(
+    site: Site, mariadb: LiveServer
+) -> None:
+    """Where Mooring is only ever run from cron, there is no tick."""
+    command, job = start_backup(site)
+    command.kill()
+    command.wait()
+    blocked = site.manage("takebackup", "bank-1", "--foreground")
+    assert blocked["error"] == "a backup of bank-1 is already waiting or running"
+    time.sleep(LEASE_SECONDS)
+    assert site.manage("takebackup", "bank-1", "--foreground")["status"] == "succeeded"
+    assert site.rows(f"SELECT status, leftovers FROM backups_job WHERE id = {job}") == [("lost", 0)]
+    assert not list(site.home.rglob("*.part"))
+    assert_nothing_is_held(site, mariadb)
+
+
 def test_a_database_that_is_locked_for_ten_seconds(mariadb: LiveServer) -> None:
     with private_site(mariadb, lease=30) as site:
         command, _ = start_backup(site)

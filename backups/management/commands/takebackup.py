@@ -6,8 +6,10 @@ from argparse import BooleanOptionalAction
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils.timezone import now
 
 from backups.jobs import create_backup_job
+from backups.leftovers import clear_up_here
 from backups.management.follow import run_and_follow
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import named_instance, named_repository
@@ -33,6 +35,8 @@ class Command(MooringCommand):
         )
 
     def answer(self, options: dict[str, Any]) -> Answer:
+        if options["foreground"]:
+            clear_up_here(now())
         repositories = [named_repository(name) for name in options["repository"] or []]
         job = create_backup_job(
             named_instance(options["instance"]),
