@@ -227,7 +227,7 @@ SPOOL_FOLDER = HOME / "spool"
 MYSQLD = os.environ.get("MOORING_MYSQLD", "")
 COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
 # Threads that compress and seal; the default leaves no core idle and none fought over.
-COPY_THREADS = int(os.environ.get("MOORING_COPY_THREADS", "0")) or len(os.sched_getaffinity(0))
+COPY_THREADS = number("MOORING_COPY_THREADS", 0) or len(os.sched_getaffinity(0))
 # Whether made-up instances were put into the database: then every page says so.
 SAMPLE_DATA = (HOME / "sample-data").exists()
 # How people reach the site: messages link to it.
@@ -235,11 +235,11 @@ SITE_URL = os.environ.get("MOORING_URL", "http://localhost:8000").rstrip("/")
 # Private networks, as 10.0.0.0/8, that webhooks and other outgoing requests may reach.
 OUTBOUND_NETWORKS = words("MOORING_OUTBOUND_NETWORKS", "")
 # A sender of messages that has not come back by then is dead: longer than any delivery takes.
-MESSAGE_LEASE_SECONDS = int(os.environ.get("MOORING_MESSAGE_LEASE_SECONDS", "120"))
+MESSAGE_LEASE_SECONDS = number("MOORING_MESSAGE_LEASE_SECONDS", 120, least=1)
 # Called after each complete round of ticks: an outside service that misses it raises the alarm.
 PING_URL = os.environ.get("MOORING_PING_URL", "")
 # 0 means as fast as the engine reads.
-THROTTLE_BYTES_PER_S = int(os.environ.get("MOORING_THROTTLE_BYTES_PER_S", "0"))
+THROTTLE_BYTES_PER_S = number("MOORING_THROTTLE_BYTES_PER_S", 0)
 
 LOGGING = {
     "version": 1,
