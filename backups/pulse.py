@@ -112,10 +112,12 @@ class Pulse:
     def _progress(self) -> dict[str, object]:
         meter = self._run.meter
         self._rows.progress(meter.raw_bytes, meter.raw_bytes_total)
+        # At the end the row says how much the job moved, whichever of its stages did.
+        earlier = self._run.most_bytes if self._end.is_set() else 0
         return {
             "progress_at": now(),
             "heard_at": self._heard(),
-            "bytes_done": meter.raw_bytes,
+            "bytes_done": max(earlier, meter.raw_bytes),
             "bytes_total": meter.raw_bytes_total,
             "stored_bytes": meter.stored_bytes,
             "files_done": meter.files_done,

@@ -64,6 +64,8 @@ class Run:
         # The owner's token as claimed: every write of this run names it.
         self.token = job.fencing_token
         self.meter = Meter()
+        # What the busiest of the earlier stages moved.
+        self.most_bytes = 0
         # Whether the present stage moves bytes of its own.
         self.metered = False
         # Counts everything that shows life, for the detection of stalls.
@@ -124,6 +126,7 @@ class Run:
 
     def new_meter(self) -> Meter:
         """Start counting from zero, for a stage that moves bytes of its own."""
+        self.most_bytes = max(self.most_bytes, self.meter.raw_bytes)
         self.meter, self.metered = Meter(), True
         return self.meter
 

@@ -17,9 +17,9 @@ WINDOW = timedelta(hours=4)
 GRACE = timedelta(minutes=15)
 # Days before today on which the fleet had a bad night, and what it was.
 INCIDENTS = {
-    23: ("scheduler_down", "The scheduler was not running"),
-    71: ("no_worker", "No worker takes jobs from the queue"),
-    188: ("repository", "The repository cannot be used"),
+    23: ("scheduler_down", ""),
+    71: ("no_worker", "nobody takes from copy"),
+    188: ("repository", "sample-main is not mounted"),
 }
 ERRORS = (
     ("connect", "cannot connect to {host}:3306: connection refused",
@@ -112,7 +112,7 @@ def _spoilt(night: Night, instance: SampleInstance, days_ago: int, dice: random.
     if days_ago in INCIDENTS and dice.random() < 0.7:
         return _missed(night, *INCIDENTS[days_ago])
     if instance.trouble == "missed" and days_ago < 2:
-        return _missed(night, "previous_running", "The previous run is still going")
+        return _missed(night, "previous_running", "")
     if instance.trouble == "failing" and days_ago < 4:
         return _failed(night, PRIVILEGE, dice, retried=False)
     if instance.trouble == "unreachable" and days_ago < 1:

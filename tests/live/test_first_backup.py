@@ -176,6 +176,9 @@ def test_a_busy_server_is_backed_up_restored_and_proven(
     assert tables["bank", "accounts"]["rows"] == 500
     assert {each["verdict"] for each in tables.values()} <= {"ok", "unknown"}
     assert evidence.recovery_time is not None
+    # Checking the tables counts bytes of its own, which are none.
+    assert evidence.job is not None
+    assert evidence.job.bytes_done == evidence.copy.backup.raw_bytes
     assert list((tmp_path / "scratch").iterdir()) == []
     (row,) = run_command("listbackups", "--json").json()["backups"]
     assert row["proof"] == "verified, restore-tested"
