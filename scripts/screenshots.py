@@ -35,7 +35,8 @@ ADMIN = "demo"
 DESK, PHONE = (1280, 800), (390, 844)
 MOST_BYTES = 200_000
 PATIENCE_SECONDS = 60
-# The disk of the sample is this machine's: shown as if it were a disk of the fleet's size.
+# The disk of the sample is this machine's: shown as if it were a disk of the fleet's size,
+# and as if ticks ran.
 BIGGER = 2600
 
 
@@ -91,7 +92,7 @@ def sample_site(home: Path) -> Iterator[tuple[str, str]]:
     }
     _python(environment, "-m", "scripts.prepare", "--admin")
     _python(environment, "-m", "scripts.demo_fleet")
-    _python(environment, "-c", _ENLARGE)
+    _python(environment, "-c", _AS_AT_WORK)
     argv = [sys.executable, "-m", "gunicorn", "monitor.wsgi", "--bind", f"127.0.0.1:{port}"]
     with subprocess.Popen([*argv, "--threads", "4"], cwd=ROOT, env=environment) as web:
         try:
@@ -175,15 +176,19 @@ def _wait_for(url: str) -> None:
     raise SetupError("the site did not answer in time")
 
 
-_ENLARGE = f"""
+_AS_AT_WORK = f"""
 import os, django
 os.environ["DJANGO_SETTINGS_MODULE"] = "monitor.settings"
 django.setup()
 from django.db.models import F
-from backups.models import RepositorySpace
+from django.utils.timezone import now
+from alerts.tasks import EXPECTED_TICKS
+from backups.models import RepositorySpace, TickBeat
 RepositorySpace.objects.update(
     free_bytes=F("free_bytes") * {BIGGER}, total_bytes=F("total_bytes") * {BIGGER}
 )
+for name in EXPECTED_TICKS:
+    TickBeat.objects.create(name=name, started_at=now(), finished_at=now())
 """
 
 
