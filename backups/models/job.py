@@ -123,6 +123,11 @@ class Job(models.Model):
             models.Index(
                 fields=["instance", "operation", "-id"], name="backups_job_newest_of_sort"
             ),
+            # Whether an instance succeeded later: without it SQLite looks through the fleet's.
+            models.Index(
+                fields=["instance", "operation", "status", "ended_at"],
+                name="backups_job_later_of_sort",
+            ),
             # What failed lately, in the whole fleet.
             models.Index(fields=["status", "ended_at"], name="backups_job_status_ended"),
         ]
