@@ -62,9 +62,8 @@ class ShellTestCase(TestCase):
     def test_a_channel_that_mooring_switched_off_is_on_every_page(self) -> None:
         make_webhook()
         words = "Mooring switched a channel off"
-        for ticked in (False, True):
-            if ticked:
-                TickBeat.objects.create(name=TICK, started_at=now(), finished_at=now())
+        for tick in ("tell people", TICK):
+            TickBeat.objects.create(name=tick, started_at=now(), finished_at=now())
             for enabled, reason, said in (
                 (True, "", False),
                 (False, "", False),
@@ -72,14 +71,16 @@ class ShellTestCase(TestCase):
             ):
                 Channel.objects.update(enabled=enabled, disabled_reason=reason)
                 for page in ("fleet", "schedules", "alerts", "rules"):
-                    with self.subTest(page, ticked=ticked, enabled=enabled, reason=reason):
+                    with self.subTest(page, tick=tick, enabled=enabled, reason=reason):
                         response = self.client.get(reverse(page))
                         (self.assertContains if said else self.assertNotContains)(response, words)
 
-    def test_channels_cost_no_query_of_their_own_once_it_has_ticked(self) -> None:
-        TickBeat.objects.create(name=TICK, finished_at=now())
-        with self.assertNumQueries(1):
-            self.assertFalse(load_ticks(now()).channel_lost)
+    def test_channels_cost_no_query_of_their_own(self) -> None:
+        for name in ("", "tell people", TICK):
+            if name:
+                TickBeat.objects.create(name=name, finished_at=now())
+            with self.subTest(name), self.assertNumQueries(1):
+                self.assertFalse(load_ticks(now()).channel_lost)
 
     def test_what_stands_unseen_is_counted_in_the_navigation(self) -> None:
         make_alert("a", severity=Severity.WARNING)
