@@ -203,6 +203,11 @@ class RepositoryAdminTestCase(TestCase):
         identity = DirectoryStore(self.folder / "new").identity()
         self.assertEqual(str(Repository.objects.get().uuid), identity.uuid)
 
+    def test_no_folder_is_made_where_the_name_is_taken(self) -> None:
+        self.save(self.folder / "new")
+        self.assertIn("already exists", self.save(self.folder / "newer"))
+        self.assertFalse((self.folder / "newer").exists())
+
     def test_a_folder_with_other_things_in_it_is_refused_and_stays(self) -> None:
         (self.folder / "holiday.jpg").write_bytes(b"jpg")
 
