@@ -58,13 +58,14 @@ class RepositoryPagesTestCase(TestCase):
 
     def test_nobody_says_never_where_nobody_knows(self) -> None:
         hour = now().replace(minute=0)
-        for title, measured, sure in [
+        cases: list[tuple[str, list[tuple[int, int | None]], bool]] = [
             ("one sample", [(0, 10)], False),
             ("too short a trend", [(1, 10), (0, 10)], False),
             ("not shrinking", [(2, 10), (0, 10)], True),
             ("not shrinking, not readable now", [(3, 10), (1, 10), (0, None)], False),
             ("shrinking, not readable now", [(3, 30), (1, 10), (0, None)], False),
-        ]:
+        ]
+        for title, measured, sure in cases:
             RepositorySpace.objects.all().delete()
             for days, free in measured:
                 RepositorySpace.objects.create(
