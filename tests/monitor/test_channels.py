@@ -54,6 +54,8 @@ class ChannelPagesTestCase(TestCase):
 
     def test_of_a_webhooks_address_only_its_host_is_shown(self) -> None:
         make_webhook("https://hooks.example.com:8443/services/T0/s3cret?key=s3cret")
+        form = self.client.get(reverse("channel-add", args=["webhook"]))
+        self.assertContains(form, "admins can read it whole")
         self.client.force_login(make_user("victor", "viewer"))
         response = self.client.get(reverse("channel-detail", args=["hook"]))
         self.assertContains(response, "https://hooks.example.com:8443/…")
