@@ -118,7 +118,7 @@ def _make(joining: list[_Joining], now: datetime) -> None:
     groups: dict[str, list[_Joining]] = {}
     unsent = _unsent([each for each in joining if each.wanted.kind == MessageKind.RECOVERY])
     for each in joining:
-        # A message that still waits for its first try will say itself that it is over.
+        # A first message that still waits for its first try will say itself that it is over.
         if (each.alert.pk, each.route.channel) not in unsent:
             groups.setdefault(each.wanted.group_key, []).append(each)
     for key, group in groups.items():
@@ -146,11 +146,15 @@ def _telling(each: _Joining, now: datetime) -> Telling:
 
 
 def _unsent(recoveries: list[_Joining]) -> set[tuple[int, int]]:
-    """Return which alerts are in a message, by channel, that nobody has tried to send."""
+    """Return which alerts are in a first message, by channel, that nobody has tried to send.
+
+    What reminds, or says that it got worse, is of an alert that was told before: its end is news.
+    """
     through = Notification.alerts.through.objects.filter(
         alert__in=[each.alert.pk for each in recoveries],
         notification__status=NotificationStatus.PENDING,
         notification__attempts=0,
+        notification__kind__in=[MessageKind.FIRING, MessageKind.DIGEST],
     )
     return set(through.values_list("alert_id", "notification__channel_id"))
 
