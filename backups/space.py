@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from backups.access import store_of
 from backups.exceptions import MooringError
 from backups.models import Repository, RepositorySpace
+from backups.schedule import LONGEST
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +60,10 @@ def forecast_full(samples: Sequence[Sample]) -> datetime | None:
         )
         / spread
     )
-    # A byte a second is 86 KB a day: below that, a century passes before anything is full.
-    if slope > -1:
-        return None
     newest = max(samples, key=lambda sample: sample.measured_at)
+    # Slower than this a century passes before it is full: that is never, and may be no date.
+    if -slope * LONGEST.total_seconds() < max(newest.free_bytes, 1):
+        return None
     return newest.measured_at + timedelta(seconds=newest.free_bytes / -slope)
 
 

@@ -31,6 +31,8 @@ def samples(*free_gib: float, every: timedelta = D) -> list[Sample]:
         (samples(10, 10, 10), None),
         (samples(10, 20, 30), None),
         (samples(40, 10, 20, 10), timedelta(days=10 / 8)),
+        # 1 MB a day of 10 TB: as a date it would lie beyond the last year there is.
+        (samples(*(10_000 - n / 1000 for n in range(7))), None),
     ],
 )
 def test_it_continues_the_line(measured: list[Sample], full_in: timedelta | None) -> None:
