@@ -39,17 +39,23 @@ def measure_repositories(now: datetime) -> int:
     return measured
 
 
+def has_trend(samples: Sequence[Sample]) -> bool:
+    """Whether ``samples`` span enough time to be continued."""
+    if len(samples) < 2:
+        return False
+    times = [sample.measured_at for sample in samples]
+    return max(times) - min(times) >= SHORTEST_TREND
+
+
 def forecast_full(samples: Sequence[Sample]) -> datetime | None:
     """Continue the line through ``samples`` to where nothing is free; None where it never is.
 
-    Least squares. Also None while the samples span too short a time to have a trend.
+    Least squares. Also None where there is no trend: ``has_trend`` tells which.
     """
-    if len(samples) < 2:
+    if not has_trend(samples):
         return None
     start = min(sample.measured_at for sample in samples)
     ages = [(sample.measured_at - start).total_seconds() for sample in samples]
-    if max(ages) < SHORTEST_TREND.total_seconds():
-        return None
     middle_age = sum(ages) / len(ages)
     middle_free = sum(sample.free_bytes for sample in samples) / len(samples)
     spread = sum((age - middle_age) ** 2 for age in ages)

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from backups.models import Repository, RepositorySpace
-from backups.space import KEPT_FOR, Sample, forecast_full, measure_repositories
+from backups.space import (
+    KEPT_FOR,
+    SHORTEST_TREND,
+    Sample,
+    forecast_full,
+    has_trend,
+    measure_repositories,
+)
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 D = timedelta(days=1)
@@ -42,6 +49,19 @@ def test_it_continues_the_line(measured: list[Sample], full_in: timedelta | None
     else:
         assert full_at is not None
         assert abs(full_at - (T0 + full_in)) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("measured", "known"),
+    [
+        ([], False),
+        (samples(10), False),
+        (samples(10, 10, every=SHORTEST_TREND - timedelta(seconds=1)), False),
+        (samples(10, 10, every=SHORTEST_TREND), True),
+    ],
+)
+def test_a_trend_takes_time(measured: list[Sample], known: bool) -> None:
+    assert has_trend(measured) == known
 
 
 @pytest.mark.django_db
