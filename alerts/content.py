@@ -67,21 +67,23 @@ def describe(alert: Alert) -> dict[str, Any]:
 def _title(kind: MessageKind, alerts: Sequence[Alert], worst: Severity) -> str:
     first = f"{alerts[0].subject_name}: {alerts[0].message}" if alerts else "nothing"
     what = first if len(alerts) == 1 else f"{len(alerts)} alerts: {_common(alerts)}"
-    over = bool(alerts) and all(alert.status == AlertStatus.RESOLVED for alert in alerts)
+    # Some may have ended while the message waited for the end of quiet hours.
+    ended = sum(alert.status == AlertStatus.RESOLVED for alert in alerts)
+    all_over = 0 < ended == len(alerts)
+    over = f", {'' if all_over else f'{ended} '}over again" if ended else ""
     match kind:
         case MessageKind.RECOVERY:
             return f"Resolved: {what}"
         case MessageKind.REMINDER:
-            return f"Still {worst.label.lower()}: {what}"
+            return f"{'Was' if all_over else 'Still'} {worst.label.lower()}{over}: {what}"
         case MessageKind.WORSE:
-            return f"Now {worst.label.lower()}: {what}"
+            return f"{'Was' if all_over else 'Now'} {worst.label.lower()}{over}: {what}"
         case MessageKind.DIGEST:
-            return f"Digest: {len(alerts)} alerts, the worst {worst.label.lower()}"
+            return f"Digest: {len(alerts)} alerts, the worst {worst.label.lower()}{over}"
         case MessageKind.SUCCESS:
             return what
         case _:
-            # It may have ended while the message waited for the end of quiet hours.
-            return f"{worst.label}{', over again' if over else ''}: {what}"
+            return f"{worst.label}{over}: {what}"
 
 
 def _common(alerts: Sequence[Alert]) -> str:

@@ -15,6 +15,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
+from django.db.models import F, Min, Q
 
 from alerts.models import Alert, AlertTransition, Channel, Notification, Route, Telling
 from alerts.models.delivery import MessageKind
@@ -91,13 +92,13 @@ def _decide(alert_ids: list[int], enabled: set[int], now: datetime) -> Iterator[
         facts = _facts(alert, is_silenced(alert, silences, now), alert.pk in taken_over)
         for channel, of_channel in routes.items():
             heard = told.get((alert.pk, channel))
-            route = choose_route(facts, of_channel)
+            route = choose_route(facts, of_channel, heard)
             if route and channel in enabled:
                 wanted = decide_message(facts, route, heard, now)
                 if wanted:
                     yield _Joining(alert, route, wanted)
                     continue
-            if heard and heard.remind_at and heard.remind_at <= now:
+            if heard and heard.remind_at and (facts.taken_over or heard.remind_at <= now):
                 again_at = _remind_later(alert, route, now)
                 Telling.objects.filter(alert=alert, channel=channel).update(remind_at=again_at)
 
@@ -105,12 +106,15 @@ def _decide(alert_ids: list[int], enabled: set[int], now: datetime) -> Iterator[
 def _remind_later(alert: Alert, route: RouteFacts | None, now: datetime) -> datetime | None:
     """Say when a reminder that was due and not told comes instead; None where no more does.
 
-    A silence ends and a channel is switched on again: neither is a change of the alert. What is
-    acknowledged or over is looked at again when it changes.
+    A silence ends, a channel is switched on again, and what is too mild for every route gets worse
+    again. What is acknowledged is looked at again when it changes; what is over, or taken over,
+    is not: when the one that took over ends, its end is what is told.
     """
-    if alert.status != AlertStatus.FIRING or route is None or route.remind_every is None:
+    if alert.status != AlertStatus.FIRING:
         return None
-    return now + min(route.remind_every, LOOK_AGAIN)
+    if route is None:
+        return now + LOOK_AGAIN
+    return now + min(route.remind_every, LOOK_AGAIN) if route.remind_every else None
 
 
 def _make(joining: list[_Joining], now: datetime) -> None:
@@ -118,7 +122,7 @@ def _make(joining: list[_Joining], now: datetime) -> None:
     groups: dict[str, list[_Joining]] = {}
     unsent = _unsent([each for each in joining if each.wanted.kind == MessageKind.RECOVERY])
     for each in joining:
-        # A message that still waits for its first try will say itself that it is over.
+        # A first message that still waits for its first try will say itself that it is over.
         if (each.alert.pk, each.route.channel) not in unsent:
             groups.setdefault(each.wanted.group_key, []).append(each)
     for key, group in groups.items():
@@ -146,11 +150,15 @@ def _telling(each: _Joining, now: datetime) -> Telling:
 
 
 def _unsent(recoveries: list[_Joining]) -> set[tuple[int, int]]:
-    """Return which alerts are in a message, by channel, that nobody has tried to send."""
+    """Return which alerts are in a first message, by channel, that nobody has tried to send.
+
+    What reminds, or says that it got worse, is of an alert that was told before: its end is news.
+    """
     through = Notification.alerts.through.objects.filter(
         alert__in=[each.alert.pk for each in recoveries],
         notification__status=NotificationStatus.PENDING,
         notification__attempts=0,
+        notification__kind__in=[MessageKind.FIRING, MessageKind.DIGEST],
     )
     return set(through.values_list("alert_id", "notification__channel_id"))
 
@@ -194,11 +202,15 @@ def _load_alerts(alert_ids: Iterable[int]) -> list[Alert]:
 
 
 def _load_told(alert_ids: Iterable[int]) -> dict[tuple[int, int], Told]:
+    since = Q(alert__transitions__created_at__gt=F("told_at"))
+    rows = Telling.objects.filter(alert__in=list(alert_ids)).annotate(
+        mildest=Min("alert__transitions__severity", filter=since)
+    )
     return {
-        (row.alert_id, row.channel_id): Told(
-            row.severity, row.remind_at, row.recovery_told, row.told_at
+        (alert, channel): Told(*heard)
+        for alert, channel, *heard in rows.values_list(
+            "alert_id", "channel_id", "severity", "remind_at", "recovery_told", "told_at", "mildest"
         )
-        for row in Telling.objects.filter(alert__in=list(alert_ids))
     }
 
 

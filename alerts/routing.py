@@ -6,7 +6,7 @@ matchers are compared as stored; nothing here reads a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,8 @@ from alerts.states import AlertStatus, Severity
 
 # Good news: told only where a route asks for it by name.
 SUCCESS_RULES = frozenset({"backup_succeeded"})
+# What gets worse again after it was milder is told this often at most: some hover at a threshold.
+WORSE_AGAIN_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Told:
     remind_at: datetime | None
     recovery_told: bool = False
     told_at: datetime | None = None
+    # How mild it has been since; None where its severity did not change.
+    mildest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,13 @@ class Wanted:
     group_key: str
 
 
-def choose_route(alert: AlertFacts, routes: list[RouteFacts]) -> RouteFacts | None:
+def choose_route(
+    alert: AlertFacts, routes: list[RouteFacts], told: Told | None = None
+) -> RouteFacts | None:
     """Return the route of one channel that counts for an alert: at once before a digest."""
+    if told and alert.status == AlertStatus.RESOLVED:
+        # Whoever was told how bad it is hears of its end, though it was milder by then.
+        alert = replace(alert, severity=max(alert.severity, told.severity))
     fitting = [route for route in routes if matches(alert, route)]
     return min(fitting, key=lambda route: (route.digest_every is not None, route.pk), default=None)
 
@@ -145,6 +154,8 @@ def _kind(
             return MessageKind.WORSE
         case AlertStatus.FIRING if told and _fired_anew(alert, told):
             return MessageKind.FIRING
+        case AlertStatus.FIRING if told and _worse_again(alert, told, now):
+            return MessageKind.WORSE
         case AlertStatus.FIRING if told and told.remind_at and told.remind_at <= now:
             return MessageKind.REMINDER
         case _:
@@ -154,3 +165,10 @@ def _kind(
 def _fired_anew(alert: AlertFacts, told: Told) -> bool:
     """Whether it began to fire after it was told of: somebody had acknowledged it in between."""
     return bool(alert.since and told.told_at and alert.since > told.told_at)
+
+
+def _worse_again(alert: AlertFacts, told: Told, now: datetime) -> bool:
+    """Whether it was milder since it was told of: what was heard is not what happened now."""
+    if told.mildest is None or told.told_at is None or now - told.told_at < WORSE_AGAIN_EVERY:
+        return False
+    return alert.severity > told.mildest

@@ -74,6 +74,8 @@ JOB_FAILED = Rule(
     "when its window closed is one.",
     hint="Open the job: its failed stage and its log say what went wrong.",
     over=OVER,
+    # Only the newest one of a sort is found: a job that is lost hides the one that failed before.
+    taken_over_by=("job_lost",),
 )
 JOB_LOST = Rule(
     name="job_lost",
@@ -85,5 +87,6 @@ JOB_LOST = Rule(
     "gone, or it lost the database. Nothing is known of how the job ended.",
     hint="Look at the worker's log and host; the job can be started again at once.",
     over=OVER,
+    taken_over_by=("job_failed",),
 )
 RULES = (JOB_FAILED, JOB_LOST)

@@ -78,3 +78,7 @@ def make_route(channel: Channel, **columns: Any) -> Route:
 
 def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
+
+
+def hours(count: float) -> timedelta:
+    return timedelta(hours=count)

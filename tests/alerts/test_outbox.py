@@ -4,10 +4,18 @@ from datetime import time, timedelta
 
 from django.test import TestCase
 
-from alerts.models import AlertTransition, Channel, MessageKind, Notification, Silence, Telling
+from alerts.models import (
+    Alert,
+    AlertTransition,
+    Channel,
+    MessageKind,
+    Notification,
+    Silence,
+    Telling,
+)
 from alerts.outbox import LOOK_AGAIN, SHARED_EVERY, SHARED_WAIT, tell_changes, tell_standing
 from alerts.states import AlertStatus, Severity
-from tests.alerts.rows import T0, change, make_alert, make_route, make_webhook, minutes
+from tests.alerts.rows import T0, change, hours, make_alert, make_route, make_webhook, minutes
 
 
 class OutboxTestCase(TestCase):
@@ -182,6 +190,83 @@ class OutboxTestCase(TestCase):
         change(alert, AlertStatus.FIRING)
         tell_changes(T0)
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", MessageKind.WORSE])
+
+    def test_what_dips_below_its_route_is_told_when_it_is_back(self) -> None:
+        alert = self.told_emergency()
+        self.become(alert, Severity.WARNING, hours(1))
+        self.become(alert, Severity.EMERGENCY, hours(24))
+        tell_changes(T0 + hours(25))
+        self.assertEqual([kind for kind, _ in self.messages()], ["firing", "worse"])
+
+    def test_what_is_back_too_soon_is_told_later(self) -> None:
+        alert = self.told_emergency()
+        self.become(alert, Severity.WARNING, minutes(10))
+        self.become(alert, Severity.EMERGENCY, minutes(20))
+        tell_standing(T0 + minutes(59))
+        self.assertEqual(self.messages(), [("firing", 1)])
+        for minute in (60, 65):
+            tell_standing(T0 + minutes(minute))
+            self.sent()
+        self.assertEqual(self.messages(), [("firing", 1), ("worse", 1)])
+
+    def test_reminders_go_on_after_a_time_in_which_no_route_fits(self) -> None:
+        self.told_emergency(remind_every=hours(12))
+        self.route.rules = ["job_lost"]
+        self.route.save()
+        tell_changes(T0 + hours(12))
+        self.route.rules = []
+        self.route.save()
+        tell_changes(T0 + hours(12) + LOOK_AGAIN)
+        self.assertEqual([kind for kind, _ in self.messages()], ["firing", "reminder"])
+
+    def test_the_end_of_what_became_milder_is_told(self) -> None:
+        alert = self.told_emergency()
+        self.become(alert, Severity.WARNING, hours(1))
+        change(alert, AlertStatus.RESOLVED, T0 + hours(2))
+        tell_changes(T0 + hours(2))
+        self.assertEqual([kind for kind, _ in self.messages()], ["firing", "recovery"])
+
+    def told_emergency(self, **columns: timedelta) -> Alert:
+        """Have an emergency told by a route for nothing milder."""
+        self.route.delete()
+        self.route = make_route(self.hook, least_severe=Severity.EMERGENCY, **columns)
+        alert = make_alert(severity=Severity.EMERGENCY)
+        tell_changes(T0)
+        self.sent()
+        return alert
+
+    def become(self, alert: Alert, severity: Severity, after: timedelta) -> None:
+        alert.severity = severity
+        change(alert, AlertStatus.FIRING, T0 + after)
+        tell_changes(T0 + after)
+        self.sent()
+
+    def test_no_reminder_tells_of_the_end_of_what_was_taken_over(self) -> None:
+        self.route.remind_every = hours(12)
+        self.route.save()
+        failed = make_alert()
+        tell_changes(T0)
+        self.sent()
+        lost = make_alert(rule="job_lost", at=T0 + hours(1))
+        change(failed, AlertStatus.RESOLVED, T0 + hours(1))
+        tell_changes(T0 + hours(1))
+        self.sent()
+        change(lost, AlertStatus.RESOLVED, T0 + hours(2))
+        tell_changes(T0 + hours(2))
+        self.sent()
+        tell_changes(T0 + hours(13))
+        self.assertEqual([kind for kind, _ in self.messages()], ["firing", "firing", "recovery"])
+
+    def test_the_end_is_told_though_a_later_message_waits(self) -> None:
+        alert = make_alert(severity=Severity.WARNING)
+        tell_changes(T0)
+        self.sent()
+        alert.severity = Severity.CRITICAL
+        change(alert, AlertStatus.FIRING)
+        tell_changes(T0)
+        change(alert, AlertStatus.RESOLVED)
+        tell_changes(T0)
+        self.assertEqual([kind for kind, _ in self.messages()], ["firing", "worse", "recovery"])
 
     def test_the_cost_does_not_grow_with_the_alerts(self) -> None:
         for number in range(3):

@@ -8,6 +8,7 @@ import pytest
 
 from alerts.models import MessageKind
 from alerts.routing import (
+    WORSE_AGAIN_EVERY,
     AlertFacts,
     QuietHours,
     RouteFacts,
@@ -55,6 +56,16 @@ def test_at_once_comes_before_a_digest() -> None:
     assert choose_route(ALERT, []) is None
 
 
+def test_the_end_is_told_by_whom_the_beginning_was() -> None:
+    loud = replace(ROUTE, least_severe=Severity.EMERGENCY)
+    heard = replace(TOLD, severity=Severity.EMERGENCY)
+    milder = replace(ALERT, severity=Severity.WARNING)
+    over = replace(milder, status=AlertStatus.RESOLVED)
+    assert choose_route(over, [loud], heard) == loud
+    assert choose_route(over, [loud], TOLD) is None
+    assert choose_route(milder, [loud], heard) is None
+
+
 @pytest.mark.parametrize(
     ("status", "told", "kind"),
     [
@@ -77,6 +88,24 @@ def test_what_a_channel_has_to_hear(
     status: AlertStatus, told: Told | None, kind: MessageKind | None
 ) -> None:
     wanted = decide_message(replace(ALERT, status=status), ROUTE, told, NOW)
+    assert (wanted and wanted.kind) == kind
+
+
+@pytest.mark.parametrize(
+    ("status", "mildest", "ago", "kind"),
+    [
+        (AlertStatus.FIRING, None, WORSE_AGAIN_EVERY, None),
+        (AlertStatus.FIRING, Severity.CRITICAL, WORSE_AGAIN_EVERY, None),
+        (AlertStatus.FIRING, Severity.WARNING, WORSE_AGAIN_EVERY, MessageKind.WORSE),
+        (AlertStatus.FIRING, Severity.WARNING, WORSE_AGAIN_EVERY - timedelta(seconds=1), None),
+        (AlertStatus.ACKNOWLEDGED, Severity.WARNING, WORSE_AGAIN_EVERY, None),
+    ],
+)
+def test_what_was_milder_since_is_worse_again_once_an_hour(
+    status: AlertStatus, mildest: int | None, ago: timedelta, kind: MessageKind | None
+) -> None:
+    heard = replace(TOLD, told_at=NOW - ago, mildest=mildest)
+    wanted = decide_message(replace(ALERT, status=status), ROUTE, heard, NOW)
     assert (wanted and wanted.kind) == kind
 
 

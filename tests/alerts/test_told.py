@@ -41,6 +41,26 @@ def test_a_failure_is_told_once() -> None:
     assert told() == [("firing", 1), ("firing", 1)]
 
 
+@pytest.mark.parametrize(
+    ("first", "then"), [(JobStatus.FAILED, JobStatus.LOST), (JobStatus.LOST, JobStatus.FAILED)]
+)
+def test_a_failure_does_not_recover_by_another_one(first: JobStatus, then: JobStatus) -> None:
+    shop = make_instance()
+    make_schedule("nightly", shop)
+    make_backup(shop, T0 - H)
+    for hour, status in enumerate((first, then, first)):
+        make_job(shop, status, T0 + hour * H)
+        evaluate_all(T0 + hour * H + M)
+        tell_changes(T0 + hour * H + M)
+        # As sent: an end would not be left out because a message still waits.
+        Notification.objects.update(attempts=1)
+    assert told() == [("firing", 1)] * 3
+    make_backup(shop, T0 + 3 * H)
+    evaluate_all(T0 + 3 * H + M)
+    tell_changes(T0 + 3 * H + M)
+    assert told()[3:] == [("recovery", 1)]
+
+
 def test_a_silenced_one_is_told_to_nobody_and_stays_open() -> None:
     failing_fleet()
     Silence.objects.create(comment="moving", starts_at=T0 - M, ends_at=T0 + H)
