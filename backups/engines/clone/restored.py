@@ -35,6 +35,13 @@ SHAPING = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names"
 # What was encrypted there stays so: a server that is not told writes its logs in the clear.
 ENCRYPTING = ("innodb_redo_log_encrypt", "innodb_undo_log_encrypt")
 FORMAT = 1
+# A clone brings these tables' definitions and no row of theirs. The server's own schemas come
+# with every server.
+NOT_CLONED = """
+    SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES
+    WHERE TABLE_TYPE = 'BASE TABLE' AND COALESCE(ENGINE, '') <> 'InnoDB'
+      AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema')
+"""
 
 
 def describe_donor(
@@ -85,6 +92,7 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
             gtids = _executed(running)
             donor = read_donor(folder)
             saved = donor.get("saved_tables", [])
+            empty = left_out(running, saved)
             loaded = load_tables(running, folder, saved, watch) if saved else 0
         for line in running.log_lines():
             watch.log("mysqld", line)
@@ -97,17 +105,23 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         raise EngineError(
             f"the server recovered the copy and did not write down its position: {exc.strerror}"
         ) from None
-    prepared = replace(parse_position(text, gtids), left_out=left_out(donor))
+    prepared = replace(parse_position(text, gtids), left_out=empty)
     if not saved:
         return prepared
     return replace(prepared, detail=f"{prepared.detail}, {loaded} of {len(saved)} tables loaded")
 
 
-def left_out(donor: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Return the tables that are in the dictionary of the copy, and nowhere else in it."""
-    foreign = {(each["table_schema"], each["table_name"]) for each in donor["foreign_tables"] or ()}
-    saved = {(each["schema"], each["name"]) for each in donor.get("saved_tables", ())}
-    return frozenset(foreign - saved)
+def left_out(
+    server: PrivateServer, saved: Sequence[Mapping[str, Any]]
+) -> frozenset[tuple[str, str]]:
+    """Return the tables that are in the dictionary of the copy, and nowhere else in it.
+
+    The recovered server is asked: the account of the backup may not have seen them all.
+    """
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(NOT_CLONED)
+        foreign = {(str(schema), str(name)) for schema, name in cursor.fetchall()}
+    return frozenset(foreign - {(each["schema"], each["name"]) for each in saved})
 
 
 def _executed(server: PrivateServer) -> str:
