@@ -184,4 +184,22 @@ def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict
     told = [name for name in SHAPING if variables.get(name)]
     if encrypted:
         told += [name for name in ENCRYPTING if variables.get(name) == "ON"]
-    return {name.replace("_", "-"): variables[name] for name in told}
+    options = {name.replace("_", "-"): variables[name] for name in told}
+    if (files := options.get("innodb-data-file-path")) is not None:
+        options["innodb-data-file-path"] = without_folders(files)
+    return options
+
+
+def without_folders(data_file_path: str) -> str:
+    """Return an ``innodb_data_file_path`` as it is of a copy, whose files are all in one folder."""
+    files = [each.partition(":") for each in data_file_path.split(";")]
+    names = [path.rpartition("/")[2] for path, _, _ in files]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise EngineError(
+            f"the system tablespace has several files named {', '.join(twice)}, "
+            f"and a copy has one folder for them: {data_file_path}",
+            hint="Give them different names in innodb_data_file_path.",
+        )
+    return ";".join(
+        f"{name}{colon}{size}" for name, (_, colon, size) in zip(names, files, strict=True)
+    )

@@ -53,6 +53,25 @@ def test_what_shapes_the_files_is_told_to_the_server() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("told", "fits"),
+    [
+        ("ibdata1:12M:autoextend", "ibdata1:12M:autoextend"),
+        ("/srv/a/ibdata1:12M;/srv/b/x:1G:autoextend:max:9G", "ibdata1:12M;x:1G:autoextend:max:9G"),
+        ("a/ibdata1:12M", "ibdata1:12M"),
+    ],
+)
+def test_the_files_of_the_system_tablespace_are_in_the_copys_folder(told: str, fits: str) -> None:
+    donor = {"variables": {"innodb_data_file_path": told}}
+    assert server_options(donor) == {"innodb-data-file-path": fits}
+
+
+def test_two_of_one_name_have_no_room_in_one_folder() -> None:
+    donor = {"variables": {"innodb_data_file_path": "/a/ibdata1:12M;/b/ibdata1:12M:autoextend"}}
+    with pytest.raises(EngineError, match="several files named ibdata1"):
+        server_options(donor)
+
+
 def test_what_was_encrypted_stays_so_where_there_is_a_keyring() -> None:
     variables = {"innodb_redo_log_encrypt": "ON", "innodb_undo_log_encrypt": "OFF"}
     donor = {"variables": variables}
