@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,8 @@ def check_restore(backup: CopyFacts, server: str) -> str:
 
 def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
     """Let a server recover the copy once, and read where it stands."""
-    with restored_server(folder, server=server, on_wait=watch.check) as running:
+    relay = partial(relay_line, watch)
+    with restored_server(folder, server=server, on_wait=watch.check, on_line=relay) as running:
         watch.process_started(*running.process)
         with watch.ending_by(running.stop):
             gtids = _executed(running)
@@ -94,11 +96,10 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
             saved = donor.get("saved_tables", [])
             empty = left_out(running, saved)
             loaded = load_tables(running, folder, saved, watch) if saved else 0
-        for line in running.log_lines():
-            watch.log("mysqld", line)
-        # Ends in order: the next start has nothing left to recover.
-        running.stop()
+        running.log.relay()
         watch.check()
+        # Ends in order, or it is no restore: the next start has nothing left to recover.
+        running.shut_down()
     try:
         text = (folder / POSITION_FILE).read_text(encoding="utf-8", errors="replace")
     except OSError as exc:
@@ -109,6 +110,14 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
     if not saved:
         return prepared
     return replace(prepared, detail=f"{prepared.detail}, {loaded} of {len(saved)} tables loaded")
+
+
+def relay_line(watch: PrepareWatch, line: str) -> None:
+    """Log what a server says; of its notes, which are many, only that it works."""
+    if "[Note]" in line:
+        watch.alive()
+    else:
+        watch.log("mysqld", line)
 
 
 def left_out(
@@ -148,7 +157,13 @@ def parse_position(text: str, gtids: str) -> Prepared:
     )
 
 
-def restored_server(folder: Path, *, server: str, on_wait: Callable[[], None]) -> PrivateServer:
+def restored_server(
+    folder: Path,
+    *,
+    server: str,
+    on_wait: Callable[[], None],
+    on_line: Callable[[str], None] = lambda line: None,
+) -> PrivateServer:
     """Return a server for a copy, not started yet."""
     path, version = find_mysqld(server)
     keyring = keyring_of(folder)
@@ -159,9 +174,11 @@ def restored_server(folder: Path, *, server: str, on_wait: Callable[[], None]) -
         options={
             **server_options(read_donor(folder), encrypted=keyring is not None),
             "max-allowed-packet": "1G",
+            # Notes too: without them a recovery says nothing from its begin to its end.
+            "log-error-verbosity": "3",
         },
     )
-    return PrivateServer(folder, settings, on_wait=on_wait)
+    return PrivateServer(folder, settings, on_wait=on_wait, on_line=on_line)
 
 
 def read_donor(folder: Path) -> Mapping[str, Any]:

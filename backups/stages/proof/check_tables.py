@@ -9,8 +9,9 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.exceptions import EngineError
-from backups.private_server import LOG_HINT, PrivateServer
+from backups.private_server import PrivateServer
 from backups.run import Run
+from backups.server_ending import LOG_HINT
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failing_counts, record
 from backups.stages.restore.work import RestoreWork

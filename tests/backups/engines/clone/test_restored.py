@@ -12,9 +12,12 @@ from backups.engines.clone.restored import (
     check_restore,
     parse_position,
     read_donor,
+    relay_line,
     server_options,
 )
 from backups.exceptions import EngineError, Refused
+from backups.models import Job
+from backups.run import Run
 
 WRITTEN = "1700\n1800\n./binlog.000007\n815\n5c1b:1-9,\n7a2c:1-3\n"
 
@@ -26,6 +29,14 @@ def test_a_position_with_gtids() -> None:
         binlog_position=815,
         gtid_executed="5c1b:1-9,7a2c:1-3",
     )
+
+
+def test_a_note_of_a_recovery_is_life_and_no_line() -> None:
+    run = Run(Job())
+    relay_line(run, "2026-01-01T00:00:00Z 1 [Note] [MY-012533] [InnoDB] 10%")
+    assert (run.activity, run.lines.qsize()) == (1, 0)
+    relay_line(run, "2026-01-01T00:00:00Z 1 [System] [MY-013576] [InnoDB] begun")
+    assert (run.activity, run.lines.qsize()) == (2, 1)
 
 
 def test_a_donor_without_binlog() -> None:
