@@ -28,13 +28,14 @@ from backups.disk_full import fail_if_disk_full
 from backups.exceptions import EngineError
 from backups.keyring_program import link_with_keyring
 from backups.runners.groups import start_time
+from backups.server_ending import LOG_HINT, require_order
+from backups.server_log import ServerLog
 from backups.server_program import ARIA, MODEST, ServerProgram, mariadb_program, program
 
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
 SOCKET_PATH_BYTES = 107
 # Nothing made by ``initialise`` has to survive a power cut: it is made again in seconds.
 HASTY = {"innodb-flush-log-at-trx-commit": "0", "innodb-doublewrite": "0", "sync-frm": "0"}
-LOG_HINT = "Its log says why; where it was killed, the log of this host's kernel may."
 # Access denied: somebody is there to deny it.
 ANSWERED = {1045, 1698}
 
@@ -69,18 +70,23 @@ class PrivateServer:
         *,
         run_folder: Path | None = None,
         on_wait: Callable[[], None] = lambda: None,
+        on_line: Callable[[str], None] = lambda line: None,
     ) -> None:
         """``run_folder`` keeps socket and log; without one they live in a temporary folder.
 
         ``on_wait`` is called while the server starts; what it raises ends the server.
+        ``on_line`` gets each line of its log: while it starts, and by ``log.relay``.
         """
         self.folder = folder.resolve()
         self.settings = settings or Settings()
         self._temporary = run_folder is None
         self.run_folder = (run_folder or Path(tempfile.mkdtemp(prefix="mooring-"))).resolve()
         self._on_wait = on_wait
+        self.log = ServerLog(self.log_file, on_line)
         self._server: subprocess.Popen[bytes] | None = None
         self._has_answered = False
+        # The end of its log: with the run folder the log goes too.
+        self._last_words = ""
 
     @property
     def socket(self) -> Path:
@@ -131,8 +137,15 @@ class PrivateServer:
         if self._server is not None:
             # While it starts, a server may miss TERM; killed then, it has nothing to lose.
             _end(self._server, self.settings.stop_seconds if self._has_answered else 0)
+            self._last_words = self._last_words or self.log.tail(100)
         if self._temporary:
             shutil.rmtree(self.run_folder, ignore_errors=True)
+
+    def shut_down(self) -> None:
+        """Stop the server, or raise where it did not end in order: see ``require_order``."""
+        self.stop()
+        if self._server is not None:
+            require_order(self._server.returncode, self._last_words, self.folder)
 
     def connect(
         self, *, user: str = "root", password: str = "", database: str | None = None
@@ -146,17 +159,6 @@ class PrivateServer:
             charset="utf8mb4",
             autocommit=True,
         )
-
-    def log_lines(self) -> list[str]:
-        """Return the server's own log."""
-        try:
-            return self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            return []
-
-    def log_tail(self, lines: int = 12) -> str:
-        """Return the end of the server's own log."""
-        return "\n".join(self.log_lines()[-lines:]) or "(it wrote no log)"
 
     def _refuse_unusable(self) -> None:
         if not (self.folder / "mysql").is_dir():
@@ -222,11 +224,12 @@ class PrivateServer:
     def _wait_for_answer(self) -> None:
         silent_since, log_bytes = time.monotonic(), 0
         while not self._answers():
+            self.log.relay()
             self._on_wait()
             if self._server is not None and (code := self._server.poll()) is not None:
-                fail_if_disk_full(self.log_tail(100), self.folder)
+                fail_if_disk_full(self.log.tail(100), self.folder)
                 raise EngineError(
-                    f"the private server ended with {code}:\n{self.log_tail()}", hint=LOG_HINT
+                    f"the private server ended with {code}:\n{self.log.tail()}", hint=LOG_HINT
                 )
             size = self.log_file.stat().st_size if self.log_file.exists() else 0
             if size != log_bytes:
@@ -234,7 +237,7 @@ class PrivateServer:
             elif time.monotonic() - silent_since > self.settings.silence_seconds:
                 raise EngineError(
                     f"the private server neither answered nor logged anything for "
-                    f"{self.settings.silence_seconds:.0f} s:\n{self.log_tail()}"
+                    f"{self.settings.silence_seconds:.0f} s:\n{self.log.tail()}"
                 )
             time.sleep(0.05)
         self._has_answered = True

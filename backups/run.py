@@ -112,6 +112,10 @@ class Run:
         except queue.Full:
             self.unkept_lines += 1
 
+    def alive(self) -> None:
+        """Something works that has nothing to say: no silence of a stall."""
+        self.activity += 1
+
     @contextmanager
     def ending_by(self, hook: Callable[[], None]) -> Iterator[None]:
         """While inside, ``hook`` ends what the thread may be blocked on when the job must stop."""

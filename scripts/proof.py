@@ -16,7 +16,7 @@ from scripts.shop import Invariant, RowSum, check_invariants, postings, row_sums
 
 TABLES = (
     "SELECT table_schema, table_name FROM information_schema.tables "
-    "WHERE table_type = 'BASE TABLE' "
+    "WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE') "
     "AND table_schema NOT IN ('information_schema', 'performance_schema') ORDER BY 1, 2"
 )
 

@@ -104,6 +104,10 @@ class PrepareWatch(Protocol):
         """Raise when the work has to end; called between any two pieces of it."""
         ...
 
+    def alive(self) -> None:
+        """Take note that work goes on, where there is no line to log."""
+        ...
+
     def process_started(self, group: int, started: float) -> None:
         """Take note of a process that would be an orphan if this one were gone."""
         ...

@@ -15,7 +15,7 @@ from backups.exceptions import ArchiveError, RepositoryError
 from backups.innodb.doublewrite import TRX_SYS_PAGE, doublewrite_pages
 from backups.innodb.formats import PageFormat
 from backups.innodb.verdict import Judgement, Verdict, identity, judge
-from backups.page_check.files import is_tablespace, is_unreadable
+from backups.page_check.files import SYSTEM_NAME, is_tablespace, is_unreadable, system_files
 from backups.page_check.fragments import Fragments, PageKey
 from backups.page_check.heads import Heads
 from backups.page_check.later import LaterBytes
@@ -37,6 +37,9 @@ class PageCheck:
         for file in contents.files:
             if is_unreadable(file.path):
                 self._report.add_unknown(file.path, "an increment: only a prepare can tell")
+        if not system_files(contents.files) and not self._report.unknown:
+            # Whatever it is named here, nobody looked at its pages: no pass of every page.
+            self._report.add_unknown(SYSTEM_NAME, "no file is named as a system tablespace is", 0)
         # Damage in the system tablespace that may be in its doublewrite buffer.
         self._set_aside: list[DamagedPage] = []
         self._doublewrite: range | None = None

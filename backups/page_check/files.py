@@ -10,6 +10,8 @@ from backups.archive.contents import StoredFile
 # "new": made while mariadb-backup copied; "ibu": an undo tablespace somebody created.
 _SUFFIXES = (".ibd", ".ibu", ".new")
 _UNDO = re.compile(r"undo_?\d{3,}")
+# As every server names its system tablespace, unless innodb_data_file_path says otherwise.
+SYSTEM_NAME = "ibdataN"
 _SYSTEM = re.compile(r"ibdata(\d+)")
 # Changed pages only, without the places where they belong: a prepare would tell those.
 _INCREMENTAL_SUFFIX = ".delta"

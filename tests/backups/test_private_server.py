@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backups.exceptions import EngineError
+from backups.exceptions import EngineError, MooringError, StageFailed
 from backups.private_server import PrivateServer, Settings, initialise, occupant
 from backups.server_program import program
 
@@ -122,6 +122,45 @@ def test_whoever_waits_may_call_it_off(folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         server.start()
     assert server.pid is None
+
+
+def test_what_it_logs_while_it_starts_is_heard_then(folder: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    with PrivateServer(folder, run_folder=tmp_path / "run", on_line=lines.append) as server:
+        assert any("InnoDB" in line for line in lines)
+    server.log.relay()
+    assert lines == server.log.lines()
+
+
+def test_it_shuts_down_in_order(folder: Path) -> None:
+    with PrivateServer(folder) as server:
+        server.shut_down()
+    server.shut_down()
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind", "words"),
+    [
+        (signal.SIGABRT, EngineError, "the private server ended with"),
+        (signal.SIGKILL, StageFailed, "was killed while it shut down"),
+    ],
+)
+def test_a_server_that_did_not_end_in_order(
+    folder: Path, sent: signal.Signals, kind: type[MooringError], words: str
+) -> None:
+    with PrivateServer(folder) as server:
+        pid = server.pid or 0
+        os.kill(pid, sent)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(kind, match=words):
+            server.shut_down()
+
+
+def test_a_server_that_does_not_end_in_time(folder: Path) -> None:
+    with PrivateServer(folder, Settings(stop_seconds=0.1)) as server:
+        os.kill(server.pid or 0, signal.SIGSTOP)
+        with pytest.raises(StageFailed, match="was killed while it shut down"):
+            server.shut_down()
 
 
 def test_it_dies_with_a_parent_that_is_killed(folder: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.db.models import F
@@ -21,7 +23,7 @@ from backups.stages.base import PlainStage
 from backups.states import JobStatus, Operation
 from backups.tasks import run_job
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import Running, run_here, stored_files
+from tests.backups.running import Running, restore, run_here, stored_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,6 +41,24 @@ class TestStall:
         ended = run_here(job)
         assert ended.error.startswith("copy failed: stalled in file copy: no byte and no log line")
         assert ended.error.endswith("last heard: copying shop/orders.ibd")
+
+    def test_a_long_sync_of_a_restore_is_no_stall(
+        self,
+        job: Job,
+        engine: FakeEngine,
+        settings: Settings,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        copy = Backup.objects.get(made_by=run_here(job)).copies.get()
+        programs = tmp_path / "programs"
+        programs.mkdir()
+        (programs / "sync").write_text("#!/bin/sh\nexec sleep 3\n")
+        (programs / "sync").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        settings.STALL_SECONDS = 1
+        ended = restore(copy, tmp_path / "restored")
+        assert (ended.status, ended.error) == (JobStatus.SUCCEEDED, "")
 
     @pytest.mark.parametrize("name", ["copy", "file copy"])
     def test_a_stage_may_have_a_limit_of_its_own(

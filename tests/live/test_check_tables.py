@@ -10,7 +10,9 @@ import pytest
 from pymysql.connections import Connection
 
 from backups.private_server import PrivateServer, initialise
+from backups.stages.proof.check_tables import TABLES as TABLES_OF_A_SERVER
 from backups.stages.proof.check_tables import check_table
+from scripts import proof
 
 pytestmark = pytest.mark.live
 
@@ -21,6 +23,11 @@ TABLES = (
     "CREATE TABLE shop.old (id INT PRIMARY KEY) ENGINE=MyISAM",
     "INSERT INTO shop.old VALUES (1), (2), (3)",
     "CREATE TABLE shop.sheet (id INT NOT NULL) ENGINE=MEMORY",
+    "CREATE SEQUENCE shop.numbers",
+    "CREATE TABLE shop.prices (id INT PRIMARY KEY) WITH SYSTEM VERSIONING",
+    "INSERT INTO shop.prices VALUES (1), (2)",
+    "DELETE FROM shop.prices WHERE id = 1",
+    "CREATE VIEW shop.seen AS SELECT * FROM shop.prices",
     "FLUSH TABLES",
 )
 
@@ -55,6 +62,25 @@ def test_a_whole_table(connection: Connection) -> None:
 def test_an_engine_that_cannot_be_checked(connection: Connection) -> None:
     found = checked(connection, "sheet", "MEMORY")
     assert (found["verdict"], found["rows"]) == ("unknown", 0)
+    assert "doesn't support check" in found["said"]
+
+
+@pytest.mark.parametrize("question", [TABLES_OF_A_SERVER, proof.TABLES], ids=["stage", "demo"])
+def test_everything_with_rows_is_asked_for(connection: Connection, question: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        names = [row[1] for row in cursor.fetchall() if row[0] == "shop"]
+    assert sorted(names) == ["numbers", "o`dd", "old", "prices", "sheet"]
+
+
+def test_a_versioned_table_counts_what_is_in_it_now(connection: Connection) -> None:
+    found = checked(connection, "prices")
+    assert (found["verdict"], found["rows"], found["said"]) == ("ok", 1, "")
+
+
+def test_a_sequence_is_read_but_cannot_be_checked(connection: Connection) -> None:
+    found = checked(connection, "numbers")
+    assert (found["verdict"], found["rows"]) == ("unknown", 1)
     assert "doesn't support check" in found["said"]
 
 

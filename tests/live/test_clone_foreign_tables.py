@@ -212,3 +212,18 @@ def test_what_was_not_saved_is_neither_a_pass_nor_a_fault(
     said = {(each["schema"], each["name"]): each for each in report["tables"]}
     assert said["shop", "old"]["verdict"] == "unknown"
     assert said["shop", "many"]["said"] == "not in the backup"
+
+
+def test_what_the_account_could_not_see_is_no_pass_either(
+    donor: PrivateMysql, instance: Instance
+) -> None:
+    Instance.objects.update(save_foreign_tables=False)
+    donor.execute("REVOKE REFERENCES ON *.* FROM bk@'127.0.0.1'")
+    label = take().json()["label"]
+    assert Backup.objects.get().facts["foreign_tables"] == "unknown"
+    tested = run_command("testrestore", label, "--foreground", "--json")
+    assert tested.exit_code == 0, tested.stdout
+    report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
+    of_shop = {each["name"]: each for each in report["tables"] if each["schema"] == "shop"}
+    assert {each["verdict"] for each in of_shop.values()} == {"unknown"}
+    assert of_shop["many"]["said"] == "not in the backup"

@@ -81,3 +81,24 @@ def test_a_server_of_another_shape_comes_back(
         assert restored.execute("SELECT SUM(amount) FROM bank.account") == [(TOTAL,)]
         assert restored.execute("SELECT SUM(LENGTH(t)) FROM bank.big") == [(20_000_000,)]
         assert restored.log_errors() == []
+
+
+def test_a_system_tablespace_elsewhere_comes_home(tmp_path: Path, main: Repository) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    files = f"{elsewhere}/first:12M;{elsewhere}/second:12M:autoextend"
+    options = {"innodb-data-home-dir": "", "innodb-data-file-path": files, "skip-log-bin": ""}
+    with PrivateMysql(tmp_path / "data", options) as server:
+        server.execute(*USER, "CREATE DATABASE bank")
+        server.execute(*LARGE_SYSTEM, FILLED)
+        add_instance(server)
+        ended = take()
+        assert ended.exit_code == 0, ended.stdout
+        label, target = Backup.objects.get().label, tmp_path / "restored"
+        # The donor still runs on its own files: whoever opens those of the same name fails.
+        ended = run_command("restorebackup", label, "--to", str(target), "--foreground", "--json")
+        assert ended.exit_code == 0, ended.stdout
+        shaping = start_options(target)
+        assert shaping["innodb-data-file-path"] == "first:12M;second:12M:autoextend"
+        with PrivateMysql(target, shaping) as restored:
+            assert restored.execute("SELECT SUM(LENGTH(t)) FROM bank.big") == [(20_000_000,)]

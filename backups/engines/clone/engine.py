@@ -192,6 +192,8 @@ class CloneCopy:
         """What the clone does not bring, asked for while the donor is still there."""
         self._gtids_after = _ask(self._endpoint, fetch_gtids)
         self._settings = _ask(self._endpoint, fetch_settings)
+        # Refuses a shape that no restored server could be given.
+        server_options({"variables": self._settings.variables})
         if self._saver is not None:
             yield from self._foreign_tables(self._saver, mapping, self._settings)
         described = describe_donor(

@@ -64,6 +64,7 @@ def _load(
         triggers = _triggers(connection, table)
         for statement in read_statements(folder / table["path"]):
             watch.check()
+            watch.alive()
             _run(connection, statement, full_name, watch)
         for trigger in triggers:
             _make_again(connection, table["schema"], trigger)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,13 @@ SHAPING = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names"
 # What was encrypted there stays so: a server that is not told writes its logs in the clear.
 ENCRYPTING = ("innodb_redo_log_encrypt", "innodb_undo_log_encrypt")
 FORMAT = 1
+# A clone brings these tables' definitions and no row of theirs. The server's own schemas come
+# with every server.
+NOT_CLONED = """
+    SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES
+    WHERE TABLE_TYPE = 'BASE TABLE' AND COALESCE(ENGINE, '') <> 'InnoDB'
+      AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema')
+"""
 
 
 def describe_donor(
@@ -79,35 +87,50 @@ def check_restore(backup: CopyFacts, server: str) -> str:
 
 def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
     """Let a server recover the copy once, and read where it stands."""
-    with restored_server(folder, server=server, on_wait=watch.check) as running:
+    relay = partial(relay_line, watch)
+    with restored_server(folder, server=server, on_wait=watch.check, on_line=relay) as running:
         watch.process_started(*running.process)
         with watch.ending_by(running.stop):
             gtids = _executed(running)
             donor = read_donor(folder)
             saved = donor.get("saved_tables", [])
+            empty = left_out(running, saved)
             loaded = load_tables(running, folder, saved, watch) if saved else 0
-        for line in running.log_lines():
-            watch.log("mysqld", line)
-        # Ends in order: the next start has nothing left to recover.
-        running.stop()
+        running.log.relay()
         watch.check()
+        # Ends in order, or it is no restore: the next start has nothing left to recover.
+        running.shut_down()
     try:
         text = (folder / POSITION_FILE).read_text(encoding="utf-8", errors="replace")
     except OSError as exc:
         raise EngineError(
             f"the server recovered the copy and did not write down its position: {exc.strerror}"
         ) from None
-    prepared = replace(parse_position(text, gtids), left_out=left_out(donor))
+    prepared = replace(parse_position(text, gtids), left_out=empty)
     if not saved:
         return prepared
     return replace(prepared, detail=f"{prepared.detail}, {loaded} of {len(saved)} tables loaded")
 
 
-def left_out(donor: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Return the tables that are in the dictionary of the copy, and nowhere else in it."""
-    foreign = {(each["table_schema"], each["table_name"]) for each in donor["foreign_tables"] or ()}
-    saved = {(each["schema"], each["name"]) for each in donor.get("saved_tables", ())}
-    return frozenset(foreign - saved)
+def relay_line(watch: PrepareWatch, line: str) -> None:
+    """Log what a server says; of its notes, which are many, only that it works."""
+    if "[Note]" in line:
+        watch.alive()
+    else:
+        watch.log("mysqld", line)
+
+
+def left_out(
+    server: PrivateServer, saved: Sequence[Mapping[str, Any]]
+) -> frozenset[tuple[str, str]]:
+    """Return the tables that are in the dictionary of the copy, and nowhere else in it.
+
+    The recovered server is asked: the account of the backup may not have seen them all.
+    """
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(NOT_CLONED)
+        foreign = {(str(schema), str(name)) for schema, name in cursor.fetchall()}
+    return frozenset(foreign - {(each["schema"], each["name"]) for each in saved})
 
 
 def _executed(server: PrivateServer) -> str:
@@ -134,7 +157,13 @@ def parse_position(text: str, gtids: str) -> Prepared:
     )
 
 
-def restored_server(folder: Path, *, server: str, on_wait: Callable[[], None]) -> PrivateServer:
+def restored_server(
+    folder: Path,
+    *,
+    server: str,
+    on_wait: Callable[[], None],
+    on_line: Callable[[str], None] = lambda line: None,
+) -> PrivateServer:
     """Return a server for a copy, not started yet."""
     path, version = find_mysqld(server)
     keyring = keyring_of(folder)
@@ -145,9 +174,11 @@ def restored_server(folder: Path, *, server: str, on_wait: Callable[[], None]) -
         options={
             **server_options(read_donor(folder), encrypted=keyring is not None),
             "max-allowed-packet": "1G",
+            # Notes too: without them a recovery says nothing from its begin to its end.
+            "log-error-verbosity": "3",
         },
     )
-    return PrivateServer(folder, settings, on_wait=on_wait)
+    return PrivateServer(folder, settings, on_wait=on_wait, on_line=on_line)
 
 
 def read_donor(folder: Path) -> Mapping[str, Any]:
@@ -170,4 +201,22 @@ def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict
     told = [name for name in SHAPING if variables.get(name)]
     if encrypted:
         told += [name for name in ENCRYPTING if variables.get(name) == "ON"]
-    return {name.replace("_", "-"): variables[name] for name in told}
+    options = {name.replace("_", "-"): variables[name] for name in told}
+    if (files := options.get("innodb-data-file-path")) is not None:
+        options["innodb-data-file-path"] = without_folders(files)
+    return options
+
+
+def without_folders(data_file_path: str) -> str:
+    """Return an ``innodb_data_file_path`` as it is of a copy, whose files are all in one folder."""
+    files = [each.partition(":") for each in data_file_path.split(";")]
+    names = [path.rpartition("/")[2] for path, _, _ in files]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise EngineError(
+            f"the system tablespace has several files named {', '.join(twice)}, "
+            f"and a copy has one folder for them: {data_file_path}",
+            hint="Give them different names in innodb_data_file_path.",
+        )
+    return ";".join(
+        f"{name}{colon}{size}" for name, (_, colon, size) in zip(names, files, strict=True)
+    )

@@ -9,16 +9,18 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.exceptions import EngineError
-from backups.private_server import LOG_HINT, PrivateServer
+from backups.private_server import PrivateServer
 from backups.run import Run
+from backups.server_ending import LOG_HINT
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failing_counts, record
 from backups.stages.restore.work import RestoreWork
 
+# Everything that has rows: MariaDB has two kinds more.
 TABLES = """
     SELECT TABLE_SCHEMA AS table_schema, TABLE_NAME AS table_name, ENGINE AS engine
     FROM information_schema.TABLES
-    WHERE TABLE_TYPE = 'BASE TABLE'
+    WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')
       AND TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema')
     ORDER BY TABLE_SCHEMA, TABLE_NAME
 """

@@ -72,7 +72,7 @@ class ReadPacks(PlainStage[VerifyWork]):
         def alive() -> None:
             run.check()
             # Indexes are read before the first byte is counted.
-            run.activity += 1
+            run.alive()
 
         meter = run.new_meter()
         if not with_pages:

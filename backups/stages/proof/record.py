@@ -6,7 +6,7 @@ from backups.exceptions import StageFailed
 from backups.restore_target import release_folder
 from backups.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import record
+from backups.stages.proof.evidence import failing_counts, record
 from backups.stages.restore.work import RestoreWork
 from backups.units import format_duration
 
@@ -18,7 +18,9 @@ class RecordRestoreTest(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         if work.server is None or work.began_at is None or work.answered_at is None:
             raise StageFailed("the restored server was never started")
-        work.server.stop()
+        # What a server writes when it ends belongs to its start: a crash speaks against the copy.
+        with failing_counts(run, work.copy, self.name):
+            work.server.shut_down()
         release_folder(work.target, run.job.pk)
         run.forget_leftovers()
         recovery_time = work.answered_at - work.began_at

@@ -23,6 +23,8 @@ from backups.stages.restore.work import RestoreWork
 
 class HandOver(PlainStage[RestoreWork]):
     name = "hand over"
+    # A sync of a whole filesystem has nothing to say until it is done; it has a limit of its own.
+    watched = False
 
     def run(self, run: Run, work: RestoreWork) -> str:
         if not work.raw:

@@ -44,7 +44,9 @@ def test_one_flipped_bit(tmp_path: Path, flags: int, piece: int) -> None:
     pages = tablespace(flags, 12)
     pages[5] = flipped(pages[5], BIT)
     pages[8] = bytes(len(pages[8]))
-    report = check_pages(tmp_path, records_of({"shop/orders.ibd": b"".join(pages)}, piece))
+    report = check_pages(
+        tmp_path, records_of({"ibdata1": b"", "shop/orders.ibd": b"".join(pages)}, piece)
+    )
     assert report.named == [DamagedPage("shop/orders.ibd", 5, 77, "its checksum does not match")]
     assert (report.whole, report.empty, report.damaged) == (10, 1, 1)
     assert report.unknown == {}
@@ -189,9 +191,14 @@ def test_progress_and_an_end_on_request(tmp_path: Path) -> None:
 
 
 def test_what_is_no_tablespace_is_left_alone(tmp_path: Path) -> None:
-    files = {"shop/t.MYD": b"x" * 70_000, "ib_logfile0": b"y" * 70_000, "undo_log.txt": b"z"}
+    files = {
+        "shop/t.MYD": b"x" * 70_000,
+        "ib_logfile0": b"y" * 70_000,
+        "undo_log.txt": b"z",
+        "ibdata1": b"",
+    }
     report = check_pages(tmp_path, records_of(files))
-    assert (report.files, report.whole, report.damaged, report.unknown) == (0, 0, 0, {})
+    assert (report.files, report.whole, report.damaged, report.unknown) == (1, 0, 0, {})
 
 
 def test_a_page_of_another_table(tmp_path: Path) -> None:

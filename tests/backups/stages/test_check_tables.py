@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from django.utils.timezone import now
 
-from backups.exceptions import CancelRequested, EngineError
+from backups.exceptions import CancelRequested, EngineError, MooringError, StageFailed
 from backups.jobs import create_copy_job
 from backups.models import BackupCopy, Evidence, Instance, Job, Repository
 from backups.private_server import PrivateServer
 from backups.run import Run
+from backups.server_ending import require_order
 from backups.stages.proof.check_tables import CheckTables
+from backups.stages.proof.record import RecordRestoreTest
 from backups.stages.proof.start_server import StartServer
 from backups.stages.restore.work import RestoreWork, restore_test_work
 from backups.states import Operation
@@ -74,6 +76,29 @@ def test_evidence_leaves_the_mark_of_what_is_still_on_the_disk(run: Run, tmp_pat
     with pytest.raises(EngineError):
         Checked("failed").run(run, work_of(run, tmp_path))
     assert Job.objects.get(pk=run.job.pk).leftovers
+
+
+class Ended(PrivateServer):
+    """Ended already, with a code."""
+
+    exit_code = 0
+
+    def shut_down(self) -> None:
+        require_order(self.exit_code, "said at the end", self.folder)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "passed"), [(-6, EngineError, [False]), (-9, StageFailed, [])]
+)
+def test_a_server_that_does_not_end_in_order_is_no_pass(
+    run: Run, tmp_path: Path, code: int, kind: type[MooringError], passed: list[bool]
+) -> None:
+    work = work_of(run, tmp_path)
+    work.server = ended = Ended(tmp_path, run_folder=tmp_path / "run")
+    ended.exit_code, work.began_at, work.answered_at = code, now(), now()
+    with pytest.raises(kind):
+        RecordRestoreTest().run(run, work)
+    assert list(Evidence.objects.values_list("passed", flat=True)) == passed
 
 
 def test_a_server_that_does_not_start_is_evidence(run: Run) -> None:

@@ -29,7 +29,8 @@ def verify(copy: BackupCopy, *, pages: bool = False) -> Job:
 
 
 def with_tablespace(pages: list[bytes]) -> dict[str, bytes]:
-    return {"shop@002dnew/orders#p#p1.ibd": b"".join(pages), "shop/visits.MYD": bytes(70_000)}
+    tables = {"shop@002dnew/orders#p#p1.ibd": b"".join(pages), "shop/visits.MYD": bytes(70_000)}
+    return {"ibdata1": b"", **tables}
 
 
 def test_a_whole_copy(copy: BackupCopy) -> None:
@@ -55,7 +56,7 @@ def test_whole_pages(engine: FakeEngine, orders: Instance, main: Repository) -> 
     engine.files = with_tablespace(tablespace(MARIADB, 5))
     job = verify(take_backup(orders).copies.get(), pages=True)
     assert job.status == JobStatus.SUCCEEDED
-    assert job.stages.get().detail == "1 packs, 1 frames, 2 files match; 5 pages whole"
+    assert job.stages.get().detail == "1 packs, 1 frames, 3 files match; 5 pages whole"
     assert Evidence.objects.get().report["pages"]["whole"] == 5
 
 
@@ -98,6 +99,20 @@ def test_unknown_pages_are_no_fault(engine: FakeEngine, orders: Instance, main: 
     (line,) = job.log_lines.filter(source="pages", level="warning")
     assert line.text == (
         "1 page not checked: written without a checksum, in shop@002dnew/orders#p#p1.ibd"
+    )
+
+
+def test_a_system_tablespace_nobody_looked_at_is_unknown(
+    engine: FakeEngine, orders: Instance, main: Repository
+) -> None:
+    pages = b"".join(tablespace(MARIADB, 5))
+    engine.files = {"shop/orders.ibd": pages, "system": pages}
+    job = verify(take_backup(orders).copies.get(), pages=True)
+    assert job.status == JobStatus.SUCCEEDED
+    assert "5 pages whole, some unknown" in job.stages.get().detail
+    (line,) = job.log_lines.filter(source="pages", level="warning")
+    assert line.text == (
+        "pages not checked: no file is named as a system tablespace is, in ibdataN"
     )
 
 

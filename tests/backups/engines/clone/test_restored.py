@@ -12,9 +12,12 @@ from backups.engines.clone.restored import (
     check_restore,
     parse_position,
     read_donor,
+    relay_line,
     server_options,
 )
 from backups.exceptions import EngineError, Refused
+from backups.models import Job
+from backups.run import Run
 
 WRITTEN = "1700\n1800\n./binlog.000007\n815\n5c1b:1-9,\n7a2c:1-3\n"
 
@@ -26,6 +29,14 @@ def test_a_position_with_gtids() -> None:
         binlog_position=815,
         gtid_executed="5c1b:1-9,7a2c:1-3",
     )
+
+
+def test_a_note_of_a_recovery_is_life_and_no_line() -> None:
+    run = Run(Job())
+    relay_line(run, "2026-01-01T00:00:00Z 1 [Note] [MY-012533] [InnoDB] 10%")
+    assert (run.activity, run.lines.qsize()) == (1, 0)
+    relay_line(run, "2026-01-01T00:00:00Z 1 [System] [MY-013576] [InnoDB] begun")
+    assert (run.activity, run.lines.qsize()) == (2, 1)
 
 
 def test_a_donor_without_binlog() -> None:
@@ -51,6 +62,25 @@ def test_what_shapes_the_files_is_told_to_the_server() -> None:
         "innodb-data-file-path": "ibdata1:12M:autoextend",
         "lower-case-table-names": "1",
     }
+
+
+@pytest.mark.parametrize(
+    ("told", "fits"),
+    [
+        ("ibdata1:12M:autoextend", "ibdata1:12M:autoextend"),
+        ("/srv/a/ibdata1:12M;/srv/b/x:1G:autoextend:max:9G", "ibdata1:12M;x:1G:autoextend:max:9G"),
+        ("a/ibdata1:12M", "ibdata1:12M"),
+    ],
+)
+def test_the_files_of_the_system_tablespace_are_in_the_copys_folder(told: str, fits: str) -> None:
+    donor = {"variables": {"innodb_data_file_path": told}}
+    assert server_options(donor) == {"innodb-data-file-path": fits}
+
+
+def test_two_of_one_name_have_no_room_in_one_folder() -> None:
+    donor = {"variables": {"innodb_data_file_path": "/a/ibdata1:12M;/b/ibdata1:12M:autoextend"}}
+    with pytest.raises(EngineError, match="several files named ibdata1"):
+        server_options(donor)
 
 
 def test_what_was_encrypted_stays_so_where_there_is_a_keyring() -> None:
