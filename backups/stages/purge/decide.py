@@ -13,9 +13,9 @@ from backups.models import Backup, BackupCopy, Job
 from backups.proofs import without_faults
 from backups.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.purge.survivors import Search
 from backups.stages.restore.work import copy_of
 from backups.states import CopyStatus, JobStatus
+from backups.survivors import Search
 from backups.transitions import expire_copy, own
 
 # A hundred folders without a manifest are told by the first few.
