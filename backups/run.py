@@ -61,6 +61,8 @@ class Run:
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        # Whether somebody asks again for what a shutdown ends.
+        self.requeues = False
         # The owner's token as claimed: every write of this run names it.
         self.token = job.fencing_token
         self.meter = Meter()

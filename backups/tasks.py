@@ -42,7 +42,7 @@ def run_job(job_id: int) -> None:
     """Run one job. Safe to deliver twice: the second copy loses the claim."""
     job = Job.objects.select_related("instance").get(pk=job_id)
     try:
-        done = job.status == JobStatus.PENDING and execute(job)
+        done = job.status == JobStatus.PENDING and execute(job, requeues=True)
     except SystemExit:
         # Told to end without waiting for the job, which has been ended in order.
         if settings.ON_SHUTDOWN == REQUEUE:

@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "monitor.preferences.ZoneMiddleware",
+    "monitor.middleware.NoNulMiddleware",
     "monitor.middleware.ActingMiddleware",
     # Last, as it replaces the answer to somebody who is locked out.
     "axes.middleware.AxesMiddleware",

@@ -52,6 +52,14 @@ class ChannelPagesTestCase(TestCase):
         details = str(list(Activity.objects.values_list("details", flat=True)))
         self.assertNotIn("s3cret", details)
 
+    def test_the_form_of_a_webhook_says_that_viewers_see_its_url(self) -> None:
+        channel = make_webhook("https://hooks.example.com/abc")
+        form = self.client.get(reverse("channel-add", args=["webhook"]))
+        self.assertContains(form, "Every viewer sees it")
+        self.client.force_login(make_user("victor", "viewer"))
+        page = self.client.get(reverse("channel-detail", args=[channel.name]))
+        self.assertContains(page, "https://hooks.example.com/abc")
+
     def test_a_blank_secret_keeps_the_present_one(self) -> None:
         self.client.post(reverse("channel-add", args=["email"]), MAIL)
         given = {**MAIL, "value_password": "", "value_host": "mx.example.com"}
