@@ -85,8 +85,8 @@ def rebuild(
 ) -> Iterator[Found]:
     """Register every backup whose manifest is in ``repository``, yielding each.
 
-    A manifest that cannot be read is yielded with its error, and the others go on. Bases come
-    before what depends on them, because labels begin with the time.
+    A manifest that cannot be read, or whose packs are not all there, is yielded with its error,
+    and the others go on. Bases come before what depends on them: labels begin with the time.
     """
     store = checked_store(repository)
     folders = [folder for name in store.list(INSTANCES) if (folder := folder_of_manifest(name))]
@@ -104,6 +104,7 @@ def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> F
     if BackupCopy.objects.filter(repository=repository, backup__uuid=envelope.backup).exists():
         return Found(folder, envelope.label)
     try:
+        reader.check_sizes()
         _register_found(repository, folder, reader)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise ArchiveError(f"manifest lacks what a catalog needs: {exc!r}") from None

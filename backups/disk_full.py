@@ -7,8 +7,14 @@ from pathlib import Path
 
 from backups.exceptions import StageFailed
 
-# As mariadb-backup, MariaDB, MySQL and the C library say it.
-_WORDS = re.compile(r"\b(?:error|errcode|errno):? 28\b|no space left on device", re.IGNORECASE)
+# As mariadb-backup, MariaDB, MySQL and the C library say it. 28 is ENOSPC, 122 EDQUOT; but the
+# 122 that a server got from a storage engine is an internal error of the engine.
+_WORDS = re.compile(
+    r"\b(?:error|errcode|errno)(?: number)?:? 28\b"
+    r"|(?<!got )\b(?:error|errcode|errno)(?: number)?:? 122\b(?!\W*internal)"
+    r"|no space left on device|\bdisk is full\b|disk quota exceeded",
+    re.IGNORECASE,
+)
 
 
 def fail_if_disk_full(said: str, folder: Path) -> None:

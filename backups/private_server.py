@@ -235,6 +235,7 @@ class PrivateServer:
             if size != log_bytes:
                 silent_since, log_bytes = time.monotonic(), size
             elif time.monotonic() - silent_since > self.settings.silence_seconds:
+                fail_if_disk_full(self.log.tail(100), self.folder)
                 raise EngineError(
                     f"the private server neither answered nor logged anything for "
                     f"{self.settings.silence_seconds:.0f} s:\n{self.log.tail()}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backups.compatibility import CLONE, parse_version
+from backups.engines.mariadb_backup.restored import removal_of_links
 from backups.models import Backup, BackupCopy
 
 TARGET = "/path/to/empty/folder"
@@ -43,6 +44,12 @@ def _of_mariadb_backup(backup: Backup) -> list[Step]:
     series = _series(backup)
     prepare = f"mariadb-backup --defaults-file={TARGET}/backup-my.cnf --prepare"
     return [
+        Step(
+            "Remove links to the originals",
+            removal_of_links(TARGET),
+            "Each leads to where a table with a DATA DIRECTORY was; its copy is here already, and "
+            "the original would be opened instead.",
+        ),
         Step(
             "Prepare",
             f"{prepare} --target-dir={TARGET}",

@@ -4,11 +4,10 @@
     extract_backup.py REPOSITORY --list [--key-file FILE]
     extract_backup.py REPOSITORY [--label LABEL] [--key-file FILE] --to DIR [--only PREFIX]
 
-One file, written from docs/format.md and from nothing else. It needs Python 3.11 and two
-libraries (pip install zstandard cryptography). It changes nothing in the repository and writes
-only below DIR, which must be empty or not exist. REPOSITORY may also be the folder of one
-backup. Exit code 0 means that every byte was checked and was right; 1 that the backup is
-damaged or a disk failed; 2 that something asked for is not there or not allowed.
+One file, written from docs/format.md alone. It needs Python 3.11 and two libraries (pip install
+zstandard cryptography). It changes nothing in the repository and writes only below DIR, which must
+be empty or new. REPOSITORY may also be the folder of one backup. Exit code 0: every byte is right
+and synced; 1: the backup is damaged or a disk failed; 2: something is not there or not allowed.
 """
 
 from __future__ import annotations
@@ -247,8 +246,7 @@ class PackReader:
 
     def read_frame(self, number: int) -> tuple[list[Extent], bytes]:
         what = f"{self.name}: frame {number} at byte {self.position}"
-        header = self.take(FRAME_HEADER.size)
-        magic, length, raw, found = FRAME_HEADER.unpack(header)
+        magic, length, raw, found = FRAME_HEADER.unpack(header := self.take(FRAME_HEADER.size))
         sane = magic == b"MFR1" and found == number and raw <= MAX_RAW and length <= MAX_SEALED
         self.expect(sane, "its header is damaged", what)
         sealed = self.take(length)
@@ -278,8 +276,7 @@ class Target:
     """The files being written: at their final size from the start, so that holes stay holes."""
 
     def __init__(self, root: Path, files: Sequence[StoredFile]) -> None:
-        self.root = root
-        self.files = {stored.number: stored for stored in files}
+        self.root, self.files = root, {stored.number: stored for stored in files}
         self.written = dict.fromkeys(self.files, 0)
         for stored in files:
             path = root / stored.path
@@ -306,6 +303,11 @@ class Target:
         for number, stored in self.files.items():
             if self.written[number] != stored.written:
                 raise DamagedError(f"{stored.path}: has {self.written[number]} of its bytes")
+        for path in (self.root, *self.root.rglob("*")):
+            # What a disk refuses late, it tells to fsync alone.
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
 
 
 def find_manifests(repository: Path, label: str | None = None) -> list[Path]:
@@ -336,8 +338,7 @@ def list_backups(repository: Path, keys: dict[str, bytes]) -> None:
 
 
 def choose_manifest(repository: Path, label: str | None) -> Path:
-    found = find_manifests(repository, label)
-    if len(found) != 1:
+    if len(found := find_manifests(repository, label)) != 1:
         wanted = f"labelled {label}" if label else "and no --label"
         raise RefusedError(f"{len(found)} backups {wanted}: see --list, or give its folder")
     return found[0]
@@ -364,7 +365,6 @@ def extract(path: Path, keys: dict[str, bytes], directory: Path, only: str) -> N
             for extents, content in PackReader(stream, name, pack, backup).frames():
                 target.apply(pack, extents, content)
     target.check_complete()
-    os.sync()
     print(f"{backup.label}: {len(files)} files are in {directory}, every byte checked")
     print("They are a raw copy: see section 7 of docs/format.md before a server starts on them.")
 

@@ -41,6 +41,24 @@ class BackupReader:
     def pack_object(self, number: int) -> str:
         return f"{self.folder}/{pack_name(number)}"
 
+    def check_sizes(self) -> None:
+        """Raise ArchiveError unless every pack is there with the bytes the manifest says."""
+        there = set(self.store.list(f"{self.folder}/"))
+        names = [self.pack_object(pack.number) for pack in self.manifest.contents.packs]
+        if missing := [name for name in names if name not in there]:
+            raise ArchiveError(
+                f"incomplete: {len(missing)} of {len(names)} packs are missing, first {missing[0]}",
+                hint="A purge that was cut short leaves that: delete the folder, or use a copy.",
+            )
+        for name, pack in zip(names, self.manifest.contents.packs, strict=True):
+            self._check_size(name, pack.stored_bytes)
+
+    def _check_size(self, name: str, expected: int) -> int:
+        size = self.store.size(name)
+        if size != expected:
+            raise ArchiveError(f"{name} is {size} bytes, the manifest says {expected}")
+        return size
+
     def read_index(self, number: int) -> PackIndex:
         """Read a pack's header and footer, and hold them against the manifest."""
         name = self.pack_object(number)
@@ -49,9 +67,7 @@ class BackupReader:
 
     def _read_index(self, name: str, number: int) -> PackIndex:
         listed = self.manifest.contents.packs[number - 1]
-        size = self.store.size(name)
-        if size != listed.stored_bytes:
-            raise ArchiveError(f"{name} is {size} bytes, the manifest says {listed.stored_bytes}")
+        size = self._check_size(name, listed.stored_bytes)
         header = self.store.read(name, 0, HEADER.size)
         check_header(header, number, backup=self.backup, cipher=self.cipher)
         trailer = self.store.read(name, size - TRAILER.size, TRAILER.size)

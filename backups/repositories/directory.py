@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import ClassVar
 
 from backups.archive.contents import is_safe_path
-from backups.archive.layout import FORMAT_VERSION, IDENTITY_NAME, NEWER_HINT
+from backups.archive.layout import FORMAT_VERSION, IDENTITY_NAME, MANIFEST_NAME, NEWER_HINT
 from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity
 
@@ -136,6 +136,7 @@ class DirectoryStore:
                 for folder, _, files in os.walk(top)
                 for file in files
             )
+            _forget_manifests(top)
             shutil.rmtree(top)
             _sync_folder(top.parent)
         return freed
@@ -247,6 +248,13 @@ def _repository_error(path: Path, what: str, exc: OSError) -> RepositoryError:
     elif exc.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
         hint = "Give the user the workers run as the right to write there."
     return RepositoryError(f"{path} could not be {what}: {exc.strerror}", hint=hint)
+
+
+def _forget_manifests(top: Path) -> None:
+    """Take manifests away first and for good: what is cut short then looks like no backup."""
+    for manifest in list(top.rglob(MANIFEST_NAME)):
+        manifest.unlink(missing_ok=True)
+        _sync_folder(manifest.parent)
 
 
 def _sync_folder(path: Path) -> None:

@@ -99,6 +99,24 @@ def test_what_cannot_be_read_is_told_and_the_others_go_on(
     assert "lacks what a catalog needs" in errors[store_folder]
 
 
+@pytest.mark.parametrize(
+    ("left", "error"),
+    [(None, "incomplete: 1 of 1 packs are missing"), (b"x", "is 1 bytes, the manifest says")],
+)
+def test_a_hollow_folder_is_told_and_not_registered(
+    orders: Instance, main: Repository, engine: FakeEngine, left: bytes | None, error: str
+) -> None:
+    folder = Path(main.path) / take_backup(orders).copies.get().path
+    (folder / "packs" / "000001.pack").unlink()
+    if left is not None:
+        (folder / "packs" / "000001.pack").write_bytes(left)
+    forget_everything()
+    (found,) = rebuild(main, load_keys())
+    assert not found.added
+    assert error in found.error
+    assert not BackupCopy.objects.exists()
+
+
 def write_backup_without_facts(repository: Repository) -> str:
     from backups.repositories.directory import DirectoryStore
 

@@ -15,8 +15,26 @@ FULL = [
     "[ERROR] InnoDB: preallocating 100663296 bytes for file ./ib_logfile101 failed with error 28",
     '[ERROR] mariadbd: Error writing file (Errcode: 28 "No space left on device")',
     "[ERROR] [MY-012640] [InnoDB] Error number 28 means 'No space left on device'",
+    "[ERROR] [InnoDB] Operating system error number 28 in a file operation.",
+    "[ERROR] [InnoDB] Operating system error number 122 in a file operation.",
+    "[00] mariabackup: IO Error: 122",
+    "Error writing file './shop/t.MYD' (errno: 122 - Disk quota exceeded)",
+    "[ERROR] [InnoDB] Cannot extend: the disk is full",
+    "write failed: Disk quota exceeded",
 ]
-OTHER = ["", "error 280", "Errcode: 2", "End of log at LSN=28", "Got error 194"]
+OTHER = [
+    "Got error 122 from storage engine",
+    "Got error 122 'Internal (unspecified) error in handler' from storage engine CSV",
+    'Can\'t open table (errno: 122 "Internal (unspecified) error in handler")',
+    "error 1220",
+    "error number 128",
+    "the disk is fuller",
+    "",
+    "error 280",
+    "Errcode: 2",
+    "End of log at LSN=28",
+    "Got error 194",
+]
 
 
 @pytest.mark.parametrize("said", FULL)

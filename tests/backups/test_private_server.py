@@ -15,7 +15,7 @@ import pytest
 
 from backups.exceptions import EngineError, MooringError, StageFailed
 from backups.private_server import PrivateServer, Settings, initialise, occupant
-from backups.server_program import program
+from backups.server_program import ServerProgram, program
 
 pytestmark = pytest.mark.live
 
@@ -102,6 +102,16 @@ def test_a_server_that_cannot_start_says_why_at_once(folder: Path) -> None:
     with pytest.raises(EngineError, match="unknown variable 'no-such-option=1'"):
         server.start()
     assert server.pid is None
+
+
+def test_a_server_that_falls_silent_on_a_full_disk_says_so(folder: Path, tmp_path: Path) -> None:
+    """MariaDB waits for room for ever, and says so once."""
+    waiting = tmp_path / "mariadbd"
+    waiting.write_text("#!/bin/sh\necho 'Disk is full writing ./ibtmp1; waiting'\nexec sleep 60\n")
+    waiting.chmod(0o755)
+    settings = Settings(program=ServerProgram(str(waiting), "mariadb"), silence_seconds=0.3)
+    with pytest.raises(StageFailed, match="No space left"):
+        PrivateServer(folder, settings).start()
 
 
 def test_it_refuses_what_is_no_data_folder(tmp_path: Path) -> None:

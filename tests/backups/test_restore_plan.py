@@ -82,6 +82,13 @@ def test_a_restore_that_was_measured_is_the_estimate(copy: BackupCopy, tmp_path:
     assert estimate_time(copy).length == 3 * MINUTE
 
 
+def test_the_whole_time_of_a_restore_test_is_no_rate(copy: BackupCopy, tmp_path: Path) -> None:
+    restore(copy, tmp_path / "first")
+    Job.objects.filter(operation=Operation.RESTORE).update(operation=Operation.RESTORE_TEST)
+    assert Job.objects.filter(operation=Operation.RESTORE_TEST, bytes_done__gt=0).exists()
+    assert estimate_time(copy).length is None
+
+
 def test_the_restore_test_of_another_backup_counts_by_size(
     copy: BackupCopy, orders: Instance
 ) -> None:

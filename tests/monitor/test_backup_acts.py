@@ -70,6 +70,10 @@ class BackupActsTestCase(TestCase):
         self.assertContains(page, "must hold the key k1")
         self.assertContains(page, "mariadb-backup --defaults-file=")
 
+    def test_links_to_the_originals_go_before_prepare(self) -> None:
+        titles = [step.title for step in steps_by_hand(self.copy)]
+        self.assertEqual(titles[1:3], ["Remove links to the originals", "Prepare"])
+
     def test_a_clone_is_not_prepared(self) -> None:
         self.copy.backup.engine, self.copy.backup.server_version = "clone", "8.4.6"
         titles = [step.title for step in steps_by_hand(self.copy)]

@@ -15,6 +15,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
+from backups.disk_full import fail_if_disk_full
 from backups.engines.base import PrepareWatch
 from backups.engines.clone.literals import quoted
 from backups.engines.clone.saved_files import FOLDER, PREAMBLE, read_statements
@@ -48,7 +49,12 @@ def load_tables(
                     "warning",
                 )
                 continue
-            _load(connection, folder, table, watch)
+            try:
+                _load(connection, folder, table, watch)
+            except EngineError as exc:
+                # The client hears of a full table only; the log says that it was the disk.
+                fail_if_disk_full(f"{exc}\n{server.log.tail(100)}", folder)
+                raise
             (folder / table["path"]).unlink()
             loaded += 1
     if loaded == len(saved):

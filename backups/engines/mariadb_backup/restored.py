@@ -29,6 +29,11 @@ def server_options(folder: Path) -> dict[str, str]:
     return {name.replace("_", "-"): value for name in NEEDED if (value := said.get(name))}
 
 
+def removal_of_links(folder: str) -> str:
+    """Return the command that does the same where somebody prepares a raw copy by hand."""
+    return f"find {folder} -mindepth 2 -maxdepth 2 -name '*.isl' -delete"
+
+
 def remove_links(folder: Path) -> int:
     """Delete the links that lead out of a restored folder; return how many there were.
 

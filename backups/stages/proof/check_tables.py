@@ -8,6 +8,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
+from backups.disk_full import fail_if_disk_full
 from backups.exceptions import EngineError
 from backups.private_server import PrivateServer
 from backups.run import Run
@@ -39,12 +40,18 @@ class CheckTables(PlainStage[RestoreWork]):
             raise EngineError("there is no server to check: it was not started")
         work.tables = []
         with failing_counts(run, work.copy, self.name), run.ending_by(work.server.stop):
-            self._check_all(run, work.server, work.tables)
+            try:
+                self._check_all(run, work.server, work.tables)
+            except EngineError as exc:
+                fail_if_disk_full(f"{exc}\n{work.server.log.tail(100)}", work.server.folder)
+                raise
         work.tables = [_judged(each, work.prepared.left_out) for each in work.tables]
         # A server that was stopped on request checked nothing: no evidence against the copy.
         run.check()
         faulty = [each for each in work.tables if each["verdict"] == "failed"]
         if faulty:
+            said = "\n".join(str(each.get("said", "")) for each in faulty)
+            fail_if_disk_full(f"{said}\n{work.server.log.tail(100)}", work.server.folder)
             names = ", ".join(f"{each['schema']}.{each['name']}" for each in faulty[:5])
             report = {"tables": work.tables, "error": f"faulty tables: {names}"}
             record(run, work.copy, passed=False, report=report)

@@ -9,13 +9,17 @@ from django.utils.timezone import now
 
 from backups.exceptions import NotWanted, Refused
 from backups.expiry import why_kept
-from backups.models import BackupCopy, Job
+from backups.models import Backup, BackupCopy, Job
 from backups.proofs import without_faults
 from backups.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import copy_of
 from backups.states import CopyStatus, JobStatus
+from backups.survivors import Search
 from backups.transitions import expire_copy, own
+
+# A hundred folders without a manifest are told by the first few.
+REASON_LENGTH = 1000
 
 
 @dataclass(slots=True)
@@ -36,20 +40,31 @@ class Decide(PlainStage[PurgeWork]):
     name = "decide"
 
     def run(self, run: Run, work: PurgeWork) -> str:
+        search = Search()
+        # Asks disks, and one that hangs must not do so with the catalog locked. Under the lock
+        # the same is asked of the rows once more, and of disks only what nobody looked at.
+        stop_unless_it_may_go(work, run.job, search)
         with transaction.atomic():
             # Orders this against a restore that is about to open the copy, and against a
             # purge of the other backup that would be the last one.
             siblings = BackupCopy.objects.filter(backup__instance=work.copy.backup.instance)
             list(siblings.select_for_update(of=("self",)).order_by("id"))
-            copy = BackupCopy.objects.get(pk=work.copy.pk)
+            copy = stop_unless_it_may_go(work, run.job, search)
             if copy.status == CopyStatus.STORED:
-                stop_if_kept(copy, work.schedule_id)
-                refuse_if_needed(copy, run.job, force=work.force)
                 expire_copy(copy, reason=work.reason, now=now())
             # Decided is decided: should this worker die, a tick deletes the rest.
             own(run.job, run.token, leftovers=copy.status != CopyStatus.PURGED)
         work.copy.refresh_from_db()
         return work.copy.expire_reason
+
+
+def stop_unless_it_may_go(work: PurgeWork, job: Job, search: Search) -> BackupCopy:
+    """Return the copy as its row is now; one that was decided about already may go."""
+    copy = BackupCopy.objects.get(pk=work.copy.pk)
+    if copy.status == CopyStatus.STORED:
+        stop_if_kept(copy, work.schedule_id)
+        refuse_if_needed(copy, job, search, force=work.force)
+    return copy
 
 
 def stop_if_kept(copy: BackupCopy, schedule_id: int | None) -> None:
@@ -61,16 +76,35 @@ def stop_if_kept(copy: BackupCopy, schedule_id: int | None) -> None:
         raise NotWanted(f"{copy.backup.label} stays: {why}")
 
 
-def refuse_if_needed(copy: BackupCopy, job: Job, *, force: bool) -> None:
+def refuse_if_needed(copy: BackupCopy, job: Job, search: Search, *, force: bool) -> None:
     """Raise Refused while anything, or anybody, still needs the copy."""
     backup = copy.backup
     reading = Job.objects.filter(copy=copy, status=JobStatus.RUNNING).exclude(pk=job.pk).first()
     if reading is not None:
         raise Refused(f"{reading} is reading {backup.label}", hint="Wait for it or cancel it.")
-    # What is damaged is nothing to fall back to.
+    # What is damaged is nothing to fall back to, and neither is what only its row tells of.
     stored = without_faults(BackupCopy.objects.filter(status=CopyStatus.STORED))
-    if stored.filter(backup=backup).exclude(pk=copy.pk).exists():
+    if search.finds_one(stored.filter(backup=backup).exclude(pk=copy.pk)):
         return
+    refuse_if_promised(backup)
+    others = stored.filter(backup__instance=backup.instance, backup__base=None)
+    if force or search.finds_one(others.exclude(backup=backup)):
+        return
+    if search.missing:
+        raise Refused(
+            f"{backup.label} is the last restorable backup of {backup.instance} that is there: "
+            f"{search.in_words()}"[:REASON_LENGTH],
+            hint="Bring that repository back, or take another backup first. "
+            "Say --force to be left without any.",
+        )
+    raise Refused(
+        f"{backup.label} is the last restorable backup of {backup.instance}",
+        hint="Take another backup first, or say --force to be left without any.",
+    )
+
+
+def refuse_if_promised(backup: Backup) -> None:
+    """Raise Refused where other backups, or a person, rely on this one."""
     needing = backup.dependents.filter(copies__status=CopyStatus.STORED).distinct()
     if needing:
         names = ", ".join(dependent.label for dependent in needing)
@@ -78,10 +112,3 @@ def refuse_if_needed(copy: BackupCopy, job: Job, *, force: bool) -> None:
     if backup.pinned:
         why = f": {backup.pinned_reason}" if backup.pinned_reason else ""
         raise Refused(f"{backup.label} is pinned{why}", hint="Unpin it first.")
-    others = stored.filter(backup__instance=backup.instance, backup__base=None)
-    others = others.exclude(backup=backup)
-    if not force and not others.exists():
-        raise Refused(
-            f"{backup.label} is the last restorable backup of {backup.instance}",
-            hint="Take another backup first, or say --force to be left without any.",
-        )

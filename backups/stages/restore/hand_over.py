@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
 from django.db import Error
 
+from backups.compatibility import MARIADB_BACKUP
 from backups.engines import engine_named
+from backups.engines.mariadb_backup.restored import removal_of_links
 from backups.exceptions import StageFailed
 from backups.option_file import OPTION_FILE, build_option_file
 from backups.restore_target import hand_over_folder
@@ -65,8 +68,16 @@ def describe(work: RestoreWork) -> str:
         f"{'raw' if work.raw else 'prepared'} in {work.target}",
         f"binlog {position}" if position else "",
         f"GTID {backup.gtid_executed}" if backup.gtid_executed else "",
+        _before_prepare(work),
     )
     return " ".join(part for part in parts if part)
+
+
+def _before_prepare(work: RestoreWork) -> str:
+    """Say what our own prepare would have done first: links would lead it to the originals."""
+    if not work.raw or work.copy.backup.engine != MARIADB_BACKUP:
+        return ""
+    return f"- before you prepare it: {removal_of_links(shlex.quote(str(work.target)))}"
 
 
 def change_owner(target: Path, user: str, group: str | None) -> None:

@@ -6,12 +6,17 @@ It was written from docs/format.md alone, so these tests are also that document'
 from __future__ import annotations
 
 import ast
+import errno
+import importlib.util
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -262,3 +267,49 @@ def test_a_path_that_leads_out_is_refused(
     assert finished.returncode == 1
     assert "is not as the format says" in finished.stderr
     assert not (tmp_path / "out").exists()
+
+
+def load_script() -> ModuleType:
+    """The program as a module, so that a test can have the disk fail under it."""
+    found = importlib.util.spec_from_file_location("extract_backup", SCRIPT)
+    assert found and found.loader
+    module = importlib.util.module_from_spec(found)
+    sys.modules["extract_backup"] = module
+    try:
+        found.loader.exec_module(module)
+    finally:
+        del sys.modules["extract_backup"]
+    return module
+
+
+def test_every_file_and_folder_is_synced(
+    tmp_path: Path, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_backup(store, records_of(FILES), encrypted=False)
+    synced = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+    out = tmp_path / "out"
+    assert load_script().main([str(store.root), "--to", str(out)]) == 0
+    assert {path.stat().st_ino for path in (out, *out.rglob("*"))} <= synced
+
+
+@pytest.mark.parametrize("is_failing", [stat.S_ISREG, stat.S_ISDIR], ids=["file", "folder"])
+def test_what_the_disk_refuses_at_the_end_is_a_failure(
+    tmp_path: Path,
+    store: DirectoryStore,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    is_failing: Callable[[int], bool],
+) -> None:
+    """Written is not stored: a full or broken disk may tell only when it is asked to sync."""
+    write_backup(store, records_of(FILES), encrypted=False)
+
+    def failing(descriptor: int) -> None:
+        if is_failing(os.fstat(descriptor).st_mode):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    assert load_script().main([str(store.root), "--to", str(tmp_path / "out")]) == 1
+    shown = capsys.readouterr()
+    assert "No space left on device" in shown.err
+    assert "every byte checked" not in shown.out

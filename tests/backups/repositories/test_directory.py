@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,3 +142,24 @@ def test_nothing_is_written_where_another_repository_has_appeared(tmp_path: Path
     with pytest.raises(RepositoryError, match="is not a repository"):
         store.create("packs/1")
     assert list((tmp_path / "r").iterdir()) == []
+
+
+def test_a_deletion_that_is_cut_short_leaves_no_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one, what is left is no backup to anybody."""
+    store = make_store(tmp_path)
+    for name in ("a/packs/000001.pack", "a/manifest.json.zst"):
+        with store.create(name) as upload:
+            upload.write(b"x")
+            upload.commit()
+
+    def fail_at_once(top: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", fail_at_once)
+        with pytest.raises(RepositoryError, match="Input/output error"):
+            store.remove_tree("a")
+    assert list(store.list("a")) == ["a/packs/000001.pack"]
+    assert store.remove_tree("a") == 1

@@ -65,6 +65,37 @@ def test_a_faulty_table_is_evidence_against_the_copy(run: Run, tmp_path: Path) -
     assert evidence.report["error"] == "faulty tables: shop.orders"
 
 
+def test_a_full_disk_under_the_server_is_no_evidence(run: Run, tmp_path: Path) -> None:
+    work = work_of(run, tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "server.log").write_text("[InnoDB] error number 28 in a file operation")
+    with pytest.raises(StageFailed, match="No space left"):
+        Checked("failed").run(run, work)
+    assert not Evidence.objects.exists()
+
+
+class Interrupted(CheckTables):
+    """Its server ends under the check."""
+
+    def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:
+        raise EngineError("the restored server ended")
+
+
+@pytest.mark.parametrize(
+    ("log", "raised", "evidence"),
+    [("Disk is full writing './t.MAD'", StageFailed, 0), ("Segmentation fault", EngineError, 1)],
+)
+def test_a_server_that_ended_for_want_of_room_is_no_evidence(
+    run: Run, tmp_path: Path, log: str, raised: type[Exception], evidence: int
+) -> None:
+    work = work_of(run, tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "server.log").write_text(log)
+    with pytest.raises(raised):
+        Interrupted().run(run, work)
+    assert Evidence.objects.count() == evidence
+
+
 def test_a_check_that_was_cut_short_is_no_evidence(run: Run, tmp_path: Path) -> None:
     with pytest.raises(CancelRequested):
         Checked("failed", stop=True).run(run, work_of(run, tmp_path))

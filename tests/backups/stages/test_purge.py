@@ -7,6 +7,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.utils.timezone import now
 
 from backups.exceptions import Refused, RepositoryError
 from backups.jobs import create_copy_job
@@ -41,8 +43,17 @@ def an_older_one(copy: BackupCopy, **values: object) -> BackupCopy:
             **values,
         }
     )
+    return stored_in(copy.repository, older)
+
+
+def stored_in(repository: Repository, backup: Backup) -> BackupCopy:
+    """A copy that looks whole from outside: a manifest, and one pack of one byte."""
+    folder = Path(repository.path) / backup.label
+    (folder / "packs").mkdir(parents=True)
+    (folder / "manifest.json.zst").touch()
+    (folder / "packs" / "000001.pack").write_bytes(b"x")
     return BackupCopy.objects.create(
-        backup=older, repository=copy.repository, path="nowhere", stored_bytes=1, pack_count=1
+        backup=backup, repository=repository, path=backup.label, stored_bytes=1, pack_count=1
     )
 
 
@@ -87,9 +98,7 @@ def test_a_pinned_backup_keeps_its_copy_where_the_other_is_damaged(
     an_older_one(copy)
     Backup.objects.filter(pk=copy.backup_id).update(pinned=True)
     second = make_repository("second", tmp_path / "second")
-    other = BackupCopy.objects.create(
-        backup=copy.backup, repository=second, path="nowhere", stored_bytes=1, pack_count=1
-    )
+    other = stored_in(second, copy.backup)
     Evidence.objects.create(copy=other, operation="verify", passed=False)
     assert_refused(copy, f"{copy.backup.label} is pinned")
 
@@ -97,6 +106,72 @@ def test_a_pinned_backup_keeps_its_copy_where_the_other_is_damaged(
 def test_one_of_two_goes(copy: BackupCopy) -> None:
     an_older_one(copy)
     assert purge(copy).status == JobStatus.SUCCEEDED
+
+
+def a_newer_one_in(repository: Repository, copy: BackupCopy) -> BackupCopy:
+    backup = an_older_one(copy).backup
+    backup.copies.all().delete()
+    Backup.objects.filter(pk=backup.pk).update(ended_at=now())
+    return stored_in(repository, backup)
+
+
+def test_a_row_whose_disk_is_dead_is_nothing_to_be_left_with(
+    copy: BackupCopy, tmp_path: Path
+) -> None:
+    dead = make_repository("dead", tmp_path / "dead")
+    a_newer_one_in(dead, copy)
+    away = (tmp_path / "dead").rename(tmp_path / "unmounted")
+    assert_refused(
+        copy,
+        f"{copy.backup.label} is the last restorable backup of orders-1 that is there: "
+        "repository dead cannot be reached",
+    )
+    away.rename(tmp_path / "dead")
+    assert purge(copy).status == JobStatus.SUCCEEDED
+
+
+def test_with_force_the_last_one_that_is_there_goes(copy: BackupCopy, tmp_path: Path) -> None:
+    a_newer_one_in(make_repository("dead", tmp_path / "dead"), copy)
+    (tmp_path / "dead").rename(tmp_path / "unmounted")
+    assert purge(copy, force=True).status == JobStatus.SUCCEEDED
+
+
+def test_an_older_one_that_is_there_is_enough(copy: BackupCopy, tmp_path: Path) -> None:
+    an_older_one(copy)
+    a_newer_one_in(make_repository("dead", tmp_path / "dead"), copy)
+    (tmp_path / "dead").rename(tmp_path / "unmounted")
+    assert purge(copy).status == JobStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("manifest.json.zst", "it has no manifest"),
+        ("packs/000001.pack", "000001.pack could not be read"),
+    ],
+)
+def test_a_hollow_backup_is_nothing_to_be_left_with(
+    copy: BackupCopy, name: str, fault: str
+) -> None:
+    hollow = an_older_one(copy)
+    (Path(copy.repository.path) / hollow.path / name).unlink()
+    job = purge(copy)
+    assert job.refused
+    assert fault in job.error
+
+
+def test_a_pack_cut_short_is_nothing_to_be_left_with(copy: BackupCopy) -> None:
+    short = an_older_one(copy)
+    (Path(copy.repository.path) / short.path / "packs/000001.pack").write_bytes(b"")
+    assert "its packs have 0 bytes instead of 1" in purge(copy).error
+
+
+def test_a_pinned_backup_keeps_the_copy_that_is_there(copy: BackupCopy, tmp_path: Path) -> None:
+    an_older_one(copy)
+    Backup.objects.filter(pk=copy.backup_id).update(pinned=True)
+    stored_in(make_repository("dead", tmp_path / "dead"), copy.backup)
+    (tmp_path / "dead").rename(tmp_path / "unmounted")
+    assert_refused(copy, f"{copy.backup.label} is pinned")
 
 
 def test_a_purged_or_dependent_sibling_does_not_count(copy: BackupCopy) -> None:
@@ -182,3 +257,20 @@ def test_another_repository_at_the_path_is_left_alone(copy: BackupCopy) -> None:
     assert job.refused
     assert "holds another repository" in job.error
     assert len(stored_files(copy.repository)) > 1
+
+
+def test_disks_are_asked_before_the_catalog_is_locked(
+    copy: BackupCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite has one lock for all: a disk that hangs would stop everything with it."""
+    an_older_one(copy)
+    locked: list[bool] = []
+    exists = DirectoryStore.exists
+
+    def noting(self: DirectoryStore, name: str) -> bool:
+        locked.append(connection.in_atomic_block)
+        return exists(self, name)
+
+    monkeypatch.setattr(DirectoryStore, "exists", noting)
+    assert purge(copy).status == JobStatus.SUCCEEDED
+    assert locked == [False]
