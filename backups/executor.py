@@ -7,6 +7,7 @@ ones that ran are cleaned up, last first, and the job ends with a status that is
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import socket
@@ -15,10 +16,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import (
+    Error,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    transaction,
+)
 from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, LeaseLost, MooringError, NotWanted, Refused
+from backups.jobs import ask_again
 from backups.limits import limits_of
 from backups.models import Job
 from backups.models.job import LogLevel
@@ -45,13 +54,17 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def execute(job: Job) -> bool:
-    """Claim and run ``job``. Return False when somebody else has it, or its turn has not come."""
+def execute(job: Job, *, asks_again: bool = False) -> bool:
+    """Claim and run ``job``. Return False when somebody else has it, or its turn has not come.
+
+    With ``asks_again`` one that is shut down leaves a new job behind.
+    """
     key, limits = exclusive_key(job), limits_of(job)
     if not claim(job, worker=worker_name(), exclusive_key=key, now=now(), limits=limits):
         return False
     logger.info("%s claimed", job, extra={"action": "job_claimed", "job_id": job.pk})
     run = Run(job)
+    run.asks_again = asks_again
     _settle(run, *_attempt(run))
     if run.shutdown is not None:
         # The job has ended in order; now the process may.
@@ -135,8 +148,7 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
         run.shutdown = error
         text = f"{stage} failed: the worker was shut down"
         run.log("mooring", text, LogLevel.ERROR)
-        again = settings.ON_SHUTDOWN == REQUEUE
-        hint = "It was asked for again as a new job." if again else "Start it again."
+        hint = "It was asked for again as a new job." if run.asks_again else "Start it again."
         return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
         logger.warning("%s: stopped: %s", run.job, error)
@@ -169,11 +181,22 @@ def _settle(run: Run, to: JobStatus, outcome: Outcome) -> None:
     """
     if to is JobStatus.LOST:
         return
-    ended = _write_patiently(
-        run, lambda: end(run.job, to, now=now(), outcome=outcome, actor=run.job.worker)
-    )
-    if ended:
+    if _write_patiently(run, lambda: _end(run, to, outcome)):
         logger.info("%s %s", run.job, to, extra={"action": "job_ended", "job_id": run.job.pk})
+
+
+def _end(run: Run, to: JobStatus, outcome: Outcome) -> bool:
+    """End the job; one whose worker was shut down is asked for again in the same breath.
+
+    A tick that looked in between would plan a retry of its own.
+    """
+    # Its own row: what is rolled back and written once more must begin with the old status.
+    job = copy.copy(run.job)
+    with transaction.atomic():
+        ended = end(job, to, now=now(), outcome=outcome, actor=job.worker)
+        if ended and run.shutdown is not None and run.asks_again:
+            ask_again(job)
+    return ended
 
 
 def _write_patiently(run: Run, write: Callable[[], T]) -> T:

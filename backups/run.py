@@ -85,6 +85,8 @@ class Run:
         self._stop: BaseException | None = None
         # Set where the process was told to end while the job ran.
         self.shutdown: SystemExit | None = None
+        # Whether such a job is asked for again: only a worker's, not one in the foreground.
+        self.asks_again = False
         self._hooks: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
