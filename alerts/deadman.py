@@ -1,7 +1,7 @@
 """Does Mooring itself still run?
 
 An outside service is called after each complete round of ticks. It raises the alarm when no call
-comes: nothing in here could, once nothing in here runs.
+comes: nothing in here could, once nothing in here runs, or reaches anybody.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from alerts.exceptions import NotDelivered
+from alerts.lost_channels import nobody_is_told
 from alerts.outbound import get
 from backups.models import TickBeat
 
@@ -32,8 +33,11 @@ def stale_ticks(now: datetime, expected: frozenset[str]) -> list[str]:
 
 
 def ping(now: datetime, expected: frozenset[str]) -> None:
-    """Call the outside service where every expected tick ticks; NotDelivered where it says no."""
-    if not settings.PING_URL or stale_ticks(now, expected):
+    """Call the outside service where every expected tick ticks; NotDelivered where it says no.
+
+    Not where the last channel that told anybody was switched off: the silence is the alarm then.
+    """
+    if not settings.PING_URL or stale_ticks(now, expected) or nobody_is_told():
         return
     answer = get(settings.PING_URL)
     if not 200 <= answer.status < 300:

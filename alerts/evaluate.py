@@ -6,13 +6,15 @@ at the whole fleet, every few minutes, for what only time makes wrong.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
+from django.db import Error as DatabaseFault
 from django.db.models import QuerySet
 
 from alerts.changes import load_changes, move_cursor
-from alerts.facts import load_fleet_facts, load_site_facts
+from alerts.facts import Facts, load_fleet_facts, load_site_facts
 from alerts.models import Alert
 from alerts.questions import Answers, ask, broken_rule
 from alerts.rules import RULE_BROKEN
@@ -20,6 +22,8 @@ from alerts.standing import Outcome, apply_answers
 from alerts.states import OPEN_ALERT_STATUSES
 from alerts.thresholds import SettingsBook, load_settings
 from backups.models import Instance
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 1000
 
@@ -65,15 +69,43 @@ def _evaluate_instances(
 ) -> Outcome:
     standing = _open_alerts().filter(instance__in=ids)
     held = [job for job in standing.values_list("job_id", flat=True) if job is not None]
-    facts = load_fleet_facts(ids, now, held_jobs=held, ended_jobs=ended_jobs)
-    answers = ask(facts, book)
-    broken.update(answers.broken)
-    return apply_answers(answers, standing, now)
+    return _judge(
+        lambda: load_fleet_facts(ids, now, held_jobs=held, ended_jobs=ended_jobs),
+        "facts of instances",
+        book,
+        standing,
+        now,
+        broken,
+    )
 
 
 def _evaluate_site(book: SettingsBook, now: datetime, broken: dict[str, str]) -> Outcome:
     standing = _open_alerts().filter(instance=None).exclude(rule=RULE_BROKEN.name)
-    answers = ask(load_site_facts(now), book)
+    return _judge(lambda: load_site_facts(now), "facts of the site", book, standing, now, broken)
+
+
+def _judge(
+    load: Callable[[], Iterable[Facts]],
+    what: str,
+    book: SettingsBook,
+    standing: QuerySet[Alert],
+    now: datetime,
+    broken: dict[str, str],
+) -> Outcome:
+    """Ask the rules about some facts. Facts that cannot be read are told like a broken rule.
+
+    Their alerts stay as they are, and whatever else there is to ask about is asked.
+    """
+    try:
+        facts = list(load())
+    except DatabaseFault:
+        # The database is away: nothing could be told either, and the next tick looks again.
+        raise
+    except Exception as exc:
+        logger.exception("%s cannot be read", what)
+        broken[what] = f"{type(exc).__name__}: {exc}"[:400]
+        return Outcome()
+    answers = ask(facts, book)
     broken.update(answers.broken)
     return apply_answers(answers, standing, now)
 

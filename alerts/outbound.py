@@ -1,8 +1,8 @@
 """May this connection leave, and what did the other side answer?
 
 People type addresses into forms, and a name can point anywhere by the time it is used. So the
-address is looked at when the socket connects, whatever library opens it: only public ones and
-those of ``MOORING_OUTBOUND_NETWORKS`` may be reached. Redirects are never followed.
+address is looked at when the socket connects or sends a datagram, whatever library opens it: only
+public ones and those of ``MOORING_OUTBOUND_NETWORKS`` may be reached. Redirects are never followed.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ ANSWER_SECONDS = 20
 # More of an answer nobody reads.
 ANSWER_BYTES = 16 << 10
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# A datagram needs no connection.
+_LEAVING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _guarded: ContextVar[bool] = ContextVar("guarded", default=False)
 
 
@@ -157,12 +159,21 @@ def _allowed_networks() -> list[type_of_network]:
     return [ipaddress.ip_network(text, strict=False) for text in settings.OUTBOUND_NETWORKS]
 
 
-def _watch_connects(event: str, args: tuple[object, ...]) -> None:
-    """Python's own audit hook: it sees every connect of every library, name resolved."""
-    if event != "socket.connect" or not _guarded.get():
+def _watch_sockets(event: str, args: tuple[object, ...]) -> None:
+    """Python's own audit hook: it sees where every socket of every library is about to go.
+
+    The system's resolver is no part of Python: looking up a name raises none of these events.
+    """
+    if event not in _LEAVING or not _guarded.get():
         return
-    connecting, address = args
-    family = connecting.family if isinstance(connecting, socket.socket) else None
+    leaving, address = args
+    # Without an address it goes where the socket is connected to: that was looked at then.
+    if address is not None or event == "socket.connect":
+        _refuse_address(leaving, address)
+
+
+def _refuse_address(leaving: object, address: object) -> None:
+    family = leaving.family if isinstance(leaving, socket.socket) else None
     if family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
         raise AddressRefused("only internet addresses may be reached")
     host = str(address[0])
@@ -176,4 +187,4 @@ def _watch_connects(event: str, args: tuple[object, ...]) -> None:
         )
 
 
-sys.addaudithook(_watch_connects)
+sys.addaudithook(_watch_sockets)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import traceback
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -109,8 +110,7 @@ def _send(notification: Notification) -> bool:
     try:
         answer = _deliver(notification)
     except ChannelDead as exc:
-        give_up(notification, answer=_short(exc), now=wall_clock())
-        switch_off(notification.channel, str(exc))
+        _wait_for_repair(notification, exc)
         return False
     except NotDelivered as exc:
         _retry(notification, exc)
@@ -126,12 +126,24 @@ def _deliver(notification: Notification) -> str:
         return kind_of(channel).send(notification.content, values_of(channel))
     except AlertsError:
         raise
-    except (BadInput, KeyUnavailable) as exc:
+    except BadInput as exc:
         raise ChannelDead(str(exc)) from None
+    except KeyUnavailable:
+        # A worker with another key than the rest: nothing is wrong with the channel.
+        raise NotDelivered("this worker's MOORING_SECRET_KEY does not open its secrets") from None
     except Exception as exc:
-        # A fault of a library or ours: its text may hold an address that is a secret.
-        logger.exception("message %s on %s", notification.pk, channel)
-        raise NotDelivered(f"unexpected {type(exc).__name__}: the log has the details") from exc
+        # A fault of a library or ours: its text may hold an address that is a secret, so only
+        # its type is told, and to the log the line that raised it.
+        name, line = type(exc).__name__, traceback.extract_tb(exc.__traceback__)[-1]
+        logger.error(
+            "message %s on %s: %s at %s:%s",
+            notification.pk,
+            channel,
+            name,
+            line.filename,
+            line.lineno,
+        )
+        raise NotDelivered(f"unexpected {name}: the log says where") from None
 
 
 def _write_content(notification: Notification, *, words: str = "") -> None:
@@ -157,6 +169,18 @@ def _retry(notification: Notification, error: NotDelivered) -> None:
     put_back(notification, answer=_short(error), again_at=now + wait, now=now)
     if notification.attempts == TRIES_BEFORE_TROUBLE:
         tell_others(notification.channel, f"not delivered, still trying: {error}", now=now)
+
+
+def _wait_for_repair(notification: Notification, error: ChannelDead) -> None:
+    """Switch the channel off; its message is sent when a person has switched it on again."""
+    now = wall_clock()
+    # Off first: put back, the message must not be found by another sender.
+    switch_off(notification.channel, str(error))
+    if notification.kind != MessageKind.CHANNEL_LOST:
+        # It was refused, and that may be long ago by then: it is to say how things stand then.
+        mine = Notification.objects.filter(pk=notification.pk)
+        mine.filter(fencing_token=notification.fencing_token).update(content={})
+    put_back(notification, answer=_short(error), again_at=now, now=now)
 
 
 def retry_after(attempts: int, asked: timedelta | None) -> timedelta:

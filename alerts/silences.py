@@ -68,12 +68,12 @@ class Matcher:
         """Whether a moment of the cron expression lies less than ``duration`` back."""
         if self.duration is None:
             return False
-        # The library looks for the first moment after a whole second, in wall clock.
-        begin = now - self.duration
         try:
+            # The library looks for the first moment after a whole second, in wall clock.
+            begin = now - self.duration
             local = begin.astimezone(ZoneInfo(self.time_zone))
             found = next(CronSim(self.cron, local))
-        except (CronSimError, ZoneInfoNotFoundError, ValueError, StopIteration):
+        except (CronSimError, ZoneInfoNotFoundError, OverflowError, ValueError, StopIteration):
             # What cannot be understood silences nothing.
             return False
         return begin < found <= now

@@ -127,7 +127,9 @@ def _defaults(rule: AnyRule) -> Settings:
 
 def _apply(settings: Settings, change: Change) -> Settings:
     units = settings.limits.units
-    given = {name: value for name, value in change.thresholds.items() if name in units}
+    # Whoever wrote past the forms: one broken row must not silence every rule.
+    thresholds = change.thresholds if isinstance(change.thresholds, Mapping) else {}
+    given = {name: value for name, value in thresholds.items() if name in units}
     return replace(
         settings,
         enabled=settings.enabled if change.enabled is None else change.enabled,

@@ -20,6 +20,9 @@ def why_not_again(job: Job) -> str:
         return "it has not ended yet"
     if job.origin == Origin.OBSERVED:
         return "somebody else ran it"
+    if job.operation == Operation.RESTORE:
+        # Nor is the server program that an admin named handed on to somebody else.
+        return "a restore is asked for under Restore, where its target is confirmed"
     if job.operation == Operation.PURGE:
         return "a purge is asked for on the backup's own page, where it is confirmed"
     if job.operation != Operation.BACKUP and job.copy is None:
@@ -36,7 +39,7 @@ def run_again(job: Job, *, requested_by: User) -> Job:
             job.instance,
             kind=job.kind,
             repositories=list(job.repositories.all()),
-            save_foreign_tables=job.parameters.get("save_foreign_tables") or None,
+            save_foreign_tables=job.parameters.get("save_foreign_tables"),
             requested_by=requested_by,
         )
     assert job.copy is not None

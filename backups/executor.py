@@ -54,18 +54,25 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def execute(job: Job, *, asks_again: bool = False) -> bool:
+def execute(job: Job, *, requeues: bool = False) -> bool:
     """Claim and run ``job``. Return False when somebody else has it, or its turn has not come.
 
-    With ``asks_again`` one that is shut down leaves a new job behind.
+    With ``requeues`` what a shutdown ended is asked for again, where that is wanted.
     """
     key, limits = exclusive_key(job), limits_of(job)
     if not claim(job, worker=worker_name(), exclusive_key=key, now=now(), limits=limits):
         return False
     logger.info("%s claimed", job, extra={"action": "job_claimed", "job_id": job.pk})
     run = Run(job)
-    run.asks_again = asks_again
-    _settle(run, *_attempt(run))
+    run.requeues = requeues
+    ended = _attempt(run)
+    try:
+        _settle(run, *ended)
+    except SystemExit as exc:
+        # Told to end while the end was being written: that comes first.
+        run.shutdown = exc
+        if run.job.status == JobStatus.RUNNING:
+            _settle(run, *ended)
     if run.shutdown is not None:
         # The job has ended in order; now the process may.
         raise run.shutdown
@@ -76,7 +83,7 @@ def _attempt(run: Run) -> tuple[JobStatus, Outcome]:
     try:
         stages, work = stages_of(run.job), work_for(run.job)
         rows = StageRows(run, [(stage.name, stage.children(run)) for stage in stages])
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _outcome_of(run, "start", error)
     with Pulse(run, rows):
         return _run_stages(run, rows, stages, work)
@@ -131,6 +138,9 @@ def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
     for stage in reversed(ran):
         try:
             stage.clean_up(run, work)
+        except (SystemExit, KeyboardInterrupt) as exc:
+            # Told to end while it tidies up: the others still do, and the row says how it ended.
+            run.shutdown = exc if isinstance(exc, SystemExit) else SystemExit(130)
         except Exception as exc:
             # What is left is marked on the row, and a tick goes on trying.
             logger.exception("%s: clean-up of %s failed", run.job, stage.name)
@@ -148,6 +158,7 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
         run.shutdown = error
         text = f"{stage} failed: the worker was shut down"
         run.log("mooring", text, LogLevel.ERROR)
+        run.asks_again = run.requeues and settings.ON_SHUTDOWN == REQUEUE
         hint = "It was asked for again as a new job." if run.asks_again else "Start it again."
         return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
@@ -194,8 +205,10 @@ def _end(run: Run, to: JobStatus, outcome: Outcome) -> bool:
     job = copy.copy(run.job)
     with transaction.atomic():
         ended = end(job, to, now=now(), outcome=outcome, actor=job.worker)
-        if ended and run.shutdown is not None and run.asks_again:
+        if ended and run.asks_again:
             ask_again(job)
+    if ended:
+        run.job.refresh_from_db()
     return ended
 
 

@@ -57,7 +57,7 @@ class Plan:
 
 def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int:
     """Account for every slot up to ``now``; return how many occurrences there are more."""
-    written, broken = 0, dict[int, MooringError]()
+    written, broken = 0, dict[int, Exception]()
     while written < ROWS_PER_TICK:
         due = list(due_schedules(now).exclude(pk__in=broken)[:SCHEDULES_AT_ONCE])
         if not due:
@@ -66,7 +66,7 @@ def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int
         for schedule in due:
             try:
                 plans.append(plan_of(schedule, coverage[schedule.pk], now, down_since))
-            except MooringError as exc:
+            except (MooringError, ArithmeticError, ValueError) as exc:
                 # One that cannot be read must not keep the others waiting.
                 logger.error("schedule %s cannot be planned: %s", schedule, exc)
                 broken[schedule.pk] = exc

@@ -7,11 +7,11 @@ the row still says so, its own worker could not clear up: a tick does, until it 
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import psutil
 from django.conf import settings
 
 from backups.access import checked_store
@@ -19,7 +19,7 @@ from backups.archive.layout import backup_folder
 from backups.exceptions import MooringError
 from backups.models import Backup, Job
 from backups.restore_target import release_folder
-from backups.runners.groups import end_group
+from backups.runners.groups import START_TOLERANCE_SECONDS, end_group, start_time
 from backups.stages.purge.delete import delete_copy
 from backups.stages.restore.work import scratch_folder
 from backups.states import TERMINAL_JOB_STATUSES, CopyStatus, JobStatus, Operation
@@ -47,8 +47,8 @@ def lose_expired(now: datetime) -> int:
 def lose_dead(now: datetime) -> int:
     """Mark as lost what processes of this host held that are gone; return how many jobs.
 
-    Needs no tick that looked before: what is dead renews nothing. Where the pid is another
-    process's by now, a tick finds the job.
+    Needs no tick that looked before: what is dead renews nothing. A pid that was given to
+    another process since is known by that one's start.
     """
     here = f"{socket.gethostname()}:"
     expired = Job.objects.filter(
@@ -57,20 +57,35 @@ def lose_dead(now: datetime) -> int:
     dead = [
         job
         for job in expired.select_related("instance")
-        if not psutil.pid_exists(int(job.worker.removeprefix(here)))
+        if _is_gone(int(job.worker.removeprefix(here)), job)
     ]
     return sum(lose(job, now=now) for job in dead)
 
 
 def clear_up_here(now: datetime) -> None:
     """Do for this host what a tick would: where nothing but commands is run, there is none."""
-    if lose_dead(now):
-        remove_leftovers()
+    lose_dead(now)
+    # What lies on another host is nothing that could be seen from here.
+    remove_leftovers(of_host=socket.gethostname())
 
 
-def remove_leftovers() -> int:
-    """Clear up after ended jobs; return how many are clean now. Failures are tried again."""
+def _is_gone(pid: int, job: Job) -> bool:
+    if pid == os.getpid():
+        # As in a container, where every command gets the same number.
+        return True
+    began = start_time(pid)
+    claimed = job.started_at.timestamp() if job.started_at else 0.0
+    return not began or began > claimed + START_TOLERANCE_SECONDS
+
+
+def remove_leftovers(*, of_host: str = "") -> int:
+    """Clear up after ended jobs, or those of one host; return how many are clean now.
+
+    Failures are tried again.
+    """
     dirty = Job.objects.filter(leftovers=True, status__in=TERMINAL_JOB_STATUSES)
+    if of_host:
+        dirty = dirty.filter(worker__startswith=f"{of_host}:")
     clean = 0
     for job in dirty.select_related("instance", "copy__repository"):
         try:

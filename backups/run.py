@@ -61,6 +61,8 @@ class Run:
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        # Whether somebody asks again for what a shutdown ends.
+        self.requeues = False
         # The owner's token as claimed: every write of this run names it.
         self.token = job.fencing_token
         self.meter = Meter()
@@ -85,7 +87,7 @@ class Run:
         self._stop: BaseException | None = None
         # Set where the process was told to end while the job ran.
         self.shutdown: SystemExit | None = None
-        # Whether such a job is asked for again: only a worker's, not one in the foreground.
+        # Whether this one is asked for again as it ends.
         self.asks_again = False
         self._hooks: list[Callable[[], None]] = []
         self._lock = threading.Lock()

@@ -20,6 +20,8 @@ from backups.exceptions import BadInput
 from backups.wall_clock import Shown, moment_of, shown, zone
 
 INSTANT = timedelta(microseconds=1)
+# Counted from any moment of ours, this is still a date; nothing in the field takes longer.
+LONGEST = timedelta(days=36_500)
 EVERY_HOUR = set(range(24))
 FIELDS = 5
 

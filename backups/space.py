@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from backups.access import store_of
 from backups.exceptions import MooringError
 from backups.models import Repository, RepositorySpace
+from backups.schedule import LONGEST
 
 logger = logging.getLogger(__name__)
 
@@ -38,17 +39,23 @@ def measure_repositories(now: datetime) -> int:
     return measured
 
 
+def has_trend(samples: Sequence[Sample]) -> bool:
+    """Whether ``samples`` span enough time to be continued."""
+    if len(samples) < 2:
+        return False
+    times = [sample.measured_at for sample in samples]
+    return max(times) - min(times) >= SHORTEST_TREND
+
+
 def forecast_full(samples: Sequence[Sample]) -> datetime | None:
     """Continue the line through ``samples`` to where nothing is free; None where it never is.
 
-    Least squares. Also None while the samples span too short a time to have a trend.
+    Least squares. Also None where there is no trend: ``has_trend`` tells which.
     """
-    if len(samples) < 2:
+    if not has_trend(samples):
         return None
     start = min(sample.measured_at for sample in samples)
     ages = [(sample.measured_at - start).total_seconds() for sample in samples]
-    if max(ages) < SHORTEST_TREND.total_seconds():
-        return None
     middle_age = sum(ages) / len(ages)
     middle_free = sum(sample.free_bytes for sample in samples) / len(samples)
     spread = sum((age - middle_age) ** 2 for age in ages)
@@ -59,10 +66,10 @@ def forecast_full(samples: Sequence[Sample]) -> datetime | None:
         )
         / spread
     )
-    # A byte a second is 86 KB a day: below that, a century passes before anything is full.
-    if slope > -1:
-        return None
     newest = max(samples, key=lambda sample: sample.measured_at)
+    # Slower than this a century passes before it is full: that is never, and may be no date.
+    if -slope * LONGEST.total_seconds() < max(newest.free_bytes, 1):
+        return None
     return newest.measured_at + timedelta(seconds=newest.free_bytes / -slope)
 
 

@@ -31,8 +31,6 @@ _SECTIONS = (
         ("ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file"),
     ),
 )
-# A stored password goes only to where it was stored for.
-_ADDRESS = ("host", "port", "socket")
 
 
 class InstanceSettingsForm(InstanceForm):
@@ -52,8 +50,6 @@ class InstanceSettingsForm(InstanceForm):
             )
         if not self.instance.pk:
             self.fields["new_password"].help_text = "Kept encrypted and never shown again."
-        # Read before the form writes into the instance what was typed.
-        self._stored_address = tuple(getattr(self.instance, name) for name in _ADDRESS)
 
     @property
     def sections(self) -> list[tuple[str, list[forms.BoundField]]]:
@@ -77,15 +73,9 @@ class InstanceSettingsForm(InstanceForm):
         instance: Instance = self.instance
         if typed := self.cleaned_data["new_password"]:
             instance.set_password(typed)
-        elif instance.pk and self._moved():
-            raise ValidationError({"new_password": "Type it again: the address has changed."})
         if not instance.engine:
             instance.engine = self._engine_of_server(instance)
         return instance
-
-    def _moved(self) -> bool:
-        address = tuple(getattr(self.instance, name) for name in _ADDRESS)
-        return bool(self.instance.password_token) and address != self._stored_address
 
     def _engine_of_server(self, instance: Instance) -> str:
         try:

@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "monitor.preferences.ZoneMiddleware",
+    "monitor.middleware.NoNulMiddleware",
     "monitor.middleware.ActingMiddleware",
     # Last, as it replaces the answer to somebody who is locked out.
     "axes.middleware.AxesMiddleware",
@@ -246,7 +247,12 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # It tells of every login; those are activity. What it warns of stays.
-    "loggers": {"axes": {"level": "WARNING"}},
+    "loggers": {
+        # It tells of every login; those are activity. What it warns of stays.
+        "axes": {"level": "WARNING"},
+        # They tell of every request with its whole URL, which may be a secret.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
     "root": {"handlers": ["stderr"], "level": os.environ.get("MOORING_LOG_LEVEL", "INFO")},
 }

@@ -32,6 +32,7 @@ def prepare(*, admin: bool) -> None:
     with (folder / "run" / "prepare.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _start_django()
+        _refuse_odd_settings()
         _migrate()
         _create_backup_key()
         _collect_static(folder)
@@ -44,6 +45,14 @@ def _start_django() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
     django.setup()
+
+
+def _refuse_odd_settings() -> None:
+    """Commands and processes skip Django's checks: this one is asked for all of them."""
+    from backups.setting_checks import check_stalling_stages
+
+    for error in check_stalling_stages():
+        raise SetupError(error.msg, hint=error.hint or "")
 
 
 def _migrate() -> None:

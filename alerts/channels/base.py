@@ -22,6 +22,8 @@ class Field:
     kind: Literal["text", "number", "lines", "choice"] = "text"
     # Encrypted at rest, and never shown again.
     secret: bool = False
+    # An address: pages show its scheme and host, as the rest may be what lets one in.
+    host_only: bool = False
     required: bool = True
     choices: tuple[tuple[str, str], ...] = ()
     default: str = ""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
 from alerts.states import AlertStatus, Severity
 from backups.models import BackupSchedule, Instance, Job, Repository
+from backups.schedule import LONGEST
 
 
 class Alert(models.Model):
@@ -149,3 +153,7 @@ class Silence(models.Model):
 
     def __str__(self) -> str:
         return self.comment
+
+    def clean(self) -> None:
+        if self.duration is not None and not timedelta(0) < self.duration <= LONGEST:
+            raise ValidationError({"duration": "Some time, and not above 100 years."})

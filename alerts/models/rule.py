@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
 from alerts.states import Severity
 from backups.models import BackupSchedule, Instance, InstanceGroup
+from backups.schedule import LONGEST
 
 
 class RuleSetting(models.Model):
@@ -50,3 +54,7 @@ class RuleSetting(models.Model):
         scope = f"{self.group_id or ''}/{self.schedule_id or ''}/{self.instance_id or ''}"
         self.scope_key = f"{self.rule}/{scope}"
         super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def clean(self) -> None:
+        if self.pending_for is not None and not timedelta(0) <= self.pending_for <= LONGEST:
+            raise ValidationError({"pending_for": "Neither negative nor above 100 years."})

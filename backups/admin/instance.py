@@ -12,6 +12,12 @@ from backups.admin.bases import ModelAdmin, ModelForm
 from backups.engines import ENGINES
 from backups.models import Instance, InstanceGroup, Tag
 
+# A stored password goes only to where, and only the way, it was stored for.
+_WAY_OF_PASSWORD = (
+    "host", "port", "socket", "tls", "runner", "ssh_host", "ssh_port", "ssh_user",
+    "ssh_known_hosts_file",
+)  # fmt: skip
+
 
 class InstanceForm(ModelForm):
     """An instance with a password that goes in and never comes out."""
@@ -32,6 +38,24 @@ class InstanceForm(ModelForm):
             "engine", "allow_plugin_install", "save_foreign_tables", "history_tool", "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
         ]  # fmt: skip
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        if moved := self._moved_with_password():
+            names = ", ".join(str(self.fields[name].label) for name in moved)
+            self.add_error("new_password", f"Type it again: {names} changed, so it goes elsewhere.")
+        return cleaned
+
+    def _moved_with_password(self) -> list[str]:
+        """Return the fields that would send the stored password another way."""
+        if not self.instance.password_token or self.cleaned_data.get("new_password"):
+            return []
+        # What was typed is written into the instance only after this.
+        return [
+            name
+            for name in _WAY_OF_PASSWORD
+            if name in self.cleaned_data and self.cleaned_data[name] != getattr(self.instance, name)
+        ]
 
 
 @admin.register(Instance)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 
@@ -22,21 +20,24 @@ class RepositoryForm(ModelForm):
         model = Repository
         fields = ["name", "kind", "path", "encrypted", "enabled", "max_jobs"]
 
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
+    def clean_path(self) -> str:
+        try:
+            return absolute_path(self.cleaned_data["path"])
+        except BadInput as exc:
+            raise ValidationError(f"{exc}. {exc.hint}".strip()) from None
+
+    def _post_clean(self) -> None:
+        """Look when all else is right, a name that is taken too: a folder that is made stays."""
+        super()._post_clean()  # type: ignore[misc]  # Django's own hook, unknown to its stubs.
         if not self.errors:
             try:
                 self._look_at_folder()
             except MooringError as exc:
-                raise ValidationError({"path": f"{exc}. {exc.hint}".strip()}) from None
-        return cleaned
+                self.add_error("path", f"{exc}. {exc.hint}".strip())
 
     def _look_at_folder(self) -> None:
         """Make a new row's folder a repository; a moved one must be the same repository."""
-        found = Repository(
-            kind=self.cleaned_data["kind"], path=absolute_path(self.cleaned_data["path"])
-        )
-        self.cleaned_data["path"] = found.path
+        found = Repository(kind=self.cleaned_data["kind"], path=self.cleaned_data["path"])
         if self.instance._state.adding:
             settle(found)
             self.instance.uuid = found.uuid

@@ -122,8 +122,9 @@ def _run_here(job: Job, console: Console) -> None:
     try:
         # The job has ended in order by then, and its row says why.
         with _ended_by_signals(), suppress(SystemExit):
-            if not execute(job):
-                _give_up(job)
+            if not execute(job) and not _gave_up(job):
+                # A worker has taken it in that very moment.
+                watcher.join()
     finally:
         over.set()
         watcher.join()
@@ -137,6 +138,9 @@ def _ended_by_signals() -> Iterator[None]:
     """
 
     def end_here(number: int, _: object) -> None:
+        # Once is enough: a second one would end the tidying up.
+        for each in found:
+            signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
     # Python takes signals in its main thread only.
@@ -150,9 +154,14 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _give_up(job: Job) -> None:
-    """End a job whose turn has not come: nobody would be there to see it run later."""
+def _gave_up(job: Job) -> bool:
+    """End a job whose turn has not come: nobody would be there to see it run later.
+
+    Return False where it does not wait any more.
+    """
     job.refresh_from_db()
+    if job.status != JobStatus.PENDING:
+        return False
     waiting = explain_waiting([job]).get(job.pk)
     reason = waiting.reason if waiting else "another process has it"
     outcome = Outcome(
@@ -160,7 +169,7 @@ def _give_up(job: Job) -> None:
         hint="Wait, cancel what is in its way, or leave out --foreground to have it queued.",
         refused=True,
     )
-    end(job, JobStatus.FAILED, now=now(), outcome=outcome, actor="command line")
+    return end(job, JobStatus.FAILED, now=now(), outcome=outcome, actor="command line")
 
 
 def _watch(job_id: int, console: Console, over: threading.Event) -> None:

@@ -16,7 +16,7 @@ from backups.models.catalog import Origin
 from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
 from backups.models.job import Job
 from backups.models.repository import Repository
-from backups.schedule import Rhythm, check_rhythm
+from backups.schedule import LONGEST, Rhythm, check_rhythm
 from backups.states import BackupKind, OccurrenceStatus, WaitReason
 
 
@@ -141,8 +141,8 @@ class BackupSchedule(models.Model):
         lengths = ("window", "grace", "retry_delay", "stagger", "expected_duration", "keep_for")
         for name in lengths:
             length = getattr(self, name)
-            if length is not None and length < timedelta(0):
-                faults[name] = "A length of time is not negative."
+            if length is not None and not timedelta(0) <= length <= LONGEST:
+                faults[name] = "A length of time is neither negative nor above 100 years."
         if self.window <= timedelta(0):
             faults["window"] = "A window has a length."
         elif self.grace > self.window:

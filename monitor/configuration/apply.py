@@ -17,8 +17,10 @@ from django.db import models, transaction
 from django.utils.timezone import now
 
 from alerts.models import RuleSetting
+from alerts.thresholds import threshold_faults
 from backups.arming import save_schedule
-from backups.exceptions import BadInput
+from backups.engines import engine_named
+from backups.exceptions import BadInput, KeyUnavailable
 from backups.management.rows import refuse_invalid
 from backups.models import BackupSchedule, Instance, Tag
 from monitor.configuration.export import VERSION, values_of
@@ -170,10 +172,20 @@ def _set_password(row: models.Model, entry: Mapping[str, Any], folder: Path) -> 
     except (OSError, UnicodeDecodeError) as exc:
         reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
         raise BadInput(f"password file {path} cannot be read: {reason}") from None
-    if password == row.password():
+    if not password:
+        raise BadInput(f"password file {path} is empty")
+    if password == _known_password(row):
         return False
     row.set_password(password)
     return True
+
+
+def _known_password(row: Instance) -> str | None:
+    """Return the stored password; None where no key opens it any more, and it is set anew."""
+    try:
+        return row.password()
+    except KeyUnavailable:
+        return None
 
 
 def _named_rows(section: Section, name: str, names: Any) -> dict[str, models.Model]:
@@ -183,7 +195,7 @@ def _named_rows(section: Section, name: str, names: Any) -> dict[str, models.Mod
     assert isinstance(related, type)
     if related is Tag:
         # A tag is no more than its name: naming it makes it.
-        return {each: _tag(str(each)) for each in names}
+        return {str(each): _tag(str(each)) for each in names}
     return {str(each): _by_name(related, str(each)) for each in names}
 
 
@@ -204,7 +216,7 @@ def _by_name(model: type[models.Model], name: str) -> models.Model:
 
 
 def _save(section: Section, row: models.Model, lists: Mapping[str, Mapping[str, Any]]) -> None:
-    refuse_invalid(row)
+    _refuse_senseless(row)
     if isinstance(row, BackupSchedule):
         # Which also finds its next run anew.
         save_schedule(row, now())
@@ -212,6 +224,15 @@ def _save(section: Section, row: models.Model, lists: Mapping[str, Mapping[str, 
         row.save()
     for name, rows in lists.items():
         getattr(row, name).set(rows.values())
+
+
+def _refuse_senseless(row: models.Model) -> None:
+    """Raise BadInput for what the forms would refuse."""
+    refuse_invalid(row)
+    if isinstance(row, Instance) and row.engine:
+        engine_named(row.engine)
+    if isinstance(row, RuleSetting) and (faults := threshold_faults(row.rule, row.thresholds)):
+        raise BadInput("; ".join(faults))
 
 
 def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[Change]:

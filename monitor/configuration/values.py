@@ -13,6 +13,7 @@ from typing import Any
 from django.db import models
 
 from backups.exceptions import BadInput
+from backups.schedule import LONGEST
 
 _UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 _LENGTH = re.compile(r"(?:(\d+(?:\.\d+)?)([dhms]))")
@@ -69,7 +70,10 @@ def parse_length(text: object) -> timedelta:
     parts = _LENGTH.findall(whole)
     if not parts or "".join(f"{count}{unit}" for count, unit in parts) != whole:
         raise BadInput(f"{text!r} is not a length of time", hint="Write it as 90s, 15m, 4h or 14d.")
-    return timedelta(seconds=sum(float(count) * _UNITS[unit] for count, unit in parts))
+    seconds = sum(float(count) * _UNITS[unit] for count, unit in parts)
+    if seconds > LONGEST.total_seconds():
+        raise BadInput(f"{text!r} is longer than 100 years")
+    return timedelta(seconds=seconds)
 
 
 def _checked(value: Any, kind: type, wanted: str) -> Any:

@@ -25,7 +25,7 @@ class ChannelForm(ModelForm):
     class Meta:
         model = Channel
         fields = ["name", "enabled"]
-        help_texts = {"enabled": "Off: its messages wait for nobody."}
+        help_texts = {"enabled": "Off: nothing is sent. What waits goes out when it is on again."}
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from alerts.channels import CHANNELS
+from alerts.channels.base import Field
 from alerts.models import Channel, Notification, Route
 from alerts.rules import RULES
 from alerts.states import NotificationStatus, Severity
@@ -125,11 +127,19 @@ def _visible(channel: Channel) -> list[tuple[str, str]]:
     kind = CHANNELS.get(channel.kind)
     if kind is None:
         return []
-    rows = [(f.label, str(channel.settings.get(f.name, ""))) for f in kind.fields if not f.secret]
+    rows = [(f.label, _shown(f, channel)) for f in kind.fields if not f.secret]
     secrets = [field.label for field in kind.fields if field.secret]
     if secrets and channel.secrets_token:
         rows.append((", ".join(secrets), "kept encrypted, never shown"))
     return [(label, value) for label, value in rows if value]
+
+
+def _shown(field: Field, channel: Channel) -> str:
+    value = str(channel.settings.get(field.name, ""))
+    if not field.host_only or not value:
+        return value
+    parts = urlsplit(value)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
 
 
 def _with_routes(channels: QuerySet[Channel]) -> QuerySet[Channel]:

@@ -13,7 +13,7 @@ from django.db.models.functions import TruncDate
 from django.utils.timezone import localdate
 
 from backups.models import BackupCopy, Evidence, Repository, RepositorySpace
-from backups.space import Sample, forecast_full
+from backups.space import Sample, forecast_full, has_trend
 from backups.states import CopyStatus, Operation
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 from monitor.selectors.repositories import RepositoryRow, list_repositories
@@ -36,6 +36,8 @@ class Space:
     total_bytes: int | None = None
     error: str = ""
     full_at: datetime | None = None
+    # Whether it is known that it will not be full, where ``full_at`` is None.
+    never_full: bool = False
 
     @property
     def used_percent(self) -> int | None:
@@ -146,15 +148,23 @@ def load_spaces(now: datetime) -> dict[int, Space]:
         samples[row.repository_id].append(Sample(row.measured_at, row.free_bytes or 0))
     newest = RepositorySpace.objects.order_by().values("repository").annotate(newest=Max("id"))
     return {
-        row.repository_id: Space(
-            row.measured_at,
-            row.free_bytes,
-            row.total_bytes,
-            row.error,
-            forecast_full(samples[row.repository_id]),
-        )
+        row.repository_id: _space(row, samples[row.repository_id])
         for row in RepositorySpace.objects.filter(pk__in=newest.values("newest"))
     }
+
+
+def _space(row: RepositorySpace, trend: Sequence[Sample]) -> Space:
+    # What cannot be measured now may have been emptied or filled since.
+    known = row.free_bytes is not None and has_trend(trend)
+    full_at = forecast_full(trend) if known else None
+    return Space(
+        row.measured_at,
+        row.free_bytes,
+        row.total_bytes,
+        row.error,
+        full_at,
+        never_full=known and full_at is None,
+    )
 
 
 def load_proven() -> dict[int, Proven]:

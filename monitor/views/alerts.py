@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
@@ -17,7 +16,7 @@ from monitor.forms.filters import AlertFilter
 from monitor.roles import Role, needs
 from monitor.selectors.alert import load_alert, silence_address
 from monitor.selectors.alerts import count_severities, load_history, load_open
-from monitor.views.requests import asking_user
+from monitor.views.requests import asking_user, lead_back
 
 MOST_AT_ONCE = 200
 COMMENT_CHARACTERS = 2000
@@ -75,8 +74,7 @@ def alerts_acknowledge(request: HttpRequest) -> HttpResponse:
         _acknowledge(request, list(Alert.objects.filter(pk__in=ids[:MOST_AT_ONCE])))
     else:
         messages.warning(request, "Nothing was ticked.")
-    page = request.POST.get("next", "")
-    return redirect(page if url_has_allowed_host_and_scheme(page, None) else "alerts")
+    return lead_back(request, "alerts")
 
 
 def _acknowledge(request: HttpRequest, wanted: list[Alert]) -> None:

@@ -13,7 +13,7 @@ from backups.models import Backup, BackupCopy
 from backups.models.activity import Verb
 from backups.states import CopyStatus, Operation
 from monitor.confirmations import name_typed
-from monitor.roles import Role, needs
+from monitor.roles import Role, has_role, needs
 from monitor.views.requests import asking_user, refusals_shown
 
 
@@ -45,7 +45,9 @@ def copy_purge(request: HttpRequest, label: str, copy: int) -> HttpResponse:
     )
     if not name_typed(request, label):
         return redirect("backup-detail", label)
-    parameters = {"reason": "purged on its page", "force": "force" in request.POST}
+    # The last restorable backup is an admin's to give up; a purge without force refuses it.
+    forced = "force" in request.POST and has_role(request.user, Role.ADMIN)
+    parameters = {"reason": "purged on its page", "force": forced}
     with refusals_shown(request):
         job = create_copy_job(
             Operation.PURGE, found, requested_by=asking_user(request), parameters=parameters

@@ -13,7 +13,7 @@ from backups.models import Repository
 from backups.units import format_bytes
 from monitor.charts.repository import growth_figure
 from monitor.roles import Role, needs
-from monitor.selectors.repository import RepositoryView, list_overviews, load_repository
+from monitor.selectors.repository import RepositoryView, Space, list_overviews, load_repository
 from monitor.templatetags.units import UNKNOWN, age_in_words
 
 
@@ -36,15 +36,20 @@ def _notes(view: RepositoryView) -> dict[str, object]:
     """Return what stands beneath the figures."""
     space, proven = view.overview.space, view.overview.proven
     growth = view.daily_growth
-    full_by = _date_of(space.full_at) if space.full_at else "not in sight"
     return {
         "growth_note": f"{format_bytes(growth)} more a day" if growth and growth > 0 else "",
         "free_note": f"of {format_bytes(space.total_bytes)}" if space.total_bytes else "",
-        "full_by": full_by if space.measured_at else UNKNOWN,
+        "full_by": _full_by(space),
         "failed_note": f"{proven.failed} of them damaged" if proven.failed else "",
         "failed_tone": "bad" if proven.failed else "",
         "verify_note": f"last {_age_of(proven.last_verify)}",
     }
+
+
+def _full_by(space: Space) -> str:
+    if space.full_at:
+        return _date_of(space.full_at)
+    return "not in sight" if space.never_full else UNKNOWN
 
 
 def _date_of(at: datetime) -> str:

@@ -25,12 +25,16 @@ USER, PASSWORD = "mooring", "smtp p4ssword"
 
 
 class Mailbox:
-    """What arrived. ``refuse`` maps a recipient to the answer that it gets."""
+    """What arrived. ``refuse`` maps a recipient to the answer that it gets.
+
+    ``refuse_logins`` is what every login gets.
+    """
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
         self.arrived_at: list[datetime] = []
         self.refuse: dict[str, str] = {}
+        self.refuse_logins = ""
         self.port = 0
 
     # Any: aiosmtpd calls with its own server object and lists of options.
@@ -53,6 +57,8 @@ class Mailbox:
 def _authenticate(
     server: Any, session: Session, envelope: Envelope, mechanism: str, login: Any
 ) -> AuthResult:
+    if answer := server.event_handler.refuse_logins:
+        return AuthResult(success=False, handled=False, message=answer)
     wanted = LoginPassword(USER.encode(), PASSWORD.encode())
     return AuthResult(success=login == wanted, handled=False)
 

@@ -7,9 +7,10 @@ from pytest_django import Settings
 
 from alerts.deadman import FRESH, ping, stale_ticks
 from alerts.exceptions import NotDelivered
+from alerts.models import Channel
 from backups.models import TickBeat
 from tests.alerts.receiver import receiving
-from tests.alerts.rows import T0
+from tests.alerts.rows import T0, make_route, make_webhook
 
 pytestmark = pytest.mark.django_db
 EXPECTED = frozenset({"plan", "evaluate"})
@@ -43,6 +44,31 @@ def test_the_outside_is_called_only_when_everything_ticks(settings: Settings) ->
         receiver.status = 500
         with pytest.raises(NotDelivered, match="500"):
             ping(T0, EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("reason", "lost_route", "other", "other_route", "called"),
+    [
+        ("410 gone", True, True, True, True),
+        ("410 gone", True, True, False, False),
+        ("410 gone", True, False, True, False),
+        # A person's choice, and a channel that told nobody anything.
+        ("", True, False, True, True),
+        ("410 gone", False, False, True, True),
+    ],
+)
+def test_the_outside_is_not_called_where_mooring_lost_its_last_way(
+    settings: Settings, reason: str, lost_route: bool, other: bool, other_route: bool, called: bool
+) -> None:
+    settings.OUTBOUND_NETWORKS = ["127.0.0.0/8"]
+    make_route(make_webhook(name="lost"), enabled=lost_route)
+    make_route(make_webhook(name="other"), enabled=other_route)
+    Channel.objects.filter(name="lost").update(enabled=False, disabled_reason=reason)
+    Channel.objects.filter(name="other").update(enabled=other)
+    with receiving() as receiver:
+        settings.PING_URL = receiver.url
+        ping(T0, frozenset())
+        assert bool(receiver.received) is called
 
 
 def test_without_an_address_nobody_is_called(settings: Settings) -> None:

@@ -86,6 +86,22 @@ def test_a_wrong_password_ends_the_channel_and_is_not_repeated(box: Mailbox) -> 
     assert "s3cret-wrong" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        ("454 4.7.0 temporary authentication failure", NotDelivered),
+        ("500 5.5.2 not understood", ChannelDead),
+        ("599 never", ChannelDead),
+    ],
+)
+def test_only_a_refusal_for_good_ends_the_channel(
+    box: Mailbox, answer: str, raised: type[Exception]
+) -> None:
+    box.refuse_logins = answer
+    with pytest.raises(raised, match=answer):
+        EmailChannel().send(CONTENT, values(box))
+
+
 def test_one_refused_recipient_is_named_and_the_others_get_it(box: Mailbox) -> None:
     box.refuse["owner@example.org"] = "550 no such user"
     answer = EmailChannel().send(CONTENT, values(box))

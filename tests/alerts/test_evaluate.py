@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from alerts import evaluate
 from alerts.evaluate import evaluate_all, evaluate_changed
 from alerts.models import Alert, AlertTransition, RuleSetting
 from alerts.rules import RULES
@@ -306,3 +307,16 @@ def test_an_observed_failure_that_is_read_late_is_found_without_a_sweep(orders: 
     )  # fmt: skip
     evaluate_changed(T0 + TICK)
     assert only("job_failed").status == AlertStatus.FIRING
+
+
+def test_facts_that_cannot_be_read_are_told_and_stop_no_others(
+    orders: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(orders)
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "load_site_facts", lambda now: 1 / 0)
+        evaluate_all(T0)
+    assert only("job_failed").status == AlertStatus.FIRING
+    assert "facts of the site threw ZeroDivisionError" in only("rule_broken").message
+    evaluate_all(T0 + M)
+    assert only("rule_broken").status == AlertStatus.RESOLVED

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -66,6 +67,62 @@ def test_a_unix_socket_is_not_the_internet() -> None:
     refused = pytest.raises(outbound.AddressRefused)
     with socket.socket(socket.AF_UNIX) as unix, public_addresses_only(), refused:
         unix.connect("/run/nobody")
+
+
+@pytest.fixture
+def inner() -> Iterator[socket.socket]:
+    """A UDP socket of this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.setblocking(False)
+        yield listening
+
+
+def test_no_datagram_reaches_an_inner_address(inner: socket.socket) -> None:
+    address = inner.getsockname()
+    refused = pytest.raises(outbound.AddressRefused, match="not a public address")
+    named = pytest.raises(outbound.AddressRefused, match="without its address being known")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as leaving:
+        with public_addresses_only():
+            with refused:
+                leaving.sendto(b"x", address)
+            with refused:
+                leaving.sendto(b"x", 0, address)
+            with refused:
+                leaving.sendmsg([b"x"], [], 0, address)
+            with named:
+                leaving.sendto(b"x", ("localhost", address[1]))
+        with pytest.raises(BlockingIOError):
+            inner.recv(1)
+        # The same ways do lead there.
+        leaving.sendto(b"outside", address)
+        assert inner.recv(10) == b"outside"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_datagram_may_go_where_a_network_is_allowed(inner: socket.socket) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as leaving,
+        public_addresses_only(),
+    ):
+        leaving.sendto(b"1", inner.getsockname())
+        leaving.connect(inner.getsockname())
+        leaving.sendmsg([b"2"])
+        assert (inner.recv(10), inner.recv(10)) == (b"1", b"2")
+
+
+def test_names_are_still_looked_up() -> None:
+    with public_addresses_only():
+        assert socket.getaddrinfo("localhost", 80)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_log_repeats_no_address(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    with receiving() as receiver:
+        get(f"{receiver.url}/s3cret")
+        assert receiver.received[0].path == "/hook/s3cret"
+    assert "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize(

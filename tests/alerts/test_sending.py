@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from alerts.channels import configure, values_of
 from alerts.exceptions import ChannelDead, NotDelivered
-from alerts.models import Channel, Notification
+from alerts.models import Alert, Channel, Notification
 from alerts.notification_moves import claim
 from alerts.outbox import tell_changes
 from alerts.sending import (
@@ -123,10 +123,59 @@ def test_a_dead_channel_is_switched_off_and_another_one_says_so(
     hook.refresh_from_db()
     assert not hook.enabled
     assert "410" in hook.disabled_reason
+    assert "410" in Notification.objects.get(channel=hook).answer
     receiver.status = 200
     assert channels_with_due(now()) == [other.pk]
     assert send_due(other) == 1
     assert b"Channel hook does not deliver" in receiver.received[-1].body
+
+
+def test_its_message_waits_until_the_channel_is_on_again(hook: Channel, receiver: Receiver) -> None:
+    message = told(hook)
+    receiver.status = 410
+    send_due(hook)
+    receiver.status = 200
+    assert (channels_with_due(now()), send_due(hook)) == ([], 0)
+    change(Alert.objects.get(), AlertStatus.RESOLVED, now())
+    # Days later: however long that took, it is not too old for a try.
+    Notification.objects.update(created_at=now() - timedelta(days=9))
+    Channel.objects.update(enabled=True, disabled_reason="")
+    assert send_due(hook) == 1
+    message.refresh_from_db()
+    assert (message.status, message.attempts) == ("delivered", 2)
+    assert message.content["title"] == "Critical, over again: orders-1: the backup failed"
+    refused, arrived = (each.headers["Mooring-Dedupe-Key"] for each in receiver.received)
+    assert refused == arrived
+
+
+def test_a_worker_with_another_key_switches_nothing_off(
+    hook: Channel, receiver: Receiver, settings: Settings
+) -> None:
+    message = told(hook)
+    right = settings.INSTANCE_SECRET_KEYS
+    settings.INSTANCE_SECRET_KEYS = ["QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="]
+    assert send_due(hook) == 0
+    hook.refresh_from_db()
+    message.refresh_from_db()
+    assert (hook.enabled, message.status) == (True, NotificationStatus.PENDING)
+    assert "MOORING_SECRET_KEY" in message.answer
+    settings.INSTANCE_SECRET_KEYS = right
+    Notification.objects.update(next_look_at=now())
+    assert send_due(hook) == 1
+
+
+def test_what_goes_wrong_unexpectedly_is_logged_without_its_text(
+    hook: Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    told(hook)
+    # Not JSON: the library's error quotes nothing of it, but its traceback could.
+    hook.set_secrets("s3cret")
+    hook.save()
+    send_due(hook)
+    record = next(each for each in caplog.records if each.name == "alerts.sending")
+    assert "JSONDecodeError at " in record.getMessage()
+    assert record.exc_info is None
+    assert Notification.objects.get().answer == "unexpected JSONDecodeError: the log says where"
 
 
 def test_an_address_inside_is_never_reached(
@@ -194,7 +243,9 @@ def test_secrets_are_kept_sealed_and_survive_an_edit(hook: Channel) -> None:
         configure(hook, {"url": ""})
 
 
-@pytest.mark.parametrize("url", ["syslog://", "dbus://", "nothing://x", "slack://"])
+@pytest.mark.parametrize(
+    "url", ["syslog://", "rsyslog://192.0.2.1", "dbus://", "nothing://x", "slack://"]
+)
 def test_apprise_urls_that_cannot_be_meant(url: str) -> None:
     with pytest.raises(BadInput) as caught:
         configure(Channel(name="x", kind="apprise"), {"url": url})

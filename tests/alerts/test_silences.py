@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -83,6 +84,18 @@ def test_a_recurring_one_is_over_when_its_time_is() -> None:
     over = replace(nightly("UTC"), ends_at=datetime(2026, 3, 2, 2, 30, tzinfo=UTC))
     assert over.holds_at(datetime(2026, 3, 2, 2, 29, tzinfo=UTC))
     assert not over.holds_at(datetime(2026, 3, 2, 2, 30, tzinfo=UTC))
+
+
+def test_one_that_lasts_beyond_all_dates_silences_nothing_and_breaks_nothing() -> None:
+    endless = replace(nightly("UTC"), duration=timedelta(days=800_000))
+    assert not endless.holds_at(datetime(2026, 3, 2, 2, 30, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("days", [-1, 0, 36_501])
+def test_a_length_that_makes_no_sense_is_refused(days: int) -> None:
+    silence = Silence(comment="x", cron="0 2 * * *", duration=timedelta(days=days))
+    with pytest.raises(ValidationError, match="not above 100 years"):
+        silence.clean()
 
 
 def make_alert(name: str) -> Alert:

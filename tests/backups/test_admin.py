@@ -109,7 +109,7 @@ class InstancePasswordTestCase(TestCase):
     def save(self, **changed: str) -> Instance:
         words = {
             "name": "orders-1",
-            "host": "10.0.0.1",
+            "host": "127.0.0.1",
             "port": "3306",
             "user": "mooring",
             "engine": "mariadb_backup",
@@ -117,8 +117,7 @@ class InstancePasswordTestCase(TestCase):
             "tls": "preferred",
             "ssh_port": "22",
         }
-        response = self.client.post(self.address, words | changed)
-        self.assertEqual(response.status_code, 302)
+        self.response = self.client.post(self.address, words | changed)
         return Instance.objects.get(pk=self.orders.pk)
 
     def test_it_is_never_shown(self) -> None:
@@ -132,7 +131,22 @@ class InstancePasswordTestCase(TestCase):
         self.assertNotContains(response, "hunter3")
 
     def test_left_blank_it_stays(self) -> None:
-        self.assertEqual(self.save(host="10.0.0.2").password(), "hunter2")
+        saved = self.save(user="other")
+        self.assertEqual((saved.user, saved.password()), ("other", "hunter2"))
+
+    def test_left_blank_it_goes_nowhere_else(self) -> None:
+        for name, value in {
+            "host": "db9", "port": "3307", "socket": "/tmp/s", "tls": "off", "runner": "ssh",
+            "ssh_host": "h", "ssh_port": "23", "ssh_user": "u", "ssh_known_hosts_file": "/tmp/k",
+        }.items():  # fmt: skip
+            with self.subTest(name):
+                before = getattr(self.save(), name)
+                self.assertEqual(self.response.status_code, 302)
+                self.assertEqual(getattr(self.save(**{name: value}), name), before)
+                self.assertContains(self.response, "Type it again")
+                saved = self.save(**{name: value}, new_password="hunter2")
+                self.assertEqual(str(getattr(saved, name)), value)
+                self.save(new_password="hunter2")
 
     def test_a_new_one_is_kept_encrypted_with_its_spaces(self) -> None:
         saved = self.save(new_password=" a b ")
@@ -188,6 +202,11 @@ class RepositoryAdminTestCase(TestCase):
 
         identity = DirectoryStore(self.folder / "new").identity()
         self.assertEqual(str(Repository.objects.get().uuid), identity.uuid)
+
+    def test_no_folder_is_made_where_the_name_is_taken(self) -> None:
+        self.save(self.folder / "new")
+        self.assertIn("already exists", self.save(self.folder / "newer"))
+        self.assertFalse((self.folder / "newer").exists())
 
     def test_a_folder_with_other_things_in_it_is_refused_and_stays(self) -> None:
         (self.folder / "holiday.jpg").write_bytes(b"jpg")

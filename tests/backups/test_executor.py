@@ -18,6 +18,7 @@ from backups.models import Backup, BackupCopy, Instance, Job, JobLogLine, Reposi
 from backups.option_file import OPTION_FILE
 from backups.repositories.directory import DirectoryStore
 from backups.stages import backup
+from backups.stages.backup.copy import Copy
 from backups.stages.base import PlainStage
 from backups.states import JobStatus, Operation, StageStatus
 from tests.backups.conftest import make_repository
@@ -119,6 +120,47 @@ def test_an_engine_that_fails(
     assert stages_of(job)["register"] == StageStatus.SKIPPED
     engine.fails_after, engine.end_marker = None, True
     take_backup(orders)
+
+
+def test_told_to_end_while_it_tidies_up_it_still_ends_in_order(
+    orders: Instance, main: Repository, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.fails_after = 5
+    clean_up = Copy.clean_up
+
+    def interrupted(*words: Any) -> None:
+        clean_up(*words)
+        raise SystemExit(143)
+
+    monkeypatch.setattr(Copy, "clean_up", interrupted)
+    job = job_for(orders)
+    with pytest.raises(SystemExit):
+        executor.execute(job)
+    job.refresh_from_db()
+    assert (job.status, job.exclusive_key, job.leftovers) == (JobStatus.FAILED, None, False)
+    assert job.error.startswith("copy failed: ")
+    assert stored_files(main) == ["mooring.json"]
+
+
+@pytest.mark.parametrize(
+    ("requeues", "hint"),
+    [(False, "Start it again."), (True, "It was asked for again as a new job.")],
+)
+def test_only_who_asks_again_says_so(
+    orders: Instance,
+    main: Repository,
+    engine: FakeEngine,
+    settings: Settings,
+    requeues: bool,
+    hint: str,
+) -> None:
+    settings.ON_SHUTDOWN = "requeue"
+    engine.fails_after, engine.failure = 5, SystemExit(143)
+    job = job_for(orders)
+    with pytest.raises(SystemExit):
+        executor.execute(job, requeues=requeues)
+    job.refresh_from_db()
+    assert job.hint == hint
 
 
 def test_an_unexpected_error_is_told_without_its_words(

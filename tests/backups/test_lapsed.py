@@ -165,6 +165,15 @@ def test_a_schedule_that_cannot_be_read_keeps_nobody_waiting(shop: Instance) -> 
     assert Job.objects.get().occurrence == only()
 
 
+def test_a_length_that_is_no_date_any_more_keeps_nobody_waiting(shop: Instance) -> None:
+    endless = make_schedule(shop, name="endless")
+    BackupSchedule.objects.filter(pk=endless.pk).update(window=timedelta(days=9_000_000))
+    make_schedule(shop, name="nightly")
+    with pytest.raises(OverflowError):
+        tick(T0)
+    assert Job.objects.get().occurrence == only()
+
+
 def test_members_are_those_of_the_moment(shop: Instance) -> None:
     schedule = make_schedule(shop)
     joined = make_instances(1, "joined")[0]

@@ -15,7 +15,7 @@ from django.utils.timezone import now
 
 from backups.exceptions import RepositoryError
 from backups.jobs import create_backup_job
-from backups.leftovers import lose_dead, lose_expired, remove_leftovers
+from backups.leftovers import clear_up_here, lose_dead, lose_expired, remove_leftovers
 from backups.models import Backup, Instance, Job, Repository
 from backups.repositories.directory import DirectoryStore
 from backups.runners.groups import start_time
@@ -59,23 +59,47 @@ def test_only_an_expired_lease_is_lost(
 
 
 @pytest.mark.parametrize(
-    ("host", "alive", "age_seconds", "lost"),
+    ("host", "worker", "age_seconds", "lost"),
     [
-        (socket.gethostname(), False, 60, 1),
-        (socket.gethostname(), False, 59, 0),
-        (socket.gethostname(), True, 60, 0),
-        ("elsewhere", False, 60, 0),
+        (socket.gethostname(), "dead", 60, 1),
+        (socket.gethostname(), "dead", 59, 0),
+        (socket.gethostname(), "alive", 60, 0),
+        ("elsewhere", "dead", 60, 0),
+        # Its number is another's by now, or this very process's.
+        (socket.gethostname(), "another", 60, 1),
+        (socket.gethostname(), "own", 60, 1),
     ],
 )
 def test_what_died_here_is_lost_without_a_tick(
-    orders: Instance, main: Repository, host: str, alive: bool, age_seconds: int, lost: int
+    orders: Instance, main: Repository, host: str, worker: str, age_seconds: int, lost: int
 ) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
-    job = abandoned(orders, main, worker=f"{host}:{os.getpid() if alive else ended.pid}")
-    assert lose_dead(T0 + timedelta(seconds=age_seconds)) == lost
+    with subprocess.Popen(["sleep", "60"]) as running:
+        pids = {"dead": ended.pid, "own": os.getpid()}
+        job = abandoned(orders, main, worker=f"{host}:{pids.get(worker, running.pid)}")
+        claimed = now() if worker == "alive" else T0
+        Job.objects.filter(pk=job.pk).update(started_at=claimed)
+        assert lose_dead(T0 + timedelta(seconds=age_seconds)) == lost
+        running.kill()
     job.refresh_from_db()
     assert job.status == (JobStatus.LOST if lost else JobStatus.RUNNING)
+
+
+def test_a_command_clears_up_what_is_left_on_its_own_host_until_it_can(
+    orders: Instance, main: Repository
+) -> None:
+    here = abandoned(orders, main, worker=f"{socket.gethostname()}:1", status=JobStatus.LOST)
+    there = abandoned(orders, main, worker="elsewhere:1", status=JobStatus.LOST)
+    away = Path(main.path).rename(Path(main.path).with_name("away"))
+    clear_up_here(now())
+    here.refresh_from_db()
+    assert here.leftovers
+    away.rename(main.path)
+    clear_up_here(now())
+    for job in (here, there):
+        job.refresh_from_db()
+    assert (here.leftovers, there.leftovers) == (False, True)
 
 
 def test_bytes_of_a_lost_job_go_and_those_of_a_running_one_stay(

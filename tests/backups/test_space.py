@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from backups.models import Repository, RepositorySpace
-from backups.space import KEPT_FOR, Sample, forecast_full, measure_repositories
+from backups.space import (
+    KEPT_FOR,
+    SHORTEST_TREND,
+    Sample,
+    forecast_full,
+    has_trend,
+    measure_repositories,
+)
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 D = timedelta(days=1)
@@ -31,6 +38,8 @@ def samples(*free_gib: float, every: timedelta = D) -> list[Sample]:
         (samples(10, 10, 10), None),
         (samples(10, 20, 30), None),
         (samples(40, 10, 20, 10), timedelta(days=10 / 8)),
+        # 1 MB a day of 10 TB: as a date it would lie beyond the last year there is.
+        (samples(*(10_000 - n / 1000 for n in range(7))), None),
     ],
 )
 def test_it_continues_the_line(measured: list[Sample], full_in: timedelta | None) -> None:
@@ -40,6 +49,19 @@ def test_it_continues_the_line(measured: list[Sample], full_in: timedelta | None
     else:
         assert full_at is not None
         assert abs(full_at - (T0 + full_in)) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("measured", "known"),
+    [
+        ([], False),
+        (samples(10), False),
+        (samples(10, 10, every=SHORTEST_TREND - timedelta(seconds=1)), False),
+        (samples(10, 10, every=SHORTEST_TREND), True),
+    ],
+)
+def test_a_trend_takes_time(measured: list[Sample], known: bool) -> None:
+    assert has_trend(measured) == known
 
 
 @pytest.mark.django_db

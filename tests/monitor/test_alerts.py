@@ -135,6 +135,8 @@ class AlertPagesTestCase(TestCase):
         for page, target in (
             ("/alerts/?page=2", "/alerts/?page=2"),
             ("//evil.example/", "/alerts/"),
+            ("abc", "/alerts/"),
+            ("fleet", "/alerts/"),
         ):
             with self.subTest(page):
                 response = self.client.post(reverse("alerts-acknowledge"), {"next": page})

@@ -50,6 +50,17 @@ class BackupActsTestCase(TestCase):
                 self.assertEqual(Job.objects.filter(operation=Operation.PURGE).count(), jobs)
         self.assertEqual(Job.objects.get().parameters["force"], False)
 
+    def test_only_an_admin_may_give_up_the_last_restorable_backup(self) -> None:
+        address = reverse("copy-purge", args=[self.label, self.copy.pk])
+        page = reverse("backup-detail", args=[self.label])
+        for user, forced in ((self.olga, False), (make_user("ada", "admin"), True)):
+            with self.subTest(user.username):
+                Job.objects.all().delete()
+                self.client.force_login(user)
+                shown = 'name="force"' in self.client.get(page).content.decode()
+                self.client.post(address, {"confirm_name": self.label, "force": "on"})
+                self.assertEqual((shown, Job.objects.get().parameters["force"]), (forced, forced))
+
     def test_the_way_by_hand_names_the_repository_the_label_and_the_key(self) -> None:
         page = self.client.get(reverse("backup-detail", args=[self.label]))
         extract = steps_by_hand(self.copy)[0]

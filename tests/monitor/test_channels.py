@@ -52,6 +52,18 @@ class ChannelPagesTestCase(TestCase):
         details = str(list(Activity.objects.values_list("details", flat=True)))
         self.assertNotIn("s3cret", details)
 
+    def test_of_a_webhooks_address_only_its_host_is_shown(self) -> None:
+        make_webhook("https://hooks.example.com:8443/services/T0/s3cret?key=s3cret")
+        form = self.client.get(reverse("channel-add", args=["webhook"]))
+        self.assertContains(form, "admins can read it whole")
+        self.client.force_login(make_user("victor", "viewer"))
+        response = self.client.get(reverse("channel-detail", args=["hook"]))
+        self.assertContains(response, "https://hooks.example.com:8443/…")
+        self.assertNotContains(response, "s3cret")
+        self.assertNotContains(self.client.get(reverse("channels")), "s3cret")
+        edit = self.client.get(reverse("channel-edit", args=["hook"]))
+        self.assertEqual(edit.status_code, 403)
+
     def test_a_blank_secret_keeps_the_present_one(self) -> None:
         self.client.post(reverse("channel-add", args=["email"]), MAIL)
         given = {**MAIL, "value_password": "", "value_host": "mx.example.com"}

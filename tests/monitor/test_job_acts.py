@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.models import Instance, Job, JobLogLine, JobSample, JobStage
+from backups.models import Instance, Job, JobLogLine, JobSample, JobStage, Repository
 from backups.models.job import LogLevel
 from backups.states import JobStatus, Operation, StageStatus
 from backups.transitions import Outcome, end
@@ -77,12 +77,37 @@ class JobActsTestCase(TestCase):
         for operation, status in [
             (Operation.BACKUP, JobStatus.RUNNING),
             (Operation.PURGE, JobStatus.FAILED),
+            (Operation.RESTORE, JobStatus.FAILED),
         ]:
             with self.subTest(operation):
                 job = make_job(self.orders, status, operation)
                 page = self.client.post(reverse("job-again", args=[job.pk]), follow=True)
                 self.assertContains(page, "is not run again")
-        self.assertEqual(Job.objects.count(), 2)
+        self.assertEqual(Job.objects.count(), 3)
+
+    def test_a_restore_with_a_server_program_is_never_handed_on(self) -> None:
+        job = make_job(self.orders, JobStatus.FAILED, Operation.RESTORE)
+        job.copy = make_backup(self.orders, make_repository())
+        job.parameters = {"target": "/srv/r", "mysqld": "/home/ada/mysqld"}
+        job.save()
+        page = self.client.post(reverse("job-again", args=[job.pk]), follow=True)
+        self.assertContains(page, "a restore is asked for under Restore")
+        self.assertNotContains(page, "Run again")
+        self.assertEqual(Job.objects.get(), job)
+
+    def test_tables_that_were_left_out_are_left_out_again(self) -> None:
+        Instance.objects.update(engine="clone", save_foreign_tables=True)
+        for asked in (False, True):
+            with self.subTest(asked):
+                Job.objects.all().delete()
+                job = make_job(self.orders, JobStatus.FAILED)
+                job.parameters = {"save_foreign_tables": asked}
+                job.save()
+                job.repositories.add(Repository.objects.first() or make_repository())
+                self.client.post(reverse("job-again", args=[job.pk]))
+                again = Job.objects.latest("id")
+                self.assertEqual(again.parameters, {"save_foreign_tables": asked})
+                self.assertNotEqual(again, job)
 
     def test_the_log_is_searched_by_level_and_word(self) -> None:
         job = make_job(self.orders, JobStatus.SUCCEEDED)

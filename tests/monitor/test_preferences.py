@@ -84,7 +84,10 @@ class SwitchesTestCase(TestCase):
         self.assertEqual(self.client.cookies["theme"].value, "system")
 
     def test_it_never_leads_to_another_site(self) -> None:
-        for page in ("https://evil.example/", "//evil.example/", "javascript:alert(1)", ""):
+        for page in (
+            "https://evil.example/", "//evil.example/", "/\\evil.example/", "javascript:alert(1)",
+            "abc", "alerts", "",
+        ):  # fmt: skip
             with self.subTest(page):
                 response = self.client.post(reverse("preferences"), {"theme": "dark", "next": page})
                 self.assertRedirects(response, reverse("fleet"))

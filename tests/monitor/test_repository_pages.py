@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
+from django.utils.timezone import now
 
 from backups.models import BackupCopy, Instance, Repository, RepositorySpace
 from backups.states import CopyStatus, Operation
@@ -54,6 +55,29 @@ class RepositoryPagesTestCase(TestCase):
         self.assertEqual((space.free_bytes, space.used_percent), (10 * GIB, 90))
         assert space.full_at is not None
         self.assertEqual(round((space.full_at - T0) / DAY), 10)
+
+    def test_nobody_says_never_where_nobody_knows(self) -> None:
+        hour = now().replace(minute=0)
+        cases: list[tuple[str, list[tuple[int, int | None]], bool]] = [
+            ("one sample", [(0, 10)], False),
+            ("too short a trend", [(1, 10), (0, 10)], False),
+            ("not shrinking", [(2, 10), (0, 10)], True),
+            ("not shrinking, not readable now", [(3, 10), (1, 10), (0, None)], False),
+            ("shrinking, not readable now", [(3, 30), (1, 10), (0, None)], False),
+        ]
+        for title, measured, sure in cases:
+            RepositorySpace.objects.all().delete()
+            for days, free in measured:
+                RepositorySpace.objects.create(
+                    repository=self.main,
+                    measured_at=hour - days * DAY,
+                    free_bytes=None if free is None else free * GIB,
+                )
+            for address in (reverse("repositories"), "/repositories/main/"):
+                with self.subTest(title, address=address):
+                    text = self.client.get(address).content.decode()
+                    self.assertEqual("not in sight" in text, sure)
+            self.assertIsNone(load_spaces(now())[self.main.pk].full_at)
 
     def test_what_cannot_be_read_is_said(self) -> None:
         self.measure(DAY, 10 * GIB)

@@ -9,12 +9,13 @@ from django.test import TestCase
 from django.urls import reverse
 from django.utils.timezone import now
 
+from alerts.models import Channel
 from alerts.states import AlertStatus, Severity
 from backups.models import TickBeat
 from backups.occurrences import TICK
 from monitor.celery import app
 from monitor.selectors.shell import STOPPED_AFTER, load_ticks
-from tests.alerts.rows import make_alert
+from tests.alerts.rows import make_alert, make_webhook
 from tests.monitor.rows import T0, make_user
 
 SECOND = timedelta(seconds=1)
@@ -57,6 +58,29 @@ class ShellTestCase(TestCase):
                 self.assertContains(response, "Ticks stopped")
                 self.assertContains(response, "7 min ago")
                 self.assertContains(response, "no disk left")
+
+    def test_a_channel_that_mooring_switched_off_is_on_every_page(self) -> None:
+        make_webhook()
+        words = "Mooring switched a channel off"
+        for tick in ("tell people", TICK):
+            TickBeat.objects.create(name=tick, started_at=now(), finished_at=now())
+            for enabled, reason, said in (
+                (True, "", False),
+                (False, "", False),
+                (False, "410 gone", True),
+            ):
+                Channel.objects.update(enabled=enabled, disabled_reason=reason)
+                for page in ("fleet", "schedules", "alerts", "rules"):
+                    with self.subTest(page, tick=tick, enabled=enabled, reason=reason):
+                        response = self.client.get(reverse(page))
+                        (self.assertContains if said else self.assertNotContains)(response, words)
+
+    def test_channels_cost_no_query_of_their_own(self) -> None:
+        for name in ("", "tell people", TICK):
+            if name:
+                TickBeat.objects.create(name=name, finished_at=now())
+            with self.subTest(name), self.assertNumQueries(1):
+                self.assertFalse(load_ticks(now()).channel_lost)
 
     def test_what_stands_unseen_is_counted_in_the_navigation(self) -> None:
         make_alert("a", severity=Severity.WARNING)

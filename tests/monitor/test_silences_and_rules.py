@@ -81,6 +81,7 @@ class SilencePagesTestCase(TestCase):
             ({"cron": "0 2 * * 0"}, "lasts for some time"),
             ({"cron": "0 2", "duration": "1h"}, "has 2 fields"),
             ({"cron": "0 2 * * 0", "duration": "1h", "time_zone": "X/Y"}, "no time zone"),
+            ({"cron": "0 2 * * 0", "duration": "800000d"}, "This is no length of time."),
             ({"instances": "nobody"}, "There is no nobody."),
         ):
             with self.subTest(words):

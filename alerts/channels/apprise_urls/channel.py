@@ -24,6 +24,8 @@ KINDS = {
 NOT_MESSAGES = {
     "blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows",
 }  # fmt: skip
+# Those that nobody answers: whatever came of a message, it would count as delivered.
+UNANSWERED = {"rsyslog"}
 
 
 class AppriseChannel:
@@ -54,6 +56,8 @@ def _service(url: str) -> apprise.NotifyBase:
     scheme = url.partition("://")[0].strip().lower()
     if scheme in NOT_MESSAGES:
         raise BadInput(f"{scheme}:// would act on Mooring's own machine")
+    if scheme in UNANSWERED:
+        raise BadInput(f"{scheme}:// never says whether a message arrived")
     service = apprise.Apprise.instantiate(url.strip())
     if not isinstance(service, apprise.NotifyBase):
         raise BadInput(f"{scheme}:// is not a complete Apprise URL")

@@ -58,7 +58,9 @@ class EmailChannel:
             with _session(values) as session:
                 refused = session.send_message(message, to_addrs=recipients)
         except smtplib.SMTPAuthenticationError as exc:
-            raise ChannelDead(f"{where} does not accept user or password: {_said(exc)}") from None
+            text = f"{where} does not accept user or password: {_said(exc)}"
+            # 454 is raised as this too, and says: not now (RFC 4954, 6).
+            raise (ChannelDead if 500 <= exc.smtp_code < 600 else NotDelivered)(text) from None
         except smtplib.SMTPRecipientsRefused as exc:
             raise NotDelivered(f"{where} refused {_refusals(exc.recipients)}") from None
         except smtplib.SMTPResponseException as exc:

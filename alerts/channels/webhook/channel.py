@@ -25,7 +25,8 @@ class WebhookChannel:
     name: ClassVar[str] = "webhook"
     label: ClassVar[str] = "Webhook"
     fields: ClassVar[tuple[Field, ...]] = (
-        Field("url", "URL", "Where to POST to."),
+        Field("url", "URL", "Where to POST to. Pages show its host; admins can read it whole.",
+              host_only=True),
         Field("secret", "Signing secret", "Signs every request; at least 16 characters.",
               secret=True),
         Field("headers", "Headers", "One per line: Name: value. Encrypted, as they may be secret.",

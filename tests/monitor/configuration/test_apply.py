@@ -38,7 +38,7 @@ schedules:
 rules:
 - rule: lock_time
   severity: critical
-  thresholds: {warning_seconds: 30}
+  thresholds: {warning: 30}
 - rule: lock_time
   group: shop
   enabled: false
@@ -142,6 +142,12 @@ def test_what_is_not_named_stays_unless_pruned(file: Path) -> None:
         ("- name: orders-1", "- nam: orders-1", "instances: an entry has no name"),
         ("tags: [prod, eu]", "tags: [two words]", "Use letters"),
         ("version: 1", "version: [", "is not YAML"),
+        ("window: 6h", "window: 9000000d", "window: '9000000d' is longer than 100 years"),
+        ("host: 10.0.0.7", "engine: nonsense", "there is no engine 'nonsense'"),
+        ("rule: lock_time\n  sev", "rule: no_such\n  sev", "there is no rule called no_such"),
+        ("{warning: 30}", "{factor: 1}", "lock_time has no threshold called factor"),
+        ("{warning: 30}", "{warning: abc}", "warning: 'abc' is no number"),
+        ("{warning: 30}", "[1]", "thresholds are an object"),
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_done(file: Path, old: str, new: str, error: str) -> None:
@@ -150,6 +156,28 @@ def test_a_mistake_is_named_and_nothing_is_done(file: Path, old: str, new: str, 
         applied(file)
     assert error in str(caught.value)
     assert not Instance.objects.exists()
+
+
+def test_tags_may_be_anything_that_can_be_a_name(file: Path) -> None:
+    file.write_text(FLEET.replace("tags: [prod, eu]", "tags: [1, a]"))
+    applied(file)
+    assert set(Tag.objects.values_list("name", flat=True)) == {"1", "a"}
+
+
+def test_a_password_that_no_key_opens_any_more_is_set_anew(file: Path) -> None:
+    applied(file)
+    Instance.objects.update(password_token="gone with its key")
+    (change,) = applied(file)
+    assert change.columns == (("password", "", "set"),)
+    assert Instance.objects.get().password() == "s3cret"
+
+
+def test_an_empty_password_file_sets_nothing(file: Path) -> None:
+    applied(file)
+    (file.parent / "orders.password").write_text("\n")
+    with pytest.raises(BadInput, match="is empty"):
+        applied(file)
+    assert Instance.objects.get().password() == "s3cret"
 
 
 def test_an_entry_twice_is_a_mistake(file: Path) -> None:
