@@ -33,7 +33,8 @@ def blocker_of(occurrence: Occurrence, around: Surroundings) -> Blocker | None:
         return Blocker(WaitReason.INSTANCE_DISABLED, f"{instance.name} is disabled")
     if schedule.next_due_at is not None and schedule.next_due_at <= around.now:
         # Slots that came later are not accounted for yet: the newest of them is to start.
-        return Blocker(WaitReason.NONE, "", around.now + SOON)
+        # What this one has waited for until now stays its reason.
+        return Blocker(WaitReason(occurrence.reason), occurrence.detail, around.now + SOON)
     if running := around.busy.get(instance.pk):
         return Blocker(WaitReason.PREVIOUS_RUNNING, running)
     active = around.active[schedule.pk]

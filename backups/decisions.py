@@ -21,6 +21,13 @@ from backups.watching import watch
 # The stage that needs nothing but an instance that answers.
 CONNECT = "connect"
 PAUSED = WaitReason.PAUSED
+# With these a later one may stand for it; with any other, what was in the way made it be missed.
+NOT_IN_THE_WAY = {
+    WaitReason.NONE,
+    WaitReason.PAUSED,
+    WaitReason.SCHEDULE_DISABLED,
+    WaitReason.SCHEDULER_DOWN,
+}
 
 
 def decide(occurrence: Occurrence, around: Surroundings) -> Step:
@@ -47,7 +54,7 @@ def _without_job(occurrence: Occurrence, around: Surroundings) -> Step:
     if schedule.origin == Origin.OBSERVED:
         return watch(occurrence, around)
     if around.superseded(occurrence):
-        return _never(occurrence, WaitReason.SUPERSEDED, occurrence.detail)
+        return _superseded(occurrence, around)
     reopened: dict[str, object] = {}
     if around.now >= occurrence.missed_after:
         if not _catches_up(occurrence, around):
@@ -61,6 +68,20 @@ def _without_job(occurrence: Occurrence, around: Surroundings) -> Step:
         step = waits(occurrence, around.now, *blocker[:2], until=blocker.until)
         return Step(step.to, {**step.values, **reopened})
     return _start(occurrence, around, reopened)
+
+
+def _superseded(occurrence: Occurrence, around: Surroundings) -> Step:
+    """A later one takes its place: skipped, or missed where something had been in its way."""
+    reason, detail = WaitReason(occurrence.reason), occurrence.detail
+    if occurrence.attempts or reason in NOT_IN_THE_WAY:
+        return _never(occurrence, WaitReason.SUPERSEDED, detail)
+    if around.was_down_at(occurrence.missed_after):
+        return _window_closed(occurrence, around)
+    if reason is WaitReason.PREVIOUS_RUNNING and not around.copy_queue_served:
+        # What it waited for only waits itself, for the same as all others.
+        reason, detail = WaitReason.NO_WORKER, f"{detail}, and no worker takes backups"
+    # Its window may be open still; its turn is over all the same.
+    return ended(OccurrenceStatus.MISSED, reason, detail, lateness(occurrence, around.now))
 
 
 def _start(occurrence: Occurrence, around: Surroundings, reopened: dict[str, object]) -> Step:

@@ -7,6 +7,7 @@ ones that ran are cleaned up, last first, and the job ends with a status that is
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import socket
@@ -15,10 +16,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import (
+    Error,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    transaction,
+)
 from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, LeaseLost, MooringError, NotWanted, Refused
+from backups.jobs import ask_again
 from backups.limits import limits_of
 from backups.models import Job
 from backups.models.job import LogLevel
@@ -48,7 +57,7 @@ def worker_name() -> str:
 def execute(job: Job, *, requeues: bool = False) -> bool:
     """Claim and run ``job``. Return False when somebody else has it, or its turn has not come.
 
-    ``requeues`` says that the caller asks again for what a shutdown ended, where that is wanted.
+    With ``requeues`` what a shutdown ended is asked for again, where that is wanted.
     """
     key, limits = exclusive_key(job), limits_of(job)
     if not claim(job, worker=worker_name(), exclusive_key=key, now=now(), limits=limits):
@@ -149,8 +158,8 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
         run.shutdown = error
         text = f"{stage} failed: the worker was shut down"
         run.log("mooring", text, LogLevel.ERROR)
-        again = run.requeues and settings.ON_SHUTDOWN == REQUEUE
-        hint = "It was asked for again as a new job." if again else "Start it again."
+        run.asks_again = run.requeues and settings.ON_SHUTDOWN == REQUEUE
+        hint = "It was asked for again as a new job." if run.asks_again else "Start it again."
         return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
         logger.warning("%s: stopped: %s", run.job, error)
@@ -183,11 +192,24 @@ def _settle(run: Run, to: JobStatus, outcome: Outcome) -> None:
     """
     if to is JobStatus.LOST:
         return
-    ended = _write_patiently(
-        run, lambda: end(run.job, to, now=now(), outcome=outcome, actor=run.job.worker)
-    )
-    if ended:
+    if _write_patiently(run, lambda: _end(run, to, outcome)):
         logger.info("%s %s", run.job, to, extra={"action": "job_ended", "job_id": run.job.pk})
+
+
+def _end(run: Run, to: JobStatus, outcome: Outcome) -> bool:
+    """End the job; one whose worker was shut down is asked for again in the same breath.
+
+    A tick that looked in between would plan a retry of its own.
+    """
+    # Its own row: what is rolled back and written once more must begin with the old status.
+    job = copy.copy(run.job)
+    with transaction.atomic():
+        ended = end(job, to, now=now(), outcome=outcome, actor=job.worker)
+        if ended and run.asks_again:
+            ask_again(job)
+    if ended:
+        run.job.refresh_from_db()
+    return ended
 
 
 def _write_patiently(run: Run, write: Callable[[], T]) -> T:

@@ -26,6 +26,7 @@ from backups.states import (
     JobStatus,
     OccurrenceStatus,
     Operation,
+    WaitReason,
 )
 from backups.transitions import Outcome, end, move_occurrence
 
@@ -181,6 +182,9 @@ def _hand_on(job: Job, again: Job) -> None:
             now=now(),
             job=again,
             attempts=planned.attempts + 1,
+            # A tick may have planned a retry: this is it.
+            retry_at=None,
+            reason=WaitReason.NONE,
             next_look_at=now(),
         )
 

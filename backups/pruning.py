@@ -1,7 +1,9 @@
 """Which records of the past go: planned runs and log lines older than anybody asks about?
 
 Jobs, backups and evidence stay: they are what the catalog is made of. Of planned runs the newest
-of each schedule and instance stays however old it is, because what may expire depends on it.
+of each schedule and instance stays however old it is, because what may expire depends on it; and
+so does each whose backup is still stored, because it tells which schedule keeps that, and for how
+long.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
-from backups.models import Job, JobLogLine, Occurrence
-from backups.states import TERMINAL_OCCURRENCE_STATUSES
+from backups.models import BackupCopy, Job, JobLogLine, Occurrence
+from backups.states import TERMINAL_OCCURRENCE_STATUSES, CopyStatus
 
 # In one tick, so that no transaction is long; the next one goes on.
 OCCURRENCES_AT_ONCE = 5_000
@@ -31,8 +33,11 @@ def _prune_occurrences(before: datetime) -> int:
         instance=OuterRef("instance"),
         due_at__gt=OuterRef("due_at"),
     )
+    stored = BackupCopy.objects.filter(
+        backup__made_by__occurrence=OuterRef("pk"), status=CopyStatus.STORED
+    )
     old = Occurrence.objects.filter(
-        Exists(newer), due_at__lt=before, status__in=TERMINAL_OCCURRENCE_STATUSES
+        Exists(newer), ~Exists(stored), due_at__lt=before, status__in=TERMINAL_OCCURRENCE_STATUSES
     )
     ids = list(old.order_by("due_at").values_list("pk", flat=True)[:OCCURRENCES_AT_ONCE])
     Occurrence.objects.filter(pk__in=ids).delete()

@@ -87,6 +87,8 @@ class Run:
         self._stop: BaseException | None = None
         # Set where the process was told to end while the job ran.
         self.shutdown: SystemExit | None = None
+        # Whether this one is asked for again as it ends.
+        self.asks_again = False
         self._hooks: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 

@@ -22,7 +22,7 @@ from backups import (
     space,
 )
 from backups.beats import alone, beating, silent_since
-from backups.executor import REQUEUE, execute
+from backups.executor import execute
 from backups.leftovers import extend_expired, lose_expired, remove_leftovers
 from backups.messages import full_queues
 from backups.models import Instance, Job
@@ -41,14 +41,9 @@ LOST_TICK = "fail lost jobs"
 def run_job(job_id: int) -> None:
     """Run one job. Safe to deliver twice: the second copy loses the claim."""
     job = Job.objects.select_related("instance").get(pk=job_id)
-    try:
-        done = job.status == JobStatus.PENDING and execute(job, requeues=True)
-    except SystemExit:
-        # Told to end without waiting for the job, which has been ended in order.
-        if settings.ON_SHUTDOWN == REQUEUE:
-            jobs.ask_again(job)
-        raise
-    if not done:
+    # Told to end without waiting for the job, this raises SystemExit: the job has been ended
+    # in order by then, and asked for again where that is wanted.
+    if job.status != JobStatus.PENDING or not execute(job, requeues=True):
         logger.info("%s is not to be had, dropping the message", job)
         return
     # It gave back its slots: whoever was turned away may have its turn now, the oldest first.

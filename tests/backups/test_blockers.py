@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from backups.arming import save_schedule
+from backups.expiry import newest_run_failed
 from backups.jobs import create_backup_job
 from backups.models import Instance, Job, Occurrence, Repository
+from backups.occurrences import look_at_due
 from backups.pauses import pause_schedule, resume_schedule
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
 from tests.backups.planning import (
@@ -24,6 +26,7 @@ from tests.backups.planning import (
     start,
     statuses,
     tick,
+    with_worker,
 )
 
 pytestmark = pytest.mark.django_db
@@ -123,11 +126,12 @@ def test_a_run_that_still_goes_holds_up_the_next_one_until_it_ends(shop: Instanc
     tick(T0)
     job = start(only().job, T0)
     for hour in (1, 2, 3):
+        with_worker(T0 + hour * HOUR)
         tick(T0 + hour * HOUR)
     assert statuses() == [
         ("running", ""),
-        ("skipped", "superseded"),
-        ("skipped", "superseded"),
+        ("missed", "previous_running"),
+        ("missed", "previous_running"),
         ("due", "previous_running"),
     ]
     finish(job, T0 + 3 * HOUR + MINUTE)
@@ -135,6 +139,54 @@ def test_a_run_that_still_goes_holds_up_the_next_one_until_it_ends(shop: Instanc
     tick(T0 + 3 * HOUR + MINUTE)
     assert [status for status, _ in statuses()][-1] == "due"
     assert Job.objects.count() == 2
+
+
+def test_where_nobody_works_what_waits_for_a_waiting_job_blames_that(shop: Instance) -> None:
+    make_schedule(shop, every_hours=1, anchor_at=T0, window=4 * HOUR)
+    for hour in range(3):
+        tick(T0 + hour * HOUR)
+    waited = Occurrence.objects.order_by("due_at")[1]
+    assert (waited.status, waited.reason) == ("missed", "no_worker")
+    assert waited.detail == (
+        f"backup job {Job.objects.get().pk} is pending, and no worker takes backups"
+    )
+
+
+@pytest.mark.parametrize("window", [HOUR, 4 * HOUR])
+def test_what_was_in_the_way_until_the_next_slot_is_why_it_was_missed(
+    shop: Instance, window: timedelta
+) -> None:
+    schedule = make_schedule(shop, every_hours=1, anchor_at=T0, window=window)
+    Repository.objects.update(enabled=False)
+    schedule.repositories.add(Repository.objects.get())
+    for after in (0 * MINUTE, 15 * MINUTE, HOUR - SECOND, HOUR, HOUR + MINUTE):
+        tick(T0 + after)
+    assert statuses() == [("missed", "repository"), ("due", "repository")]
+    missed = Occurrence.objects.earliest("due_at")
+    assert (missed.detail, missed.late_at) == ("main is disabled", T0 + 15 * MINUTE)
+    # What the schedule made before must not expire meanwhile.
+    assert newest_run_failed(schedule, shop.pk) == "missed"
+
+
+def test_a_window_that_closed_while_nobody_looked_says_so(shop: Instance) -> None:
+    make_schedule(shop, every_hours=1, anchor_at=T0, window=HOUR)
+    Repository.objects.update(enabled=False)
+    tick(T0)
+    tick(T0 + HOUR + MINUTE)
+    assert statuses() == [("missed", "scheduler_down"), ("due", "repository")]
+
+
+def test_slots_not_accounted_for_yet_do_not_hide_what_was_in_the_way(shop: Instance) -> None:
+    schedule = make_schedule(shop, every_hours=1, anchor_at=T0, window=4 * HOUR)
+    Repository.objects.update(enabled=False)
+    tick(T0)
+    assert look_at_due(T0 + HOUR) == 1
+    waiting = only()
+    assert (waiting.reason, waiting.status) == ("repository", "due")
+    assert waiting.next_look_at == T0 + HOUR + SECOND
+    tick(T0 + HOUR + SECOND)
+    assert [status for status, _ in statuses()] == ["missed", "due"]
+    assert newest_run_failed(schedule, shop.pk) == "missed"
 
 
 def test_somebody_elses_backup_holds_it_up_as_well(shop: Instance) -> None:

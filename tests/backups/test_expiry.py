@@ -10,7 +10,17 @@ from django.db.models import F
 from django.utils.timezone import now
 
 from backups.expiry import expire_backups
-from backups.models import Backup, BackupSchedule, Evidence, Instance, Job, Occurrence, Repository
+from backups.models import (
+    Backup,
+    BackupCopy,
+    BackupSchedule,
+    Evidence,
+    Instance,
+    Job,
+    Occurrence,
+    Repository,
+)
+from backups.pruning import prune_history
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.planning import make_schedule
@@ -154,3 +164,18 @@ def test_a_failed_restore_test_counts_though_a_verify_came_after_it(
     assert expire_backups(now()) == 2
     Evidence.objects.create(copy=newest, operation="restore_test", passed=True)
     assert expire_backups(now()) == 1
+
+
+@pytest.mark.parametrize(("stored", "left", "purges"), [(True, 6, 3), (False, 1, 0)])
+def test_what_tells_how_long_a_stored_backup_is_kept_is_not_forgotten(
+    nightly: BackupSchedule, orders: Instance, stored: bool, left: int, purges: int
+) -> None:
+    later = now() + 500 * DAY
+    made_by_schedule(nightly, taken(orders, 0))
+    if not stored:
+        BackupCopy.objects.update(**{"status": CopyStatus.PURGED})
+    prune_history(later)
+    assert Occurrence.objects.count() == left
+    # They would be kept for ever if nobody knew whose they are.
+    BackupSchedule.objects.update(keep_least=3)
+    assert expire_backups(later) == purges

@@ -316,6 +316,24 @@ def test_a_job_asked_for_again_is_still_the_run_of_its_schedule(shop: Instance) 
     assert (statuses(), Job.objects.count()) == ([("succeeded", "")], 2)
 
 
+def test_a_retry_planned_before_a_job_is_asked_for_again_does_not_start_another(
+    shop: Instance,
+) -> None:
+    make_schedule(shop, retries=2)
+    tick(T0)
+    first = start(only().job, T0 + SECOND)
+    finish(first, T0 + 15 * SECOND, JobStatus.FAILED, error="the worker was shut down")
+    tick(T0 + 20 * SECOND)
+    assert only().retry_at is not None
+    with time_machine.travel(T0 + 21 * SECOND, tick=False):
+        again = ask_again(first)
+    assert (only().retry_at, only().reason) == (None, "")
+    finish(start(again, T0 + 30 * SECOND), T0 + 40 * SECOND)
+    tick(T0 + 50 * SECOND)
+    tick(T0 + HOUR)
+    assert (statuses(), Job.objects.count()) == ([("succeeded", "")], 2)
+
+
 def test_a_schedule_that_cannot_be_read_is_no_time_without_a_scheduler(shop: Instance) -> None:
     make_schedule(shop, window=HOUR)
     tick(T0)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 from django.db.models import F
 from pytest_django import Settings
 
@@ -178,6 +179,25 @@ class TestShutdown:
         assert list(again.repositories.all()) == [main]
         stopped.fails_after = None
         assert run_here(again).status == JobStatus.SUCCEEDED
+
+    def test_it_ends_and_is_asked_for_again_together_or_not_at_all(
+        self, job: Job, stopped: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.ON_SHUTDOWN = "requeue"
+        seen: list[str] = []
+
+        def away_once(ended: Job) -> Job | None:
+            seen.append(ended.status)
+            if len(seen) == 1:
+                raise OperationalError("the database is away")
+            return ask_again(ended)
+
+        monkeypatch.setattr(executor, "ask_again", away_once)
+        with pytest.raises(SystemExit):
+            run_job(job.pk)
+        job.refresh_from_db()
+        assert (seen, job.status) == (["failed", "failed"], "failed")
+        assert Job.objects.filter(status=JobStatus.PENDING).count() == 1
 
     def test_one_that_was_to_be_cancelled_is_not_asked_for_again(
         self, job: Job, stopped: FakeEngine, settings: Settings
