@@ -42,6 +42,7 @@ class Figures:
     asked: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     exit_codes: Counter[int] = field(default_factory=Counter)
+    worker_restarts: int = 0
     tracebacks: list[str] = field(default_factory=list)
 
 
@@ -58,6 +59,7 @@ class Soak:
         until, ticked = time.monotonic() + seconds, 0.0
         while time.monotonic() < until:
             self._mend_what_is_due()
+            self._keep_worker()
             self._collect()
             if not self._mend and time.monotonic() - ticked > TICK_SECONDS:
                 self._site.start("tick")
@@ -73,12 +75,22 @@ class Soak:
         for _, mend in self._mend:
             mend()
         self._mend.clear()
+        self._keep_worker()
         until = time.monotonic() + SETTLE_SECONDS
         busy = "SELECT 1 FROM backups_job WHERE status IN ('pending', 'running') OR leftovers"
         while time.monotonic() < until and (self._site.rows(busy) or self._open):
             self._site.tick()
             self._collect()
             time.sleep(1)
+
+    def _keep_worker(self) -> None:
+        """Start a worker that has ended anew, as ``./mooring up`` and every supervisor do.
+
+        kombu 5.7 sometimes gives up where its broker goes away: the jobs at work end in order.
+        """
+        if self._site.children["worker"].poll() is not None:
+            self.figures.worker_restarts += 1
+            self._site.start_worker()
 
     def _ask(self) -> None:
         words = self._words()
@@ -257,6 +269,7 @@ def report(site: BreakableSite, figures: Figures, seconds: float, broken: Sequen
         print(f"  {operation:13} {status:10} {count:6}")
     print(f"commands by exit code: {dict(sorted(figures.exit_codes.items()))}")
     print(f"faults: {dict(sorted(figures.faults.items()))}")
+    print(f"workers that ended by themselves: {figures.worker_restarts}")
     print(f"backups stored at the end: {len(site.rows(_COPIES))}")
     for line in broken:
         print(f"BROKEN: {line}")
