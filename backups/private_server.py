@@ -141,6 +141,11 @@ class PrivateServer:
         if self._temporary:
             shutil.rmtree(self.run_folder, ignore_errors=True)
 
+    def kill(self) -> None:
+        """End the server at once, where whoever does it may not wait for a shutdown."""
+        if self._server is not None:
+            _end(self._server, 0)
+
     def shut_down(self) -> None:
         """Stop the server, or raise where it did not end in order: see ``require_order``."""
         self.stop()

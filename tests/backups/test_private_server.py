@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +172,17 @@ def test_a_server_that_does_not_end_in_time(folder: Path) -> None:
         os.kill(server.pid or 0, signal.SIGSTOP)
         with pytest.raises(StageFailed, match="was killed while it shut down"):
             server.shut_down()
+
+
+def test_whoever_may_not_wait_kills_it(folder: Path) -> None:
+    """A stopped process hears no TERM: with the patience of a shutdown this would take it all."""
+    with PrivateServer(folder, Settings(stop_seconds=60)) as server:
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        server.kill()
+        assert time.monotonic() - began < 10
+        assert server.pid is None
 
 
 def test_it_dies_with_a_parent_that_is_killed(folder: Path) -> None:

@@ -90,7 +90,7 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
     relay = partial(relay_line, watch)
     with restored_server(folder, server=server, on_wait=watch.check, on_line=relay) as running:
         watch.process_started(*running.process)
-        with watch.ending_by(running.stop):
+        with watch.ending_by(running.kill):
             gtids = _executed(running)
             donor = read_donor(folder)
             saved = donor.get("saved_tables", [])

@@ -39,7 +39,7 @@ class CheckTables(PlainStage[RestoreWork]):
         if work.server is None:
             raise EngineError("there is no server to check: it was not started")
         work.tables = []
-        with failing_counts(run, work.copy, self.name), run.ending_by(work.server.stop):
+        with failing_counts(run, work.copy, self.name), run.ending_by(work.server.kill):
             try:
                 self._check_all(run, work.server, work.tables)
             except EngineError as exc:
