@@ -41,5 +41,8 @@ def require_order(exit_code: int, last_words: str, folder: Path) -> None:
     fail_if_disk_full(last_words, folder)
     tail = "\n".join(last_words.splitlines()[-TAIL_LINES:])
     if ending is Ending.KILLED:
-        raise StageFailed(f"the private server was killed while it shut down:\n{tail}")
+        raise StageFailed(
+            f"the private server was killed before it had shut down:\n{tail}",
+            hint="The kernel's log of this host may say why, such as no memory left. Run it again.",
+        )
     raise EngineError(f"the private server ended with {exit_code}:\n{tail}", hint=LOG_HINT)

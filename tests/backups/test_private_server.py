@@ -153,7 +153,7 @@ def test_it_shuts_down_in_order(folder: Path) -> None:
     ("sent", "kind", "words"),
     [
         (signal.SIGABRT, EngineError, "the private server ended with"),
-        (signal.SIGKILL, StageFailed, "was killed while it shut down"),
+        (signal.SIGKILL, StageFailed, "was killed before it had shut down"),
     ],
 )
 def test_a_server_that_did_not_end_in_order(
@@ -170,7 +170,7 @@ def test_a_server_that_did_not_end_in_order(
 def test_a_server_that_does_not_end_in_time(folder: Path) -> None:
     with PrivateServer(folder, Settings(stop_seconds=0.1)) as server:
         os.kill(server.pid or 0, signal.SIGSTOP)
-        with pytest.raises(StageFailed, match="was killed while it shut down"):
+        with pytest.raises(StageFailed, match="was killed before it had shut down"):
             server.shut_down()
 
 

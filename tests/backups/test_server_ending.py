@@ -22,7 +22,7 @@ def test_a_shutdown_is_in_order() -> None:
     [
         (1, "[ERROR] Aborting", EngineError, "ended with 1:\n\\[ERROR\\] Aborting"),
         (-signal.SIGABRT, "assertion failed", EngineError, "ended with -6"),
-        (-signal.SIGKILL, "waiting", StageFailed, "was killed while it shut down"),
+        (-signal.SIGKILL, "waiting", StageFailed, "was killed before it had shut down"),
         (2, "write: No space left on device", StageFailed, "No space left on device"),
     ],
 )
