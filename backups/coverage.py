@@ -6,7 +6,7 @@ However many schedules and instances there are, the number of queries stays the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -55,11 +55,8 @@ def covering_schedules(instances: Collection[int]) -> dict[int, set[int]]:
     enabled = BackupSchedule.objects.filter(enabled=True)
     general = set(enabled.filter(covers_all=True).values_list("pk", flat=True))
     found = {pk: set(general) for pk in instances}
-    for field, path in _PATHS.items():
-        through = getattr(BackupSchedule, field).through
-        ties = through.objects.filter(backupschedule__enabled=True, **{f"{path}__in": found})
-        for schedule_id, instance_id in ties.values_list("backupschedule", path):
-            found[instance_id].add(schedule_id)
+    for schedule_id, instance_id in _ties(Q(backupschedule__enabled=True), pk__in=found):
+        found[instance_id].add(schedule_id)
     return found
 
 
@@ -80,13 +77,18 @@ def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
 def _tied(schedules: Sequence[BackupSchedule]) -> dict[int, set[int]]:
     """Return the enabled instances that names, groups and tags tie to each schedule."""
     found: dict[int, set[int]] = {schedule.pk: set() for schedule in schedules}
+    # One that groups and tags tie, too, is still one: counting in SQL would count it twice.
+    for schedule_id, instance_id in _ties(Q(backupschedule__in=found), enabled=True):
+        found[schedule_id].add(instance_id)
+    return found
+
+
+def _ties(schedules: Q, **instances: object) -> Iterator[tuple[int, int]]:
+    """Yield schedule and instance of each tie by name, group or tag, in a query for each."""
     for field, path in _PATHS.items():
         through = getattr(BackupSchedule, field).through
-        ties = through.objects.filter(backupschedule__in=found, **{f"{path}__enabled": True})
-        # One that groups and tags tie, too, is still one: counting in SQL would count it twice.
-        for schedule_id, instance_id in ties.values_list("backupschedule", path):
-            found[schedule_id].add(instance_id)
-    return found
+        narrowed = {f"{path}__{name}": value for name, value in instances.items()}
+        yield from through.objects.filter(schedules, **narrowed).values_list("backupschedule", path)
 
 
 def _instances(wanted: Iterable[int] | None) -> dict[int, Instance]:
