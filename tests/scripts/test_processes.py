@@ -32,6 +32,14 @@ def test_the_procfile_names_the_same_processes() -> None:
     assert lines == [f"{one.name}: ./mooring run {one.name}" for one in children(OWN)]
 
 
+@pytest.mark.parametrize("told", ["mooring", "docs/operations.md"])
+def test_whoever_runs_them_is_told_of_all(told: str) -> None:
+    text = (ROOT / told).read_text(encoding="utf-8")
+    begin, mark = {"mooring": ("PROCESSES=", ""), "docs/operations.md": ("A supervisor", "`")}[told]
+    told_of = text[text.index(begin) :].partition("\n\n")[0]
+    assert all(f"{mark}{one.name}{mark}" in told_of for one in children(OWN))
+
+
 def test_our_redis_has_no_port_and_drops_nothing() -> None:
     argv = argv_of("redis", OWN)
     assert "--port 0 --unixsocket /tmp/mooring-somewhere/run/redis.sock" in argv
