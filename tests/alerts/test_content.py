@@ -45,5 +45,5 @@ def test_the_body_says_which_one_is_over() -> None:
     content = build_content(Notification(kind=MessageKind.FIRING), alerts, now=T0)
     for text in (build_text(content), build_html(content)):
         over, _, stands = text.rpartition("orders-1")
-        assert f"Resolved, since {T0.isoformat()}, over at {T0.isoformat()}" in over
-        assert "over at" not in stands
+        assert f"Resolved, since {T0.isoformat()}, resolved at {T0.isoformat()}" in over
+        assert "resolved at" not in stands

@@ -141,7 +141,7 @@ class ActivityPageTestCase(TestCase):
         return self.client.get(f"/activity/{query}").content.decode()
 
     def test_nothing_was_done(self) -> None:
-        self.assertIn("Nothing was done yet", self.page())
+        self.assertIn("No activity yet", self.page())
 
     def test_older_rows_are_reached_by_their_key(self) -> None:
         self.add(PAGE_SIZE + 1)

@@ -38,7 +38,7 @@ class InstancePageTestCase(TestCase):
 
     def test_it_says_when_it_has_never_been_backed_up(self) -> None:
         response = self.client.get(self.address)
-        self.assertContains(response, "Has never been backed up")
+        self.assertContains(response, "Never backed up")
         self.assertContains(response, "./mooring manage doctor orders-1")
 
     def test_the_sentence_says_what_is_proven_and_what_is_not(self) -> None:

@@ -147,7 +147,7 @@ class JobActsTestCase(TestCase):
                 with self.subTest(f"{name} {status}"):
                     text = self.client.get(reverse(name, args=[job.pk])).content.decode()
                     self.assertEqual(reverse("job-rate", args=[job.pk]) in text, again)
-                    self.assertEqual("Drawn once there is a course" in text, again)
+                    self.assertEqual("The chart appears after" in text, again)
 
     def test_what_is_left_is_known_from_bytes_and_from_the_run_before(self) -> None:
         before, job = (

@@ -162,14 +162,17 @@ class ErrorPagesTestCase(TestCase):
     def test_a_page_that_is_not_there(self) -> None:
         self.client.force_login(make_user("victor", "viewer"))
         response = self.client.get("/nothing/at/all/")
-        self.assertContains(response, "There is nothing at this address", status_code=404)
+        self.assertContains(response, "Nothing was found at this address", status_code=404)
 
     def test_a_request_that_makes_no_sense(self) -> None:
         text = engines["django"].get_template("400.html").render({}, RequestFactory().get("/"))
-        self.assertIn("makes no sense", text)
+        self.assertIn("Bad request", text)
 
     def test_a_failure_needs_no_context_to_be_told(self) -> None:
-        self.assertIn("Backups go on", engines["django"].get_template("500.html").render({}))
+        self.assertIn(
+            "Running backups are not affected",
+            engines["django"].get_template("500.html").render({}),
+        )
 
     def test_an_expired_form_says_what_to_do(self) -> None:
         client = Client(enforce_csrf_checks=True)

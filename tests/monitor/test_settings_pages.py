@@ -198,7 +198,7 @@ class FirstStepsTestCase(TestCase):
         main = make_repository()
         self.assertContains(self.client.get("/"), "Back up orders-1 now")
         make_job(orders, JobStatus.RUNNING)
-        self.assertContains(self.client.get("/"), "Watch it being taken")
+        self.assertContains(self.client.get("/"), "Show the running job")
         make_backup(orders, main)
         self.assertNotContains(self.client.get("/"), "Three steps")
 

@@ -55,13 +55,13 @@ class ShellTestCase(TestCase):
         for page in ("fleet", "schedules", "alerts", "rules"):
             with self.subTest(page):
                 response = self.client.get(reverse(page))
-                self.assertContains(response, "Ticks stopped")
+                self.assertContains(response, "The scheduler has stopped")
                 self.assertContains(response, "7 min ago")
                 self.assertContains(response, "no disk left")
 
     def test_a_channel_that_mooring_switched_off_is_on_every_page(self) -> None:
         make_webhook()
-        words = "Mooring switched a channel off"
+        words = "Mooring disabled a channel"
         for tick in ("tell people", TICK):
             TickBeat.objects.create(name=tick, started_at=now(), finished_at=now())
             for enabled, reason, said in (
