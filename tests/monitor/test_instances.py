@@ -89,7 +89,6 @@ class InstancePageTestCase(TestCase):
     def test_only_operators_see_the_button(self) -> None:
         self.assertContains(self.client.get(self.address), "Back up now")
         self.client.force_login(self.victor)
-        self.assertNotContains(self.client.get(self.address), "</form>\n    \n    ")
         self.assertNotContains(self.client.get(self.address), 'type="submit">Back up now')
 
 
