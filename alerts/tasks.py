@@ -14,7 +14,7 @@ from alerts.exceptions import AlertsError
 from alerts.models import Channel
 from alerts.outbox import tell_changes, tell_standing
 from alerts.sending import channels_with_due, send_due
-from backups.beats import alone, beating
+from backups.health.heartbeats import alone, beating
 
 logger = logging.getLogger(__name__)
 

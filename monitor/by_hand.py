@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backups.compatibility import CLONE, parse_version
 from backups.engines.mariadb_backup.restored import removal_of_links
 from backups.models import Backup, BackupCopy
+from backups.programs.compatibility import CLONE, parse_version
 
 TARGET = "/path/to/empty/folder"
 KEY_FILE = "/path/to/backup.key"

@@ -9,12 +9,12 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from backups.admin.instance import InstanceForm
-from backups.connection import connect, login_of
 from backups.engines import ENGINE_FOR
 from backups.exceptions import InstanceUnreachable
+from backups.instances.connection import connect, login_of
+from backups.instances.facts import probe
 from backups.models import Instance
 from backups.models.instance import RunnerKind
-from backups.probe import probe
 
 ENGINE_WORDS = {
     "": "Whichever suits the server",

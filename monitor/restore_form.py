@@ -8,9 +8,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
-from backups.compatibility import CLONE
 from backups.models import BackupCopy
-from backups.restore_plan import RestoreWish
+from backups.programs.compatibility import CLONE
+from backups.restores.plan import RestoreWish
 
 _ACCOUNT = r"[A-Za-z_][A-Za-z0-9_.-]*"
 owner_validator = RegexValidator(

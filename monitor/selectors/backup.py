@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
 
+from backups.catalog.page_results import summary
 from backups.models import Backup, BackupCopy, Evidence
-from backups.page_words import summary
 from backups.states import CopyStatus
 from monitor.by_hand import Step, steps_by_hand
 from monitor.selectors.backup_facts import EngineFact, engine_facts

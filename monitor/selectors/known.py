@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backups.checks import Verdict
-from backups.compatibility import MYSQL, Ruling, can_back_up, mysql_name, parse_version
-from backups.judging import judge_one
-from backups.judging_facts import next_run, restorable_backups, schedules_of
+from backups.health.protection_facts import next_run, restorable_backups, schedules_of
+from backups.health.protection_rows import judge_one
 from backups.models import Backup, BackupSchedule, Instance, Job
+from backups.programs.compatibility import MYSQL, Ruling, can_back_up, mysql_name, parse_version
 from backups.protection import Protection
 from backups.states import BackupKind, JobStatus, Operation
 from monitor.selectors.backup_facts import EngineFact, engine_facts

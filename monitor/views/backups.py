@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from backups.exceptions import MooringError
-from backups.jobs import create_copy_job
+from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
 from backups.states import CopyStatus, Operation
 from monitor.roles import Role, needs

@@ -13,10 +13,10 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from backups.access import runner_of, stores_of
 from backups.checks import Check, failed
-from backups.compatibility import CLONE
-from backups.jobs import create_backup_job
+from backups.jobs.request import create_backup_job
 from backups.models import Instance
-from backups.preflight import remember, run_checks
+from backups.preflight.checks import remember, run_checks
+from backups.programs.compatibility import CLONE
 from monitor.charts.instance import instance_charts
 from monitor.roles import Role, needs
 from monitor.selectors.instance import load_history

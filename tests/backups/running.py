@@ -7,8 +7,8 @@ from pathlib import Path
 
 from django.db import connection
 
-from backups.executor import execute
-from backups.jobs import create_backup_job, create_copy_job, create_restore_job
+from backups.executor.execute import execute
+from backups.jobs.request import create_backup_job, create_copy_job, create_restore_job
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
 from backups.states import JobStatus, Operation
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from backups.arming import rearm, save_schedule
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Occurrence
-from backups.pauses import end_pauses, pause_schedule
+from backups.schedules.pauses import end_pauses, pause_schedule
+from backups.schedules.save import rearm, save_schedule
 from tests.backups.planning import (
     HOUR,
     MINUTE,

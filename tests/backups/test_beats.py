@@ -10,9 +10,9 @@ import pytest
 import time_machine
 from django.db import connection
 
-from backups.beats import alone, beat_worker, beating, queue_is_served, silent_since
+from backups.health.heartbeats import alone, beat_worker, beating, queue_is_served, silent_since
+from backups.health.workers import WorkerPulse
 from backups.models import TickBeat, WorkerBeat
-from backups.workers import WorkerPulse
 from monitor.celery import OUTSIDE_EVERY_SECONDS, app
 
 T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

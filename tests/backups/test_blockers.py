@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from backups.arming import save_schedule
-from backups.expiry import newest_run_failed
-from backups.jobs import create_backup_job
+from backups.jobs.request import create_backup_job
 from backups.models import Instance, Job, Occurrence, Repository
-from backups.occurrences import look_at_due
-from backups.pauses import pause_schedule, resume_schedule
+from backups.retention.expiry import newest_run_failed
+from backups.schedules.pauses import pause_schedule, resume_schedule
+from backups.schedules.save import save_schedule
+from backups.schedules.tick import look_at_due
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
 from tests.backups.planning import (
     HOUR,

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 from django.db.models import Model
 
-from backups.catalog import rebuild
+from backups.catalog.register import rebuild
 from backups.exceptions import Refused
-from backups.jobs import create_copy_job
-from backups.keyring import load_keys
+from backups.jobs.request import create_copy_job
+from backups.keys.load import load_keys
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.states import JobStatus, Operation
 from tests.backups.archive.stores import records_of, write_backup

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from backups.checks import Check, Verdict, failed
-from backups.clone_facts import CloneFacts, CloneWishes, ForeignTable
-from backups.grants import Grants
-from backups.preflight import decide_checks
-from backups.probe import InnodbSizes, InstanceFacts
-from backups.survey import RepositoryFacts, Survey
+from backups.instances.clone_facts import CloneFacts, CloneWishes, ForeignTable
+from backups.instances.facts import InnodbSizes, InstanceFacts
+from backups.instances.grants import Grants
+from backups.preflight.checks import decide_checks
+from backups.preflight.survey import RepositoryFacts, Survey
 
 GIB, MIB = 1 << 30, 1 << 20
 CLONE = CloneFacts("ACTIVE", 64 * MIB, running_clones=0, foreign_tables=())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backups.checks import Verdict
-from backups.compatibility import (
+from backups.programs.compatibility import (
     Version,
     can_back_up,
     can_copy_with,

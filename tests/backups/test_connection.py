@@ -7,9 +7,9 @@ import socket
 import pytest
 from pymysql.err import OperationalError
 
-from backups.connection import connect, explain, login_of
 from backups.engines.base import Login
 from backups.exceptions import InstanceUnreachable
+from backups.instances.connection import connect, explain, login_of
 from backups.models import Instance
 
 LOGIN = Login(user="bk", password="s3cret", host="db-1", port=3307)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backups.archive.contents import StoredFile
-from backups.contents import decode_name, group_by_table, table_of
+from backups.catalog.contents import decode_name, group_by_table, table_of
 
 
 def files(**sizes: int) -> list[StoredFile]:

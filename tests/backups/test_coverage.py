@@ -6,8 +6,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from backups.coverage import count_covered, coverage_of, covered_instances, uncovered_instances
 from backups.models import BackupSchedule, Instance, InstanceGroup, Tag
+from backups.schedules.coverage import (
+    count_covered,
+    coverage_of,
+    covered_instances,
+    uncovered_instances,
+)
 from tests.backups.planning import make_instances, make_schedule
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backups.disk_full import fail_if_disk_full
 from backups.exceptions import StageFailed
+from backups.programs.disk_full import fail_if_disk_full
 
 # As they were printed by mariadb-backup and MariaDB 10.11 and by MySQL 9.7.
 FULL = [

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from backups.checks import Check, Verdict
-from backups.preflight import decide_checks
-from backups.probe import InnodbSizes, InstanceFacts
-from backups.survey import Survey
+from backups.instances.facts import InnodbSizes, InstanceFacts
+from backups.preflight.checks import decide_checks
+from backups.preflight.survey import Survey
 from tests.backups.test_clone_checks import CLONE, FACTS, GIB, MAIN, SOUND
 
 ENCRYPTS = replace(

@@ -11,12 +11,12 @@ from django.db import OperationalError, connection
 from django.db.models import F
 from pytest_django import Settings
 
-from backups import executor, operations
 from backups.exceptions import CancelRequested
-from backups.jobs import create_backup_job, request_cancel
+from backups.executor import execute, operations
+from backups.jobs.request import create_backup_job, request_cancel
 from backups.models import Backup, BackupCopy, Instance, Job, JobLogLine, Repository
-from backups.option_file import OPTION_FILE
 from backups.repositories.directory import DirectoryStore
+from backups.restores.option_file import OPTION_FILE
 from backups.stages import backup
 from backups.stages.backup.copy import Copy
 from backups.stages.base import PlainStage
@@ -135,7 +135,7 @@ def test_told_to_end_while_it_tidies_up_it_still_ends_in_order(
     monkeypatch.setattr(Copy, "clean_up", interrupted)
     job = job_for(orders)
     with pytest.raises(SystemExit):
-        executor.execute(job)
+        execute.execute(job)
     job.refresh_from_db()
     assert (job.status, job.exclusive_key, job.leftovers) == (JobStatus.FAILED, None, False)
     assert job.error.startswith("copy failed: ")
@@ -158,7 +158,7 @@ def test_only_who_asks_again_says_so(
     engine.fails_after, engine.failure = 5, SystemExit(143)
     job = job_for(orders)
     with pytest.raises(SystemExit):
-        executor.execute(job, requeues=requeues)
+        execute.execute(job, requeues=requeues)
     job.refresh_from_db()
     assert job.hint == hint
 
@@ -238,7 +238,7 @@ def test_a_silent_engine_has_stalled(
 def test_a_flood_of_log_lines_is_bounded(
     orders: Instance, main: Repository, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backups.run.MAX_UNWRITTEN_LINES", 100)
+    monkeypatch.setattr("backups.running.run.MAX_UNWRITTEN_LINES", 100)
     engine.chatter = 5000
     job = run_here(job_for(orders))
     assert job.status == JobStatus.SUCCEEDED
@@ -295,7 +295,7 @@ def test_an_ended_job_is_not_run_again(
     orders: Instance, main: Repository, engine: FakeEngine
 ) -> None:
     job = run_here(job_for(orders))
-    assert not executor.execute(job)
+    assert not execute.execute(job)
     assert engine.copies == 1
 
 
@@ -309,7 +309,7 @@ def test_two_backups_of_one_instance_never_run_at_the_same_time(
     running = Running(job_for(orders))
     Job.objects.filter(pk=second.pk).update(instance=orders)
     assert engine.blocked.wait(10)
-    assert not executor.execute(Job.objects.get(pk=second.pk))
+    assert not execute.execute(Job.objects.get(pk=second.pk))
     request_cancel(running.job, actor="anna")
     running.end()
     engine.blocks_after = None

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from backups.expected import expected_duration
+from backups.schedules.expected import expected_duration
 
 
 @pytest.mark.parametrize(

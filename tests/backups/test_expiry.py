@@ -9,7 +9,6 @@ import time_machine
 from django.db.models import F
 from django.utils.timezone import now
 
-from backups.expiry import expire_backups
 from backups.models import (
     Backup,
     BackupCopy,
@@ -20,7 +19,8 @@ from backups.models import (
     Occurrence,
     Repository,
 )
-from backups.pruning import prune_history
+from backups.retention.expiry import expire_backups
+from backups.retention.pruning import prune_history
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.planning import make_schedule

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from backups.failure_key import failure_key, normalised
+from backups.transitions.failure_key import failure_key, normalised
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backups.grants import (
+from backups.instances.grants import (
     create_statements,
     grant_statement,
     may_install_plugins,

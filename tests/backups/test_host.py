@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from backups.exceptions import RunnerError
-from backups.host import DataFiles, look_at_host, parse_listing
+from backups.programs.host import DataFiles, look_at_host, parse_listing
 from backups.runners.base import Completed, RunningCommand
 
 # As printed by mariadb-backup of Debian 12.

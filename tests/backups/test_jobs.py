@@ -10,7 +10,8 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from backups.exceptions import BadInput, Refused
-from backups.jobs import (
+from backups.executor.operations import exclusive_key
+from backups.jobs.request import (
     create_backup_job,
     create_restore_job,
     named_copy,
@@ -18,10 +19,9 @@ from backups.jobs import (
     waiting_jobs,
 )
 from backups.models import Instance, Job, Repository
-from backups.operations import exclusive_key
 from backups.states import JobStatus
 from backups.tasks import clear_up, fail_lost_jobs, run_job, wake_waiting_jobs
-from backups.transitions import claim
+from backups.transitions.jobs import claim
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.running import run_here, take_backup

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.test import TestCase
 
-from backups.judging import LOOK_EVERY, judge_due, judge_instances
-from backups.judging_facts import longest_gap
+from backups.health.protection_facts import longest_gap
+from backups.health.protection_rows import LOOK_EVERY, judge_due, judge_instances
 from backups.models import (
     BackupSchedule,
     Instance,
@@ -17,7 +17,7 @@ from backups.models import (
     Tag,
 )
 from backups.states import CopyStatus, JobStatus, OccurrenceStatus
-from backups.transitions import Outcome, end
+from backups.transitions.jobs import Outcome, end
 from tests.monitor.rows import T0, make_backup, make_instance, make_job, make_repository
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils.timezone import now
 
 from backups.archive.keys import create_key_file
-from backups.key_proofs import EVERY, prove_keys
+from backups.keys.proofs import EVERY, prove_keys
 from backups.models import BackupCopy, Instance, Repository
 from backups.states import CopyStatus
 from tests.backups.fake_engine import FakeEngine

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from backups.exceptions import EngineError, Refused
-from backups.keyring_program import check_keyring_component, link_with_keyring
-from backups.server_program import ServerProgram
+from backups.programs.keyring_program import check_keyring_component, link_with_keyring
+from backups.programs.server_program import ServerProgram
 
 LIBRARY, OTHER = "component_keyring_file.so", "component_reference_cache.so"
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from backups import lapsed
 from backups.models import BackupSchedule, Instance, Job, Occurrence
-from backups.pauses import pause_schedule
+from backups.schedules import due
+from backups.schedules.pauses import pause_schedule
 from tests.backups.planning import (
     HOUR,
     MINUTE,
@@ -136,8 +136,8 @@ def test_a_clock_set_forwards_runs_the_slots_it_passes_as_if_late(shop: Instance
 def test_a_year_of_slots_takes_several_ticks_and_holds_up_nobody(
     shop: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lapsed, "ROWS_AT_ONCE", 50)
-    monkeypatch.setattr(lapsed, "ROWS_PER_TICK", 200)
+    monkeypatch.setattr(due, "ROWS_AT_ONCE", 50)
+    monkeypatch.setattr(due, "ROWS_PER_TICK", 200)
     other = make_instances(1, "other")[0]
     huge = make_schedule(shop, name="huge", every_hours=1, anchor_at=T0, window=2 * HOUR)
     make_schedule(other, name="nightly", saved_at=T0 + timedelta(days=20, hours=-1))

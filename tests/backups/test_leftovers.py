@@ -14,13 +14,13 @@ import pytest
 from django.utils.timezone import now
 
 from backups.exceptions import RepositoryError
-from backups.jobs import create_backup_job
-from backups.leftovers import clear_up_here, lose_dead, lose_expired, remove_leftovers
+from backups.executor.leftovers import clear_up_here, lose_dead, lose_expired, remove_leftovers
+from backups.jobs.request import create_backup_job
 from backups.models import Backup, Instance, Job, Repository
 from backups.repositories.directory import DirectoryStore
 from backups.runners.groups import start_time
 from backups.states import JobStatus, StageStatus
-from backups.transitions import claim
+from backups.transitions.jobs import claim
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.running import restore, run_here, stored_files, take_backup
 

@@ -9,13 +9,13 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from backups import jobs
-from backups.limits import Limit, host_of, limits_of
+from backups.jobs import request as jobs
+from backups.jobs.waiting import explain_waiting
 from backups.models import Instance, Job, JobSlot, Repository
-from backups.slots import PLACE_KEPT
 from backups.states import JobStatus, Operation
-from backups.transitions import claim, end, lose
-from backups.waiting import explain_waiting
+from backups.transitions.jobs import claim, end, lose
+from backups.transitions.limits import Limit, host_of, limits_of
+from backups.transitions.places import PLACE_KEPT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

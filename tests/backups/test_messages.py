@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from kombu import Connection
 
-from backups.messages import full_queues
+from backups.health.queues import full_queues
 
 
 def test_a_queue_is_full_from_its_limit_on() -> None:

@@ -12,7 +12,7 @@ from backups.history.base import NoHistory, ObservedRun, Reading, Row, RunState
 from backups.history.mysqlbackup import MysqlbackupHistory
 from backups.history.xtrabackup import XtraBackupHistory
 from backups.models import Backup, Instance, Job, ObservedHistory
-from backups.observe import read_rows, store_reading
+from backups.observed.read import read_rows, store_reading
 from backups.states import BackupKind
 from tests.backups.planning import make_instances
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from backups.models import BackupSchedule, Instance, Job, ObservedHistory, Occurrence
-from backups.observed import meet_occurrences
+from backups.schedules.matching import meet_occurrences
 from backups.states import JobStatus
 from tests.backups.planning import (
     HOUR,

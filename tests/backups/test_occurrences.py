@@ -9,14 +9,14 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from backups.beats import begin_tick, end_tick, silent_since
 from backups.exceptions import BadInput
-from backups.jobs import ask_again, request_cancel
+from backups.health.heartbeats import begin_tick, end_tick, silent_since
+from backups.jobs.request import ask_again, request_cancel
 from backups.models import BackupSchedule, Instance, Job, Occurrence, Repository, WorkerBeat
-from backups.occurrences import TICK, plan_occurrences
-from backups.pauses import pause_schedule
+from backups.schedules.pauses import pause_schedule
+from backups.schedules.tick import TICK, plan_occurrences
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
-from backups.transitions import lose
+from backups.transitions.jobs import lose
 from tests.backups.planning import (
     HOUR,
     MINUTE,

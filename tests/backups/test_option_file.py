@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backups.option_file import build_option_file, quoted_value
-from backups.server_settings import ServerSettings, parse_server_settings
+from backups.instances.settings import ServerSettings, parse_server_settings
+from backups.restores.option_file import build_option_file, quoted_value
 
 VARIABLES = {
     "character_set_server": "utf8mb4",

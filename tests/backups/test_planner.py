@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backups.checks import Verdict
-from backups.planner import RESERVE_BYTES, estimate_room
+from backups.preflight.space_estimate import RESERVE_BYTES, estimate_room
 
 MIB = 1024**2
 RAW = 1000 * MIB

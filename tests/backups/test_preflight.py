@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backups.checks import Check, Verdict, failed
-from backups.compatibility import Version
 from backups.exceptions import Refused
-from backups.grants import Grants
-from backups.host import DataFiles, HostFacts
+from backups.instances.facts import InnodbSizes, InstanceFacts
+from backups.instances.grants import Grants
 from backups.models import Backup, Instance
-from backups.preflight import decide_checks, refuse_if_failed, remember
-from backups.probe import InnodbSizes, InstanceFacts
+from backups.preflight.checks import decide_checks, refuse_if_failed, remember
+from backups.preflight.survey import Problem, RepositoryFacts, Survey, load_past_ratio
+from backups.programs.compatibility import Version
+from backups.programs.host import DataFiles, HostFacts
 from backups.states import BackupKind
-from backups.survey import Problem, RepositoryFacts, Survey, load_past_ratio
 
 GIB = 1024**3
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)

@@ -15,15 +15,15 @@ import psutil
 import pytest
 
 from backups.exceptions import EngineError, MooringError, StageFailed
-from backups.private_server import PrivateServer, Settings, initialise, occupant
-from backups.server_program import ServerProgram, program
+from backups.programs.private_server import PrivateServer, Settings, initialise, occupant
+from backups.programs.server_program import ServerProgram, program
 
 pytestmark = pytest.mark.live
 
 START_AND_BE_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from backups.private_server import PrivateServer
+from backups.programs.private_server import PrivateServer
 server = PrivateServer(Path(sys.argv[1]))
 server.start()
 print(server.pid, flush=True)

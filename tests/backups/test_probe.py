@@ -12,9 +12,9 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 from pymysql.err import OperationalError
 
-from backups.clone_facts import CloneFacts, ForeignTable
 from backups.exceptions import InstanceUnreachable
-from backups.probe import InnodbSizes, InstanceFacts, probe
+from backups.instances.clone_facts import CloneFacts, ForeignTable
+from backups.instances.facts import InnodbSizes, InstanceFacts, probe
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
+from backups.catalog.evidence import load_proofs
 from backups.models import Backup, Evidence, Instance, Repository
-from backups.proofs import load_proofs
 from backups.states import CopyStatus, Operation
 from tests.monitor.rows import make_backup, make_instance, make_repository
 

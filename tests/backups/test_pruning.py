@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from backups.models import Instance, Job, JobLogLine, Occurrence
-from backups.pruning import prune_history
+from backups.retention.pruning import prune_history
 from backups.states import JobStatus
 from tests.backups.planning import T0, make_instances, make_schedule
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backups import reachability
+from backups.instances import reachability
+from backups.instances.reachability import EVERY, probe_instances
 from backups.models import Instance
-from backups.reachability import EVERY, probe_instances
 
 pytestmark = pytest.mark.django_db
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backups.compatibility import Version
-from backups.replication import replication_statement
+from backups.programs.compatibility import Version
+from backups.restores.replication import replication_statement
 
 NEW, OLD = Version(9, 7, 4), Version(8, 0, 22)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from backups.checks import Verdict
-from backups.jobs import create_restore_job
+from backups.jobs.request import create_restore_job
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
-from backups.restore_plan import RestorePlan, RestoreWish, command_of, estimate_time, plan_restore
+from backups.restores.plan import RestorePlan, RestoreWish, command_of, estimate_time, plan_restore
 from backups.states import Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.running import restore, take_backup

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.restore_target import MARK, claim_folder, hand_over_folder, release_folder
+from backups.restores.target import MARK, claim_folder, hand_over_folder, release_folder
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.retention import Entry, Policy, rule
+from backups.retention.rules import Entry, Policy, rule
 
 NOW = datetime(2026, 3, 30, 2, 0, tzinfo=UTC)
 TWO_WEEKS = Policy("nightly", timedelta(days=14), 3)

@@ -8,13 +8,13 @@ import pytest
 from pytest_django import Settings
 
 from backups.archive.keys import Keyring, add_key, create_key_file
-from backups.archive.layout import manifest_name
 from backups.exceptions import RepositoryError
-from backups.jobs import create_copy_job
-from backups.keyring import load_keys
+from backups.jobs.request import create_copy_job
+from backups.keys.load import load_keys
+from backups.keys.rotation import check_data_keys, rewrap_data_keys, rotate_passwords
 from backups.models import BackupCopy, Instance, Repository
 from backups.repositories.directory import DirectoryStore
-from backups.rotation import check_data_keys, rewrap_data_keys, rotate_passwords
+from backups.repositories.layout import manifest_name
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine

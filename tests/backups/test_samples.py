@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.test import TestCase
 
 from backups.models import Job, JobSample
-from backups.samples import KEPT_FOR, MOST, Sampler, forget_samples
+from backups.running.samples import KEPT_FOR, MOST, Sampler, forget_samples
 from backups.states import JobStatus
 from tests.monitor.rows import T0, make_instance, make_job
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from backups.models import BackupSchedule, Instance, Job, Occurrence, TickBeat
-from backups.occurrences import plan_occurrences
+from backups.schedules.tick import plan_occurrences
 from backups.states import JobStatus
 from backups.tasks import run_job, wake_waiting_jobs
 from tests.backups.planning import (

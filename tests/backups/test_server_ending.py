@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backups.exceptions import EngineError, MooringError, StageFailed
-from backups.server_ending import require_order
+from backups.programs.server_ending import require_order
 
 FOLDER = Path("/srv/restored")
 

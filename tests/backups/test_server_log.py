@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backups.server_log import ServerLog
+from backups.programs.server_log import ServerLog
 
 
 def test_each_whole_line_once(tmp_path: Path) -> None:

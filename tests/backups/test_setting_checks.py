@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_django.fixtures import Settings
 
-from backups.setting_checks import check_stalling_stages
+from backups.executor.setting_checks import check_stalling_stages
 
 
 def test_stages_and_sub_operations_are_known(settings: Settings) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.models import Repository, RepositorySpace
-from backups.space import (
+from backups.health.space import (
     KEPT_FOR,
     SHORTEST_TREND,
     Sample,
@@ -14,6 +13,7 @@ from backups.space import (
     has_trend,
     measure_repositories,
 )
+from backups.models import Repository, RepositorySpace
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 D = timedelta(days=1)

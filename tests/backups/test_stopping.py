@@ -12,13 +12,13 @@ from django.db import OperationalError
 from django.db.models import F
 from pytest_django import Settings
 
-from backups import executor, operations
 from backups.archive.writer import ArchiveWriter
 from backups.exceptions import LeaseLost
-from backups.jobs import ask_again, create_backup_job
-from backups.leftovers import remove_leftovers
+from backups.executor import execute, operations
+from backups.executor.leftovers import remove_leftovers
+from backups.jobs.request import ask_again, create_backup_job
 from backups.models import Backup, Instance, Job, Repository
-from backups.run import Run, boot_clock
+from backups.running.run import Run, boot_clock
 from backups.stages import backup
 from backups.stages.base import PlainStage
 from backups.states import JobStatus, Operation
@@ -122,7 +122,7 @@ class TestSleep:
                 super().__init__(job)
                 runs.append(self)
 
-        monkeypatch.setattr(executor, "Run", RememberedRun)
+        monkeypatch.setattr(execute, "Run", RememberedRun)
         monkeypatch.setattr(ArchiveWriter, "finish", finish)
         ended = run_here(job)
         assert seen == [["mooring.json"]] * 2
@@ -192,7 +192,7 @@ class TestShutdown:
                 raise OperationalError("the database is away")
             return ask_again(ended)
 
-        monkeypatch.setattr(executor, "ask_again", away_once)
+        monkeypatch.setattr(execute, "ask_again", away_once)
         with pytest.raises(SystemExit):
             run_job(job.pk)
         job.refresh_from_db()

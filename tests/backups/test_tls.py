@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.connection import login_of
+from backups.instances.connection import login_of
 from backups.models import Instance
 from backups.tls import Tls, tls_options
 

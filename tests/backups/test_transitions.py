@@ -19,7 +19,7 @@ from backups.states import (
     Operation,
     StageStatus,
 )
-from backups.transitions import (
+from backups.transitions.jobs import (
     Outcome,
     claim,
     end,

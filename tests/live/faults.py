@@ -21,8 +21,8 @@ import psutil
 import pytest
 from django.utils.timezone import now
 
-from backups import operations
-from backups.grants import NEEDED
+from backups.executor import operations
+from backups.instances.grants import NEEDED
 from backups.models import Backup, Instance, Job, JobEvent, JobLogLine, JobStage, Repository
 from backups.states import ACTIVE_JOB_STATUSES, Operation
 from tests.backups.conftest import make_repository

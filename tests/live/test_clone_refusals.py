@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.clone import CloneError, DonorError, Endpoint, Tls, clone
+from backups.clone_protocol import CloneError, DonorError, Endpoint, Tls, clone
 from backups.models import Instance, Repository
 from tests.backups.running import stored_files
 from tests.commands import run_command

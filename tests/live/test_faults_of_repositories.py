@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from backups.archive import manifest as manifests
 from backups.archive.writer import ArchiveWriter
-from backups.leftovers import remove_leftovers
+from backups.executor.leftovers import remove_leftovers
 from backups.models import BackupCopy, Evidence, Job
 from backups.states import CopyStatus, Operation
 from tests.backups.running import stored_files

@@ -11,7 +11,7 @@ from alerts.models import Alert, Channel, Route, Silence
 from alerts.states import Severity
 from alerts.transitions import acknowledge
 from backups.models import Instance, ObservedHistory, Repository
-from backups.observed import meet_occurrences
+from backups.schedules.matching import meet_occurrences
 from tests.alerts.mailbox import Mailbox, mailbox
 from tests.alerts.rows import make_route
 from tests.alerts.test_email import values

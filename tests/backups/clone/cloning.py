@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backups.clone import (
+from backups.clone_protocol import (
     Block,
     CloneRecord,
     CloneStream,

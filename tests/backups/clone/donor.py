@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from backups.clone.descriptors import (
+from backups.clone_protocol.descriptors import (
     DataDescriptor,
     Descriptor,
     FileDescriptor,
@@ -20,8 +20,8 @@ from backups.clone.descriptors import (
     StateFlag,
     TaskDescriptor,
 )
-from backups.clone.endpoint import Endpoint, Tls
-from backups.clone.envelope import (
+from backups.clone_protocol.endpoint import Endpoint, Tls
+from backups.clone_protocol.envelope import (
     INNODB,
     Ack,
     Collation,
@@ -35,7 +35,7 @@ from backups.clone.envelope import (
     Response,
     Setting,
 )
-from backups.clone.transport import LONGEST_PACKET
+from backups.clone_protocol.transport import LONGEST_PACKET
 
 LOCATOR = Locator(INNODB, b"which clone this is")
 OK = b"\x00\x00\x00\x02\x00\x00\x00"

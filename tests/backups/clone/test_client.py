@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from backups.clone import (
+from backups.clone_protocol import (
     Block,
     CloneStopped,
     ConnectionLost,
@@ -16,9 +16,9 @@ from backups.clone import (
     State,
     clone,
 )
-from backups.clone.descriptors import FileFlag
-from backups.clone.envelope import Described, Locator, Locators
-from backups.clone.transport import LONGEST_PACKET
+from backups.clone_protocol.descriptors import FileFlag
+from backups.clone_protocol.envelope import Described, Locator, Locators
+from backups.clone_protocol.transport import LONGEST_PACKET
 from tests.backups.clone.cloning import (
     COPY,
     WHOLE,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.clone.descriptors import (
+from backups.clone_protocol.descriptors import (
     KEY_BYTES,
     DataDescriptor,
     Descriptor,
@@ -21,7 +21,7 @@ from backups.clone.descriptors import (
     TaskDescriptor,
     parse_descriptor,
 )
-from backups.clone.errors import ProtocolError
+from backups.clone_protocol.errors import ProtocolError
 
 u8 = st.integers(0, 2**8 - 1)
 u32 = st.integers(0, 2**32 - 1)

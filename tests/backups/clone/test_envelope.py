@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.clone.envelope import (
+from backups.clone_protocol.envelope import (
     Ack,
     Answer,
     Collation,
@@ -21,7 +21,7 @@ from backups.clone.envelope import (
     Setting,
     parse_answer,
 )
-from backups.clone.errors import ProtocolError
+from backups.clone_protocol.errors import ProtocolError
 
 u8 = st.integers(0, 255)
 u32 = st.integers(0, 2**32 - 1)

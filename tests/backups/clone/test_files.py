@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.clone import FileAnnounced, FileChanged, FileFlag, ProtocolError, State
-from backups.clone.deliveries import NOTHING
-from backups.clone.descriptors import (
+from backups.clone_protocol import FileAnnounced, FileChanged, FileFlag, ProtocolError, State
+from backups.clone_protocol.deliveries import NOTHING
+from backups.clone_protocol.descriptors import (
     DataDescriptor,
     Descriptor,
     FileDescriptor,
     StateDescriptor,
     StateFlag,
 )
-from backups.clone.files import FileTable, redo_path
-from backups.clone.records import CloneRecord
+from backups.clone_protocol.files import FileTable, redo_path
+from backups.clone_protocol.records import CloneRecord
 
 
 def started(state: State) -> StateDescriptor:

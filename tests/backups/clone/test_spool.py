@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.clone import Block, CloneStopped, SpoolFull, SpoolLimits, State, clone
-from backups.clone.descriptors import TaskDescriptor
-from backups.clone.spool import Lane, Spool
+from backups.clone_protocol import Block, CloneStopped, SpoolFull, SpoolLimits, State, clone
+from backups.clone_protocol.descriptors import TaskDescriptor
+from backups.clone_protocol.spool import Lane, Spool
 from tests.backups.clone.cloning import broken
 from tests.backups.clone.donor import Donor, Step, block
 

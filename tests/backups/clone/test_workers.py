@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from backups.clone import CloneError, ConnectionLost, DonorError, ProtocolError, State
-from backups.clone.descriptors import LocatorDescriptor, StateFlag
+from backups.clone_protocol import CloneError, ConnectionLost, DonorError, ProtocolError, State
+from backups.clone_protocol.descriptors import LocatorDescriptor, StateFlag
 from tests.backups.clone.cloning import WHOLE, cloning, running_threads, taken_from, told
 from tests.backups.clone.donor import (
     COMPLETE,

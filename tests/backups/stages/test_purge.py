@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils.timezone import now
 
 from backups.exceptions import Refused, RepositoryError
-from backups.jobs import create_copy_job
+from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.repositories.directory import DirectoryStore
 from backups.states import CopyStatus, JobStatus, Operation

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backups import operations
-from backups.jobs import create_backup_job
+from backups.executor import operations
+from backups.jobs.request import create_backup_job
 from backups.models import Backup, Instance, Job, Repository
 from backups.stages import backup
 from backups.stages.base import PlainStage
