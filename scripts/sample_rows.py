@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from alerts.evaluate import evaluate_all
+from alerts.evaluation.evaluate import evaluate_all
 from backups.access import store_of
 from backups.health.protection_rows import judge_instances
 from backups.models import (

@@ -37,8 +37,8 @@ REGISTRIES = [
 ]
 STATUS_WRITERS = {
     "backups/transitions/jobs.py",
-    "alerts/transitions.py",
-    "alerts/notification_moves.py",
+    "alerts/evaluation/transitions.py",
+    "alerts/delivery/transitions.py",
 }
 
 

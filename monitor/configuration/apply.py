@@ -16,8 +16,8 @@ import yaml
 from django.db import models, transaction
 from django.utils.timezone import now
 
+from alerts.evaluation.thresholds import threshold_faults
 from alerts.models import RuleSetting
-from alerts.thresholds import threshold_faults
 from backups.engines import engine_named
 from backups.exceptions import BadInput, KeyUnavailable
 from backups.management.rows import refuse_invalid

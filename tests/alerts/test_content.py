@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from alerts.channels.text import build_html, build_text
-from alerts.content import build_content
+from alerts.delivery.channels.text import build_html, build_text
+from alerts.delivery.content import build_content
 from alerts.models import MessageKind, Notification
 from alerts.states import AlertStatus
 from tests.alerts.rows import T0, make_alert

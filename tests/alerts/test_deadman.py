@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from alerts.deadman import FRESH, ping, stale_ticks
+from alerts.delivery.deadman import FRESH, ping, stale_ticks
 from alerts.exceptions import NotDelivered
 from alerts.models import Channel
 from backups.models import TickBeat

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.channels.email.channel import EmailChannel
+from alerts.delivery.channels.email.channel import EmailChannel
 from alerts.exceptions import ChannelDead, NotDelivered
 from backups.exceptions import BadInput
 from tests.alerts.mailbox import PASSWORD, USER, Mailbox, mailbox

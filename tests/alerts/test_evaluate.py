@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from alerts import evaluate
-from alerts.evaluate import evaluate_all, evaluate_changed
+from alerts.evaluation import evaluate
+from alerts.evaluation.evaluate import evaluate_all, evaluate_changed
+from alerts.evaluation.transitions import acknowledge
 from alerts.models import Alert, AlertTransition, RuleSetting
 from alerts.rules import RULES
 from alerts.states import AlertStatus, Severity
-from alerts.transitions import acknowledge
 from backups.models import Instance, Job
 from backups.states import JobStatus, OccurrenceStatus
 from tests.alerts.facts import broken

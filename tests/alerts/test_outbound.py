@@ -8,9 +8,9 @@ from email.utils import format_datetime
 import pytest
 from pytest_django import Settings
 
-from alerts import outbound
+from alerts.delivery import outbound
+from alerts.delivery.outbound import get, is_allowed, post, public_addresses_only
 from alerts.exceptions import ChannelDead, NotDelivered
-from alerts.outbound import get, is_allowed, post, public_addresses_only
 from tests.alerts.receiver import receiving
 
 

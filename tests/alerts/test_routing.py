@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.models import MessageKind
-from alerts.routing import (
+from alerts.routing.recipients import (
     WORSE_AGAIN_EVERY,
     AlertFacts,
     QuietHours,

@@ -7,12 +7,8 @@ import pytest
 from django.utils.timezone import now
 from pytest_django import Settings
 
-from alerts.channels import configure, values_of
-from alerts.exceptions import ChannelDead, NotDelivered
-from alerts.models import Alert, Channel, Notification
-from alerts.notification_moves import claim
-from alerts.outbox import tell_changes
-from alerts.sending import (
+from alerts.delivery.channels import configure, values_of
+from alerts.delivery.sending import (
     FIRST_RETRY,
     LONGEST_RETRY,
     MOST_TRIES,
@@ -21,6 +17,10 @@ from alerts.sending import (
     send_due,
     send_test,
 )
+from alerts.delivery.transitions import claim
+from alerts.exceptions import ChannelDead, NotDelivered
+from alerts.models import Alert, Channel, Notification
+from alerts.routing.outbox import tell_changes
 from alerts.states import AlertStatus, NotificationStatus
 from backups.exceptions import BadInput
 from tests.alerts.receiver import Receiver, receiving
@@ -172,7 +172,7 @@ def test_what_goes_wrong_unexpectedly_is_logged_without_its_text(
     hook.set_secrets("s3cret")
     hook.save()
     send_due(hook)
-    record = next(each for each in caplog.records if each.name == "alerts.sending")
+    record = next(each for each in caplog.records if each.name == "alerts.delivery.sending")
     assert "JSONDecodeError at " in record.getMessage()
     assert record.exc_info is None
     assert Notification.objects.get().answer == "unexpected JSONDecodeError: the log says where"

@@ -11,7 +11,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from alerts.models import Alert, Silence
-from alerts.silences import Matcher, Traits, is_silenced, load_silences, silence_of, with_traits
+from alerts.routing.silences import (
+    Matcher,
+    Traits,
+    is_silenced,
+    load_silences,
+    silence_of,
+    with_traits,
+)
 from alerts.states import Severity
 from backups.models import InstanceGroup, Tag
 from tests.alerts.fleet import T0, H, M, make_instance, make_schedule

@@ -8,11 +8,17 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from alerts.evaluation.thresholds import (
+    Change,
+    Settings,
+    SettingsBook,
+    load_settings,
+    threshold_faults,
+)
 from alerts.facts.subject import Subject
 from alerts.models import RuleSetting
 from alerts.rules import RULES
 from alerts.states import Severity
-from alerts.thresholds import Change, Settings, SettingsBook, load_settings, threshold_faults
 from tests.alerts.fleet import make_instance, make_schedule
 
 FULL = RULES["full_too_old"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from alerts.evaluate import evaluate_all, evaluate_changed
+from alerts.evaluation.evaluate import evaluate_all, evaluate_changed
 from alerts.models import Channel, Notification, Route, Silence
-from alerts.outbox import tell_changes
+from alerts.routing.outbox import tell_changes
 from backups.states import JobStatus
 from tests.alerts.fleet import T0, H, M, make_backup, make_instance, make_job, make_schedule
 

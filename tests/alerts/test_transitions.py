@@ -10,10 +10,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import TestCase, TransactionTestCase
 
-from alerts.evaluate import evaluate_all
+from alerts.evaluation.evaluate import evaluate_all
+from alerts.evaluation.transitions import acknowledge, change_severity, fire, open_alerts, resolve
 from alerts.models import Alert, AlertTransition
 from alerts.states import ALERT_MOVES, AlertStatus, Severity
-from alerts.transitions import acknowledge, change_severity, fire, open_alerts, resolve
 from backups.exceptions import IllegalTransition
 from backups.states import JobStatus
 from tests.alerts.fleet import T0, H, M, make_backup, make_instance, make_job, make_schedule

@@ -7,7 +7,7 @@ import json
 import pytest
 from pytest_django import Settings
 
-from alerts.channels.webhook.channel import WebhookChannel, build_body, parse_headers
+from alerts.delivery.channels.webhook.channel import WebhookChannel, build_body, parse_headers
 from alerts.exceptions import ChannelDead, NotDelivered
 from backups.exceptions import BadInput
 from tests.alerts.receiver import Receiver, receiving

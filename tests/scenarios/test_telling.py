@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from alerts.channels import configure
+from alerts.delivery.channels import configure
+from alerts.evaluation.transitions import acknowledge
 from alerts.models import Alert, Channel, Route, Silence
 from alerts.states import Severity
-from alerts.transitions import acknowledge
 from backups.models import Instance, ObservedHistory, Repository
 from backups.schedules.matching import meet_occurrences
 from tests.alerts.mailbox import Mailbox, mailbox

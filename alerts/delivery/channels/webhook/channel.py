@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from django.template import Context, Engine
 
-from alerts.channels.base import Content, Field, Values
-from alerts.channels.webhook.signature import build_signature
+from alerts.delivery.channels.base import Content, Field, Values
+from alerts.delivery.channels.webhook.signature import build_signature
+from alerts.delivery.outbound import Answer, post, refuse_bad_url
 from alerts.exceptions import ChannelDead, NotDelivered
-from alerts.outbound import Answer, post, refuse_bad_url
 from backups.exceptions import BadInput
 
 # Gone for good, or our credentials are not accepted: asking again changes nothing.
@@ -94,7 +94,7 @@ def build_body(content: Content, template: str) -> bytes:
     if not template.strip():
         # Sorted: a database may keep the fields in an order of its own, and every try is the same.
         return json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
-    engine = Engine(autoescape=False, builtins=["alerts.channels.webhook.filters"])
+    engine = Engine(autoescape=False, builtins=["alerts.delivery.channels.webhook.filters"])
     try:
         return engine.from_string(template).render(Context(dict(content))).encode()
     except Exception as exc:

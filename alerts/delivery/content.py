@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from alerts.channels.base import Content
+from alerts.delivery.channels.base import Content
 from alerts.models import Alert, MessageKind, Notification
 from alerts.states import AlertStatus, Severity
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from alerts.evaluation.thresholds import SettingsBook
 from alerts.facts import Facts, Subject
 from alerts.rules import RULE_BROKEN, RULES, AnyRule, Finding
 from alerts.states import Severity
-from alerts.thresholds import SettingsBook
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.template.loader import render_to_string
 
-from alerts.channels.base import Content
+from alerts.delivery.channels.base import Content
 
 
 def build_text(content: Content) -> str:

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import apprise
 
-from alerts.channels.base import Content, Field, Values
-from alerts.channels.text import build_text
+from alerts.delivery.channels.base import Content, Field, Values
+from alerts.delivery.channels.text import build_text
+from alerts.delivery.outbound import public_addresses_only
 from alerts.exceptions import NotDelivered
-from alerts.outbound import public_addresses_only
 from backups.exceptions import BadInput
 
 KINDS = {

@@ -14,8 +14,8 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from alerts.channels.base import Content, Field, Values
-from alerts.channels.text import build_html, build_text
+from alerts.delivery.channels.base import Content, Field, Values
+from alerts.delivery.channels.text import build_html, build_text
 from alerts.exceptions import ChannelDead, NotDelivered
 from backups.exceptions import BadInput
 

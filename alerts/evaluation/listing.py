@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import F, QuerySet
 
 from alerts.models import Alert
-from alerts.silences import with_traits
+from alerts.routing.silences import with_traits
 from alerts.states import OPEN_ALERT_STATUSES
 from backups.models import Instance
 

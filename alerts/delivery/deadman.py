@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from alerts.delivery.disabled_channels import nobody_is_told
+from alerts.delivery.outbound import get
 from alerts.exceptions import NotDelivered
-from alerts.lost_channels import nobody_is_told
-from alerts.outbound import get
 from backups.models import TickBeat
 
 # Rounds may take their time; a tick that has not ended for this long does not tick.

@@ -13,14 +13,14 @@ from datetime import datetime
 from django.db import Error as DatabaseFault
 from django.db.models import QuerySet
 
-from alerts.changes import load_changes, move_cursor
+from alerts.evaluation.apply import Outcome, apply_answers
+from alerts.evaluation.changes import load_changes, move_cursor
+from alerts.evaluation.findings import Answers, ask, broken_rule
+from alerts.evaluation.thresholds import SettingsBook, load_settings
 from alerts.facts import Facts, load_fleet_facts, load_site_facts
 from alerts.models import Alert
-from alerts.questions import Answers, ask, broken_rule
 from alerts.rules import RULE_BROKEN
-from alerts.standing import Outcome, apply_answers
 from alerts.states import OPEN_ALERT_STATUSES
-from alerts.thresholds import SettingsBook, load_settings
 from backups.models import Instance
 
 logger = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from alerts.channels.apprise_urls.channel import AppriseChannel
-from alerts.channels.base import ChannelKind, Values
-from alerts.channels.email.channel import EmailChannel
-from alerts.channels.webhook.channel import WebhookChannel
+from alerts.delivery.channels.apprise_urls.channel import AppriseChannel
+from alerts.delivery.channels.base import ChannelKind, Values
+from alerts.delivery.channels.email.channel import EmailChannel
+from alerts.delivery.channels.webhook.channel import WebhookChannel
 from alerts.models import Channel
 from backups.exceptions import BadInput
 

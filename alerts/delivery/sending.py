@@ -15,11 +15,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.timezone import now as wall_clock
 
-from alerts.channels import kind_of, values_of
-from alerts.content import build_content
+from alerts.delivery.channels import kind_of, values_of
+from alerts.delivery.content import build_content
+from alerts.delivery.transitions import claim, deliver, give_up, lease_end, put_back
 from alerts.exceptions import AlertsError, ChannelDead, NotDelivered
 from alerts.models import Channel, MessageKind, Notification
-from alerts.notification_moves import claim, deliver, give_up, lease_end, put_back
 from backups.exceptions import BadInput, KeyUnavailable
 
 logger = logging.getLogger(__name__)

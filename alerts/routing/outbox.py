@@ -19,7 +19,7 @@ from django.db.models import F, Min, Q
 
 from alerts.models import Alert, AlertTransition, Channel, Notification, Route, Telling
 from alerts.models.delivery import MessageKind
-from alerts.routing import (
+from alerts.routing.recipients import (
     AlertFacts,
     QuietHours,
     RouteFacts,
@@ -28,9 +28,9 @@ from alerts.routing import (
     choose_route,
     decide_message,
 )
-from alerts.silences import is_silenced, load_silences
+from alerts.routing.silences import is_silenced, load_silences
+from alerts.routing.superseded import find_taken_over
 from alerts.states import AlertStatus, NotificationStatus
-from alerts.succession import find_taken_over
 
 logger = logging.getLogger(__name__)
 

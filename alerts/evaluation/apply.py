@@ -12,11 +12,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 
-from alerts.models import Alert
-from alerts.questions import Answers, Said
-from alerts.rules import RULES
-from alerts.states import AlertStatus
-from alerts.transitions import (
+from alerts.evaluation.findings import Answers, Said
+from alerts.evaluation.transitions import (
     change_severity,
     fire,
     happen_again,
@@ -26,6 +23,9 @@ from alerts.transitions import (
     record_events,
     resolve,
 )
+from alerts.models import Alert
+from alerts.rules import RULES
+from alerts.states import AlertStatus
 
 _LONGEST_MESSAGE = 500
 LONGEST_EVALUATION = timedelta(minutes=10)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.evaluate import chunks
+from alerts.evaluation.evaluate import chunks
+from alerts.evaluation.findings import Said, ask
+from alerts.evaluation.thresholds import SettingsBook, load_settings
 from alerts.facts import Facts, load_fleet_facts, load_site_facts
-from alerts.questions import Said, ask
 from alerts.rules import RULES, AnyRule
-from alerts.thresholds import SettingsBook, load_settings
 from backups.models import Instance
 
 
