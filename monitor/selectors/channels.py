@@ -15,7 +15,7 @@ from alerts.delivery.channels.base import Field
 from alerts.models import Channel, Notification, Route
 from alerts.rules import RULES
 from alerts.states import NotificationStatus, Severity
-from monitor.lengths import chosen_length
+from monitor.wording.lengths import chosen_length
 
 PAGE_SIZE = 25
 MOST_NAMED = 3

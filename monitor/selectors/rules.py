@@ -16,7 +16,7 @@ from alerts.facts.subject import Subject
 from alerts.models import Alert, RuleSetting
 from alerts.rules import RULES, AnyRule, Threshold
 from alerts.states import OPEN_ALERT_STATUSES, Severity
-from monitor.lengths import chosen_length
+from monitor.wording.lengths import chosen_length
 
 MOST_SAID = 50
 # For lists to choose from, by title.

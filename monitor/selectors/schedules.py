@@ -15,8 +15,8 @@ from django.utils.timezone import localdate
 from backups.models import BackupSchedule, Instance, Occurrence
 from backups.schedules.coverage import count_covered, uncovered_instances
 from backups.states import OPEN_OCCURRENCE_STATUSES
-from monitor.occurrence_words import counted, word_of, worst
-from monitor.rhythm_words import rhythm_in_words
+from monitor.wording.occurrences import counted, word_of, worst
+from monitor.wording.rhythms import rhythm_in_words
 
 PAGE_SIZE = 20
 DAYS = 30

@@ -10,7 +10,7 @@ from backups.exceptions import MooringError
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
 from backups.states import CopyStatus, Operation
-from monitor.roles import Role, needs
+from monitor.access.roles import Role, needs
 from monitor.selectors.backup import backups_for_pages, first_stored_copy, load_backup
 from monitor.selectors.contents import view_contents
 from monitor.views.requests import asking_user, refusals_shown

@@ -13,9 +13,9 @@ from alerts.models import Channel
 from backups.activity import record
 from backups.exceptions import MooringError
 from backups.models.activity import Verb
+from monitor.access.roles import Role, needs
 from monitor.confirmations import name_typed
 from monitor.forms.channel import ChannelForm
-from monitor.roles import Role, needs
 from monitor.selectors.channels import label_of, load_channel, load_channels
 from monitor.views.requests import asking_user
 

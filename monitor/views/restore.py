@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance
 from backups.restores.plan import plan_restore
+from monitor.access.roles import Role, has_role, needs
 from monitor.confirmations import name_typed
-from monitor.restore_form import RestoreForm
-from monitor.roles import Role, has_role, needs
+from monitor.forms.restore import RestoreForm
 from monitor.selectors.proof import UNPROVEN, load_proofs
 from monitor.selectors.restore import copies_to_restore, find_instances, load_candidates
 from monitor.views.requests import asking_user, refusals_shown

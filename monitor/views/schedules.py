@@ -16,8 +16,8 @@ from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.schedules.coverage import covered_instances
 from backups.schedules.pauses import resume_schedule
+from monitor.access.roles import Role, needs
 from monitor.forms.schedule import PauseForm
-from monitor.roles import Role, needs
 from monitor.selectors.schedule import load_schedule, retention_in_words
 from monitor.selectors.schedules import load_schedules
 from monitor.views.requests import asking_user, refusals_shown

@@ -23,8 +23,8 @@ from backups.instances.grants import create_statements
 from backups.models import Instance, Repository
 from backups.preflight.checks import run_checks
 from backups.programs.compatibility import CLONE, MARIADB_BACKUP
-from monitor.instance_form import InstanceSettingsForm
-from monitor.roles import Role, needs
+from monitor.access.roles import Role, needs
+from monitor.forms.instance import InstanceSettingsForm
 from monitor.selectors.settings import list_instances, why_instance_stays
 from monitor.views.settings_pages import delete, record_saved, tabs
 

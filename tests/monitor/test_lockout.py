@@ -15,8 +15,8 @@ from django.utils.timezone import now
 
 from backups.models import Activity
 from backups.models.activity import Verb
-from monitor.lockout import TOO_MANY_REQUESTS
-from monitor.login_activity import MOST_FAILURES
+from monitor.access.lockout import TOO_MANY_REQUESTS
+from monitor.access.login_activity import MOST_FAILURES
 from tests.monitor.rows import make_user
 
 LIMIT = settings.AXES_FAILURE_LIMIT

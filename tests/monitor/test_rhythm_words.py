@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backups.schedule import Rhythm
-from monitor.lengths import chosen_length
-from monitor.rhythm_words import rhythm_in_words
+from monitor.wording.lengths import chosen_length
+from monitor.wording.rhythms import rhythm_in_words
 
 T0 = datetime(2026, 3, 2, tzinfo=UTC)
 

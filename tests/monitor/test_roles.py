@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.test import TestCase
 
-from monitor.roles import Role, has_role, role_of
+from monitor.access.roles import Role, has_role, role_of
 from tests.monitor.rows import make_user
 
 

@@ -18,7 +18,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.crypto import salted_hmac
 from django.utils.timezone import now
 
-from monitor.addresses import counted_address
+from monitor.access.addresses import counted_address
 
 TOO_MANY_REQUESTS = 429
 UNKNOWN_USER = "unknown user"
@@ -40,7 +40,7 @@ def counted_name(request: HttpRequest, credentials: dict[str, str] | None) -> st
     name = known_name(typed)
     if name != UNKNOWN_USER:
         return name
-    return f"{UNKNOWN_USER} {salted_hmac('monitor.lockout', typed).hexdigest()[:24]}"
+    return f"{UNKNOWN_USER} {salted_hmac('monitor.access.lockout', typed).hexdigest()[:24]}"
 
 
 def locked_out(

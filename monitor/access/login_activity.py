@@ -14,8 +14,8 @@ from django.utils.timezone import now
 from backups.activity import WEB, Actor, record
 from backups.models import Activity
 from backups.models.activity import Verb
-from monitor.addresses import client_address
-from monitor.lockout import known_name
+from monitor.access.addresses import client_address
+from monitor.access.lockout import known_name
 
 # Of one name, or of all names that nobody has, from one address in one cool-off.
 MOST_FAILURES = 20
