@@ -26,7 +26,7 @@ from backups.instances.grants import NEEDED
 from backups.models import Backup, Instance, Job, JobEvent, JobLogLine, JobStage, Repository
 from backups.states import ACTIVE_JOB_STATUSES, Operation
 from tests.backups.conftest import make_repository
-from tests.backups.running import stored_files
+from tests.backups.taking import stored_files
 from tests.commands import Ended, run_command
 from tests.live.conftest import LiveServer
 from tests.settings import TEST_HOME

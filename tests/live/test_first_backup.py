@@ -26,7 +26,7 @@ from backups.programs.private_server import Settings as ServerSettings
 from backups.runners.local import LocalRunner
 from backups.states import Operation
 from tests.backups.conftest import make_repository
-from tests.backups.running import stored_files
+from tests.backups.taking import stored_files
 from tests.commands import Ended, run_command
 from tests.live.bank import TOTAL, Teller, open_bank, sum_of, unsound_tables
 from tests.live.conftest import free_port

@@ -37,7 +37,7 @@ from backups.transitions.jobs import claim
 from monitor.celery import EVERY_SECONDS, OUTSIDE_EVERY_SECONDS
 from tests.alerts.receiver import Receiver
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import Running
+from tests.backups.taking import Running
 
 # A Monday. Every schedule is due at this moment unless its scenario says otherwise.
 DUE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

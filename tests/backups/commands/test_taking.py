@@ -17,7 +17,7 @@ from backups.models import Backup, Evidence, Instance, Job, Repository
 from backups.states import JobStatus, Operation
 from backups.transitions.jobs import claim
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import Running, stored_files, take_backup
+from tests.backups.taking import Running, stored_files, take_backup
 from tests.commands import Ended, run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)

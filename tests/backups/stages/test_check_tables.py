@@ -20,7 +20,7 @@ from backups.stages.restore.work import RestoreWork, restore_test_work
 from backups.states import Operation
 from backups.transitions.jobs import claim
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import take_backup
+from tests.backups.taking import take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,7 +17,7 @@ from backups.repositories.directory import DirectoryStore
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import purge, stored_files, take_backup
+from tests.backups.taking import purge, stored_files, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from backups.stages.base import PlainStage
 from backups.states import JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import run_here, stored_files
+from tests.backups.taking import run_here, stored_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,7 +19,7 @@ from backups.clone_protocol import (
 from backups.clone_protocol.descriptors import FileFlag
 from backups.clone_protocol.envelope import Described, Locator, Locators
 from backups.clone_protocol.transport import LONGEST_PACKET
-from tests.backups.clone.cloning import (
+from tests.backups.clone_protocol.cloning import (
     COPY,
     WHOLE,
     broken,
@@ -28,7 +28,7 @@ from tests.backups.clone.cloning import (
     taken_from,
     told,
 )
-from tests.backups.clone.donor import (
+from tests.backups.clone_protocol.donor import (
     COMPLETE,
     CUT,
     INTRODUCTION,

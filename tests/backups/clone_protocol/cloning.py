@@ -16,7 +16,7 @@ from backups.clone_protocol import (
     StateStarted,
     clone,
 )
-from tests.backups.clone.donor import Donor, Step, small_copy
+from tests.backups.clone_protocol.donor import Donor, Step, small_copy
 
 WHOLE = [
     "INIT ended",

@@ -14,7 +14,7 @@ from backups.keys.proofs import EVERY, prove_keys
 from backups.models import BackupCopy, Instance, Repository
 from backups.states import CopyStatus
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import take_backup
+from tests.backups.taking import take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECOND = timedelta(seconds=1)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from backups.clone_protocol import Block, CloneStopped, SpoolFull, SpoolLimits, State, clone
 from backups.clone_protocol.descriptors import TaskDescriptor
 from backups.clone_protocol.spool import Lane, Spool
-from tests.backups.clone.cloning import broken
-from tests.backups.clone.donor import Donor, Step, block
+from tests.backups.clone_protocol.cloning import broken
+from tests.backups.clone_protocol.donor import Donor, Step, block
 
 
 def many_blocks(count: int, size: int) -> list[Step]:

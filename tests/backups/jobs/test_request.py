@@ -24,7 +24,7 @@ from backups.tasks import clear_up, fail_lost_jobs, run_job, wake_waiting_jobs
 from backups.transitions.jobs import claim
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import run_here, take_backup
+from tests.backups.taking import run_here, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,7 +18,7 @@ from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Reposito
 from backups.states import JobStatus, Operation
 from tests.backups.archive.stores import records_of, write_backup
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import restore, run_here, take_backup
+from tests.backups.taking import restore, run_here, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,7 +18,7 @@ from backups.repositories.layout import manifest_name
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import run_here, take_backup
+from tests.backups.taking import run_here, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ from backups.checks import Check, Verdict
 from backups.instances.facts import InnodbSizes, InstanceFacts
 from backups.preflight.checks import decide_checks
 from backups.preflight.survey import Survey
-from tests.backups.test_clone_checks import CLONE, FACTS, GIB, MAIN, SOUND
+from tests.backups.preflight.test_clone_checks import CLONE, FACTS, GIB, MAIN, SOUND
 
 ENCRYPTS = replace(
     FACTS, innodb=InnodbSizes(3 * GIB, 200, 2, GIB), clone=replace(CLONE, uses_tls=True)

@@ -24,7 +24,7 @@ from backups.retention.pruning import prune_history
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.planning import make_schedule
-from tests.backups.running import run_here, take_backup
+from tests.backups.taking import run_here, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)

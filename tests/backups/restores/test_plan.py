@@ -13,7 +13,7 @@ from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Reposito
 from backups.restores.plan import RestorePlan, RestoreWish, command_of, estimate_time, plan_restore
 from backups.states import Operation
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import restore, take_backup
+from tests.backups.taking import restore, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = timedelta(minutes=1)

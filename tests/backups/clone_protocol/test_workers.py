@@ -8,8 +8,8 @@ import pytest
 
 from backups.clone_protocol import CloneError, ConnectionLost, DonorError, ProtocolError, State
 from backups.clone_protocol.descriptors import LocatorDescriptor, StateFlag
-from tests.backups.clone.cloning import WHOLE, cloning, running_threads, taken_from, told
-from tests.backups.clone.donor import (
+from tests.backups.clone_protocol.cloning import WHOLE, cloning, running_threads, taken_from, told
+from tests.backups.clone_protocol.donor import (
     COMPLETE,
     CUT,
     AwaitEvent,

@@ -22,7 +22,7 @@ from backups.runners.groups import start_time
 from backups.states import JobStatus, StageStatus
 from backups.transitions.jobs import claim
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import restore, run_here, stored_files, take_backup
+from tests.backups.taking import restore, run_here, stored_files, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

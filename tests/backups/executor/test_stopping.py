@@ -24,7 +24,7 @@ from backups.stages.base import PlainStage
 from backups.states import JobStatus, Operation
 from backups.tasks import run_job
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import Running, restore, run_here, stored_files
+from tests.backups.taking import Running, restore, run_here, stored_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -23,7 +23,7 @@ from backups.stages.base import PlainStage
 from backups.states import JobStatus, Operation, StageStatus
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FILES, LOCK_TIME, FakeEngine
-from tests.backups.running import Running, restore, run_here, stored_files, take_backup
+from tests.backups.taking import Running, restore, run_here, stored_files, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
