@@ -15,28 +15,29 @@ from typing import Any
 
 import pytest
 import time_machine
-from celery import Task
+from celery import Celery, Task
 from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError
 
 from alerts.models import Alert
 from alerts.states import OPEN_ALERT_STATUSES
 from alerts.tasks import send_channel
-from backups import reachability, tasks
-from backups.beats import beat_worker
+from backups import tasks
 from backups.exceptions import InstanceUnreachable
-from backups.executor import worker_name
+from backups.executor.execute import worker_name
+from backups.health.heartbeats import beat_worker
+from backups.instances import reachability
 from backups.models import Job
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.states import JobStatus
 from backups.tasks import read_one_history, run_job
-from backups.transitions import claim
+from backups.transitions.jobs import claim
 from monitor.celery import EVERY_SECONDS, OUTSIDE_EVERY_SECONDS
 from tests.alerts.receiver import Receiver
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import Running
+from tests.backups.taking import Running
 
 # A Monday. Every schedule is due at this moment unless its scenario says otherwise.
 DUE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -54,13 +55,13 @@ class Broker:
     messages: list[tuple[Task[..., None], Any]] = field(default_factory=list)
 
     # Any: what a task is called with is its own affair.
-    def listen(self, patch: pytest.MonkeyPatch, task: Task[..., None]) -> None:
-        def send(arguments: tuple[Any, ...], **_: Any) -> None:
+    def listen(self, patch: pytest.MonkeyPatch) -> None:
+        def send(app: Celery, name: str, arguments: tuple[Any, ...], *_: Any, **__: Any) -> None:
             if self.away:
                 raise OperationalError("connection refused")
-            self.messages.append((task, arguments))
+            self.messages.append((app.tasks[name], arguments))
 
-        patch.setattr(task, "apply_async", send)
+        patch.setattr(Celery, "send_task", send)
 
     # Any: whatever would connect to a broker.
     def full_queues(self, connection: Any, queues: set[str]) -> set[str]:
@@ -166,8 +167,7 @@ class Night:
 
     def patch(self, patch: pytest.MonkeyPatch) -> None:
         """Put the night's own broker, instances and disk in the place of real ones."""
-        for task in (run_job, send_channel, read_one_history):
-            self.broker.listen(patch, task)
+        self.broker.listen(patch)
         patch.setattr(tasks, "full_queues", self.broker.full_queues)
         patch.setattr(reachability, "connect", self._connect)
         patch.setattr(reachability, "fetch_rows", lambda *_: [])

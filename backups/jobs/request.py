@@ -1,0 +1,233 @@
+"""How is a job requested? Everything about it is checked before its row is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.utils.timezone import now
+
+from backups.activity import current_actor, record
+from backups.exceptions import BadInput, Refused
+from backups.jobs.wake import wake as wake_job
+from backups.models import BackupCopy, Instance, Job, Occurrence, Repository
+from backups.models.activity import Verb
+from backups.models.catalog import Origin
+from backups.programs.compatibility import CLONE
+from backups.states import (
+    ACTIVE_JOB_STATUSES,
+    OPEN_OCCURRENCE_STATUSES,
+    BackupKind,
+    CopyStatus,
+    OccurrenceStatus,
+    Operation,
+    WaitReason,
+)
+from backups.transitions.jobs import record_note
+from backups.transitions.occurrences import move_occurrence
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# What fits a job's exclusive key.
+LONGEST_TARGET = 400
+
+
+def create_backup_job(
+    instance: Instance,
+    *,
+    kind: str = BackupKind.FULL,
+    repositories: Sequence[Repository] | None = None,
+    save_foreign_tables: bool | None = None,
+    requested_by: User | None = None,
+    wake: bool = True,
+) -> Job:
+    """Ask for a backup; without repositories, into the only enabled one.
+
+    ``save_foreign_tables`` None leaves it to the instance.
+    """
+    refuse_unfit_kind(instance, kind)
+    if not instance.enabled:
+        raise Refused(f"{instance.name} is disabled", hint="Enable the instance first.")
+    if Job.objects.filter(
+        instance=instance,
+        origin=Origin.MANAGED,
+        operation=Operation.BACKUP,
+        status__in=ACTIVE_JOB_STATUSES,
+    ).exists():
+        raise Refused(f"a backup of {instance.name} is already waiting or running")
+    repositories = repositories or [only_repository()]
+    refuse_unfit(repositories)
+    job = Job(
+        operation=Operation.BACKUP,
+        instance=instance,
+        kind=kind,
+        engine=instance.engine,
+        parameters=backup_parameters(instance, save_foreign_tables),
+    )
+    return _create(job, requested_by, wake, repositories)
+
+
+def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
+    """Return what a backup job of the instance is asked for beyond its columns."""
+    if instance.engine == CLONE:
+        asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
+        return {"save_foreign_tables": asked}
+    if save_foreign_tables:
+        raise BadInput(
+            f"engine {instance.engine} has nothing to save besides",
+            hint="It copies the tables of every storage engine.",
+        )
+    return {}
+
+
+def create_copy_job(
+    operation: Operation,
+    copy: BackupCopy,
+    *,
+    requested_by: User | None = None,
+    actor: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    wake: bool = True,
+) -> Job:
+    """Ask for something to be done with a copy: verify, restore, restore test or purge."""
+    backup = copy.backup
+    if copy.status == CopyStatus.PURGED:
+        raise Refused(f"the copy of {backup.label} in {copy.repository} was purged")
+    if copy.status == CopyStatus.EXPIRED and operation is not Operation.PURGE:
+        raise Refused(f"{backup.label} is being purged: {copy.expire_reason}")
+    job = Job(
+        operation=operation,
+        instance=backup.instance,
+        backup=backup,
+        copy=copy,
+        kind=backup.kind,
+        engine=backup.engine,
+        parameters=dict(parameters or {}),
+    )
+    return _create(job, requested_by, wake, [copy.repository], actor)
+
+
+def create_restore_job(
+    copy: BackupCopy,
+    target: Path,
+    *,
+    raw: bool = False,
+    owner: str = "",
+    mysqld: str = "",
+    requested_by: User | None = None,
+    wake: bool = True,
+) -> Job:
+    """Ask for a backup to be restored into ``target``, a folder of the worker's host."""
+    if not target.is_absolute():
+        raise BadInput(f"target {target} is not an absolute path")
+    if len(str(target)) > LONGEST_TARGET:
+        raise BadInput(f"target {target} is longer than {LONGEST_TARGET} characters")
+    return create_copy_job(
+        Operation.RESTORE,
+        copy,
+        parameters={"target": str(target), "raw": raw, "owner": owner, "mysqld": mysqld},
+        requested_by=requested_by,
+        wake=wake,
+    )
+
+
+def ask_again(job: Job) -> Job | None:
+    """Ask for the same once more, for a job whose worker was shut down; None where it is moot.
+
+    A job is one attempt: this is another one.
+    """
+    if Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
+        return None
+    again = Job(
+        operation=job.operation,
+        instance=job.instance,
+        backup=job.backup,
+        copy=job.copy,
+        kind=job.kind,
+        engine=job.engine,
+        parameters=job.parameters,
+        origin=job.origin,
+        occurrence=job.occurrence,
+    )
+    with transaction.atomic():
+        _create(again, job.requested_by, True, list(job.repositories.all()))
+        _hand_on(job, again)
+    return again
+
+
+def _hand_on(job: Job, again: Job) -> None:
+    """Let the planned run that a job was for go on with the new one."""
+    planned = Occurrence.objects.filter(job=job, status__in=OPEN_OCCURRENCE_STATUSES).first()
+    if planned is not None:
+        move_occurrence(
+            planned,
+            OccurrenceStatus.DUE,
+            now=now(),
+            job=again,
+            attempts=planned.attempts + 1,
+            # A tick may have planned a retry: this is it.
+            retry_at=None,
+            reason=WaitReason.NONE,
+            next_look_at=now(),
+        )
+
+
+def _create(
+    job: Job,
+    requested_by: User | None,
+    wake_it: bool,
+    repositories: Sequence[Repository],
+    actor: str = "",
+) -> Job:
+    job.requested_by = requested_by
+    # A job that runs in the foreground must not be started by a tick as well.
+    job.woken_at = now()
+    with transaction.atomic():
+        job.save()
+        job.repositories.set(repositories)
+        asked_by = requested_by.get_username() if requested_by else current_actor().name
+        record_note(job, actor or asked_by, "requested")
+        record(Verb.REQUESTED, job, details=_asked_for(job, repositories))
+    if wake_it:
+        transaction.on_commit(lambda: wake_job(job))
+    return job
+
+
+def _asked_for(job: Job, repositories: Sequence[Repository]) -> dict[str, object]:
+    return {
+        **({"backup": job.backup.label} if job.backup else {"kind": job.kind}),
+        "repositories": [repository.name for repository in repositories],
+        **job.parameters,
+    }
+
+
+def refuse_unfit_kind(instance: Instance, kind: str) -> None:
+    """Raise where the instance's engine takes no such backups."""
+    if kind != BackupKind.FULL:
+        raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
+
+
+def refuse_unfit(repositories: Sequence[Repository]) -> None:
+    """Raise where one backup cannot, or must not, go into all of these."""
+    for repository in repositories:
+        if not repository.enabled:
+            raise Refused(f"{repository} is disabled", hint="Enable the repository first.")
+    if len({repository.encrypted for repository in repositories}) > 1:
+        raise BadInput(
+            "repositories of one backup must all be encrypted or all not",
+            hint="Take two backups, or choose other repositories.",
+        )
+
+
+def only_repository() -> Repository:
+    """Return the one repository there is to choose; BadInput where there is a choice, or none."""
+    enabled = list(Repository.objects.filter(enabled=True)[:2])
+    if len(enabled) != 1:
+        raise BadInput(
+            "name a repository: " + ("there are several" if enabled else "there is none yet"),
+            hint="addrepository makes one, --repository names one.",
+        )
+    return enabled[0]

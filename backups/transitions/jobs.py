@@ -1,0 +1,212 @@
+"""Who may write the status of a job? Only this module; every write can lose, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from backups.activity import ITSELF, Actor, record
+from backups.exceptions import IllegalTransition, LeaseLost
+from backups.models import (
+    Job,
+    JobEvent,
+)
+from backups.models.activity import Verb
+from backups.states import (
+    JOB_MOVES,
+    TERMINAL_JOB_STATUSES,
+    JobStatus,
+    Operation,
+)
+from backups.transitions.failure_key import failure_key
+from backups.transitions.limits import Limit
+from backups.transitions.occurrences import look_again, look_at_occurrences
+from backups.transitions.places import NoTurn, free_slots, take_slots
+from backups.transitions.stages import close_stages
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, in words for people."""
+
+    reason: str = ""
+    error: str = ""
+    hint: str = ""
+    failed_stage: str = ""
+    refused: bool = False
+
+
+def claim(
+    job: Job, *, worker: str, exclusive_key: str, now: datetime, limits: Sequence[Limit] = ()
+) -> bool:
+    """Make ``worker`` the owner of a pending job.
+
+    Return False when another worker has it already, when another job holds ``exclusive_key``,
+    or when a limit is reached: all are expected. What the job waits for is then on its row,
+    and it is woken again later.
+    """
+    if JobStatus.RUNNING not in JOB_MOVES[JobStatus(job.status)]:
+        return False
+    try:
+        won = _try_claim(job, worker, exclusive_key, now, limits)
+    except IntegrityError:
+        return _note_wait(job, exclusive_key, now)
+    except NoTurn as exc:
+        return _note_wait(job, exc.resource, now)
+    if won:
+        job.refresh_from_db()
+    return won
+
+
+def _try_claim(
+    job: Job, worker: str, exclusive_key: str, now: datetime, limits: Sequence[Limit]
+) -> bool:
+    with transaction.atomic():
+        won = Job.objects.filter(
+            pk=job.pk, status=JobStatus.PENDING, cancel_requested=False
+        ).update(
+            status=JobStatus.RUNNING,
+            status_since=now,
+            started_at=now,
+            worker=worker,
+            fencing_token=F("fencing_token") + 1,
+            lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS),
+            exclusive_key=exclusive_key,
+            waits_for="",
+        )
+        if won:
+            take_slots(job, limits, now)
+            _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
+            look_at_occurrences(job, now)
+    return bool(won)
+
+
+def _note_wait(job: Job, waits_for: str, now: datetime) -> bool:
+    """Put on the row what the job has to wait for; it also keeps its place in the queue."""
+    Job.objects.filter(pk=job.pk, status=JobStatus.PENDING).update(
+        waits_for=waits_for, tried_at=now
+    )
+    return False
+
+
+def begin_observed(job: Job, *, now: datetime) -> Job:
+    """Store a job that somebody else runs, as running since ``now``. It holds no lease."""
+    job.status, job.status_since = JobStatus.RUNNING, now
+    job.save(force_insert=True)
+    _record(job, JobStatus.RUNNING, JobStatus.RUNNING, now, actor="", reason="seen in the history")
+    return job
+
+
+def lose(job: Job, *, now: datetime) -> bool:
+    """Take a job from a worker whose lease has run out; False when it was renewed after all."""
+    outcome = Outcome(
+        error=f"lost: worker {job.worker} stopped renewing its lease",
+        hint="Look at the worker's log and host; the job can be started again at once.",
+    )
+    return end(job, JobStatus.LOST, now=now, outcome=outcome, lease_before=now)
+
+
+def end(
+    job: Job,
+    to: JobStatus,
+    *,
+    now: datetime,
+    outcome: Outcome | None = None,
+    actor: str = "",
+    lease_before: datetime | None = None,
+) -> bool:
+    """Move a job to a final status and release what it held.
+
+    The fencing token must still be the one ``job`` was read with, and its lease have run out
+    by ``lease_before`` where that is given: return False, and change nothing, when another
+    process has moved the job or taken its lease.
+    """
+    outcome = outcome or Outcome()
+    old = JobStatus(job.status)
+    if to not in JOB_MOVES[old] or to not in TERMINAL_JOB_STATUSES:
+        raise IllegalTransition(f"{job}: {old} to {to}")
+
+    with transaction.atomic():
+        # Compare-and-swap: the WHERE clause is the lock.
+        mine = Job.objects.filter(pk=job.pk, status=old, fencing_token=job.fencing_token)
+        if lease_before is not None:
+            mine = mine.filter(lease_expires_at__lte=lease_before)
+        won = mine.update(
+            status=to,
+            status_since=now,
+            ended_at=now,
+            # The token moves on: whoever still holds the old one can write nothing more.
+            fencing_token=F("fencing_token") + 1,
+            lease_expires_at=None,
+            exclusive_key=None,
+            error=outcome.error,
+            hint=outcome.hint,
+            failed_stage=outcome.failed_stage,
+            failure_key=failure_key(outcome.failed_stage, outcome.error, job.instance.name),
+            refused=outcome.refused,
+            rate_bytes_per_s=None,
+            current_file="",
+        )
+        if not won:
+            return False
+        free_slots(job)
+        close_stages(job, to, now)
+        look_at_occurrences(job, now)
+        _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
+        _keep(job, to, outcome)
+        look_again(job.instance_id, now)
+    job.refresh_from_db()
+    return True
+
+
+def own(job: Job, token: int, **values: object) -> None:
+    """Write columns of a running job, or raise LeaseLost when it is no longer the caller's.
+
+    Inside a transaction this is also the lock under which the caller may write more.
+    """
+    mine = Job.objects.filter(pk=job.pk, fencing_token=token, status=JobStatus.RUNNING)
+    if not mine.update(**values):
+        raise LeaseLost("another process owns the job's row")
+
+
+def note_process(job: Job, token: int, group: int, started: float) -> None:
+    """Record the process group that would be an orphan if the worker were killed."""
+    own(job, token, process_group=group, process_started_at=started)
+
+
+# What must be found later, whoever did it: data was read out, or is gone.
+_KEPT = {Operation.RESTORE: Verb.RESTORED, Operation.PURGE: Verb.PURGED}
+
+
+def _keep(job: Job, to: JobStatus, outcome: Outcome) -> None:
+    """Add the end of a restore or purge to what people did."""
+    verb = _KEPT.get(Operation(job.operation))
+    if verb is None:
+        return
+    asked = job.events.order_by("id").values_list("actor", flat=True).first()
+    details = {"outcome": to.value, "backup": job.backup.label if job.backup else ""}
+    if "target" in job.parameters:
+        details["target"] = job.parameters["target"]
+    if outcome.error:
+        details["error"] = outcome.error
+    record(verb, job, actor=Actor(asked or ITSELF, ITSELF), details=details)
+
+
+def record_note(job: Job, actor: str, reason: str) -> None:
+    """Add an event that moves nothing: the job was requested, or its cancellation was."""
+    status = JobStatus(job.status)
+    _record(job, status, status, timezone.now(), actor=actor, reason=reason)
+
+
+def _record(
+    job: Job, old: JobStatus, new: JobStatus, now: datetime, *, actor: str, reason: str = ""
+) -> None:
+    JobEvent.objects.create(
+        job=job, created_at=now, old_status=old, new_status=new, actor=actor, reason=reason
+    )
