@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "bench" / "README.md",
     *sorted((ROOT / "changelog").rglob("*.md")),
 ]
 _FENCE = "```"

@@ -167,3 +167,22 @@ def test_fences_of_commands_are_marked() -> None:
     for name in ("docs/restore-by-hand.md", "docs/operations.md"):
         for block in blocks(ROOT / name):
             assert block.language in ("sh", "sql", ""), block
+
+
+def test_every_room_has_its_row() -> None:
+    architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = architecture.partition("## Rooms")[2].partition("\n## ")[0]
+    named_rooms = set(re.findall(r"`((?:backups|alerts|monitor)/\w+/)`", table))
+    rooms = {
+        f"{top}/{parts[1]}/"
+        for name in FILES
+        if (parts := name.split("/"))[0] in ("backups", "alerts", "monitor")
+        and (top := parts[0])
+        and len(parts) > 2
+        and name.endswith(".py")
+    }
+    assert rooms - named_rooms == {
+        "backups/migrations/",
+        "alerts/migrations/",
+        "monitor/migrations/",
+    }
