@@ -136,7 +136,8 @@ def test_what_is_run_from_the_virtualenv_is_installed() -> None:
 def test_a_program_that_is_run_as_a_module_has_the_options_it_is_given() -> None:
     for document in DOCUMENTS:
         for line in [*command_lines(document), *spans(document)]:
-            if run := re.search(r"-m ((?:bench|scripts)\.\w+)(.*)", line):
-                source = (ROOT / f"{run[1].replace('.', '/')}.py").read_text(encoding="utf-8")
-                for option in re.findall(r"--[a-z-]+", run[2]):
+            # The words up to the next program belong to this one.
+            for module, words in re.findall(r"-m ((?:bench|scripts)\.\w+)((?:(?! -m ).)*)", line):
+                source = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+                for option in re.findall(r"--[a-z-]+", words):
                     assert f'"{option}"' in source, line
