@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from django.urls import Resolver404, resolve
 
 from tests.documents import DOCUMENTS, ROOT, blocks, prose, spans
 from tests.test_architecture import TREE, named, parsed
@@ -186,3 +187,17 @@ def test_every_room_has_its_row() -> None:
         "alerts/migrations/",
         "monitor/migrations/",
     }
+
+
+@by_name
+def test_every_address_of_the_site_is_one(document: Path) -> None:
+    addresses = [span for span in spans(document) if re.fullmatch(r"/(?:[a-z-]+/)+|/healthz", span)]
+    assert [address for address in addresses if not is_address(address)] == []
+
+
+def is_address(address: str) -> bool:
+    try:
+        resolve(address)
+    except Resolver404:
+        return False
+    return True
