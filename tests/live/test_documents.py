@@ -35,6 +35,7 @@ pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 BY_HAND = ROOT / "docs" / "restore-by-hand.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 START_SECONDS = 180
+PASSWORD = "pr1nted-n0where"
 
 
 @pytest.fixture
@@ -60,6 +61,17 @@ def printed(document: Path, *, under: str = "", product: str = "") -> list[str]:
         and (not under or under in block.headings)
         and (len(block.headings) < 3 or block.headings[2] in (product, under))
     ]
+
+
+def statements(product: str) -> list[str]:
+    """Return the statements that operations.md prints for the account of a backup."""
+    (text,) = [
+        block.text
+        for block in blocks(OPERATIONS)
+        if block.language == "sql" and block.headings[-1] == product
+    ]
+    text = text.replace("HOST", "127.0.0.1").replace("'...'", f"'{PASSWORD}'")
+    return [statement for statement in text.split(";") if statement.strip()]
 
 
 def run(commands: Sequence[str], values: Mapping[str, str], folder: Path, *, path: str = "") -> str:
@@ -219,3 +231,32 @@ def test_a_mysql_on_restored_files_is_private(
         assert cursor.fetchone() == ("documents",)
     server.send_signal(signal.SIGTERM)
     server.wait(60)
+
+
+def looked_at(port: int, folder: Path) -> list[tuple[str, str]]:
+    """Add an instance with the account of the documents; return what doctor has against it."""
+    file = folder / "password"
+    file.write_text(PASSWORD)
+    account = ["--port", str(port), "--user", "mooring", "--password-file", str(file)]
+    added = run_command("addinstance", "shop-1", *account)
+    assert added.exit_code == 0, added.stderr
+    ended = run_command("doctor", "shop-1", "--json")
+    assert ended.exit_code == 0, ended.stdout
+    checks = ended.json()["checks"]
+    assert len(checks) > 5
+    return [(check["name"], check["verdict"]) for check in checks if check["verdict"] != "ok"]
+
+
+def test_the_account_for_a_mariadb_suffices(
+    mariadb: LiveServer, tmp_path: Path, settings: Settings
+) -> None:
+    make_main(tmp_path, settings)
+    mariadb.execute("DROP USER IF EXISTS mooring@'127.0.0.1'", *statements("MariaDB"))
+    assert looked_at(mariadb.port, tmp_path) == []
+
+
+def test_the_account_for_a_mysql_suffices(tmp_path: Path, settings: Settings) -> None:
+    make_main(tmp_path, settings)
+    with PrivateMysql(tmp_path / "donor") as donor:
+        donor.execute(*statements("MySQL"))
+        assert looked_at(donor.port, tmp_path) == []
