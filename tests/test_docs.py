@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -201,3 +202,19 @@ def is_address(address: str) -> bool:
     except Resolver404:
         return False
     return True
+
+
+def test_the_picture_has_the_layers_of_the_contract() -> None:
+    (picture,) = [
+        block.text
+        for block in blocks(ROOT / "docs" / "architecture.md")
+        if block.language == "mermaid"
+    ]
+    drawn = re.findall(r"subgraph layer\d+.*\n.*\n +(.*)\n", picture)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (contract,) = [
+        one
+        for one in settings["tool"]["importlinter"]["contracts"]
+        if one.get("containers") == ["backups"]
+    ]
+    assert [layer.replace("~~~", "|") for layer in drawn] == contract["layers"]
