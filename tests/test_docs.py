@@ -6,13 +6,16 @@ import ast
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from django.urls import Resolver404, resolve
 
+from alerts.states import ALERT_MOVES
+from backups.states import COPY_MOVES, JOB_MOVES, OCCURRENCE_MOVES, STAGE_MOVES
 from tests.documents import DOCUMENTS, ROOT, blocks, prose, spans
 from tests.test_architecture import TREE, named, parsed
 
@@ -218,3 +221,28 @@ def test_the_picture_has_the_layers_of_the_contract() -> None:
         if one.get("containers") == ["backups"]
     ]
     assert [layer.replace("~~~", "|") for layer in drawn] == contract["layers"]
+
+
+MOVES: Mapping[str, Mapping[str, Iterable[str]]] = {
+    "job": JOB_MOVES,
+    "stage": STAGE_MOVES,
+    "occurrence": OCCURRENCE_MOVES,
+    "copy": COPY_MOVES,
+    "alert": ALERT_MOVES,
+}
+
+
+@pytest.mark.parametrize("row", MOVES)
+def test_the_moves_of_a_status_are_those_of_the_table(row: str) -> None:
+    (block,) = [
+        block.text
+        for block in blocks(ROOT / "docs" / "architecture.md")
+        if block.headings[-1] == "States"
+    ]
+    (lines,) = re.findall(rf"^{row} .*\n?(?: .*\n?)*", block, re.MULTILINE)
+    drawn = set()
+    # Several chains may stand in a line, each a status or alternatives, an arrow, and so on.
+    for chain in re.split(r"  +|\n", re.sub(r"\([^)]*\)", "  ", lines.removeprefix(row))):
+        links = [link.strip().split(" | ") for link in chain.split(" → ")]
+        drawn |= {(a, b) for old, new in pairwise(links) for a in old for b in new}
+    assert drawn == {(str(old), str(new)) for old, moves in MOVES[row].items() for new in moves}
