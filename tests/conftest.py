@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 from collections.abc import Iterator
 from importlib import import_module
@@ -18,6 +19,9 @@ from hypothesis import HealthCheck, settings
 # How long an example takes says how busy the machine is, nothing of the code.
 settings.register_profile("mooring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mooring")
+
+
+FROM_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +55,22 @@ def no_network() -> Iterator[None]:
         patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals_reach_children() -> Iterator[None]:
+    """A program started by a test obeys signals, even when ours are ignored.
+
+    ``nohup`` and ``&`` have us ignore some, which every child would inherit. A handler is not
+    inherited: we go on ignoring them, a child does as they say.
+    """
+    before = {number: signal.getsignal(number) for number in FROM_A_TERMINAL}
+    for number, action in before.items():
+        if action is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    yield
+    for number, action in before.items():
+        signal.signal(number, action)
 
 
 def _guarded(connect: Any) -> Any:
