@@ -1,6 +1,6 @@
 """How long is it from the end of a job until somebody's mail server has the message?
 
-    .venv/bin/python -m bench.latency [--rounds 10]
+    .mooring/venv/bin/python -m bench.latency [--rounds 10]
 
 A whole Mooring as ``./mooring up`` runs it, with its default ticks, a private MariaDB and an SMTP
 server with STARTTLS and a login. In each round an instance of its own fails a backup and, once that
