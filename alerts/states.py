@@ -1,7 +1,7 @@
 """Every status of an alert and of a message, and the only moves allowed between them.
 
-Pure data: no queries, no clock. ``alerts.transitions`` is the one module that writes the status of
-an alert to the database, ``alerts.notification_moves`` that of a message.
+Pure data: no queries, no clock. ``alerts.evaluation.transitions`` is the one module that writes the
+status of an alert to the database, ``alerts.delivery.transitions`` that of a message.
 """
 
 from __future__ import annotations

@@ -8,13 +8,14 @@ from celery import shared_task
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from alerts import evaluate, pruning
-from alerts.deadman import ping
+from alerts import pruning
+from alerts.delivery.deadman import ping
+from alerts.delivery.sending import channels_with_due, send_due
+from alerts.evaluation import evaluate
 from alerts.exceptions import AlertsError
 from alerts.models import Channel
-from alerts.outbox import tell_changes, tell_standing
-from alerts.sending import channels_with_due, send_due
-from backups.beats import alone, beating
+from alerts.routing.outbox import tell_changes, tell_standing
+from backups.health.heartbeats import alone, beating
 
 logger = logging.getLogger(__name__)
 

@@ -10,6 +10,6 @@ class BackupsConfig(AppConfig):
     name = "backups"
 
     def ready(self) -> None:
-        from backups.setting_checks import check_stalling_stages
+        from backups.executor.setting_checks import check_stalling_stages
 
         register(check_stalling_stages)

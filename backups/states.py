@@ -1,6 +1,6 @@
 """Every status in the executor, and the only moves allowed between them.
 
-Pure data: no queries, no clock. ``backups.transitions`` is the one module that
+Pure data: no queries, no clock. ``backups.transitions.jobs`` is the one module that
 writes these values to the database.
 """
 

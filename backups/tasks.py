@@ -10,24 +10,20 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from backups import (
-    expiry,
-    jobs,
-    judging,
-    key_proofs,
-    occurrences,
-    pruning,
-    reachability,
-    samples,
-    space,
-)
-from backups.beats import alone, beating, silent_since
-from backups.executor import execute
-from backups.leftovers import extend_expired, lose_expired, remove_leftovers
-from backups.messages import full_queues
+from backups.executor.execute import execute
+from backups.executor.leftovers import extend_expired, lose_expired, remove_leftovers
+from backups.health import protection_rows, space
+from backups.health.heartbeats import alone, beating, silent_since
+from backups.health.queues import full_queues
+from backups.instances import reachability
+from backups.jobs import request as jobs
+from backups.keys import proofs
 from backups.models import Instance, Job
-from backups.observe import READ_EVERY, due_histories, read_history
-from backups.observed import meet_occurrences
+from backups.observed.read import READ_EVERY, due_histories, read_history
+from backups.retention import expiry, pruning
+from backups.running import samples
+from backups.schedules import tick
+from backups.schedules.matching import meet_occurrences
 from backups.states import JobStatus, Operation
 
 logger = logging.getLogger(__name__)
@@ -127,14 +123,14 @@ def measure_repositories() -> None:
 @beating
 def prove_keys() -> None:
     """Open the data keys of the copies whose turn it is."""
-    key_proofs.prove_keys(now())
+    proofs.prove_keys(now())
 
 
 @shared_task(ignore_result=True)
 @beating
 def plan_occurrences() -> None:
     """Start, follow and account for what schedules have planned."""
-    occurrences.plan_occurrences(now())
+    tick.plan_occurrences(now())
 
 
 @shared_task(ignore_result=True)
@@ -156,7 +152,7 @@ def expire_backups() -> None:
 @beating
 def judge_instances() -> None:
     """Say again how protected the instances are whose turn it is."""
-    judging.judge_due(now())
+    protection_rows.judge_due(now())
 
 
 @shared_task(ignore_result=True)

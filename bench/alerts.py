@@ -41,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, float]:
 
 def measure(instances: int, days: int) -> dict[str, float]:
     """Fill the database and time one evaluation of each sort."""
-    from alerts.evaluate import evaluate_all, evaluate_changed
+    from alerts.evaluation.evaluate import evaluate_all, evaluate_changed
     from alerts.models import Alert
     from bench.fleet import create_fleet
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from backups.private_server import PrivateServer
+from backups.programs.private_server import PrivateServer
 from bench.clone_shell import CloneShell
 from bench.database import OPTIONS, Database, count_rows
 from bench.load import WriteLoad

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from backups.private_server import PrivateServer
+from backups.programs.private_server import PrivateServer
 from bench.chain import run_chain
 from bench.database import SCHEMA, execute
 from bench.shell import ZSTD

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backups.exceptions import MooringError
-from backups.server_program import find_mysqld, program
+from backups.programs.server_program import find_mysqld, program
 from bench import report
 from bench.arguments import count, names_of, size
 from bench.clone_sections import CloneBench

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backups.engines.base import Login
-from backups.grants import NEEDED, quoted_account
-from backups.private_server import PrivateServer, Settings, initialise
+from backups.instances.grants import NEEDED, quoted_account
+from backups.programs.private_server import PrivateServer, Settings, initialise
 from bench.measure import BenchError, tail, tree_bytes
 
 SCHEMA = "sbtest"

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backups.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, Settings, initialise
 from bench.arguments import count
 
 if TYPE_CHECKING:

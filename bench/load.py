@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from backups.private_server import PrivateServer
+from backups.programs.private_server import PrivateServer
 from bench.database import sysbench_argv
 from bench.measure import BenchError, tail
 

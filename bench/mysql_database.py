@@ -11,8 +11,8 @@ from copy import copy
 from pathlib import Path
 
 from backups.engines.base import Login
-from backups.private_server import PrivateServer, Settings
-from backups.server_program import ServerProgram, find_mysqld, mysql_program
+from backups.programs.private_server import PrivateServer, Settings
+from backups.programs.server_program import ServerProgram, find_mysqld, mysql_program
 from backups.tls import Tls
 from bench.database import FILLING, OPTIONS, SCHEMA, Database, execute, prepare
 from bench.measure import BenchError

@@ -69,7 +69,7 @@ def run(asked: argparse.Namespace) -> int:
     from django.core.management import call_command
     from django.utils.timezone import now
 
-    from backups.judging import judge_due
+    from backups.health.protection_rows import judge_due
     from bench.pages_alerts import fill_alerts
     from bench.pages_fill import fill
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from alerts.channels import configure
-from alerts.evaluate import evaluate_all
+from alerts.delivery.channels import configure
+from alerts.evaluation.evaluate import evaluate_all
 from alerts.models import Alert, AlertTransition, Channel, Route, Silence
 from alerts.states import AlertStatus, Severity
 from backups.models import InstanceGroup

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backups.private_server import PrivateServer
+from backups.programs.private_server import PrivateServer
 from bench.database import await_idle
 from bench.load import WriteLoad
 from bench.measure import measure

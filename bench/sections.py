@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backups.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, Settings, initialise
 from bench.database import OPTIONS, Database, count_rows
 from bench.load import WriteLoad
 from bench.measure import MIB, BenchError, measure, tree_bytes

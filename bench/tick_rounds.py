@@ -20,9 +20,9 @@ from django.db import connection  # noqa: E402
 from django.utils.timezone import now  # noqa: E402
 
 from backups.models import BackupSchedule, Job  # noqa: E402
-from backups.occurrences import plan_occurrences  # noqa: E402
+from backups.schedules.tick import plan_occurrences  # noqa: E402
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus  # noqa: E402
-from backups.transitions import claim, end  # noqa: E402
+from backups.transitions.jobs import claim, end  # noqa: E402
 from bench.fleet_fill import FAR, fill  # noqa: E402
 
 # One tick after the other, in the clock that is handed to them.

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 
+from alerts.evaluation.transitions import acknowledge
 from alerts.models import Alert
 from alerts.states import AlertStatus
-from alerts.transitions import acknowledge
 
 
 def acknowledge_all(

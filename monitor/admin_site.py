@@ -10,8 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from monitor.audited import Audited
-from monitor.roles import Role, has_role
+from monitor.access.admin_activity import Audited
+from monitor.access.roles import Role, has_role
 
 
 class MooringAdminSite(AdminSite):

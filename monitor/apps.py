@@ -10,7 +10,7 @@ class MonitorConfig(AppConfig):
     name = "monitor"
 
     def ready(self) -> None:
-        from monitor import login_activity
+        from monitor.access import login_activity
 
         login_activity.connect()
 

@@ -65,13 +65,13 @@ app.conf.beat_schedule = {
 def say_hello(sender: Any, **_: Any) -> None:
     """Have every worker say that it is there. Any: Celery passes its consumer, untyped."""
     # Models can be imported only now that Django is set up.
-    from backups.workers import start_beating
+    from backups.health.workers import start_beating
 
     start_beating(sender.hostname, app.amqp.queues.consume_from)
 
 
 @worker_shutdown.connect
 def say_goodbye(**_: Any) -> None:
-    from backups.workers import stop_beating
+    from backups.health.workers import stop_beating
 
     stop_beating()

@@ -9,7 +9,7 @@ from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 
 from backups.activity import WEB, Actor, acting_as
-from monitor.addresses import client_address
+from monitor.access.addresses import client_address
 
 
 class ActingMiddleware:

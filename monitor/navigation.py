@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.urls import NoReverseMatch, reverse
 
-from monitor.roles import Role, has_role
+from monitor.access.roles import Role, has_role
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,9 +145,9 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 # Trying during the lock-out must not make it longer: the page says when it ends.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_USERNAME_CALLABLE = "monitor.lockout.counted_name"
-AXES_CLIENT_IP_CALLABLE = "monitor.addresses.counted_address"
-AXES_LOCKOUT_CALLABLE = "monitor.lockout.locked_out"
+AXES_USERNAME_CALLABLE = "monitor.access.lockout.counted_name"
+AXES_CLIENT_IP_CALLABLE = "monitor.access.addresses.counted_address"
+AXES_LOCKOUT_CALLABLE = "monitor.access.lockout.locked_out"
 # The activity page is the one place to read of logins.
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backups.checks import Verdict
-from backups.compatibility import CLONE, MYSQL, can_back_up
 from backups.exceptions import Refused
-from backups.grants import PLUGIN_TABLE, quoted_account
-from backups.private_server import PrivateServer, Settings
-from backups.server_program import ServerProgram, find_mysqld, mysql_program
+from backups.instances.grants import PLUGIN_TABLE, quoted_account
+from backups.programs.compatibility import CLONE, MYSQL, can_back_up
+from backups.programs.private_server import PrivateServer, Settings
+from backups.programs.server_program import ServerProgram, find_mysqld, mysql_program
 from scripts import shop, shop_fill
 from scripts.console import SetupError, timed
 from scripts.demo_shop import BACKUP_ACCOUNT, DemoShop

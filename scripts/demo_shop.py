@@ -19,8 +19,8 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from backups.grants import NEEDED, quoted_account
-from backups.private_server import PrivateServer, Settings, initialise
+from backups.instances.grants import NEEDED, quoted_account
+from backups.programs.private_server import PrivateServer, Settings, initialise
 from scripts import shop
 from scripts.console import timed
 from scripts.processes import Child

@@ -49,7 +49,7 @@ def _start_django() -> None:
 
 def _refuse_odd_settings() -> None:
     """Commands and processes skip Django's checks: this one is asked for all of them."""
-    from backups.setting_checks import check_stalling_stages
+    from backups.executor.setting_checks import check_stalling_stages
 
     for error in check_stalling_stages():
         raise SetupError(error.msg, hint=error.hint or "")

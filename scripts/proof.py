@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pymysql.connections import Connection
 
-from backups.private_server import PrivateServer, Settings
+from backups.programs.private_server import PrivateServer, Settings
 from scripts.shop import Invariant, RowSum, check_invariants, postings, row_sums
 
 TABLES = (

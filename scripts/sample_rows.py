@@ -9,10 +9,9 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from alerts.evaluate import evaluate_all
+from alerts.evaluation.evaluate import evaluate_all
 from backups.access import store_of
-from backups.archive.layout import FORMAT_VERSION
-from backups.judging import judge_instances
+from backups.health.protection_rows import judge_instances
 from backups.models import (
     BackupSchedule,
     Instance,
@@ -22,6 +21,7 @@ from backups.models import (
     Tag,
 )
 from backups.repositories.base import Identity
+from backups.repositories.layout import FORMAT_VERSION
 from scripts.sample_catalog import Catalog
 from scripts.sample_history import GRACE, SPREAD, WINDOW, nights_of
 from scripts.sample_instances import SAMPLE, SampleInstance, sample_instances

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from alerts.admin.rule import clean_zone
-from alerts.channels import CHANNELS, configure
+from alerts.delivery.channels import CHANNELS, configure
 from alerts.models import Channel, Notification, Route, Telling
 from alerts.rules import RULES
 from backups.admin.bases import ModelAdmin, ModelForm

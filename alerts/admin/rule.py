@@ -11,9 +11,9 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.timezone import now
 
+from alerts.evaluation.thresholds import threshold_faults
 from alerts.models import RuleSetting, Silence
 from alerts.rules import RULES
-from alerts.thresholds import threshold_faults
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.exceptions import BadInput
 from backups.wall_clock import zone

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from alerts.facts.subject import Subject
-from backups.coverage import covering_schedules
 from backups.models import BackupSchedule, Instance
+from backups.schedules.coverage import covering_schedules
 
 
 @dataclass(frozen=True, slots=True)

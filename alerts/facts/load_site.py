@@ -11,10 +11,10 @@ from django.db.models import Count, Max, Min
 
 from alerts.facts.site import KeyFacts, QueueFacts, RepositoryFacts, TickFacts
 from alerts.facts.subject import Facts, Subject
-from backups.jobs import QUEUES
+from backups.health.space import Sample, forecast_full
+from backups.jobs.request import QUEUES
 from backups.models import BackupCopy, Job, Repository, RepositorySpace, TickBeat, WorkerBeat
 from backups.models.catalog import Origin
-from backups.space import Sample, forecast_full
 from backups.states import CopyStatus, JobStatus, Operation
 
 # What the trend of a repository is drawn through.

@@ -16,7 +16,7 @@ from backups.secrets import decrypt, encrypt
 
 
 class Channel(models.Model):
-    """One way to reach people. What kinds there are, ``alerts.channels`` says."""
+    """One way to reach people. What kinds there are, ``alerts.delivery.channels`` says."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
     kind = models.CharField(max_length=20)

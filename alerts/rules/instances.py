@@ -6,7 +6,7 @@ from alerts.facts.instance import InstanceFacts
 from alerts.rules.base import STATE_DAMPING, Finding, Limits, Rule, Threshold, Unit
 from alerts.states import Severity
 from backups.checks import Verdict
-from backups.compatibility import can_back_up, parse_version
+from backups.programs.compatibility import can_back_up, parse_version
 from backups.units import format_duration
 
 

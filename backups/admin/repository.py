@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from backups.access import store_of
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
+from backups.catalog.new_repository import absolute_path, settle
 from backups.exceptions import BadInput, MooringError
 from backups.models import Repository, RepositorySpace
-from backups.new_repository import absolute_path, settle
 
 
 class RepositoryForm(ModelForm):

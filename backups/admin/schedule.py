@@ -10,7 +10,6 @@ from django.utils.timezone import now
 
 from backups.admin.bases import ModelAdmin
 from backups.admin.history import HistoryAdmin
-from backups.arming import save_schedule
 from backups.models import (
     BackupSchedule,
     InstanceProtection,
@@ -19,7 +18,8 @@ from backups.models import (
     TickBeat,
     WorkerBeat,
 )
-from backups.pauses import have_looked_at
+from backups.schedules.pauses import have_looked_at
+from backups.schedules.save import save_schedule
 
 
 @admin.register(BackupSchedule)

@@ -25,8 +25,8 @@ from backups.archive.cipher import AesGcm, Cipher, Part, Unencrypted
 from backups.archive.compression import compress, decompress
 from backups.archive.contents import Contents
 from backups.archive.keys import KeyEncryptionKey, Keyring
-from backups.archive.layout import NEWER_HINT
 from backups.exceptions import ArchiveError, KeyUnavailable
+from backups.repositories.layout import NEWER_HINT
 
 FORMAT = 1
 ENVELOPE_MAGIC = 0x184D2A50

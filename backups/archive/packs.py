@@ -25,8 +25,8 @@ from backups.archive.cipher import Cipher, Part
 from backups.archive.compression import compress, decompress
 from backups.archive.frames import HEADER as FRAME_HEADER
 from backups.archive.frames import Extent
-from backups.archive.layout import NEWER_HINT
 from backups.exceptions import ArchiveError
+from backups.repositories.layout import NEWER_HINT
 
 FORMAT = 1
 MAGIC = b"MOORPACK"

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from backups.archive.frames import Frame, open_frame
 from backups.archive.keys import Keyring
-from backups.archive.layout import manifest_name
 from backups.archive.manifest import Manifest, open_manifest
 from backups.archive.packs import (
     HEADER,
@@ -21,6 +20,7 @@ from backups.archive.packs import (
 )
 from backups.exceptions import ArchiveError
 from backups.repositories.base import ObjectStore
+from backups.repositories.layout import manifest_name
 
 DAMAGE_HINT = "Use another copy or another backup, and take a new one now; verify lists all damage."
 

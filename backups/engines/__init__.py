@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from backups.compatibility import MARIADB, MYSQL
 from backups.engines.base import Engine
 from backups.engines.clone import CloneEngine
 from backups.engines.mariadb_backup import MariadbBackup
 from backups.exceptions import BadInput
+from backups.programs.compatibility import MARIADB, MYSQL
 
 # What an instance's ``engine`` may say.
 ENGINES: dict[str, Engine] = {

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from backups.archive.records import Record
-from backups.compatibility import MARIADB_BACKUP
-from backups.private_server import PrivateServer
+from backups.programs.compatibility import MARIADB_BACKUP
+from backups.programs.private_server import PrivateServer
 from backups.runners.base import Runner
 from backups.tls import Tls
 

@@ -24,13 +24,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from backups.executor import execute
+from backups.executor.execute import execute
+from backups.jobs.waiting import explain_waiting
 from backups.management.output import DONE, FAILED, REFUSED, Answer, table
 from backups.models import Job
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, StageStatus
-from backups.transitions import Outcome, end
+from backups.transitions.jobs import Outcome, end
 from backups.units import format_bytes, format_duration
-from backups.waiting import explain_waiting
 
 POLL_SECONDS = 0.5
 # Without a worker a job waits for ever: say so, rather than show a bar that stands still.

@@ -52,7 +52,7 @@ class Job(models.Model):
     # A check said no before anything was touched.
     refused = models.BooleanField(default=False)
     failed_stage = models.CharField(max_length=40, blank=True)
-    # The same for all jobs that failed the same way; see backups.failure_key.
+    # The same for all jobs that failed the same way; see backups.transitions.failure_key.
     failure_key = models.CharField(max_length=32, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)

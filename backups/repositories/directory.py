@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import ClassVar
 
 from backups.archive.contents import is_safe_path
-from backups.archive.layout import FORMAT_VERSION, IDENTITY_NAME, MANIFEST_NAME, NEWER_HINT
 from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity
+from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME, MANIFEST_NAME, NEWER_HINT
 
 # Unfinished objects: never listed, removed with the folder they are in.
 TEMPORARY_SUFFIX = ".part"

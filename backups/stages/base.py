@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
-from backups.run import Run
+from backups.running.run import Run
 
 # What the stages of one operation hand to each other.
 Work = TypeVar("Work", contravariant=True)

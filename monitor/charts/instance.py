@@ -12,7 +12,7 @@ from django.utils.timezone import localtime
 
 from backups.units import format_bytes, format_duration
 from monitor.charts.figure import Figure, as_json, byte_axis, frame, time_axis
-from monitor.selectors.runs import Run
+from monitor.selectors.instance_runs import Run
 
 # Two points are the least that can be called a course.
 FEWEST_RUNS = 2

@@ -16,13 +16,13 @@ import yaml
 from django.db import models, transaction
 from django.utils.timezone import now
 
+from alerts.evaluation.thresholds import threshold_faults
 from alerts.models import RuleSetting
-from alerts.thresholds import threshold_faults
-from backups.arming import save_schedule
 from backups.engines import engine_named
 from backups.exceptions import BadInput, KeyUnavailable
 from backups.management.rows import refuse_invalid
 from backups.models import BackupSchedule, Instance, Tag
+from backups.schedules.save import save_schedule
 from monitor.configuration.export import VERSION, values_of
 from monitor.configuration.sections import SECTIONS, Section
 from monitor.configuration.values import parsed

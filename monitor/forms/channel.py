@@ -9,8 +9,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms import BoundField
 
-from alerts.channels import CHANNELS, configure
-from alerts.channels.base import ChannelKind, Field
+from alerts.delivery.channels import CHANNELS, configure
+from alerts.delivery.channels.base import ChannelKind, Field
 from alerts.models import Channel
 from backups.admin.bases import ModelForm
 from backups.exceptions import BadInput

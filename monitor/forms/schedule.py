@@ -13,10 +13,10 @@ from django.forms import BoundField
 from django.utils.timezone import now
 
 from backups.admin.bases import ModelForm
-from backups.arming import save_schedule
 from backups.models import BackupSchedule, InstanceGroup, Repository, Tag
-from backups.pauses import have_looked_at, pause_schedule
 from backups.schedule import Rhythm
+from backups.schedules.pauses import have_looked_at, pause_schedule
+from backups.schedules.save import save_schedule
 from monitor.forms.fields import LengthField, MomentField, NamesField, TicksField
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -9,8 +9,8 @@ from datetime import datetime
 from django.http import QueryDict
 
 from alerts.models import Alert, AlertTransition, Notification
+from alerts.routing.silences import Matcher, load_silences, silence_of, with_traits
 from alerts.rules import RULES
-from alerts.silences import Matcher, load_silences, silence_of, with_traits
 from alerts.states import Severity
 from monitor.selectors.alerts import title_of
 

@@ -11,8 +11,8 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
 
 from alerts.models import Alert
+from alerts.routing.silences import load_silences, silence_of, with_traits
 from alerts.rules import RULES
-from alerts.silences import load_silences, silence_of, with_traits
 from alerts.states import OPEN_ALERT_STATUSES, AlertStatus, Severity
 from backups.models import Instance
 from monitor.selectors.silenced import silenced_q

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
 
+from backups.catalog.page_results import summary
 from backups.models import Backup, BackupCopy, Evidence
-from backups.page_words import summary
 from backups.states import CopyStatus
-from monitor.by_hand import Step, steps_by_hand
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
-from monitor.selectors.reports import readable
+from monitor.selectors.proof_reports import readable
+from monitor.wording.restore_by_hand import Step, steps_by_hand
 
 DAMAGES_SHOWN = 5
 # The newest of each copy; a backup verified every night has hundreds.

@@ -13,11 +13,11 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDate
 from django.utils.timezone import localdate
 
-from backups.coverage import covered_instances
 from backups.models import Backup, BackupSchedule, Instance, Job, Occurrence
-from monitor.occurrence_words import counted, word_of, worst
+from backups.schedules.coverage import covered_instances
 from monitor.selectors.planned import day_begins, planned_days, planned_words, schedules_of
 from monitor.selectors.schedule import OccurrenceRow
+from monitor.wording.occurrences import counted, word_of, worst
 
 # More rows, where names are long and nights were bad, and the page is too heavy.
 PAGE_SIZE = 12

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
-from alerts.channels import CHANNELS
-from alerts.channels.base import Field
+from alerts.delivery.channels import CHANNELS
+from alerts.delivery.channels.base import Field
 from alerts.models import Channel, Notification, Route
 from alerts.rules import RULES
 from alerts.states import NotificationStatus, Severity
-from monitor.lengths import chosen_length
+from monitor.wording.lengths import chosen_length
 
 PAGE_SIZE = 25
 MOST_NAMED = 3

@@ -9,7 +9,7 @@ from django.core.paginator import Page, Paginator
 from django.http import QueryDict
 from django.utils.http import urlencode
 
-from backups.contents import BackupContents, TableContent, load_contents
+from backups.catalog.contents import BackupContents, TableContent, load_contents
 from backups.models import BackupCopy
 
 PAGE_SIZE = 100

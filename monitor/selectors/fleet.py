@@ -16,11 +16,11 @@ from django.db.models.expressions import Expression, OrderBy
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
-from backups.judging import LOOK_EVERY, RANKS
+from backups.health.protection_rows import LOOK_EVERY, RANKS
+from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Backup, Instance, InstanceGroup, InstanceProtection, Job
 from backups.protection import Level
 from backups.states import ACTIVE_JOB_STATUSES
-from backups.waiting import Waiting, explain_waiting
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 from monitor.sorting import Sorting, read_sorting

@@ -10,10 +10,10 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.utils.timezone import localdate
 
+from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Backup, BackupCopy, Instance, Job
 from backups.protection import BAD_ENDS
 from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
-from backups.waiting import Waiting, explain_waiting
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 

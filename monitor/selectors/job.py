@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
-from backups.again import why_not_again
+from backups.jobs.repeat import why_not_again
+from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Job, JobEvent, JobStage
 from backups.units import format_duration
-from backups.waiting import Waiting, explain_waiting
 from monitor.selectors.job_times import stage_left, usual_lengths, whole_left
 from monitor.selectors.progress import Progress, progress_of
 

@@ -12,8 +12,8 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils.timezone import localdate
 
+from backups.health.space import Sample, forecast_full, has_trend
 from backups.models import BackupCopy, Evidence, Repository, RepositorySpace
-from backups.space import Sample, forecast_full, has_trend
 from backups.states import CopyStatus, Operation
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 from monitor.selectors.repositories import RepositoryRow, list_repositories

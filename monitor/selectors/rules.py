@@ -9,14 +9,14 @@ from datetime import datetime
 
 from django.db.models import Count
 
+from alerts.evaluation.findings import Said
+from alerts.evaluation.preview import RulePreview, preview_rules
+from alerts.evaluation.thresholds import load_settings
 from alerts.facts.subject import Subject
 from alerts.models import Alert, RuleSetting
-from alerts.preview import RulePreview, preview_rules
-from alerts.questions import Said
 from alerts.rules import RULES, AnyRule, Threshold
 from alerts.states import OPEN_ALERT_STATUSES, Severity
-from alerts.thresholds import load_settings
-from monitor.lengths import chosen_length
+from monitor.wording.lengths import chosen_length
 
 MOST_SAID = 50
 # For lists to choose from, by title.

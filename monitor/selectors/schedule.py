@@ -10,14 +10,14 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
-from backups.coverage import covered_instances, uncovered_instances
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Occurrence, Tag
 from backups.schedule import Rhythm, Slot, check_rhythm, preview
+from backups.schedules.coverage import covered_instances, uncovered_instances
 from backups.states import OccurrenceStatus
-from monitor.lengths import chosen_length
-from monitor.occurrence_words import occurrence_word
 from monitor.selectors.schedules import ScheduleRow, build_rows, with_newest
+from monitor.wording.lengths import chosen_length
+from monitor.wording.occurrences import occurrence_word
 
 PAGE_SIZE = 20
 COVERED_SIZE = 24

@@ -12,11 +12,11 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import QueryDict
 from django.utils.timezone import localdate
 
-from backups.coverage import count_covered, uncovered_instances
 from backups.models import BackupSchedule, Instance, Occurrence
+from backups.schedules.coverage import count_covered, uncovered_instances
 from backups.states import OPEN_OCCURRENCE_STATUSES
-from monitor.occurrence_words import counted, word_of, worst
-from monitor.rhythm_words import rhythm_in_words
+from monitor.wording.occurrences import counted, word_of, worst
+from monitor.wording.rhythms import rhythm_in_words
 
 PAGE_SIZE = 20
 DAYS = 30

@@ -8,7 +8,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q
 
 from backups.exceptions import KeyUnavailable
-from backups.keyring import load_keys
+from backups.keys.load import load_keys
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository
 
 PAGE_SIZE = 50

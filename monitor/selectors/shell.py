@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from django.db.models import Case, Count, Exists, Q, When
 
-from alerts.lost_channels import lost_channels
+from alerts.delivery.disabled_channels import lost_channels
 from alerts.models import Alert
 from alerts.states import AlertStatus, Severity
 from backups.models import TickBeat
-from backups.occurrences import TICK
+from backups.schedules.tick import TICK
 
 # Twelve ticks of ten seconds: nobody is told of less.
 STOPPED_AFTER = timedelta(minutes=2)

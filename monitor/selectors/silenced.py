@@ -1,7 +1,7 @@
 """Which alerts does a silence hold for now, as a question to the database?
 
-The answer is that of alerts.silences, which asks one alert at a time; a list of thousands is
-filtered and counted by this one.
+The answer is that of alerts.routing.silences, which asks one alert at a time; a list of thousands
+is filtered and counted by this one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from alerts.silences import Matcher
+from alerts.routing.silences import Matcher
 from backups.models import Instance
 
 NOTHING = Q(pk__in=[])

@@ -11,7 +11,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 
 from alerts.models import Silence
-from alerts.silences import matcher_of
+from alerts.routing.silences import matcher_of
 from alerts.states import Severity
 from backups.exceptions import BadInput
 from backups.schedule import Rhythm, Slot, check_rhythm, preview

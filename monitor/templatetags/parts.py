@@ -8,9 +8,9 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from monitor.roles import Role, has_role
+from monitor.access.roles import Role, has_role
 from monitor.selectors.repositories import list_unencrypted_names
-from monitor.tones import tone_of
+from monitor.wording.tones import tone_of
 
 register = template.Library()
 

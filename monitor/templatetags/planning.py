@@ -16,14 +16,14 @@ from django.utils.timezone import get_current_timezone_name, localtime
 from alerts.models import Silence
 from alerts.states import Severity
 from backups.schedule import Rhythm, Slot
-from monitor.lengths import chosen_length
-from monitor.rhythm_words import rhythm_in_words
 from monitor.selectors.alerts import SeverityTile
 from monitor.selectors.calendar import CalendarRow, Cell
 from monitor.selectors.schedules import Punctuality
 from monitor.templatetags.parts import badge
 from monitor.templatetags.units import moment
-from monitor.tones import tone_of
+from monitor.wording.lengths import chosen_length
+from monitor.wording.rhythms import rhythm_in_words
+from monitor.wording.tones import tone_of
 
 register = template.Library()
 

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from monitor.roles import Role, needs
+from monitor.access.roles import Role, needs
 from monitor.selectors.activity import Filters, list_choices, load_activity, verbs
 
 

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_POST, require_safe
 from alerts.models import Alert
 from backups.activity import record
 from backups.models.activity import Verb
+from monitor.access.roles import Role, needs
 from monitor.acknowledging import acknowledge_all
 from monitor.forms.filters import AlertFilter
-from monitor.roles import Role, needs
 from monitor.selectors.alert import load_alert, silence_address
 from monitor.selectors.alerts import count_severities, load_history, load_open
 from monitor.views.requests import asking_user, lead_back

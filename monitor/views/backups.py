@@ -7,10 +7,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from backups.exceptions import MooringError
-from backups.jobs import create_copy_job
+from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
 from backups.states import CopyStatus, Operation
-from monitor.roles import Role, needs
+from monitor.access.roles import Role, needs
 from monitor.selectors.backup import backups_for_pages, first_stored_copy, load_backup
 from monitor.selectors.contents import view_contents
 from monitor.views.requests import asking_user, refusals_shown

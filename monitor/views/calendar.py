@@ -10,8 +10,8 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 
 from backups.models import Instance
+from monitor.access.roles import Role, needs
 from monitor.forms.filters import CalendarFilter
-from monitor.roles import Role, needs
 from monitor.selectors.calendar import load_calendar, load_day
 
 

@@ -7,15 +7,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from alerts.channels import CHANNELS
+from alerts.delivery.channels import CHANNELS
+from alerts.delivery.sending import send_test
 from alerts.models import Channel
-from alerts.sending import send_test
 from backups.activity import record
 from backups.exceptions import MooringError
 from backups.models.activity import Verb
+from monitor.access.roles import Role, needs
 from monitor.confirmations import name_typed
 from monitor.forms.channel import ChannelForm
-from monitor.roles import Role, needs
 from monitor.selectors.channels import label_of, load_channel, load_channels
 from monitor.views.requests import asking_user
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from monitor.roles import public
+from monitor.access.roles import public
 
 
 @public

@@ -9,7 +9,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 
 from backups.models import InstanceGroup
-from monitor.roles import Role, needs
+from monitor.access.roles import Role, needs
 from monitor.selectors.fleet import load_fleet
 from monitor.selectors.overview import load_overview
 from monitor.selectors.repositories import list_repositories

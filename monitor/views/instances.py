@@ -13,16 +13,16 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from backups.access import runner_of, stores_of
 from backups.checks import Check, failed
-from backups.compatibility import CLONE
-from backups.jobs import create_backup_job
+from backups.jobs.request import create_backup_job
 from backups.models import Instance
-from backups.preflight import remember, run_checks
+from backups.preflight.checks import remember, run_checks
+from backups.programs.compatibility import CLONE
+from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
-from monitor.roles import Role, needs
 from monitor.selectors.instance import load_history
-from monitor.selectors.known import load_known
+from monitor.selectors.instance_header import load_known
+from monitor.selectors.instance_runs import list_runs
 from monitor.selectors.repositories import list_enabled
-from monitor.selectors.runs import list_runs
 from monitor.views.requests import asking_user, refusals_shown
 
 

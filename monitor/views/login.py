@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.views import LoginView, LogoutView
 
-from monitor.roles import public
+from monitor.access.roles import public
 
 login = public(
     LoginView.as_view(template_name="monitor/login.html", redirect_authenticated_user=True)

@@ -8,12 +8,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from backups.activity import record
-from backups.jobs import create_copy_job
+from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
 from backups.models.activity import Verb
 from backups.states import CopyStatus, Operation
+from monitor.access.roles import Role, has_role, needs
 from monitor.confirmations import name_typed
-from monitor.roles import Role, has_role, needs
 from monitor.views.requests import asking_user, refusals_shown
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
+from monitor.access.roles import Role, needs
 from monitor.preferences import SWITCHES, remember
-from monitor.roles import Role, needs
 from monitor.views.requests import lead_back
 
 

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_safe
 
 from backups.models import Repository
 from backups.units import format_bytes
+from monitor.access.roles import Role, needs
 from monitor.charts.repository import growth_figure
-from monitor.roles import Role, needs
 from monitor.selectors.repository import RepositoryView, Space, list_overviews, load_repository
 from monitor.templatetags.units import UNKNOWN, age_in_words
 

@@ -11,12 +11,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from backups.jobs import create_restore_job
+from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance
-from backups.restore_plan import plan_restore
+from backups.restores.plan import plan_restore
+from monitor.access.roles import Role, has_role, needs
 from monitor.confirmations import name_typed
-from monitor.restore_form import RestoreForm
-from monitor.roles import Role, has_role, needs
+from monitor.forms.restore import RestoreForm
 from monitor.selectors.proof import UNPROVEN, load_proofs
 from monitor.selectors.restore import copies_to_restore, find_instances, load_candidates
 from monitor.views.requests import asking_user, refusals_shown

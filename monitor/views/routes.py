@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from alerts.models import Channel, Route
 from backups.activity import record
 from backups.models.activity import Verb
+from monitor.access.roles import Role, needs
 from monitor.forms.route import RouteForm
-from monitor.roles import Role, needs
 from monitor.views.channels import FORM_METHODS
 
 

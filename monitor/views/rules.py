@@ -12,8 +12,8 @@ from alerts.models import RuleSetting
 from alerts.rules import RULES, AnyRule
 from backups.activity import record
 from backups.models.activity import Verb
+from monitor.access.roles import Role, needs
 from monitor.forms.rule import RuleSettingForm
-from monitor.roles import Role, needs
 from monitor.selectors.rules import load_rule, load_rules
 from monitor.views.channels import FORM_METHODS
 

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from backups.activity import record
 from backups.models import BackupSchedule
 from backups.models.activity import Verb
+from monitor.access.roles import Role, needs
 from monitor.forms.schedule import ScheduleForm
-from monitor.roles import Role, needs
 from monitor.selectors.schedule import Preview, build_preview, draft_coverage
 
 FORM_METHODS = ["GET", "HEAD", "POST"]

@@ -9,15 +9,15 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
 from backups.activity import record
-from backups.coverage import covered_instances
 from backups.exceptions import MooringError
-from backups.jobs import create_backup_job
+from backups.jobs.request import create_backup_job
 from backups.models import BackupSchedule
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
-from backups.pauses import resume_schedule
+from backups.schedules.coverage import covered_instances
+from backups.schedules.pauses import resume_schedule
+from monitor.access.roles import Role, needs
 from monitor.forms.schedule import PauseForm
-from monitor.roles import Role, needs
 from monitor.selectors.schedule import load_schedule, retention_in_words
 from monitor.selectors.schedules import load_schedules
 from monitor.views.requests import asking_user, refusals_shown

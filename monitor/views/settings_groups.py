@@ -9,9 +9,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backups.models import InstanceGroup
-from monitor.roles import Role, needs
+from monitor.access.roles import Role, needs
+from monitor.forms.settings import GroupForm
 from monitor.selectors.settings import list_groups, why_group_stays
-from monitor.settings_forms import GroupForm
 from monitor.views.settings_pages import delete, record_saved, tabs
 
 

@@ -17,14 +17,14 @@ from django.views.decorators.http import (
 
 from backups.access import runner_of, stores_of
 from backups.checks import Check, failed
-from backups.compatibility import CLONE, MARIADB_BACKUP
 from backups.engines import ENGINES
 from backups.exceptions import MooringError
-from backups.grants import create_statements
+from backups.instances.grants import create_statements
 from backups.models import Instance, Repository
-from backups.preflight import run_checks
-from monitor.instance_form import InstanceSettingsForm
-from monitor.roles import Role, needs
+from backups.preflight.checks import run_checks
+from backups.programs.compatibility import CLONE, MARIADB_BACKUP
+from monitor.access.roles import Role, needs
+from monitor.forms.instance import InstanceSettingsForm
 from monitor.selectors.settings import list_instances, why_instance_stays
 from monitor.views.settings_pages import delete, record_saved, tabs
 

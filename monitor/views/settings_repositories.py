@@ -9,10 +9,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backups.models import Instance, Repository
-from monitor.roles import Role, needs
+from monitor.access.roles import Role, needs
+from monitor.forms.settings import RepositorySettingsForm
 from monitor.selectors.repositories import list_repositories
 from monitor.selectors.settings import key_state, why_repository_stays
-from monitor.settings_forms import RepositorySettingsForm
 from monitor.views.settings_pages import delete, record_saved, tabs
 
 

@@ -18,8 +18,8 @@ from backups.activity import record
 from backups.models import BackupSchedule
 from backups.models.activity import Verb
 from backups.schedule import Rhythm
+from monitor.access.roles import Role, needs
 from monitor.forms.silence import SilenceForm
-from monitor.roles import Role, needs
 from monitor.selectors.silences import SilenceTime, load_silence_list, next_times
 from monitor.views.channels import FORM_METHODS
 from monitor.views.requests import asking_user

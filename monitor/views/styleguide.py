@@ -10,11 +10,11 @@ from django.shortcuts import render
 from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 
+from monitor.access.roles import Role, needs
 from monitor.charts.samples import sample_figure
 from monitor.forms.sample import SampleForm
-from monitor.roles import Role, needs
 from monitor.sorting import read_sorting
-from monitor.tones import TONES
+from monitor.wording.tones import TONES
 
 COLOURS = (
     *("page", "surface", "raised", "sunken", "line", "line-strong", "text", "muted"),

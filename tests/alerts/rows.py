@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alerts.channels import configure
+from alerts.delivery.channels import configure
 from alerts.models import Alert, AlertTransition, Channel, Route
 from alerts.states import AlertStatus, Severity
 from backups.models import Instance

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
 
-from alerts.evaluate import evaluate_all, evaluate_changed
+from alerts.evaluation.evaluate import evaluate_all, evaluate_changed
 from alerts.models import Channel, Route, RuleSetting, Silence
 from backups.states import JobStatus
 from tests.alerts.fleet import T0, make_instance, make_job

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from django.utils.timezone import now
 
-from alerts.evaluate import evaluate_all
+from alerts.evaluation.evaluate import evaluate_all
+from alerts.evaluation.preview import preview_rules
 from alerts.models import Alert, AlertTransition, Silence
-from alerts.preview import preview_rules
 from alerts.rules import RULES
 from backups.activity import command_actor
 from backups.models import Instance

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from alerts.evaluate import evaluate_all
+from alerts.evaluation.evaluate import evaluate_all
 from alerts.facts import load_fleet_facts, load_site_facts
 from alerts.facts.instance import BackupFacts, InstanceFacts
 from alerts.facts.run import ActiveJobFacts, EvidenceFacts, FailureFacts, MissedFacts

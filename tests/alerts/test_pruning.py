@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from alerts.models import Alert, Notification
-from alerts.outbox import tell_changes
 from alerts.pruning import prune_alerts
+from alerts.routing.outbox import tell_changes
 from alerts.states import AlertStatus, NotificationStatus
 from tests.alerts.rows import T0, change, make_alert, make_route, make_webhook
 

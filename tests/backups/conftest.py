@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups import operations
 from backups.archive.keys import create_key_file
-from backups.archive.layout import FORMAT_VERSION
 from backups.engines import ENGINES
+from backups.executor import operations
 from backups.models import Instance, Repository
 from backups.repositories.base import Identity
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.layout import FORMAT_VERSION
 from backups.stages import backup
 from backups.states import Operation
 from tests.backups.fake_engine import FakeEngine

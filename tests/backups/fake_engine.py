@@ -13,7 +13,7 @@ from typing import ClassVar
 from backups.archive.records import Record
 from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
 from backups.exceptions import EngineError
-from backups.private_server import PrivateServer
+from backups.programs.private_server import PrivateServer
 from backups.runners.base import Runner
 from tests.backups.archive.stores import records_of
 

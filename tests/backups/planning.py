@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from backups.arming import save_schedule
-from backups.beats import beat_worker, begin_tick, end_tick
+from backups.health.heartbeats import beat_worker, begin_tick, end_tick
 from backups.models import BackupSchedule, Instance, Job, Occurrence, Repository
-from backups.occurrences import TICK, plan_occurrences
+from backups.schedules.save import save_schedule
+from backups.schedules.tick import TICK, plan_occurrences
 from backups.states import JobStatus
-from backups.transitions import Outcome, claim, end
+from backups.transitions.jobs import Outcome, claim, end
 
 # A Monday; the schedules of the tests run at 02:00.
 T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

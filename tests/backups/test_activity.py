@@ -13,7 +13,7 @@ from backups.activity import Actor, acting_as, command_actor, current_actor, rec
 from backups.models import Activity, Instance, Repository
 from backups.models.activity import Verb
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import purge, restore, take_backup
+from tests.backups.taking import purge, restore, take_backup
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)

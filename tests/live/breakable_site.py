@@ -19,9 +19,9 @@ from urllib.parse import unquote
 import psutil
 import psycopg
 
-from backups.grants import NEEDED
-from backups.private_server import PrivateServer, initialise
-from backups.private_server import Settings as ServerSettings
+from backups.instances.grants import NEEDED
+from backups.programs.private_server import PrivateServer, initialise
+from backups.programs.private_server import Settings as ServerSettings
 from scripts.private_postgres import private_postgres, start_server
 from tests.live import sshd
 from tests.live.conftest import free_port

@@ -85,7 +85,7 @@ def stand_still() -> None:
 
 
 def set_breakpoints() -> None:
-    from backups import operations
+    from backups.executor import operations
 
     for operation, stages in list(operations._STAGES.items()):
         wrapped = [Breakpoint(stage, operation.value) for stage in stages]
@@ -147,7 +147,7 @@ def _run_command(said: Path, words: list[str]) -> None:
 def _tick() -> None:
     from django.utils.timezone import now
 
-    from backups.leftovers import lose_expired, remove_leftovers
+    from backups.executor.leftovers import lose_expired, remove_leftovers
     from backups.tasks import wake_waiting_jobs
 
     # Not the tick itself: that one waits a turn where nobody has ticked for a minute.
@@ -165,7 +165,6 @@ def main() -> None:
     what, *words = sys.argv[1:]
     if what == "commands":
         # Everything a command may need is loaded once.
-        from backups import jobs, leftovers, tasks  # noqa: F401
         from backups.management import copy_command  # noqa: F401
 
         serve_commands()

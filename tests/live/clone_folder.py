@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from backups.clone import (
+from backups.clone_protocol import (
     Block,
     CloneRecord,
     FileAnnounced,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pytest_django import Settings as DjangoSettings
 
-from backups.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, Settings, initialise
 
 if TYPE_CHECKING:
     from tests.live.faults import Place

@@ -21,12 +21,12 @@ import psutil
 import pytest
 from django.utils.timezone import now
 
-from backups import operations
-from backups.grants import NEEDED
+from backups.executor import operations
+from backups.instances.grants import NEEDED
 from backups.models import Backup, Instance, Job, JobEvent, JobLogLine, JobStage, Repository
 from backups.states import ACTIVE_JOB_STATUSES, Operation
 from tests.backups.conftest import make_repository
-from tests.backups.running import stored_files
+from tests.backups.taking import stored_files
 from tests.commands import Ended, run_command
 from tests.live.conftest import LiveServer
 from tests.settings import TEST_HOME

@@ -46,7 +46,7 @@ def main() -> None:
     django.setup()
     from django.core.management import execute_from_command_line
 
-    from backups import operations
+    from backups.executor import operations
     from backups.states import Operation
 
     operation, name, moment, *words = sys.argv[1:]

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from backups.grants import NEEDED
+from backups.instances.grants import NEEDED
 from tests.live.bank import open_bank
 from tests.live.conftest import LiveServer
 
@@ -33,7 +33,7 @@ SLOW_BYTES_PER_S = 8 << 20
 # Not the task itself: that one waits a turn where nobody has ticked for a minute.
 TICK = (
     "import django; django.setup(); from django.utils.timezone import now; "
-    "from backups.leftovers import lose_expired, remove_leftovers; "
+    "from backups.executor.leftovers import lose_expired, remove_leftovers; "
     "lose_expired(now()); remove_leftovers()"
 )
 

@@ -32,7 +32,7 @@ PROMISED = timedelta(seconds=20)
 ADD_CHANNEL = f"""
 import django, sys
 django.setup()
-from alerts.channels import configure
+from alerts.delivery.channels import configure
 from alerts.models import Channel, Route
 mail = Channel(name="mail", kind="email")
 configure(mail, {{

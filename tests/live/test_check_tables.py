@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymysql.connections import Connection
 
-from backups.private_server import PrivateServer, initialise
+from backups.programs.private_server import PrivateServer, initialise
 from backups.stages.proof.check_tables import TABLES as TABLES_OF_A_SERVER
 from backups.stages.proof.check_tables import check_table
 from scripts import proof

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.states import Operation
-from tests.backups.running import stored_files
+from tests.backups.taking import stored_files
 from tests.commands import run_command
 from tests.live.clone_jobs import (
     USER,

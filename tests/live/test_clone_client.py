@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.clone import (
+from backups.clone_protocol import (
     Block,
     CloneError,
     CloneStopped,
@@ -120,7 +120,7 @@ def damaged_tables(server: PrivateMysql) -> list[object]:
 
 KILLED = """
 import sys, time
-from backups.clone import *
+from backups.clone_protocol import *
 endpoint = Endpoint("don", "secret", port=int(sys.argv[1]), tls=Tls.OFF)
 with clone(endpoint.connect, workers=2, limits=SpoolLimits(memory_bytes=1 << 20)) as stream:
     for record in stream.records():

@@ -20,7 +20,7 @@ from backups.engines.clone.keyring import KEYRING_FILE
 from backups.models import Backup, Evidence, Repository
 from backups.states import Operation
 from tests.backups.conftest import make_repository
-from tests.backups.running import stored_files
+from tests.backups.taking import stored_files
 from tests.commands import run_command
 from tests.live.clone_jobs import USER, add_instance, make_main, start_options, take, taken
 from tests.live.keyring import files_with, give_keyring, keyring_folder, master_keys, plain_keys

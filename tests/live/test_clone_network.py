@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from backups.models import Backup, Instance, Job, Repository
 from backups.states import JobStatus
-from tests.backups.running import stored_files
+from tests.backups.taking import stored_files
 from tests.commands import Ended
 from tests.live.clone_jobs import USER, add_instance, make_main, take, taken
 from tests.live.clone_proxy import (

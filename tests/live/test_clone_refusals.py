@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.clone import CloneError, DonorError, Endpoint, Tls, clone
+from backups.clone_protocol import CloneError, DonorError, Endpoint, Tls, clone
 from backups.models import Instance, Repository
-from tests.backups.running import stored_files
+from tests.backups.taking import stored_files
 from tests.commands import run_command
 from tests.live.clone_jobs import PASSWORD, USER, account_words, add_instance, make_main, take
 from tests.live.mysql import PrivateMysql

@@ -16,10 +16,10 @@ from pytest_django import Settings
 
 from backups.archive import manifest as manifests
 from backups.archive.writer import ArchiveWriter
-from backups.leftovers import remove_leftovers
+from backups.executor.leftovers import remove_leftovers
 from backups.models import BackupCopy, Evidence, Job
 from backups.states import CopyStatus, Operation
-from tests.backups.running import stored_files
+from tests.backups.taking import stored_files
 from tests.commands import run_command
 from tests.live.conftest import LiveServer
 from tests.live.faults import (

@@ -11,8 +11,8 @@ import pytest
 from pytest_django import Settings
 
 from backups.models import Instance
-from backups.private_server import PrivateServer, initialise
-from backups.private_server import Settings as ServerSettings
+from backups.programs.private_server import PrivateServer, initialise
+from backups.programs.private_server import Settings as ServerSettings
 from tests.live.conftest import LiveServer, free_port
 from tests.live.faults import (
     FAILED,

@@ -19,14 +19,14 @@ from pytest_django import Settings
 
 from backups.engines.mariadb_backup import prepare_argv
 from backups.engines.mariadb_backup.restored import server_options
-from backups.grants import NEEDED
+from backups.instances.grants import NEEDED
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobLogLine, Repository
-from backups.private_server import PrivateServer, initialise
-from backups.private_server import Settings as ServerSettings
+from backups.programs.private_server import PrivateServer, initialise
+from backups.programs.private_server import Settings as ServerSettings
 from backups.runners.local import LocalRunner
 from backups.states import Operation
 from tests.backups.conftest import make_repository
-from tests.backups.running import stored_files
+from tests.backups.taking import stored_files
 from tests.commands import Ended, run_command
 from tests.live.bank import TOTAL, Teller, open_bank, sum_of, unsound_tables
 from tests.live.conftest import free_port

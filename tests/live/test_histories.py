@@ -11,9 +11,9 @@ import pytest
 from django.utils.timezone import now
 
 from backups.exceptions import Refused
-from backups.jobs import create_backup_job, request_cancel
+from backups.jobs.request import create_backup_job, request_cancel
 from backups.models import Backup, Instance, Job, ObservedHistory, Repository
-from backups.observe import READ_EVERY, due_histories, read_history
+from backups.observed.read import READ_EVERY, due_histories, read_history
 from tests.live.conftest import LiveServer
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backups.operations import _STAGES
+from backups.executor.operations import _STAGES
 from backups.states import Operation
 from tests.live.conftest import LiveServer
 from tests.live.mooring_site import ROOT, Site, engines_of, private_site, wait_until

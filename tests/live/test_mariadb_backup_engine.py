@@ -18,7 +18,7 @@ from backups.engines.mariadb_backup import MariadbBackup, check_prepare, prepare
 from backups.engines.mariadb_backup.command import SETTINGS, backup_argv, build_settings
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.exceptions import EngineError, RunnerError
-from backups.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, Settings, initialise
 from backups.runners import LocalRunner, Runner, SshRunner
 from backups.runners.groups import list_members
 from tests.live.observer import Diary

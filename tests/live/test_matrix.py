@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.operations import _STAGES
+from backups.executor.operations import _STAGES
 from backups.states import Operation
 from tests.live.breakable_site import LEASE_SECONDS, USER, BreakableSite, breakable_site
 from tests.live.breakpoints import INSIDE

@@ -15,8 +15,8 @@ from pytest_django import Settings
 
 from backups.engines.mariadb_backup.restored import server_options
 from backups.models import Evidence
-from backups.private_server import PrivateServer, initialise
-from backups.private_server import Settings as ServerSettings
+from backups.programs.private_server import PrivateServer, initialise
+from backups.programs.private_server import Settings as ServerSettings
 from tests.commands import run_command
 from tests.live.conftest import LiveServer, free_port
 from tests.live.faults import (

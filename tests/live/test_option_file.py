@@ -12,10 +12,10 @@ import pymysql
 import pytest
 from pytest_django import Settings
 
+from backups.instances.settings import ServerSettings
 from backups.models import Instance
-from backups.option_file import OPTION_FILE, build_option_file
-from backups.server_program import mariadb_program
-from backups.server_settings import ServerSettings
+from backups.programs.server_program import mariadb_program
+from backups.restores.option_file import OPTION_FILE, build_option_file
 from tests.backups.conftest import make_repository
 from tests.commands import run_command
 from tests.live.clone_jobs import USER, add_instance, make_main, taken

@@ -16,7 +16,7 @@ from django.urls import reverse
 from pytest_django import Settings as DjangoSettings
 
 from backups.models import Backup, Evidence, Job, Repository
-from backups.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, Settings, initialise
 from tests.backups.archive.stores import records_of
 from tests.backups.conftest import make_repository
 from tests.backups.innodb.made_pages import flipped

@@ -15,14 +15,14 @@ from pytest_django import Settings
 from backups.access import runner_of
 from backups.archive.keys import create_key_file
 from backups.checks import Verdict
-from backups.connection import connect, login_of
 from backups.exceptions import InstanceUnreachable
-from backups.grants import NEEDED
+from backups.instances.connection import connect, login_of
+from backups.instances.facts import probe
+from backups.instances.grants import NEEDED
 from backups.models import Instance
-from backups.preflight import check_data_folder, run_checks
-from backups.private_server import PrivateServer, initialise
-from backups.private_server import Settings as ServerSettings
-from backups.probe import probe
+from backups.preflight.checks import check_data_folder, run_checks
+from backups.programs.private_server import PrivateServer, initialise
+from backups.programs.private_server import Settings as ServerSettings
 from backups.runners.base import Completed
 from backups.runners.local import LocalRunner
 from tests.commands import Ended, run_command

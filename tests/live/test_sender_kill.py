@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils.timezone import now
 
 from alerts.models import Channel, Notification
-from alerts.outbox import tell_changes
+from alerts.routing.outbox import tell_changes
 from tests.alerts.receiver import receiving
 from tests.alerts.rows import make_alert, make_route, make_webhook
 
@@ -29,7 +29,7 @@ SENDER = """
 import django, time
 django.setup()
 from alerts.models import Channel
-from alerts.sending import send_due
+from alerts.delivery.sending import send_due
 print("ready", flush=True)
 while True:
     send_due(Channel.objects.get())

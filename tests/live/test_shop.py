@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pymysql.connections import Connection
 
-from backups.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, Settings, initialise
 from scripts import shop, shop_fill
 from scripts.proof import prove
 from scripts.shop import RowSum

@@ -52,9 +52,9 @@ def _tick() -> None:
     """Do what ticks do once a killed worker's lease has run out, without waiting for that."""
     from django.utils.timezone import now
 
-    from backups.executor import execute
-    from backups.jobs import waiting_jobs
-    from backups.leftovers import lose_expired, remove_leftovers
+    from backups.executor.execute import execute
+    from backups.executor.leftovers import lose_expired, remove_leftovers
+    from backups.jobs.request import waiting_jobs
 
     lose_expired(now() + timedelta(seconds=settings.LEASE_SECONDS))
     remove_leftovers()

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.jobs import create_backup_job
+from backups.jobs.request import create_backup_job
 from backups.models import Activity, Backup, BackupCopy, Instance, Job, Repository
 from backups.models.activity import Verb
 from backups.states import JobStatus

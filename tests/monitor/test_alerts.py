@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from alerts.models import Alert, MessageKind, Notification, Silence
-from alerts.silences import load_silences, silence_of, with_traits
+from alerts.routing.silences import load_silences, silence_of, with_traits
 from alerts.states import AlertStatus, NotificationStatus, Severity
 from backups.models import Activity, Instance, InstanceGroup, Tag
 from monitor.selectors.alert import compare_facts

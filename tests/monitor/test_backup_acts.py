@@ -10,7 +10,7 @@ from django.urls import reverse
 from backups.models import Activity, Backup, BackupCopy, Job, Repository
 from backups.models.activity import Verb
 from backups.states import Operation
-from monitor.by_hand import steps_by_hand
+from monitor.wording.restore_by_hand import steps_by_hand
 from tests.backups.archive.stores import make_store, records_of, write_backup
 from tests.monitor.rows import make_backup, make_instance, make_repository, make_user
 

@@ -8,7 +8,7 @@ from django.test import TestCase
 from django.urls import reverse
 from django.utils.timezone import now
 
-from backups.judging import judge_due
+from backups.health.protection_rows import judge_due
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
 from backups.states import CopyStatus, Operation
 from tests.backups.archive.stores import make_store, records_of, write_backup

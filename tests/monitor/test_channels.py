@@ -9,7 +9,7 @@ from django.test import TestCase
 from django.urls import reverse
 from django.utils.timezone import now
 
-from alerts.channels import values_of
+from alerts.delivery.channels import values_of
 from alerts.models import Channel, Notification, Route
 from alerts.states import NotificationStatus, Severity
 from backups.models import Activity, InstanceGroup

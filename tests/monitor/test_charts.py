@@ -15,7 +15,7 @@ from backups.states import JobStatus, Operation
 from monitor.charts.figure import byte_axis, time_axis
 from monitor.charts.instance import instance_charts
 from monitor.plotly_files import PlotlyFinder
-from monitor.selectors.runs import RUNS_SHOWN, list_runs
+from monitor.selectors.instance_runs import RUNS_SHOWN, list_runs
 from monitor.templatetags.charts import STYLE_OF_MAPS, STYLE_OF_PLOTS
 from tests.monitor.rows import GIB, T0, make_instance, make_job, make_user
 

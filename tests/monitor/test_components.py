@@ -10,7 +10,7 @@ from django.test import RequestFactory, SimpleTestCase
 from backups.states import CopyStatus, JobStatus, StageStatus
 from monitor.confirmations import name_typed
 from monitor.sorting import read_sorting
-from monitor.tones import TONES, tone_of
+from monitor.wording.tones import TONES, tone_of
 
 LOADS = "{% load components parts units %}"
 

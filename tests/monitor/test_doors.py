@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from backups.models import Activity, InstanceGroup, Job
 from backups.models.activity import Verb
 from backups.states import JobStatus
-from monitor.roles import Role
+from monitor.access.roles import Role
 from tests.monitor.planning import make_addressed
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
 

@@ -7,7 +7,7 @@ from django.http import QueryDict
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.judging import judge_due
+from backups.health.protection_rows import judge_due
 from backups.models import (
     Backup,
     BackupCopy,

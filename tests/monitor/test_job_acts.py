@@ -9,7 +9,7 @@ from django.urls import reverse
 from backups.models import Instance, Job, JobLogLine, JobSample, JobStage, Repository
 from backups.models.job import LogLevel
 from backups.states import JobStatus, Operation, StageStatus
-from backups.transitions import Outcome, end
+from backups.transitions.jobs import Outcome, end
 from monitor.selectors.job import load_job
 from monitor.selectors.job_alike import load_alike
 from tests.monitor.rows import (

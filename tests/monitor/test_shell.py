@@ -12,7 +12,7 @@ from django.utils.timezone import now
 from alerts.models import Channel
 from alerts.states import AlertStatus, Severity
 from backups.models import TickBeat
-from backups.occurrences import TICK
+from backups.schedules.tick import TICK
 from monitor.celery import app
 from monitor.selectors.shell import STOPPED_AFTER, load_ticks
 from tests.alerts.rows import make_alert, make_webhook

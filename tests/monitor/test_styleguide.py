@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.test import TestCase
 from django.urls import reverse
 
-from monitor.tones import TONES
+from monitor.wording.tones import TONES
 from tests.monitor.rows import make_user
 
 

@@ -8,7 +8,7 @@ from django.urls import URLPattern, reverse
 
 from backups.models import InstanceGroup
 from backups.states import JobStatus
-from monitor.roles import Role
+from monitor.access.roles import Role
 from monitor.urls import urlpatterns
 from tests.monitor.planning import make_addressed
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user

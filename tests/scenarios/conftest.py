@@ -11,7 +11,7 @@ import time_machine
 from pytest_django import Settings
 
 from alerts.models import Channel
-from backups import operations
+from backups.executor import operations
 from backups.models import Repository
 from backups.states import Operation
 from tests.alerts.receiver import receiving

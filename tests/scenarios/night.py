@@ -22,21 +22,22 @@ from kombu.exceptions import OperationalError
 from alerts.models import Alert
 from alerts.states import OPEN_ALERT_STATUSES
 from alerts.tasks import send_channel
-from backups import reachability, tasks
-from backups.beats import beat_worker
+from backups import tasks
 from backups.exceptions import InstanceUnreachable
-from backups.executor import worker_name
+from backups.executor.execute import worker_name
+from backups.health.heartbeats import beat_worker
+from backups.instances import reachability
 from backups.models import Job
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.states import JobStatus
 from backups.tasks import read_one_history, run_job
-from backups.transitions import claim
+from backups.transitions.jobs import claim
 from monitor.celery import EVERY_SECONDS, OUTSIDE_EVERY_SECONDS
 from tests.alerts.receiver import Receiver
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import Running
+from tests.backups.taking import Running
 
 # A Monday. Every schedule is due at this moment unless its scenario says otherwise.
 DUE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

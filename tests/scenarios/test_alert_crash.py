@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from alerts.evaluate import evaluate_changed
+from alerts.evaluation.evaluate import evaluate_changed
 from alerts.models import Alert, AlertTransition, EvaluationCursor, Notification
-from alerts.outbox import tell_changes
+from alerts.routing.outbox import tell_changes
 from backups.states import JobStatus
 from tests.alerts.fleet import T0, H, M, make_backup, make_instance, make_job, make_schedule
 from tests.alerts.rows import make_route, make_webhook
-from tests.backups.test_scheduler_crash import Killed, Killer
+from tests.backups.schedules.test_crash import Killed, Killer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

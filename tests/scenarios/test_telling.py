@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from alerts.channels import configure
+from alerts.delivery.channels import configure
+from alerts.evaluation.transitions import acknowledge
 from alerts.models import Alert, Channel, Route, Silence
 from alerts.states import Severity
-from alerts.transitions import acknowledge
 from backups.models import Instance, ObservedHistory, Repository
-from backups.observed import meet_occurrences
+from backups.schedules.matching import meet_occurrences
+from tests.alerts.delivery.test_email import values
 from tests.alerts.mailbox import Mailbox, mailbox
 from tests.alerts.rows import make_route
-from tests.alerts.test_email import values
 from tests.backups.planning import statuses
-from tests.backups.test_observed import seen
+from tests.backups.schedules.test_matching import seen
 from tests.scenarios.night import DUE, Night
 from tests.scenarios.scenario import (
     H,

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
 
+from alerts.evaluation.transitions import acknowledge
 from alerts.models import Alert
 from alerts.states import AlertStatus
-from alerts.transitions import acknowledge
 from backups.activity import current_actor, record
 from backups.exceptions import BadInput, Refused
 from backups.management.output import Answer, MooringCommand

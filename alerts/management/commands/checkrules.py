@@ -8,8 +8,8 @@ from django.core.management.base import CommandParser
 from django.utils.timezone import now
 from rich.console import RenderableType
 
-from alerts.preview import RulePreview, preview_rules
-from alerts.questions import Said
+from alerts.evaluation.findings import Said
+from alerts.evaluation.preview import RulePreview, preview_rules
 from alerts.rules import RULES
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
 from backups.management.rows import named_instance

@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import localtime, now
 
-from alerts.listing import list_alerts
+from alerts.evaluation.listing import list_alerts
 from alerts.models import Alert
+from alerts.routing.silences import Matcher, load_silences, silence_of
 from alerts.rules import RULES
-from alerts.silences import Matcher, load_silences, silence_of
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 

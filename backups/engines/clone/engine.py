@@ -1,8 +1,8 @@
 """How is a MySQL copied by its own clone protocol?
 
-Thin: the protocol is in ``backups.clone``, what becomes of its records in ``mapping``, what it
-leaves out in ``donor``, and how a copy is made to run in ``restored``. A copy counts when the
-donor has said that all is sent and every file was closed.
+Thin: the protocol is in ``backups.clone_protocol``, what becomes of its records in ``mapping``,
+what it leaves out in ``donor``, and how a copy is made to run in ``restored``. A copy counts when
+the donor has said that all is sent and every file was closed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,16 @@ import pymysql
 from pymysql.connections import Connection
 
 from backups.archive.records import Record
-from backups.clone import CloneRecord, CloneStream, Endpoint, State, StateEnded, StateStarted, clone
-from backups.clone.client import may_skip_lock
-from backups.compatibility import parse_version
+from backups.clone_protocol import (
+    CloneRecord,
+    CloneStream,
+    Endpoint,
+    State,
+    StateEnded,
+    StateStarted,
+    clone,
+)
+from backups.clone_protocol.client import may_skip_lock
 from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings, fetch_gtids, fetch_settings
 from backups.engines.clone.keyring import KEYRING_FILE, keyring_of
@@ -37,7 +44,8 @@ from backups.engines.clone.restored import (
 )
 from backups.engines.clone.saving import TableSaver
 from backups.exceptions import EngineError
-from backups.private_server import PrivateServer
+from backups.programs.compatibility import parse_version
+from backups.programs.private_server import PrivateServer
 from backups.runners.base import Runner
 from backups.units import format_bytes
 

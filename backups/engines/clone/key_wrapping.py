@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backups.clone import Block, FileAnnounced, FileChanged, FileFlag, FileKey
+from backups.clone_protocol import Block, FileAnnounced, FileChanged, FileFlag, FileKey
 from backups.exceptions import EngineError
 from backups.innodb.encryption import (
     INFO_BYTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backups.keyring_program import COMPONENT, component_config, manifest
+from backups.programs.keyring_program import COMPONENT, component_config, manifest
 
 # In a folder of its own, which only the server's user may enter.
 KEYRING_FILE = f"mooring-keyring/{COMPONENT}"

@@ -15,12 +15,12 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-from backups.disk_full import fail_if_disk_full
 from backups.engines.base import PrepareWatch
 from backups.engines.clone.literals import quoted
 from backups.engines.clone.saved_files import FOLDER, PREAMBLE, read_statements
 from backups.exceptions import EngineError
-from backups.private_server import PrivateServer
+from backups.programs.disk_full import fail_if_disk_full
+from backups.programs.private_server import PrivateServer
 
 _ENGINES = "SELECT ENGINE AS name FROM information_schema.ENGINES WHERE SUPPORT <> 'NO'"
 _TRIGGERS = """

@@ -18,7 +18,7 @@ from backups.archive.records import (
     PhaseStarted,
     Record,
 )
-from backups.clone import (
+from backups.clone_protocol import (
     Block,
     CloneRecord,
     FileAnnounced,
@@ -27,10 +27,10 @@ from backups.clone import (
     State,
     StateStarted,
 )
-from backups.compatibility import Version
 from backups.engines.clone.key_wrapping import KeyWrapping
 from backups.innodb.pages import SHARED, build_first_page, page_size_of
 from backups.innodb.redo import HEADER_BYTES, checkpoint_lsn
+from backups.programs.compatibility import Version
 
 # Below it stands what had an absolute path. No folder of a schema can have this name: a dash in
 # the name of a schema is spelled @002d.

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backups.checks import Verdict
-from backups.clone import DonorFacts
-from backups.compatibility import can_start_mysql_on, parse_version
+from backups.clone_protocol import DonorFacts
 from backups.engines.base import CopyFacts, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings
 from backups.engines.clone.keyring import keyring_of
@@ -24,9 +23,10 @@ from backups.engines.clone.loading import load_tables
 from backups.engines.clone.mapping import Figures
 from backups.engines.clone.saving import SavedTable
 from backups.exceptions import EngineError, Refused
-from backups.keyring_program import check_keyring_component
-from backups.private_server import PrivateServer, Settings
-from backups.server_program import find_mysqld, mysql_program
+from backups.programs.compatibility import can_start_mysql_on, parse_version
+from backups.programs.keyring_program import check_keyring_component
+from backups.programs.private_server import PrivateServer, Settings
+from backups.programs.server_program import find_mysqld, mysql_program
 
 # In the folder that a server must find, and would not otherwise.
 DONOR_FILE = "mysql/mooring-donor.json"

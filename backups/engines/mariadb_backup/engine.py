@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import ClassVar, cast
 
 from backups.archive.records import Record
-from backups.disk_full import fail_if_disk_full
 from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
@@ -36,7 +35,8 @@ from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
 from backups.engines.mariadb_backup.restored import remove_links, server_options
 from backups.exceptions import EngineError
-from backups.private_server import PrivateServer, Settings
+from backups.programs.disk_full import fail_if_disk_full
+from backups.programs.private_server import PrivateServer, Settings
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
 

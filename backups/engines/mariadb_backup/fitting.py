@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from backups.checks import Verdict
-from backups.compatibility import Ruling, Version, can_prepare_with, can_start_on, parse_version
 from backups.engines.base import CopyFacts
 from backups.engines.mariadb_backup.command import TOOL
 from backups.exceptions import Refused
-from backups.installed import installed
+from backups.programs.compatibility import (
+    Ruling,
+    Version,
+    can_prepare_with,
+    can_start_on,
+    parse_version,
+)
+from backups.programs.installed import installed
 from backups.runners.local import LocalRunner
 
 SERVER = "mariadbd"

@@ -14,18 +14,18 @@ from django.utils.timezone import now
 
 from backups.activity import record
 from backups.checks import Verdict
-from backups.compatibility import MARIADB_BACKUP, can_back_up
-from backups.connection import connect, login_of
 from backups.engines import ENGINE_FOR, ENGINES
 from backups.exceptions import BadInput, InstanceUnreachable, Refused
-from backups.grants import grant_statement, missing_privileges, needed_by
+from backups.instances.connection import connect, login_of
+from backups.instances.facts import InstanceFacts, probe
+from backups.instances.grants import grant_statement, missing_privileges, needed_by
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import refuse_invalid
 from backups.models import Instance, InstanceGroup, Tag
 from backups.models.activity import Verb
 from backups.models.instance import HistoryTool, RunnerKind, TlsMode
-from backups.preflight import remember
-from backups.probe import InstanceFacts, probe
+from backups.preflight.checks import remember
+from backups.programs.compatibility import MARIADB_BACKUP, can_back_up
 
 Word = TypeVar("Word", InstanceGroup, Tag)
 NO_CHECK = "Add it unseen with --no-check."

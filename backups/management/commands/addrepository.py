@@ -8,13 +8,13 @@ from django.core.management.base import CommandParser
 from django.db import transaction
 
 from backups.activity import record
+from backups.catalog.new_repository import absolute_path, settle
 from backups.exceptions import KeyUnavailable
-from backups.keyring import load_keys
+from backups.keys.load import load_keys
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import refuse_invalid
 from backups.models import Repository
 from backups.models.activity import Verb
-from backups.new_repository import absolute_path, settle
 
 UNENCRYPTED = (
     "NOT encrypted: whoever can read this folder can read every backup in it, "

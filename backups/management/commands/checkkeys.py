@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from backups.keyring import load_keys
+from backups.keys.load import load_keys
+from backups.keys.rotation import check_data_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
-from backups.rotation import check_data_keys
 
 
 class Command(MooringCommand):

@@ -12,7 +12,7 @@ from django.db import transaction
 from backups.activity import record
 from backups.archive.keys import Keyring, create_key_file
 from backups.exceptions import BadInput
-from backups.keyring import load_keys
+from backups.keys.load import load_keys
 from backups.management.output import Answer, MooringCommand
 from backups.models.activity import Verb
 

@@ -15,7 +15,7 @@ from backups.checks import Check, Verdict, failed
 from backups.management.output import DONE, REFUSED, Answer, MooringCommand, table
 from backups.management.rows import named_instance, named_repository
 from backups.models import Repository
-from backups.preflight import remember, run_checks
+from backups.preflight.checks import remember, run_checks
 
 COLOURS = {
     Verdict.OK: "green",

@@ -7,11 +7,11 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import localtime
 
+from backups.catalog.evidence import Proof, load_proofs
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 from backups.models import Backup
 from backups.models.catalog import Origin
-from backups.proofs import Proof, load_proofs
 from backups.units import format_bytes, format_duration
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.utils.timezone import now
 
-from backups.coverage import coverage_of, uncovered_instances
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.schedule_rows import (
     clock,
@@ -16,6 +15,7 @@ from backups.management.schedule_rows import (
     standing,
 )
 from backups.models import BackupSchedule
+from backups.schedules.coverage import coverage_of, uncovered_instances
 
 
 class Command(MooringCommand):

@@ -14,7 +14,7 @@ from backups.exceptions import BadInput
 from backups.management.output import Answer, MooringCommand
 from backups.management.schedule_rows import named_schedule, standing
 from backups.models.activity import Verb
-from backups.pauses import pause_schedule
+from backups.schedules.pauses import pause_schedule
 
 
 class Command(MooringCommand):

@@ -8,9 +8,9 @@ from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
 from backups.activity import record
-from backups.catalog import Found, rebuild
+from backups.catalog.register import Found, rebuild
 from backups.exceptions import KeyUnavailable
-from backups.keyring import load_keys
+from backups.keys.load import load_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
 from backups.management.rows import named_repository
 from backups.models.activity import Verb

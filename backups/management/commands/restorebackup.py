@@ -9,14 +9,14 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.text import Text
 
-from backups.compatibility import CLONE, parse_version
 from backups.engines.clone.keyring import describe_keyring, explain_keyring
-from backups.jobs import create_restore_job
+from backups.jobs.request import create_restore_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.management.output import DONE, Answer
 from backups.models import Backup, BackupCopy, Job
-from backups.option_file import OPTION_FILE
-from backups.replication import replication_statement
+from backups.programs.compatibility import CLONE, parse_version
+from backups.restores.option_file import OPTION_FILE
+from backups.restores.replication import replication_statement
 
 
 class Command(CopyCommand):

@@ -12,7 +12,7 @@ from backups.exceptions import BadInput
 from backups.management.output import Answer, MooringCommand
 from backups.management.schedule_rows import clock, named_schedule
 from backups.models.activity import Verb
-from backups.pauses import resume_schedule
+from backups.schedules.pauses import resume_schedule
 
 
 class Command(MooringCommand):

@@ -12,10 +12,10 @@ from rich.console import RenderableType
 from backups.activity import record
 from backups.archive.keys import add_key
 from backups.exceptions import BadInput
-from backups.keyring import load_keys
+from backups.keys.load import load_keys
+from backups.keys.rotation import rewrap_data_keys, rotate_passwords
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
 from backups.models.activity import Verb
-from backups.rotation import rewrap_data_keys, rotate_passwords
 
 
 class Command(MooringCommand):

@@ -7,7 +7,6 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
 
-from backups.coverage import covered_instances
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.schedule_rows import (
     named_schedule,
@@ -18,6 +17,7 @@ from backups.management.schedule_rows import (
     standing,
 )
 from backups.schedule import stagger_of
+from backups.schedules.coverage import covered_instances
 from backups.units import format_duration
 
 RUNS = 10

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
 
-from backups.jobs import create_backup_job
-from backups.leftovers import clear_up_here
+from backups.executor.leftovers import clear_up_here
+from backups.jobs.request import create_backup_job
 from backups.management.follow import run_and_follow
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import named_instance, named_repository

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from backups.jobs import create_copy_job
+from backups.jobs.request import create_copy_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.models import BackupCopy, Job
 from backups.states import Operation

@@ -6,11 +6,11 @@ from contextlib import closing
 
 from django.utils.timezone import now
 
-from backups.connection import connect, login_of
-from backups.preflight import remember
-from backups.probe import probe
-from backups.run import Run
-from backups.server_settings import fetch_server_settings
+from backups.instances.connection import connect, login_of
+from backups.instances.facts import probe
+from backups.instances.settings import fetch_server_settings
+from backups.preflight.checks import remember
+from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 

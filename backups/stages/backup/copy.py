@@ -9,14 +9,14 @@ from django.conf import settings
 from backups.access import checked_store, runner_of
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
-from backups.connection import login_of
 from backups.engines import engine_named
 from backups.exceptions import StageFailed
+from backups.instances.connection import login_of
 from backups.models import Backup
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
-from backups.transitions import own
+from backups.transitions.jobs import own
 from backups.units import format_bytes
 
 

@@ -10,9 +10,9 @@ from django.utils.timezone import now
 
 from backups.archive.manifest import new_envelope, seal_manifest
 from backups.exceptions import StageFailed
-from backups.keyring import load_keys
+from backups.keys.load import load_keys
 from backups.models import JobStage
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.units import format_bytes

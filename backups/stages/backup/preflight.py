@@ -8,16 +8,16 @@ from django.utils.timezone import now
 
 from backups.access import runner_of
 from backups.checks import Verdict
-from backups.clone_checks import INSTALL_PLUGIN, lacks_plugin
-from backups.clone_plugin import install_clone_plugin
-from backups.compatibility import CLONE
-from backups.connection import login_of
+from backups.instances.connection import login_of
 from backups.models.job import LogLevel
-from backups.preflight import refuse_if_failed, remember, run_checks
-from backups.run import Run
+from backups.preflight.checks import refuse_if_failed, remember, run_checks
+from backups.preflight.clone_checks import INSTALL_PLUGIN, lacks_plugin
+from backups.preflight.clone_plugin import install_clone_plugin
+from backups.preflight.survey import Survey, wishes_of
+from backups.programs.compatibility import CLONE
+from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
-from backups.survey import Survey, wishes_of
 
 LEVELS = {Verdict.FAILED: LogLevel.ERROR, Verdict.WARNING: LogLevel.WARNING}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backups.archive.reader import BackupReader
 from backups.exceptions import StageFailed
-from backups.keyring import load_keys
-from backups.run import Run
+from backups.keys.load import load_keys
+from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from backups.catalog import register_backup
+from backups.catalog.register import register_backup
 from backups.exceptions import StageFailed
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
-from backups.transitions import own
+from backups.transitions.jobs import own
 
 
 class Register(PlainStage[BackupWork]):

@@ -14,15 +14,15 @@ from django.utils.timezone import now
 from backups.access import stores_of
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents
-from backups.archive.layout import backup_folder, manifest_name
 from backups.archive.manifest import Envelope
 from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput
+from backups.instances.facts import InstanceFacts
+from backups.instances.settings import ServerSettings
 from backups.models import Job, Repository
-from backups.preflight import Preflight
-from backups.probe import InstanceFacts
+from backups.preflight.checks import Preflight
 from backups.repositories.base import ObjectStore
-from backups.server_settings import ServerSettings
+from backups.repositories.layout import backup_folder, manifest_name
 from backups.states import BackupKind
 
 KIND_LETTERS = {

@@ -8,11 +8,11 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-from backups.disk_full import fail_if_disk_full
 from backups.exceptions import EngineError
-from backups.private_server import PrivateServer
-from backups.run import Run
-from backups.server_ending import LOG_HINT
+from backups.programs.disk_full import fail_if_disk_full
+from backups.programs.private_server import PrivateServer
+from backups.programs.server_ending import LOG_HINT
+from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failing_counts, record
 from backups.stages.restore.work import RestoreWork

@@ -12,8 +12,8 @@ from django.utils.timezone import now
 
 from backups.exceptions import ArchiveError, EngineError, RepositoryError
 from backups.models import BackupCopy, Evidence
-from backups.run import Run
-from backups.transitions import own
+from backups.running.run import Run
+from backups.transitions.jobs import own
 
 
 def record(

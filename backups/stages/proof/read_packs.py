@@ -7,15 +7,15 @@ from typing import Any
 
 from django.conf import settings
 
-from backups import page_words
 from backups.archive.meter import Meter
 from backups.archive.reader import BackupReader
 from backups.archive.verify import VerifyReport, verify
+from backups.catalog import page_results
 from backups.exceptions import ArchiveError
 from backups.models import BackupCopy, Evidence, Job
 from backups.models.job import LogLevel
 from backups.page_check import PageCheck, PageReport
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failing_counts, record
 from backups.stages.restore.work import copy_of, open_copy
@@ -59,12 +59,12 @@ class ReadPacks(PlainStage[VerifyWork]):
             )
         if pages and pages.damaged:
             raise ArchiveError(
-                f"the repository is whole, but {page_words.count_pages(pages.damaged)} came from "
-                f"the server damaged, the first: {page_words.damage_in_words(pages.named[0])}",
-                hint=page_words.DAMAGE_HINT,
+                f"the repository is whole, but {page_results.count_pages(pages.damaged)} came from "
+                f"the server damaged, the first: {page_results.damage_in_words(pages.named[0])}",
+                hint=page_results.DAMAGE_HINT,
             )
         done = f"{report.packs} packs, {report.frames} frames, {report.files} files match"
-        return f"{done}; {page_words.summary(page_words.as_json(pages))}" if pages else done
+        return f"{done}; {page_results.summary(page_results.as_json(pages))}" if pages else done
 
     def _read(
         self, run: Run, reader: BackupReader, with_pages: bool
@@ -89,9 +89,9 @@ class ReadPacks(PlainStage[VerifyWork]):
             run.log(self.name, str(damage), LogLevel.ERROR)
         if pages is None:
             return
-        for line in page_words.damages_in_words(pages):
+        for line in page_results.damages_in_words(pages):
             run.log("pages", line, LogLevel.ERROR)
-        for line in page_words.unknown_in_words(pages):
+        for line in page_results.unknown_in_words(pages):
             run.log("pages", line, LogLevel.WARNING)
 
 
@@ -103,5 +103,5 @@ def as_json(report: VerifyReport, pages: PageReport | None = None) -> dict[str, 
         "damages": [str(damage) for damage in report.damages],
     }
     if pages is not None:
-        found["pages"] = page_words.as_json(pages)
+        found["pages"] = page_results.as_json(pages)
     return found

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from backups.exceptions import StageFailed
-from backups.restore_target import release_folder
-from backups.run import Run
+from backups.restores.target import release_folder
+from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failing_counts, record
 from backups.stages.restore.work import RestoreWork

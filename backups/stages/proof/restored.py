@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.proof.evidence import failing_counts
 from backups.stages.restore.extract import Extract
 from backups.stages.restore.prepare import Prepare

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.timezone import now
 
 from backups.engines import engine_named
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failing_counts
 from backups.stages.restore.work import RestoreWork

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils.timezone import now
 
+from backups.catalog.evidence import without_faults
+from backups.catalog.survivors import Search
 from backups.exceptions import NotWanted, Refused
-from backups.expiry import why_kept
 from backups.models import Backup, BackupCopy, Job
-from backups.proofs import without_faults
-from backups.run import Run
+from backups.retention.expiry import why_kept
+from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import copy_of
 from backups.states import CopyStatus, JobStatus
-from backups.survivors import Search
-from backups.transitions import expire_copy, own
+from backups.transitions.jobs import expire_copy, own
 
 # A hundred folders without a manifest are told by the first few.
 REASON_LENGTH = 1000

@@ -6,10 +6,10 @@ from django.utils.timezone import now
 
 from backups.access import checked_store
 from backups.models import BackupCopy
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.purge.decide import PurgeWork
-from backups.transitions import own, purge_copy
+from backups.transitions.jobs import own, purge_copy
 from backups.units import format_bytes
 
 

@@ -9,13 +9,13 @@ from backups.engines import engine_named
 from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput, Refused
 from backups.models import Repository
-from backups.private_server import occupant
-from backups.restore_target import claim_folder, release_folder
-from backups.run import Run
+from backups.programs.private_server import occupant
+from backups.restores.target import claim_folder, release_folder
+from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import RestoreWork, open_copy
 from backups.states import Operation
-from backups.transitions import own
+from backups.transitions.jobs import own
 from backups.units import format_bytes
 
 # Preparing writes redo and undo of its own, and rolls back into the files.

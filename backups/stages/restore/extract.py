@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from backups.archive.extract import extract
 from backups.exceptions import StageFailed
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import RestoreWork
 from backups.units import format_bytes

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from django.db import Error
 
-from backups.compatibility import MARIADB_BACKUP
 from backups.engines import engine_named
 from backups.engines.mariadb_backup.restored import removal_of_links
 from backups.exceptions import StageFailed
-from backups.option_file import OPTION_FILE, build_option_file
-from backups.restore_target import hand_over_folder
-from backups.run import Run
+from backups.instances.settings import parse_server_settings
+from backups.programs.compatibility import MARIADB_BACKUP
+from backups.restores.option_file import OPTION_FILE, build_option_file
+from backups.restores.target import hand_over_folder
 from backups.runners.local import LocalRunner
-from backups.server_settings import parse_server_settings
+from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import RestoreWork
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backups.engines import engine_named
 from backups.engines.base import Prepared
 from backups.models import Backup
-from backups.run import Run
+from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import RestoreWork
 

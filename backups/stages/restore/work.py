@@ -13,9 +13,9 @@ from backups.access import checked_store
 from backups.archive.reader import BackupReader
 from backups.engines.base import Prepared
 from backups.exceptions import BadInput, Refused
-from backups.keyring import load_keys
+from backups.keys.load import load_keys
 from backups.models import BackupCopy, Job
-from backups.private_server import PrivateServer
+from backups.programs.private_server import PrivateServer
 from backups.states import CopyStatus
 
 

@@ -14,7 +14,6 @@ from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents
 from backups.archive.extract import extract
 from backups.archive.keys import KeyEncryptionKey, Keyring
-from backups.archive.layout import FORMAT_VERSION, backup_folder, manifest_name
 from backups.archive.manifest import new_envelope, seal_manifest
 from backups.archive.meter import Meter
 from backups.archive.pace import Pace
@@ -25,6 +24,7 @@ from backups.archive.verify import VerifyReport, verify
 from backups.archive.writer import ArchiveWriter
 from backups.repositories.base import Identity, ObjectStore
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.layout import FORMAT_VERSION, backup_folder, manifest_name
 
 KEYRING = Keyring((KeyEncryptionKey(bytes(range(32))),))
 INSTANCE = UUID("00000000-0000-4000-8000-000000000001")

@@ -19,11 +19,11 @@ import zstandard
 
 from backups.archive.extract import extract
 from backups.archive.keys import parse_keyring
-from backups.archive.layout import INSTANCES, folder_of_manifest
 from backups.archive.meter import Meter
 from backups.archive.reader import BackupReader
 from backups.archive.verify import verify
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.layout import INSTANCES, folder_of_manifest
 from tests.backups.archive.stores import contents_of, never_stop
 
 GOLDEN = Path(__file__).parents[2] / "data" / "repository-format-1"

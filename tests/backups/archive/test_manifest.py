@@ -11,7 +11,6 @@ import zstandard
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents, StoredFile, StoredPack
 from backups.archive.keys import KeyEncryptionKey, Keyring
-from backups.archive.layout import backup_folder, folder_of_manifest, manifest_name
 from backups.archive.manifest import (
     SKIPPABLE,
     new_envelope,
@@ -21,6 +20,7 @@ from backups.archive.manifest import (
     seal_manifest,
 )
 from backups.exceptions import ArchiveError, KeyUnavailable
+from backups.repositories.layout import backup_folder, folder_of_manifest, manifest_name
 from tests.backups.archive.stores import INSTANCE, LABEL
 
 BACKUP = uuid.UUID("11111111-1111-4111-8111-111111111111")

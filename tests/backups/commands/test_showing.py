@@ -10,10 +10,10 @@ from pytest_django import Settings
 
 from backups.history.base import ObservedRun, RunState
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
-from backups.observed_rows import store_run
+from backups.observed.rows import store_run
 from backups.states import BackupKind, CopyStatus
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import take_backup
+from tests.backups.taking import take_backup
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,13 +11,13 @@ from django.db import connection
 from django.utils.timezone import now
 
 from backups.exceptions import EngineError
-from backups.jobs import create_backup_job, create_copy_job
+from backups.executor.operations import exclusive_key
+from backups.jobs.request import create_backup_job, create_copy_job
 from backups.models import Backup, Evidence, Instance, Job, Repository
-from backups.operations import exclusive_key
 from backups.states import JobStatus, Operation
-from backups.transitions import claim
+from backups.transitions.jobs import claim
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import Running, stored_files, take_backup
+from tests.backups.taking import Running, stored_files, take_backup
 from tests.commands import Ended, run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from backups.archive.layout import FORMAT_VERSION, IDENTITY_NAME
 from backups.exceptions import RepositoryError
 from backups.repositories import REPOSITORIES, DirectoryStore, ObjectStore
 from backups.repositories.base import Identity
+from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 
 # How a test makes an empty place for each kind. A kind without one fails below.
 PLACES: dict[str, Callable[[Path], ObjectStore]] = {

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from backups.archive.layout import FORMAT_VERSION
 from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.layout import FORMAT_VERSION
 from tests.backups.archive.stores import MIB, make_store, make_writer, records_of, write_records
 
 IDENTITY = Identity("00000000-0000-4000-8000-000000000007", FORMAT_VERSION)

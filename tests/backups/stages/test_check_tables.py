@@ -8,19 +8,19 @@ import pytest
 from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, EngineError, MooringError, StageFailed
-from backups.jobs import create_copy_job
+from backups.jobs.request import create_copy_job
 from backups.models import BackupCopy, Evidence, Instance, Job, Repository
-from backups.private_server import PrivateServer
-from backups.run import Run
-from backups.server_ending import require_order
+from backups.programs.private_server import PrivateServer
+from backups.programs.server_ending import require_order
+from backups.running.run import Run
 from backups.stages.proof.check_tables import CheckTables
 from backups.stages.proof.record import RecordRestoreTest
 from backups.stages.proof.start_server import StartServer
 from backups.stages.restore.work import RestoreWork, restore_test_work
 from backups.states import Operation
-from backups.transitions import claim
+from backups.transitions.jobs import claim
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import take_backup
+from tests.backups.taking import take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from backups.exceptions import BadInput, EngineError
-from backups.jobs import create_restore_job
+from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Evidence, Instance, Job, Repository
 from backups.states import JobStatus
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import Running, restore, take_backup
+from tests.backups.taking import Running, restore, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ from backups.engines.base import Prepared
 from backups.models import Backup, Instance, Repository
 from backups.stages.restore.prepare import remember_position
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import take_backup
+from tests.backups.taking import take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,13 +11,13 @@ from django.db import connection
 from django.utils.timezone import now
 
 from backups.exceptions import Refused, RepositoryError
-from backups.jobs import create_copy_job
+from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.repositories.directory import DirectoryStore
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import purge, stored_files, take_backup
+from tests.backups.taking import purge, stored_files, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from backups import operations
-from backups.jobs import create_backup_job
+from backups.executor import operations
+from backups.jobs.request import create_backup_job
 from backups.models import Backup, Instance, Job, Repository
 from backups.stages import backup
 from backups.stages.base import PlainStage
 from backups.states import JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.running import run_here, stored_files
+from tests.backups.taking import run_here, stored_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.jobs import create_copy_job, request_cancel
+from backups.jobs.request import create_copy_job, request_cancel
 from backups.models import BackupCopy, Evidence, Instance, Job, Repository
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.innodb.made_pages import flipped, unsummed
 from tests.backups.page_check.checking import MARIADB, MYSQL, tablespace
-from tests.backups.running import run_here, take_backup
+from tests.backups.taking import run_here, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,8 +9,7 @@ import google_crc32c
 import pytest
 
 from backups.archive.records import Data
-from backups.clone import CloneRecord, FileAnnounced, FileChanged, FileFlag, State
-from backups.compatibility import Version
+from backups.clone_protocol import CloneRecord, FileAnnounced, FileChanged, FileFlag, State
 from backups.engines.clone.key_wrapping import KeyWrapping
 from backups.engines.clone.mapping import ArchiveMapping
 from backups.exceptions import EngineError
@@ -24,6 +23,7 @@ from backups.innodb.encryption import (
     unwrap,
 )
 from backups.innodb.pages import is_whole, page_size_of
+from backups.programs.compatibility import Version
 from tests.backups.engines.clone.test_mapping import DONE, FLAGS, PAGE, block, file, mapped, started
 
 AES = FileFlag.AES

@@ -10,7 +10,7 @@ import pytest
 
 from backups.engines.clone.loading import load_tables
 from backups.exceptions import EngineError, MooringError, StageFailed
-from backups.private_server import PrivateServer
+from backups.programs.private_server import PrivateServer
 
 TABLE = {"schema": "shop", "name": "notes", "engine": "MyISAM", "path": "notes.sql", "rows": 1}
 

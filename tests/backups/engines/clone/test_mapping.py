@@ -15,7 +15,7 @@ from backups.archive.records import (
     PhaseStarted,
     Record,
 )
-from backups.clone import (
+from backups.clone_protocol import (
     Block,
     CloneRecord,
     FileAnnounced,
@@ -25,9 +25,9 @@ from backups.clone import (
     StateEnded,
     StateStarted,
 )
-from backups.compatibility import Version
 from backups.engines.clone.mapping import ArchiveMapping
 from backups.innodb.pages import SHARED, is_whole
+from backups.programs.compatibility import Version
 
 PAGE = 16384
 MIB = 1 << 20

@@ -17,7 +17,7 @@ from backups.engines.clone.restored import (
 )
 from backups.exceptions import EngineError, Refused
 from backups.models import Job
-from backups.run import Run
+from backups.running.run import Run
 
 WRITTEN = "1700\n1800\n./binlog.000007\n815\n5c1b:1-9,\n7a2c:1-3\n"
 

@@ -1,0 +1,1 @@
+"""How a notification leaves: what it says, the outbox, connections, and channels that fail."""

@@ -1,0 +1,77 @@
+"""Everything else people use: Slack, Teams, PagerDuty, Telegram and many more, by Apprise."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from io import StringIO
+from typing import ClassVar
+
+import apprise
+
+from alerts.delivery.channels.base import Content, Field, Values
+from alerts.delivery.channels.text import build_text
+from alerts.delivery.outbound import public_addresses_only
+from alerts.exceptions import NotDelivered
+from backups.exceptions import BadInput
+
+KINDS = {
+    "firing": apprise.NotifyType.FAILURE,
+    "recovery": apprise.NotifyType.SUCCESS,
+    "success": apprise.NotifyType.SUCCESS,
+}
+# Its plugins that act on this machine instead of sending a message.
+NOT_MESSAGES = {
+    "blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows",
+}  # fmt: skip
+# Those that nobody answers: whatever came of a message, it would count as delivered.
+UNANSWERED = {"rsyslog"}
+
+
+class AppriseChannel:
+    name: ClassVar[str] = "apprise"
+    label: ClassVar[str] = "Slack, Teams, PagerDuty, Telegram, … (Apprise)"
+    fields: ClassVar[tuple[Field, ...]] = (
+        Field("url", "Apprise URL", "For example slack://…, msteams://…, pagerduty://…, tgram://…",
+              secret=True),
+    )  # fmt: skip
+
+    def check(self, values: Values) -> None:
+        _service(values["url"])
+
+    def send(self, content: Content, values: Values) -> str:
+        service = _service(values["url"])
+        kind = KINDS.get(str(content["kind"]), apprise.NotifyType.WARNING)
+        with public_addresses_only(), _log_of_apprise() as said:
+            sent = service.notify(
+                title=str(content["title"]), body=build_text(content), notify_type=kind
+            )
+        if not sent:
+            raise NotDelivered(f"{service.service_name}: {_last_line(said.getvalue())}")
+        return f"{service.service_name} accepted it"
+
+
+def _service(url: str) -> apprise.NotifyBase:
+    """Return what an Apprise URL stands for. The URL is a secret: no error repeats it."""
+    scheme = url.partition("://")[0].strip().lower()
+    if scheme in NOT_MESSAGES:
+        raise BadInput(f"{scheme}:// would act on Mooring's own machine")
+    if scheme in UNANSWERED:
+        raise BadInput(f"{scheme}:// never says whether a message arrived")
+    service = apprise.Apprise.instantiate(url.strip())
+    if not isinstance(service, apprise.NotifyBase):
+        raise BadInput(f"{scheme}:// is not a complete Apprise URL")
+    return service
+
+
+def _log_of_apprise() -> AbstractContextManager[StringIO]:
+    """Apprise says what went wrong in its log only."""
+    capture: AbstractContextManager[StringIO] = apprise.LogCapture(  # type: ignore[no-untyped-call]
+        level=logging.WARNING, fmt="%(message)s"
+    )
+    return capture
+
+
+def _last_line(log: str) -> str:
+    lines = log.strip().splitlines()
+    return lines[-1][:300] if lines else "not accepted, and no reason was given"

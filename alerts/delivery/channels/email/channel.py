@@ -1,0 +1,127 @@
+"""E-mail over SMTP, as text and HTML, one thread per alert."""
+
+from __future__ import annotations
+
+import hashlib
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from email.utils import formataddr, formatdate, parseaddr
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from alerts.delivery.channels.base import Content, Field, Values
+from alerts.delivery.channels.text import build_html, build_text
+from alerts.exceptions import ChannelDead, NotDelivered
+from backups.exceptions import BadInput
+
+TIMEOUT_SECONDS = 20
+STARTTLS, TLS, PLAIN = "starttls", "tls", "none"
+
+
+class EmailChannel:
+    name: ClassVar[str] = "email"
+    label: ClassVar[str] = "E-mail"
+    fields: ClassVar[tuple[Field, ...]] = (
+        Field("recipients", "Recipients", "One address per line.", kind="lines"),
+        Field("sender", "Sender", "The From address."),
+        Field("host", "SMTP host"),
+        Field("port", "SMTP port", kind="number", default="587"),
+        Field("security", "Security", kind="choice", default=STARTTLS,
+              choices=((STARTTLS, "STARTTLS, required"), (TLS, "TLS from the start"),
+                       (PLAIN, "None: readable on its way"))),
+        Field("user", "User", "Blank: no authentication.", required=False),
+        Field("password", "Password", secret=True, required=False),
+    )  # fmt: skip
+
+    def check(self, values: Values) -> None:
+        for address in [values["sender"], *_recipients(values)]:
+            try:
+                validate_email(parseaddr(address)[1])
+            except ValidationError:
+                raise BadInput(f"{address!r} is not an e-mail address") from None
+        if not values["port"].isdigit() or not 0 < int(values["port"]) < 65536:
+            raise BadInput(f"{values['port']!r} is not a port")
+        if values["security"] not in {STARTTLS, TLS, PLAIN}:
+            raise BadInput(f"{values['security']!r} is not a kind of security")
+        if values.get("password") and values["security"] == PLAIN:
+            raise BadInput("a password would be sent readable: choose STARTTLS or TLS")
+
+    def send(self, content: Content, values: Values) -> str:
+        message, recipients = build_message(content, values), _recipients(values)
+        where = f"{values['host']}:{values['port']}"
+        try:
+            with _session(values) as session:
+                refused = session.send_message(message, to_addrs=recipients)
+        except smtplib.SMTPAuthenticationError as exc:
+            text = f"{where} does not accept user or password: {_said(exc)}"
+            # 454 is raised as this too, and says: not now (RFC 4954, 6).
+            raise (ChannelDead if 500 <= exc.smtp_code < 600 else NotDelivered)(text) from None
+        except smtplib.SMTPRecipientsRefused as exc:
+            raise NotDelivered(f"{where} refused {_refusals(exc.recipients)}") from None
+        except smtplib.SMTPResponseException as exc:
+            raise NotDelivered(f"{where} answered {_said(exc)}") from None
+        except (smtplib.SMTPException, OSError) as exc:
+            raise NotDelivered(f"{where}: {exc}") from None
+        accepted = f"{where} accepted it for {len(recipients) - len(refused)} recipients"
+        # Sent again it would reach the others twice, so it counts, and this stays visible.
+        return f"{accepted}; refused {_refusals(refused)}" if refused else accepted
+
+
+def build_message(content: Content, values: Values) -> EmailMessage:
+    """Return the message with its parts; mail readers put those about one alert together."""
+    message = EmailMessage()
+    domain = parseaddr(values["sender"])[1].rpartition("@")[2]
+    # In one line: an error that a server or a tool wrote may have several.
+    message["Subject"] = f"[Mooring] {' '.join(str(content['title']).split())}"
+    message["From"] = formataddr(("Mooring", parseaddr(values["sender"])[1]))
+    message["To"] = ", ".join(_recipients(values))
+    message["Date"] = formatdate(usegmt=True)
+    # The same for every try: a reader that gets it twice shows it once.
+    key = hashlib.sha256(str(content["id"]).encode()).hexdigest()[:32]
+    message["Message-ID"] = f"<{key}@{domain}>"
+    threads = [f"<alert-{alert['id']}@{domain}>" for alert in content["alerts"][:20]]
+    if threads:
+        message["In-Reply-To"], message["References"] = threads[0], " ".join(threads)
+    message["Mooring-Dedupe-Key"] = str(content["id"])
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(build_text(content))
+    message.add_alternative(build_html(content), subtype="html")
+    return message
+
+
+@contextmanager
+def _session(values: Values) -> Iterator[smtplib.SMTP]:
+    context = ssl.create_default_context()
+    host, port = values["host"], int(values["port"])
+    session = (
+        smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_SECONDS, context=context)
+        if values["security"] == TLS
+        else smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
+    )
+    with session:
+        if values["security"] == STARTTLS:
+            session.starttls(context=context)
+        if values.get("user"):
+            session.login(values["user"], values.get("password", ""))
+        yield session
+
+
+def _recipients(values: Values) -> list[str]:
+    return [line.strip() for line in values["recipients"].splitlines() if line.strip()]
+
+
+def _refusals(refused: dict[str, tuple[int, bytes]]) -> str:
+    return ", ".join(
+        f"{address} ({code} {text.decode(errors='replace')})"
+        for address, (code, text) in refused.items()
+    )
+
+
+def _said(error: smtplib.SMTPResponseException) -> str:
+    text = error.smtp_error
+    return f"{error.smtp_code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"

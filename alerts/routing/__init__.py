@@ -1,0 +1,1 @@
+"""Who is notified of an alert, when, and what keeps a notification back."""

@@ -1,0 +1,43 @@
+"""How does a folder become a repository, for a command and for the admin alike?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from backups.access import store_of
+from backups.exceptions import BadInput, RepositoryError
+from backups.models import Repository
+from backups.repositories.base import Identity
+from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
+
+
+def absolute_path(path: str) -> str:
+    """Return ``path`` in its plain form, or refuse one that means a folder by where we are."""
+    if not Path(path).is_absolute():
+        raise BadInput(
+            f"{path} is not an absolute path", hint=f"Did you mean {Path(path).absolute()}?"
+        )
+    return os.path.normpath(path)
+
+
+def settle(repository: Repository) -> bool:
+    """Give an unsaved row the identity at its place, making one where the place is empty.
+
+    Return whether the repository was there before us: then it may hold backups already.
+    """
+    store = store_of(repository)
+    try:
+        adopted = store.exists(IDENTITY_NAME)
+        if not adopted:
+            store.initialise(Identity(str(uuid4()), FORMAT_VERSION))
+        repository.uuid = UUID(store.identity().uuid)
+    except (RepositoryError, ValueError) as exc:
+        raise BadInput(str(exc), hint=getattr(exc, "hint", "")) from None
+    if known := Repository.objects.filter(uuid=repository.uuid).first():
+        raise BadInput(
+            f"{repository.path} holds the repository that is registered as {known.name}",
+            hint=f"Its path there is {known.path}.",
+        )
+    return adopted

@@ -1,0 +1,74 @@
+"""Is one of the backups that would stay really there, or does only its row say so?
+
+A disk that died or is not mounted changes no row. Before bytes are deleted, whatever is to be
+fallen back to is looked for: its repository, its manifest, and every pack at its size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.db.models import QuerySet
+
+from backups.access import checked_store
+from backups.archive.packs import pack_name
+from backups.exceptions import MooringError
+from backups.models import BackupCopy
+from backups.repositories.base import ObjectStore
+from backups.repositories.layout import manifest_name
+
+
+@dataclass(slots=True)
+class Search:
+    """A look for survivors that asks of each repository and copy once, and remembers it."""
+
+    # What was not there, in words.
+    missing: list[str] = field(default_factory=list)
+    _seen: dict[int, bool] = field(default_factory=dict)
+    _stores: dict[int, ObjectStore | None] = field(default_factory=dict)
+
+    def finds_one(self, copies: QuerySet[BackupCopy]) -> bool:
+        """Look from the newest on, and stop at the first that is there."""
+        newest = copies.select_related("repository", "backup").order_by("-backup__ended_at", "-id")
+        return any(self._is_there(copy) for copy in newest.iterator())
+
+    def in_words(self) -> str:
+        return "; ".join(self.missing)
+
+    def _is_there(self, copy: BackupCopy) -> bool:
+        if copy.pk not in self._seen:
+            self._seen[copy.pk] = self._look_at(copy)
+        return self._seen[copy.pk]
+
+    def _look_at(self, copy: BackupCopy) -> bool:
+        store = self._store_of(copy)
+        if store is None:
+            return False
+        try:
+            fault = _fault(store, copy)
+        except MooringError as exc:
+            fault = str(exc)
+        if fault:
+            self.missing.append(f"{copy}: {fault}")
+        return not fault
+
+    def _store_of(self, copy: BackupCopy) -> ObjectStore | None:
+        key = copy.repository_id
+        if key not in self._stores:
+            self._stores[key] = None
+            try:
+                self._stores[key] = checked_store(copy.repository)
+            except MooringError as exc:
+                self.missing.append(f"repository {copy.repository} cannot be reached: {exc}")
+        return self._stores[key]
+
+
+def _fault(store: ObjectStore, copy: BackupCopy) -> str:
+    """Say what the copy lacks; blank where it is all there."""
+    if not store.exists(manifest_name(copy.path)):
+        return "it has no manifest"
+    packs = range(1, copy.pack_count + 1)
+    there = sum(store.size(f"{copy.path}/{pack_name(number)}") for number in packs)
+    if there != copy.stored_bytes:
+        return f"its packs have {there} bytes instead of {copy.stored_bytes}"
+    return ""

@@ -1,0 +1,58 @@
+"""Where is the donor and how is it logged in to? Connections, with TLS as asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+
+from backups.clone_protocol.errors import CloneError
+from backups.tls import Tls, tls_options
+
+__all__ = ["Connect", "Endpoint", "Tls"]
+
+Connect = Callable[[], Connection]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server and a user on it. A socket is used instead of host and port."""
+
+    user: str
+    password: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 3306
+    socket: str = ""
+    tls: Tls = Tls.PREFERRED
+    # A file of certificates: with it the server must prove who it is, and TLS is required.
+    tls_ca: str = ""
+    connect_timeout_seconds: int = 10
+
+    # Any: the client library's options are of many types.
+    def connect(self, **more: Any) -> Connection:
+        """Open a connection, or raise CloneError; ``more`` wins over what is usual here."""
+        usual: dict[str, Any] = {
+            # Also bounds the handshake; a clone sets its own time-out afterwards.
+            "read_timeout": self.connect_timeout_seconds,
+            "write_timeout": self.connect_timeout_seconds,
+        }
+        try:
+            return pymysql.connect(
+                user=self.user,
+                password=self.password,
+                host=self.host,
+                port=self.port,
+                unix_socket=self.socket or None,
+                connect_timeout=self.connect_timeout_seconds,
+                charset="utf8mb4",
+                program_name="mooring",
+                **tls_options(self.tls, self.tls_ca),
+                **(usual | more),
+            )
+        except (pymysql.err.Error, OSError, RuntimeError) as exc:
+            where = self.socket or f"{self.host}:{self.port}"
+            said = exc.args[-1] if exc.args else type(exc).__name__
+            raise CloneError(f"cannot connect to {where}: {said}") from None

@@ -1,0 +1,59 @@
+"""How far is the donor? The order in which the main connection must bring states and files."""
+
+from __future__ import annotations
+
+from backups.clone_protocol.descriptors import (
+    DataDescriptor,
+    FileDescriptor,
+    State,
+    StateDescriptor,
+)
+from backups.clone_protocol.errors import ProtocolError
+
+# In these every file is announced at the start; elsewhere only what DDL changed is.
+_ANNOUNCED = {State.FILE_COPY, State.REDO_COPY}
+
+
+class Position:
+    """The state the donor is in; whatever is out of turn is a ProtocolError."""
+
+    def __init__(self) -> None:
+        self.state = State.INIT
+        self._ended = False
+        self._files_due = 0
+        # Whether every file of this state is known, so that any connection may bring its bytes.
+        self.is_open = False
+
+    def start(self, descriptor: StateDescriptor) -> None:
+        if not self._ended or descriptor.state != self.state + 1:
+            raise ProtocolError(f"the donor began {descriptor.state.name} in {self._where()}")
+        self.state, self._ended = descriptor.state, False
+        self._files_due = descriptor.files if self.state in _ANNOUNCED else 0
+        self.is_open = not self._files_due
+
+    def end(self, descriptor: StateDescriptor) -> None:
+        if self._ended or descriptor.state is not self.state:
+            raise ProtocolError(f"the donor ended {descriptor.state.name} in {self._where()}")
+        self._ended = self.is_open = True
+
+    def count(self, descriptor: FileDescriptor | DataDescriptor) -> None:
+        """Take note of a file or of bytes."""
+        is_file = isinstance(descriptor, FileDescriptor)
+        # What DDL changed is told between two states, in the name of the next.
+        due = self.state + 1 if self._ended and is_file else self.state
+        if descriptor.state != due or (self._ended and not is_file):
+            kind = "a file" if is_file else "bytes"
+            raise ProtocolError(
+                f"the donor sent {kind} of {descriptor.state.name} in {self._where()}"
+            )
+        if not self._ended:
+            self._files_due -= is_file
+            self.is_open = not is_file or self._files_due <= 0
+
+    def finish(self) -> None:
+        """The donor says that this is all: it must be."""
+        if self.state is not State.DONE:
+            raise ProtocolError(f"the donor says that all is sent in {self._where()}")
+
+    def _where(self) -> str:
+        return f"{self.state.name}, which has ended" if self._ended else self.state.name

@@ -1,0 +1,111 @@
+"""What is a clone made of? The records that its stream yields, in order.
+
+Between two states everything of the one has come before anything of the other; within a state
+files and blocks of several connections are mixed. Redo files have numbers of their own:
+``file`` tells them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from backups.clone_protocol.descriptors import FileFlag, State
+
+
+class FileKey(NamedTuple):
+    """Names one file of a clone."""
+
+    is_redo: bool
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateStarted:
+    """A state begins. The donor's estimates are for the whole state."""
+
+    state: State
+    files: int
+    estimated_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnnounced:
+    """A file of the copy. Its path is relative to the data directory unless it begins with "/".
+
+    ``created_by_ddl``: made while the copy ran; not all of its pages will come, so that whoever
+    writes it begins it as an empty tablespace.
+    """
+
+    state: State
+    index: int
+    space_id: int
+    path: str
+    size: int
+    allocated: int
+    fsp_flags: int
+    fs_block: int
+    flags: FileFlag
+    created_by_ddl: bool = False
+    key: bytes = field(default=b"", repr=False)
+    iv: bytes = field(default=b"", repr=False)
+
+    @property
+    def file(self) -> FileKey:
+        return file_key(self.state, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class FileChanged:
+    """What became of an announced file. Changes come in an order in which no path is taken twice.
+
+    A deleted file is not part of the copy, whatever blocks of it came before. ``renamed_to`` is
+    "" where the path stays. The remaining facts replace those announced.
+    """
+
+    state: State
+    index: int
+    deleted: bool
+    renamed_to: str
+    size: int
+    fsp_flags: int
+    flags: FileFlag
+    key: bytes = field(default=b"", repr=False)
+    iv: bytes = field(default=b"", repr=False)
+
+    @property
+    def file(self) -> FileKey:
+        return file_key(self.state, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Bytes of a file. Nobody writes the buffer again.
+
+    ``file_size`` is what the donor knows of the whole file at that moment, 0 where it says
+    nothing.
+    """
+
+    state: State
+    index: int
+    offset: int
+    payload: memoryview
+    file_size: int
+
+    @property
+    def file(self) -> FileKey:
+        return file_key(self.state, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class StateEnded:
+    """Everything of a state has come."""
+
+    state: State
+
+
+CloneRecord = StateStarted | FileAnnounced | FileChanged | Block | StateEnded
+
+
+def file_key(state: State, index: int) -> FileKey:
+    return FileKey(state is State.REDO_COPY, index)

@@ -1,0 +1,135 @@
+"""What did a dead worker leave behind, and how does it go?
+
+A job's row says before the first byte that there will be bytes. When the job has ended and
+the row still says so, its own worker could not clear up: a tick does, until it succeeds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+
+from backups.access import checked_store
+from backups.exceptions import MooringError
+from backups.models import Backup, Job
+from backups.repositories.layout import backup_folder
+from backups.restores.target import release_folder
+from backups.runners.groups import START_TOLERANCE_SECONDS, end_group, start_time
+from backups.stages.purge.delete import delete_copy
+from backups.stages.restore.work import scratch_folder
+from backups.states import TERMINAL_JOB_STATUSES, CopyStatus, JobStatus, Operation
+from backups.transitions.jobs import lose
+
+logger = logging.getLogger(__name__)
+
+
+def extend_expired(now: datetime) -> int:
+    """Let expired leases last once more, so that living workers can renew them; return how many.
+
+    A worker that is gone is found one lease later. One that gave up meanwhile has done so by
+    its own clock, and takes nothing back.
+    """
+    expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=now)
+    return expired.update(lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS))
+
+
+def lose_expired(now: datetime) -> int:
+    """Mark running jobs whose lease has run out as lost; return how many."""
+    expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=now)
+    return sum(lose(job, now=now) for job in expired.select_related("instance"))
+
+
+def lose_dead(now: datetime) -> int:
+    """Mark as lost what processes of this host held that are gone; return how many jobs.
+
+    Needs no tick that looked before: what is dead renews nothing. A pid that was given to
+    another process since is known by that one's start.
+    """
+    here = f"{socket.gethostname()}:"
+    expired = Job.objects.filter(
+        status=JobStatus.RUNNING, lease_expires_at__lte=now, worker__startswith=here
+    )
+    dead = [
+        job
+        for job in expired.select_related("instance")
+        if _is_gone(int(job.worker.removeprefix(here)), job)
+    ]
+    return sum(lose(job, now=now) for job in dead)
+
+
+def clear_up_here(now: datetime) -> None:
+    """Do for this host what a tick would: where nothing but commands is run, there is none."""
+    lose_dead(now)
+    # What lies on another host is nothing that could be seen from here.
+    remove_leftovers(of_host=socket.gethostname())
+
+
+def _is_gone(pid: int, job: Job) -> bool:
+    if pid == os.getpid():
+        # As in a container, where every command gets the same number.
+        return True
+    began = start_time(pid)
+    claimed = job.started_at.timestamp() if job.started_at else 0.0
+    return not began or began > claimed + START_TOLERANCE_SECONDS
+
+
+def remove_leftovers(*, of_host: str = "") -> int:
+    """Clear up after ended jobs, or those of one host; return how many are clean now.
+
+    Failures are tried again.
+    """
+    dirty = Job.objects.filter(leftovers=True, status__in=TERMINAL_JOB_STATUSES)
+    if of_host:
+        dirty = dirty.filter(worker__startswith=f"{of_host}:")
+    clean = 0
+    for job in dirty.select_related("instance", "copy__repository"):
+        try:
+            _clear(job)
+        except (MooringError, OSError) as exc:
+            logger.warning("%s: leftovers stay for now: %s", job, exc)
+            continue
+        Job.objects.filter(pk=job.pk).update(leftovers=False)
+        clean += 1
+    return clean
+
+
+def _clear(job: Job) -> None:
+    _end_orphan(job)
+    match Operation(job.operation):
+        case Operation.BACKUP:
+            _remove_partial_backup(job)
+        case Operation.RESTORE:
+            release_folder(Path(job.parameters["target"]), job.pk)
+        case Operation.RESTORE_TEST:
+            release_folder(scratch_folder(job), job.pk)
+        case Operation.PURGE:
+            _finish_purge(job)
+
+
+def _remove_partial_backup(job: Job) -> None:
+    if not job.label or Backup.objects.filter(label=job.label).exists():
+        return
+    folder = backup_folder(job.instance.uuid, job.label)
+    for repository in job.repositories.all():
+        # Another disk at the path is not where the bytes are: leave it, and try again.
+        freed = checked_store(repository).remove_tree(folder)
+        logger.info("%s: removed %d partial bytes from %s", job, freed, repository)
+
+
+def _finish_purge(job: Job) -> None:
+    """Delete what was decided to go: its reason is on the row, and nothing reads it any more."""
+    if job.copy is not None and job.copy.status == CopyStatus.EXPIRED:
+        delete_copy(job.copy)
+
+
+def _end_orphan(job: Job) -> None:
+    """End the engine of a worker that died on this host, if it is still the same process."""
+    if job.process_group is None or job.process_started_at is None:
+        return
+    if job.worker.rpartition(":")[0] == socket.gethostname():
+        end_group(job.process_group, job.process_started_at)

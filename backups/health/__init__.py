@@ -1,0 +1,1 @@
+"""Does Mooring itself live, have its repositories room, and is every instance protected?"""

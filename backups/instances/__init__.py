@@ -1,0 +1,1 @@
+"""How is an instance reached, and what does it say of itself?"""

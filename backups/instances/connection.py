@@ -1,0 +1,130 @@
+"""How is an instance reached? A connection, or an error that says where, why and what to do.
+
+No error made here repeats a password: the client library's messages name user and host only,
+and the login's own text leaves the password out.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+
+from backups.engines.base import Login
+from backups.exceptions import InstanceUnreachable
+from backups.instances.grants import create_statements
+from backups.models import Instance
+from backups.tls import Tls, tls_options
+
+ACCESS_DENIED = {1045, 1698}
+# Error number to what failed and what to do about it.
+_SERVER_SAYS = {
+    1040: ("too many connections", "Raise max_connections, or try again when it is quieter."),
+    1129: ("this host is blocked after too many errors", "Run FLUSH HOSTS on the instance."),
+    1130: ("this host may not connect", "Create the user for the host the worker runs on."),
+    2026: ("TLS failed", "Check certificates and protocol versions of the instance."),
+    2059: ("unknown authentication plugin", "Use mysql_native_password, ed25519 or caching_sha2."),
+    3159: ("it accepts TLS connections only", "Connect by its unix socket instead."),
+}
+_NETWORK_SAYS: tuple[tuple[type[BaseException], str, str], ...] = (
+    (socket.gaierror, "unknown host", "Check the host name and the resolver of this machine."),
+    (UnicodeError, "no name of a host", "Look for dots or letters that do not belong there."),
+    (TimeoutError, "no answer in time", "Check firewall, host and port."),
+    (ConnectionRefusedError, "connection refused", "Check that the server runs and its port."),
+    (FileNotFoundError, "no such socket", "Check that the server runs and where its socket is."),
+    (PermissionError, "socket not permitted", "Let the user of the worker reach the socket."),
+)
+
+
+def login_of(instance: Instance) -> Login:
+    """Return how to log in to an instance, its password decrypted."""
+    return Login(
+        user=instance.user,
+        password=instance.password(),
+        host=instance.host,
+        port=instance.port,
+        socket=instance.socket,
+        tls=Tls(instance.tls),
+        engine=instance.engine,
+    )
+
+
+def connect(
+    login: Login, *, connect_timeout: int = 10, read_timeout: int = 60
+) -> Connection[DictCursor]:
+    """Open a connection, rows as mappings, or raise InstanceUnreachable."""
+    try:
+        connection = pymysql.connect(
+            user=login.user,
+            password=login.password,
+            host=login.host,
+            port=login.port,
+            unix_socket=login.socket or None,
+            connect_timeout=connect_timeout,
+            # Also bounds the handshake: a port may be open and nobody behind it answer.
+            read_timeout=connect_timeout,
+            write_timeout=connect_timeout,
+            charset="utf8mb4",
+            autocommit=True,
+            program_name="mooring",
+            cursorclass=DictCursor,
+            **tls_options(login.tls),
+        )
+    # ValueError: a host name that cannot be one, such as with two dots in a row.
+    except (pymysql.err.Error, OSError, RuntimeError, ValueError) as exc:
+        raise explain(exc, login) from None
+    # Queries may take longer than a handshake; the library has no public name for this.
+    setattr(connection, "_read_timeout", read_timeout)  # noqa: B010
+    return connection
+
+
+def fetch_rows(
+    connection: Connection[DictCursor], sql: str, parameters: tuple[object, ...] = ()
+) -> list[Mapping[str, Any]]:
+    """Run one query. Any: a column may hold whatever the server keeps in it."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+            return list(cursor.fetchall())
+    except (pymysql.err.Error, OSError) as exc:
+        raise InstanceUnreachable(f"the instance did not answer a question: {_text(exc)}") from None
+
+
+def explain(exc: Exception, login: Login) -> InstanceUnreachable:
+    """Turn what the client library raised into where, why and what to do."""
+    code = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
+    if code in ACCESS_DENIED:
+        return _denied(exc, login)
+    if code in _SERVER_SAYS:
+        what, hint = _SERVER_SAYS[code]
+        return InstanceUnreachable(f"{_where(login)}: {what}", hint=hint)
+    cause = getattr(exc, "original_exception", None) or exc.__context__ or exc
+    for kind, what, hint in _NETWORK_SAYS:
+        if isinstance(cause, kind):
+            return InstanceUnreachable(f"{_where(login)}: {what}", hint=hint)
+    return InstanceUnreachable(f"{_where(login)}: {_text(exc)}")
+
+
+def _denied(exc: Exception, login: Login) -> InstanceUnreachable:
+    # The server names the host it saw us come from: the account must exist for that one.
+    seen = re.search(r"@'([^']*)'", _text(exc))
+    host = seen[1] if seen else "localhost"
+    statements = " ".join(create_statements(login.user, host, login.engine))
+    return InstanceUnreachable(
+        f"{_where(login)}: access denied for user {login.user}@{host}",
+        hint=f"Check user and password, or create the user: {statements}",
+    )
+
+
+def _where(login: Login) -> str:
+    return f"cannot connect to {login.socket or f'{login.host}:{login.port}'}"
+
+
+def _text(exc: Exception) -> str:
+    """Return what the error says, without its number."""
+    return str(exc.args[-1]) if exc.args else type(exc).__name__

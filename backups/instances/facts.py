@@ -1,0 +1,181 @@
+"""What does an instance say of itself? Read in a few cheap queries; nothing is judged here.
+
+information_schema.TABLES is left alone on purpose: it opens every table of the instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+
+from backups.exceptions import InstanceUnreachable
+from backups.instances.clone_facts import CloneFacts, fetch_clone_facts
+from backups.instances.connection import fetch_rows
+from backups.instances.grants import Grants, parse_grants
+from backups.programs.compatibility import MARIADB, MYSQL, Version, decide_flavour, parse_version
+
+VARIABLES = (
+    "version",
+    "version_comment",
+    "hostname",
+    "server_uid",
+    "server_uuid",
+    "datadir",
+    "innodb_data_home_dir",
+    "innodb_undo_directory",
+    "innodb_log_group_home_dir",
+    "innodb_page_size",
+    "log_bin",
+    "binlog_format",
+    "gtid_current_pos",
+    "gtid_executed",
+)
+_TABLESPACES = """
+    SELECT COUNT(*) AS files, COALESCE(SUM(FILE_SIZE), 0) AS bytes
+    FROM information_schema.INNODB_SYS_TABLESPACES WHERE NAME <> 'innodb_temporary'
+"""
+_ENCRYPTED = """
+    SELECT COUNT(*) AS files FROM information_schema.INNODB_TABLESPACES_ENCRYPTION
+    WHERE ENCRYPTION_SCHEME <> 0
+"""
+_MYSQL_TABLESPACES = """
+    SELECT COUNT(*) AS files, COALESCE(SUM(FILE_SIZE), 0) AS bytes,
+           COALESCE(SUM(ENCRYPTION = 'Y'), 0) AS encrypted
+    FROM information_schema.INNODB_TABLESPACES WHERE NAME <> 'innodb_temporary'
+"""
+_LONGEST = """
+    SELECT COALESCE(MAX(TIME), 0) AS seconds FROM information_schema.PROCESSLIST
+    WHERE COMMAND = 'Query' AND ID <> CONNECTION_ID()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InnodbSizes:
+    """What InnoDB knows of its files. It leaves out tables nobody has opened since the start."""
+
+    file_bytes: int
+    file_count: int
+    encrypted_count: int
+    # Redo that a backup begun now would copy.
+    redo_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    """An instance at one moment. Blank and None are unknown."""
+
+    flavour: str
+    version: str
+    version_comment: str
+    grants: Grants
+    hostname: str = ""
+    server_uid: str = ""
+    datadir: str = ""
+    # Folders of InnoDB's own files where they are not the data folder.
+    innodb_folders: tuple[str, ...] = ()
+    page_size: int | None = None
+    log_bin: bool = False
+    binlog_format: str = ""
+    gtid_position: str = ""
+    # None where the account may not ask.
+    innodb: InnodbSizes | None = None
+    longest_query: timedelta | None = None
+    # Of MySQL only.
+    clone: CloneFacts | None = None
+
+    @property
+    def release(self) -> Version | None:
+        return parse_version(self.version)
+
+
+def probe(connection: Connection[DictCursor]) -> InstanceFacts:
+    """Ask an instance about itself; InstanceUnreachable when it stops answering."""
+    said = _variables(connection)
+    grants = _grants(connection)
+    flavour = decide_flavour(said["version"], said.get("version_comment", ""))
+    may_ask = grants.everything or "PROCESS" in grants.privileges
+    return InstanceFacts(
+        flavour=flavour,
+        version=said["version"],
+        version_comment=said.get("version_comment", ""),
+        grants=grants,
+        hostname=said.get("hostname", ""),
+        server_uid=said.get("server_uid") or said.get("server_uuid", ""),
+        datadir=said.get("datadir", ""),
+        innodb_folders=_innodb_folders(said),
+        page_size=int(said["innodb_page_size"]) if said.get("innodb_page_size") else None,
+        log_bin=said.get("log_bin", "").upper() in {"ON", "1"},
+        binlog_format=said.get("binlog_format", ""),
+        gtid_position=said.get("gtid_current_pos") or said.get("gtid_executed", ""),
+        innodb=_sizes(connection, flavour) if may_ask else None,
+        longest_query=_longest_query(connection) if may_ask else None,
+        clone=fetch_clone_facts(connection, grants, may_ask) if flavour == MYSQL else None,
+    )
+
+
+def _variables(connection: Connection[DictCursor]) -> dict[str, str]:
+    wanted = ", ".join(["%s"] * len(VARIABLES))
+    rows = fetch_rows(
+        connection, f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})", VARIABLES
+    )
+    said = {row["Variable_name"].lower(): row["Value"] or "" for row in rows}
+    # Global variables leave out what the server appends for a session, such as -log.
+    said.setdefault("version", _one(connection, "SELECT VERSION() AS version")["version"])
+    return said
+
+
+def _grants(connection: Connection[DictCursor]) -> Grants:
+    account = _one(connection, "SELECT CURRENT_USER() AS account")["account"]
+    lines = [str(next(iter(row.values()))) for row in fetch_rows(connection, "SHOW GRANTS")]
+    return parse_grants(account, lines)
+
+
+def _sizes(connection: Connection[DictCursor], flavour: str) -> InnodbSizes | None:
+    if flavour == MARIADB:
+        return _innodb(connection)
+    return _innodb_of_mysql(connection) if flavour == MYSQL else None
+
+
+def _innodb_of_mysql(connection: Connection[DictCursor]) -> InnodbSizes | None:
+    # Servers of before 8.0 have no such table, and are refused for being that old.
+    try:
+        sizes = _one(connection, _MYSQL_TABLESPACES)
+    except InstanceUnreachable:
+        return None
+    log = fetch_rows(connection, "SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_logical_size'")
+    return InnodbSizes(
+        file_bytes=int(sizes["bytes"]),
+        file_count=int(sizes["files"]),
+        encrypted_count=int(sizes["encrypted"]),
+        redo_bytes=int(log[0]["Value"]) if log else 0,
+    )
+
+
+def _innodb(connection: Connection[DictCursor]) -> InnodbSizes:
+    sizes = _one(connection, _TABLESPACES)
+    age = fetch_rows(connection, "SHOW GLOBAL STATUS LIKE 'Innodb_checkpoint_age'")
+    return InnodbSizes(
+        file_bytes=int(sizes["bytes"]),
+        file_count=int(sizes["files"]),
+        encrypted_count=int(_one(connection, _ENCRYPTED)["files"]),
+        redo_bytes=int(age[0]["Value"]) if age else 0,
+    )
+
+
+def _longest_query(connection: Connection[DictCursor]) -> timedelta:
+    return timedelta(seconds=float(_one(connection, _LONGEST)["seconds"]))
+
+
+def _innodb_folders(said: Mapping[str, str]) -> tuple[str, ...]:
+    names = ("innodb_data_home_dir", "innodb_undo_directory", "innodb_log_group_home_dir")
+    folders = {said.get(name, "").rstrip("/") for name in names}
+    return tuple(sorted(folders - {"", ".", said.get("datadir", "").rstrip("/")}))
+
+
+def _one(connection: Connection[DictCursor], sql: str) -> Mapping[str, Any]:
+    return fetch_rows(connection, sql)[0]

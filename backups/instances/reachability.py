@@ -1,0 +1,72 @@
+"""Can the instances be reached? A tick asks a few at a time, so that each is asked regularly."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from backups.exceptions import MooringError
+from backups.instances.connection import connect, fetch_rows, login_of
+from backups.models import Instance
+
+logger = logging.getLogger(__name__)
+
+EVERY = timedelta(minutes=2)
+# Asked in one tick, at the same time, and for how long an answer is waited for.
+MOST = 500
+AT_ONCE = 20
+CONNECT_SECONDS = 5
+
+
+def probe_instances(now: datetime) -> int:
+    """Ask the instances whose turn it is; return how many did not answer."""
+    due = _due_instances(now)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe") as threads:
+        faults = list(threads.map(_fault_of, due))
+    answered = [each.pk for each, fault in zip(due, faults, strict=True) if not fault]
+    Instance.objects.filter(pk__in=answered).update(
+        seen_at=now, unreachable_since=None, unreachable_reason=""
+    )
+    for instance, fault in zip(due, faults, strict=True):
+        if fault:
+            _record_fault(instance, fault, now)
+    return sum(bool(fault) for fault in faults)
+
+
+@transaction.atomic
+def _due_instances(now: datetime) -> Sequence[Instance]:
+    """Return whose turn it is, those never asked and the longest waiting first."""
+    turn = Q(next_probe_at=None) | Q(next_probe_at__lte=now)
+    waiting = Instance.objects.select_for_update(skip_locked=True).filter(turn, enabled=True)
+    ordered = waiting.order_by(F("next_probe_at").asc(nulls_first=True), "id")
+    due = list(ordered[:MOST])
+    # Claimed before anything is asked: a tick that begins meanwhile takes others.
+    rows = Instance.objects.filter(pk__in=[instance.pk for instance in due])
+    rows.update(next_probe_at=now + EVERY)
+    return due
+
+
+def _fault_of(instance: Instance) -> str:
+    """Return why an instance does not answer; blank when it does. Uses no row."""
+    try:
+        with closing(connect(login_of(instance), connect_timeout=CONNECT_SECONDS)) as connection:
+            fetch_rows(connection, "SELECT 1")
+    except MooringError as exc:
+        return str(exc)
+    except Exception as exc:
+        # One that breaks must not keep the others from being asked.
+        logger.exception("%s could not be asked", instance)
+        return f"unexpected {type(exc).__name__}: the log has the details"
+    return ""
+
+
+def _record_fault(instance: Instance, fault: str, now: datetime) -> None:
+    row = Instance.objects.filter(pk=instance.pk)
+    row.update(unreachable_reason=fault[:500])
+    row.filter(unreachable_since=None).update(unreachable_since=now)

@@ -1,0 +1,73 @@
+"""How was a server set that was backed up? What a restored one should be told, and may lack.
+
+Only what shapes the files, or what the rows mean to a client: everything else is the choice of
+whoever runs the restored server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+
+from backups.instances.connection import fetch_rows
+
+VARIABLES = (
+    "character_set_server",
+    "collation_server",
+    "sql_mode",
+    "time_zone",
+    "lower_case_table_names",
+    "innodb_redo_log_capacity",
+    "innodb_log_file_size",
+    "innodb_undo_directory",
+    "innodb_directories",
+    "max_allowed_packet",
+    "gtid_mode",
+    "enforce_gtid_consistency",
+    "server_id",
+    "port",
+    "socket",
+    "log_bin_basename",
+    "binlog_format",
+    "event_scheduler",
+)
+_PLUGINS = """
+    SELECT PLUGIN_NAME AS name, PLUGIN_LIBRARY AS soname FROM information_schema.PLUGINS
+    WHERE PLUGIN_LIBRARY IS NOT NULL AND PLUGIN_STATUS = 'ACTIVE' ORDER BY PLUGIN_NAME
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """A server's own settings at the moment of a backup. Empty is unknown."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    # Name to library, of what is not built in.
+    plugins: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"variables": dict(self.variables), "plugins": dict(self.plugins)}
+
+
+def fetch_server_settings(connection: Connection[DictCursor]) -> ServerSettings:
+    """Ask a server; InstanceUnreachable when it stops answering."""
+    wanted = ", ".join(["%s"] * len(VARIABLES))
+    variables = fetch_rows(
+        connection, f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})", VARIABLES
+    )
+    plugins = fetch_rows(connection, _PLUGINS)
+    return ServerSettings(
+        {row["Variable_name"].lower(): str(row["Value"] or "") for row in variables},
+        {row["name"]: row["soname"] for row in plugins},
+    )
+
+
+def parse_server_settings(described: object) -> ServerSettings:
+    """Read what a manifest says; older ones say nothing."""
+    if not isinstance(described, dict):
+        return ServerSettings()
+    return ServerSettings(described.get("variables", {}), described.get("plugins", {}))

@@ -1,0 +1,1 @@
+"""How is work requested, woken, explained while it waits, cancelled and repeated?"""

@@ -1,0 +1,108 @@
+"""Why has a pending job not begun, and how many are before it?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Count
+
+from backups.jobs.request import QUEUES
+from backups.models import Job, JobSlot, Repository
+from backups.states import JobStatus, Operation
+from backups.transitions.limits import GLOBAL
+
+NO_WORKER_YET = "waits for a worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a pending job waits for, in words, and its place among those that wait as well."""
+
+    reason: str
+    # 1 is next.
+    position: int
+
+    def __str__(self) -> str:
+        return f"{self.reason}; number {self.position} in the queue"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    pk: int
+    queue: str
+    waits_for: str
+
+
+def explain_waiting(jobs: Iterable[Job]) -> dict[int, Waiting]:
+    """Explain each pending job of ``jobs``: at most four queries, none where none is pending."""
+    wanted = {job.pk for job in jobs if job.status == JobStatus.PENDING}
+    if not wanted:
+        return {}
+    rows = Job.objects.filter(status=JobStatus.PENDING).order_by("id")
+    pending = [
+        _Pending(pk, QUEUES[Operation(operation)], waits_for)
+        for pk, operation, waits_for in rows.values_list("pk", "operation", "waits_for")
+    ]
+    holders = _Holders.load({each.waits_for for each in pending if each.pk in wanted} - {""})
+    explained: dict[int, Waiting] = {}
+    # Those turned away by the same resource queue for it; the others for a worker.
+    before: Counter[tuple[str, str]] = Counter()
+    for each in pending:
+        line = ("", each.waits_for) if each.waits_for else ("queue", each.queue)
+        if each.pk in wanted:
+            explained[each.pk] = Waiting(
+                holders.reason(each.waits_for, before[line]), before[line] + 1
+            )
+        before[line] += 1
+    return explained
+
+
+@dataclass(frozen=True, slots=True)
+class _Holders:
+    """Who holds what others wait for."""
+
+    slots: Mapping[str, int]
+    exclusive: Mapping[str, Job]
+    repositories: Mapping[str, str]
+
+    @classmethod
+    def load(cls, resources: set[str]) -> _Holders:
+        if not resources:
+            return cls({}, {}, {})
+        slots = JobSlot.objects.filter(resource__in=resources).values("resource")
+        counts = {row["resource"]: row["held"] for row in slots.annotate(held=Count("id"))}
+        jobs = Job.objects.filter(exclusive_key__in=resources).select_related("instance")
+        ids = [r.partition(":")[2] for r in resources if r.startswith("repository:")]
+        names = Repository.objects.filter(pk__in=ids)
+        return cls(
+            counts,
+            {str(job.exclusive_key): job for job in jobs},
+            {f"repository:{each.pk}": each.name for each in names},
+        )
+
+    def reason(self, resource: str, older: int) -> str:
+        if not resource:
+            return NO_WORKER_YET
+        if holder := self.exclusive.get(resource):
+            return f"waits for {holder}"
+        count = self.slots.get(resource, 0) + older
+        if not count:
+            # What it waited for has ended: it is woken again any moment.
+            return NO_WORKER_YET
+        return f"waits for {_jobs(count)} before it {self._place(resource)}"
+
+    def _place(self, resource: str) -> str:
+        kind, _, name = resource.partition(":")
+        if resource == GLOBAL:
+            return "under the limit of all jobs"
+        if kind == "repository":
+            return f"on repository {self.repositories.get(resource, name)}"
+        if kind == "host":
+            return f"on host {name}"
+        return "on the same instance, target or copy"
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job" if count == 1 else f"{count} jobs"

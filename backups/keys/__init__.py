@@ -1,0 +1,1 @@
+"""Which keys open the stored backups, and do they still?"""

@@ -1,0 +1,1 @@
+"""Backups that other tools took: read from their history tables into rows."""

@@ -1,0 +1,166 @@
+"""How do backups that somebody else takes come to be in the catalog?
+
+The tool's own history is read from the instance, a little more than what is new each time, and
+each run is stored once: reading it again changes nothing but how a running one ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pymysql
+from django.db import DataError, transaction
+from django.db.models import Q
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+
+from backups.exceptions import InstanceUnreachable
+from backups.history import READERS
+from backups.history.base import Ask, Cursor, HistoryReader, NoHistory, Reading, Row
+from backups.instances.connection import connect, login_of
+from backups.instances.grants import quoted_account
+from backups.models import Instance, Job, ObservedHistory
+from backups.models.heartbeat import HistoryVerdict
+from backups.observed.rows import store_run
+
+logger = logging.getLogger(__name__)
+
+READ_EVERY = timedelta(minutes=1)
+# Somebody has to do something about it first.
+READ_AGAIN_AFTER_REFUSAL = timedelta(minutes=5)
+HISTORIES_AT_ONCE = 200
+# No such table or database; then: it may not be read.
+_MISSING = {1146, 1049}
+_DENIED = {1142, 1143, 1044}
+
+
+class HistoryDenied(Exception):
+    """The account may not read the table."""
+
+
+def due_histories(now: datetime) -> list[int]:
+    """Claim the instances whose history is to be read now, and return their keys."""
+    _make_rows(now)
+    due = ObservedHistory.objects.filter(next_read_at__lte=now).exclude(instance__history_tool="")
+    claimed = []
+    for row in due.filter(instance__enabled=True).order_by("next_read_at")[:HISTORIES_AT_ONCE]:
+        mine = ObservedHistory.objects.filter(pk=row.pk, next_read_at=row.next_read_at)
+        if mine.update(next_read_at=now + READ_EVERY):
+            claimed.append(row.instance_id)
+    return claimed
+
+
+def _make_rows(now: datetime) -> None:
+    """Begin with the instances that were told of since the last time."""
+    new = Instance.objects.filter(~Q(history_tool=""), observed_history=None, enabled=True)
+    ObservedHistory.objects.bulk_create(
+        [ObservedHistory(instance=instance, next_read_at=now) for instance in new],
+        ignore_conflicts=True,
+    )
+
+
+def read_history(instance: Instance, now: datetime) -> list[Job]:
+    """Read an instance's history and store its runs; return the jobs that are new or changed.
+
+    What stands in the way is written down beside the history, never raised: unknown is a state.
+    """
+    history = ObservedHistory.objects.get(instance=instance)
+    reader = READERS[instance.history_tool]
+    try:
+        with contextlib.closing(connect(login_of(instance), connect_timeout=5)) as connection:
+            reading = read_rows(reader, asking(connection), history.cursor)
+    except NoHistory as exc:
+        _note(history, HistoryVerdict.UNKNOWN, str(exc), "", now + READ_EVERY)
+    except InstanceUnreachable as exc:
+        _note(history, HistoryVerdict.UNKNOWN, str(exc), exc.hint, now + READ_EVERY)
+    except HistoryDenied as exc:
+        grants = " ".join(f"GRANT SELECT ON {table} TO {exc.args[1]};" for table in reader.tables)
+        hint = f"To let it be read, run the one that fits: {grants}"
+        again_at = now + READ_AGAIN_AFTER_REFUSAL
+        _note(history, HistoryVerdict.REFUSED, str(exc.args[0]), hint, again_at)
+    else:
+        return store_reading(instance, history, reading, now)
+    return []
+
+
+def read_rows(reader: HistoryReader, ask: Ask, cursor: Cursor) -> Reading:
+    """Read what is new; NoHistory where rows are not as any tool that is known writes them."""
+    try:
+        return reader.read(ask, cursor)
+    except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        logger.exception("rows of %s could not be read", " or ".join(reader.tables))
+        raise NoHistory(f"its rows are of an unknown shape: {type(exc).__name__} {exc}") from None
+
+
+def store_reading(
+    instance: Instance, history: ObservedHistory, reading: Reading, now: datetime
+) -> list[Job]:
+    """Store what a reading brought; return the jobs that are new or changed.
+
+    A run that cannot be stored is named beside the history and keeps no other from being stored.
+    """
+    jobs: list[Job] = []
+    odd: list[str] = []
+    with transaction.atomic():
+        for run in reading.runs:
+            try:
+                with transaction.atomic():
+                    job = store_run(instance, run, now)
+            except (DataError, ValueError, OverflowError):
+                logger.exception("run %s of %s could not be stored", run.key, instance)
+                odd.append(run.key)
+                continue
+            if job is not None:
+                jobs.append(job)
+        history.cursor, history.read_at = dict(reading.cursor), now
+        again_at = now if reading.more else now + READ_EVERY
+        detail = f"{len(reading.runs)} runs read"
+        if odd:
+            detail += f"; {len(odd)} could not be stored, such as {odd[0]}: the log says why"
+        _note(history, HistoryVerdict.READ, detail[:300], "", again_at)
+    return jobs
+
+
+def _note(
+    history: ObservedHistory, verdict: HistoryVerdict, detail: str, hint: str, again_at: datetime
+) -> None:
+    history.verdict, history.detail, history.hint = verdict, detail, hint
+    history.next_read_at = again_at
+    history.save(update_fields=["verdict", "detail", "hint", "next_read_at", "cursor", "read_at"])
+
+
+def asking(connection: Connection[DictCursor]) -> Ask:
+    """Return the question a reader may ask: rows in UTC, or why there are none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION time_zone = '+00:00'")
+
+    def ask(sql: str, parameters: Sequence[object]) -> list[Row]:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, tuple(parameters))
+                return list(cursor.fetchall())
+        except pymysql.err.Error as exc:
+            raise _explained(connection, exc) from None
+        except OSError as exc:
+            raise InstanceUnreachable(f"the instance did not answer: {exc}") from None
+
+    return ask
+
+
+def _explained(connection: Connection[DictCursor], error: pymysql.err.Error) -> Exception:
+    code, said = (*error.args, "", "")[:2]
+    if code in _MISSING:
+        return NoHistory(str(said))
+    if code in _DENIED:
+        return HistoryDenied(str(said), _account(connection))
+    return InstanceUnreachable(f"the instance did not answer a question: {said}")
+
+
+def _account(connection: Connection[DictCursor]) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CURRENT_USER() AS account")
+        row = cursor.fetchone() or {}
+    return quoted_account(str(row.get("account", "")))

@@ -1,0 +1,1 @@
+"""May a backup begin? Facts first, then checks, each with its hint."""

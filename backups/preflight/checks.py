@@ -1,0 +1,271 @@
+"""May a backup begin? Every check, its verdict and its figures; ``doctor`` prints the same.
+
+``decide_checks`` is pure: it turns a survey into checks and looks at nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from backups.checks import Check, Verdict, failed
+from backups.exceptions import Refused
+from backups.instances.clone_facts import CloneWishes
+from backups.instances.facts import InstanceFacts
+from backups.instances.grants import WHY, grant_statement, missing_privileges, needed_by
+from backups.models import Instance, Repository
+from backups.preflight.clone_checks import decide_clone_checks
+from backups.preflight.encryption_check import check_encryption
+from backups.preflight.space_estimate import estimate_room
+from backups.preflight.survey import Problem, RepositoryFacts, Survey, look
+from backups.programs.compatibility import (
+    CLONE,
+    MARIADB,
+    MARIADB_BACKUP,
+    Ruling,
+    can_back_up,
+    can_copy_with,
+)
+from backups.programs.host import HostFacts
+from backups.repositories.base import ObjectStore
+from backups.runners.base import Runner
+from backups.units import format_bytes, format_duration
+
+# The end of a copy waits for running statements, and new ones wait behind it.
+LONG_QUERY = timedelta(minutes=5)
+NO_REPOSITORY = Check(
+    "repository", Verdict.FAILED, "there is none to write to", "Add one with addrepository."
+)
+NOT_ASKED = "not looked at: the instance cannot be reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What was seen before a backup, and what follows from it."""
+
+    survey: Survey
+    checks: tuple[Check, ...]
+
+
+def run_checks(
+    instance: Instance,
+    stores: Sequence[tuple[Repository, ObjectStore]],
+    runner: Runner,
+    wishes: CloneWishes | None = None,
+) -> Preflight:
+    """Look at everything a backup of ``instance`` depends on. Changes nothing anywhere."""
+    survey = look(instance, stores, runner, wishes)
+    return Preflight(survey, tuple(decide_checks(survey)))
+
+
+def refuse_if_failed(checks: Iterable[Check]) -> None:
+    """Raise Refused with every failed check, its figures and what to do about it."""
+    if bad := failed(checks):
+        raise Refused(
+            "; ".join(f"{check.name}: {check.found}" for check in bad),
+            hint=" ".join(check.hint for check in bad if check.hint),
+        )
+
+
+def remember(
+    instance: Instance, facts: InstanceFacts, now: datetime, *, raw_bytes: int | None = None
+) -> None:
+    """Keep on the row what the instance said of itself, and when."""
+    instance.flavour = facts.flavour
+    instance.version = facts.version[:80]
+    instance.seen_at = now
+    columns = ["flavour", "version", "seen_at"]
+    if raw_bytes is not None:
+        instance.data_bytes = raw_bytes
+        columns.append("data_bytes")
+    instance.save(update_fields=columns)
+
+
+def decide_checks(survey: Survey) -> list[Check]:
+    """Judge a survey, in the order in which a person would mend what is wrong."""
+    checks = [check_reachable(survey.address, survey.facts, survey.unreachable)]
+    if survey.facts is None:
+        checks += [Check(name, Verdict.UNKNOWN, NOT_ASKED) for name in ("version", "privileges")]
+    else:
+        checks.append(_as_check("version", _ruling(survey.engine, survey.facts)))
+        checks.append(check_privileges(survey.facts, survey.engine))
+    if survey.host is not None:
+        checks.append(check_tool(survey.host, survey.facts))
+    if survey.facts is not None:
+        checks += _checks_of_server(survey, survey.facts)
+    if any(repository.encrypted for repository in survey.repositories):
+        checks.append(check_key(survey.key_id, survey.key_problem))
+    if not survey.repositories:
+        checks.append(NO_REPOSITORY)
+    for repository in survey.repositories:
+        checks += check_repository(repository, survey.raw_bytes, survey.past_ratio)
+    return checks
+
+
+def _checks_of_server(survey: Survey, facts: InstanceFacts) -> list[Check]:
+    checks = []
+    if survey.host is not None:
+        checks.append(check_data_folder(survey.host, facts))
+    if survey.engine == CLONE and facts.clone is not None:
+        checks += decide_clone_checks(facts, facts.clone, survey.wishes)
+        open_ones = [each.name for each in survey.repositories if not each.encrypted]
+        checks.append(check_encryption(facts, facts.clone, open_ones))
+    checks.append(check_binlog(facts))
+    if survey.engine == MARIADB_BACKUP:
+        checks.append(check_running_queries(facts))
+        checks += check_tablespace_encryption(facts)
+    return checks
+
+
+def check_reachable(address: str, facts: InstanceFacts | None, problem: Problem | None) -> Check:
+    if facts is None:
+        error, hint = (problem.error, problem.hint) if problem else ("not looked at", "")
+        return Check("reachable", Verdict.FAILED, error, hint)
+    return Check("reachable", Verdict.OK, f"{address} as {facts.grants.account}")
+
+
+def check_privileges(facts: InstanceFacts, engine: str = MARIADB_BACKUP) -> Check:
+    needed = needed_by(engine)
+    missing = missing_privileges(facts.grants, needed)
+    if not missing:
+        verb = "is" if len(needed) == 1 else "are"
+        return Check("privileges", Verdict.OK, f"{', '.join(needed)} {verb} granted")
+    reasons = ", ".join(f"{name} ({WHY[name]})" for name in missing)
+    hint = f"Run {grant_statement(facts.grants.account, missing)}"
+    if facts.grants.roles:
+        roles = ", ".join(facts.grants.roles)
+        hint += f" A role counts only as the user's default role; granted: {roles}."
+    return Check("privileges", Verdict.FAILED, f"missing {reasons}", hint)
+
+
+def check_tool(host: HostFacts, facts: InstanceFacts | None) -> Check:
+    if host.tool is None:
+        return Check("tool", Verdict.FAILED, host.tool_problem, host.tool_hint)
+    if facts is None or facts.flavour != MARIADB or facts.release is None:
+        return Check(
+            "tool", Verdict.UNKNOWN, f"mariadb-backup {host.tool}, and no server to match it with"
+        )
+    return _as_check("tool", can_copy_with(host.tool, facts.release))
+
+
+def check_data_folder(host: HostFacts, facts: InstanceFacts) -> Check:
+    name = "data folder"
+    files = host.files
+    if files is None:
+        return Check(
+            name,
+            Verdict.FAILED,
+            f"{facts.datadir} cannot be read: {host.files_problem or 'its place is unknown'}",
+            "The runner's commands must run on the instance's own host, as a user who may read "
+            "the data folder.",
+        )
+    if files.unreadable:
+        return Check(
+            name,
+            Verdict.FAILED,
+            f"{files.unreadable} cannot be read by the user that runs mariadb-backup",
+            "Run the worker (or log in by ssh) as the server's own user or as root.",
+        )
+    if facts.hostname and host.hostname and facts.hostname != host.hostname:
+        return Check(
+            name,
+            Verdict.WARNING,
+            f"the server says it is on {facts.hostname}, commands run on {host.hostname}",
+            f"Make sure that {facts.datadir} is the same folder for both.",
+        )
+    size = format_bytes(files.innodb_bytes + files.other_bytes)
+    return Check(name, Verdict.OK, f"{facts.datadir}: {size} in {files.file_count} files to copy")
+
+
+def check_binlog(facts: InstanceFacts) -> Check:
+    if facts.log_bin:
+        return Check("binlog", Verdict.OK, f"on, {facts.binlog_format}".rstrip(", "))
+    return Check(
+        "binlog",
+        Verdict.WARNING,
+        "off: a restore can reach the end of a backup and no moment after it",
+        "Set log_bin on the instance to be able to recover to a point in time.",
+    )
+
+
+def check_running_queries(facts: InstanceFacts) -> Check:
+    name = "running queries"
+    if facts.longest_query is None:
+        return Check(name, Verdict.UNKNOWN, "the account may not see them (PROCESS is missing)")
+    if facts.longest_query < LONG_QUERY:
+        return Check(name, Verdict.OK, f"none longer than {format_duration(LONG_QUERY)}")
+    return Check(
+        name,
+        Verdict.WARNING,
+        f"one has run for {format_duration(facts.longest_query)}; "
+        "the lock at the end of the copy may wait for it",
+        "Let it finish first, or look at it with SHOW PROCESSLIST.",
+    )
+
+
+def check_tablespace_encryption(facts: InstanceFacts) -> list[Check]:
+    """Return a check only where the server encrypts its own files."""
+    if facts.innodb is None or not facts.innodb.encrypted_count:
+        return []
+    return [
+        Check(
+            "server encryption",
+            Verdict.WARNING,
+            f"{facts.innodb.encrypted_count} tablespaces are encrypted by the server",
+            "Keep the server's own encryption keys too: a restore needs them.",
+        )
+    ]
+
+
+def check_key(key_id: str, problem: Problem | None) -> Check:
+    if problem is not None:
+        return Check("backup key", Verdict.FAILED, problem.error, problem.hint)
+    return Check("backup key", Verdict.OK, f"key {key_id}; keep a copy of it elsewhere")
+
+
+def check_repository(
+    repository: RepositoryFacts, raw_bytes: int | None, past_ratio: float | None
+) -> list[Check]:
+    """Judge one repository: is it there, is it the right one, does the backup fit?"""
+    name = f"repository {repository.name}"
+    if repository.problem is not None:
+        return [Check(name, Verdict.FAILED, repository.problem.error, repository.problem.hint)]
+    if repository.found_uuid != repository.uuid:
+        return [
+            Check(
+                name,
+                Verdict.FAILED,
+                f"another repository is at its path: {repository.found_uuid}, "
+                f"not {repository.uuid}",
+                "Check which disk is mounted there.",
+            )
+        ]
+    room = estimate_room(
+        raw_bytes=raw_bytes, past_ratio=past_ratio, free_bytes=repository.free_bytes
+    )
+    short = room.verdict in {Verdict.WARNING, Verdict.FAILED}
+    mending = "Purge backups, or give the repository room." if short else ""
+    return [
+        _encryption_check(name, repository.encrypted),
+        Check(f"room in {repository.name}", room.verdict, room.explanation, mending),
+    ]
+
+
+def _encryption_check(name: str, encrypted: bool) -> Check:
+    if encrypted:
+        return Check(name, Verdict.OK, "there, writable, encrypted")
+    return Check(
+        name,
+        Verdict.WARNING,
+        "there, writable, NOT encrypted: whoever can read it can read every backup in it",
+        "Use an encrypted repository for anything that is not public.",
+    )
+
+
+def _ruling(engine: str, facts: InstanceFacts) -> Ruling:
+    return can_back_up(engine, facts.flavour, facts.release)
+
+
+def _as_check(name: str, ruling: Ruling) -> Check:
+    return Check(name, ruling.verdict, ruling.reason, ruling.hint)

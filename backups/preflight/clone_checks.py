@@ -1,0 +1,169 @@
+"""May a MySQL be cloned now? The checks that are the clone's own, each with what to do.
+
+Pure: facts in, checks out.
+"""
+
+from __future__ import annotations
+
+from backups.checks import Check, Verdict
+from backups.instances.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneWishes
+from backups.instances.facts import InstanceFacts
+from backups.instances.grants import (
+    NEEDED_TO_READ,
+    PLUGIN_TABLE,
+    grant_statement,
+    may_install_plugins,
+    missing_privileges,
+)
+from backups.units import format_bytes
+
+LEAST_PACKET_BYTES = 2 << 20
+INSTALL_PLUGIN = "INSTALL PLUGIN clone SONAME 'mysql_clone.so';"
+# So many tables are named; the rest are counted.
+NAMED_TABLES = 5
+
+
+def decide_clone_checks(
+    facts: InstanceFacts, clone: CloneFacts, wishes: CloneWishes
+) -> list[Check]:
+    """Judge a donor."""
+    return [
+        check_plugin(facts, clone, wishes),
+        check_packet(clone),
+        check_redo(clone),
+        check_running_clones(facts, clone),
+        check_sizes(facts),
+        check_foreign_tables(facts, clone, wishes),
+    ]
+
+
+def lacks_plugin(clone: CloneFacts) -> bool:
+    """Whether INSTALL PLUGIN would help: it does not for one that is there and switched off."""
+    return not clone.plugin
+
+
+def check_plugin(facts: InstanceFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
+    name = "clone plugin"
+    if clone.plugin == "ACTIVE":
+        return Check(name, Verdict.OK, "active")
+    if wishes.install_plugin and lacks_plugin(clone):
+        return _plugin_to_install(name, facts)
+    found = f"it is {clone.plugin}" if clone.plugin else "it is not installed"
+    return Check(
+        name,
+        Verdict.FAILED,
+        found,
+        f"Run as an administrator of the server: {INSTALL_PLUGIN}",
+    )
+
+
+def _plugin_to_install(name: str, facts: InstanceFacts) -> Check:
+    if may_install_plugins(facts.grants):
+        return Check(name, Verdict.WARNING, "it is not installed; a backup installs it first")
+    return Check(
+        name,
+        Verdict.FAILED,
+        f"it is not installed, and the account may not install it (INSERT on {PLUGIN_TABLE})",
+        f"Run {grant_statement(facts.grants.account, ['INSERT'], PLUGIN_TABLE)}",
+    )
+
+
+def check_packet(clone: CloneFacts) -> Check:
+    name = "max_allowed_packet"
+    if clone.max_allowed_packet is None:
+        return Check(name, Verdict.UNKNOWN, "the server does not tell it")
+    size = format_bytes(clone.max_allowed_packet)
+    if clone.max_allowed_packet >= LEAST_PACKET_BYTES:
+        return Check(name, Verdict.OK, size)
+    return Check(
+        name,
+        Verdict.FAILED,
+        f"{size}; a clone needs {format_bytes(LEAST_PACKET_BYTES)}",
+        f"Run SET PERSIST max_allowed_packet = {LEAST_PACKET_BYTES};",
+    )
+
+
+def check_redo(clone: CloneFacts) -> Check:
+    if clone.redo_enabled:
+        return Check("redo log", Verdict.OK, "on")
+    return Check(
+        "redo log",
+        Verdict.FAILED,
+        "switched off: such a server cannot be cloned",
+        "Run ALTER INSTANCE ENABLE INNODB REDO_LOG;",
+    )
+
+
+def check_running_clones(facts: InstanceFacts, clone: CloneFacts) -> Check:
+    name = "other clones"
+    if clone.running_clones is None:
+        return not_seen(name, facts, "PROCESS")
+    if not clone.running_clones:
+        return Check(name, Verdict.OK, "none runs")
+    if clone.running_clones < LEAST_CONNECTIONS:
+        return Check(name, Verdict.OK, "one whose client is gone, which the next one replaces")
+    return Check(
+        name,
+        Verdict.FAILED,
+        f"{clone.running_clones} connections are cloning; a server gives one clone at a time",
+        "Wait for it to end, then try again.",
+    )
+
+
+def check_sizes(facts: InstanceFacts) -> Check:
+    if facts.innodb is None:
+        return not_seen("size", facts, "PROCESS")
+    size = format_bytes(facts.innodb.file_bytes)
+    return Check("size", Verdict.OK, f"{size} in {facts.innodb.file_count} tablespaces to copy")
+
+
+def check_foreign_tables(facts: InstanceFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
+    """A clone holds InnoDB only: whatever else there is must be known to be missing."""
+    name = "other engines"
+    if wishes.save_foreign_tables and (missing := missing_privileges(facts.grants, NEEDED_TO_READ)):
+        return Check(
+            name,
+            Verdict.FAILED,
+            f"tables that are not InnoDB cannot be saved: {', '.join(missing)} not granted",
+            f"Run {grant_statement(facts.grants.account, missing)}",
+        )
+    if clone.foreign_tables is None:
+        return not_seen(name, facts, "REFERENCES")
+    if not clone.foreign_tables:
+        return Check(name, Verdict.OK, "every table is InnoDB")
+    for table in clone.foreign_tables:
+        # The server makes it anew, empty, when it first starts on a clone, and forgets to quote.
+        if "`" in table.schema + table.name:
+            return Check(
+                name,
+                Verdict.FAILED,
+                f"{table.schema}.{table.name} ({table.engine}) has a backtick in its name: "
+                "no server would start on the copy",
+                "Rename the table, or convert it with ALTER TABLE … ENGINE=InnoDB.",
+            )
+    tables = [
+        f"{table.schema}.{table.name} ({table.engine}, {format_bytes(table.size_bytes)})"
+        for table in clone.foreign_tables[:NAMED_TABLES]
+    ]
+    if more := len(clone.foreign_tables) - NAMED_TABLES:
+        tables += [f"{more} more"] if more > 0 else []
+    total = format_bytes(sum(table.size_bytes for table in clone.foreign_tables))
+    if wishes.save_foreign_tables:
+        found = f"saved by SELECT, each locked meanwhile, {total}: {', '.join(tables)}"
+        return Check(name, Verdict.OK, found)
+    return Check(
+        name,
+        Verdict.WARNING,
+        f"not in the backup, {total}: {', '.join(tables)}",
+        "Save them with --save-foreign-tables, or convert them with ALTER TABLE … ENGINE=InnoDB.",
+    )
+
+
+def not_seen(name: str, facts: InstanceFacts, privilege: str) -> Check:
+    statement = grant_statement(facts.grants.account, [privilege])
+    return Check(
+        name,
+        Verdict.UNKNOWN,
+        f"the account may not see it ({privilege} is missing)",
+        f"To let it be seen, run {statement}",
+    )

@@ -1,0 +1,74 @@
+"""May a MySQL that encrypts its own files be cloned? Its keys must be hidden on the whole way.
+
+A donor sends the keys of encrypted files in the clear: over TLS only, and into a repository
+that is encrypted itself. Pure: facts in, a check out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backups.checks import Check, Verdict
+from backups.instances.clone_facts import CloneFacts
+from backups.instances.facts import InstanceFacts
+from backups.preflight.clone_checks import not_seen
+
+NAME = "server encryption"
+# Older servers could not read the keyring that a backup brings.
+KEYRING_SINCE = (8, 0, 24)
+
+
+def check_encryption(
+    facts: InstanceFacts, clone: CloneFacts, open_repositories: Sequence[str]
+) -> Check:
+    """Judge a donor; ``open_repositories`` are those of the backup that are not encrypted."""
+    count = facts.innodb.encrypted_count if facts.innodb else 0
+    if not count and not clone.encrypts_logs:
+        if facts.innodb is None:
+            return not_seen(NAME, facts, "PROCESS")
+        return Check(NAME, Verdict.OK, "no tablespace is encrypted by the server")
+    found = _found(facts, clone)
+    if problems := _problems(facts, clone, open_repositories):
+        reasons = "; ".join(reason for reason, _ in problems)
+        hint = " ".join(hint for _, hint in problems)
+        return Check(NAME, Verdict.FAILED, f"{found}: {reasons}", hint)
+    return Check(NAME, Verdict.OK, f"{found}; the backup has their keys under one of its own")
+
+
+def _found(facts: InstanceFacts, clone: CloneFacts) -> str:
+    logs = "redo or undo log" if clone.encrypts_logs else ""
+    count = facts.innodb.encrypted_count if facts.innodb else 0
+    if not count:
+        return f"the server encrypts its {logs}"
+    spaces = f"{count} tablespace{' is' if count == 1 else 's are'} encrypted by the server"
+    return f"{spaces}, and its {logs}" if logs else spaces
+
+
+def _problems(
+    facts: InstanceFacts, clone: CloneFacts, open_repositories: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return what keeps such an instance from being backed up, each with what to do."""
+    problems = []
+    if open_repositories:
+        names = ", ".join(open_repositories)
+        problems.append(
+            (
+                f"their keys would lie readable in {names}, which is not encrypted",
+                "Use an encrypted repository for this instance.",
+            )
+        )
+    if clone.uses_tls is False:
+        problems.append(
+            (
+                "the connection does not use TLS, and a donor sends their keys over TLS only",
+                "Set the instance's TLS to required, and let the server offer it.",
+            )
+        )
+    if facts.release is not None and facts.release < KEYRING_SINCE:
+        problems.append(
+            (
+                f"MySQL {facts.version} cannot read the keyring that a backup brings",
+                "Upgrade the instance to 8.0.24 or newer.",
+            )
+        )
+    return problems

@@ -1,0 +1,353 @@
+"""A MariaDB or MySQL server of our own, on a data folder of our own, gone when we are.
+
+Restore tests, the demo and the tests run one. It never reads the machine's configuration,
+never listens beyond this machine, replicates from nobody and runs no events of the data it
+is given: a restored copy of production must not begin to act like production.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import psutil
+import pymysql
+from pymysql.connections import Connection
+
+from backups.exceptions import EngineError
+from backups.programs.disk_full import fail_if_disk_full
+from backups.programs.keyring_program import link_with_keyring
+from backups.programs.server_ending import LOG_HINT, require_order
+from backups.programs.server_log import ServerLog
+from backups.programs.server_program import ARIA, MODEST, ServerProgram, mariadb_program, program
+from backups.runners.groups import start_time
+
+# The kernel's limit for the path of a unix socket, without its closing zero byte.
+SOCKET_PATH_BYTES = 107
+# Nothing made by ``initialise`` has to survive a power cut: it is made again in seconds.
+HASTY = {"innodb-flush-log-at-trx-commit": "0", "innodb-doublewrite": "0", "sync-frm": "0"}
+# Access denied: somebody is there to deny it.
+ANSWERED = {1045, 1698}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a private server is run. ``options`` win over everything that is set here."""
+
+    # None: reached by its socket only.
+    port: int | None = None
+    skip_grant_tables: bool = False
+    server_id: int | None = None
+    binlog: bool = False
+    # None: this host's MariaDB.
+    program: ServerProgram | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    # An answer may take as long as crash recovery does, as long as the log shows it at work.
+    silence_seconds: float = 300
+    stop_seconds: float = 120
+
+
+class PrivateServer:
+    """A running server. Use as a context: leaving it leaves no process behind.
+
+    The server dies with the *thread* that started it, so start it from one that outlives it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings | None = None,
+        *,
+        run_folder: Path | None = None,
+        on_wait: Callable[[], None] = lambda: None,
+        on_line: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """``run_folder`` keeps socket and log; without one they live in a temporary folder.
+
+        ``on_wait`` is called while the server starts; what it raises ends the server.
+        ``on_line`` gets each line of its log: while it starts, and by ``log.relay``.
+        """
+        self.folder = folder.resolve()
+        self.settings = settings or Settings()
+        self._temporary = run_folder is None
+        self.run_folder = (run_folder or Path(tempfile.mkdtemp(prefix="mooring-"))).resolve()
+        self._on_wait = on_wait
+        self.log = ServerLog(self.log_file, on_line)
+        self._server: subprocess.Popen[bytes] | None = None
+        self._has_answered = False
+        # The end of its log: with the run folder the log goes too.
+        self._last_words = ""
+
+    @property
+    def socket(self) -> Path:
+        return self.run_folder / "server.sock"
+
+    @property
+    def log_file(self) -> Path:
+        return self.run_folder / "server.log"
+
+    @property
+    def process(self) -> tuple[int, float]:
+        """Process group and start time, of a server that runs."""
+        pid = self.pid or 0
+        return pid, start_time(pid)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process, while it runs."""
+        running = self._server is not None and self._server.poll() is None
+        return self._server.pid if running and self._server else None
+
+    def __enter__(self) -> PrivateServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and return once it answers, or raise EngineError with its log."""
+        try:
+            self._refuse_unusable()
+            self._prepare_run_folder()
+            with self.log_file.open("ab") as log:
+                self._server = _start(self._argv(), log)
+            self._wait_for_answer()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server, gently at first. May be called any number of times."""
+        if self._server is not None:
+            # While it starts, a server may miss TERM; killed then, it has nothing to lose.
+            _end(self._server, self.settings.stop_seconds if self._has_answered else 0)
+            self._last_words = self._last_words or self.log.tail(100)
+        if self._temporary:
+            shutil.rmtree(self.run_folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End the server at once, where whoever does it may not wait for a shutdown."""
+        if self._server is not None:
+            _end(self._server, 0)
+
+    def shut_down(self) -> None:
+        """Stop the server, or raise where it did not end in order: see ``require_order``."""
+        self.stop()
+        if self._server is not None:
+            require_order(self._server.returncode, self._last_words, self.folder)
+
+    def connect(
+        self, *, user: str = "root", password: str = "", database: str | None = None
+    ) -> Connection:
+        """Return a connection over the socket, in autocommit mode."""
+        return pymysql.connect(
+            unix_socket=str(self.socket),
+            user=user,
+            password=password,
+            database=database,
+            charset="utf8mb4",
+            autocommit=True,
+        )
+
+    def _refuse_unusable(self) -> None:
+        if not (self.folder / "mysql").is_dir():
+            raise EngineError(f"no server started: {self.folder} is not a data folder of a server")
+        if (pid := occupant(self.folder)) is not None:
+            known = f", process {pid}," if pid else ""
+            raise EngineError(
+                f"no server started: another one{known} runs on {self.folder}",
+                hint="Stop it first; two servers on one data folder destroy it.",
+            )
+        if len(os.fsencode(self.socket)) > SOCKET_PATH_BYTES:
+            raise EngineError(
+                f"no server started: the path of its socket is longer than "
+                f"{SOCKET_PATH_BYTES} bytes: {self.socket}",
+                hint="Use a folder with a shorter path.",
+            )
+
+    def _prepare_run_folder(self) -> None:
+        self.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A server that was killed leaves its socket; occupant() has seen that none runs.
+        self.socket.unlink(missing_ok=True)
+        owner = self.folder.stat()
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            # MySQL refuses to start where it cannot write its log.
+            self.log_file.touch()
+            for path in (self.run_folder, self.log_file):
+                os.chown(path, owner.st_uid, owner.st_gid)
+
+    def _argv(self) -> list[str]:
+        server = self.settings.program or mariadb_program()
+        if server.keyring is not None:
+            server = link_with_keyring(server, server.keyring, self.run_folder / "keyring")
+        options = dict(server.words)
+        if not self.settings.binlog:
+            options["skip-log-bin"] = ""
+        else:
+            options["log-bin"] = "binlog"
+        if self.settings.server_id is not None:
+            options["server-id"] = str(self.settings.server_id)
+        options |= self.settings.options
+        return [
+            *_as_owner(self.folder),
+            server.path,
+            "--no-defaults",
+            *_mysql_user(self.folder),
+            f"--datadir={self.folder}",
+            f"--socket={self.socket}",
+            f"--pid-file={self.run_folder / 'server.pid'}",
+            f"--log-error={self.log_file}",
+            # Not /tmp: a server that starts deletes the temporary tables of every other there.
+            f"--tmpdir={self.run_folder}",
+            "--event-scheduler=DISABLED",
+            *self._network_options(),
+            *(["--skip-grant-tables"] if self.settings.skip_grant_tables else []),
+            *_words(options),
+        ]
+
+    def _network_options(self) -> list[str]:
+        if self.settings.port is None:
+            return ["--skip-networking"]
+        return [f"--port={self.settings.port}", "--bind-address=127.0.0.1"]
+
+    def _wait_for_answer(self) -> None:
+        silent_since, log_bytes = time.monotonic(), 0
+        while not self._answers():
+            self.log.relay()
+            self._on_wait()
+            if self._server is not None and (code := self._server.poll()) is not None:
+                fail_if_disk_full(self.log.tail(100), self.folder)
+                raise EngineError(
+                    f"the private server ended with {code}:\n{self.log.tail()}", hint=LOG_HINT
+                )
+            size = self.log_file.stat().st_size if self.log_file.exists() else 0
+            if size != log_bytes:
+                silent_since, log_bytes = time.monotonic(), size
+            elif time.monotonic() - silent_since > self.settings.silence_seconds:
+                fail_if_disk_full(self.log.tail(100), self.folder)
+                raise EngineError(
+                    f"the private server neither answered nor logged anything for "
+                    f"{self.settings.silence_seconds:.0f} s:\n{self.log.tail()}"
+                )
+            time.sleep(0.05)
+        self._has_answered = True
+
+    def _answers(self) -> bool:
+        try:
+            self.connect().close()
+        except pymysql.err.OperationalError as exc:
+            return exc.args[0] in ANSWERED
+        return True
+
+
+def initialise(folder: Path, options: Mapping[str, str] | None = None) -> None:
+    """Make an empty folder the data folder of a new server: root without a password."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise EngineError(f"no data folder made: {folder} is not empty")
+    argv = [
+        *_as_owner(folder),
+        program("mariadb-install-db"),
+        "--no-defaults",
+        *_mysql_user(folder),
+        # Relative, because the script breaks at a space in a path.
+        "--datadir=.",
+        "--tmpdir=.",
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+        "--skip-name-resolve",
+        *_words(MODEST | ARIA | HASTY | dict(options or {})),
+    ]
+    done = subprocess.run(
+        argv, cwd=folder, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode:
+        said = "\n".join((done.stdout + done.stderr).splitlines()[-12:])
+        raise EngineError(f"mariadb-install-db ended with {done.returncode}:\n{said}")
+
+
+def occupant(folder: Path) -> int | None:
+    """Return the process of the server that runs on ``folder``, 0 where only its lock is seen.
+
+    None means that nobody does.
+    """
+    folder = folder.resolve()
+    for candidate in psutil.process_iter(["name", "cwd"]):
+        # A server's working folder is its data folder.
+        if candidate.info["name"] in {"mariadbd", "mysqld"} and candidate.info["cwd"] == str(
+            folder
+        ):
+            return int(candidate.pid)
+    return 0 if _is_locked(folder / "ibdata1") else None
+
+
+def _is_locked(path: Path) -> bool:
+    """A server locks its system tablespace; the lock is seen from other containers too."""
+    try:
+        with path.open("r+b") as tablespace:
+            fcntl.lockf(tablespace, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _as_owner(folder: Path) -> list[str]:
+    """Run as the owner of the data, and die with whoever started it, however that ends.
+
+    setpriv changes the user and not mariadbd itself: a later change would make the kernel
+    forget the signal.
+    """
+    owner = folder.stat()
+    argv = ["setpriv", "--pdeathsig", "KILL"]
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        argv += ["--reuid", str(owner.st_uid), "--regid", str(owner.st_gid), "--clear-groups"]
+    return [*argv, "--"]
+
+
+def _mysql_user(folder: Path) -> list[str]:
+    """Name root, without which mariadbd refuses to run as root."""
+    return ["--user=root"] if os.geteuid() == 0 and folder.stat().st_uid == 0 else []
+
+
+def _words(options: Mapping[str, str]) -> list[str]:
+    return [f"--{name}={value}" if value else f"--{name}" for name, value in options.items()]
+
+
+def _start(argv: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C on the terminal is for us, and we stop it in our order.
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        close_fds=True,
+        start_new_session=True,
+    )
+
+
+def _end(server: subprocess.Popen[bytes], patience_seconds: float) -> None:
+    if patience_seconds and server.poll() is None:
+        server.send_signal(signal.SIGTERM)
+    try:
+        server.wait(patience_seconds)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()

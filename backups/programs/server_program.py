@@ -1,0 +1,114 @@
+"""Which program is started as a private server, and which words does it understand?
+
+MariaDB's and MySQL's servers are told the same things in different words, and refuse each
+other's. A MySQL that was unpacked somewhere is also told where its parts are.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backups.exceptions import EngineError, Refused
+from backups.programs.compatibility import MARIADB, MYSQL, Version, decide_flavour, parse_version
+
+# Debian keeps servers where only root's PATH looks.
+PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+# Small enough that a laptop does not notice; whoever needs more passes it in ``options``.
+MODEST = {
+    "innodb-buffer-pool-size": "64M",
+    "innodb-buffer-pool-load-at-startup": "OFF",
+    "innodb-buffer-pool-dump-at-shutdown": "OFF",
+    "key-buffer-size": "8M",
+    "performance-schema": "OFF",
+    "max-connections": "50",
+}
+ARIA = {"aria-pagecache-buffer-size": "8M"}
+# Where an unpacked MySQL may have its plugins.
+_PLUGIN_FOLDERS = ("lib/plugin", "lib/mysql/plugin", "plugin")
+_ANSWER_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProgram:
+    """A server program of this host."""
+
+    path: str
+    flavour: str
+    # What it is always told. A word without a value stands alone.
+    words: Mapping[str, str] = field(default_factory=dict)
+    # The file of master keys that it needs; none where nothing is encrypted.
+    keyring: Path | None = None
+
+
+def mariadb_program() -> ServerProgram:
+    """Return this host's MariaDB, or raise EngineError."""
+    words = {**MODEST, **ARIA, "skip-slave-start": ""}
+    return ServerProgram(program("mariadbd"), MARIADB, words)
+
+
+def mysql_program(path: str, version: Version) -> ServerProgram:
+    """Return a MySQL server that was found at ``path``."""
+    # The word of before 8.0.26 went in 8.4.
+    idle = "skip-replica-start" if version >= (8, 0, 26) else "skip-slave-start"
+    words = {**MODEST, idle: "", "mysqlx": "OFF", "secure-file-priv": "NULL"}
+    return ServerProgram(path, MYSQL, words | _parts(Path(path)))
+
+
+def find_mysqld(asked: str = "") -> tuple[str, Version]:
+    """Return path and version of the MySQL to use: the one asked for, else one on the PATH."""
+    path = asked or shutil.which("mysqld", path=search_path()) or ""
+    hint = "Give one with --mysqld PATH, or set MOORING_MYSQLD."
+    if not path:
+        raise Refused("there is no mysqld on this host to start a MySQL backup with", hint=hint)
+    try:
+        done = subprocess.run(
+            [path, "--no-defaults", "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_ANSWER_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        why = getattr(exc, "strerror", None) or "it did not answer"
+        raise Refused(f"{path} cannot be run: {why}", hint=hint) from None
+    said = done.stdout + done.stderr
+    version = parse_version(said)
+    if done.returncode or version is None:
+        raise Refused(f"{path} does not tell its version: {said.strip()[:200]}", hint=hint)
+    if decide_flavour(said, "") != MYSQL:
+        raise Refused(f"{path} is not MySQL but {said.strip()[:120]}", hint=hint)
+    return path, version
+
+
+def program(name: str) -> str:
+    """Return the path of one of MariaDB's programs."""
+    if (found := shutil.which(name, path=search_path())) is None:
+        raise EngineError(
+            f"{name} is not installed on this host",
+            hint="Install MariaDB's server programs (on Debian: mariadb-server-core).",
+        )
+    return found
+
+
+def search_path() -> str:
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), *PROGRAM_FOLDERS))
+
+
+def _parts(path: Path) -> dict[str, str]:
+    """Name the folders of a MySQL that is not where it was built to be."""
+    home = path.resolve().parent.parent
+    if not (home / "share" / "charsets").is_dir():
+        return {}
+    plugins = [home / name for name in _PLUGIN_FOLDERS if (home / name).is_dir()]
+    return {
+        "basedir": str(home),
+        "lc-messages-dir": str(home / "share"),
+        "character-sets-dir": str(home / "share" / "charsets"),
+        **({"plugin-dir": str(plugins[0])} if plugins else {}),
+    }

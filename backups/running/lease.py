@@ -1,0 +1,164 @@
+"""How does the rest of the world see a running job, and reach it?
+
+About once a second a thread writes progress and log lines, renews the lease when it is time,
+and looks whether someone asked to cancel. Every write names the fencing token: when it
+matches no row, the job belongs to somebody else and this run must stop.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from datetime import datetime, timedelta
+from types import TracebackType
+
+from django.conf import settings
+from django.db import Error, connection
+from django.utils.timezone import now
+
+from backups.exceptions import CancelRequested, LeaseLost, StageFailed
+from backups.models import Job
+from backups.running.run import Run, boot_clock
+from backups.running.samples import Sampler
+from backups.running.stage_rows import StageRows
+from backups.states import JobStatus
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 1.0
+# The rate shown is that of the last few seconds, not of the whole.
+RATE_SECONDS = 10.0
+
+
+class Pulse:
+    """Runs while a job runs. Use as a context around its stages."""
+
+    def __init__(self, run: Run, rows: StageRows) -> None:
+        self._run, self._rows = run, rows
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._beat_until_end, name="pulse", daemon=True)
+        self._renewed = boot_clock()
+        run.hold_lease_until(self._renewed + settings.LEASE_SECONDS)
+        self._sampler = Sampler(run.job)
+        self._samples: deque[tuple[float, int]] = deque()
+        self._heard_activity, self._heard_at = (0, 0), time.monotonic()
+
+    def __enter__(self) -> Pulse:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _beat_until_end(self) -> None:
+        try:
+            while not self._end.wait(BEAT_SECONDS):
+                self._try_beat()
+            self._try_beat()
+        finally:
+            connection.close()
+
+    def _try_beat(self) -> None:
+        """Beat; a database that is away is waited for, as long as the lease lasts."""
+        self._watch_for_stall()
+        try:
+            self._beat()
+        except LeaseLost as exc:
+            self._run.stop(exc)
+        except Error as exc:
+            connection.close()
+            logger.warning("%s: database is away: %s", self._run.job, exc)
+            if boot_clock() - self._renewed > settings.LEASE_SECONDS:
+                self._run.stop(LeaseLost("the database was away for longer than the lease"))
+        except Exception as exc:
+            # A pulse that died unseen would lose the job its lease in the middle of its work.
+            logger.exception("%s: its progress cannot be written", self._run.job)
+            self._run.stop(exc)
+
+    def _beat(self) -> None:
+        """Write what is new, the lease first: all else may wait longer than it lasts."""
+        self._write_progress()
+        self._rows.write_moves()
+        self._rows.write_lines()
+        if self._run.metered:
+            self._sampler.note(self._rows.stage_name, self._run.meter.raw_bytes, now())
+
+    def _write_progress(self) -> None:
+        fields = self._progress()
+        # Taken before the row is written: the row's lease never ends earlier than ours.
+        asked_at = boot_clock()
+        renewing = asked_at - self._renewed >= settings.LEASE_RENEW_SECONDS
+        if renewing:
+            fields["lease_expires_at"] = now() + timedelta(seconds=settings.LEASE_SECONDS)
+        mine = Job.objects.filter(
+            pk=self._run.job.pk, fencing_token=self._run.token, status=JobStatus.RUNNING
+        )
+        if not mine.update(**fields):
+            raise LeaseLost("another process owns the job's row")
+        if renewing:
+            self._renewed = asked_at
+            self._run.hold_lease_until(asked_at + settings.LEASE_SECONDS)
+        if mine.filter(cancel_requested=True).exists():
+            self._run.stop(CancelRequested())
+
+    def _progress(self) -> dict[str, object]:
+        meter = self._run.meter
+        self._rows.progress(meter.raw_bytes, meter.raw_bytes_total)
+        # At the end the row says how much the job moved, whichever of its stages did.
+        earlier = self._run.most_bytes if self._end.is_set() else 0
+        return {
+            "progress_at": now(),
+            "heard_at": self._heard(),
+            "bytes_done": max(earlier, meter.raw_bytes),
+            "bytes_total": meter.raw_bytes_total,
+            "stored_bytes": meter.stored_bytes,
+            "files_done": meter.files_done,
+            "files_total": meter.files_total,
+            "current_file": meter.current_file[:1000],
+            "rate_bytes_per_s": self._rate(meter.raw_bytes),
+        }
+
+    def _heard(self) -> datetime | None:
+        """Return when the last sign of life came, where its absence would mean something."""
+        silent = timedelta(seconds=time.monotonic() - self._heard_at)
+        return now() - silent if self._run.watched else None
+
+    def _rate(self, count: int) -> int | None:
+        at = time.monotonic()
+        if self._samples and count < self._samples[-1][1]:
+            # A new stage counts from zero.
+            self._samples.clear()
+        self._samples.append((at, count))
+        while at - self._samples[0][0] > RATE_SECONDS:
+            self._samples.popleft()
+        first_at, first_count = self._samples[0]
+        if at - first_at < BEAT_SECONDS / 2:
+            return None
+        return int((count - first_count) / (at - first_at))
+
+    def _watch_for_stall(self) -> None:
+        run = self._run
+        activity = (run.activity, run.meter.raw_bytes)
+        if activity != self._heard_activity or not run.watched:
+            self._heard_activity, self._heard_at = activity, time.monotonic()
+            return
+        silent = time.monotonic() - self._heard_at
+        if silent >= run.patience:
+            where = f" in {run.step}" if run.step else ""
+            heard = f"; last heard: {run.last_heard}" if run.last_heard else ""
+            run.stop(
+                StageFailed(
+                    f"stalled{where}: no byte and no log line for {int(silent)} s{heard}",
+                    hint="Look at the instance and the repository; "
+                    "MOORING_STALL_SECONDS sets how long silence is borne, for each stage "
+                    "if need be.",
+                )
+            )

@@ -1,0 +1,151 @@
+"""What has to be known around some occurrences, before anything is decided about them?
+
+Loaded for a whole batch, inside the transaction that will write what is decided.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+
+from backups.exceptions import BadInput
+from backups.health.heartbeats import queue_is_served
+from backups.jobs.request import QUEUES, only_repository
+from backups.models import BackupSchedule, Job, ObservedHistory, Occurrence, Repository
+from backups.models.catalog import Origin
+from backups.norms import DEPTH
+from backups.schedules.expected import expected_duration
+from backups.states import ACTIVE_JOB_STATUSES, OccurrenceStatus, Operation
+
+# Runs of a few seconds differ by as much again, and nobody minds.
+TOLERANCE = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """The facts decisions are made from. ``starting`` notes what was decided meanwhile."""
+
+    now: datetime
+    down_since: datetime | None
+    # By instance: the backup job that is pending or running for it.
+    busy: dict[int, str]
+    # By schedule: how many jobs of it are active.
+    active: Counter[int]
+    # By schedule and instance: the newest open occurrence whose time has come.
+    newest: dict[tuple[int, int], datetime]
+    # By schedule: where its backups go.
+    repositories: dict[int, list[Repository]]
+    only_repository: Repository | BadInput | None
+    copy_queue_served: bool
+    histories: dict[int, ObservedHistory] = field(default_factory=dict)
+
+    def starting(self, occurrence: Occurrence) -> None:
+        """What starts now is in the way of what is looked at next."""
+        self.busy[occurrence.instance_id] = "a backup that starts now"
+        self.active[occurrence.schedule_id] += 1
+
+    def superseded(self, occurrence: Occurrence) -> bool:
+        """Whether a later occurrence of the same schedule and instance has come."""
+        newest = self.newest.get((occurrence.schedule_id, occurrence.instance_id))
+        return newest is not None and newest > occurrence.due_at
+
+    def was_down_at(self, moment: datetime) -> bool:
+        return self.down_since is not None and self.down_since < moment <= self.now
+
+
+def load_surroundings(
+    occurrences: Sequence[Occurrence], now: datetime, down_since: datetime | None
+) -> Surroundings:
+    """Load what is around ``occurrences``; the number of queries does not grow with them."""
+    schedules = {each.schedule_id for each in occurrences}
+    busy, active = _active_jobs()
+    repositories = _repositories(schedules)
+    return Surroundings(
+        now,
+        down_since,
+        busy,
+        active,
+        _newest(occurrences, now),
+        repositories,
+        _only_repository() if len(repositories) < len(schedules) else None,
+        queue_is_served(QUEUES[Operation.BACKUP], now),
+        _histories(occurrences),
+    )
+
+
+def expected_run(occurrence: Occurrence) -> timedelta | None:
+    """Return how long a run may take: given on the schedule, or learnt from the last ones."""
+    given = occurrence.schedule.expected_duration
+    if given is not None:
+        return given
+    past = Occurrence.objects.filter(
+        schedule=occurrence.schedule_id,
+        instance=occurrence.instance_id,
+        status=OccurrenceStatus.SUCCEEDED,
+        job__started_at__isnull=False,
+        job__ended_at__isnull=False,
+    ).order_by("-due_at")
+    times = past.values_list("job__started_at", "job__ended_at")[:DEPTH]
+    runs = [ended - started for started, ended in times if started and ended]
+    learnt = expected_duration(runs)
+    return None if learnt is None else learnt + TOLERANCE
+
+
+def lock_limited_schedules(occurrences: Iterable[Occurrence]) -> None:
+    """Let two ticks not both count the same free place under a schedule's limit."""
+    limited = sorted({each.schedule_id for each in occurrences if each.schedule.max_jobs})
+    if limited:
+        rows = BackupSchedule.objects.filter(pk__in=limited).select_for_update(no_key=True)
+        list(rows.order_by("pk").values_list("pk"))
+
+
+def _active_jobs() -> tuple[dict[int, str], Counter[int]]:
+    active = Job.objects.filter(
+        status__in=ACTIVE_JOB_STATUSES, operation=Operation.BACKUP, origin=Origin.MANAGED
+    )
+    busy: dict[int, str] = {}
+    counts: Counter[int] = Counter()
+    for pk, instance, status, schedule in active.values_list(
+        "pk", "instance_id", "status", "occurrence__schedule_id"
+    ):
+        busy[instance] = f"backup job {pk} is {status}"
+        counts[schedule] += 1
+    return busy, counts
+
+
+def _newest(occurrences: Sequence[Occurrence], now: datetime) -> dict[tuple[int, int], datetime]:
+    come = Occurrence.objects.filter(
+        instance__in={each.instance_id for each in occurrences},
+        next_look_at__isnull=False,
+        starts_at__lte=now,
+    )
+    grouped = come.order_by().values_list("schedule_id", "instance_id")
+    return {(one, two): due for one, two, due in grouped.annotate(newest=Max("due_at"))}
+
+
+def _repositories(schedules: set[int]) -> dict[int, list[Repository]]:
+    through = BackupSchedule.repositories.through.objects
+    found: dict[int, list[Repository]] = defaultdict(list)
+    ties = through.filter(backupschedule__in=schedules).select_related("repository").order_by("id")
+    for tie in ties:
+        found[tie.backupschedule_id].append(tie.repository)
+    return dict(found)
+
+
+def _only_repository() -> Repository | BadInput:
+    try:
+        return only_repository()
+    except BadInput as exc:
+        return exc
+
+
+def _histories(occurrences: Sequence[Occurrence]) -> dict[int, ObservedHistory]:
+    watched = {each.instance_id for each in occurrences if each.schedule.origin == Origin.OBSERVED}
+    if not watched:
+        return {}
+    found = ObservedHistory.objects.filter(instance__in=watched)
+    return {history.instance_id: history for history in found}

@@ -1,0 +1,230 @@
+"""What is to become of an open occurrence now?
+
+Decisions only: rows that were loaded go in, one step comes out, and nothing is written here.
+Whatever is decided, the step names the next moment at which there is something to decide.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from backups.models import Job, Occurrence
+from backups.models.catalog import Origin
+from backups.models.schedule import AtWindowEnd, CatchUp
+from backups.schedule import may_retry
+from backups.schedules.blockers import blocker_of
+from backups.schedules.context import Surroundings
+from backups.schedules.observed import watch
+from backups.schedules.steps import RECHECK, Act, Step, ended, lateness, nearest, waits
+from backups.states import JobStatus, OccurrenceStatus, WaitReason
+
+# The stage that needs nothing but an instance that answers.
+CONNECT = "connect"
+PAUSED = WaitReason.PAUSED
+# With these a later one may stand for it; with any other, what was in the way made it be missed.
+NOT_IN_THE_WAY = {
+    WaitReason.NONE,
+    WaitReason.PAUSED,
+    WaitReason.SCHEDULE_DISABLED,
+    WaitReason.SCHEDULER_DOWN,
+}
+
+
+def decide(occurrence: Occurrence, around: Surroundings) -> Step:
+    """Return the one step that is to be taken with an open occurrence."""
+    job = occurrence.job
+    if job is None:
+        if occurrence.status == OccurrenceStatus.RUNNING:
+            return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, "its job is gone")
+        return _without_job(occurrence, around)
+    if job.status == JobStatus.PENDING:
+        return _job_waits(occurrence, job, around)
+    if job.status == JobStatus.RUNNING:
+        return _job_runs(occurrence, job, around)
+    if occurrence.retry_at is not None:
+        return _without_job(occurrence, around)
+    return _job_ended(occurrence, job, around)
+
+
+def _without_job(occurrence: Occurrence, around: Surroundings) -> Step:
+    """Nothing of it runs or waits: start it, or say why not."""
+    schedule = occurrence.schedule
+    if not schedule.enabled:
+        return _never(occurrence, WaitReason.SCHEDULE_DISABLED, f"{schedule.name} is disabled")
+    if schedule.origin == Origin.OBSERVED:
+        return watch(occurrence, around)
+    if around.superseded(occurrence):
+        return _superseded(occurrence, around)
+    reopened: dict[str, object] = {}
+    if around.now >= occurrence.missed_after:
+        if not _catches_up(occurrence, around):
+            return _window_closed(occurrence, around)
+        # The window passed while nobody could have started it: it gets another.
+        reopened = {"missed_after": around.now + schedule.window}
+    if occurrence.retry_at is not None and around.now < occurrence.retry_at:
+        reason = WaitReason(occurrence.reason)
+        return waits(occurrence, around.now, reason, occurrence.detail, until=occurrence.retry_at)
+    if blocker := blocker_of(occurrence, around):
+        step = waits(occurrence, around.now, *blocker[:2], until=blocker.until)
+        return Step(step.to, {**step.values, **reopened})
+    return _start(occurrence, around, reopened)
+
+
+def _superseded(occurrence: Occurrence, around: Surroundings) -> Step:
+    """A later one takes its place: skipped, or missed where something had been in its way."""
+    reason, detail = WaitReason(occurrence.reason), occurrence.detail
+    if occurrence.attempts or reason in NOT_IN_THE_WAY:
+        return _never(occurrence, WaitReason.SUPERSEDED, detail)
+    if around.was_down_at(occurrence.missed_after):
+        return _window_closed(occurrence, around)
+    if reason is WaitReason.PREVIOUS_RUNNING and not around.copy_queue_served:
+        # What it waited for only waits itself, for the same as all others.
+        reason, detail = WaitReason.NO_WORKER, f"{detail}, and no worker takes backups"
+    # Its window may be open still; its turn is over all the same.
+    return ended(OccurrenceStatus.MISSED, reason, detail, lateness(occurrence, around.now))
+
+
+def _start(occurrence: Occurrence, around: Surroundings, reopened: dict[str, object]) -> Step:
+    values = {
+        "attempts": occurrence.attempts + 1,
+        # Why it begins late, where somebody wanted that: a worker takes it in a moment.
+        "reason": PAUSED if occurrence.reason == PAUSED else WaitReason.NONE,
+        "retry_at": None,
+        **lateness(occurrence, around.now),
+        "next_look_at": nearest(occurrence, around.now),
+        **reopened,
+    }
+    return Step(OccurrenceStatus.DUE, values, Act.START)
+
+
+def _job_waits(occurrence: Occurrence, job: Job, around: Surroundings) -> Step:
+    """Its job is pending: is it late, is the window over?"""
+    now = around.now
+    if not occurrence.schedule.enabled:
+        reason, detail = WaitReason.SCHEDULE_DISABLED, f"{occurrence.schedule.name} is disabled"
+        return ended(OccurrenceStatus.SKIPPED, reason, detail, act=Act.WITHDRAW)
+    reason, detail = _why_pending(job, around)
+    if now < occurrence.missed_after:
+        return waits(occurrence, now, reason, detail, until=now + RECHECK)
+    if around.was_down_at(occurrence.missed_after) and _may_catch_up(occurrence, around):
+        # Where no scheduler ran, mostly no worker did: it gets another window.
+        step = waits(occurrence, now, reason, occurrence.detail)
+        closes_at = now + occurrence.schedule.window
+        return Step(step.to, {**step.values, "missed_after": closes_at})
+    if reason is WaitReason.NONE:
+        reason, detail = WaitReason.NOT_CLAIMED, f"{job} waited for a worker"
+    return _late_end(occurrence, around, reason, detail, Act.WITHDRAW)
+
+
+def _why_pending(job: Job, around: Surroundings) -> tuple[WaitReason, str]:
+    # What a worker that wanted it had to wait for: another job, or a place under a limit.
+    if job.waits_for.startswith("instance:"):
+        return WaitReason.PREVIOUS_RUNNING, f"{job} waits for another job of its instance"
+    if job.waits_for:
+        return WaitReason.LIMIT, f"{job} waits for a place: {job.waits_for}"
+    if not around.copy_queue_served:
+        return WaitReason.NO_WORKER, f"{job} waits, and no worker takes backups"
+    return WaitReason.NONE, ""
+
+
+def _job_runs(occurrence: Occurrence, job: Job, around: Surroundings) -> Step:
+    """Its job is at work: does it take too long?"""
+    now = around.now
+    if occurrence.status == OccurrenceStatus.DUE:
+        return Step(OccurrenceStatus.RUNNING, {"reason": WaitReason.NONE}, Act.BEGIN)
+    values: dict[str, object] = {"next_look_at": nearest(occurrence, now)}
+    overrun_after = occurrence.overrun_after or occurrence.missed_after
+    if occurrence.overran_at is None and now >= overrun_after:
+        beyond = overrun_after >= occurrence.missed_after
+        words = "beyond its window" if beyond else "longer than expected"
+        values |= {"overran_at": now, "detail": f"{job} runs {words}"}
+    stops = (
+        now >= occurrence.missed_after
+        and occurrence.schedule.at_window_end == AtWindowEnd.CANCEL
+        and occurrence.schedule.origin == Origin.MANAGED
+        and occurrence.reason != WaitReason.WINDOW_END
+    )
+    if stops:
+        values["reason"] = WaitReason.WINDOW_END
+    return Step(OccurrenceStatus.RUNNING, values, Act.STOP if stops else Act.NOTHING)
+
+
+def _job_ended(occurrence: Occurrence, job: Job, around: Surroundings) -> Step:
+    late = _began_late(occurrence, job)
+    when = {"ended_at": job.ended_at or around.now, **late}
+    if job.status == JobStatus.SUCCEEDED:
+        # What went wrong before is on the jobs; a run beyond its time stays on this row.
+        detail = occurrence.detail if occurrence.overran_at else ""
+        return ended(OccurrenceStatus.SUCCEEDED, WaitReason.NONE, detail, when)
+    if job.status == JobStatus.CANCELLED:
+        if occurrence.reason == WaitReason.WINDOW_END:
+            words = f"{job} was stopped at the end of its window"
+            return ended(OccurrenceStatus.FAILED, WaitReason.WINDOW_END, words, when)
+        words = f"{job} was cancelled"
+        return ended(OccurrenceStatus.CANCELLED, WaitReason.NONE, words, when)
+    reason = WaitReason.INSTANCE_AWAY if job.failed_stage == CONNECT else WaitReason.FAILED
+    words = job.error or f"{job} {job.get_status_display().lower()}"
+    retry_at = _retry_at(occurrence, job, around)
+    if retry_at is None:
+        return ended(OccurrenceStatus.FAILED, reason, words, when)
+    values = {"reason": reason, "detail": words[:300], "retry_at": retry_at, **late}
+    values["next_look_at"] = max(retry_at, around.now)
+    return Step(OccurrenceStatus.DUE, values)
+
+
+def _retry_at(occurrence: Occurrence, job: Job, around: Surroundings) -> datetime | None:
+    schedule = occurrence.schedule
+    if not schedule.enabled:
+        return None
+    if schedule.origin == Origin.OBSERVED:
+        # Whoever runs it may run it again; when the window closes, this was the last word.
+        return occurrence.missed_after if around.now < occurrence.missed_after else None
+    retry_at = max((job.ended_at or around.now) + schedule.retry_delay, around.now)
+    left = may_retry(occurrence.attempts, schedule.retries, retry_at, occurrence.missed_after)
+    return retry_at if left else None
+
+
+def _began_late(occurrence: Occurrence, job: Job) -> dict[str, object]:
+    """A job that began and ended between two looks may have begun late all the same."""
+    began = job.started_at
+    first = occurrence.attempts <= 1 and occurrence.late_at is None
+    return {"late_at": began} if first and began and began >= occurrence.late_after else {}
+
+
+def _catches_up(occurrence: Occurrence, around: Surroundings) -> bool:
+    unseen = occurrence.reason == WaitReason.NONE and occurrence.attempts == 0
+    down = unseen or around.was_down_at(occurrence.missed_after)
+    return down and _may_catch_up(occurrence, around)
+
+
+def _may_catch_up(occurrence: Occurrence, around: Surroundings) -> bool:
+    once = occurrence.schedule.catch_up == CatchUp.ONCE
+    return once and not around.superseded(occurrence)
+
+
+def _window_closed(occurrence: Occurrence, around: Surroundings) -> Step:
+    reason, detail = WaitReason(occurrence.reason), occurrence.detail
+    if reason is WaitReason.NONE or around.was_down_at(occurrence.missed_after):
+        reason, detail = WaitReason.SCHEDULER_DOWN, detail or "nobody looked at it in time"
+    return _late_end(occurrence, around, reason, detail)
+
+
+def _late_end(
+    occurrence: Occurrence,
+    around: Surroundings,
+    reason: WaitReason,
+    detail: str,
+    act: Act = Act.NOTHING,
+) -> Step:
+    """Its window is over. What had run and failed, failed; what never ran was missed."""
+    if occurrence.attempts > (1 if act is Act.WITHDRAW else 0):
+        return ended(OccurrenceStatus.FAILED, reason, detail, act=act)
+    late = lateness(occurrence, around.now)
+    return ended(OccurrenceStatus.MISSED, reason, detail, late, act)
+
+
+def _never(occurrence: Occurrence, reason: WaitReason, detail: str) -> Step:
+    """It will not start any more."""
+    if occurrence.attempts:
+        return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, occurrence.detail)
+    return ended(OccurrenceStatus.SKIPPED, reason, detail)

@@ -1,0 +1,68 @@
+"""When is a schedule due next, and what happens to that when somebody changes it?
+
+Every door that changes a schedule goes through ``save_schedule``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Max
+
+from backups.models import BackupSchedule
+from backups.schedule import next_slot
+from backups.schedules.coverage import coverage_of
+from backups.schedules.due import plan_schedule
+from backups.schedules.pauses import have_looked_at
+
+# Changed by ticks and ``backups.schedules.pauses``: a form opened before a pause must not end it.
+OWN_COLUMNS = {
+    "id", "next_due_at", "created_at",
+    "paused_at", "paused_until", "paused_by", "paused_reason",
+}  # fmt: skip
+
+
+def save_schedule(schedule: BackupSchedule, now: datetime) -> None:
+    """Save what a person changed, and arm the schedule anew where its rhythm changed.
+
+    Slots of the old rhythm that have come already are accounted for first.
+    """
+    with transaction.atomic():
+        old = BackupSchedule.objects.select_for_update().filter(pk=schedule.pk).first()
+        if old is None:
+            schedule.save(force_insert=True)
+        else:
+            schedule.next_due_at = old.next_due_at
+            if _unlike(old, schedule):
+                _settle(old, now)
+            fields = {field.name for field in schedule._meta.concrete_fields}
+            schedule.save(update_fields=fields - OWN_COLUMNS)
+        if old is None or _unlike(old, schedule) or schedule.next_due_at is None:
+            rearm(schedule, now)
+    # Outside: a tick locks occurrences first and the schedule then.
+    have_looked_at(schedule, now)
+
+
+def rearm(schedule: BackupSchedule, now: datetime) -> None:
+    """Set the next moment that has no occurrences yet: never one that has some already."""
+    following = None
+    if schedule.enabled:
+        newest = schedule.occurrences.aggregate(newest=Max("due_at"))["newest"]
+        # Later than now only where the clock was set back: those moments are taken.
+        following = next_slot(schedule.rhythm, max(now, newest) if newest else now)
+    BackupSchedule.objects.filter(pk=schedule.pk).update(next_due_at=following)
+    schedule.next_due_at = following
+
+
+def _unlike(old: BackupSchedule, new: BackupSchedule) -> bool:
+    return (old.rhythm, old.enabled) != (new.rhythm, new.enabled)
+
+
+def _settle(old: BackupSchedule, now: datetime) -> None:
+    if not old.enabled:
+        return
+    instances = coverage_of([old])[old.pk]
+    while old.next_due_at is not None and old.next_due_at <= now:
+        if not plan_schedule(old, instances, now):
+            return

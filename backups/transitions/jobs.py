@@ -1,0 +1,310 @@
+"""The only module that writes a status. Every write can lose, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from backups.activity import ITSELF, Actor, record
+from backups.exceptions import IllegalTransition, LeaseLost
+from backups.models import (
+    BackupCopy,
+    InstanceProtection,
+    Job,
+    JobEvent,
+    JobStage,
+    Occurrence,
+)
+from backups.models.activity import Verb
+from backups.states import (
+    COPY_MOVES,
+    JOB_MOVES,
+    OCCURRENCE_MOVES,
+    STAGE_MOVES,
+    TERMINAL_JOB_STATUSES,
+    TERMINAL_OCCURRENCE_STATUSES,
+    CopyStatus,
+    JobStatus,
+    OccurrenceStatus,
+    Operation,
+    StageStatus,
+)
+from backups.transitions.failure_key import failure_key
+from backups.transitions.limits import Limit
+from backups.transitions.places import NoTurn, free_slots, take_slots
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, in words for people."""
+
+    reason: str = ""
+    error: str = ""
+    hint: str = ""
+    failed_stage: str = ""
+    refused: bool = False
+
+
+def claim(
+    job: Job, *, worker: str, exclusive_key: str, now: datetime, limits: Sequence[Limit] = ()
+) -> bool:
+    """Make ``worker`` the owner of a pending job.
+
+    Return False when another worker has it already, when another job holds ``exclusive_key``,
+    or when a limit is reached: all are expected. What the job waits for is then on its row,
+    and it is woken again later.
+    """
+    if JobStatus.RUNNING not in JOB_MOVES[JobStatus(job.status)]:
+        return False
+    try:
+        won = _try_claim(job, worker, exclusive_key, now, limits)
+    except IntegrityError:
+        return _note_wait(job, exclusive_key, now)
+    except NoTurn as exc:
+        return _note_wait(job, exc.resource, now)
+    if won:
+        job.refresh_from_db()
+    return won
+
+
+def _try_claim(
+    job: Job, worker: str, exclusive_key: str, now: datetime, limits: Sequence[Limit]
+) -> bool:
+    with transaction.atomic():
+        won = Job.objects.filter(
+            pk=job.pk, status=JobStatus.PENDING, cancel_requested=False
+        ).update(
+            status=JobStatus.RUNNING,
+            status_since=now,
+            started_at=now,
+            worker=worker,
+            fencing_token=F("fencing_token") + 1,
+            lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS),
+            exclusive_key=exclusive_key,
+            waits_for="",
+        )
+        if won:
+            take_slots(job, limits, now)
+            _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
+            _have_looked_at(job, now)
+    return bool(won)
+
+
+def _note_wait(job: Job, waits_for: str, now: datetime) -> bool:
+    """Put on the row what the job has to wait for; it also keeps its place in the queue."""
+    Job.objects.filter(pk=job.pk, status=JobStatus.PENDING).update(
+        waits_for=waits_for, tried_at=now
+    )
+    return False
+
+
+def begin_observed(job: Job, *, now: datetime) -> Job:
+    """Store a job that somebody else runs, as running since ``now``. It holds no lease."""
+    job.status, job.status_since = JobStatus.RUNNING, now
+    job.save(force_insert=True)
+    _record(job, JobStatus.RUNNING, JobStatus.RUNNING, now, actor="", reason="seen in the history")
+    return job
+
+
+def lose(job: Job, *, now: datetime) -> bool:
+    """Take a job from a worker whose lease has run out; False when it was renewed after all."""
+    outcome = Outcome(
+        error=f"lost: worker {job.worker} stopped renewing its lease",
+        hint="Look at the worker's log and host; the job can be started again at once.",
+    )
+    return end(job, JobStatus.LOST, now=now, outcome=outcome, lease_before=now)
+
+
+def end(
+    job: Job,
+    to: JobStatus,
+    *,
+    now: datetime,
+    outcome: Outcome | None = None,
+    actor: str = "",
+    lease_before: datetime | None = None,
+) -> bool:
+    """Move a job to a final status and release what it held.
+
+    The fencing token must still be the one ``job`` was read with, and its lease have run out
+    by ``lease_before`` where that is given: return False, and change nothing, when another
+    process has moved the job or taken its lease.
+    """
+    outcome = outcome or Outcome()
+    old = JobStatus(job.status)
+    if to not in JOB_MOVES[old] or to not in TERMINAL_JOB_STATUSES:
+        raise IllegalTransition(f"{job}: {old} to {to}")
+
+    with transaction.atomic():
+        # Compare-and-swap: the WHERE clause is the lock.
+        mine = Job.objects.filter(pk=job.pk, status=old, fencing_token=job.fencing_token)
+        if lease_before is not None:
+            mine = mine.filter(lease_expires_at__lte=lease_before)
+        won = mine.update(
+            status=to,
+            status_since=now,
+            ended_at=now,
+            # The token moves on: whoever still holds the old one can write nothing more.
+            fencing_token=F("fencing_token") + 1,
+            lease_expires_at=None,
+            exclusive_key=None,
+            error=outcome.error,
+            hint=outcome.hint,
+            failed_stage=outcome.failed_stage,
+            failure_key=failure_key(outcome.failed_stage, outcome.error, job.instance.name),
+            refused=outcome.refused,
+            rate_bytes_per_s=None,
+            current_file="",
+        )
+        if not won:
+            return False
+        free_slots(job)
+        _close_stages(job, to, now)
+        _have_looked_at(job, now)
+        _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
+        _keep(job, to, outcome)
+        look_again(job.instance_id, now)
+    job.refresh_from_db()
+    return True
+
+
+def look_again(instance_id: int, now: datetime) -> None:
+    """Have a tick judge at once whether the instance is still protected."""
+    InstanceProtection.objects.filter(instance=instance_id).update(next_look_at=now)
+
+
+def own(job: Job, token: int, **values: object) -> None:
+    """Write columns of a running job, or raise LeaseLost when it is no longer the caller's.
+
+    Inside a transaction this is also the lock under which the caller may write more.
+    """
+    mine = Job.objects.filter(pk=job.pk, fencing_token=token, status=JobStatus.RUNNING)
+    if not mine.update(**values):
+        raise LeaseLost("another process owns the job's row")
+
+
+def note_process(job: Job, token: int, group: int, started: float) -> None:
+    """Record the process group that would be an orphan if the worker were killed."""
+    own(job, token, process_group=group, process_started_at=started)
+
+
+def move_stage(stage: JobStage, to: StageStatus, *, now: datetime, detail: str = "") -> None:
+    """Move a stage of a job the caller holds the lease of."""
+    old = StageStatus(stage.status)
+    if to not in STAGE_MOVES[old]:
+        raise IllegalTransition(f"{stage}: {old} to {to}")
+    values: dict[str, object] = {"status": to}
+    if to is StageStatus.RUNNING:
+        values["started_at"] = now
+    elif to is not StageStatus.SKIPPED:
+        values["ended_at"] = now
+    if detail:
+        values["detail"] = detail
+    won = JobStage.objects.filter(
+        pk=stage.pk, status=old, job__fencing_token=stage.job.fencing_token
+    ).update(**values)
+    if won:
+        for name, value in values.items():
+            setattr(stage, name, value)
+
+
+def expire_copy(copy: BackupCopy, *, reason: str, now: datetime) -> bool:
+    """Record that a copy may go, and why, before any of its bytes do."""
+    return _move_copy(copy, CopyStatus.EXPIRED, now, expire_reason=reason)
+
+
+def purge_copy(copy: BackupCopy, *, now: datetime) -> bool:
+    """Record that a copy's bytes are gone."""
+    return _move_copy(copy, CopyStatus.PURGED, now)
+
+
+def move_occurrence(
+    occurrence: Occurrence, to: OccurrenceStatus, *, now: datetime, **values: object
+) -> bool:
+    """Move an occurrence, or with its own status write what is known of it.
+
+    Return False, and change nothing, when another process has moved it or given it a job.
+    """
+    old = OccurrenceStatus(occurrence.status)
+    if to is not old:
+        if to not in OCCURRENCE_MOVES[old]:
+            raise IllegalTransition(f"{occurrence}: {old} to {to}")
+        values |= {"status": to, "status_since": now}
+    if to in TERMINAL_OCCURRENCE_STATUSES:
+        values = {"ended_at": now, **values, "next_look_at": None, "retry_at": None}
+    same = Occurrence.objects.filter(pk=occurrence.pk, status=old, job=occurrence.job_id)
+    won = same.update(**values)
+    if won:
+        for name, value in values.items():
+            setattr(occurrence, name, value)
+        if to in TERMINAL_OCCURRENCE_STATUSES:
+            look_again(occurrence.instance_id, now)
+    return bool(won)
+
+
+def record_occurrences(rows: Sequence[Occurrence]) -> None:
+    """Write occurrences as they are born: due, or ended where their time was over already.
+
+    One that is there already stays as it is: ten schedulers may race on a slot.
+    """
+    Occurrence.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+
+
+def _have_looked_at(job: Job, now: datetime) -> None:
+    """Let the tick look at the occurrences a backup's start or end is of interest to, at once.
+
+    That is its own one, and those that wait until the instance is free.
+    """
+    if job.operation == Operation.BACKUP:
+        waiting = Occurrence.objects.filter(instance=job.instance_id, next_look_at__gt=now)
+        waiting.update(next_look_at=now)
+
+
+def _move_copy(copy: BackupCopy, to: CopyStatus, now: datetime, **values: str) -> bool:
+    old = CopyStatus(copy.status)
+    if to not in COPY_MOVES[old]:
+        raise IllegalTransition(f"{copy}: {old} to {to}")
+    won = BackupCopy.objects.filter(pk=copy.pk, status=old).update(
+        status=to, status_since=now, **values
+    )
+    copy.refresh_from_db()
+    return bool(won)
+
+
+def _close_stages(job: Job, to: JobStatus, now: datetime) -> None:
+    """No stage of an ended job may still look alive."""
+    stages = JobStage.objects.filter(job=job)
+    ended = StageStatus.SUCCEEDED if to is JobStatus.SUCCEEDED else StageStatus.FAILED
+    stages.filter(status=StageStatus.RUNNING).update(status=ended, ended_at=now)
+    stages.filter(status=StageStatus.PENDING).update(status=StageStatus.SKIPPED)
+
+
+# What must be found later, whoever did it: data was read out, or is gone.
+_KEPT = {Operation.RESTORE: Verb.RESTORED, Operation.PURGE: Verb.PURGED}
+
+
+def _keep(job: Job, to: JobStatus, outcome: Outcome) -> None:
+    """Add the end of a restore or purge to what people did."""
+    verb = _KEPT.get(Operation(job.operation))
+    if verb is None:
+        return
+    asked = job.events.order_by("id").values_list("actor", flat=True).first()
+    details = {"outcome": to.value, "backup": job.backup.label if job.backup else ""}
+    if "target" in job.parameters:
+        details["target"] = job.parameters["target"]
+    if outcome.error:
+        details["error"] = outcome.error
+    record(verb, job, actor=Actor(asked or ITSELF, ITSELF), details=details)
+
+
+def _record(
+    job: Job, old: JobStatus, new: JobStatus, now: datetime, *, actor: str, reason: str = ""
+) -> None:
+    JobEvent.objects.create(
+        job=job, created_at=now, old_status=old, new_status=new, actor=actor, reason=reason
+    )

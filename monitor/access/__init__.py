@@ -1,0 +1,1 @@
+"""Who may do what, who is locked out, and which changes are recorded."""

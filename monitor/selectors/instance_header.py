@@ -1,0 +1,80 @@
+"""What is known of an instance beside its history: its server, its schedules, its protection?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from backups.checks import Verdict
+from backups.health.protection_facts import next_run, restorable_backups, schedules_of
+from backups.health.protection_rows import judge_one
+from backups.models import Backup, BackupSchedule, Instance, Job
+from backups.programs.compatibility import MYSQL, Ruling, can_back_up, mysql_name, parse_version
+from backups.protection import Protection
+from backups.states import BackupKind, JobStatus, Operation
+from monitor.selectors.backup_facts import EngineFact, engine_facts
+
+# Of the newest full backup: what the server was like. The others are of that backup alone.
+_OF_THE_SERVER = frozenset({"Page size", "Server UUID"})
+_WORDS = {
+    Verdict.OK: ("supported", "yes"),
+    Verdict.WARNING: ("warning", "with care"),
+    Verdict.FAILED: ("unsupported", "no"),
+    Verdict.UNKNOWN: ("unknown", "unknown"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an instance's page shows of it at the top."""
+
+    protection: Protection
+    schedules: Sequence[BackupSchedule]
+    # Whether its engine can copy this server; None while the server is not known.
+    ruling: Ruling | None
+    series: str
+    last_full: Backup | None
+    last_failed: Job | None
+    facts: Sequence[EngineFact]
+
+    @property
+    def next_run_at(self) -> datetime | None:
+        return next_run(self.schedules)
+
+    @property
+    def ruling_tone(self) -> str:
+        return _WORDS[self.ruling.verdict][0] if self.ruling else "unknown"
+
+    @property
+    def ruling_word(self) -> str:
+        return _WORDS[self.ruling.verdict][1] if self.ruling else "unknown"
+
+
+def load_known(instance: Instance, now: datetime) -> Known:
+    """Gather it; judged at this moment, whatever the tick wrote last."""
+    version = parse_version(instance.version)
+    last_full = restorable_backups().filter(instance=instance, kind=BackupKind.FULL).first()
+    schedules = schedules_of([instance.pk])
+    failed = Job.objects.filter(
+        instance=instance, operation=Operation.BACKUP, status=JobStatus.FAILED
+    )
+    facts = engine_facts(last_full.facts) if last_full else []
+    return Known(
+        protection=judge_one(instance, schedules, now),
+        schedules=schedules[instance.pk],
+        ruling=can_back_up(instance.engine, instance.flavour, version) if version else None,
+        series=_series(instance),
+        last_full=last_full,
+        last_failed=failed.order_by("-id").first(),
+        facts=[fact for fact in facts if fact.name in _OF_THE_SERVER],
+    )
+
+
+def _series(instance: Instance) -> str:
+    version = parse_version(instance.version)
+    if version is None:
+        return ""
+    if instance.flavour == MYSQL:
+        return mysql_name(version).partition("(")[2].rstrip(")") or "8.0, ended"
+    return version.series_name

@@ -1,0 +1,1 @@
+"""How statuses, lengths and rhythms are written on pages. Pure."""

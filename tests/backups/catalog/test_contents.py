@@ -1,0 +1,73 @@
+"""Which table is a file of?"""
+
+from __future__ import annotations
+
+import pytest
+
+from backups.archive.contents import StoredFile
+from backups.catalog.contents import decode_name, group_by_table, table_of
+
+
+def files(**sizes: int) -> list[StoredFile]:
+    return [
+        StoredFile(number, path, size, size, 1, 1)
+        for number, (path, size) in enumerate(sizes.items(), start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "table"),
+    [
+        ("shop/orders.ibd", ("shop", "orders")),
+        ("shop/orders.frm", ("shop", "orders")),
+        ("shop/events#P#p0.ibd", ("shop", "events")),
+        ("shop/events#p#p1#sp#p1sp0.ibd", ("shop", "events")),
+        ("my@002dshop/a@0020b.MYD", ("my-shop", "a b")),
+        ("shop/db.opt", None),
+        ("ibdata1", None),
+        ("undo001", None),
+        ("ib_logfile0", None),
+        ("mariadb_backup_info", None),
+        ("#rocksdb/000001.ibd", None),
+        ("shop/deep/er.ibd", None),
+        ("shop/orders", None),
+    ],
+)
+def test_the_table_of_a_file(path: str, table: tuple[str, str] | None) -> None:
+    assert table_of(path) == table
+
+
+def test_files_add_up_by_table() -> None:
+    found = group_by_table(
+        files(
+            **{
+                "ibdata1": 100,
+                "shop/orders.frm": 1,
+                "shop/orders.ibd": 20,
+                "shop/events#P#p0.ibd": 3,
+                "shop/events#P#p1.ibd": 4,
+                "shop/events.frm": 1,
+                "shop/events.par": 1,
+                "shop/cheap.frm": 2,
+                "shop/db.opt": 5,
+            }
+        )
+    )
+    assert [tuple(table) for table in found.tables] == [
+        ("shop", "events", 4, 9),
+        ("shop", "orders", 2, 21),
+    ]
+    assert [tuple(view) for view in found.definitions] == [("shop", "cheap", 1, 2)]
+    assert (found.other_files, found.other_bytes) == (2, 105)
+
+
+def test_nothing_is_nothing() -> None:
+    found = group_by_table([])
+    assert (found.tables, found.definitions, found.other_files, found.other_bytes) == ([], [], 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("encoded", "name"), [("a@002db", "a-b"), ("@0023", "#"), ("plain", "plain"), ("a@b", "a@b")]
+)
+def test_names_are_decoded(encoded: str, name: str) -> None:
+    assert decode_name(encoded) == name

@@ -1,0 +1,138 @@
+"""Ticks and workers that say that they are there, and those that fell silent."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+
+import pytest
+import time_machine
+from django.db import connection
+
+from backups.health.heartbeats import alone, beat_worker, beating, queue_is_served, silent_since
+from backups.health.workers import WorkerPulse
+from backups.models import TickBeat, WorkerBeat
+from monitor.celery import OUTSIDE_EVERY_SECONDS, app
+
+T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+
+
+@beating
+def good_tick() -> None:
+    """Has nothing to do."""
+
+
+@beating
+def bad_tick() -> None:
+    raise RuntimeError("the moon is full")
+
+
+@pytest.mark.django_db
+def test_a_tick_says_when_it_began_and_ended() -> None:
+    with time_machine.travel(T0, tick=False):
+        good_tick()
+    beat = TickBeat.objects.get()
+    assert (beat.name, beat.started_at, beat.finished_at) == ("good tick", T0, T0)
+    assert beat.error == ""
+
+
+@pytest.mark.django_db
+def test_a_tick_that_raises_is_recorded_and_raises_on() -> None:
+    TickBeat.objects.create(name="bad tick", finished_at=T0)
+    with time_machine.travel(T0 + timedelta(minutes=1), tick=False), pytest.raises(RuntimeError):
+        bad_tick()
+    beat = TickBeat.objects.get()
+    assert (beat.error, beat.finished_at) == ("RuntimeError: the moon is full", T0)
+    assert beat.started_at == T0 + timedelta(minutes=1)
+
+
+def test_a_tick_that_hangs_is_left_out_and_comes_again_after_it() -> None:
+    began, go_on, runs = threading.Event(), threading.Event(), list[int]()
+
+    @alone
+    def slow_tick() -> None:
+        runs.append(1)
+        began.set()
+        assert go_on.wait(10)
+
+    hanging = threading.Thread(target=slow_tick)
+    hanging.start()
+    assert began.wait(10)
+    slow_tick()
+    assert len(runs) == 1
+    go_on.set()
+    hanging.join(10)
+    slow_tick()
+    assert len(runs) == 2
+
+
+def test_every_tick_that_goes_outside_runs_alone() -> None:
+    for name in OUTSIDE_EVERY_SECONDS:
+        module, _, function = name.rpartition(".")
+        tick = getattr(import_module(module), function).run
+        assert "alone" in tick.__code__.co_qualname, name
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("seconds", "silent"), [(-3600, False), (60, False), (61, True)])
+def test_silence_begins_when_it_last_ran_through(seconds: int, silent: bool) -> None:
+    assert silent_since("good tick", T0) is None
+    TickBeat.objects.create(name="good tick", finished_at=T0)
+    found = silent_since("good tick", T0 + timedelta(seconds=seconds))
+    assert found == (T0 if silent else None)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("queues", "seconds", "served"),
+    [
+        (["copy"], 60, True),
+        (["copy"], 61, False),
+        (["transfer", "copy"], 0, True),
+        (["copy-of-mine"], 0, False),
+        (["control"], 0, False),
+    ],
+)
+def test_a_queue_is_served_by_the_living(queues: list[str], seconds: int, served: bool) -> None:
+    beat_worker("worker@here:1", queues, T0, T0)
+    assert queue_is_served("copy", T0 + timedelta(seconds=seconds)) is served
+
+
+@pytest.mark.django_db
+def test_workers_that_were_killed_are_forgotten_in_the_end() -> None:
+    beat_worker("dead@here:1", ["copy"], T0, T0)
+    beat_worker("new@here:2", ["copy"], T0, T0 + timedelta(hours=24))
+    assert WorkerBeat.objects.count() == 2
+    beat_worker("newer@here:3", ["copy"], T0, T0 + timedelta(hours=24, seconds=1))
+    assert set(WorkerBeat.objects.values_list("name", flat=True)) == {"new@here:2", "newer@here:3"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_beats_until_it_stops() -> None:
+    beaten = threading.Event()
+    pulse = WorkerPulse("worker@here:1", {"transfer", "copy"}, 0.02)
+    try:
+        first = None
+        while not beaten.wait(0.01):
+            row = WorkerBeat.objects.filter(name="worker@here:1").first()
+            if row is not None:
+                first = first or row.seen_at
+                if row.seen_at > first:
+                    assert row.queues == ",copy,transfer,"
+                    beaten.set()
+            connection.close()
+    finally:
+        pulse.stop()
+    assert not WorkerBeat.objects.exists()
+
+
+def test_ticks_beat_under_their_names_on_the_plan() -> None:
+    app.loader.import_default_modules()
+    beating_names = set()
+    for name, entry in app.conf.beat_schedule.items():
+        run = app.tasks[entry["task"]].run
+        if hasattr(run, "__wrapped__"):
+            assert run.__name__.replace("_", " ") == name
+            beating_names.add(name)
+    assert {"plan occurrences", "expire backups", "fail lost jobs"} <= beating_names

@@ -1,0 +1,181 @@
+"""The tick of retention: it asks for purges that succeed, and for none it should not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.db.models import F
+from django.utils.timezone import now
+
+from backups.models import (
+    Backup,
+    BackupCopy,
+    BackupSchedule,
+    Evidence,
+    Instance,
+    Job,
+    Occurrence,
+    Repository,
+)
+from backups.retention.expiry import expire_backups
+from backups.retention.pruning import prune_history
+from backups.states import CopyStatus, JobStatus, Operation
+from tests.backups.fake_engine import FakeEngine
+from tests.backups.planning import make_schedule
+from tests.backups.taking import run_here, take_backup
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def nightly(orders: Instance, main: Repository, engine: FakeEngine) -> BackupSchedule:
+    """Five nightly backups, of 2, 12, 22, 32 and 42 days ago; two weeks and two are kept."""
+    schedule = make_schedule(orders, keep_for=14 * DAY, keep_least=2)
+    for age in (2, 12, 22, 32, 42):
+        made_by_schedule(schedule, taken(orders, age))
+    return schedule
+
+
+def taken(instance: Instance, days_ago: int) -> Backup:
+    with time_machine.travel(now() - days_ago * DAY):
+        return take_backup(instance)
+
+
+def made_by_schedule(schedule: BackupSchedule, backup: Backup) -> None:
+    """As if it had been the schedule that asked for it."""
+    at, job = backup.started_at, backup.made_by
+    assert job is not None
+    occurrence = Occurrence.objects.create(
+        schedule=schedule, instance=backup.instance, due_at=at, starts_at=at, late_after=at,
+        missed_after=at, status="succeeded", job=job,
+    )  # fmt: skip
+    Job.objects.filter(pk=job.pk).update(occurrence=occurrence)
+
+
+def purges() -> list[Job]:
+    return list(Job.objects.filter(operation=Operation.PURGE).order_by("id"))
+
+
+def ages_stored() -> list[int]:
+    stored = Backup.objects.filter(copies__status=CopyStatus.STORED)
+    return sorted((now() - backup.ended_at).days for backup in stored)
+
+
+def test_what_is_too_old_is_purged_with_its_reason(nightly: BackupSchedule) -> None:
+    assert expire_backups(now()) == 3
+    for job in purges():
+        assert run_here(job).status == JobStatus.SUCCEEDED
+        event = job.events.order_by("id").first()
+        assert event is not None and event.actor == "schedule nightly"
+    assert ages_stored() == [2, 12]
+    copy = Backup.objects.earliest("ended_at").copies.get()
+    assert copy.status == CopyStatus.PURGED
+    assert copy.expire_reason.startswith("schedule nightly keeps 14 d 0 h and at least 2: this one")
+    assert expire_backups(now()) == 0
+
+
+def test_nothing_is_asked_for_twice(nightly: BackupSchedule) -> None:
+    assert expire_backups(now()) == 3
+    assert expire_backups(now()) == 0
+    # A purge that failed is asked for again the next day, not the next hour.
+    Job.objects.filter(operation=Operation.PURGE).update(**{"status": JobStatus.FAILED})
+    assert expire_backups(now()) == 0
+    Job.objects.filter(operation=Operation.PURGE).update(requested_at=F("requested_at") - DAY)
+    assert expire_backups(now()) == 3
+
+
+@pytest.mark.parametrize("status", ["failed", "missed"])
+def test_after_a_bad_run_nothing_goes(
+    nightly: BackupSchedule, orders: Instance, status: str
+) -> None:
+    at = now() - DAY
+    Occurrence.objects.create(
+        schedule=nightly, instance=orders, due_at=at, starts_at=at, late_after=at,
+        missed_after=at, status=status,
+    )  # fmt: skip
+    assert expire_backups(now()) == 0
+    Occurrence.objects.filter(due_at=at).update(**{"status": "skipped"})
+    assert expire_backups(now()) == 3
+
+
+@pytest.mark.parametrize("values", [{"enabled": False}, {"paused_at": now()}, {"keep_for": None}])
+def test_a_schedule_that_makes_nothing_new_drops_nothing_old(
+    nightly: BackupSchedule, values: dict[str, object]
+) -> None:
+    BackupSchedule.objects.update(**values)
+    assert expire_backups(now()) == 0
+
+
+def test_pinned_damaged_and_needed_ones(nightly: BackupSchedule) -> None:
+    newest, _second, third, fourth, fifth = Backup.objects.order_by("-ended_at")
+    Backup.objects.filter(pk=third.pk).update(pinned=True)
+    Backup.objects.filter(pk=fourth.pk).update(base=fifth)
+    Backup.objects.filter(pk=newest.pk).update(ended_at=now() - 15 * DAY)
+    Evidence.objects.create(copy=newest.copies.get(), operation="verify", passed=False)
+    # The damaged one goes, though it is the newest: two sound ones stay. The base waits.
+    assert expire_backups(now()) == 2
+    assert [job.backup for job in purges()] == [newest, fourth]
+
+
+def test_backups_that_a_person_asked_for_are_nobodys_to_drop(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    make_schedule(orders, keep_for=DAY, keep_least=1)
+    for age in (90, 91, 92):
+        taken(orders, age)
+    assert expire_backups(now()) == 0
+
+
+def test_a_purge_that_had_to_wait_asks_the_schedule_once_more(
+    nightly: BackupSchedule, orders: Instance
+) -> None:
+    assert expire_backups(now()) == 3
+    first, second, third = purges()
+    assert run_here(first).status == JobStatus.SUCCEEDED
+    BackupSchedule.objects.update(paused_at=now())
+    job = run_here(second)
+    assert (job.status, job.error) == (JobStatus.CANCELLED, "")
+    reason = job.events.latest("id").reason
+    assert reason.endswith("stays: its schedule is paused, disabled or keeps everything")
+    BackupSchedule.objects.update(paused_at=None)
+    assert second.backup is not None
+    Evidence.objects.create(
+        copy=Backup.objects.latest("ended_at").copies.get(), operation="verify", passed=False
+    )
+    assert run_here(third).status == JobStatus.SUCCEEDED
+    assert ages_stored() == [2, 12, 32]
+
+
+def test_a_disabled_instance_keeps_what_it_has(nightly: BackupSchedule, orders: Instance) -> None:
+    Instance.objects.update(enabled=False)
+    assert expire_backups(now()) == 0
+
+
+def test_a_failed_restore_test_counts_though_a_verify_came_after_it(
+    nightly: BackupSchedule,
+) -> None:
+    newest = Backup.objects.latest("ended_at").copies.get()
+    Evidence.objects.create(copy=newest, operation="restore_test", passed=False)
+    Evidence.objects.create(copy=newest, operation="verify", passed=True)
+    # Two sound ones stay beside it.
+    assert expire_backups(now()) == 2
+    Evidence.objects.create(copy=newest, operation="restore_test", passed=True)
+    assert expire_backups(now()) == 1
+
+
+@pytest.mark.parametrize(("stored", "left", "purges"), [(True, 6, 3), (False, 1, 0)])
+def test_what_tells_how_long_a_stored_backup_is_kept_is_not_forgotten(
+    nightly: BackupSchedule, orders: Instance, stored: bool, left: int, purges: int
+) -> None:
+    later = now() + 500 * DAY
+    made_by_schedule(nightly, taken(orders, 0))
+    if not stored:
+        BackupCopy.objects.update(**{"status": CopyStatus.PURGED})
+    prune_history(later)
+    assert Occurrence.objects.count() == left
+    # They would be kept for ever if nobody knew whose they are.
+    BackupSchedule.objects.update(keep_least=3)
+    assert expire_backups(later) == purges
