@@ -20,6 +20,8 @@ TEST_PROGRAMS=(
   "initdb postgresql"
   "chromium chromium"
   "npm npm"
+  "my_print_defaults mariadb-client-core"
+  "innochecksum mariadb-server-core"
   "shellcheck shellcheck"
   "sysbench sysbench"
   "zstd zstd"

@@ -1,10 +1,11 @@
-"""What holds in every test: nobody talks to another machine, and the roles are there."""
+"""What holds in every test: no other machine, no program nobody installs, and the roles."""
 
 from __future__ import annotations
 
 import ipaddress
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from types import SimpleNamespace
@@ -15,6 +16,8 @@ from django.apps import AppConfig, apps
 from django.db import connections
 from django.db.models.signals import post_migrate
 from hypothesis import HealthCheck, settings
+
+from tests.programs import refuse_unlisted
 
 # How long an example takes says how busy the machine is, nothing of the code.
 settings.register_profile("mooring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -71,6 +74,11 @@ def signals_reach_children() -> Iterator[None]:
     yield
     for number, action in before.items():
         signal.signal(number, action)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_listed_programs() -> None:
+    sys.addaudithook(refuse_unlisted)
 
 
 def _guarded(connect: Any) -> Any:
