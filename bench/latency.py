@@ -80,8 +80,8 @@ def whole_mooring(rounds: int) -> Iterator[Rounds]:
     """Run everything, with an instance for each round."""
     from scripts.up import running
     from tests.alerts.mailbox import mailbox
-    from tests.live.conftest import LiveServer, free_port
     from tests.live.mooring_site import PASSWORD, private_site
+    from tests.live.server import LiveServer, free_port
     from tests.live.test_alert_mail import add_channel
 
     with tempfile.TemporaryDirectory(prefix="latency-") as text:

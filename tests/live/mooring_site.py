@@ -22,7 +22,7 @@ import psycopg
 
 from backups.instances.grants import NEEDED
 from tests.live.bank import open_bank
-from tests.live.conftest import LiveServer
+from tests.live.server import LiveServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "celery-p4ssword"

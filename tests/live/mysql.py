@@ -15,7 +15,7 @@ from typing import Any, Self
 import pymysql
 from pymysql.connections import Connection
 
-from tests.live.conftest import free_port
+from tests.live.server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60

@@ -14,9 +14,9 @@ from types import TracebackType
 import pytest
 
 from tests.live import clone_jobs
-from tests.live.conftest import LiveServer
 from tests.live.mooring_site import PASSWORD, ROOT, private_site, redis, running, wait_until, worker
 from tests.live.mysql import PrivateMysql, program
+from tests.live.server import LiveServer
 
 pytestmark = pytest.mark.live
 
