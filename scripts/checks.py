@@ -47,7 +47,9 @@ def shell_scripts() -> list[str]:
 
 def pytest(*words: str) -> tuple[str, ...]:
     colour = ["--color=yes"] if sys.stdout.isatty() else []
-    return ("pytest", "-n", "2", "--dist", "loadfile", *colour, *words)
+    return (
+        "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *colour, *words
+    )  # fmt: skip
 
 
 def fast_tests(words: Sequence[str]) -> list[Part]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from types import SimpleNamespace
@@ -17,6 +20,7 @@ from django.db import connections
 from django.db.models.signals import post_migrate
 from hypothesis import HealthCheck, settings
 
+from tests.live.templates import SHELF
 from tests.programs import refuse_unlisted
 
 # How long an example takes says how busy the machine is, nothing of the code.
@@ -33,6 +37,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Write what tests/live/test_matrix.py saw to docs/reliability.md.",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The workers of xdist share the folder of the process that started them.
+    if not hasattr(config, "workerinput"):
+        shelf = tempfile.mkdtemp(prefix="mooring-shelf-")
+        os.environ[SHELF] = shelf
+        config.add_cleanup(lambda: shutil.rmtree(shelf, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("live") is None)
 
 
 class NetworkRefused(RuntimeError):
