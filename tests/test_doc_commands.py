@@ -129,7 +129,9 @@ def test_what_is_run_from_the_virtualenv_is_installed() -> None:
     needed = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
     package = {"lint-imports": "import-linter"}
     for document in DOCUMENTS:
-        for program in re.findall(r"\.venv/bin/([\w-]+)", document.read_text(encoding="utf-8")):
+        for program in re.findall(
+            r"\.mooring/venv/bin/([\w-]+)", document.read_text(encoding="utf-8")
+        ):
             assert program == "python" or f"\n{package.get(program, program)}==" in needed
 
 
