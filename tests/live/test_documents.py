@@ -27,8 +27,8 @@ from backups.models import Instance, Repository
 from tests.commands import run_command
 from tests.documents import ROOT, blocks
 from tests.live.clone_jobs import USER, add_instance, make_main, taken
-from tests.live.conftest import LiveServer
 from tests.live.mysql import PrivateMysql, mysql_folder
+from tests.live.server import LiveServer
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
