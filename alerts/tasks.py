@@ -72,7 +72,9 @@ def wake_senders() -> None:
             # Whoever is not woken in time is woken again by the next tick.
             send_channel.apply_async((channel,), queue="outside", expires=EXPIRES)
         except OperationalError as exc:
-            logger.warning("messages wait: the broker is away: %s", exc)
+            logger.warning(
+                "messages wait: the broker is away: %s", exc, extra={"action": "broker_unreachable"}
+            )
             return
 
 
@@ -92,4 +94,6 @@ def ping_outside() -> None:
     try:
         ping(now(), EXPECTED_TICKS)
     except AlertsError as exc:
-        logger.warning("the dead-man service was not reached: %s", exc)
+        logger.warning(
+            "the dead-man service was not reached: %s", exc, extra={"action": "deadman_unreachable"}
+        )

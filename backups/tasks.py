@@ -40,7 +40,9 @@ def run_job(job_id: int) -> None:
     # Told to end without waiting for the job, this raises SystemExit: the job has been ended
     # in order by then, and asked for again where that is wanted.
     if job.status != JobStatus.PENDING or not execute(job, requeues=True):
-        logger.info("%s is not to be had, dropping the message", job)
+        logger.info(
+            "%s is not to be had, dropping the message", job, extra={"action": "message_dropped"}
+        )
         return
     # It gave back its slots: whoever was turned away may have its turn now, the oldest first.
     wake.wake_turned_away()
@@ -60,7 +62,12 @@ def wake_waiting_jobs() -> None:
             # Hundreds of jobs that wait all night behind long ones would fill the broker.
             full = full_queues(connection, set(wake.QUEUES.values()))
     except OperationalError as exc:
-        logger.warning("%d jobs wait: the broker is away: %s", len(waiting), exc)
+        logger.warning(
+            "%d jobs wait: the broker is away: %s",
+            len(waiting),
+            exc,
+            extra={"action": "broker_unreachable"},
+        )
         return
     wake.wake_all([job for job in waiting if wake.QUEUES[Operation(job.operation)] not in full])
 
@@ -73,7 +80,11 @@ def read_histories() -> None:
         try:
             read_one_history.apply_async((instance_id,), queue="outside", expires=EXPIRES)
         except OperationalError as exc:
-            logger.warning("histories wait: the broker is away: %s", exc)
+            logger.warning(
+                "histories wait: the broker is away: %s",
+                exc,
+                extra={"action": "broker_unreachable"},
+            )
             return
 
 

@@ -1,7 +1,11 @@
 """How long do the rules take for a fleet? Generates one, then asks about all and about changes.
 
-    .venv/bin/python -m bench.alerts --instances 10000 --days 365
-    .venv/bin/python -m scripts.private_postgres .venv/bin/python -m bench.alerts --instances 10000
+    .mooring/venv/bin/python -m bench.alerts --instances 10000 --days 365
+
+On a PostgreSQL that exists only meanwhile:
+
+    export PATH="$PWD/.mooring/venv/bin:$PATH"
+    python -m scripts.private_postgres python -m bench.alerts --instances 10000
 
 The database is that of DATABASE_URL, which must be empty, or a SQLite file that is removed
 afterwards.

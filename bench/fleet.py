@@ -87,15 +87,8 @@ def _create_night(
         [_backup(job, due_at, ended_at) for job in done], batch_size=500
     )
     BackupCopy.objects.bulk_create(
-        [
-            BackupCopy(
-                backup=backup, repository=repository, path=backup.label, stored_bytes=GIB,
-                pack_count=4, key_id="k1",
-            )
-            for backup in backups
-        ],
-        batch_size=500,
-    )  # fmt: skip
+        [_copy(backup, repository) for backup in backups], batch_size=500
+    )
     Occurrence.objects.bulk_create(
         [
             _occurrence(schedule, job, due_at, missed)
@@ -107,6 +100,13 @@ def _create_night(
         ],
         batch_size=500,
     )
+
+
+def _copy(backup: Backup, repository: Repository) -> BackupCopy:
+    return BackupCopy(
+        backup=backup, repository=repository, path=backup.label, stored_bytes=GIB,
+        pack_count=4, key_id="k1",
+    )  # fmt: skip
 
 
 def _job(instance: Instance, due_at: datetime, ended_at: datetime, last: bool) -> Job:

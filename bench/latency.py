@@ -1,6 +1,6 @@
 """How long is it from the end of a job until somebody's mail server has the message?
 
-    .venv/bin/python -m bench.latency [--rounds 10]
+    .mooring/venv/bin/python -m bench.latency [--rounds 10]
 
 A whole Mooring as ``./mooring up`` runs it, with its default ticks, a private MariaDB and an SMTP
 server with STARTTLS and a login. In each round an instance of its own fails a backup and, once that
@@ -80,8 +80,8 @@ def whole_mooring(rounds: int) -> Iterator[Rounds]:
     """Run everything, with an instance for each round."""
     from scripts.up import running
     from tests.alerts.mailbox import mailbox
-    from tests.live.conftest import LiveServer, free_port
     from tests.live.mooring_site import PASSWORD, private_site
+    from tests.live.server import LiveServer, free_port
     from tests.live.test_alert_mail import add_channel
 
     with tempfile.TemporaryDirectory(prefix="latency-") as text:

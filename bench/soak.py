@@ -1,6 +1,6 @@
 """Random jobs and random faults for a while: is every promise still kept at the end?
 
-    .venv/bin/python -m bench.soak --minutes 30 --seed 7
+    .mooring/venv/bin/python -m bench.soak --minutes 30 --seed 7
 
 Four instances on two private MariaDB, a worker with two processes, a private Redis and
 PostgreSQL, an sshd, a repository on a small disk of its own. At the end everything is mended,

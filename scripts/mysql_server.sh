@@ -15,12 +15,8 @@ SUITE=${MOORING_MYSQL_SUITE:-sid}
 PACKAGES=(mysql-server-core mysql-client-core patchelf)
 PROGRAMS=(usr/sbin/mysqld usr/bin/{mysql,mysqladmin,mysqlbinlog,mysqldump,innochecksum,ibd2sdi})
 
-say() { printf 'mooring  %s\n' "$1" >&2; }
-fail() {
-  printf 'mooring: error: %s\n' "$1" >&2
-  [[ -z ${2:-} ]] || printf '  HINT: %s\n' "$2" >&2
-  exit 1
-}
+# shellcheck source=scripts/console.sh
+source "$ROOT/scripts/console.sh"
 
 # The mirror this machine takes its own release from.
 mirror() {

@@ -231,23 +231,8 @@ class Catalog:
         """Add what a proof found, and the job that found it."""
         began = min(night.ended_at + timedelta(hours=6), self.now - timedelta(hours=1))
         took = night.took * share
-        job = Job(
-            operation=operation,
-            instance=copy.backup.instance,
-            backup=copy.backup,
-            copy=copy,
-            kind="full",
-            engine=copy.backup.engine,
-            requested_at=began,
-            status=JobStatus.SUCCEEDED if passed else JobStatus.FAILED,
-            error="" if passed else f"{copy.pack_count} packs read, 1 of them is damaged",
-            failed_stage="" if passed else "read packs",
-            status_since=began + took,
-            started_at=began,
-            ended_at=began + took,
-            bytes_done=night.raw_bytes,
-            bytes_total=night.raw_bytes,
-        )
+        job = _proving_job(copy, operation, passed, began, took)
+        job.bytes_done = job.bytes_total = night.raw_bytes
         self.jobs.append(job)
         tested = operation is Operation.RESTORE_TEST and passed
         self.evidence.append(
@@ -309,6 +294,26 @@ class Catalog:
         self.lines.append(
             JobLogLine(job=job, logged_at=night.ended_at, level=level, source="engine", text=text)
         )
+
+
+def _proving_job(
+    copy: BackupCopy, operation: Operation, passed: bool, began: datetime, took: timedelta
+) -> Job:
+    return Job(
+        operation=operation,
+        instance=copy.backup.instance,
+        backup=copy.backup,
+        copy=copy,
+        kind="full",
+        engine=copy.backup.engine,
+        requested_at=began,
+        status=JobStatus.SUCCEEDED if passed else JobStatus.FAILED,
+        error="" if passed else f"{copy.pack_count} packs read, 1 of them is damaged",
+        failed_stage="" if passed else "read packs",
+        status_since=began + took,
+        started_at=began,
+        ended_at=began + took,
+    )
 
 
 def _label(instance: Instance, night: Night) -> str:

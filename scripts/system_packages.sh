@@ -20,6 +20,11 @@ TEST_PROGRAMS=(
   "initdb postgresql"
   "chromium chromium"
   "npm npm"
+  "my_print_defaults mariadb-client-core"
+  "innochecksum mariadb-server-core"
+  "shellcheck shellcheck"
+  "sysbench sysbench"
+  "zstd zstd"
 )
 # Packages that bring a service. One installed here is switched off again.
 SERVICES=(redis-server postgresql ssh)
@@ -116,21 +121,24 @@ apt_get() {
   local log=$1
   shift
   export DEBIAN_FRONTEND=noninteractive
-  if apt-get -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 </dev/null; then return; fi
+  if run_apt "installing" "$log" "$@"; then return; fi
   refuse_locked "$log"
   say "fetching the lists of packages …"
-  if ! apt-get -o DPkg::Lock::Timeout=120 -o APT::Update::Error-Mode=any update >"$log" 2>&1; then
+  if ! run_apt "fetching the lists" "$log" -o APT::Update::Error-Mode=any update; then
     refuse_locked "$log"
     tail -n 5 "$log" >&2
     fail "the lists of packages cannot be fetched" \
       "Check the network and /etc/apt/sources.list, then run: apt-get update"
   fi
-  if ! apt-get -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 </dev/null; then
+  if ! run_apt "installing" "$log" "$@"; then
     refuse_locked "$log"
     tail -n 12 "$log" >&2
     fail "apt-get failed" "Run it yourself to see why: apt-get $*"
   fi
 }
+
+# run_apt WHAT LOG WORDS...
+run_apt() { patiently "$1" quietly "$2" apt-get -o DPkg::Lock::Timeout=120 "${@:3}"; }
 
 refuse_locked() {
   if grep -qE 'Could not get lock|is another process using it' "$1"; then

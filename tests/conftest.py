@@ -1,9 +1,14 @@
-"""What holds in every test: nobody talks to another machine, and the roles are there."""
+"""What holds in every test: no other machine, no program nobody installs, and the roles."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
+import shutil
+import signal
 import socket
+import sys
+import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from types import SimpleNamespace
@@ -15,9 +20,15 @@ from django.db import connections
 from django.db.models.signals import post_migrate
 from hypothesis import HealthCheck, settings
 
+from tests.live.templates import SHELF
+from tests.programs import refuse_unlisted
+
 # How long an example takes says how busy the machine is, nothing of the code.
 settings.register_profile("mooring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mooring")
+
+
+FROM_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,6 +37,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Write what tests/live/test_matrix.py saw to docs/reliability.md.",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The workers of xdist share the folder of the process that started them.
+    if not hasattr(config, "workerinput"):
+        shelf = tempfile.mkdtemp(prefix="mooring-shelf-")
+        os.environ[SHELF] = shelf
+        config.add_cleanup(lambda: shutil.rmtree(shelf, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("live") is None)
 
 
 class NetworkRefused(RuntimeError):
@@ -51,6 +75,27 @@ def no_network() -> Iterator[None]:
         patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals_reach_children() -> Iterator[None]:
+    """A program started by a test obeys signals, even when ours are ignored.
+
+    ``nohup`` and ``&`` have us ignore some, which every child would inherit. A handler is not
+    inherited: we go on ignoring them, a child does as they say.
+    """
+    before = {number: signal.getsignal(number) for number in FROM_A_TERMINAL}
+    for number, action in before.items():
+        if action is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    yield
+    for number, action in before.items():
+        signal.signal(number, action)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_listed_programs() -> None:
+    sys.addaudithook(refuse_unlisted)
 
 
 def _guarded(connect: Any) -> Any:

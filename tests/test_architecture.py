@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,9 @@ ROOT = HERE.parent.parent
 PACKAGES = ("backups", "alerts", "monitor", "scripts", "bench", "tests")
 UPDATES = {"update", "aupdate", "update_or_create"}
 LONGEST_MODULE = 400
+LONGEST_FUNCTION = 40
+APPS = ("backups/", "alerts/", "monitor/")
+LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 # In pieces, so that this file passes its own test. Where packages come from is the
 # machine's own configuration, never the project's.
 REGISTRIES = [
@@ -166,3 +169,125 @@ def test_nothing_names_a_package_registry() -> None:
         text = path.read_bytes().decode("utf-8", errors="replace").lower()
         found = [host for host in REGISTRIES if host in text]
         assert not found, f"{named(path)}: {found}"
+
+
+def test_no_function_outgrows_a_reader() -> None:
+    # A test that follows a backup from end to end is as long as the way.
+    outside = [path for path in MODULES if not path.is_relative_to(ROOT / "tests" / "live")]
+    found = {named(path): list(long_functions(parsed(path))) for path in outside}
+    assert {name: functions for name, functions in found.items() if functions} == {}
+
+
+def long_functions(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            if node.end_lineno - node.lineno >= LONGEST_FUNCTION:
+                yield node.name
+
+
+def test_every_log_record_has_an_action() -> None:
+    found = {named(path): list(logs_without_action(parsed(path))) for path in PRODUCT}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def logs_without_action(module: ast.Module) -> Iterator[int]:
+    """Yield the lines of log calls whose ``extra`` does not name what happened."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and _logs(node.func):
+            extras = [keyword.value for keyword in node.keywords if keyword.arg == "extra"]
+            if not any(isinstance(extra, ast.Dict) and _names_action(extra) for extra in extras):
+                yield node.lineno
+
+
+def _logs(function: ast.expr) -> bool:
+    by_method = isinstance(function, ast.Attribute) and function.attr in LOG_METHODS
+    return by_method and ast.unparse(function).startswith(("logger.", "logging."))
+
+
+def _names_action(extra: ast.Dict) -> bool:
+    return any(isinstance(key, ast.Constant) and key.value == "action" for key in extra.keys)
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("logger.info('x')", [1]),
+        ("logger.exception('x', extra={'job_id': 1})", [1]),
+        ("logger.info('x', extra={'job_id': 1, 'action': 'job_claimed'})", []),
+        ("messages.info(request, 'x')", []),
+    ],
+)
+def test_a_log_record_without_an_action_is_seen(source: str, lines: list[int]) -> None:
+    assert list(logs_without_action(ast.parse(source))) == lines
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {module_name(path): path for path in MODULES}
+    imports = {
+        name: set(imported(parsed(path), name, path.name == "__init__.py")) & names.keys() - {name}
+        for name, path in names.items()
+    }
+    assert in_circles(imports) == set()
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(module: ast.Module, name: str, is_package: bool) -> Iterator[str]:
+    """Yield what a module imports anywhere, in its functions too, but for type checkers."""
+    for_types = {
+        id(inner)
+        for node in ast.walk(module)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(module):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = name.split(".")[: len(name.split(".")) - node.level + is_package]
+            base = ".".join([*above, *filter(None, [node.module])]) if node.level else node.module
+            assert base is not None
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def in_circles(imports: Mapping[str, set[str]]) -> set[str]:
+    """Return the modules that reach themselves: what nothing imports or imports nothing goes."""
+    left = dict(imports)
+    while True:
+        wanted = set().union(*left.values())
+        kept = {name: found & left.keys() for name, found in left.items() if name in wanted}
+        kept = {name: found for name, found in kept.items() if found}
+        if kept == left:
+            return set(left)
+        left = kept
+
+
+def test_a_circle_of_imports_is_seen() -> None:
+    late = imported(ast.parse("def f():\n    from a.b import c"), "a.d", False)
+    assert list(late) == ["a.b", "a.b.c"]
+    beside = imported(ast.parse("from . import c"), "a.b.d", False)
+    assert list(beside) == ["a.b", "a.b.c"]
+    within = imported(ast.parse("from .c import d"), "a.b", True)
+    assert list(within) == ["a.b.c", "a.b.c.d"]
+    typing = imported(ast.parse("if TYPE_CHECKING:\n    import a"), "b", False)
+    assert list(typing) == []
+    assert in_circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == {"b", "c"}
+
+
+def test_a_class_name_means_one_thing() -> None:
+    found: dict[str, list[str]] = {}
+    for path in PRODUCT:
+        # Django finds a command by its class being called Command.
+        if path.parent.name != "commands" and named(path).startswith(APPS):
+            for node in parsed(path).body:
+                if isinstance(node, ast.ClassDef):
+                    found.setdefault(node.name, []).append(named(path))
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}

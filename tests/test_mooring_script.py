@@ -11,13 +11,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOBODY = 65534
-# Sources the real functions with the machine's own folders replaced by the test's.
+# The real functions with the machine's own folders replaced by the test's. Their text is given
+# to bash, because a user without rights may be unable to read this folder.
 PACKAGES = """
 set -euo pipefail
-ROOT="{root}" PYTHON=python3
+PYTHON=true
+{console}
+{functions}
 say() {{ echo "$1"; }}
 fail() {{ echo "error: $1"; echo "HINT: ${{2:-}}"; exit 1; }}
-source "$ROOT/scripts/system_packages.sh"
 POLICY="{folder}/policy-rc.d"
 CLUSTERS="{folder}/etc/postgresql-common/createcluster.d/mooring.conf"
 service_known() {{ false; }}
@@ -40,18 +42,29 @@ def mooring(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
 def packages(
     script: str, folder: Path, *, unprivileged: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    argv = ["bash", "-c", PACKAGES.format(root=ROOT, folder=folder, script=script)]
+    console, functions = (
+        (ROOT / "scripts" / name).read_text() for name in ("console.sh", "system_packages.sh")
+    )
+    text = PACKAGES.format(console=console, functions=functions, folder=folder, script=script)
+    argv = ["bash", "-c", text]
     if unprivileged and os.geteuid() == 0:
         argv = ["setpriv", "--reuid", str(NOBODY), "--clear-groups", "--", *argv]
     return subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        argv, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
 
 
 def test_help_names_every_command() -> None:
     shown = mooring("help")
     assert shown.returncode == 0
-    for word in ("demo [--once]", "up", "manage WORDS", "test", "MOORING_HOME", "REDIS_URL"):
+    for word in (
+        "demo [--once]",
+        "up",
+        "manage WORDS",
+        "test [--fast]",
+        "MOORING_HOME",
+        "REDIS_URL",
+    ):
         assert word in shown.stdout
 
 
@@ -91,6 +104,8 @@ def test_nothing_is_installed_where_nothing_is_missing(tmp_path: Path) -> None:
         ("initdb", "run", ""),
         ("initdb", "test", "postgresql"),
         ("sshd", "test", "openssh-server"),
+        ("sysbench", "test", "sysbench"),
+        ("zstd", "test", "zstd"),
     ],
 )
 def test_a_missing_program_asks_for_its_package(

@@ -19,7 +19,7 @@ from backups.admin.history import HistoryAdmin
 from backups.exceptions import BadInput
 
 
-class ChannelForm(ModelForm):
+class ChannelAdminForm(ModelForm):
     """A channel of a kind there is, with secrets that go in and never come out."""
 
     kind = forms.ChoiceField(choices=[(name, kind.label) for name, kind in CHANNELS.items()])
@@ -67,7 +67,7 @@ class ChannelForm(ModelForm):
 
 @admin.register(Channel)
 class ChannelAdmin(ModelAdmin):
-    form = ChannelForm
+    form = ChannelAdminForm
     list_display = ["name", "kind", "enabled", "disabled_reason", "last_delivered_at"]
     list_filter = ["enabled", "kind"]
     search_fields = ["name", "kind"]
@@ -82,7 +82,7 @@ class ChannelAdmin(ModelAdmin):
         super().save_model(request, obj, form, change)
 
 
-class RouteForm(ModelForm):
+class RouteAdminForm(ModelForm):
     """A route to rules that exist."""
 
     rules = forms.MultipleChoiceField(
@@ -104,7 +104,7 @@ class RouteForm(ModelForm):
 
 @admin.register(Route)
 class RouteAdmin(ModelAdmin):
-    form = RouteForm
+    form = RouteAdminForm
     list_display = ["channel", "least_severe", "rules", "digest_every", "remind_every", "enabled"]
     list_filter = ["enabled", "channel", "least_severe"]
     list_select_related = ["channel"]

@@ -30,7 +30,7 @@ def clean_zone(name: str) -> str:
     return name
 
 
-class RuleSettingForm(ModelForm):
+class RuleSettingAdminForm(ModelForm):
     """A change to a rule, with thresholds that the rule has."""
 
     rule = forms.ChoiceField(choices=NAMES)
@@ -76,7 +76,7 @@ class RuleSettingForm(ModelForm):
 
 @admin.register(RuleSetting)
 class RuleSettingAdmin(ModelAdmin):
-    form = RuleSettingForm
+    form = RuleSettingAdminForm
     list_display = ["rule", "group", "schedule", "instance", "enabled", "severity", "thresholds"]
     list_filter = ["rule", "enabled"]
     list_select_related = ["group", "schedule", "instance"]
@@ -84,7 +84,7 @@ class RuleSettingAdmin(ModelAdmin):
     autocomplete_fields = ["group", "schedule", "instance"]
 
 
-class SilenceForm(ModelForm):
+class SilenceAdminForm(ModelForm):
     """A silence whose times make sense."""
 
     rule = forms.ChoiceField(choices=[("", "Any rule"), *NAMES], required=False)
@@ -120,7 +120,7 @@ class SilenceForm(ModelForm):
 
 @admin.register(Silence)
 class SilenceAdmin(ModelAdmin):
-    form = SilenceForm
+    form = SilenceAdminForm
     list_display = ["comment", "rule", "most_severe", "starts_at", "ends_at", "cron", "created_by"]
     list_filter = ["rule", "most_severe"]
     list_select_related = ["created_by"]

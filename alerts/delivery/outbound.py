@@ -43,7 +43,7 @@ class AddressRefused(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What an HTTP server said."""
 
     status: int
@@ -70,17 +70,17 @@ def refuse_bad_url(url: str) -> None:
         raise ChannelDead("the URL holds a user or password: put them into a header")
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
     """Send a POST request. NotDelivered: no answer came; ChannelDead: the address is refused."""
     return _ask("POST", url, body, headers)
 
 
-def get(url: str) -> Answer:
+def get(url: str) -> HttpAnswer:
     """Send a GET request; errors as for ``post``."""
     return _ask("GET", url, b"", {})
 
 
-def _ask(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+def _ask(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
     refuse_bad_url(url)
     host = urlsplit(url).hostname
     try:
@@ -88,7 +88,7 @@ def _ask(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answ
             request = client.build_request(method, url, content=body or None, headers=headers)
             answer = client.send(request, stream=True)
             try:
-                return Answer(answer.status_code, _beginning(answer), _retry_after(answer))
+                return HttpAnswer(answer.status_code, _beginning(answer), _retry_after(answer))
             finally:
                 answer.close()
     except httpx.HTTPError as exc:

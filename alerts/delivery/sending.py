@@ -142,6 +142,7 @@ def _deliver(notification: Notification) -> str:
             name,
             line.filename,
             line.lineno,
+            extra={"action": "message_failed"},
         )
         raise NotDelivered(f"unexpected {name}: the log says where") from None
 
@@ -195,7 +196,9 @@ def switch_off(channel: Channel, reason: str) -> None:
     now = wall_clock()
     mine = Channel.objects.filter(pk=channel.pk, enabled=True)
     if mine.update(enabled=False, disabled_reason=reason, disabled_at=now):
-        logger.error("channel %s switched off: %s", channel, reason)
+        logger.error(
+            "channel %s switched off: %s", channel, reason, extra={"action": "channel_disabled"}
+        )
         tell_others(channel, f"switched off: {reason}", now=now)
 
 

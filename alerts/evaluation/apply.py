@@ -32,7 +32,7 @@ LONGEST_EVALUATION = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
-class Outcome:
+class MovedAlerts:
     """How many alerts an evaluation moved."""
 
     opened: int = 0
@@ -44,8 +44,8 @@ class Outcome:
     def anything(self) -> bool:
         return bool(self.opened or self.fired or self.changed or self.resolved)
 
-    def __add__(self, other: Outcome) -> Outcome:
-        return Outcome(
+    def __add__(self, other: MovedAlerts) -> MovedAlerts:
+        return MovedAlerts(
             self.opened + other.opened,
             self.fired + other.fired,
             self.changed + other.changed,
@@ -53,9 +53,9 @@ class Outcome:
         )
 
 
-def apply_answers(answers: Answers, standing: QuerySet[Alert], now: datetime) -> Outcome:
+def apply_answers(answers: Answers, standing: QuerySet[Alert], now: datetime) -> MovedAlerts:
     """Bring the open alerts of a scope in line with everything that was said of it."""
-    outcome = Outcome()
+    outcome = MovedAlerts()
     known = set(standing.values_list("rule", "subject"))
     events = [said for said in answers.said.values() if said.rule.event]
     new = [
@@ -107,7 +107,7 @@ def build_alert(said: Said, now: datetime) -> Alert:
 
 
 def _continue(
-    known: dict[tuple[str, str], Alert], answers: Answers, now: datetime, outcome: Outcome
+    known: dict[tuple[str, str], Alert], answers: Answers, now: datetime, outcome: MovedAlerts
 ) -> None:
     """Go on with the alerts whose rule found the same again."""
     seen: list[Alert] = []
@@ -141,7 +141,7 @@ def _retell(alert: Alert, said: Said) -> None:
 
 
 def _end(
-    known: dict[tuple[str, str], Alert], answers: Answers, now: datetime, outcome: Outcome
+    known: dict[tuple[str, str], Alert], answers: Answers, now: datetime, outcome: MovedAlerts
 ) -> None:
     """Resolve what nobody found again, at once or when it has been gone for long enough."""
     over = [

@@ -39,7 +39,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class ChangePosition:
     """Up to where everything has been looked at."""
 
     events: int
@@ -58,7 +58,7 @@ class Position:
         }
 
 
-def load_changes(now: datetime) -> tuple[Changes, Position]:
+def load_changes(now: datetime) -> tuple[Changes, ChangePosition]:
     """Return what happened since the cursor, and where the next look begins.
 
     The cursor is moved by ``move_cursor``, when everything was acted on.
@@ -77,24 +77,26 @@ def load_changes(now: datetime) -> tuple[Changes, Position]:
     return changes, reached
 
 
-def move_cursor(position: Position) -> None:
+def move_cursor(position: ChangePosition) -> None:
     """Remember how far everything was acted on."""
     EvaluationCursor.objects.update_or_create(
         name=NAME, defaults={"position": position.as_json(), "moved_at": position.looked_at}
     )
 
 
-def _load_position() -> Position | None:
+def _load_position() -> ChangePosition | None:
     found = EvaluationCursor.objects.filter(name=NAME).values_list("position", flat=True).first()
     if found is None:
         return None
     looked_at = parse_datetime(found["looked_at"])
     assert looked_at is not None
-    return Position(found["events"], found["jobs"], found["evidence"], found["backups"], looked_at)
+    return ChangePosition(
+        found["events"], found["jobs"], found["evidence"], found["backups"], looked_at
+    )
 
 
-def _newest(now: datetime) -> Position:
-    return Position(_last(JobEvent), _last(Job), _last(Evidence), _last(Backup), now)
+def _newest(now: datetime) -> ChangePosition:
+    return ChangePosition(_last(JobEvent), _last(Job), _last(Evidence), _last(Backup), now)
 
 
 def _last(model: type[JobEvent | Job | Evidence | Backup]) -> int:
@@ -102,7 +104,7 @@ def _last(model: type[JobEvent | Job | Evidence | Backup]) -> int:
     return found["last"] or 0
 
 
-def _add_jobs(changes: Changes, last: Position) -> None:
+def _add_jobs(changes: Changes, last: ChangePosition) -> None:
     events = JobEvent.objects.filter(
         id__gt=last.events - OVERLAP_ROWS, created_at__gte=last.looked_at - OVERLAP
     )
@@ -122,7 +124,7 @@ def _add_occurrences(changes: Changes, since: datetime) -> None:
     _add(changes, overran.values_list("instance_id", flat=True))
 
 
-def _add_rest(changes: Changes, last: Position) -> None:
+def _add_rest(changes: Changes, last: ChangePosition) -> None:
     evidence = Evidence.objects.filter(
         id__gt=last.evidence - OVERLAP_ROWS, created_at__gte=last.looked_at - OVERLAP
     )

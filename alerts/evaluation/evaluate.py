@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import Error as DatabaseFault
 from django.db.models import QuerySet
 
-from alerts.evaluation.apply import Outcome, apply_answers
+from alerts.evaluation.apply import MovedAlerts, apply_answers
 from alerts.evaluation.changes import load_changes, move_cursor
 from alerts.evaluation.findings import Answers, ask, broken_rule
 from alerts.evaluation.thresholds import SettingsBook, load_settings
@@ -28,12 +28,12 @@ logger = logging.getLogger(__name__)
 CHUNK = 1000
 
 
-def evaluate_changed(now: datetime) -> Outcome:
+def evaluate_changed(now: datetime) -> MovedAlerts:
     """Look at what happened since the last time, and at what all instances share."""
     book = load_settings()
     changes, reached = load_changes(now)
     broken: dict[str, str] = {}
-    outcome = Outcome()
+    outcome = MovedAlerts()
     for ids in chunks(sorted(changes.instance_ids)):
         outcome += _evaluate_instances(ids, book, now, broken, changes.ended_jobs)
     outcome += _evaluate_site(book, now, broken)
@@ -43,11 +43,11 @@ def evaluate_changed(now: datetime) -> Outcome:
     return outcome
 
 
-def evaluate_all(now: datetime) -> Outcome:
+def evaluate_all(now: datetime) -> MovedAlerts:
     """Look at everything."""
     book = load_settings()
     broken: dict[str, str] = {}
-    outcome = Outcome()
+    outcome = MovedAlerts()
     for ids in chunks(list(Instance.objects.order_by("id").values_list("id", flat=True))):
         outcome += _evaluate_instances(ids, book, now, broken)
     outcome += _evaluate_site(book, now, broken)
@@ -66,7 +66,7 @@ def _evaluate_instances(
     now: datetime,
     broken: dict[str, str],
     ended_jobs: Collection[int] = (),
-) -> Outcome:
+) -> MovedAlerts:
     standing = _open_alerts().filter(instance__in=ids)
     held = [job for job in standing.values_list("job_id", flat=True) if job is not None]
     return _judge(
@@ -79,7 +79,7 @@ def _evaluate_instances(
     )
 
 
-def _evaluate_site(book: SettingsBook, now: datetime, broken: dict[str, str]) -> Outcome:
+def _evaluate_site(book: SettingsBook, now: datetime, broken: dict[str, str]) -> MovedAlerts:
     standing = _open_alerts().filter(instance=None).exclude(rule=RULE_BROKEN.name)
     return _judge(lambda: load_site_facts(now), "facts of the site", book, standing, now, broken)
 
@@ -91,7 +91,7 @@ def _judge(
     standing: QuerySet[Alert],
     now: datetime,
     broken: dict[str, str],
-) -> Outcome:
+) -> MovedAlerts:
     """Ask the rules about some facts. Facts that cannot be read are told like a broken rule.
 
     Their alerts stay as they are, and whatever else there is to ask about is asked.
@@ -102,15 +102,15 @@ def _judge(
         # The database is away: nothing could be told either, and the next tick looks again.
         raise
     except Exception as exc:
-        logger.exception("%s cannot be read", what)
+        logger.exception("%s cannot be read", what, extra={"action": "facts_unreadable"})
         broken[what] = f"{type(exc).__name__}: {exc}"[:400]
-        return Outcome()
+        return MovedAlerts()
     answers = ask(facts, book)
     broken.update(answers.broken)
     return apply_answers(answers, standing, now)
 
 
-def _tell_broken(broken: dict[str, str], now: datetime, *, whole: bool) -> Outcome:
+def _tell_broken(broken: dict[str, str], now: datetime, *, whole: bool) -> MovedAlerts:
     """Raise an alert about each rule that threw; end the others' after a whole sweep."""
     answers = Answers()
     for name, words in broken.items():

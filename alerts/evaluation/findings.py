@@ -62,7 +62,12 @@ def ask(
                 finding = rule.check(each, settings.limits)
             except Exception as exc:
                 if rule.name not in answers.broken:
-                    logger.exception("rule %s broke on %s", rule.name, each.subject.key)
+                    logger.exception(
+                        "rule %s broke on %s",
+                        rule.name,
+                        each.subject.key,
+                        extra={"action": "rule_failed"},
+                    )
                     answers.broken[rule.name] = _words(exc, each.subject)
                 continue
             if finding is not None:

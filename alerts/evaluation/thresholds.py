@@ -16,7 +16,7 @@ from alerts.states import Severity
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EffectiveSettings:
     """What holds for one rule and one subject."""
 
     enabled: bool
@@ -64,7 +64,9 @@ class SettingsBook:
 
     def __init__(self, changes: Iterable[Change] = ()) -> None:
         widest_first = sorted(changes, key=lambda change: -change.width)
-        self._for_all: dict[str, Settings] = {name: _defaults(rule) for name, rule in RULES.items()}
+        self._for_all: dict[str, EffectiveSettings] = {
+            name: _defaults(rule) for name, rule in RULES.items()
+        }
         self._narrower: dict[str, list[Change]] = {}
         for change in widest_first:
             if change.rule not in RULES:
@@ -78,7 +80,7 @@ class SettingsBook:
         """Whether a rule is on for all, exceptions aside."""
         return self._for_all[rule.name].enabled
 
-    def settings_of(self, rule: AnyRule, subject: Subject) -> Settings:
+    def settings_of(self, rule: AnyRule, subject: Subject) -> EffectiveSettings:
         """Return what holds; of several equally wide changes the newest counts."""
         settings = self._for_all.get(rule.name) or _defaults(rule)
         for change in self._narrower.get(rule.name, ()):
@@ -120,12 +122,12 @@ def _is_limit(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
-def _defaults(rule: AnyRule) -> Settings:
+def _defaults(rule: AnyRule) -> EffectiveSettings:
     limits = Limits(rule.defaults(), rule.units())
-    return Settings(rule.enabled, None, rule.pending_for, limits)
+    return EffectiveSettings(rule.enabled, None, rule.pending_for, limits)
 
 
-def _apply(settings: Settings, change: Change) -> Settings:
+def _apply(settings: EffectiveSettings, change: Change) -> EffectiveSettings:
     units = settings.limits.units
     # Whoever wrote past the forms: one broken row must not silence every rule.
     thresholds = change.thresholds if isinstance(change.thresholds, Mapping) else {}

@@ -55,30 +55,38 @@ def build_failures(
     for row in rows:
         sorts.setdefault((row["instance_id"], row["operation"], row["kind"]), []).append(row)
     blamed = _blamed_repositories([sort[0] for sort in sorts.values()])
-    for (pk, operation, kind), sort in sorts.items():
-        newest = sort[0]
-        yield FailureFacts(
-            now=now,
-            subject=belongings[pk].subject(
-                f"instance:{pk}/{operation}" + (f"-{kind}" if kind else ""),
-                pk,
-                schedule_id=newest["occurrence__schedule_id"],
-                job_id=newest["id"],
-                repository_id=blamed.get(newest["id"]),
-                cause=f"repository:{blamed[newest['id']]}" if newest["id"] in blamed else "",
-            ),
+    for sort in sorts.values():
+        yield _build_failure(sort, belongings, blamed.get(sort[0]["id"]), now)
+
+
+def _build_failure(
+    sort: Sequence[Columns], belongings: Belongings, repository_id: int | None, now: datetime
+) -> FailureFacts:
+    """Describe failures of one sort by the first of them, which is the newest."""
+    newest = sort[0]
+    pk, operation, kind = newest["instance_id"], newest["operation"], newest["kind"]
+    return FailureFacts(
+        now=now,
+        subject=belongings[pk].subject(
+            f"instance:{pk}/{operation}" + (f"-{kind}" if kind else ""),
+            pk,
+            schedule_id=newest["occurrence__schedule_id"],
             job_id=newest["id"],
-            operation=operation,
-            kind=kind,
-            status=newest["status"],
-            ended_at=newest["ended_at"],
-            error=newest["error"],
-            hint=newest["hint"],
-            failed_stage=newest["failed_stage"],
-            retry_waits=_retry_follows(newest, now),
-            overran=newest["status"] == JobStatus.CANCELLED,
-            count=len(sort),
-        )
+            repository_id=repository_id,
+            cause="" if repository_id is None else f"repository:{repository_id}",
+        ),
+        job_id=newest["id"],
+        operation=operation,
+        kind=kind,
+        status=newest["status"],
+        ended_at=newest["ended_at"],
+        error=newest["error"],
+        hint=newest["hint"],
+        failed_stage=newest["failed_stage"],
+        retry_waits=_retry_follows(newest, now),
+        overran=newest["status"] == JobStatus.CANCELLED,
+        count=len(sort),
+    )
 
 
 def build_active_jobs(

@@ -24,7 +24,7 @@ from alerts.routing.recipients import (
     QuietHours,
     RouteFacts,
     Told,
-    Wanted,
+    WantedMessage,
     choose_route,
     decide_message,
 )
@@ -49,7 +49,7 @@ class _Joining:
 
     alert: Alert
     route: RouteFacts
-    wanted: Wanted
+    wanted: WantedMessage
 
 
 def tell_changes(now: datetime) -> int:
@@ -182,7 +182,9 @@ def _message_for(first: _Joining, key: str, now: datetime) -> Notification:
     )
 
 
-def _send_at(alert: Alert, wanted: Wanted, last: Notification | None, now: datetime) -> datetime:
+def _send_at(
+    alert: Alert, wanted: WantedMessage, last: Notification | None, now: datetime
+) -> datetime:
     """Alerts of one cause come in a burst: collect them, and then tell at a calm pace."""
     shared = alert.cause != alert.subject and wanted.kind != MessageKind.DIGEST
     if not shared or wanted.send_at > now:
@@ -246,7 +248,11 @@ def _quiet_hours(begin: time, end: time, zone: str) -> QuietHours | None:
         return QuietHours(begin, end, ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError):
         # An unknown zone keeps nothing quiet, and the other routes go on.
-        logger.error("a route has the time zone %r, which is not known: no quiet hours", zone)
+        logger.error(
+            "a route has the time zone %r, which is not known: no quiet hours",
+            zone,
+            extra={"action": "quiet_hours_unreadable"},
+        )
         return None
 
 

@@ -88,7 +88,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedMessage:
     """A message that is wanted, and not before when."""
 
     kind: MessageKind
@@ -121,18 +121,18 @@ def matches(alert: AlertFacts, route: RouteFacts) -> bool:
 
 def decide_message(
     alert: AlertFacts, route: RouteFacts, told: Told | None, now: datetime
-) -> Wanted | None:
+) -> WantedMessage | None:
     """Say what the channel of ``route`` has to hear of an alert now; None where nothing."""
     kind = _kind(alert, route, told, now)
     if kind is None:
         return None
     if route.digest_every and kind is not MessageKind.SUCCESS:
-        return Wanted(MessageKind.DIGEST, now + route.digest_every, f"{route.pk}:digest")
+        return WantedMessage(MessageKind.DIGEST, now + route.digest_every, f"{route.pk}:digest")
     loud = alert.severity >= Severity.EMERGENCY
     quiet_until = route.quiet.end_after(now) if route.quiet and not loud else None
     # What waits for the morning must not hold back what does not.
     pace = "quiet" if quiet_until else "now"
-    return Wanted(kind, quiet_until or now, f"{route.pk}:{kind.value}:{pace}:{alert.cause}")
+    return WantedMessage(kind, quiet_until or now, f"{route.pk}:{kind.value}:{pace}:{alert.cause}")
 
 
 def _kind(

@@ -40,32 +40,8 @@ def register_backup(
     made_by: Job | None = None,
 ) -> Backup:
     """Write the rows of a backup and its copies; rows that are there already stay as they are."""
-    facts = about["facts"]
-    backup, _ = Backup.objects.get_or_create(
-        uuid=about["uuid"],
-        defaults={
-            "label": about["label"],
-            "instance": instance,
-            "made_by": made_by,
-            "kind": about["kind"],
-            "base": _base_of(about),
-            "engine": about["engine"],
-            "from_lsn": facts["from_lsn"],
-            "to_lsn": facts["to_lsn"],
-            "binlog_file": facts["binlog_file"],
-            "binlog_position": facts["binlog_position"],
-            "gtid_executed": facts["gtid_executed"],
-            "server_version": facts["server_version"],
-            "tool_version": facts["tool_version"],
-            "facts": facts["more"],
-            "lock_time": _length(facts["lock_time_s"]),
-            "raw_bytes": contents.raw_bytes,
-            "stored_bytes": contents.stored_bytes,
-            "file_count": len(contents.files),
-            "started_at": datetime.fromisoformat(about["started_at"]),
-            "ended_at": datetime.fromisoformat(about["ended_at"]),
-        },
-    )
+    columns = {"instance": instance, "made_by": made_by, **_columns(about, contents)}
+    backup, _ = Backup.objects.get_or_create(uuid=about["uuid"], defaults=columns)
     for repository in repositories:
         BackupCopy.objects.get_or_create(
             backup=backup,
@@ -78,6 +54,32 @@ def register_backup(
             },
         )
     return backup
+
+
+# Any: each column has a type of its own.
+def _columns(about: Mapping[str, Any], contents: Contents) -> dict[str, Any]:
+    """Return what a manifest says of a backup, by the columns that keep it."""
+    facts = about["facts"]
+    return {
+        "label": about["label"],
+        "kind": about["kind"],
+        "base": _base_of(about),
+        "engine": about["engine"],
+        "from_lsn": facts["from_lsn"],
+        "to_lsn": facts["to_lsn"],
+        "binlog_file": facts["binlog_file"],
+        "binlog_position": facts["binlog_position"],
+        "gtid_executed": facts["gtid_executed"],
+        "server_version": facts["server_version"],
+        "tool_version": facts["tool_version"],
+        "facts": facts["more"],
+        "lock_time": _length(facts["lock_time_s"]),
+        "raw_bytes": contents.raw_bytes,
+        "stored_bytes": contents.stored_bytes,
+        "file_count": len(contents.files),
+        "started_at": datetime.fromisoformat(about["started_at"]),
+        "ended_at": datetime.fromisoformat(about["ended_at"]),
+    }
 
 
 def rebuild(

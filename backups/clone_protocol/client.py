@@ -44,7 +44,7 @@ from backups.clone_protocol.errors import (
 )
 from backups.clone_protocol.position import Position
 from backups.clone_protocol.spool import Lane, Spool
-from backups.clone_protocol.transport import Channel
+from backups.clone_protocol.transport import CloneConnection
 from backups.clone_protocol.workers import GOODBYE_SECONDS, Workers
 
 # Servers older than this take a backup lock and read the bit as a huge time-out.
@@ -74,8 +74,8 @@ class Client:
 
     def __init__(
         self,
-        main: Channel,
-        aux: Channel,
+        main: CloneConnection,
+        aux: CloneConnection,
         spool: Spool,
         barrier: Barrier,
         *,

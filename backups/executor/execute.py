@@ -143,7 +143,9 @@ def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
             run.shutdown = exc if isinstance(exc, SystemExit) else SystemExit(130)
         except Exception as exc:
             # What is left is marked on the row, and a tick goes on trying.
-            logger.exception("%s: clean-up of %s failed", run.job, stage.name)
+            logger.exception(
+                "%s: clean-up of %s failed", run.job, stage.name, extra={"action": "cleanup_failed"}
+            )
             run.log(stage.name, f"clean-up failed: {exc}", LogLevel.WARNING)
 
 
@@ -162,26 +164,41 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
         hint = "It was asked for again as a new job." if run.asks_again else "Start it again."
         return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
-        logger.warning("%s: stopped: %s", run.job, error)
+        logger.warning(
+            "%s: stopped: %s",
+            run.job,
+            error,
+            extra={"action": "job_lease_lost", "job_id": run.job.pk},
+        )
         return JobStatus.LOST, Outcome(reason=str(error))
+    text, hint = _words_of_failure(run, stage, error)
+    run.log("mooring", text, LogLevel.ERROR)
+    refused = isinstance(error, Refused)
+    return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage, refused=refused)
+
+
+def _words_of_failure(run: Run, stage: str, error: BaseException) -> tuple[str, str]:
+    """Return what failed and what to do about it; log what people are not shown."""
     if isinstance(error, MooringError):
         verb = "refused" if isinstance(error, Refused) else "failed"
-        text, hint = f"{stage} {verb}: {error}", error.hint
-    elif isinstance(error, OSError):
+        return f"{stage} {verb}: {error}", error.hint
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         text = f"{stage} failed: {where}{error.strerror or error}"
         hint = "Look at the log of the host, and start it again."
     elif isinstance(error, OperationalError | InterfaceError):
-        logger.warning("%s: %s failed: %s", run.job, stage, error)
+        logger.warning(
+            "%s: %s failed: %s", run.job, stage, error, extra={"action": "database_unreachable"}
+        )
         text = f"{stage} failed: Mooring's own database was away"
         hint = "See that its database runs, and start it again."
     else:
-        logger.error("%s: %s failed", run.job, stage, exc_info=error)
+        logger.error(
+            "%s: %s failed", run.job, stage, exc_info=error, extra={"action": "stage_failed"}
+        )
         text = f"{stage} failed: unexpected {type(error).__name__}"
         hint = "This is a fault of Mooring itself: the worker's log has the details."
-    run.log("mooring", text, LogLevel.ERROR)
-    refused = isinstance(error, Refused)
-    return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage, refused=refused)
+    return text, hint
 
 
 def _settle(run: Run, to: JobStatus, outcome: Outcome) -> None:
@@ -221,6 +238,11 @@ def _write_patiently(run: Run, write: Callable[[], T]) -> T:
         except Error as exc:
             if time.monotonic() > deadline:
                 raise
-            logger.warning("%s: its rows cannot be written yet: %s", run.job, exc)
+            logger.warning(
+                "%s: its rows cannot be written yet: %s",
+                run.job,
+                exc,
+                extra={"action": "outcome_not_written"},
+            )
             connection.close()
             time.sleep(SETTLE_AGAIN_SECONDS)

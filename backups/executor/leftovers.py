@@ -91,7 +91,9 @@ def remove_leftovers(*, of_host: str = "") -> int:
         try:
             _clear(job)
         except (MooringError, OSError) as exc:
-            logger.warning("%s: leftovers stay for now: %s", job, exc)
+            logger.warning(
+                "%s: leftovers stay for now: %s", job, exc, extra={"action": "leftovers_kept"}
+            )
             continue
         Job.objects.filter(pk=job.pk).update(leftovers=False)
         clean += 1
@@ -118,7 +120,13 @@ def _remove_partial_backup(job: Job) -> None:
     for repository in job.repositories.all():
         # Another disk at the path is not where the bytes are: leave it, and try again.
         freed = checked_store(repository).remove_tree(folder)
-        logger.info("%s: removed %d partial bytes from %s", job, freed, repository)
+        logger.info(
+            "%s: removed %d partial bytes from %s",
+            job,
+            freed,
+            repository,
+            extra={"action": "leftovers_removed"},
+        )
 
 
 def _finish_purge(job: Job) -> None:

@@ -53,7 +53,9 @@ def alone(tick: Callable[[], None]) -> Callable[[], None]:
     @functools.wraps(tick)
     def unless_running() -> None:
         if not running.acquire(blocking=False):
-            logger.warning("%s still runs: left out", tick.__name__)
+            logger.warning(
+                "%s still runs: left out", tick.__name__, extra={"action": "tick_skipped"}
+            )
             return
         try:
             tick()

@@ -78,7 +78,9 @@ def _measure(repository: Repository, now: datetime) -> bool:
         store = store_of(repository)
         free_bytes, total_bytes = store.free_bytes(), store.total_bytes()
     except MooringError as exc:
-        logger.warning("%s cannot be measured: %s", repository, exc)
+        logger.warning(
+            "%s cannot be measured: %s", repository, exc, extra={"action": "space_unreadable"}
+        )
         RepositorySpace.objects.create(repository=repository, measured_at=now, error=str(exc))
         return False
     RepositorySpace.objects.create(

@@ -50,7 +50,12 @@ class WorkerPulse:
             write()
         except Error as exc:
             # Silence is the right sign of a worker that cannot reach the database.
-            logger.warning("worker %s could not write its beat: %s", self.name, exc)
+            logger.warning(
+                "worker %s could not write its beat: %s",
+                self.name,
+                exc,
+                extra={"action": "heartbeat_not_written"},
+            )
         finally:
             connection.close()
 

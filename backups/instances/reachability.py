@@ -61,7 +61,9 @@ def _fault_of(instance: Instance) -> str:
         return str(exc)
     except Exception as exc:
         # One that breaks must not keep the others from being asked.
-        logger.exception("%s could not be asked", instance)
+        logger.exception(
+            "%s could not be asked", instance, extra={"action": "instance_check_failed"}
+        )
         return f"unexpected {type(exc).__name__}: the log has the details"
     return ""
 

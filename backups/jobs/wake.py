@@ -40,7 +40,12 @@ def wake(job: Job) -> None:
     try:
         _send(job)
     except OperationalError as exc:
-        logger.warning("job %s waits: the broker is away: %s", job.pk, exc)
+        logger.warning(
+            "job %s waits: the broker is away: %s",
+            job.pk,
+            exc,
+            extra={"action": "broker_unreachable"},
+        )
 
 
 def wake_all(jobs: Sequence[Job]) -> None:
@@ -50,7 +55,12 @@ def wake_all(jobs: Sequence[Job]) -> None:
             for job in jobs:
                 _send(job, producer)
     except OperationalError as exc:
-        logger.warning("%d jobs wait: the broker is away: %s", len(jobs), exc)
+        logger.warning(
+            "%d jobs wait: the broker is away: %s",
+            len(jobs),
+            exc,
+            extra={"action": "broker_unreachable"},
+        )
 
 
 def waiting_jobs(woken_before: Any) -> list[Job]:

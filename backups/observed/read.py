@@ -91,7 +91,11 @@ def read_rows(reader: HistoryReader, ask: Ask, cursor: Cursor) -> Reading:
     try:
         return reader.read(ask, cursor)
     except (KeyError, TypeError, ValueError, OverflowError) as exc:
-        logger.exception("rows of %s could not be read", " or ".join(reader.tables))
+        logger.exception(
+            "rows of %s could not be read",
+            " or ".join(reader.tables),
+            extra={"action": "history_unreadable"},
+        )
         raise NoHistory(f"its rows are of an unknown shape: {type(exc).__name__} {exc}") from None
 
 
@@ -110,7 +114,12 @@ def store_reading(
                 with transaction.atomic():
                     job = store_run(instance, run, now)
             except (DataError, ValueError, OverflowError):
-                logger.exception("run %s of %s could not be stored", run.key, instance)
+                logger.exception(
+                    "run %s of %s could not be stored",
+                    run.key,
+                    instance,
+                    extra={"action": "observed_run_not_stored"},
+                )
                 odd.append(run.key)
                 continue
             if job is not None:

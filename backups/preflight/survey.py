@@ -10,7 +10,7 @@ from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
 from backups.instances.clone_facts import CloneWishes
 from backups.instances.connection import connect, login_of
-from backups.instances.facts import InstanceFacts, probe
+from backups.instances.facts import ServerFacts, probe
 from backups.keys.load import load_keys
 from backups.models import Backup, Instance, Repository
 from backups.programs.host import HostFacts, look_at_host
@@ -31,7 +31,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class RepositoryFacts:
+class SurveyedRepository:
     """A repository at one moment."""
 
     name: str
@@ -51,9 +51,9 @@ class Survey:
     engine: str
     # None where the engine needs nothing on it.
     host: HostFacts | None
-    facts: InstanceFacts | None = None
+    facts: ServerFacts | None = None
     unreachable: Problem | None = None
-    repositories: tuple[RepositoryFacts, ...] = ()
+    repositories: tuple[SurveyedRepository, ...] = ()
     key_id: str = ""
     key_problem: Problem | None = None
     # Stored to raw bytes of the newest full backup.
@@ -121,7 +121,7 @@ def wishes_of(instance: Instance) -> CloneWishes:
     return CloneWishes(instance.allow_plugin_install, instance.save_foreign_tables)
 
 
-def look_at_repository(repository: Repository, store: ObjectStore) -> RepositoryFacts:
+def look_at_repository(repository: Repository, store: ObjectStore) -> SurveyedRepository:
     """Read the identity and the free space, and begin an object that is never finished."""
     name, encrypted, uuid = repository.name, repository.encrypted, str(repository.uuid)
     try:
@@ -130,8 +130,8 @@ def look_at_repository(repository: Repository, store: ObjectStore) -> Repository
             upload.write(b"?")
         free_bytes = store.free_bytes()
     except RepositoryError as exc:
-        return RepositoryFacts(name, encrypted, uuid, problem=Problem(str(exc), exc.hint))
-    return RepositoryFacts(name, encrypted, uuid, found_uuid, free_bytes)
+        return SurveyedRepository(name, encrypted, uuid, problem=Problem(str(exc), exc.hint))
+    return SurveyedRepository(name, encrypted, uuid, found_uuid, free_bytes)
 
 
 def load_past_ratio(instance: Instance) -> float | None:
@@ -144,7 +144,7 @@ def load_past_ratio(instance: Instance) -> float | None:
     return stored / raw if stored is not None and raw else None
 
 
-def _look_at_instance(instance: Instance) -> tuple[InstanceFacts | None, Problem | None]:
+def _look_at_instance(instance: Instance) -> tuple[ServerFacts | None, Problem | None]:
     try:
         with closing(connect(login_of(instance))) as connection:
             return probe(connection), None

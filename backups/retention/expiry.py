@@ -19,7 +19,7 @@ from backups.jobs.request import create_copy_job
 from backups.jobs.wake import wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
 from backups.models.catalog import Origin
-from backups.retention.rules import Entry, Policy, Ruling, rule
+from backups.retention.rules import Entry, Policy, RetentionRuling, rule
 from backups.states import (
     ACTIVE_JOB_STATUSES,
     TERMINAL_OCCURRENCE_STATUSES,
@@ -55,7 +55,7 @@ def expire_backups(now: datetime) -> int:
 
 def rule_about(
     schedule: BackupSchedule, instance_id: int, backups: Sequence[Backup], now: datetime
-) -> list[Ruling]:
+) -> list[RetentionRuling]:
     """Rule about the stored backups a schedule made of one instance."""
     policy = Policy(schedule.name, schedule.keep_for, schedule.keep_least)
     failed = newest_run_failed(schedule, instance_id)
@@ -144,7 +144,7 @@ def _sound(backups: Sequence[Backup]) -> set[int]:
 
 
 def _ask(
-    schedule: BackupSchedule, ruling: Ruling, backups: Sequence[Backup], now: datetime
+    schedule: BackupSchedule, ruling: RetentionRuling, backups: Sequence[Backup], now: datetime
 ) -> list[Job]:
     backup = next(each for each in backups if each.label == ruling.label)
     if backup.dependents.all():
@@ -154,7 +154,7 @@ def _ask(
     return [job for copy in copies if (job := _purge(schedule, ruling, copy))]
 
 
-def _purge(schedule: BackupSchedule, ruling: Ruling, copy: BackupCopy) -> Job | None:
+def _purge(schedule: BackupSchedule, ruling: RetentionRuling, copy: BackupCopy) -> Job | None:
     try:
         return create_copy_job(
             Operation.PURGE,
@@ -164,7 +164,7 @@ def _purge(schedule: BackupSchedule, ruling: Ruling, copy: BackupCopy) -> Job | 
             wake=False,
         )
     except Refused as exc:
-        logger.info("%s stays for now: %s", copy, exc)
+        logger.info("%s stays for now: %s", copy, exc, extra={"action": "copy_kept"})
         return None
 
 

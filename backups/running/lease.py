@@ -75,12 +75,21 @@ class Pulse:
             self._run.stop(exc)
         except Error as exc:
             connection.close()
-            logger.warning("%s: database is away: %s", self._run.job, exc)
+            logger.warning(
+                "%s: database is away: %s",
+                self._run.job,
+                exc,
+                extra={"action": "database_unreachable"},
+            )
             if boot_clock() - self._renewed > settings.LEASE_SECONDS:
                 self._run.stop(LeaseLost("the database was away for longer than the lease"))
         except Exception as exc:
             # A pulse that died unseen would lose the job its lease in the middle of its work.
-            logger.exception("%s: its progress cannot be written", self._run.job)
+            logger.exception(
+                "%s: its progress cannot be written",
+                self._run.job,
+                extra={"action": "progress_not_written"},
+            )
             self._run.stop(exc)
 
     def _beat(self) -> None:

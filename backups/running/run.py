@@ -184,7 +184,11 @@ class Run:
                 hook()
             except Exception:
                 # The others must be ended all the same.
-                logger.exception("%s: what it is blocked on could not be ended", self.job)
+                logger.exception(
+                    "%s: what it is blocked on could not be ended",
+                    self.job,
+                    extra={"action": "blocker_not_ended"},
+                )
 
     @property
     def patience(self) -> float:

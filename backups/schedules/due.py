@@ -68,7 +68,12 @@ def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int
                 plans.append(plan_of(schedule, coverage[schedule.pk], now, down_since))
             except (MooringError, ArithmeticError, ValueError) as exc:
                 # One that cannot be read must not keep the others waiting.
-                logger.error("schedule %s cannot be planned: %s", schedule, exc)
+                logger.error(
+                    "schedule %s cannot be planned: %s",
+                    schedule,
+                    exc,
+                    extra={"action": "schedule_unreadable"},
+                )
                 broken[schedule.pk] = exc
             if sum(len(plan.rows) for plan in plans) >= ROWS_AT_ONCE:
                 break

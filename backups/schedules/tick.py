@@ -96,10 +96,17 @@ def _try(batch: Sequence[int], now: datetime, down_since: datetime | None) -> bo
         # The database itself is away: nothing to do with any of these.
         raise
     except LostRace:
-        logger.info("another tick moved an occurrence of this batch: looking again")
+        logger.info(
+            "another tick moved an occurrence of this batch: looking again",
+            extra={"action": "occurrence_race_lost"},
+        )
         return False
     except Exception:
-        logger.exception("a batch of %d occurrences could not be decided", len(batch))
+        logger.exception(
+            "a batch of %d occurrences could not be decided",
+            len(batch),
+            extra={"action": "occurrences_not_decided"},
+        )
         return False
     return True
 

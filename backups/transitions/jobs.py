@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -137,23 +138,7 @@ def end(
         mine = Job.objects.filter(pk=job.pk, status=old, fencing_token=job.fencing_token)
         if lease_before is not None:
             mine = mine.filter(lease_expires_at__lte=lease_before)
-        won = mine.update(
-            status=to,
-            status_since=now,
-            ended_at=now,
-            # The token moves on: whoever still holds the old one can write nothing more.
-            fencing_token=F("fencing_token") + 1,
-            lease_expires_at=None,
-            exclusive_key=None,
-            error=outcome.error,
-            hint=outcome.hint,
-            failed_stage=outcome.failed_stage,
-            failure_key=failure_key(outcome.failed_stage, outcome.error, job.instance.name),
-            refused=outcome.refused,
-            rate_bytes_per_s=None,
-            current_file="",
-        )
-        if not won:
+        if not mine.update(status=to, status_since=now, **_columns_at_end(job, outcome, now)):
             return False
         free_slots(job)
         close_stages(job, to, now)
@@ -163,6 +148,25 @@ def end(
         look_again(job.instance_id, now)
     job.refresh_from_db()
     return True
+
+
+# Any: each column has a type of its own.
+def _columns_at_end(job: Job, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    """Return what a job has beside its status once it has ended."""
+    return {
+        "ended_at": now,
+        # The token moves on: whoever still holds the old one can write nothing more.
+        "fencing_token": F("fencing_token") + 1,
+        "lease_expires_at": None,
+        "exclusive_key": None,
+        "error": outcome.error,
+        "hint": outcome.hint,
+        "failed_stage": outcome.failed_stage,
+        "failure_key": failure_key(outcome.failed_stage, outcome.error, job.instance.name),
+        "refused": outcome.refused,
+        "rate_bytes_per_s": None,
+        "current_file": "",
+    }
 
 
 def own(job: Job, token: int, **values: object) -> None:

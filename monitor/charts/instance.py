@@ -12,7 +12,7 @@ from django.utils.timezone import localtime
 
 from backups.units import format_bytes, format_duration
 from monitor.charts.figure import Figure, as_json, byte_axis, frame, time_axis
-from monitor.selectors.instance_runs import Run
+from monitor.selectors.instance_runs import EndedRun
 
 # Two points are the least that can be called a course.
 FEWEST_RUNS = 2
@@ -35,7 +35,7 @@ class InstanceCharts:
     note: str
 
 
-def instance_charts(runs: Sequence[Run]) -> InstanceCharts | None:
+def instance_charts(runs: Sequence[EndedRun]) -> InstanceCharts | None:
     """Draw what is worth drawing; None where there is no course to see yet."""
     good = [run for run in runs if run.succeeded]
     if len(good) < FEWEST_RUNS:
@@ -47,7 +47,7 @@ def instance_charts(runs: Sequence[Run]) -> InstanceCharts | None:
     return InstanceCharts(drawn, len(failed), f"last {len(runs)} backup jobs")
 
 
-def _size(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+def _size(good: Sequence[EndedRun], failed: Sequence[EndedRun]) -> Drawn:
     raw, stored = [run.raw_bytes for run in good], [run.stored_bytes for run in good]
     figure = frame(
         _line(good, raw, format_bytes, "raw", 1),
@@ -60,18 +60,22 @@ def _size(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
     return _drawn("size", "Size and stored size", figure, summary)
 
 
-def _duration(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+def _duration(good: Sequence[EndedRun], failed: Sequence[EndedRun]) -> Drawn:
     return _of_times("duration", "Duration", good, [run.run_time for run in good], failed)
 
 
-def _lock_time(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+def _lock_time(good: Sequence[EndedRun], failed: Sequence[EndedRun]) -> Drawn:
     locks = [run for run in good if run.lock_time is not None]
     times = [run.lock_time or timedelta(0) for run in locks]
     return _of_times("lock-time", "Lock time", locks, times, failed)
 
 
 def _of_times(
-    name: str, title: str, runs: Sequence[Run], times: list[timedelta], failed: Sequence[Run]
+    name: str,
+    title: str,
+    runs: Sequence[EndedRun],
+    times: list[timedelta],
+    failed: Sequence[EndedRun],
 ) -> Drawn:
     seconds = [time.total_seconds() for time in times]
     figure = frame(_line(runs, seconds, _in_words, name, 1), _marks(failed))
@@ -84,7 +88,7 @@ def _of_times(
     return _drawn(name, title, figure, summary)
 
 
-def _throughput(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+def _throughput(good: Sequence[EndedRun], failed: Sequence[EndedRun]) -> Drawn:
     rates = [run.bytes_per_s for run in good]
     figure = frame(_line(good, rates, _per_second, "throughput", 1), _marks(failed))
     figure.update_yaxes(**byte_axis(max(rates), "/s"))
@@ -100,7 +104,7 @@ def _drawn(name: str, title: str, figure: go.Figure, summary: str) -> Drawn:
 
 # Any: plotly is untyped.
 def _line(
-    runs: Sequence[Run],
+    runs: Sequence[EndedRun],
     values: Sequence[float],
     words: Callable[[Any], str],
     name: str,
@@ -118,7 +122,7 @@ def _line(
     )
 
 
-def _marks(failed: Sequence[Run]) -> Any:
+def _marks(failed: Sequence[EndedRun]) -> Any:
     """Mark failures on the axis itself: by their shape, then by their colour."""
     return go.Scatter(
         x=_times(failed),
@@ -131,7 +135,7 @@ def _marks(failed: Sequence[Run]) -> Any:
     )
 
 
-def _times(runs: Sequence[Run]) -> list[str]:
+def _times(runs: Sequence[EndedRun]) -> list[str]:
     # Wall clock of the reader: plotly knows no zones.
     return [f"{localtime(run.at):%Y-%m-%d %H:%M}" for run in runs]
 

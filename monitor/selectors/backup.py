@@ -12,9 +12,9 @@ from backups.catalog.page_results import summary
 from backups.models import Backup, BackupCopy, Evidence
 from backups.states import CopyStatus
 from monitor.selectors.backup_facts import EngineFact, engine_facts
-from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofState, load_proofs
 from monitor.selectors.proof_reports import readable
-from monitor.wording.restore_by_hand import Step, steps_by_hand
+from monitor.wording.restore_by_hand import ManualStep, steps_by_hand
 
 DAMAGES_SHOWN = 5
 # The newest of each copy; a backup verified every night has hundreds.
@@ -49,12 +49,12 @@ class BackupView:
     """What a backup's page shows."""
 
     backup: Backup
-    proof: Proof
+    proof: ProofState
     copies: list[CopyRow]
     dependents: list[Backup]
     engine_facts: list[EngineFact]
     # Without Mooring, from the first stored copy; none where nothing is stored.
-    by_hand: Sequence[Step]
+    by_hand: Sequence[ManualStep]
 
     @property
     def has_stored_copy(self) -> bool:

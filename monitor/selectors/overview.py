@@ -28,7 +28,7 @@ class RunningJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class JobCount:
     """How many jobs ended so in the last day."""
 
     status: str
@@ -42,7 +42,7 @@ class Overview:
 
     running: list[RunningJob]
     running_count: int
-    outcomes: list[Outcome]
+    outcomes: list[JobCount]
     failures: list[Job]
     longest_runs: list[InstanceProtection]
     longest_locks: list[InstanceProtection]
@@ -76,7 +76,7 @@ def _members(group: InstanceGroup) -> QuerySet[Instance]:
     return Instance.objects.filter(groups=group)
 
 
-def _outcomes(jobs: QuerySet[Job], now: datetime, group: InstanceGroup | None) -> list[Outcome]:
+def _outcomes(jobs: QuerySet[Job], now: datetime, group: InstanceGroup | None) -> list[JobCount]:
     ended = jobs.filter(status__in=TERMINAL_JOB_STATUSES, ended_at__gte=now - DAY)
     rows = ended.order_by().values_list("status").annotate(count=Count("pk"))
     counts = {status: count for status, count in rows}
@@ -86,7 +86,7 @@ def _outcomes(jobs: QuerySet[Job], now: datetime, group: InstanceGroup | None) -
     counts[OccurrenceStatus.MISSED.value] = missed.count()
     order = ("succeeded", "failed", "lost", "missed", "cancelled")
     return [
-        Outcome(status, counts.get(status, 0), status)
+        JobCount(status, counts.get(status, 0), status)
         for status in order
         if counts.get(status) or status in ("succeeded", "failed", "missed")
     ]

@@ -15,7 +15,7 @@ from django.utils.timezone import localdate
 from backups.health.space import Sample, forecast_full, has_trend
 from backups.models import BackupCopy, Evidence, Repository, RepositorySpace
 from backups.states import CopyStatus, Operation
-from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofState, load_proofs
 from monitor.selectors.repositories import RepositoryRow, list_repositories
 
 PAGE_SIZE = 15
@@ -68,7 +68,7 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class ListedRepository:
     """One repository as the list shows it."""
 
     row: RepositoryRow
@@ -97,14 +97,14 @@ class DayTotal:
 class RepositoryView:
     """What a repository's page shows."""
 
-    overview: Overview
+    overview: ListedRepository
     keys: list[KeyRow]
     days: list[DayTotal]
     copies: Page[BackupCopy]
-    proofs: Mapping[int, Proof]
+    proofs: Mapping[int, ProofState]
 
     @property
-    def rows(self) -> list[tuple[BackupCopy, Proof]]:
+    def rows(self) -> list[tuple[BackupCopy, ProofState]]:
         return [(copy, self.proofs.get(copy.backup_id, UNPROVEN)) for copy in self.copies]
 
     @property
@@ -115,12 +115,12 @@ class RepositoryView:
         return (self.days[-1].stored_bytes - self.days[-31].stored_bytes) // 30
 
 
-def list_overviews(now: datetime) -> list[Overview]:
+def list_overviews(now: datetime) -> list[ListedRepository]:
     """Return every repository; as many queries however many there are."""
     rows = list_repositories()
     spaces, proven = load_spaces(now), load_proven()
     return [
-        Overview(
+        ListedRepository(
             row,
             spaces.get(row.repository.pk, NOT_MEASURED),
             proven.get(row.repository.pk, Proven()),

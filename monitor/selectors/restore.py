@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from backups.models import Backup, BackupCopy, Evidence, Instance
 from backups.states import CopyStatus, Operation
-from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofState, load_proofs
 
 INSTANCES_SHOWN = 24
 PAGE_SIZE = 15
@@ -19,12 +19,12 @@ PROVEN_ASKED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RestorableBackup:
     """A backup that could be restored, and the copies it could be read from."""
 
     backup: Backup
     copies: Sequence[BackupCopy]
-    proof: Proof
+    proof: ProofState
     # The newest one of which a restore is known to work.
     recommended: bool = False
 
@@ -33,9 +33,9 @@ class Candidate:
 class Candidates:
     """The newest proven backup, and one page of all of them."""
 
-    recommended: Candidate | None
+    recommended: RestorableBackup | None
     page: Page[Backup]
-    rows: list[Candidate]
+    rows: list[RestorableBackup]
 
 
 def find_instances(text: str) -> list[Instance]:
@@ -73,7 +73,7 @@ def _restorable(instance: Instance) -> QuerySet[Backup]:
     )
 
 
-def _newest_proven(instance: Instance) -> Candidate | None:
+def _newest_proven(instance: Instance) -> RestorableBackup | None:
     passed = Evidence.objects.filter(
         copy__backup=OuterRef("pk"),
         copy__status=CopyStatus.STORED,
@@ -87,7 +87,7 @@ def _newest_proven(instance: Instance) -> Candidate | None:
     return _candidate(newest, proofs[newest.pk], recommended=True) if newest else None
 
 
-def _candidate(backup: Backup, proof: Proof, *, recommended: bool = False) -> Candidate:
+def _candidate(backup: Backup, proof: ProofState, *, recommended: bool = False) -> RestorableBackup:
     # Set by the prefetch above, which the types do not know.
     copies: list[BackupCopy] = backup.stored_copies  # type: ignore[attr-defined]
-    return Candidate(backup, copies, proof, recommended)
+    return RestorableBackup(backup, copies, proof, recommended)

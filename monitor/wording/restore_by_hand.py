@@ -15,7 +15,7 @@ KEY_FILE = "/path/to/backup.key"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ManualStep:
     """What to do, the command for it, and what to look at afterwards."""
 
     title: str
@@ -23,13 +23,13 @@ class Step:
     note: str = ""
 
 
-def steps_by_hand(copy: BackupCopy) -> Sequence[Step]:
+def steps_by_hand(copy: BackupCopy) -> Sequence[ManualStep]:
     """Return the steps from the stored bytes to a server that answers."""
     engine_steps = _of_clone if copy.backup.engine == CLONE else _of_mariadb_backup
     return [_extract(copy), *engine_steps(copy.backup)]
 
 
-def _extract(copy: BackupCopy) -> Step:
+def _extract(copy: BackupCopy) -> ManualStep:
     words = ["python3", "scripts/extract_backup.py", copy.repository.path]
     words += ["--label", copy.backup.label]
     if copy.key_id:
@@ -37,26 +37,26 @@ def _extract(copy: BackupCopy) -> Step:
     note = "Exit code 0 means that every byte was checked."
     if copy.key_id:
         note += f" The key file must hold the key {copy.key_id}."
-    return Step("Extract", shlex.join([*words, "--to", TARGET]), note)
+    return ManualStep("Extract", shlex.join([*words, "--to", TARGET]), note)
 
 
-def _of_mariadb_backup(backup: Backup) -> list[Step]:
+def _of_mariadb_backup(backup: Backup) -> list[ManualStep]:
     series = _series(backup)
     prepare = f"mariadb-backup --defaults-file={TARGET}/backup-my.cnf --prepare"
     return [
-        Step(
+        ManualStep(
             "Remove links to the originals",
             removal_of_links(TARGET),
             "Each leads to where a table with a DATA DIRECTORY was; its copy is here already, and "
             "the original would be opened instead.",
         ),
-        Step(
+        ManualStep(
             "Prepare",
             f"{prepare} --target-dir={TARGET}",
             f"With mariadb-backup of MariaDB {series}. The last line must say “completed OK!”.",
         ),
         _own(),
-        Step(
+        ManualStep(
             "Start it alone first",
             f"mariadbd --no-defaults --user=mysql --datadir={TARGET} --skip-networking "
             "--socket=/tmp/restored.sock --skip-grant-tables --skip-slave-start "
@@ -67,11 +67,11 @@ def _of_mariadb_backup(backup: Backup) -> list[Step]:
     ]
 
 
-def _of_clone(backup: Backup) -> list[Step]:
+def _of_clone(backup: Backup) -> list[ManualStep]:
     steps = [_own()]
     if "keyring_file" in backup.facts:
         steps.append(
-            Step(
+            ManualStep(
                 "Give the server its keyring",
                 f"ls {TARGET}/{backup.facts['keyring_file']}",
                 "The files are encrypted: follow the part on keyrings of docs/restore-by-hand.md "
@@ -79,7 +79,7 @@ def _of_clone(backup: Backup) -> list[Step]:
             )
         )
     steps.append(
-        Step(
+        ManualStep(
             "Start it alone first",
             f"mysqld --no-defaults --user=mysql --datadir={TARGET} --skip-networking "
             "--socket=/tmp/restored.sock --mysqlx=OFF --skip-replica-start "
@@ -90,12 +90,14 @@ def _of_clone(backup: Backup) -> list[Step]:
     return [*steps, _look("mysql")]
 
 
-def _own() -> Step:
-    return Step("Hand over", f"chown -R mysql:mysql {TARGET}", "To the user the server runs as.")
+def _own() -> ManualStep:
+    return ManualStep(
+        "Hand over", f"chown -R mysql:mysql {TARGET}", "To the user the server runs as."
+    )
 
 
-def _look(client: str) -> Step:
-    return Step("Look", f"{client} -S /tmp/restored.sock -e 'SHOW DATABASES'")
+def _look(client: str) -> ManualStep:
+    return ManualStep("Look", f"{client} -S /tmp/restored.sock -e 'SHOW DATABASES'")
 
 
 def _series(backup: Backup) -> str:

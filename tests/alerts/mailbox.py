@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.live.conftest import free_port
+from tests.live.server import free_port
 
 USER, PASSWORD = "mooring", "smtp p4ssword"
 

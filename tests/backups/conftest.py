@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,16 @@ from tests.backups.fake_engine import FakeEngine
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     """Backups are taken by the fake, which has no instance to connect to first."""
     fake = FakeEngine()
     monkeypatch.setitem(ENGINES, fake.name, fake)
     without_instance = backup.STAGES[2:]
     assert without_instance[0].name == "copy"
     monkeypatch.setitem(operations._STAGES, Operation.BACKUP, without_instance)
-    return fake
+    yield fake
+    # A copy that the test left waiting ends with it.
+    fake.stopped.set()
 
 
 @pytest.fixture

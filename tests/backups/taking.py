@@ -43,10 +43,14 @@ class Running:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def end(self, seconds: float = 15) -> Job:
+    def reach(self, event: threading.Event) -> None:
+        """Wait for what must happen while the job is at work, however slow the machine is."""
+        while not event.wait(0.05):
+            assert self._thread.is_alive(), "the job ended before it got there"
+
+    def end(self) -> Job:
         """Wait for its end and return its row."""
-        self._thread.join(seconds)
-        assert not self._thread.is_alive(), "the job did not end in time"
+        self._thread.join()
         self.job.refresh_from_db()
         return self.job
 

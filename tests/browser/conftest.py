@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.reader import Reader
-from tests.live.conftest import LiveServer, free_port, mariadb
+from tests.live.conftest import mariadb
 from tests.live.mooring_site import (
     PASSWORD,
     ROOT,
@@ -27,6 +27,7 @@ from tests.live.mooring_site import (
     wait_until,
     worker,
 )
+from tests.live.server import LiveServer, free_port
 
 __all__ = ["mariadb"]
 

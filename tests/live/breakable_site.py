@@ -24,9 +24,9 @@ from backups.programs.private_server import PrivateServer, initialise
 from backups.programs.private_server import Settings as ServerSettings
 from scripts.private_postgres import private_postgres, start_server
 from tests.live import sshd
-from tests.live.conftest import free_port
 from tests.live.faults import SHOP, fill, small_disk
 from tests.live.mooring_site import ROOT, redis, wait_until
+from tests.live.server import free_port
 
 PASSWORD = "m4trix-password"
 USER = "matrix"

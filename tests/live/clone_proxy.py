@@ -12,7 +12,7 @@ import threading
 from types import TracebackType
 from typing import BinaryIO
 
-from tests.live.conftest import free_port
+from tests.live.server import free_port
 
 _CLONE = b"\x20"
 # A descriptor, of InnoDB's, of version 100, of a state: then its number, and whether it starts.

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from scripts.state_folder import prepare_folder
 from tests.live.clone_jobs import PASSWORD
+from tests.live.mooring_site import make_home
 from tests.live.mysql import ROOT, PrivateMysql, program
+from tests.live.templates import copy_template
 from tests.live.victim import TICK
 
 TAKE = ("takebackup", "bank-1", "--foreground", "--json")
@@ -27,7 +28,7 @@ class CloneSite:
     def __init__(self, home: Path, *, throttle_bytes_per_s: int = 0) -> None:
         self.home = home
         self.repository = home / "repository"
-        prepare_folder(home)
+        copy_template("home", make_home, home)
         self._log = (home / "victims.log").open("ab")
         environment = {
             "PATH": os.environ["PATH"],
@@ -64,8 +65,6 @@ class CloneSite:
         password = self.home / "password"
         password.write_text(PASSWORD)
         account = ["--port", str(server.port), "--user", "bk", "--password-file", str(password)]
-        self.run("migrate", "--verbosity=0")
-        self.run("createbackupkey")
         self.run("addrepository", "main", "--path", str(self.repository))
         self.run("addinstance", "bank-1", *account)
         password.unlink()

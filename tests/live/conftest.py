@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_django import Settings as DjangoSettings
 
 from backups.programs.private_server import PrivateServer, Settings, initialise
-
-if TYPE_CHECKING:
-    from tests.live.faults import Place
-
-
-@dataclass(frozen=True, slots=True)
-class LiveServer:
-    """Where a private server listens, and root's login there."""
-
-    server: PrivateServer
-    host: str
-    port: int
-    user: str = "root"
-    password: str = ""
-
-    @property
-    def socket(self) -> str:
-        return str(self.server.socket)
-
-    @property
-    def folder(self) -> Path:
-        return self.server.folder
-
-    def execute(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Run statements as root and return the rows of the last. Any: SQL's values."""
-        rows: list[tuple[Any, ...]] = []
-        with self.server.connect() as connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-                rows = list(cursor.fetchall())
-        return rows
+from tests.live.faults import Place, make_place
+from tests.live.server import LiveServer, free_port
 
 
 @pytest.fixture(scope="session")
@@ -66,13 +34,4 @@ def place(
     mariadb: LiveServer, tmp_path: Path, settings: DjangoSettings, transactional_db: None
 ) -> Place:
     """Everything a job needs, whole: each test of faults breaks one thing of it."""
-    from tests.live.faults import make_place
-
     return make_place(mariadb, tmp_path, settings)
-
-
-def free_port() -> int:
-    """Return a port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

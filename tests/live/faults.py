@@ -28,7 +28,7 @@ from backups.states import ACTIVE_JOB_STATUSES, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.taking import stored_files
 from tests.commands import Ended, run_command
-from tests.live.conftest import LiveServer
+from tests.live.server import LiveServer
 from tests.settings import TEST_HOME
 
 PASSWORD = "f4ult-me-n0where"

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,8 @@ import psycopg
 
 from backups.instances.grants import NEEDED
 from tests.live.bank import open_bank
-from tests.live.conftest import LiveServer
+from tests.live.server import LiveServer
+from tests.live.templates import copy_template
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "celery-p4ssword"
@@ -114,13 +115,10 @@ def private_site(
         **more,
     }
     try:
-        subprocess.run(
-            [sys.executable, "-m", "scripts.prepare"],
-            cwd=ROOT,
-            env=environment,
-            check=True,
-            capture_output=True,
-        )
+        if "DATABASE_URL" in more:
+            _prepare(environment)
+        else:
+            copy_template("home", make_home, home)
         site = Site(home, environment)
         try:
             register(site, mariadb)
@@ -129,6 +127,18 @@ def private_site(
             site.end_commands()
     finally:
         shutil.rmtree(home)
+
+
+def make_home(folder: Path) -> None:
+    """Make a state folder with keys, static files, and a database without rows of ours."""
+    # Nothing of the tests' own settings and keys.
+    path = os.environ["PATH"]
+    _prepare({"PATH": path, "MOORING_HOME": str(folder), "PYTHONPATH": str(ROOT)})
+
+
+def _prepare(environment: Mapping[str, str]) -> None:
+    argv = [sys.executable, "-m", "scripts.prepare"]
+    subprocess.run(argv, cwd=ROOT, env=environment, check=True, capture_output=True)
 
 
 def register(site: Site, mariadb: LiveServer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -15,7 +17,8 @@ from typing import Any, Self
 import pymysql
 from pymysql.connections import Connection
 
-from tests.live.conftest import free_port
+from tests.live.server import free_port
+from tests.live.templates import copy_template
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
@@ -74,8 +77,21 @@ class PrivateMysql:
     def initialise(self) -> None:
         """Make the folder a new server's, where it is empty."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not any(self.folder.iterdir()):
-            subprocess.run([*self._argv(), "--initialize-insecure"], check=True)
+        if any(self.folder.iterdir()):
+            return
+        options = json.dumps(sorted(self._options.items()))
+        if "/" in options:
+            # Files of its own somewhere else are in no copy of a folder.
+            self._initialise(self.folder)
+            return
+        name = f"mysql-{hashlib.sha256(options.encode()).hexdigest()[:16]}"
+        copy_template(name, self._initialise, self.folder)
+        # Who the server is: two copies must not be one.
+        (self.folder / "auto.cnf").unlink()
+
+    def _initialise(self, folder: Path) -> None:
+        argv = [*self._argv(), f"--datadir={folder}", "--initialize-insecure"]
+        subprocess.run(argv, check=True)
 
     def start(self) -> None:
         self.initialise()

@@ -12,7 +12,6 @@ import yaml
 
 from tests.alerts.mailbox import PASSWORD as MAIL_PASSWORD
 from tests.alerts.mailbox import USER, Mailbox, mailbox
-from tests.live.conftest import LiveServer
 from tests.live.mooring_site import (
     PASSWORD,
     ROOT,
@@ -24,6 +23,7 @@ from tests.live.mooring_site import (
     wait_until,
     worker,
 )
+from tests.live.server import LiveServer
 
 pytestmark = pytest.mark.live
 

@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from tests.live.bank import Teller
-from tests.live.conftest import LiveServer
 from tests.live.mooring_site import (
     LEASE_SECONDS,
     Site,
@@ -22,6 +21,7 @@ from tests.live.mooring_site import (
     wait_until,
     worker,
 )
+from tests.live.server import LiveServer
 
 pytestmark = pytest.mark.live
 

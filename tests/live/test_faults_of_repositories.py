@@ -21,7 +21,6 @@ from backups.models import BackupCopy, Evidence, Job
 from backups.states import CopyStatus, Operation
 from tests.backups.taking import stored_files
 from tests.commands import run_command
-from tests.live.conftest import LiveServer
 from tests.live.faults import (
     FAILED,
     REFUSED,
@@ -36,6 +35,7 @@ from tests.live.faults import (
     small_disk,
 )
 from tests.live.midway import Midway
+from tests.live.server import LiveServer
 
 pytestmark = pytest.mark.live
 

@@ -13,7 +13,6 @@ from pytest_django import Settings
 from backups.models import Instance
 from backups.programs.private_server import PrivateServer, initialise
 from backups.programs.private_server import Settings as ServerSettings
-from tests.live.conftest import LiveServer, free_port
 from tests.live.faults import (
     FAILED,
     PASSWORD,
@@ -29,6 +28,7 @@ from tests.live.faults import (
     assert_told,
 )
 from tests.live.midway import Midway
+from tests.live.server import LiveServer, free_port
 
 pytestmark = pytest.mark.live
 

@@ -29,8 +29,8 @@ from tests.backups.conftest import make_repository
 from tests.backups.taking import stored_files
 from tests.commands import Ended, run_command
 from tests.live.bank import TOTAL, Teller, open_bank, sum_of, unsound_tables
-from tests.live.conftest import free_port
 from tests.live.midway import Midway
+from tests.live.server import free_port
 from tests.live.sshd import private_sshd
 from tests.settings import TEST_HOME
 

@@ -15,7 +15,7 @@ from backups.jobs.cancel import request_cancel
 from backups.jobs.request import create_backup_job
 from backups.models import Backup, Instance, Job, ObservedHistory, Repository
 from backups.observed.read import READ_EVERY, due_histories, read_history
-from tests.live.conftest import LiveServer
+from tests.live.server import LiveServer
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db]
 

@@ -13,8 +13,8 @@ import pytest
 
 from backups.executor.operations import _STAGES
 from backups.states import Operation
-from tests.live.conftest import LiveServer
 from tests.live.mooring_site import ROOT, Site, engines_of, private_site, wait_until
+from tests.live.server import LiveServer
 
 pytestmark = pytest.mark.live
 

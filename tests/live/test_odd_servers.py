@@ -18,7 +18,6 @@ from backups.models import Evidence
 from backups.programs.private_server import PrivateServer, initialise
 from backups.programs.private_server import Settings as ServerSettings
 from tests.commands import run_command
-from tests.live.conftest import LiveServer, free_port
 from tests.live.faults import (
     FAILED,
     Place,
@@ -27,6 +26,7 @@ from tests.live.faults import (
     assert_nothing_left,
     assert_told,
 )
+from tests.live.server import LiveServer, free_port
 
 pytestmark = pytest.mark.live
 

@@ -19,8 +19,8 @@ from backups.restores.option_file import OPTION_FILE, build_option_file
 from tests.backups.conftest import make_repository
 from tests.commands import run_command
 from tests.live.clone_jobs import USER, add_instance, make_main, taken
-from tests.live.conftest import LiveServer, free_port
 from tests.live.mysql import PrivateMysql, mysql_folder, program
+from tests.live.server import LiveServer, free_port
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 

@@ -23,8 +23,8 @@ from tests.backups.innodb.made_pages import flipped
 from tests.backups.page_check.checking import check_pages, damaged
 from tests.commands import Ended, run_command
 from tests.live.clone_jobs import USER, add_instance, make_main, taken
-from tests.live.conftest import free_port
 from tests.live.mysql import PrivateMysql, program
+from tests.live.server import free_port
 from tests.monitor.rows import make_user
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from tests.live.conftest import LiveServer
 from tests.live.mooring_site import Site, wait_until, worker
+from tests.live.server import LiveServer
 from tests.live.test_celery import site
 
 pytestmark = pytest.mark.live

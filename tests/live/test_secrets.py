@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import subprocess
 import sys
@@ -14,9 +15,9 @@ from types import TracebackType
 import pytest
 
 from tests.live import clone_jobs
-from tests.live.conftest import LiveServer
 from tests.live.mooring_site import PASSWORD, ROOT, private_site, redis, running, wait_until, worker
 from tests.live.mysql import PrivateMysql, program
+from tests.live.server import LiveServer
 
 pytestmark = pytest.mark.live
 
@@ -32,12 +33,16 @@ def donor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMysql]:
 
 
 class Onlooker:
-    """Another user of the host: sees the words of every process; as root the environment too."""
+    """Another user of the host: sees the words of every process; as root the environment too.
+
+    What was there before it began to look is not looked at: it was given nothing since.
+    """
 
     def __init__(self, secrets: Mapping[str, bytes]) -> None:
         self._secrets, self._over = secrets, threading.Event()
         self.seen: set[tuple[str, str]] = set()
         self.looked = 0
+        self._before = set(os.listdir("/proc"))
         self._thread = threading.Thread(target=self._look)
 
     def __enter__(self) -> Onlooker:
@@ -55,7 +60,7 @@ class Onlooker:
 
     def _look(self) -> None:
         while not self._over.wait(0.02):
-            for folder in Path("/proc").glob("[0-9]*"):
+            for folder in map(Path("/proc").joinpath, set(os.listdir("/proc")) - self._before):
                 for name in ("cmdline", "environ"):
                     try:
                         content = (folder / name).read_bytes()

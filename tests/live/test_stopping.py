@@ -17,7 +17,6 @@ import pytest
 
 from backups.runners import SshTarget
 from scripts.private_postgres import private_postgres, start_server
-from tests.live.conftest import LiveServer
 from tests.live.mooring_site import (
     LEASE_SECONDS,
     Site,
@@ -28,6 +27,7 @@ from tests.live.mooring_site import (
     wait_until,
     worker,
 )
+from tests.live.server import LiveServer
 from tests.live.sshd import private_sshd
 
 pytestmark = pytest.mark.live

@@ -161,7 +161,7 @@ class Night:
                 self.worker = self.dies = False
         elif self.engine.blocks_after is not None and job.status == JobStatus.PENDING:
             self.jobs.append(Running(job))
-            assert self.engine.blocked.wait(15)
+            self.jobs[-1].reach(self.engine.blocked)
         else:
             run_job(job_id)
 

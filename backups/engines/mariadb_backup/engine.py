@@ -30,7 +30,7 @@ from backups.engines.mariadb_backup.command import (
 )
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.fitting import check_restore
-from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, StageEnded, StageStarted
+from backups.engines.mariadb_backup.log import STAGES, LogReader, StageEnded, StageStarted, ToolLine
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
 from backups.engines.mariadb_backup.restored import remove_links, server_options
@@ -216,10 +216,10 @@ class _Listener:
         # The pipe belongs to the command, which closes it.
         self._source.detach()
 
-    def _tell(self, event: LogLine | StageStarted | StageEnded) -> None:
+    def _tell(self, event: ToolLine | StageStarted | StageEnded) -> None:
         now = datetime.now(UTC)
         match event:
-            case LogLine(text, level):
+            case ToolLine(text, level):
                 self._observer.log(TOOL, text, level)
             case StageStarted(name):
                 self._observer.stage_started(name, now)

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from alerts.evaluation.thresholds import (
     Change,
-    Settings,
+    EffectiveSettings,
     SettingsBook,
     load_settings,
     threshold_faults,
@@ -39,7 +39,7 @@ FOR_ALL, GROUP, SCHEDULE, INSTANCE = (
 )
 
 
-def held(*changes: Change, subject: Subject = SHOP) -> Settings:
+def held(*changes: Change, subject: Subject = SHOP) -> EffectiveSettings:
     return SettingsBook(changes).settings_of(FULL, subject)
 
 

@@ -141,7 +141,7 @@ def test_a_foreground_job_whose_turn_has_not_come_does_not_linger(label: str) ->
 def test_canceljob(orders: Instance, main: Repository, engine: FakeEngine) -> None:
     engine.blocks_after = 3
     running = Running(create_backup_job(orders, wake=False))
-    assert engine.blocked.wait(10)
+    running.reach(engine.blocked)
     ended = run_command("canceljob", str(running.job.pk), "--json")
     assert (ended.exit_code, ended.json()["status"]) == (0, "cancelled")
     assert set(ended.json()) == JOB_FIELDS

@@ -180,7 +180,7 @@ def test_cancelled_while_the_engine_blocks(
 ) -> None:
     engine.blocks_after = 4
     running = Running(job_for(orders))
-    assert engine.blocked.wait(10)
+    running.reach(engine.blocked)
     asked_at = time.monotonic()
     assert request_cancel(running.job, actor="anna")
     job = running.end()
@@ -196,7 +196,7 @@ def test_whoever_lost_the_lease_stops_and_writes_nothing(
 ) -> None:
     engine.blocks_after = 4
     running = Running(job_for(orders))
-    assert engine.blocked.wait(10)
+    running.reach(engine.blocked)
     Job.objects.filter(pk=running.job.pk).update(fencing_token=F("fencing_token") + 1)
     job = running.end()
     # It is still the other process's to end.
@@ -309,7 +309,7 @@ def test_two_backups_of_one_instance_never_run_at_the_same_time(
     Job.objects.filter(pk=second.pk).update(instance=Instance.objects.create(name="other").pk)
     running = Running(job_for(orders))
     Job.objects.filter(pk=second.pk).update(instance=orders)
-    assert engine.blocked.wait(10)
+    running.reach(engine.blocked)
     assert not execute.execute(Job.objects.get(pk=second.pk))
     request_cancel(running.job, actor="anna")
     running.end()
@@ -334,7 +334,7 @@ def test_progress_is_written_while_it_runs(
 ) -> None:
     engine.blocks_after = 4
     running = Running(job_for(orders))
-    assert engine.blocked.wait(10)
+    running.reach(engine.blocked)
     lease = Job.objects.get(pk=running.job.pk).lease_expires_at
     assert lease is not None
     until = time.monotonic() + 20
@@ -353,7 +353,7 @@ def test_a_database_that_was_restarted_meanwhile_costs_nothing(
 ) -> None:
     engine.blocks_after, engine.goes_on = 4, True
     running = Running(job_for(orders))
-    assert engine.blocked.wait(10)
+    running.reach(engine.blocked)
     if connection.vendor == "postgresql":
         # SQLite has no server that could go away.
         with connection.cursor() as cursor:

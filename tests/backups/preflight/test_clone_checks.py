@@ -8,15 +8,15 @@ import pytest
 
 from backups.checks import Check, Verdict, failed
 from backups.instances.clone_facts import CloneFacts, CloneWishes, ForeignTable
-from backups.instances.facts import InnodbSizes, InstanceFacts
+from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.instances.grants import Grants
 from backups.preflight.checks import decide_checks
-from backups.preflight.survey import RepositoryFacts, Survey
+from backups.preflight.survey import Survey, SurveyedRepository
 
 GIB, MIB = 1 << 30, 1 << 20
 CLONE = CloneFacts("ACTIVE", 64 * MIB, running_clones=0, foreign_tables=())
 SIZES = InnodbSizes(3 * GIB, 200, 0, GIB)
-FACTS = InstanceFacts(
+FACTS = ServerFacts(
     flavour="mysql",
     version="9.7.4",
     version_comment="(Debian)",
@@ -26,7 +26,7 @@ FACTS = InstanceFacts(
     innodb=SIZES,
     clone=CLONE,
 )
-MAIN = RepositoryFacts("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
+MAIN = SurveyedRepository("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
 SOUND = Survey("10.0.0.7:3306", "clone", None, FACTS, repositories=(MAIN,), key_id="k1")
 TABLES = tuple(ForeignTable("shop", f"t{number}", "MyISAM", MIB) for number in range(7))
 

@@ -10,7 +10,7 @@ from alerts.models import RuleSetting
 from alerts.states import Severity
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
-from monitor.configuration.apply import Change, apply, load_document
+from monitor.configuration.apply import RowChange, apply, load_document
 from monitor.configuration.export import build_document, dump
 from tests.commands import run_command
 
@@ -55,7 +55,7 @@ def file(tmp_path: Path) -> Path:
 
 
 # Any: how ``apply`` is called.
-def applied(file: Path, **options: Any) -> list[Change]:
+def applied(file: Path, **options: Any) -> list[RowChange]:
     return apply(load_document(file), folder=file.parent, **{"dry_run": False, **options})
 
 

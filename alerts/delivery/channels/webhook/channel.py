@@ -10,7 +10,7 @@ from django.template import Context, Engine
 
 from alerts.delivery.channels.base import Content, Field, Values
 from alerts.delivery.channels.webhook.signature import build_signature
-from alerts.delivery.outbound import Answer, post, refuse_bad_url
+from alerts.delivery.outbound import HttpAnswer, post, refuse_bad_url
 from alerts.exceptions import ChannelDead, NotDelivered
 from backups.exceptions import BadInput
 
@@ -62,7 +62,7 @@ class WebhookChannel:
         return text
 
 
-def _refuse(answer: Answer, text: str) -> None:
+def _refuse(answer: HttpAnswer, text: str) -> None:
     if 200 <= answer.status < 300:
         return
     if reason := DEAD.get(answer.status):

@@ -1,0 +1,119 @@
+"""Which checks and tests are there, and in which order do they run?
+
+    python -m scripts.checks [--fast] [WORDS for pytest]
+
+stops at the first that fails and says at the end how long each took. ``./mooring test`` calls
+it once everything is set up; ``--fast`` leaves out what needs a live server or a browser.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from scripts.console import SetupError, complain
+from scripts.parts import Ended, Part, Watch, report, run_beside, run_shown
+from scripts.processes import ROOT
+from scripts.state_folder import prepare_folder
+
+# The folders of unpacked servers beside the installed MariaDB, by the variable that names another.
+MYSQL = ("MOORING_TEST_MYSQL", ROOT / "var" / "mysql")
+MYSQL57 = ("MOORING_TEST_MYSQL57", ROOT / "var" / "mysql57")
+
+
+def static_checks(state: Path) -> list[Part]:
+    """What needs no test to run, the quickest first. ``state`` is a state folder to look at."""
+    # Django's own checks look at the settings an operator would have, behind TLS.
+    deployed = {"MOORING_HOME": str(state), "MOORING_TLS": "yes"}
+    manage = (sys.executable, "manage.py")
+    return [
+        Part("format", ("ruff", "format", "--check", ".")),
+        Part("lint", ("ruff", "check", ".")),
+        Part("shell scripts", ("shellcheck", *shell_scripts())),
+        Part("imports", ("lint-imports",)),
+        Part("migrations", (*manage, "makemigrations", "--check", "--dry-run"), deployed),
+        Part("settings", (*manage, "check", "--deploy", "--fail-level", "WARNING"), deployed),
+        Part("types", ("mypy",)),
+    ]
+
+
+def shell_scripts() -> list[str]:
+    return ["mooring", ".ci/run", *sorted(str(path) for path in (ROOT / "scripts").glob("*.sh"))]
+
+
+def pytest(*words: str) -> tuple[str, ...]:
+    colour = ["--color=yes"] if sys.stdout.isatty() else []
+    return (
+        "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *colour, *words
+    )  # fmt: skip
+
+
+def fast_tests(words: Sequence[str]) -> list[Part]:
+    argv = pytest("-m", "not live", "--ignore", "tests/browser", *words)
+    return [Part("tests on SQLite, without live servers", argv)]
+
+
+def all_tests(words: Sequence[str]) -> Iterator[Part]:
+    """Every test, after the servers that they need."""
+    # Beside MariaDB, which is installed, a MySQL is unpacked: the two cannot be installed
+    # together. Another is too old to be cloned, to see it refused.
+    servers = {name: os.environ.get(name) or str(folder) for name, folder in (MYSQL, MYSQL57)}
+    mysql, mysql57 = servers.values()
+    if not Path(mysql, "bin/mysqld").exists():
+        yield Part("a MySQL to test with", ("bash", "scripts/mysql_server.sh", mysql))
+    if not Path(mysql57, "server/mysqld").exists():
+        yield Part("a MySQL to refuse", ("bash", "scripts/mysql57.sh", mysql57))
+    yield Part("tests on SQLite, with real servers", pytest(*words), servers)
+    postgres = (sys.executable, "-m", "scripts.private_postgres")
+    yield Part("tests on PostgreSQL", (*postgres, *pytest("-m", "not live", *words)), servers)
+
+
+def run(*, fast: bool, words: Sequence[str], ended: list[Ended]) -> bool:
+    """Run everything and return whether all went well; ``ended`` grows part by part."""
+    with tempfile.TemporaryDirectory(prefix="mooring-check-") as state, Watch() as watch:
+        prepare_folder(Path(state))
+        ended += run_beside(static_checks(Path(state)), watch)
+        if ended[-1].exit_code:
+            return False
+        for part in fast_tests(words) if fast else all_tests(words):
+            ended.append(run_shown(part, watch))
+            if ended[-1].exit_code:
+                return False
+    return True
+
+
+def end_on_signals() -> None:
+    """A TERM or HUP ends everything in order; what ``nohup`` has us ignore stays ignored."""
+
+    # What the arguments are is the interpreter's affair.
+    def end(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
+
+
+def main(arguments: Sequence[str]) -> int:
+    end_on_signals()
+    words = [word for word in arguments if word != "--fast"]
+    ended: list[Ended] = []
+    try:
+        passed = run(fast="--fast" in arguments, words=words, ended=ended)
+    except SetupError as exc:
+        complain(str(exc), exc.hint)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    report(ended)
+    if not passed:
+        complain(f"this failed: {ended[-1].part.name}")
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

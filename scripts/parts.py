@@ -1,0 +1,194 @@
+"""How is one part of a long run started, watched, ended and measured?
+
+A part is a program. Its output is shown as it comes, or kept until it ends where several run at
+the same time. Nothing here knows what the programs check.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scripts.console import heading, say
+from scripts.processes import ROOT
+
+# How long a run may be silent, and how long a part may take to end when asked.
+PATIENCE_SECONDS = 8.0
+GENTLE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A program to run, what people call it, and what its environment has beside ours."""
+
+    name: str
+    argv: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a part ended, how long it took, and how much CPU time it took."""
+
+    part: Part
+    exit_code: int
+    seconds: float
+    cpu_seconds: float
+
+
+class Watch:
+    """Writes what is still at work when nothing was written for a while."""
+
+    def __init__(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._patience_seconds = patience_seconds
+        self._working: dict[str, float] = {}
+        self._changed = threading.Event()
+        self._over = threading.Event()
+        self._line_ended = True
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._changed.set()
+        self._thread.join()
+
+    def begin(self, name: str) -> None:
+        self._working[name] = time.monotonic()
+
+    def end(self, name: str) -> None:
+        self._working.pop(name, None)
+
+    def write(self, text: bytes) -> None:
+        """Show what a part wrote."""
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+        self._line_ended = text.endswith(b"\n")
+        self._changed.set()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            if self._changed.wait(self._patience_seconds):
+                self._changed.clear()
+                continue
+            self._say()
+
+    def _say(self) -> None:
+        now = time.monotonic()
+        working = [f"{name}, {now - began:.0f} s" for name, began in self._working.copy().items()]
+        if not self._line_ended:
+            self.write(b"\n")
+        say(f"still at work: {'; '.join(working)}")
+
+
+class Running:
+    """A part at work, in a process group of its own."""
+
+    def __init__(self, part: Part, watch: Watch, *, shown: bool) -> None:
+        self.part = part
+        self._watch, self._shown = watch, shown
+        self._began = self._ended = time.monotonic()
+        self._kept = bytearray()
+        watch.begin(part.name)
+        # It goes with us, however we go.
+        self._process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "TERM", "--", *part.argv],
+            cwd=ROOT,
+            env={**os.environ, **part.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait(self) -> Ended:
+        """Return once it has ended, and all that it wrote was read."""
+        _, status, usage = os.wait4(self._process.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        # Whatever it left behind may keep the pipe open.
+        self._reader.join(GENTLE_SECONDS)
+        cpu_seconds = usage.ru_utime + usage.ru_stime
+        seconds = self._ended - self._began
+        return Ended(self.part, self._process.returncode, seconds, cpu_seconds)
+
+    def stop(self) -> None:
+        """End it if it is at work, as Ctrl-C would, and then whatever it started."""
+        if self._process.returncode is not None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GENTLE_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def show(self) -> None:
+        """Write what was kept."""
+        self._watch.write(bytes(self._kept))
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        while piece := os.read(self._process.stdout.fileno(), 65536):
+            if self._shown:
+                self._watch.write(piece)
+            else:
+                self._kept += piece
+        self._ended = time.monotonic()
+        self._watch.end(self.part.name)
+
+
+def run_shown(part: Part, watch: Watch) -> Ended:
+    """Run one part and show what it writes as it comes."""
+    heading(f"== {part.name}")
+    running = Running(part, watch, shown=True)
+    try:
+        return running.wait()
+    finally:
+        running.stop()
+
+
+def run_beside(parts: Sequence[Part], watch: Watch) -> list[Ended]:
+    """Run parts at the same time; show each when it has ended. The first failure ends all."""
+    running = [Running(part, watch, shown=False) for part in parts]
+    ended = []
+    try:
+        for each in running:
+            ended.append(each.wait())
+            heading(f"== {each.part.name}")
+            each.show()
+            if ended[-1].exit_code:
+                break
+    finally:
+        for each in running:
+            each.stop()
+    return ended
+
+
+def report(ended: Sequence[Ended]) -> None:
+    """Write how long each part took."""
+    heading("how long each part took")
+    longest = max(len(each.part.name) for each in ended)
+    for each in ended:
+        result = "" if each.exit_code == 0 else "  FAILED"
+        print(
+            f"  {each.part.name:{longest}}  {_clock(each.seconds):>9}"
+            f"  (CPU {_clock(each.cpu_seconds)}){result}",
+            flush=True,
+        )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds, 1), 60)
+    return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{rest:.1f} s"

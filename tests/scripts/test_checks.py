@@ -1,0 +1,48 @@
+"""Which parts does ./mooring test have, and what is left out by --fast?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts import checks
+
+
+def test_fast_needs_no_live_server_no_browser_and_no_postgresql() -> None:
+    (part,) = checks.fast_tests(["-x"])
+    words = list(part.argv)
+    assert words[words.index("-m", 1) + 1] == "not live"
+    assert words[words.index("--ignore") + 1] == "tests/browser"
+    assert words[-1] == "-x"
+    assert "scripts.private_postgres" not in words
+
+
+def test_servers_that_are_there_are_not_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, program in (
+        ("MOORING_TEST_MYSQL", "bin/mysqld"),
+        ("MOORING_TEST_MYSQL57", "server/mysqld"),
+    ):
+        monkeypatch.setenv(variable, str(tmp_path))
+        (tmp_path / program).parent.mkdir()
+        (tmp_path / program).touch()
+    names = [part.name for part in checks.all_tests([])]
+    assert names == ["tests on SQLite, with real servers", "tests on PostgreSQL"]
+
+
+def test_servers_that_are_missing_are_fetched_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOORING_TEST_MYSQL", str(tmp_path / "mysql"))
+    monkeypatch.setenv("MOORING_TEST_MYSQL57", str(tmp_path / "mysql57"))
+    parts = list(checks.all_tests([]))
+    assert [part.name for part in parts[:2]] == ["a MySQL to test with", "a MySQL to refuse"]
+    assert parts[2].environment["MOORING_TEST_MYSQL"] == str(tmp_path / "mysql")
+
+
+def test_every_shell_script_is_checked() -> None:
+    found = set(checks.shell_scripts())
+    assert {"mooring", ".ci/run"} <= found
+    assert any(name.endswith("console.sh") for name in found)
