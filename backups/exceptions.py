@@ -39,7 +39,7 @@ class CancelRequested(Stopped):
     """A person asked for it."""
 
 
-class NotWanted(Stopped):
+class NoLongerNeeded(Stopped):
     """Whoever asked for it would not ask any more; the text says why."""
 
 

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from backups.executor.execute import execute
 from backups.executor.leftovers import extend_expired, lose_expired, remove_leftovers
 from backups.health import protection_rows, space
-from backups.health.heartbeats import alone, beating, silent_since
+from backups.health.heartbeats import alone, records_heartbeat, silent_since
 from backups.health.queues import full_queues
 from backups.instances import reachability
 from backups.jobs import request as jobs
@@ -42,15 +42,15 @@ def run_job(job_id: int) -> None:
     if job.status != JobStatus.PENDING or not execute(job, requeues=True):
         logger.info("%s is not to be had, dropping the message", job)
         return
-    # It gave back its slots: whoever was turned away may have its turn now, the oldest first.
-    jobs.wake_turned_away()
+    # Its places are free again: wake the jobs blocked by a limit, the oldest first.
+    jobs.wake_blocked_jobs()
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def wake_waiting_jobs() -> None:
     """Wake jobs whose message was lost, or whose turn had not come."""
-    waiting = jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
+    waiting = jobs.jobs_to_wake(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
     if not waiting:
         return
     # Those that are left out have their turn after the others, too.
@@ -66,7 +66,7 @@ def wake_waiting_jobs() -> None:
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def read_histories() -> None:
     """Have the histories read that are due, each by itself: one that hangs holds up no tick."""
     for instance_id in due_histories(now()):
@@ -84,19 +84,19 @@ def read_one_history(instance_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def fail_lost_jobs() -> None:
     """Take jobs from workers that stopped renewing their lease."""
     if silent_since(LOST_TICK, now()):
         # Nobody looked for a while, or the clock was set forward: whoever lives renews first.
         extend_expired(now())
     elif lose_expired(now()):
-        jobs.wake_turned_away()
+        jobs.wake_blocked_jobs()
 
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def clear_up() -> None:
     """Remove the bytes that ended jobs left."""
     remove_leftovers()
@@ -104,7 +104,7 @@ def clear_up() -> None:
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def probe_instances() -> None:
     """Ask the instances whose turn it is whether they answer."""
     reachability.probe_instances(now())
@@ -112,7 +112,7 @@ def probe_instances() -> None:
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def measure_repositories() -> None:
     """Look how much fits into each repository."""
     space.measure_repositories(now())
@@ -120,14 +120,14 @@ def measure_repositories() -> None:
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def prove_keys() -> None:
     """Open the data keys of the copies whose turn it is."""
     proofs.prove_keys(now())
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def plan_occurrences() -> None:
     """Start, follow and account for what schedules have planned."""
     tick.plan_occurrences(now())
@@ -135,28 +135,28 @@ def plan_occurrences() -> None:
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def prune_history() -> None:
     """Delete records of the past that are too old."""
     pruning.prune_history(now())
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def expire_backups() -> None:
     """Ask for the deletion of what schedules no longer keep."""
     expiry.expire_backups(now())
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def judge_instances() -> None:
     """Say again how protected the instances are whose turn it is."""
     protection_rows.judge_due(now())
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def forget_samples() -> None:
     """Delete what charts of old jobs were drawn from."""
     samples.forget_samples(now())

@@ -15,10 +15,10 @@ from backups.models import (
     InstanceProtection,
     ObservedHistory,
     Occurrence,
-    TickBeat,
-    WorkerBeat,
+    TickHeartbeat,
+    WorkerHeartbeat,
 )
-from backups.schedules.pauses import have_looked_at
+from backups.schedules.pauses import recheck_occurrences
 from backups.schedules.save import save_schedule
 
 
@@ -42,7 +42,7 @@ class BackupScheduleAdmin(ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What it covers and where to it writes is saved now: let the tick look again."""
         super().save_related(request, form, formsets, change)
-        have_looked_at(form.instance, now())
+        recheck_occurrences(form.instance, now())
 
 
 @admin.register(Occurrence)
@@ -63,14 +63,14 @@ class ObservedHistoryAdmin(HistoryAdmin):
     autocomplete_fields = ["instance"]
 
 
-@admin.register(TickBeat)
-class TickBeatAdmin(HistoryAdmin):
+@admin.register(TickHeartbeat)
+class TickHeartbeatAdmin(HistoryAdmin):
     list_display = ["name", "started_at", "finished_at", "error"]
     search_fields = ["name", "error"]
 
 
-@admin.register(WorkerBeat)
-class WorkerBeatAdmin(HistoryAdmin):
+@admin.register(WorkerHeartbeat)
+class WorkerHeartbeatAdmin(HistoryAdmin):
     list_display = ["name", "queues", "started_at", "seen_at"]
     search_fields = ["name", "queues"]
 

@@ -21,7 +21,7 @@ from backups.exceptions import ArchiveError
 TAG_BYTES = 16
 
 
-class Part(enum.IntEnum):
+class SealedPart(enum.IntEnum):
     """The kinds of sealed parts; their values are on disk."""
 
     FRAME = 1
@@ -36,9 +36,9 @@ class Cipher(Protocol):
     number: ClassVar[int]
     name: ClassVar[str]
 
-    def seal(self, part: Part, number: int, content: bytes, context: bytes) -> bytes: ...
+    def seal(self, part: SealedPart, number: int, content: bytes, context: bytes) -> bytes: ...
 
-    def open(self, part: Part, number: int, sealed: bytes, context: bytes) -> bytes:
+    def open(self, part: SealedPart, number: int, sealed: bytes, context: bytes) -> bytes:
         """Return the content, or raise ArchiveError when a bit or the place is wrong."""
         ...
 
@@ -52,10 +52,10 @@ class AesGcm:
     def __init__(self, data_key: bytes) -> None:
         self._aead = AESGCM(data_key)
 
-    def seal(self, part: Part, number: int, content: bytes, context: bytes) -> bytes:
+    def seal(self, part: SealedPart, number: int, content: bytes, context: bytes) -> bytes:
         return self._aead.encrypt(_nonce(part, number), content, context)
 
-    def open(self, part: Part, number: int, sealed: bytes, context: bytes) -> bytes:
+    def open(self, part: SealedPart, number: int, sealed: bytes, context: bytes) -> bytes:
         try:
             return self._aead.decrypt(_nonce(part, number), sealed, context)
         except InvalidTag:
@@ -68,21 +68,21 @@ class Unencrypted:
     number: ClassVar[int] = 0
     name: ClassVar[str] = "none"
 
-    def seal(self, part: Part, number: int, content: bytes, context: bytes) -> bytes:
+    def seal(self, part: SealedPart, number: int, content: bytes, context: bytes) -> bytes:
         return content + _digest(part, number, content, context)
 
-    def open(self, part: Part, number: int, sealed: bytes, context: bytes) -> bytes:
+    def open(self, part: SealedPart, number: int, sealed: bytes, context: bytes) -> bytes:
         content, tag = sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]
         if not hmac.compare_digest(tag, _digest(part, number, content, context)):
             raise ArchiveError(f"{part.name.lower()} {number} does not match its digest: damaged")
         return content
 
 
-def _nonce(part: Part, number: int) -> bytes:
+def _nonce(part: SealedPart, number: int) -> bytes:
     return struct.pack("<IQ", part, number)
 
 
-def _digest(part: Part, number: int, content: bytes, context: bytes) -> bytes:
+def _digest(part: SealedPart, number: int, content: bytes, context: bytes) -> bytes:
     digest = hashlib.sha256(_nonce(part, number) + struct.pack("<I", len(context)) + context)
     digest.update(content)
     return digest.digest()[:TAG_BYTES]

@@ -15,7 +15,7 @@ from backups.exceptions import ArchiveError
 
 
 @dataclass(slots=True)
-class _File:
+class _TrackedFile:
     path: str
     written_bytes: int = 0
     # None while the file is open.
@@ -26,8 +26,8 @@ class FileTable:
     """The files of one backup by number. Paths may be read from other threads."""
 
     def __init__(self) -> None:
-        self._files: dict[int, _File] = {}
-        self._removed: dict[int, _File] = {}
+        self._files: dict[int, _TrackedFile] = {}
+        self._removed: dict[int, _TrackedFile] = {}
         # Paths in use: a file that was removed gives its own back.
         self._taken: set[str] = set()
 
@@ -35,7 +35,7 @@ class FileTable:
         if record.file in self._files or record.file in self._removed:
             raise ArchiveError(f"engine opened file {record.file} twice")
         self._take(record.path)
-        self._files[record.file] = _File(record.path)
+        self._files[record.file] = _TrackedFile(record.path)
 
     def add(self, piece: Data) -> None:
         file = self._files.get(piece.file)
@@ -89,7 +89,7 @@ class FileTable:
             for number, file in self._files.items()
         )
 
-    def _known(self, number: int, what: str) -> _File:
+    def _known(self, number: int, what: str) -> _TrackedFile:
         if (file := self._files.get(number)) is None:
             raise ArchiveError(f"engine {what} file {number}, which it never opened or removed")
         return file

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from backups.archive.cipher import TAG_BYTES, Cipher, Part
+from backups.archive.cipher import TAG_BYTES, Cipher, SealedPart
 from backups.archive.compression import compress, decompress
 from backups.exceptions import ArchiveError
 
@@ -75,7 +75,7 @@ def build_frame(
     compressed = compress(content, level)
     sealed_bytes = len(table) + len(compressed) + TAG_BYTES
     header = HEADER.pack(MAGIC, sealed_bytes, len(content), number)
-    sealed = cipher.seal(Part.FRAME, number, table + compressed, header + backup.bytes)
+    sealed = cipher.seal(SealedPart.FRAME, number, table + compressed, header + backup.bytes)
     return header + sealed
 
 
@@ -97,7 +97,7 @@ def open_frame(blob: bytes, *, backup: UUID, cipher: Cipher) -> Frame:
     if len(blob) != HEADER.size + header.sealed_bytes:
         raise ArchiveError(f"frame {header.number} is {len(blob)} bytes, its header says otherwise")
     context = blob[: HEADER.size] + backup.bytes
-    table = cipher.open(Part.FRAME, header.number, blob[HEADER.size :], context)
+    table = cipher.open(SealedPart.FRAME, header.number, blob[HEADER.size :], context)
     extents, compressed = _parse_extents(table, header)
     content = decompress(compressed, limit=header.raw_bytes)
     if len(content) != header.raw_bytes:

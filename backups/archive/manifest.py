@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from backups.archive.cipher import AesGcm, Cipher, Part, Unencrypted
+from backups.archive.cipher import AesGcm, Cipher, SealedPart, Unencrypted
 from backups.archive.compression import compress, decompress
 from backups.archive.contents import Contents
 from backups.archive.keys import KeyEncryptionKey, Keyring
@@ -68,7 +68,9 @@ def seal_manifest(
     text = json.dumps({"about": about, "contents": contents.as_json()}, separators=(",", ":"))
     body = compress(text.encode(), 3)
     if envelope.encrypted:
-        body = _skippable(SEALED_MAGIC, cipher.seal(Part.MANIFEST, 0, body, envelope.backup.bytes))
+        body = _skippable(
+            SEALED_MAGIC, cipher.seal(SealedPart.MANIFEST, 0, body, envelope.backup.bytes)
+        )
     return _wrap(envelope, body)
 
 
@@ -120,7 +122,7 @@ def open_manifest(blob: bytes, keyring: Keyring | None) -> tuple[Manifest, Ciphe
         sealed, rest = _take(body, SEALED_MAGIC)
         if rest:
             raise ArchiveError("manifest has bytes behind its sealed body")
-        body = cipher.open(Part.MANIFEST, 0, sealed, envelope.backup.bytes)
+        body = cipher.open(SealedPart.MANIFEST, 0, sealed, envelope.backup.bytes)
     try:
         fields = json.loads(decompress(body, limit=MAX_BODY_BYTES))
         about, contents = fields["about"], Contents.from_json(fields["contents"])

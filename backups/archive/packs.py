@@ -21,7 +21,7 @@ from uuid import UUID
 
 from isal import isal_zlib
 
-from backups.archive.cipher import Cipher, Part
+from backups.archive.cipher import Cipher, SealedPart
 from backups.archive.compression import compress, decompress
 from backups.archive.frames import HEADER as FRAME_HEADER
 from backups.archive.frames import Extent
@@ -89,7 +89,7 @@ def build_tail(index: PackIndex, offset: int, *, header: bytes, cipher: Cipher) 
         "paths": {str(file): path for file, path in index.paths.items()},
     }
     text = json.dumps(footer, separators=(",", ":")).encode()
-    sealed = cipher.seal(Part.FOOTER, index.number, compress(text, 3), header)
+    sealed = cipher.seal(SealedPart.FOOTER, index.number, compress(text, 3), header)
     place = PLACE.pack(offset, len(sealed))
     return sealed + place + struct.pack("<I", isal_zlib.crc32(place)) + END_MAGIC
 
@@ -112,7 +112,9 @@ def parse_footer(
     sealed: bytes, number: int, frames_end: int, *, header: bytes, cipher: Cipher
 ) -> PackIndex:
     """Open a footer and check that its frames fill the pack without gap or overlap."""
-    text = decompress(cipher.open(Part.FOOTER, number, sealed, header), limit=MAX_FOOTER_BYTES)
+    text = decompress(
+        cipher.open(SealedPart.FOOTER, number, sealed, header), limit=MAX_FOOTER_BYTES
+    )
     try:
         footer = json.loads(text)
         frames = [

@@ -13,7 +13,7 @@ from backups.states import CopyStatus, Operation
 
 
 @dataclass(slots=True)
-class Proof:
+class BackupProof:
     """What the newest verify and the newest restore test of a backup's stored copies said."""
 
     stored_in: list[str] = field(default_factory=list)
@@ -48,9 +48,9 @@ def without_faults(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
     return copies
 
 
-def load_proofs(backups: Iterable[Backup]) -> dict[int, Proof]:
+def load_proofs(backups: Iterable[Backup]) -> dict[int, BackupProof]:
     """Map each backup's id to its proof, in one query beside those for the backups."""
-    proofs = {backup.pk: Proof() for backup in backups}
+    proofs = {backup.pk: BackupProof() for backup in backups}
     for backup in backups:
         proofs[backup.pk].stored_in = [
             copy.repository.name for copy in backup.copies.all() if copy.status == CopyStatus.STORED

@@ -42,9 +42,9 @@ from backups.clone_protocol.errors import (
     DonorError,
     ProtocolError,
 )
-from backups.clone_protocol.position import Position
+from backups.clone_protocol.position import DonorProgress
 from backups.clone_protocol.spool import Lane, Spool
-from backups.clone_protocol.transport import Channel
+from backups.clone_protocol.transport import CloneConnection
 from backups.clone_protocol.workers import GOODBYE_SECONDS, Workers
 
 # Servers older than this take a backup lock and read the bit as a huge time-out.
@@ -74,8 +74,8 @@ class Client:
 
     def __init__(
         self,
-        main: Channel,
-        aux: Channel,
+        main: CloneConnection,
+        aux: CloneConnection,
         spool: Spool,
         barrier: Barrier,
         *,
@@ -175,7 +175,7 @@ class Client:
 
     def _copy(self, workers: Workers) -> None:
         self._main.send(Command.EXECUTE)
-        lane, position = Lane(), Position()
+        lane, position = Lane(), DonorProgress()
         for descriptor, payload in deliveries(self._main):
             match descriptor:
                 case StateDescriptor(flag=StateFlag.START):

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from backups.clone_protocol.descriptors import DataDescriptor, Descriptor, parse_descriptor
 from backups.clone_protocol.envelope import INNODB, Complete, Described, Response, response_of
 from backups.clone_protocol.errors import ProtocolError
-from backups.clone_protocol.transport import Channel
+from backups.clone_protocol.transport import CloneConnection
 
 Delivery = tuple[Descriptor, memoryview]
 NOTHING = memoryview(b"")
 
 
-def deliveries(channel: Channel) -> Iterator[Delivery]:
+def deliveries(channel: CloneConnection) -> Iterator[Delivery]:
     """Yield what the donor sends until it says that it is complete; DonorError if it gives up."""
     while not isinstance(answer := channel.answer(), Complete):
         if not isinstance(answer, Described):
@@ -25,7 +25,7 @@ def deliveries(channel: Channel) -> Iterator[Delivery]:
         yield descriptor, _read_data(channel, wanted) if wanted else NOTHING
 
 
-def _read_data(channel: Channel, length: int) -> memoryview:
+def _read_data(channel: CloneConnection, length: int) -> memoryview:
     """Return the bytes that a data descriptor announced: exactly one message of that length."""
     message = channel.receive()
     if message[0] != Response.DATA:

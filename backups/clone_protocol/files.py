@@ -37,7 +37,7 @@ from backups.clone_protocol.records import (
 ASIDE = ".#clone_ddl"
 
 
-class FileTable:
+class ClonedFiles:
     """All files of a clone: their paths, and which are gone."""
 
     def __init__(self, redo_path: str = "#innodb_redo/#ib_redo") -> None:

@@ -14,7 +14,7 @@ from backups.clone_protocol.errors import ProtocolError
 _ANNOUNCED = {State.FILE_COPY, State.REDO_COPY}
 
 
-class Position:
+class DonorProgress:
     """The state the donor is in; whatever is out of turn is a ProtocolError."""
 
     def __init__(self) -> None:

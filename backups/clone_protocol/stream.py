@@ -19,10 +19,10 @@ from backups.clone_protocol.barrier import Barrier
 from backups.clone_protocol.client import Client, DonorFacts
 from backups.clone_protocol.endpoint import Connect
 from backups.clone_protocol.errors import CloneStopped
-from backups.clone_protocol.files import FileTable, redo_path
+from backups.clone_protocol.files import ClonedFiles, redo_path
 from backups.clone_protocol.records import CloneRecord
 from backups.clone_protocol.spool import Spool, SpoolLimits
-from backups.clone_protocol.transport import READ_TIMEOUT_SECONDS, Channel
+from backups.clone_protocol.transport import READ_TIMEOUT_SECONDS, CloneConnection
 from backups.clone_protocol.workers import GOODBYE_SECONDS, Workers
 
 MAX_WORKERS = 15
@@ -33,7 +33,7 @@ class CloneStream:
 
     def __init__(
         self,
-        channels: Sequence[Channel],
+        channels: Sequence[CloneConnection],
         spool: Spool,
         *,
         goodbye_seconds: float,
@@ -65,7 +65,7 @@ class CloneStream:
 
     def records(self) -> Iterator[CloneRecord]:
         """Yield the clone, once; raise CloneError as soon as it cannot become whole."""
-        files = FileTable(redo_path(self._channels[0].server_version))
+        files = ClonedFiles(redo_path(self._channels[0].server_version))
         while (delivery := self._spool.take()) is not None:
             yield from files.take(delivery)
 
@@ -125,7 +125,7 @@ def clone(
     with ExitStack() as stack:
         channels = []
         for name in names:
-            channel = Channel(connect(), name, read_timeout_seconds=read_timeout_seconds)
+            channel = CloneConnection(connect(), name, read_timeout_seconds=read_timeout_seconds)
             stack.callback(channel.close)
             channels.append(channel)
         spool = Spool(limits or SpoolLimits(), spool_folder)

@@ -42,7 +42,7 @@ _BUFFER_BYTES = 128 << 10
 _LAST = {Response.COMPLETE, Response.ERROR, _ERROR_PACKET}
 
 
-class Channel:
+class CloneConnection:
     """One connection that speaks clone. Used by one thread; ``sever`` is for any."""
 
     def __init__(

@@ -17,7 +17,7 @@ from backups.clone_protocol.descriptors import (
 from backups.clone_protocol.envelope import Command
 from backups.clone_protocol.errors import DonorError, ProtocolError
 from backups.clone_protocol.spool import Lane, Spool
-from backups.clone_protocol.transport import Channel
+from backups.clone_protocol.transport import CloneConnection
 
 # How long the donor may take to answer a good-bye, or to notice that we give up.
 GOODBYE_SECONDS = 10.0
@@ -28,7 +28,7 @@ class Workers:
 
     def __init__(
         self,
-        channels: Sequence[Channel],
+        channels: Sequence[CloneConnection],
         spool: Spool,
         barrier: Barrier,
         on_failure: Callable[[Exception], None],
@@ -68,7 +68,7 @@ class Workers:
         for channel in self._channels:
             channel.close()
 
-    def _run(self, number: int, channel: Channel, opening: bytes) -> None:
+    def _run(self, number: int, channel: CloneConnection, opening: bytes) -> None:
         try:
             # Counted in before it asks: the donor may end the state right after its answer.
             if self._barrier.join(number) and self._attach(number, channel, opening):
@@ -79,7 +79,7 @@ class Workers:
             # Whatever it is: without this share the clone is not whole.
             self._on_failure(exc)
 
-    def _attach(self, number: int, channel: Channel, opening: bytes) -> bool:
+    def _attach(self, number: int, channel: CloneConnection, opening: bytes) -> bool:
         """Return whether the donor takes this connection; the copy goes on without it if not."""
         channel.send(Command.ATTACH, opening)
         try:
@@ -91,7 +91,7 @@ class Workers:
         channel.send(Command.EXECUTE)
         return True
 
-    def _copy(self, number: int, channel: Channel) -> None:
+    def _copy(self, number: int, channel: CloneConnection) -> None:
         lane, ended = Lane(), State.INIT
         for descriptor, payload in deliveries(channel):
             match descriptor:

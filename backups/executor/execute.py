@@ -26,17 +26,17 @@ from django.db import (
 )
 from django.utils.timezone import now
 
-from backups.exceptions import CancelRequested, LeaseLost, MooringError, NotWanted, Refused
+from backups.exceptions import CancelRequested, LeaseLost, MooringError, NoLongerNeeded, Refused
 from backups.executor.operations import exclusive_key, stages_of, work_for
-from backups.jobs.request import ask_again
+from backups.jobs.request import request_again
 from backups.models import Job
 from backups.models.job import LogLevel
-from backups.running.lease import Pulse
+from backups.running.lease import LeaseKeeper
 from backups.running.run import Run
 from backups.running.stage_rows import StageRows
 from backups.stages.base import Stage
 from backups.states import JobStatus, StageStatus
-from backups.transitions.jobs import Outcome, claim, end
+from backups.transitions.jobs import JobOutcome, claim, end
 from backups.transitions.limits import limits_of
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 # Stages of any operation hand each other a work object of their own type.
 AnyStage = Stage[Any]
 T = TypeVar("T")
-SETTLE_AGAIN_SECONDS = 0.5
+WRITE_RETRY_SECONDS = 0.5
 # What becomes of the job of a worker that is told to end now.
 REQUEUE, FAIL = "requeue", "fail"
 
@@ -79,19 +79,19 @@ def execute(job: Job, *, requeues: bool = False) -> bool:
     return True
 
 
-def _attempt(run: Run) -> tuple[JobStatus, Outcome]:
+def _attempt(run: Run) -> tuple[JobStatus, JobOutcome]:
     try:
         stages, work = stages_of(run.job), work_for(run.job)
         rows = StageRows(run, [(stage.name, stage.children(run)) for stage in stages])
     except (Exception, SystemExit) as error:
         return _outcome_of(run, "start", error)
-    with Pulse(run, rows):
+    with LeaseKeeper(run, rows):
         return _run_stages(run, rows, stages, work)
 
 
 def _run_stages(
     run: Run, rows: StageRows, stages: Sequence[AnyStage], work: object
-) -> tuple[JobStatus, Outcome]:
+) -> tuple[JobStatus, JobOutcome]:
     """Run the stages in order, and on failure undo the ones that ran, last first."""
     ran: list[AnyStage] = []
     name = ""
@@ -110,7 +110,7 @@ def _run_stages(
         reason = run.stop_reason or error
         _clean_up(run, ran, work)
         return _outcome_of(run, name, reason)
-    return JobStatus.SUCCEEDED, Outcome()
+    return JobStatus.SUCCEEDED, JobOutcome()
 
 
 def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None:
@@ -147,23 +147,23 @@ def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
             run.log(stage.name, f"clean-up failed: {exc}", LogLevel.WARNING)
 
 
-def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, Outcome]:
+def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, JobOutcome]:
     if isinstance(error, CancelRequested | KeyboardInterrupt):
         run.log("mooring", "cancelled on request")
-        return JobStatus.CANCELLED, Outcome(reason="cancelled on request", failed_stage=stage)
-    if isinstance(error, NotWanted):
+        return JobStatus.CANCELLED, JobOutcome(reason="cancelled on request", failed_stage=stage)
+    if isinstance(error, NoLongerNeeded):
         run.log("mooring", f"not wanted any more: {error}")
-        return JobStatus.CANCELLED, Outcome(reason=str(error), failed_stage=stage)
+        return JobStatus.CANCELLED, JobOutcome(reason=str(error), failed_stage=stage)
     if isinstance(error, SystemExit):
         run.shutdown = error
         text = f"{stage} failed: the worker was shut down"
         run.log("mooring", text, LogLevel.ERROR)
-        run.asks_again = run.requeues and settings.ON_SHUTDOWN == REQUEUE
-        hint = "It was asked for again as a new job." if run.asks_again else "Start it again."
-        return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage)
+        run.requests_again = run.requeues and settings.ON_SHUTDOWN == REQUEUE
+        hint = "It was asked for again as a new job." if run.requests_again else "Start it again."
+        return JobStatus.FAILED, JobOutcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
         logger.warning("%s: stopped: %s", run.job, error)
-        return JobStatus.LOST, Outcome(reason=str(error))
+        return JobStatus.LOST, JobOutcome(reason=str(error))
     if isinstance(error, MooringError):
         verb = "refused" if isinstance(error, Refused) else "failed"
         text, hint = f"{stage} {verb}: {error}", error.hint
@@ -181,10 +181,10 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
         hint = "This is a fault of Mooring itself: the worker's log has the details."
     run.log("mooring", text, LogLevel.ERROR)
     refused = isinstance(error, Refused)
-    return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage, refused=refused)
+    return JobStatus.FAILED, JobOutcome(error=text, hint=hint, failed_stage=stage, refused=refused)
 
 
-def _settle(run: Run, to: JobStatus, outcome: Outcome) -> None:
+def _settle(run: Run, to: JobStatus, outcome: JobOutcome) -> None:
     """Record how it ended. Whoever lost the lease records nothing: the row is another's.
 
     A database that is away just now is waited for as long as the lease lasts: hours of work
@@ -196,7 +196,7 @@ def _settle(run: Run, to: JobStatus, outcome: Outcome) -> None:
         logger.info("%s %s", run.job, to, extra={"action": "job_ended", "job_id": run.job.pk})
 
 
-def _end(run: Run, to: JobStatus, outcome: Outcome) -> bool:
+def _end(run: Run, to: JobStatus, outcome: JobOutcome) -> bool:
     """End the job; one whose worker was shut down is asked for again in the same breath.
 
     A tick that looked in between would plan a retry of its own.
@@ -205,8 +205,8 @@ def _end(run: Run, to: JobStatus, outcome: Outcome) -> bool:
     job = copy.copy(run.job)
     with transaction.atomic():
         ended = end(job, to, now=now(), outcome=outcome, actor=job.worker)
-        if ended and run.asks_again:
-            ask_again(job)
+        if ended and run.requests_again:
+            request_again(job)
     if ended:
         run.job.refresh_from_db()
     return ended
@@ -223,4 +223,4 @@ def _write_patiently(run: Run, write: Callable[[], T]) -> T:
                 raise
             logger.warning("%s: its rows cannot be written yet: %s", run.job, exc)
             connection.close()
-            time.sleep(SETTLE_AGAIN_SECONDS)
+            time.sleep(WRITE_RETRY_SECONDS)

@@ -14,22 +14,22 @@ from datetime import datetime, timedelta
 
 from django.utils.timezone import now as clock
 
-from backups.models import TickBeat, WorkerBeat
+from backups.models import TickHeartbeat, WorkerHeartbeat
 
 logger = logging.getLogger(__name__)
 
 # Six ticks of ten seconds: less is a busy machine, more is an outage.
 SILENCE = timedelta(seconds=60)
-WORKER_BEAT_SECONDS = 10
+WORKER_HEARTBEAT_SECONDS = 10
 # Rows of workers that were killed: kept long enough to be seen on a page.
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
-def beating(tick: Callable[[], None]) -> Callable[[], None]:
+def records_heartbeat(tick: Callable[[], None]) -> Callable[[], None]:
     """Have a tick write its beat, under its name on the plan; what it raises is raised on."""
 
     @functools.wraps(tick)
-    def with_beat() -> None:
+    def with_heartbeat() -> None:
         name = tick.__name__.replace("_", " ")
         begin_tick(name, clock())
         try:
@@ -39,7 +39,7 @@ def beating(tick: Callable[[], None]) -> Callable[[], None]:
             raise
         end_tick(name, clock())
 
-    return with_beat
+    return with_heartbeat
 
 
 def alone(tick: Callable[[], None]) -> Callable[[], None]:
@@ -65,13 +65,13 @@ def alone(tick: Callable[[], None]) -> Callable[[], None]:
 
 def begin_tick(name: str, now: datetime) -> None:
     """Record that a tick has begun."""
-    if not TickBeat.objects.filter(name=name).update(started_at=now):
-        TickBeat.objects.get_or_create(name=name, defaults={"started_at": now})
+    if not TickHeartbeat.objects.filter(name=name).update(started_at=now):
+        TickHeartbeat.objects.get_or_create(name=name, defaults={"started_at": now})
 
 
 def end_tick(name: str, now: datetime, *, error: str = "") -> None:
     """Record how a tick ended: ``finished_at`` is when it last ran through."""
-    beat = TickBeat.objects.filter(name=name)
+    beat = TickHeartbeat.objects.filter(name=name)
     if error:
         beat.update(error=error[:2000])
     else:
@@ -80,7 +80,7 @@ def end_tick(name: str, now: datetime, *, error: str = "") -> None:
 
 def note_run(name: str, now: datetime) -> None:
     """Record that a tick has done its work, though something in it failed and is raised yet."""
-    TickBeat.objects.filter(name=name).update(finished_at=now)
+    TickHeartbeat.objects.filter(name=name).update(finished_at=now)
 
 
 def silent_since(name: str, now: datetime) -> datetime | None:
@@ -88,26 +88,30 @@ def silent_since(name: str, now: datetime) -> datetime | None:
 
     None also where it never has: nothing was missed before the first tick.
     """
-    finished_at = TickBeat.objects.filter(name=name).values_list("finished_at", flat=True).first()
+    finished_at = (
+        TickHeartbeat.objects.filter(name=name).values_list("finished_at", flat=True).first()
+    )
     if finished_at is None or now - finished_at <= SILENCE:
         return None
     return finished_at
 
 
-def beat_worker(name: str, queues: Iterable[str], started_at: datetime, now: datetime) -> None:
+def record_worker_heartbeat(
+    name: str, queues: Iterable[str], started_at: datetime, now: datetime
+) -> None:
     """Record that a worker lives, and what it takes jobs from."""
     values = {"queues": f",{','.join(sorted(queues))},", "started_at": started_at, "seen_at": now}
-    if not WorkerBeat.objects.filter(name=name).update(**values):
-        WorkerBeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
-        WorkerBeat.objects.update_or_create(name=name, defaults=values)
+    if not WorkerHeartbeat.objects.filter(name=name).update(**values):
+        WorkerHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+        WorkerHeartbeat.objects.update_or_create(name=name, defaults=values)
 
 
 def remove_worker(name: str) -> None:
     """Forget a worker that has been shut down."""
-    WorkerBeat.objects.filter(name=name).delete()
+    WorkerHeartbeat.objects.filter(name=name).delete()
 
 
 def queue_is_served(queue: str, now: datetime) -> bool:
     """Say whether a living worker takes jobs from ``queue``."""
-    alive = WorkerBeat.objects.filter(seen_at__gte=now - SILENCE)
+    alive = WorkerHeartbeat.objects.filter(seen_at__gte=now - SILENCE)
     return alive.filter(queues__contains=f",{queue},").exists()

@@ -37,7 +37,7 @@ from backups.states import (
 # A run that slipped longer ago than this has been overtaken by others.
 SLIPS_COUNT = timedelta(days=8)
 # A week of a rhythm that comes once a day: weekends are in it.
-SLOTS_COMPARED = 8
+TIMES_COMPARED = 8
 _PATHS: Mapping[str, str] = {
     "instances": "instance",
     "groups": "instancegroup__instances",
@@ -49,7 +49,7 @@ _BAD = {OccurrenceStatus.MISSED: "was missed", OccurrenceStatus.FAILED: "failed"
 Schedules = Mapping[int, Sequence[BackupSchedule]]
 
 
-class Candidate(NamedTuple):
+class InstanceRows(NamedTuple):
     """One instance, what it can be restored from, and how its last backup job ended."""
 
     pk: int
@@ -69,7 +69,7 @@ def restorable_backups() -> QuerySet[Backup]:
     return found.order_by("-ended_at", "-id")
 
 
-def find_candidates(ids: Sequence[int]) -> list[Candidate]:
+def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
     """Look at the newest rows of each instance, however long its history is."""
     restorable = restorable_backups().filter(instance=OuterRef("pk"))
     full = restorable.filter(kind=BackupKind.FULL)
@@ -82,11 +82,11 @@ def find_candidates(ids: Sequence[int]) -> list[Candidate]:
         last_job_id=Subquery(ended.values("pk")[:1]),
         last_run=Subquery(ended.values("status")[:1]),
     )
-    return [Candidate(*row) for row in rows.order_by("pk").values_list(*Candidate._fields)]
+    return [InstanceRows(*row) for row in rows.order_by("pk").values_list(*InstanceRows._fields)]
 
 
 def gather_facts(
-    candidates: Sequence[Candidate], schedules: Schedules, now: datetime
+    candidates: Sequence[InstanceRows], schedules: Schedules, now: datetime
 ) -> dict[int, ProtectionFacts]:
     """Return the facts by instance; ``schedules`` are what ``schedules_of`` says of them."""
     ids = [each.pk for each in candidates]
@@ -145,15 +145,15 @@ def _cover(schedule: BackupSchedule, now: datetime) -> Cover:
 
 def longest_gap(schedule: BackupSchedule, now: datetime) -> timedelta:
     """Return the longest there is between two of the next runs: over a weekend, say."""
-    slots = [slot.at for slot in preview(schedule.rhythm, now, SLOTS_COMPARED)]
-    gaps = [later - sooner for sooner, later in pairwise(slots)]
+    times = [due.at for due in preview(schedule.rhythm, now, TIMES_COMPARED)]
+    gaps = [later - sooner for sooner, later in pairwise(times)]
     return max(gaps, default=OLDEST_FULL)
 
 
 def _slips(ids: Sequence[int], now: datetime) -> Mapping[int, list[Slip]]:
     """Find planned runs that did not go as planned, and that no later one has made good."""
     waiting = Q(status__in=OPEN_OCCURRENCE_STATUSES) & (
-        Q(late_at__isnull=False) | Q(reason=WaitReason.INSTANCE_AWAY)
+        Q(late_at__isnull=False) | Q(reason=WaitReason.INSTANCE_UNREACHABLE)
     )
     bad = Occurrence.objects.filter(
         Q(status__in=_BAD) | waiting, instance__in=ids, due_at__gte=now - SLIPS_COUNT
@@ -183,7 +183,7 @@ def _newest_good(pairs: set[tuple[int, int]], now: datetime) -> dict[tuple[int, 
 def _how(occurrence: Occurrence) -> str:
     if occurrence.status in _BAD:
         return _BAD[OccurrenceStatus(occurrence.status)]
-    return "away" if occurrence.reason == WaitReason.INSTANCE_AWAY else "is late"
+    return "away" if occurrence.reason == WaitReason.INSTANCE_UNREACHABLE else "is late"
 
 
 def _history_faults(ids: Sequence[int]) -> dict[int, str]:

@@ -21,7 +21,7 @@ from backups.health.protection_facts import (
 from backups.models import Backup, Instance, InstanceProtection
 from backups.protection import Level, Protection, judge
 
-LOOK_EVERY = timedelta(minutes=2)
+CHECK_EVERY = timedelta(minutes=2)
 BATCH = 500
 # In one tick: a fleet that is new to us is judged in a few of them.
 MOST = 5_000
@@ -30,8 +30,8 @@ RANKS = {level: rank for rank, level in enumerate(Level)}
 
 def judge_due(now: datetime) -> int:
     """Judge the instances whose turn it is, the longest waiting first; return how many."""
-    turn = Q(protection=None) | Q(protection__next_look_at__lte=now)
-    due = Instance.objects.filter(turn).order_by("protection__next_look_at", "pk")
+    turn = Q(protection=None) | Q(protection__next_check_at__lte=now)
+    due = Instance.objects.filter(turn).order_by("protection__next_check_at", "pk")
     ids = list(due.values_list("pk", flat=True)[:MOST])
     judge_instances(ids, now)
     return len(ids)
@@ -72,7 +72,7 @@ def _row(answer: Protection, newest: Backup | None, now: datetime) -> InstancePr
         reasons="\n".join(answer.reasons),
         newest_backup=newest,
         judged_at=now,
-        next_look_at=now + LOOK_EVERY,
+        next_check_at=now + CHECK_EVERY,
     )
     if newest is not None:
         row.backup_at, row.raw_bytes = newest.ended_at, newest.raw_bytes

@@ -14,7 +14,11 @@ from collections.abc import Callable, Iterable
 from django.db import Error, connection
 from django.utils.timezone import now
 
-from backups.health.heartbeats import WORKER_BEAT_SECONDS, beat_worker, remove_worker
+from backups.health.heartbeats import (
+    WORKER_HEARTBEAT_SECONDS,
+    record_worker_heartbeat,
+    remove_worker,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +26,7 @@ logger = logging.getLogger(__name__)
 STOP_SECONDS = 5
 
 
-class WorkerPulse:
+class WorkerHeartbeatThread:
     """Beats until it is stopped, then takes its row away."""
 
     def __init__(self, name: str, queues: Iterable[str], seconds: float) -> None:
@@ -40,7 +44,9 @@ class WorkerPulse:
 
     def _beat(self) -> None:
         while True:
-            self._write(lambda: beat_worker(self.name, self._queues, self._started_at, now()))
+            self._write(
+                lambda: record_worker_heartbeat(self.name, self._queues, self._started_at, now())
+            )
             if self._over.wait(self._seconds):
                 break
         self._write(lambda: remove_worker(self.name))
@@ -55,17 +61,17 @@ class WorkerPulse:
             connection.close()
 
 
-_pulses: list[WorkerPulse] = []
+_threads: list[WorkerHeartbeatThread] = []
 
 
-def start_beating(
-    nodename: str, queues: Iterable[str], seconds: float = WORKER_BEAT_SECONDS
+def start_heartbeat(
+    nodename: str, queues: Iterable[str], seconds: float = WORKER_HEARTBEAT_SECONDS
 ) -> None:
     """Begin to say that this worker process is there. A restarted one has a name of its own."""
-    _pulses.append(WorkerPulse(f"{nodename}:{os.getpid()}", queues, seconds))
+    _threads.append(WorkerHeartbeatThread(f"{nodename}:{os.getpid()}", queues, seconds))
 
 
-def stop_beating() -> None:
+def stop_heartbeat() -> None:
     """Say that this worker process goes."""
-    while _pulses:
-        _pulses.pop().stop()
+    while _threads:
+        _threads.pop().stop()

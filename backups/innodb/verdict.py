@@ -28,7 +28,7 @@ CHECKSUM_WRONG = "its checksum does not match"
 TORN = "its beginning and its end are of different writes"
 
 
-class Verdict(enum.Enum):
+class PageVerdict(enum.Enum):
     """What can be said of a page."""
 
     WHOLE = "whole"
@@ -41,12 +41,12 @@ class Verdict(enum.Enum):
 class Judgement(NamedTuple):
     """A verdict, and why where it is not a good one."""
 
-    verdict: Verdict
+    verdict: PageVerdict
     why: str = ""
 
 
-_WHOLE = Judgement(Verdict.WHOLE)
-_EMPTY = Judgement(Verdict.EMPTY)
+_WHOLE = Judgement(PageVerdict.WHOLE)
+_EMPTY = Judgement(PageVerdict.EMPTY)
 
 
 def judge(page: bytes, form: PageFormat) -> Judgement:
@@ -78,17 +78,17 @@ def identity(page: bytes, form: PageFormat) -> tuple[int, int | None]:
 def _judge_plain(page: bytes) -> Judgement:
     stored = page[:4]
     if page_type(page) in _PAGE_COMPRESSED_TYPES:
-        return Judgement(Verdict.UNKNOWN, "compressed by MariaDB without a checksum")
+        return Judgement(PageVerdict.UNKNOWN, "compressed by MariaDB without a checksum")
     computed = page_crc32c(page, compressed=False)
     if _is_sealed_by_key(page, computed):
         return _WHOLE
     if page[-4:] != page[20:24]:
-        return Judgement(Verdict.DAMAGED, TORN)
+        return Judgement(PageVerdict.DAMAGED, TORN)
     if stored == page[-TRAILER_BYTES:-4] == computed:
         return _WHOLE
     if stored == page[-TRAILER_BYTES:-4] == NONE:
-        return Judgement(Verdict.UNKNOWN, "written without a checksum")
-    return _WHOLE if has_old_checksum(page) else Judgement(Verdict.DAMAGED, CHECKSUM_WRONG)
+        return Judgement(PageVerdict.UNKNOWN, "written without a checksum")
+    return _WHOLE if has_old_checksum(page) else Judgement(PageVerdict.DAMAGED, CHECKSUM_WRONG)
 
 
 def _judge_compressed(page: bytes) -> Judgement:
@@ -97,8 +97,8 @@ def _judge_compressed(page: bytes) -> Judgement:
     if stored in (computed, compressed_old_checksum(page)) or _is_sealed_by_key(page, computed):
         return _WHOLE
     if stored == NONE:
-        return Judgement(Verdict.UNKNOWN, "written without a checksum")
-    return Judgement(Verdict.DAMAGED, CHECKSUM_WRONG)
+        return Judgement(PageVerdict.UNKNOWN, "written without a checksum")
+    return Judgement(PageVerdict.DAMAGED, CHECKSUM_WRONG)
 
 
 def _judge_full_crc32(page: bytes) -> Judgement:
@@ -108,11 +108,11 @@ def _judge_full_crc32(page: bytes) -> Judgement:
     if packed:
         size = (page_type(page) & ~_FULL_CRC32_PACKED) << 8
         if not 0 < size < len(page):
-            return Judgement(Verdict.DAMAGED, "it tells an impossible length of itself")
+            return Judgement(PageVerdict.DAMAGED, "it tells an impossible length of itself")
     if crc32c(page[: size - 4]) != page[size - 4 : size]:
-        return Judgement(Verdict.DAMAGED, CHECKSUM_WRONG)
+        return Judgement(PageVerdict.DAMAGED, CHECKSUM_WRONG)
     if not packed and page[:4] == _NO_KEY and page[size - 8 : size - 4] != page[20:24]:
-        return Judgement(Verdict.DAMAGED, TORN)
+        return Judgement(PageVerdict.DAMAGED, TORN)
     return _WHOLE
 
 
@@ -121,9 +121,9 @@ def _judge_packed(page: bytes) -> Judgement:
     try:
         unpacked = unpack_page(page)
     except DamagedPayload as exc:
-        return Judgement(Verdict.DAMAGED, str(exc))
+        return Judgement(PageVerdict.DAMAGED, str(exc))
     except CannotUnpack as exc:
-        return Judgement(Verdict.UNKNOWN, str(exc))
+        return Judgement(PageVerdict.UNKNOWN, str(exc))
     return _judge_plain(unpacked)
 
 
@@ -134,9 +134,9 @@ def _judge_encrypted(page: bytes, form: PageFormat) -> Judgement:
             kind = page_type(page) ^ 1 << bit
             other = page[:24] + kind.to_bytes(2, "big") + page[26:]
             known = kind not in ENCRYPTED_TYPES
-            if known and judge(other, form).verdict is Verdict.WHOLE:
-                return Judgement(Verdict.DAMAGED, CHECKSUM_WRONG)
-    return Judgement(Verdict.UNKNOWN, "encrypted by the server")
+            if known and judge(other, form).verdict is PageVerdict.WHOLE:
+                return Judgement(PageVerdict.DAMAGED, CHECKSUM_WRONG)
+    return Judgement(PageVerdict.UNKNOWN, "encrypted by the server")
 
 
 def _is_sealed_by_key(page: bytes, computed: bytes) -> bool:

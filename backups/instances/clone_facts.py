@@ -20,7 +20,7 @@ _CLONES = "SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE COMMAN
 # A clone at work has these; after its client is gone the donor waits a while on one of them.
 LEAST_CONNECTIONS = 2
 # A server needs a moment to notice that a client was killed: such a clone hinders nobody.
-NOTICE_SECONDS, LOOK_AGAIN_SECONDS = 3.0, 0.2
+NOTICE_SECONDS, RECHECK_SECONDS = 3.0, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _running_clones(connection: Connection[DictCursor]) -> int:
     while (count := int(fetch_rows(connection, _CLONES)[0]["n"])) >= LEAST_CONNECTIONS:
         if time.monotonic() > until:
             break
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(RECHECK_SECONDS)
     return count
 
 

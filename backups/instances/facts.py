@@ -66,7 +66,7 @@ class InnodbSizes:
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceFacts:
+class ServerFacts:
     """An instance at one moment. Blank and None are unknown."""
 
     flavour: str
@@ -93,13 +93,13 @@ class InstanceFacts:
         return parse_version(self.version)
 
 
-def probe(connection: Connection[DictCursor]) -> InstanceFacts:
+def probe(connection: Connection[DictCursor]) -> ServerFacts:
     """Ask an instance about itself; InstanceUnreachable when it stops answering."""
     said = _variables(connection)
     grants = _grants(connection)
     flavour = decide_flavour(said["version"], said.get("version_comment", ""))
     may_ask = grants.everything or "PROCESS" in grants.privileges
-    return InstanceFacts(
+    return ServerFacts(
         flavour=flavour,
         version=said["version"],
         version_comment=said.get("version_comment", ""),

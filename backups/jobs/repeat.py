@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-def why_not_again(job: Job) -> str:
+def why_not_rerun(job: Job) -> str:
     """Say why a job is not run again; blank where it can be."""
     if job.active:
         return "it has not ended yet"
@@ -30,9 +30,9 @@ def why_not_again(job: Job) -> str:
     return ""
 
 
-def run_again(job: Job, *, requested_by: User) -> Job:
+def rerun(job: Job, *, requested_by: User) -> Job:
     """Ask for the same as a new job; Refused where that cannot be."""
-    if reason := why_not_again(job):
+    if reason := why_not_rerun(job):
         raise Refused(f"{job} is not run again: {reason}")
     if job.operation == Operation.BACKUP:
         return create_backup_job(

@@ -28,7 +28,7 @@ from backups.states import (
     Operation,
     WaitReason,
 )
-from backups.transitions.jobs import Outcome, end, move_occurrence
+from backups.transitions.jobs import JobOutcome, end, move_occurrence
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -44,7 +44,7 @@ QUEUES: Mapping[Operation, str] = {
 }
 
 # More than can begin when one job ends; the tick wakes the others.
-MOST_WOKEN = 20
+MAX_WOKEN = 20
 # What fits a job's exclusive key.
 LONGEST_TARGET = 400
 
@@ -148,7 +148,7 @@ def create_restore_job(
     )
 
 
-def ask_again(job: Job) -> Job | None:
+def request_again(job: Job) -> Job | None:
     """Ask for the same once more, for a job whose worker was shut down; None where it is moot.
 
     A job is one attempt: this is another one.
@@ -185,7 +185,7 @@ def _hand_on(job: Job, again: Job) -> None:
             # A tick may have planned a retry: this is it.
             retry_at=None,
             reason=WaitReason.NONE,
-            next_look_at=now(),
+            next_check_at=now(),
         )
 
 
@@ -205,7 +205,7 @@ def request_cancel(job: Job, *, actor: str) -> bool:
     job.refresh_from_db()
     if job.status == JobStatus.PENDING:
         reason = f"cancelled by {actor} before it started"
-        end(job, JobStatus.CANCELLED, now=now(), outcome=Outcome(reason=reason), actor=actor)
+        end(job, JobStatus.CANCELLED, now=now(), outcome=JobOutcome(reason=reason), actor=actor)
     else:
         _record(job, actor, "cancel requested")
     return True
@@ -253,16 +253,16 @@ def wake_all(jobs: Sequence[Job]) -> None:
         logger.warning("%d jobs wait: the broker is away: %s", len(jobs), exc)
 
 
-def waiting_jobs(woken_before: Any) -> list[Job]:
+def jobs_to_wake(woken_before: Any) -> list[Job]:
     """Load pending jobs that nobody was told of lately."""
     stale = Q(woken_at=None) | Q(woken_at__lte=woken_before)
     return list(Job.objects.filter(stale, status=JobStatus.PENDING).order_by("id")[:500])
 
 
-def wake_turned_away() -> None:
+def wake_blocked_jobs() -> None:
     """Wake the oldest jobs that had to wait for others: one of those may have ended."""
     turned_away = Job.objects.filter(status=JobStatus.PENDING).exclude(waits_for="")
-    for job in turned_away.order_by("id")[:MOST_WOKEN]:
+    for job in turned_away.order_by("id")[:MAX_WOKEN]:
         wake(job)
 
 
@@ -279,15 +279,15 @@ def _create(
     with transaction.atomic():
         job.save()
         job.repositories.set(repositories)
-        asked_by = requested_by.get_username() if requested_by else current_actor().name
-        _record(job, actor or asked_by, "requested")
-        record(Verb.REQUESTED, job, details=_asked_for(job, repositories))
+        requester = requested_by.get_username() if requested_by else current_actor().name
+        _record(job, actor or requester, "requested")
+        record(Verb.REQUESTED, job, details=_request_details(job, repositories))
     if wake_it:
         transaction.on_commit(lambda: wake(job))
     return job
 
 
-def _asked_for(job: Job, repositories: Sequence[Repository]) -> dict[str, object]:
+def _request_details(job: Job, repositories: Sequence[Repository]) -> dict[str, object]:
     return {
         **({"backup": job.backup.label} if job.backup else {"kind": job.kind}),
         "repositories": [repository.name for repository in repositories],

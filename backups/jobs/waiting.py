@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from backups.jobs.request import QUEUES
-from backups.models import Job, JobSlot, Repository
+from backups.models import Job, LimitPlace, Repository
 from backups.states import JobStatus, Operation
 from backups.transitions.limits import GLOBAL
 
@@ -63,7 +63,7 @@ def explain_waiting(jobs: Iterable[Job]) -> dict[int, Waiting]:
 class _Holders:
     """Who holds what others wait for."""
 
-    slots: Mapping[str, int]
+    places: Mapping[str, int]
     exclusive: Mapping[str, Job]
     repositories: Mapping[str, str]
 
@@ -71,8 +71,8 @@ class _Holders:
     def load(cls, resources: set[str]) -> _Holders:
         if not resources:
             return cls({}, {}, {})
-        slots = JobSlot.objects.filter(resource__in=resources).values("resource")
-        counts = {row["resource"]: row["held"] for row in slots.annotate(held=Count("id"))}
+        places = LimitPlace.objects.filter(resource__in=resources).values("resource")
+        counts = {row["resource"]: row["held"] for row in places.annotate(held=Count("id"))}
         jobs = Job.objects.filter(exclusive_key__in=resources).select_related("instance")
         ids = [r.partition(":")[2] for r in resources if r.startswith("repository:")]
         names = Repository.objects.filter(pk__in=ids)
@@ -87,7 +87,7 @@ class _Holders:
             return NO_WORKER_YET
         if holder := self.exclusive.get(resource):
             return f"waits for {holder}"
-        count = self.slots.get(resource, 0) + older
+        count = self.places.get(resource, 0) + older
         if not count:
             # What it waited for has ended: it is woken again any moment.
             return NO_WORKER_YET

@@ -29,7 +29,7 @@ from backups.jobs.waiting import explain_waiting
 from backups.management.output import DONE, FAILED, REFUSED, Answer, table
 from backups.models import Job
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, StageStatus
-from backups.transitions.jobs import Outcome, end
+from backups.transitions.jobs import JobOutcome, end
 from backups.units import format_bytes, format_duration
 
 POLL_SECONDS = 0.5
@@ -164,7 +164,7 @@ def _gave_up(job: Job) -> bool:
         return False
     waiting = explain_waiting([job]).get(job.pk)
     reason = waiting.reason if waiting else "another process has it"
-    outcome = Outcome(
+    outcome = JobOutcome(
         error=f"refused: it {reason}",
         hint="Wait, cancel what is in its way, or leave out --foreground to have it queued.",
         refused=True,

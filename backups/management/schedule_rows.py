@@ -10,7 +10,7 @@ from django.utils.timezone import localtime
 
 from backups.management.rows import named
 from backups.models import BackupSchedule, Occurrence
-from backups.schedule import Slot, preview
+from backups.schedule import DueTime, preview
 from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus
 
 LOOK_BACK = timedelta(days=30)
@@ -37,7 +37,7 @@ def standing(schedule: BackupSchedule, now: datetime) -> str:
     return f"paused{until}: {schedule.paused_reason}"
 
 
-def next_runs(schedule: BackupSchedule, now: datetime, count: int) -> list[Slot]:
+def next_runs(schedule: BackupSchedule, now: datetime, count: int) -> list[DueTime]:
     return preview(schedule.rhythm, now, count) if schedule.enabled else []
 
 

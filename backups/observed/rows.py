@@ -9,7 +9,7 @@ from backups.history.base import ObservedRun, RunState
 from backups.models import Backup, Instance, Job, JobStage
 from backups.models.catalog import Origin
 from backups.states import JobStatus, StageStatus
-from backups.transitions.jobs import Outcome, begin_observed, end
+from backups.transitions.jobs import JobOutcome, begin_observed, end
 
 # A tool that has said nothing for so long was killed: its history will never tell how it ended.
 SILENT_FOR = timedelta(hours=24)
@@ -61,14 +61,14 @@ def build_label(instance: Instance, run: ObservedRun) -> str:
 def _end(job: Job, run: ObservedRun, to: JobStatus, now: datetime) -> bool:
     ended_at = run.ended_at or now
     if to is JobStatus.LOST:
-        outcome = Outcome(
+        outcome = JobOutcome(
             error=f"the tool has said nothing since {_last_word(run):%Y-%m-%d %H:%M} UTC, "
             "and never how it ended",
             hint="Look whether it was killed; its own log says more.",
         )
     else:
         failed_in = run.stages[-1].name if run.stages and run.error else ""
-        outcome = Outcome(error=run.error, failed_stage=failed_in[:40])
+        outcome = JobOutcome(error=run.error, failed_stage=failed_in[:40])
     if not end(job, to, now=ended_at, outcome=outcome, actor=f"{job.engine} history"):
         return False
     if to is JobStatus.SUCCEEDED:

@@ -14,7 +14,7 @@ from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError, RepositoryError
 from backups.innodb.doublewrite import TRX_SYS_PAGE, doublewrite_pages
 from backups.innodb.formats import PageFormat
-from backups.innodb.verdict import Judgement, Verdict, identity, judge
+from backups.innodb.verdict import Judgement, PageVerdict, identity, judge
 from backups.page_check.files import SYSTEM_NAME, is_tablespace, is_unreadable, system_files
 from backups.page_check.fragments import Fragments, PageKey
 from backups.page_check.heads import Heads
@@ -118,8 +118,8 @@ class PageCheck:
                 piece = frame.content[at : at + stop - begin]
                 if len(piece) == space.form.bytes:
                     verdict = self._look_at(file, space, space.form, position, piece)
-                    whole += verdict is Verdict.WHOLE
-                    empty += verdict is Verdict.EMPTY
+                    whole += verdict is PageVerdict.WHOLE
+                    empty += verdict is PageVerdict.EMPTY
                 else:
                     with self._lock:
                         key = PageKey(file.number, position)
@@ -131,14 +131,14 @@ class PageCheck:
 
     def _look_at(
         self, file: StoredFile, space: Tablespace, form: PageFormat, position: int, page: bytes
-    ) -> Verdict:
+    ) -> PageVerdict:
         """Judge a page and note anything but a good verdict, which the caller counts."""
         verdict, why = judge_in_place(page, space, form, position)
         number = space.first_page + position
-        if verdict is Verdict.UNKNOWN:
+        if verdict is PageVerdict.UNKNOWN:
             with self._lock:
                 self._report.add_unknown(file.path, why)
-        elif verdict is Verdict.DAMAGED:
+        elif verdict is PageVerdict.DAMAGED:
             with self._lock:
                 self._note(DamagedPage(file.path, number, space.space_id, why), form)
         elif number == TRX_SYS_PAGE and space.space_id == SYSTEM_SPACE:
@@ -156,13 +156,13 @@ class PageCheck:
 
     def _is_good(self, key: PageKey, page: bytes) -> bool:
         space, form = self._of(key)
-        return judge_in_place(page, space, form, key.position).verdict is not Verdict.DAMAGED
+        return judge_in_place(page, space, form, key.position).verdict is not PageVerdict.DAMAGED
 
     def _settle(self, key: PageKey, page: bytes) -> None:
         space, form = self._of(key)
         verdict = self._look_at(self._files[key.file], space, form, key.position, page)
-        self._report.whole += verdict is Verdict.WHOLE
-        self._report.empty += verdict is Verdict.EMPTY
+        self._report.whole += verdict is PageVerdict.WHOLE
+        self._report.empty += verdict is PageVerdict.EMPTY
 
     def _of(self, key: PageKey) -> tuple[Tablespace, PageFormat]:
         space = self._heads.tablespace(self._files[key.file], -1, b"")
@@ -173,12 +173,12 @@ class PageCheck:
 def judge_in_place(page: bytes, space: Tablespace, form: PageFormat, position: int) -> Judgement:
     """Judge a page by what it says of itself, and by where it stands."""
     judged = judge(page, form)
-    if judged.verdict is not Verdict.WHOLE:
+    if judged.verdict is not PageVerdict.WHOLE:
         return judged
     number, space_id = identity(page, form)
     astray = number != space.first_page + position
     foreign = None not in (space_id, space.space_id) and space_id != space.space_id
     if astray or foreign:
         of = "" if space_id is None else f" of space {space_id}"
-        return Judgement(Verdict.DAMAGED, f"page {number}{of} stands in its place")
+        return Judgement(PageVerdict.DAMAGED, f"page {number}{of} stands in its place")
     return judged

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backups.innodb.formats import FLAGS_OFFSET, LARGEST_PAGE, PageFormat, format_of, known_formats
-from backups.innodb.verdict import Verdict, identity, judge
+from backups.innodb.verdict import PageVerdict, identity, judge
 
 # Enough for two pages of the largest size.
 HEAD_BYTES = 2 * LARGEST_PAGE
@@ -30,7 +30,7 @@ def told_by_first_page(head: bytes) -> Tablespace | None:
     if form is None or len(head) < form.bytes:
         return None
     page = head[: form.bytes]
-    if judge(page, form).verdict not in (Verdict.WHOLE, Verdict.UNKNOWN):
+    if judge(page, form).verdict not in (PageVerdict.WHOLE, PageVerdict.UNKNOWN):
         return None
     number, space_id = identity(page, form)
     return Tablespace(form, space_id) if number == 0 else None
@@ -52,7 +52,7 @@ def _ids(head: bytes, form: PageFormat) -> Iterator[int | None]:
     """Yield the space id of each page that is whole and in its place."""
     for position in range(1, len(head) // form.bytes):
         page = head[position * form.bytes : (position + 1) * form.bytes]
-        if judge(page, form).verdict is Verdict.WHOLE:
+        if judge(page, form).verdict is PageVerdict.WHOLE:
             number, space_id = identity(page, form)
             if number == position:
                 yield space_id

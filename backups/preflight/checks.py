@@ -12,18 +12,18 @@ from datetime import datetime, timedelta
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import Refused
 from backups.instances.clone_facts import CloneWishes
-from backups.instances.facts import InstanceFacts
+from backups.instances.facts import ServerFacts
 from backups.instances.grants import WHY, grant_statement, missing_privileges, needed_by
 from backups.models import Instance, Repository
 from backups.preflight.clone_checks import decide_clone_checks
 from backups.preflight.encryption_check import check_encryption
 from backups.preflight.space_estimate import estimate_room
-from backups.preflight.survey import Problem, RepositoryFacts, Survey, look
+from backups.preflight.survey import Problem, RepositorySurvey, Survey, look
 from backups.programs.compatibility import (
     CLONE,
     MARIADB,
     MARIADB_BACKUP,
-    Ruling,
+    Compatibility,
     can_back_up,
     can_copy_with,
 )
@@ -69,7 +69,7 @@ def refuse_if_failed(checks: Iterable[Check]) -> None:
 
 
 def remember(
-    instance: Instance, facts: InstanceFacts, now: datetime, *, raw_bytes: int | None = None
+    instance: Instance, facts: ServerFacts, now: datetime, *, raw_bytes: int | None = None
 ) -> None:
     """Keep on the row what the instance said of itself, and when."""
     instance.flavour = facts.flavour
@@ -103,7 +103,7 @@ def decide_checks(survey: Survey) -> list[Check]:
     return checks
 
 
-def _checks_of_server(survey: Survey, facts: InstanceFacts) -> list[Check]:
+def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
     checks = []
     if survey.host is not None:
         checks.append(check_data_folder(survey.host, facts))
@@ -118,14 +118,14 @@ def _checks_of_server(survey: Survey, facts: InstanceFacts) -> list[Check]:
     return checks
 
 
-def check_reachable(address: str, facts: InstanceFacts | None, problem: Problem | None) -> Check:
+def check_reachable(address: str, facts: ServerFacts | None, problem: Problem | None) -> Check:
     if facts is None:
         error, hint = (problem.error, problem.hint) if problem else ("not looked at", "")
         return Check("reachable", Verdict.FAILED, error, hint)
     return Check("reachable", Verdict.OK, f"{address} as {facts.grants.account}")
 
 
-def check_privileges(facts: InstanceFacts, engine: str = MARIADB_BACKUP) -> Check:
+def check_privileges(facts: ServerFacts, engine: str = MARIADB_BACKUP) -> Check:
     needed = needed_by(engine)
     missing = missing_privileges(facts.grants, needed)
     if not missing:
@@ -139,17 +139,19 @@ def check_privileges(facts: InstanceFacts, engine: str = MARIADB_BACKUP) -> Chec
     return Check("privileges", Verdict.FAILED, f"missing {reasons}", hint)
 
 
-def check_tool(host: HostFacts, facts: InstanceFacts | None) -> Check:
+def check_tool(host: HostFacts, facts: ServerFacts | None) -> Check:
     if host.tool is None:
         return Check("tool", Verdict.FAILED, host.tool_problem, host.tool_hint)
     if facts is None or facts.flavour != MARIADB or facts.release is None:
         return Check(
-            "tool", Verdict.UNKNOWN, f"mariadb-backup {host.tool}, and no server to match it with"
+            "tool",
+            Verdict.UNKNOWN,
+            f"mariadb-backup {host.tool}, and no server to match it with",
         )
     return _as_check("tool", can_copy_with(host.tool, facts.release))
 
 
-def check_data_folder(host: HostFacts, facts: InstanceFacts) -> Check:
+def check_data_folder(host: HostFacts, facts: ServerFacts) -> Check:
     name = "data folder"
     files = host.files
     if files is None:
@@ -178,7 +180,7 @@ def check_data_folder(host: HostFacts, facts: InstanceFacts) -> Check:
     return Check(name, Verdict.OK, f"{facts.datadir}: {size} in {files.file_count} files to copy")
 
 
-def check_binlog(facts: InstanceFacts) -> Check:
+def check_binlog(facts: ServerFacts) -> Check:
     if facts.log_bin:
         return Check("binlog", Verdict.OK, f"on, {facts.binlog_format}".rstrip(", "))
     return Check(
@@ -189,7 +191,7 @@ def check_binlog(facts: InstanceFacts) -> Check:
     )
 
 
-def check_running_queries(facts: InstanceFacts) -> Check:
+def check_running_queries(facts: ServerFacts) -> Check:
     name = "running queries"
     if facts.longest_query is None:
         return Check(name, Verdict.UNKNOWN, "the account may not see them (PROCESS is missing)")
@@ -204,7 +206,7 @@ def check_running_queries(facts: InstanceFacts) -> Check:
     )
 
 
-def check_tablespace_encryption(facts: InstanceFacts) -> list[Check]:
+def check_tablespace_encryption(facts: ServerFacts) -> list[Check]:
     """Return a check only where the server encrypts its own files."""
     if facts.innodb is None or not facts.innodb.encrypted_count:
         return []
@@ -225,7 +227,7 @@ def check_key(key_id: str, problem: Problem | None) -> Check:
 
 
 def check_repository(
-    repository: RepositoryFacts, raw_bytes: int | None, past_ratio: float | None
+    repository: RepositorySurvey, raw_bytes: int | None, past_ratio: float | None
 ) -> list[Check]:
     """Judge one repository: is it there, is it the right one, does the backup fit?"""
     name = f"repository {repository.name}"
@@ -263,9 +265,9 @@ def _encryption_check(name: str, encrypted: bool) -> Check:
     )
 
 
-def _ruling(engine: str, facts: InstanceFacts) -> Ruling:
+def _ruling(engine: str, facts: ServerFacts) -> Compatibility:
     return can_back_up(engine, facts.flavour, facts.release)
 
 
-def _as_check(name: str, ruling: Ruling) -> Check:
+def _as_check(name: str, ruling: Compatibility) -> Check:
     return Check(name, ruling.verdict, ruling.reason, ruling.hint)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from backups.checks import Check, Verdict
 from backups.instances.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneWishes
-from backups.instances.facts import InstanceFacts
+from backups.instances.facts import ServerFacts
 from backups.instances.grants import (
     NEEDED_TO_READ,
     PLUGIN_TABLE,
@@ -23,9 +23,7 @@ INSTALL_PLUGIN = "INSTALL PLUGIN clone SONAME 'mysql_clone.so';"
 NAMED_TABLES = 5
 
 
-def decide_clone_checks(
-    facts: InstanceFacts, clone: CloneFacts, wishes: CloneWishes
-) -> list[Check]:
+def decide_clone_checks(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> list[Check]:
     """Judge a donor."""
     return [
         check_plugin(facts, clone, wishes),
@@ -42,7 +40,7 @@ def lacks_plugin(clone: CloneFacts) -> bool:
     return not clone.plugin
 
 
-def check_plugin(facts: InstanceFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
+def check_plugin(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
     name = "clone plugin"
     if clone.plugin == "ACTIVE":
         return Check(name, Verdict.OK, "active")
@@ -57,7 +55,7 @@ def check_plugin(facts: InstanceFacts, clone: CloneFacts, wishes: CloneWishes) -
     )
 
 
-def _plugin_to_install(name: str, facts: InstanceFacts) -> Check:
+def _plugin_to_install(name: str, facts: ServerFacts) -> Check:
     if may_install_plugins(facts.grants):
         return Check(name, Verdict.WARNING, "it is not installed; a backup installs it first")
     return Check(
@@ -94,10 +92,10 @@ def check_redo(clone: CloneFacts) -> Check:
     )
 
 
-def check_running_clones(facts: InstanceFacts, clone: CloneFacts) -> Check:
+def check_running_clones(facts: ServerFacts, clone: CloneFacts) -> Check:
     name = "other clones"
     if clone.running_clones is None:
-        return not_seen(name, facts, "PROCESS")
+        return missing_privilege_check(name, facts, "PROCESS")
     if not clone.running_clones:
         return Check(name, Verdict.OK, "none runs")
     if clone.running_clones < LEAST_CONNECTIONS:
@@ -110,14 +108,14 @@ def check_running_clones(facts: InstanceFacts, clone: CloneFacts) -> Check:
     )
 
 
-def check_sizes(facts: InstanceFacts) -> Check:
+def check_sizes(facts: ServerFacts) -> Check:
     if facts.innodb is None:
-        return not_seen("size", facts, "PROCESS")
+        return missing_privilege_check("size", facts, "PROCESS")
     size = format_bytes(facts.innodb.file_bytes)
     return Check("size", Verdict.OK, f"{size} in {facts.innodb.file_count} tablespaces to copy")
 
 
-def check_foreign_tables(facts: InstanceFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
+def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
     """A clone holds InnoDB only: whatever else there is must be known to be missing."""
     name = "other engines"
     if wishes.save_foreign_tables and (missing := missing_privileges(facts.grants, NEEDED_TO_READ)):
@@ -128,7 +126,7 @@ def check_foreign_tables(facts: InstanceFacts, clone: CloneFacts, wishes: CloneW
             f"Run {grant_statement(facts.grants.account, missing)}",
         )
     if clone.foreign_tables is None:
-        return not_seen(name, facts, "REFERENCES")
+        return missing_privilege_check(name, facts, "REFERENCES")
     if not clone.foreign_tables:
         return Check(name, Verdict.OK, "every table is InnoDB")
     for table in clone.foreign_tables:
@@ -159,7 +157,7 @@ def check_foreign_tables(facts: InstanceFacts, clone: CloneFacts, wishes: CloneW
     )
 
 
-def not_seen(name: str, facts: InstanceFacts, privilege: str) -> Check:
+def missing_privilege_check(name: str, facts: ServerFacts, privilege: str) -> Check:
     statement = grant_statement(facts.grants.account, [privilege])
     return Check(
         name,

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from backups.checks import Check, Verdict
 from backups.instances.clone_facts import CloneFacts
-from backups.instances.facts import InstanceFacts
-from backups.preflight.clone_checks import not_seen
+from backups.instances.facts import ServerFacts
+from backups.preflight.clone_checks import missing_privilege_check
 
 NAME = "server encryption"
 # Older servers could not read the keyring that a backup brings.
@@ -19,13 +19,13 @@ KEYRING_SINCE = (8, 0, 24)
 
 
 def check_encryption(
-    facts: InstanceFacts, clone: CloneFacts, open_repositories: Sequence[str]
+    facts: ServerFacts, clone: CloneFacts, open_repositories: Sequence[str]
 ) -> Check:
     """Judge a donor; ``open_repositories`` are those of the backup that are not encrypted."""
     count = facts.innodb.encrypted_count if facts.innodb else 0
     if not count and not clone.encrypts_logs:
         if facts.innodb is None:
-            return not_seen(NAME, facts, "PROCESS")
+            return missing_privilege_check(NAME, facts, "PROCESS")
         return Check(NAME, Verdict.OK, "no tablespace is encrypted by the server")
     found = _found(facts, clone)
     if problems := _problems(facts, clone, open_repositories):
@@ -35,7 +35,7 @@ def check_encryption(
     return Check(NAME, Verdict.OK, f"{found}; the backup has their keys under one of its own")
 
 
-def _found(facts: InstanceFacts, clone: CloneFacts) -> str:
+def _found(facts: ServerFacts, clone: CloneFacts) -> str:
     logs = "redo or undo log" if clone.encrypts_logs else ""
     count = facts.innodb.encrypted_count if facts.innodb else 0
     if not count:
@@ -45,7 +45,7 @@ def _found(facts: InstanceFacts, clone: CloneFacts) -> str:
 
 
 def _problems(
-    facts: InstanceFacts, clone: CloneFacts, open_repositories: Sequence[str]
+    facts: ServerFacts, clone: CloneFacts, open_repositories: Sequence[str]
 ) -> list[tuple[str, str]]:
     """Return what keeps such an instance from being backed up, each with what to do."""
     problems = []

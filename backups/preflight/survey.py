@@ -10,10 +10,10 @@ from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
 from backups.instances.clone_facts import CloneWishes
 from backups.instances.connection import connect, login_of
-from backups.instances.facts import InstanceFacts, probe
+from backups.instances.facts import ServerFacts, probe
 from backups.keys.load import load_keys
 from backups.models import Backup, Instance, Repository
-from backups.programs.host import HostFacts, look_at_host
+from backups.programs.host import HostFacts, survey_host
 from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
 from backups.states import BackupKind
@@ -31,7 +31,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class RepositoryFacts:
+class RepositorySurvey:
     """A repository at one moment."""
 
     name: str
@@ -51,9 +51,9 @@ class Survey:
     engine: str
     # None where the engine needs nothing on it.
     host: HostFacts | None
-    facts: InstanceFacts | None = None
+    facts: ServerFacts | None = None
     unreachable: Problem | None = None
-    repositories: tuple[RepositoryFacts, ...] = ()
+    repositories: tuple[RepositorySurvey, ...] = ()
     key_id: str = ""
     key_problem: Problem | None = None
     # Stored to raw bytes of the newest full backup.
@@ -99,16 +99,16 @@ def look(
 
     Without ``wishes`` the instance's own count.
     """
-    facts, unreachable = _look_at_instance(instance)
-    key_id, key_problem = _look_at_key()
+    facts, unreachable = _survey_instance(instance)
+    key_id, key_problem = _survey_key()
     needs_host = engine_named(instance.engine).needs_host
     return Survey(
         address=instance.address,
         engine=instance.engine,
-        host=look_at_host(runner, facts.datadir if facts else "") if needs_host else None,
+        host=survey_host(runner, facts.datadir if facts else "") if needs_host else None,
         facts=facts,
         unreachable=unreachable,
-        repositories=tuple(look_at_repository(row, store) for row, store in stores),
+        repositories=tuple(survey_repository(row, store) for row, store in stores),
         key_id=key_id,
         key_problem=key_problem,
         past_ratio=load_past_ratio(instance),
@@ -121,7 +121,7 @@ def wishes_of(instance: Instance) -> CloneWishes:
     return CloneWishes(instance.allow_plugin_install, instance.save_foreign_tables)
 
 
-def look_at_repository(repository: Repository, store: ObjectStore) -> RepositoryFacts:
+def survey_repository(repository: Repository, store: ObjectStore) -> RepositorySurvey:
     """Read the identity and the free space, and begin an object that is never finished."""
     name, encrypted, uuid = repository.name, repository.encrypted, str(repository.uuid)
     try:
@@ -130,8 +130,8 @@ def look_at_repository(repository: Repository, store: ObjectStore) -> Repository
             upload.write(b"?")
         free_bytes = store.free_bytes()
     except RepositoryError as exc:
-        return RepositoryFacts(name, encrypted, uuid, problem=Problem(str(exc), exc.hint))
-    return RepositoryFacts(name, encrypted, uuid, found_uuid, free_bytes)
+        return RepositorySurvey(name, encrypted, uuid, problem=Problem(str(exc), exc.hint))
+    return RepositorySurvey(name, encrypted, uuid, found_uuid, free_bytes)
 
 
 def load_past_ratio(instance: Instance) -> float | None:
@@ -144,7 +144,7 @@ def load_past_ratio(instance: Instance) -> float | None:
     return stored / raw if stored is not None and raw else None
 
 
-def _look_at_instance(instance: Instance) -> tuple[InstanceFacts | None, Problem | None]:
+def _survey_instance(instance: Instance) -> tuple[ServerFacts | None, Problem | None]:
     try:
         with closing(connect(login_of(instance))) as connection:
             return probe(connection), None
@@ -152,7 +152,7 @@ def _look_at_instance(instance: Instance) -> tuple[InstanceFacts | None, Problem
         return None, Problem(str(exc), exc.hint)
 
 
-def _look_at_key() -> tuple[str, Problem | None]:
+def _survey_key() -> tuple[str, Problem | None]:
     try:
         return load_keys().current.id, None
     except KeyUnavailable as exc:

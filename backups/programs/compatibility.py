@@ -53,7 +53,7 @@ class Version(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class Compatibility:
     """Whether it goes, why, and what to do where it does not."""
 
     verdict: Verdict
@@ -75,12 +75,12 @@ def decide_flavour(version: str, comment: str) -> str:
     return MARIADB if "mariadb" in said else MYSQL
 
 
-def can_back_up(engine: str, flavour: str, version: Version | None) -> Ruling:
+def can_back_up(engine: str, flavour: str, version: Version | None) -> Compatibility:
     """Decide whether ``engine`` can copy such a server at all."""
     if engine not in (MARIADB_BACKUP, CLONE):
-        return Ruling(Verdict.FAILED, f"there is no engine called {engine}")
+        return Compatibility(Verdict.FAILED, f"there is no engine called {engine}")
     if flavour not in (MARIADB, MYSQL) or version is None:
-        return Ruling(
+        return Compatibility(
             Verdict.FAILED,
             "this is neither MariaDB nor MySQL",
             "Point the instance at the database server itself, not at a proxy.",
@@ -88,7 +88,7 @@ def can_back_up(engine: str, flavour: str, version: Version | None) -> Ruling:
     if engine == CLONE:
         return _clone_ruling(flavour, version)
     if flavour == MYSQL:
-        return Ruling(
+        return Compatibility(
             Verdict.FAILED,
             f"mariadb-backup cannot copy MySQL {version}",
             f"Give the instance the engine {CLONE}.",
@@ -96,26 +96,26 @@ def can_back_up(engine: str, flavour: str, version: Version | None) -> Ruling:
     return _mariadb_ruling(version)
 
 
-def _clone_ruling(flavour: str, version: Version) -> Ruling:
+def _clone_ruling(flavour: str, version: Version) -> Compatibility:
     if flavour == MARIADB:
-        return Ruling(
+        return Compatibility(
             Verdict.FAILED,
             f"MariaDB {version} cannot be cloned",
             f"Give the instance the engine {MARIADB_BACKUP}.",
         )
     if version < FIRST_CLONE:
-        return Ruling(
+        return Compatibility(
             Verdict.FAILED,
             f"MySQL {version} is too old: servers can be cloned from 8.0.17 on",
             "Upgrade the server: its series is no longer maintained.",
         )
     if version.series not in CLONE_SERIES and version.major not in CLONE_MAJORS:
-        return Ruling(
+        return Compatibility(
             Verdict.FAILED,
             f"{mysql_name(version)} is not one this version of Mooring knows how to clone",
             "8.0 from 8.0.17 on, 8.4 and 9.x are known.",
         )
-    return Ruling(Verdict.OK, mysql_name(version))
+    return Compatibility(Verdict.OK, mysql_name(version))
 
 
 def mysql_name(version: Version) -> str:
@@ -126,70 +126,70 @@ def mysql_name(version: Version) -> str:
     return f"MySQL {version} ({version.major}.{version.minor} {term})"
 
 
-def can_start_mysql_on(server: Version, backup_of: Version) -> Ruling:
+def can_start_mysql_on(server: Version, backup_of: Version) -> Compatibility:
     """Decide whether this MySQL server can be started on a clone of another."""
     names = f"{mysql_name(server)} cannot start on a copy of {mysql_name(backup_of)}"
     if server == backup_of:
-        return Ruling(Verdict.OK, f"{mysql_name(server)}, as the server that was backed up")
+        return Compatibility(Verdict.OK, f"{mysql_name(server)}, as the server that was backed up")
     if server.series != backup_of.series:
         series = f"{backup_of.major}.{backup_of.minor}"
-        return Ruling(
+        return Compatibility(
             Verdict.FAILED,
             f"{names}: they must be of one series",
             f"Give a mysqld {series} with --mysqld PATH.",
         )
     if server.series == (8, 0) and min(server, backup_of) < FIRST_EXCHANGEABLE:
-        return Ruling(
+        return Compatibility(
             Verdict.FAILED,
             f"{names}: below 8.0.37 it must be the very same release",
             f"Give a mysqld {backup_of} with --mysqld PATH.",
         )
-    return Ruling(Verdict.OK, f"{mysql_name(server)} fits {backup_of}")
+    return Compatibility(Verdict.OK, f"{mysql_name(server)} fits {backup_of}")
 
 
-def _mariadb_ruling(version: Version) -> Ruling:
+def _mariadb_ruling(version: Version) -> Compatibility:
     if version.series < OLDEST_SERIES:
         oldest = ".".join(map(str, OLDEST_SERIES))
-        return Ruling(
+        return Compatibility(
             Verdict.FAILED,
             f"MariaDB {version} is too old; mariadb-backup is used from {oldest} on",
             "Upgrade the server: its series is no longer maintained.",
         )
     if version.major > NEWEST_MAJOR:
-        return Ruling(
+        return Compatibility(
             Verdict.WARNING,
             f"MariaDB {version} ({version.series_name}) is newer than this version of Mooring",
             "Run a restore test of the first backup before you rely on it.",
         )
-    return Ruling(Verdict.OK, f"MariaDB {version} ({version.series_name})")
+    return Compatibility(Verdict.OK, f"MariaDB {version} ({version.series_name})")
 
 
-def can_copy_with(tool: Version, server: Version) -> Ruling:
+def can_copy_with(tool: Version, server: Version) -> Compatibility:
     """Decide whether this release of mariadb-backup can copy this MariaDB server."""
     return _matched("mariadb-backup", tool, "the server", server)
 
 
-def can_prepare_with(tool: Version, taken_with: Version) -> Ruling:
+def can_prepare_with(tool: Version, taken_with: Version) -> Compatibility:
     """Decide whether this release of mariadb-backup can prepare a backup another one took."""
     return _matched("mariadb-backup", tool, "the tool that took the backup", taken_with)
 
 
-def can_start_on(server: Version, backup_of: Version) -> Ruling:
+def can_start_on(server: Version, backup_of: Version) -> Compatibility:
     """Decide whether this MariaDB server can be started on a restored backup of another."""
     return _matched("the server", server, "the server that was backed up", backup_of)
 
 
-def _matched(user: str, used: Version, other: str, origin: Version) -> Ruling:
+def _matched(user: str, used: Version, other: str, origin: Version) -> Compatibility:
     if used.series != origin.series:
-        return Ruling(
+        return Compatibility(
             Verdict.FAILED,
             f"{user} is {used}, {other} is {origin}: they must be of one series",
             f"Install {user.removeprefix('the ')} {origin.major}.{origin.minor} on this host.",
         )
     if used.patch < origin.patch:
-        return Ruling(
+        return Compatibility(
             Verdict.FAILED,
             f"{user} is {used}, older than {other}, {origin}",
             f"Upgrade {user.removeprefix('the ')} to {origin} or later in its series.",
         )
-    return Ruling(Verdict.OK, f"{user} {used} fits {other}, {origin}")
+    return Compatibility(Verdict.OK, f"{user} {used} fits {other}, {origin}")

@@ -46,7 +46,7 @@ class HostFacts:
     files_problem: str = ""
 
 
-def look_at_host(runner: Runner, datadir: str) -> HostFacts:
+def survey_host(runner: Runner, datadir: str) -> HostFacts:
     """Look at the tool, and at the data folder where its place is known."""
     try:
         hostname = runner.run(["uname", "-n"]).stdout.strip()

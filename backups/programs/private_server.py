@@ -41,7 +41,7 @@ ANSWERED = {1045, 1698}
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServerOptions:
     """How a private server is run. ``options`` win over everything that is set here."""
 
     # None: reached by its socket only.
@@ -66,7 +66,7 @@ class PrivateServer:
     def __init__(
         self,
         folder: Path,
-        settings: Settings | None = None,
+        settings: ServerOptions | None = None,
         *,
         run_folder: Path | None = None,
         on_wait: Callable[[], None] = lambda: None,
@@ -78,7 +78,7 @@ class PrivateServer:
         ``on_line`` gets each line of its log: while it starts, and by ``log.relay``.
         """
         self.folder = folder.resolve()
-        self.settings = settings or Settings()
+        self.settings = settings or ServerOptions()
         self._temporary = run_folder is None
         self.run_folder = (run_folder or Path(tempfile.mkdtemp(prefix="mooring-"))).resolve()
         self._on_wait = on_wait

@@ -18,7 +18,7 @@ from backups.exceptions import Refused
 from backups.jobs.request import create_copy_job, wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
 from backups.models.catalog import Origin
-from backups.retention.rules import Entry, Policy, Ruling, rule
+from backups.retention.rules import Entry, Policy, RetentionDecision, rule
 from backups.states import (
     ACTIVE_JOB_STATUSES,
     TERMINAL_OCCURRENCE_STATUSES,
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 # The next hour goes on: purges must not keep backups waiting for workers.
 PURGES_PER_TICK = 500
 # One that failed is not asked for again every hour.
-ASK_AGAIN = timedelta(days=1)
+RETRY_PURGE_AFTER = timedelta(days=1)
 UNHEALTHY = {OccurrenceStatus.FAILED, OccurrenceStatus.MISSED}
 INDIFFERENT = {OccurrenceStatus.SKIPPED, OccurrenceStatus.CANCELLED}
 
@@ -40,7 +40,7 @@ INDIFFERENT = {OccurrenceStatus.SKIPPED, OccurrenceStatus.CANCELLED}
 def expire_backups(now: datetime) -> int:
     """Ask for the purge of what may go; return how many purges were asked for."""
     asked: list[Job] = []
-    for schedule_id, instance_id in _pairs_to_look_at(now):
+    for schedule_id, instance_id in _pairs_to_check(now):
         if len(asked) >= PURGES_PER_TICK:
             break
         schedule = BackupSchedule.objects.get(pk=schedule_id)
@@ -54,7 +54,7 @@ def expire_backups(now: datetime) -> int:
 
 def rule_about(
     schedule: BackupSchedule, instance_id: int, backups: Sequence[Backup], now: datetime
-) -> list[Ruling]:
+) -> list[RetentionDecision]:
     """Rule about the stored backups a schedule made of one instance."""
     policy = Policy(schedule.name, schedule.keep_for, schedule.keep_least)
     failed = newest_run_failed(schedule, instance_id)
@@ -84,7 +84,7 @@ def newest_run_failed(schedule: BackupSchedule, instance_id: int) -> str:
     return newest.get_status_display().lower()
 
 
-def _pairs_to_look_at(now: datetime) -> list[tuple[int, int]]:
+def _pairs_to_check(now: datetime) -> list[tuple[int, int]]:
     """Return schedule and instance wherever something is older than it is kept."""
     schedules = _dropping()
     pairs: list[tuple[int, int]] = []
@@ -143,17 +143,17 @@ def _sound(backups: Sequence[Backup]) -> set[int]:
 
 
 def _ask(
-    schedule: BackupSchedule, ruling: Ruling, backups: Sequence[Backup], now: datetime
+    schedule: BackupSchedule, ruling: RetentionDecision, backups: Sequence[Backup], now: datetime
 ) -> list[Job]:
     backup = next(each for each in backups if each.label == ruling.label)
     if backup.dependents.all():
         # They may go as well, and go first; this one has its turn in the next hour.
         return []
-    copies = [copy for copy in backup.copies.all() if not _asked_already(copy, now)]
+    copies = [copy for copy in backup.copies.all() if not _requested_already(copy, now)]
     return [job for copy in copies if (job := _purge(schedule, ruling, copy))]
 
 
-def _purge(schedule: BackupSchedule, ruling: Ruling, copy: BackupCopy) -> Job | None:
+def _purge(schedule: BackupSchedule, ruling: RetentionDecision, copy: BackupCopy) -> Job | None:
     try:
         return create_copy_job(
             Operation.PURGE,
@@ -167,7 +167,7 @@ def _purge(schedule: BackupSchedule, ruling: Ruling, copy: BackupCopy) -> Job | 
         return None
 
 
-def _asked_already(copy: BackupCopy, now: datetime) -> bool:
+def _requested_already(copy: BackupCopy, now: datetime) -> bool:
     purges = Job.objects.filter(copy=copy, operation=Operation.PURGE)
     active = purges.filter(status__in=ACTIVE_JOB_STATUSES)
-    return active.exists() or purges.filter(requested_at__gt=now - ASK_AGAIN).exists()
+    return active.exists() or purges.filter(requested_at__gt=now - RETRY_PURGE_AFTER).exists()

@@ -42,7 +42,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class RetentionDecision:
     """Whether a backup may go, and the reason either way."""
 
     label: str
@@ -52,11 +52,11 @@ class Ruling:
 
 def rule(
     entries: Iterable[Entry], policy: Policy, now: datetime, *, newest_run_failed: str = ""
-) -> list[Ruling]:
+) -> list[RetentionDecision]:
     """Rule about every backup, the newest first. ``newest_run_failed`` says how, if it did."""
     newest_first = sorted(entries, key=lambda each: (each.ended_at, each.label), reverse=True)
     least = _least(newest_first, max(1, policy.keep_least))
-    rulings: list[Ruling] = []
+    rulings: list[RetentionDecision] = []
     going: set[str] = set()
     # Dependents are newer than what they need, so they have been ruled about already.
     for entry in newest_first:
@@ -65,7 +65,7 @@ def rule(
             going.add(entry.label)
         age = format_duration(now - entry.ended_at)
         reason = why_kept or f"{policy}: this one is {age} old"
-        rulings.append(Ruling(entry.label, not why_kept, reason))
+        rulings.append(RetentionDecision(entry.label, not why_kept, reason))
     return rulings
 
 

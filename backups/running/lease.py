@@ -27,25 +27,25 @@ from backups.states import JobStatus
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 1.0
+INTERVAL_SECONDS = 1.0
 # The rate shown is that of the last few seconds, not of the whole.
 RATE_SECONDS = 10.0
 
 
-class Pulse:
+class LeaseKeeper:
     """Runs while a job runs. Use as a context around its stages."""
 
     def __init__(self, run: Run, rows: StageRows) -> None:
         self._run, self._rows = run, rows
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._beat_until_end, name="pulse", daemon=True)
+        self._thread = threading.Thread(target=self._keep_until_end, name="pulse", daemon=True)
         self._renewed = boot_clock()
         run.hold_lease_until(self._renewed + settings.LEASE_SECONDS)
         self._sampler = Sampler(run.job)
         self._samples: deque[tuple[float, int]] = deque()
-        self._heard_activity, self._heard_at = (0, 0), time.monotonic()
+        self._last_activity, self._activity_changed_at = (0, 0), time.monotonic()
 
-    def __enter__(self) -> Pulse:
+    def __enter__(self) -> LeaseKeeper:
         self._thread.start()
         return self
 
@@ -58,15 +58,15 @@ class Pulse:
         self._end.set()
         self._thread.join()
 
-    def _beat_until_end(self) -> None:
+    def _keep_until_end(self) -> None:
         try:
-            while not self._end.wait(BEAT_SECONDS):
-                self._try_beat()
-            self._try_beat()
+            while not self._end.wait(INTERVAL_SECONDS):
+                self._try_write()
+            self._try_write()
         finally:
             connection.close()
 
-    def _try_beat(self) -> None:
+    def _try_write(self) -> None:
         """Beat; a database that is away is waited for, as long as the lease lasts."""
         self._watch_for_stall()
         try:
@@ -116,7 +116,7 @@ class Pulse:
         earlier = self._run.most_bytes if self._end.is_set() else 0
         return {
             "progress_at": now(),
-            "heard_at": self._heard(),
+            "last_activity_at": self._activity_at(),
             "bytes_done": max(earlier, meter.raw_bytes),
             "bytes_total": meter.raw_bytes_total,
             "stored_bytes": meter.stored_bytes,
@@ -126,9 +126,9 @@ class Pulse:
             "rate_bytes_per_s": self._rate(meter.raw_bytes),
         }
 
-    def _heard(self) -> datetime | None:
+    def _activity_at(self) -> datetime | None:
         """Return when the last sign of life came, where its absence would mean something."""
-        silent = timedelta(seconds=time.monotonic() - self._heard_at)
+        silent = timedelta(seconds=time.monotonic() - self._activity_changed_at)
         return now() - silent if self._run.watched else None
 
     def _rate(self, count: int) -> int | None:
@@ -140,20 +140,20 @@ class Pulse:
         while at - self._samples[0][0] > RATE_SECONDS:
             self._samples.popleft()
         first_at, first_count = self._samples[0]
-        if at - first_at < BEAT_SECONDS / 2:
+        if at - first_at < INTERVAL_SECONDS / 2:
             return None
         return int((count - first_count) / (at - first_at))
 
     def _watch_for_stall(self) -> None:
         run = self._run
         activity = (run.activity, run.meter.raw_bytes)
-        if activity != self._heard_activity or not run.watched:
-            self._heard_activity, self._heard_at = activity, time.monotonic()
+        if activity != self._last_activity or not run.watched:
+            self._last_activity, self._activity_changed_at = activity, time.monotonic()
             return
-        silent = time.monotonic() - self._heard_at
+        silent = time.monotonic() - self._activity_changed_at
         if silent >= run.patience:
             where = f" in {run.step}" if run.step else ""
-            heard = f"; last heard: {run.last_heard}" if run.last_heard else ""
+            heard = f"; last heard: {run.last_line}" if run.last_line else ""
             run.stop(
                 StageFailed(
                     f"stalled{where}: no byte and no log line for {int(silent)} s{heard}",

@@ -31,7 +31,7 @@ MAX_UNWRITTEN_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class JobLogEntry:
     """Something that was said, and when."""
 
     at: datetime
@@ -72,7 +72,7 @@ class Run:
         self.metered = False
         # Counts everything that shows life, for the detection of stalls.
         self.activity = 0
-        self.last_heard = ""
+        self.last_line = ""
         # Whether silence means a stall in the present stage.
         self.watched = True
         self.stage = ""
@@ -80,7 +80,7 @@ class Run:
         self.step = ""
         # When the lease ends by our own clock; None before the pulse has said.
         self._lease_ends: float | None = None
-        self.lines: queue.Queue[LogLine] = queue.Queue(MAX_UNWRITTEN_LINES)
+        self.lines: queue.Queue[JobLogEntry] = queue.Queue(MAX_UNWRITTEN_LINES)
         # Lines that found no place in the queue since the last time somebody looked.
         self.unkept_lines = 0
         self.moves: queue.Queue[StageMove] = queue.Queue()
@@ -88,7 +88,7 @@ class Run:
         # Set where the process was told to end while the job ran.
         self.shutdown: SystemExit | None = None
         # Whether this one is asked for again as it ends.
-        self.asks_again = False
+        self.requests_again = False
         self._hooks: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -108,9 +108,9 @@ class Run:
     def log(self, source: str, text: str, level: str = LogLevel.INFO) -> None:
         """Keep a line for the job's log. Never blocks: an engine may be waiting for us."""
         self.activity += 1
-        self.last_heard = text
+        self.last_line = text
         try:
-            self.lines.put_nowait(LogLine(now(), source, level, text.replace("\0", "")))
+            self.lines.put_nowait(JobLogEntry(now(), source, level, text.replace("\0", "")))
         except queue.Full:
             self.unkept_lines += 1
 

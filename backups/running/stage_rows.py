@@ -19,7 +19,7 @@ from django.utils.timezone import now
 from backups.exceptions import LeaseLost
 from backups.models import Job, JobLogLine, JobStage
 from backups.models.job import LogLevel
-from backups.running.run import LogLine, Run, StageMove
+from backups.running.run import JobLogEntry, Run, StageMove
 from backups.states import StageStatus
 from backups.transitions.jobs import move_stage
 
@@ -37,7 +37,7 @@ class StageRows:
         self._lock = threading.Lock()
         # Taken from the run's queues, and kept until the database has them.
         self._moves: deque[StageMove] = deque()
-        self._lines: list[LogLine] = []
+        self._lines: list[JobLogEntry] = []
         position = 0
         for name, children in names:
             position += 1
@@ -108,12 +108,12 @@ class StageRows:
             )
             self._lines = []
 
-    def _next_lines(self) -> list[LogLine]:
+    def _next_lines(self) -> list[JobLogEntry]:
         lines = _drain(self._run.lines)
         if unkept := self._run.unkept_lines:
             self._run.unkept_lines = 0
             text = f"{unkept} more lines came faster than they could be written"
-            lines.append(LogLine(now(), "mooring", LogLevel.WARNING, text))
+            lines.append(JobLogEntry(now(), "mooring", LogLevel.WARNING, text))
         return lines
 
     def _write_move(self, move: StageMove) -> None:

@@ -26,7 +26,7 @@ TOLERANCE = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
-class Surroundings:
+class ScheduleContext:
     """The facts decisions are made from. ``starting`` notes what was decided meanwhile."""
 
     now: datetime
@@ -57,14 +57,14 @@ class Surroundings:
         return self.down_since is not None and self.down_since < moment <= self.now
 
 
-def load_surroundings(
+def load_context(
     occurrences: Sequence[Occurrence], now: datetime, down_since: datetime | None
-) -> Surroundings:
+) -> ScheduleContext:
     """Load what is around ``occurrences``; the number of queries does not grow with them."""
     schedules = {each.schedule_id for each in occurrences}
     busy, active = _active_jobs()
     repositories = _repositories(schedules)
-    return Surroundings(
+    return ScheduleContext(
         now,
         down_since,
         busy,
@@ -120,7 +120,7 @@ def _active_jobs() -> tuple[dict[int, str], Counter[int]]:
 def _newest(occurrences: Sequence[Occurrence], now: datetime) -> dict[tuple[int, int], datetime]:
     come = Occurrence.objects.filter(
         instance__in={each.instance_id for each in occurrences},
-        next_look_at__isnull=False,
+        next_check_at__isnull=False,
         starts_at__lte=now,
     )
     grouped = come.order_by().values_list("schedule_id", "instance_id")

@@ -15,14 +15,14 @@ from backups.states import Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PlannedJob:
     """A backup that a schedule wants now: the tick has checked that nothing is in its way."""
 
     occurrence: Occurrence
     repositories: Sequence[Repository]
 
 
-def create_scheduled_jobs(wanted: Sequence[Wanted], *, now: datetime) -> list[Job]:
+def create_scheduled_jobs(wanted: Sequence[PlannedJob], *, now: datetime) -> list[Job]:
     """Ask for the backups of many occurrences at once, in the order given.
 
     Inside the caller's transaction, which also moves the occurrences: both are there, or

@@ -31,12 +31,12 @@ def meet_occurrences(jobs: Sequence[Job], now: datetime) -> int:
     that was created or has changed; calling it twice changes nothing.
     """
     told = [job.pk for job in jobs if job.occurrence_id is not None]
-    Occurrence.objects.filter(job__in=told, next_look_at__gt=now).update(next_look_at=now)
+    Occurrence.objects.filter(job__in=told, next_check_at__gt=now).update(next_check_at=now)
     new = [job for job in jobs if job.occurrence_id is None]
     of_these = Occurrence.objects.filter(
         schedule__origin=Origin.OBSERVED, instance__in={job.instance_id for job in new}
     ).select_related("schedule", "job")
-    waiting = of_these.filter(next_look_at__isnull=False, status__in=OPEN_OCCURRENCE_STATUSES)
+    waiting = of_these.filter(next_check_at__isnull=False, status__in=OPEN_OCCURRENCE_STATUSES)
     return _meet(new, [*waiting, *_given_up(of_these, new)], now)
 
 
@@ -109,7 +109,7 @@ def _tie(occurrence: Occurrence, job: Job, now: datetime) -> bool:
             attempts=occurrence.attempts + 1,
             retry_at=None,
             ended_at=None,
-            next_look_at=now,
+            next_check_at=now,
         )
         if not won:
             Job.objects.filter(pk=job.pk).update(occurrence=None)

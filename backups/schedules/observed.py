@@ -6,17 +6,17 @@ from datetime import timedelta
 
 from backups.models import ObservedHistory, Occurrence
 from backups.models.heartbeat import HistoryVerdict
-from backups.schedules.context import Surroundings
-from backups.schedules.steps import LOOK_AGAIN, Step, ended, lateness, waits
+from backups.schedules.context import ScheduleContext
+from backups.schedules.steps import RECHECK_BLOCKED, NextStep, ended, lateness, waits
 from backups.states import OccurrenceStatus, WaitReason
 
 # How long after a window to wait for the reading that covers its end.
 PATIENCE = timedelta(minutes=15)
 
 
-def watch(occurrence: Occurrence, around: Surroundings) -> Step:
+def watch(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
     """Wait while the window is open; after it, say whether nothing was seen or nothing known."""
-    schedule, now = occurrence.schedule, around.now
+    schedule, now = occurrence.schedule, context.now
     if schedule.paused(now):
         return ended(OccurrenceStatus.SKIPPED, WaitReason.PAUSED, schedule.paused_reason)
     if not occurrence.instance.enabled:
@@ -27,7 +27,7 @@ def watch(occurrence: Occurrence, around: Surroundings) -> Step:
         return waits(occurrence, now, reason, occurrence.detail, until=occurrence.missed_after)
     if occurrence.attempts:
         return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, occurrence.detail)
-    history = around.histories.get(occurrence.instance_id)
+    history = context.histories.get(occurrence.instance_id)
     late = lateness(occurrence, now)
     if history is None or history.verdict != HistoryVerdict.READ:
         return ended(
@@ -40,7 +40,7 @@ def watch(occurrence: Occurrence, around: Surroundings) -> Step:
     # Born after its window where Mooring itself was down: then the reading has to catch up.
     patience_ends = max(occurrence.missed_after, occurrence.status_since) + PATIENCE
     if now < patience_ends:
-        words, again = "its history is about to be read", min(now + LOOK_AGAIN, patience_ends)
+        words, again = "its history is about to be read", min(now + RECHECK_BLOCKED, patience_ends)
         return waits(occurrence, now, WaitReason.NONE, words, until=again)
     words = f"its history was last read at {_when(history)}"
     return ended(OccurrenceStatus.MISSED, WaitReason.HISTORY_UNKNOWN, words, late)

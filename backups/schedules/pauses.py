@@ -26,13 +26,13 @@ def pause_schedule(
     if until is not None and until <= now:
         raise BadInput(f"{until:%Y-%m-%d %H:%M}Z is over already")
     _write(schedule, paused_at=now, paused_until=until, paused_by=by, paused_reason=reason[:200])
-    have_looked_at(schedule, now)
+    recheck_occurrences(schedule, now)
 
 
 def resume_schedule(schedule: BackupSchedule, *, now: datetime) -> None:
     """End a pause: what is due and inside its window starts at the next tick."""
     _write(schedule, paused_at=None, paused_until=None, paused_by=None, paused_reason="")
-    have_looked_at(schedule, now)
+    recheck_occurrences(schedule, now)
 
 
 def end_pauses(now: datetime) -> int:
@@ -43,10 +43,10 @@ def end_pauses(now: datetime) -> int:
     return len(over)
 
 
-def have_looked_at(schedule: BackupSchedule, now: datetime) -> None:
+def recheck_occurrences(schedule: BackupSchedule, now: datetime) -> None:
     """Let the tick look at once at all that is open of a schedule."""
-    waiting = Occurrence.objects.filter(schedule=schedule, next_look_at__gt=now)
-    waiting.filter(starts_at__lte=now).update(next_look_at=now)
+    waiting = Occurrence.objects.filter(schedule=schedule, next_check_at__gt=now)
+    waiting.filter(starts_at__lte=now).update(next_check_at=now)
 
 
 def _write(schedule: BackupSchedule, **values: object) -> None:

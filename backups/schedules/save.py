@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import Max
 
 from backups.models import BackupSchedule
-from backups.schedule import next_slot
+from backups.schedule import next_due_time
 from backups.schedules.coverage import coverage_of
 from backups.schedules.due import plan_schedule
-from backups.schedules.pauses import have_looked_at
+from backups.schedules.pauses import recheck_occurrences
 
 # Changed by ticks and ``backups.schedules.pauses``: a form opened before a pause must not end it.
 OWN_COLUMNS = {
@@ -41,7 +41,7 @@ def save_schedule(schedule: BackupSchedule, now: datetime) -> None:
         if old is None or _unlike(old, schedule) or schedule.next_due_at is None:
             rearm(schedule, now)
     # Outside: a tick locks occurrences first and the schedule then.
-    have_looked_at(schedule, now)
+    recheck_occurrences(schedule, now)
 
 
 def rearm(schedule: BackupSchedule, now: datetime) -> None:
@@ -50,7 +50,7 @@ def rearm(schedule: BackupSchedule, now: datetime) -> None:
     if schedule.enabled:
         newest = schedule.occurrences.aggregate(newest=Max("due_at"))["newest"]
         # Later than now only where the clock was set back: those moments are taken.
-        following = next_slot(schedule.rhythm, max(now, newest) if newest else now)
+        following = next_due_time(schedule.rhythm, max(now, newest) if newest else now)
     BackupSchedule.objects.filter(pk=schedule.pk).update(next_due_at=following)
     schedule.next_due_at = following
 

@@ -12,9 +12,9 @@ from backups.models import Occurrence
 from backups.states import OccurrenceStatus, WaitReason
 
 # Looked at again at the latest then, though nothing is expected to happen.
-RECHECK = timedelta(minutes=5)
+RECHECK_AT_LATEST = timedelta(minutes=5)
 # How often to look whether what stands in the way is gone.
-LOOK_AGAIN = timedelta(seconds=30)
+RECHECK_BLOCKED = timedelta(seconds=30)
 LONGEST_DETAIL = 300
 NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
 
@@ -30,7 +30,7 @@ class Act(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextStep:
     """Where an occurrence goes, what is written with that, and what else is to be done."""
 
     to: OccurrenceStatus
@@ -44,10 +44,10 @@ def ended(
     detail: str,
     also: Mapping[str, object] = NOTHING_MORE,
     act: Act = Act.NOTHING,
-) -> Step:
+) -> NextStep:
     """Come to an end, with the reason on the row."""
     words = {"reason": reason, "detail": detail[:LONGEST_DETAIL]}
-    return Step(to, {**words, **also}, act)
+    return NextStep(to, {**words, **also}, act)
 
 
 def waits(
@@ -57,12 +57,12 @@ def waits(
     detail: str,
     *,
     until: datetime | None = None,
-) -> Step:
+) -> NextStep:
     """Stay due, for a reason; look again when that may be gone, or when a deadline comes."""
     late = lateness(occurrence, now)
-    again = nearest(occurrence, now, until or now + LOOK_AGAIN)
+    again = nearest(occurrence, now, until or now + RECHECK_BLOCKED)
     words = {"reason": reason, "detail": detail[:LONGEST_DETAIL]}
-    return Step(OccurrenceStatus.DUE, {**words, **late, "next_look_at": again})
+    return NextStep(OccurrenceStatus.DUE, {**words, **late, "next_check_at": again})
 
 
 def lateness(occurrence: Occurrence, now: datetime) -> dict[str, object]:
@@ -76,4 +76,4 @@ def lateness(occurrence: Occurrence, now: datetime) -> dict[str, object]:
 def nearest(occurrence: Occurrence, now: datetime, *others: datetime | None) -> datetime:
     """Return the next deadline of an occurrence that lies ahead."""
     deadlines = [occurrence.late_after, occurrence.missed_after, occurrence.overrun_after, *others]
-    return min([each for each in deadlines if each and each > now] + [now + RECHECK])
+    return min([each for each in deadlines if each and each > now] + [now + RECHECK_AT_LATEST])

@@ -1,6 +1,6 @@
 """The tick of the schedules: what is due is started, followed, and accounted for.
 
-Only occurrences whose ``next_look_at`` has come are looked at, so that a tick costs what is
+Only occurrences whose ``next_check_at`` has come are looked at, so that a tick costs what is
 due, however large the fleet. A batch is decided and written in one transaction, jobs included:
 a crash between any two statements leaves what the next tick begins with.
 """
@@ -20,26 +20,26 @@ from backups.models import Occurrence
 from backups.models.catalog import Origin
 from backups.schedules.blockers import repositories_of
 from backups.schedules.context import (
-    Surroundings,
+    ScheduleContext,
     expected_run,
-    load_surroundings,
+    load_context,
     lock_limited_schedules,
 )
 from backups.schedules.decide import decide
 from backups.schedules.due import plan_due_schedules
-from backups.schedules.jobs import Wanted, create_scheduled_jobs
+from backups.schedules.jobs import PlannedJob, create_scheduled_jobs
 from backups.schedules.matching import meet_open
 from backups.schedules.pauses import end_pauses
-from backups.schedules.steps import Act, Step, nearest
+from backups.schedules.steps import Act, NextStep, nearest
 from backups.states import BackupKind, JobStatus
-from backups.transitions.jobs import Outcome, end, move_occurrence
+from backups.transitions.jobs import JobOutcome, end, move_occurrence
 
 logger = logging.getLogger(__name__)
 
 TICK = "plan occurrences"
 BATCH = 200
 # What is more than this is left to the next tick.
-LOOKS_PER_TICK = 5_000
+CHECKS_PER_TICK = 5_000
 # One that cannot be decided must not come first again in every tick.
 POSTPONED = timedelta(minutes=1)
 
@@ -52,8 +52,8 @@ class LostRace(Exception):
 class _Batch:
     """What one transaction writes."""
 
-    around: Surroundings
-    wanted: list[tuple[Wanted, Step]] = field(default_factory=list)
+    context: ScheduleContext
+    wanted: list[tuple[PlannedJob, NextStep]] = field(default_factory=list)
 
 
 def plan_occurrences(now: datetime) -> None:
@@ -66,18 +66,18 @@ def plan_occurrences(now: datetime) -> None:
     except Exception as exc:
         # One schedule that cannot be planned keeps nobody from what is due already.
         planning = exc
-    look_at_due(now, down_since)
+    decide_due(now, down_since)
     if planning is not None:
         # Nobody may take this for a time in which no scheduler ran: windows would open anew.
         note_run(TICK, now)
         raise planning
 
 
-def look_at_due(now: datetime, down_since: datetime | None = None) -> int:
+def decide_due(now: datetime, down_since: datetime | None = None) -> int:
     """Decide about every occurrence whose time to be looked at has come; return how many."""
     looked = 0
-    while looked < LOOKS_PER_TICK:
-        due = Occurrence.objects.filter(next_look_at__lte=now).order_by("next_look_at", "id")
+    while looked < CHECKS_PER_TICK:
+        due = Occurrence.objects.filter(next_check_at__lte=now).order_by("next_check_at", "id")
         batch = list(due.values_list("pk", flat=True)[:BATCH])
         if not batch:
             break
@@ -106,14 +106,14 @@ def _try(batch: Sequence[int], now: datetime, down_since: datetime | None) -> bo
 def _one_by_one(batch: Sequence[int], now: datetime, down_since: datetime | None) -> None:
     for pk in batch:
         if not _try([pk], now, down_since):
-            Occurrence.objects.filter(pk=pk, next_look_at__lte=now).update(
-                next_look_at=now + POSTPONED
+            Occurrence.objects.filter(pk=pk, next_check_at__lte=now).update(
+                next_check_at=now + POSTPONED
             )
 
 
 def _look(batch: Sequence[int], now: datetime, down_since: datetime | None) -> None:
     rows = Occurrence.objects.select_for_update(of=("self",), skip_locked=True)
-    rows = rows.filter(pk__in=batch, next_look_at__lte=now)
+    rows = rows.filter(pk__in=batch, next_check_at__lte=now)
     occurrences = list(rows.select_related("schedule", "instance", "job__instance"))
     # Fulls first: where a full and an incremental are due together, the full goes ahead.
     occurrences.sort(
@@ -121,44 +121,44 @@ def _look(batch: Sequence[int], now: datetime, down_since: datetime | None) -> N
     )
     lock_limited_schedules(occurrences)
     meet_open([each for each in occurrences if each.schedule.origin == Origin.OBSERVED], now)
-    writing = _Batch(load_surroundings(occurrences, now, down_since))
+    writing = _Batch(load_context(occurrences, now, down_since))
     for occurrence in occurrences:
-        _take(occurrence, decide(occurrence, writing.around), writing)
+        _take(occurrence, decide(occurrence, writing.context), writing)
     _create_jobs(writing)
 
 
-def _take(occurrence: Occurrence, step: Step, batch: _Batch) -> None:
-    around = batch.around
+def _take(occurrence: Occurrence, step: NextStep, batch: _Batch) -> None:
+    context = batch.context
     match step.act:
         case Act.START:
-            wanted = Wanted(occurrence, repositories_of(occurrence, around))
+            wanted = PlannedJob(occurrence, repositories_of(occurrence, context))
             batch.wanted.append((wanted, step))
-            around.starting(occurrence)
+            context.starting(occurrence)
             return
         case Act.BEGIN:
-            step = _begin(occurrence, step, around)
+            step = _begin(occurrence, step, context)
         case Act.WITHDRAW:
-            if not _withdraw(occurrence, around.now):
+            if not _withdraw(occurrence, context.now):
                 return
         case Act.STOP:
             _stop(occurrence)
-    _write(occurrence, step, around.now)
+    _write(occurrence, step, context.now)
 
 
 def _create_jobs(batch: _Batch) -> None:
     if not batch.wanted:
         return
-    now = batch.around.now
+    now = batch.context.now
     jobs = create_scheduled_jobs([wanted for wanted, _ in batch.wanted], now=now)
     for job, (wanted, step) in zip(jobs, batch.wanted, strict=True):
-        started = Step(step.to, {**step.values, "job": job})
+        started = NextStep(step.to, {**step.values, "job": job})
         _write(wanted.occurrence, started, now)
 
 
-def _begin(occurrence: Occurrence, step: Step, around: Surroundings) -> Step:
+def _begin(occurrence: Occurrence, step: NextStep, context: ScheduleContext) -> NextStep:
     """Its job has begun: reckon once until when it should be done."""
     assert occurrence.job is not None
-    began = occurrence.job.started_at or around.now
+    began = occurrence.job.started_at or context.now
     expected = expected_run(occurrence)
     overrun_after = occurrence.missed_after
     if expected is not None:
@@ -167,21 +167,21 @@ def _begin(occurrence: Occurrence, step: Step, around: Surroundings) -> Step:
     if occurrence.late_at is None and occurrence.attempts <= 1 and began >= occurrence.late_after:
         late = {"late_at": began}
     occurrence.overrun_after = overrun_after
-    again = nearest(occurrence, around.now)
+    again = nearest(occurrence, context.now)
     # Over already: the next look, in this tick, says so.
-    again = around.now if overrun_after <= around.now else again
-    values = {"overrun_after": overrun_after, "next_look_at": again, **late}
-    return Step(step.to, {**step.values, **values})
+    again = context.now if overrun_after <= context.now else again
+    values = {"overrun_after": overrun_after, "next_check_at": again, **late}
+    return NextStep(step.to, {**step.values, **values})
 
 
 def _withdraw(occurrence: Occurrence, now: datetime) -> bool:
     """End a job that nobody claimed; False when somebody has, just now."""
     assert occurrence.job is not None
     actor = f"schedule {occurrence.schedule.name}"
-    outcome = Outcome(reason=f"cancelled by {actor}: it may not start any more")
+    outcome = JobOutcome(reason=f"cancelled by {actor}: it may not start any more")
     if end(occurrence.job, JobStatus.CANCELLED, now=now, outcome=outcome, actor=actor):
         return True
-    Occurrence.objects.filter(pk=occurrence.pk).update(next_look_at=now + timedelta(seconds=1))
+    Occurrence.objects.filter(pk=occurrence.pk).update(next_check_at=now + timedelta(seconds=1))
     return False
 
 
@@ -190,6 +190,6 @@ def _stop(occurrence: Occurrence) -> None:
     request_cancel(occurrence.job, actor=f"schedule {occurrence.schedule.name}")
 
 
-def _write(occurrence: Occurrence, step: Step, now: datetime) -> None:
+def _write(occurrence: Occurrence, step: NextStep, now: datetime) -> None:
     if not move_occurrence(occurrence, step.to, now=now, **step.values):
         raise LostRace(str(occurrence))

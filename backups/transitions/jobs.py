@@ -36,11 +36,11 @@ from backups.states import (
 )
 from backups.transitions.failure_key import failure_key
 from backups.transitions.limits import Limit
-from backups.transitions.places import NoTurn, free_slots, take_slots
+from backups.transitions.places import LimitReached, release_places, take_places
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class JobOutcome:
     """How a job ended, in words for people."""
 
     reason: str = ""
@@ -65,7 +65,7 @@ def claim(
         won = _try_claim(job, worker, exclusive_key, now, limits)
     except IntegrityError:
         return _note_wait(job, exclusive_key, now)
-    except NoTurn as exc:
+    except LimitReached as exc:
         return _note_wait(job, exc.resource, now)
     if won:
         job.refresh_from_db()
@@ -89,9 +89,9 @@ def _try_claim(
             waits_for="",
         )
         if won:
-            take_slots(job, limits, now)
+            take_places(job, limits, now)
             _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
-            _have_looked_at(job, now)
+            _recheck_occurrences(job, now)
     return bool(won)
 
 
@@ -113,7 +113,7 @@ def begin_observed(job: Job, *, now: datetime) -> Job:
 
 def lose(job: Job, *, now: datetime) -> bool:
     """Take a job from a worker whose lease has run out; False when it was renewed after all."""
-    outcome = Outcome(
+    outcome = JobOutcome(
         error=f"lost: worker {job.worker} stopped renewing its lease",
         hint="Look at the worker's log and host; the job can be started again at once.",
     )
@@ -125,7 +125,7 @@ def end(
     to: JobStatus,
     *,
     now: datetime,
-    outcome: Outcome | None = None,
+    outcome: JobOutcome | None = None,
     actor: str = "",
     lease_before: datetime | None = None,
 ) -> bool:
@@ -135,7 +135,7 @@ def end(
     by ``lease_before`` where that is given: return False, and change nothing, when another
     process has moved the job or taken its lease.
     """
-    outcome = outcome or Outcome()
+    outcome = outcome or JobOutcome()
     old = JobStatus(job.status)
     if to not in JOB_MOVES[old] or to not in TERMINAL_JOB_STATUSES:
         raise IllegalTransition(f"{job}: {old} to {to}")
@@ -163,19 +163,19 @@ def end(
         )
         if not won:
             return False
-        free_slots(job)
+        release_places(job)
         _close_stages(job, to, now)
-        _have_looked_at(job, now)
+        _recheck_occurrences(job, now)
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
         _keep(job, to, outcome)
-        look_again(job.instance_id, now)
+        recheck_protection(job.instance_id, now)
     job.refresh_from_db()
     return True
 
 
-def look_again(instance_id: int, now: datetime) -> None:
+def recheck_protection(instance_id: int, now: datetime) -> None:
     """Have a tick judge at once whether the instance is still protected."""
-    InstanceProtection.objects.filter(instance=instance_id).update(next_look_at=now)
+    InstanceProtection.objects.filter(instance=instance_id).update(next_check_at=now)
 
 
 def own(job: Job, token: int, **values: object) -> None:
@@ -236,33 +236,33 @@ def move_occurrence(
             raise IllegalTransition(f"{occurrence}: {old} to {to}")
         values |= {"status": to, "status_since": now}
     if to in TERMINAL_OCCURRENCE_STATUSES:
-        values = {"ended_at": now, **values, "next_look_at": None, "retry_at": None}
+        values = {"ended_at": now, **values, "next_check_at": None, "retry_at": None}
     same = Occurrence.objects.filter(pk=occurrence.pk, status=old, job=occurrence.job_id)
     won = same.update(**values)
     if won:
         for name, value in values.items():
             setattr(occurrence, name, value)
         if to in TERMINAL_OCCURRENCE_STATUSES:
-            look_again(occurrence.instance_id, now)
+            recheck_protection(occurrence.instance_id, now)
     return bool(won)
 
 
 def record_occurrences(rows: Sequence[Occurrence]) -> None:
-    """Write occurrences as they are born: due, or ended where their time was over already.
+    """Write occurrences when they are planned: due, or already ended if their window has passed.
 
-    One that is there already stays as it is: ten schedulers may race on a slot.
+    An existing one is left unchanged: several schedulers may race for one due time.
     """
     Occurrence.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
 
 
-def _have_looked_at(job: Job, now: datetime) -> None:
+def _recheck_occurrences(job: Job, now: datetime) -> None:
     """Let the tick look at the occurrences a backup's start or end is of interest to, at once.
 
     That is its own one, and those that wait until the instance is free.
     """
     if job.operation == Operation.BACKUP:
-        waiting = Occurrence.objects.filter(instance=job.instance_id, next_look_at__gt=now)
-        waiting.update(next_look_at=now)
+        waiting = Occurrence.objects.filter(instance=job.instance_id, next_check_at__gt=now)
+        waiting.update(next_check_at=now)
 
 
 def _move_copy(copy: BackupCopy, to: CopyStatus, now: datetime, **values: str) -> bool:
@@ -288,7 +288,7 @@ def _close_stages(job: Job, to: JobStatus, now: datetime) -> None:
 _KEPT = {Operation.RESTORE: Verb.RESTORED, Operation.PURGE: Verb.PURGED}
 
 
-def _keep(job: Job, to: JobStatus, outcome: Outcome) -> None:
+def _keep(job: Job, to: JobStatus, outcome: JobOutcome) -> None:
     """Add the end of a restore or purge to what people did."""
     verb = _KEPT.get(Operation(job.operation))
     if verb is None:

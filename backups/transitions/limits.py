@@ -21,14 +21,14 @@ THIS_HOST = "localhost"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Limit:
-    """At most ``most`` running jobs hold a slot of ``resource``."""
+    """At most ``most`` running jobs hold a place of ``resource``."""
 
     resource: str
     most: int
 
 
 def limits_of(job: Job) -> list[Limit]:
-    """Return every limit ``job`` runs under, in the one order in which all jobs take slots."""
+    """Return every limit ``job`` runs under, in the one order in which all jobs take places."""
     limits = []
     if settings.MAX_JOBS:
         limits.append(Limit(GLOBAL, settings.MAX_JOBS))

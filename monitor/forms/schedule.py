@@ -15,7 +15,7 @@ from django.utils.timezone import now
 from backups.admin.bases import ModelForm
 from backups.models import BackupSchedule, InstanceGroup, Repository, Tag
 from backups.schedule import Rhythm
-from backups.schedules.pauses import have_looked_at, pause_schedule
+from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
 from monitor.forms.fields import LengthField, MomentField, NamesField, TicksField
 
@@ -111,7 +111,7 @@ class ScheduleForm(ModelForm):
             schedule: BackupSchedule = self.save(commit=False)
             save_schedule(schedule, now())
             self.save_m2m()
-            have_looked_at(schedule, now())
+            recheck_occurrences(schedule, now())
         return schedule
 
 

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
-from backups.jobs.repeat import run_again
+from backups.jobs.repeat import rerun
 from backups.jobs.request import request_cancel
 from backups.models import Job
 from monitor.access.roles import Role, needs
@@ -81,7 +81,7 @@ def job_again(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for the same once more, as a new job."""
     job = get_object_or_404(Job.objects.select_related("instance", "copy__backup"), pk=pk)
     with refusals_shown(request):
-        return redirect("job-detail", run_again(job, requested_by=asking_user(request)).pk)
+        return redirect("job-detail", rerun(job, requested_by=asking_user(request)).pk)
     return redirect("job-detail", job.pk)
 
 

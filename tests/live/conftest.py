@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pytest_django import Settings as DjangoSettings
 
-from backups.programs.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 
 if TYPE_CHECKING:
     from tests.live.faults import Place
@@ -50,7 +50,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with its binlog on. Tests share it: make databases and users of your own."""
     folder = tmp_path_factory.mktemp("mariadb") / "data"
     initialise(folder)
-    settings = Settings(
+    settings = ServerOptions(
         port=free_port(),
         binlog=True,
         server_id=1,

@@ -21,8 +21,7 @@ from backups.instances.facts import probe
 from backups.instances.grants import NEEDED
 from backups.models import Instance
 from backups.preflight.checks import check_data_folder, run_checks
-from backups.programs.private_server import PrivateServer, initialise
-from backups.programs.private_server import Settings as ServerSettings
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.runners.base import Completed
 from backups.runners.local import LocalRunner
 from tests.commands import Ended, run_command
@@ -60,7 +59,7 @@ def free_port() -> int:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     folder = tmp_path_factory.mktemp("preflight") / "data"
     initialise(folder)
-    settings = ServerSettings(port=free_port(), server_id=1, binlog=True)
+    settings = ServerOptions(port=free_port(), server_id=1, binlog=True)
     with PrivateServer(folder, settings) as running:
         run(running, *TABLES)
         yield running

@@ -9,7 +9,7 @@ from django.urls import reverse
 from backups.models import Instance, Job, JobLogLine, JobSample, JobStage, Repository
 from backups.models.job import LogLevel
 from backups.states import JobStatus, Operation, StageStatus
-from backups.transitions.jobs import Outcome, end
+from backups.transitions.jobs import JobOutcome, end
 from monitor.selectors.job import load_job
 from monitor.selectors.job_alike import load_alike
 from tests.monitor.rows import (
@@ -41,7 +41,7 @@ class JobActsTestCase(TestCase):
 
     def failed(self, instance: Instance, error: str) -> Job:
         job = make_job(instance, JobStatus.RUNNING)
-        end(job, JobStatus.FAILED, now=T0, outcome=Outcome(error=error, failed_stage="copy"))
+        end(job, JobStatus.FAILED, now=T0, outcome=JobOutcome(error=error, failed_stage="copy"))
         return job
 
     def test_who_failed_the_same_way_is_told(self) -> None:

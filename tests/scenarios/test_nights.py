@@ -131,7 +131,7 @@ SCENARIOS = [
     Scenario(
         "instance away for the whole window",
         {0 * M: leave, 13 * M: come_back, 17 * M: by_hand},
-        [("failed", "instance_away")],
+        [("failed", "instance_unreachable")],
         [
             "Warning: shop-0: full backup failed in connect…nothing listens there; a retry follows",
             "Warning: shop-0: unreachable for 2 min…",

@@ -47,7 +47,7 @@ _TWO_LOGS_BEFORE = (8, 0, 30)
 
 
 @dataclass(slots=True)
-class _File:
+class _MappedFile:
     number: int
     path: str
     size: int
@@ -77,9 +77,9 @@ class ArchiveMapping:
         """``sealed``: whether the archive hides what is in it, as keys need it."""
         self._version = version
         self.keys = KeyWrapping(sealed=sealed)
-        self._files: dict[FileKey, _File] = {}
+        self._files: dict[FileKey, _MappedFile] = {}
         # The files of the system tablespace, in their order.
-        self._system: list[_File] = []
+        self._system: list[_MappedFile] = []
         self._next_number = 1
         self.figures = Figures()
 
@@ -120,7 +120,7 @@ class ArchiveMapping:
         size = 0 if announced.created_by_ddl else announced.size
         number = self._take_number()
         path = self._place(announced.path, number, announced.fsp_flags)
-        file = _File(number, path, size, announced.fsp_flags, announced.space_id)
+        file = _MappedFile(number, path, size, announced.fsp_flags, announced.space_id)
         self._files[announced.file] = file
         if announced.file.is_redo:
             self.figures.redo_files += 1
@@ -132,7 +132,7 @@ class ArchiveMapping:
         if announced.created_by_ddl:
             yield from self._begin(file, announced)
 
-    def _begin(self, file: _File, announced: FileAnnounced) -> Iterator[Record]:
+    def _begin(self, file: _MappedFile, announced: FileAnnounced) -> Iterator[Record]:
         """Not all pages of a new file will come: begin it as the server did."""
         version = self._version.major * 10_000 + self._version.minor * 100 + self._version.patch
         page = self.keys.first_page(announced, version)
@@ -169,7 +169,7 @@ class ArchiveMapping:
             payload = self.keys.wrap(block, file.path, file.fsp_flags)
             yield Data(file.number, block.offset, payload)
 
-    def _grow(self, file: _File, told: int) -> None:
+    def _grow(self, file: _MappedFile, told: int) -> None:
         """Lengthen a file as a block tells; page 0 tells the length of its whole tablespace."""
         if file.space_id == SYSTEM_SPACE:
             *fixed, file = self._system
@@ -223,7 +223,7 @@ class ArchiveMapping:
         return number
 
 
-def _rounded(file: _File) -> int:
+def _rounded(file: _MappedFile) -> int:
     """Return a data file's length as the server expects it: whole extents, if more than one."""
     extent = page_size_of(file.fsp_flags).extent_bytes
     if file.space_id == NO_SPACE or file.size <= extent:

@@ -25,7 +25,7 @@ from backups.engines.clone.saving import SavedTable
 from backups.exceptions import EngineError, Refused
 from backups.programs.compatibility import can_start_mysql_on, parse_version
 from backups.programs.keyring_program import check_keyring_component
-from backups.programs.private_server import PrivateServer, Settings
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import find_mysqld, mysql_program
 
 # In the folder that a server must find, and would not otherwise.
@@ -167,7 +167,7 @@ def restored_server(
     """Return a server for a copy, not started yet."""
     path, version = find_mysqld(server)
     keyring = keyring_of(folder)
-    settings = Settings(
+    settings = ServerOptions(
         skip_grant_tables=True,
         program=replace(mysql_program(path, version), keyring=keyring),
         # Saved rows come back in statements that may be as long as any row.

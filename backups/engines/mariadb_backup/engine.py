@@ -30,13 +30,19 @@ from backups.engines.mariadb_backup.command import (
 )
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.fitting import check_restore
-from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, StageEnded, StageStarted
+from backups.engines.mariadb_backup.log import (
+    STAGES,
+    LogReader,
+    StageEnded,
+    StageStarted,
+    ToolLogLine,
+)
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
 from backups.engines.mariadb_backup.restored import remove_links, server_options
 from backups.exceptions import EngineError
 from backups.programs.disk_full import fail_if_disk_full
-from backups.programs.private_server import PrivateServer, Settings
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
 
@@ -97,7 +103,7 @@ class MariadbBackup:
     def restored_server(
         self, folder: Path, *, server: str, on_wait: Callable[[], None]
     ) -> PrivateServer:
-        settings = Settings(skip_grant_tables=True, options=server_options(folder))
+        settings = ServerOptions(skip_grant_tables=True, options=server_options(folder))
         return PrivateServer(folder, settings, on_wait=on_wait)
 
 
@@ -216,10 +222,10 @@ class _Listener:
         # The pipe belongs to the command, which closes it.
         self._source.detach()
 
-    def _tell(self, event: LogLine | StageStarted | StageEnded) -> None:
+    def _tell(self, event: ToolLogLine | StageStarted | StageEnded) -> None:
         now = datetime.now(UTC)
         match event:
-            case LogLine(text, level):
+            case ToolLogLine(text, level):
                 self._observer.log(TOOL, text, level)
             case StageStarted(name):
                 self._observer.stage_started(name, now)

@@ -13,7 +13,7 @@ from backups.engines.base import CopyFacts
 from backups.engines.mariadb_backup.command import TOOL
 from backups.exceptions import Refused
 from backups.programs.compatibility import (
-    Ruling,
+    Compatibility,
     Version,
     can_prepare_with,
     can_start_on,
@@ -34,7 +34,7 @@ def check_restore(backup: CopyFacts, *, starts: bool) -> str:
 
 
 def _check(
-    program: str, origin: str, rule: Callable[[Version, Version], Ruling], way_out: str
+    program: str, origin: str, rule: Callable[[Version, Version], Compatibility], way_out: str
 ) -> str:
     found = installed(LocalRunner(), program)
     if found.version is None:

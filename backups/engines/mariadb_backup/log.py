@@ -64,14 +64,14 @@ class StageEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class ToolLogLine:
     """A line for people: without the tool's own time, without secrets."""
 
     text: str
     level: str
 
 
-Event = StageStarted | StageEnded | LogLine
+Event = StageStarted | StageEnded | ToolLogLine
 
 
 class LogReader:
@@ -102,7 +102,7 @@ class LogReader:
         self.last = text
         # Anything said after the marker takes it back.
         self.completed = text == END_MARKER
-        return [LogLine(text, level), *self._stages(text, at)]
+        return [ToolLogLine(text, level), *self._stages(text, at)]
 
     def _stages(self, text: str, at: float) -> Sequence[Event]:
         if text.startswith("mariabackup: Starting ") and "parallel data files" in text:

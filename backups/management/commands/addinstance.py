@@ -17,7 +17,7 @@ from backups.checks import Verdict
 from backups.engines import ENGINE_FOR, ENGINES
 from backups.exceptions import BadInput, InstanceUnreachable, Refused
 from backups.instances.connection import connect, login_of
-from backups.instances.facts import InstanceFacts, probe
+from backups.instances.facts import ServerFacts, probe
 from backups.instances.grants import grant_statement, missing_privileges, needed_by
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import refuse_invalid
@@ -125,7 +125,7 @@ def _read_password(source: str | None) -> str:
     return password
 
 
-def _ask(instance: Instance) -> InstanceFacts:
+def _ask(instance: Instance) -> ServerFacts:
     try:
         with closing(connect(login_of(instance))) as connection:
             return probe(connection)
@@ -133,18 +133,18 @@ def _ask(instance: Instance) -> InstanceFacts:
         raise InstanceUnreachable(str(exc), hint=f"{exc.hint} {NO_CHECK}".strip()) from None
 
 
-def _proposed_engine(facts: InstanceFacts | None) -> str:
+def _proposed_engine(facts: ServerFacts | None) -> str:
     return ENGINE_FOR.get(facts.flavour if facts else "", MARIADB_BACKUP)
 
 
-def _refuse_unfit(instance: Instance, facts: InstanceFacts) -> None:
+def _refuse_unfit(instance: Instance, facts: ServerFacts) -> None:
     ruling = can_back_up(instance.engine, facts.flavour, facts.release)
     if ruling.verdict is Verdict.FAILED:
         raise Refused(f"{instance.address}: {ruling.reason}", hint=f"{ruling.hint} {NO_CHECK}")
 
 
 def _save(
-    instance: Instance, groups: list[str], tags: list[str], facts: InstanceFacts | None
+    instance: Instance, groups: list[str], tags: list[str], facts: ServerFacts | None
 ) -> None:
     with transaction.atomic():
         instance.save(force_insert=True)
@@ -168,7 +168,7 @@ def _named(model: type[Word], name: str) -> Word:
     return made
 
 
-def _answer(instance: Instance, facts: InstanceFacts | None) -> Answer:
+def _answer(instance: Instance, facts: ServerFacts | None) -> Answer:
     missing = missing_privileges(facts.grants, needed_by(instance.engine)) if facts else []
     statement = grant_statement(facts.grants.account, missing) if facts and missing else ""
     seen = f"{instance.get_flavour_display()} {facts.version}" if facts else "not looked at"

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import localtime
 
-from backups.catalog.evidence import Proof, load_proofs
+from backups.catalog.evidence import BackupProof, load_proofs
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 from backups.models import Backup
@@ -46,7 +46,7 @@ class Command(MooringCommand):
         )
 
 
-def _fields(backup: Backup, proof: Proof) -> dict[str, object]:
+def _fields(backup: Backup, proof: BackupProof) -> dict[str, object]:
     return {
         "label": backup.label,
         "instance": backup.instance.name,
@@ -63,7 +63,7 @@ def _fields(backup: Backup, proof: Proof) -> dict[str, object]:
     }
 
 
-def _row(backup: Backup, proof: Proof) -> tuple[str, ...]:
+def _row(backup: Backup, proof: BackupProof) -> tuple[str, ...]:
     observed = backup.origin == Origin.OBSERVED
     return (
         backup.label,

@@ -17,7 +17,7 @@ from backups.archive.contents import Contents
 from backups.archive.manifest import Envelope
 from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput
-from backups.instances.facts import InstanceFacts
+from backups.instances.facts import ServerFacts
 from backups.instances.settings import ServerSettings
 from backups.models import Job, Repository
 from backups.preflight.checks import Preflight
@@ -46,7 +46,7 @@ class BackupWork:
     started_at: datetime = field(default_factory=now)
     backup: UUID = field(default_factory=uuid.uuid4)
     data_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
-    facts: InstanceFacts | None = None
+    facts: ServerFacts | None = None
     server_settings: ServerSettings = field(default_factory=ServerSettings)
     preflight: Preflight | None = None
     copy_facts: CopyFacts = field(default_factory=CopyFacts)

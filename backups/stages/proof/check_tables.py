@@ -14,7 +14,7 @@ from backups.programs.private_server import PrivateServer
 from backups.programs.server_ending import LOG_HINT
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import failing_counts, record
+from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.stages.restore.work import RestoreWork
 
 # Everything that has rows: MariaDB has two kinds more.
@@ -39,7 +39,7 @@ class CheckTables(PlainStage[RestoreWork]):
         if work.server is None:
             raise EngineError("there is no server to check: it was not started")
         work.tables = []
-        with failing_counts(run, work.copy, self.name), run.ending_by(work.server.kill):
+        with failure_as_evidence(run, work.copy, self.name), run.ending_by(work.server.kill):
             try:
                 self._check_all(run, work.server, work.tables)
             except EngineError as exc:

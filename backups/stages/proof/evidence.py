@@ -39,7 +39,7 @@ def record(
 
 
 @contextmanager
-def failing_counts(run: Run, copy: BackupCopy, stage: str) -> Iterator[None]:
+def failure_as_evidence(run: Run, copy: BackupCopy, stage: str) -> Iterator[None]:
     """Record a failure that speaks against the copy, and let it go on.
 
     A full scratch disk or a cancelled job says nothing of the backup, so it is no evidence.

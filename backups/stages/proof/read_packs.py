@@ -17,7 +17,7 @@ from backups.models.job import LogLevel
 from backups.page_check import PageCheck, PageReport
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import failing_counts, record
+from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.stages.restore.work import copy_of, open_copy
 from backups.states import Operation
 
@@ -43,7 +43,7 @@ class ReadPacks(PlainStage[VerifyWork]):
     name = "read packs"
 
     def run(self, run: Run, work: VerifyWork) -> str:
-        with failing_counts(run, work.copy, self.name):
+        with failure_as_evidence(run, work.copy, self.name):
             reader = open_copy(work.copy)
         if work.pages and not run.job.parameters.get("pages"):
             run.log(self.name, "checking pages as well: the last verify found damaged ones")

@@ -6,7 +6,7 @@ from backups.exceptions import StageFailed
 from backups.restores.target import release_folder
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import failing_counts, record
+from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.stages.restore.work import RestoreWork
 from backups.units import format_duration
 
@@ -19,7 +19,7 @@ class RecordRestoreTest(PlainStage[RestoreWork]):
         if work.server is None or work.began_at is None or work.answered_at is None:
             raise StageFailed("the restored server was never started")
         # What a server writes when it ends belongs to its start: a crash speaks against the copy.
-        with failing_counts(run, work.copy, self.name):
+        with failure_as_evidence(run, work.copy, self.name):
             work.server.shut_down()
         release_folder(work.target, run.job.pk)
         run.forget_leftovers()

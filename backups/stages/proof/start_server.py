@@ -7,7 +7,7 @@ from django.utils.timezone import now
 from backups.engines import engine_named
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import failing_counts
+from backups.stages.proof.evidence import failure_as_evidence
 from backups.stages.restore.work import RestoreWork
 
 
@@ -17,7 +17,7 @@ class StartServer(PlainStage[RestoreWork]):
     watched = False
 
     def run(self, run: Run, work: RestoreWork) -> str:
-        with failing_counts(run, work.copy, self.name):
+        with failure_as_evidence(run, work.copy, self.name):
             engine = engine_named(run.job.engine)
             work.server = engine.restored_server(
                 work.target, server=work.server_program, on_wait=run.check

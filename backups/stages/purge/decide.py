@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from backups.catalog.evidence import without_faults
 from backups.catalog.survivors import Search
-from backups.exceptions import NotWanted, Refused
+from backups.exceptions import NoLongerNeeded, Refused
 from backups.models import Backup, BackupCopy, Job
 from backups.retention.expiry import why_kept
 from backups.running.run import Run
@@ -62,18 +62,18 @@ def stop_unless_it_may_go(work: PurgeWork, job: Job, search: Search) -> BackupCo
     """Return the copy as its row is now; one that was decided about already may go."""
     copy = BackupCopy.objects.get(pk=work.copy.pk)
     if copy.status == CopyStatus.STORED:
-        stop_if_kept(copy, work.schedule_id)
+        stop_if_still_kept(copy, work.schedule_id)
         refuse_if_needed(copy, job, search, force=work.force)
     return copy
 
 
-def stop_if_kept(copy: BackupCopy, schedule_id: int | None) -> None:
+def stop_if_still_kept(copy: BackupCopy, schedule_id: int | None) -> None:
     """Let a schedule's purge end where the schedule would not ask for it any more.
 
     It may have waited for hours behind other jobs. Nobody has to do anything about it.
     """
     if schedule_id is not None and (why := why_kept(schedule_id, copy.backup, now())):
-        raise NotWanted(f"{copy.backup.label} stays: {why}")
+        raise NoLongerNeeded(f"{copy.backup.label} stays: {why}")
 
 
 def refuse_if_needed(copy: BackupCopy, job: Job, search: Search, *, force: bool) -> None:

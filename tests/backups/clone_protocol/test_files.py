@@ -17,7 +17,7 @@ from backups.clone_protocol.descriptors import (
     StateDescriptor,
     StateFlag,
 )
-from backups.clone_protocol.files import FileTable, redo_path
+from backups.clone_protocol.files import ClonedFiles, redo_path
 from backups.clone_protocol.records import CloneRecord
 
 
@@ -30,19 +30,19 @@ def file(state: State, index: int, path: str, flags: int = 0, size: int = 0) -> 
     return FileDescriptor(*numbers, path.encode())
 
 
-def told(table: FileTable, *descriptors: Descriptor) -> list[CloneRecord]:
+def told(table: ClonedFiles, *descriptors: Descriptor) -> list[CloneRecord]:
     return [record for each in descriptors for record in table.take((each, NOTHING))]
 
 
-def copied(*paths: str) -> FileTable:
+def copied(*paths: str) -> ClonedFiles:
     """Return a table of files that have been announced, numbered from 0."""
-    table = FileTable()
+    table = ClonedFiles()
     told(table, started(State.FILE_COPY))
     told(table, *(file(State.FILE_COPY, number, path) for number, path in enumerate(paths)))
     return table
 
 
-def changed(table: FileTable, *changes: FileDescriptor) -> list[tuple[int, str]]:
+def changed(table: ClonedFiles, *changes: FileDescriptor) -> list[tuple[int, str]]:
     """Return what is told of changes after the file copy: number, and new path or fate."""
     records = told(table, *changes, started(State.PAGE_COPY))
     found: list[tuple[int, str]] = []
@@ -151,7 +151,7 @@ def test_redo_files_have_numbers_and_names_of_their_own() -> None:
     [("ibdata1", "ibdata1"), ("./d/t.ibd", "d/t.ibd"), ("/mnt/d/t.ibd", "/mnt/d/t.ibd")],
 )
 def test_a_path_is_relative_unless_it_leads_elsewhere(sent: str, path: str) -> None:
-    table = FileTable()
+    table = ClonedFiles()
     records = told(table, started(State.FILE_COPY), file(State.FILE_COPY, 0, sent))
     assert [r.path for r in records if isinstance(r, FileAnnounced)] == [path]
 

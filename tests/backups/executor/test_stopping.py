@@ -16,7 +16,7 @@ from backups.archive.writer import ArchiveWriter
 from backups.exceptions import LeaseLost
 from backups.executor import execute, operations
 from backups.executor.leftovers import remove_leftovers
-from backups.jobs.request import ask_again, create_backup_job
+from backups.jobs.request import create_backup_job, request_again
 from backups.models import Backup, Instance, Job, Repository
 from backups.running.run import Run, boot_clock
 from backups.stages import backup
@@ -190,9 +190,9 @@ class TestShutdown:
             seen.append(ended.status)
             if len(seen) == 1:
                 raise OperationalError("the database is away")
-            return ask_again(ended)
+            return request_again(ended)
 
-        monkeypatch.setattr(execute, "ask_again", away_once)
+        monkeypatch.setattr(execute, "request_again", away_once)
         with pytest.raises(SystemExit):
             run_job(job.pk)
         job.refresh_from_db()
@@ -205,7 +205,7 @@ class TestShutdown:
         settings.ON_SHUTDOWN = "requeue"
         Job.objects.update(cancel_requested=True, status=JobStatus.RUNNING)
         job.refresh_from_db()
-        assert ask_again(job) is None
+        assert request_again(job) is None
 
 
 def test_a_message_that_comes_twice_runs_the_job_once(job: Job, engine: FakeEngine) -> None:

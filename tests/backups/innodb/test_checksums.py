@@ -8,7 +8,7 @@ import pytest
 
 from backups.innodb.formats import PageFormat
 from backups.innodb.pages import PageSize
-from backups.innodb.verdict import Verdict, judge
+from backups.innodb.verdict import PageVerdict, judge
 from tests.backups.innodb.made_pages import compressed, flipped
 
 # Page 2 of a table, 4 KiB, as MySQL 9.7.4 wrote it with innodb_checksum_algorithm=innodb.
@@ -23,12 +23,12 @@ PLAIN = PageFormat(PageSize(4096, 4096))
 
 
 def test_a_page_of_a_server() -> None:
-    assert judge(OLD, PLAIN).verdict is Verdict.WHOLE
+    assert judge(OLD, PLAIN).verdict is PageVerdict.WHOLE
 
 
 @pytest.mark.parametrize("place", [0, 5, 20, 25, 40, 300, 4090, 4095])
 def test_its_flipped_bits(place: int) -> None:
-    assert judge(flipped(OLD, place * 8 + 3), PLAIN).verdict is Verdict.DAMAGED
+    assert judge(flipped(OLD, place * 8 + 3), PLAIN).verdict is PageVerdict.DAMAGED
 
 
 def test_one_of_row_format_compressed() -> None:
@@ -36,5 +36,5 @@ def test_one_of_row_format_compressed() -> None:
     total = zlib.adler32(page[34:], zlib.adler32(page[24:26], zlib.adler32(page[4:16], 0)))
     page[:4] = total.to_bytes(4, "big")
     form = PageFormat(PageSize(16384, 2048, compressed=True))
-    assert judge(bytes(page), form).verdict is Verdict.WHOLE
-    assert judge(flipped(bytes(page), 2000 * 8), form).verdict is Verdict.DAMAGED
+    assert judge(bytes(page), form).verdict is PageVerdict.WHOLE
+    assert judge(flipped(bytes(page), 2000 * 8), form).verdict is PageVerdict.DAMAGED

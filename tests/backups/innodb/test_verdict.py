@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backups.innodb.formats import PageFormat, format_of
 from backups.innodb.pages import PageSize
 from backups.innodb.transparent import unpack_page
-from backups.innodb.verdict import CHECKSUM_WRONG, TORN, Verdict, judge
+from backups.innodb.verdict import CHECKSUM_WRONG, TORN, PageVerdict, judge
 from backups.page_check.check import judge_in_place
 from backups.page_check.recognise import Tablespace
 from tests.backups.innodb.made_pages import (
@@ -66,7 +66,7 @@ MADE = {name: (page, form, uncovered) for name, page, form, uncovered in CASES}
 by_name = pytest.mark.parametrize("name", MADE)
 
 
-def verdict(page: bytes, form: PageFormat) -> Verdict:
+def verdict(page: bytes, form: PageFormat) -> PageVerdict:
     """The verdict on page 3 of the space that the made pages are of."""
     return judge_in_place(page, Tablespace(form, SPACE), form, 3).verdict
 
@@ -75,7 +75,7 @@ def is_found(name: str, bit: int) -> bool:
     """Whether a flip is called damage, or changes nothing once the page is unpacked."""
     page, form, _ = MADE[name]
     changed = flipped(page, bit)
-    if verdict(changed, form) is Verdict.DAMAGED:
+    if verdict(changed, form) is PageVerdict.DAMAGED:
         return True
     # A deflate stream has bits to fill up bytes: they say nothing.
     return name.startswith("packed") and unpack_page(changed) == unpack_page(page)
@@ -85,8 +85,8 @@ def is_found(name: str, bit: int) -> bool:
 def test_a_page_as_it_was_written(name: str) -> None:
     page, form, _ = MADE[name]
     assert len(page) == form.bytes
-    assert verdict(page, form) is Verdict.WHOLE
-    assert judge(bytes(form.bytes), form).verdict is Verdict.EMPTY
+    assert verdict(page, form) is PageVerdict.WHOLE
+    assert judge(bytes(form.bytes), form).verdict is PageVerdict.EMPTY
 
 
 @by_name
@@ -115,9 +115,9 @@ def test_a_flip_that_makes_the_type_another_is_no_excuse(kind: int) -> None:
     page, form = plain(4 * K, kind=kind), plain_form(4 * K)
     for bit in range(24 * 8, 26 * 8):
         assert verdict(flipped(page, bit), form) in {
-            Verdict.DAMAGED,
+            PageVerdict.DAMAGED,
             # A page that says it is encrypted, and is made to say so in another way.
-            *({Verdict.UNKNOWN} if kind == 17 else ()),
+            *({PageVerdict.UNKNOWN} if kind == 17 else ()),
         }
 
 
@@ -146,16 +146,16 @@ def test_a_trailer_of_another_lsn() -> None:
     ],
 )
 def test_what_nobody_can_tell_is_unknown(page: bytes, why: str) -> None:
-    assert judge(page, plain_form(16 * K)) == (Verdict.UNKNOWN, why)
+    assert judge(page, plain_form(16 * K)) == (PageVerdict.UNKNOWN, why)
 
 
 def test_a_page_of_another_place_or_space() -> None:
     form = plain_form(4 * K)
     space = Tablespace(form, SPACE)
     astray = judge_in_place(plain(4 * K, 9), space, form, 3)
-    assert astray == (Verdict.DAMAGED, "page 9 of space 77 stands in its place")
+    assert astray == (PageVerdict.DAMAGED, "page 9 of space 77 stands in its place")
     foreign = judge_in_place(plain(4 * K, 3, space=78), space, form, 3)
-    assert foreign.verdict is Verdict.DAMAGED
+    assert foreign.verdict is PageVerdict.DAMAGED
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pymysql.err import OperationalError
 
 from backups.exceptions import InstanceUnreachable
 from backups.instances.clone_facts import CloneFacts, ForeignTable
-from backups.instances.facts import InnodbSizes, InstanceFacts, probe
+from backups.instances.facts import InnodbSizes, ServerFacts, probe
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -94,7 +94,7 @@ class FakeServer:
         return self.found
 
 
-def ask(server: FakeServer) -> InstanceFacts:
+def ask(server: FakeServer) -> ServerFacts:
     return probe(cast("Connection[DictCursor]", server))
 
 

@@ -14,9 +14,9 @@ from backups.executor.operations import exclusive_key
 from backups.jobs.request import (
     create_backup_job,
     create_restore_job,
+    jobs_to_wake,
     named_copy,
     request_cancel,
-    waiting_jobs,
 )
 from backups.models import Instance, Job, Repository
 from backups.states import JobStatus
@@ -147,7 +147,7 @@ def test_only_stale_pending_jobs_wait(
     at = None if seconds_ago is None else now() - timedelta(seconds=seconds_ago)
     job = create_backup_job(orders, wake=False)
     Job.objects.filter(pk=job.pk).update(**{"status": status, "woken_at": at})
-    assert [each.pk for each in waiting_jobs(now() - timedelta(seconds=30))] == [job.pk] * woken
+    assert [each.pk for each in jobs_to_wake(now() - timedelta(seconds=30))] == [job.pk] * woken
 
 
 def test_a_broker_that_is_away_loses_nothing(
@@ -163,7 +163,7 @@ def test_a_broker_that_is_away_loses_nothing(
     wake_waiting_jobs()
     # Still away: not lost, and not woken again in the same breath.
     assert Job.objects.get().status == JobStatus.PENDING
-    assert waiting_jobs(now() - timedelta(seconds=30)) == []
+    assert jobs_to_wake(now() - timedelta(seconds=30)) == []
     run_job(job.pk)
     assert Job.objects.get().status == JobStatus.SUCCEEDED
 

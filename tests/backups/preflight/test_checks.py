@@ -9,11 +9,11 @@ import pytest
 
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import Refused
-from backups.instances.facts import InnodbSizes, InstanceFacts
+from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.instances.grants import Grants
 from backups.models import Backup, Instance
 from backups.preflight.checks import decide_checks, refuse_if_failed, remember
-from backups.preflight.survey import Problem, RepositoryFacts, Survey, load_past_ratio
+from backups.preflight.survey import Problem, RepositorySurvey, Survey, load_past_ratio
 from backups.programs.compatibility import Version
 from backups.programs.host import DataFiles, HostFacts
 from backups.states import BackupKind
@@ -21,7 +21,7 @@ from backups.states import BackupKind
 GIB = 1024**3
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 HOST = HostFacts("db-1", Version(10, 11, 19), files=DataFiles(4 * GIB, GIB, 212))
-FACTS = InstanceFacts(
+FACTS = ServerFacts(
     flavour="mariadb",
     version="10.11.19-MariaDB-log",
     version_comment="Debian 12",
@@ -33,7 +33,7 @@ FACTS = InstanceFacts(
     innodb=InnodbSizes(3 * GIB, 200, 0, GIB),
     longest_query=timedelta(0),
 )
-MAIN = RepositoryFacts("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
+MAIN = RepositorySurvey("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
 SOUND = Survey("10.0.0.7:3306", "mariadb_backup", HOST, FACTS, repositories=(MAIN,), key_id="k1")
 
 
@@ -78,7 +78,12 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
 @pytest.mark.parametrize(
     ("survey", "name", "verdict", "words"),
     [
-        (with_facts(flavour="mysql", version="9.7.4"), "version", Verdict.FAILED, "MySQL 9.7.4"),
+        (
+            with_facts(flavour="mysql", version="9.7.4"),
+            "version",
+            Verdict.FAILED,
+            "MySQL 9.7.4",
+        ),
         (with_facts(flavour=""), "version", Verdict.FAILED, "neither MariaDB nor MySQL"),
         (
             with_facts(grants=Grants("bk@%", frozenset({"PROCESS", "BINLOG MONITOR"}))),
@@ -94,7 +99,12 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
         ),
         (with_host(tool=Version(10, 11, 18)), "tool", Verdict.FAILED, "10.11.18, older than"),
         (with_host(tool=Version(11, 4, 1)), "tool", Verdict.FAILED, "must be of one series"),
-        (with_host(files=UNREADABLE), "data folder", Verdict.FAILED, "/var/lib/mysql/shop cannot"),
+        (
+            with_host(files=UNREADABLE),
+            "data folder",
+            Verdict.FAILED,
+            "/var/lib/mysql/shop cannot",
+        ),
         (
             with_host(files=None, files_problem="No such file or directory"),
             "data folder",
@@ -192,7 +202,7 @@ def test_an_unencrypted_repository_needs_no_key() -> None:
     ],
 )
 def test_what_will_be_read(
-    facts: InstanceFacts | None, files: DataFiles | None, raw_bytes: int | None
+    facts: ServerFacts | None, files: DataFiles | None, raw_bytes: int | None
 ) -> None:
     survey = replace(SOUND, facts=facts, host=replace(HOST, files=files))
     assert survey.raw_bytes == raw_bytes

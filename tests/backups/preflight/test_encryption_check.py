@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backups.checks import Check, Verdict
-from backups.instances.facts import InnodbSizes, InstanceFacts
+from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.preflight.checks import decide_checks
 from backups.preflight.survey import Survey
 from tests.backups.preflight.test_clone_checks import CLONE, FACTS, GIB, MAIN, SOUND
@@ -19,7 +19,7 @@ LOGS = replace(FACTS, clone=replace(CLONE, encrypts_logs=True, uses_tls=True))
 READABLE = replace(MAIN, name="open", encrypted=False)
 
 
-def survey(facts: InstanceFacts, **changes: object) -> Survey:
+def survey(facts: ServerFacts, **changes: object) -> Survey:
     return replace(SOUND, facts=facts, **changes)  # type: ignore[arg-type]
 
 
@@ -40,13 +40,15 @@ def judged(survey: Survey) -> Check:
             "2 tablespaces are encrypted by the server, and its redo or undo log; the backup",
         ),
         (LOGS, Verdict.OK, "the server encrypts its redo or undo log; the backup"),
-        (replace(LOGS, innodb=None), Verdict.OK, "the server encrypts its redo or undo log; the"),
+        (
+            replace(LOGS, innodb=None),
+            Verdict.OK,
+            "the server encrypts its redo or undo log; the",
+        ),
         (replace(FACTS, innodb=None), Verdict.UNKNOWN, "PROCESS is missing"),
     ],
 )
-def test_where_nothing_stands_in_the_way(
-    facts: InstanceFacts, verdict: Verdict, words: str
-) -> None:
+def test_where_nothing_stands_in_the_way(facts: ServerFacts, verdict: Verdict, words: str) -> None:
     check = judged(survey(facts))
     assert check.verdict is verdict
     assert words in check.found
@@ -88,5 +90,5 @@ def test_what_is_refused_and_what_to_do(looked: Survey, reason: str, hint: str) 
 
 
 @pytest.mark.parametrize("facts", [FACTS, replace(FACTS, clone=NO_TLS)])
-def test_what_is_not_encrypted_may_go_anywhere(facts: InstanceFacts) -> None:
+def test_what_is_not_encrypted_may_go_anywhere(facts: ServerFacts) -> None:
     assert judged(survey(facts, repositories=(READABLE,))).verdict is Verdict.OK

@@ -11,7 +11,7 @@ from backups.models import Instance, Job, Occurrence, Repository
 from backups.retention.expiry import newest_run_failed
 from backups.schedules.pauses import pause_schedule, resume_schedule
 from backups.schedules.save import save_schedule
-from backups.schedules.tick import look_at_due
+from backups.schedules.tick import decide_due
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
 from tests.backups.planning import (
     HOUR,
@@ -176,14 +176,14 @@ def test_a_window_that_closed_while_nobody_looked_says_so(shop: Instance) -> Non
     assert statuses() == [("missed", "scheduler_down"), ("due", "repository")]
 
 
-def test_slots_not_accounted_for_yet_do_not_hide_what_was_in_the_way(shop: Instance) -> None:
+def test_due_times_not_accounted_for_yet_do_not_hide_what_was_in_the_way(shop: Instance) -> None:
     schedule = make_schedule(shop, every_hours=1, anchor_at=T0, window=4 * HOUR)
     Repository.objects.update(enabled=False)
     tick(T0)
-    assert look_at_due(T0 + HOUR) == 1
+    assert decide_due(T0 + HOUR) == 1
     waiting = only()
     assert (waiting.reason, waiting.status) == ("repository", "due")
-    assert waiting.next_look_at == T0 + HOUR + SECOND
+    assert waiting.next_check_at == T0 + HOUR + SECOND
     tick(T0 + HOUR + SECOND)
     assert [status for status, _ in statuses()] == ["missed", "due"]
     assert newest_run_failed(schedule, shop.pk) == "missed"

@@ -232,5 +232,5 @@ def test_what_was_missed_for_another_reason_stays_missed(
     shop: Instance, watched: BackupSchedule
 ) -> None:
     tick(T0)
-    Occurrence.objects.update(status="missed", reason="scheduler_down", next_look_at=None)
+    Occurrence.objects.update(status="missed", reason="scheduler_down", next_check_at=None)
     assert meet_occurrences([seen(shop, T0 + MINUTE)], T0 + HOUR) == 0

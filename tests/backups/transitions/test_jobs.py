@@ -20,7 +20,7 @@ from backups.states import (
     StageStatus,
 )
 from backups.transitions.jobs import (
-    Outcome,
+    JobOutcome,
     claim,
     end,
     expire_copy,
@@ -140,7 +140,7 @@ class TestEnd:
             for new in moves & TERMINAL_JOB_STATUSES:
                 with subtests.test(f"{old} to {new}"):
                     job = make_job(orders, old)
-                    assert end(job, new, now=T0, actor="ann", outcome=Outcome(reason="why"))
+                    assert end(job, new, now=T0, actor="ann", outcome=JobOutcome(reason="why"))
                     assert (job.status, job.ended_at, job.status_since) == (new, T0, T0)
                     assert events(job) == [(old, new, "ann", "why")]
 
@@ -152,7 +152,7 @@ class TestEnd:
             job,
             JobStatus.FAILED,
             now=LATER,
-            outcome=Outcome(
+            outcome=JobOutcome(
                 error="copy failed: x", hint="Do y.", failed_stage="copy", refused=True
             ),
         )
