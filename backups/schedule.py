@@ -1,7 +1,7 @@
 """When is a schedule next due, and when is a run of it due, late or missed?
 
 Pure functions of a rhythm and of moments: nothing here reads the clock or the database.
-A cron expression that names hours is the wall clock's: a due time in a gap runs once, right
+A cron expression that names hours follows the wall clock: a due time in a gap runs once, right
 after it; one in a fold runs once, at its first passing.
 An expression for every hour follows elapsed time.
 """
@@ -21,7 +21,7 @@ from backups.exceptions import BadInput
 from backups.wall_clock import Shown, moment_of, shown, zone
 
 INSTANT = timedelta(microseconds=1)
-# Counted from any moment of ours, this is still a date; nothing in the field takes longer.
+# Added to any realistic moment this is still a valid date; no setting needs to be longer.
 LONGEST = timedelta(days=36_500)
 EVERY_HOUR = set(range(24))
 FIELDS = 5
@@ -46,7 +46,7 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class DueTime:
-    """One moment of a rhythm, what the wall clock shows then, and what is odd about it."""
+    """One due time of a rhythm, its wall-clock time, and a note on clock changes."""
 
     at: datetime
     local: datetime
@@ -55,14 +55,14 @@ class DueTime:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One run's own times: it may start from ``starts_at`` until just before ``missed_after``."""
+    """The deadlines of one run: it may start from ``starts_at`` to before ``missed_after``."""
 
     starts_at: datetime
     late_after: datetime
     missed_after: datetime
 
     def punctuality(self, now: datetime) -> Punctuality:
-        """Where a run that has not started stands."""
+        """Return the punctuality of a run that has not started."""
         if now < self.starts_at:
             return Punctuality.NOT_DUE
         if now >= self.missed_after:
@@ -86,25 +86,25 @@ def stagger_of(instance_uuid: object, schedule_id: int, stagger: timedelta) -> t
 
 
 def check_rhythm(rhythm: Rhythm) -> None:
-    """Raise BadInput where a rhythm cannot be read, or never comes."""
+    """Raise BadInput if a rhythm is invalid or never due."""
     where = zone(rhythm.time_zone)
     if rhythm.every_hours is not None:
         if rhythm.every_hours < 1:
-            raise BadInput(f"every {rhythm.every_hours} hours is not a rhythm")
+            raise BadInput(f"an interval of {rhythm.every_hours} hours is too short")
         return
     _parsed(rhythm.cron, datetime(2026, 1, 1, tzinfo=where))
     if next_due_time(rhythm, datetime(2026, 1, 1, tzinfo=UTC)) is None:
-        raise BadInput(f"cron {rhythm.cron!r} never comes", hint="Look at its day and month.")
+        raise BadInput(f"cron {rhythm.cron!r} is never due", hint="Check its day and month.")
 
 
 def next_due_time(rhythm: Rhythm, after: datetime) -> datetime | None:
-    """Return the first due time later than ``after``; None where it never comes."""
+    """Return the first due time later than ``after``; None if there is none."""
     due = next(upcoming(rhythm, after), None)
     return due.at if due else None
 
 
 def may_retry(attempts: int, retries: int, retry_at: datetime, missed_after: datetime) -> bool:
-    """Say whether an attempt that failed is followed by another one."""
+    """Return whether a failed attempt is followed by another one."""
     return attempts <= retries and retry_at < missed_after
 
 

@@ -1,7 +1,7 @@
-"""Which ticks have run, and which workers are there?
+"""Which ticks have run, and which workers are running?
 
-Every tick says when it began and how it ended, and every worker says every 10 s that it
-lives: what is silent for too long is down, and a page or a rule can say so.
+Every tick records when it started and how it ended, and every worker writes a heartbeat every
+10 s. What has been silent for too long is down, and pages and rules can report it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ logger = logging.getLogger(__name__)
 # Six ticks of ten seconds: less is a busy machine, more is an outage.
 SILENCE = timedelta(seconds=60)
 WORKER_HEARTBEAT_SECONDS = 10
-# Rows of workers that were killed: kept long enough to be seen on a page.
+# Rows of workers that were killed are kept this long, to be shown on a page.
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def records_heartbeat(tick: Callable[[], None]) -> Callable[[], None]:
-    """Have a tick write its beat, under its name on the plan; what it raises is raised on."""
+    """Record a tick's heartbeat under its name in the beat schedule; its errors are re-raised."""
 
     @functools.wraps(tick)
     def with_heartbeat() -> None:
@@ -43,17 +43,21 @@ def records_heartbeat(tick: Callable[[], None]) -> Callable[[], None]:
 
 
 def alone(tick: Callable[[], None]) -> Callable[[], None]:
-    """Leave a tick out while it still runs in this process.
+    """Skip a tick while its previous run is still active in this process.
 
-    What hangs on a disk or a server occupies one thread for each tick, and not all there are:
-    others, such as those that send messages, go on.
+    A tick that hangs on a disk or a server then occupies one thread, not all of them: others,
+    such as those that send messages, continue.
     """
     running = threading.Lock()
 
     @functools.wraps(tick)
     def unless_running() -> None:
         if not running.acquire(blocking=False):
-            logger.warning("%s still runs: left out", tick.__name__)
+            logger.warning(
+                "%s skipped: its previous run has not ended",
+                tick.__name__,
+                extra={"action": "tick_skipped", "tick": tick.__name__},
+            )
             return
         try:
             tick()
@@ -64,29 +68,29 @@ def alone(tick: Callable[[], None]) -> Callable[[], None]:
 
 
 def begin_tick(name: str, now: datetime) -> None:
-    """Record that a tick has begun."""
+    """Record that a tick has started."""
     if not TickHeartbeat.objects.filter(name=name).update(started_at=now):
         TickHeartbeat.objects.get_or_create(name=name, defaults={"started_at": now})
 
 
 def end_tick(name: str, now: datetime, *, error: str = "") -> None:
-    """Record how a tick ended: ``finished_at`` is when it last ran through."""
-    beat = TickHeartbeat.objects.filter(name=name)
+    """Record how a tick ended: ``finished_at`` is when it last completed."""
+    heartbeat = TickHeartbeat.objects.filter(name=name)
     if error:
-        beat.update(error=error[:2000])
+        heartbeat.update(error=error[:2000])
     else:
-        beat.update(error="", finished_at=now)
+        heartbeat.update(error="", finished_at=now)
 
 
 def note_run(name: str, now: datetime) -> None:
-    """Record that a tick has done its work, though something in it failed and is raised yet."""
+    """Record that a tick completed its work although it is about to raise an error."""
     TickHeartbeat.objects.filter(name=name).update(finished_at=now)
 
 
 def silent_since(name: str, now: datetime) -> datetime | None:
-    """Return when a tick last ran through, if that is too long ago; None where all is well.
+    """Return when a tick last completed, if that is too long ago; otherwise None.
 
-    None also where it never has: nothing was missed before the first tick.
+    None also if it never has: nothing was missed before the first tick.
     """
     finished_at = (
         TickHeartbeat.objects.filter(name=name).values_list("finished_at", flat=True).first()
@@ -99,7 +103,7 @@ def silent_since(name: str, now: datetime) -> datetime | None:
 def record_worker_heartbeat(
     name: str, queues: Iterable[str], started_at: datetime, now: datetime
 ) -> None:
-    """Record that a worker lives, and what it takes jobs from."""
+    """Record a worker's heartbeat, and the queues it consumes."""
     values = {"queues": f",{','.join(sorted(queues))},", "started_at": started_at, "seen_at": now}
     if not WorkerHeartbeat.objects.filter(name=name).update(**values):
         WorkerHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
@@ -107,11 +111,11 @@ def record_worker_heartbeat(
 
 
 def remove_worker(name: str) -> None:
-    """Forget a worker that has been shut down."""
+    """Delete the row of a worker that has been shut down."""
     WorkerHeartbeat.objects.filter(name=name).delete()
 
 
 def queue_is_served(queue: str, now: datetime) -> bool:
-    """Say whether a living worker takes jobs from ``queue``."""
+    """Return whether a running worker consumes ``queue``."""
     alive = WorkerHeartbeat.objects.filter(seen_at__gte=now - SILENCE)
     return alive.filter(queues__contains=f",{queue},").exists()

@@ -1,4 +1,4 @@
-"""What do the rows say of some instances' protection? As many queries for one as for hundreds."""
+"""Which rows decide how protected instances are? A constant number of queries per batch."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from backups.states import (
     WaitReason,
 )
 
-# A run that slipped longer ago than this has been overtaken by others.
+# An older irregular run is no longer relevant: later runs have followed.
 SLIPS_COUNT = timedelta(days=8)
-# A week of a rhythm that comes once a day: weekends are in it.
+# A week of a daily schedule, so that weekends are included.
 TIMES_COMPARED = 8
 _PATHS: Mapping[str, str] = {
     "instances": "instance",
@@ -50,7 +50,7 @@ Schedules = Mapping[int, Sequence[BackupSchedule]]
 
 
 class InstanceRows(NamedTuple):
-    """One instance, what it can be restored from, and how its last backup job ended."""
+    """One instance, its newest restorable backups, and how its last backup job ended."""
 
     pk: int
     enabled: bool
@@ -63,14 +63,14 @@ class InstanceRows(NamedTuple):
 
 
 def restorable_backups() -> QuerySet[Backup]:
-    """Return the backups that have bytes somewhere, ours or observed ones, the newest first."""
+    """Return the backups with stored bytes, managed or observed, the newest first."""
     stored = BackupCopy.objects.filter(backup=OuterRef("pk"), status=CopyStatus.STORED)
     found = Backup.objects.filter(Exists(stored) | Q(origin=Origin.OBSERVED))
     return found.order_by("-ended_at", "-id")
 
 
 def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
-    """Look at the newest rows of each instance, however long its history is."""
+    """Load the newest rows of each instance, whatever the length of its history."""
     restorable = restorable_backups().filter(instance=OuterRef("pk"))
     full = restorable.filter(kind=BackupKind.FULL)
     ended = Job.objects.filter(
@@ -88,7 +88,7 @@ def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
 def gather_facts(
     candidates: Sequence[InstanceRows], schedules: Schedules, now: datetime
 ) -> dict[int, ProtectionFacts]:
-    """Return the facts by instance; ``schedules`` are what ``schedules_of`` says of them."""
+    """Return the facts by instance; ``schedules`` is the result of ``schedules_of``."""
     ids = [each.pk for each in candidates]
     covers = {s.pk: _cover(s, now) for found in schedules.values() for s in found}
     slips, faults = _slips(ids, now), _history_faults(ids)
@@ -144,14 +144,14 @@ def _cover(schedule: BackupSchedule, now: datetime) -> Cover:
 
 
 def longest_gap(schedule: BackupSchedule, now: datetime) -> timedelta:
-    """Return the longest there is between two of the next runs: over a weekend, say."""
+    """Return the longest interval between two of the next runs, such as over a weekend."""
     times = [due.at for due in preview(schedule.rhythm, now, TIMES_COMPARED)]
     gaps = [later - sooner for sooner, later in pairwise(times)]
     return max(gaps, default=OLDEST_FULL)
 
 
 def _slips(ids: Sequence[int], now: datetime) -> Mapping[int, list[Slip]]:
-    """Find planned runs that did not go as planned, and that no later one has made good."""
+    """Find irregular planned runs that no later successful run has made up for."""
     waiting = Q(status__in=OPEN_OCCURRENCE_STATUSES) & (
         Q(late_at__isnull=False) | Q(reason=WaitReason.INSTANCE_UNREACHABLE)
     )
@@ -183,7 +183,7 @@ def _newest_good(pairs: set[tuple[int, int]], now: datetime) -> dict[tuple[int, 
 def _how(occurrence: Occurrence) -> str:
     if occurrence.status in _BAD:
         return _BAD[OccurrenceStatus(occurrence.status)]
-    return "away" if occurrence.reason == WaitReason.INSTANCE_UNREACHABLE else "is late"
+    return "unreachable" if occurrence.reason == WaitReason.INSTANCE_UNREACHABLE else "is late"
 
 
 def _history_faults(ids: Sequence[int]) -> dict[int, str]:
@@ -193,7 +193,7 @@ def _history_faults(ids: Sequence[int]) -> dict[int, str]:
 
 
 def _failed_proofs(owners: Mapping[int, int]) -> Mapping[int, list[str]]:
-    """Name by instance the proofs that failed; ``owners`` maps its newest backup to it."""
+    """Name by instance the proofs that failed; ``owners`` maps newest backups to instances."""
     last = (
         Evidence.objects.filter(copy__backup__in=owners)
         .order_by()

@@ -1,7 +1,7 @@
-"""How are the rows of InstanceProtection kept true, in a constant number of queries per batch?
+"""How are the rows of InstanceProtection kept current, at a constant number of queries?
 
-A tick looks at the instances whose turn it is: at once where a job of theirs ended, else every
-two minutes, because time alone makes backups old.
+A tick assesses the instances that are due: at once after one of their jobs has ended, otherwise
+every two minutes, because backups age.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from backups.protection import Level, Protection, judge
 
 CHECK_EVERY = timedelta(minutes=2)
 BATCH = 500
-# In one tick: a fleet that is new to us is judged in a few of them.
+# In one tick; a new large fleet takes several.
 MOST = 5_000
 RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
 def judge_due(now: datetime) -> int:
-    """Judge the instances whose turn it is, the longest waiting first; return how many."""
-    turn = Q(protection=None) | Q(protection__next_check_at__lte=now)
-    due = Instance.objects.filter(turn).order_by("protection__next_check_at", "pk")
+    """Assess the instances that are due, the longest waiting first; return how many."""
+    due_now = Q(protection=None) | Q(protection__next_check_at__lte=now)
+    due = Instance.objects.filter(due_now).order_by("protection__next_check_at", "pk")
     ids = list(due.values_list("pk", flat=True)[:MOST])
     judge_instances(ids, now)
     return len(ids)
 
 
 def judge_instances(ids: Iterable[int], now: datetime) -> None:
-    """Write what is true of these instances now."""
+    """Assess these instances and write their rows."""
     wanted = list(ids)
     for start in range(0, len(wanted), BATCH):
         _judge_batch(wanted[start : start + BATCH], now)
 
 
 def judge_one(instance: Instance, schedules: Schedules, now: datetime) -> Protection:
-    """Say what is true of one instance at this moment, for its own page. Writes nothing."""
+    """Assess one instance at this moment, for its own page. Writes nothing."""
     return judge(gather_facts(find_candidates([instance.pk]), schedules, now)[instance.pk])
 
 

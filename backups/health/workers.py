@@ -1,4 +1,4 @@
-"""How does a worker say that it is there?
+"""How does a worker write its heartbeat?
 
 A thread of the worker's main process writes a row every few seconds. It has a database
 connection only while it writes: a pool process forked meanwhile must not inherit one.
@@ -22,12 +22,12 @@ from backups.health.heartbeats import (
 
 logger = logging.getLogger(__name__)
 
-# A worker that shuts down waits no longer than this for its row to go.
+# A worker that shuts down waits no longer than this for its row to be deleted.
 STOP_SECONDS = 5
 
 
 class WorkerHeartbeatThread:
-    """Beats until it is stopped, then takes its row away."""
+    """Writes heartbeats until it is stopped, then deletes its row."""
 
     def __init__(self, name: str, queues: Iterable[str], seconds: float) -> None:
         self.name = name
@@ -35,14 +35,14 @@ class WorkerHeartbeatThread:
         self._seconds = seconds
         self._started_at = now()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="worker beat", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self._over.set()
         self._thread.join(STOP_SECONDS)
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         while True:
             self._write(
                 lambda: record_worker_heartbeat(self.name, self._queues, self._started_at, now())
@@ -55,8 +55,13 @@ class WorkerHeartbeatThread:
         try:
             write()
         except Error as exc:
-            # Silence is the right sign of a worker that cannot reach the database.
-            logger.warning("worker %s could not write its beat: %s", self.name, exc)
+            # A worker that cannot reach the database should be reported as silent.
+            logger.warning(
+                "worker %s could not write its heartbeat: %s",
+                self.name,
+                exc,
+                extra={"action": "heartbeat_failed", "worker": self.name},
+            )
         finally:
             connection.close()
 
@@ -67,11 +72,11 @@ _threads: list[WorkerHeartbeatThread] = []
 def start_heartbeat(
     nodename: str, queues: Iterable[str], seconds: float = WORKER_HEARTBEAT_SECONDS
 ) -> None:
-    """Begin to say that this worker process is there. A restarted one has a name of its own."""
+    """Start the heartbeat of this worker process. A restarted one has a new name."""
     _threads.append(WorkerHeartbeatThread(f"{nodename}:{os.getpid()}", queues, seconds))
 
 
 def stop_heartbeat() -> None:
-    """Say that this worker process goes."""
+    """Stop the heartbeat of this worker process."""
     while _threads:
         _threads.pop().stop()

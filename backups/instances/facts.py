@@ -1,6 +1,6 @@
-"""What does an instance say of itself? Read in a few cheap queries; nothing is judged here.
+"""Which facts does an instance report? Read in a few cheap queries; nothing is decided here.
 
-information_schema.TABLES is left alone on purpose: it opens every table of the instance.
+information_schema.TABLES is not queried on purpose: that opens every table of the instance.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ _LONGEST = """
 
 @dataclass(frozen=True, slots=True)
 class InnodbSizes:
-    """What InnoDB knows of its files. It leaves out tables nobody has opened since the start."""
+    """The sizes InnoDB reports. Tables not opened since the start are left out."""
 
     file_bytes: int
     file_count: int
     encrypted_count: int
-    # Redo that a backup begun now would copy.
+    # The redo that a backup started now would copy.
     redo_bytes: int
 
 
@@ -76,13 +76,13 @@ class ServerFacts:
     hostname: str = ""
     server_uid: str = ""
     datadir: str = ""
-    # Folders of InnoDB's own files where they are not the data folder.
+    # Folders of InnoDB's files other than the data folder.
     innodb_folders: tuple[str, ...] = ()
     page_size: int | None = None
     log_bin: bool = False
     binlog_format: str = ""
     gtid_position: str = ""
-    # None where the account may not ask.
+    # None if the account lacks the privilege.
     innodb: InnodbSizes | None = None
     longest_query: timedelta | None = None
     # Of MySQL only.
@@ -94,7 +94,7 @@ class ServerFacts:
 
 
 def probe(connection: Connection[DictCursor]) -> ServerFacts:
-    """Ask an instance about itself; InstanceUnreachable when it stops answering."""
+    """Query the facts of an instance; InstanceUnreachable when it stops answering."""
     said = _variables(connection)
     grants = _grants(connection)
     flavour = decide_flavour(said["version"], said.get("version_comment", ""))
@@ -124,7 +124,7 @@ def _variables(connection: Connection[DictCursor]) -> dict[str, str]:
         connection, f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})", VARIABLES
     )
     said = {row["Variable_name"].lower(): row["Value"] or "" for row in rows}
-    # Global variables leave out what the server appends for a session, such as -log.
+    # The global variable lacks the suffix the server appends for a session, such as -log.
     said.setdefault("version", _one(connection, "SELECT VERSION() AS version")["version"])
     return said
 
@@ -142,7 +142,7 @@ def _sizes(connection: Connection[DictCursor], flavour: str) -> InnodbSizes | No
 
 
 def _innodb_of_mysql(connection: Connection[DictCursor]) -> InnodbSizes | None:
-    # Servers of before 8.0 have no such table, and are refused for being that old.
+    # Servers before 8.0 have no such table, and are refused as too old.
     try:
         sizes = _one(connection, _MYSQL_TABLESPACES)
     except InstanceUnreachable:

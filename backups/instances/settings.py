@@ -1,7 +1,7 @@
-"""How was a server set that was backed up? What a restored one should be told, and may lack.
+"""Which settings did the backed-up server have that a restored one should get?
 
-Only what shapes the files, or what the rows mean to a client: everything else is the choice of
-whoever runs the restored server.
+Only settings that shape the files or the meaning of rows: all others are left to the operator of
+the restored server.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PLUGINS = """
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """A server's own settings at the moment of a backup. Empty is unknown."""
+    """The settings of a server at the time of a backup. Empty is unknown."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     # Name to library, of what is not built in.
@@ -54,7 +54,7 @@ class ServerSettings:
 
 
 def fetch_server_settings(connection: Connection[DictCursor]) -> ServerSettings:
-    """Ask a server; InstanceUnreachable when it stops answering."""
+    """Query a server; InstanceUnreachable when it stops answering."""
     wanted = ", ".join(["%s"] * len(VARIABLES))
     variables = fetch_rows(
         connection, f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})", VARIABLES
@@ -67,7 +67,7 @@ def fetch_server_settings(connection: Connection[DictCursor]) -> ServerSettings:
 
 
 def parse_server_settings(described: object) -> ServerSettings:
-    """Read what a manifest says; older ones say nothing."""
+    """Read the settings in a manifest; older ones have none."""
     if not isinstance(described, dict):
         return ServerSettings()
     return ServerSettings(described.get("variables", {}), described.get("plugins", {}))

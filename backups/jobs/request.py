@@ -1,4 +1,4 @@
-"""How does a job come to be: what is asked for, checked before anything runs, and woken?"""
+"""How is a job requested: checked before anything runs, queued, and sent to a worker?"""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ QUEUES: Mapping[Operation, str] = {
     Operation.PURGE: "transfer",
 }
 
-# More than can begin when one job ends; the tick wakes the others.
+# More than can start when one job ends; the tick wakes the others.
 MAX_WOKEN = 20
 # What fits a job's exclusive key.
 LONGEST_TARGET = 400
@@ -58,20 +58,20 @@ def create_backup_job(
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
-    """Ask for a backup; without repositories, into the only enabled one.
+    """Request a backup; without repositories, into the only enabled one.
 
     ``save_foreign_tables`` None leaves it to the instance.
     """
     refuse_unfit_kind(instance, kind)
     if not instance.enabled:
-        raise Refused(f"{instance.name} is disabled", hint="Enable the instance first.")
+        raise Refused(f"instance {instance.name} is disabled", hint="Enable the instance first.")
     if Job.objects.filter(
         instance=instance,
         origin=Origin.MANAGED,
         operation=Operation.BACKUP,
         status__in=ACTIVE_JOB_STATUSES,
     ).exists():
-        raise Refused(f"a backup of {instance.name} is already waiting or running")
+        raise Refused(f"a backup of {instance.name} is already queued or running")
     repositories = repositories or [only_repository()]
     refuse_unfit(repositories)
     job = Job(
@@ -85,14 +85,16 @@ def create_backup_job(
 
 
 def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
-    """Return what a backup job of the instance is asked for beyond its columns."""
+    """Return the parameters of a backup job of the instance beyond its columns."""
     if instance.engine == CLONE:
-        asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
-        return {"save_foreign_tables": asked}
+        default = instance.save_foreign_tables
+        return {
+            "save_foreign_tables": default if save_foreign_tables is None else save_foreign_tables
+        }
     if save_foreign_tables:
         raise BadInput(
-            f"engine {instance.engine} has nothing to save besides",
-            hint="It copies the tables of every storage engine.",
+            f"engine {instance.engine} has no option to save foreign tables",
+            hint="Leave the option out: it copies the tables of every storage engine.",
         )
     return {}
 
@@ -106,7 +108,7 @@ def create_copy_job(
     parameters: Mapping[str, Any] | None = None,
     wake: bool = True,
 ) -> Job:
-    """Ask for something to be done with a copy: verify, restore, restore test or purge."""
+    """Request an operation on a copy: verify, restore, restore test or purge."""
     backup = copy.backup
     if copy.status == CopyStatus.PURGED:
         raise Refused(f"the copy of {backup.label} in {copy.repository} was purged")
@@ -134,7 +136,7 @@ def create_restore_job(
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
-    """Ask for a backup to be restored into ``target``, a folder of the worker's host."""
+    """Request a restore into ``target``, a folder of the worker's host."""
     if not target.is_absolute():
         raise BadInput(f"target {target} is not an absolute path")
     if len(str(target)) > LONGEST_TARGET:
@@ -149,7 +151,7 @@ def create_restore_job(
 
 
 def request_again(job: Job) -> Job | None:
-    """Ask for the same once more, for a job whose worker was shut down; None where it is moot.
+    """Request a job again whose worker was shut down; None if it was to be cancelled.
 
     A job is one attempt: this is another one.
     """
@@ -173,7 +175,7 @@ def request_again(job: Job) -> Job | None:
 
 
 def _hand_on(job: Job, again: Job) -> None:
-    """Let the planned run that a job was for go on with the new one."""
+    """Continue the planned run of a job with the new one."""
     planned = Occurrence.objects.filter(job=job, status__in=OPEN_OCCURRENCE_STATUSES).first()
     if planned is not None:
         move_occurrence(
@@ -182,7 +184,7 @@ def _hand_on(job: Job, again: Job) -> None:
             now=now(),
             job=again,
             attempts=planned.attempts + 1,
-            # A tick may have planned a retry: this is it.
+            # The tick may have planned a retry: this is it.
             retry_at=None,
             reason=WaitReason.NONE,
             next_check_at=now(),
@@ -190,16 +192,16 @@ def _hand_on(job: Job, again: Job) -> None:
 
 
 def request_cancel(job: Job, *, actor: str) -> bool:
-    """Ask for a job to end. Return False when it had ended already.
+    """Request the end of a job. Return False if it had already ended.
 
-    A pending job ends at once. A running one is ended by its worker, which looks every
-    second, and is cancelled when its processes, locks and partial bytes are gone.
+    A pending job ends at once. A running one is ended by its worker, which checks every
+    second, and is cancelled once its processes, locks and partial bytes are gone.
     """
     if job.origin == Origin.OBSERVED:
-        raise Refused(f"{job} was started by somebody else", hint="Stop it where it was started.")
-    asked = Job.objects.filter(pk=job.pk, status__in=ACTIVE_JOB_STATUSES)
+        raise Refused(f"{job} was not started by Mooring", hint="Stop it where it was started.")
+    active = Job.objects.filter(pk=job.pk, status__in=ACTIVE_JOB_STATUSES)
     with transaction.atomic():
-        if not asked.update(cancel_requested=True):
+        if not active.update(cancel_requested=True):
             return False
         record(Verb.CANCELLED, job)
     job.refresh_from_db()
@@ -215,7 +217,7 @@ def named_copy(label: str, repository: str | None = None) -> BackupCopy:
     """Load the copy to work on; BadInput says whether the backup or the copy is missing."""
     backup = Backup.objects.filter(label=label).first()
     if backup is None:
-        raise BadInput(f"there is no backup {label}", hint="listbackups shows the labels.")
+        raise BadInput(f"no backup is called {label}", hint="Run listbackups to see the labels.")
     copies = backup.copies.select_related("repository", "backup__instance")
     if repository is not None:
         copies = copies.filter(repository__name=repository)
@@ -227,9 +229,9 @@ def named_copy(label: str, repository: str | None = None) -> BackupCopy:
 
 
 def wake(job: Job) -> None:
-    """Send the message that makes a worker look at a job.
+    """Send the message that makes a worker claim a job.
 
-    A broker that is away loses nothing: the job waits in its row, and a tick wakes it.
+    If the broker is unreachable the job stays queued in its row, and the tick wakes it later.
     """
     from backups.tasks import run_job
 
@@ -237,11 +239,16 @@ def wake(job: Job) -> None:
     try:
         run_job.apply_async((job.pk,), queue=QUEUES[Operation(job.operation)])
     except OperationalError as exc:
-        logger.warning("job %s waits: the broker is away: %s", job.pk, exc)
+        logger.warning(
+            "job %s stays queued: the message broker is unreachable: %s",
+            job.pk,
+            exc,
+            extra={"action": "wake_failed", "job_id": job.pk},
+        )
 
 
 def wake_all(jobs: Sequence[Job]) -> None:
-    """Wake many jobs whose rows say that they were woken; stop at once if the broker is away."""
+    """Wake jobs whose rows are marked as woken; stop if the broker is unreachable."""
     from backups.tasks import run_job
 
     try:
@@ -250,19 +257,24 @@ def wake_all(jobs: Sequence[Job]) -> None:
                 queue = QUEUES[Operation(job.operation)]
                 run_job.apply_async((job.pk,), queue=queue, producer=producer)
     except OperationalError as exc:
-        logger.warning("%d jobs wait: the broker is away: %s", len(jobs), exc)
+        logger.warning(
+            "%d jobs stay queued: the message broker is unreachable: %s",
+            len(jobs),
+            exc,
+            extra={"action": "wake_failed", "jobs": len(jobs)},
+        )
 
 
 def jobs_to_wake(woken_before: Any) -> list[Job]:
-    """Load pending jobs that nobody was told of lately."""
+    """Load pending jobs without a recent message to the workers."""
     stale = Q(woken_at=None) | Q(woken_at__lte=woken_before)
     return list(Job.objects.filter(stale, status=JobStatus.PENDING).order_by("id")[:500])
 
 
 def wake_blocked_jobs() -> None:
-    """Wake the oldest jobs that had to wait for others: one of those may have ended."""
-    turned_away = Job.objects.filter(status=JobStatus.PENDING).exclude(waits_for="")
-    for job in turned_away.order_by("id")[:MAX_WOKEN]:
+    """Wake the oldest jobs blocked by a limit or by another job, which may have ended."""
+    blocked = Job.objects.filter(status=JobStatus.PENDING).exclude(waits_for="")
+    for job in blocked.order_by("id")[:MAX_WOKEN]:
         wake(job)
 
 
@@ -274,7 +286,7 @@ def _create(
     actor: str = "",
 ) -> Job:
     job.requested_by = requested_by
-    # A job that runs in the foreground must not be started by a tick as well.
+    # A job that runs in the foreground must not be started by the tick as well.
     job.woken_at = now()
     with transaction.atomic():
         job.save()
@@ -302,29 +314,31 @@ def _record(job: Job, actor: str, reason: str) -> None:
 
 
 def refuse_unfit_kind(instance: Instance, kind: str) -> None:
-    """Raise where the instance's engine takes no such backups."""
+    """Raise BadInput if the instance's engine does not take such backups."""
     if kind != BackupKind.FULL:
         raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
 
 
 def refuse_unfit(repositories: Sequence[Repository]) -> None:
-    """Raise where one backup cannot, or must not, go into all of these."""
+    """Raise if one backup cannot or must not be stored in all of these."""
     for repository in repositories:
         if not repository.enabled:
-            raise Refused(f"{repository} is disabled", hint="Enable the repository first.")
+            raise Refused(
+                f"repository {repository} is disabled", hint="Enable the repository first."
+            )
     if len({repository.encrypted for repository in repositories}) > 1:
         raise BadInput(
-            "repositories of one backup must all be encrypted or all not",
+            "the repositories of one backup must all be encrypted or all unencrypted",
             hint="Take two backups, or choose other repositories.",
         )
 
 
 def only_repository() -> Repository:
-    """Return the one repository there is to choose; BadInput where there is a choice, or none."""
+    """Return the only enabled repository, or raise BadInput if there are several or none."""
     enabled = list(Repository.objects.filter(enabled=True)[:2])
     if len(enabled) != 1:
         raise BadInput(
-            "name a repository: " + ("there are several" if enabled else "there is none yet"),
-            hint="addrepository makes one, --repository names one.",
+            "no repository named, and " + ("several are enabled" if enabled else "none is enabled"),
+            hint="Name one with --repository, or add one with addrepository.",
         )
     return enabled[0]

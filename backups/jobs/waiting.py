@@ -1,4 +1,4 @@
-"""Why has a pending job not begun, and how many are before it?"""
+"""Why has a pending job not started, and how many are ahead of it?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_WORKER_YET = "waits for a worker"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a pending job waits for, in words, and its place among those that wait as well."""
+    """What a pending job waits for, and its position in the queue."""
 
     reason: str
     # 1 is next.
@@ -36,7 +36,7 @@ class _Pending:
 
 
 def explain_waiting(jobs: Iterable[Job]) -> dict[int, Waiting]:
-    """Explain each pending job of ``jobs``: at most four queries, none where none is pending."""
+    """Explain each pending job of ``jobs``: at most four queries, none if none is pending."""
     wanted = {job.pk for job in jobs if job.status == JobStatus.PENDING}
     if not wanted:
         return {}
@@ -47,7 +47,7 @@ def explain_waiting(jobs: Iterable[Job]) -> dict[int, Waiting]:
     ]
     holders = _Holders.load({each.waits_for for each in pending if each.pk in wanted} - {""})
     explained: dict[int, Waiting] = {}
-    # Those turned away by the same resource queue for it; the others for a worker.
+    # Jobs blocked by the same resource queue for it; the others for a worker.
     before: Counter[tuple[str, str]] = Counter()
     for each in pending:
         line = ("", each.waits_for) if each.waits_for else ("queue", each.queue)
@@ -61,7 +61,7 @@ def explain_waiting(jobs: Iterable[Job]) -> dict[int, Waiting]:
 
 @dataclass(frozen=True, slots=True)
 class _Holders:
-    """Who holds what others wait for."""
+    """The jobs that hold the resources others wait for."""
 
     places: Mapping[str, int]
     exclusive: Mapping[str, Job]
@@ -89,14 +89,14 @@ class _Holders:
             return f"waits for {holder}"
         count = self.places.get(resource, 0) + older
         if not count:
-            # What it waited for has ended: it is woken again any moment.
+            # The resource is free again: the job is about to be woken.
             return NO_WORKER_YET
-        return f"waits for {_jobs(count)} before it {self._place(resource)}"
+        return f"waits for {_jobs(count)} ahead of it {self._place(resource)}"
 
     def _place(self, resource: str) -> str:
         kind, _, name = resource.partition(":")
         if resource == GLOBAL:
-            return "under the limit of all jobs"
+            return "under the limit of concurrent jobs"
         if kind == "repository":
             return f"on repository {self.repositories.get(resource, name)}"
         if kind == "host":

@@ -1,7 +1,7 @@
-"""How do backups that somebody else takes come to be in the catalog?
+"""How do backups taken by other schedulers enter the catalog?
 
-The tool's own history is read from the instance, a little more than what is new each time, and
-each run is stored once: reading it again changes nothing but how a running one ended.
+The tool's own history is read from the instance, with some overlap each time, and each run is
+stored once: reading it again changes only runs that were still running.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from backups.observed.rows import store_run
 logger = logging.getLogger(__name__)
 
 READ_EVERY = timedelta(minutes=1)
-# Somebody has to do something about it first.
+# The privileges have to be granted first.
 READ_AGAIN_AFTER_REFUSAL = timedelta(minutes=5)
 HISTORIES_AT_ONCE = 200
-# No such table or database; then: it may not be read.
+# Errors: no such table or database; access denied.
 _MISSING = {1146, 1049}
 _DENIED = {1142, 1143, 1044}
 
@@ -54,7 +54,7 @@ def due_histories(now: datetime) -> list[int]:
 
 
 def _make_rows(now: datetime) -> None:
-    """Begin with the instances that were told of since the last time."""
+    """Create the rows of instances whose history tool has been set since the last time."""
     new = Instance.objects.filter(~Q(history_tool=""), observed_history=None, enabled=True)
     ObservedHistory.objects.bulk_create(
         [ObservedHistory(instance=instance, next_read_at=now) for instance in new],
@@ -65,7 +65,7 @@ def _make_rows(now: datetime) -> None:
 def read_history(instance: Instance, now: datetime) -> list[Job]:
     """Read an instance's history and store its runs; return the jobs that are new or changed.
 
-    What stands in the way is written down beside the history, never raised: unknown is a state.
+    An obstacle is recorded on the history's row and never raised: unknown is a state.
     """
     history = ObservedHistory.objects.get(instance=instance)
     reader = READERS[instance.history_tool]
@@ -78,7 +78,7 @@ def read_history(instance: Instance, now: datetime) -> list[Job]:
         _note(history, HistoryVerdict.UNKNOWN, str(exc), exc.hint, now + READ_EVERY)
     except HistoryDenied as exc:
         grants = " ".join(f"GRANT SELECT ON {table} TO {exc.args[1]};" for table in reader.tables)
-        hint = f"To let it be read, run the one that fits: {grants}"
+        hint = f"Grant access to the table that exists: {grants}"
         again_at = now + READ_AGAIN_AFTER_REFUSAL
         _note(history, HistoryVerdict.REFUSED, str(exc.args[0]), hint, again_at)
     else:
@@ -87,39 +87,47 @@ def read_history(instance: Instance, now: datetime) -> list[Job]:
 
 
 def read_rows(reader: HistoryReader, ask: Ask, cursor: Cursor) -> Reading:
-    """Read what is new; NoHistory where rows are not as any tool that is known writes them."""
+    """Read what is new, or raise NoHistory if the rows are of an unknown format."""
     try:
         return reader.read(ask, cursor)
     except (KeyError, TypeError, ValueError, OverflowError) as exc:
-        logger.exception("rows of %s could not be read", " or ".join(reader.tables))
-        raise NoHistory(f"its rows are of an unknown shape: {type(exc).__name__} {exc}") from None
+        tables = " or ".join(reader.tables)
+        logger.exception(
+            "rows of %s could not be parsed", tables, extra={"action": "history_unknown"}
+        )
+        raise NoHistory(f"rows of an unknown format: {type(exc).__name__} {exc}") from None
 
 
 def store_reading(
     instance: Instance, history: ObservedHistory, reading: Reading, now: datetime
 ) -> list[Job]:
-    """Store what a reading brought; return the jobs that are new or changed.
+    """Store the runs of a reading; return the jobs that are new or changed.
 
-    A run that cannot be stored is named beside the history and keeps no other from being stored.
+    A run that cannot be stored is named on the history's row and does not block the others.
     """
     jobs: list[Job] = []
-    odd: list[str] = []
+    unstorable: list[str] = []
     with transaction.atomic():
         for run in reading.runs:
             try:
                 with transaction.atomic():
                     job = store_run(instance, run, now)
             except (DataError, ValueError, OverflowError):
-                logger.exception("run %s of %s could not be stored", run.key, instance)
-                odd.append(run.key)
+                logger.exception(
+                    "run %s of %s could not be stored",
+                    run.key,
+                    instance,
+                    extra={"action": "run_not_stored", "instance": instance.name},
+                )
+                unstorable.append(run.key)
                 continue
             if job is not None:
                 jobs.append(job)
         history.cursor, history.read_at = dict(reading.cursor), now
         again_at = now if reading.more else now + READ_EVERY
         detail = f"{len(reading.runs)} runs read"
-        if odd:
-            detail += f"; {len(odd)} could not be stored, such as {odd[0]}: the log says why"
+        if unstorable:
+            detail += f"; {len(unstorable)} not stored, the first {unstorable[0]}: see the log"
         _note(history, HistoryVerdict.READ, detail[:300], "", again_at)
     return jobs
 
@@ -133,7 +141,7 @@ def _note(
 
 
 def asking(connection: Connection[DictCursor]) -> Ask:
-    """Return the question a reader may ask: rows in UTC, or why there are none."""
+    """Return a query function for readers, with times in UTC and errors explained."""
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION time_zone = '+00:00'")
 
@@ -145,18 +153,18 @@ def asking(connection: Connection[DictCursor]) -> Ask:
         except pymysql.err.Error as exc:
             raise _explained(connection, exc) from None
         except OSError as exc:
-            raise InstanceUnreachable(f"the instance did not answer: {exc}") from None
+            raise InstanceUnreachable(f"query failed on the instance: {exc}") from None
 
     return ask
 
 
 def _explained(connection: Connection[DictCursor], error: pymysql.err.Error) -> Exception:
-    code, said = (*error.args, "", "")[:2]
+    code, message = (*error.args, "", "")[:2]
     if code in _MISSING:
-        return NoHistory(str(said))
+        return NoHistory(str(message))
     if code in _DENIED:
-        return HistoryDenied(str(said), _account(connection))
-    return InstanceUnreachable(f"the instance did not answer a question: {said}")
+        return HistoryDenied(str(message), _account(connection))
+    return InstanceUnreachable(f"query failed on the instance: {message}")
 
 
 def _account(connection: Connection[DictCursor]) -> str:

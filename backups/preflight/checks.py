@@ -1,6 +1,6 @@
-"""May a backup begin? Every check, its verdict and its figures; ``doctor`` prints the same.
+"""May a backup start? Every check, its verdict and its figures; ``doctor`` prints the same.
 
-``decide_checks`` is pure: it turns a survey into checks and looks at nothing itself.
+``decide_checks`` is pure: it turns a survey into checks and reads nothing itself.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
 from backups.units import format_bytes, format_duration
 
-# The end of a copy waits for running statements, and new ones wait behind it.
+# The lock at the end of a copy waits for running statements, and new ones wait behind it.
 LONG_QUERY = timedelta(minutes=5)
 NO_REPOSITORY = Check(
-    "repository", Verdict.FAILED, "there is none to write to", "Add one with addrepository."
+    "repository", Verdict.FAILED, "no repository is enabled", "Add one with addrepository."
 )
-NOT_ASKED = "not looked at: the instance cannot be reached"
+NOT_ASKED = "not checked: the instance cannot be reached"
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What was seen before a backup, and what follows from it."""
+    """The survey before a backup, and the checks derived from it."""
 
     survey: Survey
     checks: tuple[Check, ...]
@@ -54,7 +54,7 @@ def run_checks(
     runner: Runner,
     wishes: CloneWishes | None = None,
 ) -> Preflight:
-    """Look at everything a backup of ``instance`` depends on. Changes nothing anywhere."""
+    """Check everything a backup of ``instance`` depends on. Changes nothing."""
     survey = look(instance, stores, runner, wishes)
     return Preflight(survey, tuple(decide_checks(survey)))
 
@@ -71,7 +71,7 @@ def refuse_if_failed(checks: Iterable[Check]) -> None:
 def remember(
     instance: Instance, facts: ServerFacts, now: datetime, *, raw_bytes: int | None = None
 ) -> None:
-    """Keep on the row what the instance said of itself, and when."""
+    """Store on the row what the instance reported about itself, and when."""
     instance.flavour = facts.flavour
     instance.version = facts.version[:80]
     instance.seen_at = now
@@ -83,7 +83,7 @@ def remember(
 
 
 def decide_checks(survey: Survey) -> list[Check]:
-    """Judge a survey, in the order in which a person would mend what is wrong."""
+    """Turn a survey into checks, in the order in which a person would fix them."""
     checks = [check_reachable(survey.address, survey.facts, survey.unreachable)]
     if survey.facts is None:
         checks += [Check(name, Verdict.UNKNOWN, NOT_ASKED) for name in ("version", "privileges")]
@@ -120,7 +120,7 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
 
 def check_reachable(address: str, facts: ServerFacts | None, problem: Problem | None) -> Check:
     if facts is None:
-        error, hint = (problem.error, problem.hint) if problem else ("not looked at", "")
+        error, hint = (problem.error, problem.hint) if problem else ("not checked", "")
         return Check("reachable", Verdict.FAILED, error, hint)
     return Check("reachable", Verdict.OK, f"{address} as {facts.grants.account}")
 
@@ -146,7 +146,7 @@ def check_tool(host: HostFacts, facts: ServerFacts | None) -> Check:
         return Check(
             "tool",
             Verdict.UNKNOWN,
-            f"mariadb-backup {host.tool}, and no server to match it with",
+            f"mariadb-backup {host.tool}; the server's version is unknown",
         )
     return _as_check("tool", can_copy_with(host.tool, facts.release))
 
@@ -158,9 +158,9 @@ def check_data_folder(host: HostFacts, facts: ServerFacts) -> Check:
         return Check(
             name,
             Verdict.FAILED,
-            f"{facts.datadir} cannot be read: {host.files_problem or 'its place is unknown'}",
-            "The runner's commands must run on the instance's own host, as a user who may read "
-            "the data folder.",
+            f"{facts.datadir} cannot be read: {host.files_problem or 'its path is unknown'}",
+            "Let the runner's commands run on the instance's host, as a user that may read the "
+            "data folder.",
         )
     if files.unreadable:
         return Check(
@@ -173,8 +173,8 @@ def check_data_folder(host: HostFacts, facts: ServerFacts) -> Check:
         return Check(
             name,
             Verdict.WARNING,
-            f"the server says it is on {facts.hostname}, commands run on {host.hostname}",
-            f"Make sure that {facts.datadir} is the same folder for both.",
+            f"the server reports host {facts.hostname}, commands run on {host.hostname}",
+            f"Make sure that {facts.datadir} is the same folder on both.",
         )
     size = format_bytes(files.innodb_bytes + files.other_bytes)
     return Check(name, Verdict.OK, f"{facts.datadir}: {size} in {files.file_count} files to copy")
@@ -186,7 +186,7 @@ def check_binlog(facts: ServerFacts) -> Check:
     return Check(
         "binlog",
         Verdict.WARNING,
-        "off: a restore can reach the end of a backup and no moment after it",
+        "off: a restore can reach only the end of a backup, not a later point in time",
         "Set log_bin on the instance to be able to recover to a point in time.",
     )
 
@@ -194,7 +194,7 @@ def check_binlog(facts: ServerFacts) -> Check:
 def check_running_queries(facts: ServerFacts) -> Check:
     name = "running queries"
     if facts.longest_query is None:
-        return Check(name, Verdict.UNKNOWN, "the account may not see them (PROCESS is missing)")
+        return Check(name, Verdict.UNKNOWN, "the account may not see them: PROCESS is missing")
     if facts.longest_query < LONG_QUERY:
         return Check(name, Verdict.OK, f"none longer than {format_duration(LONG_QUERY)}")
     return Check(
@@ -229,7 +229,7 @@ def check_key(key_id: str, problem: Problem | None) -> Check:
 def check_repository(
     repository: RepositorySurvey, raw_bytes: int | None, past_ratio: float | None
 ) -> list[Check]:
-    """Judge one repository: is it there, is it the right one, does the backup fit?"""
+    """Check one repository: reachable, the expected one, enough free space?"""
     name = f"repository {repository.name}"
     if repository.problem is not None:
         return [Check(name, Verdict.FAILED, repository.problem.error, repository.problem.hint)]
@@ -238,7 +238,7 @@ def check_repository(
             Check(
                 name,
                 Verdict.FAILED,
-                f"another repository is at its path: {repository.found_uuid}, "
+                f"its path holds another repository: {repository.found_uuid}, "
                 f"not {repository.uuid}",
                 "Check which disk is mounted there.",
             )
@@ -247,21 +247,21 @@ def check_repository(
         raw_bytes=raw_bytes, past_ratio=past_ratio, free_bytes=repository.free_bytes
     )
     short = room.verdict in {Verdict.WARNING, Verdict.FAILED}
-    mending = "Purge backups, or give the repository room." if short else ""
+    hint = "Purge backups, or add space to the repository." if short else ""
     return [
         _encryption_check(name, repository.encrypted),
-        Check(f"room in {repository.name}", room.verdict, room.explanation, mending),
+        Check(f"room in {repository.name}", room.verdict, room.explanation, hint),
     ]
 
 
 def _encryption_check(name: str, encrypted: bool) -> Check:
     if encrypted:
-        return Check(name, Verdict.OK, "there, writable, encrypted")
+        return Check(name, Verdict.OK, "reachable, writable, encrypted")
     return Check(
         name,
         Verdict.WARNING,
-        "there, writable, NOT encrypted: whoever can read it can read every backup in it",
-        "Use an encrypted repository for anything that is not public.",
+        "reachable, writable, NOT encrypted: anyone who can read it can read every backup in it",
+        "Use an encrypted repository for data that is not public.",
     )
 
 

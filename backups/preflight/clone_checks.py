@@ -1,4 +1,4 @@
-"""May a MySQL be cloned now? The checks that are the clone's own, each with what to do.
+"""May a MySQL server be cloned now? The checks specific to clone, each with a hint.
 
 Pure: facts in, checks out.
 """
@@ -19,12 +19,12 @@ from backups.units import format_bytes
 
 LEAST_PACKET_BYTES = 2 << 20
 INSTALL_PLUGIN = "INSTALL PLUGIN clone SONAME 'mysql_clone.so';"
-# So many tables are named; the rest are counted.
+# This many tables are named; the others are counted.
 NAMED_TABLES = 5
 
 
 def decide_clone_checks(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> list[Check]:
-    """Judge a donor."""
+    """Check a donor."""
     return [
         check_plugin(facts, clone, wishes),
         check_packet(clone),
@@ -36,7 +36,7 @@ def decide_clone_checks(facts: ServerFacts, clone: CloneFacts, wishes: CloneWish
 
 
 def lacks_plugin(clone: CloneFacts) -> bool:
-    """Whether INSTALL PLUGIN would help: it does not for one that is there and switched off."""
+    """Whether INSTALL PLUGIN would help: not if the plugin is installed but disabled."""
     return not clone.plugin
 
 
@@ -69,7 +69,7 @@ def _plugin_to_install(name: str, facts: ServerFacts) -> Check:
 def check_packet(clone: CloneFacts) -> Check:
     name = "max_allowed_packet"
     if clone.max_allowed_packet is None:
-        return Check(name, Verdict.UNKNOWN, "the server does not tell it")
+        return Check(name, Verdict.UNKNOWN, "the server does not report it")
     size = format_bytes(clone.max_allowed_packet)
     if clone.max_allowed_packet >= LEAST_PACKET_BYTES:
         return Check(name, Verdict.OK, size)
@@ -87,7 +87,7 @@ def check_redo(clone: CloneFacts) -> Check:
     return Check(
         "redo log",
         Verdict.FAILED,
-        "switched off: such a server cannot be cloned",
+        "disabled: the server cannot be cloned",
         "Run ALTER INSTANCE ENABLE INNODB REDO_LOG;",
     )
 
@@ -97,14 +97,16 @@ def check_running_clones(facts: ServerFacts, clone: CloneFacts) -> Check:
     if clone.running_clones is None:
         return missing_privilege_check(name, facts, "PROCESS")
     if not clone.running_clones:
-        return Check(name, Verdict.OK, "none runs")
+        return Check(name, Verdict.OK, "none running")
     if clone.running_clones < LEAST_CONNECTIONS:
-        return Check(name, Verdict.OK, "one whose client is gone, which the next one replaces")
+        return Check(
+            name, Verdict.OK, "one whose client has disconnected; the next clone replaces it"
+        )
     return Check(
         name,
         Verdict.FAILED,
-        f"{clone.running_clones} connections are cloning; a server gives one clone at a time",
-        "Wait for it to end, then try again.",
+        f"{clone.running_clones} connections are cloning; a server allows one clone at a time",
+        "Wait for the other clone to end, then try again.",
     )
 
 
@@ -116,7 +118,7 @@ def check_sizes(facts: ServerFacts) -> Check:
 
 
 def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
-    """A clone holds InnoDB only: whatever else there is must be known to be missing."""
+    """Check for tables of other engines, which a clone does not contain."""
     name = "other engines"
     if wishes.save_foreign_tables and (missing := missing_privileges(facts.grants, NEEDED_TO_READ)):
         return Check(
@@ -130,7 +132,7 @@ def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, wishes: CloneWis
     if not clone.foreign_tables:
         return Check(name, Verdict.OK, "every table is InnoDB")
     for table in clone.foreign_tables:
-        # The server makes it anew, empty, when it first starts on a clone, and forgets to quote.
+        # At the first start on a clone the server re-creates it empty, without quoting its name.
         if "`" in table.schema + table.name:
             return Check(
                 name,
@@ -147,7 +149,7 @@ def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, wishes: CloneWis
         tables += [f"{more} more"] if more > 0 else []
     total = format_bytes(sum(table.size_bytes for table in clone.foreign_tables))
     if wishes.save_foreign_tables:
-        found = f"saved by SELECT, each locked meanwhile, {total}: {', '.join(tables)}"
+        found = f"saved by SELECT, each locked while it is read, {total}: {', '.join(tables)}"
         return Check(name, Verdict.OK, found)
     return Check(
         name,
@@ -162,6 +164,6 @@ def missing_privilege_check(name: str, facts: ServerFacts, privilege: str) -> Ch
     return Check(
         name,
         Verdict.UNKNOWN,
-        f"the account may not see it ({privilege} is missing)",
-        f"To let it be seen, run {statement}",
+        f"the account may not read it: {privilege} is missing",
+        f"To allow the check, run {statement}",
     )

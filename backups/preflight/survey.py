@@ -1,4 +1,4 @@
-"""What is there before a backup? All facts, gathered in one place; nothing is judged here."""
+"""Which facts does a backup depend on? Gathered in one place; nothing is decided here."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
 from backups.states import BackupKind
 
-# Begun to see whether one may write, and never committed.
+# Created to test for write access, and never committed.
 _TRIAL = "writable"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something could not be looked at."""
+    """Why something could not be checked."""
 
     error: str
     hint: str = ""
@@ -36,7 +36,7 @@ class RepositorySurvey:
 
     name: str
     encrypted: bool
-    # Of the row, and of what is at its place; blank where nothing could be read.
+    # Of the row, and of the repository at its path; blank if unreadable.
     uuid: str
     found_uuid: str = ""
     free_bytes: int | None = None
@@ -49,7 +49,7 @@ class Survey:
 
     address: str
     engine: str
-    # None where the engine needs nothing on it.
+    # None if the engine does not use the host.
     host: HostFacts | None
     facts: ServerFacts | None = None
     unreachable: Problem | None = None
@@ -58,18 +58,18 @@ class Survey:
     key_problem: Problem | None = None
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
-    # What the instance, or the job, wants of a clone beyond the copy itself.
+    # Options of the clone, from the instance or the job.
     wishes: CloneWishes = field(default_factory=CloneWishes)
 
     @property
     def raw_bytes(self) -> int | None:
-        """What the engine will read; None where nobody can say."""
+        """The bytes the engine will read; None if unknown."""
         innodb = self.facts.innodb if self.facts else None
         files = self.host.files if self.host else None
         if innodb is None and files is None:
             return None
-        # Tables outside the data folder are known to InnoDB only, unopened ones to the
-        # folder only: the bigger figure misses less.
+        # Only InnoDB knows tables outside the data folder, and only the folder shows unopened
+        # ones: the larger figure misses less.
         tables = max(innodb.file_bytes if innodb else 0, files.innodb_bytes if files else 0)
         redo = innodb.redo_bytes if innodb else 0
         return tables + redo + (files.other_bytes if files else 0) + self._selected_bytes
@@ -83,7 +83,7 @@ class Survey:
 
     @property
     def file_count(self) -> int | None:
-        """How many files the engine will read; None where nobody can say."""
+        """The number of files the engine will read; None if unknown."""
         if self.host is None:
             return self.facts.innodb.file_count if self.facts and self.facts.innodb else None
         return self.host.files.file_count if self.host.files else None
@@ -95,9 +95,9 @@ def look(
     runner: Runner,
     wishes: CloneWishes | None = None,
 ) -> Survey:
-    """Gather the facts. What cannot be looked at becomes a problem, never an exception.
+    """Gather the facts. What cannot be checked becomes a problem, never an exception.
 
-    Without ``wishes`` the instance's own count.
+    Without ``wishes`` the instance's own options apply.
     """
     facts, unreachable = _survey_instance(instance)
     key_id, key_problem = _survey_key()
@@ -117,12 +117,12 @@ def look(
 
 
 def wishes_of(instance: Instance) -> CloneWishes:
-    """Return what an instance is set to."""
+    """Return the clone options of an instance."""
     return CloneWishes(instance.allow_plugin_install, instance.save_foreign_tables)
 
 
 def survey_repository(repository: Repository, store: ObjectStore) -> RepositorySurvey:
-    """Read the identity and the free space, and begin an object that is never finished."""
+    """Read the identity and the free space, and test for write access."""
     name, encrypted, uuid = repository.name, repository.encrypted, str(repository.uuid)
     try:
         found_uuid = store.identity().uuid
@@ -135,9 +135,9 @@ def survey_repository(repository: Repository, store: ObjectStore) -> RepositoryS
 
 
 def load_past_ratio(instance: Instance) -> float | None:
-    """Return what the newest full backup shrank to; None when there is none to go by."""
+    """Return the compression ratio of the newest full backup; None if there is none."""
     if instance.pk is None:
-        # Looked at before it is added.
+        # An instance that has not been saved yet.
         return None
     newest = Backup.objects.filter(instance=instance, kind=BackupKind.FULL, raw_bytes__gt=0)
     stored, raw = newest.values_list("stored_bytes", "raw_bytes").first() or (None, None)

@@ -29,13 +29,13 @@ from backups.stages.restore.check_target import (
 from backups.stages.restore.work import RestoreWork, open_copy
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, Operation
 
-# As many past jobs as say something of today's disks.
+# Older jobs say little about today's disks.
 JOBS_ASKED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreWish:
-    """What somebody wants restored, and how."""
+    """What to restore, and how."""
 
     copy: BackupCopy
     target: Path
@@ -47,7 +47,7 @@ class RestoreWish:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How long it should take, and from what that was concluded. None is unknown."""
+    """How long it should take, and the basis of the estimate. None is unknown."""
 
     length: timedelta | None
     basis: str
@@ -55,7 +55,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class RestorePlan:
-    """Everything there is to know before a restore begins."""
+    """The checks and the estimate of a restore before it starts."""
 
     wish: RestoreWish
     estimate: Estimate
@@ -76,7 +76,7 @@ class RestorePlan:
 
 
 def plan_restore(wish: RestoreWish, default_mysqld: str = "") -> RestorePlan:
-    """Look at everything the restore depends on."""
+    """Check everything the restore depends on."""
     work = RestoreWork(
         wish.copy, wish.target, raw=wish.raw, server_program=wish.mysqld or default_mysqld
     )
@@ -93,7 +93,7 @@ def plan_restore(wish: RestoreWish, default_mysqld: str = "") -> RestorePlan:
 
 
 def command_of(wish: RestoreWish) -> str:
-    """Write the same wish as a command to be copied."""
+    """Return the same restore as a command to be copied."""
     words = ["./mooring", "manage", "restorebackup", wish.copy.backup.label]
     words += ["--repository", wish.copy.repository.name, "--to", str(wish.target)]
     words += ["--raw"] if wish.raw else []
@@ -103,14 +103,14 @@ def command_of(wish: RestoreWish) -> str:
 
 
 def estimate_time(copy: BackupCopy) -> Estimate:
-    """Conclude from what was measured: this backup's own restore test before anything else."""
+    """Estimate from measurements: first of all this backup's own restore test."""
     backup = copy.backup
     tests = Evidence.objects.filter(
         operation=Operation.RESTORE_TEST, passed=True, recovery_time__isnull=False
     )
     own = tests.filter(copy__backup=backup).order_by("-id").first()
     if own is not None:
-        return Estimate(own.recovery_time, "its own restore test took so long")
+        return Estimate(own.recovery_time, "measured in its own restore test")
     past = tests.filter(copy__backup__instance=backup.instance, copy__backup__raw_bytes__gt=0)
     newest = past.select_related("copy__backup").order_by("-id").first()
     if newest is not None and newest.recovery_time and backup.raw_bytes is not None:
@@ -121,9 +121,9 @@ def estimate_time(copy: BackupCopy) -> Estimate:
 
 
 def _estimate_by_rate(copy: BackupCopy) -> Estimate:
-    """Conclude from the rate of past restores out of the same repository."""
+    """Estimate from the rate of past restores from the same repository."""
     done = Job.objects.filter(
-        # A restore test's time is that of checking every table too: its evidence has the rest.
+        # Not restore tests: their run time includes checking every table.
         operation=Operation.RESTORE,
         status=JobStatus.SUCCEEDED,
         copy__repository=copy.repository,
@@ -136,9 +136,9 @@ def _estimate_by_rate(copy: BackupCopy) -> Estimate:
              for job in done if job.ended_at and job.started_at]  # fmt: skip
     seconds = sum(each for _, each in taken)
     if copy.backup.raw_bytes is None or seconds <= 0:
-        return Estimate(None, "nothing like it was ever restored here")
+        return Estimate(None, "no comparable restore has been run")
     rate = sum(size for size, _ in taken) / seconds
-    basis = f"from {len(taken)} restore{'s' if len(taken) > 1 else ''} out of {copy.repository}"
+    basis = f"from {len(taken)} restore{'s' if len(taken) > 1 else ''} from {copy.repository}"
     return Estimate(timedelta(seconds=copy.backup.raw_bytes / rate), basis)
 
 
@@ -155,12 +155,12 @@ def _check(name: str, look: Callable[[], str]) -> Check:
 def _look_at_copy(work: RestoreWork) -> str:
     work.reader = open_copy(work.copy)
     key = f"opened with key {work.copy.key_id}" if work.copy.key_id else "not encrypted"
-    return f"{work.copy.repository} is there, its manifest was read, {key}"
+    return f"{work.copy.repository} is reachable, the manifest was read, {key}"
 
 
 def _look_at_target(target: Path) -> str:
     if len(str(target)) > LONGEST_TARGET:
-        raise BadInput(f"it is longer than {LONGEST_TARGET} characters")
+        raise BadInput(f"target is longer than {LONGEST_TARGET} characters")
     refuse_target(target)
     restoring = Job.objects.filter(
         operation=Operation.RESTORE,
@@ -168,17 +168,17 @@ def _look_at_target(target: Path) -> str:
         parameters__target=str(target),
     ).first()
     if restoring is not None:
-        raise Refused(f"job {restoring.pk} is restoring to {target} already")
+        raise Refused(f"job {restoring.pk} is already restoring to {target}")
     parent = nearest_folder(target)
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise Refused(f"{parent} cannot be written by {pwd.getpwuid(os.geteuid()).pw_name}")
-    return f"{target} is empty" if target.is_dir() else f"{target} will be made"
+        raise Refused(f"{parent} is not writable by {pwd.getpwuid(os.geteuid()).pw_name}")
+    return f"{target} is empty" if target.is_dir() else f"{target} will be created"
 
 
 def _look_at_room(work: RestoreWork) -> str:
     if work.reader is not None:
         return check_room(work.target, work.reader.manifest.contents.raw_bytes)
-    # The manifest could not be read: what the catalog says is as good.
+    # The manifest could not be read: use the size in the catalog.
     return check_room(work.target, work.copy.backup.raw_bytes or 0)
 
 

@@ -1,7 +1,7 @@
-"""Whose is a half-restored folder?
+"""Which job owns a partly restored folder?
 
-A restore marks the folder it fills with a file of its own. Only a folder with the mark of a
-job is ever emptied for that job: what somebody else put there in its place stays.
+A restore marks the folder it fills with a file. Only a folder with the mark of a job is ever
+emptied for that job: anything put there in its place stays.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ MARK = ".mooring-restore"
 
 
 def claim_folder(target: Path, job_id: int) -> None:
-    """Make ``target`` where it is missing, and mark it as this job's.
+    """Create ``target`` if it is missing, and mark it as this job's.
 
-    FileExistsError when another restore has marked it first.
+    Raises FileExistsError if another restore has marked it first.
     """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(target / MARK, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -26,14 +26,14 @@ def claim_folder(target: Path, job_id: int) -> None:
 
 
 def hand_over_folder(target: Path) -> None:
-    """Take the mark away: the folder is complete, and no longer ours to remove."""
+    """Remove the mark: the folder is complete, and the job may no longer remove it."""
     (target / MARK).unlink()
 
 
 def release_folder(target: Path, job_id: int) -> bool:
-    """Remove a marked folder and all in it; False where it is not this job's, or not there.
+    """Remove a marked folder and its content; False if it is not this job's or is missing.
 
-    The mark goes last, so that a removal that was cut short can be finished later.
+    The mark is removed last, so that an interrupted removal can be finished later.
     """
     try:
         if (target / MARK).read_text(encoding="ascii", errors="replace") != str(job_id):
@@ -48,7 +48,7 @@ def release_folder(target: Path, job_id: int) -> bool:
         else:
             entry.unlink()
     (target / MARK).unlink()
-    # Someone may have put a file there in the meantime: it stays.
+    # A file put there in the meantime stays.
     with contextlib.suppress(OSError):
         target.rmdir()
     return True

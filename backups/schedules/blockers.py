@@ -1,6 +1,6 @@
-"""What stands in the way of an occurrence that could start?
+"""What prevents a due occurrence from starting?
 
-The first that is found is named: it is what somebody would have to change.
+The first obstacle found is named: it is the one to remove.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ SOON = timedelta(seconds=1)
 class Blocker(NamedTuple):
     reason: WaitReason
     detail: str
-    # When it goes by itself; None where nobody knows.
+    # When it ends by itself; None if unknown.
     until: datetime | None = None
 
 
 def blocker_of(occurrence: Occurrence, context: ScheduleContext) -> Blocker | None:
-    """Return why the occurrence cannot start now; None where it can."""
+    """Return why the occurrence cannot start now; None if it can."""
     schedule, instance = occurrence.schedule, occurrence.instance
     if schedule.paused(context.now):
         return Blocker(WaitReason.PAUSED, schedule.paused_reason, schedule.paused_until)
     if not instance.enabled:
         return Blocker(WaitReason.INSTANCE_DISABLED, f"{instance.name} is disabled")
     if schedule.next_due_at is not None and schedule.next_due_at <= context.now:
-        # Slots that came later are not accounted for yet: the newest of them is to start.
-        # What this one has waited for until now stays its reason.
+        # Later due times are not planned yet, and the newest of them is to start instead.
+        # The reason this one has waited for so far is kept.
         return Blocker(WaitReason(occurrence.reason), occurrence.detail, context.now + SOON)
     if running := context.busy.get(instance.pk):
         return Blocker(WaitReason.PREVIOUS_RUNNING, running)
     active = context.active[schedule.pk]
     if schedule.max_jobs is not None and active >= schedule.max_jobs:
-        detail = f"{active} jobs of {schedule.name} are active, {schedule.max_jobs} may be"
+        detail = f"{active} of at most {schedule.max_jobs} jobs of {schedule.name} are active"
         return Blocker(WaitReason.LIMIT, detail)
     return _refusal(occurrence, context)
 
 
 def repositories_of(occurrence: Occurrence, context: ScheduleContext) -> list[Repository]:
-    """Return where its backup goes: the schedule's choice, or the only one there is."""
+    """Return the repositories of its backup: the schedule's, or the only enabled one."""
     if chosen := context.repositories.get(occurrence.schedule_id):
         return chosen
     if isinstance(context.only_repository, Repository):
         return [context.only_repository]
-    raise context.only_repository or BadInput("there is no repository")
+    raise context.only_repository or BadInput("no repository is enabled")
 
 
 def _refusal(occurrence: Occurrence, context: ScheduleContext) -> Blocker | None:

@@ -1,7 +1,7 @@
-"""What is to become of an open occurrence now?
+"""What happens to an open occurrence now?
 
-Decisions only: rows that were loaded go in, one step comes out, and nothing is written here.
-Whatever is decided, the step names the next moment at which there is something to decide.
+Decisions only: loaded rows in, one step out; nothing is written here. Each step names the next
+moment at which there is something to decide.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from backups.schedules.steps import (
 )
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
 
-# The stage that needs nothing but an instance that answers.
+# The stage that fails only if the instance is unreachable.
 CONNECT = "connect"
 PAUSED = WaitReason.PAUSED
-# With these a later one may stand for it; with any other, what was in the way made it be missed.
-NOT_IN_THE_WAY = {
+# For these reasons a later occurrence replaces it; for any other reason it was missed.
+NO_OBSTACLE = {
     WaitReason.NONE,
     WaitReason.PAUSED,
     WaitReason.SCHEDULE_DISABLED,
@@ -39,11 +39,11 @@ NOT_IN_THE_WAY = {
 
 
 def decide(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
-    """Return the one step that is to be taken with an open occurrence."""
+    """Return the next step of an open occurrence."""
     job = occurrence.job
     if job is None:
         if occurrence.status == OccurrenceStatus.RUNNING:
-            return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, "its job is gone")
+            return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, "its job was deleted")
         return _without_job(occurrence, context)
     if job.status == JobStatus.PENDING:
         return _job_waits(occurrence, job, context)
@@ -55,7 +55,7 @@ def decide(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
 
 
 def _without_job(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
-    """Nothing of it runs or waits: start it, or say why not."""
+    """Start an occurrence without a job, or return why it waits."""
     schedule = occurrence.schedule
     if not schedule.enabled:
         return _never(occurrence, WaitReason.SCHEDULE_DISABLED, f"{schedule.name} is disabled")
@@ -67,7 +67,7 @@ def _without_job(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
     if context.now >= occurrence.missed_after:
         if not _catches_up(occurrence, context):
             return _window_closed(occurrence, context)
-        # The window passed while nobody could have started it: it gets another.
+        # The window passed while no scheduler ran: it gets another window.
         reopened = {"missed_after": context.now + schedule.window}
     if occurrence.retry_at is not None and context.now < occurrence.retry_at:
         reason = WaitReason(occurrence.reason)
@@ -79,16 +79,16 @@ def _without_job(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
 
 
 def _superseded(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
-    """A later one takes its place: skipped, or missed where something had been in its way."""
+    """Replace it by a later one: skipped, or missed if an obstacle had kept it waiting."""
     reason, detail = WaitReason(occurrence.reason), occurrence.detail
-    if occurrence.attempts or reason in NOT_IN_THE_WAY:
+    if occurrence.attempts or reason in NO_OBSTACLE:
         return _never(occurrence, WaitReason.SUPERSEDED, detail)
     if context.was_down_at(occurrence.missed_after):
         return _window_closed(occurrence, context)
     if reason is WaitReason.PREVIOUS_RUNNING and not context.copy_queue_served:
-        # What it waited for only waits itself, for the same as all others.
-        reason, detail = WaitReason.NO_WORKER, f"{detail}, and no worker takes backups"
-    # Its window may be open still; its turn is over all the same.
+        # The previous run only waits for a worker, as all others do.
+        reason, detail = WaitReason.NO_WORKER, f"{detail}, and no worker consumes the backup queue"
+    # Its window may still be open, but the later occurrence runs instead.
     return ended(OccurrenceStatus.MISSED, reason, detail, lateness(occurrence, context.now))
 
 
@@ -97,7 +97,7 @@ def _start(
 ) -> NextStep:
     values = {
         "attempts": occurrence.attempts + 1,
-        # Why it begins late, where somebody wanted that: a worker takes it in a moment.
+        # A pause stays the reason for a late start; any other is over.
         "reason": PAUSED if occurrence.reason == PAUSED else WaitReason.NONE,
         "retry_at": None,
         **lateness(occurrence, context.now),
@@ -108,7 +108,7 @@ def _start(
 
 
 def _job_waits(occurrence: Occurrence, job: Job, context: ScheduleContext) -> NextStep:
-    """Its job is pending: is it late, is the window over?"""
+    """Check a pending job: is it late, is its window over?"""
     now = context.now
     if not occurrence.schedule.enabled:
         reason, detail = WaitReason.SCHEDULE_DISABLED, f"{occurrence.schedule.name} is disabled"
@@ -117,28 +117,28 @@ def _job_waits(occurrence: Occurrence, job: Job, context: ScheduleContext) -> Ne
     if now < occurrence.missed_after:
         return waits(occurrence, now, reason, detail, until=now + RECHECK_AT_LATEST)
     if context.was_down_at(occurrence.missed_after) and _may_catch_up(occurrence, context):
-        # Where no scheduler ran, mostly no worker did: it gets another window.
+        # While no scheduler ran, usually no worker did either: it gets another window.
         step = waits(occurrence, now, reason, occurrence.detail)
         closes_at = now + occurrence.schedule.window
         return NextStep(step.to, {**step.values, "missed_after": closes_at})
     if reason is WaitReason.NONE:
-        reason, detail = WaitReason.NOT_CLAIMED, f"{job} waited for a worker"
+        reason, detail = WaitReason.NOT_CLAIMED, f"no worker claimed {job} in time"
     return _late_end(occurrence, context, reason, detail, Act.WITHDRAW)
 
 
 def _why_pending(job: Job, context: ScheduleContext) -> tuple[WaitReason, str]:
-    # What a worker that wanted it had to wait for: another job, or a place under a limit.
+    # The resource a claim had to wait for: another job, or a place under a limit.
     if job.waits_for.startswith("instance:"):
         return WaitReason.PREVIOUS_RUNNING, f"{job} waits for another job of its instance"
     if job.waits_for:
-        return WaitReason.LIMIT, f"{job} waits for a place: {job.waits_for}"
+        return WaitReason.LIMIT, f"{job} waits for a free place under the limit of {job.waits_for}"
     if not context.copy_queue_served:
-        return WaitReason.NO_WORKER, f"{job} waits, and no worker takes backups"
+        return WaitReason.NO_WORKER, f"{job} is queued, and no worker consumes the backup queue"
     return WaitReason.NONE, ""
 
 
 def _job_runs(occurrence: Occurrence, job: Job, context: ScheduleContext) -> NextStep:
-    """Its job is at work: does it take too long?"""
+    """Check a running job: does it overrun?"""
     now = context.now
     if occurrence.status == OccurrenceStatus.DUE:
         return NextStep(OccurrenceStatus.RUNNING, {"reason": WaitReason.NONE}, Act.BEGIN)
@@ -146,8 +146,8 @@ def _job_runs(occurrence: Occurrence, job: Job, context: ScheduleContext) -> Nex
     overrun_after = occurrence.overrun_after or occurrence.missed_after
     if occurrence.overran_at is None and now >= overrun_after:
         beyond = overrun_after >= occurrence.missed_after
-        words = "beyond its window" if beyond else "longer than expected"
-        values |= {"overran_at": now, "detail": f"{job} runs {words}"}
+        overrun = "beyond its window" if beyond else "longer than expected"
+        values |= {"overran_at": now, "detail": f"{job} runs {overrun}"}
     stops = (
         now >= occurrence.missed_after
         and occurrence.schedule.at_window_end == AtWindowEnd.CANCEL
@@ -163,21 +163,21 @@ def _job_ended(occurrence: Occurrence, job: Job, context: ScheduleContext) -> Ne
     late = _began_late(occurrence, job)
     when = {"ended_at": job.ended_at or context.now, **late}
     if job.status == JobStatus.SUCCEEDED:
-        # What went wrong before is on the jobs; a run beyond its time stays on this row.
+        # Earlier errors are on the jobs; an overrun stays on this row.
         detail = occurrence.detail if occurrence.overran_at else ""
         return ended(OccurrenceStatus.SUCCEEDED, WaitReason.NONE, detail, when)
     if job.status == JobStatus.CANCELLED:
         if occurrence.reason == WaitReason.WINDOW_END:
-            words = f"{job} was stopped at the end of its window"
-            return ended(OccurrenceStatus.FAILED, WaitReason.WINDOW_END, words, when)
-        words = f"{job} was cancelled"
-        return ended(OccurrenceStatus.CANCELLED, WaitReason.NONE, words, when)
+            detail = f"{job} was stopped at the end of its window"
+            return ended(OccurrenceStatus.FAILED, WaitReason.WINDOW_END, detail, when)
+        detail = f"{job} was cancelled"
+        return ended(OccurrenceStatus.CANCELLED, WaitReason.NONE, detail, when)
     reason = WaitReason.INSTANCE_UNREACHABLE if job.failed_stage == CONNECT else WaitReason.FAILED
-    words = job.error or f"{job} {job.get_status_display().lower()}"
+    error = job.error or f"{job} {job.get_status_display().lower()}"
     retry_at = _retry_at(occurrence, job, context)
     if retry_at is None:
-        return ended(OccurrenceStatus.FAILED, reason, words, when)
-    values = {"reason": reason, "detail": words[:300], "retry_at": retry_at, **late}
+        return ended(OccurrenceStatus.FAILED, reason, error, when)
+    values = {"reason": reason, "detail": error[:300], "retry_at": retry_at, **late}
     values["next_check_at"] = max(retry_at, context.now)
     return NextStep(OccurrenceStatus.DUE, values)
 
@@ -187,7 +187,7 @@ def _retry_at(occurrence: Occurrence, job: Job, context: ScheduleContext) -> dat
     if not schedule.enabled:
         return None
     if schedule.origin == Origin.OBSERVED:
-        # Whoever runs it may run it again; when the window closes, this was the last word.
+        # Its own scheduler may run it again until the window closes.
         return occurrence.missed_after if context.now < occurrence.missed_after else None
     retry_at = max((job.ended_at or context.now) + schedule.retry_delay, context.now)
     left = may_retry(occurrence.attempts, schedule.retries, retry_at, occurrence.missed_after)
@@ -195,7 +195,7 @@ def _retry_at(occurrence: Occurrence, job: Job, context: ScheduleContext) -> dat
 
 
 def _began_late(occurrence: Occurrence, job: Job) -> dict[str, object]:
-    """A job that began and ended between two looks may have begun late all the same."""
+    """Record a late start of a job that started and ended between two checks."""
     began = job.started_at
     first = occurrence.attempts <= 1 and occurrence.late_at is None
     return {"late_at": began} if first and began and began >= occurrence.late_after else {}
@@ -215,7 +215,10 @@ def _may_catch_up(occurrence: Occurrence, context: ScheduleContext) -> bool:
 def _window_closed(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
     reason, detail = WaitReason(occurrence.reason), occurrence.detail
     if reason is WaitReason.NONE or context.was_down_at(occurrence.missed_after):
-        reason, detail = WaitReason.SCHEDULER_DOWN, detail or "nobody looked at it in time"
+        reason, detail = (
+            WaitReason.SCHEDULER_DOWN,
+            detail or "the scheduler did not check it in time",
+        )
     return _late_end(occurrence, context, reason, detail)
 
 
@@ -226,7 +229,7 @@ def _late_end(
     detail: str,
     act: Act = Act.NOTHING,
 ) -> NextStep:
-    """Its window is over. What had run and failed, failed; what never ran was missed."""
+    """End it after its window: failed if an attempt had run, otherwise missed."""
     if occurrence.attempts > (1 if act is Act.WITHDRAW else 0):
         return ended(OccurrenceStatus.FAILED, reason, detail, act=act)
     late = lateness(occurrence, context.now)
@@ -234,7 +237,7 @@ def _late_end(
 
 
 def _never(occurrence: Occurrence, reason: WaitReason, detail: str) -> NextStep:
-    """It will not start any more."""
+    """End it without another attempt."""
     if occurrence.attempts:
         return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, occurrence.detail)
     return ended(OccurrenceStatus.SKIPPED, reason, detail)

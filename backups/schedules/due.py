@@ -1,8 +1,8 @@
-"""Which due times have passed since the last tick, and what becomes of each?
+"""Which due times have passed since the last tick, and what happens to each?
 
 Every due time gets its occurrences, however long no scheduler ran: those that can still run are
-due, the others are missed and say why. A due time is accounted for in the same transaction that
-moves the schedule's ``next_due_at`` past it, so nothing counts it twice or not at all.
+due, the others are missed, with the reason. A due time is planned in the same transaction that
+advances the schedule's ``next_due_at`` past it, so none is planned twice or left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from backups.transitions.jobs import record_occurrences
 logger = logging.getLogger(__name__)
 
 # After a year's downtime a schedule has more due times than one transaction should hold, or one
-# tick should last for: the next tick goes on.
+# tick should take: the next tick continues.
 ROWS_AT_ONCE = 2_000
 ROWS_PER_TICK = 20_000
 SCHEDULES_AT_ONCE = 200
@@ -48,7 +48,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where a schedule's ``next_due_at`` goes, and the occurrences of what it passes."""
+    """The new ``next_due_at`` of a schedule, and the occurrences planned up to it."""
 
     schedule: BackupSchedule
     following: datetime | None
@@ -67,8 +67,13 @@ def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int
             try:
                 plans.append(plan_of(schedule, coverage[schedule.pk], now, down_since))
             except (MooringError, ArithmeticError, ValueError) as exc:
-                # One that cannot be read must not keep the others waiting.
-                logger.error("schedule %s cannot be planned: %s", schedule, exc)
+                # One invalid schedule must not block the others.
+                logger.error(
+                    "schedule %s cannot be planned: %s",
+                    schedule,
+                    exc,
+                    extra={"action": "planning_failed", "schedule": schedule.name},
+                )
                 broken[schedule.pk] = exc
             if sum(len(plan.rows) for plan in plans) >= ROWS_AT_ONCE:
                 break
@@ -79,7 +84,7 @@ def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int
 
 
 def due_schedules(now: datetime) -> QuerySet[BackupSchedule]:
-    # The newest first: a schedule with a year to account for comes last.
+    # The newest first: a schedule with a backlog of a year comes last.
     due = BackupSchedule.objects.filter(enabled=True, next_due_at__lte=now)
     return due.order_by("-next_due_at", "id")
 
@@ -109,16 +114,16 @@ def plan_of(
 
 
 def write_plans(plans: Sequence[Plan]) -> int:
-    """Move schedules on and write what they were moved past, in one transaction."""
+    """Advance schedules and write the occurrences they passed, in one transaction."""
     rows: list[Occurrence] = []
     with transaction.atomic():
-        # In one order, so that two ticks never wait for each other.
+        # In one order, so that two ticks never deadlock.
         for plan in sorted(plans, key=lambda each: each.schedule.pk):
             schedule = plan.schedule
             same = BackupSchedule.objects.filter(
                 pk=schedule.pk, enabled=True, next_due_at=schedule.next_due_at
             )
-            # Compare-and-swap: of ten schedulers one moves on, and writes what it moved past.
+            # Compare-and-swap: of several schedulers one advances it and writes its occurrences.
             if same.update(next_due_at=plan.following):
                 rows += plan.rows
                 schedule.next_due_at = plan.following
@@ -127,7 +132,7 @@ def write_plans(plans: Sequence[Plan]) -> int:
 
 
 def take_due_times(rhythm: Rhythm, first: datetime, now: datetime, most: int) -> Backlog:
-    """Return at most ``most`` due times from ``first`` to ``now``, and where to go on."""
+    """Return at most ``most`` due times from ``first`` to ``now``, and the next one."""
     times: list[datetime] = []
     for due in upcoming(rhythm, first - INSTANT):
         if due.at > now or len(times) == most:
@@ -138,7 +143,7 @@ def take_due_times(rhythm: Rhythm, first: datetime, now: datetime, most: int) ->
 
 @dataclass(frozen=True, slots=True)
 class _OccurrenceBuilder:
-    """How the occurrences of one backlog begin."""
+    """Builds the occurrences of one backlog."""
 
     schedule: BackupSchedule
     now: datetime
@@ -149,7 +154,7 @@ class _OccurrenceBuilder:
         schedule = self.schedule
         offset = stagger_of(instance.uuid, schedule.pk, schedule.stagger)
         span = span_of(due_at + offset, schedule.grace, schedule.window)
-        # Somebody else's cron ran meanwhile: the tool's history will tell.
+        # Another scheduler may have run it: the tool's history will show.
         if schedule.origin == Origin.OBSERVED or self.now < span.missed_after:
             return self._due(instance, due_at, span)
         if due_at == self.newest and schedule.catch_up == CatchUp.ONCE:
@@ -193,5 +198,5 @@ class _OccurrenceBuilder:
 def _explain(now: datetime, down_since: datetime | None) -> str:
     until = f"{now:%Y-%m-%d %H:%M:%S}Z"
     if down_since is None:
-        return f"the scheduler came to it at {until}"
+        return f"the scheduler planned it at {until}"
     return f"the scheduler was not running from {down_since:%Y-%m-%d %H:%M:%S}Z to {until}"

@@ -1,6 +1,6 @@
-"""When is a schedule due next, and what happens to that when somebody changes it?
+"""When is a schedule due next, and what happens to that when it is changed?
 
-Every door that changes a schedule goes through ``save_schedule``.
+Everything that changes a schedule calls ``save_schedule``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ OWN_COLUMNS = {
 
 
 def save_schedule(schedule: BackupSchedule, now: datetime) -> None:
-    """Save what a person changed, and arm the schedule anew where its rhythm changed.
+    """Save a person's changes, and set the next due time anew if the rhythm changed.
 
-    Slots of the old rhythm that have come already are accounted for first.
+    Passed due times of the old rhythm are planned first.
     """
     with transaction.atomic():
         old = BackupSchedule.objects.select_for_update().filter(pk=schedule.pk).first()
@@ -45,11 +45,11 @@ def save_schedule(schedule: BackupSchedule, now: datetime) -> None:
 
 
 def rearm(schedule: BackupSchedule, now: datetime) -> None:
-    """Set the next moment that has no occurrences yet: never one that has some already."""
+    """Set the next due time without occurrences."""
     following = None
     if schedule.enabled:
         newest = schedule.occurrences.aggregate(newest=Max("due_at"))["newest"]
-        # Later than now only where the clock was set back: those moments are taken.
+        # Later than now only if the clock was set back: those due times have occurrences.
         following = next_due_time(schedule.rhythm, max(now, newest) if newest else now)
     BackupSchedule.objects.filter(pk=schedule.pk).update(next_due_at=following)
     schedule.next_due_at = following

@@ -1,8 +1,8 @@
-"""The tick of the schedules: what is due is started, followed, and accounted for.
+"""The tick of the schedules: plans due times, starts due occurrences, and follows their jobs.
 
-Only occurrences whose ``next_check_at`` has come are looked at, so that a tick costs what is
-due, however large the fleet. A batch is decided and written in one transaction, jobs included:
-a crash between any two statements leaves what the next tick begins with.
+Only occurrences whose ``next_check_at`` has passed are checked, so that the cost of a tick depends
+on what is due and not on the size of the fleet. A batch is decided and written in one transaction,
+jobs included: after a crash the next tick starts from a consistent state.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from backups.schedules.context import (
 from backups.schedules.decide import decide
 from backups.schedules.due import plan_due_schedules
 from backups.schedules.jobs import PlannedJob, create_scheduled_jobs
-from backups.schedules.matching import meet_open
+from backups.schedules.matching import match_occurrences
 from backups.schedules.pauses import end_pauses
 from backups.schedules.steps import Act, NextStep, nearest
 from backups.states import BackupKind, JobStatus
@@ -38,14 +38,14 @@ logger = logging.getLogger(__name__)
 
 TICK = "plan occurrences"
 BATCH = 200
-# What is more than this is left to the next tick.
+# More than this is left to the next tick.
 CHECKS_PER_TICK = 5_000
-# One that cannot be decided must not come first again in every tick.
+# An occurrence that cannot be decided must not come first in every tick.
 POSTPONED = timedelta(minutes=1)
 
 
 class LostRace(Exception):
-    """Another tick has moved what this one was about to move."""
+    """Another tick has moved the same occurrence."""
 
 
 @dataclass(slots=True)
@@ -57,34 +57,34 @@ class _Batch:
 
 
 def plan_occurrences(now: datetime) -> None:
-    """Do all that is due at ``now``. Safe to run late, twice, and beside itself."""
+    """Do everything due at ``now``. Safe to run late, twice, and concurrently."""
     down_since = silent_since(TICK, now)
     end_pauses(now)
     planning: Exception | None = None
     try:
         plan_due_schedules(now, down_since)
     except Exception as exc:
-        # One schedule that cannot be planned keeps nobody from what is due already.
+        # One invalid schedule must not block the occurrences that are due.
         planning = exc
     decide_due(now, down_since)
     if planning is not None:
-        # Nobody may take this for a time in which no scheduler ran: windows would open anew.
+        # The scheduler did run: without this record, windows would be reopened.
         note_run(TICK, now)
         raise planning
 
 
 def decide_due(now: datetime, down_since: datetime | None = None) -> int:
-    """Decide about every occurrence whose time to be looked at has come; return how many."""
-    looked = 0
-    while looked < CHECKS_PER_TICK:
+    """Decide every occurrence whose check is due; return how many."""
+    checked = 0
+    while checked < CHECKS_PER_TICK:
         due = Occurrence.objects.filter(next_check_at__lte=now).order_by("next_check_at", "id")
         batch = list(due.values_list("pk", flat=True)[:BATCH])
         if not batch:
             break
-        looked += len(batch)
+        checked += len(batch)
         if not _try(batch, now, down_since):
             _one_by_one(batch, now, down_since)
-    return looked
+    return checked
 
 
 def _try(batch: Sequence[int], now: datetime, down_since: datetime | None) -> bool:
@@ -92,13 +92,20 @@ def _try(batch: Sequence[int], now: datetime, down_since: datetime | None) -> bo
         with transaction.atomic():
             _look(batch, now, down_since)
     except (OperationalError, InterfaceError):
-        # The database itself is away: nothing to do with any of these.
+        # The database is unreachable: no fault of these occurrences.
         raise
     except LostRace:
-        logger.info("another tick moved an occurrence of this batch: looking again")
+        logger.info(
+            "another tick moved an occurrence of this batch: retrying one by one",
+            extra={"action": "batch_retried"},
+        )
         return False
     except Exception:
-        logger.exception("a batch of %d occurrences could not be decided", len(batch))
+        logger.exception(
+            "a batch of %d occurrences could not be decided",
+            len(batch),
+            extra={"action": "batch_failed"},
+        )
         return False
     return True
 
@@ -115,12 +122,14 @@ def _look(batch: Sequence[int], now: datetime, down_since: datetime | None) -> N
     rows = Occurrence.objects.select_for_update(of=("self",), skip_locked=True)
     rows = rows.filter(pk__in=batch, next_check_at__lte=now)
     occurrences = list(rows.select_related("schedule", "instance", "job__instance"))
-    # Fulls first: where a full and an incremental are due together, the full goes ahead.
+    # Full backups first: a full due together with an incremental runs before it.
     occurrences.sort(
         key=lambda each: (each.schedule.kind != BackupKind.FULL, each.starts_at, each.pk)
     )
     lock_limited_schedules(occurrences)
-    meet_open([each for each in occurrences if each.schedule.origin == Origin.OBSERVED], now)
+    match_occurrences(
+        [each for each in occurrences if each.schedule.origin == Origin.OBSERVED], now
+    )
     writing = _Batch(load_context(occurrences, now, down_since))
     for occurrence in occurrences:
         _take(occurrence, decide(occurrence, writing.context), writing)
@@ -156,7 +165,7 @@ def _create_jobs(batch: _Batch) -> None:
 
 
 def _begin(occurrence: Occurrence, step: NextStep, context: ScheduleContext) -> NextStep:
-    """Its job has begun: reckon once until when it should be done."""
+    """Compute once, when its job has started, until when it should end."""
     assert occurrence.job is not None
     began = occurrence.job.started_at or context.now
     expected = expected_run(occurrence)
@@ -168,17 +177,17 @@ def _begin(occurrence: Occurrence, step: NextStep, context: ScheduleContext) -> 
         late = {"late_at": began}
     occurrence.overrun_after = overrun_after
     again = nearest(occurrence, context.now)
-    # Over already: the next look, in this tick, says so.
+    # Already overrun: the next check, in this tick, records that.
     again = context.now if overrun_after <= context.now else again
     values = {"overrun_after": overrun_after, "next_check_at": again, **late}
     return NextStep(step.to, {**step.values, **values})
 
 
 def _withdraw(occurrence: Occurrence, now: datetime) -> bool:
-    """End a job that nobody claimed; False when somebody has, just now."""
+    """End an unclaimed job; False if a worker has just claimed it."""
     assert occurrence.job is not None
     actor = f"schedule {occurrence.schedule.name}"
-    outcome = JobOutcome(reason=f"cancelled by {actor}: it may not start any more")
+    outcome = JobOutcome(reason=f"cancelled by {actor}: it may no longer start")
     if end(occurrence.job, JobStatus.CANCELLED, now=now, outcome=outcome, actor=actor):
         return True
     Occurrence.objects.filter(pk=occurrence.pk).update(next_check_at=now + timedelta(seconds=1))

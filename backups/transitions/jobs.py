@@ -1,4 +1,4 @@
-"""The only module that writes a status. Every write can lose, and says so."""
+"""The only module that writes a status. Every write is a compare-and-swap and may lose."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from backups.transitions.places import LimitReached, release_places, take_places
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """How a job ended, in words for people."""
+    """How a job ended, for display."""
 
     reason: str = ""
     error: str = ""
@@ -55,9 +55,9 @@ def claim(
 ) -> bool:
     """Make ``worker`` the owner of a pending job.
 
-    Return False when another worker has it already, when another job holds ``exclusive_key``,
-    or when a limit is reached: all are expected. What the job waits for is then on its row,
-    and it is woken again later.
+    Return False if another worker has claimed it, another job holds ``exclusive_key``, or a
+    limit is reached: all are expected. The resource it waits for is then recorded on its row,
+    and it is woken later.
     """
     if JobStatus.RUNNING not in JOB_MOVES[JobStatus(job.status)]:
         return False
@@ -96,7 +96,7 @@ def _try_claim(
 
 
 def _note_wait(job: Job, waits_for: str, now: datetime) -> bool:
-    """Put on the row what the job has to wait for; it also keeps its place in the queue."""
+    """Record the resource the job waits for, which also keeps its place in the queue."""
     Job.objects.filter(pk=job.pk, status=JobStatus.PENDING).update(
         waits_for=waits_for, tried_at=now
     )
@@ -104,18 +104,25 @@ def _note_wait(job: Job, waits_for: str, now: datetime) -> bool:
 
 
 def begin_observed(job: Job, *, now: datetime) -> Job:
-    """Store a job that somebody else runs, as running since ``now``. It holds no lease."""
+    """Store an observed job as running since ``now``. It holds no lease."""
     job.status, job.status_since = JobStatus.RUNNING, now
     job.save(force_insert=True)
-    _record(job, JobStatus.RUNNING, JobStatus.RUNNING, now, actor="", reason="seen in the history")
+    _record(
+        job,
+        JobStatus.RUNNING,
+        JobStatus.RUNNING,
+        now,
+        actor="",
+        reason="read from the tool's history",
+    )
     return job
 
 
 def lose(job: Job, *, now: datetime) -> bool:
-    """Take a job from a worker whose lease has run out; False when it was renewed after all."""
+    """End a job whose worker's lease has expired; False if it was renewed after all."""
     outcome = JobOutcome(
         error=f"lost: worker {job.worker} stopped renewing its lease",
-        hint="Look at the worker's log and host; the job can be started again at once.",
+        hint="Check the worker's log and host; the job can be started again at once.",
     )
     return end(job, JobStatus.LOST, now=now, outcome=outcome, lease_before=now)
 
@@ -131,9 +138,9 @@ def end(
 ) -> bool:
     """Move a job to a final status and release what it held.
 
-    The fencing token must still be the one ``job`` was read with, and its lease have run out
-    by ``lease_before`` where that is given: return False, and change nothing, when another
-    process has moved the job or taken its lease.
+    The fencing token must still be the one ``job`` was read with, and the lease must have
+    expired by ``lease_before`` if that is given. Otherwise another process has moved the job or
+    renewed its lease: return False and change nothing.
     """
     outcome = outcome or JobOutcome()
     old = JobStatus(job.status)
@@ -149,7 +156,7 @@ def end(
             status=to,
             status_since=now,
             ended_at=now,
-            # The token moves on: whoever still holds the old one can write nothing more.
+            # The token increases: a process with the old one can write nothing more.
             fencing_token=F("fencing_token") + 1,
             lease_expires_at=None,
             exclusive_key=None,
@@ -174,12 +181,12 @@ def end(
 
 
 def recheck_protection(instance_id: int, now: datetime) -> None:
-    """Have a tick judge at once whether the instance is still protected."""
+    """Let the next tick check the instance's protection."""
     InstanceProtection.objects.filter(instance=instance_id).update(next_check_at=now)
 
 
 def own(job: Job, token: int, **values: object) -> None:
-    """Write columns of a running job, or raise LeaseLost when it is no longer the caller's.
+    """Write columns of a running job, or raise LeaseLost if the caller no longer owns it.
 
     Inside a transaction this is also the lock under which the caller may write more.
     """
@@ -189,12 +196,12 @@ def own(job: Job, token: int, **values: object) -> None:
 
 
 def note_process(job: Job, token: int, group: int, started: float) -> None:
-    """Record the process group that would be an orphan if the worker were killed."""
+    """Record the process group that would be orphaned if the worker were killed."""
     own(job, token, process_group=group, process_started_at=started)
 
 
 def move_stage(stage: JobStage, to: StageStatus, *, now: datetime, detail: str = "") -> None:
-    """Move a stage of a job the caller holds the lease of."""
+    """Move a stage of a job whose lease the caller holds."""
     old = StageStatus(stage.status)
     if to not in STAGE_MOVES[old]:
         raise IllegalTransition(f"{stage}: {old} to {to}")
@@ -214,21 +221,21 @@ def move_stage(stage: JobStage, to: StageStatus, *, now: datetime, detail: str =
 
 
 def expire_copy(copy: BackupCopy, *, reason: str, now: datetime) -> bool:
-    """Record that a copy may go, and why, before any of its bytes do."""
+    """Record that a copy is to be deleted, and why, before any of its bytes are."""
     return _move_copy(copy, CopyStatus.EXPIRED, now, expire_reason=reason)
 
 
 def purge_copy(copy: BackupCopy, *, now: datetime) -> bool:
-    """Record that a copy's bytes are gone."""
+    """Record that a copy's bytes are deleted."""
     return _move_copy(copy, CopyStatus.PURGED, now)
 
 
 def move_occurrence(
     occurrence: Occurrence, to: OccurrenceStatus, *, now: datetime, **values: object
 ) -> bool:
-    """Move an occurrence, or with its own status write what is known of it.
+    """Move an occurrence, or update its columns if ``to`` is its present status.
 
-    Return False, and change nothing, when another process has moved it or given it a job.
+    Return False, and change nothing, if another process has moved it or assigned a job.
     """
     old = OccurrenceStatus(occurrence.status)
     if to is not old:
@@ -256,9 +263,9 @@ def record_occurrences(rows: Sequence[Occurrence]) -> None:
 
 
 def _recheck_occurrences(job: Job, now: datetime) -> None:
-    """Let the tick look at the occurrences a backup's start or end is of interest to, at once.
+    """Let the next tick check the occurrences that a backup's start or end affects.
 
-    That is its own one, and those that wait until the instance is free.
+    These are its own, and those that wait for the instance.
     """
     if job.operation == Operation.BACKUP:
         waiting = Occurrence.objects.filter(instance=job.instance_id, next_check_at__gt=now)
@@ -277,29 +284,29 @@ def _move_copy(copy: BackupCopy, to: CopyStatus, now: datetime, **values: str) -
 
 
 def _close_stages(job: Job, to: JobStatus, now: datetime) -> None:
-    """No stage of an ended job may still look alive."""
+    """Close the stages of an ended job."""
     stages = JobStage.objects.filter(job=job)
     ended = StageStatus.SUCCEEDED if to is JobStatus.SUCCEEDED else StageStatus.FAILED
     stages.filter(status=StageStatus.RUNNING).update(status=ended, ended_at=now)
     stages.filter(status=StageStatus.PENDING).update(status=StageStatus.SKIPPED)
 
 
-# What must be found later, whoever did it: data was read out, or is gone.
+# Recorded as activity, whoever requested it: data was read or deleted.
 _KEPT = {Operation.RESTORE: Verb.RESTORED, Operation.PURGE: Verb.PURGED}
 
 
 def _keep(job: Job, to: JobStatus, outcome: JobOutcome) -> None:
-    """Add the end of a restore or purge to what people did."""
+    """Record the end of a restore or purge as activity."""
     verb = _KEPT.get(Operation(job.operation))
     if verb is None:
         return
-    asked = job.events.order_by("id").values_list("actor", flat=True).first()
+    requester = job.events.order_by("id").values_list("actor", flat=True).first()
     details = {"outcome": to.value, "backup": job.backup.label if job.backup else ""}
     if "target" in job.parameters:
         details["target"] = job.parameters["target"]
     if outcome.error:
         details["error"] = outcome.error
-    record(verb, job, actor=Actor(asked or ITSELF, ITSELF), details=details)
+    record(verb, job, actor=Actor(requester or ITSELF, ITSELF), details=details)
 
 
 def _record(
