@@ -92,7 +92,7 @@ class MysqlDatabase(Database):
 def initialise(folder: Path, server: ServerProgram) -> None:
     """Make an empty folder the data folder of a new MySQL: root without a password."""
     folder.mkdir(mode=0o700, parents=True)
-    parts = [f"--{name}={text}" if text else f"--{name}" for name, text in server.words.items()]
+    parts = [f"--{name}={text}" if text else f"--{name}" for name, text in server.options.items()]
     argv = [server.path, "--no-defaults", *parts, f"--datadir={folder}", "--user=root"]
     done = subprocess.run(
         [*argv, "--initialize-insecure"], capture_output=True, text=True, check=False

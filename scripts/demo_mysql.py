@@ -117,7 +117,7 @@ class DemoMysql(DemoShop):
             cursor.execute("ALTER USER root@localhost IDENTIFIED BY %s", (self.root_password,))
 
     def _words(self) -> list[tuple[str, str]]:
-        return list(self._program.words.items())
+        return list(self._program.options.items())
 
     def _settings(self, port: int) -> ServerOptions:
         return ServerOptions(

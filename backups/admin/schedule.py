@@ -1,4 +1,4 @@
-"""Schedules are configured here or on their own page; what came of them is history."""
+"""Schedules are configured here or on their own page; their occurrences are history."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BackupScheduleAdmin(ModelAdmin):
     list_filter = ["enabled", "origin", "kind"]
     search_fields = ["name", "cron", "instances__name", "groups__name", "tags__name"]
     filter_horizontal = ["instances", "groups", "tags", "repositories"]
-    # A pause has doors of its own, which ask for a reason.
+    # Schedules are paused on their page or by a command, which require a reason.
     readonly_fields = [
         "next_due_at", "created_at", "paused_at", "paused_until", "paused_by", "paused_reason",
     ]  # fmt: skip
@@ -40,7 +40,7 @@ class BackupScheduleAdmin(ModelAdmin):
         save_schedule(obj, now())
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """What it covers and where to it writes is saved now: let the tick look again."""
+        """Recheck its occurrences, now that coverage and repositories are saved."""
         super().save_related(request, form, formsets, change)
         recheck_occurrences(form.instance, now())
 

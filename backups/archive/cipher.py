@@ -1,8 +1,8 @@
-"""How is a part of a backup sealed, so that any changed bit in it is noticed?
+"""How is a part of a backup sealed, so that any changed bit in it is detected?
 
-Every part has a place: its kind and its number. The place makes the nonce, so a data key,
-which is random and serves one attempt at one backup only, never meets a nonce twice, and a
-part that was moved elsewhere does not open. Both ciphers add 16 bytes.
+Every part has a place: its kind and its number. The nonce is made from the place, so a data key,
+which is random and used for a single attempt at a backup, never sees a nonce twice, and a part
+that was moved does not open. Both ciphers add 16 bytes.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class AesGcm:
 
 
 class Unencrypted:
-    """No secrecy: a truncated SHA-256 finds damage, and stops nobody who means to do it."""
+    """No secrecy: a truncated SHA-256 detects damage, but not a deliberate change."""
 
     number: ClassVar[int] = 0
     name: ClassVar[str] = "none"

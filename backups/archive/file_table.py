@@ -1,7 +1,7 @@
-"""Which files did the engine send, and did each of them end?
+"""Which files did the engine send, and was each of them completed?
 
-An engine that contradicts itself is a bug that would make a backup nobody can restore: it
-is refused at once.
+An engine that contradicts itself would make a backup that cannot be restored: it is refused at
+once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class FileTable:
     def __init__(self) -> None:
         self._files: dict[int, _TrackedFile] = {}
         self._removed: dict[int, _TrackedFile] = {}
-        # Paths in use: a file that was removed gives its own back.
+        # Paths in use; the path of a removed file is free again.
         self._taken: set[str] = set()
 
     def open(self, record: FileOpened) -> None:
@@ -60,7 +60,7 @@ class FileTable:
         """Forget a file; return whether it had been closed."""
         file = self._known(record.file, "removed")
         self._taken.discard(file.path)
-        # Frames that hold its bytes may still be on their way: its path is known to the end.
+        # Frames with its bytes may still be in flight: its path is kept to the end.
         self._removed[record.file] = file
         del self._files[record.file]
         return file.size is not None
@@ -70,7 +70,7 @@ class FileTable:
         return (self._files.get(number) or self._removed[number]).path
 
     def check_finished(self) -> None:
-        """Raise ArchiveError when a file never ended: what was sent of it is not all of it."""
+        """Raise ArchiveError if a file was never completed."""
         if unfinished := sorted(file.path for file in self._files.values() if file.size is None):
             raise ArchiveError(
                 f"engine never finished {unfinished[0]} ({len(unfinished)} files in all)"
@@ -96,5 +96,7 @@ class FileTable:
 
     def _take(self, path: str) -> None:
         if path in self._taken or not is_safe_path(path):
-            raise ArchiveError(f"engine gave the path {path!r} twice, or it leads outside")
+            raise ArchiveError(
+                f"engine sent the path {path!r} twice, or it leads out of the backup"
+            )
         self._taken.add(path)

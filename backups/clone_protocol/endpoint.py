@@ -54,5 +54,5 @@ class Endpoint:
             )
         except (pymysql.err.Error, OSError, RuntimeError) as exc:
             where = self.socket or f"{self.host}:{self.port}"
-            said = exc.args[-1] if exc.args else type(exc).__name__
-            raise CloneError(f"cannot connect to {where}: {said}") from None
+            reason = exc.args[-1] if exc.args else type(exc).__name__
+            raise CloneError(f"cannot connect to {where}: {reason}") from None

@@ -197,8 +197,8 @@ def parse_answer(message: bytes | memoryview) -> Answer:
 def response_of(message: bytes | memoryview) -> Response:
     """Return which response a message is."""
     if not len(message) or message[0] not in _CODES:
-        said = f"response {message[0]}" if len(message) else "empty response"
-        raise ProtocolError(f"the donor sent the unknown {said}")
+        description = f"response {message[0]}" if len(message) else "empty response"
+        raise ProtocolError(f"the donor sent the unknown {description}")
     return Response(message[0])
 
 

@@ -60,9 +60,9 @@ def fetch_clone_facts(
     connection: Connection[DictCursor], grants: Grants, may_see_threads: bool
 ) -> CloneFacts:
     """Query a MySQL server; what it does not report is unknown."""
-    said = _variables(connection)
+    variables = _variables(connection)
     plugin = fetch_rows(connection, _PLUGIN)
-    packet = said.get("max_allowed_packet")
+    packet = variables.get("max_allowed_packet")
     foreign: tuple[ForeignTable, ...] | None = None
     if grants.everything or grants.privileges & TABLE_PRIVILEGES:
         foreign = _foreign_tables(connection)
@@ -72,7 +72,7 @@ def fetch_clone_facts(
         redo_enabled=_status(connection, "Innodb_redo_log_enabled") != "OFF",
         running_clones=_running_clones(connection) if may_see_threads else None,
         uses_tls=bool(_status(connection, "Ssl_cipher")),
-        encrypts_logs="ON" in {said.get(name, "") for name in _VARIABLES[1:]},
+        encrypts_logs="ON" in {variables.get(name, "") for name in _VARIABLES[1:]},
         foreign_tables=foreign,
     )
 

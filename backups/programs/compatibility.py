@@ -1,6 +1,6 @@
 """Which tool can back up and restore which server?
 
-Pure: versions in, rulings out. The rule for mariadb-backup: it comes with the server and
+Pure: versions in, verdicts out. The rule for mariadb-backup: it comes with the server and
 understands the redo log and the DDL log of its own series, so tool and server must be of
 one series (10.11, 11.4 …), and the tool must not be the older of the two. A restore needs
 the same of the server that is started on the files. MySQL is cloned, without a tool; which
@@ -18,7 +18,7 @@ from backups.checks import Verdict
 MARIADB, MYSQL = "mariadb", "mysql"
 MARIADB_BACKUP, CLONE = "mariadb_backup", "clone"
 OLDEST_SERIES = (10, 6)
-# Later majors are let through with a warning: nobody has seen them work.
+# Later majors are accepted with a warning: they have not been tested.
 NEWEST_MAJOR = 12
 LONG_TERM = frozenset({(10, 6), (10, 11), (11, 4), (11, 8), (12, 3)})
 # The clone protocol of MySQL, and the series it is known to be the same in.
@@ -29,8 +29,8 @@ MYSQL_LONG_TERM = frozenset({(8, 4), (9, 7)})
 # From here on releases of 8.0 read each other's files.
 FIRST_EXCHANGEABLE = (8, 0, 37)
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
-# They answer like MySQL and are something else.
-_IMPOSTORS = ("tidb", "oceanbase", "vitess", "proxysql", "singlestore")
+# Other servers that speak MySQL's protocol.
+_OTHER_SERVERS = ("tidb", "oceanbase", "vitess", "proxysql", "singlestore")
 
 
 class Version(NamedTuple):
@@ -47,14 +47,14 @@ class Version(NamedTuple):
 
     @property
     def series_name(self) -> str:
-        """The series as people say it: ``10.11 LTS``, ``11.7 rolling``."""
+        """The name of the series: ``10.11 LTS``, ``11.7 rolling``."""
         term = "LTS" if self.series in LONG_TERM else "rolling"
         return f"{self.major}.{self.minor} {term}"
 
 
 @dataclass(frozen=True, slots=True)
 class Compatibility:
-    """Whether it goes, why, and what to do where it does not."""
+    """Whether two releases fit, why, and a hint if they do not."""
 
     verdict: Verdict
     reason: str
@@ -62,27 +62,27 @@ class Compatibility:
 
 
 def parse_version(text: str) -> Version | None:
-    """Read the first three-part number in ``text``; None where there is none."""
+    """Parse the first three-part version in ``text``; None if there is none."""
     found = _VERSION.search(text)
     return Version(*map(int, found.groups())) if found else None
 
 
 def decide_flavour(version: str, comment: str) -> str:
-    """Return whose server answers with these; blank when it is nobody's we know."""
-    said = f"{version} {comment}".lower()
-    if parse_version(version) is None or any(name in said for name in _IMPOSTORS):
+    """Return the product of a server that reports these; blank if it is unknown."""
+    text = f"{version} {comment}".lower()
+    if parse_version(version) is None or any(name in text for name in _OTHER_SERVERS):
         return ""
-    return MARIADB if "mariadb" in said else MYSQL
+    return MARIADB if "mariadb" in text else MYSQL
 
 
 def can_back_up(engine: str, flavour: str, version: Version | None) -> Compatibility:
-    """Decide whether ``engine`` can copy such a server at all."""
+    """Decide whether ``engine`` can copy such a server."""
     if engine not in (MARIADB_BACKUP, CLONE):
-        return Compatibility(Verdict.FAILED, f"there is no engine called {engine}")
+        return Compatibility(Verdict.FAILED, f"no engine is called {engine}")
     if flavour not in (MARIADB, MYSQL) or version is None:
         return Compatibility(
             Verdict.FAILED,
-            "this is neither MariaDB nor MySQL",
+            "the server is neither MariaDB nor MySQL",
             "Point the instance at the database server itself, not at a proxy.",
         )
     if engine == CLONE:
@@ -91,7 +91,7 @@ def can_back_up(engine: str, flavour: str, version: Version | None) -> Compatibi
         return Compatibility(
             Verdict.FAILED,
             f"mariadb-backup cannot copy MySQL {version}",
-            f"Give the instance the engine {CLONE}.",
+            f"Set the instance's engine to {CLONE}.",
         )
     return _mariadb_ruling(version)
 
@@ -101,7 +101,7 @@ def _clone_ruling(flavour: str, version: Version) -> Compatibility:
         return Compatibility(
             Verdict.FAILED,
             f"MariaDB {version} cannot be cloned",
-            f"Give the instance the engine {MARIADB_BACKUP}.",
+            f"Set the instance's engine to {MARIADB_BACKUP}.",
         )
     if version < FIRST_CLONE:
         return Compatibility(
@@ -112,14 +112,14 @@ def _clone_ruling(flavour: str, version: Version) -> Compatibility:
     if version.series not in CLONE_SERIES and version.major not in CLONE_MAJORS:
         return Compatibility(
             Verdict.FAILED,
-            f"{mysql_name(version)} is not one this version of Mooring knows how to clone",
-            "8.0 from 8.0.17 on, 8.4 and 9.x are known.",
+            f"{mysql_name(version)} cannot be cloned by this version of Mooring",
+            "Supported are 8.0 from 8.0.17 on, 8.4 and 9.x.",
         )
     return Compatibility(Verdict.OK, mysql_name(version))
 
 
 def mysql_name(version: Version) -> str:
-    """Name a MySQL as people do: ``MySQL 9.7.4 (9.7 LTS)``."""
+    """Return the name of a MySQL release: ``MySQL 9.7.4 (9.7 LTS)``."""
     if version.series <= (8, 0):
         return f"MySQL {version}"
     term = "LTS" if version.series in MYSQL_LONG_TERM else "Innovation"

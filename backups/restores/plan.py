@@ -1,7 +1,7 @@
 """What would a restore read, how long would it take, and would it be refused?
 
-Looks with the functions the stages use, and changes nothing: no folder, no mark, no row. It looks
-from this host; the worker looks again before it writes its first byte.
+Runs the checks of the stages on this host and changes nothing: no folder, no mark, no row. The
+worker runs them again before it writes its first byte.
 """
 
 from __future__ import annotations

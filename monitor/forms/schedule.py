@@ -44,9 +44,9 @@ class ScheduleForm(ModelForm):
     anchor_at = MomentField(
         label="Counted from", required=False, help_text="For every N hours, in your own time zone."
     )
-    window = LengthField(help_text="How long after its moment a run may still start.")
-    grace = LengthField(help_text="How long it may wait before it is late.")
-    stagger = LengthField(help_text="Over how long the starts of its instances are spread.")
+    window = LengthField(help_text="How long after its due time a run may still start.")
+    grace = LengthField(help_text="How long after its due time a run is late.")
+    stagger = LengthField(help_text="The period over which the starts of its instances are spread.")
     expected_duration = LengthField(
         required=False, help_text="Longer is delayed. Blank: learnt from the runs there were."
     )

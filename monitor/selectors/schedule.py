@@ -111,7 +111,7 @@ def retention_in_words(schedule: BackupSchedule) -> str:
 def preview_rhythm(rhythm: Rhythm, now: datetime) -> tuple[Sequence[DueTime], str]:
     """Return the next slots, or none and why."""
     if bool(rhythm.cron) == (rhythm.every_hours is not None):
-        return [], "Give either a cron expression or every N hours."
+        return [], "Give either a cron expression or an interval in hours."
     try:
         check_rhythm(rhythm)
         return preview(rhythm, now, SLOTS), ""

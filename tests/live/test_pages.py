@@ -91,7 +91,7 @@ def assert_one_named(label: str) -> None:
     assert NAMED.match(line)
     job = Job.objects.get(pk=ended.json()["job"])
     assert [each.text for each in job.log_lines.filter(source="pages")] == [line]
-    assert "the repository is whole, but 1 page came from the server damaged" in job.error
+    assert "the stored bytes match, but 1 page came from the server damaged" in job.error
 
 
 @pytest.mark.parametrize("size", ["4k", "8k", "16k", "32k", "64k"])

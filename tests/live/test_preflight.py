@@ -290,7 +290,7 @@ def test_addinstance_asks_the_server(
     words += ["--password-file", str(tmp_path / "password")]
     ended = run_command("addinstance", "orders-2", *words)
     assert ended.exit_code == 0
-    assert "A backup needs BINLOG MONITOR. Run this on the instance:" in ended.stdout
+    assert "Missing privileges: BINLOG MONITOR. Run this on the instance:" in ended.stdout
     assert "\nGRANT BINLOG MONITOR ON *.* TO `bk`@`127.0.0.1`;\n" in ended.stdout
     row = Instance.objects.get(name="orders-2")
     assert row.version.startswith("10.11.")

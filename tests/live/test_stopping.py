@@ -183,7 +183,7 @@ def test_a_command_that_was_killed_is_cleared_up_by_the_next_one(
     command.kill()
     command.wait()
     blocked = site.manage("takebackup", "bank-1", "--foreground")
-    assert blocked["error"] == "a backup of bank-1 is already waiting or running"
+    assert blocked["error"] == "a backup of bank-1 is already queued or running"
     time.sleep(LEASE_SECONDS)
     assert site.manage("takebackup", "bank-1", "--foreground")["status"] == "succeeded"
     assert site.rows(f"SELECT status, leftovers FROM backups_job WHERE id = {job}") == [("lost", 0)]

@@ -82,7 +82,7 @@ class JobActsTestCase(TestCase):
             with self.subTest(operation):
                 job = make_job(self.orders, status, operation)
                 page = self.client.post(reverse("job-again", args=[job.pk]), follow=True)
-                self.assertContains(page, "is not run again")
+                self.assertContains(page, "cannot be run again")
         self.assertEqual(Job.objects.count(), 3)
 
     def test_a_restore_with_a_server_program_is_never_handed_on(self) -> None:
@@ -91,7 +91,7 @@ class JobActsTestCase(TestCase):
         job.parameters = {"target": "/srv/r", "mysqld": "/home/ada/mysqld"}
         job.save()
         page = self.client.post(reverse("job-again", args=[job.pk]), follow=True)
-        self.assertContains(page, "a restore is asked for under Restore")
+        self.assertContains(page, "a restore is started under Restore")
         self.assertNotContains(page, "Run again")
         self.assertEqual(Job.objects.get(), job)
 

@@ -149,10 +149,10 @@ class CloneCopy:
         yield from self._extra_files(mapping)
         self._lock_time = self._locked_for()
         count = self._stream.attached_workers + 1
-        said = f"{count} connection{'s' if count > 1 else ''} for data"
+        detail = f"{count} connection{'s' if count > 1 else ''} for data"
         if self._saver is not None:
-            said += f", {len(self._saver.saved)} tables saved by SELECT"
-        self._end(State.DONE, said)
+            detail += f", {len(self._saver.saved)} tables saved by SELECT"
+        self._end(State.DONE, detail)
         self._whole = True
 
     def facts(self) -> CopyFacts:
@@ -283,5 +283,5 @@ def _ask(endpoint: Endpoint, question: Callable[[Connection[Any]], Any]) -> Any:
         with contextlib.closing(endpoint.connect()) as connection:
             return question(connection)
     except (pymysql.err.Error, OSError) as exc:
-        said = exc.args[-1] if exc.args else type(exc).__name__
-        raise EngineError(f"the donor did not answer a question: {said}") from None
+        reason = exc.args[-1] if exc.args else type(exc).__name__
+        raise EngineError(f"the donor did not answer a question: {reason}") from None

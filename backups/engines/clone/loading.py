@@ -78,8 +78,8 @@ def _load(
     except (pymysql.err.Error, OSError) as exc:
         # A server that was stopped on request says nothing about the table.
         watch.check()
-        said = exc.args[-1] if exc.args else type(exc).__name__
-        raise EngineError(f"{full_name} could not be loaded: {said}") from None
+        reason = exc.args[-1] if exc.args else type(exc).__name__
+        raise EngineError(f"{full_name} could not be loaded: {reason}") from None
     if found != table["rows"]:
         raise EngineError(f"{full_name}: {table['rows']} rows were saved, {found} loaded")
     what = "its definition" if found is None else f"{found} rows"

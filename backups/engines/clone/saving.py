@@ -135,9 +135,9 @@ class TableSaver:
     def _explain(self, full_name: str, exc: Exception) -> EngineError:
         if self._stopped:
             return EngineError("the clone was stopped")
-        said = exc.args[-1] if exc.args else type(exc).__name__
+        reason = exc.args[-1] if exc.args else type(exc).__name__
         return EngineError(
-            f"{full_name} could not be saved: {said}",
+            f"{full_name} could not be saved: {reason}",
             hint="Mend the table, or take the backup with --no-save-foreign-tables.",
         )
 

@@ -94,10 +94,10 @@ class MariadbBackup:
         argv = prepare_argv(str(folder))
         with LocalRunner().start(argv, secret_files={}) as command, watch.ending_by(command.stop):
             watch.process_started(*command.process)
-            said = _relay(command, watch, folder)
+            output = _relay(command, watch, folder)
             exit_code = command.wait()
         watch.check()
-        check_prepare(exit_code, said)
+        check_prepare(exit_code, output)
         return Prepared(detail=f"{links} tables taken home from other folders" if links else "")
 
     def restored_server(
@@ -168,8 +168,8 @@ class MariadbCopy:
             return
         if self._stopped:
             raise EngineError(f"{TOOL} was stopped by us")
-        said = self._listener.excerpt()
-        raise self._runner.failure(self._argv, exit_code, said) or build_error(
+        output = self._listener.excerpt()
+        raise self._runner.failure(self._argv, exit_code, output) or build_error(
             exit_code, self._listener.log, otherwise=otherwise
         )
 
@@ -179,13 +179,13 @@ def _relay(command: RunningCommand, watch: PrepareWatch, folder: Path) -> str:
 
     On a full disk it would write the same lines for ever: that says nothing of the backup.
     """
-    said: list[str] = []
+    output: list[str] = []
     with io.BufferedReader(cast(io.RawIOBase, command.stderr)) as source:
         for line in source:
-            said.append(line.decode("utf-8", errors="replace").rstrip())
-            watch.log(TOOL, said[-1])
-            fail_if_disk_full(said[-1], folder)
-    return "\n".join(said)
+            output.append(line.decode("utf-8", errors="replace").rstrip())
+            watch.log(TOOL, output[-1])
+            fail_if_disk_full(output[-1], folder)
+    return "\n".join(output)
 
 
 class _Listener:

@@ -76,9 +76,9 @@ def describe_end(exit_code: int) -> str:
         return f"was killed by signal {-exit_code}"
 
 
-def find_hint(said: str) -> str:
+def find_hint(output: str) -> str:
     for sign, hint in _HINTS:
-        if match := re.search(sign, said.lower()):
+        if match := re.search(sign, output.lower()):
             return hint.format(*(group.upper() for group in match.groups()))
     return ""
 
@@ -93,5 +93,5 @@ def check_prepare(exit_code: int, stderr: str) -> None:
         error.hint = error.hint or PREPARE_HINT
         raise error
     if not log.completed:
-        said = f"{TOOL} --prepare did not say that it completed: {log.last}"
-        raise EngineError(said, hint=PREPARE_HINT)
+        error = f"{TOOL} --prepare did not say that it completed: {log.last}"
+        raise EngineError(error, hint=PREPARE_HINT)

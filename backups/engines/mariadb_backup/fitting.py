@@ -27,10 +27,10 @@ SERVER = "mariadbd"
 
 def check_restore(backup: CopyFacts, *, starts: bool) -> str:
     """Say what will prepare the copy and, where it ``starts``, serve it; else raise Refused."""
-    said = [_check(TOOL, backup.tool_version, can_prepare_with, "or restore with --raw")]
+    parts = [_check(TOOL, backup.tool_version, can_prepare_with, "or restore with --raw")]
     if starts:
-        said.append(_check(SERVER, backup.server_version, can_start_on, "or test it elsewhere"))
-    return "; ".join(said)
+        parts.append(_check(SERVER, backup.server_version, can_start_on, "or test it elsewhere"))
+    return "; ".join(parts)
 
 
 def _check(

@@ -25,8 +25,8 @@ def server_options(folder: Path) -> dict[str, str]:
         parser.read_string((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error) as exc:
         raise EngineError(f"{folder / SETTINGS_FILE} cannot be read: {exc}") from None
-    said = dict(parser["mysqld"]) if parser.has_section("mysqld") else {}
-    return {name.replace("_", "-"): value for name in NEEDED if (value := said.get(name))}
+    options = dict(parser["mysqld"]) if parser.has_section("mysqld") else {}
+    return {name.replace("_", "-"): value for name in NEEDED if (value := options.get(name))}
 
 
 def removal_of_links(folder: str) -> str:

@@ -1,4 +1,4 @@
-"""Prove that the keys at hand open every backup's data key."""
+"""Check that the available keys open every backup's data key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backups.management.output import DONE, FAILED, Answer, MooringCommand, tabl
 
 
 class Command(MooringCommand):
-    help = "Prove that the keys at hand open every backup's data key."
+    help = "Check that the available keys open every backup's data key."
 
     def answer(self, options: dict[str, Any]) -> Answer:
         keyring = load_keys()

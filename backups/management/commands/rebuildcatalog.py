@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
 from backups.activity import record
-from backups.catalog.register import Found, rebuild
+from backups.catalog.register import RebuiltBackup, rebuild
 from backups.exceptions import KeyUnavailable
 from backups.keys.load import load_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
@@ -27,8 +27,8 @@ class Command(MooringCommand):
         try:
             keyring = load_keys()
         except KeyUnavailable as exc:
-            # Unencrypted backups need none; each encrypted one will say that it does.
-            self.progress_console(options).print(f"no keys: {exc}")
+            # Unencrypted backups need none; each encrypted one will report its own error.
+            self.progress_console(options).print(f"no keys available: {exc}")
             keyring = None
         found = list(rebuild(repository, keyring))
         added = sum(each.added for each in found)
@@ -48,5 +48,5 @@ class Command(MooringCommand):
         return Answer(fields, shown, FAILED if unreadable else DONE)
 
 
-def _verdict(found: Found) -> str:
-    return found.error or ("added" if found.added else "known already")
+def _verdict(found: RebuiltBackup) -> str:
+    return found.error or ("added" if found.added else "already known")

@@ -1,4 +1,4 @@
-"""May the backup begin? The same checks as ``doctor``, and a refusal with their figures."""
+"""May the backup start? The same checks as ``doctor``, and a refusal with their figures."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class RunPreflight(PlainStage[BackupWork]):
         return f"{len(checks)} checks, {warnings} with a warning"
 
     def _install_missing_plugin(self, run: Run, survey: Survey) -> None:
-        """Only now, and only where allowed: a refused backup leaves its server as it was."""
-        facts, wished = survey.facts, survey.wishes.install_plugin
-        if not wished or facts is None or facts.clone is None or not lacks_plugin(facts.clone):
+        """Install it after the checks and only if allowed: a refused backup changes no server."""
+        facts, allowed = survey.facts, survey.wishes.install_plugin
+        if not allowed or facts is None or facts.clone is None or not lacks_plugin(facts.clone):
             return
         if survey.engine == CLONE:
             install_clone_plugin(login_of(run.job.instance), facts.grants.account)

@@ -1,4 +1,4 @@
-"""Extract and prepare as a restore does them, but a failure is evidence against the copy."""
+"""Extract and prepare as in a restore, but a failure is evidence against the copy."""
 
 from __future__ import annotations
 

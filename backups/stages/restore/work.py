@@ -1,4 +1,4 @@
-"""What the stages of a restore, and of a restore test, hand to each other."""
+"""The work object that the stages of a restore or restore test pass to each other."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class RestoreWork:
     copy: BackupCopy
     target: Path
     raw: bool = False
-    # "user:group" that gets the files; blank leaves them to whoever the worker runs as.
+    # "user:group" that gets the files; blank leaves them to the worker's user.
     owner: str = ""
-    # Path of the server program to use; blank leaves it to the engine.
+    # Path of the server program; blank lets the engine choose.
     server_program: str = ""
     reader: BackupReader | None = None
     prepared: Prepared = field(default_factory=Prepared)
-    # Of restore tests only.
+    # For restore tests only.
     began_at: datetime | None = None
     answered_at: datetime | None = None
     server: PrivateServer | None = None
@@ -46,25 +46,25 @@ class RestoreWork:
 
 
 def restore_work(job: Job) -> RestoreWork:
-    """Gather what a restore job begins with."""
-    asked = job.parameters
+    """Build the work object of a restore job."""
+    values = job.parameters
     return RestoreWork(
         copy_of(job),
-        Path(asked["target"]),
-        raw=asked["raw"],
-        owner=asked["owner"],
-        server_program=asked.get("mysqld") or settings.MYSQLD,
+        Path(values["target"]),
+        raw=values["raw"],
+        owner=values["owner"],
+        server_program=values.get("mysqld") or settings.MYSQLD,
     )
 
 
 def restore_test_work(job: Job) -> RestoreWork:
-    """Gather what a restore test begins with: its target is a folder of its own."""
+    """Build the work object of a restore test, whose target is a scratch folder."""
     mysqld = job.parameters.get("mysqld") or settings.MYSQLD
     return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld)
 
 
 def scratch_folder(job: Job) -> Path:
-    """Where a restore test of this job restores to."""
+    """Return the scratch folder of a restore test."""
     return Path(settings.SCRATCH_FOLDER) / f"restore-test-{job.pk}"
 
 
@@ -75,13 +75,13 @@ def copy_of(job: Job) -> BackupCopy:
 
 
 def open_copy(copy: BackupCopy) -> BackupReader:
-    """Open a copy for reading, or refuse one that is being deleted.
+    """Open a copy for reading, or raise Refused if it is being deleted.
 
-    The row lock orders this against a purge: it sees our running job, or we see its verdict.
+    The row lock serialises this with a purge: it sees our running job, or we its decision.
     """
     with transaction.atomic():
         status = BackupCopy.objects.select_for_update().get(pk=copy.pk).status
     if status != CopyStatus.STORED:
-        raise Refused(f"{copy} is {status}: there is nothing to read")
+        raise Refused(f"{copy} is {status}: nothing to read")
     store = checked_store(copy.repository)
     return BackupReader(store, copy.path, load_keys() if copy.key_id else None)

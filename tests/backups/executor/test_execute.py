@@ -97,7 +97,7 @@ def test_two_copies_of_one_backup(
         (
             {"fails_after": 5, "failure": OSError(28, "No space left on device")},
             "copy failed: No space left on device",
-            "Look at the log of the host, and start it again.",
+            "Check the system log of the host, then start the job again.",
         ),
     ],
 )
@@ -144,7 +144,7 @@ def test_told_to_end_while_it_tidies_up_it_still_ends_in_order(
 
 @pytest.mark.parametrize(
     ("requeues", "hint"),
-    [(False, "Start it again."), (True, "It was asked for again as a new job.")],
+    [(False, "Start it again."), (True, "It was requested again as a new job.")],
 )
 def test_only_who_asks_again_says_so(
     orders: Instance,
@@ -230,7 +230,7 @@ def test_a_silent_engine_has_stalled(
     job = run_here(job_for(orders))
     assert job.status == JobStatus.FAILED
     assert job.error.startswith("copy failed: stalled in file copy: no byte and no log line for ")
-    assert job.error.endswith("last heard: copying shop/orders.ibd")
+    assert job.error.endswith("last log line: copying shop/orders.ibd")
     assert "MOORING_STALL_SECONDS" in job.hint
     assert stored_files(main) == ["mooring.json"]
 

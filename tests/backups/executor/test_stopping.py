@@ -41,7 +41,7 @@ class TestStall:
         settings.STALL_SECONDS, engine.blocks_after = 1, 0
         ended = run_here(job)
         assert ended.error.startswith("copy failed: stalled in file copy: no byte and no log line")
-        assert ended.error.endswith("last heard: copying shop/orders.ibd")
+        assert ended.error.endswith("last log line: copying shop/orders.ibd")
 
     def test_a_long_sync_of_a_restore_is_no_stall(
         self,
@@ -90,7 +90,7 @@ class TestSleep:
         run.hold_lease_until(boot_clock() + 60)
         run.check()
         run.hold_lease_until(boot_clock())
-        with pytest.raises(LeaseLost, match="ran out before it could be renewed"):
+        with pytest.raises(LeaseLost, match="expired before it could be renewed"):
             run.check()
         # For good: a lease that was lost is not found again.
         run.hold_lease_until(boot_clock() + 60)

@@ -33,7 +33,7 @@ def test_a_second_backup_of_an_instance_is_refused_at_once(
     orders: Instance, main: Repository
 ) -> None:
     create_backup_job(orders, wake=False)
-    with pytest.raises(Refused, match="a backup of orders-1 is already waiting or running"):
+    with pytest.raises(Refused, match="a backup of orders-1 is already queued or running"):
         create_backup_job(orders, wake=False)
 
 
@@ -52,7 +52,7 @@ def test_a_job_knows_whether_foreign_tables_are_saved(
 def test_an_engine_that_copies_every_table_saves_none_besides(
     orders: Instance, main: Repository
 ) -> None:
-    with pytest.raises(BadInput, match="nothing to save besides"):
+    with pytest.raises(BadInput, match="no option to save foreign tables"):
         create_backup_job(orders, save_foreign_tables=True, wake=False)
 
 
@@ -81,21 +81,21 @@ def test_encrypted_and_unencrypted_repositories_do_not_mix(
     orders: Instance, main: Repository, tmp_path: Path
 ) -> None:
     plain = make_repository("plain", tmp_path / "plain", encrypted=False)
-    with pytest.raises(BadInput, match="must all be encrypted or all not"):
+    with pytest.raises(BadInput, match="must all be encrypted or all unencrypted"):
         create_backup_job(orders, repositories=[main, plain], wake=False)
 
 
 def test_the_repository_must_be_named_unless_there_is_one(
     orders: Instance, key_file: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInput, match="there is none yet"):
+    with pytest.raises(BadInput, match="none is enabled"):
         create_backup_job(orders, wake=False)
     first = make_repository("first", tmp_path / "first")
     job = create_backup_job(orders, wake=False)
     assert list(job.repositories.all()) == [first]
     request_cancel(job, actor="anna")
     make_repository("second", tmp_path / "second")
-    with pytest.raises(BadInput, match="there are several"):
+    with pytest.raises(BadInput, match="several are enabled"):
         create_backup_job(orders, wake=False)
 
 
@@ -106,7 +106,7 @@ def test_a_copy_is_found_by_label_and_repository(
     assert named_copy(made.label) == named_copy(made.label, "main") == made.copies.get()
     with pytest.raises(BadInput, match="has no copy in elsewhere"):
         named_copy(made.label, "elsewhere")
-    with pytest.raises(BadInput, match="there is no backup nothing"):
+    with pytest.raises(BadInput, match="no backup is called nothing"):
         named_copy("nothing")
 
 

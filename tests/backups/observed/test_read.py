@@ -31,7 +31,7 @@ def test_a_run_that_cannot_be_stored_keeps_no_other_from_it() -> None:
     assert [job.observed_key for job in Job.objects.all()] == ["u-1"]
     assert Backup.objects.get().made_by == Job.objects.get()
     assert (history.verdict, history.cursor) == ("read", {"uuid": "u-1"})
-    assert "1 could not be stored, such as u-0" in history.detail
+    assert "1 not stored, the first u-0" in history.detail
 
 
 def xtrabackup_row(**columns: object) -> Row:
@@ -51,7 +51,7 @@ def test_rows_of_an_unknown_shape_are_no_history() -> None:
     def ask(sql: str, parameters: Sequence[object]) -> list[Row]:
         return [{"number": 1}]
 
-    with pytest.raises(NoHistory, match="unknown shape"):
+    with pytest.raises(NoHistory, match="unknown format"):
         read_rows(XtraBackupHistory(), ask, {})
 
 

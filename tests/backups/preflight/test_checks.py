@@ -115,9 +115,9 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
             with_host(hostname="worker-1"),
             "data folder",
             Verdict.WARNING,
-            "is on db-1, commands run on worker-1",
+            "reports host db-1, commands run on worker-1",
         ),
-        (with_facts(log_bin=False), "binlog", Verdict.WARNING, "no moment after it"),
+        (with_facts(log_bin=False), "binlog", Verdict.WARNING, "not a later point in time"),
         (
             with_facts(longest_query=timedelta(minutes=5)),
             "running queries",
@@ -146,10 +146,10 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
         ),
         (with_main(found_uuid="u2"), "repository main", Verdict.FAILED, "another repository"),
         (with_main(encrypted=False), "repository main", Verdict.WARNING, "NOT encrypted"),
-        (with_main(free_bytes=GIB), "room in main", Verdict.FAILED, "1.0 GiB are free"),
+        (with_main(free_bytes=GIB), "room in main", Verdict.FAILED, "1.0 GiB free"),
         (with_main(free_bytes=6 * GIB), "room in main", Verdict.WARNING, "hardly compress"),
         (with_main(free_bytes=None), "room in main", Verdict.UNKNOWN, "free space is unknown"),
-        (replace(SOUND, repositories=()), "repository", Verdict.FAILED, "there is none"),
+        (replace(SOUND, repositories=()), "repository", Verdict.FAILED, "no repository is enabled"),
     ],
 )
 def test_one_thing_wrong(survey: Survey, name: str, verdict: Verdict, words: str) -> None:
@@ -216,9 +216,9 @@ def test_it_refuses_with_every_figure_and_every_hint() -> None:
         refuse_if_failed(checks)
     assert "tool: mariadb-backup is 10.6.1, the server is 10.11.19" in str(refusal.value)
     assert "room in main: about 4.6 GiB needed" in str(refusal.value)
-    assert "1.0 GiB are free" in str(refusal.value)
+    assert "1.0 GiB free" in str(refusal.value)
     assert refusal.value.hint == (
-        "Install mariadb-backup 10.11 on this host. Purge backups, or give the repository room."
+        "Install mariadb-backup 10.11 on this host. Purge backups, or add space to the repository."
     )
 
 

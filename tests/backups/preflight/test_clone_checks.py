@@ -107,8 +107,8 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
             "",
         ),
         (with_clone(max_allowed_packet=None), "max_allowed_packet", Verdict.UNKNOWN, "", ""),
-        (with_clone(redo_enabled=False), "redo log", Verdict.FAILED, "switched off", "ENABLE"),
-        (with_clone(running_clones=1), "other clones", Verdict.OK, "client is gone", ""),
+        (with_clone(redo_enabled=False), "redo log", Verdict.FAILED, "disabled", "ENABLE"),
+        (with_clone(running_clones=1), "other clones", Verdict.OK, "client has disconnected", ""),
         (
             with_clone(running_clones=2),
             "other clones",
@@ -156,7 +156,7 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
             with_facts(log_bin=False),
             "binlog",
             Verdict.WARNING,
-            "no moment after it",
+            "not a later point in time",
             "log_bin",
         ),
     ],
@@ -205,7 +205,7 @@ def test_tables_of_other_engines_are_saved_by_whoever_may_read_them() -> None:
     survey = replace(with_facts(grants=READER, clone=with_tables), wishes=SAVES)
     saved = checked(survey)["other engines"]
     assert saved.verdict is Verdict.OK
-    assert "saved by SELECT, each locked meanwhile, 1.0 MiB: shop.t0" in saved.found
+    assert "saved by SELECT, each locked while it is read, 1.0 MiB: shop.t0" in saved.found
     # What is read counts where room is estimated.
     assert survey.raw_bytes == 4 * GIB + MIB
 

@@ -68,14 +68,14 @@ def test_an_owner_nobody_knows(copy: BackupCopy, tmp_path: Path) -> None:
 
 def test_a_target_that_a_restore_is_filling(copy: BackupCopy, tmp_path: Path) -> None:
     job = create_restore_job(copy, tmp_path / "new", wake=False)
-    assert f"job {job.pk} is restoring" in refusals(plan(copy, tmp_path / "new"))["target"]
+    assert f"job {job.pk} is already restoring" in refusals(plan(copy, tmp_path / "new"))["target"]
 
 
 def test_a_restore_that_was_measured_is_the_estimate(copy: BackupCopy, tmp_path: Path) -> None:
     assert estimate_time(copy).length is None
     restore(copy, tmp_path / "first")
     by_rate = estimate_time(copy)
-    assert by_rate.length and "1 restore out of main" in by_rate.basis
+    assert by_rate.length and "1 restore from main" in by_rate.basis
     Evidence.objects.create(
         copy=copy, operation=Operation.RESTORE_TEST, passed=True, recovery_time=3 * MINUTE
     )

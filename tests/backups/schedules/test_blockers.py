@@ -95,7 +95,7 @@ def test_a_disabled_repository_is_the_reason(shop: Instance, repair: bool) -> No
     schedule.repositories.add(Repository.objects.get())
     Repository.objects.update(enabled=False)
     tick(T0)
-    assert (only().reason, only().detail) == ("repository", "main is disabled")
+    assert (only().reason, only().detail) == ("repository", "repository main is disabled")
     if repair:
         Repository.objects.update(enabled=True)
     tick(T0 + MINUTE)
@@ -111,7 +111,7 @@ def test_without_a_choice_of_repository_that_is_the_reason(shop: Instance) -> No
     make_place("second")
     tick(T0)
     assert only().reason == WaitReason.REPOSITORY
-    assert "there are several" in only().detail
+    assert "several are enabled" in only().detail
 
 
 def test_a_kind_the_engine_cannot_take_is_refused_in_words(shop: Instance) -> None:
@@ -148,7 +148,7 @@ def test_where_nobody_works_what_waits_for_a_waiting_job_blames_that(shop: Insta
     waited = Occurrence.objects.order_by("due_at")[1]
     assert (waited.status, waited.reason) == ("missed", "no_worker")
     assert waited.detail == (
-        f"backup job {Job.objects.get().pk} is pending, and no worker takes backups"
+        f"backup job {Job.objects.get().pk} is pending, and no worker consumes the backup queue"
     )
 
 
@@ -163,7 +163,7 @@ def test_what_was_in_the_way_until_the_next_slot_is_why_it_was_missed(
         tick(T0 + after)
     assert statuses() == [("missed", "repository"), ("due", "repository")]
     missed = Occurrence.objects.earliest("due_at")
-    assert (missed.detail, missed.late_at) == ("main is disabled", T0 + 15 * MINUTE)
+    assert (missed.detail, missed.late_at) == ("repository main is disabled", T0 + 15 * MINUTE)
     # What the schedule made before must not expire meanwhile.
     assert newest_run_failed(schedule, shop.pk) == "missed"
 

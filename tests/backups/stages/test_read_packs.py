@@ -75,7 +75,7 @@ def test_a_damaged_page_is_named_and_told_from_a_damaged_repository(
     )
     assert job.status == JobStatus.FAILED
     assert job.error == (
-        "read packs failed: the repository is whole, but 1 page came from the server damaged, "
+        "read packs failed: the stored bytes match, but 1 page came from the server damaged, "
         f"the first: {named}"
     )
     assert [line.text for line in job.log_lines.filter(source="pages", level="error")] == [named]
@@ -144,7 +144,7 @@ def test_a_copy_that_expired_in_the_meantime_is_refused(copy: BackupCopy) -> Non
     BackupCopy.objects.update(status=CopyStatus.EXPIRED)
     job = run_here(job)
     assert job.refused
-    assert "is expired: there is nothing to read" in job.error
+    assert "is expired: nothing to read" in job.error
     assert not Evidence.objects.exists()
 
 

@@ -192,15 +192,15 @@ class TestWaiting:
             claim_now(job, limit)
         told = {pk: str(text) for pk, text in explain_waiting(everything).items()}
         assert list(told.values()) == [
-            "waits for 2 jobs before it on repository main; number 1 in the queue",
-            "waits for 3 jobs before it on repository main; number 2 in the queue",
-            "waits for 4 jobs before it on repository main; number 3 in the queue",
+            "waits for 2 jobs ahead of it on repository main; number 1 in the queue",
+            "waits for 3 jobs ahead of it on repository main; number 2 in the queue",
+            "waits for 4 jobs ahead of it on repository main; number 3 in the queue",
         ]
 
     @pytest.mark.parametrize(
         ("limit", "place"),
         [
-            (Limit("mooring", 1), "under the limit of all jobs"),
+            (Limit("mooring", 1), "under the limit of concurrent jobs"),
             (Limit("host:db1", 1), "on host db1"),
         ],
     )
@@ -208,7 +208,7 @@ class TestWaiting:
         first, second = pending(2)
         claim_now(first, limit)
         claim_now(second, limit)
-        assert explain_waiting([second])[second.pk].reason == f"waits for 1 job before it {place}"
+        assert explain_waiting([second])[second.pk].reason == f"waits for 1 job ahead of it {place}"
 
     def test_the_job_in_its_way_is_named(self) -> None:
         first, second = pending(2)
