@@ -16,7 +16,7 @@ from backups.health import protection_rows, space
 from backups.health.heartbeats import alone, records_heartbeat, silent_since
 from backups.health.queues import full_queues
 from backups.instances import reachability
-from backups.jobs import request as jobs
+from backups.jobs import wake
 from backups.keys import proofs
 from backups.models import Instance, Job
 from backups.observed.read import READ_EVERY, due_histories, read_history
@@ -46,23 +46,23 @@ def run_job(job_id: int) -> None:
             extra={"action": "message_dropped", "job_id": job.pk},
         )
         return
-    # Its places are free again: wake the jobs blocked by a limit, the oldest first.
-    jobs.wake_blocked_jobs()
+    # It gave back its slots: whoever was turned away may have its turn now, the oldest first.
+    wake.wake_turned_away()
 
 
 @shared_task(ignore_result=True)
 @records_heartbeat
 def wake_waiting_jobs() -> None:
-    """Wake jobs whose message was lost, or that were not yet allowed to start."""
-    waiting = jobs.jobs_to_wake(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
+    """Wake jobs whose message was lost, or whose turn had not come."""
+    waiting = wake.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
     if not waiting:
         return
     # All of them, so that those left out below come after the others next time.
     Job.objects.filter(pk__in=[job.pk for job in waiting]).update(woken_at=now())
     try:
         with run_job.app.connection_for_read() as connection:
-            # Repeated messages for hundreds of queued jobs would fill the broker overnight.
-            full = full_queues(connection, set(jobs.QUEUES.values()))
+            # Hundreds of jobs that wait all night behind long ones would fill the broker.
+            full = full_queues(connection, set(wake.QUEUES.values()))
     except OperationalError as exc:
         logger.warning(
             "%d jobs stay queued: the message broker is unreachable: %s",
@@ -71,7 +71,7 @@ def wake_waiting_jobs() -> None:
             extra={"action": "wake_failed", "jobs": len(waiting)},
         )
         return
-    jobs.wake_all([job for job in waiting if jobs.QUEUES[Operation(job.operation)] not in full])
+    wake.wake_all([job for job in waiting if wake.QUEUES[Operation(job.operation)] not in full])
 
 
 @shared_task(ignore_result=True)
@@ -104,7 +104,7 @@ def fail_lost_jobs() -> None:
         # No check for a while, or the clock was set forward: let running workers renew first.
         extend_expired(now())
     elif lose_expired(now()):
-        jobs.wake_blocked_jobs()
+        wake.wake_turned_away()
 
 
 @shared_task(ignore_result=True)

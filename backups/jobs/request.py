@@ -1,20 +1,18 @@
-"""How is a job requested: checked before anything runs, queued, and sent to a worker?"""
+"""How is a job requested? Everything about it is checked before its row is written."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.timezone import now
-from kombu.exceptions import OperationalError
 
 from backups.activity import current_actor, record
 from backups.exceptions import BadInput, Refused
-from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Occurrence, Repository
+from backups.jobs.wake import wake as wake_job
+from backups.models import BackupCopy, Instance, Job, Occurrence, Repository
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.programs.compatibility import CLONE
@@ -23,28 +21,16 @@ from backups.states import (
     OPEN_OCCURRENCE_STATUSES,
     BackupKind,
     CopyStatus,
-    JobStatus,
     OccurrenceStatus,
     Operation,
     WaitReason,
 )
-from backups.transitions.jobs import JobOutcome, end, move_occurrence
+from backups.transitions.jobs import record_note
+from backups.transitions.occurrences import move_occurrence
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-logger = logging.getLogger(__name__)
-
-QUEUES: Mapping[Operation, str] = {
-    Operation.BACKUP: "copy",
-    Operation.RESTORE: "transfer",
-    Operation.VERIFY: "transfer",
-    Operation.RESTORE_TEST: "transfer",
-    Operation.PURGE: "transfer",
-}
-
-# More than can start when one job ends; the tick wakes the others.
-MAX_WOKEN = 20
 # What fits a job's exclusive key.
 LONGEST_TARGET = 400
 
@@ -191,93 +177,6 @@ def _hand_on(job: Job, again: Job) -> None:
         )
 
 
-def request_cancel(job: Job, *, actor: str) -> bool:
-    """Request the end of a job. Return False if it had already ended.
-
-    A pending job ends at once. A running one is ended by its worker, which checks every
-    second, and is cancelled once its processes, locks and partial bytes are gone.
-    """
-    if job.origin == Origin.OBSERVED:
-        raise Refused(f"{job} was not started by Mooring", hint="Stop it where it was started.")
-    active = Job.objects.filter(pk=job.pk, status__in=ACTIVE_JOB_STATUSES)
-    with transaction.atomic():
-        if not active.update(cancel_requested=True):
-            return False
-        record(Verb.CANCELLED, job)
-    job.refresh_from_db()
-    if job.status == JobStatus.PENDING:
-        reason = f"cancelled by {actor} before it started"
-        end(job, JobStatus.CANCELLED, now=now(), outcome=JobOutcome(reason=reason), actor=actor)
-    else:
-        _record(job, actor, "cancel requested")
-    return True
-
-
-def named_copy(label: str, repository: str | None = None) -> BackupCopy:
-    """Load the copy to work on; BadInput says whether the backup or the copy is missing."""
-    backup = Backup.objects.filter(label=label).first()
-    if backup is None:
-        raise BadInput(f"no backup is called {label}", hint="Run listbackups to see the labels.")
-    copies = backup.copies.select_related("repository", "backup__instance")
-    if repository is not None:
-        copies = copies.filter(repository__name=repository)
-    copy = copies.exclude(status=CopyStatus.PURGED).order_by("-status", "id").first()
-    if copy is None:
-        where = f" in {repository}" if repository else ""
-        raise BadInput(f"{label} has no copy{where}: it was purged or never stored there")
-    return copy
-
-
-def wake(job: Job) -> None:
-    """Send the message that makes a worker claim a job.
-
-    If the broker is unreachable the job stays queued in its row, and the tick wakes it later.
-    """
-    from backups.tasks import run_job
-
-    Job.objects.filter(pk=job.pk).update(woken_at=now())
-    try:
-        run_job.apply_async((job.pk,), queue=QUEUES[Operation(job.operation)])
-    except OperationalError as exc:
-        logger.warning(
-            "job %s stays queued: the message broker is unreachable: %s",
-            job.pk,
-            exc,
-            extra={"action": "wake_failed", "job_id": job.pk},
-        )
-
-
-def wake_all(jobs: Sequence[Job]) -> None:
-    """Wake jobs whose rows are marked as woken; stop if the broker is unreachable."""
-    from backups.tasks import run_job
-
-    try:
-        with run_job.app.producer_or_acquire() as producer:
-            for job in jobs:
-                queue = QUEUES[Operation(job.operation)]
-                run_job.apply_async((job.pk,), queue=queue, producer=producer)
-    except OperationalError as exc:
-        logger.warning(
-            "%d jobs stay queued: the message broker is unreachable: %s",
-            len(jobs),
-            exc,
-            extra={"action": "wake_failed", "jobs": len(jobs)},
-        )
-
-
-def jobs_to_wake(woken_before: Any) -> list[Job]:
-    """Load pending jobs without a recent message to the workers."""
-    stale = Q(woken_at=None) | Q(woken_at__lte=woken_before)
-    return list(Job.objects.filter(stale, status=JobStatus.PENDING).order_by("id")[:500])
-
-
-def wake_blocked_jobs() -> None:
-    """Wake the oldest jobs blocked by a limit or by another job, which may have ended."""
-    blocked = Job.objects.filter(status=JobStatus.PENDING).exclude(waits_for="")
-    for job in blocked.order_by("id")[:MAX_WOKEN]:
-        wake(job)
-
-
 def _create(
     job: Job,
     requested_by: User | None,
@@ -291,11 +190,11 @@ def _create(
     with transaction.atomic():
         job.save()
         job.repositories.set(repositories)
-        requester = requested_by.get_username() if requested_by else current_actor().name
-        _record(job, actor or requester, "requested")
-        record(Verb.REQUESTED, job, details=_request_details(job, repositories))
+        asked_by = requested_by.get_username() if requested_by else current_actor().name
+        record_note(job, actor or asked_by, "requested")
+        record(Verb.REQUESTED, job, details=_asked_for(job, repositories))
     if wake_it:
-        transaction.on_commit(lambda: wake(job))
+        transaction.on_commit(lambda: wake_job(job))
     return job
 
 
@@ -305,12 +204,6 @@ def _request_details(job: Job, repositories: Sequence[Repository]) -> dict[str, 
         "repositories": [repository.name for repository in repositories],
         **job.parameters,
     }
-
-
-def _record(job: Job, actor: str, reason: str) -> None:
-    JobEvent.objects.create(
-        job=job, old_status=job.status, new_status=job.status, actor=actor, reason=reason
-    )
 
 
 def refuse_unfit_kind(instance: Instance, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""The only module that writes a status. Every write is a compare-and-swap and may lose."""
+"""Who may write the status of a job? Only this module; every write can lose, and says so."""
 
 from __future__ import annotations
 
@@ -9,34 +9,26 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from backups.activity import ITSELF, Actor, record
 from backups.exceptions import IllegalTransition, LeaseLost
 from backups.models import (
-    BackupCopy,
-    InstanceProtection,
     Job,
     JobEvent,
-    JobStage,
-    Occurrence,
 )
 from backups.models.activity import Verb
 from backups.states import (
-    COPY_MOVES,
     JOB_MOVES,
-    OCCURRENCE_MOVES,
-    STAGE_MOVES,
     TERMINAL_JOB_STATUSES,
-    TERMINAL_OCCURRENCE_STATUSES,
-    CopyStatus,
     JobStatus,
-    OccurrenceStatus,
     Operation,
-    StageStatus,
 )
 from backups.transitions.failure_key import failure_key
 from backups.transitions.limits import Limit
-from backups.transitions.places import LimitReached, release_places, take_places
+from backups.transitions.occurrences import look_again, look_at_occurrences
+from backups.transitions.places import NoTurn, free_slots, take_slots
+from backups.transitions.stages import close_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +83,7 @@ def _try_claim(
         if won:
             take_places(job, limits, now)
             _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
-            _recheck_occurrences(job, now)
+            look_at_occurrences(job, now)
     return bool(won)
 
 
@@ -170,19 +162,14 @@ def end(
         )
         if not won:
             return False
-        release_places(job)
-        _close_stages(job, to, now)
-        _recheck_occurrences(job, now)
+        free_slots(job)
+        close_stages(job, to, now)
+        look_at_occurrences(job, now)
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
         _keep(job, to, outcome)
         recheck_protection(job.instance_id, now)
     job.refresh_from_db()
     return True
-
-
-def recheck_protection(instance_id: int, now: datetime) -> None:
-    """Let the next tick check the instance's protection."""
-    InstanceProtection.objects.filter(instance=instance_id).update(next_check_at=now)
 
 
 def own(job: Job, token: int, **values: object) -> None:
@@ -200,98 +187,7 @@ def note_process(job: Job, token: int, group: int, started: float) -> None:
     own(job, token, process_group=group, process_started_at=started)
 
 
-def move_stage(stage: JobStage, to: StageStatus, *, now: datetime, detail: str = "") -> None:
-    """Move a stage of a job whose lease the caller holds."""
-    old = StageStatus(stage.status)
-    if to not in STAGE_MOVES[old]:
-        raise IllegalTransition(f"{stage}: {old} to {to}")
-    values: dict[str, object] = {"status": to}
-    if to is StageStatus.RUNNING:
-        values["started_at"] = now
-    elif to is not StageStatus.SKIPPED:
-        values["ended_at"] = now
-    if detail:
-        values["detail"] = detail
-    won = JobStage.objects.filter(
-        pk=stage.pk, status=old, job__fencing_token=stage.job.fencing_token
-    ).update(**values)
-    if won:
-        for name, value in values.items():
-            setattr(stage, name, value)
-
-
-def expire_copy(copy: BackupCopy, *, reason: str, now: datetime) -> bool:
-    """Record that a copy is to be deleted, and why, before any of its bytes are."""
-    return _move_copy(copy, CopyStatus.EXPIRED, now, expire_reason=reason)
-
-
-def purge_copy(copy: BackupCopy, *, now: datetime) -> bool:
-    """Record that a copy's bytes are deleted."""
-    return _move_copy(copy, CopyStatus.PURGED, now)
-
-
-def move_occurrence(
-    occurrence: Occurrence, to: OccurrenceStatus, *, now: datetime, **values: object
-) -> bool:
-    """Move an occurrence, or update its columns if ``to`` is its present status.
-
-    Return False, and change nothing, if another process has moved it or assigned a job.
-    """
-    old = OccurrenceStatus(occurrence.status)
-    if to is not old:
-        if to not in OCCURRENCE_MOVES[old]:
-            raise IllegalTransition(f"{occurrence}: {old} to {to}")
-        values |= {"status": to, "status_since": now}
-    if to in TERMINAL_OCCURRENCE_STATUSES:
-        values = {"ended_at": now, **values, "next_check_at": None, "retry_at": None}
-    same = Occurrence.objects.filter(pk=occurrence.pk, status=old, job=occurrence.job_id)
-    won = same.update(**values)
-    if won:
-        for name, value in values.items():
-            setattr(occurrence, name, value)
-        if to in TERMINAL_OCCURRENCE_STATUSES:
-            recheck_protection(occurrence.instance_id, now)
-    return bool(won)
-
-
-def record_occurrences(rows: Sequence[Occurrence]) -> None:
-    """Write occurrences when they are planned: due, or already ended if their window has passed.
-
-    An existing one is left unchanged: several schedulers may race for one due time.
-    """
-    Occurrence.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
-
-
-def _recheck_occurrences(job: Job, now: datetime) -> None:
-    """Let the next tick check the occurrences that a backup's start or end affects.
-
-    These are its own, and those that wait for the instance.
-    """
-    if job.operation == Operation.BACKUP:
-        waiting = Occurrence.objects.filter(instance=job.instance_id, next_check_at__gt=now)
-        waiting.update(next_check_at=now)
-
-
-def _move_copy(copy: BackupCopy, to: CopyStatus, now: datetime, **values: str) -> bool:
-    old = CopyStatus(copy.status)
-    if to not in COPY_MOVES[old]:
-        raise IllegalTransition(f"{copy}: {old} to {to}")
-    won = BackupCopy.objects.filter(pk=copy.pk, status=old).update(
-        status=to, status_since=now, **values
-    )
-    copy.refresh_from_db()
-    return bool(won)
-
-
-def _close_stages(job: Job, to: JobStatus, now: datetime) -> None:
-    """Close the stages of an ended job."""
-    stages = JobStage.objects.filter(job=job)
-    ended = StageStatus.SUCCEEDED if to is JobStatus.SUCCEEDED else StageStatus.FAILED
-    stages.filter(status=StageStatus.RUNNING).update(status=ended, ended_at=now)
-    stages.filter(status=StageStatus.PENDING).update(status=StageStatus.SKIPPED)
-
-
-# Recorded as activity, whoever requested it: data was read or deleted.
+# What must be found later, whoever did it: data was read out, or is gone.
 _KEPT = {Operation.RESTORE: Verb.RESTORED, Operation.PURGE: Verb.PURGED}
 
 
@@ -307,6 +203,12 @@ def _keep(job: Job, to: JobStatus, outcome: JobOutcome) -> None:
     if outcome.error:
         details["error"] = outcome.error
     record(verb, job, actor=Actor(requester or ITSELF, ITSELF), details=details)
+
+
+def record_note(job: Job, actor: str, reason: str) -> None:
+    """Add an event that moves nothing: the job was requested, or its cancellation was."""
+    status = JobStatus(job.status)
+    _record(job, status, status, timezone.now(), actor=actor, reason=reason)
 
 
 def _record(

@@ -11,14 +11,14 @@ from backups.archive.meter import Meter
 from backups.archive.reader import BackupReader
 from backups.archive.verify import VerifyReport, verify
 from backups.catalog import page_results
+from backups.catalog.copies import copy_of, open_copy
 from backups.exceptions import ArchiveError
 from backups.models import BackupCopy, Evidence, Job
 from backups.models.job import LogLevel
 from backups.page_check import PageCheck, PageReport
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import failure_as_evidence, record
-from backups.stages.restore.work import copy_of, open_copy
+from backups.stages.proof.evidence import failing_counts, record
 from backups.states import Operation
 
 
