@@ -47,21 +47,21 @@ def run_job(job_id: int) -> None:
         )
         return
     # It gave back its slots: whoever was turned away may have its turn now, the oldest first.
-    wake.wake_turned_away()
+    wake.wake_blocked_jobs()
 
 
 @shared_task(ignore_result=True)
 @records_heartbeat
 def wake_waiting_jobs() -> None:
-    """Wake jobs whose message was lost, or whose turn had not come."""
-    waiting = wake.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
+    """Wake jobs whose message was lost, or that were not yet allowed to start."""
+    waiting = wake.jobs_to_wake(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
     if not waiting:
         return
     # All of them, so that those left out below come after the others next time.
     Job.objects.filter(pk__in=[job.pk for job in waiting]).update(woken_at=now())
     try:
         with run_job.app.connection_for_read() as connection:
-            # Hundreds of jobs that wait all night behind long ones would fill the broker.
+            # Repeated messages for hundreds of queued jobs would fill the broker overnight.
             full = full_queues(connection, set(wake.QUEUES.values()))
     except OperationalError as exc:
         logger.warning(
@@ -104,7 +104,7 @@ def fail_lost_jobs() -> None:
         # No check for a while, or the clock was set forward: let running workers renew first.
         extend_expired(now())
     elif lose_expired(now()):
-        wake.wake_turned_away()
+        wake.wake_blocked_jobs()
 
 
 @shared_task(ignore_result=True)

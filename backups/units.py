@@ -14,7 +14,7 @@ def format_bytes(size_bytes: int | None) -> str:
     if abs(size_bytes) < 1024:
         return f"{size_bytes} B"
     size, power = size_bytes / 1024, 0
-    # 1023.95 would be rounded up to "1024.0" of a unit that has a bigger one.
+    # 1023.95 would be rounded up to "1024.0" although there is a larger unit.
     while abs(size) >= 1023.95 and power < len(_SIZES) - 1:
         size, power = size / 1024, power + 1
     return f"{size:.1f} {_SIZES[power]}"

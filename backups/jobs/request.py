@@ -190,9 +190,9 @@ def _create(
     with transaction.atomic():
         job.save()
         job.repositories.set(repositories)
-        asked_by = requested_by.get_username() if requested_by else current_actor().name
-        record_note(job, actor or asked_by, "requested")
-        record(Verb.REQUESTED, job, details=_asked_for(job, repositories))
+        requester = requested_by.get_username() if requested_by else current_actor().name
+        record_note(job, actor or requester, "requested")
+        record(Verb.REQUESTED, job, details=_request_details(job, repositories))
     if wake_it:
         transaction.on_commit(lambda: wake_job(job))
     return job

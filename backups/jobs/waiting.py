@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from backups.jobs.wake import QUEUES
-from backups.models import Job, JobSlot, Repository
+from backups.models import Job, LimitPlace, Repository
 from backups.states import JobStatus, Operation
 from backups.transitions.limits import GLOBAL
 

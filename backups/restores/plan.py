@@ -78,7 +78,7 @@ class RestorePlan:
 
 
 def plan_restore(wish: RestoreWish, default_mysqld: str = "") -> RestorePlan:
-    """Look at everything the restore depends on."""
+    """Check everything the restore depends on."""
     readers: list[BackupReader] = []
     program = wish.mysqld or default_mysqld
     checks = [
@@ -180,7 +180,7 @@ def _look_at_target(target: Path) -> str:
 def _look_at_room(wish: RestoreWish, readers: list[BackupReader]) -> str:
     for reader in readers:
         return check_room(wish.target, reader.manifest.contents.raw_bytes)
-    # The manifest could not be read: what the catalog says is as good.
+    # The manifest could not be read: use the size in the catalog.
     return check_room(wish.target, wish.copy.backup.raw_bytes or 0)
 
 

@@ -32,7 +32,7 @@ from backups.schedules.matching import match_occurrences
 from backups.schedules.pauses import end_pauses
 from backups.schedules.steps import Act, NextStep, nearest
 from backups.states import BackupKind, JobStatus
-from backups.transitions.jobs import Outcome, end
+from backups.transitions.jobs import JobOutcome, end
 from backups.transitions.occurrences import move_occurrence
 
 logger = logging.getLogger(__name__)

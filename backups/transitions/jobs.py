@@ -1,4 +1,4 @@
-"""Who may write the status of a job? Only this module; every write can lose, and says so."""
+"""Who may write the status of a job? Only this module, by compare-and-swap."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from backups.states import (
 )
 from backups.transitions.failure_key import failure_key
 from backups.transitions.limits import Limit
-from backups.transitions.occurrences import look_again, look_at_occurrences
-from backups.transitions.places import NoTurn, free_slots, take_slots
+from backups.transitions.occurrences import recheck_occurrences_of, recheck_protection
+from backups.transitions.places import LimitReached, release_places, take_places
 from backups.transitions.stages import close_stages
 
 
@@ -83,7 +83,7 @@ def _try_claim(
         if won:
             take_places(job, limits, now)
             _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
-            look_at_occurrences(job, now)
+            recheck_occurrences_of(job, now)
     return bool(won)
 
 
@@ -162,9 +162,9 @@ def end(
         )
         if not won:
             return False
-        free_slots(job)
+        release_places(job)
         close_stages(job, to, now)
-        look_at_occurrences(job, now)
+        recheck_occurrences_of(job, now)
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
         _keep(job, to, outcome)
         recheck_protection(job.instance_id, now)
@@ -187,7 +187,7 @@ def note_process(job: Job, token: int, group: int, started: float) -> None:
     own(job, token, process_group=group, process_started_at=started)
 
 
-# What must be found later, whoever did it: data was read out, or is gone.
+# Recorded as activity, whoever requested it: data was read or deleted.
 _KEPT = {Operation.RESTORE: Verb.RESTORED, Operation.PURGE: Verb.PURGED}
 
 
@@ -206,7 +206,7 @@ def _keep(job: Job, to: JobStatus, outcome: JobOutcome) -> None:
 
 
 def record_note(job: Job, actor: str, reason: str) -> None:
-    """Add an event that moves nothing: the job was requested, or its cancellation was."""
+    """Add an event without a change of status, such as a request or a cancel request."""
     status = JobStatus(job.status)
     _record(job, status, status, timezone.now(), actor=actor, reason=reason)
 

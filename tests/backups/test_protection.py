@@ -32,7 +32,7 @@ LITTLE = timedelta(seconds=1)
         ),
         ({"slips": [Slip("nightly", "was missed")]}, Level.AT_RISK, "nightly was missed"),
         ({"slips": [Slip("nightly", "is late")]}, Level.AT_RISK, "nightly is late"),
-        ({"slips": [Slip("nightly", "away")]}, Level.UNKNOWN, "unreachable"),
+        ({"slips": [Slip("nightly", "unreachable")]}, Level.UNKNOWN, "unreachable"),
         ({"unreachable": "timed out"}, Level.UNKNOWN, "unreachable: timed out"),
         ({"failed_proofs": ["restore test"]}, Level.AT_RISK, "restore test failed"),
         ({"proven_at": T0 - 90 * DAY}, Level.PROTECTED, "covered by nightly"),

@@ -177,7 +177,7 @@ PARTS = {
     "no end marker": (
         "mariadb-backup",
         f"{COMPLETE} 2> >(grep -v 'completed OK' >&2)",
-        Told(FAILED, "^copy failed: mariadb-backup did not say that it completed", "do not trust"),
+        Told(FAILED, "^copy failed: mariadb-backup did not report completion", "do not use"),
     ),
     "stream cut": (
         "mariadb-backup",

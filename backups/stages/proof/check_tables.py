@@ -28,6 +28,7 @@ TABLES = """
 # Errors of a lost connection: the server ended.
 ENDED = {(2006,), (2013,)}
 # The note of an engine that cannot check a table: neither a fault nor a pass.
+# The note of an engine that cannot check a table: neither a fault nor a pass.
 UNCHECKED = "doesn't support check"
 
 

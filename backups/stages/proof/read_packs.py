@@ -18,7 +18,7 @@ from backups.models.job import LogLevel
 from backups.page_check import PageCheck, PageReport
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import failing_counts, record
+from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.states import Operation
 
 

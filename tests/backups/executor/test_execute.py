@@ -92,7 +92,7 @@ def test_two_copies_of_one_backup(
         ({"fails_after": 0}, "copy failed: the fake tool exited with 1", "Mend the fake."),
         (
             {"end_marker": False},
-            "copy failed: the fake tool did not say that it completed",
+            "copy failed: the fake tool did not report completion",
             "",
         ),
         (
@@ -289,7 +289,7 @@ def test_a_job_that_cannot_even_begin_fails_at_once(
     Job.objects.filter(pk=job.pk).update(engine="gone")
     job = run_here(Job.objects.get(pk=job.pk))
     assert job.status == JobStatus.FAILED
-    assert job.error.startswith("start failed: there is no engine 'gone'")
+    assert job.error.startswith("start failed: no engine is called 'gone'")
 
 
 def test_an_ended_job_is_not_run_again(

@@ -63,9 +63,9 @@ def test_it_reads_tool_files_and_name() -> None:
 
 
 def test_a_host_that_cannot_be_reached_is_tried_once() -> None:
-    away = runner(uname=RunnerError("db-1 not reached: timed out", hint="Check db-1."))
+    away = runner(uname=RunnerError("cannot reach db-1: timed out", hint="Check db-1."))
     host = survey_host(away, "/var/lib/mysql/")
-    assert host.tool_problem == host.files_problem == "db-1 not reached: timed out"
+    assert host.tool_problem == host.files_problem == "cannot reach db-1: timed out"
     assert host.tool_hint == "Check db-1."
     assert len(away.asked) == 1
 

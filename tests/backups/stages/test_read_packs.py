@@ -113,7 +113,7 @@ def test_a_system_tablespace_nobody_looked_at_is_unknown(
     assert "5 pages whole, some unknown" in job.stages.get().detail
     (line,) = job.log_lines.filter(source="pages", level="warning")
     assert line.text == (
-        "pages not checked: no file is named as a system tablespace is, in ibdataN"
+        "pages not checked: no file has the name of a system tablespace, in ibdataN"
     )
 
 
@@ -131,7 +131,7 @@ def test_a_damaged_index_says_nothing_of_pages(
     assert "the repository is whole" not in job.error
     pages = Evidence.objects.get().report["pages"]
     assert (pages["whole"], pages["damaged"]) == (0, 0)
-    assert "a part of the backup cannot be read" in pages["not_checked"][0]
+    assert "a part of the backup is unreadable" in pages["not_checked"][0]
 
 
 def test_a_missing_key_is_no_evidence(copy: BackupCopy, settings: Settings) -> None:

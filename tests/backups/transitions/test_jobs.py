@@ -20,7 +20,7 @@ from backups.states import (
     StageStatus,
 )
 from backups.transitions.copies import expire_copy, purge_copy
-from backups.transitions.jobs import Outcome, claim, end, lose, note_process, own
+from backups.transitions.jobs import JobOutcome, claim, end, lose, note_process, own
 from backups.transitions.stages import move_stage
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)

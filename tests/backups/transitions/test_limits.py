@@ -246,5 +246,5 @@ def test_whoever_was_turned_away_is_woken_oldest_first(monkeypatch: pytest.Monke
         claim_now(job, Limit("mooring", 1))
     woken: list[int] = []
     monkeypatch.setattr(wake, "wake", lambda job: woken.append(job.pk))
-    wake.wake_turned_away()
+    wake.wake_blocked_jobs()
     assert woken == [job.pk for job in everything[1:]]
