@@ -1,7 +1,7 @@
 """Every status in the executor, and the only moves allowed between them.
 
-Pure data: no queries, no clock. ``backups.transitions.jobs`` is the one module that
-writes these values to the database.
+Data only: no queries, no clock. Only the modules of ``backups.transitions`` write these values
+to the database.
 """
 
 from __future__ import annotations

@@ -6,14 +6,11 @@ the restored server.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.instances.connection import fetch_rows
+from backups.programs.server_settings import ServerSettings
 
 VARIABLES = (
     "character_set_server",
@@ -41,18 +38,6 @@ _PLUGINS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """The settings of a server at the time of a backup. Empty is unknown."""
-
-    variables: Mapping[str, str] = field(default_factory=dict)
-    # Name to library, of what is not built in.
-    plugins: Mapping[str, str] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        return {"variables": dict(self.variables), "plugins": dict(self.plugins)}
-
-
 def fetch_server_settings(connection: Connection[DictCursor]) -> ServerSettings:
     """Query a server; InstanceUnreachable when it stops answering."""
     wanted = ", ".join(["%s"] * len(VARIABLES))
@@ -64,10 +49,3 @@ def fetch_server_settings(connection: Connection[DictCursor]) -> ServerSettings:
         {row["Variable_name"].lower(): str(row["Value"] or "") for row in variables},
         {row["name"]: row["soname"] for row in plugins},
     )
-
-
-def parse_server_settings(described: object) -> ServerSettings:
-    """Read the settings in a manifest; older ones have none."""
-    if not isinstance(described, dict):
-        return ServerSettings()
-    return ServerSettings(described.get("variables", {}), described.get("plugins", {}))

@@ -1,6 +1,6 @@
 """May a backup start? Every check, its verdict and its figures; ``doctor`` prints the same.
 
-``decide_checks`` is pure: it turns a survey into checks and reads nothing itself.
+``decide_checks`` turns a survey into checks and reads nothing itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """May a MySQL server be cloned now? The checks specific to clone, each with a hint.
 
-Pure: facts in, checks out.
+Facts in, checks out; nothing is read here.
 """
 
 from __future__ import annotations

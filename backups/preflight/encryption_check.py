@@ -1,7 +1,7 @@
 """May a MySQL server with encrypted files be cloned? Its keys must stay secret all the way.
 
 A donor sends the keys of encrypted files in the clear: over TLS only, and into a repository
-that is encrypted itself. Pure: facts in, a check out.
+that is encrypted itself. Facts in, a check out; nothing is read here.
 """
 
 from __future__ import annotations

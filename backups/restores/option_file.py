@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from backups.instances.settings import ServerSettings
+from backups.programs.server_settings import ServerSettings
 
 OPTION_FILE = "mooring-my.cnf"
 # Kept as the donor had them: they decide the meaning of rows, or a replica needs them.

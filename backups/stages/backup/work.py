@@ -18,9 +18,9 @@ from backups.archive.manifest import Envelope
 from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput
 from backups.instances.facts import ServerFacts
-from backups.instances.settings import ServerSettings
 from backups.models import Job, Repository
 from backups.preflight.checks import Preflight
+from backups.programs.server_settings import ServerSettings
 from backups.repositories.base import ObjectStore
 from backups.repositories.layout import backup_folder, manifest_name
 from backups.states import BackupKind

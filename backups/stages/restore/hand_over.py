@@ -14,8 +14,8 @@ from django.db import Error
 from backups.engines import engine_named
 from backups.engines.mariadb_backup.restored import removal_of_links
 from backups.exceptions import StageFailed
-from backups.instances.settings import parse_server_settings
 from backups.programs.compatibility import MARIADB_BACKUP
+from backups.programs.server_settings import parse_server_settings
 from backups.restores.option_file import OPTION_FILE, build_option_file
 from backups.restores.target import hand_over_folder
 from backups.runners.local import LocalRunner
