@@ -46,7 +46,7 @@ def run_job(job_id: int) -> None:
             extra={"action": "message_dropped", "job_id": job.pk},
         )
         return
-    # It gave back its slots: whoever was turned away may have its turn now, the oldest first.
+    # Its places are free again: wake the jobs blocked by a limit, the oldest first.
     wake.wake_blocked_jobs()
 
 

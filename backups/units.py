@@ -1,4 +1,4 @@
-"""How are sizes and lengths of time written for people? The same everywhere."""
+"""How are sizes and durations written for people? The same everywhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def format_bytes(size_bytes: int | None) -> str:
 
 
 def format_duration(length: timedelta | None) -> str:
-    """Write a length of time in its two biggest units: ``0.8 s``, ``3 min 12 s``, ``1 h 04 min``.
+    """Write a duration in its two largest units: ``0.8 s``, ``3 min 12 s``, ``1 h 04 min``.
 
     None is unknown.
     """

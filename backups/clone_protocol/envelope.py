@@ -16,7 +16,7 @@ from backups.clone_protocol.errors import ProtocolError
 PROTOCOL = 0x0102
 OLDEST_PROTOCOL = 0x0100
 INNODB = 12
-# With this bit in INIT's time-out the donor takes no backup lock: DDL goes on.
+# With this bit in INIT's time-out the donor takes no backup lock: DDL is not blocked.
 _DDL_ALLOWED = 1 << 31
 
 
@@ -266,7 +266,7 @@ class _Reader:
 
     def finish(self) -> None:
         if self._left:
-            raise ProtocolError(f"a message goes on for {len(self._left)} bytes after its end")
+            raise ProtocolError(f"a message has {len(self._left)} bytes after its end")
 
     def _take(self, size: int) -> memoryview:
         if len(self._left) < size:

@@ -17,7 +17,7 @@ from backups.states import BackupKind
 
 # A row as the server returned it. Any: a column may hold whatever the tool put there.
 Row = Mapping[str, Any]
-Ask = Callable[[str, Sequence[object]], list[Row]]
+Query = Callable[[str, Sequence[object]], list[Row]]
 # Where the next reading continues: JSON, in the reader's own format.
 Cursor = Mapping[str, Any]
 
@@ -94,7 +94,7 @@ class HistoryReader(Protocol):
     # The tables it may read, for the GRANT statement.
     tables: ClassVar[tuple[str, ...]]
 
-    def read(self, ask: Ask, cursor: Cursor) -> Reading:
+    def read(self, query: Query, cursor: Cursor) -> Reading:
         """Return runs since ``cursor``, with some overlap; NoHistory if there is no history."""
         ...
 

@@ -14,11 +14,11 @@ from typing import ClassVar
 
 from backups.history.base import (
     ROWS_AT_ONCE,
-    Ask,
     Cursor,
     NoHistory,
     ObservedRun,
     ObservedStage,
+    Query,
     Reading,
     Row,
     RunState,
@@ -47,16 +47,16 @@ _FACTS = ("backup_format", "backup_destination", "compression_level", "engines",
 class MysqlbackupHistory:
     tables: ClassVar[tuple[str, ...]] = (HISTORY, PROGRESS)
 
-    def read(self, ask: Ask, cursor: Cursor) -> Reading:
+    def read(self, query: Query, cursor: Cursor) -> Reading:
         """Read by backup_id, which grows with the time of a run's start."""
         last = int(cursor.get("backup_id", 0))
         # A run may end days after it began, long behind the newest one.
         running = [int(backup_id) for backup_id in cursor.get("running", ())]
-        rows = _rows(ask, "backup_id > %s", [last])
-        again = _rows(ask, "backup_id <= %s AND backup_id > %s", [last, last - OVERLAP_IDS])
+        rows = _rows(query, "backup_id > %s", [last])
+        again = _rows(query, "backup_id <= %s AND backup_id > %s", [last, last - OVERLAP_IDS])
         if running:
-            again += _rows(ask, f"backup_id IN ({', '.join(['%s'] * len(running))})", running)
-        stages = _stages(ask, [last - OVERLAP_IDS, *running])
+            again += _rows(query, f"backup_id IN ({', '.join(['%s'] * len(running))})", running)
+        stages = _stages(query, [last - OVERLAP_IDS, *running])
         ended = {int(row["backup_id"]): row for row in [*again, *rows]}
         runs = [run for row in ended.values() if (run := parse_history(row, stages))]
         going = [
@@ -76,16 +76,16 @@ class MysqlbackupHistory:
         )
 
 
-def _rows(ask: Ask, where: str, values: Sequence[int]) -> list[Row]:
-    return ask(
+def _rows(query: Query, where: str, values: Sequence[int]) -> list[Row]:
+    return query(
         f"SELECT * FROM {HISTORY} WHERE {where} ORDER BY backup_id LIMIT %s",  # noqa: S608
         (*values, ROWS_AT_ONCE),
     )
 
 
-def _stages(ask: Ask, since: Sequence[int]) -> Mapping[int, Sequence[Row]]:
+def _stages(query: Query, since: Sequence[int]) -> Mapping[int, Sequence[Row]]:
     try:
-        rows = ask(
+        rows = query(
             f"SELECT * FROM {PROGRESS} WHERE backup_id >= %s "  # noqa: S608
             "ORDER BY backup_id, `current_time` LIMIT %s",
             (max(0, min(since)), PROGRESS_AT_ONCE),

@@ -15,10 +15,10 @@ from typing import ClassVar
 from backups.history.base import (
     OVERLAP,
     ROWS_AT_ONCE,
-    Ask,
     Cursor,
     NoHistory,
     ObservedRun,
+    Query,
     Reading,
     Row,
     RunState,
@@ -43,8 +43,8 @@ _FACTS = ("name", "format", "compressed", "encrypted", "ibbackup_version")
 class XtraBackupHistory:
     tables: ClassVar[tuple[str, ...]] = (PERCONA,)
 
-    def read(self, ask: Ask, cursor: Cursor) -> Reading:
-        return read_newest(ask, self.tables, cursor)
+    def read(self, query: Query, cursor: Cursor) -> Reading:
+        return read_newest(query, self.tables, cursor)
 
 
 class MariadbBackupHistory:
@@ -52,29 +52,29 @@ class MariadbBackupHistory:
 
     tables: ClassVar[tuple[str, ...]] = ("mysql.mariadb_backup_history", PERCONA)
 
-    def read(self, ask: Ask, cursor: Cursor) -> Reading:
-        return read_newest(ask, self.tables, cursor)
+    def read(self, query: Query, cursor: Cursor) -> Reading:
+        return read_newest(query, self.tables, cursor)
 
 
-def read_newest(ask: Ask, tables: Sequence[str], cursor: Cursor) -> Reading:
+def read_newest(query: Query, tables: Sequence[str], cursor: Cursor) -> Reading:
     """Read from the first of ``tables`` that exists."""
     for table in tables:
         try:
-            return _read(ask, table, cursor)
+            return _read(query, table, cursor)
         except NoHistory:
             continue
     raise NoHistory(f"no table {' or '.join(tables)}: no run has used --history")
 
 
-def _read(ask: Ask, table: str, cursor: Cursor) -> Reading:
+def _read(query: Query, table: str, cursor: Cursor) -> Reading:
     since = text(cursor.get("end_time")) or "1970-01-02 00:00:00"
     last = text(cursor.get("uuid"))
-    rows = ask(
+    rows = query(
         f"SELECT * FROM {table} WHERE end_time > %s OR (end_time = %s AND uuid > %s) "  # noqa: S608
         "ORDER BY end_time, uuid LIMIT %s",
         (since, since, last, ROWS_AT_ONCE),
     )
-    late = ask(
+    late = query(
         f"SELECT * FROM {table} WHERE end_time <= %s AND end_time > %s "  # noqa: S608
         "ORDER BY end_time DESC, uuid LIMIT %s",
         (since, str(datetime.fromisoformat(since) - OVERLAP), ROWS_AT_ONCE),

@@ -1,4 +1,4 @@
-"""The rows that hold the truth."""
+"""The database models."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from pymysql.cursors import DictCursor
 
 from backups.exceptions import InstanceUnreachable
 from backups.history import READERS
-from backups.history.base import Ask, Cursor, HistoryReader, NoHistory, Reading, Row
+from backups.history.base import Cursor, HistoryReader, NoHistory, Query, Reading, Row
 from backups.instances.connection import connect, login_of
 from backups.instances.grants import quoted_account
 from backups.models import Instance, Job, ObservedHistory
@@ -71,7 +71,7 @@ def read_history(instance: Instance, now: datetime) -> list[Job]:
     reader = READERS[instance.history_tool]
     try:
         with contextlib.closing(connect(login_of(instance), connect_timeout=5)) as connection:
-            reading = read_rows(reader, asking(connection), history.cursor)
+            reading = read_rows(reader, query_function(connection), history.cursor)
     except NoHistory as exc:
         _note(history, HistoryVerdict.UNKNOWN, str(exc), "", now + READ_EVERY)
     except InstanceUnreachable as exc:
@@ -86,10 +86,10 @@ def read_history(instance: Instance, now: datetime) -> list[Job]:
     return []
 
 
-def read_rows(reader: HistoryReader, ask: Ask, cursor: Cursor) -> Reading:
+def read_rows(reader: HistoryReader, query: Query, cursor: Cursor) -> Reading:
     """Read what is new, or raise NoHistory if the rows are of an unknown format."""
     try:
-        return reader.read(ask, cursor)
+        return reader.read(query, cursor)
     except (KeyError, TypeError, ValueError, OverflowError) as exc:
         tables = " or ".join(reader.tables)
         logger.exception(
@@ -140,12 +140,12 @@ def _note(
     history.save(update_fields=["verdict", "detail", "hint", "next_read_at", "cursor", "read_at"])
 
 
-def asking(connection: Connection[DictCursor]) -> Ask:
+def query_function(connection: Connection[DictCursor]) -> Query:
     """Return a query function for readers, with times in UTC and errors explained."""
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION time_zone = '+00:00'")
 
-    def ask(sql: str, parameters: Sequence[object]) -> list[Row]:
+    def query(sql: str, parameters: Sequence[object]) -> list[Row]:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sql, tuple(parameters))
@@ -155,7 +155,7 @@ def asking(connection: Connection[DictCursor]) -> Ask:
         except OSError as exc:
             raise InstanceUnreachable(f"query failed on the instance: {exc}") from None
 
-    return ask
+    return query
 
 
 def _explained(connection: Connection[DictCursor], error: pymysql.err.Error) -> Exception:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import Refused
-from backups.instances.clone_facts import CloneWishes
+from backups.instances.clone_facts import CloneOptions
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import WHY, grant_statement, missing_privileges, needed_by
 from backups.models import Instance, Repository
@@ -52,10 +52,10 @@ def run_checks(
     instance: Instance,
     stores: Sequence[tuple[Repository, ObjectStore]],
     runner: Runner,
-    wishes: CloneWishes | None = None,
+    clone_options: CloneOptions | None = None,
 ) -> Preflight:
     """Check everything a backup of ``instance`` depends on. Changes nothing."""
-    survey = look(instance, stores, runner, wishes)
+    survey = look(instance, stores, runner, clone_options)
     return Preflight(survey, tuple(decide_checks(survey)))
 
 
@@ -108,7 +108,7 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
     if survey.host is not None:
         checks.append(check_data_folder(survey.host, facts))
     if survey.engine == CLONE and facts.clone is not None:
-        checks += decide_clone_checks(facts, facts.clone, survey.wishes)
+        checks += decide_clone_checks(facts, facts.clone, survey.clone_options)
         open_ones = [each.name for each in survey.repositories if not each.encrypted]
         checks.append(check_encryption(facts, facts.clone, open_ones))
     checks.append(check_binlog(facts))
@@ -202,7 +202,7 @@ def check_running_queries(facts: ServerFacts) -> Check:
         Verdict.WARNING,
         f"one has run for {format_duration(facts.longest_query)}; "
         "the lock at the end of the copy may wait for it",
-        "Let it finish first, or look at it with SHOW PROCESSLIST.",
+        "Let it finish first, or inspect it with SHOW PROCESSLIST.",
     )
 
 

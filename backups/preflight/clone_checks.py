@@ -6,7 +6,7 @@ Facts in, checks out; nothing is read here.
 from __future__ import annotations
 
 from backups.checks import Check, Verdict
-from backups.instances.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneWishes
+from backups.instances.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneOptions
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import (
     NEEDED_TO_READ,
@@ -23,15 +23,17 @@ INSTALL_PLUGIN = "INSTALL PLUGIN clone SONAME 'mysql_clone.so';"
 NAMED_TABLES = 5
 
 
-def decide_clone_checks(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> list[Check]:
+def decide_clone_checks(
+    facts: ServerFacts, clone: CloneFacts, options: CloneOptions
+) -> list[Check]:
     """Check a donor."""
     return [
-        check_plugin(facts, clone, wishes),
+        check_plugin(facts, clone, options),
         check_packet(clone),
         check_redo(clone),
         check_running_clones(facts, clone),
         check_sizes(facts),
-        check_foreign_tables(facts, clone, wishes),
+        check_foreign_tables(facts, clone, options),
     ]
 
 
@@ -40,11 +42,11 @@ def lacks_plugin(clone: CloneFacts) -> bool:
     return not clone.plugin
 
 
-def check_plugin(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
+def check_plugin(facts: ServerFacts, clone: CloneFacts, options: CloneOptions) -> Check:
     name = "clone plugin"
     if clone.plugin == "ACTIVE":
         return Check(name, Verdict.OK, "active")
-    if wishes.install_plugin and lacks_plugin(clone):
+    if options.install_plugin and lacks_plugin(clone):
         return _plugin_to_install(name, facts)
     found = f"it is {clone.plugin}" if clone.plugin else "it is not installed"
     return Check(
@@ -117,10 +119,12 @@ def check_sizes(facts: ServerFacts) -> Check:
     return Check("size", Verdict.OK, f"{size} in {facts.innodb.file_count} tablespaces to copy")
 
 
-def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
+def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, options: CloneOptions) -> Check:
     """Check for tables of other engines, which a clone does not contain."""
     name = "other engines"
-    if wishes.save_foreign_tables and (missing := missing_privileges(facts.grants, NEEDED_TO_READ)):
+    if options.save_foreign_tables and (
+        missing := missing_privileges(facts.grants, NEEDED_TO_READ)
+    ):
         return Check(
             name,
             Verdict.FAILED,
@@ -148,7 +152,7 @@ def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, wishes: CloneWis
     if more := len(clone.foreign_tables) - NAMED_TABLES:
         tables += [f"{more} more"] if more > 0 else []
     total = format_bytes(sum(table.size_bytes for table in clone.foreign_tables))
-    if wishes.save_foreign_tables:
+    if options.save_foreign_tables:
         found = f"saved by SELECT, each locked while it is read, {total}: {', '.join(tables)}"
         return Check(name, Verdict.OK, found)
     return Check(

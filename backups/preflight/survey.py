@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
-from backups.instances.clone_facts import CloneWishes
+from backups.instances.clone_facts import CloneOptions
 from backups.instances.connection import connect, login_of
 from backups.instances.facts import ServerFacts, probe
 from backups.keys.load import load_keys
@@ -59,7 +59,7 @@ class Survey:
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
     # Options of the clone, from the instance or the job.
-    wishes: CloneWishes = field(default_factory=CloneWishes)
+    clone_options: CloneOptions = field(default_factory=CloneOptions)
 
     @property
     def raw_bytes(self) -> int | None:
@@ -77,7 +77,7 @@ class Survey:
     @property
     def _selected_bytes(self) -> int:
         clone = self.facts.clone if self.facts else None
-        if clone is None or not self.wishes.save_foreign_tables:
+        if clone is None or not self.clone_options.save_foreign_tables:
             return 0
         return sum(table.size_bytes for table in clone.foreign_tables or ())
 
@@ -93,11 +93,11 @@ def look(
     instance: Instance,
     stores: Sequence[tuple[Repository, ObjectStore]],
     runner: Runner,
-    wishes: CloneWishes | None = None,
+    clone_options: CloneOptions | None = None,
 ) -> Survey:
     """Gather the facts. What cannot be checked becomes a problem, never an exception.
 
-    Without ``wishes`` the instance's own options apply.
+    Without ``clone_options`` the instance's own options apply.
     """
     facts, unreachable = _survey_instance(instance)
     key_id, key_problem = _survey_key()
@@ -112,13 +112,13 @@ def look(
         key_id=key_id,
         key_problem=key_problem,
         past_ratio=load_past_ratio(instance),
-        wishes=wishes or wishes_of(instance),
+        clone_options=clone_options or clone_options_of(instance),
     )
 
 
-def wishes_of(instance: Instance) -> CloneWishes:
+def clone_options_of(instance: Instance) -> CloneOptions:
     """Return the clone options of an instance."""
-    return CloneWishes(instance.allow_plugin_install, instance.save_foreign_tables)
+    return CloneOptions(instance.allow_plugin_install, instance.save_foreign_tables)
 
 
 def survey_repository(repository: Repository, store: ObjectStore) -> RepositorySurvey:

@@ -36,7 +36,7 @@ JOBS_ASKED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreWish:
+class PlannedRestore:
     """What to restore, and how."""
 
     copy: BackupCopy
@@ -59,7 +59,7 @@ class Estimate:
 class RestorePlan:
     """The checks and the estimate of a restore before it starts."""
 
-    wish: RestoreWish
+    restore: PlannedRestore
     estimate: Estimate
     checks: list[Check] = field(default_factory=list)
 
@@ -69,38 +69,38 @@ class RestorePlan:
 
     @property
     def need_bytes(self) -> int | None:
-        raw_bytes = self.wish.copy.backup.raw_bytes
+        raw_bytes = self.restore.copy.backup.raw_bytes
         return None if raw_bytes is None else room_needed(raw_bytes)
 
     @property
     def command(self) -> str:
-        return command_of(self.wish)
+        return command_of(self.restore)
 
 
-def plan_restore(wish: RestoreWish, default_mysqld: str = "") -> RestorePlan:
+def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePlan:
     """Check everything the restore depends on."""
     readers: list[BackupReader] = []
-    program = wish.mysqld or default_mysqld
+    program = restore.mysqld or default_mysqld
     checks = [
-        _check("copy, repository and key", lambda: _look_at_copy(wish.copy, readers)),
-        _check("target", lambda: _look_at_target(wish.target)),
-        _check("room at the target", lambda: _look_at_room(wish, readers)),
+        _run_check("copy, repository and key", lambda: _check_copy(restore.copy, readers)),
+        _run_check("target", lambda: _check_target(restore.target)),
+        _run_check("room at the target", lambda: _check_room(restore, readers)),
     ]
-    if not wish.raw:
-        server = partial(check_server, wish.copy, program, starts=False)
-        checks.append(_check("server program", server))
-    if wish.owner:
-        checks.append(_check("owner", lambda: _look_at_owner(wish.owner)))
-    return RestorePlan(wish, estimate_time(wish.copy), checks)
+    if not restore.raw:
+        server = partial(check_server, restore.copy, program, starts=False)
+        checks.append(_run_check("server program", server))
+    if restore.owner:
+        checks.append(_run_check("owner", lambda: _check_owner(restore.owner)))
+    return RestorePlan(restore, estimate_time(restore.copy), checks)
 
 
-def command_of(wish: RestoreWish) -> str:
+def command_of(restore: PlannedRestore) -> str:
     """Return the same restore as a command to be copied."""
-    words = ["./mooring", "manage", "restorebackup", wish.copy.backup.label]
-    words += ["--repository", wish.copy.repository.name, "--to", str(wish.target)]
-    words += ["--raw"] if wish.raw else []
-    words += ["--owner", wish.owner] if wish.owner else []
-    words += ["--mysqld", wish.mysqld] if wish.mysqld else []
+    words = ["./mooring", "manage", "restorebackup", restore.copy.backup.label]
+    words += ["--repository", restore.copy.repository.name, "--to", str(restore.target)]
+    words += ["--raw"] if restore.raw else []
+    words += ["--owner", restore.owner] if restore.owner else []
+    words += ["--mysqld", restore.mysqld] if restore.mysqld else []
     return shlex.join(words)
 
 
@@ -144,7 +144,7 @@ def _estimate_by_rate(copy: BackupCopy) -> Estimate:
     return Estimate(timedelta(seconds=copy.backup.raw_bytes / rate), basis)
 
 
-def _check(name: str, look: Callable[[], str]) -> Check:
+def _run_check(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, Verdict.OK, look())
     except MooringError as exc:
@@ -154,13 +154,13 @@ def _check(name: str, look: Callable[[], str]) -> Check:
         return Check(name, Verdict.FAILED, f"{where}{exc.strerror}")
 
 
-def _look_at_copy(copy: BackupCopy, readers: list[BackupReader]) -> str:
+def _check_copy(copy: BackupCopy, readers: list[BackupReader]) -> str:
     readers.append(open_copy(copy))
     key = f"opened with key {copy.key_id}" if copy.key_id else "not encrypted"
     return f"{copy.repository} is there, its manifest was read, {key}"
 
 
-def _look_at_target(target: Path) -> str:
+def _check_target(target: Path) -> str:
     if len(str(target)) > LONGEST_TARGET:
         raise BadInput(f"target is longer than {LONGEST_TARGET} characters")
     refuse_target(target)
@@ -177,14 +177,14 @@ def _look_at_target(target: Path) -> str:
     return f"{target} is empty" if target.is_dir() else f"{target} will be created"
 
 
-def _look_at_room(wish: RestoreWish, readers: list[BackupReader]) -> str:
+def _check_room(restore: PlannedRestore, readers: list[BackupReader]) -> str:
     for reader in readers:
-        return check_room(wish.target, reader.manifest.contents.raw_bytes)
+        return check_room(restore.target, reader.manifest.contents.raw_bytes)
     # The manifest could not be read: use the size in the catalog.
-    return check_room(wish.target, wish.copy.backup.raw_bytes or 0)
+    return check_room(restore.target, restore.copy.backup.raw_bytes or 0)
 
 
-def _look_at_owner(owner: str) -> str:
+def _check_owner(owner: str) -> str:
     user, _, group = owner.partition(":")
     try:
         pwd.getpwnam(user)

@@ -24,7 +24,7 @@ OWN_COLUMNS = {
 
 
 def save_schedule(schedule: BackupSchedule, now: datetime) -> None:
-    """Save a person's changes, and set the next due time anew if the rhythm changed.
+    """Save a person's changes, and compute the next due time if the rhythm changed.
 
     Passed due times of the old rhythm are planned first.
     """

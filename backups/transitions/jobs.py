@@ -187,7 +187,7 @@ def note_process(job: Job, token: int, group: int, started: float) -> None:
     own(job, token, process_group=group, process_started_at=started)
 
 
-# Recorded as activity, whoever requested it: data was read or deleted.
+# Recorded as activity, also for jobs of schedules: data was read or deleted.
 _KEPT = {Operation.RESTORE: Verb.RESTORED, Operation.PURGE: Verb.PURGED}
 
 

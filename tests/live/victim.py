@@ -58,7 +58,7 @@ def _tick() -> None:
 
     lose_expired(now() + timedelta(seconds=settings.LEASE_SECONDS))
     remove_leftovers()
-    # Killed between asking for a job and claiming it: a worker finds it in its row.
+    # Killed between query_function for a job and claiming it: a worker finds it in its row.
     for job in jobs_to_wake(now()):
         execute(job)
 

@@ -207,7 +207,7 @@ class ArchiveMapping:
         if not path.startswith("/"):
             return path
         if fsp_flags & SHARED:
-            # A general tablespace is not looked for in any folder below the data directory.
+            # A server does not search subfolders of the data directory for general tablespaces.
             placed = f"{EXTERNAL}-{number}-{path.rpartition('/')[2]}"
         else:
             placed = EXTERNAL + path

@@ -51,7 +51,7 @@ LINE_BYTES = 1 << 16
 # What a runner needs to recognise its own errors: the first and the last lines.
 FIRST_LINES = 20
 LAST_LINES = 20
-READ_THE_LOG = "Read the job's log for what came before, and take the backup again."
+READ_THE_LOG = "Read the job's log for earlier messages, and take the backup again."
 
 
 class MariadbBackup:

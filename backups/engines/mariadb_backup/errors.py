@@ -54,7 +54,7 @@ _HINTS: Sequence[tuple[str, str]] = (
     (r"no such file or directory|errcode: 2\b", "Run it on the host that has the data directory."),
 )
 
-PREPARE_HINT = "Read the job's log for what came before; the stored backup was not touched."
+PREPARE_HINT = "Read the job's log for earlier messages; the stored backup was not changed."
 
 
 def build_error(exit_code: int, log: LogReader, *, otherwise: str = "") -> EngineError:

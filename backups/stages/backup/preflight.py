@@ -13,7 +13,7 @@ from backups.models.job import LogLevel
 from backups.preflight.checks import refuse_if_failed, remember, run_checks
 from backups.preflight.clone_checks import INSTALL_PLUGIN, lacks_plugin
 from backups.preflight.clone_plugin import install_clone_plugin
-from backups.preflight.survey import Survey, wishes_of
+from backups.preflight.survey import Survey, clone_options_of
 from backups.programs.compatibility import CLONE
 from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
@@ -27,8 +27,8 @@ class RunPreflight(PlainStage[BackupWork]):
 
     def run(self, run: Run, work: BackupWork) -> str:
         instance = work.job.instance
-        wishes = replace(wishes_of(instance), save_foreign_tables=work.saves_foreign_tables)
-        work.preflight = run_checks(instance, work.stores, runner_of(instance), wishes)
+        options = replace(clone_options_of(instance), save_foreign_tables=work.saves_foreign_tables)
+        work.preflight = run_checks(instance, work.stores, runner_of(instance), options)
         checks = work.preflight.checks
         for check in checks:
             level = LEVELS.get(check.verdict, LogLevel.INFO)
@@ -42,7 +42,7 @@ class RunPreflight(PlainStage[BackupWork]):
 
     def _install_missing_plugin(self, run: Run, survey: Survey) -> None:
         """Install it after the checks and only if allowed: a refused backup changes no server."""
-        facts, allowed = survey.facts, survey.wishes.install_plugin
+        facts, allowed = survey.facts, survey.clone_options.install_plugin
         if not allowed or facts is None or facts.clone is None or not lacks_plugin(facts.clone):
             return
         if survey.engine == CLONE:

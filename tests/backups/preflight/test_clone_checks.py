@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backups.checks import Check, Verdict, failed
-from backups.instances.clone_facts import CloneFacts, CloneWishes, ForeignTable
+from backups.instances.clone_facts import CloneFacts, CloneOptions, ForeignTable
 from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.instances.grants import Grants
 from backups.preflight.checks import decide_checks
@@ -170,8 +170,8 @@ def test_one_thing_wrong(
     assert hint in check.hint
 
 
-INSTALLS = CloneWishes(install_plugin=True)
-SAVES = CloneWishes(save_foreign_tables=True)
+INSTALLS = CloneOptions(install_plugin=True)
+SAVES = CloneOptions(save_foreign_tables=True)
 READER = Grants("bk@%", frozenset({"BACKUP_ADMIN", "PROCESS", "SELECT", "LOCK TABLES"}))
 INSTALLER = Grants("bk@%", scoped=frozenset({("INSERT", "mysql.plugin")}))
 
@@ -191,18 +191,18 @@ def test_a_plugin_that_may_be_installed(
     grants: Grants, plugin: str, verdict: Verdict, hint: str
 ) -> None:
     facts = replace(FACTS, grants=grants, clone=replace(CLONE, plugin=plugin))
-    check = checked(replace(SOUND, facts=facts, wishes=INSTALLS))["clone plugin"]
+    check = checked(replace(SOUND, facts=facts, clone_options=INSTALLS))["clone plugin"]
     assert check.verdict is verdict
     assert hint in check.hint
 
 
 def test_tables_of_other_engines_are_saved_by_whoever_may_read_them() -> None:
     with_tables = replace(CLONE, foreign_tables=TABLES[:1])
-    survey = replace(with_facts(clone=with_tables), wishes=SAVES)
+    survey = replace(with_facts(clone=with_tables), clone_options=SAVES)
     refused = checked(survey)["other engines"]
     assert refused.verdict is Verdict.FAILED
     assert refused.hint == "Run GRANT SELECT, LOCK TABLES ON *.* TO `bk`@`%`;"
-    survey = replace(with_facts(grants=READER, clone=with_tables), wishes=SAVES)
+    survey = replace(with_facts(grants=READER, clone=with_tables), clone_options=SAVES)
     saved = checked(survey)["other engines"]
     assert saved.verdict is Verdict.OK
     assert "saved by SELECT, each locked while it is read, 1.0 MiB: shop.t0" in saved.found
