@@ -89,31 +89,35 @@ def gather_facts(
     candidates: Sequence[InstanceRows], schedules: Schedules, now: datetime
 ) -> dict[int, ProtectionFacts]:
     """Return the facts by instance; ``schedules`` is the result of ``schedules_of``."""
-    ids = [each.pk for each in candidates]
+    ids = [candidate.pk for candidate in candidates]
     covers = {s.pk: _cover(s, now) for found in schedules.values() for s in found}
     slips, faults = _slips(ids, now), _history_faults(ids)
-    failed = _failed_proofs({each.newest_id: each.pk for each in candidates if each.newest_id})
+    failed = _failed_proofs(
+        {candidate.newest_id: candidate.pk for candidate in candidates if candidate.newest_id}
+    )
     proven = _proven(ids)
     return {
-        each.pk: ProtectionFacts(
+        candidate.pk: ProtectionFacts(
             now=now,
-            enabled=each.enabled,
-            covers=[covers[schedule.pk] for schedule in schedules[each.pk]],
-            last_full_at=each.full_at,
-            last_run=each.last_run or "",
-            slips=slips[each.pk],
-            failed_proofs=failed[each.pk],
-            proven_at=proven.get(each.pk),
-            history_fault=faults.get(each.pk, ""),
-            unreachable=each.unreachable_reason if each.unreachable_since else "",
+            enabled=candidate.enabled,
+            covers=[covers[schedule.pk] for schedule in schedules[candidate.pk]],
+            last_full_at=candidate.full_at,
+            last_run=candidate.last_run or "",
+            slips=slips[candidate.pk],
+            failed_proofs=failed[candidate.pk],
+            proven_at=proven.get(candidate.pk),
+            history_fault=faults.get(candidate.pk, ""),
+            unreachable=candidate.unreachable_reason if candidate.unreachable_since else "",
         )
-        for each in candidates
+        for candidate in candidates
     }
 
 
 def next_run(schedules: Sequence[BackupSchedule]) -> datetime | None:
     """Return when the next of these schedules is due."""
-    return min((each.next_due_at for each in schedules if each.next_due_at), default=None)
+    return min(
+        (schedule.next_due_at for schedule in schedules if schedule.next_due_at), default=None
+    )
 
 
 def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:

@@ -53,12 +53,14 @@ def _judge_batch(ids: Sequence[int], now: datetime) -> None:
     candidates = find_candidates(ids)
     schedules = schedules_of(ids)
     facts = gather_facts(candidates, schedules, now)
-    backups = Backup.objects.in_bulk([each.newest_id for each in candidates if each.newest_id])
+    backups = Backup.objects.in_bulk(
+        [candidate.newest_id for candidate in candidates if candidate.newest_id]
+    )
     rows = []
-    for each in candidates:
-        row = _row(judge(facts[each.pk]), backups.get(each.newest_id or 0), now)
-        row.instance_id, row.last_job_id = each.pk, each.last_job_id
-        row.next_run_at = next_run(schedules[each.pk])
+    for candidate in candidates:
+        row = _row(judge(facts[candidate.pk]), backups.get(candidate.newest_id or 0), now)
+        row.instance_id, row.last_job_id = candidate.pk, candidate.last_job_id
+        row.next_run_at = next_run(schedules[candidate.pk])
         rows.append(row)
     InstanceProtection.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["instance"], update_fields=_COLUMNS

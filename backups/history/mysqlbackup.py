@@ -68,7 +68,7 @@ class MysqlbackupHistory:
         # A killed run never ends: it is dropped here, or its progress and all later rows would be
         # read again for ever.
         ids = sorted(int(run.key) for run in going)
-        still = [each for each in ids if each > newest - LONGEST_RUN_IDS][-RUNNING_AT_ONCE:]
+        still = [run_id for run_id in ids if run_id > newest - LONGEST_RUN_IDS][-RUNNING_AT_ONCE:]
         return Reading(
             [*runs, *going],
             {"backup_id": newest, "running": still},

@@ -45,15 +45,19 @@ def explain_waiting(jobs: Iterable[Job]) -> dict[int, Waiting]:
         _Pending(pk, QUEUES[Operation(operation)], waits_for)
         for pk, operation, waits_for in rows.values_list("pk", "operation", "waits_for")
     ]
-    holders = _Holders.load({each.waits_for for each in pending if each.pk in wanted} - {""})
+    holders = _Holders.load(
+        {pending_job.waits_for for pending_job in pending if pending_job.pk in wanted} - {""}
+    )
     explained: dict[int, Waiting] = {}
     # Jobs blocked by the same resource queue for it; the others for a worker.
     before: Counter[tuple[str, str]] = Counter()
-    for each in pending:
-        line = ("", each.waits_for) if each.waits_for else ("queue", each.queue)
-        if each.pk in wanted:
-            explained[each.pk] = Waiting(
-                holders.reason(each.waits_for, before[line]), before[line] + 1
+    for pending_job in pending:
+        line = (
+            ("", pending_job.waits_for) if pending_job.waits_for else ("queue", pending_job.queue)
+        )
+        if pending_job.pk in wanted:
+            explained[pending_job.pk] = Waiting(
+                holders.reason(pending_job.waits_for, before[line]), before[line] + 1
             )
         before[line] += 1
     return explained
@@ -79,7 +83,7 @@ class _Holders:
         return cls(
             counts,
             {str(job.exclusive_key): job for job in jobs},
-            {f"repository:{each.pk}": each.name for each in names},
+            {f"repository:{row.pk}": row.name for row in names},
         )
 
     def reason(self, resource: str, older: int) -> str:

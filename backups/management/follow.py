@@ -139,14 +139,16 @@ def _ended_by_signals() -> Iterator[None]:
 
     def end_here(number: int, _: object) -> None:
         # Only once: a second signal would interrupt the clean-up.
-        for each in found:
-            signal.signal(each, signal.SIG_IGN)
+        for handled in signals:
+            signal.signal(handled, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
     # Python takes signals in its main thread only.
     ours = threading.current_thread() is threading.main_thread()
-    found = [each for each in ENDING if ours and signal.getsignal(each) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, end_here) for number in found}
+    signals = [
+        number for number in ENDING if ours and signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, end_here) for number in signals}
     try:
         yield
     finally:

@@ -45,7 +45,7 @@ def recognise(head: bytes, default: PageFormat | None) -> Tablespace:
         return Tablespace(default)
     # Of several that fit, the one with the most pages.
     _, form, ids = max(fitting, key=lambda found: found[0])
-    return Tablespace(form, next((each for each in ids if each is not None), None))
+    return Tablespace(form, next((space for space in ids if space is not None), None))
 
 
 def _ids(head: bytes, form: PageFormat) -> Iterator[int | None]:

@@ -109,7 +109,9 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
         checks.append(check_data_folder(survey.host, facts))
     if survey.engine == CLONE and facts.clone is not None:
         checks += decide_clone_checks(facts, facts.clone, survey.clone_options)
-        open_ones = [each.name for each in survey.repositories if not each.encrypted]
+        open_ones = [
+            repository.name for repository in survey.repositories if not repository.encrypted
+        ]
         checks.append(check_encryption(facts, facts.clone, open_ones))
     checks.append(check_binlog(facts))
     if survey.engine == MARIADB_BACKUP:

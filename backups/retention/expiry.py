@@ -60,7 +60,7 @@ def rule_about(
     policy = Policy(schedule.name, schedule.keep_for, schedule.keep_least)
     failed = newest_run_failed(schedule, instance_id)
     sound = _sound(backups)
-    entries = [_entry(each, sound) for each in backups]
+    entries = [_entry(backup, sound) for backup in backups]
     return rule(entries, policy, now, newest_run_failed=failed)
 
 

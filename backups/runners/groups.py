@@ -35,7 +35,7 @@ def list_members(group: int, started: float) -> list[psutil.Process]:
     if leader_started and abs(leader_started - started) > START_TOLERANCE_SECONDS:
         # The number was reused, which happens only after the last member has ended.
         return []
-    return [each for each in psutil.process_iter() if _is_member(each, group)]
+    return [process for process in psutil.process_iter() if _is_member(process, group)]
 
 
 def end_group(group: int, started: float, *, patience_seconds: float = 1.0) -> bool:
@@ -71,7 +71,7 @@ def _await_end(members: Iterable[psutil.Process], seconds: float) -> list[psutil
     psutil's own wait would reap our children and lose their exit codes.
     """
     deadline = time.monotonic() + seconds
-    while (alive := [each for each in members if _is_alive(each)]) and (
+    while (alive := [member for member in members if _is_alive(member)]) and (
         time.monotonic() < deadline
     ):
         time.sleep(0.01)

@@ -62,7 +62,7 @@ def load_context(
     occurrences: Sequence[Occurrence], now: datetime, down_since: datetime | None
 ) -> ScheduleContext:
     """Load the facts about ``occurrences`` in a constant number of queries."""
-    schedules = {each.schedule_id for each in occurrences}
+    schedules = {occurrence.schedule_id for occurrence in occurrences}
     busy, active = _active_jobs()
     repositories = _repositories(schedules)
     return ScheduleContext(
@@ -98,7 +98,9 @@ def expected_run(occurrence: Occurrence) -> timedelta | None:
 
 def lock_limited_schedules(occurrences: Iterable[Occurrence]) -> None:
     """Keep two ticks from counting the same free place under a schedule's limit."""
-    limited = sorted({each.schedule_id for each in occurrences if each.schedule.max_jobs})
+    limited = sorted(
+        {occurrence.schedule_id for occurrence in occurrences if occurrence.schedule.max_jobs}
+    )
     if limited:
         rows = BackupSchedule.objects.filter(pk__in=limited).select_for_update(no_key=True)
         list(rows.order_by("pk").values_list("pk"))
@@ -120,7 +122,7 @@ def _active_jobs() -> tuple[dict[int, str], Counter[int]]:
 
 def _newest(occurrences: Sequence[Occurrence], now: datetime) -> dict[tuple[int, int], datetime]:
     started = Occurrence.objects.filter(
-        instance__in={each.instance_id for each in occurrences},
+        instance__in={occurrence.instance_id for occurrence in occurrences},
         next_check_at__isnull=False,
         starts_at__lte=now,
     )
@@ -145,7 +147,11 @@ def _only_repository() -> Repository | BadInput:
 
 
 def _histories(occurrences: Sequence[Occurrence]) -> dict[int, ObservedHistory]:
-    watched = {each.instance_id for each in occurrences if each.schedule.origin == Origin.OBSERVED}
+    watched = {
+        occurrence.instance_id
+        for occurrence in occurrences
+        if occurrence.schedule.origin == Origin.OBSERVED
+    }
     if not watched:
         return {}
     found = ObservedHistory.objects.filter(instance__in=watched)

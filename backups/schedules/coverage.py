@@ -39,7 +39,7 @@ def coverage_of(schedules: Sequence[BackupSchedule]) -> dict[int, list[Instance]
     instances = _instances(None if general else {pk for pks in found.values() for pk in pks})
     for schedule_id in general:
         found[schedule_id] = set(instances)
-    return {pk: [instances[each] for each in sorted(members)] for pk, members in found.items()}
+    return {pk: [instances[member] for member in sorted(members)] for pk, members in found.items()}
 
 
 def count_covered(schedules: Sequence[BackupSchedule]) -> dict[int, int]:

@@ -32,16 +32,16 @@ def create_scheduled_jobs(planned: Sequence[PlannedJob], *, now: datetime) -> li
     jobs = Job.objects.bulk_create(
         Job(
             operation=Operation.BACKUP,
-            instance=each.occurrence.instance,
-            occurrence=each.occurrence,
-            kind=each.occurrence.schedule.kind,
-            engine=each.occurrence.instance.engine,
-            parameters=_parameters(each.occurrence),
+            instance=planned_job.occurrence.instance,
+            occurrence=planned_job.occurrence,
+            kind=planned_job.occurrence.schedule.kind,
+            engine=planned_job.occurrence.instance.engine,
+            parameters=_parameters(planned_job.occurrence),
             requested_at=now,
             status_since=now,
             woken_at=now,
         )
-        for each in planned
+        for planned_job in planned
     )
     Job.repositories.through.objects.bulk_create(
         Job.repositories.through(job_id=job.pk, repository_id=repository.pk)

@@ -55,7 +55,7 @@ def _missed_unseen(observed: QuerySet[Occurrence], jobs: Sequence[Job]) -> Query
 
 def match_occurrences(occurrences: Sequence[Occurrence], now: datetime) -> int:
     """Match open occurrences to jobs that were read before the occurrences were planned."""
-    unmatched = [each for each in occurrences if _wants(each)]
+    unmatched = [occurrence for occurrence in occurrences if _wants(occurrence)]
     if not unmatched:
         return 0
     free = Job.objects.filter(
@@ -72,7 +72,9 @@ def match_occurrences(occurrences: Sequence[Occurrence], now: datetime) -> int:
 def _match(jobs: Iterable[Job], waiting: Sequence[Occurrence], now: datetime) -> int:
     count = 0
     for job in sorted(jobs, key=lambda each: (each.started_at or now, each.pk)):
-        fitting = [each for each in waiting if _wants(each) and _fits(job, each)]
+        fitting = [
+            occurrence for occurrence in waiting if _wants(occurrence) and _fits(job, occurrence)
+        ]
         if fitting:
             started_at = job.started_at or now
             nearest = min(fitting, key=lambda each: abs(each.due_at - started_at))

@@ -18,8 +18,11 @@ class Command(MooringCommand):
     def answer(self, options: dict[str, Any]) -> Answer:
         keyring = load_keys()
         found = list(check_data_keys(keyring))
-        faults = sum(bool(each.error) for each in found)
-        rows = [(each.label, each.repository, each.key_id, each.error or "opens") for each in found]
+        faults = sum(bool(finding.error) for finding in found)
+        rows = [
+            (finding.label, finding.repository, finding.key_id, finding.error or "opens")
+            for finding in found
+        ]
         summary = f"{len(found) - faults} of {len(found)} data keys open"
         fields = {"keys": [key.id for key in keyring.keys], "copies": [asdict(f) for f in found]}
         shown: list[RenderableType] = [table(("backup", "repository", "key", ""), rows), summary]

@@ -28,9 +28,9 @@ class Command(MooringCommand):
             backups = backups.filter(instance=named_instance(options["instance"]))
         proofs = load_proofs(backups)
         shown = [
-            each
-            for each in backups
-            if options["all"] or proofs[each.pk].stored_in or each.origin == Origin.OBSERVED
+            backup
+            for backup in backups
+            if options["all"] or proofs[backup.pk].stored_in or backup.origin == Origin.OBSERVED
         ]
         if not shown:
             return Answer({"backups": []}, ["no backups yet: take one with takebackup"])

@@ -31,17 +31,17 @@ class Command(MooringCommand):
             self.progress_console(options).print(f"no keys available: {exc}")
             keyring = None
         found = list(rebuild(repository, keyring))
-        added = sum(each.added for each in found)
+        added = sum(finding.added for finding in found)
         record(Verb.REBUILT, repository, details={"backups": len(found), "added": added})
-        unreadable = [each for each in found if each.error]
-        rows = [(each.label or each.folder, _verdict(each)) for each in found]
+        unreadable = [finding for finding in found if finding.error]
+        rows = [(finding.label or finding.folder, _verdict(finding)) for finding in found]
         summary = (
             f"{len(found)} backups in {repository}: {added} added, {len(unreadable)} unreadable"
         )
         fields = {
             "repository": repository.name,
-            "added": [each.label for each in found if each.added],
-            "known": [each.label for each in found if each.label and not each.added],
+            "added": [finding.label for finding in found if finding.added],
+            "known": [finding.label for finding in found if finding.label and not finding.added],
             "unreadable": [{"folder": each.folder, "error": each.error} for each in unreadable],
         }
         shown: list[RenderableType] = [table(("backup", ""), rows), summary]

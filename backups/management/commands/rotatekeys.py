@@ -39,22 +39,22 @@ class Command(MooringCommand):
         keyring = load_keys()
         found = list(rewrap_data_keys(keyring))
         passwords = rotate_passwords()
-        rewrapped = sum(each.changed for each in found)
+        rewrapped = sum(finding.changed for finding in found)
         details = {"key": keyring.current.id, "data_keys": rewrapped, "passwords": passwords}
         record(Verb.ROTATED, details=details)
-        faults = sum(bool(each.error) for each in found)
+        faults = sum(bool(finding.error) for finding in found)
         rows = [
             (
-                each.label,
-                each.repository,
-                each.key_id,
-                each.error or ("rewrapped" if each.changed else "unchanged"),
+                finding.label,
+                finding.repository,
+                finding.key_id,
+                finding.error or ("rewrapped" if finding.changed else "unchanged"),
             )
-            for each in found
+            for finding in found
         ]
         fields = {
             "key": keyring.current.id,
-            "copies": [asdict(each) for each in found],
+            "copies": [asdict(finding) for finding in found],
             "passwords": passwords,
         }
         shown: list[RenderableType] = [

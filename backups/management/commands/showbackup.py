@@ -73,7 +73,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
 
 def _contents_fields(contents: BackupContents) -> dict[str, object]:
     return {
-        "tables": [each._asdict() for each in contents.tables],
+        "tables": [content._asdict() for content in contents.tables],
         "definitions": [each._asdict() for each in contents.definitions],
         "other_files": contents.other_files,
         "other_bytes": contents.other_bytes,
