@@ -338,7 +338,8 @@ def test_progress_is_written_while_it_runs(
     lease = Job.objects.get(pk=running.job.pk).lease_expires_at
     assert lease is not None
     until = time.monotonic() + 20
-    while time.monotonic() < until and not Job.objects.filter(progress_at__isnull=False):
+    # Log lines are written last: progress and stages are there by then.
+    while time.monotonic() < until and not log_of(running.job):
         time.sleep(0.05)
     job = Job.objects.get(pk=running.job.pk)
     assert job.progress_at is not None
