@@ -135,7 +135,7 @@ def test_what_is_not_named_stays_unless_pruned(file: Path) -> None:
         ("groups:\n", "grups:\n", "grups is not a section"),
         ("host:", "hots:", "instances: orders-1: hots is not known"),
         ("window: 6h", "window: long", "nightly: window: 'long' is not a length of time"),
-        ("[main]", "[other]", "no repository is called other"),
+        ("[main]", "[other]", "there is no repository called other"),
         ("cron: 30 1 * * *", "retries: many", "retries: 'many' is not a whole number"),
         ("severity: critical", "severity: bad", "severity: 'bad' is none of notice"),
         ("orders.password", "nowhere", "password file"),
