@@ -132,7 +132,7 @@ class BackUpNowTestCase(TestCase):
         self.orders.enabled = False
         self.orders.save()
         response = self.client.post(self.address, follow=True)
-        self.assertContains(response, "Orders-1 is disabled. Enable the instance first.")
+        self.assertContains(response, "Instance orders-1 is disabled. Enable the instance first.")
         self.assertEqual(Job.objects.count(), 0)
 
     def test_an_unknown_instance_is_not_found(self) -> None:

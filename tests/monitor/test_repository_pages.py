@@ -104,7 +104,7 @@ class RepositoryPagesTestCase(TestCase):
 
     def test_a_key_that_does_not_open_is_named(self) -> None:
         make_backup(self.orders, self.main)
-        BackupCopy.objects.update(key_fault="key k1 is needed and not in the keyring")
+        BackupCopy.objects.update(key_fault="key k1 is not in the keyring")
         page = self.client.get(reverse("repository-detail", args=["main"]))
         self.assertContains(page, "cannot decrypt")
 

@@ -74,7 +74,7 @@ class SchedulePagesTestCase(TestCase):
     def test_the_page_shows_reasons_runs_and_retention(self) -> None:
         make_occurrence(
             self.nightly, self.orders, now() - DAY, OccurrenceStatus.MISSED,
-            reason=WaitReason.INSTANCE_AWAY, detail="connection refused",
+            reason=WaitReason.INSTANCE_UNREACHABLE, detail="connection refused",
         )  # fmt: skip
         response = self.client.get(reverse("schedule-detail", args=["nightly"]))
         self.assertContains(response, "The instance cannot be reached")
