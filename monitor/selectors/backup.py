@@ -14,7 +14,7 @@ from backups.states import CopyStatus
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
 from monitor.selectors.proof_reports import readable
-from monitor.wording.restore_by_hand import Step, steps_by_hand
+from monitor.wording.restore_by_hand import ManualStep, steps_by_hand
 
 DAMAGES_SHOWN = 5
 # The newest of each copy; a backup verified every night has hundreds.
@@ -54,7 +54,7 @@ class BackupView:
     dependents: list[Backup]
     engine_facts: list[EngineFact]
     # Without Mooring, from the first stored copy; none where nothing is stored.
-    by_hand: Sequence[Step]
+    by_hand: Sequence[ManualStep]
 
     @property
     def has_stored_copy(self) -> bool:
