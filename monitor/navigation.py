@@ -11,7 +11,7 @@ from monitor.access.roles import Role, has_role
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SiteSection:
     """One part of the site and how its pages are called."""
 
     word: str
@@ -34,14 +34,16 @@ class Link:
 
 
 PARTS = (
-    Part("Fleet", "fleet", ("fleet",), ("fleet", "group", "instance", "job", "backup", "copy")),
-    Part("Schedules", "schedules", ("schedules",), ("schedule",)),
-    Part("Calendar", "calendar", ("calendar",), ("calendar", "occurrence")),
-    Part("Alerts", "alerts", ("alerts",), ("alert", "silence", "rule", "channel", "route")),
-    Part("Restore", "restore", ("restore-wizard",), ("restore",), Role.OPERATOR),
-    Part("Repositories", "repositories", ("repositories",), ("repositor",)),
-    Part("Activity", "activity", ("activity",), ("activity",)),
-    Part(
+    SiteSection(
+        "Fleet", "fleet", ("fleet",), ("fleet", "group", "instance", "job", "backup", "copy")
+    ),
+    SiteSection("Schedules", "schedules", ("schedules",), ("schedule",)),
+    SiteSection("Calendar", "calendar", ("calendar",), ("calendar", "occurrence")),
+    SiteSection("Alerts", "alerts", ("alerts",), ("alert", "silence", "rule", "channel", "route")),
+    SiteSection("Restore", "restore", ("restore-wizard",), ("restore",), Role.OPERATOR),
+    SiteSection("Repositories", "repositories", ("repositories",), ("repositor",)),
+    SiteSection("Activity", "activity", ("activity",), ("activity",)),
+    SiteSection(
         "Settings", "settings", ("settings", "admin:index"), ("setting", "styleguide"), Role.ADMIN
     ),
 )

@@ -12,14 +12,14 @@ from django.utils.timezone import localtime
 
 from backups.units import format_bytes, format_duration
 from monitor.charts.figure import Figure, as_json, byte_axis, frame, time_axis
-from monitor.selectors.instance_runs import Run
+from monitor.selectors.instance_runs import BackupRun
 
 # Two points are the least that can be called a course.
 FEWEST_RUNS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class InstanceChart:
     """One chart with its words."""
 
     name: str
@@ -30,12 +30,12 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class InstanceCharts:
-    drawn: list[Drawn]
+    drawn: list[InstanceChart]
     failures: int
     note: str
 
 
-def instance_charts(runs: Sequence[Run]) -> InstanceCharts | None:
+def instance_charts(runs: Sequence[BackupRun]) -> InstanceCharts | None:
     """Draw what is worth drawing; None where there is no course to see yet."""
     good = [run for run in runs if run.succeeded]
     if len(good) < FEWEST_RUNS:
@@ -47,7 +47,7 @@ def instance_charts(runs: Sequence[Run]) -> InstanceCharts | None:
     return InstanceCharts(drawn, len(failed), f"last {len(runs)} backup jobs")
 
 
-def _size(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+def _size(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
     raw, stored = [run.raw_bytes for run in good], [run.stored_bytes for run in good]
     figure = frame(
         _line(good, raw, format_bytes, "raw", 1),
@@ -57,22 +57,26 @@ def _size(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
     figure.update_yaxes(**byte_axis(max(raw)))
     first, last = format_bytes(raw[0]), format_bytes(raw[-1])
     summary = f"From {first} to {last}; stored as {format_bytes(stored[-1])}."
-    return _drawn("size", "Size and stored size", figure, summary)
+    return _chart("size", "Size and stored size", figure, summary)
 
 
-def _duration(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+def _duration(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
     return _of_times("duration", "Duration", good, [run.run_time for run in good], failed)
 
 
-def _lock_time(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+def _lock_time(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
     locks = [run for run in good if run.lock_time is not None]
     times = [run.lock_time or timedelta(0) for run in locks]
     return _of_times("lock-time", "Lock time", locks, times, failed)
 
 
 def _of_times(
-    name: str, title: str, runs: Sequence[Run], times: list[timedelta], failed: Sequence[Run]
-) -> Drawn:
+    name: str,
+    title: str,
+    runs: Sequence[BackupRun],
+    times: list[timedelta],
+    failed: Sequence[BackupRun],
+) -> InstanceChart:
     seconds = [time.total_seconds() for time in times]
     figure = frame(_line(runs, seconds, _in_words, name, 1), _marks(failed))
     figure.update_yaxes(**time_axis(max(seconds)))
@@ -81,26 +85,26 @@ def _of_times(
         f"Last {format_duration(times[-1])}; usually {format_duration(middle)}, "
         f"at most {format_duration(max(times))}."
     )
-    return _drawn(name, title, figure, summary)
+    return _chart(name, title, figure, summary)
 
 
-def _throughput(good: Sequence[Run], failed: Sequence[Run]) -> Drawn:
+def _throughput(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
     rates = [run.bytes_per_s for run in good]
     figure = frame(_line(good, rates, _per_second, "throughput", 1), _marks(failed))
     figure.update_yaxes(**byte_axis(max(rates), "/s"))
     middle = sorted(rates)[len(rates) // 2]
     summary = f"Last {_per_second(rates[-1])}; usually {_per_second(middle)}."
-    return _drawn("throughput", "Throughput", figure, summary)
+    return _chart("throughput", "Throughput", figure, summary)
 
 
-def _drawn(name: str, title: str, figure: go.Figure, summary: str) -> Drawn:
+def _chart(name: str, title: str, figure: go.Figure, summary: str) -> InstanceChart:
     # The rows behind it are the page's own table of backups.
-    return Drawn(name, title, Figure(as_json(figure), summary, (), ()), summary)
+    return InstanceChart(name, title, Figure(as_json(figure), summary, (), ()), summary)
 
 
 # Any: plotly is untyped.
 def _line(
-    runs: Sequence[Run],
+    runs: Sequence[BackupRun],
     values: Sequence[float],
     words: Callable[[Any], str],
     name: str,
@@ -118,7 +122,7 @@ def _line(
     )
 
 
-def _marks(failed: Sequence[Run]) -> Any:
+def _marks(failed: Sequence[BackupRun]) -> Any:
     """Mark failures on the axis itself: by their shape, then by their colour."""
     return go.Scatter(
         x=_times(failed),
@@ -131,7 +135,7 @@ def _marks(failed: Sequence[Run]) -> Any:
     )
 
 
-def _times(runs: Sequence[Run]) -> list[str]:
+def _times(runs: Sequence[BackupRun]) -> list[str]:
     # Wall clock of the reader: plotly knows no zones.
     return [f"{localtime(run.at):%Y-%m-%d %H:%M}" for run in runs]
 

@@ -33,7 +33,7 @@ PASSWORD_FILE = "password_file"  # noqa: S105 - the name of a key
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ConfigurationChange:
     """One row that is, or would be, another."""
 
     section: str
@@ -66,9 +66,9 @@ def load_document(path: Path) -> dict[str, Any]:
 
 def apply(
     document: Mapping[str, Any], *, dry_run: bool, prune: bool = False, folder: Path = Path()
-) -> list[Change]:
+) -> list[ConfigurationChange]:
     """Make the fleet as the document says; return what was, or would be, changed."""
-    changes: list[Change] = []
+    changes: list[ConfigurationChange] = []
     try:
         with transaction.atomic():
             for section in SECTIONS:
@@ -83,7 +83,7 @@ def apply(
     return changes
 
 
-def _apply_section(section: Section, entries: Any, folder: Path) -> Iterator[Change]:
+def _apply_section(section: Section, entries: Any, folder: Path) -> Iterator[ConfigurationChange]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadInput(f"{section.name} is not a list of entries")
     seen = set()
@@ -111,7 +111,7 @@ def name_of(section: Section, entry: Mapping[str, Any]) -> str:
 
 def _apply_entry(
     section: Section, entry: Mapping[str, Any], name: str, folder: Path
-) -> Change | None:
+) -> ConfigurationChange | None:
     allowed = {*section.key, *section.columns, *section.lists}
     if section.model is Instance:
         allowed.add(PASSWORD_FILE)
@@ -130,7 +130,7 @@ def _apply_entry(
     if not is_new and not columns:
         return None
     _save(section, row, lists)
-    return Change(section.name, name, "add" if is_new else "change", tuple(columns))
+    return ConfigurationChange(section.name, name, "add" if is_new else "change", tuple(columns))
 
 
 def _find(section: Section, entry: Mapping[str, Any]) -> models.Model:
@@ -235,7 +235,7 @@ def _refuse_senseless(row: models.Model) -> None:
         raise BadInput("; ".join(faults))
 
 
-def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[Change]:
+def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[ConfigurationChange]:
     named = {name_of(section, entry) for entry in entries}
     for row in section.model._default_manager.order_by("pk"):
         key = {name: _plain_key(getattr(row, name)) for name in section.key}
@@ -244,14 +244,14 @@ def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[Chang
             continue
         if isinstance(row, RuleSetting):
             row.delete()
-            yield Change(section.name, name, "remove")
+            yield ConfigurationChange(section.name, name, "remove")
         elif isinstance(row, Instance | BackupSchedule) and row.enabled:
             row.enabled = False
             if isinstance(row, BackupSchedule):
                 save_schedule(row, now())
             else:
                 row.save(update_fields=["enabled"])
-            yield Change(section.name, name, "disable")
+            yield ConfigurationChange(section.name, name, "disable")
 
 
 def _plain_key(value: Any) -> Any:

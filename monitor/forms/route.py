@@ -41,12 +41,12 @@ class RouteForm(ModelForm):
     class Meta:
         model = Route
         fields = [
-            "enabled", "least_severe", "rules", "groups", "tags", "digest_every", "remind_every",
-            "tell_recovery", "quiet_from", "quiet_to", "time_zone",
+            "enabled", "min_severity", "rules", "groups", "tags", "digest_every", "remind_every",
+            "notify_recovery", "quiet_from", "quiet_to", "time_zone",
         ]  # fmt: skip
         labels = {
-            "least_severe": "Severity at least",
-            "tell_recovery": "Tell when it is over, too",
+            "min_severity": "Severity at least",
+            "notify_recovery": "Tell when it is over, too",
             "quiet_from": "Quiet from",
             "quiet_to": "Quiet to",
         }

@@ -40,13 +40,13 @@ class SilenceForm(ModelForm):
     class Meta:
         model = Silence
         fields = [
-            "comment", "rule", "most_severe", "instances", "groups", "tags", "schedules",
+            "comment", "rule", "max_severity", "instances", "groups", "tags", "schedules",
             "starts_at", "ends_at", "cron", "duration", "time_zone",
         ]  # fmt: skip
-        labels = {"most_severe": "Severity at most", "cron": "Again and again (cron)"}
+        labels = {"max_severity": "Severity at most", "cron": "Again and again (cron)"}
         help_texts = {
             "comment": "Why: others will ask.",
-            "most_severe": "What is worse is told all the same.",
+            "max_severity": "What is worse is told all the same.",
             "cron": "A maintenance window that recurs: 0 2 * * 0 is Sundays at 02:00. "
             "Blank: once, from–to.",
             "time_zone": "The clock the cron expression is read by.",

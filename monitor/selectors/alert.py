@@ -46,11 +46,11 @@ class AlertView:
     alert: Alert
     title: str
     severity: str
-    # When it is over, as a sentence; blank where the rule is no more.
-    over: str
+    # When it is resolved, as a sentence; blank if the rule no longer exists.
+    resolves_when: str
     facts: Sequence[FactRow]
     transitions: Sequence[TransitionRow]
-    told: Sequence[Notification]
+    notifications: Sequence[Notification]
     silence: Matcher | None
 
 
@@ -65,17 +65,19 @@ def load_alert(pk: int, now: datetime) -> AlertView | None:
         alert=alert,
         title=title_of(alert.rule),
         severity=Severity(alert.severity).label.lower(),
-        over=rule.over if rule else "",
+        resolves_when=rule.resolves_when if rule else "",
         facts=compare_facts(alert),
         transitions=[TransitionRow(each) for each in alert.transitions.order_by("-id")[:MOST_ROWS]],
-        told=list(alert.notifications.select_related("channel").order_by("-id")[:MOST_ROWS]),
+        notifications=list(
+            alert.notifications.select_related("channel").order_by("-id")[:MOST_ROWS]
+        ),
         silence=silence_of(alert, load_silences(now), now) if alert.open_key else None,
     )
 
 
 def compare_facts(alert: Alert) -> list[FactRow]:
     """Put the facts side by side, in the order the rule named them."""
-    first, present = alert.facts_at_first or {}, alert.facts or {}
+    first, present = alert.first_facts or {}, alert.facts or {}
     names = dict.fromkeys([*present, *first])
     return [FactRow(_words(name), first.get(name), present.get(name)) for name in names]
 

@@ -19,7 +19,7 @@ from monitor.selectors.silenced import silenced_q
 
 PAGE_SIZE = 20
 # The lists show none of it, and it is most of a row's bytes.
-UNSEEN = ("facts", "facts_at_first", "explanation")
+UNSEEN = ("facts", "first_facts", "explanation")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from backups.catalog.page_results import summary
 from backups.models import Backup, BackupCopy, Evidence
 from backups.states import CopyStatus
 from monitor.selectors.backup_facts import EngineFact, engine_facts
-from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.selectors.proof_reports import readable
 from monitor.wording.restore_by_hand import ManualStep, steps_by_hand
 
@@ -49,7 +49,7 @@ class BackupView:
     """What a backup's page shows."""
 
     backup: Backup
-    proof: Proof
+    proof: ProofSummary
     copies: list[CopyRow]
     dependents: list[Backup]
     engine_facts: list[EngineFact]

@@ -30,7 +30,7 @@ class RouteRow:
     @property
     def what(self) -> str:
         """Which alerts: Warning and worse of Job failed, from group shop."""
-        least = Severity(self.route.least_severe)
+        least = Severity(self.route.min_severity)
         words = f"{least.label} and worse" if least < Severity.EMERGENCY else least.label
         if self.route.rules:
             titles = [RULES[name].title if name in RULES else name for name in self.route.rules]
@@ -52,7 +52,9 @@ class RouteRow:
             words = [f"collected for {chosen_length(route.digest_every)}"]
         if route.remind_every:
             words.append(f"reminded every {chosen_length(route.remind_every)}")
-        words.append("told when it is over" if route.tell_recovery else "not told when it is over")
+        words.append(
+            "told when it is over" if route.notify_recovery else "not told when it is over"
+        )
         if route.quiet_from and route.quiet_to:
             hours = f"{route.quiet_from:%H:%M}–{route.quiet_to:%H:%M} {route.time_zone}"
             words.append(f"quiet {hours} but for emergencies")

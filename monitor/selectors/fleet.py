@@ -22,7 +22,7 @@ from backups.models import Backup, Instance, InstanceGroup, InstanceProtection, 
 from backups.protection import Level
 from backups.states import ACTIVE_JOB_STATUSES
 from monitor.selectors.progress import Progress, progress_of
-from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.sorting import Sorting, read_sorting
 
 # As many as a person looks through, and few enough for a light page.
@@ -37,7 +37,7 @@ class FleetRow:
 
     instance: Instance
     protection: InstanceProtection | None
-    proof: Proof
+    proof: ProofSummary
     active_job: Job | None
     progress: Progress | None
     waiting: Waiting | None
@@ -132,7 +132,7 @@ def load_rows(ids: Sequence[int], now: datetime) -> list[FleetRow]:
 def _row(
     instance: Instance,
     protection: InstanceProtection | None,
-    proofs: Mapping[int, Proof],
+    proofs: Mapping[int, ProofSummary],
     job: Job | None,
     waiting: Mapping[int, Waiting],
     now: datetime,

@@ -15,7 +15,7 @@ from backups.models import Backup, BackupCopy, Instance, Job
 from backups.protection import BAD_ENDS
 from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
 from monitor.selectors.progress import Progress, progress_of
-from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 
 PAGE_SIZE = 10
 # How far back to look for a backup that no proof speaks against.
@@ -27,7 +27,7 @@ class BackupRow:
     """One backup in a table."""
 
     backup: Backup
-    proof: Proof
+    proof: ProofSummary
     repositories: list[str]
 
     @property
@@ -108,7 +108,7 @@ def _stored_backups(instance: Instance) -> QuerySet[Backup]:
     )
 
 
-def _backup_row(backup: Backup, proofs: Mapping[int, Proof]) -> BackupRow:
+def _backup_row(backup: Backup, proofs: Mapping[int, ProofSummary]) -> BackupRow:
     # Not asked of the database: SQLite would read every stored copy there is.
     stored = [copy for copy in backup.copies.all() if copy.status == CopyStatus.STORED]
     repositories = [copy.repository.name for copy in stored]

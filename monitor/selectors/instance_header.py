@@ -26,7 +26,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class InstanceHeader:
     """What an instance's page shows of it at the top."""
 
     protection: Protection
@@ -51,7 +51,7 @@ class Known:
         return _WORDS[self.ruling.verdict][1] if self.ruling else "unknown"
 
 
-def load_known(instance: Instance, now: datetime) -> Known:
+def load_instance_header(instance: Instance, now: datetime) -> InstanceHeader:
     """Gather it; judged at this moment, whatever the tick wrote last."""
     version = parse_version(instance.version)
     last_full = restorable_backups().filter(instance=instance, kind=BackupKind.FULL).first()
@@ -60,7 +60,7 @@ def load_known(instance: Instance, now: datetime) -> Known:
         instance=instance, operation=Operation.BACKUP, status=JobStatus.FAILED
     )
     facts = engine_facts(last_full.facts) if last_full else []
-    return Known(
+    return InstanceHeader(
         protection=judge_one(instance, schedules, now),
         schedules=schedules[instance.pk],
         ruling=can_back_up(instance.engine, instance.flavour, version) if version else None,

@@ -13,7 +13,7 @@ RUNS_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BackupRun:
     """One backup job that ended; only a good one has figures."""
 
     at: datetime
@@ -29,7 +29,7 @@ class Run:
         return int(self.raw_bytes / seconds) if seconds > 0 else 0
 
 
-def list_runs(instance_name: str) -> list[Run]:
+def list_runs(instance_name: str) -> list[BackupRun]:
     """Return the newest runs, the oldest of them first; cancelled ones say nothing."""
     told = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.LOST)
     jobs = Job.objects.filter(
@@ -41,7 +41,7 @@ def list_runs(instance_name: str) -> list[Run]:
     ).values_list("started_at", "ended_at", "status", "bytes_done", "stored_bytes", "lock_time")
     newest = jobs.order_by("-id")[:RUNS_SHOWN]
     return [
-        Run(ended, status == JobStatus.SUCCEEDED, raw, stored, ended - started, lock)
+        BackupRun(ended, status == JobStatus.SUCCEEDED, raw, stored, ended - started, lock)
         for started, ended, status, raw, stored, lock in reversed(newest)
         # The query left these out; the types do not know it.
         if started and ended

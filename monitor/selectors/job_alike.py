@@ -12,7 +12,7 @@ MOST_COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class SimilarFailures:
     """Earlier and later jobs that failed so, the newest first."""
 
     jobs: list[Job]
@@ -29,7 +29,7 @@ class Alike:
         return f"{times}, {self.here or 'never'} on this instance"
 
 
-def load_alike(job: Job) -> Alike | None:
+def load_similar_failures(job: Job) -> SimilarFailures | None:
     """Look for jobs that failed the same way; None where this one did not fail or is the first."""
     if not job.failure_key:
         return None
@@ -42,4 +42,4 @@ def load_alike(job: Job) -> Alike | None:
     newest = [pk for pk, _ in owners[:SHOWN]]
     jobs = list(Job.objects.filter(pk__in=newest).select_related("instance").order_by("-id"))
     here = sum(instance == job.instance_id for _, instance in owners)
-    return Alike(jobs, len(owners), here)
+    return SimilarFailures(jobs, len(owners), here)

@@ -28,7 +28,7 @@ class RunningJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OutcomeCount:
     """How many jobs ended so in the last day."""
 
     status: str
@@ -37,12 +37,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class FleetOverview:
     """The live figures beside the table."""
 
     running: list[RunningJob]
     running_count: int
-    outcomes: list[Outcome]
+    outcomes: list[OutcomeCount]
     failures: list[Job]
     longest_runs: list[InstanceProtection]
     longest_locks: list[InstanceProtection]
@@ -52,7 +52,7 @@ class Overview:
         return sum(each.count for each in self.outcomes)
 
 
-def load_overview(now: datetime, group: InstanceGroup | None = None) -> Overview:
+def load_overview(now: datetime, group: InstanceGroup | None = None) -> FleetOverview:
     """Ask once for each figure, whatever the size of the fleet."""
     jobs, newest = Job.objects.all(), InstanceProtection.objects.filter(newest_backup__isnull=False)
     if group:
@@ -60,7 +60,7 @@ def load_overview(now: datetime, group: InstanceGroup | None = None) -> Overview
         newest = newest.filter(instance__in=_members(group))
     newest = newest.select_related("instance", "newest_backup")
     running = jobs.filter(status=JobStatus.RUNNING).select_related("instance")
-    return Overview(
+    return FleetOverview(
         running=[RunningJob(job, progress_of(job, now)) for job in running.order_by("id")[:SHOWN]],
         running_count=running.count(),
         outcomes=_outcomes(jobs, now, group),
@@ -76,7 +76,9 @@ def _members(group: InstanceGroup) -> QuerySet[Instance]:
     return Instance.objects.filter(groups=group)
 
 
-def _outcomes(jobs: QuerySet[Job], now: datetime, group: InstanceGroup | None) -> list[Outcome]:
+def _outcomes(
+    jobs: QuerySet[Job], now: datetime, group: InstanceGroup | None
+) -> list[OutcomeCount]:
     ended = jobs.filter(status__in=TERMINAL_JOB_STATUSES, ended_at__gte=now - DAY)
     rows = ended.order_by().values_list("status").annotate(count=Count("pk"))
     counts = {status: count for status, count in rows}
@@ -86,7 +88,7 @@ def _outcomes(jobs: QuerySet[Job], now: datetime, group: InstanceGroup | None) -
     counts[OccurrenceStatus.MISSED.value] = missed.count()
     order = ("succeeded", "failed", "lost", "missed", "cancelled")
     return [
-        Outcome(status, counts.get(status, 0), status)
+        OutcomeCount(status, counts.get(status, 0), status)
         for status in order
         if counts.get(status) or status in ("succeeded", "failed", "missed")
     ]

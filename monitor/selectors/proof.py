@@ -12,7 +12,7 @@ from backups.states import CopyStatus, Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ProofSummary:
     """None means that it was never tried: neither a fault nor a pass."""
 
     verified: Evidence | None = None
@@ -24,10 +24,10 @@ class Proof:
         return [evidence for evidence in found if evidence and not evidence.passed]
 
 
-UNPROVEN = Proof()
+UNPROVEN = ProofSummary()
 
 
-def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, Proof]:
+def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, ProofSummary]:
     """Map the id of each backup that was ever tried to what came of it."""
     # Which copies are stored is looked at here: asked of it, SQLite would read all stored ones.
     newest = (
@@ -46,7 +46,7 @@ def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, Proof]:
         if key not in found or found[key].passed:
             found[key] = evidence
     return {
-        backup_id: Proof(
+        backup_id: ProofSummary(
             found.get((backup_id, Operation.VERIFY.value)),
             found.get((backup_id, Operation.RESTORE_TEST.value)),
         )

@@ -15,7 +15,7 @@ from django.utils.timezone import localdate
 from backups.health.space import Sample, forecast_full, has_trend
 from backups.models import BackupCopy, Evidence, Repository, RepositorySpace
 from backups.states import CopyStatus, Operation
-from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.selectors.repositories import RepositoryRow, list_repositories
 
 PAGE_SIZE = 15
@@ -58,7 +58,7 @@ NOT_MEASURED = Space()
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class ProvenCopies:
     """How many of the stored copies were tried, and when last."""
 
     verified: int = 0
@@ -68,12 +68,12 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class RepositoryOverview:
     """One repository as the list shows it."""
 
     row: RepositoryRow
     space: Space
-    proven: Proven
+    proven: ProvenCopies
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +97,14 @@ class DayTotal:
 class RepositoryView:
     """What a repository's page shows."""
 
-    overview: Overview
+    overview: RepositoryOverview
     keys: list[KeyRow]
     days: list[DayTotal]
     copies: Page[BackupCopy]
-    proofs: Mapping[int, Proof]
+    proofs: Mapping[int, ProofSummary]
 
     @property
-    def rows(self) -> list[tuple[BackupCopy, Proof]]:
+    def rows(self) -> list[tuple[BackupCopy, ProofSummary]]:
         return [(copy, self.proofs.get(copy.backup_id, UNPROVEN)) for copy in self.copies]
 
     @property
@@ -115,15 +115,15 @@ class RepositoryView:
         return (self.days[-1].stored_bytes - self.days[-31].stored_bytes) // 30
 
 
-def list_overviews(now: datetime) -> list[Overview]:
+def list_overviews(now: datetime) -> list[RepositoryOverview]:
     """Return every repository; as many queries however many there are."""
     rows = list_repositories()
     spaces, proven = load_spaces(now), load_proven()
     return [
-        Overview(
+        RepositoryOverview(
             row,
             spaces.get(row.repository.pk, NOT_MEASURED),
-            proven.get(row.repository.pk, Proven()),
+            proven.get(row.repository.pk, ProvenCopies()),
         )
         for row in rows
     ]
@@ -167,7 +167,7 @@ def _space(row: RepositorySpace, trend: Sequence[Sample]) -> Space:
     )
 
 
-def load_proven() -> dict[int, Proven]:
+def load_proven() -> dict[int, ProvenCopies]:
     """Count, by repository, the stored copies whose newest evidence says something."""
     newest = (
         Evidence.objects.filter(copy__status=CopyStatus.STORED)
@@ -184,7 +184,7 @@ def load_proven() -> dict[int, Proven]:
         last_verify=Max("created_at", filter=verify),
     )
     return {
-        row["copy__repository"]: Proven(
+        row["copy__repository"]: ProvenCopies(
             row["verified"], row["restore_tested"], row["failed"], row["last_verify"]
         )
         for row in counted

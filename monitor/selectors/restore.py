@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from backups.models import Backup, BackupCopy, Evidence, Instance
 from backups.states import CopyStatus, Operation
-from monitor.selectors.proof import UNPROVEN, Proof, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 
 INSTANCES_SHOWN = 24
 PAGE_SIZE = 15
@@ -19,23 +19,23 @@ PROVEN_ASKED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RestoreCandidate:
     """A backup that could be restored, and the copies it could be read from."""
 
     backup: Backup
     copies: Sequence[BackupCopy]
-    proof: Proof
+    proof: ProofSummary
     # The newest one of which a restore is known to work.
     recommended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class RestoreCandidates:
     """The newest proven backup, and one page of all of them."""
 
-    recommended: Candidate | None
+    recommended: RestoreCandidate | None
     page: Page[Backup]
-    rows: list[Candidate]
+    rows: list[RestoreCandidate]
 
 
 def find_instances(text: str) -> list[Instance]:
@@ -45,14 +45,14 @@ def find_instances(text: str) -> list[Instance]:
     return list(found.prefetch_related("groups")[:INSTANCES_SHOWN])
 
 
-def load_candidates(instance: Instance, page: str | None) -> Candidates:
+def load_candidates(instance: Instance, page: str | None) -> RestoreCandidates:
     """Load what can be restored of ``instance``, the newest first."""
     shown = Paginator(_restorable(instance), PAGE_SIZE).get_page(page)
     backups = list(shown.object_list)
     proven = _newest_proven(instance)
     proofs = load_proofs([backup.pk for backup in backups])
     rows = [_candidate(backup, proofs.get(backup.pk, UNPROVEN)) for backup in backups]
-    return Candidates(proven, shown, rows)
+    return RestoreCandidates(proven, shown, rows)
 
 
 def copies_to_restore() -> QuerySet[BackupCopy]:
@@ -73,7 +73,7 @@ def _restorable(instance: Instance) -> QuerySet[Backup]:
     )
 
 
-def _newest_proven(instance: Instance) -> Candidate | None:
+def _newest_proven(instance: Instance) -> RestoreCandidate | None:
     passed = Evidence.objects.filter(
         copy__backup=OuterRef("pk"),
         copy__status=CopyStatus.STORED,
@@ -87,7 +87,9 @@ def _newest_proven(instance: Instance) -> Candidate | None:
     return _candidate(newest, proofs[newest.pk], recommended=True) if newest else None
 
 
-def _candidate(backup: Backup, proof: Proof, *, recommended: bool = False) -> Candidate:
+def _candidate(
+    backup: Backup, proof: ProofSummary, *, recommended: bool = False
+) -> RestoreCandidate:
     # Set by the prefetch above, which the types do not know.
     copies: list[BackupCopy] = backup.stored_copies  # type: ignore[attr-defined]
-    return Candidate(backup, copies, proof, recommended)
+    return RestoreCandidate(backup, copies, proof, recommended)

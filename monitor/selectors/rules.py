@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db.models import Count
 
-from alerts.evaluation.findings import Said
+from alerts.evaluation.findings import RuleResult
 from alerts.evaluation.preview import RulePreview, preview_rules
 from alerts.evaluation.thresholds import load_settings
 from alerts.facts.subject import Subject
@@ -18,7 +18,7 @@ from alerts.rules import RULES, AnyRule, Threshold
 from alerts.states import OPEN_ALERT_STATUSES, Severity
 from monitor.wording.lengths import chosen_length
 
-MOST_SAID = 50
+MAX_RESULTS = 50
 # For lists to choose from, by title.
 RULE_TITLES = sorted(
     ((rule.name, rule.title) for rule in RULES.values()), key=lambda choice: choice[1]
@@ -79,7 +79,7 @@ class SettingRow:
 class RuleView:
     row: RuleRow
     settings: Sequence[SettingRow]
-    said: Sequence[Said]
+    results: Sequence[RuleResult]
 
 
 def load_rules(now: datetime, *, dry_run: bool) -> list[RuleRow]:
@@ -99,8 +99,10 @@ def load_rule(name: str, now: datetime, *, dry_run: bool) -> RuleView | None:
     exceptions = Counter(name for each in settings if each.scope != "Everything")
     previews = {name: preview_rules(now, names=[name])[0]} if dry_run else {}
     row = _rows([rule], exceptions, previews)[0]
-    said = sorted(row.preview.said, key=lambda s: -s.severity) if row.preview else []
-    return RuleView(row, settings, said[:MOST_SAID])
+    results = (
+        sorted(row.preview.results, key=lambda result: -result.severity) if row.preview else []
+    )
+    return RuleView(row, settings, results[:MAX_RESULTS])
 
 
 def number_in_words(value: float | None, threshold: Threshold) -> str:

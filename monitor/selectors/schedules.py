@@ -38,7 +38,7 @@ class DaySquare:
 
 
 @dataclass(frozen=True, slots=True)
-class Punctuality:
+class PunctualityRecord:
     """What came of the last 30 days."""
 
     squares: Sequence[DaySquare]
@@ -70,7 +70,7 @@ class ScheduleRow:
 
     schedule: BackupSchedule
     covered_count: int
-    punctuality: Punctuality
+    punctuality: PunctualityRecord
     last: LastResult | None
     now: datetime
 
@@ -149,11 +149,11 @@ def load_days(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, D
     return dict(found)
 
 
-def punctuality_of(days: Days) -> Punctuality:
+def punctuality_of(days: Days) -> PunctualityRecord:
     total: Counter[str] = Counter()
     for counts in days.values():
         total.update(counts)
-    return Punctuality([_square(day, counts) for day, counts in sorted(days.items())], total)
+    return PunctualityRecord([_square(day, counts) for day, counts in sorted(days.items())], total)
 
 
 def _square(day: date, counts: Mapping[str, int]) -> DaySquare:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Case, Count, Exists, Q, When
 
-from alerts.delivery.disabled_channels import lost_channels
+from alerts.delivery.failed_channels import failed_channels
 from alerts.models import Alert
 from alerts.states import AlertStatus, Severity
 from backups.models import TickBeat
@@ -25,7 +25,7 @@ class Ticks:
     stopped: bool
     error: str
     # Mooring switched a channel off: what it had to tell there reaches nobody.
-    channel_lost: bool
+    channel_failed: bool
 
 
 def load_ticks(now: datetime) -> Ticks:
@@ -33,14 +33,14 @@ def load_ticks(now: datetime) -> Ticks:
 
     Messages are sent by ticks, so a lost channel is found beside the row of any.
     """
-    beats = TickBeat.objects.annotate(channel_lost=Exists(lost_channels()))
+    beats = TickBeat.objects.annotate(channel_failed=Exists(failed_channels()))
     beat = beats.order_by(Case(When(name=TICK, then=0), default=1)).first()
     if beat is None or beat.name != TICK:
-        return Ticks(None, False, "", beat is not None and beat.channel_lost)
+        return Ticks(None, False, "", beat is not None and beat.channel_failed)
     # One that began and has never ended is as good as none.
     last = beat.finished_at or beat.started_at
     stopped = last is not None and now - last > STOPPED_AFTER
-    return Ticks(beat.finished_at, stopped, beat.error, beat.channel_lost)
+    return Ticks(beat.finished_at, stopped, beat.error, beat.channel_failed)
 
 
 def count_firing() -> tuple[int, int]:

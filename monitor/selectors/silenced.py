@@ -21,13 +21,13 @@ def silenced_q(silences: Iterable[Matcher], now: datetime) -> Q:
     """Return what fits the alerts that are silenced at ``now``."""
     found = NOTHING
     for silence in silences:
-        if silence.holds_at(now):
+        if silence.is_active_at(now):
             found |= _fits(silence)
     return found
 
 
 def _fits(silence: Matcher) -> Q:
-    fits = Q(severity__lte=silence.most_severe)
+    fits = Q(severity__lte=silence.max_severity)
     if silence.rule:
         fits &= Q(rule=silence.rule)
     if silence.instance_ids:

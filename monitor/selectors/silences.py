@@ -51,8 +51,8 @@ class SilenceRow:
             if names:
                 more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
                 words.append(f"{kind} {', '.join(names[:MOST_NAMED])}{more}")
-        if row.most_severe < Severity.EMERGENCY:
-            words.append(f"up to {Severity(row.most_severe).label.lower()}")
+        if row.max_severity < Severity.EMERGENCY:
+            words.append(f"up to {Severity(row.max_severity).label.lower()}")
         return "; ".join(words)
 
 
@@ -109,4 +109,4 @@ def _in_state(state: str, now: datetime) -> QuerySet[Silence]:
 def _row(silence: Silence, now: datetime) -> SilenceRow:
     rhythm = Rhythm(silence.cron, silence.time_zone, None, now) if silence.cron else None
     times = next_times(rhythm, silence.duration, silence.starts_at, silence.ends_at, now)
-    return SilenceRow(silence, matcher_of(silence).holds_at(now), times)
+    return SilenceRow(silence, matcher_of(silence).is_active_at(now), times)

@@ -18,7 +18,7 @@ from alerts.states import Severity
 from backups.schedule import Rhythm, Slot
 from monitor.selectors.alerts import SeverityTile
 from monitor.selectors.calendar import CalendarRow, Cell
-from monitor.selectors.schedules import Punctuality
+from monitor.selectors.schedules import PunctualityRecord
 from monitor.templatetags.parts import badge
 from monitor.templatetags.units import moment
 from monitor.wording.lengths import chosen_length
@@ -36,7 +36,7 @@ _OWN_SHAPES = {word: format_html(' data-word="{}"', word) for word in ("missed",
 
 
 @register.simple_tag
-def punctuality_strip(punctuality: Punctuality) -> SafeString:
+def punctuality_strip(punctuality: PunctualityRecord) -> SafeString:
     """Draw 30 days as bars, higher the worse, with the sum of them in words."""
     bars = format_html_join(
         "",

@@ -64,7 +64,7 @@ def channel_test(request: HttpRequest, name: str) -> HttpResponse:
     """Send a test at once, and show what the other side really said."""
     channel = get_object_or_404(Channel, name=name)
     try:
-        answer = send_test(channel, asked_by=asking_user(request).get_username())
+        answer = send_test(channel, requested_by=asking_user(request).get_username())
     except MooringError as exc:
         messages.error(request, f"The test was not delivered: {exc}. {exc.hint}".rstrip())
     else:

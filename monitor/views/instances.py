@@ -20,7 +20,7 @@ from backups.programs.compatibility import CLONE
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
 from monitor.selectors.instance import load_history
-from monitor.selectors.instance_header import load_known
+from monitor.selectors.instance_header import load_instance_header
 from monitor.selectors.instance_runs import list_runs
 from monitor.selectors.repositories import list_enabled
 from monitor.views.requests import asking_user, refusals_shown
@@ -33,7 +33,7 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     context["charts"] = instance_charts(list_runs(name))
     instance = context["instance"]
     assert isinstance(instance, Instance)
-    context["known"] = load_known(instance, now())
+    context["known"] = load_instance_header(instance, now())
     return render(request, "monitor/instance_detail.html", context)
 
 
@@ -75,13 +75,13 @@ def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
         found["bad"] = failed(preflight.checks)
         if request.headers.get("HX-Request"):
             return render(request, "monitor/partials/doctor.html", found)
-        _tell_in_short(request, preflight.checks)
+        _summarize(request, preflight.checks)
     if request.headers.get("HX-Request"):
         return HttpResponseClientRefresh()
     return redirect("instance-detail", name)
 
 
-def _tell_in_short(request: HttpRequest, checks: Sequence[Check]) -> None:
+def _summarize(request: HttpRequest, checks: Sequence[Check]) -> None:
     """Say on the next page what was found; where no script puts the whole of it there."""
     for check in failed(checks):
         messages.error(request, f"{check.name}: {check.found}. {check.hint}".rstrip())

@@ -14,7 +14,7 @@ from backups.models import Job
 from monitor.access.roles import Role, needs
 from monitor.charts.job import rate_chart
 from monitor.selectors.job import jobs_for_pages, load_job
-from monitor.selectors.job_alike import load_alike
+from monitor.selectors.job_alike import load_similar_failures
 from monitor.selectors.job_log import (
     LogWindow,
     lines_after,
@@ -36,7 +36,7 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "log": newest_lines(job, wanted),
         "wanted": wanted,
         "job_number": str(job.pk),
-        "alike": load_alike(job),
+        "alike": load_similar_failures(job),
         "rates": rate_chart(job),
     }
     return render(request, "monitor/job_detail.html", context)
@@ -47,7 +47,7 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def job_live(request: HttpRequest, pk: int) -> HttpResponse:
     """The live region alone; once the job has ended it no longer asks for more."""
     job = get_object_or_404(jobs_for_pages(), pk=pk)
-    context = {"job": job, "view": load_job(job, now()), "alike": load_alike(job)}
+    context = {"job": job, "view": load_job(job, now()), "alike": load_similar_failures(job)}
     return render(request, "monitor/partials/job_live.html", context)
 
 

@@ -62,7 +62,7 @@ class ShellTestCase(TestCase):
     def test_a_channel_that_mooring_switched_off_is_on_every_page(self) -> None:
         make_webhook()
         words = "Mooring switched a channel off"
-        for tick in ("tell people", TICK):
+        for tick in ("dispatch notifications", TICK):
             TickBeat.objects.create(name=tick, started_at=now(), finished_at=now())
             for enabled, reason, said in (
                 (True, "", False),
@@ -76,11 +76,11 @@ class ShellTestCase(TestCase):
                         (self.assertContains if said else self.assertNotContains)(response, words)
 
     def test_channels_cost_no_query_of_their_own(self) -> None:
-        for name in ("", "tell people", TICK):
+        for name in ("", "dispatch notifications", TICK):
             if name:
                 TickBeat.objects.create(name=name, finished_at=now())
             with self.subTest(name), self.assertNumQueries(1):
-                self.assertFalse(load_ticks(now()).channel_lost)
+                self.assertFalse(load_ticks(now()).channel_failed)
 
     def test_what_stands_unseen_is_counted_in_the_navigation(self) -> None:
         make_alert("a", severity=Severity.WARNING)

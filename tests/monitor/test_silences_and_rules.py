@@ -30,7 +30,7 @@ class SilencePagesTestCase(TestCase):
 
     def typed(self, **changes: object) -> dict[str, object]:
         return {
-            "comment": "patching", "rule": "", "most_severe": "30", "instances": "orders-1",
+            "comment": "patching", "rule": "", "max_severity": "30", "instances": "orders-1",
             "starts_at": f"{now():%Y-%m-%dT%H:%M}", "ends_at": "", "cron": "", "duration": "",
             "time_zone": "UTC", **changes,
         }  # fmt: skip

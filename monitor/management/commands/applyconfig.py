@@ -11,7 +11,7 @@ from rich.text import Text
 from backups.activity import record
 from backups.management.output import Answer, MooringCommand
 from backups.models.activity import Verb
-from monitor.configuration.apply import Change, apply, load_document
+from monitor.configuration.apply import ConfigurationChange, apply, load_document
 
 COLOURS = {"add": "green", "change": "yellow", "disable": "red", "remove": "red"}
 
@@ -42,12 +42,12 @@ class Command(MooringCommand):
         return Answer({"dry_run": dry_run, "changes": [_fields(each) for each in changes]}, shown)
 
 
-def _lines(change: Change) -> list[Text]:
+def _lines(change: ConfigurationChange) -> list[Text]:
     head = Text(f"{change.verb} {change.section}: {change.name}", COLOURS[change.verb])
     return [head, *(Text(f"    {name}: {old!r} → {new!r}") for name, old, new in change.columns)]
 
 
-def _fields(change: Change) -> dict[str, object]:
+def _fields(change: ConfigurationChange) -> dict[str, object]:
     columns = {name: {"old": old, "new": new} for name, old, new in change.columns}
     return {
         "section": change.section,

@@ -10,7 +10,7 @@ from alerts.models import RuleSetting
 from alerts.states import Severity
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
-from monitor.configuration.apply import Change, apply, load_document
+from monitor.configuration.apply import ConfigurationChange, apply, load_document
 from monitor.configuration.export import build_document, dump
 from tests.commands import run_command
 
@@ -55,7 +55,7 @@ def file(tmp_path: Path) -> Path:
 
 
 # Any: how ``apply`` is called.
-def applied(file: Path, **options: Any) -> list[Change]:
+def applied(file: Path, **options: Any) -> list[ConfigurationChange]:
     return apply(load_document(file), folder=file.parent, **{"dry_run": False, **options})
 
 
@@ -144,10 +144,10 @@ def test_what_is_not_named_stays_unless_pruned(file: Path) -> None:
         ("version: 1", "version: [", "is not YAML"),
         ("window: 6h", "window: 9000000d", "window: '9000000d' is longer than 100 years"),
         ("host: 10.0.0.7", "engine: nonsense", "there is no engine 'nonsense'"),
-        ("rule: lock_time\n  sev", "rule: no_such\n  sev", "there is no rule called no_such"),
-        ("{warning: 30}", "{factor: 1}", "lock_time has no threshold called factor"),
-        ("{warning: 30}", "{warning: abc}", "warning: 'abc' is no number"),
-        ("{warning: 30}", "[1]", "thresholds are an object"),
+        ("rule: lock_time\n  sev", "rule: no_such\n  sev", "no rule is named no_such"),
+        ("{warning: 30}", "{factor: 1}", "lock_time has no threshold named factor"),
+        ("{warning: 30}", "{warning: abc}", "warning: 'abc' must be a number"),
+        ("{warning: 30}", "[1]", "thresholds must be an object"),
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_done(file: Path, old: str, new: str, error: str) -> None:
