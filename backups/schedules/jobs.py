@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db import transaction
 
-from backups.jobs.request import backup_parameters, wake_all
+from backups.jobs.request import backup_parameters
+from backups.jobs.wake import wake_all
 from backups.models import Job, JobEvent, Occurrence, Repository
 from backups.states import Operation
 
