@@ -15,6 +15,7 @@ from alerts.rules import RULES
 HERE = Path(__file__).resolve()
 ROOT = HERE.parent.parent
 PACKAGES = ("backups", "alerts", "monitor", "scripts", "bench", "tests")
+LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 UPDATES = {"update", "aupdate", "update_or_create"}
 LONGEST_MODULE = 400
 # In pieces, so that this file passes its own test. Where packages come from is the
@@ -133,6 +134,34 @@ def shell_calls(module: ast.Module) -> Iterator[int]:
             shell = any(keyword.arg == "shell" for keyword in node.keywords)
             if shell or ast.unparse(node.func) in {"os.system", "os.popen"}:
                 yield node.lineno
+
+
+def test_every_log_record_of_alerts_and_monitor_has_an_action() -> None:
+    paths = [path for path in PRODUCT if path.relative_to(ROOT).parts[0] in ("alerts", "monitor")]
+    found = {named(path): list(logs_without_action(parsed(path))) for path in paths}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def logs_without_action(module: ast.Module) -> Iterator[int]:
+    """Yield the lines of calls on a logger whose ``extra`` names no action."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            logs = ast.unparse(node.func.value) == "logger" and node.func.attr in LOG_METHODS
+            extras = [keyword.value for keyword in node.keywords if keyword.arg == "extra"]
+            if logs and not any("'action'" in ast.unparse(extra) for extra in extras):
+                yield node.lineno
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("logger.info('job claimed')", [1]),
+        ("logger.info('job claimed', extra={'job_id': 7})", [1]),
+        ("logger.info('job claimed', extra={'action': 'job_claimed'})", []),
+    ],
+)
+def test_a_log_record_without_action_is_seen(source: str, lines: list[int]) -> None:
+    assert list(logs_without_action(ast.parse(source))) == lines
 
 
 def members(folder: str) -> list[str]:

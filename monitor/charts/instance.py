@@ -1,4 +1,4 @@
-"""Is an instance growing, slowing down, locking longer? Its backups over time, failures marked."""
+"""How do size, duration, throughput and lock time of an instance's backups develop?"""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from backups.units import format_bytes, format_duration
 from monitor.charts.figure import Figure, as_json, byte_axis, frame, time_axis
 from monitor.selectors.instance_runs import BackupRun
 
-# Two points are the least that can be called a course.
-FEWEST_RUNS = 2
+# A line needs two points.
+MIN_RUNS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceChart:
-    """One chart with its words."""
+    """One chart with its summary."""
 
     name: str
     title: str
@@ -36,9 +36,9 @@ class InstanceCharts:
 
 
 def instance_charts(runs: Sequence[BackupRun]) -> InstanceCharts | None:
-    """Draw what is worth drawing; None where there is no course to see yet."""
+    """Return the charts; None with too few successful runs."""
     good = [run for run in runs if run.succeeded]
-    if len(good) < FEWEST_RUNS:
+    if len(good) < MIN_RUNS:
         return None
     failed = [run for run in runs if not run.succeeded]
     drawn = [_size(good, failed), _duration(good, failed), _throughput(good, failed)]
@@ -78,7 +78,7 @@ def _of_times(
     failed: Sequence[BackupRun],
 ) -> InstanceChart:
     seconds = [time.total_seconds() for time in times]
-    figure = frame(_line(runs, seconds, _in_words, name, 1), _marks(failed))
+    figure = frame(_line(runs, seconds, _duration_text, name, 1), _marks(failed))
     figure.update_yaxes(**time_axis(max(seconds)))
     middle = sorted(times)[len(times) // 2]
     summary = (
@@ -98,7 +98,7 @@ def _throughput(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> Insta
 
 
 def _chart(name: str, title: str, figure: go.Figure, summary: str) -> InstanceChart:
-    # The rows behind it are the page's own table of backups.
+    # The page has the rows in its table of backups.
     return InstanceChart(name, title, Figure(as_json(figure), summary, (), ()), summary)
 
 
@@ -123,24 +123,24 @@ def _line(
 
 
 def _marks(failed: Sequence[BackupRun]) -> Any:
-    """Mark failures on the axis itself: by their shape, then by their colour."""
+    """Return marks for failures on the axis, by shape and by colour."""
     return go.Scatter(
         x=_times(failed),
         y=[0] * len(failed),
         mode="markers",
         marker={"symbol": "x", "size": 9, "color": "var(--bad)"},
-        # The nearest failure is told beside every point: with its time it is not mistaken.
+        # The tooltip of every point includes the nearest failure: its time avoids confusion.
         hovertemplate="failed %{x|%-d %b %H:%M}<extra></extra>",
         cliponaxis=False,
     )
 
 
 def _times(runs: Sequence[BackupRun]) -> list[str]:
-    # Wall clock of the reader: plotly knows no zones.
+    # Local time of the user: plotly has no time zones.
     return [f"{localtime(run.at):%Y-%m-%d %H:%M}" for run in runs]
 
 
-def _in_words(seconds: float) -> str:
+def _duration_text(seconds: float) -> str:
     return format_duration(timedelta(seconds=seconds))
 
 

@@ -1,4 +1,4 @@
-"""Did jobs fail the same way before: same operation and stage, and what is alike of the error?"""
+"""Have jobs failed in the same way: same operation, stage and kind of error?"""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from backups.models import Job
 
 SHOWN = 5
-# Counting goes no further: more is said as "at least".
-MOST_COUNTED = 100
+# Further jobs are not counted: the text says "at least".
+MAX_COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarFailures:
-    """Earlier and later jobs that failed so, the newest first."""
+    """Other jobs that failed in the same way, the newest first."""
 
     jobs: list[Job]
     count: int
@@ -21,8 +21,8 @@ class SimilarFailures:
 
     @property
     def words(self) -> str:
-        """Say how often, and how often on the same instance."""
-        many = "at least " if self.count >= MOST_COUNTED else ""
+        """Return how often, and how often on the same instance."""
+        many = "at least " if self.count >= MAX_COUNTED else ""
         times = "once" if self.count == 1 else f"{many}{self.count} times"
         if self.here == self.count:
             return f"{times}, always on this instance"
@@ -30,12 +30,12 @@ class SimilarFailures:
 
 
 def load_similar_failures(job: Job) -> SimilarFailures | None:
-    """Look for jobs that failed the same way; None where this one did not fail or is the first."""
+    """Return jobs that failed in the same way; None if this one did not fail or is the only one."""
     if not job.failure_key:
         return None
     same = Job.objects.filter(operation=job.operation, failure_key=job.failure_key)
     owners = list(
-        same.exclude(pk=job.pk).order_by("-id").values_list("pk", "instance")[:MOST_COUNTED]
+        same.exclude(pk=job.pk).order_by("-id").values_list("pk", "instance")[:MAX_COUNTED]
     )
     if not owners:
         return None

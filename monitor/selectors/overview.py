@@ -1,4 +1,4 @@
-"""What goes on in the fleet, or in a group: what runs, how the last day went, what stands out?"""
+"""What is the activity of the fleet or a group: running jobs, results, extremes?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """A job that runs now, and how far it is."""
+    """A running job and its progress."""
 
     job: Job
     progress: Progress
@@ -29,7 +29,7 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCount:
-    """How many jobs ended so in the last day."""
+    """How many jobs ended with a status in the last day."""
 
     status: str
     count: int
@@ -38,7 +38,7 @@ class OutcomeCount:
 
 @dataclass(frozen=True, slots=True)
 class FleetOverview:
-    """The live figures beside the table."""
+    """The live figures next to the table."""
 
     running: list[RunningJob]
     running_count: int
@@ -49,11 +49,11 @@ class FleetOverview:
 
     @property
     def ended(self) -> int:
-        return sum(each.count for each in self.outcomes)
+        return sum(outcome.count for outcome in self.outcomes)
 
 
 def load_overview(now: datetime, group: InstanceGroup | None = None) -> FleetOverview:
-    """Ask once for each figure, whatever the size of the fleet."""
+    """Load each figure with one query, for any size of fleet."""
     jobs, newest = Job.objects.all(), InstanceProtection.objects.filter(newest_backup__isnull=False)
     if group:
         jobs = jobs.filter(instance__in=_members(group))

@@ -1,4 +1,4 @@
-"""What can be restored? Instances that have backups, and of one its backups, the best first."""
+"""What can be restored? Instances with backups, and the backups of one."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 
 INSTANCES_SHOWN = 24
 PAGE_SIZE = 15
-# Of so many that passed a test once, one surely has not failed one since.
-PROVEN_ASKED = 5
+# Of this many tested backups, one has probably not failed a check since.
+MAX_TESTED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreCandidate:
-    """A backup that could be restored, and the copies it could be read from."""
+    """A backup that can be restored, and its stored copies."""
 
     backup: Backup
     copies: Sequence[BackupCopy]
     proof: ProofSummary
-    # The newest one of which a restore is known to work.
+    # The newest one with a passed restore test.
     recommended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreCandidates:
-    """The newest proven backup, and one page of all of them."""
+    """The newest tested backup, and one page of all of them."""
 
     recommended: RestoreCandidate | None
     page: Page[Backup]
@@ -39,14 +39,14 @@ class RestoreCandidates:
 
 
 def find_instances(text: str) -> list[Instance]:
-    """Return instances that have something to restore, by a part of their name."""
+    """Return instances with stored backups, by part of their name."""
     stored = Backup.objects.filter(instance=OuterRef("pk"), copies__status=CopyStatus.STORED)
-    found = Instance.objects.filter(Exists(stored), name__icontains=text)
-    return list(found.prefetch_related("groups")[:INSTANCES_SHOWN])
+    instances = Instance.objects.filter(Exists(stored), name__icontains=text)
+    return list(instances.prefetch_related("groups")[:INSTANCES_SHOWN])
 
 
 def load_candidates(instance: Instance, page: str | None) -> RestoreCandidates:
-    """Load what can be restored of ``instance``, the newest first."""
+    """Load the restorable backups of ``instance``, the newest first."""
     shown = Paginator(_restorable(instance), PAGE_SIZE).get_page(page)
     backups = list(shown.object_list)
     proven = _newest_proven(instance)
@@ -56,7 +56,7 @@ def load_candidates(instance: Instance, page: str | None) -> RestoreCandidates:
 
 
 def copies_to_restore() -> QuerySet[BackupCopy]:
-    """Return the copies that can be read at present."""
+    """Return the stored copies."""
     return BackupCopy.objects.filter(status=CopyStatus.STORED).select_related(
         "backup__instance", "repository"
     )
@@ -64,7 +64,7 @@ def copies_to_restore() -> QuerySet[BackupCopy]:
 
 def _restorable(instance: Instance) -> QuerySet[Backup]:
     copies = copies_to_restore().order_by("id")
-    # Not by a join: a backup with two copies is one backup.
+    # Without a join: a backup with two copies is one row.
     stored = BackupCopy.objects.filter(backup=OuterRef("pk"), status=CopyStatus.STORED)
     return (
         Backup.objects.filter(Exists(stored), instance=instance)
@@ -80,7 +80,7 @@ def _newest_proven(instance: Instance) -> RestoreCandidate | None:
         operation=Operation.RESTORE_TEST,
         passed=True,
     )
-    backups = list(_restorable(instance).filter(Exists(passed))[:PROVEN_ASKED])
+    backups = list(_restorable(instance).filter(Exists(passed))[:MAX_TESTED])
     proofs = load_proofs([backup.pk for backup in backups])
     good = (backup for backup in backups if not proofs[backup.pk].failed)
     newest = next(good, None)
@@ -90,6 +90,6 @@ def _newest_proven(instance: Instance) -> RestoreCandidate | None:
 def _candidate(
     backup: Backup, proof: ProofSummary, *, recommended: bool = False
 ) -> RestoreCandidate:
-    # Set by the prefetch above, which the types do not know.
+    # Set by the prefetch above, unknown to the types.
     copies: list[BackupCopy] = backup.stored_copies  # type: ignore[attr-defined]
     return RestoreCandidate(backup, copies, proof, recommended)

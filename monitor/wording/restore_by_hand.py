@@ -1,4 +1,4 @@
-"""How is a backup restored without Mooring: which commands, in which order? Pure."""
+"""How is a backup restored without Mooring: which commands, in which order?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ManualStep:
 
 
 def steps_by_hand(copy: BackupCopy) -> Sequence[ManualStep]:
-    """Return the steps from the stored bytes to a server that answers."""
+    """Return the steps from the stored bytes to a running server."""
     engine_steps = _of_clone if copy.backup.engine == CLONE else _of_mariadb_backup
     return [_extract(copy), *engine_steps(copy.backup)]
 

@@ -127,7 +127,7 @@ class ChannelPagesTestCase(TestCase):
         self.assertEqual((route.quiet_from, route.digest_every), (time(22), timedelta(days=1)))
         self.assertEqual(route.notify_recovery, False)
         row = RouteRow(route)
-        self.assertEqual(row.what, "Warning and worse of Job failed, group shop")
+        self.assertEqual(row.what, "Warning and above of Job failed, group shop")
         self.assertEqual(
             row.how,
             "collected for 1 d, reminded every 12 h, not told when it is over, "
@@ -139,9 +139,9 @@ class ChannelPagesTestCase(TestCase):
     def test_each_fault_of_a_route_stands_beside_its_field(self) -> None:
         make_webhook()
         for changes, words in (
-            ({"quiet_from": "22:00"}, "a beginning and an end"),
-            ({"time_zone": "Europe/Nowhere"}, "no such zone"),
-            ({"digest_every": "5s"}, "A minute at least."),
+            ({"quiet_from": "22:00"}, "need a start and an end"),
+            ({"time_zone": "Europe/Nowhere"}, "Unknown time zone"),
+            ({"digest_every": "5s"}, "Must be at least one minute."),
             ({"rules": ["nothing"]}, "not one of the available choices"),
         ):
             with self.subTest(words):

@@ -14,7 +14,7 @@ from alerts.states import AlertStatus, Severity
 from backups.models import TickBeat
 from backups.schedules.tick import TICK
 from monitor.celery import app
-from monitor.selectors.shell import STOPPED_AFTER, load_ticks
+from monitor.selectors.shell import STOPPED_AFTER, load_scheduler_state
 from tests.alerts.rows import make_alert, make_webhook
 from tests.monitor.rows import T0, make_user
 
@@ -37,12 +37,12 @@ def test_the_planning_tick_writes_its_beat_under_the_name_that_is_asked_for() ->
 )
 def test_two_minutes_are_the_edge(began: datetime, ended: datetime | None, stopped: bool) -> None:
     TickBeat.objects.create(name=TICK, started_at=began, finished_at=ended)
-    assert load_ticks(T0).stopped is stopped
+    assert load_scheduler_state(T0).stopped is stopped
 
 
 @pytest.mark.django_db
 def test_before_the_first_tick_nothing_has_stopped() -> None:
-    assert load_ticks(T0).stopped is False
+    assert load_scheduler_state(T0).stopped is False
 
 
 class ShellTestCase(TestCase):
@@ -80,7 +80,7 @@ class ShellTestCase(TestCase):
             if name:
                 TickBeat.objects.create(name=name, finished_at=now())
             with self.subTest(name), self.assertNumQueries(1):
-                self.assertFalse(load_ticks(now()).channel_failed)
+                self.assertFalse(load_scheduler_state(now()).channel_failed)
 
     def test_what_stands_unseen_is_counted_in_the_navigation(self) -> None:
         make_alert("a", severity=Severity.WARNING)

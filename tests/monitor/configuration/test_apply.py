@@ -133,15 +133,15 @@ def test_what_is_not_named_stays_unless_pruned(file: Path) -> None:
     [
         ("version: 1", "version: 2", "not a configuration of version 1"),
         ("groups:\n", "grups:\n", "grups is not a section"),
-        ("host:", "hots:", "instances: orders-1: hots is not known"),
+        ("host:", "hots:", "instances: orders-1: hots is not a known column"),
         ("window: 6h", "window: long", "nightly: window: 'long' is not a length of time"),
-        ("[main]", "[other]", "there is no repository called other"),
+        ("[main]", "[other]", "no repository is named other"),
         ("cron: 30 1 * * *", "retries: many", "retries: 'many' is not a whole number"),
-        ("severity: critical", "severity: bad", "severity: 'bad' is none of notice"),
+        ("severity: critical", "severity: bad", "severity: 'bad' is not one of notice"),
         ("orders.password", "nowhere", "password file"),
         ("- name: orders-1", "- nam: orders-1", "instances: an entry has no name"),
         ("tags: [prod, eu]", "tags: [two words]", "Use letters"),
-        ("version: 1", "version: [", "is not YAML"),
+        ("version: 1", "version: [", "is not valid YAML"),
         ("window: 6h", "window: 9000000d", "window: '9000000d' is longer than 100 years"),
         ("host: 10.0.0.7", "engine: nonsense", "there is no engine 'nonsense'"),
         ("rule: lock_time\n  sev", "rule: no_such\n  sev", "no rule is named no_such"),
@@ -182,7 +182,7 @@ def test_an_empty_password_file_sets_nothing(file: Path) -> None:
 
 def test_an_entry_twice_is_a_mistake(file: Path) -> None:
     file.write_text(FLEET.replace("groups:\n", "groups:\n- name: shop\n", 1))
-    with pytest.raises(BadInput, match="groups: shop is there twice"):
+    with pytest.raises(BadInput, match="groups: shop appears twice"):
         applied(file)
 
 

@@ -29,7 +29,7 @@ class WebhookChannel:
     name: ClassVar[str] = "webhook"
     label: ClassVar[str] = "Webhook"
     fields: ClassVar[tuple[Field, ...]] = (
-        Field("url", "URL", "Target of the requests. Pages show its host; only admins see all of it.",
+        Field("url", "URL", "Target of requests. Pages show its host; only admins see all of it.",
               host_only=True),
         Field("secret", "Signing secret", "Signs every request; at least 16 characters.",
               secret=True),
