@@ -49,7 +49,7 @@ def _notes(view: RepositoryView) -> dict[str, object]:
 def _full_by(space: Space) -> str:
     if space.full_at:
         return _date_of(space.full_at)
-    return "not foreseeable" if space.never_full else UNKNOWN
+    return "not in sight" if space.never_full else UNKNOWN
 
 
 def _date_of(at: datetime) -> str:

@@ -130,8 +130,8 @@ class ChannelPagesTestCase(TestCase):
         self.assertEqual(row.what, "Warning and above of Job failed, group shop")
         self.assertEqual(
             row.how,
-            "collected for 1 d, reminded every 12 h, not told when it is over, "
-            "quiet 22:00–06:30 Europe/Berlin but for emergencies",
+            "digest every 1 d, reminder every 12 h, without recoveries, "
+            "quiet hours 22:00–06:30 Europe/Berlin except emergencies",
         )
         page = self.client.get(reverse("route-edit", args=["hook", route.pk]))
         self.assertContains(page, 'value="22:00"')

@@ -49,5 +49,5 @@ def test_a_word_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "Requeue")
     assert choice(NAME, "fail", "requeue") == "requeue"
     monkeypatch.setenv(NAME, "retry")
-    with pytest.raises(ImproperlyConfigured, match="say fail or requeue"):
+    with pytest.raises(ImproperlyConfigured, match="set fail or requeue"):
         choice(NAME, "fail", "requeue")

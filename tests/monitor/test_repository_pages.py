@@ -76,7 +76,7 @@ class RepositoryPagesTestCase(TestCase):
             for address in (reverse("repositories"), "/repositories/main/"):
                 with self.subTest(title, address=address):
                     text = self.client.get(address).content.decode()
-                    self.assertEqual("not foreseeable" in text, sure)
+                    self.assertEqual("not in sight" in text, sure)
             self.assertIsNone(load_spaces(now())[self.main.pk].full_at)
 
     def test_what_cannot_be_read_is_said(self) -> None:
