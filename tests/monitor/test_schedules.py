@@ -127,7 +127,7 @@ class SchedulePagesTestCase(TestCase):
         self.assertContains(self.client.post(address, follow=True), "2 backups requested.")
         self.assertEqual(Job.objects.filter(requested_by=self.olga).count(), 2)
         again = self.client.post(address, follow=True)
-        self.assertContains(again, "0 backups asked for. Refused:")
+        self.assertContains(again, "0 backups requested. Refused:")
 
     def test_what_somebody_else_runs_is_not_started(self) -> None:
         BackupSchedule.objects.update(origin="observed")
