@@ -1,4 +1,4 @@
-"""What else did an engine find out that people ask for? Of a clone: how it went."""
+"""Which facts recorded by an engine are shown on pages?"""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EngineFact:
-    """One fact in the words of a page. ``bytes`` is written as a size."""
+    """One fact with its label. ``bytes`` is shown as a size."""
 
     name: str
     text: str = ""
     bytes: int | None = None
-    # A GTID set, a UUID: as long as it likes to be.
+    # A value of any length, such as a GTID set.
     wide: bool = False
 
 
-# By the engine's own names, in the order of reading.
+# By the names the engine uses, in display order.
 _TEXTS = {"protocol": "Clone protocol", "server_uuid": "Server UUID"}
 _SIZES = {"page_size": "Page size", "redo_bytes": "Redo"}
 
 
 def engine_facts(facts: Mapping[str, str]) -> list[EngineFact]:
-    """Return the facts there are; what an engine does not know is not shown."""
-    found = [EngineFact(name, facts[key]) for key, name in _TEXTS.items() if facts.get(key)]
-    found += [
+    """Return the known facts; blank ones are not shown."""
+    rows = [EngineFact(name, facts[key]) for key, name in _TEXTS.items() if facts.get(key)]
+    rows += [
         EngineFact(name, bytes=int(facts[key]))
         for key, name in _SIZES.items()
         if facts.get(key, "").isdigit()
     ]
-    if (again := facts.get("pages_sent_again", "")).isdigit():
-        found.append(EngineFact("Pages sent again", f"{int(again):,}"))
+    if (resent := facts.get("pages_sent_again", "")).isdigit():
+        rows.append(EngineFact("Pages sent again", f"{int(resent):,}"))
     for key, name in (
         ("gtid_executed_before", "GTID set at the start"),
         ("gtid_executed_after", "GTID set at the end"),
     ):
         if facts.get(key):
-            found.append(EngineFact(name, facts[key], wide=True))
-    return found
+            rows.append(EngineFact(name, facts[key], wide=True))
+    return rows

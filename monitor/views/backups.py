@@ -1,4 +1,4 @@
-"""One backup: its page, what is in it, and the buttons that prove it."""
+"""One backup: its page, its contents, verify and restore test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backups.states import CopyStatus, Operation
 from monitor.access.roles import Role, needs
 from monitor.selectors.backup import backups_for_pages, first_stored_copy, load_backup
 from monitor.selectors.contents import view_contents
-from monitor.views.requests import asking_user, refusals_shown
+from monitor.views.requests import refusals_shown, requesting_user
 
 
 @require_safe
@@ -26,7 +26,7 @@ def backup_detail(request: HttpRequest, label: str) -> HttpResponse:
 @require_safe
 @needs(Role.VIEWER)
 def backup_contents(request: HttpRequest, label: str) -> HttpResponse:
-    """What is inside, by table: read from the manifest, so it comes after the page."""
+    """Render the contents by table; read from the manifest, so loaded after the page."""
     copy = first_stored_copy(get_object_or_404(Backup, label=label))
     if copy is None:
         raise Http404("no stored copy")
@@ -59,7 +59,7 @@ def _create(
     )
     with refusals_shown(request):
         job = create_copy_job(
-            operation, copy, requested_by=asking_user(request), parameters=parameters
+            operation, copy, requested_by=requesting_user(request), parameters=parameters
         )
         return redirect("job-detail", job.pk)
     return redirect("backup-detail", label)

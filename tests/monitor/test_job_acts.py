@@ -11,7 +11,7 @@ from backups.models.job import LogLevel
 from backups.states import JobStatus, Operation, StageStatus
 from backups.transitions.jobs import JobOutcome, end
 from monitor.selectors.job import load_job
-from monitor.selectors.job_alike import load_alike
+from monitor.selectors.job_alike import load_similar_failures
 from tests.monitor.rows import (
     GIB,
     T0,
@@ -46,11 +46,11 @@ class JobActsTestCase(TestCase):
 
     def test_who_failed_the_same_way_is_told(self) -> None:
         first = self.failed(self.orders, "no space: 3 GiB free")
-        self.assertIsNone(load_alike(first))
+        self.assertIsNone(load_similar_failures(first))
         self.failed(make_instance("orders-2"), "access denied")
         other = self.failed(make_instance("orders-3"), "no space: 9 GiB free")
         self.failed(self.orders, "no space: 1 GiB free")
-        alike = load_alike(first)
+        alike = load_similar_failures(first)
         assert alike is not None
         self.assertEqual((alike.words, alike.here), ("2 times, 1 on this instance", 1))
         page = self.client.get(reverse("job-detail", args=[other.pk]))
