@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,20 @@ from django.db.models import Q
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from backups import engines
 from backups.activity import current_actor, record
+from backups.engines import engine_named
+from backups.engines.clone import CloneOptions
 from backups.exceptions import BadInput, Refused
 from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Occurrence, Repository
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
-from backups.programs.compatibility import CLONE
+from backups.parameters import (
+    BackupParameters,
+    Parameters,
+    RestoreParameters,
+    default_parameters,
+)
 from backups.states import (
     ACTIVE_JOB_STATUSES,
     OPEN_OCCURRENCE_STATUSES,
@@ -29,6 +38,7 @@ from backups.states import (
     WaitReason,
 )
 from backups.transitions.jobs import Outcome, end, move_occurrence
+from backups.typed_json import read_fields
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -79,22 +89,34 @@ def create_backup_job(
         instance=instance,
         kind=kind,
         engine=instance.engine,
-        parameters=backup_parameters(instance, save_foreign_tables),
+        parameters=backup_parameters(instance, save_foreign_tables).write(),
     )
     return _create(job, requested_by, wake, repositories)
 
 
-def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
+def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> BackupParameters:
     """Return what a backup job of the instance is asked for beyond its columns."""
-    if instance.engine == CLONE:
+    options = engine_named(instance.engine).options
+    if issubclass(options, CloneOptions):
         asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
-        return {"save_foreign_tables": asked}
+        return BackupParameters(options(save_foreign_tables=asked))
     if save_foreign_tables:
         raise BadInput(
             f"engine {instance.engine} has nothing to save besides",
             hint="It copies the tables of every storage engine.",
         )
-    return {}
+    return BackupParameters(options())
+
+
+def scheduled_parameters(occurrence: Occurrence) -> BackupParameters:
+    """Return what a planned backup is asked for: as its instance is set, then its schedule.
+
+    A schedule may cover instances of several engines: each takes the options that it knows.
+    """
+    usual = backup_parameters(occurrence.instance, None)
+    known = {each.name for each in fields(usual.options)}
+    chosen = {name: value for name, value in occurrence.schedule.options.items() if name in known}
+    return BackupParameters(read_fields(type(usual.options), usual.write() | chosen))
 
 
 def create_copy_job(
@@ -103,7 +125,7 @@ def create_copy_job(
     *,
     requested_by: User | None = None,
     actor: str = "",
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     wake: bool = True,
 ) -> Job:
     """Ask for something to be done with a copy: verify, restore, restore test or purge."""
@@ -119,7 +141,7 @@ def create_copy_job(
         copy=copy,
         kind=backup.kind,
         engine=backup.engine,
-        parameters=dict(parameters or {}),
+        parameters=(parameters or default_parameters(operation)).write(),
     )
     return _create(job, requested_by, wake, [copy.repository], actor)
 
@@ -142,7 +164,7 @@ def create_restore_job(
     return create_copy_job(
         Operation.RESTORE,
         copy,
-        parameters={"target": str(target), "raw": raw, "owner": owner, "mysqld": mysqld},
+        parameters=RestoreParameters(target, raw=raw, owner=owner, mysqld=mysqld),
         requested_by=requested_by,
         wake=wake,
     )
@@ -303,8 +325,7 @@ def _record(job: Job, actor: str, reason: str) -> None:
 
 def refuse_unfit_kind(instance: Instance, kind: str) -> None:
     """Raise where the instance's engine takes no such backups."""
-    if kind != BackupKind.FULL:
-        raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
+    engines.refuse_unfit_kind(instance.engine, kind)
 
 
 def refuse_unfit(repositories: Sequence[Repository]) -> None:

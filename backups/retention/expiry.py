@@ -18,6 +18,7 @@ from backups.exceptions import Refused
 from backups.jobs.request import create_copy_job, wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
 from backups.models.catalog import Origin
+from backups.parameters import PurgeParameters
 from backups.retention.rules import Entry, Policy, Ruling, rule
 from backups.states import (
     ACTIVE_JOB_STATUSES,
@@ -158,7 +159,7 @@ def _purge(schedule: BackupSchedule, ruling: Ruling, copy: BackupCopy) -> Job | 
         return create_copy_job(
             Operation.PURGE,
             copy,
-            parameters={"reason": ruling.reason, "force": False, "schedule": schedule.pk},
+            parameters=PurgeParameters(ruling.reason, schedule=schedule.pk),
             actor=f"schedule {schedule.name}",
             wake=False,
         )

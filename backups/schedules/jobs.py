@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
-from backups.jobs.request import backup_parameters, wake_all
+from backups.jobs.request import scheduled_parameters, wake_all
 from backups.models import Job, JobEvent, Occurrence, Repository
 from backups.states import Operation
 
@@ -35,7 +34,7 @@ def create_scheduled_jobs(wanted: Sequence[Wanted], *, now: datetime) -> list[Jo
             occurrence=each.occurrence,
             kind=each.occurrence.schedule.kind,
             engine=each.occurrence.instance.engine,
-            parameters=_parameters(each.occurrence),
+            parameters=scheduled_parameters(each.occurrence).write(),
             requested_at=now,
             status_since=now,
             woken_at=now,
@@ -60,8 +59,3 @@ def create_scheduled_jobs(wanted: Sequence[Wanted], *, now: datetime) -> list[Jo
     )
     transaction.on_commit(lambda: wake_all(jobs))
     return jobs
-
-
-def _parameters(occurrence: Occurrence) -> dict[str, Any]:
-    # Any: what a kind or an engine can be told is its own affair.
-    return {**backup_parameters(occurrence.instance, None), **occurrence.schedule.options}

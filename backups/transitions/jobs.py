@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from backups.activity import ITSELF, Actor, record
-from backups.exceptions import IllegalTransition, LeaseLost
+from backups.exceptions import BadInput, IllegalTransition, LeaseLost
 from backups.models import (
     BackupCopy,
     InstanceProtection,
@@ -21,6 +22,7 @@ from backups.models import (
     Occurrence,
 )
 from backups.models.activity import Verb
+from backups.parameters import RestoreParameters
 from backups.states import (
     COPY_MOVES,
     JOB_MOVES,
@@ -295,11 +297,19 @@ def _keep(job: Job, to: JobStatus, outcome: Outcome) -> None:
         return
     asked = job.events.order_by("id").values_list("actor", flat=True).first()
     details = {"outcome": to.value, "backup": job.backup.label if job.backup else ""}
-    if "target" in job.parameters:
-        details["target"] = job.parameters["target"]
+    if target := _target_of(job):
+        details["target"] = target
     if outcome.error:
         details["error"] = outcome.error
     record(verb, job, actor=Actor(asked or ITSELF, ITSELF), details=details)
+
+
+def _target_of(job: Job) -> str:
+    """Return where a restore was to go; a row that cannot be read must be able to end too."""
+    with suppress(BadInput):
+        if job.operation == Operation.RESTORE:
+            return str(RestoreParameters.of(job).target)
+    return ""
 
 
 def _record(

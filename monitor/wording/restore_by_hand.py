@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backups.catalog.facts import details_of
 from backups.engines.mariadb_backup.restored import removal_of_links
 from backups.models import Backup, BackupCopy
 from backups.programs.compatibility import CLONE, parse_version
@@ -69,11 +70,11 @@ def _of_mariadb_backup(backup: Backup) -> list[Step]:
 
 def _of_clone(backup: Backup) -> list[Step]:
     steps = [_own()]
-    if "keyring_file" in backup.facts:
+    if keyring := details_of(backup).keyring_file:
         steps.append(
             Step(
                 "Give the server its keyring",
-                f"ls {TARGET}/{backup.facts['keyring_file']}",
+                f"ls {TARGET}/{keyring}",
                 "The files are encrypted: follow the part on keyrings of docs/restore-by-hand.md "
                 "before the first start. A failed start may spoil the copy.",
             )

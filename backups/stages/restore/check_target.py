@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from backups.catalog.facts import facts_of
 from backups.engines import engine_named
-from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput, Refused
 from backups.models import Repository
 from backups.programs.private_server import occupant
@@ -62,12 +62,7 @@ def check_room(target: Path, raw_bytes: int) -> str:
 
 def check_server(engine: str, work: RestoreWork, *, starts: bool) -> str:
     """Say which programs will be let at the files; Refused where none fits them."""
-    backup = work.copy.backup
-    facts = CopyFacts(
-        server_version=backup.server_version,
-        tool_version=backup.tool_version,
-        more=backup.facts,
-    )
+    facts = facts_of(work.copy.backup)
     return engine_named(engine).check_restore(facts, work.server_program, starts=starts)
 
 

@@ -15,6 +15,7 @@ from backups.engines.base import Prepared
 from backups.exceptions import BadInput, Refused
 from backups.keys.load import load_keys
 from backups.models import BackupCopy, Job
+from backups.parameters import RestoreParameters, RestoreTestParameters
 from backups.programs.private_server import PrivateServer
 from backups.states import CopyStatus
 
@@ -45,21 +46,20 @@ class RestoreWork:
         return self.reader
 
 
-def restore_work(job: Job) -> RestoreWork:
+def restore_work(job: Job, asked: RestoreParameters) -> RestoreWork:
     """Gather what a restore job begins with."""
-    asked = job.parameters
     return RestoreWork(
         copy_of(job),
-        Path(asked["target"]),
-        raw=asked["raw"],
-        owner=asked["owner"],
-        server_program=asked.get("mysqld") or settings.MYSQLD,
+        asked.target,
+        raw=asked.raw,
+        owner=asked.owner,
+        server_program=asked.mysqld or settings.MYSQLD,
     )
 
 
-def restore_test_work(job: Job) -> RestoreWork:
+def restore_test_work(job: Job, asked: RestoreTestParameters) -> RestoreWork:
     """Gather what a restore test begins with: its target is a folder of its own."""
-    mysqld = job.parameters.get("mysqld") or settings.MYSQLD
+    mysqld = asked.mysqld or settings.MYSQLD
     return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld)
 
 
