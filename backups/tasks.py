@@ -16,7 +16,7 @@ from backups.health import protection_rows, space
 from backups.health.heartbeats import alone, beating, silent_since
 from backups.health.queues import full_queues
 from backups.instances import reachability
-from backups.jobs import request as jobs
+from backups.jobs import wake
 from backups.keys import proofs
 from backups.models import Instance, Job
 from backups.observed.read import READ_EVERY, due_histories, read_history
@@ -43,14 +43,14 @@ def run_job(job_id: int) -> None:
         logger.info("%s is not to be had, dropping the message", job)
         return
     # It gave back its slots: whoever was turned away may have its turn now, the oldest first.
-    jobs.wake_turned_away()
+    wake.wake_turned_away()
 
 
 @shared_task(ignore_result=True)
 @beating
 def wake_waiting_jobs() -> None:
     """Wake jobs whose message was lost, or whose turn had not come."""
-    waiting = jobs.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
+    waiting = wake.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
     if not waiting:
         return
     # Those that are left out have their turn after the others, too.
@@ -58,11 +58,11 @@ def wake_waiting_jobs() -> None:
     try:
         with run_job.app.connection_for_read() as connection:
             # Hundreds of jobs that wait all night behind long ones would fill the broker.
-            full = full_queues(connection, set(jobs.QUEUES.values()))
+            full = full_queues(connection, set(wake.QUEUES.values()))
     except OperationalError as exc:
         logger.warning("%d jobs wait: the broker is away: %s", len(waiting), exc)
         return
-    jobs.wake_all([job for job in waiting if jobs.QUEUES[Operation(job.operation)] not in full])
+    wake.wake_all([job for job in waiting if wake.QUEUES[Operation(job.operation)] not in full])
 
 
 @shared_task(ignore_result=True)
@@ -91,7 +91,7 @@ def fail_lost_jobs() -> None:
         # Nobody looked for a while, or the clock was set forward: whoever lives renews first.
         extend_expired(now())
     elif lose_expired(now()):
-        jobs.wake_turned_away()
+        wake.wake_turned_away()
 
 
 @shared_task(ignore_result=True)

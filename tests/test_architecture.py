@@ -36,7 +36,10 @@ REGISTRIES = [
     )
 ]
 STATUS_WRITERS = {
+    "backups/transitions/copies.py",
     "backups/transitions/jobs.py",
+    "backups/transitions/occurrences.py",
+    "backups/transitions/stages.py",
     "alerts/evaluation/transitions.py",
     "alerts/delivery/transitions.py",
 }

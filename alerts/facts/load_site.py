@@ -12,7 +12,7 @@ from django.db.models import Count, Max, Min
 from alerts.facts.site import KeyFacts, QueueFacts, RepositoryFacts, TickFacts
 from alerts.facts.subject import Facts, Subject
 from backups.health.space import Sample, forecast_full
-from backups.jobs.request import QUEUES
+from backups.jobs.wake import QUEUES
 from backups.models import BackupCopy, Job, Repository, RepositorySpace, TickBeat, WorkerBeat
 from backups.models.catalog import Origin
 from backups.states import CopyStatus, JobStatus, Operation

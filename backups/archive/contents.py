@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from backups.exceptions import ArchiveError
+from backups.repositories.layout import is_safe_path
 
 
 class StoredFile(NamedTuple):
@@ -95,14 +96,3 @@ def check_paths(paths: Iterable[str]) -> None:
         if not is_safe_path(path) or path in seen:
             raise ArchiveError(f"file name {path!r} is not one a backup may hold")
         seen.add(path)
-
-
-def is_safe_path(path: str) -> bool:
-    """Whether a path stays below the folder it is joined to."""
-    return (
-        bool(path)
-        and "\0" not in path
-        and all(part not in {"", ".", ".."} for part in path.split("/"))
-        # Half a character, as JSON can spell it: no filesystem takes it.
-        and not any("\ud800" <= letter <= "\udfff" for letter in path)
-    )

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backups.archive.contents import StoredFile, is_safe_path
+from backups.archive.contents import StoredFile
 from backups.archive.records import Data, FileClosed, FileOpened, FileRemoved, FileRenamed
 from backups.exceptions import ArchiveError
+from backups.repositories.layout import is_safe_path
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Self, get_type_hints
+from typing import Any, Self, get_type_hints
 
 Texts = Mapping[str, str]
 
@@ -30,8 +30,12 @@ class CopyDetails:
     def read(cls, stored: Mapping[str, object]) -> Self:
         """Return what is stored; a blank text and a missing one are both None."""
         hints = get_type_hints(cls)
-        found = {each.name: str(stored.get(each.name) or "") for each in fields(cls)}
-        return cls(**{name: _READ[hints[name]](text) for name, text in found.items() if text})
+        texts = {each.name: str(stored.get(each.name) or "") for each in fields(cls)}
+        # Any: each of the type that its field names.
+        found: dict[str, Any] = {
+            name: _READ[hints[name]](text) for name, text in texts.items() if text
+        }
+        return cls(**found)
 
     def write(self) -> dict[str, str]:
         """Return what is to be stored: only what is known."""

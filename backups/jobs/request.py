@@ -1,24 +1,22 @@
-"""How does a job come to be: what is asked for, checked before anything runs, and woken?"""
+"""How is a job requested? Everything about it is checked before its row is written."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.timezone import now
-from kombu.exceptions import OperationalError
 
 from backups import engines
 from backups.activity import current_actor, record
 from backups.engines import engine_named
 from backups.engines.clone import CloneOptions
 from backups.exceptions import BadInput, Refused
-from backups.models import Backup, BackupCopy, Instance, Job, JobEvent, Occurrence, Repository
+from backups.jobs.wake import wake as wake_job
+from backups.models import BackupCopy, Instance, Job, Occurrence, Repository
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.parameters import (
@@ -32,29 +30,17 @@ from backups.states import (
     OPEN_OCCURRENCE_STATUSES,
     BackupKind,
     CopyStatus,
-    JobStatus,
     OccurrenceStatus,
     Operation,
     WaitReason,
 )
-from backups.transitions.jobs import Outcome, end, move_occurrence
+from backups.transitions.jobs import record_note
+from backups.transitions.occurrences import move_occurrence
 from backups.typed_json import read_fields
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-logger = logging.getLogger(__name__)
-
-QUEUES: Mapping[Operation, str] = {
-    Operation.BACKUP: "copy",
-    Operation.RESTORE: "transfer",
-    Operation.VERIFY: "transfer",
-    Operation.RESTORE_TEST: "transfer",
-    Operation.PURGE: "transfer",
-}
-
-# More than can begin when one job ends; the tick wakes the others.
-MOST_WOKEN = 20
 # What fits a job's exclusive key.
 LONGEST_TARGET = 400
 
@@ -211,83 +197,6 @@ def _hand_on(job: Job, again: Job) -> None:
         )
 
 
-def request_cancel(job: Job, *, actor: str) -> bool:
-    """Ask for a job to end. Return False when it had ended already.
-
-    A pending job ends at once. A running one is ended by its worker, which looks every
-    second, and is cancelled when its processes, locks and partial bytes are gone.
-    """
-    if job.origin == Origin.OBSERVED:
-        raise Refused(f"{job} was started by somebody else", hint="Stop it where it was started.")
-    asked = Job.objects.filter(pk=job.pk, status__in=ACTIVE_JOB_STATUSES)
-    with transaction.atomic():
-        if not asked.update(cancel_requested=True):
-            return False
-        record(Verb.CANCELLED, job)
-    job.refresh_from_db()
-    if job.status == JobStatus.PENDING:
-        reason = f"cancelled by {actor} before it started"
-        end(job, JobStatus.CANCELLED, now=now(), outcome=Outcome(reason=reason), actor=actor)
-    else:
-        _record(job, actor, "cancel requested")
-    return True
-
-
-def named_copy(label: str, repository: str | None = None) -> BackupCopy:
-    """Load the copy to work on; BadInput says whether the backup or the copy is missing."""
-    backup = Backup.objects.filter(label=label).first()
-    if backup is None:
-        raise BadInput(f"there is no backup {label}", hint="listbackups shows the labels.")
-    copies = backup.copies.select_related("repository", "backup__instance")
-    if repository is not None:
-        copies = copies.filter(repository__name=repository)
-    copy = copies.exclude(status=CopyStatus.PURGED).order_by("-status", "id").first()
-    if copy is None:
-        where = f" in {repository}" if repository else ""
-        raise BadInput(f"{label} has no copy{where}: it was purged or never stored there")
-    return copy
-
-
-def wake(job: Job) -> None:
-    """Send the message that makes a worker look at a job.
-
-    A broker that is away loses nothing: the job waits in its row, and a tick wakes it.
-    """
-    from backups.tasks import run_job
-
-    Job.objects.filter(pk=job.pk).update(woken_at=now())
-    try:
-        run_job.apply_async((job.pk,), queue=QUEUES[Operation(job.operation)])
-    except OperationalError as exc:
-        logger.warning("job %s waits: the broker is away: %s", job.pk, exc)
-
-
-def wake_all(jobs: Sequence[Job]) -> None:
-    """Wake many jobs whose rows say that they were woken; stop at once if the broker is away."""
-    from backups.tasks import run_job
-
-    try:
-        with run_job.app.producer_or_acquire() as producer:
-            for job in jobs:
-                queue = QUEUES[Operation(job.operation)]
-                run_job.apply_async((job.pk,), queue=queue, producer=producer)
-    except OperationalError as exc:
-        logger.warning("%d jobs wait: the broker is away: %s", len(jobs), exc)
-
-
-def waiting_jobs(woken_before: Any) -> list[Job]:
-    """Load pending jobs that nobody was told of lately."""
-    stale = Q(woken_at=None) | Q(woken_at__lte=woken_before)
-    return list(Job.objects.filter(stale, status=JobStatus.PENDING).order_by("id")[:500])
-
-
-def wake_turned_away() -> None:
-    """Wake the oldest jobs that had to wait for others: one of those may have ended."""
-    turned_away = Job.objects.filter(status=JobStatus.PENDING).exclude(waits_for="")
-    for job in turned_away.order_by("id")[:MOST_WOKEN]:
-        wake(job)
-
-
 def _create(
     job: Job,
     requested_by: User | None,
@@ -302,10 +211,10 @@ def _create(
         job.save()
         job.repositories.set(repositories)
         asked_by = requested_by.get_username() if requested_by else current_actor().name
-        _record(job, actor or asked_by, "requested")
+        record_note(job, actor or asked_by, "requested")
         record(Verb.REQUESTED, job, details=_asked_for(job, repositories))
     if wake_it:
-        transaction.on_commit(lambda: wake(job))
+        transaction.on_commit(lambda: wake_job(job))
     return job
 
 
@@ -315,12 +224,6 @@ def _asked_for(job: Job, repositories: Sequence[Repository]) -> dict[str, object
         "repositories": [repository.name for repository in repositories],
         **job.parameters,
     }
-
-
-def _record(job: Job, actor: str, reason: str) -> None:
-    JobEvent.objects.create(
-        job=job, old_status=job.status, new_status=job.status, actor=actor, reason=reason
-    )
 
 
 def refuse_unfit_kind(instance: Instance, kind: str) -> None:

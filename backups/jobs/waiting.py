@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from backups.jobs.request import QUEUES
+from backups.jobs.wake import QUEUES
 from backups.models import Job, JobSlot, Repository
 from backups.states import JobStatus, Operation
 from backups.transitions.limits import GLOBAL

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
 
+from backups.catalog.copies import named_copy
 from backups.executor.leftovers import clear_up_here
-from backups.jobs.request import named_copy
 from backups.management.follow import run_and_follow
 from backups.management.output import Answer, MooringCommand
 from backups.models import BackupCopy, Job

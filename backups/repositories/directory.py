@@ -12,10 +12,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
 
-from backups.archive.contents import is_safe_path
 from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity
-from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME, MANIFEST_NAME, NEWER_HINT
+from backups.repositories.layout import (
+    FORMAT_VERSION,
+    IDENTITY_NAME,
+    MANIFEST_NAME,
+    NEWER_HINT,
+    is_safe_path,
+)
 
 # Unfinished objects: never listed, removed with the folder they are in.
 TEMPORARY_SUFFIX = ".part"

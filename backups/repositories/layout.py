@@ -34,3 +34,14 @@ def manifest_name(folder: str) -> str:
 def folder_of_manifest(name: str) -> str | None:
     """Return the backup folder when ``name`` is a manifest, else None."""
     return name.removesuffix(f"/{MANIFEST_NAME}") if _MANIFEST.fullmatch(name) else None
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether a path stays below the folder it is joined to."""
+    return (
+        bool(path)
+        and "\0" not in path
+        and all(part not in {"", ".", ".."} for part in path.split("/"))
+        # Half a character, as JSON can spell it: no filesystem takes it.
+        and not any("\ud800" <= letter <= "\udfff" for letter in path)
+    )

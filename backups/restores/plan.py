@@ -13,20 +13,22 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+from backups.archive.reader import BackupReader
+from backups.catalog.copies import open_copy
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET
 from backups.models import BackupCopy, Evidence, Job
-from backups.stages.restore.check_target import (
+from backups.restores.target import (
     check_room,
     check_server,
     nearest_folder,
     refuse_target,
     room_needed,
 )
-from backups.stages.restore.work import RestoreWork, open_copy
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, Operation
 
 # As many past jobs as say something of today's disks.
@@ -77,16 +79,16 @@ class RestorePlan:
 
 def plan_restore(wish: RestoreWish, default_mysqld: str = "") -> RestorePlan:
     """Look at everything the restore depends on."""
-    work = RestoreWork(
-        wish.copy, wish.target, raw=wish.raw, server_program=wish.mysqld or default_mysqld
-    )
+    readers: list[BackupReader] = []
+    program = wish.mysqld or default_mysqld
     checks = [
-        _check("copy, repository and key", lambda: _look_at_copy(work)),
+        _check("copy, repository and key", lambda: _look_at_copy(wish.copy, readers)),
         _check("target", lambda: _look_at_target(wish.target)),
-        _check("room at the target", lambda: _look_at_room(work)),
+        _check("room at the target", lambda: _look_at_room(wish, readers)),
     ]
     if not wish.raw:
-        checks.append(_check("server program", lambda: _look_at_server(work)))
+        server = partial(check_server, wish.copy, program, starts=False)
+        checks.append(_check("server program", server))
     if wish.owner:
         checks.append(_check("owner", lambda: _look_at_owner(wish.owner)))
     return RestorePlan(wish, estimate_time(wish.copy), checks)
@@ -152,10 +154,10 @@ def _check(name: str, look: Callable[[], str]) -> Check:
         return Check(name, Verdict.FAILED, f"{where}{exc.strerror}")
 
 
-def _look_at_copy(work: RestoreWork) -> str:
-    work.reader = open_copy(work.copy)
-    key = f"opened with key {work.copy.key_id}" if work.copy.key_id else "not encrypted"
-    return f"{work.copy.repository} is there, its manifest was read, {key}"
+def _look_at_copy(copy: BackupCopy, readers: list[BackupReader]) -> str:
+    readers.append(open_copy(copy))
+    key = f"opened with key {copy.key_id}" if copy.key_id else "not encrypted"
+    return f"{copy.repository} is there, its manifest was read, {key}"
 
 
 def _look_at_target(target: Path) -> str:
@@ -175,15 +177,11 @@ def _look_at_target(target: Path) -> str:
     return f"{target} is empty" if target.is_dir() else f"{target} will be made"
 
 
-def _look_at_room(work: RestoreWork) -> str:
-    if work.reader is not None:
-        return check_room(work.target, work.reader.manifest.contents.raw_bytes)
+def _look_at_room(wish: RestoreWish, readers: list[BackupReader]) -> str:
+    for reader in readers:
+        return check_room(wish.target, reader.manifest.contents.raw_bytes)
     # The manifest could not be read: what the catalog says is as good.
-    return check_room(work.target, work.copy.backup.raw_bytes or 0)
-
-
-def _look_at_server(work: RestoreWork) -> str:
-    return check_server(work.copy.backup.engine, work, starts=False)
+    return check_room(wish.target, wish.copy.backup.raw_bytes or 0)
 
 
 def _look_at_owner(owner: str) -> str:

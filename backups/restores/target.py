@@ -1,4 +1,4 @@
-"""Whose is a half-restored folder?
+"""Where may a restore write, and whose is a half-restored folder?
 
 A restore marks the folder it fills with a file of its own. Only a folder with the mark of a
 job is ever emptied for that job: what somebody else put there in its place stays.
@@ -11,7 +11,17 @@ import os
 import shutil
 from pathlib import Path
 
+from backups.catalog.facts import facts_of
+from backups.engines import engine_named
+from backups.exceptions import BadInput, Refused
+from backups.models import BackupCopy, Repository
+from backups.programs.private_server import occupant
+from backups.units import format_bytes
+
 MARK = ".mooring-restore"
+# Preparing writes redo and undo of its own, and rolls back into the files.
+ROOM_FACTOR = 1.1
+RESERVE_BYTES = 64 * 1024 * 1024
 
 
 def claim_folder(target: Path, job_id: int) -> None:
@@ -52,3 +62,54 @@ def release_folder(target: Path, job_id: int) -> bool:
     with contextlib.suppress(OSError):
         target.rmdir()
     return True
+
+
+def room_needed(raw_bytes: int) -> int:
+    """How much a restore of so many bytes takes on the target's disk."""
+    return int(raw_bytes * ROOM_FACTOR) + RESERVE_BYTES
+
+
+def check_room(target: Path, raw_bytes: int) -> str:
+    """Say what is needed and what is free, or raise Refused where that is too little."""
+    need = room_needed(raw_bytes)
+    free = shutil.disk_usage(nearest_folder(target)).free
+    if free < need:
+        raise Refused(
+            f"{target} needs {format_bytes(need)}, {format_bytes(free)} are free",
+            hint="Free space there or restore to another disk; nothing was written.",
+        )
+    return f"{format_bytes(need)} needed, {format_bytes(free)} free"
+
+
+def check_server(copy: BackupCopy, server_program: str, *, starts: bool) -> str:
+    """Say which programs will be let at the files; Refused where none fits them."""
+    engine = engine_named(copy.backup.engine)
+    return engine.check_restore(facts_of(copy.backup), server_program, starts=starts)
+
+
+def refuse_target(target: Path) -> None:
+    """Raise Refused unless ``target`` is a place a restore may fill."""
+    if not target.is_absolute():
+        raise BadInput(f"target {target} is not an absolute path")
+    if target.exists() and not target.is_dir():
+        raise Refused(f"{target} is not a folder")
+    if target.is_dir() and (pid := occupant(target)):
+        raise Refused(
+            f"{target} is the data directory of a running server, pid {pid}",
+            hint="Stop that server and move its folder away, or restore elsewhere.",
+        )
+    if target.is_dir() and any(target.iterdir()):
+        raise Refused(
+            f"{target} is not empty",
+            hint="Give a new or empty folder; nothing in it was touched.",
+        )
+    for repository in Repository.objects.all():
+        if target.resolve().is_relative_to(Path(repository.path).resolve()):
+            raise Refused(f"{target} is inside repository {repository}")
+
+
+def nearest_folder(path: Path) -> Path:
+    """Return the closest folder above ``path`` that exists: the disk it will be on."""
+    while not path.is_dir():
+        path = path.parent
+    return path

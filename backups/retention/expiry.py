@@ -15,7 +15,8 @@ from django.db.models import Prefetch, QuerySet
 
 from backups.catalog.evidence import without_faults
 from backups.exceptions import Refused
-from backups.jobs.request import create_copy_job, wake_all
+from backups.jobs.request import create_copy_job
+from backups.jobs.wake import wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
 from backups.models.catalog import Origin
 from backups.parameters import PurgeParameters

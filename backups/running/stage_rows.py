@@ -21,7 +21,7 @@ from backups.models import Job, JobLogLine, JobStage
 from backups.models.job import LogLevel
 from backups.running.run import LogLine, Run, StageMove
 from backups.states import StageStatus
-from backups.transitions.jobs import move_stage
+from backups.transitions.stages import move_stage
 
 Queued = TypeVar("Queued")
 

@@ -22,7 +22,7 @@ from backups.models.schedule import CatchUp
 from backups.schedule import INSTANT, Rhythm, Span, next_slot, span_of, stagger_of, upcoming
 from backups.schedules.coverage import coverage_of
 from backups.states import OccurrenceStatus, WaitReason
-from backups.transitions.jobs import record_occurrences
+from backups.transitions.occurrences import record_occurrences
 
 logger = logging.getLogger(__name__)
 

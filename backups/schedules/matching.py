@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from backups.models import Job, Occurrence
 from backups.models.catalog import Origin
 from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus, Operation, WaitReason
-from backups.transitions.jobs import move_occurrence
+from backups.transitions.occurrences import move_occurrence
 
 # Other clocks are not ours, and people move a cron line by a few minutes.
 EARLY = timedelta(minutes=30)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError, transaction
 
 from backups.health.heartbeats import note_run, silent_since
-from backups.jobs.request import request_cancel
+from backups.jobs.cancel import request_cancel
 from backups.models import Occurrence
 from backups.models.catalog import Origin
 from backups.schedules.blockers import repositories_of
@@ -32,7 +32,8 @@ from backups.schedules.matching import meet_open
 from backups.schedules.pauses import end_pauses
 from backups.schedules.steps import Act, Step, nearest
 from backups.states import BackupKind, JobStatus
-from backups.transitions.jobs import Outcome, end, move_occurrence
+from backups.transitions.jobs import Outcome, end
+from backups.transitions.occurrences import move_occurrence
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The only module that writes a status. Every write can lose, and says so."""
+"""Who may write the status of a job? Only this module; every write can lose, and says so."""
 
 from __future__ import annotations
 
@@ -10,35 +10,27 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from backups.activity import ITSELF, Actor, record
 from backups.exceptions import BadInput, IllegalTransition, LeaseLost
 from backups.models import (
-    BackupCopy,
-    InstanceProtection,
     Job,
     JobEvent,
-    JobStage,
-    Occurrence,
 )
 from backups.models.activity import Verb
 from backups.parameters import RestoreParameters
 from backups.states import (
-    COPY_MOVES,
     JOB_MOVES,
-    OCCURRENCE_MOVES,
-    STAGE_MOVES,
     TERMINAL_JOB_STATUSES,
-    TERMINAL_OCCURRENCE_STATUSES,
-    CopyStatus,
     JobStatus,
-    OccurrenceStatus,
     Operation,
-    StageStatus,
 )
 from backups.transitions.failure_key import failure_key
 from backups.transitions.limits import Limit
+from backups.transitions.occurrences import look_again, look_at_occurrences
 from backups.transitions.places import NoTurn, free_slots, take_slots
+from backups.transitions.stages import close_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +85,7 @@ def _try_claim(
         if won:
             take_slots(job, limits, now)
             _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
-            _have_looked_at(job, now)
+            look_at_occurrences(job, now)
     return bool(won)
 
 
@@ -166,18 +158,13 @@ def end(
         if not won:
             return False
         free_slots(job)
-        _close_stages(job, to, now)
-        _have_looked_at(job, now)
+        close_stages(job, to, now)
+        look_at_occurrences(job, now)
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
         _keep(job, to, outcome)
         look_again(job.instance_id, now)
     job.refresh_from_db()
     return True
-
-
-def look_again(instance_id: int, now: datetime) -> None:
-    """Have a tick judge at once whether the instance is still protected."""
-    InstanceProtection.objects.filter(instance=instance_id).update(next_look_at=now)
 
 
 def own(job: Job, token: int, **values: object) -> None:
@@ -193,97 +180,6 @@ def own(job: Job, token: int, **values: object) -> None:
 def note_process(job: Job, token: int, group: int, started: float) -> None:
     """Record the process group that would be an orphan if the worker were killed."""
     own(job, token, process_group=group, process_started_at=started)
-
-
-def move_stage(stage: JobStage, to: StageStatus, *, now: datetime, detail: str = "") -> None:
-    """Move a stage of a job the caller holds the lease of."""
-    old = StageStatus(stage.status)
-    if to not in STAGE_MOVES[old]:
-        raise IllegalTransition(f"{stage}: {old} to {to}")
-    values: dict[str, object] = {"status": to}
-    if to is StageStatus.RUNNING:
-        values["started_at"] = now
-    elif to is not StageStatus.SKIPPED:
-        values["ended_at"] = now
-    if detail:
-        values["detail"] = detail
-    won = JobStage.objects.filter(
-        pk=stage.pk, status=old, job__fencing_token=stage.job.fencing_token
-    ).update(**values)
-    if won:
-        for name, value in values.items():
-            setattr(stage, name, value)
-
-
-def expire_copy(copy: BackupCopy, *, reason: str, now: datetime) -> bool:
-    """Record that a copy may go, and why, before any of its bytes do."""
-    return _move_copy(copy, CopyStatus.EXPIRED, now, expire_reason=reason)
-
-
-def purge_copy(copy: BackupCopy, *, now: datetime) -> bool:
-    """Record that a copy's bytes are gone."""
-    return _move_copy(copy, CopyStatus.PURGED, now)
-
-
-def move_occurrence(
-    occurrence: Occurrence, to: OccurrenceStatus, *, now: datetime, **values: object
-) -> bool:
-    """Move an occurrence, or with its own status write what is known of it.
-
-    Return False, and change nothing, when another process has moved it or given it a job.
-    """
-    old = OccurrenceStatus(occurrence.status)
-    if to is not old:
-        if to not in OCCURRENCE_MOVES[old]:
-            raise IllegalTransition(f"{occurrence}: {old} to {to}")
-        values |= {"status": to, "status_since": now}
-    if to in TERMINAL_OCCURRENCE_STATUSES:
-        values = {"ended_at": now, **values, "next_look_at": None, "retry_at": None}
-    same = Occurrence.objects.filter(pk=occurrence.pk, status=old, job=occurrence.job_id)
-    won = same.update(**values)
-    if won:
-        for name, value in values.items():
-            setattr(occurrence, name, value)
-        if to in TERMINAL_OCCURRENCE_STATUSES:
-            look_again(occurrence.instance_id, now)
-    return bool(won)
-
-
-def record_occurrences(rows: Sequence[Occurrence]) -> None:
-    """Write occurrences as they are born: due, or ended where their time was over already.
-
-    One that is there already stays as it is: ten schedulers may race on a slot.
-    """
-    Occurrence.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
-
-
-def _have_looked_at(job: Job, now: datetime) -> None:
-    """Let the tick look at the occurrences a backup's start or end is of interest to, at once.
-
-    That is its own one, and those that wait until the instance is free.
-    """
-    if job.operation == Operation.BACKUP:
-        waiting = Occurrence.objects.filter(instance=job.instance_id, next_look_at__gt=now)
-        waiting.update(next_look_at=now)
-
-
-def _move_copy(copy: BackupCopy, to: CopyStatus, now: datetime, **values: str) -> bool:
-    old = CopyStatus(copy.status)
-    if to not in COPY_MOVES[old]:
-        raise IllegalTransition(f"{copy}: {old} to {to}")
-    won = BackupCopy.objects.filter(pk=copy.pk, status=old).update(
-        status=to, status_since=now, **values
-    )
-    copy.refresh_from_db()
-    return bool(won)
-
-
-def _close_stages(job: Job, to: JobStatus, now: datetime) -> None:
-    """No stage of an ended job may still look alive."""
-    stages = JobStage.objects.filter(job=job)
-    ended = StageStatus.SUCCEEDED if to is JobStatus.SUCCEEDED else StageStatus.FAILED
-    stages.filter(status=StageStatus.RUNNING).update(status=ended, ended_at=now)
-    stages.filter(status=StageStatus.PENDING).update(status=StageStatus.SKIPPED)
 
 
 # What must be found later, whoever did it: data was read out, or is gone.
@@ -310,6 +206,12 @@ def _target_of(job: Job) -> str:
         if job.operation == Operation.RESTORE:
             return str(RestoreParameters.of(job).target)
     return ""
+
+
+def record_note(job: Job, actor: str, reason: str) -> None:
+    """Add an event that moves nothing: the job was requested, or its cancellation was."""
+    status = JobStatus(job.status)
+    _record(job, status, status, timezone.now(), actor=actor, reason=reason)
 
 
 def _record(

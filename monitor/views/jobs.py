@@ -8,8 +8,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
+from backups.jobs.cancel import request_cancel
 from backups.jobs.repeat import run_again
-from backups.jobs.request import request_cancel
 from backups.models import Job
 from monitor.access.roles import Role, needs
 from monitor.charts.job import rate_chart

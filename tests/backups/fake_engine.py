@@ -20,6 +20,7 @@ from backups.engines.base import (
     Prepared,
     PrepareWatch,
 )
+from backups.engines.details import CopyDetails
 from backups.engines.mariadb_backup import MariadbDetails
 from backups.exceptions import EngineError
 from backups.programs.private_server import PrivateServer
@@ -48,8 +49,8 @@ class FakeEngine:
     stages: ClassVar[tuple[str, ...]] = ("file copy", "backup lock", "finish")
     kinds: ClassVar[frozenset[str]] = frozenset({FULL})
     needs_host: ClassVar[bool] = False
-    options: ClassVar[type[FakeOptions]] = FakeOptions
-    details: ClassVar[type[MariadbDetails]] = MariadbDetails
+    options: ClassVar[type[EngineOptions]] = FakeOptions
+    details: ClassVar[type[CopyDetails]] = MariadbDetails
 
     files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
     fails_after: int | None = None

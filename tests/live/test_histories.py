@@ -11,7 +11,8 @@ import pytest
 from django.utils.timezone import now
 
 from backups.exceptions import Refused
-from backups.jobs.request import create_backup_job, request_cancel
+from backups.jobs.cancel import request_cancel
+from backups.jobs.request import create_backup_job
 from backups.models import Backup, Instance, Job, ObservedHistory, Repository
 from backups.observed.read import READ_EVERY, due_histories, read_history
 from tests.live.conftest import LiveServer

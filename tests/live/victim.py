@@ -54,7 +54,7 @@ def _tick() -> None:
 
     from backups.executor.execute import execute
     from backups.executor.leftovers import lose_expired, remove_leftovers
-    from backups.jobs.request import waiting_jobs
+    from backups.jobs.wake import waiting_jobs
 
     lose_expired(now() + timedelta(seconds=settings.LEASE_SECONDS))
     remove_leftovers()

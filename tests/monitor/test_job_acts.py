@@ -97,6 +97,7 @@ class JobActsTestCase(TestCase):
 
     def test_tables_that_were_left_out_are_left_out_again(self) -> None:
         Instance.objects.update(engine="clone", save_foreign_tables=True)
+        self.orders.refresh_from_db()
         for asked in (False, True):
             with self.subTest(asked):
                 Job.objects.all().delete()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from celery import Task
+from celery import Celery, Task
 from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError
 
@@ -55,13 +55,13 @@ class Broker:
     messages: list[tuple[Task[..., None], Any]] = field(default_factory=list)
 
     # Any: what a task is called with is its own affair.
-    def listen(self, patch: pytest.MonkeyPatch, task: Task[..., None]) -> None:
-        def send(arguments: tuple[Any, ...], **_: Any) -> None:
+    def listen(self, patch: pytest.MonkeyPatch) -> None:
+        def send(app: Celery, name: str, arguments: tuple[Any, ...], *_: Any, **__: Any) -> None:
             if self.away:
                 raise OperationalError("connection refused")
-            self.messages.append((task, arguments))
+            self.messages.append((app.tasks[name], arguments))
 
-        patch.setattr(task, "apply_async", send)
+        patch.setattr(Celery, "send_task", send)
 
     # Any: whatever would connect to a broker.
     def full_queues(self, connection: Any, queues: set[str]) -> set[str]:
@@ -167,8 +167,7 @@ class Night:
 
     def patch(self, patch: pytest.MonkeyPatch) -> None:
         """Put the night's own broker, instances and disk in the place of real ones."""
-        for task in (run_job, send_channel, read_one_history):
-            self.broker.listen(patch, task)
+        self.broker.listen(patch)
         patch.setattr(tasks, "full_queues", self.broker.full_queues)
         patch.setattr(reachability, "connect", self._connect)
         patch.setattr(reachability, "fetch_rows", lambda *_: [])

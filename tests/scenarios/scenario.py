@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from alerts.models import RuleSetting
-from backups.jobs.request import create_backup_job, request_cancel
+from backups.jobs.cancel import request_cancel
+from backups.jobs.request import create_backup_job
 from backups.models import BackupSchedule, Instance, Job, Repository
 from tests.backups.planning import make_schedule, statuses
 from tests.scenarios.night import DUE, Night

@@ -33,6 +33,7 @@ from backups.engines.base import (
     CopyFacts,
     CopyObserver,
     CopyRequest,
+    EngineOptions,
     Prepared,
     PrepareWatch,
 )
@@ -50,6 +51,7 @@ from backups.engines.clone.restored import (
     server_options,
 )
 from backups.engines.clone.saving import TableSaver
+from backups.engines.details import CopyDetails
 from backups.exceptions import EngineError
 from backups.programs.compatibility import parse_version
 from backups.programs.private_server import PrivateServer
@@ -74,8 +76,8 @@ class CloneEngine:
     stages: ClassVar[tuple[str, ...]] = tuple(NAMES.values())
     kinds: ClassVar[frozenset[str]] = frozenset({FULL})
     needs_host: ClassVar[bool] = False
-    options: ClassVar[type[CloneOptions]] = CloneOptions
-    details: ClassVar[type[CloneDetails]] = CloneDetails
+    options: ClassVar[type[EngineOptions]] = CloneOptions
+    details: ClassVar[type[CopyDetails]] = CloneDetails
 
     @contextlib.contextmanager
     def copy(

@@ -25,8 +25,8 @@ from typing import BinaryIO
 
 from isal import isal_zlib
 
-from backups.archive.contents import is_safe_path
 from backups.exceptions import EngineError
+from backups.repositories.layout import is_safe_path
 
 MAGIC = b"XBSTCK01"
 IGNORABLE = 1

@@ -28,6 +28,7 @@ from backups.engines.base import (
     Prepared,
     PrepareWatch,
 )
+from backups.engines.details import CopyDetails
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
     SETTINGS,
@@ -68,7 +69,7 @@ class MariadbBackup:
     kinds: ClassVar[frozenset[str]] = frozenset({FULL})
     needs_host: ClassVar[bool] = True
     options: ClassVar[type[EngineOptions]] = EngineOptions
-    details: ClassVar[type[MariadbDetails]] = MariadbDetails
+    details: ClassVar[type[CopyDetails]] = MariadbDetails
 
     @contextlib.contextmanager
     def copy(

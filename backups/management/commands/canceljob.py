@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from backups.exceptions import BadInput
-from backups.jobs.request import request_cancel
+from backups.jobs.cancel import request_cancel
 from backups.management.follow import POLL_SECONDS, job_fields
 from backups.management.output import DONE, FAILED, Answer, MooringCommand
 from backups.models import Job

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from backups.catalog.contents import BackupContents, load_contents
+from backups.catalog.copies import named_copy
 from backups.catalog.evidence import load_proofs
-from backups.jobs.request import named_copy
 from backups.management.output import Answer, MooringCommand, table
 from backups.models import Backup, BackupCopy
 from backups.units import format_bytes, format_duration

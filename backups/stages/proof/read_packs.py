@@ -11,6 +11,7 @@ from backups.archive.meter import Meter
 from backups.archive.reader import BackupReader
 from backups.archive.verify import VerifyReport, verify
 from backups.catalog import page_results
+from backups.catalog.copies import copy_of, open_copy
 from backups.exceptions import ArchiveError
 from backups.models import BackupCopy, Evidence, Job
 from backups.models.job import LogLevel
@@ -19,7 +20,6 @@ from backups.parameters import VerifyParameters
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failing_counts, record
-from backups.stages.restore.work import copy_of, open_copy
 from backups.states import Operation
 
 

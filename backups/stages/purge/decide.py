@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils.timezone import now
 
+from backups.catalog.copies import copy_of
 from backups.catalog.evidence import without_faults
 from backups.catalog.survivors import Search
 from backups.exceptions import NotWanted, Refused
@@ -15,9 +16,9 @@ from backups.parameters import PurgeParameters
 from backups.retention.expiry import why_kept
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.restore.work import copy_of
 from backups.states import CopyStatus, JobStatus
-from backups.transitions.jobs import expire_copy, own
+from backups.transitions.copies import expire_copy
+from backups.transitions.jobs import own
 
 # A hundred folders without a manifest are told by the first few.
 REASON_LENGTH = 1000

@@ -9,7 +9,8 @@ from backups.models import BackupCopy
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.purge.decide import PurgeWork
-from backups.transitions.jobs import own, purge_copy
+from backups.transitions.copies import purge_copy
+from backups.transitions.jobs import own
 from backups.units import format_bytes
 
 

@@ -7,17 +7,14 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
 
-from backups.access import checked_store
 from backups.archive.reader import BackupReader
+from backups.catalog.copies import copy_of
 from backups.engines.base import Prepared
-from backups.exceptions import BadInput, Refused
-from backups.keys.load import load_keys
+from backups.exceptions import BadInput
 from backups.models import BackupCopy, Job
 from backups.parameters import RestoreParameters, RestoreTestParameters
 from backups.programs.private_server import PrivateServer
-from backups.states import CopyStatus
 
 
 @dataclass(slots=True)
@@ -66,22 +63,3 @@ def restore_test_work(job: Job, asked: RestoreTestParameters) -> RestoreWork:
 def scratch_folder(job: Job) -> Path:
     """Where a restore test of this job restores to."""
     return Path(settings.SCRATCH_FOLDER) / f"restore-test-{job.pk}"
-
-
-def copy_of(job: Job) -> BackupCopy:
-    if job.copy is None:
-        raise BadInput(f"{job} names no copy to work on")
-    return job.copy
-
-
-def open_copy(copy: BackupCopy) -> BackupReader:
-    """Open a copy for reading, or refuse one that is being deleted.
-
-    The row lock orders this against a purge: it sees our running job, or we see its verdict.
-    """
-    with transaction.atomic():
-        status = BackupCopy.objects.select_for_update().get(pk=copy.pk).status
-    if status != CopyStatus.STORED:
-        raise Refused(f"{copy} is {status}: there is nothing to read")
-    store = checked_store(copy.repository)
-    return BackupReader(store, copy.path, load_keys() if copy.key_id else None)

@@ -13,7 +13,8 @@ from pytest_django import Settings
 
 from backups.exceptions import CancelRequested
 from backups.executor import execute
-from backups.jobs.request import create_backup_job, request_cancel
+from backups.jobs.cancel import request_cancel
+from backups.jobs.request import create_backup_job
 from backups.models import Backup, BackupCopy, Instance, Job, JobLogLine, Repository
 from backups.repositories.directory import DirectoryStore
 from backups.restores.option_file import OPTION_FILE

@@ -9,15 +9,12 @@ import pytest
 from django.conf import settings
 from django.utils.timezone import now
 
+from backups.catalog.copies import named_copy
 from backups.exceptions import BadInput, Refused
 from backups.executor.operations import exclusive_key
-from backups.jobs.request import (
-    create_backup_job,
-    create_restore_job,
-    named_copy,
-    request_cancel,
-    waiting_jobs,
-)
+from backups.jobs.cancel import request_cancel
+from backups.jobs.request import create_backup_job, create_restore_job
+from backups.jobs.wake import waiting_jobs
 from backups.models import Instance, Job, Repository
 from backups.states import JobStatus
 from backups.tasks import clear_up, fail_lost_jobs, run_job, wake_waiting_jobs

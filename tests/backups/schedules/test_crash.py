@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import Celery
 from django.conf import settings
 from django.db import connection
 
 from backups.models import BackupSchedule, Instance, Job, Occurrence, TickBeat
 from backups.schedules.tick import plan_occurrences
 from backups.states import JobStatus
-from backups.tasks import run_job, wake_waiting_jobs
+from backups.tasks import wake_waiting_jobs
 from tests.backups.planning import (
     HOUR,
     MINUTE,
@@ -52,7 +53,7 @@ class Killer:
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The jobs that workers were told of: the last call before the broker."""
     told: list[int] = []
-    monkeypatch.setattr(run_job, "apply_async", lambda args, **_: told.append(args[0]))
+    monkeypatch.setattr(Celery, "send_task", lambda _, name, args, **__: told.append(args[0]))
     return told
 
 

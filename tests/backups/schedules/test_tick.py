@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from backups.exceptions import BadInput
 from backups.health.heartbeats import begin_tick, end_tick, silent_since
-from backups.jobs.request import ask_again, request_cancel
+from backups.jobs.cancel import request_cancel
+from backups.jobs.request import ask_again
 from backups.models import BackupSchedule, Instance, Job, Occurrence, Repository, WorkerBeat
 from backups.schedules.pauses import pause_schedule
 from backups.schedules.tick import TICK, plan_occurrences

@@ -69,7 +69,7 @@ def test_the_folder_of_a_running_server(copy: BackupCopy, tmp_path: Path) -> Non
 def test_too_little_space_with_the_figures(
     copy: BackupCopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backups.stages.restore.check_target.RESERVE_BYTES", 3 << 50)
+    monkeypatch.setattr("backups.restores.target.RESERVE_BYTES", 3 << 50)
     target = tmp_path / "target"
     job = restore(copy, target)
     assert_refused(job, f"{target} needs 3.0 PiB, ")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.jobs.request import create_copy_job, request_cancel
+from backups.jobs.cancel import request_cancel
+from backups.jobs.request import create_copy_job
 from backups.models import BackupCopy, Evidence, Instance, Job, Repository
 from backups.parameters import VerifyParameters
 from backups.states import CopyStatus, JobStatus, Operation

@@ -19,17 +19,9 @@ from backups.states import (
     Operation,
     StageStatus,
 )
-from backups.transitions.jobs import (
-    Outcome,
-    claim,
-    end,
-    expire_copy,
-    lose,
-    move_stage,
-    note_process,
-    own,
-    purge_copy,
-)
+from backups.transitions.copies import expire_copy, purge_copy
+from backups.transitions.jobs import Outcome, claim, end, lose, note_process, own
+from backups.transitions.stages import move_stage
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 LATER = T0 + timedelta(minutes=5)

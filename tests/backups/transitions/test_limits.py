@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from backups.jobs import request as jobs
+from backups.jobs import wake
 from backups.jobs.waiting import explain_waiting
 from backups.models import Instance, Job, JobSlot, Repository
 from backups.states import JobStatus, Operation
@@ -245,6 +245,6 @@ def test_whoever_was_turned_away_is_woken_oldest_first(monkeypatch: pytest.Monke
     for job in everything:
         claim_now(job, Limit("mooring", 1))
     woken: list[int] = []
-    monkeypatch.setattr(jobs, "wake", lambda job: woken.append(job.pk))
-    jobs.wake_turned_away()
+    monkeypatch.setattr(wake, "wake", lambda job: woken.append(job.pk))
+    wake.wake_turned_away()
     assert woken == [job.pk for job in everything[1:]]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from backups.archive.contents import is_safe_path
 from backups.engines.clone.saved_files import framed, path_of, read_statements
 from backups.exceptions import EngineError
+from backups.repositories.layout import is_safe_path
 
 STATEMENTS = ["CREATE TABLE `a;\n-- b` (`é` INT)", "INSERT INTO a VALUES ('x;\n')"]
 

@@ -1,0 +1,46 @@
+"""Which copy is meant, and may it be read?"""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from backups.access import checked_store
+from backups.archive.reader import BackupReader
+from backups.exceptions import BadInput, Refused
+from backups.keys.load import load_keys
+from backups.models import Backup, BackupCopy, Job
+from backups.states import CopyStatus
+
+
+def named_copy(label: str, repository: str | None = None) -> BackupCopy:
+    """Load the copy to work on; BadInput says whether the backup or the copy is missing."""
+    backup = Backup.objects.filter(label=label).first()
+    if backup is None:
+        raise BadInput(f"there is no backup {label}", hint="listbackups shows the labels.")
+    copies = backup.copies.select_related("repository", "backup__instance")
+    if repository is not None:
+        copies = copies.filter(repository__name=repository)
+    copy = copies.exclude(status=CopyStatus.PURGED).order_by("-status", "id").first()
+    if copy is None:
+        where = f" in {repository}" if repository else ""
+        raise BadInput(f"{label} has no copy{where}: it was purged or never stored there")
+    return copy
+
+
+def copy_of(job: Job) -> BackupCopy:
+    if job.copy is None:
+        raise BadInput(f"{job} names no copy to work on")
+    return job.copy
+
+
+def open_copy(copy: BackupCopy) -> BackupReader:
+    """Open a copy for reading, or refuse one that is being deleted.
+
+    The row lock orders this against a purge: it sees our running job, or we see its verdict.
+    """
+    with transaction.atomic():
+        status = BackupCopy.objects.select_for_update().get(pk=copy.pk).status
+    if status != CopyStatus.STORED:
+        raise Refused(f"{copy} is {status}: there is nothing to read")
+    store = checked_store(copy.repository)
+    return BackupReader(store, copy.path, load_keys() if copy.key_id else None)
