@@ -24,6 +24,10 @@ from backups.repositories.layout import (
 
 # Unfinished objects: never listed, removed with the folder they are in.
 TEMPORARY_SUFFIX = ".part"
+# What a network mount says when its server is gone for a moment, or has been started anew.
+TRANSIENT = frozenset(
+    {errno.EAGAIN, errno.EINTR, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTUNREACH}
+)
 # What may wait in memory before the disk gets it.
 FLOW_BYTES = 8 * 1024 * 1024
 # Others on the host have no business in a backup, least of all in an unencrypted one.
@@ -51,7 +55,10 @@ class DirectoryStore:
                 hint="Check that its disk is mounted; addrepository makes a new one.",
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise RepositoryError(f"{path} cannot be read: {exc}") from None
+            raise RepositoryError(
+                f"{path} cannot be read: {exc}",
+                transient=isinstance(exc, OSError) and exc.errno in TRANSIENT,
+            ) from None
         if identity.format_version != FORMAT_VERSION:
             raise RepositoryError(
                 f"{self.root} has repository format {identity.format_version}, "
@@ -252,7 +259,9 @@ def _repository_error(path: Path, what: str, exc: OSError) -> RepositoryError:
         hint = "Free space in the repository or purge backups; nothing incomplete was kept."
     elif exc.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
         hint = "Give the user the workers run as the right to write there."
-    return RepositoryError(f"{path} could not be {what}: {exc.strerror}", hint=hint)
+    return RepositoryError(
+        f"{path} could not be {what}: {exc.strerror}", hint=hint, transient=exc.errno in TRANSIENT
+    )
 
 
 def _forget_manifests(top: Path) -> None:
