@@ -13,8 +13,11 @@ from tests.live.sshd import private_sshd
 pytestmark = pytest.mark.live
 
 
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    with private_sshd(tmp_path_factory.mktemp("sshd")) as target:
+        yield SshRunner(target)
+
+
 class TestSsh(RunnerContract):
-    @pytest.fixture(scope="class")
-    def runner(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-        with private_sshd(tmp_path_factory.mktemp("sshd")) as target:
-            yield SshRunner(target)
+    """Run as it is."""

@@ -15,7 +15,7 @@ from backups.jobs.request import create_copy_job
 from backups.models import BackupCopy, Instance, Job, Repository
 from backups.parameters import VerifyParameters
 from backups.running.run import Run
-from backups.stages.base import PlainStage
+from backups.stages.base import PlainStage, Stage
 from backups.states import JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import run_here, take_backup
@@ -42,7 +42,7 @@ class Read(PlainStage[object]):
         return f"{run.patience} s"
 
 
-def read_parts(asked: VerifyParameters) -> Sequence[PlainStage[object]]:
+def read_parts(asked: VerifyParameters) -> Sequence[Stage[object]]:
     return [Read("link 1"), Read("link 2", fails=asked.pages)]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backups.jobs.request import create_backup_job
 from backups.models import Backup, Instance, Job, Repository
 from backups.stages import backup
-from backups.stages.base import PlainStage
+from backups.stages.base import PlainStage, Stage
 from backups.states import JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
@@ -45,7 +46,7 @@ def test_damage_in_any_copy_is_found_before_the_backup_counts(
     pattern: str,
 ) -> None:
     second = make_repository("second", tmp_path / "second")
-    stages = list(backup.STAGES[2:])
+    stages: list[Stage[Any]] = [*backup.STAGES[2:]]
     stages.insert(2, Spoil(second.path, pattern))
     set_stages(Operation.BACKUP, stages, monkeypatch)
     job = run_here(create_backup_job(orders, repositories=[main, second], wake=False))
@@ -69,7 +70,7 @@ def test_the_key_on_disk_must_open_it_not_the_one_in_memory(
             key_file.unlink()
             return ""
 
-    stages = list(backup.STAGES[2:])
+    stages: list[Stage[Any]] = [*backup.STAGES[2:]]
     stages.insert(2, Forget())
     set_stages(Operation.BACKUP, stages, monkeypatch)
     run_here(create_backup_job(orders, wake=False))
