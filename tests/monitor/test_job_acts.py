@@ -110,6 +110,15 @@ class JobActsTestCase(TestCase):
                 self.assertEqual(again.parameters, {"save_foreign_tables": asked})
                 self.assertNotEqual(again, job)
 
+    def test_a_job_whose_row_cannot_be_read_has_its_page_and_is_not_repeated(self) -> None:
+        job = make_job(self.orders, JobStatus.FAILED, Operation.VERIFY)
+        job.copy, job.parameters = make_backup(self.orders, make_repository()), {"page": True}
+        job.save()
+        self.assertEqual(self.client.get(reverse("job-detail", args=[job.pk])).status_code, 200)
+        page = self.client.post(reverse("job-again", args=[job.pk]), follow=True)
+        self.assertContains(page, "cannot be read: unknown key page")
+        self.assertEqual(Job.objects.get(), job)
+
     def test_the_log_is_searched_by_level_and_word(self) -> None:
         job = make_job(self.orders, JobStatus.SUCCEEDED)
         for level in LogLevel:

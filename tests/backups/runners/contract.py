@@ -24,7 +24,7 @@ class RunnerContract:
 
     def test_a_missing_program_is_named(self, runner: Runner) -> None:
         with pytest.raises(
-            RunnerError, match="^no-such (is not installed|could not be started) on "
+            RunnerError, match=r"^no-such (is not installed|could not be started) on "
         ) as caught:
             runner.run(["no-such"])
         assert caught.value.hint
