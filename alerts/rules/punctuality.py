@@ -63,7 +63,7 @@ def _because(reason: str, detail: str) -> str:
 HINTS = {
     WaitReason.PAUSED.value: "Resume the schedule once the reason for the pause no longer applies.",
     WaitReason.INSTANCE_DISABLED.value: "Enable the instance, or remove it from the schedule.",
-    WaitReason.INSTANCE_UNREACHABLE.value: "Check that the server is running and its port reachable.",
+    WaitReason.INSTANCE_UNREACHABLE.value: "Check that the server runs and its port is reachable.",
     WaitReason.PREVIOUS_RUNNING.value: "Check the long previous run, or schedule less often.",
     WaitReason.LIMIT.value: "Raise the limit, or spread the schedules over a longer period.",
     WaitReason.NO_WORKER.value: "Start a worker for the queue.",

@@ -6,7 +6,7 @@ Facts in, checks out; nothing is read here.
 from __future__ import annotations
 
 from backups.checks import Check, Verdict
-from backups.instances.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneOptions
+from backups.instances.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneSettings
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import (
     NEEDED_TO_READ,
@@ -24,7 +24,7 @@ NAMED_TABLES = 5
 
 
 def decide_clone_checks(
-    facts: ServerFacts, clone: CloneFacts, options: CloneOptions
+    facts: ServerFacts, clone: CloneFacts, options: CloneSettings
 ) -> list[Check]:
     """Check a donor."""
     return [
@@ -42,7 +42,7 @@ def lacks_plugin(clone: CloneFacts) -> bool:
     return not clone.plugin
 
 
-def check_plugin(facts: ServerFacts, clone: CloneFacts, options: CloneOptions) -> Check:
+def check_plugin(facts: ServerFacts, clone: CloneFacts, options: CloneSettings) -> Check:
     name = "clone plugin"
     if clone.plugin == "ACTIVE":
         return Check(name, Verdict.OK, "active")
@@ -119,7 +119,7 @@ def check_sizes(facts: ServerFacts) -> Check:
     return Check("size", Verdict.OK, f"{size} in {facts.innodb.file_count} tablespaces to copy")
 
 
-def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, options: CloneOptions) -> Check:
+def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, options: CloneSettings) -> Check:
     """Check for tables of other engines, which a clone does not contain."""
     name = "other engines"
     if options.save_foreign_tables and (

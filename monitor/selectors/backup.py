@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
 
+from backups.catalog.facts import details_of
 from backups.catalog.page_results import summary
 from backups.models import Backup, BackupCopy, Evidence
 from backups.states import CopyStatus
@@ -90,7 +91,7 @@ def load_backup(backup: Backup) -> BackupView:
         proof=load_proofs([backup.pk]).get(backup.pk, UNPROVEN),
         copies=[_copy_row(copy) for copy in copies],
         dependents=list(backup.dependents.order_by("ended_at")),
-        engine_facts=engine_facts(backup.facts),
+        engine_facts=engine_facts(details_of(backup)),
         by_hand=next((steps_by_hand(copy) for copy in copies if _is_stored(copy)), ()),
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+
+from backups.engines.clone import CloneDetails
+from backups.engines.details import CopyDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,25 +19,18 @@ class EngineFact:
     wide: bool = False
 
 
-# By the names the engine uses, in display order.
-_TEXTS = {"protocol": "Clone protocol", "server_uuid": "Server UUID"}
-_SIZES = {"page_size": "Page size", "redo_bytes": "Redo"}
-
-
-def engine_facts(facts: Mapping[str, str]) -> list[EngineFact]:
-    """Return the known facts; blank ones are not shown."""
-    rows = [EngineFact(name, facts[key]) for key, name in _TEXTS.items() if facts.get(key)]
-    rows += [
-        EngineFact(name, bytes=int(facts[key]))
-        for key, name in _SIZES.items()
-        if facts.get(key, "").isdigit()
+def engine_facts(details: CopyDetails) -> list[EngineFact]:
+    """Return the known facts, in display order; unknown ones are not shown."""
+    if not isinstance(details, CloneDetails):
+        return []
+    again = details.pages_sent_again
+    facts = [
+        EngineFact("Clone protocol", details.protocol or ""),
+        EngineFact("Server UUID", details.server_uuid or ""),
+        EngineFact("Page size", bytes=details.page_size),
+        EngineFact("Redo", bytes=details.redo_bytes),
+        EngineFact("Pages sent again", "" if again is None else f"{again:,}"),
+        EngineFact("GTID set at the start", details.gtid_executed_before or "", wide=True),
+        EngineFact("GTID set at the end", details.gtid_executed_after or "", wide=True),
     ]
-    if (resent := facts.get("pages_sent_again", "")).isdigit():
-        rows.append(EngineFact("Pages sent again", f"{int(resent):,}"))
-    for key, name in (
-        ("gtid_executed_before", "GTID set at the start"),
-        ("gtid_executed_after", "GTID set at the end"),
-    ):
-        if facts.get(key):
-            rows.append(EngineFact(name, facts[key], wide=True))
-    return rows
+    return [fact for fact in facts if fact.text or fact.bytes is not None]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from backups.catalog.facts import details_of
 from backups.checks import Verdict
 from backups.health.protection_facts import next_run, restorable_backups, schedules_of
 from backups.health.protection_rows import judge_one
@@ -65,7 +66,7 @@ def load_instance_header(instance: Instance, now: datetime) -> InstanceHeader:
     failed = Job.objects.filter(
         instance=instance, operation=Operation.BACKUP, status=JobStatus.FAILED
     )
-    facts = engine_facts(last_full.facts) if last_full else []
+    facts = engine_facts(details_of(last_full)) if last_full else []
     return InstanceHeader(
         protection=judge_one(instance, schedules, now),
         schedules=schedules[instance.pk],

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
+from backups.exceptions import BadInput
 from backups.jobs.repeat import why_not_rerun
 from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Job, JobEvent, JobStage
+from backups.parameters import Parameters, parameters_of
 from backups.units import format_duration
 from monitor.selectors.job_times import stage_left, usual_lengths, whole_left
 from monitor.selectors.progress import Progress, progress_of
@@ -70,6 +72,8 @@ class JobView:
     events: list[JobEvent]
     waiting: Waiting | None
     time_left: timedelta | None
+    # What was asked of it; None where its row cannot be read.
+    asked: Parameters | None
 
     @property
     def may_run_again(self) -> bool:
@@ -108,7 +112,14 @@ def load_job(job: Job, now: datetime) -> JobView:
     waiting = explain_waiting([job]).get(job.pk)
     ticks = ticks_of(job.run_time(now))
     left = whole_left(stages, job, usual, now)
-    return JobView(job, progress_of(job, now), rows, ticks, events, waiting, left)
+    return JobView(job, progress_of(job, now), rows, ticks, events, waiting, left, asked_of(job))
+
+
+def asked_of(job: Job) -> Parameters | None:
+    try:
+        return parameters_of(job)
+    except BadInput:
+        return None
 
 
 def ticks_of(whole: timedelta | None) -> list[Tick]:

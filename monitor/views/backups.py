@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from backups.exceptions import MooringError
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
+from backups.parameters import Parameters, RestoreTestParameters, VerifyParameters
 from backups.states import CopyStatus, Operation
 from monitor.access.roles import Role, needs
 from monitor.selectors.backup import backups_for_pages, first_stored_copy, load_backup
@@ -41,17 +42,18 @@ def backup_contents(request: HttpRequest, label: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def copy_verify(request: HttpRequest, label: str, copy: int) -> HttpResponse:
-    return _create(request, Operation.VERIFY, label, copy, pages="pages" in request.POST)
+    asked = VerifyParameters(pages="pages" in request.POST)
+    return _create(request, Operation.VERIFY, label, copy, asked)
 
 
 @require_POST
 @needs(Role.OPERATOR)
 def copy_restore_test(request: HttpRequest, label: str, copy: int) -> HttpResponse:
-    return _create(request, Operation.RESTORE_TEST, label, copy)
+    return _create(request, Operation.RESTORE_TEST, label, copy, RestoreTestParameters())
 
 
 def _create(
-    request: HttpRequest, operation: Operation, label: str, copy_id: int, **parameters: bool
+    request: HttpRequest, operation: Operation, label: str, copy_id: int, parameters: Parameters
 ) -> HttpResponse:
     copies = BackupCopy.objects.select_related("backup__instance", "repository")
     copy = get_object_or_404(

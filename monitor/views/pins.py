@@ -11,6 +11,7 @@ from backups.activity import record
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
 from backups.models.activity import Verb
+from backups.parameters import PurgeParameters
 from backups.states import CopyStatus, Operation
 from monitor.access.roles import Role, has_role, needs
 from monitor.confirmations import name_confirmed
@@ -45,7 +46,7 @@ def copy_purge(request: HttpRequest, label: str, copy: int) -> HttpResponse:
         return redirect("backup-detail", label)
     # Only an admin may purge the last restorable backup; without force it is refused.
     forced = "force" in request.POST and has_role(request.user, Role.ADMIN)
-    parameters = {"reason": "purged on its page", "force": forced}
+    parameters = PurgeParameters("purged on its page", force=forced)
     with refusals_shown(request):
         job = create_copy_job(
             Operation.PURGE, row, requested_by=requesting_user(request), parameters=parameters

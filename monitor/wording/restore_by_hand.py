@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backups.catalog.facts import details_of
 from backups.engines.mariadb_backup.restored import removal_of_links
 from backups.models import Backup, BackupCopy
 from backups.programs.compatibility import CLONE, parse_version
@@ -69,11 +70,11 @@ def _of_mariadb_backup(backup: Backup) -> list[ManualStep]:
 
 def _of_clone(backup: Backup) -> list[ManualStep]:
     steps = [_change_owner()]
-    if keyring_file := backup.facts.get("keyring_file"):
+    if keyring := details_of(backup).keyring_file:
         steps.append(
             ManualStep(
                 "Provide the keyring",
-                f"ls {TARGET}/{keyring_file}",
+                f"ls {TARGET}/{keyring}",
                 "The files are encrypted: configure the keyring before the first start, as "
                 "described in docs/restore-by-hand.md. A failed start may damage the copy.",
             )

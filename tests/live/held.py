@@ -46,14 +46,15 @@ def main() -> None:
     django.setup()
     from django.core.management import execute_from_command_line
 
-    from backups.executor import operations
+    from backups.executor.operations import PLANS
     from backups.states import Operation
+    from tests.backups.stage_lists import set_stages
 
     operation, name, moment, *words = sys.argv[1:]
-    stages = operations._STAGES[Operation(operation)]
+    stages = PLANS[Operation(operation)].known_stages
     assert name in {stage.name for stage in stages}
     held = [Held(stage, moment) if stage.name == name else stage for stage in stages]
-    operations._STAGES[Operation(operation)] = held  # type: ignore[index]
+    set_stages(Operation(operation), held)
     execute_from_command_line(["manage.py", *words])
 
 

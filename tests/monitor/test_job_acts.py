@@ -97,6 +97,7 @@ class JobActsTestCase(TestCase):
 
     def test_tables_that_were_left_out_are_left_out_again(self) -> None:
         Instance.objects.update(engine="clone", save_foreign_tables=True)
+        self.orders.refresh_from_db()
         for asked in (False, True):
             with self.subTest(asked):
                 Job.objects.all().delete()
@@ -108,6 +109,15 @@ class JobActsTestCase(TestCase):
                 again = Job.objects.latest("id")
                 self.assertEqual(again.parameters, {"save_foreign_tables": asked})
                 self.assertNotEqual(again, job)
+
+    def test_a_job_whose_row_cannot_be_read_has_its_page_and_is_not_repeated(self) -> None:
+        job = make_job(self.orders, JobStatus.FAILED, Operation.VERIFY)
+        job.copy, job.parameters = make_backup(self.orders, make_repository()), {"page": True}
+        job.save()
+        self.assertEqual(self.client.get(reverse("job-detail", args=[job.pk])).status_code, 200)
+        page = self.client.post(reverse("job-again", args=[job.pk]), follow=True)
+        self.assertContains(page, "cannot be read: unknown key page")
+        self.assertEqual(Job.objects.get(), job)
 
     def test_the_log_is_searched_by_level_and_word(self) -> None:
         job = make_job(self.orders, JobStatus.SUCCEEDED)
