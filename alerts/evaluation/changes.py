@@ -24,6 +24,8 @@ NAME = "changes"
 OVERLAP = timedelta(seconds=60)
 OVERLAP_ROWS = 5000
 OVERLAP_BACKUPS = 50
+# While nothing happens the cursor moves this often: the next look is a little longer for it.
+QUIET = timedelta(seconds=60)
 # After a longer pause the sweep finds everything; only successes have to be told for longer.
 LONGEST_PAUSE = timedelta(days=1)
 # Alerts whose moment came without anything having changed, in one tick; the sweep has the rest.
@@ -78,7 +80,12 @@ def load_changes(now: datetime) -> tuple[Changes, Position]:
 
 
 def move_cursor(position: Position) -> None:
-    """Remember how far everything was acted on."""
+    """Remember how far everything was acted on, where that is worth a write."""
+    last = _load_position()
+    if last is not None and replace(position, looked_at=last.looked_at) == last:
+        quiet = position.looked_at - last.looked_at
+        if timedelta(0) <= quiet < QUIET:
+            return
     EvaluationCursor.objects.update_or_create(
         name=NAME, defaults={"position": position.as_json(), "moved_at": position.looked_at}
     )

@@ -82,7 +82,7 @@ TICK_SILENT = Rule(
     severity=Severity.CRITICAL,
     explanation="Everything that happens by itself is done by ticks. One that stays away longer "
     "than it may, or fails, leaves its work undone.",
-    hint="Look at beat and at the control worker; the error is in their log.",
+    hint="Look at the process control; the error is in its log.",
     over="It has run through for 5 minutes.",
     # After an outage every tick was silent until its first round is through.
     pending_for=timedelta(minutes=1),

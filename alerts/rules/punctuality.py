@@ -69,7 +69,7 @@ HINTS = {
     WaitReason.NO_WORKER.value: "Start a worker for the queue.",
     WaitReason.NOT_CLAIMED.value: "Start more workers, or look why theirs are stuck.",
     WaitReason.REPOSITORY.value: "Look at the repository: is it mounted, enabled, not full?",
-    WaitReason.SCHEDULER_DOWN.value: "See why beat and the control worker were not running.",
+    WaitReason.SCHEDULER_DOWN.value: "See why the process control was not running.",
     WaitReason.NOTHING_SEEN.value: "Look at the job that takes this backup outside of Mooring.",
     WaitReason.HISTORY_UNKNOWN.value: "Let Mooring's account read the tool's history tables.",
     WaitReason.FAILED.value: "Open the failed job: its log says what went wrong.",

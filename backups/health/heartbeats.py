@@ -1,7 +1,9 @@
 """Which ticks have run, and which workers are there?
 
-Every tick says when it began and how it ended, and every worker says every 10 s that it
-lives: what is silent for too long is down, and a page or a rule can say so.
+Every tick says when it began and how it ended, and every worker says every 30 s that it
+lives: what is silent for too long is down, and a page or a rule can say so. The process that
+runs the ticks keeps their beats and writes them with its own: one by one they would be most of
+what Mooring writes.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
+from django.db import Error, transaction
 from django.utils.timezone import now as clock
 
 from backups.models import TickBeat, WorkerBeat
@@ -20,7 +24,10 @@ logger = logging.getLogger(__name__)
 
 # Six ticks of ten seconds: less is a busy machine, more is an outage.
 SILENCE = timedelta(seconds=60)
-WORKER_BEAT_SECONDS = 10
+# Beats of ticks are written as often where they are kept.
+WORKER_BEAT_SECONDS = 30
+# A worker that left out three beats is gone.
+WORKER_GONE = timedelta(seconds=90)
 # Rows of workers that were killed: kept long enough to be seen on a page.
 FORGOTTEN_AFTER = timedelta(days=1)
 
@@ -63,24 +70,73 @@ def alone(tick: Callable[[], None]) -> Callable[[], None]:
     return unless_running
 
 
+# Of one tick: its columns, as they are to be written.
+Beat: TypeAlias = dict[str, datetime | str]
+
+
+class Notes:
+    """The beats of ticks: written at once, or kept to be written together."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Beat] = {}
+        self._keeps = False
+        self._lock = threading.Lock()
+
+    def keep(self) -> None:
+        """From now on keep beats until somebody calls ``write``."""
+        self._keeps = True
+
+    def add(self, name: str, beat: Beat) -> None:
+        if not self._keeps:
+            _write_tick(name, beat)
+            return
+        with self._lock:
+            self._kept.setdefault(name, {}).update(beat)
+
+    def write(self) -> None:
+        """Write what is kept; where the database fails it stays for the next time."""
+        with self._lock:
+            kept, self._kept = self._kept, {}
+        if not kept:
+            return
+        try:
+            with transaction.atomic():
+                for name, beat in kept.items():
+                    _write_tick(name, beat)
+        except Error:
+            with self._lock:
+                for name, beat in kept.items():
+                    self._kept[name] = beat | self._kept.get(name, {})
+            raise
+
+    def finished_at(self, name: str) -> datetime | None:
+        """Return when a tick last ran through, as far as that is not written yet."""
+        with self._lock:
+            found = self._kept.get(name, {}).get("finished_at")
+        return found if isinstance(found, datetime) else None
+
+
+NOTES = Notes()
+
+
+def _write_tick(name: str, beat: Beat) -> None:
+    if not TickBeat.objects.filter(name=name).update(**beat):
+        TickBeat.objects.update_or_create(name=name, defaults=beat)
+
+
 def begin_tick(name: str, now: datetime) -> None:
     """Record that a tick has begun."""
-    if not TickBeat.objects.filter(name=name).update(started_at=now):
-        TickBeat.objects.get_or_create(name=name, defaults={"started_at": now})
+    NOTES.add(name, {"started_at": now})
 
 
 def end_tick(name: str, now: datetime, *, error: str = "") -> None:
     """Record how a tick ended: ``finished_at`` is when it last ran through."""
-    beat = TickBeat.objects.filter(name=name)
-    if error:
-        beat.update(error=error[:2000])
-    else:
-        beat.update(error="", finished_at=now)
+    NOTES.add(name, {"error": error[:2000]} if error else {"error": "", "finished_at": now})
 
 
 def note_run(name: str, now: datetime) -> None:
     """Record that a tick has done its work, though something in it failed and is raised yet."""
-    TickBeat.objects.filter(name=name).update(finished_at=now)
+    NOTES.add(name, {"finished_at": now})
 
 
 def silent_since(name: str, now: datetime) -> datetime | None:
@@ -88,7 +144,8 @@ def silent_since(name: str, now: datetime) -> datetime | None:
 
     None also where it never has: nothing was missed before the first tick.
     """
-    finished_at = TickBeat.objects.filter(name=name).values_list("finished_at", flat=True).first()
+    rows = TickBeat.objects.filter(name=name).values_list("finished_at", flat=True)
+    finished_at = NOTES.finished_at(name) or rows.first()
     if finished_at is None or now - finished_at <= SILENCE:
         return None
     return finished_at
@@ -109,5 +166,5 @@ def remove_worker(name: str) -> None:
 
 def queue_is_served(queue: str, now: datetime) -> bool:
     """Say whether a living worker takes jobs from ``queue``."""
-    alive = WorkerBeat.objects.filter(seen_at__gte=now - SILENCE)
+    alive = WorkerBeat.objects.filter(seen_at__gte=now - WORKER_GONE)
     return alive.filter(queues__contains=f",{queue},").exists()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 from django.utils.timezone import now
 
-from backups.health.heartbeats import WORKER_BEAT_SECONDS, beat_worker, remove_worker
+from backups.health.heartbeats import NOTES, WORKER_BEAT_SECONDS, beat_worker, remove_worker
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +41,21 @@ class WorkerPulse:
 
     def _beat(self) -> None:
         while True:
-            self._write(lambda: beat_worker(self.name, self._queues, self._started_at, now()))
-            if self._over.wait(self._seconds):
+            self._write(self._beat_once)
+            # All processes at the same moments: their pages reach the disk together.
+            if self._over.wait(self._seconds - time.monotonic() % self._seconds):
                 break
-        self._write(lambda: remove_worker(self.name))
+        self._write(self._leave)
+
+    @transaction.atomic
+    def _beat_once(self) -> None:
+        beat_worker(self.name, self._queues, self._started_at, now())
+        NOTES.write()
+
+    @transaction.atomic
+    def _leave(self) -> None:
+        remove_worker(self.name)
+        NOTES.write()
 
     def _write(self, write: Callable[[], None]) -> None:
         try:
