@@ -56,7 +56,7 @@ def wake_waiting_jobs() -> None:
     # Those that are left out have their turn after the others, too.
     Job.objects.filter(pk__in=[job.pk for job in waiting]).update(woken_at=now())
     try:
-        with run_job.app.connection_for_read() as connection:
+        with wake.celery_app().connection_for_read() as connection:
             # Hundreds of jobs that wait all night behind long ones would fill the broker.
             full = full_queues(connection, set(wake.QUEUES.values()))
     except OperationalError as exc:

@@ -31,6 +31,8 @@ from monitor.views import (
     styleguide,
 )
 
+admin.autodiscover()
+
 # Forms that add stand apart: a schedule may be called what one of them is.
 _PLANNING = [
     path("schedules/", schedules.schedules, name="schedules"),

@@ -15,6 +15,9 @@ from django.db import connections
 from django.db.models.signals import post_migrate
 from hypothesis import HealthCheck, settings
 
+# Tasks belong to this application, as in every process that runs or sends them.
+import_module("monitor.celery")
+
 # How long an example takes says how busy the machine is, nothing of the code.
 settings.register_profile("mooring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mooring")

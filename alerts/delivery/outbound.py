@@ -3,6 +3,7 @@
 People type addresses into forms, and a name can point anywhere by the time it is used. So the
 address is looked at when the socket connects or sends a datagram, whatever library opens it: only
 public ones and those of ``MOORING_OUTBOUND_NETWORKS`` may be reached. Redirects are never followed.
+httpx is imported where a request is sent: few processes ever do.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
 from django.conf import settings
 
 from alerts.exceptions import ChannelDead, NotDelivered
+
+if TYPE_CHECKING:
+    import httpx
 
 type_of_network = ipaddress.IPv4Network | ipaddress.IPv6Network
 type_of_address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -81,6 +85,8 @@ def get(url: str) -> Answer:
 
 
 def _ask(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    import httpx
+
     refuse_bad_url(url)
     host = urlsplit(url).hostname
     try:
@@ -100,6 +106,8 @@ def _ask(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answ
 
 
 def _client() -> httpx.Client:
+    import httpx
+
     # No proxy from the environment: it would connect in our place, unchecked.
     return httpx.Client(
         trust_env=False, follow_redirects=False, timeout=httpx.Timeout(CONNECT_SECONDS)

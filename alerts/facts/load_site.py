@@ -6,21 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from celery import current_app
 from django.db.models import Count, Max, Min
 
 from alerts.facts.site import KeyFacts, QueueFacts, RepositoryFacts, TickFacts
 from alerts.facts.subject import Facts, Subject
+from backups.health.heartbeats import WORKER_GONE
 from backups.health.space import Sample, forecast_full
-from backups.jobs.wake import QUEUES
+from backups.jobs.wake import QUEUES, celery_app
 from backups.models import BackupCopy, Job, Repository, RepositorySpace, TickBeat, WorkerBeat
 from backups.models.catalog import Origin
 from backups.states import CopyStatus, JobStatus, Operation
 
 # What the trend of a repository is drawn through.
 TREND = timedelta(days=7)
-# A worker that was not heard of for this long takes nothing any more.
-WORKER_GONE = timedelta(seconds=90)
 
 
 def load_site_facts(now: datetime) -> list[Facts]:
@@ -98,7 +96,7 @@ def _queues(now: datetime) -> Iterator[QueueFacts]:
 def _ticks(now: datetime) -> Iterator[TickFacts]:
     """Yield the ticks that are planned. One that was taken off the plan may stay away."""
     planned: dict[str, timedelta] = {}
-    for name, entry in current_app.conf.beat_schedule.items():
+    for name, entry in celery_app().conf.beat_schedule.items():
         if isinstance(entry["schedule"], int | float):
             planned[name] = timedelta(seconds=entry["schedule"])
     for beat in TickBeat.objects.filter(name__in=list(planned)):

@@ -10,7 +10,9 @@ from django.core.checks import Error
 
 def check_stalling_stages(**_: Any) -> list[Error]:
     """Look at MOORING_STALL_SECONDS_OF_STAGES. Any: Django passes what it likes."""
-    # Not at start-up: the web process has no other need of the engines.
+    if not settings.STALL_SECONDS_OF_STAGES:
+        return []
+    # Not at start-up: neither the web process nor most commands need the engines.
     from backups.engines import ENGINES
     from backups.executor.operations import stage_names
 

@@ -1,18 +1,24 @@
-"""How does a worker learn of a job? By a message, which is only a wake-up: the row is the truth."""
+"""How does a worker learn of a job? By a message, which is only a wake-up: the row is the truth.
+
+Celery is imported where a message is sent: it takes as long to load as all else a command needs.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from celery import current_app
+from django.conf import settings
 from django.db.models import Q
+from django.utils.module_loading import import_string
 from django.utils.timezone import now
-from kombu.exceptions import OperationalError
 
 from backups.models import Job
 from backups.states import JobStatus, Operation
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +37,19 @@ QUEUES: Mapping[Operation, str] = {
 MOST_WOKEN = 20
 
 
+def celery_app() -> Celery:
+    """Return the application that messages are sent through. By name: it stands above us."""
+    app: Celery = import_string(settings.MESSAGES_APP)
+    return app
+
+
 def wake(job: Job) -> None:
     """Send the message that makes a worker look at a job.
 
     A broker that is away loses nothing: the job waits in its row, and a tick wakes it.
     """
+    from kombu.exceptions import OperationalError
+
     Job.objects.filter(pk=job.pk).update(woken_at=now())
     try:
         _send(job)
@@ -45,8 +59,10 @@ def wake(job: Job) -> None:
 
 def wake_all(jobs: Sequence[Job]) -> None:
     """Wake many jobs whose rows say that they were woken; stop at once if the broker is away."""
+    from kombu.exceptions import OperationalError
+
     try:
-        with current_app.producer_or_acquire() as producer:
+        with celery_app().producer_or_acquire() as producer:
             for job in jobs:
                 _send(job, producer)
     except OperationalError as exc:
@@ -69,4 +85,4 @@ def wake_turned_away() -> None:
 # Any: the connection of a broker, whichever it is.
 def _send(job: Job, producer: Any = None) -> None:
     queue = QUEUES[Operation(job.operation)]
-    current_app.send_task(RUN_JOB, (job.pk,), queue=queue, producer=producer, ignore_result=True)
+    celery_app().send_task(RUN_JOB, (job.pk,), queue=queue, producer=producer, ignore_result=True)

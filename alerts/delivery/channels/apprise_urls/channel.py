@@ -1,13 +1,14 @@
-"""Everything else people use: Slack, Teams, PagerDuty, Telegram and many more, by Apprise."""
+"""Everything else people use: Slack, Teams, PagerDuty, Telegram and many more, by Apprise.
+
+Apprise is imported where it is used: it is large, and few processes ever send by it.
+"""
 
 from __future__ import annotations
 
 import logging
 from contextlib import AbstractContextManager
 from io import StringIO
-from typing import ClassVar
-
-import apprise
+from typing import TYPE_CHECKING, ClassVar
 
 from alerts.delivery.channels.base import Content, Field, Values
 from alerts.delivery.channels.text import build_text
@@ -15,11 +16,11 @@ from alerts.delivery.outbound import public_addresses_only
 from alerts.exceptions import NotDelivered
 from backups.exceptions import BadInput
 
-KINDS = {
-    "firing": apprise.NotifyType.FAILURE,
-    "recovery": apprise.NotifyType.SUCCESS,
-    "success": apprise.NotifyType.SUCCESS,
-}
+if TYPE_CHECKING:
+    import apprise
+
+# In Apprise's words; everything else is a warning.
+KINDS = {"firing": "FAILURE", "recovery": "SUCCESS", "success": "SUCCESS"}
 # Its plugins that act on this machine instead of sending a message.
 NOT_MESSAGES = {
     "blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows",
@@ -40,8 +41,10 @@ class AppriseChannel:
         _service(values["url"])
 
     def send(self, content: Content, values: Values) -> str:
+        from apprise import NotifyType
+
         service = _service(values["url"])
-        kind = KINDS.get(str(content["kind"]), apprise.NotifyType.WARNING)
+        kind = NotifyType[KINDS.get(str(content["kind"]), "WARNING")]
         with public_addresses_only(), _log_of_apprise() as said:
             sent = service.notify(
                 title=str(content["title"]), body=build_text(content), notify_type=kind
@@ -58,6 +61,8 @@ def _service(url: str) -> apprise.NotifyBase:
         raise BadInput(f"{scheme}:// would act on Mooring's own machine")
     if scheme in UNANSWERED:
         raise BadInput(f"{scheme}:// never says whether a message arrived")
+    import apprise
+
     service = apprise.Apprise.instantiate(url.strip())
     if not isinstance(service, apprise.NotifyBase):
         raise BadInput(f"{scheme}:// is not a complete Apprise URL")
@@ -66,6 +71,8 @@ def _service(url: str) -> apprise.NotifyBase:
 
 def _log_of_apprise() -> AbstractContextManager[StringIO]:
     """Apprise says what went wrong in its log only."""
+    import apprise
+
     capture: AbstractContextManager[StringIO] = apprise.LogCapture(  # type: ignore[no-untyped-call]
         level=logging.WARNING, fmt="%(message)s"
     )
