@@ -60,7 +60,7 @@ def wake_waiting_jobs() -> None:
     # All of them, so that those left out below come after the others next time.
     Job.objects.filter(pk__in=[job.pk for job in waiting]).update(woken_at=now())
     try:
-        with run_job.app.connection_for_read() as connection:
+        with wake.celery_app().connection_for_read() as connection:
             # Repeated messages for hundreds of queued jobs would fill the broker overnight.
             full = full_queues(connection, set(wake.QUEUES.values()))
     except OperationalError as exc:

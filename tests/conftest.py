@@ -23,6 +23,9 @@ from hypothesis import HealthCheck, settings
 from tests.live.templates import SHELF
 from tests.programs import refuse_unlisted
 
+# Tasks belong to this application, as in every process that runs or sends them.
+import_module("monitor.celery")
+
 # How long an example takes says how busy the machine is, nothing of the code.
 settings.register_profile("mooring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mooring")
