@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from backups.catalog import condition
 from backups.executor.execute import execute
 from backups.executor.leftovers import extend_expired, lose_expired, remove_leftovers
 from backups.health import protection_rows, space
@@ -17,7 +18,6 @@ from backups.health.heartbeats import alone, beating, silent_since
 from backups.health.queues import full_queues
 from backups.instances import reachability
 from backups.jobs import wake
-from backups.keys import proofs
 from backups.models import Instance, Job
 from backups.observed.read import READ_EVERY, due_histories, read_history
 from backups.retention import expiry, pruning
@@ -121,9 +121,17 @@ def measure_repositories() -> None:
 @shared_task(ignore_result=True)
 @alone
 @beating
-def prove_keys() -> None:
-    """Open the data keys of the copies whose turn it is."""
-    proofs.prove_keys(now())
+def check_repositories() -> None:
+    """Identify every repository, and look whether its copies are there."""
+    condition.check_repositories(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@beating
+def check_copies() -> None:
+    """Read the manifests of the copies whose turn it is: unchanged, and does a key open them?"""
+    condition.check_copies(now())
 
 
 @shared_task(ignore_result=True)

@@ -39,7 +39,7 @@ def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, Proof]:
     )
     found: dict[tuple[int, str], Evidence] = {}
     for evidence in Evidence.objects.filter(pk__in=newest).select_related("copy").order_by("id"):
-        if evidence.copy.status != CopyStatus.STORED:
+        if evidence.copy.status != CopyStatus.STORED or not evidence.is_current:
             continue
         key = (evidence.copy.backup_id, evidence.operation)
         # One damaged copy is what people must hear of, whatever the other copies say.
