@@ -157,7 +157,7 @@ def cpu_of(name: str, environment: dict[str, str]) -> float:
 @contextmanager
 def site() -> Iterator[tuple[dict[str, str], float]]:
     """Make a state folder with an instance, a repository and a backup; time its first start."""
-    from backups.programs.private_server import PrivateServer, initialise
+    from backups.programs.private_server import PrivateServer, ServerOptions, initialise
     from tests.live.mooring_site import private_site
     from tests.live.server import LiveServer, free_port
 

@@ -129,5 +129,3 @@ def _create_roles(app_config: AppConfig, using: str, **_: Any) -> None:
     if app_config.name == "alerts":
         editor = SimpleNamespace(connection=connections[using])
         import_module("monitor.migrations.0001_roles").create_roles(apps, editor)
-        later = import_module("monitor.migrations.0003_configure_alerts")
-        later.let_admins_configure(apps, editor)
