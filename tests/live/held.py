@@ -1,6 +1,4 @@
-"""A command of Mooring that stands still at a chosen point, so that a test can kill it there.
-
-    python -m tests.live.held OPERATION STAGE before|after COMMAND …
+"""A command of Mooring stands still at a chosen point, so that a test can kill it there.
 
 Nothing else differs: the stage does its own work, before or after it stands still.
 """
@@ -8,7 +6,6 @@ Nothing else differs: the stage does its own work, before or after it stands sti
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -39,23 +36,12 @@ def stand_still() -> None:
         time.sleep(0.05)
 
 
-def main() -> None:
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
-    django.setup()
-    from django.core.management import execute_from_command_line
-
+def hold(operation: str, name: str, moment: str) -> None:
+    """Have a stage of this process's operations stand still before or after its work."""
     from backups.executor import operations
     from backups.states import Operation
 
-    operation, name, moment, *words = sys.argv[1:]
     stages = operations._STAGES[Operation(operation)]
     assert name in {stage.name for stage in stages}
     held = [Held(stage, moment) if stage.name == name else stage for stage in stages]
     operations._STAGES[Operation(operation)] = held  # type: ignore[index]
-    execute_from_command_line(["manage.py", *words])
-
-
-if __name__ == "__main__":
-    main()
