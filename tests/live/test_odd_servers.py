@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from backups.engines.mariadb_backup.restored import server_options
 from backups.models import Evidence
-from backups.programs.private_server import PrivateServer, initialise
+from backups.programs.private_server import HASTY, PrivateServer, initialise
 from backups.programs.private_server import Settings as ServerSettings
 from tests.commands import run_command
 from tests.live.faults import (
@@ -149,7 +149,7 @@ def test_an_empty_server(place: Place, tmp_path: Path) -> None:
 
 
 def test_five_thousand_tables(place: Place, tmp_path: Path) -> None:
-    with serve(tmp_path / "data", {"innodb-doublewrite": "0"}) as server:
+    with serve(tmp_path / "data", HASTY) as server:
         server.execute(
             "CREATE DATABASE many",
             "USE many",
