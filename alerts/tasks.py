@@ -15,7 +15,7 @@ from alerts.evaluation import evaluate
 from alerts.exceptions import AlertsError
 from alerts.models import Channel
 from alerts.routing.outbox import tell_changes, tell_standing
-from backups.health.heartbeats import alone, beating
+from backups.health.heartbeats import alone, records_heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed", "tell people
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def evaluate_changed() -> None:
     """Ask the rules about what something happened to, and tell at once what they found."""
     if evaluate.evaluate_changed(now()).anything:
@@ -35,14 +35,14 @@ def evaluate_changed() -> None:
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def evaluate_all() -> None:
     """Ask the rules about everything."""
     evaluate.evaluate_all(now())
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def tell_people() -> None:
     """Make the messages that are due, and wake a sender for each channel that has some."""
     tell_changes(now())
@@ -50,7 +50,7 @@ def tell_people() -> None:
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def tell_what_stands() -> None:
     """Make the messages for what nobody was told of when it changed."""
     tell_standing(now())
@@ -80,7 +80,7 @@ def wake_senders() -> None:
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def prune_alerts() -> None:
     """Delete alerts and messages of the past that are too old."""
     pruning.prune_alerts(now())
@@ -88,7 +88,7 @@ def prune_alerts() -> None:
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def ping_outside() -> None:
     """Tell an outside service that all ticks tick."""
     try:

@@ -1,6 +1,6 @@
 """Which runner and which store belong to a row?
 
-Runners and repositories know nothing of models; this is the one place that knows both.
+Runners and repositories do not depend on models; only this module knows both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from backups.runners.ssh import SshRunner, SshTarget
 
 
 def runner_of(instance: Instance) -> Runner:
-    """Return what runs commands on the instance's host."""
+    """Return the runner for commands on the instance's host."""
     if instance.runner == RunnerKind.LOCAL:
         return LocalRunner()
     if instance.runner == RunnerKind.SSH:
@@ -29,16 +29,16 @@ def runner_of(instance: Instance) -> Runner:
 
 
 def store_of(repository: Repository) -> ObjectStore:
-    """Return where the repository keeps its objects."""
+    """Return the object store of a repository."""
     if repository.kind == RepositoryKind.DIRECTORY:
         return DirectoryStore(Path(repository.path), str(repository.uuid))
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
 
 
 def checked_store(repository: Repository) -> ObjectStore:
-    """Return the store, or refuse: nothing is there, or another repository is.
+    """Return the store, or raise Refused if its path holds none or another repository.
 
-    What cannot be found on a disk that is not mounted is not gone.
+    Objects on a disk that is not mounted must not be taken for deleted.
     """
     store = store_of(repository)
     try:
@@ -54,17 +54,17 @@ def checked_store(repository: Repository) -> ObjectStore:
 
 
 def stores_of(repositories: Iterable[Repository]) -> list[tuple[Repository, ObjectStore]]:
-    """Pair each repository with its store, as preflight wants them."""
+    """Pair each repository with its store, for the preflight."""
     return [(repository, store_of(repository)) for repository in repositories]
 
 
 def _ssh_target(instance: Instance) -> SshTarget:
-    # Where a row names no file, ssh's own habit holds: that of the user the worker runs as.
-    habit = Path.home() / ".ssh"
+    # Without a file in the row, ssh's default files of the worker's user are used.
+    default = Path.home() / ".ssh"
     return SshTarget(
         host=instance.ssh_host,
         user=instance.ssh_user,
-        identity_file=Path(instance.ssh_identity_file or habit / "id_ed25519"),
-        known_hosts=Path(instance.ssh_known_hosts_file or habit / "known_hosts"),
+        identity_file=Path(instance.ssh_identity_file or default / "id_ed25519"),
+        known_hosts=Path(instance.ssh_known_hosts_file or default / "known_hosts"),
         port=instance.ssh_port,
     )

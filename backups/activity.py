@@ -1,7 +1,7 @@
-"""Who does something, and how is that kept?
+"""Who did what, and how is it recorded?
 
-Whoever opens a door says once who came in (``acting_as``); whatever is changed behind it calls
-``record``. Nothing secret is passed in: names of fields, never the values of passwords.
+Each entry point names the actor once (``acting_as``); whatever is changed inside calls ``record``.
+No secret is passed in: names of fields, never the values of passwords.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ WEB, COMMAND, ITSELF = "site", "command line", "mooring"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who does something."""
+    """A user, or Mooring itself."""
 
     name: str
     via: str
-    # Where from; blank where that is this machine.
+    # The client's address; blank for this machine.
     address: str = ""
 
 
@@ -37,13 +37,13 @@ def _mooring() -> Actor:
     return Actor(ITSELF, ITSELF)
 
 
-# A callable, because who is logged in is known only after the door was opened.
+# A callable, because the logged-in user is known only later in the request.
 _acting: ContextVar[Callable[[], Actor]] = ContextVar("acting", default=_mooring)
 
 
 @contextmanager
 def acting_as(find_actor: Callable[[], Actor]) -> Iterator[None]:
-    """Everything recorded inside was done by whom ``find_actor`` names at that moment."""
+    """Attribute everything recorded inside to the actor that ``find_actor`` returns then."""
     token = _acting.set(find_actor)
     try:
         yield
@@ -56,7 +56,7 @@ def current_actor() -> Actor:
 
 
 def command_actor() -> Actor:
-    """Name the user of the operating system who runs this process, whatever it claims to be."""
+    """Return the operating system's user of this process, by its real uid."""
     number = os.getuid()
     try:
         return Actor(pwd.getpwuid(number).pw_name, COMMAND)
@@ -71,7 +71,7 @@ def record(
     actor: Actor | None = None,
     details: Mapping[str, object] | None = None,
 ) -> None:
-    """Keep that ``actor``, or whoever acts at present, did ``verb`` to ``subject``."""
+    """Record that ``actor``, by default the current one, did ``verb`` to ``subject``."""
     actor = actor or current_actor()
     Activity.objects.create(
         verb=verb,

@@ -1,4 +1,4 @@
-"""What was looked at before a job, and what was found: the lines ``doctor`` prints."""
+"""The checks before a job and their findings: the lines ``doctor`` prints."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import asdict, dataclass
 
 
 class Verdict(enum.StrEnum):
-    """What a check says."""
+    """The result of a check."""
 
     OK = "ok"
-    WARNING = "warning"  # a backup can be taken, and someone should know
-    FAILED = "failed"  # no backup until this is mended
-    UNKNOWN = "unknown"  # could not be looked at: neither a fault nor a pass
+    WARNING = "warning"  # a backup can be taken, with a limitation to know
+    FAILED = "failed"  # no backup until this is fixed
+    UNKNOWN = "unknown"  # could not be checked: neither a fault nor a pass
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question and its answer, with the figures in it."""
+    """One check and its finding, with its figures."""
 
     name: str
     verdict: Verdict

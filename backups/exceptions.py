@@ -20,27 +20,27 @@ class StageFailed(MooringError):
 
 
 class Refused(MooringError):
-    """A check said no before anything was touched: the figures are in the message."""
+    """A check failed before anything was changed: the figures are in the message."""
 
 
 class BadInput(MooringError):
-    """What was asked for does not exist or contradicts itself."""
+    """The request names something that does not exist, or contradicts itself."""
 
 
 class IllegalTransition(MooringError):
-    """A move the table in ``states`` does not list: a bug, never an operator's fault."""
+    """A transition that ``states`` does not list: a bug, never an operator's fault."""
 
 
 class Stopped(Exception):
-    """The job must end now; raised inside its stages so that each of them tidies up."""
+    """The job must end now; raised inside its stages so that each of them cleans up."""
 
 
 class CancelRequested(Stopped):
-    """A person asked for it."""
+    """A cancel was requested."""
 
 
-class NotWanted(Stopped):
-    """Whoever asked for it would not ask any more; the text says why."""
+class NoLongerNeeded(Stopped):
+    """The reason for the job no longer applies; the text says why."""
 
 
 class LeaseLost(Stopped):
@@ -48,11 +48,11 @@ class LeaseLost(Stopped):
 
 
 class EngineError(MooringError):
-    """The engine did not make a copy: its exit code, its end marker or its stream says so."""
+    """The engine made no valid copy, by its exit code, its end marker or its stream."""
 
 
 class InstanceUnreachable(MooringError):
-    """No connection to an instance, or one that ended: where it should listen and why not."""
+    """No connection to an instance, or a lost one: its address and the cause."""
 
 
 class RunnerError(MooringError):
@@ -64,7 +64,7 @@ class ArchiveError(MooringError):
 
 
 class KeyUnavailable(MooringError):
-    """No key at hand opens this: which one is needed is in the message."""
+    """No available key opens this: the message names the one that is needed."""
 
 
 class RepositoryError(MooringError):

@@ -1,7 +1,7 @@
-"""What is usual? The median of what there was, and how far its members lie from it.
+"""What is usual? The median of past figures, and their median deviation from it.
 
-Pure. The median absolute deviation, unlike the standard deviation, is not moved by the one
-run that went wrong.
+Pure. The median absolute deviation, unlike the standard deviation, is not distorted by a
+single outlier.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-# How many of the newest runs are looked at.
+# How many of the newest runs are used.
 DEPTH = 20
-# With fewer there is nothing to call usual.
+# With fewer no norm is computed.
 LEAST = 5
-# Beyond the median by more than this many deviations, a figure stands out.
+# A figure more than this many deviations above the median is unusual.
 SPREAD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """What is usual of ``count`` figures."""
+    """The median and deviation of ``count`` figures."""
 
     count: int
     median: float
     deviation: float
 
     def most(self) -> float:
-        """Return what a figure may come to before it stands out."""
+        """Return the largest figure that is not unusual."""
         return self.median + SPREAD * self.deviation
 
 
 def measure_norm(figures: Sequence[float]) -> Norm | None:
-    """Return what is usual of these; None when they are fewer than LEAST."""
+    """Return the norm of the figures; None if there are fewer than LEAST."""
     if len(figures) < LEAST:
         return None
     middle = median(figures)

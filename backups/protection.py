@@ -1,7 +1,7 @@
 """Is an instance protected, and if not, why?
 
-Pure: facts in, a level and its reasons out. What is bad is said before what is not known,
-and what is not known before what is good.
+Pure: facts in, a level and its reasons out. Faults take precedence over unknown facts, and
+unknown facts over good ones.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 from backups.units import format_duration
 
-# Without a schedule of fulls to go by, as long as MySQL Enterprise Monitor waited.
+# Without a schedule of full backups: the limit of MySQL Enterprise Monitor.
 OLDEST_FULL = timedelta(days=7)
-# A proof says less of a backup taken a quarter of a year later.
+# An older proof says little about the backups taken since.
 OLDEST_PROOF = timedelta(days=90)
 BAD_ENDS = frozenset({"failed", "lost"})
 
@@ -23,11 +23,11 @@ BAD_ENDS = frozenset({"failed", "lost"})
 class Level(enum.StrEnum):
     """Worst first: the order in which people should look."""
 
-    UNPROTECTED = "unprotected"  # nothing to restore from, or nobody sees to the next backup
-    AT_RISK = "at_risk"  # there is a backup, and something speaks against relying on it
-    UNKNOWN = "unknown"  # nobody can say: neither a fault nor a pass
-    PROTECTED = "protected"  # a schedule covers it, its newest full is young, nothing is wrong
-    DISABLED = "disabled"  # Mooring was told to leave it alone
+    UNPROTECTED = "unprotected"  # no full backup to restore from, or no schedule
+    AT_RISK = "at_risk"  # there is a backup, and a reason not to rely on it
+    UNKNOWN = "unknown"  # facts are missing: neither a fault nor a pass
+    PROTECTED = "protected"  # covered by a schedule, recent full backup, no fault
+    DISABLED = "disabled"  # disabled by an admin: not backed up
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,16 @@ class Cover:
     makes_full: bool = True
     observed: bool = False
     paused: bool = False
-    # The longest there may be between two of its runs, the window included.
+    # The longest time between two of its runs, window included.
     longest_wait: timedelta = OLDEST_FULL
 
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """The newest planned run of a schedule, where it did not go as planned."""
+    """An irregularity of the newest planned run of a schedule."""
 
     schedule: str
-    # "missed", "failed", "late", or "away": it waits because the instance does not answer.
+    # "was missed", "failed", "is late", or "unreachable": it waits for the instance.
     how: str
 
 
@@ -60,16 +60,16 @@ class ProtectionFacts:
     covers: Sequence[Cover] = ()
     # The end of the newest full backup that can still be restored, ours or an observed one.
     last_full_at: datetime | None = None
-    # How the newest backup job that ended did end.
+    # The status of the newest backup job that has ended.
     last_run: str = ""
     slips: Sequence[Slip] = ()
     # Which proofs of the newest backup failed: "verify", "restore test".
     failed_proofs: Sequence[str] = ()
     # When anything of the instance was last verified or restore-tested.
     proven_at: datetime | None = None
-    # Why the history of the tool that backs it up cannot be read; blank where it can.
+    # Why the history of its backup tool cannot be read; blank if it can.
     history_fault: str = ""
-    # Why it does not answer; blank where it does, or nobody has asked.
+    # Why it is unreachable; blank if it is reachable or has not been probed.
     unreachable: str = ""
 
 
@@ -82,11 +82,11 @@ class Protection:
 
 
 def judge(facts: ProtectionFacts) -> Protection:
-    """Say how protected an instance is; each level has at least one reason."""
+    """Assess how protected an instance is; each level has at least one reason."""
     if not facts.enabled:
-        return Protection(Level.DISABLED, ("disabled: nothing backs it up",))
+        return Protection(Level.DISABLED, ("disabled: it is not backed up",))
     unknown = _unknowns(facts)
-    # A history nobody can read may hold the backups that seem to be missing.
+    # An unreadable history may contain the backups that seem to be missing.
     if facts.history_fault and facts.last_full_at is None:
         return Protection(Level.UNKNOWN, tuple(unknown))
     for level, reasons in (
@@ -101,7 +101,7 @@ def judge(facts: ProtectionFacts) -> Protection:
 
 
 def oldest_full(covers: Sequence[Cover]) -> timedelta:
-    """Return how old the newest full may be: the shortest rhythm of fulls decides."""
+    """Return how old the newest full may be: the most frequent full schedule decides."""
     waits = [cover.longest_wait for cover in covers if cover.makes_full and not cover.paused]
     return min(waits, default=OLDEST_FULL)
 
@@ -119,13 +119,13 @@ def _risks(facts: ProtectionFacts) -> list[str]:
     reasons = []
     if facts.last_run in BAD_ENDS:
         reasons.append("last backup was lost" if facts.last_run == "lost" else "last backup failed")
-    reasons += [f"{slip.schedule} {slip.how}" for slip in facts.slips if slip.how != "away"]
+    reasons += [f"{slip.schedule} {slip.how}" for slip in facts.slips if slip.how != "unreachable"]
     limit = oldest_full(facts.covers)
     if facts.last_full_at and facts.now - facts.last_full_at > limit:
-        reasons.append(f"newest full is older than {format_duration(limit)}")
+        reasons.append(f"newest full backup is older than {format_duration(limit)}")
     reasons += [f"{proof} failed" for proof in facts.failed_proofs]
     if facts.proven_at and facts.now - facts.proven_at > OLDEST_PROOF:
-        reasons.append(f"nothing proven for {OLDEST_PROOF.days} days")
+        reasons.append(f"no backup verified or restore-tested for {OLDEST_PROOF.days} days")
     if facts.covers and all(cover.paused for cover in facts.covers):
         reasons.append("its schedules are paused")
     return reasons
@@ -135,6 +135,6 @@ def _unknowns(facts: ProtectionFacts) -> list[str]:
     reasons = []
     if facts.history_fault:
         reasons.append(f"backup history cannot be read: {facts.history_fault}")
-    if facts.unreachable or any(slip.how == "away" for slip in facts.slips):
-        reasons.append(f"does not answer: {facts.unreachable}".rstrip(": "))
+    if facts.unreachable or any(slip.how == "unreachable" for slip in facts.slips):
+        reasons.append(f"unreachable: {facts.unreachable}".rstrip(": "))
     return reasons

@@ -1,8 +1,9 @@
-"""When is a schedule's next slot, and when is a run of it due, late or missed?
+"""When is a schedule next due, and when is a run of it due, late or missed?
 
 Pure functions of a rhythm and of moments: nothing here reads the clock or the database.
-A cron expression that names hours is the wall clock's: a slot in a gap runs once, right after
-it, and one in a fold once, the first time. One that says every hour follows time as it passes.
+A cron expression that names hours follows the wall clock: a due time in a gap runs once, right
+after it; one in a fold runs once, at its first passing.
+An expression for every hour follows elapsed time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from backups.exceptions import BadInput
 from backups.wall_clock import Shown, moment_of, shown, zone
 
 INSTANT = timedelta(microseconds=1)
-# Counted from any moment of ours, this is still a date; nothing in the field takes longer.
+# Added to any realistic moment this is still a valid date; no setting needs to be longer.
 LONGEST = timedelta(days=36_500)
 EVERY_HOUR = set(range(24))
 FIELDS = 5
@@ -44,8 +45,8 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """One moment of a rhythm, what the wall clock shows then, and what is odd about it."""
+class DueTime:
+    """One due time of a rhythm, its wall-clock time, and a note on clock changes."""
 
     at: datetime
     local: datetime
@@ -54,14 +55,14 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One run's own times: it may start from ``starts_at`` until just before ``missed_after``."""
+    """The deadlines of one run: it may start from ``starts_at`` to before ``missed_after``."""
 
     starts_at: datetime
     late_after: datetime
     missed_after: datetime
 
     def punctuality(self, now: datetime) -> Punctuality:
-        """Where a run that has not started stands."""
+        """Return the punctuality of a run that has not started."""
         if now < self.starts_at:
             return Punctuality.NOT_DUE
         if now >= self.missed_after:
@@ -76,7 +77,7 @@ def span_of(starts_at: datetime, grace: timedelta, window: timedelta) -> Span:
 
 
 def stagger_of(instance_uuid: object, schedule_id: int, stagger: timedelta) -> timedelta:
-    """Return how long after the slot one instance starts: whoever else joins or leaves."""
+    """Return the start offset of one instance, independent of the other instances."""
     whole = int(stagger.total_seconds())
     if whole <= 0:
         return timedelta(0)
@@ -85,35 +86,35 @@ def stagger_of(instance_uuid: object, schedule_id: int, stagger: timedelta) -> t
 
 
 def check_rhythm(rhythm: Rhythm) -> None:
-    """Raise BadInput where a rhythm cannot be read, or never comes."""
+    """Raise BadInput if a rhythm is invalid or never due."""
     where = zone(rhythm.time_zone)
     if rhythm.every_hours is not None:
         if rhythm.every_hours < 1:
-            raise BadInput(f"every {rhythm.every_hours} hours is not a rhythm")
+            raise BadInput(f"an interval of {rhythm.every_hours} hours is too short")
         return
     _parsed(rhythm.cron, datetime(2026, 1, 1, tzinfo=where))
-    if next_slot(rhythm, datetime(2026, 1, 1, tzinfo=UTC)) is None:
-        raise BadInput(f"cron {rhythm.cron!r} never comes", hint="Look at its day and month.")
+    if next_due_time(rhythm, datetime(2026, 1, 1, tzinfo=UTC)) is None:
+        raise BadInput(f"cron {rhythm.cron!r} is never due", hint="Check its day and month.")
 
 
-def next_slot(rhythm: Rhythm, after: datetime) -> datetime | None:
-    """Return the first slot later than ``after``; None where it never comes."""
-    slot = next(upcoming(rhythm, after), None)
-    return slot.at if slot else None
+def next_due_time(rhythm: Rhythm, after: datetime) -> datetime | None:
+    """Return the first due time later than ``after``; None if there is none."""
+    due = next(upcoming(rhythm, after), None)
+    return due.at if due else None
 
 
 def may_retry(attempts: int, retries: int, retry_at: datetime, missed_after: datetime) -> bool:
-    """Say whether an attempt that failed is followed by another one."""
+    """Return whether a failed attempt is followed by another one."""
     return attempts <= retries and retry_at < missed_after
 
 
-def preview(rhythm: Rhythm, after: datetime, count: int) -> list[Slot]:
-    """Return the next slots, for people: local, UTC, and what the clocks do to them."""
+def preview(rhythm: Rhythm, after: datetime, count: int) -> list[DueTime]:
+    """Return the next due times for display: local, UTC, and clock changes."""
     return list(islice(upcoming(rhythm, after), count))
 
 
-def upcoming(rhythm: Rhythm, after: datetime) -> Iterator[Slot]:
-    """Yield every slot later than ``after``, in order and each once."""
+def upcoming(rhythm: Rhythm, after: datetime) -> Iterator[DueTime]:
+    """Yield every due time later than ``after``, in order and each once."""
     if rhythm.every_hours is not None:
         return _every_hours(rhythm, after)
     where = zone(rhythm.time_zone)
@@ -122,16 +123,16 @@ def upcoming(rhythm: Rhythm, after: datetime) -> Iterator[Slot]:
     return _by_the_wall(rhythm, after)
 
 
-def _every_hours(rhythm: Rhythm, after: datetime) -> Iterator[Slot]:
+def _every_hours(rhythm: Rhythm, after: datetime) -> Iterator[DueTime]:
     where, step = zone(rhythm.time_zone), timedelta(hours=rhythm.every_hours or 1)
     at = rhythm.anchor_at.astimezone(UTC)
     at += ((after - at) // step + 1) * step
     while True:
-        yield Slot(at, at.astimezone(where))
+        yield DueTime(at, at.astimezone(where))
         at += step
 
 
-def _as_time_passes(rhythm: Rhythm, after: datetime) -> Iterator[Slot]:
+def _as_time_passes(rhythm: Rhythm, after: datetime) -> Iterator[DueTime]:
     where = zone(rhythm.time_zone)
     words = rhythm.cron.split()
     # Written so, the library counts real hours and not those of the wall.
@@ -139,18 +140,18 @@ def _as_time_passes(rhythm: Rhythm, after: datetime) -> Iterator[Slot]:
     for local in CronSim(" ".join(words), after.astimezone(where)):
         twice = shown(local.replace(tzinfo=None), where) is Shown.TWICE
         note = f"clocks go back: {local:%H:%M} comes twice, runs both times" if twice else ""
-        yield Slot(local.astimezone(UTC), local, note)
+        yield DueTime(local.astimezone(UTC), local, note)
 
 
-def _by_the_wall(rhythm: Rhythm, after: datetime) -> Iterator[Slot]:
+def _by_the_wall(rhythm: Rhythm, after: datetime) -> Iterator[DueTime]:
     where = zone(rhythm.time_zone)
     last = after
     for wall in _parsed(rhythm.cron, after.astimezone(where).replace(tzinfo=None)):
         at = moment_of(wall, where)
-        # Several slots of one gap, and one right after it, fall on the same moment.
+        # Several due times in one gap, and one right after it, fall on the same moment.
         if at > last:
             last, local = at, at.astimezone(where)
-            yield Slot(at, local, _note(wall, local, shown(wall, where)))
+            yield DueTime(at, local, _note(wall, local, shown(wall, where)))
 
 
 def _note(wall: datetime, local: datetime, often: Shown) -> str:

@@ -17,26 +17,26 @@ def _fernet() -> MultiFernet:
     try:
         return MultiFernet([Fernet(key) for key in settings.INSTANCE_SECRET_KEYS])
     except ValueError as exc:
-        # The exception of the library repeats nothing of the key; ours names the setting.
+        # The library's exception contains nothing of the key; ours names the setting.
         raise ImproperlyConfigured(
             "MOORING_SECRET_KEY is not a list of url-safe base64 keys of 32 bytes"
         ) from exc
 
 
 def encrypt(text: str) -> str:
-    """Return a token that only a holder of the key can open."""
+    """Return a token that only a holder of the key can decrypt."""
     return _fernet().encrypt(text.encode()).decode()
 
 
 def decrypt(token: str) -> str:
-    """Open a token, or raise KeyUnavailable when no configured key fits."""
+    """Decrypt a token, or raise KeyUnavailable if no configured key fits."""
     try:
         return _fernet().decrypt(token.encode()).decode()
     except InvalidToken:
         raise KeyUnavailable(
             "an instance password cannot be decrypted",
-            hint="Put the key it was stored under back into MOORING_SECRET_KEY, "
-            "or set the password again.",
+            hint="Add the key it was encrypted with to MOORING_SECRET_KEY, or set the password "
+            "again.",
         ) from None
 
 

@@ -1,7 +1,7 @@
 """Every status in the executor, and the only moves allowed between them.
 
-Pure data: no queries, no clock. ``backups.transitions.jobs`` is the one module that
-writes these values to the database.
+Data only: no queries, no clock. Only the modules of ``backups.transitions`` write these values
+to the database.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class BackupKind(models.TextChoices):
     """How much of the instance a backup holds, and whether it stands alone."""
 
     FULL = "full", "Full"  # stands alone
-    INCREMENTAL = "incremental", "Incremental"  # what changed since the backup before it
-    DIFFERENTIAL = "differential", "Differential"  # what changed since its full
+    INCREMENTAL = "incremental", "Incremental"  # changes since the previous backup
+    DIFFERENTIAL = "differential", "Differential"  # changes since its full backup
     PARTIAL = "partial", "Partial"  # chosen tables only
-    TTS = "tts", "Transportable"  # chosen tables, to be imported into a running instance
+    TTS = "tts", "Transportable"  # chosen tables, for import into a running instance
 
 
 class JobStatus(models.TextChoices):
-    PENDING = "pending", "Pending"  # asked for; waiting for a worker, or for its turn
-    RUNNING = "running", "Running"  # a worker owns it and is renewing its lease
+    PENDING = "pending", "Pending"  # requested; queued for a worker or a free place
+    RUNNING = "running", "Running"  # a worker holds its lease and renews it
     SUCCEEDED = "succeeded", "Succeeded"  # every stage finished and its outcome is recorded
     FAILED = "failed", "Failed"  # a stage failed; see error and hint
-    CANCELLED = "cancelled", "Cancelled"  # a person stopped it; nothing of it is left
-    LOST = "lost", "Lost"  # its worker's lease ran out; nothing is known of how it ended
+    CANCELLED = "cancelled", "Cancelled"  # stopped on request; its partial output is removed
+    LOST = "lost", "Lost"  # the worker's lease expired; how the job ended is unknown
 
 
 JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
@@ -53,10 +53,10 @@ JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
 
 
 class StageStatus(models.TextChoices):
-    PENDING = "pending", "Pending"  # its job has not come to it
-    RUNNING = "running", "Running"  # its job is in it
-    SUCCEEDED = "succeeded", "Succeeded"  # did what it is for
-    FAILED = "failed", "Failed"  # did not; the job's error says why
+    PENDING = "pending", "Pending"  # not started yet
+    RUNNING = "running", "Running"  # the job is executing it
+    SUCCEEDED = "succeeded", "Succeeded"  # completed
+    FAILED = "failed", "Failed"  # did not complete; the job's error says why
     SKIPPED = "skipped", "Skipped"  # not needed for this job, or never reached
 
 
@@ -71,8 +71,8 @@ STAGE_MOVES: Mapping[StageStatus, frozenset[StageStatus]] = {
 
 class CopyStatus(models.TextChoices):
     STORED = "stored", "Stored"  # its manifest was written, read back and decoded
-    EXPIRED = "expired", "Expired"  # may go, and why is recorded; its bytes are being deleted
-    PURGED = "purged", "Purged"  # its bytes are gone
+    EXPIRED = "expired", "Expired"  # deletion decided and its reason recorded; being deleted
+    PURGED = "purged", "Purged"  # its bytes are deleted
 
 
 COPY_MOVES: Mapping[CopyStatus, frozenset[CopyStatus]] = {
@@ -83,13 +83,13 @@ COPY_MOVES: Mapping[CopyStatus, frozenset[CopyStatus]] = {
 
 
 class OccurrenceStatus(models.TextChoices):
-    DUE = "due", "Due"  # its moment has come, or a retry's; nothing has claimed it yet
-    RUNNING = "running", "Running"  # a job for it is at work
-    SUCCEEDED = "succeeded", "Succeeded"  # a job for it, ours or an observed one, succeeded
+    DUE = "due", "Due"  # its due time, or that of a retry, has passed; not claimed yet
+    RUNNING = "running", "Running"  # its job is running
+    SUCCEEDED = "succeeded", "Succeeded"  # its job, managed or observed, succeeded
     FAILED = "failed", "Failed"  # it ran, and no retry is left
     MISSED = "missed", "Missed"  # the window closed before anything ran; see the reason
-    SKIPPED = "skipped", "Skipped"  # a later one stands for it; see the reason
-    CANCELLED = "cancelled", "Cancelled"  # a person stopped its job; see WINDOW_END for schedules
+    SKIPPED = "skipped", "Skipped"  # a later one replaces it; see the reason
+    CANCELLED = "cancelled", "Cancelled"  # its job was cancelled; a window's end is WINDOW_END
 
 
 OCCURRENCE_MOVES: Mapping[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
@@ -113,7 +113,7 @@ OCCURRENCE_MOVES: Mapping[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
     ),
     OccurrenceStatus.SUCCEEDED: frozenset(),
     OccurrenceStatus.FAILED: frozenset(),
-    # An observed one, whose run turns up in the history after all.
+    # An observed one, if its run appears in the history later.
     OccurrenceStatus.MISSED: frozenset({OccurrenceStatus.DUE}),
     OccurrenceStatus.SKIPPED: frozenset(),
     OccurrenceStatus.CANCELLED: frozenset(),
@@ -123,23 +123,23 @@ OCCURRENCE_MOVES: Mapping[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
 class WaitReason(models.TextChoices):
     """Why an occurrence has not started, or never did, or did not succeed."""
 
-    NONE = "", "Nothing stands in its way"
+    NONE = "", "No obstacle"
     PAUSED = "paused", "The schedule is paused"
     SCHEDULE_DISABLED = "schedule_disabled", "The schedule is disabled"
     INSTANCE_DISABLED = "instance_disabled", "The instance is disabled"
-    INSTANCE_AWAY = "instance_away", "The instance cannot be reached"
-    PREVIOUS_RUNNING = "previous_running", "The previous run is still going"
-    LIMIT = "limit", "Other jobs hold every place a limit leaves"
+    INSTANCE_UNREACHABLE = "instance_unreachable", "The instance cannot be reached"
+    PREVIOUS_RUNNING = "previous_running", "The previous run has not ended"
+    LIMIT = "limit", "A limit of concurrent jobs is reached"
     NO_WORKER = "no_worker", "No worker takes jobs from the queue"
     NOT_CLAIMED = "not_claimed", "No worker claimed the job in time"
     REPOSITORY = "repository", "The repository cannot be used"
-    REFUSED = "refused", "Such a backup cannot be asked for; see the detail"
+    REFUSED = "refused", "This kind of backup is not possible here; see the detail"
     SCHEDULER_DOWN = "scheduler_down", "The scheduler was not running"
     NOTHING_SEEN = "nothing_seen", "The tool's own history shows no run"
     HISTORY_UNKNOWN = "history_unknown", "The tool's own history cannot be read"
-    SUPERSEDED = "superseded", "A later occurrence stands for it"
+    SUPERSEDED = "superseded", "A later occurrence replaced it"
     FAILED = "failed", "An attempt failed"
-    WINDOW_END = "window_end", "The schedule stops what runs when its window closes"
+    WINDOW_END = "window_end", "Stopped by the schedule at the end of the window"
 
 
 TERMINAL_JOB_STATUSES = frozenset(status for status, moves in JOB_MOVES.items() if not moves)

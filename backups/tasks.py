@@ -1,4 +1,4 @@
-"""Celery's doorways. Ids in, nothing out; every task is safe to run twice, late or never."""
+"""The Celery tasks. They take ids and return nothing; each is safe to run twice, late or never."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from backups.executor.execute import execute
 from backups.executor.leftovers import extend_expired, lose_expired, remove_leftovers
 from backups.health import protection_rows, space
-from backups.health.heartbeats import alone, beating, silent_since
+from backups.health.heartbeats import alone, records_heartbeat, silent_since
 from backups.health.queues import full_queues
 from backups.instances import reachability
 from backups.jobs import wake
@@ -23,12 +23,12 @@ from backups.observed.read import READ_EVERY, due_histories, read_history
 from backups.retention import expiry, pruning
 from backups.running import samples
 from backups.schedules import tick
-from backups.schedules.matching import meet_occurrences
+from backups.schedules.matching import match_jobs
 from backups.states import JobStatus, Operation
 
 logger = logging.getLogger(__name__)
 
-# It is asked for again by then: what waits longer must not pile up before what is new.
+# By then it has been sent again: older messages must not pile up before newer ones.
 EXPIRES = READ_EVERY.total_seconds()
 LOST_TICK = "fail lost jobs"
 
@@ -37,137 +37,139 @@ LOST_TICK = "fail lost jobs"
 def run_job(job_id: int) -> None:
     """Run one job. Safe to deliver twice: the second copy loses the claim."""
     job = Job.objects.select_related("instance").get(pk=job_id)
-    # Told to end without waiting for the job, this raises SystemExit: the job has been ended
-    # in order by then, and asked for again where that is wanted.
+    # On a shutdown that does not wait for the job, this raises SystemExit: by then the job has
+    # ended in order, and has been requested again if so configured.
     if job.status != JobStatus.PENDING or not execute(job, requeues=True):
         logger.info(
-            "%s is not to be had, dropping the message", job, extra={"action": "message_dropped"}
+            "%s is already claimed or not yet allowed to start; message dropped",
+            job,
+            extra={"action": "message_dropped", "job_id": job.pk},
         )
         return
-    # It gave back its slots: whoever was turned away may have its turn now, the oldest first.
-    wake.wake_turned_away()
+    # Its places are free again: wake the jobs blocked by a limit, the oldest first.
+    wake.wake_blocked_jobs()
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def wake_waiting_jobs() -> None:
-    """Wake jobs whose message was lost, or whose turn had not come."""
-    waiting = wake.waiting_jobs(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
+    """Wake jobs whose message was lost, or that were not yet allowed to start."""
+    waiting = wake.jobs_to_wake(now() - timedelta(seconds=settings.WAKE_AGAIN_SECONDS))
     if not waiting:
         return
-    # Those that are left out have their turn after the others, too.
+    # All of them, so that those left out below come after the others next time.
     Job.objects.filter(pk__in=[job.pk for job in waiting]).update(woken_at=now())
     try:
         with run_job.app.connection_for_read() as connection:
-            # Hundreds of jobs that wait all night behind long ones would fill the broker.
+            # Repeated messages for hundreds of queued jobs would fill the broker overnight.
             full = full_queues(connection, set(wake.QUEUES.values()))
     except OperationalError as exc:
         logger.warning(
-            "%d jobs wait: the broker is away: %s",
+            "%d jobs stay queued: the message broker is unreachable: %s",
             len(waiting),
             exc,
-            extra={"action": "broker_unreachable"},
+            extra={"action": "wake_failed", "jobs": len(waiting)},
         )
         return
     wake.wake_all([job for job in waiting if wake.QUEUES[Operation(job.operation)] not in full])
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def read_histories() -> None:
-    """Have the histories read that are due, each by itself: one that hangs holds up no tick."""
+    """Send a task for each history that is due, so that one that hangs blocks no tick."""
     for instance_id in due_histories(now()):
         try:
             read_one_history.apply_async((instance_id,), queue="outside", expires=EXPIRES)
         except OperationalError as exc:
             logger.warning(
-                "histories wait: the broker is away: %s",
+                "histories not read: the message broker is unreachable: %s",
                 exc,
-                extra={"action": "broker_unreachable"},
+                extra={"action": "read_histories_failed"},
             )
             return
 
 
 @shared_task(ignore_result=True)
 def read_one_history(instance_id: int) -> None:
-    """Read what an instance's backup tool wrote down."""
-    meet_occurrences(read_history(Instance.objects.get(pk=instance_id), now()), now())
+    """Read the history that an instance's backup tool wrote."""
+    match_jobs(read_history(Instance.objects.get(pk=instance_id), now()), now())
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def fail_lost_jobs() -> None:
-    """Take jobs from workers that stopped renewing their lease."""
+    """Mark jobs as lost whose workers have stopped renewing their lease."""
     if silent_since(LOST_TICK, now()):
-        # Nobody looked for a while, or the clock was set forward: whoever lives renews first.
+        # No check for a while, or the clock was set forward: let running workers renew first.
         extend_expired(now())
     elif lose_expired(now()):
-        wake.wake_turned_away()
+        wake.wake_blocked_jobs()
 
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def clear_up() -> None:
-    """Remove the bytes that ended jobs left."""
+    """Remove the bytes that ended jobs left behind."""
     remove_leftovers()
 
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def probe_instances() -> None:
-    """Ask the instances whose turn it is whether they answer."""
+    """Probe whether the instances that are due answer."""
     reachability.probe_instances(now())
 
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def measure_repositories() -> None:
-    """Look how much fits into each repository."""
+    """Measure the free and total space of each repository."""
     space.measure_repositories(now())
 
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def prove_keys() -> None:
-    """Open the data keys of the copies whose turn it is."""
+    """Open the data keys of the copies that are due."""
     proofs.prove_keys(now())
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def plan_occurrences() -> None:
-    """Start, follow and account for what schedules have planned."""
+    """Start, follow and account for the planned runs of schedules."""
     tick.plan_occurrences(now())
 
 
 @shared_task(ignore_result=True)
 @alone
-@beating
+@records_heartbeat
 def prune_history() -> None:
-    """Delete records of the past that are too old."""
+    """Delete history that is older than it is kept."""
     pruning.prune_history(now())
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def expire_backups() -> None:
-    """Ask for the deletion of what schedules no longer keep."""
+    """Request the purge of backups that schedules no longer keep."""
     expiry.expire_backups(now())
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def judge_instances() -> None:
-    """Say again how protected the instances are whose turn it is."""
+    """Assess the protection of the instances that are due."""
     protection_rows.judge_due(now())
 
 
 @shared_task(ignore_result=True)
-@beating
+@records_heartbeat
 def forget_samples() -> None:
-    """Delete what charts of old jobs were drawn from."""
+    """Delete the samples behind the charts of old jobs."""
     samples.forget_samples(now())

@@ -1,4 +1,4 @@
-"""Is a connection to an instance encrypted? Three answers, and what they mean to the library."""
+"""Is a connection to an instance encrypted? Three modes, and the client library's options."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class Tls(enum.Enum):
 
 
 def tls_options(tls: Tls, authority: str = "") -> dict[str, Any]:
-    """Return what a connection of PyMySQL is made with. Any: its options are of many types.
+    """Return the TLS options of a PyMySQL connection. Any: they are of many types.
 
-    ``authority`` is a file of certificates: with it the server must prove who it is, and TLS
-    is required.
+    ``authority`` is a file of CA certificates: with it the server's certificate is verified, and
+    TLS is required.
     """
     if authority and tls is not Tls.OFF:
         return {"ssl": ssl.create_default_context(cafile=authority)}
     if tls is Tls.REQUIRED:
-        # Encrypted, but the server need not prove who it is: it made its own certificate.
+        # Encrypted, without verification: servers have self-signed certificates by default.
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""How are sizes and lengths of time written for people? The same everywhere."""
+"""How are sizes and durations written for people? The same everywhere."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def format_bytes(size_bytes: int | None) -> str:
     if abs(size_bytes) < 1024:
         return f"{size_bytes} B"
     size, power = size_bytes / 1024, 0
-    # 1023.95 would be rounded up to "1024.0" of a unit that has a bigger one.
+    # 1023.95 would be rounded up to "1024.0" although there is a larger unit.
     while abs(size) >= 1023.95 and power < len(_SIZES) - 1:
         size, power = size / 1024, power + 1
     return f"{size:.1f} {_SIZES[power]}"
 
 
 def format_duration(length: timedelta | None) -> str:
-    """Write a length of time in its two biggest units: ``0.8 s``, ``3 min 12 s``, ``1 h 04 min``.
+    """Write a duration in its two largest units: ``0.8 s``, ``3 min 12 s``, ``1 h 04 min``.
 
     None is unknown.
     """

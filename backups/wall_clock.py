@@ -1,7 +1,7 @@
 """Which moment does a time on the wall mean?
 
-Pure. Twice a year a wall clock lies: in a gap it never shows what was asked for, in a fold it
-shows it twice.
+Pure. Twice a year wall-clock times are ambiguous: a time in a gap does not exist, one in a fold
+exists twice.
 """
 
 from __future__ import annotations

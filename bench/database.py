@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backups.engines.base import Login
 from backups.instances.grants import NEEDED, quoted_account
-from backups.programs.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from bench.measure import BenchError, tail, tree_bytes
 
 SCHEMA = "sbtest"
@@ -65,7 +65,7 @@ class Database:
         unfinished = self.data.with_name("unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         initialise(unfinished)
-        with PrivateServer(unfinished, Settings(options=FILLING)) as server:
+        with PrivateServer(unfinished, ServerOptions(options=FILLING)) as server:
             execute(server, f"CREATE DATABASE {SCHEMA}")
             prepare(server, rows=self.rows_per_table)
         unfinished.rename(self.data)
@@ -77,7 +77,7 @@ class Database:
     @contextmanager
     def running(self) -> Iterator[PrivateServer]:
         """Have the server run with its binlog on, its tablespaces in the page cache."""
-        settings = Settings(server_id=1, binlog=True, options=OPTIONS)
+        settings = ServerOptions(server_id=1, binlog=True, options=OPTIONS)
         with PrivateServer(self.data, settings, run_folder=self._run_folder) as server:
             account = quoted_account(ACCOUNT)
             execute(

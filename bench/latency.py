@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backups.programs.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from bench.arguments import count
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def whole_mooring(rounds: int) -> Iterator[Rounds]:
     with tempfile.TemporaryDirectory(prefix="latency-") as text:
         folder = Path(text)
         initialise(folder / "data")
-        settings = Settings(port=free_port(), server_id=1, binlog=True)
+        settings = ServerOptions(port=free_port(), server_id=1, binlog=True)
         with PrivateServer(folder / "data", settings) as server, mailbox(folder) as box:
             live = LiveServer(server, "127.0.0.1", settings.port or 0)
             trusted, port = str(folder / "ca.pem"), str(free_port())

@@ -11,7 +11,7 @@ from copy import copy
 from pathlib import Path
 
 from backups.engines.base import Login
-from backups.programs.private_server import PrivateServer, Settings
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import ServerProgram, find_mysqld, mysql_program
 from backups.tls import Tls
 from bench.database import FILLING, OPTIONS, SCHEMA, Database, execute, prepare
@@ -80,11 +80,11 @@ class MysqlDatabase(Database):
 
     def settings(
         self, options: Mapping[str, str], *, binlog: bool, port: int | None = None
-    ) -> Settings:
+    ) -> ServerOptions:
         """Return how a server is run on these files, or on a copy of them."""
         known = {RENAMED.get(name, name): text for name, text in options.items()}
         program, server_id = self._program, 1 if binlog else None
-        return Settings(
+        return ServerOptions(
             port=port, program=program, server_id=server_id, binlog=binlog, options=known
         )
 
@@ -92,7 +92,7 @@ class MysqlDatabase(Database):
 def initialise(folder: Path, server: ServerProgram) -> None:
     """Make an empty folder the data folder of a new MySQL: root without a password."""
     folder.mkdir(mode=0o700, parents=True)
-    parts = [f"--{name}={text}" if text else f"--{name}" for name, text in server.words.items()]
+    parts = [f"--{name}={text}" if text else f"--{name}" for name, text in server.options.items()]
     argv = [server.path, "--no-defaults", *parts, f"--datadir={folder}", "--user=root"]
     done = subprocess.run(
         [*argv, "--initialize-insecure"], capture_output=True, text=True, check=False

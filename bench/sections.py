@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backups.programs.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from bench.database import OPTIONS, Database, count_rows
 from bench.load import WriteLoad
 from bench.measure import MIB, BenchError, measure, tree_bytes
@@ -109,7 +109,7 @@ class Bench(Rounds):
 
     def _restore_and_start(self, label: str, rows: int) -> Mapping[str, float]:
         target = self.folder / "restored"
-        server = PrivateServer(target, Settings(options=OPTIONS))
+        server = PrivateServer(target, ServerOptions(options=OPTIONS))
         jobs: list[Finished] = []
 
         def work() -> float:
@@ -130,7 +130,7 @@ class Bench(Rounds):
         """Load into an empty server that runs already and keeps no binlog."""
         target = self.folder / "loaded"
         initialise(target)
-        with PrivateServer(target, Settings(options=OPTIONS)) as server:
+        with PrivateServer(target, ServerOptions(options=OPTIONS)) as server:
             cost = measure(lambda: self.shell.load(stored, server.socket), server_pid=server.pid)
             _check_rows(server, rows)
         shutil.rmtree(target)

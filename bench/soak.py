@@ -190,8 +190,8 @@ def broken_promises(site: BreakableSite) -> list[str]:
         for what, where in counts.items()
         if (count := site.rows(f"SELECT count(*) FROM backups_job WHERE {where}")[0][0])
     ]
-    if slots := site.rows("SELECT count(*) FROM backups_jobslot")[0][0]:
-        found.append(f"{slots} slots held by nobody")
+    if places := site.rows("SELECT count(*) FROM backups_limitplace")[0][0]:
+        found.append(f"{places} places under limits held without a job")
     stored = {path for (path,) in site.rows(_COPIES)}
     there = {
         path.parent.relative_to(site.disk / "repository").as_posix()

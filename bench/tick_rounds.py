@@ -70,7 +70,7 @@ def one_round(due: int, offset: int, at: datetime) -> dict[str, float]:
 
 
 def arm(chosen: list[int], at: datetime) -> None:
-    """Make ``at`` a slot of the chosen schedules."""
+    """Make ``at`` a due time of the chosen schedules."""
     BackupSchedule.objects.filter(pk__in=chosen).update(
         next_due_at=at, cron="", every_hours=24, anchor_at=at
     )

@@ -65,13 +65,13 @@ app.conf.beat_schedule = {
 def say_hello(sender: Any, **_: Any) -> None:
     """Have every worker say that it is there. Any: Celery passes its consumer, untyped."""
     # Models can be imported only now that Django is set up.
-    from backups.health.workers import start_beating
+    from backups.health.workers import start_heartbeat
 
-    start_beating(sender.hostname, app.amqp.queues.consume_from)
+    start_heartbeat(sender.hostname, app.amqp.queues.consume_from)
 
 
 @worker_shutdown.connect
 def say_goodbye(**_: Any) -> None:
-    from backups.health.workers import stop_beating
+    from backups.health.workers import stop_heartbeat
 
-    stop_beating()
+    stop_heartbeat()

@@ -11,7 +11,7 @@ from backups.checks import Verdict
 from backups.exceptions import Refused
 from backups.instances.grants import PLUGIN_TABLE, quoted_account
 from backups.programs.compatibility import CLONE, MYSQL, can_back_up
-from backups.programs.private_server import PrivateServer, Settings
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import ServerProgram, find_mysqld, mysql_program
 from scripts import shop, shop_fill
 from scripts.console import SetupError, timed
@@ -97,7 +97,7 @@ class DemoMysql(DemoShop):
         path, version = find_mysqld(mysqld)
         self.title = f"MySQL {version}"
         self._program: ServerProgram = mysql_program(path, version)
-        self.proof_settings = Settings(program=self._program)
+        self.proof_settings = ServerOptions(program=self._program)
 
     def _initialise(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True)
@@ -107,7 +107,7 @@ class DemoMysql(DemoShop):
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode:
             raise SetupError(f"no MySQL could be made: {done.stderr.strip()[-400:]}")
-        settings = Settings(program=self._program)
+        settings = ServerOptions(program=self._program)
         # Before it listens on any port: nobody but us is ever root of it.
         with (
             PrivateServer(folder, settings) as server,
@@ -117,10 +117,12 @@ class DemoMysql(DemoShop):
             cursor.execute("ALTER USER root@localhost IDENTIFIED BY %s", (self.root_password,))
 
     def _words(self) -> list[tuple[str, str]]:
-        return list(self._program.words.items())
+        return list(self._program.options.items())
 
-    def _settings(self, port: int) -> Settings:
-        return Settings(port=port, server_id=2, binlog=True, program=self._program, options=OPTIONS)
+    def _settings(self, port: int) -> ServerOptions:
+        return ServerOptions(
+            port=port, server_id=2, binlog=True, program=self._program, options=OPTIONS
+        )
 
     def _make_rows(self) -> dict[str, RowSum]:
         script = shop_fill.schema()

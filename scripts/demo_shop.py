@@ -20,7 +20,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from backups.instances.grants import NEEDED, quoted_account
-from backups.programs.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from scripts import shop
 from scripts.console import timed
 from scripts.processes import Child
@@ -48,7 +48,7 @@ class DemoShop:
     _name, _prefix = "mariadb", "shop"
     # What its instance is set to, and how its restored copy is run.
     instance_words: Sequence[str] = ()
-    proof_settings = Settings(options={"innodb-buffer-pool-size": "256M"})
+    proof_settings = ServerOptions(options={"innodb-buffer-pool-size": "256M"})
 
     def __init__(self, home: Path) -> None:
         self.folder = home / self._name
@@ -120,8 +120,8 @@ class DemoShop:
             cursor.execute("FLUSH PRIVILEGES")
             cursor.execute("SET PASSWORD = PASSWORD(%s)", (self.root_password,))
 
-    def _settings(self, port: int) -> Settings:
-        return Settings(port=port, server_id=1, binlog=True, options=OPTIONS)
+    def _settings(self, port: int) -> ServerOptions:
+        return ServerOptions(port=port, server_id=1, binlog=True, options=OPTIONS)
 
     def _usable_port(self) -> int:
         """The port of the run before, so that the instance stays where it was registered."""

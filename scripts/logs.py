@@ -54,5 +54,5 @@ class LogFile:
                 log.seek(max(0, self.path.stat().st_size - 8_000))
                 text = log.read().decode(errors="replace")
         except FileNotFoundError:
-            return "    (it wrote no log)"
+            return "    (no log written)"
         return "\n".join(f"    {line}" for line in COLOURS.sub("", text).splitlines()[-lines:])

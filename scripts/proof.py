@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pymysql.connections import Connection
 
-from backups.programs.private_server import PrivateServer, Settings
+from backups.programs.private_server import PrivateServer, ServerOptions
 from scripts.shop import Invariant, RowSum, check_invariants, postings, row_sums
 
 TABLES = (
@@ -45,10 +45,10 @@ def prove(
     *,
     password: str,
     expected: Mapping[str, RowSum],
-    settings: Settings | None = None,
+    settings: ServerOptions | None = None,
 ) -> Proof:
     """Read every table of a restored copy; without ``settings`` as a MariaDB."""
-    settings = settings or Settings(options={"innodb-buffer-pool-size": "256M"})
+    settings = settings or ServerOptions(options={"innodb-buffer-pool-size": "256M"})
     with (
         PrivateServer(folder, settings) as server,
         server.connect(password=password) as connection,

@@ -25,7 +25,7 @@ ERRORS = (
     ("connect", "cannot connect to {host}:3306: connection refused",
      "Check that the server runs and its port."),
     ("preflight", "room in sample-main: 1.2 TiB needed; 1.1 TiB are free",
-     "Purge backups, or give the repository room."),
+     "Purge backups, or add space to the repository."),
     ("copy", "copy failed: the instance closed the connection",
      "See the server's own error log for why."),
     ("copy", "copy failed: mariadb-backup exited with 1: log copying being too slow",

@@ -183,12 +183,12 @@ django.setup()
 from django.db.models import F
 from django.utils.timezone import now
 from alerts.tasks import EXPECTED_TICKS
-from backups.models import RepositorySpace, TickBeat
+from backups.models import RepositorySpace, TickHeartbeat
 RepositorySpace.objects.update(
     free_bytes=F("free_bytes") * {BIGGER}, total_bytes=F("total_bytes") * {BIGGER}
 )
 for name in EXPECTED_TICKS:
-    TickBeat.objects.create(name=name, started_at=now(), finished_at=now())
+    TickHeartbeat.objects.create(name=name, started_at=now(), finished_at=now())
 """
 
 

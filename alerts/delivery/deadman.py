@@ -13,7 +13,7 @@ from django.conf import settings
 from alerts.delivery.disabled_channels import nobody_is_told
 from alerts.delivery.outbound import get
 from alerts.exceptions import NotDelivered
-from backups.models import TickBeat
+from backups.models import TickHeartbeat
 
 # Rounds may take their time; a tick that has not ended for this long does not tick.
 FRESH = timedelta(minutes=2)
@@ -21,7 +21,7 @@ FRESH = timedelta(minutes=2)
 
 def stale_ticks(now: datetime, expected: frozenset[str]) -> list[str]:
     """Return the ticks that have not run through lately, or have failed."""
-    beats = {beat.name: beat for beat in TickBeat.objects.filter(name__in=expected)}
+    beats = {beat.name: beat for beat in TickHeartbeat.objects.filter(name__in=expected)}
     return sorted(
         name
         for name in expected

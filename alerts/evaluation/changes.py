@@ -120,7 +120,7 @@ def _add_occurrences(changes: Changes, since: datetime) -> None:
         rows = Occurrence.objects.filter(**{f"{name}__gte": since})
         _add(changes, rows.values_list("instance_id", flat=True))
     # Only open ones: their index is small, and what has ended bears a newer status.
-    overran = Occurrence.objects.filter(next_look_at__isnull=False, overran_at__gte=since)
+    overran = Occurrence.objects.filter(next_check_at__isnull=False, overran_at__gte=since)
     _add(changes, overran.values_list("instance_id", flat=True))
 
 

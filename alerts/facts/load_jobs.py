@@ -97,7 +97,7 @@ def build_active_jobs(
     )
     rows = read_columns(
         running.order_by("id"),
-        "id", "instance_id", "operation", "kind", "started_at", "heard_at",
+        "id", "instance_id", "operation", "kind", "started_at", "last_activity_at",
         "occurrence__schedule_id", "occurrence__missed_after",
         "occurrence__schedule__expected_duration",
     )  # fmt: skip
@@ -121,7 +121,7 @@ def build_active_jobs(
             expected=expected or learnt,
             learnt=learnt is not None,
             window_closes_at=row["occurrence__missed_after"],
-            heard_at=row["heard_at"],
+            last_activity_at=row["last_activity_at"],
         )
 
 

@@ -127,7 +127,7 @@ class _Blame:
             return {"cause": "queue:copy"}
         if row["reason"] == WaitReason.SCHEDULER_DOWN:
             return {"cause": "scheduler"}
-        if row["reason"] == WaitReason.INSTANCE_AWAY:
+        if row["reason"] == WaitReason.INSTANCE_UNREACHABLE:
             return {"cause": f"instance:{row['instance_id']}"}
         if row["reason"] != WaitReason.REPOSITORY:
             return {}

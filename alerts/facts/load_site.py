@@ -13,7 +13,14 @@ from alerts.facts.site import KeyFacts, QueueFacts, RepositoryFacts, TickFacts
 from alerts.facts.subject import Facts, Subject
 from backups.health.space import Sample, forecast_full
 from backups.jobs.wake import QUEUES
-from backups.models import BackupCopy, Job, Repository, RepositorySpace, TickBeat, WorkerBeat
+from backups.models import (
+    BackupCopy,
+    Job,
+    Repository,
+    RepositorySpace,
+    TickHeartbeat,
+    WorkerHeartbeat,
+)
 from backups.models.catalog import Origin
 from backups.states import CopyStatus, JobStatus, Operation
 
@@ -82,7 +89,7 @@ def _queues(now: datetime) -> Iterator[QueueFacts]:
     jobs: defaultdict[str, list[tuple[int, datetime]]] = defaultdict(list)
     for operation, count, since in counted.annotate(Count("id"), Min("requested_at")):
         jobs[QUEUES[Operation(operation)]].append((count, since))
-    beats = list(WorkerBeat.objects.all())
+    beats = list(WorkerHeartbeat.objects.all())
     for queue in sorted({*QUEUES.values()}):
         heard = [beat.seen_at for beat in beats if f",{queue}," in beat.queues]
         yield QueueFacts(
@@ -101,7 +108,7 @@ def _ticks(now: datetime) -> Iterator[TickFacts]:
     for name, entry in current_app.conf.beat_schedule.items():
         if isinstance(entry["schedule"], int | float):
             planned[name] = timedelta(seconds=entry["schedule"])
-    for beat in TickBeat.objects.filter(name__in=list(planned)):
+    for beat in TickHeartbeat.objects.filter(name__in=list(planned)):
         yield TickFacts(
             now=now,
             subject=Subject(f"tick:{beat.name}", f"tick {beat.name}", cause="scheduler"),

@@ -40,7 +40,7 @@ class ActiveJobFacts(Facts):
     learnt: bool = False
     window_closes_at: datetime | None = None
     # When its last byte or log line came; None where silence means nothing.
-    heard_at: datetime | None = None
+    last_activity_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def _because(reason: str, detail: str) -> str:
 HINTS = {
     WaitReason.PAUSED.value: "Resume the schedule when the reason for the pause is over.",
     WaitReason.INSTANCE_DISABLED.value: "Enable the instance, or take it off the schedule.",
-    WaitReason.INSTANCE_AWAY.value: "Look whether the server runs and answers on its port.",
+    WaitReason.INSTANCE_UNREACHABLE.value: "Look whether the server runs and answers on its port.",
     WaitReason.PREVIOUS_RUNNING.value: "See why the previous run takes so long, or run less often.",
     WaitReason.LIMIT.value: "Raise the limit, or spread the schedules over more of the night.",
     WaitReason.NO_WORKER.value: "Start a worker for the queue.",

@@ -35,16 +35,16 @@ def check_long(facts: ActiveJobFacts, limits: Limits) -> Finding | None:
 
 
 def check_stalled(facts: ActiveJobFacts, limits: Limits) -> Finding | None:
-    if facts.heard_at is None:
+    if facts.last_activity_at is None:
         return None
-    silent = facts.now - facts.heard_at
+    silent = facts.now - facts.last_activity_at
     severity = limits.reached(silent)
     if severity is None:
         return None
     return Finding(
         message=f"no byte and no log line for {format_duration(silent)}",
         severity=severity,
-        facts={"heard_at": facts.heard_at.isoformat()},
+        facts={"last_activity_at": facts.last_activity_at.isoformat()},
     )
 
 

@@ -1,4 +1,4 @@
-"""Activity: looked at, never edited."""
+"""Activity: read-only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classes of Django's admin, with the type parameters only a type checker wants."""
+"""The classes of Django's admin, with the type parameters a type checker needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backups, their copies and what proves them: history."""
+"""Backups, their copies and their evidence: history."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class BackupAdmin(HistoryAdmin):
     autocomplete_fields = ["instance", "base", "made_by"]
     date_hierarchy = "ended_at"
     inlines = [CopyInline]
-    # A pin is a person's word, not history.
+    # A pin is a person's decision, not history.
     editable = ["pinned", "pinned_reason"]
 
     # Any: the row is the model's, or None for the list.
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Whoever may enter the admin may pin.
+        # Everyone who may use the admin may pin.
         return self.has_view_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""What happened is looked at, never edited."""
+"""History is read-only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from backups.admin.bases import ModelAdmin, TabularInline
 
 
 class HistoryAdmin(ModelAdmin):
-    """Lists and shows rows; nobody adds, changes or deletes one here."""
+    """Lists and shows rows, without adding, changing or deleting."""
 
     show_full_result_count = False
 
-    # Any: Django passes whichever row it asks about.
+    # Any: Django passes the row it asks about.
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

@@ -12,15 +12,15 @@ from backups.admin.bases import ModelAdmin, ModelForm
 from backups.engines import ENGINES
 from backups.models import Instance, InstanceGroup, Tag
 
-# A stored password goes only to where, and only the way, it was stored for.
-_WAY_OF_PASSWORD = (
+# A stored password is sent only to the address, and over the route, it was stored for.
+_ROUTE_OF_PASSWORD = (
     "host", "port", "socket", "tls", "runner", "ssh_host", "ssh_port", "ssh_user",
     "ssh_known_hosts_file",
 )  # fmt: skip
 
 
 class InstanceForm(ModelForm):
-    """An instance with a password that goes in and never comes out."""
+    """An instance with a write-only password."""
 
     engine = forms.ChoiceField(choices=[(name, name) for name in ENGINES])
     new_password = forms.CharField(
@@ -28,7 +28,7 @@ class InstanceForm(ModelForm):
         required=False,
         strip=False,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text="Kept encrypted and never shown. Left blank, the present one stays.",
+        help_text="Stored encrypted and never shown. Leave blank to keep the present one.",
     )
 
     class Meta:
@@ -43,17 +43,19 @@ class InstanceForm(ModelForm):
         cleaned = super().clean() or self.cleaned_data
         if moved := self._moved_with_password():
             names = ", ".join(str(self.fields[name].label) for name in moved)
-            self.add_error("new_password", f"Type it again: {names} changed, so it goes elsewhere.")
+            self.add_error(
+                "new_password", f"The address changed ({names}): enter the password again."
+            )
         return cleaned
 
     def _moved_with_password(self) -> list[str]:
-        """Return the fields that would send the stored password another way."""
+        """Return the changed fields that would send the stored password elsewhere."""
         if not self.instance.password_token or self.cleaned_data.get("new_password"):
             return []
-        # What was typed is written into the instance only after this.
+        # The form writes its values to the instance only after this.
         return [
             name
-            for name in _WAY_OF_PASSWORD
+            for name in _ROUTE_OF_PASSWORD
             if name in self.cleaned_data and self.cleaned_data[name] != getattr(self.instance, name)
         ]
 
@@ -71,9 +73,9 @@ class InstanceAdmin(ModelAdmin):
     ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["name", "enabled", "groups", "tags"]}),
-        ("How to reach it", {"fields": ["host", "port", "socket", "user", "new_password", "tls"]}),
+        ("Connection", {"fields": ["host", "port", "socket", "user", "new_password", "tls"]}),
         (
-            "How to copy it",
+            "Backup method",
             {
                 "fields": [
                     "engine", "allow_plugin_install", "save_foreign_tables",
@@ -82,13 +84,13 @@ class InstanceAdmin(ModelAdmin):
                 ]
             },
         ),
-        ("Backups that somebody else takes", {"fields": ["history_tool"]}),
-        ("What it said of itself", {"fields": [*readonly_fields]}),
+        ("Backups taken by other tools", {"fields": ["history_tool"]}),
+        ("Reported by the instance", {"fields": [*readonly_fields]}),
     ]  # fmt: skip
 
     # Any: the types of Django's stubs have private names.
     def get_fieldsets(self, request: HttpRequest, obj: Instance | None = None) -> Any:
-        # Before it is saved it has said nothing, and its identity is not the one shown.
+        # Before it is saved nothing is known of it, and the uuid shown would not be its own.
         return self.fieldsets if obj else self.fieldsets[:-1]
 
     # Any: the form is the one Django built from the class above.

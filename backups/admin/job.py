@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from backups.admin.history import HistoryAdmin, HistoryInline
-from backups.models import Job, JobEvent, JobLogLine, JobSample, JobSlot, JobStage
+from backups.models import Job, JobEvent, JobLogLine, JobSample, JobStage, LimitPlace
 
 
 class StageInline(HistoryInline):
@@ -53,8 +53,8 @@ class JobLogLineAdmin(HistoryAdmin):
     autocomplete_fields = ["job"]
 
 
-@admin.register(JobSlot)
-class JobSlotAdmin(HistoryAdmin):
+@admin.register(LimitPlace)
+class LimitPlaceAdmin(HistoryAdmin):
     list_display = ["resource", "number", "job_id"]
     list_filter = ["resource"]
     search_fields = ["resource", "=job__id"]

@@ -1,4 +1,4 @@
-"""Repositories: admins configure them here; saving a new one makes its folder a repository."""
+"""Repositories: configured by admins; saving a new one initialises its folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backups.models import Repository, RepositorySpace
 
 
 class RepositoryForm(ModelForm):
-    """A repository whose folder is looked at before the row is saved."""
+    """A repository whose folder is checked before the row is saved."""
 
     class Meta:
         model = Repository
@@ -27,16 +27,16 @@ class RepositoryForm(ModelForm):
             raise ValidationError(f"{exc}. {exc.hint}".strip()) from None
 
     def _post_clean(self) -> None:
-        """Look when all else is right, a name that is taken too: a folder that is made stays."""
+        """Check the folder last, when all fields are valid: an initialised folder stays."""
         super()._post_clean()  # type: ignore[misc]  # Django's own hook, unknown to its stubs.
         if not self.errors:
             try:
-                self._look_at_folder()
+                self._check_folder()
             except MooringError as exc:
                 self.add_error("path", f"{exc}. {exc.hint}".strip())
 
-    def _look_at_folder(self) -> None:
-        """Make a new row's folder a repository; a moved one must be the same repository."""
+    def _check_folder(self) -> None:
+        """Initialise the folder of a new row; a new path must hold the same repository."""
         found = Repository(kind=self.cleaned_data["kind"], path=self.cleaned_data["path"])
         if self.instance._state.adding:
             settle(found)

@@ -1,4 +1,4 @@
-"""Schedules are configured here or on their own page; what came of them is history."""
+"""Schedules are configured here or on their own page; their occurrences are history."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from backups.models import (
     InstanceProtection,
     ObservedHistory,
     Occurrence,
-    TickBeat,
-    WorkerBeat,
+    TickHeartbeat,
+    WorkerHeartbeat,
 )
-from backups.schedules.pauses import have_looked_at
+from backups.schedules.pauses import recheck_occurrences
 from backups.schedules.save import save_schedule
 
 
@@ -28,7 +28,7 @@ class BackupScheduleAdmin(ModelAdmin):
     list_filter = ["enabled", "origin", "kind"]
     search_fields = ["name", "cron", "instances__name", "groups__name", "tags__name"]
     filter_horizontal = ["instances", "groups", "tags", "repositories"]
-    # A pause has doors of its own, which ask for a reason.
+    # Schedules are paused on their page or by a command, which require a reason.
     readonly_fields = [
         "next_due_at", "created_at", "paused_at", "paused_until", "paused_by", "paused_reason",
     ]  # fmt: skip
@@ -40,9 +40,9 @@ class BackupScheduleAdmin(ModelAdmin):
         save_schedule(obj, now())
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """What it covers and where to it writes is saved now: let the tick look again."""
+        """Recheck its occurrences, now that coverage and repositories are saved."""
         super().save_related(request, form, formsets, change)
-        have_looked_at(form.instance, now())
+        recheck_occurrences(form.instance, now())
 
 
 @admin.register(Occurrence)
@@ -63,14 +63,14 @@ class ObservedHistoryAdmin(HistoryAdmin):
     autocomplete_fields = ["instance"]
 
 
-@admin.register(TickBeat)
-class TickBeatAdmin(HistoryAdmin):
+@admin.register(TickHeartbeat)
+class TickHeartbeatAdmin(HistoryAdmin):
     list_display = ["name", "started_at", "finished_at", "error"]
     search_fields = ["name", "error"]
 
 
-@admin.register(WorkerBeat)
-class WorkerBeatAdmin(HistoryAdmin):
+@admin.register(WorkerHeartbeat)
+class WorkerHeartbeatAdmin(HistoryAdmin):
     list_display = ["name", "queues", "started_at", "seen_at"]
     search_fields = ["name", "queues"]
 

@@ -1,1 +1,1 @@
-"""The format of a repository: records in, sealed packs out, and back. Knows no database."""
+"""The format of a repository: records in, sealed packs out, and back. Uses no database."""

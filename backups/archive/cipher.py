@@ -1,8 +1,8 @@
-"""How is a part of a backup sealed, so that any changed bit in it is noticed?
+"""How is a part of a backup sealed, so that any changed bit in it is detected?
 
-Every part has a place: its kind and its number. The place makes the nonce, so a data key,
-which is random and serves one attempt at one backup only, never meets a nonce twice, and a
-part that was moved elsewhere does not open. Both ciphers add 16 bytes.
+Every part has a place: its kind and its number. The nonce is made from the place, so a data key,
+which is random and used for a single attempt at a backup, never sees a nonce twice, and a part
+that was moved does not open. Both ciphers add 16 bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from backups.exceptions import ArchiveError
 TAG_BYTES = 16
 
 
-class Part(enum.IntEnum):
+class SealedPart(enum.IntEnum):
     """The kinds of sealed parts; their values are on disk."""
 
     FRAME = 1
@@ -36,9 +36,9 @@ class Cipher(Protocol):
     number: ClassVar[int]
     name: ClassVar[str]
 
-    def seal(self, part: Part, number: int, content: bytes, context: bytes) -> bytes: ...
+    def seal(self, part: SealedPart, number: int, content: bytes, context: bytes) -> bytes: ...
 
-    def open(self, part: Part, number: int, sealed: bytes, context: bytes) -> bytes:
+    def open(self, part: SealedPart, number: int, sealed: bytes, context: bytes) -> bytes:
         """Return the content, or raise ArchiveError when a bit or the place is wrong."""
         ...
 
@@ -52,10 +52,10 @@ class AesGcm:
     def __init__(self, data_key: bytes) -> None:
         self._aead = AESGCM(data_key)
 
-    def seal(self, part: Part, number: int, content: bytes, context: bytes) -> bytes:
+    def seal(self, part: SealedPart, number: int, content: bytes, context: bytes) -> bytes:
         return self._aead.encrypt(_nonce(part, number), content, context)
 
-    def open(self, part: Part, number: int, sealed: bytes, context: bytes) -> bytes:
+    def open(self, part: SealedPart, number: int, sealed: bytes, context: bytes) -> bytes:
         try:
             return self._aead.decrypt(_nonce(part, number), sealed, context)
         except InvalidTag:
@@ -63,26 +63,26 @@ class AesGcm:
 
 
 class Unencrypted:
-    """No secrecy: a truncated SHA-256 finds damage, and stops nobody who means to do it."""
+    """No secrecy: a truncated SHA-256 detects damage, but not a deliberate change."""
 
     number: ClassVar[int] = 0
     name: ClassVar[str] = "none"
 
-    def seal(self, part: Part, number: int, content: bytes, context: bytes) -> bytes:
+    def seal(self, part: SealedPart, number: int, content: bytes, context: bytes) -> bytes:
         return content + _digest(part, number, content, context)
 
-    def open(self, part: Part, number: int, sealed: bytes, context: bytes) -> bytes:
+    def open(self, part: SealedPart, number: int, sealed: bytes, context: bytes) -> bytes:
         content, tag = sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]
         if not hmac.compare_digest(tag, _digest(part, number, content, context)):
             raise ArchiveError(f"{part.name.lower()} {number} does not match its digest: damaged")
         return content
 
 
-def _nonce(part: Part, number: int) -> bytes:
+def _nonce(part: SealedPart, number: int) -> bytes:
     return struct.pack("<IQ", part, number)
 
 
-def _digest(part: Part, number: int, content: bytes, context: bytes) -> bytes:
+def _digest(part: SealedPart, number: int, content: bytes, context: bytes) -> bytes:
     digest = hashlib.sha256(_nonce(part, number) + struct.pack("<I", len(context)) + context)
     digest.update(content)
     return digest.digest()[:TAG_BYTES]

@@ -32,7 +32,7 @@ def compress(content: bytes | memoryview, level: int) -> bytes:
 def decompress(blob: bytes | memoryview, *, limit: int) -> bytes:
     """Open one zstd frame of at most ``limit`` bytes; ArchiveError for anything else.
 
-    The size a frame claims is looked at before memory for it is taken: a forged frame of a
+    The size a frame claims is checked before memory is allocated for it: a forged frame of a
     few bytes can claim any size.
     """
     try:

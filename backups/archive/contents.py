@@ -12,12 +12,12 @@ from backups.repositories.layout import is_safe_path
 
 
 class StoredFile(NamedTuple):
-    """A file of the backup, as it is to be at the end of a restore."""
+    """A file of the backup, as it is after a restore."""
 
     number: int
     path: str
     size: int
-    # Bytes of its extents in all frames; less than its size where it has holes.
+    # Bytes of its extents in all frames; less than its size if it has holes.
     written_bytes: int
     # The packs its extents are in; 0 and 0 for a file without any.
     first_pack: int
@@ -37,7 +37,7 @@ class StoredPack(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Everything a reader must find, no more and no less."""
+    """Exactly the files and packs a reader must find."""
 
     files: Sequence[StoredFile]
     packs: Sequence[StoredPack]
@@ -62,7 +62,7 @@ class Contents:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Contents:
-        """Build contents from a manifest, refusing paths that lead out of a restore target."""
+        """Build contents from a manifest; refuse paths that lead out of a restore target."""
         files = tuple(StoredFile(*each) for each in fields["files"])
         packs = tuple(StoredPack(*each) for each in fields["packs"])
         phases = tuple(fields["phases"])
@@ -81,7 +81,7 @@ class Contents:
 
 
 def _check_rows(rows: Iterable[StoredFile | StoredPack]) -> None:
-    """Refuse what no writer writes: sizes below zero, or figures that are none."""
+    """Refuse values no writer produces: negative sizes, or values of a wrong type."""
     for row in rows:
         for name, value in row._asdict().items():
             expected = str if name in {"path", "sha256"} else int
@@ -94,5 +94,5 @@ def check_paths(paths: Iterable[str]) -> None:
     seen: set[str] = set()
     for path in paths:
         if not is_safe_path(path) or path in seen:
-            raise ArchiveError(f"file name {path!r} is not one a backup may hold")
+            raise ArchiveError(f"file name {path!r} is not allowed in a backup")
         seen.add(path)

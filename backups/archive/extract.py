@@ -1,7 +1,7 @@
-"""How do the files of a backup get back onto a disk, at the speed of all cores?
+"""How are the files of a backup extracted, using all cores?
 
 Ranged reads, unsealing, decompressing and writing happen in a pool of threads, frame by
-frame; only phases wait for one another. Runs of zeros stay holes where nothing was before.
+frame; only phases wait for one another. In the first phase runs of zeros stay holes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from backups.exceptions import ArchiveError
 HOLE_BYTES = 4096
 ZEROS = bytes(HOLE_BYTES)
 FRAMES_IN_FLIGHT_PER_THREAD = 3
-# What lies there opens other files: it is for the server's user alone.
+# It holds the key to the other files: only the server's user may read it.
 KEYRING_FOLDER = "mooring-keyring"
 
 
@@ -40,8 +40,8 @@ def extract(
 ) -> int:
     """Write the wanted files below ``target``, an existing empty folder; return how many.
 
-    ``check`` is called between frames and raises when the job has to end. An OSError of the
-    target's disk comes through as it is. ArchiveError when a file would not be whole.
+    ``check`` is called between frames and raises when the job must end. An OSError of the
+    target's disk is passed on; ArchiveError if a file would be incomplete.
     """
     keep_freed_memory()
     files = {file.number: file for file in reader.manifest.contents.files if wanted(file.path)}
@@ -91,7 +91,7 @@ class _Work:
         self._running: deque[Future[None]] = deque()
 
     def apply_all(self, places: Iterable[tuple[int, FramePlace]]) -> None:
-        """Take the frames in their order; where a phase ends, wait for all of it."""
+        """Apply the frames in their order; at the end of a phase, wait for all of it."""
         later = deque(self._reader.manifest.contents.phases[1:])
         fresh = True
         for pack, place in places:
@@ -123,7 +123,7 @@ class _Output:
         self._written: Counter[int] = Counter()
 
     def create_files(self) -> None:
-        """Make every file at its full length: bytes that are never written stay holes."""
+        """Create every file at its full length: bytes that are never written stay holes."""
         for path in self._paths.values():
             for folder in reversed(path.relative_to(self._target).parents):
                 # Only the server's own user may enter a data directory.
@@ -179,7 +179,7 @@ class _Output:
 
 
 def write_whole(descriptor: int, piece: memoryview, offset: int) -> None:
-    """pwrite all of it: the call may write less than it was given."""
+    """Write all of ``piece``: one pwrite may write less."""
     while piece:
         count = os.pwrite(descriptor, piece, offset)
         piece, offset = piece[count:], offset + count

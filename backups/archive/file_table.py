@@ -1,7 +1,7 @@
-"""Which files did the engine send, and did each of them end?
+"""Which files did the engine send, and was each of them completed?
 
-An engine that contradicts itself is a bug that would make a backup nobody can restore: it
-is refused at once.
+An engine that contradicts itself would make a backup that cannot be restored: it is refused at
+once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from backups.repositories.layout import is_safe_path
 
 
 @dataclass(slots=True)
-class _File:
+class _TrackedFile:
     path: str
     written_bytes: int = 0
     # None while the file is open.
@@ -27,16 +27,16 @@ class FileTable:
     """The files of one backup by number. Paths may be read from other threads."""
 
     def __init__(self) -> None:
-        self._files: dict[int, _File] = {}
-        self._removed: dict[int, _File] = {}
-        # Paths in use: a file that was removed gives its own back.
+        self._files: dict[int, _TrackedFile] = {}
+        self._removed: dict[int, _TrackedFile] = {}
+        # Paths in use; the path of a removed file is free again.
         self._taken: set[str] = set()
 
     def open(self, record: FileOpened) -> None:
         if record.file in self._files or record.file in self._removed:
             raise ArchiveError(f"engine opened file {record.file} twice")
         self._take(record.path)
-        self._files[record.file] = _File(record.path)
+        self._files[record.file] = _TrackedFile(record.path)
 
     def add(self, piece: Data) -> None:
         file = self._files.get(piece.file)
@@ -61,7 +61,7 @@ class FileTable:
         """Forget a file; return whether it had been closed."""
         file = self._known(record.file, "removed")
         self._taken.discard(file.path)
-        # Frames that hold its bytes may still be on their way: its path is known to the end.
+        # Frames with its bytes may still be in flight: its path is kept to the end.
         self._removed[record.file] = file
         del self._files[record.file]
         return file.size is not None
@@ -71,7 +71,7 @@ class FileTable:
         return (self._files.get(number) or self._removed[number]).path
 
     def check_finished(self) -> None:
-        """Raise ArchiveError when a file never ended: what was sent of it is not all of it."""
+        """Raise ArchiveError if a file was never completed."""
         if unfinished := sorted(file.path for file in self._files.values() if file.size is None):
             raise ArchiveError(
                 f"engine never finished {unfinished[0]} ({len(unfinished)} files in all)"
@@ -90,12 +90,14 @@ class FileTable:
             for number, file in self._files.items()
         )
 
-    def _known(self, number: int, what: str) -> _File:
+    def _known(self, number: int, what: str) -> _TrackedFile:
         if (file := self._files.get(number)) is None:
             raise ArchiveError(f"engine {what} file {number}, which it never opened or removed")
         return file
 
     def _take(self, path: str) -> None:
         if path in self._taken or not is_safe_path(path):
-            raise ArchiveError(f"engine gave the path {path!r} twice, or it leads outside")
+            raise ArchiveError(
+                f"engine sent the path {path!r} twice, or it leads out of the backup"
+            )
         self._taken.add(path)

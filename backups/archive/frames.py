@@ -1,4 +1,4 @@
-"""How are bytes of files put into a frame, and taken out again?
+"""How are bytes of files packed into a frame, and unpacked?
 
 A frame holds up to 4 MiB of raw bytes as a list of extents, compressed alone and sealed
 alone, so that the work spreads over all cores and any part can be read by itself.
@@ -7,7 +7,7 @@ alone, so that the work spreads over all cores and any part can be read by itsel
     sealed   n bytes    u32 extent count, that many (u32 file, u64 offset, u32 length),
                         then one zstd frame of the extents' bytes in that order
 
-Integers are little-endian. docs/format.md has the whole of it.
+Integers are little-endian. docs/format.md specifies the format.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from backups.archive.cipher import TAG_BYTES, Cipher, Part
+from backups.archive.cipher import TAG_BYTES, Cipher, SealedPart
 from backups.archive.compression import compress, decompress
 from backups.exceptions import ArchiveError
 
@@ -53,7 +53,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class FrameHeader:
-    """What stands unsealed before each frame."""
+    """The unsealed header of each frame."""
 
     sealed_bytes: int
     raw_bytes: int
@@ -75,12 +75,12 @@ def build_frame(
     compressed = compress(content, level)
     sealed_bytes = len(table) + len(compressed) + TAG_BYTES
     header = HEADER.pack(MAGIC, sealed_bytes, len(content), number)
-    sealed = cipher.seal(Part.FRAME, number, table + compressed, header + backup.bytes)
+    sealed = cipher.seal(SealedPart.FRAME, number, table + compressed, header + backup.bytes)
     return header + sealed
 
 
 def parse_header(blob: bytes) -> FrameHeader:
-    """Read a frame's header and refuse figures no writer produces."""
+    """Parse a frame's header and refuse values no writer produces."""
     if len(blob) < HEADER.size:
         raise ArchiveError(f"frame header is cut off after {len(blob)} bytes")
     magic, sealed_bytes, raw_bytes, number = HEADER.unpack_from(blob)
@@ -97,7 +97,7 @@ def open_frame(blob: bytes, *, backup: UUID, cipher: Cipher) -> Frame:
     if len(blob) != HEADER.size + header.sealed_bytes:
         raise ArchiveError(f"frame {header.number} is {len(blob)} bytes, its header says otherwise")
     context = blob[: HEADER.size] + backup.bytes
-    table = cipher.open(Part.FRAME, header.number, blob[HEADER.size :], context)
+    table = cipher.open(SealedPart.FRAME, header.number, blob[HEADER.size :], context)
     extents, compressed = _parse_extents(table, header)
     content = decompress(compressed, limit=header.raw_bytes)
     if len(content) != header.raw_bytes:

@@ -32,7 +32,7 @@ WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + 16
 
 @dataclass(frozen=True, slots=True)
 class KeyEncryptionKey:
-    """A key that wraps data keys. Its id follows from its bytes, so the two cannot disagree."""
+    """A key that wraps data keys. Its id is derived from its bytes."""
 
     material: bytes = field(repr=False)
 
@@ -41,7 +41,7 @@ class KeyEncryptionKey:
         return hashlib.sha256(b"mooring key id\0" + self.material).hexdigest()[:16]
 
     def wrap(self, data_key: bytes, backup: UUID) -> bytes:
-        """Seal a data key for one backup: the same wrapping opens no other backup's."""
+        """Seal a data key for one backup; it does not open for any other."""
         nonce = os.urandom(NONCE_BYTES)
         return nonce + AESGCM(self.material).encrypt(nonce, data_key, self._context(backup))
 
@@ -64,7 +64,7 @@ class KeyEncryptionKey:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys at hand, the one that wraps new backups first."""
+    """The available keys, the one that wraps new backups first."""
 
     keys: Sequence[KeyEncryptionKey]
 
@@ -73,19 +73,19 @@ class Keyring:
         return self.keys[0]
 
     def find(self, key_id: str) -> KeyEncryptionKey:
-        """Return the key of that id, or raise KeyUnavailable naming those at hand."""
+        """Return the key of that id, or raise KeyUnavailable with the available ids."""
         for key in self.keys:
             if key.id == key_id:
                 return key
-        at_hand = ", ".join(key.id for key in self.keys)
+        available = ", ".join(key.id for key in self.keys)
         raise KeyUnavailable(
-            f"key {key_id} is needed and not in the keyring, which has {at_hand}",
+            f"key {key_id} is not in the keyring, which has {available}",
             hint="Add the line of that key to the key file below its first line.",
         )
 
 
 def load_keyring(*, text: str = "", path: Path | None = None) -> Keyring:
-    """Read keys from ``text`` when given, else from the file; KeyUnavailable says why not."""
+    """Read keys from ``text`` if given, else from the file, or raise KeyUnavailable."""
     if text.strip():
         return parse_keyring(text.replace(",", "\n"), source="MOORING_BACKUP_KEY")
     if path is None:
@@ -94,7 +94,7 @@ def load_keyring(*, text: str = "", path: Path | None = None) -> Keyring:
         mode = path.stat().st_mode
         content = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        # Not with the error's own words: they quote the bytes.
+        # Without the error's own message, which quotes the bytes.
         raise KeyUnavailable(f"key file {path} is not text") from None
     except OSError as exc:
         raise KeyUnavailable(
@@ -132,14 +132,14 @@ def parse_keyring(text: str, *, source: str) -> Keyring:
 
 
 def create_key_file(path: Path) -> Keyring:
-    """Write a new key file, mode 0600; FileExistsError rather than lose a key that is there."""
+    """Write a new key file, mode 0600; FileExistsError if there is one, which is kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_new(path, _line(os.urandom(KEY_BYTES)))
     return load_keyring(path=path)
 
 
 def add_key(path: Path) -> Keyring:
-    """Put a new key in front of those in the file, which stay: old backups still need them."""
+    """Put a new key in front of those in the file, which old backups still need."""
     load_keyring(path=path)
     content = _line(os.urandom(KEY_BYTES)) + path.read_text(encoding="utf-8")
     beside = path.with_name(path.name + ".new")

@@ -1,4 +1,4 @@
-"""What is a backup? The manifest says it, and is written last: no manifest, no backup.
+"""What defines a backup? Its manifest, which is written last: no manifest, no backup.
 
 The file is a sequence of zstd frames, so that standard tools accept it:
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from backups.archive.cipher import AesGcm, Cipher, Part, Unencrypted
+from backups.archive.cipher import AesGcm, Cipher, SealedPart, Unencrypted
 from backups.archive.compression import compress, decompress
 from backups.archive.contents import Contents
 from backups.archive.keys import KeyEncryptionKey, Keyring
@@ -38,7 +38,7 @@ MAX_BODY_BYTES = 2 * 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What can be read of a manifest without any key."""
+    """The part of a manifest that is readable without a key."""
 
     backup: UUID
     label: str
@@ -68,7 +68,9 @@ def seal_manifest(
     text = json.dumps({"about": about, "contents": contents.as_json()}, separators=(",", ":"))
     body = compress(text.encode(), 3)
     if envelope.encrypted:
-        body = _skippable(SEALED_MAGIC, cipher.seal(Part.MANIFEST, 0, body, envelope.backup.bytes))
+        body = _skippable(
+            SEALED_MAGIC, cipher.seal(SealedPart.MANIFEST, 0, body, envelope.backup.bytes)
+        )
     return _wrap(envelope, body)
 
 
@@ -78,7 +80,7 @@ def read_envelope(blob: bytes) -> Envelope:
 
 
 def rewrap(blob: bytes, keyring: Keyring) -> bytes | None:
-    """Return the manifest under the keyring's current key; None when it already is.
+    """Return the manifest under the keyring's current key; None if it already is.
 
     The data key and the body stay as they are, so no pack is touched.
     """
@@ -100,7 +102,7 @@ def new_envelope(
 
 
 def cipher_of(envelope: Envelope, keyring: Keyring | None) -> Cipher:
-    """Return what opens the packs; KeyUnavailable names the key that is missing."""
+    """Return the cipher of the packs; KeyUnavailable names the missing key."""
     if envelope.cipher == Unencrypted.name:
         return Unencrypted()
     if envelope.cipher != AesGcm.name:
@@ -112,15 +114,15 @@ def cipher_of(envelope: Envelope, keyring: Keyring | None) -> Cipher:
 
 
 def open_manifest(blob: bytes, keyring: Keyring | None) -> tuple[Manifest, Cipher]:
-    """Decode a manifest whole; ArchiveError when any bit of it is not as it was written."""
+    """Decode a whole manifest; ArchiveError if any bit of it has changed."""
     envelope_bytes, body = _split(blob)
     envelope = _parse_envelope(envelope_bytes)
     cipher = cipher_of(envelope, keyring)
     if envelope.encrypted:
         sealed, rest = _take(body, SEALED_MAGIC)
         if rest:
-            raise ArchiveError("manifest has bytes behind its sealed body")
-        body = cipher.open(Part.MANIFEST, 0, sealed, envelope.backup.bytes)
+            raise ArchiveError("manifest has bytes after its sealed body")
+        body = cipher.open(SealedPart.MANIFEST, 0, sealed, envelope.backup.bytes)
     try:
         fields = json.loads(decompress(body, limit=MAX_BODY_BYTES))
         about, contents = fields["about"], Contents.from_json(fields["contents"])
@@ -159,7 +161,7 @@ def _parse_envelope(text: bytes) -> Envelope:
     try:
         fields = json.loads(text)
         if fields["mooring"] != "manifest":
-            raise ArchiveError("manifest is not one of Mooring's")
+            raise ArchiveError("manifest was not written by Mooring")
         if fields["format"] != FORMAT:
             raise ArchiveError(
                 f"manifest has format {fields['format']}, this version reads format {FORMAT}",
@@ -187,5 +189,5 @@ def _take(blob: bytes, magic: int) -> tuple[bytes, bytes]:
     found, length = SKIPPABLE.unpack_from(blob)
     end = SKIPPABLE.size + length
     if found != magic or end > len(blob):
-        raise ArchiveError("manifest is damaged or not one")
+        raise ArchiveError("manifest is damaged, or not a manifest")
     return blob[SKIPPABLE.size : end], blob[end:]

@@ -1,4 +1,4 @@
-"""How far is it? Plain numbers that one thread writes and any thread may read."""
+"""How far has an operation progressed? Numbers that one thread writes and any may read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How fast may bytes be read from an instance?
 
-The disk, not the locks, is what hurts the instance's own writers during a copy.
+During a copy the load on the disk, not the locks, slows down the instance's writers.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-# A pause is slept in pieces, so that a request to stop is noticed in time.
+# A pause is slept in pieces, so that a stop request is noticed in time.
 LONGEST_NAP_SECONDS = 0.5
 
 
 class Pace:
-    """Holds the caller back to a number of bytes per second; 0 is no limit."""
+    """Limits the caller to a number of bytes per second; 0 is no limit."""
 
     def __init__(self, bytes_per_s: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._bytes_per_s = bytes_per_s
@@ -21,10 +21,10 @@ class Pace:
         self._free_at = clock()
 
     def spend(self, count: int, check: Callable[[], None]) -> None:
-        """Account for ``count`` bytes, after a pause when they come too early."""
+        """Account for ``count`` bytes, after a pause if the limit is exceeded."""
         if not self._bytes_per_s:
             return
-        # Time in which nothing was read is not saved up for a burst.
+        # Idle time is not saved up for a burst.
         self._free_at = max(self._free_at, self._clock())
         while (wait := self._free_at - self._clock()) > 0:
             check()

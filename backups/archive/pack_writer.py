@@ -1,4 +1,4 @@
-"""Frames in their order become packs in every store at once."""
+"""Writes frames in order into packs, in every store at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from backups.repositories.base import ObjectStore, Upload
 
 @dataclass(frozen=True, slots=True)
 class BuiltFrame:
-    """A frame ready to be stored, and the present paths of the files in it."""
+    """A frame ready to be stored, and the current paths of the files in it."""
 
     number: int
     extents: Sequence[Extent]
@@ -77,7 +77,7 @@ class PackSink:
         return tuple(self._packs)
 
     def abort(self) -> None:
-        """Drop the pack being written, and wait for the one being made durable."""
+        """Drop the open pack, and wait for the one being committed."""
         try:
             if self._open is not None:
                 self._open.drop()
@@ -96,7 +96,7 @@ class PackSink:
         return pack
 
     def _complete(self, pack: _OpenPack) -> None:
-        """Commit in the background, one pack behind at most: syncing takes the disk's time."""
+        """Commit in the background, at most one pack behind, because syncing is slow."""
         self._packs.append(pack.end(self._cipher))
         self._open = None
         try:

@@ -1,4 +1,4 @@
-"""How are frames kept together, and found again without reading them all?
+"""How are frames stored in packs, and found without reading whole packs?
 
     header    32 bytes   "MOORPACK", u16 format, u16 cipher, u32 pack number, 16 bytes backup uuid
     frames    one after the other
@@ -21,7 +21,7 @@ from uuid import UUID
 
 from isal import isal_zlib
 
-from backups.archive.cipher import Cipher, Part
+from backups.archive.cipher import Cipher, SealedPart
 from backups.archive.compression import compress, decompress
 from backups.archive.frames import HEADER as FRAME_HEADER
 from backups.archive.frames import Extent
@@ -34,16 +34,16 @@ END_MAGIC = b"MOOR-END"
 HEADER = struct.Struct("<8sHHI16s")
 TRAILER = struct.Struct("<QII8s")
 PLACE = struct.Struct("<QI")
-# A pack is full when it has reached this; it ends with the frame that filled it.
+# A pack is full at this size; it ends with the frame that reached it.
 FULL_BYTES = 256 * 1024 * 1024
-# Or when its index has: of bytes that compress to nothing a pack would never have enough, and
-# its index, which is held in memory, would have no bound.
+# Or at this many extents: highly compressible data would never fill a pack, and its index, which
+# is held in memory, would be unbounded.
 FULL_EXTENTS = 262_144
 MAX_FOOTER_BYTES = 256 * 1024 * 1024
 
 
 class FramePlace(NamedTuple):
-    """Where a frame stands in its pack, and what it holds."""
+    """The position of a frame in its pack, and its extents."""
 
     number: int
     offset: int
@@ -54,7 +54,7 @@ class FramePlace(NamedTuple):
 
 @dataclass(slots=True)
 class PackIndex:
-    """What a footer says."""
+    """The content of a footer."""
 
     number: int
     frames: list[FramePlace] = field(default_factory=list)
@@ -66,7 +66,7 @@ def build_header(number: int, *, backup: UUID, cipher: Cipher) -> bytes:
 
 
 def check_header(blob: bytes, number: int, *, backup: UUID, cipher: Cipher) -> None:
-    """Refuse a pack that is another backup's, another number, or of a newer format."""
+    """Refuse a pack of another backup, another number, or a newer format."""
     if len(blob) < HEADER.size or not blob.startswith(MAGIC):
         raise ArchiveError("not a pack: its first bytes are damaged or foreign")
     _, form, cipher_number, found, uuid = HEADER.unpack_from(blob)
@@ -89,7 +89,7 @@ def build_tail(index: PackIndex, offset: int, *, header: bytes, cipher: Cipher) 
         "paths": {str(file): path for file, path in index.paths.items()},
     }
     text = json.dumps(footer, separators=(",", ":")).encode()
-    sealed = cipher.seal(Part.FOOTER, index.number, compress(text, 3), header)
+    sealed = cipher.seal(SealedPart.FOOTER, index.number, compress(text, 3), header)
     place = PLACE.pack(offset, len(sealed))
     return sealed + place + struct.pack("<I", isal_zlib.crc32(place)) + END_MAGIC
 
@@ -100,7 +100,7 @@ def parse_trailer(blob: bytes, pack_bytes: int) -> tuple[int, int]:
         raise ArchiveError("pack is cut off: it has no trailer")
     offset, length, checksum, magic = TRAILER.unpack(blob)
     if magic != END_MAGIC or checksum != isal_zlib.crc32(blob[: PLACE.size]):
-        raise ArchiveError("pack is cut off or damaged: its trailer is not one")
+        raise ArchiveError("pack is cut off or damaged: its trailer is invalid")
     if offset < HEADER.size or offset + length + TRAILER.size != pack_bytes:
         raise ArchiveError(f"pack is {pack_bytes} bytes, its trailer says otherwise")
     if length > MAX_FOOTER_BYTES:
@@ -112,7 +112,9 @@ def parse_footer(
     sealed: bytes, number: int, frames_end: int, *, header: bytes, cipher: Cipher
 ) -> PackIndex:
     """Open a footer and check that its frames fill the pack without gap or overlap."""
-    text = decompress(cipher.open(Part.FOOTER, number, sealed, header), limit=MAX_FOOTER_BYTES)
+    text = decompress(
+        cipher.open(SealedPart.FOOTER, number, sealed, header), limit=MAX_FOOTER_BYTES
+    )
     try:
         footer = json.loads(text)
         frames = [

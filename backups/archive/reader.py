@@ -22,7 +22,7 @@ from backups.exceptions import ArchiveError
 from backups.repositories.base import ObjectStore
 from backups.repositories.layout import manifest_name
 
-DAMAGE_HINT = "Use another copy or another backup, and take a new one now; verify lists all damage."
+DAMAGE_HINT = "Use another copy or backup, and take a new one now; a verify lists all damage."
 
 
 class BackupReader:
@@ -42,13 +42,13 @@ class BackupReader:
         return f"{self.folder}/{pack_name(number)}"
 
     def check_sizes(self) -> None:
-        """Raise ArchiveError unless every pack is there with the bytes the manifest says."""
+        """Raise ArchiveError unless every pack exists with the size in the manifest."""
         there = set(self.store.list(f"{self.folder}/"))
         names = [self.pack_object(pack.number) for pack in self.manifest.contents.packs]
         if missing := [name for name in names if name not in there]:
             raise ArchiveError(
                 f"incomplete: {len(missing)} of {len(names)} packs are missing, first {missing[0]}",
-                hint="A purge that was cut short leaves that: delete the folder, or use a copy.",
+                hint="An interrupted purge leaves this: delete the folder, or use another copy.",
             )
         for name, pack in zip(names, self.manifest.contents.packs, strict=True):
             self._check_size(name, pack.stored_bytes)
@@ -60,7 +60,7 @@ class BackupReader:
         return size
 
     def read_index(self, number: int) -> PackIndex:
-        """Read a pack's header and footer, and hold them against the manifest."""
+        """Read a pack's header and footer, and compare them with the manifest."""
         name = self.pack_object(number)
         with _naming(name):
             return self._read_index(name, number)
@@ -80,27 +80,27 @@ class BackupReader:
         return index
 
     def read_frame(self, pack: int, place: FramePlace) -> Frame:
-        """Read, unseal and decompress one frame, and hold it against the index."""
+        """Read, unseal and decompress one frame, and compare it with the index."""
         name = self.pack_object(pack)
         stored = self.store.read(name, place.offset, place.stored_bytes)
         with _naming(f"{name} at byte {place.offset}"):
             return self.open_frame(stored, place)
 
     def open_frame(self, stored: bytes, place: FramePlace) -> Frame:
-        """Unseal and decompress a frame's stored bytes, and hold it against the index."""
+        """Unseal and decompress a frame's stored bytes, and compare it with the index."""
         frame = self.open_frame_alone(stored)
         if frame.number != place.number or frame.extents != place.extents:
             raise ArchiveError(f"frame {place.number} is not the one its pack's index lists")
         return frame
 
     def open_frame_alone(self, stored: bytes) -> Frame:
-        """Unseal and decompress a frame where no index is at hand to hold it against."""
+        """Unseal and decompress a frame without an index to compare it with."""
         return open_frame(stored, backup=self.backup, cipher=self.cipher)
 
 
 @contextmanager
 def _naming(place: str) -> Iterator[None]:
-    """Have an error say where it is, and what to do."""
+    """Add the place and a hint to errors raised inside."""
     try:
         yield
     except ArchiveError as exc:

@@ -1,4 +1,4 @@
-"""What an engine hands to the archive.
+"""Which records does an engine pass to the archive?
 
 Files are numbered by the engine, so that a file may be renamed while it is copied. Extents
 of one phase do not overlap; a later phase overrides an earlier one where they do.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FileOpened:
-    """A file begins. Its path is relative to the data directory, parts separated by ``/``."""
+    """The start of a file. Its path is relative to the data directory, separated by ``/``."""
 
     file: int
     path: str
@@ -19,7 +19,7 @@ class FileOpened:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Bytes of an open file. Who yields it gives the buffer away and never writes it again."""
+    """Bytes of an open file. The sender gives up the buffer and never writes it again."""
 
     file: int
     offset: int
@@ -36,7 +36,7 @@ class FileClosed:
 
 @dataclass(frozen=True, slots=True)
 class FileRenamed:
-    """A file has another path from now on; no file has that path."""
+    """A file gets another path, which no other file has."""
 
     file: int
     path: str
@@ -44,14 +44,14 @@ class FileRenamed:
 
 @dataclass(frozen=True, slots=True)
 class FileRemoved:
-    """A file is not part of the copy after all, ended or not; its path may be used again."""
+    """A file is dropped from the copy, complete or not; its path may be used again."""
 
     file: int
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseStarted:
-    """What follows overrides whatever came before it."""
+    """The records that follow override earlier ones."""
 
 
 Record = FileOpened | Data | FileClosed | FileRenamed | FileRemoved | PhaseStarted

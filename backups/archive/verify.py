@@ -22,16 +22,16 @@ from backups.exceptions import ArchiveError, RepositoryError
 
 FRAMES_IN_FLIGHT_PER_THREAD = 3
 READ_BYTES = 4 * 1024 * 1024
-# A damaged disk can damage everything; the report stays readable.
+# A damaged disk can damage everything; this keeps the report readable.
 MAX_DAMAGES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One thing that is not as it was written."""
+    """One difference from what was written."""
 
     object: str
-    # Byte offset in the object; None where the whole of it is meant.
+    # Byte offset in the object; None for the whole object.
     offset: int | None
     files: tuple[str, ...]
     problem: str
@@ -44,7 +44,7 @@ class Damage:
 
 @dataclass(slots=True)
 class VerifyReport:
-    """What a verify read and what it found."""
+    """What a verify has read, and the damage found."""
 
     packs: int = 0
     frames: int = 0
@@ -64,7 +64,7 @@ def verify(
     meter: Meter,
     inspect: Callable[[Frame], None] = lambda frame: None,
 ) -> VerifyReport:
-    """Read all of a backup. Damage is reported, not raised; what ``check`` raises comes through.
+    """Read a whole backup. Damage is reported, not raised; errors of ``check`` are passed on.
 
     ``inspect`` gets every frame that could be opened, in any order, from many threads.
     """
@@ -112,18 +112,18 @@ class _Verification:
         self.report.packs += 1
 
     def compare_files(self) -> None:
-        """After the last pack: is every byte of every file there?"""
+        """Check, after the last pack, that every byte of every file was seen."""
         for file in self._reader.manifest.contents.files:
             found = self._found[file.number]
             if found == file.written_bytes:
                 self.report.files += 1
                 self._meter.files_done += 1
             else:
-                problem = f"{found} of {file.written_bytes} bytes are there and whole"
+                problem = f"only {found} of {file.written_bytes} bytes are intact"
                 self._damage(Damage(file.path, None, (), problem))
 
     def _places(self, number: int, name: str, stored_bytes: int) -> PackIndex:
-        """Return the index, or where it is damaged what the frames say of themselves."""
+        """Return the index, or if it is damaged one rebuilt from the frame headers."""
         try:
             return self._reader.read_index(number)
         except ArchiveError as exc:
@@ -152,7 +152,7 @@ class _Verification:
         index: PackIndex,
         hash_bytes: Callable[[bytes], None],
     ) -> None:
-        """Read the pack front to back: each frame goes to the pool, every byte to the hash."""
+        """Read the pack from start to end: frames go to the pool, every byte to the hash."""
         name = self._reader.pack_object(number)
         running: deque[tuple[FramePlace, Future[Frame]]] = deque()
         position = 0
@@ -173,7 +173,7 @@ class _Verification:
         if place.extents:
             frame = self._reader.open_frame(stored, place)
         else:
-            # The index is damaged, and reported: the frame is held against itself alone.
+            # The index is damaged, and reported: the frame is checked by itself.
             frame = self._reader.open_frame_alone(stored)
         self._inspect(frame)
         return frame
@@ -203,14 +203,14 @@ class _Verification:
             self._found[extent.file] += extent.length
 
     def _is_astray(self, pack: int, extent: Extent) -> bool:
-        """Whether a restore of the file would miss the extent, or not know where to put it."""
+        """Whether a restore of the file would miss the extent, or find it out of range."""
         file = self._files.get(extent.file)
         return file is not None and not (
             file.first_pack <= pack <= file.last_pack and extent.offset + extent.length <= file.size
         )
 
     def _paths(self, numbers: Iterable[int]) -> tuple[str, ...]:
-        """Name the files; one the manifest does not list was deleted during the copy."""
+        """Return the paths; a file not in the manifest was deleted during the copy."""
         return tuple(sorted(self._files[n].path for n in numbers if n in self._files))
 
     def _damage(self, damage: Damage) -> None:

@@ -1,4 +1,4 @@
-"""Records in, packs out: how does a backup become durable at the speed of all cores?
+"""How are records written into durable packs, using all cores?
 
     caller's thread     cuts records into frames of up to 4 MiB
     pool of threads     compresses and seals each frame
@@ -39,16 +39,15 @@ from backups.repositories.base import ObjectStore
 
 # Enough that the pool never waits for the reader, few enough to stay small in memory.
 FRAMES_IN_FLIGHT_PER_THREAD = 3
-# What a disk that is busy for a moment may hold up before the cores have to wait for it.
+# Buffered while a disk is briefly busy, before the cores have to wait for it.
 FRAMES_TO_SPARE = 10
 
 
 class ArchiveWriter:
     """Writes one backup into one or several stores at once.
 
-    ``check`` is called between frames and before a pack appears; it raises when the job has
-    to end. After any error call ``abort``; what was written so far is then incomplete and
-    belongs to nobody.
+    ``check`` is called between frames and before a pack is committed; it raises when the job
+    must end. After any error call ``abort``; what was written so far is then incomplete.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class ArchiveWriter:
         self._sink_thread.start()
 
     def write(self, record: Record) -> None:
-        """Take one record; blocks while the stores are slower than the engine."""
+        """Write one record; blocks while the stores are slower than the engine."""
         match record:
             case Data():
                 self._gather(record)
@@ -116,7 +115,7 @@ class ArchiveWriter:
         return Contents(self._files.stored(self._sink.pack_ranges), packs, tuple(self._phases))
 
     def abort(self) -> None:
-        """Stop all threads and drop the unfinished pack. May follow anything."""
+        """Stop all threads and drop the unfinished pack. May be called at any time."""
         self._failure = self._failure or ArchiveError("aborted")
         self._pool.shutdown(cancel_futures=True)
         self._built.put(None)
@@ -137,7 +136,7 @@ class ArchiveWriter:
                 self._flush()
 
     def _flush(self) -> None:
-        """Hand the gathered frame to the pool, waiting for a place in flight."""
+        """Pass the gathered frame to the pool, waiting until there is room in flight."""
         if not self._extents:
             return
         self._check()
@@ -164,7 +163,7 @@ class ArchiveWriter:
         return BuiltFrame(number, extents, stored, paths)
 
     def _drain(self) -> None:
-        """Sink thread: frames are built in any order and stored in theirs."""
+        """Store frames in order, however they were built. Runs in the sink thread."""
         while (future := self._built.get()) is not None:
             try:
                 if self._failure is None:

@@ -1,1 +1,1 @@
-"""What is known of stored backups: their rows, copies, contents, and the evidence for them."""
+"""The catalog of stored backups: their rows, copies, contents and evidence."""

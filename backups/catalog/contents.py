@@ -36,7 +36,7 @@ TABLE_SUFFIXES = frozenset(
     }
 )
 DEFINITION_SUFFIX = ".frm"
-# The server writes a character that a file name may not hold as @ and its code point.
+# The server writes a character that is invalid in a file name as @ and its code point.
 _ENCODED = re.compile(r"@([0-9a-f]{4})")
 _PARTITION = re.compile(r"#p#", re.IGNORECASE)
 
@@ -55,14 +55,14 @@ class BackupContents:
     """Tables by schema and name, and everything that belongs to none."""
 
     tables: list[TableContent]
-    # Views, and tables that live in ibdata1: their names are known, their sizes are not.
+    # Views, and tables stored in ibdata1: their names are known, their sizes are not.
     definitions: list[TableContent]
     other_files: int
     other_bytes: int
 
 
 def load_contents(copy: BackupCopy) -> BackupContents:
-    """Read a copy's manifest; MooringError when its repository or key is not at hand."""
+    """Read a copy's manifest; MooringError if its repository or key is unavailable."""
     reader = BackupReader(
         store_of(copy.repository), copy.path, load_keys() if copy.key_id else None
     )
@@ -70,7 +70,7 @@ def load_contents(copy: BackupCopy) -> BackupContents:
 
 
 def group_by_table(files: Iterable[StoredFile]) -> BackupContents:
-    """Add up files by the table they are of."""
+    """Group files by table, and add up their sizes."""
     tables: dict[tuple[str, str], list[StoredFile]] = {}
     others: list[StoredFile] = []
     for file in files:
@@ -94,7 +94,7 @@ def group_by_table(files: Iterable[StoredFile]) -> BackupContents:
 
 
 def table_of(path: str) -> tuple[str, str] | None:
-    """Return schema and table a file is of; None for logs, system files and metadata."""
+    """Return schema and table of a file; None for logs, system files and metadata."""
     schema, slash, name = path.partition("/")
     stem, dot, suffix = name.partition(".")
     if not slash or "/" in name or not dot or suffix not in TABLE_SUFFIXES or schema[0] == "#":

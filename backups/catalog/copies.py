@@ -1,4 +1,4 @@
-"""Which copy is meant, and may it be read?"""
+"""Which copy does a label name, and may it be read?"""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from backups.states import CopyStatus
 
 
 def named_copy(label: str, repository: str | None = None) -> BackupCopy:
-    """Load the copy to work on; BadInput says whether the backup or the copy is missing."""
+    """Load the copy to work on, or raise BadInput if the backup or the copy is missing."""
     backup = Backup.objects.filter(label=label).first()
     if backup is None:
-        raise BadInput(f"there is no backup {label}", hint="listbackups shows the labels.")
+        raise BadInput(f"no backup is called {label}", hint="Run listbackups to see the labels.")
     copies = backup.copies.select_related("repository", "backup__instance")
     if repository is not None:
         copies = copies.filter(repository__name=repository)
@@ -34,13 +34,13 @@ def copy_of(job: Job) -> BackupCopy:
 
 
 def open_copy(copy: BackupCopy) -> BackupReader:
-    """Open a copy for reading, or refuse one that is being deleted.
+    """Open a copy for reading, or raise Refused if it is being deleted.
 
-    The row lock orders this against a purge: it sees our running job, or we see its verdict.
+    The row lock serialises this with a purge: it sees our running job, or we its decision.
     """
     with transaction.atomic():
         status = BackupCopy.objects.select_for_update().get(pk=copy.pk).status
     if status != CopyStatus.STORED:
-        raise Refused(f"{copy} is {status}: there is nothing to read")
+        raise Refused(f"{copy} is {status}: nothing to read")
     store = checked_store(copy.repository)
     return BackupReader(store, copy.path, load_keys() if copy.key_id else None)

@@ -1,4 +1,4 @@
-"""What is known of a backup's bytes? The newest evidence of each sort, in rows and in words."""
+"""Which proofs does a backup have? The newest evidence of each kind, as rows and as text."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from backups.states import CopyStatus, Operation
 
 
 @dataclass(slots=True)
-class Proof:
-    """What the newest verify and the newest restore test of a backup's stored copies said."""
+class BackupProof:
+    """The newest verify and the newest restore test of a backup's stored copies."""
 
     stored_in: list[str] = field(default_factory=list)
     verify: Evidence | None = None
@@ -30,16 +30,16 @@ class Proof:
         return test.created_at if test and test.passed else None
 
     def in_words(self) -> str:
-        """Say it in a few words; not proven is not the same as faulty."""
-        said = [
+        """Return it as a short text; not proven is not the same as faulty."""
+        parts = [
             _words(self.verify, _verified(self.verify), "verify failed"),
             _words(self.restore_test, "restore-tested", "restore test failed"),
         ]
-        return ", ".join(part for part in said if part) or "not proven yet"
+        return ", ".join(part for part in parts if part) or "not proven yet"
 
 
 def without_faults(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
-    """Leave out copies whose newest verify or newest restore test failed; unproven ones stay."""
+    """Exclude copies whose newest verify or restore test failed; unproven ones stay."""
     for operation in (Operation.VERIFY, Operation.RESTORE_TEST):
         newest = Evidence.objects.filter(copy=OuterRef("pk"), operation=operation).order_by("-id")
         name = f"newest_{operation.value}"
@@ -48,9 +48,9 @@ def without_faults(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
     return copies
 
 
-def load_proofs(backups: Iterable[Backup]) -> dict[int, Proof]:
+def load_proofs(backups: Iterable[Backup]) -> dict[int, BackupProof]:
     """Map each backup's id to its proof, in one query beside those for the backups."""
-    proofs = {backup.pk: Proof() for backup in backups}
+    proofs = {backup.pk: BackupProof() for backup in backups}
     for backup in backups:
         proofs[backup.pk].stored_in = [
             copy.repository.name for copy in backup.copies.all() if copy.status == CopyStatus.STORED

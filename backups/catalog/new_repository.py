@@ -14,7 +14,7 @@ from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 
 
 def absolute_path(path: str) -> str:
-    """Return ``path`` in its plain form, or refuse one that means a folder by where we are."""
+    """Return ``path`` normalised, or raise BadInput if it is relative."""
     if not Path(path).is_absolute():
         raise BadInput(
             f"{path} is not an absolute path", hint=f"Did you mean {Path(path).absolute()}?"
@@ -23,9 +23,9 @@ def absolute_path(path: str) -> str:
 
 
 def settle(repository: Repository) -> bool:
-    """Give an unsaved row the identity at its place, making one where the place is empty.
+    """Give an unsaved row the identity at its path, initialising an empty folder.
 
-    Return whether the repository was there before us: then it may hold backups already.
+    Return whether the repository existed before: then it may hold backups already.
     """
     store = store_of(repository)
     try:
@@ -37,7 +37,7 @@ def settle(repository: Repository) -> bool:
         raise BadInput(str(exc), hint=getattr(exc, "hint", "")) from None
     if known := Repository.objects.filter(uuid=repository.uuid).first():
         raise BadInput(
-            f"{repository.path} holds the repository that is registered as {known.name}",
-            hint=f"Its path there is {known.path}.",
+            f"{repository.path} holds the repository already registered as {known.name}",
+            hint=f"The registered path is {known.path}.",
         )
     return adopted

@@ -1,7 +1,7 @@
-"""How is said what a check of pages found: in a log, in evidence, in one line?
+"""How are the findings of a page check written: in a log, in evidence, in one line?
 
-Damage found here is in the bytes as they were read from the server: a frame of the repository
-that is damaged cannot be opened, and is another fault.
+Damage found here was already in the bytes read from the server: a frame damaged in the repository
+cannot be opened, and is reported separately.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from backups.page_check import DamagedPage, PageReport
 
 FILES_NAMED = 5
 DAMAGE_HINT = (
-    "The repository holds what the server sent: look at the server's disk, check the table there, "
-    "and restore it from an older backup; all other tables of this one can still be restored."
+    "The repository holds the bytes the server sent: check the server's disk and the table there, "
+    "and restore it from an older backup; all other tables of this backup can be restored."
 )
 
 
 def owner_of(path: str) -> str:
-    """Return the table a file is of, or the file where it holds several or none."""
+    """Return the table of a file, or the file if it holds several tables or none."""
     if path.startswith(EXTERNAL + "/"):
-        # Kept elsewhere by the server: its last two parts are as anywhere.
+        # Outside the data directory; its last two parts are schema and table as usual.
         path = "/".join(path.split("/")[-2:])
     table = table_of(path)
     return path if table is None else ".".join(table)
@@ -36,14 +36,14 @@ def damage_in_words(page: DamagedPage) -> str:
 
 def damages_in_words(report: PageReport) -> list[str]:
     """Name the first damaged pages, count the rest."""
-    said = [damage_in_words(page) for page in report.named]
+    lines = [damage_in_words(page) for page in report.named]
     if more := report.damaged - len(report.named):
-        said.append(f"and {count_pages(more)} more")
-    return said
+        lines.append(f"and {count_pages(more)} more")
+    return lines
 
 
 def unknown_in_words(report: PageReport) -> list[str]:
-    """Say what could not be checked, and why: neither a fault nor a pass."""
+    """List what could not be checked, and why: neither a fault nor a pass."""
     lines = []
     for why, found in report.unknown.items():
         named = ", ".join(sorted(found.files)[:FILES_NAMED])
@@ -55,7 +55,7 @@ def unknown_in_words(report: PageReport) -> list[str]:
 
 
 def as_json(report: PageReport) -> dict[str, Any]:
-    """Return what evidence keeps. Any: JSON."""
+    """Return the report as stored in evidence. Any: JSON."""
     return {
         "files": report.files,
         "whole": report.whole,
@@ -70,13 +70,13 @@ def as_json(report: PageReport) -> dict[str, Any]:
 
 
 def summary(pages: Mapping[str, Any]) -> str:
-    """Say in one line what evidence keeps of a check of pages."""
-    said = [f"{count_pages(pages['whole'] + pages['empty'])} whole"]
+    """Summarise the page check of an evidence report in one line."""
+    parts = [f"{count_pages(pages['whole'] + pages['empty'])} whole"]
     if pages["damaged"]:
-        said.append(f"{pages['damaged']:,} damaged")
+        parts.append(f"{pages['damaged']:,} damaged")
     if pages["not_checked"]:
-        said.append(f"{pages['unknown']:,} unknown" if pages["unknown"] else "some unknown")
-    return ", ".join(said)
+        parts.append(f"{pages['unknown']:,} unknown" if pages["unknown"] else "some unknown")
+    return ", ".join(parts)
 
 
 def count_pages(count: int) -> str:

@@ -1,4 +1,4 @@
-"""How does a manifest become rows? The same way after a backup and when a catalog is rebuilt."""
+"""How is a manifest registered as rows, after a backup and when a catalog is rebuilt?"""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from backups.repositories.layout import INSTANCES, folder_of_manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A backup met in a repository: what became of it."""
+class RebuiltBackup:
+    """The result for one backup found in a repository."""
 
     folder: str
     label: str = ""
@@ -84,11 +84,11 @@ def _columns(about: Mapping[str, Any], contents: Contents) -> dict[str, Any]:
 
 def rebuild(
     repository: Repository, keyring: Keyring | None, check: Callable[[], None] = lambda: None
-) -> Iterator[Found]:
+) -> Iterator[RebuiltBackup]:
     """Register every backup whose manifest is in ``repository``, yielding each.
 
-    A manifest that cannot be read, or whose packs are not all there, is yielded with its error,
-    and the others go on. Bases come before what depends on them: labels begin with the time.
+    A manifest that is unreadable or lacks packs is yielded with its error, and the others
+    continue. Bases come before their dependents, because labels sort by time.
     """
     store = checked_store(repository)
     folders = [folder for name in store.list(INSTANCES) if (folder := folder_of_manifest(name))]
@@ -98,23 +98,23 @@ def rebuild(
             reader = BackupReader(store, folder, keyring)
             yield _rebuild_one(repository, folder, reader)
         except MooringError as exc:
-            yield Found(folder, error=str(exc))
+            yield RebuiltBackup(folder, error=str(exc))
 
 
-def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> Found:
+def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> RebuiltBackup:
     envelope = reader.manifest.envelope
     if BackupCopy.objects.filter(repository=repository, backup__uuid=envelope.backup).exists():
-        return Found(folder, envelope.label)
+        return RebuiltBackup(folder, envelope.label)
     try:
         reader.check_sizes()
         _register_found(repository, folder, reader)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise ArchiveError(f"manifest lacks what a catalog needs: {exc!r}") from None
+        raise ArchiveError(f"manifest lacks fields the catalog needs: {exc!r}") from None
     except Backup.DoesNotExist:
         raise ArchiveError("the backup it is based on is not in the catalog") from None
     except IntegrityError:
-        raise ArchiveError(f"another backup is called {envelope.label} already") from None
-    return Found(folder, envelope.label, added=True)
+        raise ArchiveError(f"another backup has the label {envelope.label}") from None
+    return RebuiltBackup(folder, envelope.label, added=True)
 
 
 @transaction.atomic
@@ -131,13 +131,13 @@ def _register_found(repository: Repository, folder: str, reader: BackupReader) -
 
 
 def _instance_of(described: Mapping[str, Any], engine: str) -> Instance:
-    """Return the instance of a manifest, made anew without a password where it is unknown."""
+    """Return the instance of a manifest; an unknown one is created without a password."""
     uuid = UUID(described["uuid"])
     if known := Instance.objects.filter(uuid=uuid).first():
         return known
     name = described["name"]
     if Instance.objects.filter(name=name).exists():
-        # Another instance has taken the name since; the uuid tells the two apart.
+        # Another instance has the name by now; the uuid distinguishes the two.
         name = f"{name[:55]}-{uuid.hex[:8]}"
     return Instance.objects.create(
         uuid=uuid,

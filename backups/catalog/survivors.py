@@ -1,7 +1,7 @@
-"""Is one of the backups that would stay really there, or does only its row say so?
+"""Does a remaining backup really exist, or only its row?
 
-A disk that died or is not mounted changes no row. Before bytes are deleted, whatever is to be
-fallen back to is looked for: its repository, its manifest, and every pack at its size.
+A failed or unmounted disk changes no row. Before bytes are deleted, the remaining backup is checked
+on disk: its repository, its manifest, and the size of its packs.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from backups.repositories.layout import manifest_name
 
 @dataclass(slots=True)
 class Search:
-    """A look for survivors that asks of each repository and copy once, and remembers it."""
+    """A search for remaining copies that checks each repository and copy once."""
 
-    # What was not there, in words.
+    # Descriptions of what was missing.
     missing: list[str] = field(default_factory=list)
     _seen: dict[int, bool] = field(default_factory=dict)
     _stores: dict[int, ObjectStore | None] = field(default_factory=dict)
 
     def finds_one(self, copies: QuerySet[BackupCopy]) -> bool:
-        """Look from the newest on, and stop at the first that is there."""
+        """Check copies from the newest on, and stop at the first that exists."""
         newest = copies.select_related("repository", "backup").order_by("-backup__ended_at", "-id")
         return any(self._is_there(copy) for copy in newest.iterator())
 
@@ -64,7 +64,7 @@ class Search:
 
 
 def _fault(store: ObjectStore, copy: BackupCopy) -> str:
-    """Say what the copy lacks; blank where it is all there."""
+    """Return what the copy lacks; blank if it is complete."""
     if not store.exists(manifest_name(copy.path)):
         return "it has no manifest"
     packs = range(1, copy.pack_count + 1)

@@ -1,4 +1,4 @@
-"""A client for MySQL's clone protocol. It knows no Django, no jobs and no archive."""
+"""A client for MySQL's clone protocol. It uses no Django, no jobs and no archive."""
 
 from __future__ import annotations
 

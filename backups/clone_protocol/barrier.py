@@ -1,4 +1,4 @@
-"""When may a connection go on to the next state? Only when all of them have ended the last one.
+"""When may a connection continue with the next state? When all have ended the last one.
 
 Otherwise an old block of the file copy could arrive after the page that replaced it.
 """
@@ -27,7 +27,7 @@ class Barrier:
         self._failure: Exception | None = None
 
     def join(self, worker: int) -> bool:
-        """Count a worker in; False when the file copy is over and it comes too late."""
+        """Register a worker; False if the file copy is already over."""
         with self._changed:
             if self._closing or self._opened is not State.FILE_COPY:
                 return False
@@ -41,7 +41,7 @@ class Barrier:
             self._changed.notify_all()
 
     def open(self, state: State) -> bool:
-        """Let workers bring what belongs to a state; True the first time."""
+        """Let workers deliver data of a state; True the first time."""
         if state <= self._opened:
             return False
         with self._changed:
@@ -56,7 +56,7 @@ class Barrier:
         self._wait_for(lambda: self._opened >= state, f"{state.name} did not begin")
 
     def end(self, worker: int, state: State) -> None:
-        """A worker has brought everything it had of a state."""
+        """Record that a worker has delivered all its data of a state."""
         with self._changed:
             self._ended[worker] = state
             self._changed.notify_all()
@@ -71,7 +71,7 @@ class Barrier:
         )
 
     def fail(self, reason: Exception) -> None:
-        """Let everybody who waits get ``reason``. The first one stands."""
+        """Make all waiting threads raise ``reason``. The first reason counts."""
         with self._changed:
             self._failure = self._failure or reason
             self._changed.notify_all()

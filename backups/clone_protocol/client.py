@@ -1,7 +1,7 @@
-"""How is a clone taken? The main connection brings it, a second one acknowledges each state.
+"""How is a clone taken? The main connection receives it, a second one acknowledges each state.
 
-All of it happens in a thread of its own; ``fail`` ends it from any other. However it ends, the
-donor is told, so that it frees its snapshot at once.
+It runs in a thread of its own; ``fail`` ends it from any other. However it ends, the donor is
+notified, so that it frees its snapshot at once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from backups.clone_protocol.errors import (
     DonorError,
     ProtocolError,
 )
-from backups.clone_protocol.position import Position
+from backups.clone_protocol.position import DonorProgress
 from backups.clone_protocol.spool import Lane, Spool
 from backups.clone_protocol.transport import CloneConnection
 from backups.clone_protocol.workers import GOODBYE_SECONDS, Workers
@@ -53,7 +53,7 @@ _DDL_BIT_SINCE = (8, 0, 27)
 
 @dataclass(frozen=True, slots=True)
 class DonorFacts:
-    """What the donor says about itself before it sends anything."""
+    """The facts a donor reports before it sends any data."""
 
     protocol: int
     server_version: str
@@ -64,7 +64,7 @@ class DonorFacts:
 
 
 def may_skip_lock(server_version: str) -> bool:
-    """Whether a server of this version can be cloned while DDL goes on."""
+    """Whether a server of this version can be cloned without blocking DDL."""
     parsed = re.match(r"(\d+)\.(\d+)\.(\d+)", server_version)
     return parsed is not None and tuple(map(int, parsed.groups())) >= _DDL_BIT_SINCE
 
@@ -90,20 +90,20 @@ class Client:
         self._facts: DonorFacts | None = None
         self._locator: Locator | None = None
         self._opening = b""
-        # Held by whoever talks on the second connection: the copy, or somebody who ends it.
+        # Held by the thread that uses the second connection: the copy, or one that ends it.
         self._aux_lock = threading.Lock()
         self._refused = False
-        # The donor has sent everything: there is nothing left to refuse.
+        # The donor has sent everything: nothing is left to abort.
         self._complete = False
         self._failure: Exception | None = None
 
     def run(self, workers: Workers, *, ddl_timeout_seconds: int, block_ddl: bool) -> None:
-        """Copy everything into the spool, then say good-bye; failures end up in the spool."""
+        """Copy everything into the spool, then disconnect; failures are passed to the spool."""
         try:
             self._initialise(ddl_timeout_seconds, block_ddl)
             self._copy(workers)
             workers.join()
-            # A worker that failed at its very end has told us by now.
+            # A worker that failed at its very end has reported it by now.
             if self._failure:
                 raise self._failure
             self._complete = True
@@ -115,24 +115,25 @@ class Client:
             channel.leave(self._goodbye_seconds)
 
     def facts(self) -> DonorFacts:
-        """Wait for the donor to introduce itself; raise what ended the clone before it could."""
+        """Wait for the donor's facts; raise the error if the clone ended before."""
         self._begun.wait()
         if self._facts is None:
-            raise self._failure or CloneError("the clone was never begun")
+            raise self._failure or CloneError("the clone was never started")
         return self._facts
 
     def fail(self, reason: Exception) -> None:
-        """End the clone for this reason, the first that is given. From any thread."""
+        """End the clone for this reason; the first one counts. From any thread."""
         self._failure = self._failure or reason
         self._spool.fail(self._failure)
         self._barrier.fail(self._failure)
         if self._complete:
             return
         if self._locator is None:
-            # The donor has given us nothing yet by which it could be told.
+            # Without a locator from the donor it cannot be notified.
             self._main.sever()
         elif not isinstance(reason, DonorError) and self._aux_lock.acquire(blocking=False):
-            # Else the copy itself is talking there, and will say so when it sees the failure.
+            # Otherwise the copy is using the connection, and will notify it when it sees the
+            # failure.
             try:
                 self._refuse()
             finally:
@@ -166,7 +167,7 @@ class Client:
                 case Setting():
                     settings[answer.name] = answer.value
                 case Described():
-                    raise ProtocolError("the donor sent a descriptor before it was asked to copy")
+                    raise ProtocolError("the donor sent a descriptor before the copy was requested")
         checked = _check(locators)
         return DonorFacts(
             *(checked.protocol, server_version, checked),
@@ -175,7 +176,7 @@ class Client:
 
     def _copy(self, workers: Workers) -> None:
         self._main.send(Command.EXECUTE)
-        lane, position = Lane(), Position()
+        lane, position = Lane(), DonorProgress()
         for descriptor, payload in deliveries(self._main):
             match descriptor:
                 case StateDescriptor(flag=StateFlag.START):
@@ -193,14 +194,14 @@ class Client:
         position.finish()
 
     def _end(self, state: StateDescriptor, lane: Lane) -> None:
-        """End a state: once every connection has, and before the donor goes on."""
+        """End a state, once every connection has, and before the donor continues."""
         self._barrier.open(state.state)
         self._barrier.wait_ended(state.state)
         self._spool.put(state, NOTHING, lane)
         self._acknowledge(replace(state, flag=StateFlag.ACK))
 
     def _acknowledge(self, state: StateDescriptor) -> None:
-        """Let the donor go on, and wait until it knows."""
+        """Let the donor continue, and wait for its confirmation."""
         assert self._locator is not None
         with self._aux_lock:
             if self._failure:
@@ -209,7 +210,7 @@ class Client:
             self._aux.expect_complete()
 
     def _refuse(self) -> None:
-        """Tell the donor, once, that we give up: it frees its snapshot at once."""
+        """Notify the donor, once, of the abort: it frees its snapshot at once."""
         if self._refused or self._locator is None:
             return
         self._refused = True
@@ -217,7 +218,7 @@ class Client:
             self._aux.send(Command.ACK, Ack(INTERRUPTED, self._locator).build())
 
     def _give_up(self, workers: Workers) -> None:
-        """Have the donor stop, and wait until it has, but not for long."""
+        """Stop the donor, and wait for that for a short time."""
         self._begun.set()
         with self._aux_lock:
             self._refuse()
@@ -228,9 +229,9 @@ class Client:
 
 
 def _check(locators: Locators | None) -> Locators:
-    """Return the donor's locators, or raise ProtocolError if we cannot clone by them."""
+    """Return the donor's locators, or raise ProtocolError if they are unsupported."""
     if locators is None:
-        raise ProtocolError("the donor began a clone without a locator")
+        raise ProtocolError("the donor started a clone without a locator")
     if not OLDEST_PROTOCOL <= locators.protocol <= PROTOCOL:
         raise ProtocolError(f"the donor settled for the unknown protocol {locators.protocol:#x}")
     if [locator.engine for locator in locators.locators] != [INNODB]:

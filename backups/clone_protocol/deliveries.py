@@ -1,4 +1,4 @@
-"""What arrives on a connection after EXECUTE? Descriptors, those of data with their bytes."""
+"""What arrives on a connection after EXECUTE? Descriptors, and the bytes of data descriptors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOTHING = memoryview(b"")
 
 
 def deliveries(channel: CloneConnection) -> Iterator[Delivery]:
-    """Yield what the donor sends until it says that it is complete; DonorError if it gives up."""
+    """Yield what the donor sends until it reports completion; DonorError if it aborts."""
     while not isinstance(answer := channel.answer(), Complete):
         if not isinstance(answer, Described):
             raise ProtocolError(f"the donor sent a {type(answer).__name__.lower()} while copying")
@@ -29,7 +29,7 @@ def _read_data(channel: CloneConnection, length: int) -> memoryview:
     """Return the bytes that a data descriptor announced: exactly one message of that length."""
     message = channel.receive()
     if message[0] != Response.DATA:
-        # Where the donor could not read its file, the reason stands in place of the bytes.
+        # If the donor could not read its file, the error is sent in place of the bytes.
         channel.parse(message)
         raise ProtocolError(f"the donor sent {response_of(message).name} where data was due")
     if len(message) - 1 != length:

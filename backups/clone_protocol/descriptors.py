@@ -1,8 +1,8 @@
-"""What does InnoDB say about the bytes it sends? Its descriptors, each a frozen value.
+"""Which descriptors does InnoDB send with its data? Each is a frozen value.
 
-All integers in here are big-endian. Every descriptor begins with a header: u32 version,
-u32 length of the whole descriptor, u32 type. Whatever is unknown or of another length than
-it must have is refused: a wrong guess would end in a wrong backup.
+All integers in here are big-endian. Every descriptor begins with a header: u32 version, u32
+length of the whole descriptor, u32 type. Anything unknown or of an unexpected length is refused:
+a wrong guess would make a wrong backup.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from backups.clone_protocol.errors import ProtocolError
 VERSION = 100
 _HEADER = struct.Struct(">III")
 KEY_BYTES = 32
-# No path of any operating system is longer.
+# The longest path of any operating system.
 LONGEST_NAME = 4096
 
 
 class State(enum.IntEnum):
-    """What the donor is sending; a clone goes through them in this order."""
+    """The states of a clone, in their order."""
 
     INIT = 1
     FILE_COPY = 2
@@ -33,16 +33,16 @@ class State(enum.IntEnum):
 
 
 class StateFlag(enum.IntEnum):
-    """Which moment of a state a descriptor marks."""
+    """The event of a state that a descriptor marks."""
 
     END = 0
     START = 1
-    ACK = 2  # from us: the end was understood; from the donor: it is still there, waiting
-    START_ACK = 3  # from the donor, to a worker: as above, before it can start
+    ACK = 2  # from us: the end is acknowledged; from the donor: a keep-alive while it waits
+    START_ACK = 3  # from the donor to a worker: a keep-alive before it can start
 
 
 class FileFlag(enum.IntFlag):
-    """What is special about a file."""
+    """The properties of a file."""
 
     ZLIB = 1  # transparent page compression
     LZ4 = 2
@@ -59,7 +59,7 @@ _KNOWN_FLAGS = int(FileFlag.ZLIB | FileFlag.LZ4 | FileFlag.AES) | int(
 
 @dataclass(frozen=True, slots=True)
 class LocatorDescriptor:
-    """Names a clone of a donor. What may follow its 34 bytes is for resuming; it is kept as is."""
+    """Identifies a clone. Bytes after the first 34 are for resuming, and kept unchanged."""
 
     TYPE: ClassVar[int] = 1
     BODY: ClassVar[struct.Struct] = struct.Struct(">QQIBB")
@@ -86,7 +86,7 @@ class LocatorDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class TaskDescriptor:
-    """Says which task of the donor serves a connection, and how far it is."""
+    """The donor's task that serves a connection, and its progress."""
 
     TYPE: ClassVar[int] = 2
     BODY: ClassVar[struct.Struct] = struct.Struct(">III")
@@ -105,7 +105,7 @@ class TaskDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class StateDescriptor:
-    """Begins or ends a state; sent back with ``ACK`` it lets the donor go on."""
+    """The start or end of a state; sent back with ``ACK`` it lets the donor continue."""
 
     TYPE: ClassVar[int] = 3
     BODY: ClassVar[struct.Struct] = struct.Struct(">IIIIQQH")
@@ -139,7 +139,7 @@ class StateDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class FileDescriptor:
-    """Announces a file, or says what became of one."""
+    """Announces a file, or a change of one."""
 
     TYPE: ClassVar[int] = 4
     BODY: ClassVar[struct.Struct] = struct.Struct(">IQQIIHIIIII")
@@ -155,7 +155,7 @@ class FileDescriptor:
     first_chunk: int
     last_chunk: int
     name: bytes
-    # In the clear: neither may reach a log.
+    # Unwrapped: neither may reach a log.
     key: bytes = field(default=b"", repr=False)
     iv: bytes = field(default=b"", repr=False)
 
@@ -182,7 +182,7 @@ class FileDescriptor:
             cls.BODY.unpack_from(body)
         )
         _need(not flags & ~_KNOWN_FLAGS, f"a file descriptor with the unknown flags {flags}")
-        # A redo file has no name, and then no end of it either.
+        # A redo file has no name, and then no terminating zero either.
         _need(name_bytes != 1 and name_bytes <= LONGEST_NAME, f"a name of {name_bytes} bytes")
         rest = bytes(body[cls.BODY.size :])
         key_bytes = 2 * KEY_BYTES if flags & FileFlag.KEY else 0
@@ -198,7 +198,7 @@ class FileDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class DataDescriptor:
-    """Says where the bytes of the next message belong; with no length none follow."""
+    """The place of the bytes in the next message; with length 0 none follow."""
 
     TYPE: ClassVar[int] = 5
     BODY: ClassVar[struct.Struct] = struct.Struct(">IIIIIIQQ")
@@ -223,7 +223,7 @@ class DataDescriptor:
     def parse_body(cls, body: memoryview) -> DataDescriptor:
         state, *rest = _fields(cls.BODY, body, "data")
         parsed = cls(_state(state), *rest)
-        # A file's length is signed on every system: more is no length at all.
+        # File lengths are signed on every system: a larger value is invalid.
         _need(parsed.offset + parsed.length < 1 << 63, f"data for offset {parsed.offset}")
         return parsed
 
@@ -239,7 +239,7 @@ _PARSERS: dict[int, Callable[[memoryview], Descriptor]] = {
 
 
 def parse_descriptor(buffer: bytes | bytearray | memoryview) -> Descriptor:
-    """Return what the bytes say, all of them, or raise ProtocolError."""
+    """Parse all the bytes into a descriptor, or raise ProtocolError."""
     view = memoryview(buffer)
     _need(len(view) >= _HEADER.size, "a descriptor that is cut short")
     version, length, kind = _HEADER.unpack_from(view)

@@ -1,4 +1,4 @@
-"""Where is the donor and how is it logged in to? Connections, with TLS as asked for."""
+"""How is the donor connected to? Connections with the requested TLS mode."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Endpoint:
 
     # Any: the client library's options are of many types.
     def connect(self, **more: Any) -> Connection:
-        """Open a connection, or raise CloneError; ``more`` wins over what is usual here."""
+        """Open a connection, or raise CloneError; ``more`` overrides the defaults."""
         usual: dict[str, Any] = {
             # Also bounds the handshake; a clone sets its own time-out afterwards.
             "read_timeout": self.connect_timeout_seconds,
@@ -54,5 +54,5 @@ class Endpoint:
             )
         except (pymysql.err.Error, OSError, RuntimeError) as exc:
             where = self.socket or f"{self.host}:{self.port}"
-            said = exc.args[-1] if exc.args else type(exc).__name__
-            raise CloneError(f"cannot connect to {where}: {said}") from None
+            reason = exc.args[-1] if exc.args else type(exc).__name__
+            raise CloneError(f"cannot connect to {where}: {reason}") from None

@@ -1,4 +1,4 @@
-"""How are commands and answers wrapped? One byte that says which, then a body.
+"""How are commands and answers framed? One byte for the kind, then a body.
 
 All integers in here are little-endian, unlike those of the descriptors inside.
 """
@@ -11,16 +11,17 @@ from dataclasses import dataclass
 
 from backups.clone_protocol.errors import ProtocolError
 
-# 0x0102: plugins with their libraries, and further settings. A donor that knows less says so.
+# 0x0102: plugins with their libraries, and further settings. Older donors answer with their
+# version.
 PROTOCOL = 0x0102
 OLDEST_PROTOCOL = 0x0100
 INNODB = 12
-# With this bit in INIT's time-out the donor takes no backup lock: DDL goes on.
+# With this bit in INIT's time-out the donor takes no backup lock: DDL is not blocked.
 _DDL_ALLOWED = 1 << 31
 
 
 class Command(enum.IntEnum):
-    """What a client asks for."""
+    """The commands of a client."""
 
     INIT = 1
     ATTACH = 2
@@ -31,7 +32,7 @@ class Command(enum.IntEnum):
 
 
 class Response(enum.IntEnum):
-    """What a donor answers."""
+    """The responses of a donor."""
 
     LOCATORS = 1
     DESCRIPTOR = 2
@@ -48,7 +49,7 @@ class Response(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Locator:
-    """Names a clone to one storage engine of the donor; what it says is the donor's affair."""
+    """Identifies a clone to one storage engine of the donor; its content is opaque."""
 
     engine: int
     content: bytes
@@ -81,7 +82,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The body of ACK: a state's end is understood, or (``error``) the clone is over."""
+    """The body of ACK: a state's end is acknowledged, or (``error``) the clone is aborted."""
 
     error: int
     locator: Locator
@@ -101,7 +102,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A plugin of the donor; its library is "" when built in, None where an old donor is silent."""
+    """A plugin of the donor; its library is "" if built in, None if an old donor omits it."""
 
     name: str
     library: str | None = None
@@ -134,7 +135,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Locators:
-    """The protocol a donor settled for, and the locators of the clone it has begun."""
+    """The protocol version a donor chose, and the locators of the clone it has started."""
 
     protocol: int
     locators: tuple[Locator, ...]
@@ -158,7 +159,7 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the donor gave up."""
+    """Why the donor aborted."""
 
     code: int
     message: str
@@ -182,12 +183,12 @@ _SETTINGS = {Response.SETTING, Response.SETTING_V3, Response.SETTING_V4}
 
 
 def parse_answer(message: bytes | memoryview) -> Answer:
-    """Return what a message other than data says, all of it, or raise ProtocolError."""
+    """Parse a whole message other than data, or raise ProtocolError."""
     response, body = response_of(message), memoryview(message)[1:]
     if response is Response.ERROR:
         return _failure(body)
     if response is Response.DATA:
-        raise ProtocolError("the donor sent bytes without saying where they belong")
+        raise ProtocolError("the donor sent data without a descriptor")
     reader = _Reader(body)
     answer = _read_answer(response, reader)
     reader.finish()
@@ -197,8 +198,8 @@ def parse_answer(message: bytes | memoryview) -> Answer:
 def response_of(message: bytes | memoryview) -> Response:
     """Return which response a message is."""
     if not len(message) or message[0] not in _CODES:
-        said = f"response {message[0]}" if len(message) else "empty response"
-        raise ProtocolError(f"the donor sent the unknown {said}")
+        description = f"response {message[0]}" if len(message) else "empty response"
+        raise ProtocolError(f"the donor sent the unknown {description}")
     return Response(message[0])
 
 
@@ -218,7 +219,7 @@ def _read_answer(response: Response, reader: _Reader) -> Answer:
 
 def _failure(body: memoryview) -> Failure:
     reader = _Reader(body)
-    # A message is cut at a byte, not at a letter.
+    # A message may be cut within a multi-byte character.
     return Failure(reader.i32(), reader.rest().decode(errors="replace"))
 
 
@@ -228,7 +229,7 @@ def _counted(text: str) -> bytes:
 
 
 class _Reader:
-    """Takes a body apart from its front; what is not there is a ProtocolError."""
+    """Parses a body from its start; missing bytes are a ProtocolError."""
 
     def __init__(self, body: bytes | memoryview) -> None:
         self._left = memoryview(body)
@@ -249,7 +250,7 @@ class _Reader:
         try:
             return self.counted().decode()
         except UnicodeDecodeError:
-            raise ProtocolError("the donor sent a text that is no UTF-8") from None
+            raise ProtocolError("the donor sent a text that is not UTF-8") from None
 
     def locator(self) -> Locator:
         return Locator(self.u8(), self.counted())
@@ -265,7 +266,7 @@ class _Reader:
 
     def finish(self) -> None:
         if self._left:
-            raise ProtocolError(f"a message goes on for {len(self._left)} bytes after its end")
+            raise ProtocolError(f"a message has {len(self._left)} bytes after its end")
 
     def _take(self, size: int) -> memoryview:
         if len(self._left) < size:

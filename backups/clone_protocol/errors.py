@@ -1,4 +1,4 @@
-"""What can go wrong with a clone? ``CloneError`` is the root; each error says what and why."""
+"""Which errors can a clone have? ``CloneError`` is the root; each has a cause."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOO_MANY_CLONES = 3634
 NEEDS_TLS = 3872
 
 _HINTS = {
-    UNKNOWN_COMMAND: "The server knows no clone: MySQL 8.0.17 or newer is needed.",
+    UNKNOWN_COMMAND: "The server does not support clone: MySQL 8.0.17 or newer is needed.",
     ACCESS_DENIED: "Run as an administrator of the server: GRANT BACKUP_ADMIN ON *.* TO the user.",
     PLUGIN_NOT_LOADED: (
         "Run as an administrator of the server: INSTALL PLUGIN clone SONAME 'mysql_clone.so'."
@@ -24,30 +24,28 @@ _HINTS = {
 
 
 class CloneError(EngineError):
-    """No whole clone came of it."""
+    """The clone is incomplete."""
 
 
 class ProtocolError(CloneError):
-    """The donor said something this client does not understand, so nothing it says counts."""
+    """The donor violated the protocol as this client knows it."""
 
 
 class ConnectionLost(CloneError):
-    """A connection ended or fell silent in the middle of a clone."""
+    """A connection ended or timed out during a clone."""
 
 
 class SpoolFull(CloneError):
-    """Whoever takes the records stalled for longer than the spool could hold the donor off."""
+    """The consumer stalled for longer than the spool could buffer the donor's data."""
 
 
 class CloneStopped(CloneError):
-    """Somebody asked for the end; not a failure."""
+    """The clone was stopped on request; not a failure."""
 
 
 class DonorError(CloneError):
-    """The donor refused or gave up; ``code`` is the server's own error number."""
+    """The donor refused or aborted; ``code`` is the server's own error number."""
 
     def __init__(self, code: int, message: str) -> None:
-        super().__init__(
-            f"the donor answered with error {code}: {message}", hint=_HINTS.get(code, "")
-        )
+        super().__init__(f"the donor returned error {code}: {message}", hint=_HINTS.get(code, ""))
         self.code = code

@@ -1,7 +1,7 @@
-"""Which files does the copy consist of? From descriptors in their order to records.
+"""Which files does the copy consist of? Turns descriptors, in their order, into records.
 
-What the donor says about files between two states is kept until the next state starts: only
-then are all changes known, and they can be told in an order in which no path is taken twice.
+Changes of files that the donor reports between two states are kept until the next state starts:
+only then are all of them known, and can be sent in an order in which no path is used twice.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from backups.clone_protocol.records import (
     file_key,
 )
 
-# A name nobody else uses: for a moment, when two files exchange theirs.
+# A temporary suffix, for files that exchange their names.
 ASIDE = ".#clone_ddl"
 
 
@@ -41,7 +41,7 @@ class ClonedFiles:
     """All files of a clone: their paths, and which are gone."""
 
     def __init__(self, redo_path: str = "#innodb_redo/#ib_redo") -> None:
-        """``redo_path`` is what comes before the number of a redo file: donors do not name them."""
+        """``redo_path`` is the prefix of redo files' names, which donors do not send."""
         self._redo_path = redo_path
         self._state = State.INIT
         self._paths: dict[FileKey, str] = {}
@@ -51,7 +51,7 @@ class ClonedFiles:
         self._changes: dict[int, FileDescriptor] = {}
 
     def take(self, delivery: Delivery) -> Iterator[CloneRecord]:
-        """Yield what a delivery amounts to, or raise ProtocolError."""
+        """Yield the records of a delivery, or raise ProtocolError."""
         descriptor, payload = delivery
         match descriptor:
             case StateDescriptor():
@@ -71,7 +71,7 @@ class ClonedFiles:
 
     def _take_file(self, file: FileDescriptor) -> Iterator[CloneRecord]:
         if file.state == self._state + 1 and self._state in (State.FILE_COPY, State.PAGE_COPY):
-            # The last word about a file counts; it is a data file, whatever state comes next.
+            # The last change of a file counts; it is a data file, whatever the next state is.
             self._changes[file.index] = replace(file, state=State.PAGE_COPY)
             return
         key = _key(file)
@@ -85,7 +85,7 @@ class ClonedFiles:
             yield self._announce(file)
 
     def _announce_again(self, key: FileKey, file: FileDescriptor) -> Iterator[CloneRecord]:
-        """A donor repeats itself about redo files; only what differs is worth telling."""
+        """Yield a change if a repeated announcement, as of redo files, differs."""
         if self._path_of(file) != self._paths[key]:
             raise ProtocolError(f"the donor announced two files with the number {file.index}")
         if self._announced[key] != file:
@@ -104,7 +104,7 @@ class ClonedFiles:
             yield Block(data.state, data.index, data.offset, payload, data.file_size)
 
     def _settle(self) -> Iterator[CloneRecord]:
-        """Tell what DDL did since the last state: files that went, were renamed, were made."""
+        """Yield the effects of DDL since the last state: files deleted, renamed and created."""
         changes, self._changes = self._changes, {}
         for change in changes.values():
             if change.flags & FileFlag.DELETED:
@@ -123,7 +123,7 @@ class ClonedFiles:
             yield _changed(file, "")
 
     def _rename(self, changes: Iterable[FileDescriptor]) -> Iterator[CloneRecord]:
-        """Rename files one after the other; where names go round in a ring, one steps aside."""
+        """Rename files one after the other; in a cycle, one gets a temporary name."""
         waiting, in_vain = deque(changes), 0
         while waiting:
             change = waiting.popleft()
@@ -172,7 +172,7 @@ class ClonedFiles:
         )
 
     def _path_of(self, file: FileDescriptor) -> str:
-        """Return a file's path without its leading "./"; one that leads elsewhere is refused."""
+        """Return a file's path without its leading "./"; refuse one that leads outside."""
         if file.state is State.REDO_COPY:
             return f"{self._redo_path}{file.index}"
         path = os.fsdecode(file.name)
@@ -180,12 +180,12 @@ class ClonedFiles:
         if parts[0] == ".":
             parts = parts[1:]
         if not parts or any(part in ("", ".", "..") for part in parts):
-            raise ProtocolError(f"the donor named a file {path!r}")
+            raise ProtocolError(f"the donor sent the invalid file name {path!r}")
         return ("/" if path.startswith("/") else "") + "/".join(parts)
 
 
 def redo_path(server_version: str) -> str:
-    """Return what comes before the number of a redo file in a server of this version."""
+    """Return the prefix of redo files' names in a server of this version."""
     parsed = re.match(r"(\d+)\.(\d+)\.(\d+)", server_version)
     since_8_0_30 = parsed is not None and tuple(map(int, parsed.groups())) >= (8, 0, 30)
     return "#innodb_redo/#ib_redo" if since_8_0_30 else "ib_logfile"

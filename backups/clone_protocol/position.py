@@ -1,4 +1,4 @@
-"""How far is the donor? The order in which the main connection must bring states and files."""
+"""How far is the donor? Checks the order of states and files on the main connection."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from backups.clone_protocol.descriptors import (
 )
 from backups.clone_protocol.errors import ProtocolError
 
-# In these every file is announced at the start; elsewhere only what DDL changed is.
+# States that announce every file at their start; others announce only changes by DDL.
 _ANNOUNCED = {State.FILE_COPY, State.REDO_COPY}
 
 
-class Position:
-    """The state the donor is in; whatever is out of turn is a ProtocolError."""
+class DonorProgress:
+    """The state of the donor; anything out of order is a ProtocolError."""
 
     def __init__(self) -> None:
         self.state = State.INIT
         self._ended = False
         self._files_due = 0
-        # Whether every file of this state is known, so that any connection may bring its bytes.
+        # Whether every file of this state is known, so that any connection may send its bytes.
         self.is_open = False
 
     def start(self, descriptor: StateDescriptor) -> None:
@@ -37,9 +37,9 @@ class Position:
         self._ended = self.is_open = True
 
     def count(self, descriptor: FileDescriptor | DataDescriptor) -> None:
-        """Take note of a file or of bytes."""
+        """Count a file or bytes."""
         is_file = isinstance(descriptor, FileDescriptor)
-        # What DDL changed is told between two states, in the name of the next.
+        # Changes by DDL are sent between two states, as part of the next.
         due = self.state + 1 if self._ended and is_file else self.state
         if descriptor.state != due or (self._ended and not is_file):
             kind = "a file" if is_file else "bytes"
@@ -51,9 +51,9 @@ class Position:
             self.is_open = not is_file or self._files_due <= 0
 
     def finish(self) -> None:
-        """The donor says that this is all: it must be."""
+        """Check that the donor ends only after the last state."""
         if self.state is not State.DONE:
-            raise ProtocolError(f"the donor says that all is sent in {self._where()}")
+            raise ProtocolError(f"the donor reported completion in {self._where()}")
 
     def _where(self) -> str:
         return f"{self.state.name}, which has ended" if self._ended else self.state.name

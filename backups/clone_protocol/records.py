@@ -1,8 +1,7 @@
-"""What is a clone made of? The records that its stream yields, in order.
+"""Which records does the stream of a clone yield?
 
-Between two states everything of the one has come before anything of the other; within a state
-files and blocks of several connections are mixed. Redo files have numbers of their own:
-``file`` tells them apart.
+All records of a state come before those of the next; within a state files and blocks of several
+connections are mixed. Redo files have numbers of their own: ``file`` distinguishes them.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from backups.clone_protocol.descriptors import FileFlag, State
 
 
 class FileKey(NamedTuple):
-    """Names one file of a clone."""
+    """Identifies one file of a clone."""
 
     is_redo: bool
     number: int
@@ -33,8 +32,8 @@ class StateStarted:
 class FileAnnounced:
     """A file of the copy. Its path is relative to the data directory unless it begins with "/".
 
-    ``created_by_ddl``: made while the copy ran; not all of its pages will come, so that whoever
-    writes it begins it as an empty tablespace.
+    ``created_by_ddl``: created during the copy; not all of its pages are sent, so it must be
+    started as an empty tablespace.
     """
 
     state: State
@@ -57,7 +56,7 @@ class FileAnnounced:
 
 @dataclass(frozen=True, slots=True)
 class FileChanged:
-    """What became of an announced file. Changes come in an order in which no path is taken twice.
+    """A change of an announced file. Changes come in an order in which no path is used twice.
 
     A deleted file is not part of the copy, whatever blocks of it came before. ``renamed_to`` is
     "" where the path stays. The remaining facts replace those announced.
@@ -80,10 +79,9 @@ class FileChanged:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Bytes of a file. Nobody writes the buffer again.
+    """Bytes of a file. The buffer is not written again.
 
-    ``file_size`` is what the donor knows of the whole file at that moment, 0 where it says
-    nothing.
+    ``file_size`` is the size of the whole file at that moment, 0 if the donor does not send it.
     """
 
     state: State
@@ -99,7 +97,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class StateEnded:
-    """Everything of a state has come."""
+    """All records of a state have arrived."""
 
     state: State
 

@@ -1,10 +1,10 @@
-"""How is the donor kept going while nobody takes what it sends? A queue, then a file.
+"""How is a donor's data buffered while the consumer stalls? In a queue, then in a file.
 
-A donor gives up when a connection is not read for a minute. In the normal case everything
-stays in a little memory: while that is full the readers wait, and the network slows the donor
-down. Only a connection that has waited for ``patience_seconds`` writes a few blocks to a file
-and reads on, so that a stall costs little disk however fast the donor could send. The file has
-no name and is sealed with a key that exists in memory only: it may hold keys of tablespaces.
+A donor aborts when a connection is not read for a minute. Normally everything stays in a small
+memory buffer: while that is full the readers wait, and the network slows the donor down. Only a
+connection that has waited for ``patience_seconds`` writes a few blocks to a file and continues, so
+that a stall takes little disk however fast the donor could send. The file has no name and is sealed
+with a key that exists in memory only: it may hold keys of tablespaces.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from backups.clone_protocol.deliveries import NOTHING, Delivery
 from backups.clone_protocol.descriptors import Descriptor
 from backups.clone_protocol.errors import SpoolFull
 
-# What a descriptor costs beside its bytes.
+# The memory of a descriptor besides its bytes.
 _OVERHEAD_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolLimits:
-    """How much may wait, and how long a connection may stay unread."""
+    """How much may be buffered, and how long a connection may stay unread."""
 
     memory_bytes: int = 32 << 20
     disk_bytes: int = 1 << 30
     # Well below the donor's 60 seconds.
     patience_seconds: float = 15.0
-    # Read after every such wait. Less than a TCP window would not be seen by the donor at all.
+    # Read after every such wait. Less than a TCP window would have no effect on the donor.
     burst_bytes: int = 8 << 20
 
 
 @dataclass(slots=True)
 class Lane:
-    """One connection's way into the spool: what it may still put into the file at once."""
+    """The state of one connection: the bytes it may still write to the file."""
 
     burst_bytes: int = 0
 
@@ -54,10 +54,10 @@ class _Spilled:
 
 
 class Spool:
-    """Deliveries of several threads, in the order they came, for one thread that takes them."""
+    """A queue of deliveries from several threads to one consumer."""
 
     def __init__(self, limits: SpoolLimits, folder: Path | None = None) -> None:
-        """``folder`` is where the file is made if it must be; the system's own by default."""
+        """``folder`` is for the file, if one is needed; by default the system's own."""
         self._limits = limits
         lock = threading.Lock()
         self._has_room = threading.Condition(lock)
@@ -71,11 +71,11 @@ class Spool:
 
     @property
     def spilled_bytes(self) -> int:
-        """How much was ever written to the file."""
+        """The total bytes written to the file."""
         return self._file.written_bytes
 
     def put(self, descriptor: Descriptor, payload: memoryview, lane: Lane) -> None:
-        """Add a delivery; wait for room, or put it into the file. Raise what ended the clone."""
+        """Add a delivery; wait for room, or write it to the file. Raises the clone's failure."""
         cost = len(payload) + _OVERHEAD_BYTES
         with self._has_room:
             if lane.burst_bytes <= 0:
@@ -93,7 +93,7 @@ class Spool:
             self._has_more.notify()
 
     def take(self) -> Delivery | None:
-        """Return the next delivery, None at the end; raise what ended the clone."""
+        """Return the next delivery, None at the end. Raises the clone's failure."""
         with self._has_more:
             self._taken_at = time.monotonic()
             while not (self._waiting or self._finished or self._failure):
@@ -111,20 +111,20 @@ class Spool:
         return descriptor, content
 
     def finish(self) -> None:
-        """Say that nothing more will come."""
+        """Record the end of the deliveries."""
         with self._has_more:
             self._finished = True
             self._has_more.notify_all()
 
     def fail(self, reason: Exception) -> None:
-        """Let everybody who puts or takes get ``reason``. The first one stands."""
+        """Make all calls of put and take raise ``reason``. The first reason counts."""
         with self._has_more:
             self._failure = self._failure or reason
             self._has_more.notify_all()
             self._has_room.notify_all()
 
     def close(self) -> None:
-        """Give back memory and disk."""
+        """Release memory and disk."""
         with self._has_more:
             self._waiting.clear()
             self._file.close()
@@ -143,9 +143,9 @@ class Spool:
         if self._file.used_bytes + len(payload) > self._limits.disk_bytes:
             stall = time.monotonic() - self._taken_at
             raise SpoolFull(
-                f"nothing was taken from the clone for {stall:.0f} s, and its spool of "
+                f"the archive read no data for {stall:.0f} s, and the clone's spool of "
                 f"{self._limits.disk_bytes} bytes is full",
-                hint="Find out why the repository is slow, or allow a larger spool.",
+                hint="Find out why the repository is slow.",
             )
         try:
             return self._file.write(payload)
@@ -154,7 +154,7 @@ class Spool:
 
 
 class _SealedFile:
-    """A file without a name that forgets its content once everything has been read."""
+    """An unnamed file that is truncated once everything has been read."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder

@@ -1,11 +1,11 @@
-"""A clone of a MySQL server over its own port, as records: the door to this package.
+"""How is a MySQL server cloned over its port? The public interface of this package.
 
     with clone(endpoint.connect, workers=2) as stream:
         for record in stream.records():
             ...
 
-When ``records`` ends without an exception, every byte has come and the donor has said so.
-Nothing is needed on the donor's host: a user with BACKUP_ADMIN and the clone plugin are.
+When ``records`` ends without an exception, every byte has arrived and the donor has confirmed it.
+The donor needs a user with BACKUP_ADMIN and the clone plugin, and nothing on its host.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class CloneStream:
 
     @property
     def donor(self) -> DonorFacts:
-        """What the donor says about itself. Waits until it has, which may take minutes."""
+        """The facts of the donor. Waits for them, which may take minutes."""
         return self._client.facts()
 
     @property
@@ -64,17 +64,17 @@ class CloneStream:
         return self._spool.spilled_bytes
 
     def records(self) -> Iterator[CloneRecord]:
-        """Yield the clone, once; raise CloneError as soon as it cannot become whole."""
+        """Yield the clone, once; raise CloneError as soon as it cannot be completed."""
         files = ClonedFiles(redo_path(self._channels[0].server_version))
         while (delivery := self._spool.take()) is not None:
             yield from files.take(delivery)
 
     def stop(self) -> None:
-        """Ask for the end; ``records`` raises CloneStopped. From any thread, at any time."""
+        """Stop the clone; ``records`` raises CloneStopped. From any thread, at any time."""
         self._client.fail(CloneStopped("the clone was stopped"))
 
     def start(self, *, ddl_timeout_seconds: int, block_ddl: bool) -> None:
-        """Begin the clone; from here on it comes by itself."""
+        """Start the clone, which then runs in its own thread."""
         for channel in self._channels:
             channel.begin()
         self._thread = threading.Thread(
@@ -87,10 +87,10 @@ class CloneStream:
         self._thread.start()
 
     def close(self) -> None:
-        """End whatever still goes on: tell the donor, then cut what does not end by itself."""
+        """End what still runs: notify the donor, then sever the connections."""
         if self._thread is not None and self._thread.is_alive():
             self.stop()
-            # The donor answers in milliseconds, unless the network between us is gone.
+            # The donor answers in milliseconds, unless the network is down.
             self._thread.join(self._goodbye_seconds)
         for channel in self._channels:
             channel.sever()
@@ -114,9 +114,9 @@ def clone(
     read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
     goodbye_seconds: float = GOODBYE_SECONDS,
 ) -> Iterator[CloneStream]:
-    """Begin a clone of the server that ``connect`` reaches; leaving the context ends it.
+    """Start a clone of the server that ``connect`` reaches; leaving the context ends it.
 
-    ``workers`` further connections share the work. DDL goes on during the clone unless
+    ``workers`` further connections share the work. DDL is not blocked during the clone unless
     ``block_ddl``, or unless the server is older than 8.0.27. What ``connect`` raises is passed on.
     """
     if not 0 <= workers <= MAX_WORKERS:

@@ -1,8 +1,8 @@
-"""How does a connection carry clone messages? Packets, as MySQL frames them.
+"""How are clone messages sent over a connection? In packets, as MySQL frames them.
 
-A message is one packet, or several when it is longer than a packet can be; the sequence
-number begins at 0 with every message. Payloads are read straight into a buffer of their own,
-which nobody writes again.
+A message is one packet, or several when it is longer than a packet can be; the sequence number
+begins at 0 with every message. Payloads are read directly into a buffer of their own, which is
+not written again.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from backups.clone_protocol.errors import CloneError, ConnectionLost, DonorError
 
 COM_CLONE = 32
 LONGEST_PACKET = (1 << 24) - 1
-# Blocks are 1 MiB at 16 KiB pages; more than this is a donor gone wrong, not a message.
+# Blocks are 1 MiB at 16 KiB pages; anything larger than this is invalid.
 LONGEST_MESSAGE = 256 << 20
 # Longer than a donor waits for anything: 30 minutes for an acknowledgement.
 READ_TIMEOUT_SECONDS = 35 * 60.0
-# A host that is gone is found out by the kernel long before: 60 + 8 * 15 seconds.
+# The kernel detects a dead host much earlier: after 60 + 8 * 15 seconds.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8}
 _ERROR_PACKET = 0xFF
 # Several pages of the page copy; blocks of the file copy, larger, are read past it.
@@ -52,12 +52,12 @@ class CloneConnection:
         *,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
     ) -> None:
-        """Take over a connection; ``name`` is what errors call it."""
+        """Take over a connection; ``name`` is used in errors."""
         self.name = name
-        # The library has no public name for these; everything else is done without it.
+        # The library has no public names for these; nothing else of it is used.
         self.server_version = str(vars(connection)["server_version"])
         self._socket = cast(socket.socket, vars(connection)["_sock"])
-        # The server is silent until it is asked, so that the library's own buffer is empty.
+        # The server sends nothing unasked, so the library's own buffer is empty.
         self._file = self._socket.makefile("rb", buffering=_BUFFER_BYTES)
         self._connection = connection
         # Whether a command of ours is still unanswered.
@@ -97,7 +97,7 @@ class CloneConnection:
         return memoryview(message)
 
     def answer(self) -> Answer:
-        """Return the next message, parsed; raise DonorError where it is the donor's refusal."""
+        """Return the next message, parsed; raise DonorError if it is an error of the donor."""
         return self.parse(self.receive())
 
     def parse(self, message: memoryview) -> Answer:
@@ -111,20 +111,20 @@ class CloneConnection:
         return answer
 
     def expect_complete(self) -> None:
-        """Read the end of an answer that has nothing else to say."""
+        """Read the end of an answer without other content."""
         while not isinstance(answer := self.answer(), Complete):
             if isinstance(answer, Described):
-                raise ProtocolError("the donor sent a descriptor nobody asked for")
+                raise ProtocolError("the donor sent an unrequested descriptor")
 
     def discard(self, seconds: float) -> None:
-        """Read on until the last command is answered, whatever it is, but not for long."""
+        """Read and discard the rest of the last answer, for a limited time."""
         deadline = time.monotonic() + seconds
         while self.is_busy and (left := deadline - time.monotonic()) > 0:
             self.set_timeout(left)
             self.is_busy = self.receive()[0] not in _LAST
 
     def leave(self, seconds: float) -> None:
-        """Say good-bye where somebody still listens."""
+        """Send EXIT if the donor still responds."""
         with contextlib.suppress(CloneError):
             self.discard(seconds)
             if not self.is_busy:
@@ -133,15 +133,15 @@ class CloneConnection:
                 self.expect_complete()
 
     def close(self) -> None:
-        """End the connection, politely where it still listens."""
+        """Close the connection, in order if the server still responds."""
         with contextlib.suppress(Exception):
             self._file.close()
             self._connection.close()
 
     def sever(self) -> None:
-        """End the connection now; whoever waits on it gets ConnectionLost. From any thread."""
+        """End the connection now; waiting calls raise ConnectionLost. From any thread."""
         with contextlib.suppress(OSError):
-            # Not the TLS socket's own method: that one is not made for two threads.
+            # Not the TLS socket's own method, which is not thread-safe.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _read_packet(self, sequence: int) -> tuple[int, bytes]:
@@ -155,7 +155,9 @@ class CloneConnection:
         try:
             received: bytes = self._file.read(size)
         except TimeoutError:
-            raise ConnectionLost(f"the donor fell silent on the {self.name} connection") from None
+            raise ConnectionLost(
+                f"the donor sent nothing on the {self.name} connection within the time-out"
+            ) from None
         except (OSError, ValueError) as exc:
             raise ConnectionLost(f"the {self.name} connection was lost: {exc}") from None
         if len(received) != size:
@@ -181,9 +183,9 @@ class CloneConnection:
 
 
 def _refusal(payload: memoryview, name: str) -> DonorError | ProtocolError:
-    """Return the error that an error packet of the ordinary protocol stands for."""
+    """Return the error in an error packet of the ordinary protocol."""
     parsed = re.fullmatch(rb"\xff(..)(?:#.{5})?(.*)", bytes(payload), re.DOTALL)
     if parsed is None:
-        return ProtocolError(f"the server did not begin a clone on the {name} connection")
+        return ProtocolError(f"the server did not start a clone on the {name} connection")
     code = int.from_bytes(parsed[1], "little")
     return DonorError(code, parsed[2].decode(errors="replace"))

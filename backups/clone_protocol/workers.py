@@ -1,4 +1,4 @@
-"""How do further connections help? Each attaches to the clone and brings a share of its blocks."""
+"""How do worker connections help? Each attaches to the clone and receives a share of its blocks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from backups.clone_protocol.errors import DonorError, ProtocolError
 from backups.clone_protocol.spool import Lane, Spool
 from backups.clone_protocol.transport import CloneConnection
 
-# How long the donor may take to answer a good-bye, or to notice that we give up.
+# How long the donor may take to answer EXIT, or to notice an abort.
 GOODBYE_SECONDS = 10.0
 
 
@@ -54,7 +54,7 @@ class Workers:
             thread.start()
 
     def join(self, timeout_seconds: float | None = None) -> None:
-        """Wait until each has said good-bye."""
+        """Wait until each has disconnected."""
         for thread in self._threads:
             thread.join(timeout_seconds)
 
@@ -70,17 +70,17 @@ class Workers:
 
     def _run(self, number: int, channel: CloneConnection, opening: bytes) -> None:
         try:
-            # Counted in before it asks: the donor may end the state right after its answer.
+            # Registered before it attaches: the donor may end the state right after its answer.
             if self._barrier.join(number) and self._attach(number, channel, opening):
                 self._copy(number, channel)
                 self._barrier.leave(number)
             channel.leave(GOODBYE_SECONDS)
         except Exception as exc:
-            # Whatever it is: without this share the clone is not whole.
+            # Any error: without this share the clone is incomplete.
             self._on_failure(exc)
 
     def _attach(self, number: int, channel: CloneConnection, opening: bytes) -> bool:
-        """Return whether the donor takes this connection; the copy goes on without it if not."""
+        """Return whether the donor accepts this connection; if not, the copy goes on without."""
         channel.send(Command.ATTACH, opening)
         try:
             channel.expect_complete()

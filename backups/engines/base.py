@@ -1,4 +1,4 @@
-"""What every engine offers: a consistent copy of a running instance, as records."""
+"""The interface of an engine: a consistent copy of a running instance, as records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Login:
     port: int = 3306
     socket: str = ""
     tls: Tls = Tls.PREFERRED
-    # What will copy the instance; blank while nobody knows whose server it is.
+    # The engine that will copy the instance; blank while its product is unknown.
     engine: str = MARIADB_BACKUP
 
 
@@ -47,7 +47,7 @@ class CopyFacts:
 
 
 class CopyObserver(Protocol):
-    """Hears what an engine does while it copies. Called from any thread; must not block."""
+    """Receives the progress of an engine's copy. Called from any thread; must not block."""
 
     def stage_started(self, name: str, at: datetime) -> None: ...
 
@@ -56,11 +56,11 @@ class CopyObserver(Protocol):
     ) -> None: ...
 
     def log(self, source: str, text: str, level: str = "info") -> None:
-        """Pass on a line the engine said; ``level`` is info, warning or error."""
+        """Log a line of the engine; ``level`` is info, warning or error."""
         ...
 
     def expect(self, *, raw_bytes: int, files: int) -> None:
-        """Take note of how much the copy will be, as the engine knows by now."""
+        """Record the expected size of the copy, as the engine now estimates it."""
         ...
 
 
@@ -75,45 +75,45 @@ class CopyStream(Protocol):
         ...
 
     def facts(self) -> CopyFacts:
-        """After the last record: raise EngineError unless every sign says success."""
+        """Return the facts after the last record; EngineError unless all signs mean success."""
         ...
 
     def stop(self) -> None:
-        """End the engine and everything it started, now. From any thread, any number of times."""
+        """End the engine and its descendants at once. From any thread, any number of times."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What came out while a copy was made ready. Blank and None are unknown."""
+    """The result of a prepare. Blank and None are unknown."""
 
     detail: str = ""
     binlog_file: str = ""
     binlog_position: int | None = None
     gtid_executed: str = ""
-    # Schema and name of tables whose rows were never part of the copy.
+    # Schema and name of tables whose rows were not part of the copy.
     left_out: frozenset[tuple[str, str]] = frozenset()
 
 
 class PrepareWatch(Protocol):
-    """Hears what an engine does while it prepares, and may call it off."""
+    """Receives the progress of an engine's prepare, and may stop it."""
 
     def log(self, source: str, text: str, level: str = "info") -> None: ...
 
     def check(self) -> None:
-        """Raise when the work has to end; called between any two pieces of it."""
+        """Raise when the work must end; called between any two pieces of it."""
         ...
 
     def alive(self) -> None:
-        """Take note that work goes on, where there is no line to log."""
+        """Record progress that has no log line."""
         ...
 
     def process_started(self, group: int, started: float) -> None:
-        """Take note of a process that would be an orphan if this one were gone."""
+        """Record a process that would be orphaned if this one were killed."""
         ...
 
     def ending_by(self, hook: Callable[[], None]) -> AbstractContextManager[None]:
-        """While inside, ``hook`` ends what the thread may be blocked on."""
+        """Inside, ``hook`` is called to unblock the thread when the work must end."""
         ...
 
 
@@ -146,7 +146,7 @@ class Engine(Protocol):
         ...
 
     def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
-        """Say what will prepare such a copy on this host, or raise Refused.
+        """Return which programs will prepare such a copy on this host, or raise Refused.
 
         ``server`` is the path of the server program to use; blank leaves it to the engine.
         ``starts`` says that a server will also be started on the prepared files.
@@ -154,7 +154,7 @@ class Engine(Protocol):
         ...
 
     def start_options(self, folder: Path) -> Mapping[str, str]:
-        """Return what any server must be told to accept the files, as on its command line."""
+        """Return the options any server needs to accept the files, as on its command line."""
         ...
 
     def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
@@ -164,5 +164,5 @@ class Engine(Protocol):
     def restored_server(
         self, folder: Path, *, server: str, on_wait: Callable[[], None]
     ) -> PrivateServer:
-        """Return a server, not started yet, for a prepared copy; nobody has to log in to it."""
+        """Return a server for a prepared copy, not started yet, without a login."""
         ...

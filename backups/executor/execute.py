@@ -1,7 +1,7 @@
 """How is a job run from claim to outcome?
 
 The same code serves a Celery worker and ``--foreground``. Whatever happens in a stage, the
-ones that ran are cleaned up, last first, and the job ends with a status that is true.
+stages that ran are cleaned up, last first, and the job ends with a correct status.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from django.db import (
 )
 from django.utils.timezone import now
 
-from backups.exceptions import CancelRequested, LeaseLost, MooringError, NotWanted, Refused
+from backups.exceptions import CancelRequested, LeaseLost, MooringError, NoLongerNeeded, Refused
 from backups.executor.operations import exclusive_key, stages_of, work_for
-from backups.jobs.request import ask_again
+from backups.jobs.request import request_again
 from backups.models import Job
 from backups.models.job import LogLevel
-from backups.running.lease import Pulse
+from backups.running.lease import LeaseKeeper
 from backups.running.run import Run
 from backups.running.stage_rows import StageRows
 from backups.stages.base import Stage
 from backups.states import JobStatus, StageStatus
-from backups.transitions.jobs import Outcome, claim, end
+from backups.transitions.jobs import JobOutcome, claim, end
 from backups.transitions.limits import limits_of
 
 logger = logging.getLogger(__name__)
 
-# Stages of any operation hand each other a work object of their own type.
+# The stages of an operation pass each other a work object of its own type.
 AnyStage = Stage[Any]
 T = TypeVar("T")
-SETTLE_AGAIN_SECONDS = 0.5
-# What becomes of the job of a worker that is told to end now.
+WRITE_RETRY_SECONDS = 0.5
+# What happens to the job of a worker that is shut down.
 REQUEUE, FAIL = "requeue", "fail"
 
 
@@ -55,9 +55,9 @@ def worker_name() -> str:
 
 
 def execute(job: Job, *, requeues: bool = False) -> bool:
-    """Claim and run ``job``. Return False when somebody else has it, or its turn has not come.
+    """Claim and run ``job``. Return False if it is already claimed or not yet allowed to start.
 
-    With ``requeues`` what a shutdown ended is asked for again, where that is wanted.
+    With ``requeues`` a job that a shutdown ended is requested again, if so configured.
     """
     key, limits = exclusive_key(job), limits_of(job)
     if not claim(job, worker=worker_name(), exclusive_key=key, now=now(), limits=limits):
@@ -69,29 +69,29 @@ def execute(job: Job, *, requeues: bool = False) -> bool:
     try:
         _settle(run, *ended)
     except SystemExit as exc:
-        # Told to end while the end was being written: that comes first.
+        # Shut down while the outcome was being written: write it first.
         run.shutdown = exc
         if run.job.status == JobStatus.RUNNING:
             _settle(run, *ended)
     if run.shutdown is not None:
-        # The job has ended in order; now the process may.
+        # The job has ended in order; now the process may exit.
         raise run.shutdown
     return True
 
 
-def _attempt(run: Run) -> tuple[JobStatus, Outcome]:
+def _attempt(run: Run) -> tuple[JobStatus, JobOutcome]:
     try:
         stages, work = stages_of(run.job), work_for(run.job)
         rows = StageRows(run, [(stage.name, stage.children(run)) for stage in stages])
     except (Exception, SystemExit) as error:
         return _outcome_of(run, "start", error)
-    with Pulse(run, rows):
+    with LeaseKeeper(run, rows):
         return _run_stages(run, rows, stages, work)
 
 
 def _run_stages(
     run: Run, rows: StageRows, stages: Sequence[AnyStage], work: object
-) -> tuple[JobStatus, Outcome]:
+) -> tuple[JobStatus, JobOutcome]:
     """Run the stages in order, and on failure undo the ones that ran, last first."""
     ran: list[AnyStage] = []
     name = ""
@@ -105,12 +105,12 @@ def _run_stages(
             ran.append(stage)
             _run_stage(run, rows, stage, work)
     except BaseException as error:
-        # Not only our own errors: a shutdown must tidy up too. What comes in during the
-        # clean-up is not why the job ends.
+        # Not only our own errors: a shutdown must clean up too. An error during the clean-up
+        # is not the reason why the job ends.
         reason = run.stop_reason or error
         _clean_up(run, ran, work)
         return _outcome_of(run, name, reason)
-    return JobStatus.SUCCEEDED, Outcome()
+    return JobStatus.SUCCEEDED, JobOutcome()
 
 
 def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None:
@@ -128,7 +128,7 @@ def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None
         with contextlib.suppress(Exception):
             rows.end(stage.name, StageStatus.FAILED, now())
         raise
-    # What has been done is done: a database that is away just now takes nothing back.
+    # The stage has succeeded: an unreachable database must not undo that.
     _write_patiently(run, lambda: rows.end(stage.name, StageStatus.SUCCEEDED, now(), detail))
 
 
@@ -139,73 +139,85 @@ def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
         try:
             stage.clean_up(run, work)
         except (SystemExit, KeyboardInterrupt) as exc:
-            # Told to end while it tidies up: the others still do, and the row says how it ended.
+            # Shut down during the clean-up: the other stages still clean up, and the outcome is
+            # still written.
             run.shutdown = exc if isinstance(exc, SystemExit) else SystemExit(130)
         except Exception as exc:
-            # What is left is marked on the row, and a tick goes on trying.
+            # Leftovers are marked on the row, and the tick retries.
             logger.exception(
-                "%s: clean-up of %s failed", run.job, stage.name, extra={"action": "cleanup_failed"}
+                "%s: clean-up of %s failed",
+                run.job,
+                stage.name,
+                extra={"action": "clean_up_failed", "job_id": run.job.pk},
             )
             run.log(stage.name, f"clean-up failed: {exc}", LogLevel.WARNING)
 
 
-def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, Outcome]:
+def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, JobOutcome]:
     if isinstance(error, CancelRequested | KeyboardInterrupt):
         run.log("mooring", "cancelled on request")
-        return JobStatus.CANCELLED, Outcome(reason="cancelled on request", failed_stage=stage)
-    if isinstance(error, NotWanted):
-        run.log("mooring", f"not wanted any more: {error}")
-        return JobStatus.CANCELLED, Outcome(reason=str(error), failed_stage=stage)
+        return JobStatus.CANCELLED, JobOutcome(reason="cancelled on request", failed_stage=stage)
+    if isinstance(error, NoLongerNeeded):
+        run.log("mooring", f"no longer needed: {error}")
+        return JobStatus.CANCELLED, JobOutcome(reason=str(error), failed_stage=stage)
     if isinstance(error, SystemExit):
         run.shutdown = error
         text = f"{stage} failed: the worker was shut down"
         run.log("mooring", text, LogLevel.ERROR)
-        run.asks_again = run.requeues and settings.ON_SHUTDOWN == REQUEUE
-        hint = "It was asked for again as a new job." if run.asks_again else "Start it again."
-        return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage)
+        run.requests_again = run.requeues and settings.ON_SHUTDOWN == REQUEUE
+        hint = "It was requested again as a new job." if run.requests_again else "Start it again."
+        return JobStatus.FAILED, JobOutcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
         logger.warning(
-            "%s: stopped: %s",
+            "%s: lease lost: %s",
             run.job,
             error,
-            extra={"action": "job_lease_lost", "job_id": run.job.pk},
+            extra={"action": "lease_lost", "job_id": run.job.pk},
         )
-        return JobStatus.LOST, Outcome(reason=str(error))
-    text, hint = _words_of_failure(run, stage, error)
+        return JobStatus.LOST, JobOutcome(reason=str(error))
+    text, hint = _describe_failure(run, stage, error)
     run.log("mooring", text, LogLevel.ERROR)
     refused = isinstance(error, Refused)
-    return JobStatus.FAILED, Outcome(error=text, hint=hint, failed_stage=stage, refused=refused)
+    return JobStatus.FAILED, JobOutcome(error=text, hint=hint, failed_stage=stage, refused=refused)
 
 
-def _words_of_failure(run: Run, stage: str, error: BaseException) -> tuple[str, str]:
-    """Return what failed and what to do about it; log what people are not shown."""
+def _describe_failure(run: Run, stage: str, error: BaseException) -> tuple[str, str]:
+    """Return what failed and what to do; log the details that people are not shown."""
     if isinstance(error, MooringError):
         verb = "refused" if isinstance(error, Refused) else "failed"
         return f"{stage} {verb}: {error}", error.hint
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         text = f"{stage} failed: {where}{error.strerror or error}"
-        hint = "Look at the log of the host, and start it again."
+        hint = "Check the system log of the host, then start the job again."
     elif isinstance(error, OperationalError | InterfaceError):
         logger.warning(
-            "%s: %s failed: %s", run.job, stage, error, extra={"action": "database_unreachable"}
+            "%s: %s failed: %s",
+            run.job,
+            stage,
+            error,
+            extra={"action": "database_unreachable", "job_id": run.job.pk},
         )
-        text = f"{stage} failed: Mooring's own database was away"
-        hint = "See that its database runs, and start it again."
+        text = f"{stage} failed: Mooring's database could not be reached"
+        hint = "Check that Mooring's database is running, then start the job again."
     else:
         logger.error(
-            "%s: %s failed", run.job, stage, exc_info=error, extra={"action": "stage_failed"}
+            "%s: %s failed",
+            run.job,
+            stage,
+            exc_info=error,
+            extra={"action": "stage_crashed", "job_id": run.job.pk},
         )
         text = f"{stage} failed: unexpected {type(error).__name__}"
-        hint = "This is a fault of Mooring itself: the worker's log has the details."
+        hint = "This is a bug in Mooring: the worker's log has the details."
     return text, hint
 
 
-def _settle(run: Run, to: JobStatus, outcome: Outcome) -> None:
-    """Record how it ended. Whoever lost the lease records nothing: the row is another's.
+def _settle(run: Run, to: JobStatus, outcome: JobOutcome) -> None:
+    """Record the outcome. A run that lost its lease records nothing.
 
-    A database that is away just now is waited for as long as the lease lasts: hours of work
-    must not end as lost because of it.
+    An unreachable database is retried for as long as the lease lasts, so that hours of work
+    are not lost to a short outage.
     """
     if to is JobStatus.LOST:
         return
@@ -213,24 +225,24 @@ def _settle(run: Run, to: JobStatus, outcome: Outcome) -> None:
         logger.info("%s %s", run.job, to, extra={"action": "job_ended", "job_id": run.job.pk})
 
 
-def _end(run: Run, to: JobStatus, outcome: Outcome) -> bool:
-    """End the job; one whose worker was shut down is asked for again in the same breath.
+def _end(run: Run, to: JobStatus, outcome: JobOutcome) -> bool:
+    """End the job; one whose worker was shut down is requested again in the same transaction.
 
-    A tick that looked in between would plan a retry of its own.
+    Otherwise the tick could plan a retry of its own in between.
     """
     # Its own row: what is rolled back and written once more must begin with the old status.
     job = copy.copy(run.job)
     with transaction.atomic():
         ended = end(job, to, now=now(), outcome=outcome, actor=job.worker)
-        if ended and run.asks_again:
-            ask_again(job)
+        if ended and run.requests_again:
+            request_again(job)
     if ended:
         run.job.refresh_from_db()
     return ended
 
 
 def _write_patiently(run: Run, write: Callable[[], T]) -> T:
-    """Write as soon as the database is there; what it raises once the lease would be over."""
+    """Retry a write until the database is reachable; raise its error when the lease is over."""
     deadline = time.monotonic() + settings.LEASE_SECONDS
     while True:
         try:
@@ -239,10 +251,10 @@ def _write_patiently(run: Run, write: Callable[[], T]) -> T:
             if time.monotonic() > deadline:
                 raise
             logger.warning(
-                "%s: its rows cannot be written yet: %s",
+                "%s: rows not written, retrying: %s",
                 run.job,
                 exc,
-                extra={"action": "outcome_not_written"},
+                extra={"action": "write_retried", "job_id": run.job.pk},
             )
             connection.close()
-            time.sleep(SETTLE_AGAIN_SECONDS)
+            time.sleep(WRITE_RETRY_SECONDS)

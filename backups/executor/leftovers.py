@@ -1,7 +1,7 @@
-"""What did a dead worker leave behind, and how does it go?
+"""What did a dead worker leave behind, and how is it removed?
 
-A job's row says before the first byte that there will be bytes. When the job has ended and
-the row still says so, its own worker could not clear up: a tick does, until it succeeds.
+A job's row is marked before its first byte is written. When the job has ended and the mark
+remains, its worker could not clean up: a tick does, and retries until it succeeds.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ logger = logging.getLogger(__name__)
 
 
 def extend_expired(now: datetime) -> int:
-    """Let expired leases last once more, so that living workers can renew them; return how many.
+    """Extend expired leases once, so that running workers can renew them; return how many.
 
-    A worker that is gone is found one lease later. One that gave up meanwhile has done so by
-    its own clock, and takes nothing back.
+    A dead worker is detected one lease later. A worker that has given up in the meantime did
+    so by its own clock, and writes nothing more.
     """
     expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=now)
     return expired.update(lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS))
 
 
 def lose_expired(now: datetime) -> int:
-    """Mark running jobs whose lease has run out as lost; return how many."""
+    """Mark running jobs with an expired lease as lost; return how many."""
     expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=now)
     return sum(lose(job, now=now) for job in expired.select_related("instance"))
 
 
 def lose_dead(now: datetime) -> int:
-    """Mark as lost what processes of this host held that are gone; return how many jobs.
+    """Mark the jobs of dead processes of this host as lost; return how many.
 
-    Needs no tick that looked before: what is dead renews nothing. A pid that was given to
-    another process since is known by that one's start.
+    Needs no earlier tick: a dead process renews nothing. A pid that has been reused since is
+    detected by the start time of its process.
     """
     here = f"{socket.gethostname()}:"
     expired = Job.objects.filter(
@@ -63,15 +63,15 @@ def lose_dead(now: datetime) -> int:
 
 
 def clear_up_here(now: datetime) -> None:
-    """Do for this host what a tick would: where nothing but commands is run, there is none."""
+    """Clean up after dead processes of this host, in place of a tick that may not run."""
     lose_dead(now)
-    # What lies on another host is nothing that could be seen from here.
+    # Leftovers on another host cannot be seen from here.
     remove_leftovers(of_host=socket.gethostname())
 
 
 def _is_gone(pid: int, job: Job) -> bool:
     if pid == os.getpid():
-        # As in a container, where every command gets the same number.
+        # As in a container, where every command has the same pid.
         return True
     began = start_time(pid)
     claimed = job.started_at.timestamp() if job.started_at else 0.0
@@ -79,7 +79,7 @@ def _is_gone(pid: int, job: Job) -> bool:
 
 
 def remove_leftovers(*, of_host: str = "") -> int:
-    """Clear up after ended jobs, or those of one host; return how many are clean now.
+    """Remove the leftovers of ended jobs, or those of one host; return how many are clean now.
 
     Failures are tried again.
     """
@@ -92,7 +92,10 @@ def remove_leftovers(*, of_host: str = "") -> int:
             _clear(job)
         except (MooringError, OSError) as exc:
             logger.warning(
-                "%s: leftovers stay for now: %s", job, exc, extra={"action": "leftovers_kept"}
+                "%s: leftovers not removed, retrying later: %s",
+                job,
+                exc,
+                extra={"action": "leftovers_kept", "job_id": job.pk},
             )
             continue
         Job.objects.filter(pk=job.pk).update(leftovers=False)
@@ -118,25 +121,25 @@ def _remove_partial_backup(job: Job) -> None:
         return
     folder = backup_folder(job.instance.uuid, job.label)
     for repository in job.repositories.all():
-        # Another disk at the path is not where the bytes are: leave it, and try again.
+        # The bytes are not on another disk at the same path: leave it, and retry.
         freed = checked_store(repository).remove_tree(folder)
         logger.info(
             "%s: removed %d partial bytes from %s",
             job,
             freed,
             repository,
-            extra={"action": "leftovers_removed"},
+            extra={"action": "leftovers_removed", "job_id": job.pk},
         )
 
 
 def _finish_purge(job: Job) -> None:
-    """Delete what was decided to go: its reason is on the row, and nothing reads it any more."""
+    """Delete the bytes of an expired copy: its reason is recorded, and nothing reads it."""
     if job.copy is not None and job.copy.status == CopyStatus.EXPIRED:
         delete_copy(job.copy)
 
 
 def _end_orphan(job: Job) -> None:
-    """End the engine of a worker that died on this host, if it is still the same process."""
+    """End the engine of a dead worker of this host, if it is still the same process."""
     if job.process_group is None or job.process_started_at is None:
         return
     if job.worker.rpartition(":")[0] == socket.gethostname():

@@ -42,12 +42,12 @@ def stage_names() -> set[str]:
 
 
 def work_for(job: Job) -> Any:
-    """Return what the job's first stage begins with."""
+    """Return the work object for the job's first stage."""
     return _WORK[Operation(job.operation)](job)
 
 
 def exclusive_key(job: Job) -> str:
-    """Name what two running jobs may not both work on."""
+    """Name the resource that two running jobs may not share."""
     match Operation(job.operation):
         case Operation.BACKUP:
             return f"instance:{job.instance_id}"

@@ -1,4 +1,4 @@
-"""Are the settings about names there are? A misspelt one would be ignored without a word."""
+"""Do the settings name existing stages? A misspelt one would be ignored silently."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.core.checks import Error
 
 
 def check_stalling_stages(**_: Any) -> list[Error]:
-    """Look at MOORING_STALL_SECONDS_OF_STAGES. Any: Django passes what it likes."""
-    # Not at start-up: the web process has no other need of the engines.
+    """Check MOORING_STALL_SECONDS_OF_STAGES. Any: Django's own arguments."""
+    # Not imported at start-up: the web process does not need the engines otherwise.
     from backups.engines import ENGINES
     from backups.executor.operations import stage_names
 
@@ -19,7 +19,7 @@ def check_stalling_stages(**_: Any) -> list[Error]:
         return []
     return [
         Error(
-            f"MOORING_STALL_SECONDS_OF_STAGES names {', '.join(unknown)}: no stage is called so",
+            f"MOORING_STALL_SECONDS_OF_STAGES names unknown stages: {', '.join(unknown)}",
             hint=f"Stages and sub-operations are: {', '.join(sorted(known))}.",
             id="backups.E001",
         )

@@ -1,1 +1,1 @@
-"""Does Mooring itself live, have its repositories room, and is every instance protected?"""
+"""Is Mooring itself running, do its repositories have space, is every instance protected?"""

@@ -1,7 +1,7 @@
-"""Which ticks have run, and which workers are there?
+"""Which ticks have run, and which workers are running?
 
-Every tick says when it began and how it ended, and every worker says every 10 s that it
-lives: what is silent for too long is down, and a page or a rule can say so.
+Every tick records when it started and how it ended, and every worker writes a heartbeat every
+10 s. What has been silent for too long is down, and pages and rules can report it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from datetime import datetime, timedelta
 
 from django.utils.timezone import now as clock
 
-from backups.models import TickBeat, WorkerBeat
+from backups.models import TickHeartbeat, WorkerHeartbeat
 
 logger = logging.getLogger(__name__)
 
 # Six ticks of ten seconds: less is a busy machine, more is an outage.
 SILENCE = timedelta(seconds=60)
-WORKER_BEAT_SECONDS = 10
-# Rows of workers that were killed: kept long enough to be seen on a page.
+WORKER_HEARTBEAT_SECONDS = 10
+# Rows of workers that were killed are kept this long, to be shown on a page.
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
-def beating(tick: Callable[[], None]) -> Callable[[], None]:
-    """Have a tick write its beat, under its name on the plan; what it raises is raised on."""
+def records_heartbeat(tick: Callable[[], None]) -> Callable[[], None]:
+    """Record a tick's heartbeat under its name in the beat schedule; its errors are re-raised."""
 
     @functools.wraps(tick)
-    def with_beat() -> None:
+    def with_heartbeat() -> None:
         name = tick.__name__.replace("_", " ")
         begin_tick(name, clock())
         try:
@@ -39,14 +39,14 @@ def beating(tick: Callable[[], None]) -> Callable[[], None]:
             raise
         end_tick(name, clock())
 
-    return with_beat
+    return with_heartbeat
 
 
 def alone(tick: Callable[[], None]) -> Callable[[], None]:
-    """Leave a tick out while it still runs in this process.
+    """Skip a tick while its previous run is still active in this process.
 
-    What hangs on a disk or a server occupies one thread for each tick, and not all there are:
-    others, such as those that send messages, go on.
+    A tick that hangs on a disk or a server then occupies one thread, not all of them: others,
+    such as those that send messages, continue.
     """
     running = threading.Lock()
 
@@ -54,7 +54,9 @@ def alone(tick: Callable[[], None]) -> Callable[[], None]:
     def unless_running() -> None:
         if not running.acquire(blocking=False):
             logger.warning(
-                "%s still runs: left out", tick.__name__, extra={"action": "tick_skipped"}
+                "%s skipped: its previous run has not ended",
+                tick.__name__,
+                extra={"action": "tick_skipped", "tick": tick.__name__},
             )
             return
         try:
@@ -66,50 +68,54 @@ def alone(tick: Callable[[], None]) -> Callable[[], None]:
 
 
 def begin_tick(name: str, now: datetime) -> None:
-    """Record that a tick has begun."""
-    if not TickBeat.objects.filter(name=name).update(started_at=now):
-        TickBeat.objects.get_or_create(name=name, defaults={"started_at": now})
+    """Record that a tick has started."""
+    if not TickHeartbeat.objects.filter(name=name).update(started_at=now):
+        TickHeartbeat.objects.get_or_create(name=name, defaults={"started_at": now})
 
 
 def end_tick(name: str, now: datetime, *, error: str = "") -> None:
-    """Record how a tick ended: ``finished_at`` is when it last ran through."""
-    beat = TickBeat.objects.filter(name=name)
+    """Record how a tick ended: ``finished_at`` is when it last completed."""
+    heartbeat = TickHeartbeat.objects.filter(name=name)
     if error:
-        beat.update(error=error[:2000])
+        heartbeat.update(error=error[:2000])
     else:
-        beat.update(error="", finished_at=now)
+        heartbeat.update(error="", finished_at=now)
 
 
 def note_run(name: str, now: datetime) -> None:
-    """Record that a tick has done its work, though something in it failed and is raised yet."""
-    TickBeat.objects.filter(name=name).update(finished_at=now)
+    """Record that a tick completed its work although it is about to raise an error."""
+    TickHeartbeat.objects.filter(name=name).update(finished_at=now)
 
 
 def silent_since(name: str, now: datetime) -> datetime | None:
-    """Return when a tick last ran through, if that is too long ago; None where all is well.
+    """Return when a tick last completed, if that is too long ago; otherwise None.
 
-    None also where it never has: nothing was missed before the first tick.
+    None also if it never has: nothing was missed before the first tick.
     """
-    finished_at = TickBeat.objects.filter(name=name).values_list("finished_at", flat=True).first()
+    finished_at = (
+        TickHeartbeat.objects.filter(name=name).values_list("finished_at", flat=True).first()
+    )
     if finished_at is None or now - finished_at <= SILENCE:
         return None
     return finished_at
 
 
-def beat_worker(name: str, queues: Iterable[str], started_at: datetime, now: datetime) -> None:
-    """Record that a worker lives, and what it takes jobs from."""
+def record_worker_heartbeat(
+    name: str, queues: Iterable[str], started_at: datetime, now: datetime
+) -> None:
+    """Record a worker's heartbeat, and the queues it consumes."""
     values = {"queues": f",{','.join(sorted(queues))},", "started_at": started_at, "seen_at": now}
-    if not WorkerBeat.objects.filter(name=name).update(**values):
-        WorkerBeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
-        WorkerBeat.objects.update_or_create(name=name, defaults=values)
+    if not WorkerHeartbeat.objects.filter(name=name).update(**values):
+        WorkerHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+        WorkerHeartbeat.objects.update_or_create(name=name, defaults=values)
 
 
 def remove_worker(name: str) -> None:
-    """Forget a worker that has been shut down."""
-    WorkerBeat.objects.filter(name=name).delete()
+    """Delete the row of a worker that has been shut down."""
+    WorkerHeartbeat.objects.filter(name=name).delete()
 
 
 def queue_is_served(queue: str, now: datetime) -> bool:
-    """Say whether a living worker takes jobs from ``queue``."""
-    alive = WorkerBeat.objects.filter(seen_at__gte=now - SILENCE)
+    """Return whether a running worker consumes ``queue``."""
+    alive = WorkerHeartbeat.objects.filter(seen_at__gte=now - SILENCE)
     return alive.filter(queues__contains=f",{queue},").exists()

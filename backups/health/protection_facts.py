@@ -1,4 +1,4 @@
-"""What do the rows say of some instances' protection? As many queries for one as for hundreds."""
+"""Which rows decide how protected instances are? A constant number of queries per batch."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from backups.states import (
     WaitReason,
 )
 
-# A run that slipped longer ago than this has been overtaken by others.
+# An older irregular run is no longer relevant: later runs have followed.
 SLIPS_COUNT = timedelta(days=8)
-# A week of a rhythm that comes once a day: weekends are in it.
-SLOTS_COMPARED = 8
+# A week of a daily schedule, so that weekends are included.
+TIMES_COMPARED = 8
 _PATHS: Mapping[str, str] = {
     "instances": "instance",
     "groups": "instancegroup__instances",
@@ -49,8 +49,8 @@ _BAD = {OccurrenceStatus.MISSED: "was missed", OccurrenceStatus.FAILED: "failed"
 Schedules = Mapping[int, Sequence[BackupSchedule]]
 
 
-class Candidate(NamedTuple):
-    """One instance, what it can be restored from, and how its last backup job ended."""
+class InstanceRows(NamedTuple):
+    """One instance, its newest restorable backups, and how its last backup job ended."""
 
     pk: int
     enabled: bool
@@ -63,14 +63,14 @@ class Candidate(NamedTuple):
 
 
 def restorable_backups() -> QuerySet[Backup]:
-    """Return the backups that have bytes somewhere, ours or observed ones, the newest first."""
+    """Return the backups with stored bytes, managed or observed, the newest first."""
     stored = BackupCopy.objects.filter(backup=OuterRef("pk"), status=CopyStatus.STORED)
     found = Backup.objects.filter(Exists(stored) | Q(origin=Origin.OBSERVED))
     return found.order_by("-ended_at", "-id")
 
 
-def find_candidates(ids: Sequence[int]) -> list[Candidate]:
-    """Look at the newest rows of each instance, however long its history is."""
+def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
+    """Load the newest rows of each instance, whatever the length of its history."""
     restorable = restorable_backups().filter(instance=OuterRef("pk"))
     full = restorable.filter(kind=BackupKind.FULL)
     ended = Job.objects.filter(
@@ -82,38 +82,42 @@ def find_candidates(ids: Sequence[int]) -> list[Candidate]:
         last_job_id=Subquery(ended.values("pk")[:1]),
         last_run=Subquery(ended.values("status")[:1]),
     )
-    return [Candidate(*row) for row in rows.order_by("pk").values_list(*Candidate._fields)]
+    return [InstanceRows(*row) for row in rows.order_by("pk").values_list(*InstanceRows._fields)]
 
 
 def gather_facts(
-    candidates: Sequence[Candidate], schedules: Schedules, now: datetime
+    candidates: Sequence[InstanceRows], schedules: Schedules, now: datetime
 ) -> dict[int, ProtectionFacts]:
-    """Return the facts by instance; ``schedules`` are what ``schedules_of`` says of them."""
-    ids = [each.pk for each in candidates]
+    """Return the facts by instance; ``schedules`` is the result of ``schedules_of``."""
+    ids = [candidate.pk for candidate in candidates]
     covers = {s.pk: _cover(s, now) for found in schedules.values() for s in found}
     slips, faults = _slips(ids, now), _history_faults(ids)
-    failed = _failed_proofs({each.newest_id: each.pk for each in candidates if each.newest_id})
+    failed = _failed_proofs(
+        {candidate.newest_id: candidate.pk for candidate in candidates if candidate.newest_id}
+    )
     proven = _proven(ids)
     return {
-        each.pk: ProtectionFacts(
+        candidate.pk: ProtectionFacts(
             now=now,
-            enabled=each.enabled,
-            covers=[covers[schedule.pk] for schedule in schedules[each.pk]],
-            last_full_at=each.full_at,
-            last_run=each.last_run or "",
-            slips=slips[each.pk],
-            failed_proofs=failed[each.pk],
-            proven_at=proven.get(each.pk),
-            history_fault=faults.get(each.pk, ""),
-            unreachable=each.unreachable_reason if each.unreachable_since else "",
+            enabled=candidate.enabled,
+            covers=[covers[schedule.pk] for schedule in schedules[candidate.pk]],
+            last_full_at=candidate.full_at,
+            last_run=candidate.last_run or "",
+            slips=slips[candidate.pk],
+            failed_proofs=failed[candidate.pk],
+            proven_at=proven.get(candidate.pk),
+            history_fault=faults.get(candidate.pk, ""),
+            unreachable=candidate.unreachable_reason if candidate.unreachable_since else "",
         )
-        for each in candidates
+        for candidate in candidates
     }
 
 
 def next_run(schedules: Sequence[BackupSchedule]) -> datetime | None:
     """Return when the next of these schedules is due."""
-    return min((each.next_due_at for each in schedules if each.next_due_at), default=None)
+    return min(
+        (schedule.next_due_at for schedule in schedules if schedule.next_due_at), default=None
+    )
 
 
 def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
@@ -144,16 +148,16 @@ def _cover(schedule: BackupSchedule, now: datetime) -> Cover:
 
 
 def longest_gap(schedule: BackupSchedule, now: datetime) -> timedelta:
-    """Return the longest there is between two of the next runs: over a weekend, say."""
-    slots = [slot.at for slot in preview(schedule.rhythm, now, SLOTS_COMPARED)]
-    gaps = [later - sooner for sooner, later in pairwise(slots)]
+    """Return the longest interval between two of the next runs, such as over a weekend."""
+    times = [due.at for due in preview(schedule.rhythm, now, TIMES_COMPARED)]
+    gaps = [later - sooner for sooner, later in pairwise(times)]
     return max(gaps, default=OLDEST_FULL)
 
 
 def _slips(ids: Sequence[int], now: datetime) -> Mapping[int, list[Slip]]:
-    """Find planned runs that did not go as planned, and that no later one has made good."""
+    """Find irregular planned runs that no later successful run has made up for."""
     waiting = Q(status__in=OPEN_OCCURRENCE_STATUSES) & (
-        Q(late_at__isnull=False) | Q(reason=WaitReason.INSTANCE_AWAY)
+        Q(late_at__isnull=False) | Q(reason=WaitReason.INSTANCE_UNREACHABLE)
     )
     bad = Occurrence.objects.filter(
         Q(status__in=_BAD) | waiting, instance__in=ids, due_at__gte=now - SLIPS_COUNT
@@ -183,7 +187,7 @@ def _newest_good(pairs: set[tuple[int, int]], now: datetime) -> dict[tuple[int, 
 def _how(occurrence: Occurrence) -> str:
     if occurrence.status in _BAD:
         return _BAD[OccurrenceStatus(occurrence.status)]
-    return "away" if occurrence.reason == WaitReason.INSTANCE_AWAY else "is late"
+    return "unreachable" if occurrence.reason == WaitReason.INSTANCE_UNREACHABLE else "is late"
 
 
 def _history_faults(ids: Sequence[int]) -> dict[int, str]:
@@ -193,7 +197,7 @@ def _history_faults(ids: Sequence[int]) -> dict[int, str]:
 
 
 def _failed_proofs(owners: Mapping[int, int]) -> Mapping[int, list[str]]:
-    """Name by instance the proofs that failed; ``owners`` maps its newest backup to it."""
+    """Name by instance the proofs that failed; ``owners`` maps newest backups to instances."""
     last = (
         Evidence.objects.filter(copy__backup__in=owners)
         .order_by()

@@ -1,7 +1,7 @@
-"""How are the rows of InstanceProtection kept true, in a constant number of queries per batch?
+"""How are the rows of InstanceProtection kept current, at a constant number of queries?
 
-A tick looks at the instances whose turn it is: at once where a job of theirs ended, else every
-two minutes, because time alone makes backups old.
+A tick assesses the instances that are due: at once after one of their jobs has ended, otherwise
+every two minutes, because backups age.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from backups.health.protection_facts import (
 from backups.models import Backup, Instance, InstanceProtection
 from backups.protection import Level, Protection, judge
 
-LOOK_EVERY = timedelta(minutes=2)
+CHECK_EVERY = timedelta(minutes=2)
 BATCH = 500
-# In one tick: a fleet that is new to us is judged in a few of them.
+# In one tick; a new large fleet takes several.
 MOST = 5_000
 RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
 def judge_due(now: datetime) -> int:
-    """Judge the instances whose turn it is, the longest waiting first; return how many."""
-    turn = Q(protection=None) | Q(protection__next_look_at__lte=now)
-    due = Instance.objects.filter(turn).order_by("protection__next_look_at", "pk")
+    """Assess the instances that are due, the longest waiting first; return how many."""
+    due_now = Q(protection=None) | Q(protection__next_check_at__lte=now)
+    due = Instance.objects.filter(due_now).order_by("protection__next_check_at", "pk")
     ids = list(due.values_list("pk", flat=True)[:MOST])
     judge_instances(ids, now)
     return len(ids)
 
 
 def judge_instances(ids: Iterable[int], now: datetime) -> None:
-    """Write what is true of these instances now."""
+    """Assess these instances and write their rows."""
     wanted = list(ids)
     for start in range(0, len(wanted), BATCH):
         _judge_batch(wanted[start : start + BATCH], now)
 
 
 def judge_one(instance: Instance, schedules: Schedules, now: datetime) -> Protection:
-    """Say what is true of one instance at this moment, for its own page. Writes nothing."""
+    """Assess one instance at this moment, for its own page. Writes nothing."""
     return judge(gather_facts(find_candidates([instance.pk]), schedules, now)[instance.pk])
 
 
@@ -53,12 +53,14 @@ def _judge_batch(ids: Sequence[int], now: datetime) -> None:
     candidates = find_candidates(ids)
     schedules = schedules_of(ids)
     facts = gather_facts(candidates, schedules, now)
-    backups = Backup.objects.in_bulk([each.newest_id for each in candidates if each.newest_id])
+    backups = Backup.objects.in_bulk(
+        [candidate.newest_id for candidate in candidates if candidate.newest_id]
+    )
     rows = []
-    for each in candidates:
-        row = _row(judge(facts[each.pk]), backups.get(each.newest_id or 0), now)
-        row.instance_id, row.last_job_id = each.pk, each.last_job_id
-        row.next_run_at = next_run(schedules[each.pk])
+    for candidate in candidates:
+        row = _row(judge(facts[candidate.pk]), backups.get(candidate.newest_id or 0), now)
+        row.instance_id, row.last_job_id = candidate.pk, candidate.last_job_id
+        row.next_run_at = next_run(schedules[candidate.pk])
         rows.append(row)
     InstanceProtection.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["instance"], update_fields=_COLUMNS
@@ -72,7 +74,7 @@ def _row(answer: Protection, newest: Backup | None, now: datetime) -> InstancePr
         reasons="\n".join(answer.reasons),
         newest_backup=newest,
         judged_at=now,
-        next_look_at=now + LOOK_EVERY,
+        next_check_at=now + CHECK_EVERY,
     )
     if newest is not None:
         row.backup_at, row.raw_bytes = newest.ended_at, newest.raw_bytes

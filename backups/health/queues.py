@@ -1,4 +1,4 @@
-"""Do so many messages wait in a queue already that more would be of no use?"""
+"""Does a queue already hold so many messages that more would be useless?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from kombu import Connection
 
-# Of one queue. The rows say what is to be done: more messages only keep workers busy later.
+# Per queue. Work is recorded in rows: more messages would only keep workers busy later.
 MOST_MESSAGES = 1000
 
 
@@ -20,10 +20,10 @@ def full_queues(
 
 
 def _count(connection: Connection, queue: str) -> int:
-    # Any: the type of a channel does not tell what every one of them can do.
+    # Any: kombu's channel types do not share an interface for this.
     channel: Any = connection.default_channel
     try:
         return int(channel.queue_declare(queue, passive=True).message_count)
     except connection.channel_errors:
-        # Some brokers know no queue that is empty.
+        # Some brokers have no queue until its first message.
         return 0

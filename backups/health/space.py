@@ -1,6 +1,6 @@
 """How full are the repositories, and when will one be full?
 
-Measured by a tick, so that nobody waits for a disk that does not answer while reading a page.
+Measured by a tick, so that no page waits for a disk that does not respond.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from backups.schedule import LONGEST
 logger = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(days=30)
-# A trend of less time than this says more about one backup than about the weeks to come.
+# A trend over less time reflects a single backup rather than the weeks to come.
 SHORTEST_TREND = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How much fitted into a repository at one moment."""
+    """The free space of a repository at one moment."""
 
     measured_at: datetime
     free_bytes: int
 
 
 def measure_repositories(now: datetime) -> int:
-    """Measure every enabled repository; return how many could be. Old samples go."""
+    """Measure every enabled repository; return how many could be. Deletes old samples."""
     measured = 0
     for repository in Repository.objects.filter(enabled=True):
         measured += _measure(repository, now)
@@ -40,7 +40,7 @@ def measure_repositories(now: datetime) -> int:
 
 
 def has_trend(samples: Sequence[Sample]) -> bool:
-    """Whether ``samples`` span enough time to be continued."""
+    """Whether ``samples`` span enough time to extrapolate."""
     if len(samples) < 2:
         return False
     times = [sample.measured_at for sample in samples]
@@ -48,9 +48,9 @@ def has_trend(samples: Sequence[Sample]) -> bool:
 
 
 def forecast_full(samples: Sequence[Sample]) -> datetime | None:
-    """Continue the line through ``samples`` to where nothing is free; None where it never is.
+    """Extrapolate ``samples`` to the moment when nothing is free; None if there is none.
 
-    Least squares. Also None where there is no trend: ``has_trend`` tells which.
+    Least squares. Also None without a trend: see ``has_trend``.
     """
     if not has_trend(samples):
         return None
@@ -67,7 +67,7 @@ def forecast_full(samples: Sequence[Sample]) -> datetime | None:
         / spread
     )
     newest = max(samples, key=lambda sample: sample.measured_at)
-    # Slower than this a century passes before it is full: that is never, and may be no date.
+    # Slower growth takes more than a century: treated as never, as it may not be a valid date.
     if -slope * LONGEST.total_seconds() < max(newest.free_bytes, 1):
         return None
     return newest.measured_at + timedelta(seconds=newest.free_bytes / -slope)
@@ -79,7 +79,10 @@ def _measure(repository: Repository, now: datetime) -> bool:
         free_bytes, total_bytes = store.free_bytes(), store.total_bytes()
     except MooringError as exc:
         logger.warning(
-            "%s cannot be measured: %s", repository, exc, extra={"action": "space_unreadable"}
+            "repository %s cannot be measured: %s",
+            repository,
+            exc,
+            extra={"action": "measure_failed", "repository": repository.name},
         )
         RepositorySpace.objects.create(repository=repository, measured_at=now, error=str(exc))
         return False

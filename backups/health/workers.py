@@ -1,4 +1,4 @@
-"""How does a worker say that it is there?
+"""How does a worker write its heartbeat?
 
 A thread of the worker's main process writes a row every few seconds. It has a database
 connection only while it writes: a pool process forked meanwhile must not inherit one.
@@ -14,16 +14,20 @@ from collections.abc import Callable, Iterable
 from django.db import Error, connection
 from django.utils.timezone import now
 
-from backups.health.heartbeats import WORKER_BEAT_SECONDS, beat_worker, remove_worker
+from backups.health.heartbeats import (
+    WORKER_HEARTBEAT_SECONDS,
+    record_worker_heartbeat,
+    remove_worker,
+)
 
 logger = logging.getLogger(__name__)
 
-# A worker that shuts down waits no longer than this for its row to go.
+# A worker that shuts down waits no longer than this for its row to be deleted.
 STOP_SECONDS = 5
 
 
-class WorkerPulse:
-    """Beats until it is stopped, then takes its row away."""
+class WorkerHeartbeatThread:
+    """Writes heartbeats until it is stopped, then deletes its row."""
 
     def __init__(self, name: str, queues: Iterable[str], seconds: float) -> None:
         self.name = name
@@ -31,16 +35,18 @@ class WorkerPulse:
         self._seconds = seconds
         self._started_at = now()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="worker beat", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self._over.set()
         self._thread.join(STOP_SECONDS)
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         while True:
-            self._write(lambda: beat_worker(self.name, self._queues, self._started_at, now()))
+            self._write(
+                lambda: record_worker_heartbeat(self.name, self._queues, self._started_at, now())
+            )
             if self._over.wait(self._seconds):
                 break
         self._write(lambda: remove_worker(self.name))
@@ -49,28 +55,28 @@ class WorkerPulse:
         try:
             write()
         except Error as exc:
-            # Silence is the right sign of a worker that cannot reach the database.
+            # A worker that cannot reach the database should be reported as silent.
             logger.warning(
-                "worker %s could not write its beat: %s",
+                "worker %s could not write its heartbeat: %s",
                 self.name,
                 exc,
-                extra={"action": "heartbeat_not_written"},
+                extra={"action": "heartbeat_failed", "worker": self.name},
             )
         finally:
             connection.close()
 
 
-_pulses: list[WorkerPulse] = []
+_threads: list[WorkerHeartbeatThread] = []
 
 
-def start_beating(
-    nodename: str, queues: Iterable[str], seconds: float = WORKER_BEAT_SECONDS
+def start_heartbeat(
+    nodename: str, queues: Iterable[str], seconds: float = WORKER_HEARTBEAT_SECONDS
 ) -> None:
-    """Begin to say that this worker process is there. A restarted one has a name of its own."""
-    _pulses.append(WorkerPulse(f"{nodename}:{os.getpid()}", queues, seconds))
+    """Start the heartbeat of this worker process. A restarted one has a new name."""
+    _threads.append(WorkerHeartbeatThread(f"{nodename}:{os.getpid()}", queues, seconds))
 
 
-def stop_beating() -> None:
-    """Say that this worker process goes."""
-    while _pulses:
-        _pulses.pop().stop()
+def stop_heartbeat() -> None:
+    """Stop the heartbeat of this worker process."""
+    while _threads:
+        _threads.pop().stop()

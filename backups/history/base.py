@@ -1,7 +1,7 @@
-"""What did a backup tool write down about a run that somebody else started?
+"""What did a backup tool record about a run that Mooring did not start?
 
-Readers ask through a function and return runs; they know no Django and no connection. Times are
-UTC: whoever asks has set the session's time zone.
+Readers query through a function and return runs; they use no Django and no connection. Times are
+UTC: the caller sets the session's time zone.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from backups.states import BackupKind
 
 # A row as the server returned it. Any: a column may hold whatever the tool put there.
 Row = Mapping[str, Any]
-Ask = Callable[[str, Sequence[object]], list[Row]]
-# Where the next reading goes on: JSON, in the reader's own terms.
+Query = Callable[[str, Sequence[object]], list[Row]]
+# Where the next reading continues: JSON, in the reader's own format.
 Cursor = Mapping[str, Any]
 
 # Rows of one reading; a longer history is read in several.
 ROWS_AT_ONCE = 500
-# Rows are written when a run ends, by clocks that may be set back: look so far behind as well.
+# Rows are written when a run ends, and clocks may be set back: read this far back as well.
 OVERLAP = timedelta(days=1)
-# What a column of ours holds: no LSN or position of a server that exists comes near it.
+# The largest value of a BIGINT column; real LSNs and positions are far below it.
 LARGEST = (1 << 63) - 1
 # The value of an option that may be a secret, as one word or the word after it.
 _SECRET = re.compile(
@@ -36,7 +36,7 @@ _SECRET = re.compile(
 
 
 class NoHistory(Exception):
-    """There is no history table, or none in a shape that is known: nothing can be said."""
+    """There is no history table, or none in a known format."""
 
 
 class RunState(Enum):
@@ -47,7 +47,7 @@ class RunState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ObservedStage:
-    """A sub-operation, as far as the tool tells: what, and when it was said."""
+    """A sub-operation recorded by the tool, and its time."""
 
     name: str
     at: datetime
@@ -58,7 +58,7 @@ class ObservedStage:
 class ObservedRun:
     """One run of the tool. None is unknown."""
 
-    # The tool's own name for it, the same whenever it is read.
+    # The tool's own identifier, stable between readings.
     key: str
     state: RunState
     kind: BackupKind
@@ -74,33 +74,33 @@ class ObservedRun:
     binlog_position: int | None = None
     gtid: str = ""
     stages: tuple[ObservedStage, ...] = ()
-    # What else it says, for people.
+    # Further facts, for display.
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reading brought."""
+    """The result of one reading."""
 
     runs: Sequence[ObservedRun]
     cursor: Cursor
-    # There is more: read again at once.
+    # Whether more rows follow: read again at once.
     more: bool = False
 
 
 class HistoryReader(Protocol):
     """Reads one tool's history."""
 
-    # The tables it may have to read, for the GRANT that lets it.
+    # The tables it may read, for the GRANT statement.
     tables: ClassVar[tuple[str, ...]]
 
-    def read(self, ask: Ask, cursor: Cursor) -> Reading:
-        """Return runs since ``cursor`` and a little before it; NoHistory where there is none."""
+    def read(self, query: Query, cursor: Cursor) -> Reading:
+        """Return runs since ``cursor``, with some overlap; NoHistory if there is no history."""
         ...
 
 
 def redact(command: str) -> str:
-    """Return a command line with everything left out that may be a secret."""
+    """Return a command line without anything that may be a secret."""
     return _SECRET.sub(_hide, command)
 
 
@@ -120,9 +120,9 @@ def moment(value: object) -> datetime | None:
 
 
 def number(value: object) -> int | None:
-    """Return a whole number; None where there is none.
+    """Return an integer; None if there is none.
 
-    -1 stood for it in older tables, and in columns without a sign it is the largest there is.
+    Older tables store -1 for none, which is the largest value in an unsigned column.
     """
     try:
         found = int(str(value))
@@ -132,7 +132,7 @@ def number(value: object) -> int | None:
 
 
 def text(value: object) -> str:
-    """Return what a column says, and nothing for NULL."""
+    """Return a column as text; an empty string for NULL."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return "" if value is None else str(value)

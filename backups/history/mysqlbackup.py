@@ -1,8 +1,8 @@
-"""What MySQL Enterprise Backup writes down: ``mysql.backup_history``, ``mysql.backup_progress``.
+"""What does MySQL Enterprise Backup record in ``mysql.backup_history`` and ``backup_progress``?
 
-A history row comes when a run has ended, well or badly; progress rows come while it runs. A run
-with progress and no history is running, or was killed. Built from the documented tables; not
-proven against the real tool.
+A history row is written when a run has ended, successful or not; progress rows while it runs. A run
+with progress and no history is running, or was killed. Written from the documentation of the
+tables; not tested with the tool itself.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import ClassVar
 
 from backups.history.base import (
     ROWS_AT_ONCE,
-    Ask,
     Cursor,
     NoHistory,
     ObservedRun,
     ObservedStage,
+    Query,
     Reading,
     Row,
     RunState,
@@ -40,23 +40,23 @@ OVERLAP_IDS = 86_400 * SEVEN_DIGITS
 LONGEST_RUN_IDS = 7 * OVERLAP_IDS
 RUNNING_AT_ONCE = 50
 PROGRESS_AT_ONCE = 20_000
-# Told for people; the rest has fields of its own.
+# For display; the other columns have fields of their own.
 _FACTS = ("backup_format", "backup_destination", "compression_level", "engines", "meb_version")
 
 
 class MysqlbackupHistory:
     tables: ClassVar[tuple[str, ...]] = (HISTORY, PROGRESS)
 
-    def read(self, ask: Ask, cursor: Cursor) -> Reading:
+    def read(self, query: Query, cursor: Cursor) -> Reading:
         """Read by backup_id, which grows with the time of a run's start."""
         last = int(cursor.get("backup_id", 0))
         # A run may end days after it began, long behind the newest one.
         running = [int(backup_id) for backup_id in cursor.get("running", ())]
-        rows = _rows(ask, "backup_id > %s", [last])
-        again = _rows(ask, "backup_id <= %s AND backup_id > %s", [last, last - OVERLAP_IDS])
+        rows = _rows(query, "backup_id > %s", [last])
+        again = _rows(query, "backup_id <= %s AND backup_id > %s", [last, last - OVERLAP_IDS])
         if running:
-            again += _rows(ask, f"backup_id IN ({', '.join(['%s'] * len(running))})", running)
-        stages = _stages(ask, [last - OVERLAP_IDS, *running])
+            again += _rows(query, f"backup_id IN ({', '.join(['%s'] * len(running))})", running)
+        stages = _stages(query, [last - OVERLAP_IDS, *running])
         ended = {int(row["backup_id"]): row for row in [*again, *rows]}
         runs = [run for row in ended.values() if (run := parse_history(row, stages))]
         going = [
@@ -65,10 +65,10 @@ class MysqlbackupHistory:
             if backup_id not in ended and (run := parse_progress(backup_id, lines))
         ]
         newest = max([last, *(int(row["backup_id"]) for row in rows)])
-        # What was killed never ends: looked for no longer, or its progress, and all since, would
-        # be read again for ever.
+        # A killed run never ends: it is dropped here, or its progress and all later rows would be
+        # read again for ever.
         ids = sorted(int(run.key) for run in going)
-        still = [each for each in ids if each > newest - LONGEST_RUN_IDS][-RUNNING_AT_ONCE:]
+        still = [run_id for run_id in ids if run_id > newest - LONGEST_RUN_IDS][-RUNNING_AT_ONCE:]
         return Reading(
             [*runs, *going],
             {"backup_id": newest, "running": still},
@@ -76,22 +76,22 @@ class MysqlbackupHistory:
         )
 
 
-def _rows(ask: Ask, where: str, values: Sequence[int]) -> list[Row]:
-    return ask(
+def _rows(query: Query, where: str, values: Sequence[int]) -> list[Row]:
+    return query(
         f"SELECT * FROM {HISTORY} WHERE {where} ORDER BY backup_id LIMIT %s",  # noqa: S608
         (*values, ROWS_AT_ONCE),
     )
 
 
-def _stages(ask: Ask, since: Sequence[int]) -> Mapping[int, Sequence[Row]]:
+def _stages(query: Query, since: Sequence[int]) -> Mapping[int, Sequence[Row]]:
     try:
-        rows = ask(
+        rows = query(
             f"SELECT * FROM {PROGRESS} WHERE backup_id >= %s "  # noqa: S608
             "ORDER BY backup_id, `current_time` LIMIT %s",
             (max(0, min(since)), PROGRESS_AT_ONCE),
         )
     except NoHistory:
-        # The history alone tells less, and is enough.
+        # The history alone is sufficient.
         return {}
     by_run = groupby(rows, key=lambda row: int(row["backup_id"]))
     return {backup_id: list(lines) for backup_id, lines in by_run}
@@ -125,7 +125,7 @@ def parse_history(row: Row, stages: Mapping[int, Sequence[Row]]) -> ObservedRun 
 
 
 def parse_progress(backup_id: int, lines: Sequence[Row]) -> ObservedRun | None:
-    """Return a run that has said how far it is and not yet how it ended."""
+    """Return a run that has progress rows and has not ended."""
     stages = _parse_stages(lines)
     if not stages:
         return None
@@ -134,7 +134,7 @@ def parse_progress(backup_id: int, lines: Sequence[Row]) -> ObservedRun | None:
         key=str(backup_id),
         state=RunState.RUNNING,
         kind=BackupKind.FULL,
-        # The first line is later than the start; the identifier is the start, where it is one.
+        # The first line is later than the start; the identifier, if valid, is the start.
         started_at=min(began, stages[0].at) if began.year > 2000 else stages[0].at,
         error=next((stage.error for stage in reversed(stages) if stage.error), ""),
         stages=stages,
@@ -155,10 +155,10 @@ def _parse_stages(lines: Sequence[Row]) -> tuple[ObservedStage, ...]:
 
 
 def _error(row: Row, exit_state: str) -> str:
-    said = text(row.get("last_error")).strip()
+    message = text(row.get("last_error")).strip()
     code = text(row.get("last_error_code")).strip()
     number_of = f" (error {code})" if code not in {"", "0"} else ""
-    return f"{said or f'the tool says {exit_state or None!r}'}{number_of}"
+    return f"{message or f'the tool reports {exit_state or None!r}'}{number_of}"
 
 
 def _seconds(value: object) -> timedelta | None:

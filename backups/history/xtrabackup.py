@@ -1,7 +1,7 @@
-"""What XtraBackup and mariadb-backup write down with ``--history``.
+"""What do XtraBackup and mariadb-backup record with ``--history``?
 
-Both have one row per run, written when the backup has been taken: there are no failed and no
-running ones, no sizes and no errors. Source: the CREATE TABLE statements the tools run, and
+Both write one row per run, after the backup has been taken: there are no failed and no running
+runs, no sizes and no errors. Source: the CREATE TABLE statements the tools run, and
 mariadb-backup 10.11's own rows.
 """
 
@@ -15,10 +15,10 @@ from typing import ClassVar
 from backups.history.base import (
     OVERLAP,
     ROWS_AT_ONCE,
-    Ask,
     Cursor,
     NoHistory,
     ObservedRun,
+    Query,
     Reading,
     Row,
     RunState,
@@ -36,45 +36,45 @@ _COORDINATES = re.compile(
     re.DOTALL,
 )
 _YES = {"Y", "y"}
-# Told for people; the rest has fields of its own.
+# For display; the other columns have fields of their own.
 _FACTS = ("name", "format", "compressed", "encrypted", "ibbackup_version")
 
 
 class XtraBackupHistory:
     tables: ClassVar[tuple[str, ...]] = (PERCONA,)
 
-    def read(self, ask: Ask, cursor: Cursor) -> Reading:
-        return read_newest(ask, self.tables, cursor)
+    def read(self, query: Query, cursor: Cursor) -> Reading:
+        return read_newest(query, self.tables, cursor)
 
 
 class MariadbBackupHistory:
-    """In ``mysql`` since 10.11, in Percona's place before."""
+    """In schema ``mysql`` since 10.11, in Percona's schema before."""
 
     tables: ClassVar[tuple[str, ...]] = ("mysql.mariadb_backup_history", PERCONA)
 
-    def read(self, ask: Ask, cursor: Cursor) -> Reading:
-        return read_newest(ask, self.tables, cursor)
+    def read(self, query: Query, cursor: Cursor) -> Reading:
+        return read_newest(query, self.tables, cursor)
 
 
-def read_newest(ask: Ask, tables: Sequence[str], cursor: Cursor) -> Reading:
-    """Read from the first of ``tables`` that is there."""
+def read_newest(query: Query, tables: Sequence[str], cursor: Cursor) -> Reading:
+    """Read from the first of ``tables`` that exists."""
     for table in tables:
         try:
-            return _read(ask, table, cursor)
+            return _read(query, table, cursor)
         except NoHistory:
             continue
-    raise NoHistory(f"there is no table {' or '.join(tables)}: no run has used --history")
+    raise NoHistory(f"no table {' or '.join(tables)}: no run has used --history")
 
 
-def _read(ask: Ask, table: str, cursor: Cursor) -> Reading:
+def _read(query: Query, table: str, cursor: Cursor) -> Reading:
     since = text(cursor.get("end_time")) or "1970-01-02 00:00:00"
     last = text(cursor.get("uuid"))
-    rows = ask(
+    rows = query(
         f"SELECT * FROM {table} WHERE end_time > %s OR (end_time = %s AND uuid > %s) "  # noqa: S608
         "ORDER BY end_time, uuid LIMIT %s",
         (since, since, last, ROWS_AT_ONCE),
     )
-    late = ask(
+    late = query(
         f"SELECT * FROM {table} WHERE end_time <= %s AND end_time > %s "  # noqa: S608
         "ORDER BY end_time DESC, uuid LIMIT %s",
         (since, str(datetime.fromisoformat(since) - OVERLAP), ROWS_AT_ONCE),
@@ -86,7 +86,7 @@ def _read(ask: Ask, table: str, cursor: Cursor) -> Reading:
 
 
 def parse_row(row: Row) -> ObservedRun | None:
-    """Return the run of a row; None where it has no times. Older tables lack some columns."""
+    """Return the run of a row; None without times. Older tables lack some columns."""
     started_at, ended_at = moment(row.get("start_time")), moment(row.get("end_time"))
     if started_at is None or ended_at is None:
         return None
@@ -94,7 +94,7 @@ def parse_row(row: Row) -> ObservedRun | None:
     lock_seconds = number(row.get("lock_time"))
     return ObservedRun(
         key=text(row["uuid"]),
-        # A row is written once the copy is there, and never without it.
+        # A row is written only after a successful copy.
         state=RunState.SUCCEEDED,
         kind=_kind(row),
         started_at=started_at,
@@ -123,8 +123,8 @@ def _facts(row: Row) -> Mapping[str, str]:
     return facts
 
 
-def parse_coordinates(said: str) -> tuple[str, int | None, str]:
+def parse_coordinates(binlog_pos: str) -> tuple[str, int | None, str]:
     """Read ``filename 'f', position 'n', GTID of the last change 'g'``."""
-    if found := _COORDINATES.search(said):
+    if found := _COORDINATES.search(binlog_pos):
         return found["file"], int(found["position"]), found["gtid"] or ""
     return "", None, ""

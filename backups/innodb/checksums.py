@@ -1,4 +1,4 @@
-"""Which checksums may stand in a page? Computed as the servers do it.
+"""Which checksums may a page have? Computed as the servers do it.
 
 crc32c is what servers write by themselves; ``innodb`` is the older sum, kept in many old
 tablespaces; ``none`` leaves a fixed number. MariaDB's full_crc32 has a module of its own shape
@@ -15,7 +15,7 @@ import google_crc32c
 from backups.innodb.pages import page_checksum
 
 WORD = Struct(">I")
-# In place of a checksum where the server was told to compute none.
+# In place of a checksum if the server is configured to compute none.
 NONE = b"\xde\xad\xbe\xef"
 TRAILER_BYTES = 8
 _WORD_BITS = 0xFFFFFFFF
@@ -34,8 +34,8 @@ def page_crc32c(page: bytes, *, compressed: bool) -> bytes:
 def has_old_checksum(page: bytes) -> bool:
     """Whether a page with a trailer carries the ``innodb`` sums.
 
-    Slow: byte by byte. The short sum in the trailer is held against the page first, so that
-    pages of other algorithms, damaged or not, never pay for the long one.
+    Slow: byte by byte. The short sum in the trailer is compared first, so that pages of other
+    algorithms, damaged or not, skip the long one.
     """
     trailer = page[-TRAILER_BYTES:-4]
     # Very old servers repeat half of the LSN instead of a sum.

@@ -1,21 +1,21 @@
 """Which pages of the system tablespace are its doublewrite buffer?
 
-MariaDB, and MySQL before 8.0.20, write every page there before it goes to its place: what
-stands in it are copies of other pages, whole or torn, and no content of any table.
+MariaDB, and MySQL before 8.0.20, write every page there before it is written to its place: it holds
+copies of other pages, whole or torn, and no content of any table.
 """
 
 from __future__ import annotations
 
 from backups.innodb.formats import PageFormat
 
-# The page that says where it is, and whether there is one.
+# The page with its position, if there is one.
 TRX_SYS_PAGE = 5
 _MAGIC = (536853855).to_bytes(4, "big")
 _FROM_END, _MAGIC_AT, _FIRST_BLOCK_AT, _SECOND_BLOCK_AT = 200, 10, 14, 18
 
 
 def doublewrite_pages(trx_sys: bytes, form: PageFormat) -> range | None:
-    """Return the page numbers, which are one extent after another; None where there is none."""
+    """Return the page numbers, of two adjacent extents; None if there is none."""
     place = len(trx_sys) - _FROM_END
     if trx_sys[place + _MAGIC_AT : place + _MAGIC_AT + 4] != _MAGIC:
         return None

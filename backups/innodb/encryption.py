@@ -1,8 +1,8 @@
-"""How does a key of InnoDB lie in its files, and how is it put under another master key?
+"""How is a key of InnoDB stored in its files, and how is it wrapped with another master key?
 
 Each encrypted tablespace, and each redo log file, has a key and an initial vector of its own,
-64 bytes in all. They are kept in 111 bytes of the file itself, wrapped with a master key that
-a keyring has. A donor sends them in the clear, marked by the master key number 0.
+64 bytes in all. They are stored in 111 bytes of the file itself, wrapped with a master key from a
+keyring. A donor sends them in the clear, marked by the master key number 0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MASTER_KEY_BYTES = 32
 SECRET_BYTES = 64
 # In every redo log file.
 REDO_OFFSET = 1072
-# What begins it, whatever server wrote it; only the last one comes from a donor.
+# The magic bytes of all server versions; a donor sends only the last one.
 MAGICS = (b"lCA", b"lCB", b"lCC")
 UNWRAPPED = 0
 _INFO = struct.Struct(">3sI36s64sI")
@@ -34,7 +34,7 @@ _ENTRY_HEADER_BYTES = 24
 
 
 class KeyDamaged(ValueError):
-    """A key does not have the checksum it came with."""
+    """A key does not match its checksum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ class MasterKey:
 
     @property
     def name(self) -> str:
-        """Return the name under which a server looks for it in its keyring."""
+        """Return the name of the key in a server's keyring."""
         return f"INNODBKey-{self.server}-{self.number}"
 
 
 def new_master_key() -> MasterKey:
-    """Make a key that no server has ever had."""
+    """Generate a new key."""
     return MasterKey(os.urandom(MASTER_KEY_BYTES), str(uuid.uuid4()))
 
 
@@ -70,34 +70,34 @@ def build_keyring(master: MasterKey) -> bytes:
 
 
 def info_offset(size: PageSize) -> int:
-    """Return where in page 0 of a tablespace its key is."""
+    """Return the offset of the key in page 0 of a tablespace."""
     pages = size.extent_bytes // size.physical
     entry = _ENTRY_HEADER_BYTES + pages // 4
     return _ENTRIES_OFFSET + entry * (size.physical // pages)
 
 
 def has_key(info: bytes | memoryview) -> bool:
-    """Whether a key lies here, wrapped or not."""
+    """Whether there is a key, wrapped or not."""
     return bytes(info[:3]) in MAGICS
 
 
 def is_unwrapped(info: bytes | memoryview) -> bool:
-    """Whether a key lies here for everybody to read."""
+    """Whether there is an unwrapped key."""
     return has_key(info) and int.from_bytes(info[3:7], "big") == UNWRAPPED
 
 
 def wrap(info: bytes | memoryview, master: MasterKey) -> bytes:
-    """Put a key that came in the clear under a master key; KeyDamaged where it is not whole."""
+    """Wrap an unwrapped key with a master key; KeyDamaged if its checksum is wrong."""
     _, number, _, secret, checksum = _INFO.unpack(info)
     if number != UNWRAPPED or google_crc32c.value(secret) != checksum:
-        raise KeyDamaged("a key of a tablespace came damaged")
+        raise KeyDamaged("the key of a tablespace is damaged")
     return build_info(secret, master)
 
 
 def build_info(secret: bytes, master: MasterKey) -> bytes:
     """Return the 111 bytes of a key, wrapped."""
     if len(secret) != SECRET_BYTES:
-        raise KeyDamaged(f"a key of a tablespace came with {len(secret)} bytes")
+        raise KeyDamaged(f"the key of a tablespace has {len(secret)} bytes")
     # Keys are random and of whole blocks; the mode is the server's own choice.
     encryptor = Cipher(algorithms.AES(master.secret), modes.ECB()).encryptor()  # noqa: S305
     wrapped = encryptor.update(secret) + encryptor.finalize()
@@ -107,12 +107,12 @@ def build_info(secret: bytes, master: MasterKey) -> bytes:
 
 
 def unwrap(info: bytes | memoryview, master: MasterKey) -> bytes:
-    """Return the key under a master key; KeyDamaged where it is another's."""
+    """Unwrap a key with a master key; KeyDamaged if that is the wrong one."""
     _, _, _, wrapped, checksum = _INFO.unpack(info)
     decryptor = Cipher(algorithms.AES(master.secret), modes.ECB()).decryptor()  # noqa: S305
     secret = decryptor.update(wrapped) + decryptor.finalize()
     if google_crc32c.value(secret) != checksum:
-        raise KeyDamaged("the key is under another master key")
+        raise KeyDamaged("the key is wrapped with another master key")
     return secret
 
 
@@ -121,7 +121,7 @@ def put_info(page: bytes, info: bytes, size: PageSize) -> bytes:
     start = info_offset(size)
     was_whole = is_whole(page, compressed=size.compressed)
     changed = page[:start] + info + page[start + INFO_BYTES :]
-    # A torn page stays one that is seen to be torn.
+    # A torn page must remain detectable.
     return sign_page(changed, compressed=size.compressed) if was_whole else changed
 
 

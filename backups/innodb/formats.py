@@ -1,6 +1,6 @@
-"""How big are the pages of a tablespace, and where is their checksum? Told by its flags.
+"""How large are the pages of a tablespace, and where is their checksum? Decoded from its flags.
 
-The flags stand in page 0. Three layouts exist: pages with a trailer that repeats the checksum
+The flags are in page 0. Three layouts exist: pages with a trailer that repeats the checksum
 (MySQL, and MariaDB's older formats); MariaDB's full_crc32, whose checksum is at the end only;
 and those of ROW_FORMAT=COMPRESSED, which have no trailer.
 """
@@ -19,18 +19,18 @@ _POST_ANTELOPE = 1
 # Size shifts that exist: 4K to 64K in memory, 1K to 16K in ROW_FORMAT=COMPRESSED.
 _SHIFTS = range(3, 8)
 _COMPRESSED_SHIFTS = range(1, 6)
-# No server has given a meaning to a higher bit.
+# No server uses a higher bit.
 _HIGHEST_BIT = 20
 _HIGHEST_FULL_CRC32_BIT = 7
 
 
 @dataclass(frozen=True, slots=True)
 class PageFormat:
-    """What has to be known of a tablespace to judge its pages."""
+    """The properties of a tablespace that are needed to check its pages."""
 
     size: PageSize
     full_crc32: bool = False
-    # MySQL's own encryption, which covers what the checksum was computed of.
+    # MySQL's own encryption, which also encrypts the checksummed bytes.
     encrypted: bool = False
 
     @property
@@ -43,7 +43,7 @@ class PageFormat:
 
 
 def format_of(flags: int) -> PageFormat | None:
-    """Return what flags say; None for flags that no known server writes."""
+    """Decode flags; None for flags that no known server writes."""
     if flags & _FULL_CRC32:
         shift = flags & 15
         if shift not in _SHIFTS or flags >> _HIGHEST_FULL_CRC32_BIT + 1:
@@ -63,7 +63,7 @@ def format_of(flags: int) -> PageFormat | None:
 
 
 def known_formats() -> tuple[PageFormat, ...]:
-    """Return every format there is, for a tablespace whose own page 0 cannot be believed."""
+    """Return every format, for a tablespace whose page 0 is damaged."""
     sizes = [512 << shift for shift in _SHIFTS]
     plain = [
         PageFormat(PageSize(size, size), full_crc32)
@@ -77,5 +77,5 @@ def known_formats() -> tuple[PageFormat, ...]:
     return (*plain, *compressed)
 
 
-# What pages of ROW_FORMAT=COMPRESSED unpack to makes no difference to their checksum.
+# The uncompressed size of pages of ROW_FORMAT=COMPRESSED does not affect their checksum.
 DEFAULT_LOGICAL = 16384

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import google_crc32c
 
-# What FSP flags say with no page size in them.
+# The page size of FSP flags without one.
 DEFAULT_PAGE_BYTES = 16384
 # The flag of a general tablespace, which may hold many tables.
 SHARED = 1 << 11
-# An extent is this long, or 64 pages where pages are bigger.
+# An extent is this long, or 64 pages if pages are larger.
 _EXTENT_BYTES = 1 << 20
 _PAGES_OF_BIG_EXTENT = 64
 _TRAILER_BYTES = 8
@@ -35,7 +35,7 @@ class PageSize:
 
     @property
     def extent_bytes(self) -> int:
-        """By how much the server makes a file longer: as many bytes as pages of an extent have."""
+        """The bytes of an extent, by which the server extends a file."""
         pages = max(_EXTENT_BYTES // self.logical, _PAGES_OF_BIG_EXTENT)
         return pages * self.physical
 
@@ -52,7 +52,7 @@ class PageHeader:
 
 
 def page_size_of(fsp_flags: int) -> PageSize:
-    """Return the page size a tablespace's flags tell."""
+    """Return the page size in a tablespace's flags."""
     shift = fsp_flags >> 6 & 15
     logical = 512 << shift if shift else DEFAULT_PAGE_BYTES
     compressed = fsp_flags >> 1 & 15
@@ -65,14 +65,14 @@ def parse_header(page: bytes) -> PageHeader:
 
 
 def page_checksum(page: bytes, *, compressed: bool) -> int:
-    """Return the crc32c that belongs into a page of either shape."""
+    """Return the correct crc32c of a page of either layout."""
     if compressed:
         return _crc32c(page[4:16]) ^ _crc32c(page[24:26]) ^ _crc32c(page[34:])
     return _crc32c(page[4:26]) ^ _crc32c(page[38:-_TRAILER_BYTES])
 
 
 def is_whole(page: bytes, *, compressed: bool) -> bool:
-    """Whether a page's checksum and, where it has one, its trailer fit; one never used does."""
+    """Whether a page's checksum and trailer, if any, are correct; an unused page is whole."""
     stored = page[:4]
     if not any(page):
         return True
@@ -96,7 +96,7 @@ def build_first_page(space_id: int, fsp_flags: int, server_version: int) -> byte
 
 
 def sign_page(page: bytes, *, compressed: bool) -> bytes:
-    """Return a page with the checksum that fits the rest of it."""
+    """Return a page with the correct checksum."""
     checksum = page_checksum(page, compressed=compressed).to_bytes(4, "big")
     if compressed:
         return checksum + page[4:]

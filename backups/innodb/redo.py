@@ -1,4 +1,4 @@
-"""From which LSN must recovery begin? The checkpoint in the header of a redo log file."""
+"""From which LSN does recovery start? The checkpoint in the header of a redo log file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 import google_crc32c
 
 _BLOCK_BYTES = 512
-# Written in turn, so that one of them is whole whatever happens.
+# Written alternately, so that one of them is always whole.
 _CHECKPOINT_OFFSETS = (512, 1536)
 HEADER_BYTES = 2048
 _CHECKSUM = struct.Struct(">I")
@@ -15,7 +15,7 @@ _LSN = struct.Struct(">Q")
 
 
 def checkpoint_lsn(header: bytes) -> int | None:
-    """Return the newest checkpoint that is whole; None where there is none."""
+    """Return the newest whole checkpoint; None if there is none."""
     found = []
     for start in _CHECKPOINT_OFFSETS:
         block = bytes(header[start : start + _BLOCK_BYTES])

@@ -1,8 +1,7 @@
-"""What was a page before MySQL's transparent compression packed it?
+"""What was a page before MySQL's transparent compression?
 
-The page keeps its header; the rest of it is one compressed run, and what that saves is a hole
-in the file. The header then tells how it was made: version, algorithm, type and length before,
-length after.
+The page keeps its header; the rest of it is one compressed run, and what that saves is a hole in
+the file. The header then has version, algorithm, original type and length, and compressed length.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ _HOW = struct.Struct(">BBHHH")
 
 
 class DamagedPayload(Exception):
-    """What is packed in a page is not what was packed."""
+    """The compressed content of a page is damaged."""
 
 
 class CannotUnpack(Exception):
-    """The page is packed in a way that nothing here can read."""
+    """The page is compressed with an unsupported algorithm."""
 
 
 def unpack_page(page: bytes) -> bytes:
@@ -33,7 +32,7 @@ def unpack_page(page: bytes) -> bytes:
     version, algorithm, kind, before, after = how
     fits = before == len(page) - _HEADER_BYTES and after <= before
     if version not in _VERSIONS or algorithm not in (_ZLIB, _LZ4) or not fits:
-        raise DamagedPayload("it does not tell how it was compressed")
+        raise DamagedPayload("its compression header is invalid")
     if algorithm == _LZ4:
         raise CannotUnpack("compressed with lz4")
     payload = page[_HEADER_BYTES : _HEADER_BYTES + after]
@@ -46,7 +45,7 @@ def _inflate(payload: bytes, length: int) -> bytes:
     try:
         content = engine.decompress(payload, length + 1)
     except zlib.error:
-        raise DamagedPayload("what is compressed in it is damaged") from None
+        raise DamagedPayload("its compressed content is damaged") from None
     if len(content) != length or not engine.eof or engine.unused_data:
-        raise DamagedPayload("what is compressed in it is damaged")
+        raise DamagedPayload("its compressed content is damaged")
     return content

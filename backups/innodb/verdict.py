@@ -1,4 +1,4 @@
-"""Is a page whole, damaged, or beyond what can be told? One page in, one verdict out."""
+"""Is a page whole, damaged or unknown? One page in, one verdict out."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _FULL_CRC32_PACKED = 0x8000
 _NO_KEY = bytes(4)
 
 CHECKSUM_WRONG = "its checksum does not match"
-TORN = "its beginning and its end are of different writes"
+TORN = "its beginning and its end are from different writes"
 
 
 class PageVerdict(enum.Enum):
-    """What can be said of a page."""
+    """The state of a page."""
 
     WHOLE = "whole"
     # Zeros from end to end: allocated and never written.
@@ -39,7 +39,7 @@ class PageVerdict(enum.Enum):
 
 
 class Judgement(NamedTuple):
-    """A verdict, and why where it is not a good one."""
+    """A verdict, and the reason if it is not a good one."""
 
     verdict: PageVerdict
     why: str = ""
@@ -50,7 +50,7 @@ _EMPTY = Judgement(PageVerdict.EMPTY)
 
 
 def judge(page: bytes, form: PageFormat) -> Judgement:
-    """Judge a page of exactly the format's size by what it says of itself."""
+    """Check a page of exactly the format's size by its own header and trailer."""
     if ZEROS.startswith(page):
         return _EMPTY
     if form.full_crc32:
@@ -69,7 +69,7 @@ def page_type(page: bytes) -> int:
 
 
 def identity(page: bytes, form: PageFormat) -> tuple[int, int | None]:
-    """Return which page it says it is, and of which space where it says so."""
+    """Return the page number and, if present, the space id in a page's header."""
     packed = form.full_crc32 and page_type(page) & _FULL_CRC32_PACKED
     space_id = None if packed else int.from_bytes(page[34:38], "big")
     return int.from_bytes(page[4:8], "big"), space_id
@@ -108,7 +108,7 @@ def _judge_full_crc32(page: bytes) -> Judgement:
     if packed:
         size = (page_type(page) & ~_FULL_CRC32_PACKED) << 8
         if not 0 < size < len(page):
-            return Judgement(PageVerdict.DAMAGED, "it tells an impossible length of itself")
+            return Judgement(PageVerdict.DAMAGED, "its length field is invalid")
     if crc32c(page[: size - 4]) != page[size - 4 : size]:
         return Judgement(PageVerdict.DAMAGED, CHECKSUM_WRONG)
     if not packed and page[:4] == _NO_KEY and page[size - 8 : size - 4] != page[20:24]:
@@ -128,7 +128,7 @@ def _judge_packed(page: bytes) -> Judgement:
 
 
 def _judge_encrypted(page: bytes, form: PageFormat) -> Judgement:
-    """Nothing can be told without the key, unless the type itself is what is damaged."""
+    """Unknown without the key, unless the page type itself is damaged."""
     if not form.encrypted:
         for bit in range(16):
             kind = page_type(page) ^ 1 << bit
@@ -140,5 +140,5 @@ def _judge_encrypted(page: bytes, form: PageFormat) -> Judgement:
 
 
 def _is_sealed_by_key(page: bytes, computed: bytes) -> bool:
-    """Whether MariaDB encrypted the page and noted the checksum of what came of it."""
+    """Whether MariaDB encrypted the page and stored the checksum of the encrypted bytes."""
     return page[26:30] != _NO_KEY and page[30:34] == computed

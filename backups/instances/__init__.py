@@ -1,1 +1,1 @@
-"""How is an instance reached, and what does it say of itself?"""
+"""How is an instance reached, and which facts does it report?"""

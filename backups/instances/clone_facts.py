@@ -1,4 +1,4 @@
-"""What does a clone of a MySQL depend on? Asked in a few cheap queries; nothing is judged here."""
+"""Which facts does a clone of a MySQL server depend on? A few cheap queries, no decisions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _PLUGIN = """
     SELECT PLUGIN_STATUS AS status FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'clone'
 """
 _CLONES = "SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE COMMAND = 'clone'"
-# A clone at work has these; after its client is gone the donor waits a while on one of them.
+# A running clone has at least these; after its client is gone one remains for a while.
 LEAST_CONNECTIONS = 2
-# A server needs a moment to notice that a client was killed: such a clone hinders nobody.
-NOTICE_SECONDS, LOOK_AGAIN_SECONDS = 3.0, 0.2
+# A server takes a moment to notice that a client was killed: such a clone is no obstacle.
+NOTICE_SECONDS, RECHECK_SECONDS = 3.0, 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class CloneWishes:
-    """What is wanted of a backup by clone beyond the clone itself."""
+class CloneOptions:
+    """Options of a backup by clone beyond the clone itself."""
 
     install_plugin: bool = False
     save_foreign_tables: bool = False
@@ -33,7 +33,7 @@ class CloneWishes:
 
 @dataclass(frozen=True, slots=True)
 class ForeignTable:
-    """A table that is not InnoDB's."""
+    """A table of an engine other than InnoDB."""
 
     schema: str
     name: str
@@ -43,15 +43,15 @@ class ForeignTable:
 
 @dataclass(frozen=True, slots=True)
 class CloneFacts:
-    """What a clone of a MySQL depends on. None is unknown: the account may not ask."""
+    """The facts a clone depends on. None is unknown: the account lacks the privilege."""
 
-    # ACTIVE, DISABLED …; blank where it is not installed.
+    # ACTIVE, DISABLED …; blank if it is not installed.
     plugin: str = ""
     max_allowed_packet: int | None = None
     redo_enabled: bool = True
     running_clones: int | None = None
     encrypts_logs: bool = False
-    # Whether the connection that asked used TLS, as those of a copy will.
+    # Whether this connection used TLS, as those of a copy will.
     uses_tls: bool | None = None
     foreign_tables: tuple[ForeignTable, ...] | None = None
 
@@ -59,10 +59,10 @@ class CloneFacts:
 def fetch_clone_facts(
     connection: Connection[DictCursor], grants: Grants, may_see_threads: bool
 ) -> CloneFacts:
-    """Ask a MySQL; what it does not answer is unknown."""
-    said = _variables(connection)
+    """Query a MySQL server; what it does not report is unknown."""
+    variables = _variables(connection)
     plugin = fetch_rows(connection, _PLUGIN)
-    packet = said.get("max_allowed_packet")
+    packet = variables.get("max_allowed_packet")
     foreign: tuple[ForeignTable, ...] | None = None
     if grants.everything or grants.privileges & TABLE_PRIVILEGES:
         foreign = _foreign_tables(connection)
@@ -72,7 +72,7 @@ def fetch_clone_facts(
         redo_enabled=_status(connection, "Innodb_redo_log_enabled") != "OFF",
         running_clones=_running_clones(connection) if may_see_threads else None,
         uses_tls=bool(_status(connection, "Ssl_cipher")),
-        encrypts_logs="ON" in {said.get(name, "") for name in _VARIABLES[1:]},
+        encrypts_logs="ON" in {variables.get(name, "") for name in _VARIABLES[1:]},
         foreign_tables=foreign,
     )
 
@@ -82,7 +82,7 @@ def _running_clones(connection: Connection[DictCursor]) -> int:
     while (count := int(fetch_rows(connection, _CLONES)[0]["n"])) >= LEAST_CONNECTIONS:
         if time.monotonic() > until:
             break
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(RECHECK_SECONDS)
     return count
 
 

@@ -1,4 +1,4 @@
-"""How is an instance reached? A connection, or an error that says where, why and what to do.
+"""How is an instance connected to? Returns a connection, or an error with cause and hint.
 
 No error made here repeats a password: the client library's messages name user and host only,
 and the login's own text leaves the password out.
@@ -22,18 +22,18 @@ from backups.models import Instance
 from backups.tls import Tls, tls_options
 
 ACCESS_DENIED = {1045, 1698}
-# Error number to what failed and what to do about it.
-_SERVER_SAYS = {
+# Error number to message and hint.
+_SERVER_ERRORS = {
     1040: ("too many connections", "Raise max_connections, or try again when it is quieter."),
     1129: ("this host is blocked after too many errors", "Run FLUSH HOSTS on the instance."),
     1130: ("this host may not connect", "Create the user for the host the worker runs on."),
     2026: ("TLS failed", "Check certificates and protocol versions of the instance."),
     2059: ("unknown authentication plugin", "Use mysql_native_password, ed25519 or caching_sha2."),
-    3159: ("it accepts TLS connections only", "Connect by its unix socket instead."),
+    3159: ("the server accepts TLS connections only", "Connect by its unix socket instead."),
 }
-_NETWORK_SAYS: tuple[tuple[type[BaseException], str, str], ...] = (
+_NETWORK_ERRORS: tuple[tuple[type[BaseException], str, str], ...] = (
     (socket.gaierror, "unknown host", "Check the host name and the resolver of this machine."),
-    (UnicodeError, "no name of a host", "Look for dots or letters that do not belong there."),
+    (UnicodeError, "invalid host name", "Check the name for doubled dots and invalid characters."),
     (TimeoutError, "no answer in time", "Check firewall, host and port."),
     (ConnectionRefusedError, "connection refused", "Check that the server runs and its port."),
     (FileNotFoundError, "no such socket", "Check that the server runs and where its socket is."),
@@ -66,7 +66,7 @@ def connect(
             port=login.port,
             unix_socket=login.socket or None,
             connect_timeout=connect_timeout,
-            # Also bounds the handshake: a port may be open and nobody behind it answer.
+            # Also bounds the handshake: a port may be open and nothing behind it answer.
             read_timeout=connect_timeout,
             write_timeout=connect_timeout,
             charset="utf8mb4",
@@ -75,7 +75,7 @@ def connect(
             cursorclass=DictCursor,
             **tls_options(login.tls),
         )
-    # ValueError: a host name that cannot be one, such as with two dots in a row.
+    # ValueError: an invalid host name, such as one with two dots in a row.
     except (pymysql.err.Error, OSError, RuntimeError, ValueError) as exc:
         raise explain(exc, login) from None
     # Queries may take longer than a handshake; the library has no public name for this.
@@ -92,26 +92,26 @@ def fetch_rows(
             cursor.execute(sql, parameters or None)
             return list(cursor.fetchall())
     except (pymysql.err.Error, OSError) as exc:
-        raise InstanceUnreachable(f"the instance did not answer a question: {_text(exc)}") from None
+        raise InstanceUnreachable(f"query failed on the instance: {_text(exc)}") from None
 
 
 def explain(exc: Exception, login: Login) -> InstanceUnreachable:
-    """Turn what the client library raised into where, why and what to do."""
+    """Turn an error of the client library into one with address, cause and hint."""
     code = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
     if code in ACCESS_DENIED:
         return _denied(exc, login)
-    if code in _SERVER_SAYS:
-        what, hint = _SERVER_SAYS[code]
+    if code in _SERVER_ERRORS:
+        what, hint = _SERVER_ERRORS[code]
         return InstanceUnreachable(f"{_where(login)}: {what}", hint=hint)
     cause = getattr(exc, "original_exception", None) or exc.__context__ or exc
-    for kind, what, hint in _NETWORK_SAYS:
+    for kind, what, hint in _NETWORK_ERRORS:
         if isinstance(cause, kind):
             return InstanceUnreachable(f"{_where(login)}: {what}", hint=hint)
     return InstanceUnreachable(f"{_where(login)}: {_text(exc)}")
 
 
 def _denied(exc: Exception, login: Login) -> InstanceUnreachable:
-    # The server names the host it saw us come from: the account must exist for that one.
+    # The server names the client host it saw: the account must exist for that host.
     seen = re.search(r"@'([^']*)'", _text(exc))
     host = seen[1] if seen else "localhost"
     statements = " ".join(create_statements(login.user, host, login.engine))
@@ -126,5 +126,5 @@ def _where(login: Login) -> str:
 
 
 def _text(exc: Exception) -> str:
-    """Return what the error says, without its number."""
+    """Return the message of an error without its number."""
     return str(exc.args[-1]) if exc.args else type(exc).__name__

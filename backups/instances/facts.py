@@ -1,6 +1,6 @@
-"""What does an instance say of itself? Read in a few cheap queries; nothing is judged here.
+"""Which facts does an instance report? Read in a few cheap queries; nothing is decided here.
 
-information_schema.TABLES is left alone on purpose: it opens every table of the instance.
+information_schema.TABLES is not queried on purpose: that opens every table of the instance.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ _LONGEST = """
 
 @dataclass(frozen=True, slots=True)
 class InnodbSizes:
-    """What InnoDB knows of its files. It leaves out tables nobody has opened since the start."""
+    """The sizes InnoDB reports. Tables not opened since the start are left out."""
 
     file_bytes: int
     file_count: int
     encrypted_count: int
-    # Redo that a backup begun now would copy.
+    # The redo that a backup started now would copy.
     redo_bytes: int
 
 
@@ -76,13 +76,13 @@ class ServerFacts:
     hostname: str = ""
     server_uid: str = ""
     datadir: str = ""
-    # Folders of InnoDB's own files where they are not the data folder.
+    # Folders of InnoDB's files other than the data folder.
     innodb_folders: tuple[str, ...] = ()
     page_size: int | None = None
     log_bin: bool = False
     binlog_format: str = ""
     gtid_position: str = ""
-    # None where the account may not ask.
+    # None if the account lacks the privilege.
     innodb: InnodbSizes | None = None
     longest_query: timedelta | None = None
     # Of MySQL only.
@@ -94,24 +94,24 @@ class ServerFacts:
 
 
 def probe(connection: Connection[DictCursor]) -> ServerFacts:
-    """Ask an instance about itself; InstanceUnreachable when it stops answering."""
-    said = _variables(connection)
+    """Query the facts of an instance; InstanceUnreachable when it stops answering."""
+    variables = _variables(connection)
     grants = _grants(connection)
-    flavour = decide_flavour(said["version"], said.get("version_comment", ""))
+    flavour = decide_flavour(variables["version"], variables.get("version_comment", ""))
     may_ask = grants.everything or "PROCESS" in grants.privileges
     return ServerFacts(
         flavour=flavour,
-        version=said["version"],
-        version_comment=said.get("version_comment", ""),
+        version=variables["version"],
+        version_comment=variables.get("version_comment", ""),
         grants=grants,
-        hostname=said.get("hostname", ""),
-        server_uid=said.get("server_uid") or said.get("server_uuid", ""),
-        datadir=said.get("datadir", ""),
-        innodb_folders=_innodb_folders(said),
-        page_size=int(said["innodb_page_size"]) if said.get("innodb_page_size") else None,
-        log_bin=said.get("log_bin", "").upper() in {"ON", "1"},
-        binlog_format=said.get("binlog_format", ""),
-        gtid_position=said.get("gtid_current_pos") or said.get("gtid_executed", ""),
+        hostname=variables.get("hostname", ""),
+        server_uid=variables.get("server_uid") or variables.get("server_uuid", ""),
+        datadir=variables.get("datadir", ""),
+        innodb_folders=_innodb_folders(variables),
+        page_size=int(variables["innodb_page_size"]) if variables.get("innodb_page_size") else None,
+        log_bin=variables.get("log_bin", "").upper() in {"ON", "1"},
+        binlog_format=variables.get("binlog_format", ""),
+        gtid_position=variables.get("gtid_current_pos") or variables.get("gtid_executed", ""),
         innodb=_sizes(connection, flavour) if may_ask else None,
         longest_query=_longest_query(connection) if may_ask else None,
         clone=fetch_clone_facts(connection, grants, may_ask) if flavour == MYSQL else None,
@@ -123,10 +123,10 @@ def _variables(connection: Connection[DictCursor]) -> dict[str, str]:
     rows = fetch_rows(
         connection, f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})", VARIABLES
     )
-    said = {row["Variable_name"].lower(): row["Value"] or "" for row in rows}
-    # Global variables leave out what the server appends for a session, such as -log.
-    said.setdefault("version", _one(connection, "SELECT VERSION() AS version")["version"])
-    return said
+    variables = {row["Variable_name"].lower(): row["Value"] or "" for row in rows}
+    # The global variable lacks the suffix the server appends for a session, such as -log.
+    variables.setdefault("version", _one(connection, "SELECT VERSION() AS version")["version"])
+    return variables
 
 
 def _grants(connection: Connection[DictCursor]) -> Grants:
@@ -142,7 +142,7 @@ def _sizes(connection: Connection[DictCursor], flavour: str) -> InnodbSizes | No
 
 
 def _innodb_of_mysql(connection: Connection[DictCursor]) -> InnodbSizes | None:
-    # Servers of before 8.0 have no such table, and are refused for being that old.
+    # Servers before 8.0 have no such table, and are refused as too old.
     try:
         sizes = _one(connection, _MYSQL_TABLESPACES)
     except InstanceUnreachable:
@@ -171,10 +171,10 @@ def _longest_query(connection: Connection[DictCursor]) -> timedelta:
     return timedelta(seconds=float(_one(connection, _LONGEST)["seconds"]))
 
 
-def _innodb_folders(said: Mapping[str, str]) -> tuple[str, ...]:
+def _innodb_folders(variables: Mapping[str, str]) -> tuple[str, ...]:
     names = ("innodb_data_home_dir", "innodb_undo_directory", "innodb_log_group_home_dir")
-    folders = {said.get(name, "").rstrip("/") for name in names}
-    return tuple(sorted(folders - {"", ".", said.get("datadir", "").rstrip("/")}))
+    folders = {variables.get(name, "").rstrip("/") for name in names}
+    return tuple(sorted(folders - {"", ".", variables.get("datadir", "").rstrip("/")}))
 
 
 def _one(connection: Connection[DictCursor], sql: str) -> Mapping[str, Any]:

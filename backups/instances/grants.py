@@ -1,7 +1,7 @@
 """Which privileges does a backup need, and which are missing?
 
-Pure functions of what SHOW GRANTS answered. Needed is what the tool was seen to need: with
-one of these taken away a backup ends in an error, with nothing more than these it succeeds.
+Pure functions of the result of SHOW GRANTS. The needed privileges were found by tests: without any
+one of them a backup fails, with no more than them it succeeds.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 
 from backups.programs.compatibility import CLONE, MARIADB_BACKUP
 
-# The name used today first, then whatever does as well: older names and wider privileges.
+# The current name, and what is also sufficient: older names and wider privileges.
 NEEDED: Mapping[str, frozenset[str]] = {
     "RELOAD": frozenset({"RELOAD"}),
     "PROCESS": frozenset({"PROCESS"}),
     "BINLOG MONITOR": frozenset({"BINLOG MONITOR", "REPLICATION CLIENT", "SUPER"}),
 }
-# A clone needs one; ALL PRIVILEGES would do, but MySQL spells those out one by one.
+# A clone needs one. ALL PRIVILEGES includes it, but MySQL lists those one by one.
 NEEDED_TO_CLONE: Mapping[str, frozenset[str]] = {"BACKUP_ADMIN": frozenset({"BACKUP_ADMIN"})}
-# What reading tables by SELECT takes, each locked meanwhile.
+# For saving tables by SELECT, each locked while it is read.
 NEEDED_TO_READ: Mapping[str, frozenset[str]] = {
     "SELECT": frozenset({"SELECT"}),
     "LOCK TABLES": frozenset({"LOCK TABLES"}),
 }
-# Where a server keeps which plugins it loads: who may insert there may install one.
+# The table of the plugins a server loads: INSERT on it allows INSTALL PLUGIN.
 PLUGIN_TABLE = "mysql.plugin"
 WHY: Mapping[str, str] = {
     "BACKUP_ADMIN": "takes a clone",
@@ -40,7 +40,7 @@ _ROLE = re.compile(r"GRANT (?P<role>[`'\"].+?[`'\"]|[^ ,]+) TO ", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What an account may do everywhere, and on what it may do more."""
+    """The global privileges of an account, and those with a narrower scope."""
 
     # user@host as the server matched it.
     account: str
@@ -71,19 +71,19 @@ def parse_grants(account: str, lines: Iterable[str]) -> Grants:
 
 
 def needed_by(engine: str) -> Mapping[str, frozenset[str]]:
-    """Return what an engine needs, by the name used today and what does as well."""
+    """Return the privileges an engine needs, each with what is also sufficient."""
     return NEEDED_TO_CLONE if engine == CLONE else NEEDED
 
 
 def missing_privileges(grants: Grants, needed: Mapping[str, frozenset[str]] = NEEDED) -> list[str]:
-    """Name what the account lacks for a backup."""
+    """Return the privileges the account lacks for a backup."""
     if grants.everything:
         return []
     return [name for name, enough in needed.items() if not enough & grants.privileges]
 
 
 def may_install_plugins(grants: Grants) -> bool:
-    """Whether INSTALL PLUGIN would be let through, as far as the grants tell."""
+    """Whether the grants allow INSTALL PLUGIN."""
     if grants.everything or "INSERT" in grants.privileges:
         return True
     wide_enough = {"mysql.*", PLUGIN_TABLE}
@@ -94,14 +94,14 @@ def may_install_plugins(grants: Grants) -> bool:
 
 
 def grant_statement(account: str, privileges: Iterable[str], on: str = "*.*") -> str:
-    """Return the statement that gives ``account`` the privileges, to be pasted as it is."""
+    """Return the statement that grants ``account`` the privileges, ready to be run."""
     return f"GRANT {', '.join(privileges)} ON {on} TO {quoted_account(account)};"
 
 
 def create_statements(user: str, host: str, engine: str = MARIADB_BACKUP) -> list[str]:
-    """Return the statements that make a backup user. The password is the reader's to fill in.
+    """Return the statements that create a backup user; the password is left to fill in.
 
-    Without an engine: what MariaDB needs and what MySQL needs, each said to be so.
+    Without an engine: the grants for MariaDB and those for MySQL, labelled.
     """
     account = f"{user}@{host}"
     create = f"CREATE USER {quoted_account(account)} IDENTIFIED BY '...';"

@@ -1,4 +1,4 @@
-"""Can the instances be reached? A tick asks a few at a time, so that each is asked regularly."""
+"""Can the instances be reached? A tick probes a few at a time, each at a regular interval."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from backups.models import Instance
 logger = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=2)
-# Asked in one tick, at the same time, and for how long an answer is waited for.
+# Probes per tick, probes at the same time, and the time-out of each.
 MOST = 500
 AT_ONCE = 20
 CONNECT_SECONDS = 5
 
 
 def probe_instances(now: datetime) -> int:
-    """Ask the instances whose turn it is; return how many did not answer."""
+    """Probe the instances that are due; return how many did not answer."""
     due = _due_instances(now)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe") as threads:
         faults = list(threads.map(_fault_of, due))
@@ -41,28 +41,30 @@ def probe_instances(now: datetime) -> int:
 
 @transaction.atomic
 def _due_instances(now: datetime) -> Sequence[Instance]:
-    """Return whose turn it is, those never asked and the longest waiting first."""
-    turn = Q(next_probe_at=None) | Q(next_probe_at__lte=now)
-    waiting = Instance.objects.select_for_update(skip_locked=True).filter(turn, enabled=True)
+    """Return the instances due, those never probed and the longest waiting first."""
+    due_now = Q(next_probe_at=None) | Q(next_probe_at__lte=now)
+    waiting = Instance.objects.select_for_update(skip_locked=True).filter(due_now, enabled=True)
     ordered = waiting.order_by(F("next_probe_at").asc(nulls_first=True), "id")
     due = list(ordered[:MOST])
-    # Claimed before anything is asked: a tick that begins meanwhile takes others.
+    # Claimed before any is probed: a tick that starts meanwhile takes others.
     rows = Instance.objects.filter(pk__in=[instance.pk for instance in due])
     rows.update(next_probe_at=now + EVERY)
     return due
 
 
 def _fault_of(instance: Instance) -> str:
-    """Return why an instance does not answer; blank when it does. Uses no row."""
+    """Return why an instance does not answer; blank if it does. Writes no row."""
     try:
         with closing(connect(login_of(instance), connect_timeout=CONNECT_SECONDS)) as connection:
             fetch_rows(connection, "SELECT 1")
     except MooringError as exc:
         return str(exc)
     except Exception as exc:
-        # One that breaks must not keep the others from being asked.
+        # An unexpected error must not keep the others from being probed.
         logger.exception(
-            "%s could not be asked", instance, extra={"action": "instance_check_failed"}
+            "instance %s could not be probed",
+            instance,
+            extra={"action": "probe_failed", "instance": instance.name},
         )
         return f"unexpected {type(exc).__name__}: the log has the details"
     return ""

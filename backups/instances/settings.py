@@ -1,19 +1,16 @@
-"""How was a server set that was backed up? What a restored one should be told, and may lack.
+"""Which settings did the backed-up server have that a restored one should get?
 
-Only what shapes the files, or what the rows mean to a client: everything else is the choice of
-whoever runs the restored server.
+Only settings that shape the files or the meaning of rows: all others are left to the operator of
+the restored server.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.instances.connection import fetch_rows
+from backups.programs.server_settings import ServerSettings
 
 VARIABLES = (
     "character_set_server",
@@ -41,20 +38,8 @@ _PLUGINS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """A server's own settings at the moment of a backup. Empty is unknown."""
-
-    variables: Mapping[str, str] = field(default_factory=dict)
-    # Name to library, of what is not built in.
-    plugins: Mapping[str, str] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        return {"variables": dict(self.variables), "plugins": dict(self.plugins)}
-
-
 def fetch_server_settings(connection: Connection[DictCursor]) -> ServerSettings:
-    """Ask a server; InstanceUnreachable when it stops answering."""
+    """Query a server; InstanceUnreachable when it stops answering."""
     wanted = ", ".join(["%s"] * len(VARIABLES))
     variables = fetch_rows(
         connection, f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})", VARIABLES
@@ -64,10 +49,3 @@ def fetch_server_settings(connection: Connection[DictCursor]) -> ServerSettings:
         {row["Variable_name"].lower(): str(row["Value"] or "") for row in variables},
         {row["name"]: row["soname"] for row in plugins},
     )
-
-
-def parse_server_settings(described: object) -> ServerSettings:
-    """Read what a manifest says; older ones say nothing."""
-    if not isinstance(described, dict):
-        return ServerSettings()
-    return ServerSettings(described.get("variables", {}), described.get("plugins", {}))

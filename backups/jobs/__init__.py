@@ -1,1 +1,1 @@
-"""How is work requested, woken, explained while it waits, cancelled and repeated?"""
+"""How are jobs requested, sent to workers, explained while queued, cancelled and rerun?"""

@@ -1,4 +1,4 @@
-"""How is a job cancelled? By a request that its worker notices; a pending job ends at once."""
+"""How is a job cancelled? By a request that its worker checks; a pending job ends at once."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from backups.models import Job
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus
-from backups.transitions.jobs import Outcome, end, record_note
+from backups.transitions.jobs import JobOutcome, end, record_note
 
 
 def request_cancel(job: Job, *, actor: str) -> bool:
-    """Ask for a job to end. Return False when it had ended already.
+    """Request the end of a job. Return False if it had already ended.
 
-    A pending job ends at once. A running one is ended by its worker, which looks every
-    second, and is cancelled when its processes, locks and partial bytes are gone.
+    A pending job ends at once. A running one is ended by its worker, which checks every
+    second, and is cancelled once its processes, locks and partial bytes are gone.
     """
     if job.origin == Origin.OBSERVED:
-        raise Refused(f"{job} was started by somebody else", hint="Stop it where it was started.")
-    asked = Job.objects.filter(pk=job.pk, status__in=ACTIVE_JOB_STATUSES)
+        raise Refused(f"{job} was not started by Mooring", hint="Stop it where it was started.")
+    active = Job.objects.filter(pk=job.pk, status__in=ACTIVE_JOB_STATUSES)
     with transaction.atomic():
-        if not asked.update(cancel_requested=True):
+        if not active.update(cancel_requested=True):
             return False
         record(Verb.CANCELLED, job)
     job.refresh_from_db()
     if job.status == JobStatus.PENDING:
         reason = f"cancelled by {actor} before it started"
-        end(job, JobStatus.CANCELLED, now=now(), outcome=Outcome(reason=reason), actor=actor)
+        end(job, JobStatus.CANCELLED, now=now(), outcome=JobOutcome(reason=reason), actor=actor)
     else:
         record_note(job, actor, "cancel requested")
     return True

@@ -1,4 +1,4 @@
-"""May a job that has ended be run once more, and as what?"""
+"""May a job that has ended be run again, and with which parameters?"""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-def why_not_again(job: Job) -> str:
-    """Say why a job is not run again; blank where it can be."""
+def why_not_rerun(job: Job) -> str:
+    """Return why a job cannot be run again; blank if it can."""
     if job.active:
         return "it has not ended yet"
     if job.origin == Origin.OBSERVED:
-        return "somebody else ran it"
+        return "Mooring did not run it: it was read from the tool's history"
     if job.operation == Operation.RESTORE:
-        # Nor is the server program that an admin named handed on to somebody else.
-        return "a restore is asked for under Restore, where its target is confirmed"
+        # Nor is a server program that an admin chose passed on to another user's job.
+        return "a restore is started under Restore, where its target is confirmed"
     if job.operation == Operation.PURGE:
-        return "a purge is asked for on the backup's own page, where it is confirmed"
+        return "a purge is started on the backup's page, where it is confirmed"
     if job.operation != Operation.BACKUP and job.copy is None:
-        return "the copy it worked on is not known any more"
+        return "the copy it worked on is no longer in the catalog"
     return ""
 
 
-def run_again(job: Job, *, requested_by: User) -> Job:
-    """Ask for the same as a new job; Refused where that cannot be."""
-    if reason := why_not_again(job):
-        raise Refused(f"{job} is not run again: {reason}")
+def rerun(job: Job, *, requested_by: User) -> Job:
+    """Request the same as a new job, or raise Refused."""
+    if reason := why_not_rerun(job):
+        raise Refused(f"{job} cannot be run again: {reason}")
     if job.operation == Operation.BACKUP:
         return create_backup_job(
             job.instance,

@@ -44,20 +44,20 @@ def create_backup_job(
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
-    """Ask for a backup; without repositories, into the only enabled one.
+    """Request a backup; without repositories, into the only enabled one.
 
     ``save_foreign_tables`` None leaves it to the instance.
     """
     refuse_unfit_kind(instance, kind)
     if not instance.enabled:
-        raise Refused(f"{instance.name} is disabled", hint="Enable the instance first.")
+        raise Refused(f"instance {instance.name} is disabled", hint="Enable the instance first.")
     if Job.objects.filter(
         instance=instance,
         origin=Origin.MANAGED,
         operation=Operation.BACKUP,
         status__in=ACTIVE_JOB_STATUSES,
     ).exists():
-        raise Refused(f"a backup of {instance.name} is already waiting or running")
+        raise Refused(f"a backup of {instance.name} is already queued or running")
     repositories = repositories or [only_repository()]
     refuse_unfit(repositories)
     job = Job(
@@ -71,14 +71,16 @@ def create_backup_job(
 
 
 def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
-    """Return what a backup job of the instance is asked for beyond its columns."""
+    """Return the parameters of a backup job of the instance beyond its columns."""
     if instance.engine == CLONE:
-        asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
-        return {"save_foreign_tables": asked}
+        default = instance.save_foreign_tables
+        return {
+            "save_foreign_tables": default if save_foreign_tables is None else save_foreign_tables
+        }
     if save_foreign_tables:
         raise BadInput(
-            f"engine {instance.engine} has nothing to save besides",
-            hint="It copies the tables of every storage engine.",
+            f"engine {instance.engine} has no option to save foreign tables",
+            hint="Leave the option out: it copies the tables of every storage engine.",
         )
     return {}
 
@@ -92,7 +94,7 @@ def create_copy_job(
     parameters: Mapping[str, Any] | None = None,
     wake: bool = True,
 ) -> Job:
-    """Ask for something to be done with a copy: verify, restore, restore test or purge."""
+    """Request an operation on a copy: verify, restore, restore test or purge."""
     backup = copy.backup
     if copy.status == CopyStatus.PURGED:
         raise Refused(f"the copy of {backup.label} in {copy.repository} was purged")
@@ -120,7 +122,7 @@ def create_restore_job(
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
-    """Ask for a backup to be restored into ``target``, a folder of the worker's host."""
+    """Request a restore into ``target``, a folder of the worker's host."""
     if not target.is_absolute():
         raise BadInput(f"target {target} is not an absolute path")
     if len(str(target)) > LONGEST_TARGET:
@@ -134,8 +136,8 @@ def create_restore_job(
     )
 
 
-def ask_again(job: Job) -> Job | None:
-    """Ask for the same once more, for a job whose worker was shut down; None where it is moot.
+def request_again(job: Job) -> Job | None:
+    """Request a job again whose worker was shut down; None if it was to be cancelled.
 
     A job is one attempt: this is another one.
     """
@@ -159,7 +161,7 @@ def ask_again(job: Job) -> Job | None:
 
 
 def _hand_on(job: Job, again: Job) -> None:
-    """Let the planned run that a job was for go on with the new one."""
+    """Continue the planned run of a job with the new one."""
     planned = Occurrence.objects.filter(job=job, status__in=OPEN_OCCURRENCE_STATUSES).first()
     if planned is not None:
         move_occurrence(
@@ -168,10 +170,10 @@ def _hand_on(job: Job, again: Job) -> None:
             now=now(),
             job=again,
             attempts=planned.attempts + 1,
-            # A tick may have planned a retry: this is it.
+            # The tick may have planned a retry: this is it.
             retry_at=None,
             reason=WaitReason.NONE,
-            next_look_at=now(),
+            next_check_at=now(),
         )
 
 
@@ -183,20 +185,20 @@ def _create(
     actor: str = "",
 ) -> Job:
     job.requested_by = requested_by
-    # A job that runs in the foreground must not be started by a tick as well.
+    # A job that runs in the foreground must not be started by the tick as well.
     job.woken_at = now()
     with transaction.atomic():
         job.save()
         job.repositories.set(repositories)
-        asked_by = requested_by.get_username() if requested_by else current_actor().name
-        record_note(job, actor or asked_by, "requested")
-        record(Verb.REQUESTED, job, details=_asked_for(job, repositories))
+        requester = requested_by.get_username() if requested_by else current_actor().name
+        record_note(job, actor or requester, "requested")
+        record(Verb.REQUESTED, job, details=_request_details(job, repositories))
     if wake_it:
         transaction.on_commit(lambda: wake_job(job))
     return job
 
 
-def _asked_for(job: Job, repositories: Sequence[Repository]) -> dict[str, object]:
+def _request_details(job: Job, repositories: Sequence[Repository]) -> dict[str, object]:
     return {
         **({"backup": job.backup.label} if job.backup else {"kind": job.kind}),
         "repositories": [repository.name for repository in repositories],
@@ -205,29 +207,31 @@ def _asked_for(job: Job, repositories: Sequence[Repository]) -> dict[str, object
 
 
 def refuse_unfit_kind(instance: Instance, kind: str) -> None:
-    """Raise where the instance's engine takes no such backups."""
+    """Raise BadInput if the instance's engine does not take such backups."""
     if kind != BackupKind.FULL:
         raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
 
 
 def refuse_unfit(repositories: Sequence[Repository]) -> None:
-    """Raise where one backup cannot, or must not, go into all of these."""
+    """Raise if one backup cannot or must not be stored in all of these."""
     for repository in repositories:
         if not repository.enabled:
-            raise Refused(f"{repository} is disabled", hint="Enable the repository first.")
+            raise Refused(
+                f"repository {repository} is disabled", hint="Enable the repository first."
+            )
     if len({repository.encrypted for repository in repositories}) > 1:
         raise BadInput(
-            "repositories of one backup must all be encrypted or all not",
+            "the repositories of one backup must all be encrypted or all unencrypted",
             hint="Take two backups, or choose other repositories.",
         )
 
 
 def only_repository() -> Repository:
-    """Return the one repository there is to choose; BadInput where there is a choice, or none."""
+    """Return the only enabled repository, or raise BadInput if there are several or none."""
     enabled = list(Repository.objects.filter(enabled=True)[:2])
     if len(enabled) != 1:
         raise BadInput(
-            "name a repository: " + ("there are several" if enabled else "there is none yet"),
-            hint="addrepository makes one, --repository names one.",
+            "no repository named, and " + ("several are enabled" if enabled else "none is enabled"),
+            hint="Name one with --repository, or add one with addrepository.",
         )
     return enabled[0]

@@ -1,4 +1,4 @@
-"""Why has a pending job not begun, and how many are before it?"""
+"""Why has a pending job not started, and how many are ahead of it?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from backups.jobs.wake import QUEUES
-from backups.models import Job, JobSlot, Repository
+from backups.models import Job, LimitPlace, Repository
 from backups.states import JobStatus, Operation
 from backups.transitions.limits import GLOBAL
 
@@ -18,7 +18,7 @@ NO_WORKER_YET = "waits for a worker"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a pending job waits for, in words, and its place among those that wait as well."""
+    """What a pending job waits for, and its position in the queue."""
 
     reason: str
     # 1 is next.
@@ -36,7 +36,7 @@ class _Pending:
 
 
 def explain_waiting(jobs: Iterable[Job]) -> dict[int, Waiting]:
-    """Explain each pending job of ``jobs``: at most four queries, none where none is pending."""
+    """Explain each pending job of ``jobs``: at most four queries, none if none is pending."""
     wanted = {job.pk for job in jobs if job.status == JobStatus.PENDING}
     if not wanted:
         return {}
@@ -45,15 +45,19 @@ def explain_waiting(jobs: Iterable[Job]) -> dict[int, Waiting]:
         _Pending(pk, QUEUES[Operation(operation)], waits_for)
         for pk, operation, waits_for in rows.values_list("pk", "operation", "waits_for")
     ]
-    holders = _Holders.load({each.waits_for for each in pending if each.pk in wanted} - {""})
+    holders = _Holders.load(
+        {pending_job.waits_for for pending_job in pending if pending_job.pk in wanted} - {""}
+    )
     explained: dict[int, Waiting] = {}
-    # Those turned away by the same resource queue for it; the others for a worker.
+    # Jobs blocked by the same resource queue for it; the others for a worker.
     before: Counter[tuple[str, str]] = Counter()
-    for each in pending:
-        line = ("", each.waits_for) if each.waits_for else ("queue", each.queue)
-        if each.pk in wanted:
-            explained[each.pk] = Waiting(
-                holders.reason(each.waits_for, before[line]), before[line] + 1
+    for pending_job in pending:
+        line = (
+            ("", pending_job.waits_for) if pending_job.waits_for else ("queue", pending_job.queue)
+        )
+        if pending_job.pk in wanted:
+            explained[pending_job.pk] = Waiting(
+                holders.reason(pending_job.waits_for, before[line]), before[line] + 1
             )
         before[line] += 1
     return explained
@@ -61,9 +65,9 @@ def explain_waiting(jobs: Iterable[Job]) -> dict[int, Waiting]:
 
 @dataclass(frozen=True, slots=True)
 class _Holders:
-    """Who holds what others wait for."""
+    """The jobs that hold the resources others wait for."""
 
-    slots: Mapping[str, int]
+    places: Mapping[str, int]
     exclusive: Mapping[str, Job]
     repositories: Mapping[str, str]
 
@@ -71,15 +75,15 @@ class _Holders:
     def load(cls, resources: set[str]) -> _Holders:
         if not resources:
             return cls({}, {}, {})
-        slots = JobSlot.objects.filter(resource__in=resources).values("resource")
-        counts = {row["resource"]: row["held"] for row in slots.annotate(held=Count("id"))}
+        places = LimitPlace.objects.filter(resource__in=resources).values("resource")
+        counts = {row["resource"]: row["held"] for row in places.annotate(held=Count("id"))}
         jobs = Job.objects.filter(exclusive_key__in=resources).select_related("instance")
         ids = [r.partition(":")[2] for r in resources if r.startswith("repository:")]
         names = Repository.objects.filter(pk__in=ids)
         return cls(
             counts,
             {str(job.exclusive_key): job for job in jobs},
-            {f"repository:{each.pk}": each.name for each in names},
+            {f"repository:{row.pk}": row.name for row in names},
         )
 
     def reason(self, resource: str, older: int) -> str:
@@ -87,16 +91,16 @@ class _Holders:
             return NO_WORKER_YET
         if holder := self.exclusive.get(resource):
             return f"waits for {holder}"
-        count = self.slots.get(resource, 0) + older
+        count = self.places.get(resource, 0) + older
         if not count:
-            # What it waited for has ended: it is woken again any moment.
+            # The resource is free again: the job is about to be woken.
             return NO_WORKER_YET
-        return f"waits for {_jobs(count)} before it {self._place(resource)}"
+        return f"waits for {_jobs(count)} ahead of it {self._place(resource)}"
 
     def _place(self, resource: str) -> str:
         kind, _, name = resource.partition(":")
         if resource == GLOBAL:
-            return "under the limit of all jobs"
+            return "under the limit of concurrent jobs"
         if kind == "repository":
             return f"on repository {self.repositories.get(resource, name)}"
         if kind == "host":

@@ -1,4 +1,4 @@
-"""How does a worker learn of a job? By a message, which is only a wake-up: the row is the truth."""
+"""How is a worker notified of a job? By a message that only wakes it: the row is authoritative."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backups.states import JobStatus, Operation
 
 logger = logging.getLogger(__name__)
 
-# By name: the task stands above this room and imports it.
+# Sent by name: the task's module is in a higher layer and imports this one.
 RUN_JOB = "backups.tasks.run_job"
 
 QUEUES: Mapping[Operation, str] = {
@@ -27,56 +27,56 @@ QUEUES: Mapping[Operation, str] = {
     Operation.PURGE: "transfer",
 }
 
-# More than can begin when one job ends; the tick wakes the others.
-MOST_WOKEN = 20
+# More than can start when one job ends; the tick wakes the others.
+MAX_WOKEN = 20
 
 
 def wake(job: Job) -> None:
-    """Send the message that makes a worker look at a job.
+    """Send the message that makes a worker claim a job.
 
-    A broker that is away loses nothing: the job waits in its row, and a tick wakes it.
+    If the broker is unreachable the job stays queued in its row, and the tick wakes it later.
     """
     Job.objects.filter(pk=job.pk).update(woken_at=now())
     try:
         _send(job)
     except OperationalError as exc:
         logger.warning(
-            "job %s waits: the broker is away: %s",
+            "job %s stays queued: the message broker is unreachable: %s",
             job.pk,
             exc,
-            extra={"action": "broker_unreachable"},
+            extra={"action": "wake_failed", "job_id": job.pk},
         )
 
 
 def wake_all(jobs: Sequence[Job]) -> None:
-    """Wake many jobs whose rows say that they were woken; stop at once if the broker is away."""
+    """Wake jobs whose rows are marked as woken; stop if the broker is unreachable."""
     try:
         with current_app.producer_or_acquire() as producer:
             for job in jobs:
                 _send(job, producer)
     except OperationalError as exc:
         logger.warning(
-            "%d jobs wait: the broker is away: %s",
+            "%d jobs stay queued: the message broker is unreachable: %s",
             len(jobs),
             exc,
-            extra={"action": "broker_unreachable"},
+            extra={"action": "wake_failed", "jobs": len(jobs)},
         )
 
 
-def waiting_jobs(woken_before: Any) -> list[Job]:
-    """Load pending jobs that nobody was told of lately."""
+def jobs_to_wake(woken_before: Any) -> list[Job]:
+    """Load pending jobs without a recent message to the workers."""
     stale = Q(woken_at=None) | Q(woken_at__lte=woken_before)
     return list(Job.objects.filter(stale, status=JobStatus.PENDING).order_by("id")[:500])
 
 
-def wake_turned_away() -> None:
-    """Wake the oldest jobs that had to wait for others: one of those may have ended."""
-    turned_away = Job.objects.filter(status=JobStatus.PENDING).exclude(waits_for="")
-    for job in turned_away.order_by("id")[:MOST_WOKEN]:
+def wake_blocked_jobs() -> None:
+    """Wake the oldest jobs blocked by a limit or by another job, which may have ended."""
+    blocked = Job.objects.filter(status=JobStatus.PENDING).exclude(waits_for="")
+    for job in blocked.order_by("id")[:MAX_WOKEN]:
         wake(job)
 
 
-# Any: the connection of a broker, whichever it is.
+# Any: producers of brokers share no typed interface.
 def _send(job: Job, producer: Any = None) -> None:
     queue = QUEUES[Operation(job.operation)]
     current_app.send_task(RUN_JOB, (job.pk,), queue=queue, producer=producer, ignore_result=True)

@@ -8,8 +8,8 @@ from backups.archive.keys import Keyring, load_keyring
 
 
 def load_keys() -> Keyring:
-    """Read the keys from the environment or the key file; KeyUnavailable says why not.
+    """Read the keys from the environment or the key file, or raise KeyUnavailable.
 
-    Read anew each time: a rotated key is used without a restart.
+    Read each time, so that a rotated key is used without a restart.
     """
     return load_keyring(text=settings.BACKUP_KEY_TEXT, path=settings.BACKUP_KEY_FILE)

@@ -1,4 +1,4 @@
-"""Does a key at hand still open each backup? A tick proves a few at a time, for ever.
+"""Does an available key still open each backup? A tick checks a few at a time, in rotation.
 
 Cheap: it reads the manifest and unwraps the data key, and decrypts no pack.
 """
@@ -18,13 +18,13 @@ from backups.models import BackupCopy
 from backups.repositories.layout import manifest_name
 from backups.states import CopyStatus
 
-# Proven in one tick; and again after this long.
+# Copies per tick, and the interval of each.
 MOST = 50
 EVERY = timedelta(days=1)
 
 
 def prove_keys(now: datetime) -> int:
-    """Open the data keys of the copies that waited longest; return how many did not open."""
+    """Open the data keys of the copies waiting longest; return how many did not open."""
     try:
         keyring = load_keys()
     except KeyUnavailable as exc:
@@ -38,7 +38,7 @@ def _prove(keyring: Keyring | None, fault: str, now: datetime) -> int:
         try:
             found = fault if keyring is None else _fault_of(copy, keyring)
         except RepositoryError:
-            # That the repository cannot be read says nothing about the key.
+            # An unreadable repository proves nothing about the key.
             BackupCopy.objects.filter(pk=copy.pk).update(key_checked_at=now)
             continue
         BackupCopy.objects.filter(pk=copy.pk).update(key_checked_at=now, key_fault=found[:300])

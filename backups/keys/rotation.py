@@ -1,4 +1,4 @@
-"""Can every backup's data key be opened, and how does it get under a newer key?"""
+"""Can every backup's data key be opened, and how is it rewrapped under a newer key?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backups.states import CopyStatus
 
 @dataclass(frozen=True, slots=True)
 class KeyFinding:
-    """What became of the data key of one copy."""
+    """The result for the data key of one copy."""
 
     label: str
     repository: str
@@ -38,10 +38,10 @@ def check_data_keys(keyring: Keyring) -> Iterator[KeyFinding]:
 
 
 def rewrap_data_keys(keyring: Keyring) -> Iterator[KeyFinding]:
-    """Put every data key under the keyring's first key. Packs are not touched.
+    """Rewrap every data key under the keyring's first key. Packs are not touched.
 
-    Safe to stop and to repeat: a manifest is replaced at once and whole, and one that is
-    under the newest key already stays as it is.
+    Safe to interrupt and repeat: a manifest is replaced atomically, and one already under the
+    newest key is left unchanged.
     """
     for copy in _encrypted_copies():
         store, name = store_of(copy.repository), manifest_name(copy.path)
@@ -50,7 +50,7 @@ def rewrap_data_keys(keyring: Keyring) -> Iterator[KeyFinding]:
             rewrapped = rewrap(blob, keyring)
             if rewrapped is not None:
                 store.replace(name, rewrapped)
-            # Read back: the row says what the repository says.
+            # Read back, so that the row matches the repository.
             envelope = read_envelope(store.read(name))
             cipher_of(envelope, keyring)
         except MooringError as exc:
@@ -61,7 +61,7 @@ def rewrap_data_keys(keyring: Keyring) -> Iterator[KeyFinding]:
 
 
 def rotate_passwords() -> int:
-    """Put every instance password under the newest secret key; return how many."""
+    """Re-encrypt every instance password under the newest secret key; return how many."""
     count = 0
     for instance in Instance.objects.exclude(password_token=""):
         instance.password_token = secrets.rotate(instance.password_token)

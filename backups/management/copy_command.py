@@ -1,4 +1,4 @@
-"""What do the commands that work on a stored backup have in common?"""
+"""The options and the flow shared by the commands that work on a stored backup."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from backups.models import BackupCopy, Job
 
 
 class CopyCommand(MooringCommand):
-    """LABEL, which copy, where to run; a subclass asks for the job."""
+    """Options for label, copy and place of execution; a subclass creates the job."""
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("label")
         parser.add_argument("--repository", help="Use the copy in this repository.")
         parser.add_argument(
-            "--foreground", action="store_true", help="Run it here, without worker and broker."
+            "--foreground",
+            action="store_true",
+            help="Run it in this process, without worker and broker.",
         )
 
     @abstractmethod
@@ -43,10 +45,10 @@ def add_mysqld_option(parser: CommandParser) -> None:
         "--mysqld",
         type=Path,
         metavar="PATH",
-        help="MySQL's server program, of the backup's series; only MySQL backups need one.",
+        help="MySQL server program of the backup's series; needed only for MySQL backups.",
     )
 
 
 def chosen_mysqld(options: dict[str, Any]) -> str:
-    """Return the path as a worker elsewhere would need it; blank where none was given."""
+    """Return the absolute path for a worker elsewhere; blank if none was given."""
     return str(options["mysqld"].absolute()) if options["mysqld"] else ""

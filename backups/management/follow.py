@@ -29,13 +29,13 @@ from backups.jobs.waiting import explain_waiting
 from backups.management.output import DONE, FAILED, REFUSED, Answer, table
 from backups.models import Job
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, StageStatus
-from backups.transitions.jobs import Outcome, end
+from backups.transitions.jobs import JobOutcome, end
 from backups.units import format_bytes, format_duration
 
 POLL_SECONDS = 0.5
-# Without a worker a job waits for ever: say so, rather than show a bar that stands still.
+# Without a worker a job stays queued: say so after this time.
 PATIENCE = timedelta(seconds=10)
-# A host that goes down, a script's time-out, a terminal that was closed.
+# A host shutdown, a script's time-out, a closed terminal.
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -50,7 +50,7 @@ def run_and_follow(job: Job, console: Console, *, foreground: bool) -> Answer:
 
 
 def answer_for(job: Job) -> Answer:
-    """Return a job's end for people and for scripts."""
+    """Return the outcome of a job for people and for scripts."""
     exit_code = FAILED
     if job.status == JobStatus.SUCCEEDED:
         exit_code = DONE
@@ -63,7 +63,7 @@ def answer_for(job: Job) -> Answer:
 
 
 def job_fields(job: Job) -> dict[str, object]:
-    """Return a job as scripts see it."""
+    """Return a job as JSON fields."""
     return {
         "job": job.pk,
         "operation": job.operation,
@@ -108,7 +108,7 @@ def stage_table(job: Job) -> Table:
 
 
 def _run_here(job: Job, console: Console) -> None:
-    """Run in this thread, watch from another: signals and engines belong to the main one."""
+    """Run in this thread, watch from another: signals and engines need the main thread."""
     over = threading.Event()
 
     def watch() -> None:
@@ -120,10 +120,10 @@ def _run_here(job: Job, console: Console) -> None:
     watcher = threading.Thread(target=watch, name="follow", daemon=True)
     watcher.start()
     try:
-        # The job has ended in order by then, and its row says why.
+        # By then the job has ended in order, and its row has the reason.
         with _ended_by_signals(), suppress(SystemExit):
             if not execute(job) and not _gave_up(job):
-                # A worker has taken it in that very moment.
+                # A worker has claimed it in the meantime.
                 watcher.join()
     finally:
         over.set()
@@ -132,21 +132,23 @@ def _run_here(job: Job, console: Console) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Have TERM and HUP end a job as a worker's shutdown does, instead of killing it.
+    """Let TERM and HUP end a job as a worker's shutdown does, instead of killing it.
 
-    A signal that is ignored, as under nohup, stays so.
+    A signal that is ignored, as under nohup, stays ignored.
     """
 
     def end_here(number: int, _: object) -> None:
-        # Once is enough: a second one would end the tidying up.
-        for each in found:
-            signal.signal(each, signal.SIG_IGN)
+        # Only once: a second signal would interrupt the clean-up.
+        for handled in signals:
+            signal.signal(handled, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
     # Python takes signals in its main thread only.
     ours = threading.current_thread() is threading.main_thread()
-    found = [each for each in ENDING if ours and signal.getsignal(each) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, end_here) for number in found}
+    signals = [
+        number for number in ENDING if ours and signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, end_here) for number in signals}
     try:
         yield
     finally:
@@ -155,18 +157,18 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _gave_up(job: Job) -> bool:
-    """End a job whose turn has not come: nobody would be there to see it run later.
+    """End a job that is not yet allowed to start: in the foreground it cannot be queued.
 
-    Return False where it does not wait any more.
+    Return False if it is no longer pending.
     """
     job.refresh_from_db()
     if job.status != JobStatus.PENDING:
         return False
     waiting = explain_waiting([job]).get(job.pk)
-    reason = waiting.reason if waiting else "another process has it"
-    outcome = Outcome(
-        error=f"refused: it {reason}",
-        hint="Wait, cancel what is in its way, or leave out --foreground to have it queued.",
+    reason = waiting.reason if waiting else "is claimed by another process"
+    outcome = JobOutcome(
+        error=f"refused: the job {reason}",
+        hint="Wait, cancel the other job, or leave out --foreground to queue it.",
         refused=True,
     )
     return end(job, JobStatus.FAILED, now=now(), outcome=outcome, actor="command line")
@@ -184,12 +186,12 @@ def _watch(job_id: int, console: Console, over: threading.Event) -> None:
         transient=True,
     ) as progress:
         bar = progress.add_task("waiting for a worker", total=None)
-        asked_at, warned = now(), False
+        requested_at, warned = now(), False
         while not over.is_set():
             job = Job.objects.get(pk=job_id)
             if job.status not in ACTIVE_JOB_STATUSES:
                 return
-            if job.status == JobStatus.PENDING and not warned and now() - asked_at > PATIENCE:
+            if job.status == JobStatus.PENDING and not warned and now() - requested_at > PATIENCE:
                 warned = True
                 progress.console.print(_why_pending(job))
             _draw(progress, bar, job)
@@ -198,8 +200,8 @@ def _watch(job_id: int, console: Console, over: threading.Event) -> None:
 
 def _why_pending(job: Job) -> str:
     if job.waits_for and (waiting := explain_waiting([job]).get(job.pk)):
-        return f"it {waiting}"
-    return "no worker has taken it yet: is ./mooring up running?"
+        return f"the job {waiting}"
+    return "no worker has claimed the job yet: check that ./mooring up is running"
 
 
 def _draw(progress: Progress, bar: TaskID, job: Job) -> None:

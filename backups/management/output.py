@@ -1,17 +1,17 @@
-"""What shape do all commands have? One answer, for people or as JSON, and one exit code.
+"""How do all commands report? With one answer, for people or as JSON, and one exit code.
 
 A command subclasses ``MooringCommand`` and returns an ``Answer``. On the command line an
 error becomes a message and an exit code:
 
     0  done
-    1  failed: any other MooringError, or an answer that says so
+    1  failed: any other MooringError, or an answer with that code
     2  bad input: BadInput, CommandError, and what argparse refuses
-    3  refused by preflight: Refused, or an answer that says so
+    3  refused by preflight: Refused, or an answer with that code
     130  interrupted
 
-Only ``execute`` ends the process. Through ``call_command`` a MooringError is raised as it is,
-and an answer with an exit code other than 0 raises SystemExit after it was printed. Tests
-that want code and text use ``tests.commands.run_command``.
+Only ``execute`` ends the process. Through ``call_command`` a MooringError is raised unchanged, and
+an answer with an exit code other than 0 raises SystemExit after it was printed. Tests that need
+code and text use ``tests.commands.run_command``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from backups.activity import acting_as, command_actor
 from backups.exceptions import BadInput, MooringError, Refused
 
 DONE, FAILED, BAD_INPUT, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
-# Without a terminal nothing is folded: someone will search the lines.
+# Without a terminal lines are not wrapped, so that they can be searched.
 _WIDTH_OF_A_PIPE = 1000
 
 
@@ -58,7 +58,7 @@ class MooringCommand(BaseCommand):
         "--skip-checks",
         "--force-color",
     }
-    # True when the process is this command, so that it may end it.
+    # Whether the process runs only this command, which may then end it.
     is_program = False
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -66,14 +66,14 @@ class MooringCommand(BaseCommand):
         self.add_options(parser)
 
     def add_options(self, parser: CommandParser) -> None:
-        """Add the command's own arguments; ``--json`` is there already."""
+        """Add the command's own arguments besides ``--json``."""
 
     @abstractmethod
     def answer(self, options: dict[str, Any]) -> Answer:
         """Do the work. ``options`` is Any because argparse decides what is in it."""
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
-        # Abbreviated, --password would be --password-file, and a secret the name of a file.
+        # Or --password would mean --password-file, and a secret be taken for a file name.
         return super().create_parser(prog_name, subcommand, allow_abbrev=False, **options)
 
     def run_from_argv(self, argv: list[str]) -> None:
@@ -106,17 +106,17 @@ class MooringCommand(BaseCommand):
             raise SystemExit(answer.exit_code)
 
     def console(self, options: Mapping[str, Any]) -> Console:
-        """Return where people read; silent with ``--json``, which allows one object only."""
+        """Return the console for people; silent with ``--json``, which prints one object only."""
         return _console(self.stdout, quiet=options["json"], no_color=options["no_color"])
 
     def progress_console(self, options: Mapping[str, Any]) -> Console:
-        """Return where progress is drawn: standard error, so that a pipe gets the answer only."""
+        """Return the console for progress, on standard error: a pipe gets the answer only."""
         return _console(self.stderr, quiet=options["json"], no_color=options["no_color"])
 
     def _show_error(self, error: BaseException, *, as_json: bool) -> None:
         message, hint = str(error) or "interrupted", getattr(error, "hint", "")
         if isinstance(error, OperationalError):
-            message = f"Mooring's own database cannot be used: {message.strip()}"
+            message = f"Mooring's database cannot be used: {message.strip()}"
             hint = "Check DATABASE_URL, and run ./mooring manage migrate."
         if as_json:
             self.stdout.write(error_as_json(message, hint, exit_code_of(error)), ending="\n")
@@ -127,7 +127,7 @@ class MooringCommand(BaseCommand):
 
 
 def exit_code_of(error: BaseException) -> int:
-    """Return the exit code that stands for an error."""
+    """Return the exit code of an error."""
     if isinstance(error, Refused):
         return REFUSED
     if isinstance(error, BadInput | CommandError):
@@ -138,7 +138,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def as_json(fields: Mapping[str, object]) -> str:
-    """Write one object: moments in ISO 8601, lengths of time in seconds."""
+    """Write one object: times in ISO 8601, durations in seconds."""
     return json.dumps(fields, indent=2, default=_plain)
 
 
@@ -155,14 +155,14 @@ def table(
     for column in columns:
         drawn.add_column(column, justify="right" if column in figures else "left", overflow="fold")
     for row in rows:
-        # What a server says of itself is text, never markup.
+        # Text from servers is never markup.
         drawn.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return drawn
 
 
 def _print(console: Console, part: RenderableType) -> None:
     if isinstance(part, str):
-        # Never folded by us: statements and paths are there to be copied.
+        # Never wrapped: statements and paths are to be copied.
         console.print(part, soft_wrap=True, markup=False, highlight=False)
     elif console.is_terminal:
         console.print(part)
@@ -174,7 +174,7 @@ def _print(console: Console, part: RenderableType) -> None:
 
 
 def _console(stream: Any, *, quiet: bool, no_color: bool) -> Console:
-    # Any: Django's OutputWrapper passes everything it is asked for on to the stream it wraps.
+    # Any: Django's OutputWrapper delegates all attributes to the stream it wraps.
     width = None if stream.isatty() else _WIDTH_OF_A_PIPE
     return Console(file=stream, width=width, quiet=quiet, no_color=no_color)
 

@@ -1,4 +1,4 @@
-"""Which row does a word on the command line mean?"""
+"""Which row does a name on the command line mean?"""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Row = TypeVar("Row", bound=Model)
 
 
 def named_instance(name: str) -> Instance:
-    """Load an instance by name, or raise BadInput that offers the nearest names."""
+    """Load an instance by name, or raise BadInput with the nearest names as hint."""
     return named(Instance.objects.all(), name, "instance", "addinstance")
 
 
 def named_repository(name: str) -> Repository:
-    """Load a repository by name, or raise BadInput that offers the nearest names."""
+    """Load a repository by name, or raise BadInput with the nearest names as hint."""
     return named(Repository.objects.all(), name, "repository", "addrepository")
 
 
 def refuse_invalid(row: Model) -> None:
-    """Raise BadInput in the words of the model's own validators."""
+    """Raise BadInput with the messages of the model's validators."""
     try:
         row.full_clean()
     except ValidationError as exc:
@@ -36,10 +36,10 @@ def refuse_invalid(row: Model) -> None:
 
 
 def named(rows: QuerySet[Row], name: str, noun: str, command: str) -> Row:
-    """Load the row called ``name``, or raise BadInput that offers the nearest names."""
+    """Load the row called ``name``, or raise BadInput with the nearest names as hint."""
     if row := rows.filter(name=name).first():
         return row
     names = list(rows.values_list("name", flat=True))
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Add one with {command}."
-    raise BadInput(f"there is no {noun} called {name}", hint=hint)
+    raise BadInput(f"no {noun} is called {name}", hint=hint)

@@ -1,4 +1,4 @@
-"""How do the commands show schedules, and which one does a word mean?"""
+"""How do the commands show schedules, and which one does a name mean?"""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from django.utils.timezone import localtime
 
 from backups.management.rows import named
 from backups.models import BackupSchedule, Occurrence
-from backups.schedule import Slot, preview
+from backups.schedule import DueTime, preview
 from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus
 
 LOOK_BACK = timedelta(days=30)
 
 
 def named_schedule(name: str) -> BackupSchedule:
-    """Load a schedule by name, or raise BadInput that offers the nearest names."""
+    """Load a schedule by name, or raise BadInput with the nearest names as hint."""
     return named(BackupSchedule.objects.all(), name, "schedule", "the Django admin")
 
 
@@ -27,22 +27,22 @@ def rhythm_words(schedule: BackupSchedule) -> str:
     return f"{schedule.cron} {schedule.time_zone}"
 
 
-def standing(schedule: BackupSchedule, now: datetime) -> str:
-    """Say in a word or a few whether it runs."""
+def schedule_state(schedule: BackupSchedule, now: datetime) -> str:
+    """Return whether it is enabled, disabled or paused, in a few words."""
     if not schedule.enabled:
         return "disabled"
     if not schedule.paused(now):
-        return "armed"
+        return "enabled"
     until = f" until {clock(schedule.paused_until)}" if schedule.paused_until else ""
     return f"paused{until}: {schedule.paused_reason}"
 
 
-def next_runs(schedule: BackupSchedule, now: datetime, count: int) -> list[Slot]:
+def next_runs(schedule: BackupSchedule, now: datetime, count: int) -> list[DueTime]:
     return preview(schedule.rhythm, now, count) if schedule.enabled else []
 
 
 def punctuality(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, dict[str, int]]:
-    """Count what came of the last 30 days, lateness and overruns too, in one query."""
+    """Count the occurrences of the last 30 days by status, late and overrun, in one query."""
     recent = Occurrence.objects.filter(
         schedule__in=schedules, due_at__gt=now - LOOK_BACK, due_at__lte=now
     )
@@ -59,9 +59,11 @@ def punctuality(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int,
 
 
 def punctuality_words(counts: dict[str, int]) -> str:
-    said = {str(status.value) for status in OPEN_OCCURRENCE_STATUSES}
-    words = [f"{count} {name}" for name, count in counts.items() if count and name not in said]
-    return ", ".join(words) or "nothing yet"
+    still_open = {str(status.value) for status in OPEN_OCCURRENCE_STATUSES}
+    parts = [
+        f"{count} {name}" for name, count in counts.items() if count and name not in still_open
+    ]
+    return ", ".join(parts) or "no runs yet"
 
 
 def clock(moment: datetime | None) -> str:

@@ -1,17 +1,17 @@
-"""The rows that hold the truth."""
+"""The database models."""
 
 from __future__ import annotations
 
 from backups.models.activity import Activity
 from backups.models.catalog import Backup, BackupCopy, Evidence
-from backups.models.heartbeat import ObservedHistory, TickBeat, WorkerBeat
+from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
+from backups.models.place import LimitPlace
 from backups.models.protection import InstanceProtection
 from backups.models.repository import Repository, RepositorySpace
 from backups.models.sample import JobSample
 from backups.models.schedule import BackupSchedule, Occurrence
-from backups.models.slot import JobSlot
 
 __all__ = [
     "Activity",
@@ -26,13 +26,13 @@ __all__ = [
     "JobEvent",
     "JobLogLine",
     "JobSample",
-    "JobSlot",
     "JobStage",
+    "LimitPlace",
     "ObservedHistory",
     "Occurrence",
     "Repository",
     "RepositorySpace",
     "Tag",
-    "TickBeat",
-    "WorkerBeat",
+    "TickHeartbeat",
+    "WorkerHeartbeat",
 ]

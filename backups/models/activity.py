@@ -7,14 +7,14 @@ from django.utils.timezone import now
 
 
 class Verb(models.TextChoices):
-    """What somebody did."""
+    """What was done."""
 
     LOGGED_IN = "logged_in", "Logged in"
     LOGGED_OUT = "logged_out", "Logged out"
-    LOGIN_FAILED = "login_failed", "Failed to log in"
-    LOCKED_OUT = "locked_out", "Was locked out"
-    REQUESTED = "requested", "Asked for"
-    CANCELLED = "cancelled", "Asked to cancel"
+    LOGIN_FAILED = "login_failed", "Login failed"
+    LOCKED_OUT = "locked_out", "Locked out"
+    REQUESTED = "requested", "Requested"
+    CANCELLED = "cancelled", "Cancel requested"
     RESTORED = "restored", "Restore ended"
     PURGED = "purged", "Purge ended"
     ADDED = "added", "Added"
@@ -22,7 +22,7 @@ class Verb(models.TextChoices):
     DELETED = "deleted", "Deleted"
     PINNED = "pinned", "Pinned"
     UNPINNED = "unpinned", "Unpinned"
-    ROTATED = "rotated", "Rotated keys of"
+    ROTATED = "rotated", "Rotated keys"
     PAUSED = "paused", "Paused"
     RESUMED = "resumed", "Resumed"
     STARTED = "started", "Started"
@@ -33,21 +33,21 @@ class Verb(models.TextChoices):
 
 
 class Activity(models.Model):
-    """One thing somebody did. Never edited, and it outlives what it names."""
+    """One recorded action. Never edited; it outlives the objects it names."""
 
     at = models.DateTimeField(default=now)
     actor = models.CharField(max_length=150)
-    # How they came in: the site, a command, or nobody (Mooring itself).
+    # The interface: the site, a command, or Mooring itself.
     via = models.CharField(max_length=20)
     address = models.CharField(max_length=45, blank=True)
     # One of Verb; not constrained here, so that a new verb needs no migration.
     verb = models.CharField(max_length=20)
-    # What it was done to: names, because rows may go.
+    # The object, by name, because its row may be deleted.
     kind = models.CharField(max_length=40, blank=True)
     name = models.CharField(max_length=200, blank=True)
     number = models.BigIntegerField(null=True, blank=True)
     instance_name = models.CharField(max_length=64, blank=True)
-    # What else there is to know; never a secret.
+    # Further details; never a secret.
     details = models.JSONField(default=dict, blank=True)
 
     class Meta:
@@ -60,9 +60,9 @@ class Activity(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.actor} {self.words.lower()} {self.kind} {self.name}".rstrip()
+        return f"{self.actor} {self.verb_label.lower()} {self.kind} {self.name}".rstrip()
 
     @property
-    def words(self) -> str:
-        """What was done, in words for people."""
+    def verb_label(self) -> str:
+        """The action as shown to people."""
         return Verb(self.verb).label if self.verb in Verb.values else self.verb

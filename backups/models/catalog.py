@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 class Origin(models.TextChoices):
-    MANAGED = "managed", "Managed"  # we took it
-    OBSERVED = "observed", "Observed"  # someone else did; read from the tool's own history
+    MANAGED = "managed", "Managed"  # taken by Mooring
+    OBSERVED = "observed", "Observed"  # taken by another scheduler; read from the tool's history
 
 
 class Backup(models.Model):
@@ -28,13 +28,13 @@ class Backup(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     label = models.CharField(max_length=120, unique=True)
     instance = models.ForeignKey(Instance, models.PROTECT, related_name="backups")
-    # Null where the catalog was rebuilt from a repository: the job went with the old database.
+    # Null if the catalog was rebuilt from a repository: the job was lost with the old database.
     made_by = models.OneToOneField(
         "backups.Job", models.SET_NULL, null=True, blank=True, related_name="product"
     )
     origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.MANAGED)
     kind = models.CharField(max_length=20, choices=BackupKind.choices)
-    # What this one needs to be restored. PROTECT: a base never goes before what needs it.
+    # The backup this one needs for a restore. PROTECT: a base outlives its dependents.
     base = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="dependents"
     )
@@ -47,10 +47,10 @@ class Backup(models.Model):
     gtid_executed = models.TextField(blank=True)
     server_version = models.CharField(max_length=80, blank=True)
     tool_version = models.CharField(max_length=80, blank=True)
-    # What else the engine found out, in its own words.
+    # Further facts from the engine, under the engine's own names.
     facts = models.JSONField(default=dict, blank=True)
 
-    # Null is unknown: who only reads of a backup is not told its size.
+    # Null is unknown: a tool's history does not record the size.
     raw_bytes = models.BigIntegerField(null=True, blank=True)
     stored_bytes = models.BigIntegerField(null=True, blank=True)
     file_count = models.PositiveIntegerField(null=True, blank=True)
@@ -100,7 +100,7 @@ class BackupCopy(models.Model):
     pack_count = models.PositiveIntegerField()
     # Which key-encryption key wraps its data key; blank means that it is not encrypted.
     key_id = models.CharField(max_length=40, blank=True)
-    # When it was last proven that a key at hand opens it; else why none does.
+    # When an available key was last proven to open it; key_fault says why none does.
     key_checked_at = models.DateTimeField(null=True, blank=True)
     key_fault = models.CharField(max_length=300, blank=True)
     expire_reason = models.CharField(max_length=300, blank=True)
@@ -117,8 +117,8 @@ class BackupCopy(models.Model):
             ),
         ]
         indexes = [
-            # What a repository holds, added up from the index alone; and whether any is in the
-            # clear, which every page asks.
+            # What a repository holds, summed from the index alone; and whether any copy is
+            # unencrypted, which every page queries.
             models.Index(
                 fields=["repository", "status", "stored_bytes", "backup"],
                 name="backups_copy_stored",
@@ -141,7 +141,7 @@ class BackupCopy(models.Model):
 
 
 class Evidence(models.Model):
-    """What a verify or a restore test of a copy found. Never edited: the newest one counts."""
+    """The result of a verify or restore test of a copy. Never edited: the newest one counts."""
 
     copy = models.ForeignKey(BackupCopy, models.PROTECT, related_name="evidence")
     job = models.OneToOneField(
@@ -156,7 +156,7 @@ class Evidence(models.Model):
     )
     passed = models.BooleanField()
     created_at = models.DateTimeField(default=now)
-    # From the first byte read to a server that answers; of restore tests only.
+    # From the first byte read to a server that answers; for restore tests only.
     recovery_time = models.DurationField(null=True, blank=True)
     report = models.JSONField(default=dict)
 

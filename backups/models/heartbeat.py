@@ -1,4 +1,4 @@
-"""Signs of life: which ticks ran, which workers are there, what a tool's history last said."""
+"""Heartbeats of ticks and workers, and how far each tool's history has been read."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from django.db.models import Q
 from backups.models.instance import Instance
 
 
-class TickBeat(models.Model):
-    """When a tick last ran; the dashboard shows its age, and a gap explains what was missed."""
+class TickHeartbeat(models.Model):
+    """When a tick last ran; the dashboard shows its age, and a gap explains missed runs."""
 
     name = models.CharField(max_length=60, unique=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    # What it said when it last failed; blank once it ran through again.
+    # The error of the last run; blank if it completed.
     error = models.TextField(blank=True)
 
     class Meta:
@@ -24,8 +24,8 @@ class TickBeat(models.Model):
         return self.name
 
 
-class WorkerBeat(models.Model):
-    """A worker that said it is there, and which queues it takes jobs from."""
+class WorkerHeartbeat(models.Model):
+    """The last heartbeat of a worker, and the queues it consumes."""
 
     name = models.CharField(max_length=120, unique=True)
     # Names of queues, in order, each between commas: ",copy,transfer,".
@@ -35,7 +35,7 @@ class WorkerBeat(models.Model):
 
     class Meta:
         ordering = ["name"]
-        indexes = [models.Index(fields=["seen_at"], name="backups_workerbeat_seen")]
+        indexes = [models.Index(fields=["seen_at"], name="backups_worker_seen")]
 
     def __str__(self) -> str:
         return self.name
@@ -43,8 +43,8 @@ class WorkerBeat(models.Model):
 
 class HistoryVerdict(models.TextChoices):
     READ = "read", "Read"  # its rows are known up to ``read_at``
-    UNKNOWN = "unknown", "Unknown"  # no such table, or the instance is away
-    REFUSED = "refused", "Refused"  # there, and the account may not read it; see the hint
+    UNKNOWN = "unknown", "Unknown"  # no such table, or the instance is unreachable
+    REFUSED = "refused", "Refused"  # the account may not read it; see the hint
 
 
 class ObservedHistory(models.Model):
@@ -56,7 +56,7 @@ class ObservedHistory(models.Model):
     )
     detail = models.TextField(blank=True)
     hint = models.TextField(blank=True)
-    # Where the next reading goes on, in the reader's own terms.
+    # Where the next reading continues, in the reader's own format.
     cursor = models.JSONField(default=dict, blank=True)
     read_at = models.DateTimeField(null=True, blank=True)
     next_read_at = models.DateTimeField()

@@ -20,7 +20,7 @@ port_validators = [MinValueValidator(1), MaxValueValidator(65535)]
 
 
 class Flavour(models.TextChoices):
-    """Whose server an instance is. Blank until it has been reached once."""
+    """The server product. Blank until the instance has been reached once."""
 
     MARIADB = "mariadb", "MariaDB"
     MYSQL = "mysql", "MySQL"
@@ -42,7 +42,7 @@ class TlsMode(models.TextChoices):
 
 
 class InstanceGroup(models.Model):
-    """Instances people look at together."""
+    """Instances that are viewed together."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
     description = models.CharField(max_length=200, blank=True)
@@ -55,7 +55,7 @@ class InstanceGroup(models.Model):
 
 
 class Tag(models.Model):
-    """A word people put on instances, so that schedules and routes can speak of them."""
+    """A label on instances, by which schedules and routes select them."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
 
@@ -67,9 +67,9 @@ class Tag(models.Model):
 
 
 class HistoryTool(models.TextChoices):
-    """Whose history tables tell of backups that somebody else takes."""
+    """The tool whose history tables list backups that Mooring does not take."""
 
-    NONE = "", "None: nobody else backs it up"
+    NONE = "", "None: only Mooring backs it up"
     MARIADB_BACKUP = "mariadb_backup", "mariadb-backup --history"
     XTRABACKUP = "xtrabackup", "XtraBackup --history"
     MYSQLBACKUP = "mysqlbackup", "MySQL Enterprise Backup"
@@ -98,11 +98,11 @@ class Instance(models.Model):
     # Of the engine ``clone`` only.
     allow_plugin_install = models.BooleanField(
         default=False,
-        help_text="MySQL: a backup may install the clone plugin where it is missing.",
+        help_text="MySQL: a backup may install the clone plugin if it is missing.",
     )
     save_foreign_tables = models.BooleanField(
         default=False,
-        help_text="MySQL: tables that are not InnoDB's are read by SELECT, each locked meanwhile.",
+        help_text="MySQL: save tables of other engines by SELECT, each locked meanwhile.",
     )
     runner = models.CharField(max_length=10, choices=RunnerKind.choices, default=RunnerKind.LOCAL)
     ssh_host = models.CharField(max_length=253, blank=True)
@@ -111,15 +111,15 @@ class Instance(models.Model):
     ssh_identity_file = models.CharField(max_length=400, blank=True)
     ssh_known_hosts_file = models.CharField(max_length=400, blank=True)
 
-    # What the instance said of itself when it was last reached; blank or null is unknown.
+    # As reported by the instance when it was last reached; blank or null is unknown.
     flavour = models.CharField(max_length=10, choices=Flavour.choices, blank=True)
     version = models.CharField(max_length=80, blank=True)
     data_bytes = models.BigIntegerField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
-    # Since when it has not answered, and why; null while it does, or nobody has asked.
+    # Since when it has been unreachable, and why; null while reachable or not probed yet.
     unreachable_since = models.DateTimeField(null=True, blank=True)
     unreachable_reason = models.CharField(max_length=500, blank=True)
-    # When it is asked next. Null: at once.
+    # When it is probed next. Null: at once.
     next_probe_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
 
@@ -149,7 +149,7 @@ class Instance(models.Model):
 
     @property
     def address(self) -> str:
-        """Where the instance listens, as people write it."""
+        """The address the instance listens on, as displayed."""
         return self.socket or f"{self.host}:{self.port}"
 
     def set_password(self, password: str) -> None:

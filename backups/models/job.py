@@ -1,4 +1,4 @@
-"""Jobs: attempts at an operation, their stages, their log, and every move they made."""
+"""Jobs: attempts at an operation, their stages, their log, and every change of status."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ class Job(models.Model):
     """One attempt at one operation on one instance or one of its backups."""
 
     operation = models.CharField(max_length=20, choices=Operation.choices)
-    # PROTECT: retiring an instance must never erase the record of its backups.
+    # PROTECT: deleting an instance must never erase the record of its backups.
     instance = models.ForeignKey(Instance, models.PROTECT, related_name="jobs")
-    # What the job works on; for a backup job null, its product points here instead.
+    # The backup the job works on; null for a backup job, whose product points here instead.
     backup = models.ForeignKey(Backup, models.PROTECT, related_name="jobs", null=True, blank=True)
-    # Which of its copies is read, or deleted.
+    # The copy that is read or deleted.
     copy = models.ForeignKey(BackupCopy, models.PROTECT, related_name="jobs", null=True, blank=True)
-    # The planned run it is an attempt at; null where a person asked.
+    # The planned run it is an attempt at; null if a person requested it.
     occurrence = models.ForeignKey(
         "backups.Occurrence", models.SET_NULL, null=True, blank=True, related_name="jobs"
     )
-    # Observed: somebody else ran it, and this row was read from the tool's own history.
+    # Observed: run by another scheduler; this row was read from the tool's history.
     origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.MANAGED)
     # Observed: the tool's own name for the run. Read twice, it is the same job.
     observed_key = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001 - nulls differ, blanks do not
     kind = models.CharField(max_length=20, choices=BackupKind.choices, blank=True)
     engine = models.CharField(max_length=20, blank=True)
     repositories = models.ManyToManyField(Repository, related_name="jobs", blank=True)
-    # What was asked for beyond the columns: restore target, owner, reason to force.
+    # Parameters of the request beyond the columns: restore target, owner, reason to force.
     parameters = models.JSONField(default=dict, blank=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
@@ -45,11 +45,11 @@ class Job(models.Model):
 
     status = models.CharField(max_length=10, choices=JobStatus.choices, default=JobStatus.PENDING)
     status_since = models.DateTimeField(default=now)
-    # A request, not a status: the worker notices it within a second or two.
+    # A request, not a status: the worker sees it within a second or two.
     cancel_requested = models.BooleanField(default=False)
     error = models.TextField(blank=True)
     hint = models.TextField(blank=True)
-    # A check said no before anything was touched.
+    # A check failed before anything was changed.
     refused = models.BooleanField(default=False)
     failed_stage = models.CharField(max_length=40, blank=True)
     # The same for all jobs that failed the same way; see backups.transitions.failure_key.
@@ -57,30 +57,30 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
-    # Who runs it. Every write of a worker names its token: after the lease was taken away
-    # the token has moved on, and the write changes nothing.
+    # The process that runs it. Every write of a worker names its token: once the lease has
+    # been revoked the token is higher, and the write changes nothing.
     worker = models.CharField(max_length=120, blank=True)
     fencing_token = models.PositiveIntegerField(default=0)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
-    # Set while running: what nobody else may work on. Unique, so the database keeps it so.
+    # Set while running: the resource no other job may work on, enforced by the unique key.
     exclusive_key = models.CharField(max_length=450, null=True, blank=True, unique=True)
-    # The engine's process group and when it began, so that an orphan can be ended later
-    # and a stranger with the same number is left alone.
+    # The engine's process group and its start time, so that an orphan can be ended later
+    # and another process with the same number is not.
     process_group = models.PositiveIntegerField(null=True, blank=True)
     process_started_at = models.FloatField(null=True, blank=True)
     woken_at = models.DateTimeField(null=True, blank=True)
-    # Set while pending: what a worker that wanted to begin had to wait for, and when it tried.
+    # Set while pending: the resource a claim had to wait for, and when the claim was tried.
     waits_for = models.CharField(max_length=450, blank=True)
     tried_at = models.DateTimeField(null=True, blank=True)
-    # What a backup job will call its backup; names its folder in each repository.
+    # The label its backup will have; names its folder in each repository.
     label = models.CharField(max_length=120, blank=True)
-    # Bytes on disks that belong to no result yet. Once the job has ended they have to go,
-    # and a tick tries until they are gone.
+    # Bytes on disk that belong to no result yet. Once the job has ended a tick removes them,
+    # and retries until it succeeds.
     leftovers = models.BooleanField(default=False)
 
     progress_at = models.DateTimeField(null=True, blank=True)
-    # When its last byte or log line came; null where silence means nothing.
-    heard_at = models.DateTimeField(null=True, blank=True)
+    # When its last byte or log line arrived; null while stalls are not watched for.
+    last_activity_at = models.DateTimeField(null=True, blank=True)
     bytes_done = models.BigIntegerField(default=0)
     # An estimate for a backup, exact for everything else; null is unknown.
     bytes_total = models.BigIntegerField(null=True, blank=True)
@@ -108,13 +108,13 @@ class Job(models.Model):
             ),
         ]
         indexes = [
-            # The ticks: whose lease ran out, who waits for a worker?
+            # For the ticks: expired leases, jobs queued for a worker.
             models.Index(fields=["status", "lease_expires_at"], name="backups_job_status_lease"),
             models.Index(fields=["status", "woken_at"], name="backups_job_status_woken"),
             models.Index(fields=["leftovers", "status"], name="backups_job_leftovers"),
             # An instance's history, newest first.
             models.Index(fields=["instance", "-id"], name="backups_job_instance_newest"),
-            # Who failed the same way.
+            # Jobs that failed the same way.
             models.Index(
                 fields=["operation", "failure_key", "-id"],
                 name="backups_job_failed_alike",
@@ -123,12 +123,12 @@ class Job(models.Model):
             models.Index(
                 fields=["instance", "operation", "-id"], name="backups_job_newest_of_sort"
             ),
-            # Whether an instance succeeded later: without it SQLite looks through the fleet's.
+            # Whether an instance succeeded later: without it SQLite scans the whole fleet.
             models.Index(
                 fields=["instance", "operation", "status", "ended_at"],
                 name="backups_job_later_of_sort",
             ),
-            # What failed lately, in the whole fleet.
+            # Recent failures of the whole fleet.
             models.Index(fields=["status", "ended_at"], name="backups_job_status_ended"),
         ]
 
@@ -146,7 +146,7 @@ class Job(models.Model):
         return (self.ended_at or at) - self.started_at
 
     def time_left(self) -> timedelta | None:
-        """When the bytes left will be done at the present rate; None where nobody can say."""
+        """The time the remaining bytes take at the present rate; None if unknown."""
         if not self.active or not self.rate_bytes_per_s or self.bytes_total is None:
             return None
         left = max(0, self.bytes_total - self.bytes_done)
@@ -157,7 +157,7 @@ class JobStage(models.Model):
     """One sub-operation of a job."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="stages")
-    # The engine's own sub-operations stand below the stage that ran the engine.
+    # Sub-operations of the engine have the stage that ran the engine as their parent.
     parent = models.ForeignKey(
         "self", models.CASCADE, related_name="children", null=True, blank=True
     )
@@ -218,12 +218,12 @@ class LogLevel(models.TextChoices):
 
 
 class JobLogLine(models.Model):
-    """One line a job or its engine said."""
+    """One log line of a job or its engine."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="log_lines")
     logged_at = models.DateTimeField()
     level = models.CharField(max_length=10, choices=LogLevel.choices, default=LogLevel.INFO)
-    # Who said it: the name of a tool, or of one of our stages.
+    # The tool or the stage that wrote it.
     source = models.CharField(max_length=40)
     text = models.TextField()
 

@@ -1,4 +1,4 @@
-"""How protected each instance was when a tick last looked: what lists of ten thousand read."""
+"""How protected each instance was at the last check by a tick; lists of 10,000 read this."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from backups.protection import Level
 
 
 class InstanceProtection(models.Model):
-    """One row per instance, made from the other rows and never edited by anybody."""
+    """One row per instance, derived from other rows and never edited."""
 
     instance = models.OneToOneField(Instance, models.CASCADE, related_name="protection")
     level = models.CharField(max_length=12, choices=[(each.value, each.value) for each in Level])
-    # Worst first: the place of the level in the order of attention.
+    # The order of attention, worst first.
     rank = models.PositiveSmallIntegerField()
     # One per line.
     reasons = models.TextField(blank=True)
@@ -30,7 +30,7 @@ class InstanceProtection(models.Model):
     lock_time = models.DurationField(null=True, blank=True)
     next_run_at = models.DateTimeField(null=True, blank=True)
     judged_at = models.DateTimeField()
-    next_look_at = models.DateTimeField()
+    next_check_at = models.DateTimeField()
 
     class Meta:
         verbose_name_plural = "protection of instances"
@@ -41,7 +41,7 @@ class InstanceProtection(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_look_at"], name="backups_protection_look"),
+            models.Index(fields=["next_check_at"], name="backups_protection_check"),
             models.Index(fields=["rank", "instance"], name="backups_protection_rank"),
         ]
 

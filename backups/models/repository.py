@@ -12,13 +12,13 @@ from backups.models.instance import name_validator
 
 
 class RepositoryKind(models.TextChoices):
-    DIRECTORY = "directory", "Directory"  # a folder the workers can reach
+    DIRECTORY = "directory", "Directory"  # a folder the workers can access
 
 
 class Repository(models.Model):
-    """One place that keeps copies of backups. Its identity is also written into it."""
+    """One store for copies of backups. Its identity is also written into it."""
 
-    # The same as in the repository's own mooring.json: another disk at the path is noticed.
+    # Also in the repository's mooring.json, so that another disk at the path is detected.
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
     kind = models.CharField(
@@ -26,15 +26,16 @@ class Repository(models.Model):
     )
     path = models.CharField(max_length=400, unique=True)
     encrypted = models.BooleanField(
-        default=True, help_text="Whether new backups are sealed. Without it, anyone can read them."
+        default=True,
+        help_text="Encrypt new backups; unencrypted ones are readable by anyone there.",
     )
     enabled = models.BooleanField(default=True)
     max_jobs = models.PositiveSmallIntegerField(
-        "most jobs at once",
+        "max concurrent jobs",
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="How many jobs may read or write here at the same time; blank is no limit.",
+        help_text="Maximum number of jobs that use it at the same time; blank is no limit.",
     )
     created_at = models.DateTimeField(default=now, editable=False)
 
@@ -53,7 +54,7 @@ class Repository(models.Model):
 
 
 class RepositorySpace(models.Model):
-    """How much fitted into a repository when a tick measured it."""
+    """Free and total space of a repository, as measured by a tick."""
 
     repository = models.ForeignKey(Repository, models.CASCADE, related_name="space")
     measured_at = models.DateTimeField(default=now)

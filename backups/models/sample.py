@@ -1,4 +1,4 @@
-"""How fast a job went, every few seconds: what its chart is drawn from."""
+"""The throughput of a job, sampled every few seconds for its chart."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from backups.models.job import Job
 
 
 class JobSample(models.Model):
-    """A job's speed since the sample before it."""
+    """The throughput of a job since the previous sample."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="samples")
     sampled_at = models.DateTimeField(db_index=True)
-    # Which stage moved the bytes: each counts from zero.
+    # The stage that moved the bytes; each stage counts from zero.
     stage = models.CharField(max_length=40, blank=True)
     bytes_done = models.BigIntegerField()
     rate_bytes_per_s = models.BigIntegerField()

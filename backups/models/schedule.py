@@ -21,14 +21,14 @@ from backups.states import BackupKind, OccurrenceStatus, WaitReason
 
 
 class AtWindowEnd(models.TextChoices):
-    """What becomes of a run that is still going when its window closes."""
+    """What happens to a run that has not ended when its window closes."""
 
-    FINISH = "finish", "Let it finish, and say that it is late"
+    FINISH = "finish", "Let it finish, and report the overrun"
     CANCEL = "cancel", "Stop it"
 
 
 class CatchUp(models.TextChoices):
-    """What becomes of occurrences whose window closed while no scheduler ran."""
+    """What happens to occurrences whose window closed while no scheduler ran."""
 
     ONCE = "once", "Run once, for the newest"
     SKIP = "skip", "Wait for the next one"
@@ -38,7 +38,7 @@ class BackupSchedule(models.Model):
     """What to back up, when, where to, and how long to keep it."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
-    # Managed: we run it. Observed: somebody else does, and we watch for it.
+    # Managed: Mooring runs it. Observed: another scheduler does, and Mooring monitors it.
     origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.MANAGED)
     kind = models.CharField(max_length=20, choices=BackupKind.choices, default=BackupKind.FULL)
 
@@ -50,18 +50,18 @@ class BackupSchedule(models.Model):
     )
     anchor_at = models.DateTimeField(default=now)
 
-    covers_all = models.BooleanField(default=False, help_text="Every instance there is.")
+    covers_all = models.BooleanField(default=False, help_text="Covers every instance.")
     instances = models.ManyToManyField(Instance, related_name="schedules", blank=True)
     groups = models.ManyToManyField(InstanceGroup, related_name="schedules", blank=True)
     tags = models.ManyToManyField(Tag, related_name="schedules", blank=True)
 
     window = models.DurationField(
-        default=timedelta(hours=4), help_text="How long after its moment a run may still start."
+        default=timedelta(hours=4), help_text="How long after its due time a run may still start."
     )
     grace = models.DurationField(
-        default=timedelta(minutes=15), help_text="How long it may wait before it is late."
+        default=timedelta(minutes=15), help_text="How long after its due time a run is late."
     )
-    # Null: learnt from the runs there were.
+    # Null: computed from past runs.
     expected_duration = models.DurationField(null=True, blank=True)
     at_window_end = models.CharField(
         max_length=10, choices=AtWindowEnd.choices, default=AtWindowEnd.FINISH
@@ -69,22 +69,25 @@ class BackupSchedule(models.Model):
     retries = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(20)])
     retry_delay = models.DurationField(default=timedelta(minutes=10))
     stagger = models.DurationField(
-        default=timedelta(0), help_text="Over how long the starts of its instances are spread."
+        default=timedelta(0),
+        help_text="The period over which the starts of its instances are spread.",
     )
     catch_up = models.CharField(max_length=10, choices=CatchUp.choices, default=CatchUp.ONCE)
     max_jobs = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="How many of its jobs may be active at once."
+        null=True,
+        blank=True,
+        help_text="Maximum number of its jobs that are active at the same time.",
     )
 
     repositories = models.ManyToManyField(Repository, related_name="schedules", blank=True)
-    # Null: kept for ever. The newest ``keep_least`` stay however old they are.
+    # Null: kept for ever. The newest ``keep_least`` are kept whatever their age.
     keep_for = models.DurationField(null=True, blank=True)
     keep_least = models.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1)])
-    # What the kind or the engine can be told beyond the columns.
+    # Options of the kind or the engine beyond the columns.
     options = models.JSONField(default=dict, blank=True)
 
     enabled = models.BooleanField(default=True)
-    # Paused: its occurrences come due and do not start. Null in ``paused_until`` is: until resumed.
+    # Paused: its occurrences become due and do not start. No ``paused_until``: until resumed.
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_until = models.DateTimeField(null=True, blank=True)
     paused_by = models.ForeignKey(
@@ -92,7 +95,7 @@ class BackupSchedule(models.Model):
     )
     paused_reason = models.CharField(max_length=200, blank=True)
 
-    # The next moment that has no occurrences yet. Null: disabled, or it never comes.
+    # The next due time without occurrences. Null: disabled, or there is none.
     next_due_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
 
@@ -121,18 +124,18 @@ class BackupSchedule(models.Model):
 
     @property
     def rhythm(self) -> Rhythm:
-        """When it runs, as ``backups.schedule`` reckons with it."""
+        """When it runs, as a value for ``backups.schedule``."""
         return Rhythm(self.cron, self.time_zone, self.every_hours, self.anchor_at)
 
     def paused(self, at: datetime) -> bool:
-        """Whether its occurrences wait at ``at``; a pause ends by itself when its time is over."""
+        """Whether it is paused at ``at``; a pause ends by itself at ``paused_until``."""
         return self.paused_at is not None and (self.paused_until is None or at < self.paused_until)
 
     def clean(self) -> None:
-        """Refuse what could never run, in words for the form or the command."""
+        """Refuse what could never run, with messages for the form or the command."""
         faults: dict[str, str] = {}
         if bool(self.cron) == (self.every_hours is not None):
-            faults["cron"] = "Give either a cron expression or every N hours."
+            faults["cron"] = "Give either a cron expression or an interval in hours."
         else:
             try:
                 check_rhythm(self.rhythm)
@@ -142,11 +145,13 @@ class BackupSchedule(models.Model):
         for name in lengths:
             length = getattr(self, name)
             if length is not None and not timedelta(0) <= length <= LONGEST:
-                faults[name] = "A length of time is neither negative nor above 100 years."
+                faults[name] = "A duration must be between 0 and 100 years."
         if self.window <= timedelta(0):
-            faults["window"] = "A window has a length."
+            faults["window"] = "The window must be longer than zero."
         elif self.grace > self.window:
-            faults["grace"] = "It would be missed before it is late: choose less than the window."
+            faults["grace"] = (
+                "The grace must not exceed the window: a run would be missed before it is late."
+            )
         if faults:
             raise ValidationError(faults)
 
@@ -157,9 +162,9 @@ class Occurrence(models.Model):
     # PROTECT: a schedule that has run is disabled, its record stays.
     schedule = models.ForeignKey(BackupSchedule, models.PROTECT, related_name="occurrences")
     instance = models.ForeignKey(Instance, models.PROTECT, related_name="occurrences")
-    # The schedule's moment, the same for all its instances ...
+    # The schedule's due time, the same for all its instances ...
     due_at = models.DateTimeField()
-    # ... and this instance's, after the stagger. Grace and window are counted from here.
+    # ... and this instance's start time, after the stagger. Grace and window begin here.
     starts_at = models.DateTimeField()
     late_after = models.DateTimeField()
     missed_after = models.DateTimeField()
@@ -168,27 +173,27 @@ class Occurrence(models.Model):
         max_length=10, choices=OccurrenceStatus.choices, default=OccurrenceStatus.DUE
     )
     status_since = models.DateTimeField(default=now)
-    # Why it waits; once it is missed or skipped, why it never ran.
+    # Why it waits; once it is missed or skipped, why it did not run.
     reason = models.CharField(max_length=20, choices=WaitReason.choices, blank=True)
     detail = models.CharField(max_length=300, blank=True)
     # The latest attempt; ``jobs`` has all of them.
     job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="+")
     attempts = models.PositiveSmallIntegerField(default=0)
-    # An attempt failed: the next one may begin then.
+    # After a failed attempt: when the next one may begin.
     retry_at = models.DateTimeField(null=True, blank=True)
-    # While it runs: when it has run longer than expected, or beyond its window.
+    # While it runs: when it exceeds its expected duration or its window.
     overrun_after = models.DateTimeField(null=True, blank=True)
-    # When it was found to be late, and to run longer than expected or beyond its window.
+    # When it became late, and when it overran its expected duration or window.
     late_at = models.DateTimeField(null=True, blank=True)
     overran_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    # When the tick has to look at it again: null once it has ended.
-    next_look_at = models.DateTimeField(null=True, blank=True)
+    # When the tick checks it next; null once it has ended.
+    next_check_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-due_at", "-id"]
         constraints = [
-            # Ten schedulers racing on one slot create one occurrence, not ten.
+            # Ten schedulers racing for one due time create one occurrence, not ten.
             models.UniqueConstraint(
                 fields=["schedule", "instance", "due_at"], name="backups_occurrence_once"
             ),
@@ -201,32 +206,32 @@ class Occurrence(models.Model):
             ),
         ]
         indexes = [
-            # Small however long the history: only open occurrences are in them.
+            # Small whatever the length of the history: only open occurrences are indexed.
             models.Index(
-                fields=["next_look_at"],
-                name="backups_occurrence_next_look",
-                condition=Q(next_look_at__isnull=False),
+                fields=["next_check_at"],
+                name="backups_occurrence_next_check",
+                condition=Q(next_check_at__isnull=False),
             ),
             models.Index(
-                fields=["instance", "next_look_at"],
+                fields=["instance", "next_check_at"],
                 name="backups_occurrence_of_instance",
-                condition=Q(next_look_at__isnull=False),
+                condition=Q(next_check_at__isnull=False),
             ),
             models.Index(
-                fields=["schedule", "next_look_at"],
+                fields=["schedule", "next_check_at"],
                 name="backups_occurrence_of_schedule",
-                condition=Q(next_look_at__isnull=False),
+                condition=Q(next_check_at__isnull=False),
             ),
             # The calendar and an instance's punctuality.
             models.Index(fields=["instance", "-due_at"], name="backups_occurrence_newest"),
             models.Index(fields=["due_at"], name="backups_occurrence_due"),
-            # A schedule's punctuality is counted from this alone: no row is read.
+            # A schedule's punctuality is counted from this index alone.
             models.Index(
                 fields=["schedule", "due_at", "status", "late_at"],
                 name="backups_occurrence_outcome",
             ),
-            # What the rules ask: which stand so, and what changed since they last looked.
-            models.Index(fields=["status", "due_at"], name="backups_occurrence_standing"),
+            # For the rules: by status, and what changed since the last evaluation.
+            models.Index(fields=["status", "due_at"], name="backups_occurrence_status"),
             models.Index(fields=["status_since"], name="backups_occurrence_changed"),
             models.Index(
                 fields=["late_at"],

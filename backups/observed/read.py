@@ -1,7 +1,7 @@
-"""How do backups that somebody else takes come to be in the catalog?
+"""How do backups taken by other schedulers enter the catalog?
 
-The tool's own history is read from the instance, a little more than what is new each time, and
-each run is stored once: reading it again changes nothing but how a running one ended.
+The tool's own history is read from the instance, with some overlap each time, and each run is
+stored once: reading it again changes only runs that were still running.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pymysql.cursors import DictCursor
 
 from backups.exceptions import InstanceUnreachable
 from backups.history import READERS
-from backups.history.base import Ask, Cursor, HistoryReader, NoHistory, Reading, Row
+from backups.history.base import Cursor, HistoryReader, NoHistory, Query, Reading, Row
 from backups.instances.connection import connect, login_of
 from backups.instances.grants import quoted_account
 from backups.models import Instance, Job, ObservedHistory
@@ -29,10 +29,10 @@ from backups.observed.rows import store_run
 logger = logging.getLogger(__name__)
 
 READ_EVERY = timedelta(minutes=1)
-# Somebody has to do something about it first.
+# The privileges have to be granted first.
 READ_AGAIN_AFTER_REFUSAL = timedelta(minutes=5)
 HISTORIES_AT_ONCE = 200
-# No such table or database; then: it may not be read.
+# Errors: no such table or database; access denied.
 _MISSING = {1146, 1049}
 _DENIED = {1142, 1143, 1044}
 
@@ -54,7 +54,7 @@ def due_histories(now: datetime) -> list[int]:
 
 
 def _make_rows(now: datetime) -> None:
-    """Begin with the instances that were told of since the last time."""
+    """Create the rows of instances whose history tool has been set since the last time."""
     new = Instance.objects.filter(~Q(history_tool=""), observed_history=None, enabled=True)
     ObservedHistory.objects.bulk_create(
         [ObservedHistory(instance=instance, next_read_at=now) for instance in new],
@@ -65,20 +65,20 @@ def _make_rows(now: datetime) -> None:
 def read_history(instance: Instance, now: datetime) -> list[Job]:
     """Read an instance's history and store its runs; return the jobs that are new or changed.
 
-    What stands in the way is written down beside the history, never raised: unknown is a state.
+    An obstacle is recorded on the history's row and never raised: unknown is a state.
     """
     history = ObservedHistory.objects.get(instance=instance)
     reader = READERS[instance.history_tool]
     try:
         with contextlib.closing(connect(login_of(instance), connect_timeout=5)) as connection:
-            reading = read_rows(reader, asking(connection), history.cursor)
+            reading = read_rows(reader, query_function(connection), history.cursor)
     except NoHistory as exc:
         _note(history, HistoryVerdict.UNKNOWN, str(exc), "", now + READ_EVERY)
     except InstanceUnreachable as exc:
         _note(history, HistoryVerdict.UNKNOWN, str(exc), exc.hint, now + READ_EVERY)
     except HistoryDenied as exc:
         grants = " ".join(f"GRANT SELECT ON {table} TO {exc.args[1]};" for table in reader.tables)
-        hint = f"To let it be read, run the one that fits: {grants}"
+        hint = f"Grant access to the table that exists: {grants}"
         again_at = now + READ_AGAIN_AFTER_REFUSAL
         _note(history, HistoryVerdict.REFUSED, str(exc.args[0]), hint, again_at)
     else:
@@ -86,28 +86,27 @@ def read_history(instance: Instance, now: datetime) -> list[Job]:
     return []
 
 
-def read_rows(reader: HistoryReader, ask: Ask, cursor: Cursor) -> Reading:
-    """Read what is new; NoHistory where rows are not as any tool that is known writes them."""
+def read_rows(reader: HistoryReader, query: Query, cursor: Cursor) -> Reading:
+    """Read what is new, or raise NoHistory if the rows are of an unknown format."""
     try:
-        return reader.read(ask, cursor)
+        return reader.read(query, cursor)
     except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        tables = " or ".join(reader.tables)
         logger.exception(
-            "rows of %s could not be read",
-            " or ".join(reader.tables),
-            extra={"action": "history_unreadable"},
+            "rows of %s could not be parsed", tables, extra={"action": "history_unknown"}
         )
-        raise NoHistory(f"its rows are of an unknown shape: {type(exc).__name__} {exc}") from None
+        raise NoHistory(f"rows of an unknown format: {type(exc).__name__} {exc}") from None
 
 
 def store_reading(
     instance: Instance, history: ObservedHistory, reading: Reading, now: datetime
 ) -> list[Job]:
-    """Store what a reading brought; return the jobs that are new or changed.
+    """Store the runs of a reading; return the jobs that are new or changed.
 
-    A run that cannot be stored is named beside the history and keeps no other from being stored.
+    A run that cannot be stored is named on the history's row and does not block the others.
     """
     jobs: list[Job] = []
-    odd: list[str] = []
+    unstorable: list[str] = []
     with transaction.atomic():
         for run in reading.runs:
             try:
@@ -118,17 +117,17 @@ def store_reading(
                     "run %s of %s could not be stored",
                     run.key,
                     instance,
-                    extra={"action": "observed_run_not_stored"},
+                    extra={"action": "run_not_stored", "instance": instance.name},
                 )
-                odd.append(run.key)
+                unstorable.append(run.key)
                 continue
             if job is not None:
                 jobs.append(job)
         history.cursor, history.read_at = dict(reading.cursor), now
         again_at = now if reading.more else now + READ_EVERY
         detail = f"{len(reading.runs)} runs read"
-        if odd:
-            detail += f"; {len(odd)} could not be stored, such as {odd[0]}: the log says why"
+        if unstorable:
+            detail += f"; {len(unstorable)} not stored, the first {unstorable[0]}: see the log"
         _note(history, HistoryVerdict.READ, detail[:300], "", again_at)
     return jobs
 
@@ -141,12 +140,12 @@ def _note(
     history.save(update_fields=["verdict", "detail", "hint", "next_read_at", "cursor", "read_at"])
 
 
-def asking(connection: Connection[DictCursor]) -> Ask:
-    """Return the question a reader may ask: rows in UTC, or why there are none."""
+def query_function(connection: Connection[DictCursor]) -> Query:
+    """Return a query function for readers, with times in UTC and errors explained."""
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION time_zone = '+00:00'")
 
-    def ask(sql: str, parameters: Sequence[object]) -> list[Row]:
+    def query(sql: str, parameters: Sequence[object]) -> list[Row]:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sql, tuple(parameters))
@@ -154,18 +153,18 @@ def asking(connection: Connection[DictCursor]) -> Ask:
         except pymysql.err.Error as exc:
             raise _explained(connection, exc) from None
         except OSError as exc:
-            raise InstanceUnreachable(f"the instance did not answer: {exc}") from None
+            raise InstanceUnreachable(f"query failed on the instance: {exc}") from None
 
-    return ask
+    return query
 
 
 def _explained(connection: Connection[DictCursor], error: pymysql.err.Error) -> Exception:
-    code, said = (*error.args, "", "")[:2]
+    code, message = (*error.args, "", "")[:2]
     if code in _MISSING:
-        return NoHistory(str(said))
+        return NoHistory(str(message))
     if code in _DENIED:
-        return HistoryDenied(str(said), _account(connection))
-    return InstanceUnreachable(f"the instance did not answer a question: {said}")
+        return HistoryDenied(str(message), _account(connection))
+    return InstanceUnreachable(f"query failed on the instance: {message}")
 
 
 def _account(connection: Connection[DictCursor]) -> str:

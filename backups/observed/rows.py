@@ -1,4 +1,4 @@
-"""Which rows does an observed run become? A job with its stages, and a backup once it succeeded."""
+"""Which rows represent an observed run? A job with its stages, and a backup if it succeeded."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from backups.history.base import ObservedRun, RunState
 from backups.models import Backup, Instance, Job, JobStage
 from backups.models.catalog import Origin
 from backups.states import JobStatus, StageStatus
-from backups.transitions.jobs import Outcome, begin_observed, end
+from backups.transitions.jobs import JobOutcome, begin_observed, end
 
-# A tool that has said nothing for so long was killed: its history will never tell how it ended.
+# A tool silent for this long was killed: its history will never show how it ended.
 SILENT_FOR = timedelta(hours=24)
 STATUSES = {
     RunState.SUCCEEDED: JobStatus.SUCCEEDED,
@@ -20,7 +20,7 @@ STATUSES = {
 
 
 def store_run(instance: Instance, run: ObservedRun, now: datetime) -> Job | None:
-    """Store what a run is by now; return its job where that is new or has changed."""
+    """Store the present state of a run; return its job if that is new or has changed."""
     job = Job.objects.filter(instance=instance, observed_key=run.key).first()
     if job is not None and job.status != JobStatus.RUNNING:
         return None
@@ -29,7 +29,7 @@ def store_run(instance: Instance, run: ObservedRun, now: datetime) -> Job | None
         job = begin_observed(_job(instance, run), now=run.started_at)
     changed = _store_stages(job, run) or changed
     to = STATUSES.get(run.state)
-    if to is None and _last_word(run) < now - SILENT_FOR:
+    if to is None and _last_entry(run) < now - SILENT_FOR:
         to = JobStatus.LOST
     if to is not None:
         changed = _end(job, run, to, now) or changed
@@ -53,7 +53,7 @@ def _job(instance: Instance, run: ObservedRun) -> Job:
 
 
 def build_label(instance: Instance, run: ObservedRun) -> str:
-    """Return a label that no backup of ours can have, the same whenever the run is read."""
+    """Return a label no managed backup can have, the same at every reading."""
     short = hashlib.sha256(run.key.encode()).hexdigest()[:6]
     return f"{instance.name}@{run.started_at:%Y%m%dT%H%M%SZ}-{run.kind[0].upper()}-seen-{short}"
 
@@ -61,14 +61,14 @@ def build_label(instance: Instance, run: ObservedRun) -> str:
 def _end(job: Job, run: ObservedRun, to: JobStatus, now: datetime) -> bool:
     ended_at = run.ended_at or now
     if to is JobStatus.LOST:
-        outcome = Outcome(
-            error=f"the tool has said nothing since {_last_word(run):%Y-%m-%d %H:%M} UTC, "
-            "and never how it ended",
-            hint="Look whether it was killed; its own log says more.",
+        outcome = JobOutcome(
+            error="lost: no entry in the tool's history since "
+            f"{_last_entry(run):%Y-%m-%d %H:%M} UTC, and none for its end",
+            hint="Check the tool's own log: it may have been killed.",
         )
     else:
         failed_in = run.stages[-1].name if run.stages and run.error else ""
-        outcome = Outcome(error=run.error, failed_stage=failed_in[:40])
+        outcome = JobOutcome(error=run.error, failed_stage=failed_in[:40])
     if not end(job, to, now=ended_at, outcome=outcome, actor=f"{job.engine} history"):
         return False
     if to is JobStatus.SUCCEEDED:
@@ -76,12 +76,12 @@ def _end(job: Job, run: ObservedRun, to: JobStatus, now: datetime) -> bool:
     return True
 
 
-def _last_word(run: ObservedRun) -> datetime:
+def _last_entry(run: ObservedRun) -> datetime:
     return run.stages[-1].at if run.stages else run.started_at
 
 
 def _store_stages(job: Job, run: ObservedRun) -> bool:
-    """Write the stages there are; each ends where the next one begins."""
+    """Write the stages so far; each ends when the next one begins."""
     known = JobStage.objects.filter(job=job).count()
     if known == len(run.stages):
         return False

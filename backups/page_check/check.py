@@ -1,4 +1,4 @@
-"""Frames of a backup go by: which of their bytes are pages that count, and is each one whole?"""
+"""Which bytes of a backup's frames are final pages, and is each of them whole?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SYSTEM_SPACE = 0
 
 
 class PageCheck:
-    """Looks at every page once, in whatever order frames come, from many threads."""
+    """Checks every page once, in any order of frames, from many threads."""
 
     def __init__(self, reader: BackupReader, *, check: Callable[[], None], meter: Meter) -> None:
         contents = reader.manifest.contents
@@ -36,10 +36,12 @@ class PageCheck:
         self._report = PageReport(files=len(self._files))
         for file in contents.files:
             if is_unreadable(file.path):
-                self._report.add_unknown(file.path, "an increment: only a prepare can tell")
+                self._report.add_unknown(
+                    file.path, "an increment: only a prepare can place its pages"
+                )
         if not system_files(contents.files) and not self._report.unknown:
-            # Whatever it is named here, nobody looked at its pages: no pass of every page.
-            self._report.add_unknown(SYSTEM_NAME, "no file is named as a system tablespace is", 0)
+            # Under any other name its pages were not checked: no pass for every page.
+            self._report.add_unknown(SYSTEM_NAME, "no file has the name of a system tablespace", 0)
         # Damage in the system tablespace that may be in its doublewrite buffer.
         self._set_aside: list[DamagedPage] = []
         self._doublewrite: range | None = None
@@ -48,7 +50,7 @@ class PageCheck:
         self._usable = self._read_indexes(reader, check)
 
     def inspect(self, frame: Frame) -> None:
-        """Take an opened frame: judge the pages in it, keep the parts of those it cuts."""
+        """Check the pages in an opened frame, and keep the parts of those it cuts."""
         if not self._usable:
             return
         start = 0
@@ -78,9 +80,9 @@ class PageCheck:
                 check()
                 self._read_index(reader.read_index(pack.number))
         except (ArchiveError, RepositoryError):
-            # Who reads the packs reports it: without an index nobody knows what is final.
+            # Reported by the reader of the packs: without an index, final bytes are unknown.
             for file in self._files.values():
-                self._report.add_unknown(file.path, "a part of the backup cannot be read", 0)
+                self._report.add_unknown(file.path, "a part of the backup is unreadable", 0)
             return False
         self._later.sort()
         return True
@@ -106,7 +108,7 @@ class PageCheck:
         space = self._heads.tablespace(file, frame.number, head)
         if space.form is None:
             with self._lock:
-                self._report.add_unknown(file.path, "nothing tells its page size", 0)
+                self._report.add_unknown(file.path, "its page size is unknown", 0)
             return
         phase = self._phase_of(frame.number)
         whole = empty = 0
@@ -132,7 +134,7 @@ class PageCheck:
     def _look_at(
         self, file: StoredFile, space: Tablespace, form: PageFormat, position: int, page: bytes
     ) -> PageVerdict:
-        """Judge a page and note anything but a good verdict, which the caller counts."""
+        """Check a page, and record a bad verdict; the caller counts the good ones."""
         verdict, why = judge_in_place(page, space, form, position)
         number = space.first_page + position
         if verdict is PageVerdict.UNKNOWN:
@@ -152,7 +154,7 @@ class PageCheck:
         else:
             self._report.add_damage(damage)
 
-    # What the fragments call, under the lock
+    # Called by the fragments, under the lock
 
     def _is_good(self, key: PageKey, page: bytes) -> bool:
         space, form = self._of(key)
@@ -171,7 +173,7 @@ class PageCheck:
 
 
 def judge_in_place(page: bytes, space: Tablespace, form: PageFormat, position: int) -> Judgement:
-    """Judge a page by what it says of itself, and by where it stands."""
+    """Check a page by its own header, and by its place in the file."""
     judged = judge(page, form)
     if judged.verdict is not PageVerdict.WHOLE:
         return judged
@@ -180,5 +182,5 @@ def judge_in_place(page: bytes, space: Tablespace, form: PageFormat, position: i
     foreign = None not in (space_id, space.space_id) and space_id != space.space_id
     if astray or foreign:
         of = "" if space_id is None else f" of space {space_id}"
-        return Judgement(PageVerdict.DAMAGED, f"page {number}{of} stands in its place")
+        return Judgement(PageVerdict.DAMAGED, f"page {number}{of} is in its place")
     return judged

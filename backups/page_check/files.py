@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from backups.archive.contents import StoredFile
 
-# "new": made while mariadb-backup copied; "ibu": an undo tablespace somebody created.
+# "new": created during mariadb-backup's copy; "ibu": an undo tablespace created by a user.
 _SUFFIXES = (".ibd", ".ibu", ".new")
 _UNDO = re.compile(r"undo_?\d{3,}")
-# As every server names its system tablespace, unless innodb_data_file_path says otherwise.
+# The default name of the system tablespace, unless innodb_data_file_path has another.
 SYSTEM_NAME = "ibdataN"
 _SYSTEM = re.compile(r"ibdata(\d+)")
-# Changed pages only, without the places where they belong: a prepare would tell those.
+# Changed pages only, without their places, which only a prepare knows.
 _INCREMENTAL_SUFFIX = ".delta"
 
 
@@ -23,12 +23,12 @@ def is_tablespace(path: str) -> bool:
 
 
 def is_unreadable(path: str) -> bool:
-    """Whether a file holds pages in an order that nothing here can tell."""
+    """Whether a file holds pages in an unknown order."""
     return path.endswith(_INCREMENTAL_SUFFIX)
 
 
 def system_files(files: Sequence[StoredFile]) -> list[StoredFile]:
-    """Return the files of the system tablespace in their order: its pages are numbered through."""
+    """Return the files of the system tablespace in order: pages are numbered across them."""
     found = [(match, file) for file in files if (match := _SYSTEM.fullmatch(_name(file.path)))]
     return [file for match, file in sorted(found, key=lambda pair: int(pair[0].group(1)))]
 

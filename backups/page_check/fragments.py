@@ -1,7 +1,7 @@
-"""How do pages come together that frames cut in two, or that have a hole in them?
+"""How are pages assembled that frames cut in two, or that have a hole?
 
-The parts of a page that was cut come soon after one another. A part whose rest does not come
-is a page with a hole: the rest is zeros.
+The parts of a cut page arrive soon after one another. A part whose rest does not arrive is a page
+with a hole: the rest is zeros.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-# What may wait for its other half, and what looks damaged without it.
+# Limits of the parts that wait, and of those that look damaged without the rest.
 PENDING_BYTES = 32 << 20
 SUSPECT_BYTES = 32 << 20
 
 
 class PageKey(NamedTuple):
-    """Names one page of one file, counted from the file's beginning."""
+    """Identifies one page of one file, counted from the file's beginning."""
 
     file: int
     position: int
@@ -30,7 +30,7 @@ class _Part:
 
 
 class Fragments:
-    """Pages in the making. ``judge`` says whether a page as it stands is good to the end.
+    """Partly received pages. ``judge`` returns whether a page is good as it is.
 
     Not for several threads at once.
     """
@@ -43,13 +43,13 @@ class Fragments:
         pending_bytes: int = PENDING_BYTES,
         suspect_bytes: int = SUSPECT_BYTES,
     ) -> None:
-        """``settle`` is called once for each page, with all that is ever known of it."""
+        """``settle`` is called once for each page, with its final content."""
         self._judge, self._settle = judge, settle
         self._pending = _Waiting(pending_bytes)
         self._suspects = _Waiting(suspect_bytes)
 
     def add(self, key: PageKey, at: int, payload: bytes, size: int) -> None:
-        """Take a part of a page of ``size`` bytes that begins ``at`` bytes into it."""
+        """Add a part of a page of ``size`` bytes, at offset ``at``."""
         part = self._pending.take(key) or self._suspects.take(key) or _Part(size)
         part.content[at : at + len(payload)] = payload
         part.missing -= len(payload)
@@ -60,7 +60,7 @@ class Fragments:
             self._retire(old_key, old)
 
     def finish(self) -> None:
-        """No more parts will come."""
+        """Settle the remaining pages, after the last part."""
         for waiting in (self._pending, self._suspects):
             for key, part in waiting.drain():
                 self._settle(key, bytes(part.content))
@@ -70,7 +70,7 @@ class Fragments:
         if self._judge(key, page):
             self._settle(key, page)
             return
-        # Its other half may yet come, from a connection that is far behind.
+        # The other part may still arrive, from a connection that is far behind.
         for old_key, old in self._suspects.keep(key, part):
             self._settle(old_key, bytes(old.content))
 
@@ -89,7 +89,7 @@ class _Waiting:
         return part
 
     def keep(self, key: PageKey, part: _Part) -> list[tuple[PageKey, _Part]]:
-        """Keep a part and return those there is no room for any more."""
+        """Keep a part, and return those that no longer fit."""
         self._parts[key] = part
         self._bytes += len(part.content)
         gone = []

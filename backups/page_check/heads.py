@@ -1,7 +1,7 @@
-"""What is each tablespace of a backup? Asked while its frames go by in any order.
+"""What is the format of each tablespace of a backup? Queried while frames arrive in any order.
 
-Most of the time the frame at hand has page 0. Where it has not, or where page 0 was overridden
-by a later phase, the few frames that hold a file's first bytes are read for themselves.
+Usually the current frame has page 0. If it has not, or if page 0 was overridden by a later phase,
+the few frames that hold a file's first bytes are read separately.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError, RepositoryError
 from backups.innodb.formats import PageFormat
 from backups.page_check.files import system_files
-from backups.page_check.recognise import HEAD_BYTES, Tablespace, recognise, told_by_first_page
+from backups.page_check.recognise import HEAD_BYTES, Tablespace, parse_first_page, recognise
 
-# The frame with a file's page 0 is at work in another thread when that of its next bytes is.
+# The frame with page 0 is usually processed in another thread at the same time as the next ones.
 NEAR_FRAMES = 64
 PATIENCE_SECONDS = 2.0
 
@@ -34,7 +34,7 @@ class _Source(NamedTuple):
 
 
 class Heads:
-    """Tablespaces by the number of their file. May be asked from many threads."""
+    """Tablespaces by the number of their file. Thread-safe."""
 
     def __init__(self, reader: BackupReader, files: Sequence[StoredFile]) -> None:
         self._reader = reader
@@ -44,12 +44,12 @@ class Heads:
         self._learned = threading.Condition()
 
     def add(self, file: int, phase: int, pack: int, place: FramePlace) -> None:
-        """Note that a frame has first bytes of a file."""
+        """Record that a frame has first bytes of a file."""
         source = _Source(phase, pack, place.number, place.offset, place.stored_bytes)
         self._sources.setdefault(file, []).append(source)
 
     def tablespace(self, file: StoredFile, frame: int, head: bytes) -> Tablespace:
-        """Return what a file is; ``head`` are its first bytes where ``frame`` has them."""
+        """Return the tablespace of a file; ``head`` are its first bytes if ``frame`` has them."""
         found = self._known.get(file.number)
         if found is None and not head:
             found = self._await(file, frame)
@@ -70,11 +70,11 @@ class Heads:
     def _find(self, file: StoredFile, head: bytes) -> Tablespace:
         if file in self._system[1:]:
             return self._continuation(file)
-        # Whichever phase it is of: a page size never changes.
-        return told_by_first_page(head) or recognise(self._read(file), self._default(file))
+        # Of any phase: a page size never changes.
+        return parse_first_page(head) or recognise(self._read(file), self._default(file))
 
     def _continuation(self, file: StoredFile) -> Tablespace:
-        """Return what a further file of the system tablespace is: the first one has the flags."""
+        """Return the tablespace of a further system file: only the first has the flags."""
         first = self.tablespace(self._system[0], -1, b"")
         if first.form is None:
             return first
@@ -83,19 +83,19 @@ class Heads:
         return Tablespace(first.form, first.space_id, pages)
 
     def _default(self, file: StoredFile) -> PageFormat | None:
-        """Return the format of the instance, which most tablespaces have."""
+        """Return the default format of the instance."""
         if not self._system or file == self._system[0]:
             return None
         return self.tablespace(self._system[0], -1, b"").form
 
     def _read(self, file: StoredFile) -> bytes:
-        """Read a file's first bytes as they are in the end; holes and what is lost are zeros."""
+        """Read a file's final first bytes; holes and lost parts are zeros."""
         head = bytearray(min(HEAD_BYTES, file.size))
         for source in sorted(self._sources.get(file.number, ())):
             try:
                 self._apply(source, file.number, head)
             except (ArchiveError, RepositoryError):
-                # Reported by who reads all frames; the pages behind it may tell as much.
+                # Reported by the reader of all frames; later pages may be sufficient.
                 continue
         return bytes(head)
 

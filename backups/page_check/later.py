@@ -1,7 +1,7 @@
 """Which bytes of a file does a later phase override?
 
-Kept as sorted ranges in plain arrays, neighbours joined: 16 bytes for a page that was sent
-again, nothing for one that was not.
+Kept as sorted ranges in plain arrays, with adjacent ones joined: 16 bytes for a page that was sent
+again, nothing for the others.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from collections.abc import Iterator
 
 
 class LaterBytes:
-    """What the phases after the first one wrote, by file and phase."""
+    """The bytes written by the phases after the first, by file and phase."""
 
     def __init__(self) -> None:
         self._phases: dict[int, dict[int, _Ranges]] = {}
 
     def add(self, file: int, phase: int, offset: int, length: int) -> None:
-        """Note an extent of a phase after the first."""
+        """Add an extent of a phase after the first."""
         ranges = self._phases.setdefault(file, {}).setdefault(phase, _Ranges())
         ranges.add(offset, offset + length)
 
     def sort(self) -> None:
-        """Make ready for questions, after the last ``add``."""
+        """Sort the ranges for queries, after the last ``add``."""
         for phases in self._phases.values():
             for ranges in phases.values():
                 ranges.sort()
 
     def surviving(self, file: int, phase: int, start: int, end: int) -> list[tuple[int, int]]:
-        """Return what is left of a range of a phase once all later ones have been applied."""
+        """Return the parts of a phase's range that no later phase overrides."""
         left = [(start, end)]
         for later, ranges in self._phases.get(file, {}).items():
             if later > phase:

@@ -1,4 +1,4 @@
-"""Which format and which space id has a tablespace, by its first bytes, even damaged ones?"""
+"""Which format and space id has a tablespace, judging by its first bytes, even if damaged?"""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ HEAD_BYTES = 2 * LARGEST_PAGE
 
 @dataclass(frozen=True, slots=True)
 class Tablespace:
-    """What a file's pages are held against. None is unknown."""
+    """The format and identity a file's pages must have. None is unknown."""
 
     form: PageFormat | None
     space_id: int | None = None
-    # Of the file's first page: only the system tablespace goes on from file to file.
+    # The number of the file's first page: only the system tablespace spans several files.
     first_page: int = 0
 
 
-def told_by_first_page(head: bytes) -> Tablespace | None:
-    """Return what page 0 tells, if it can be believed."""
+def parse_first_page(head: bytes) -> Tablespace | None:
+    """Return the tablespace in page 0; None if that is damaged."""
     if len(head) < FLAGS_OFFSET + 4:
         return None
     form = format_of(int.from_bytes(head[FLAGS_OFFSET : FLAGS_OFFSET + 4], "big"))
@@ -37,15 +37,15 @@ def told_by_first_page(head: bytes) -> Tablespace | None:
 
 
 def recognise(head: bytes, default: PageFormat | None) -> Tablespace:
-    """Return what page 0 tells; where it cannot be believed, what the pages behind it fit."""
-    if (told := told_by_first_page(head)) is not None:
-        return told
+    """Return the tablespace in page 0 or, if that is damaged, the one later pages fit."""
+    if (known := parse_first_page(head)) is not None:
+        return known
     fitting = [(len(ids), form, ids) for form in known_formats() if (ids := list(_ids(head, form)))]
     if not fitting:
         return Tablespace(default)
-    # Of two that fit, the one that more pages speak for.
+    # Of several that fit, the one with the most pages.
     _, form, ids = max(fitting, key=lambda found: found[0])
-    return Tablespace(form, next((each for each in ids if each is not None), None))
+    return Tablespace(form, next((space for space in ids if space is not None), None))
 
 
 def _ids(head: bytes, form: PageFormat) -> Iterator[int | None]:

@@ -11,18 +11,18 @@ MAX_NAMED = 100
 
 @dataclass(frozen=True, slots=True, order=True)
 class DamagedPage:
-    """A page that is not what the server meant to write."""
+    """A page that differs from what the server wrote."""
 
     file: str
     page: int
-    # None where no page of the file tells it.
+    # None if unknown.
     space_id: int | None
     problem: str
 
 
 @dataclass(slots=True)
 class UnknownPages:
-    """Pages of which nothing can be said, for one reason."""
+    """Pages that could not be checked, for one reason."""
 
     pages: int = 0
     files: set[str] = field(default_factory=set)
@@ -30,7 +30,7 @@ class UnknownPages:
 
 @dataclass(slots=True)
 class PageReport:
-    """Every page of every tablespace is in one of these figures."""
+    """Counts of all pages of all tablespaces."""
 
     files: int = 0
     whole: int = 0
@@ -39,7 +39,7 @@ class PageReport:
     # The server's own scratch space, no content of any table.
     doublewrite: int = 0
     damaged: int = 0
-    # The first of them, in order; and how many there are in each file.
+    # The first damaged pages, in order; and the number in each file.
     named: list[DamagedPage] = field(default_factory=list)
     damaged_files: Counter[str] = field(default_factory=Counter)
     unknown: dict[str, UnknownPages] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""May a backup begin? Facts first, then checks, each with its hint."""
+"""May a backup start? Facts first, then checks, each with its hint."""

@@ -1,6 +1,6 @@
-"""May a backup begin? Every check, its verdict and its figures; ``doctor`` prints the same.
+"""May a backup start? Every check, its verdict and its figures; ``doctor`` prints the same.
 
-``decide_checks`` is pure: it turns a survey into checks and looks at nothing itself.
+``decide_checks`` turns a survey into checks and reads nothing itself.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from datetime import datetime, timedelta
 
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import Refused
-from backups.instances.clone_facts import CloneWishes
+from backups.instances.clone_facts import CloneOptions
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import WHY, grant_statement, missing_privileges, needed_by
 from backups.models import Instance, Repository
 from backups.preflight.clone_checks import decide_clone_checks
 from backups.preflight.encryption_check import check_encryption
 from backups.preflight.space_estimate import estimate_room
-from backups.preflight.survey import Problem, Survey, SurveyedRepository, look
+from backups.preflight.survey import Problem, RepositorySurvey, Survey, look
 from backups.programs.compatibility import (
     CLONE,
     MARIADB,
     MARIADB_BACKUP,
-    Ruling,
+    Compatibility,
     can_back_up,
     can_copy_with,
 )
@@ -32,17 +32,17 @@ from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
 from backups.units import format_bytes, format_duration
 
-# The end of a copy waits for running statements, and new ones wait behind it.
+# The lock at the end of a copy waits for running statements, and new ones wait behind it.
 LONG_QUERY = timedelta(minutes=5)
 NO_REPOSITORY = Check(
-    "repository", Verdict.FAILED, "there is none to write to", "Add one with addrepository."
+    "repository", Verdict.FAILED, "no repository is enabled", "Add one with addrepository."
 )
-NOT_ASKED = "not looked at: the instance cannot be reached"
+NOT_ASKED = "not checked: the instance cannot be reached"
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What was seen before a backup, and what follows from it."""
+    """The survey before a backup, and the checks derived from it."""
 
     survey: Survey
     checks: tuple[Check, ...]
@@ -52,10 +52,10 @@ def run_checks(
     instance: Instance,
     stores: Sequence[tuple[Repository, ObjectStore]],
     runner: Runner,
-    wishes: CloneWishes | None = None,
+    clone_options: CloneOptions | None = None,
 ) -> Preflight:
-    """Look at everything a backup of ``instance`` depends on. Changes nothing anywhere."""
-    survey = look(instance, stores, runner, wishes)
+    """Check everything a backup of ``instance`` depends on. Changes nothing."""
+    survey = look(instance, stores, runner, clone_options)
     return Preflight(survey, tuple(decide_checks(survey)))
 
 
@@ -71,7 +71,7 @@ def refuse_if_failed(checks: Iterable[Check]) -> None:
 def remember(
     instance: Instance, facts: ServerFacts, now: datetime, *, raw_bytes: int | None = None
 ) -> None:
-    """Keep on the row what the instance said of itself, and when."""
+    """Store on the row what the instance reported about itself, and when."""
     instance.flavour = facts.flavour
     instance.version = facts.version[:80]
     instance.seen_at = now
@@ -83,7 +83,7 @@ def remember(
 
 
 def decide_checks(survey: Survey) -> list[Check]:
-    """Judge a survey, in the order in which a person would mend what is wrong."""
+    """Turn a survey into checks, in the order in which a person would fix them."""
     checks = [check_reachable(survey.address, survey.facts, survey.unreachable)]
     if survey.facts is None:
         checks += [Check(name, Verdict.UNKNOWN, NOT_ASKED) for name in ("version", "privileges")]
@@ -108,8 +108,10 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
     if survey.host is not None:
         checks.append(check_data_folder(survey.host, facts))
     if survey.engine == CLONE and facts.clone is not None:
-        checks += decide_clone_checks(facts, facts.clone, survey.wishes)
-        open_ones = [each.name for each in survey.repositories if not each.encrypted]
+        checks += decide_clone_checks(facts, facts.clone, survey.clone_options)
+        open_ones = [
+            repository.name for repository in survey.repositories if not repository.encrypted
+        ]
         checks.append(check_encryption(facts, facts.clone, open_ones))
     checks.append(check_binlog(facts))
     if survey.engine == MARIADB_BACKUP:
@@ -120,7 +122,7 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
 
 def check_reachable(address: str, facts: ServerFacts | None, problem: Problem | None) -> Check:
     if facts is None:
-        error, hint = (problem.error, problem.hint) if problem else ("not looked at", "")
+        error, hint = (problem.error, problem.hint) if problem else ("not checked", "")
         return Check("reachable", Verdict.FAILED, error, hint)
     return Check("reachable", Verdict.OK, f"{address} as {facts.grants.account}")
 
@@ -144,7 +146,9 @@ def check_tool(host: HostFacts, facts: ServerFacts | None) -> Check:
         return Check("tool", Verdict.FAILED, host.tool_problem, host.tool_hint)
     if facts is None or facts.flavour != MARIADB or facts.release is None:
         return Check(
-            "tool", Verdict.UNKNOWN, f"mariadb-backup {host.tool}, and no server to match it with"
+            "tool",
+            Verdict.UNKNOWN,
+            f"mariadb-backup {host.tool}; the server's version is unknown",
         )
     return _as_check("tool", can_copy_with(host.tool, facts.release))
 
@@ -156,9 +160,9 @@ def check_data_folder(host: HostFacts, facts: ServerFacts) -> Check:
         return Check(
             name,
             Verdict.FAILED,
-            f"{facts.datadir} cannot be read: {host.files_problem or 'its place is unknown'}",
-            "The runner's commands must run on the instance's own host, as a user who may read "
-            "the data folder.",
+            f"{facts.datadir} cannot be read: {host.files_problem or 'its path is unknown'}",
+            "Let the runner's commands run on the instance's host, as a user that may read the "
+            "data folder.",
         )
     if files.unreadable:
         return Check(
@@ -171,8 +175,8 @@ def check_data_folder(host: HostFacts, facts: ServerFacts) -> Check:
         return Check(
             name,
             Verdict.WARNING,
-            f"the server says it is on {facts.hostname}, commands run on {host.hostname}",
-            f"Make sure that {facts.datadir} is the same folder for both.",
+            f"the server reports host {facts.hostname}, commands run on {host.hostname}",
+            f"Make sure that {facts.datadir} is the same folder on both.",
         )
     size = format_bytes(files.innodb_bytes + files.other_bytes)
     return Check(name, Verdict.OK, f"{facts.datadir}: {size} in {files.file_count} files to copy")
@@ -184,7 +188,7 @@ def check_binlog(facts: ServerFacts) -> Check:
     return Check(
         "binlog",
         Verdict.WARNING,
-        "off: a restore can reach the end of a backup and no moment after it",
+        "off: a restore can reach only the end of a backup, not a later point in time",
         "Set log_bin on the instance to be able to recover to a point in time.",
     )
 
@@ -192,7 +196,7 @@ def check_binlog(facts: ServerFacts) -> Check:
 def check_running_queries(facts: ServerFacts) -> Check:
     name = "running queries"
     if facts.longest_query is None:
-        return Check(name, Verdict.UNKNOWN, "the account may not see them (PROCESS is missing)")
+        return Check(name, Verdict.UNKNOWN, "the account may not see them: PROCESS is missing")
     if facts.longest_query < LONG_QUERY:
         return Check(name, Verdict.OK, f"none longer than {format_duration(LONG_QUERY)}")
     return Check(
@@ -200,7 +204,7 @@ def check_running_queries(facts: ServerFacts) -> Check:
         Verdict.WARNING,
         f"one has run for {format_duration(facts.longest_query)}; "
         "the lock at the end of the copy may wait for it",
-        "Let it finish first, or look at it with SHOW PROCESSLIST.",
+        "Let it finish first, or inspect it with SHOW PROCESSLIST.",
     )
 
 
@@ -225,9 +229,9 @@ def check_key(key_id: str, problem: Problem | None) -> Check:
 
 
 def check_repository(
-    repository: SurveyedRepository, raw_bytes: int | None, past_ratio: float | None
+    repository: RepositorySurvey, raw_bytes: int | None, past_ratio: float | None
 ) -> list[Check]:
-    """Judge one repository: is it there, is it the right one, does the backup fit?"""
+    """Check one repository: reachable, the expected one, enough free space?"""
     name = f"repository {repository.name}"
     if repository.problem is not None:
         return [Check(name, Verdict.FAILED, repository.problem.error, repository.problem.hint)]
@@ -236,7 +240,7 @@ def check_repository(
             Check(
                 name,
                 Verdict.FAILED,
-                f"another repository is at its path: {repository.found_uuid}, "
+                f"its path holds another repository: {repository.found_uuid}, "
                 f"not {repository.uuid}",
                 "Check which disk is mounted there.",
             )
@@ -245,27 +249,27 @@ def check_repository(
         raw_bytes=raw_bytes, past_ratio=past_ratio, free_bytes=repository.free_bytes
     )
     short = room.verdict in {Verdict.WARNING, Verdict.FAILED}
-    mending = "Purge backups, or give the repository room." if short else ""
+    hint = "Purge backups, or add space to the repository." if short else ""
     return [
         _encryption_check(name, repository.encrypted),
-        Check(f"room in {repository.name}", room.verdict, room.explanation, mending),
+        Check(f"room in {repository.name}", room.verdict, room.explanation, hint),
     ]
 
 
 def _encryption_check(name: str, encrypted: bool) -> Check:
     if encrypted:
-        return Check(name, Verdict.OK, "there, writable, encrypted")
+        return Check(name, Verdict.OK, "reachable, writable, encrypted")
     return Check(
         name,
         Verdict.WARNING,
-        "there, writable, NOT encrypted: whoever can read it can read every backup in it",
-        "Use an encrypted repository for anything that is not public.",
+        "reachable, writable, NOT encrypted: anyone who can read it can read every backup in it",
+        "Use an encrypted repository for data that is not public.",
     )
 
 
-def _ruling(engine: str, facts: ServerFacts) -> Ruling:
+def _ruling(engine: str, facts: ServerFacts) -> Compatibility:
     return can_back_up(engine, facts.flavour, facts.release)
 
 
-def _as_check(name: str, ruling: Ruling) -> Check:
+def _as_check(name: str, ruling: Compatibility) -> Check:
     return Check(name, ruling.verdict, ruling.reason, ruling.hint)

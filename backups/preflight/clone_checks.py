@@ -1,12 +1,12 @@
-"""May a MySQL be cloned now? The checks that are the clone's own, each with what to do.
+"""May a MySQL server be cloned now? The checks specific to clone, each with a hint.
 
-Pure: facts in, checks out.
+Facts in, checks out; nothing is read here.
 """
 
 from __future__ import annotations
 
 from backups.checks import Check, Verdict
-from backups.instances.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneWishes
+from backups.instances.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneOptions
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import (
     NEEDED_TO_READ,
@@ -19,32 +19,34 @@ from backups.units import format_bytes
 
 LEAST_PACKET_BYTES = 2 << 20
 INSTALL_PLUGIN = "INSTALL PLUGIN clone SONAME 'mysql_clone.so';"
-# So many tables are named; the rest are counted.
+# This many tables are named; the others are counted.
 NAMED_TABLES = 5
 
 
-def decide_clone_checks(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> list[Check]:
-    """Judge a donor."""
+def decide_clone_checks(
+    facts: ServerFacts, clone: CloneFacts, options: CloneOptions
+) -> list[Check]:
+    """Check a donor."""
     return [
-        check_plugin(facts, clone, wishes),
+        check_plugin(facts, clone, options),
         check_packet(clone),
         check_redo(clone),
         check_running_clones(facts, clone),
         check_sizes(facts),
-        check_foreign_tables(facts, clone, wishes),
+        check_foreign_tables(facts, clone, options),
     ]
 
 
 def lacks_plugin(clone: CloneFacts) -> bool:
-    """Whether INSTALL PLUGIN would help: it does not for one that is there and switched off."""
+    """Whether INSTALL PLUGIN would help: not if the plugin is installed but disabled."""
     return not clone.plugin
 
 
-def check_plugin(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
+def check_plugin(facts: ServerFacts, clone: CloneFacts, options: CloneOptions) -> Check:
     name = "clone plugin"
     if clone.plugin == "ACTIVE":
         return Check(name, Verdict.OK, "active")
-    if wishes.install_plugin and lacks_plugin(clone):
+    if options.install_plugin and lacks_plugin(clone):
         return _plugin_to_install(name, facts)
     found = f"it is {clone.plugin}" if clone.plugin else "it is not installed"
     return Check(
@@ -69,7 +71,7 @@ def _plugin_to_install(name: str, facts: ServerFacts) -> Check:
 def check_packet(clone: CloneFacts) -> Check:
     name = "max_allowed_packet"
     if clone.max_allowed_packet is None:
-        return Check(name, Verdict.UNKNOWN, "the server does not tell it")
+        return Check(name, Verdict.UNKNOWN, "the server does not report it")
     size = format_bytes(clone.max_allowed_packet)
     if clone.max_allowed_packet >= LEAST_PACKET_BYTES:
         return Check(name, Verdict.OK, size)
@@ -87,7 +89,7 @@ def check_redo(clone: CloneFacts) -> Check:
     return Check(
         "redo log",
         Verdict.FAILED,
-        "switched off: such a server cannot be cloned",
+        "disabled: the server cannot be cloned",
         "Run ALTER INSTANCE ENABLE INNODB REDO_LOG;",
     )
 
@@ -95,30 +97,34 @@ def check_redo(clone: CloneFacts) -> Check:
 def check_running_clones(facts: ServerFacts, clone: CloneFacts) -> Check:
     name = "other clones"
     if clone.running_clones is None:
-        return not_seen(name, facts, "PROCESS")
+        return missing_privilege_check(name, facts, "PROCESS")
     if not clone.running_clones:
-        return Check(name, Verdict.OK, "none runs")
+        return Check(name, Verdict.OK, "none running")
     if clone.running_clones < LEAST_CONNECTIONS:
-        return Check(name, Verdict.OK, "one whose client is gone, which the next one replaces")
+        return Check(
+            name, Verdict.OK, "one whose client has disconnected; the next clone replaces it"
+        )
     return Check(
         name,
         Verdict.FAILED,
-        f"{clone.running_clones} connections are cloning; a server gives one clone at a time",
-        "Wait for it to end, then try again.",
+        f"{clone.running_clones} connections are cloning; a server allows one clone at a time",
+        "Wait for the other clone to end, then try again.",
     )
 
 
 def check_sizes(facts: ServerFacts) -> Check:
     if facts.innodb is None:
-        return not_seen("size", facts, "PROCESS")
+        return missing_privilege_check("size", facts, "PROCESS")
     size = format_bytes(facts.innodb.file_bytes)
     return Check("size", Verdict.OK, f"{size} in {facts.innodb.file_count} tablespaces to copy")
 
 
-def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, wishes: CloneWishes) -> Check:
-    """A clone holds InnoDB only: whatever else there is must be known to be missing."""
+def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, options: CloneOptions) -> Check:
+    """Check for tables of other engines, which a clone does not contain."""
     name = "other engines"
-    if wishes.save_foreign_tables and (missing := missing_privileges(facts.grants, NEEDED_TO_READ)):
+    if options.save_foreign_tables and (
+        missing := missing_privileges(facts.grants, NEEDED_TO_READ)
+    ):
         return Check(
             name,
             Verdict.FAILED,
@@ -126,11 +132,11 @@ def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, wishes: CloneWis
             f"Run {grant_statement(facts.grants.account, missing)}",
         )
     if clone.foreign_tables is None:
-        return not_seen(name, facts, "REFERENCES")
+        return missing_privilege_check(name, facts, "REFERENCES")
     if not clone.foreign_tables:
         return Check(name, Verdict.OK, "every table is InnoDB")
     for table in clone.foreign_tables:
-        # The server makes it anew, empty, when it first starts on a clone, and forgets to quote.
+        # At the first start on a clone the server re-creates it empty, without quoting its name.
         if "`" in table.schema + table.name:
             return Check(
                 name,
@@ -146,8 +152,8 @@ def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, wishes: CloneWis
     if more := len(clone.foreign_tables) - NAMED_TABLES:
         tables += [f"{more} more"] if more > 0 else []
     total = format_bytes(sum(table.size_bytes for table in clone.foreign_tables))
-    if wishes.save_foreign_tables:
-        found = f"saved by SELECT, each locked meanwhile, {total}: {', '.join(tables)}"
+    if options.save_foreign_tables:
+        found = f"saved by SELECT, each locked while it is read, {total}: {', '.join(tables)}"
         return Check(name, Verdict.OK, found)
     return Check(
         name,
@@ -157,11 +163,11 @@ def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, wishes: CloneWis
     )
 
 
-def not_seen(name: str, facts: ServerFacts, privilege: str) -> Check:
+def missing_privilege_check(name: str, facts: ServerFacts, privilege: str) -> Check:
     statement = grant_statement(facts.grants.account, [privilege])
     return Check(
         name,
         Verdict.UNKNOWN,
-        f"the account may not see it ({privilege} is missing)",
-        f"To let it be seen, run {statement}",
+        f"the account may not read it: {privilege} is missing",
+        f"To allow the check, run {statement}",
     )

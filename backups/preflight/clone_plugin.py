@@ -1,4 +1,4 @@
-"""How does a MySQL get its clone plugin? The one statement with which Mooring changes a server."""
+"""How is the clone plugin installed? The only statement with which Mooring changes a server."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from backups.preflight.clone_checks import INSTALL_PLUGIN
 
 # Access denied, to the server, to the schema or to the table.
 _DENIED = {1044, 1045, 1142, 1227}
-# Somebody was faster.
+# Another session installed it first.
 _INSTALLED = 1125
 
 
 def install_clone_plugin(login: Login, account: str) -> None:
-    """Install it, or raise Refused with what would let it be installed."""
+    """Install it, or raise Refused with the missing grant."""
     with closing(connect(login)) as connection, connection.cursor() as cursor:
         try:
             cursor.execute(INSTALL_PLUGIN.rstrip(";"))
@@ -27,8 +27,8 @@ def install_clone_plugin(login: Login, account: str) -> None:
             number = exc.args[0] if exc.args else 0
             if number == _INSTALLED:
                 return
-            hint = "Look at the server's own log."
+            hint = "Check the server's error log."
             if number in _DENIED:
                 hint = f"Run {grant_statement(account, ['INSERT'], PLUGIN_TABLE)}"
-            said = exc.args[-1] if exc.args else type(exc).__name__
-            raise Refused(f"the clone plugin could not be installed: {said}", hint=hint) from None
+            reason = exc.args[-1] if exc.args else type(exc).__name__
+            raise Refused(f"clone plugin not installed: {reason}", hint=hint) from None

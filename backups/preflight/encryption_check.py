@@ -1,7 +1,7 @@
-"""May a MySQL that encrypts its own files be cloned? Its keys must be hidden on the whole way.
+"""May a MySQL server with encrypted files be cloned? Its keys must stay secret all the way.
 
 A donor sends the keys of encrypted files in the clear: over TLS only, and into a repository
-that is encrypted itself. Pure: facts in, a check out.
+that is encrypted itself. Facts in, a check out; nothing is read here.
 """
 
 from __future__ import annotations
@@ -11,28 +11,30 @@ from collections.abc import Sequence
 from backups.checks import Check, Verdict
 from backups.instances.clone_facts import CloneFacts
 from backups.instances.facts import ServerFacts
-from backups.preflight.clone_checks import not_seen
+from backups.preflight.clone_checks import missing_privilege_check
 
 NAME = "server encryption"
-# Older servers could not read the keyring that a backup brings.
+# Older servers cannot read the keyring in the backup.
 KEYRING_SINCE = (8, 0, 24)
 
 
 def check_encryption(
     facts: ServerFacts, clone: CloneFacts, open_repositories: Sequence[str]
 ) -> Check:
-    """Judge a donor; ``open_repositories`` are those of the backup that are not encrypted."""
+    """Check a donor; ``open_repositories`` are the unencrypted ones of the backup."""
     count = facts.innodb.encrypted_count if facts.innodb else 0
     if not count and not clone.encrypts_logs:
         if facts.innodb is None:
-            return not_seen(NAME, facts, "PROCESS")
+            return missing_privilege_check(NAME, facts, "PROCESS")
         return Check(NAME, Verdict.OK, "no tablespace is encrypted by the server")
     found = _found(facts, clone)
     if problems := _problems(facts, clone, open_repositories):
         reasons = "; ".join(reason for reason, _ in problems)
         hint = " ".join(hint for _, hint in problems)
         return Check(NAME, Verdict.FAILED, f"{found}: {reasons}", hint)
-    return Check(NAME, Verdict.OK, f"{found}; the backup has their keys under one of its own")
+    return Check(
+        NAME, Verdict.OK, f"{found}; the backup stores their keys under its own master key"
+    )
 
 
 def _found(facts: ServerFacts, clone: CloneFacts) -> str:
@@ -47,13 +49,13 @@ def _found(facts: ServerFacts, clone: CloneFacts) -> str:
 def _problems(
     facts: ServerFacts, clone: CloneFacts, open_repositories: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """Return what keeps such an instance from being backed up, each with what to do."""
+    """Return the reasons against a backup of such an instance, each with a hint."""
     problems = []
     if open_repositories:
         names = ", ".join(open_repositories)
         problems.append(
             (
-                f"their keys would lie readable in {names}, which is not encrypted",
+                f"their keys would be readable in {names}, which is not encrypted",
                 "Use an encrypted repository for this instance.",
             )
         )
@@ -61,13 +63,13 @@ def _problems(
         problems.append(
             (
                 "the connection does not use TLS, and a donor sends their keys over TLS only",
-                "Set the instance's TLS to required, and let the server offer it.",
+                "Set the instance's TLS to required, and enable TLS on the server.",
             )
         )
     if facts.release is not None and facts.release < KEYRING_SINCE:
         problems.append(
             (
-                f"MySQL {facts.version} cannot read the keyring that a backup brings",
+                f"MySQL {facts.version} cannot read the keyring in the backup",
                 "Upgrade the instance to 8.0.24 or newer.",
             )
         )

@@ -1,4 +1,4 @@
-"""Is there room for a backup?
+"""Is there enough free space for a backup?
 
 Pure: figures in, an estimate and its reasons out. Nothing is refused without the figures.
 """
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from backups.checks import Verdict
 from backups.units import format_bytes
 
-# Without an earlier backup to go by: pages of ordinary tables shrink to less than this.
+# Assumed without an earlier backup: pages of ordinary tables compress to less than this.
 ASSUMED_RATIO = 0.7
-# What the instance grows, and its redo log, while a backup runs.
+# Growth of the instance and its redo log while a backup runs.
 GROWTH = 1.1
-# A repository that is filled to the last byte cannot even be tidied up.
+# A repository that is filled to the last byte cannot even be cleaned up.
 RESERVE_BYTES = 256 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
 class RoomEstimate:
-    """What a backup will need and what there is. None is unknown."""
+    """The space a backup will need, and the free space. None is unknown."""
 
     need_bytes: int | None
     free_bytes: int | None
@@ -29,7 +29,7 @@ class RoomEstimate:
 
     @property
     def enough(self) -> bool | None:
-        """Whether it fits; None where nobody can say."""
+        """Whether it fits; None if unknown."""
         return None if self.verdict is Verdict.UNKNOWN else self.verdict is not Verdict.FAILED
 
 
@@ -55,22 +55,22 @@ def estimate_room(
     if free_bytes is None:
         return RoomEstimate(need, None, Verdict.UNKNOWN, f"{reasons}; free space is unknown")
     usable = max(0, free_bytes - reserve_bytes)
-    figures = f"{reasons}; {format_bytes(free_bytes)} are free"
+    figures = f"{reasons}; {format_bytes(free_bytes)} free"
     if usable < need:
         short = need - usable
-        words = f"{figures}, {format_bytes(reserve_bytes)} of them kept in reserve"
+        details = f"{figures}, {format_bytes(reserve_bytes)} of it kept in reserve"
         return RoomEstimate(
-            need, free_bytes, Verdict.FAILED, f"{words}: {format_bytes(short)} too few"
+            need, free_bytes, Verdict.FAILED, f"{details}: {format_bytes(short)} short"
         )
     if past_ratio is None and usable < round(raw_bytes * GROWTH):
-        words = f"{figures}: too few if the tables hardly compress"
-        return RoomEstimate(need, free_bytes, Verdict.WARNING, words)
+        details = f"{figures}: not enough if the tables hardly compress"
+        return RoomEstimate(need, free_bytes, Verdict.WARNING, details)
     return RoomEstimate(need, free_bytes, Verdict.OK, figures)
 
 
 def _reasons(raw_bytes: int, past_ratio: float | None, need_bytes: int) -> str:
     ratio = ASSUMED_RATIO if past_ratio is None else past_ratio
-    source = "assumed, for want of an earlier backup" if past_ratio is None else "as last time"
+    source = "assumed: no earlier backup" if past_ratio is None else "as last time"
     return (
         f"about {format_bytes(need_bytes)} needed: {format_bytes(raw_bytes)} of tables and logs, "
         f"stored at {ratio:.0%} ({source}), and {GROWTH - 1:.0%} for growth"

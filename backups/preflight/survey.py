@@ -1,4 +1,4 @@
-"""What is there before a backup? All facts, gathered in one place; nothing is judged here."""
+"""Which facts does a backup depend on? Gathered in one place; nothing is decided here."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from dataclasses import dataclass, field
 
 from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
-from backups.instances.clone_facts import CloneWishes
+from backups.instances.clone_facts import CloneOptions
 from backups.instances.connection import connect, login_of
 from backups.instances.facts import ServerFacts, probe
 from backups.keys.load import load_keys
 from backups.models import Backup, Instance, Repository
-from backups.programs.host import HostFacts, look_at_host
+from backups.programs.host import HostFacts, survey_host
 from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
 from backups.states import BackupKind
 
-# Begun to see whether one may write, and never committed.
+# Created to test for write access, and never committed.
 _TRIAL = "writable"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something could not be looked at."""
+    """Why something could not be checked."""
 
     error: str
     hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class SurveyedRepository:
+class RepositorySurvey:
     """A repository at one moment."""
 
     name: str
     encrypted: bool
-    # Of the row, and of what is at its place; blank where nothing could be read.
+    # Of the row, and of the repository at its path; blank if unreadable.
     uuid: str
     found_uuid: str = ""
     free_bytes: int | None = None
@@ -49,27 +49,27 @@ class Survey:
 
     address: str
     engine: str
-    # None where the engine needs nothing on it.
+    # None if the engine does not use the host.
     host: HostFacts | None
     facts: ServerFacts | None = None
     unreachable: Problem | None = None
-    repositories: tuple[SurveyedRepository, ...] = ()
+    repositories: tuple[RepositorySurvey, ...] = ()
     key_id: str = ""
     key_problem: Problem | None = None
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
-    # What the instance, or the job, wants of a clone beyond the copy itself.
-    wishes: CloneWishes = field(default_factory=CloneWishes)
+    # Options of the clone, from the instance or the job.
+    clone_options: CloneOptions = field(default_factory=CloneOptions)
 
     @property
     def raw_bytes(self) -> int | None:
-        """What the engine will read; None where nobody can say."""
+        """The bytes the engine will read; None if unknown."""
         innodb = self.facts.innodb if self.facts else None
         files = self.host.files if self.host else None
         if innodb is None and files is None:
             return None
-        # Tables outside the data folder are known to InnoDB only, unopened ones to the
-        # folder only: the bigger figure misses less.
+        # Only InnoDB knows tables outside the data folder, and only the folder shows unopened
+        # ones: the larger figure misses less.
         tables = max(innodb.file_bytes if innodb else 0, files.innodb_bytes if files else 0)
         redo = innodb.redo_bytes if innodb else 0
         return tables + redo + (files.other_bytes if files else 0) + self._selected_bytes
@@ -77,13 +77,13 @@ class Survey:
     @property
     def _selected_bytes(self) -> int:
         clone = self.facts.clone if self.facts else None
-        if clone is None or not self.wishes.save_foreign_tables:
+        if clone is None or not self.clone_options.save_foreign_tables:
             return 0
         return sum(table.size_bytes for table in clone.foreign_tables or ())
 
     @property
     def file_count(self) -> int | None:
-        """How many files the engine will read; None where nobody can say."""
+        """The number of files the engine will read; None if unknown."""
         if self.host is None:
             return self.facts.innodb.file_count if self.facts and self.facts.innodb else None
         return self.host.files.file_count if self.host.files else None
@@ -93,36 +93,36 @@ def look(
     instance: Instance,
     stores: Sequence[tuple[Repository, ObjectStore]],
     runner: Runner,
-    wishes: CloneWishes | None = None,
+    clone_options: CloneOptions | None = None,
 ) -> Survey:
-    """Gather the facts. What cannot be looked at becomes a problem, never an exception.
+    """Gather the facts. What cannot be checked becomes a problem, never an exception.
 
-    Without ``wishes`` the instance's own count.
+    Without ``clone_options`` the instance's own options apply.
     """
-    facts, unreachable = _look_at_instance(instance)
-    key_id, key_problem = _look_at_key()
+    facts, unreachable = _survey_instance(instance)
+    key_id, key_problem = _survey_key()
     needs_host = engine_named(instance.engine).needs_host
     return Survey(
         address=instance.address,
         engine=instance.engine,
-        host=look_at_host(runner, facts.datadir if facts else "") if needs_host else None,
+        host=survey_host(runner, facts.datadir if facts else "") if needs_host else None,
         facts=facts,
         unreachable=unreachable,
-        repositories=tuple(look_at_repository(row, store) for row, store in stores),
+        repositories=tuple(survey_repository(row, store) for row, store in stores),
         key_id=key_id,
         key_problem=key_problem,
         past_ratio=load_past_ratio(instance),
-        wishes=wishes or wishes_of(instance),
+        clone_options=clone_options or clone_options_of(instance),
     )
 
 
-def wishes_of(instance: Instance) -> CloneWishes:
-    """Return what an instance is set to."""
-    return CloneWishes(instance.allow_plugin_install, instance.save_foreign_tables)
+def clone_options_of(instance: Instance) -> CloneOptions:
+    """Return the clone options of an instance."""
+    return CloneOptions(instance.allow_plugin_install, instance.save_foreign_tables)
 
 
-def look_at_repository(repository: Repository, store: ObjectStore) -> SurveyedRepository:
-    """Read the identity and the free space, and begin an object that is never finished."""
+def survey_repository(repository: Repository, store: ObjectStore) -> RepositorySurvey:
+    """Read the identity and the free space, and test for write access."""
     name, encrypted, uuid = repository.name, repository.encrypted, str(repository.uuid)
     try:
         found_uuid = store.identity().uuid
@@ -130,21 +130,21 @@ def look_at_repository(repository: Repository, store: ObjectStore) -> SurveyedRe
             upload.write(b"?")
         free_bytes = store.free_bytes()
     except RepositoryError as exc:
-        return SurveyedRepository(name, encrypted, uuid, problem=Problem(str(exc), exc.hint))
-    return SurveyedRepository(name, encrypted, uuid, found_uuid, free_bytes)
+        return RepositorySurvey(name, encrypted, uuid, problem=Problem(str(exc), exc.hint))
+    return RepositorySurvey(name, encrypted, uuid, found_uuid, free_bytes)
 
 
 def load_past_ratio(instance: Instance) -> float | None:
-    """Return what the newest full backup shrank to; None when there is none to go by."""
+    """Return the compression ratio of the newest full backup; None if there is none."""
     if instance.pk is None:
-        # Looked at before it is added.
+        # An instance that has not been saved yet.
         return None
     newest = Backup.objects.filter(instance=instance, kind=BackupKind.FULL, raw_bytes__gt=0)
     stored, raw = newest.values_list("stored_bytes", "raw_bytes").first() or (None, None)
     return stored / raw if stored is not None and raw else None
 
 
-def _look_at_instance(instance: Instance) -> tuple[ServerFacts | None, Problem | None]:
+def _survey_instance(instance: Instance) -> tuple[ServerFacts | None, Problem | None]:
     try:
         with closing(connect(login_of(instance))) as connection:
             return probe(connection), None
@@ -152,7 +152,7 @@ def _look_at_instance(instance: Instance) -> tuple[ServerFacts | None, Problem |
         return None, Problem(str(exc), exc.hint)
 
 
-def _look_at_key() -> tuple[str, Problem | None]:
+def _survey_key() -> tuple[str, Problem | None]:
     try:
         return load_keys().current.id, None
     except KeyUnavailable as exc:

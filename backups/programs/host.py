@@ -1,6 +1,6 @@
-"""What is on the host of an instance: the tool, and the files it would read?
+"""What is on the host of an instance: the backup tool, and the files it would read?
 
-Looked at through a runner, as the user that will run the backup. Nothing is judged here.
+Read through a runner, as the user that will run the backup. Nothing is decided here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TOOL = "mariadb-backup"
 # Listing a million files on a cold disk takes minutes.
 _LISTING_SECONDS = 600
 _INNODB = re.compile(r".+\.ibd|ibdata\d+|undo\d+")
-# What mariadb-backup copies besides: other engines' tables, their definitions, Aria's log.
+# Also copied by mariadb-backup: other engines' tables, their definitions, Aria's log.
 _OTHERS = re.compile(
     r"(?i).+\.(frm|isl|myd|myi|mad|mai|mrg|trg|trn|arm|arz|csm|csv|opt|par|sst)|aria_log[._].+"
 )
@@ -30,13 +30,13 @@ class DataFiles:
     innodb_bytes: int
     other_bytes: int
     file_count: int
-    # The first one this user may not read.
+    # The first file this user may not read.
     unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """A host at one moment. What could not be found out is None, and its problem says why."""
+    """A host at one moment. A fact that could not be read is None, with the problem beside it."""
 
     hostname: str = ""
     tool: Version | None = None
@@ -46,12 +46,12 @@ class HostFacts:
     files_problem: str = ""
 
 
-def look_at_host(runner: Runner, datadir: str) -> HostFacts:
-    """Look at the tool, and at the data folder where its place is known."""
+def survey_host(runner: Runner, datadir: str) -> HostFacts:
+    """Check the tool, and the data folder if its path is known."""
     try:
         hostname = runner.run(["uname", "-n"]).stdout.strip()
     except RunnerError as exc:
-        # One refusal is enough: each further attempt would wait as long as this one did.
+        # One failure is enough: each further attempt would take as long as this one.
         return HostFacts(tool_problem=str(exc), tool_hint=exc.hint, files_problem=str(exc))
     tool = installed(runner, TOOL)
     files, files_problem = _look_at_files(runner, datadir) if datadir else (None, "")
@@ -66,7 +66,7 @@ def look_at_host(runner: Runner, datadir: str) -> HostFacts:
 
 
 def parse_listing(text: str) -> DataFiles:
-    """Add up lines of ``size name``; ``! type path`` is something this user may not read."""
+    """Add up lines of ``size name``; ``! type path`` is a path this user may not read."""
     innodb_bytes = other_bytes = file_count = 0
     unreadable = ""
     for line in text.splitlines():
@@ -83,7 +83,7 @@ def parse_listing(text: str) -> DataFiles:
 
 
 def _needed(unreadable: str) -> str:
-    """Return the path where a backup would have to read it, else nothing."""
+    """Return the path if a backup must read it, otherwise an empty string."""
     kind, _, path = unreadable.partition(" ")
     name = path.rpartition("/")[2]
     folder = kind == "d" and name != "lost+found"
@@ -91,7 +91,7 @@ def _needed(unreadable: str) -> str:
 
 
 def _look_at_files(runner: Runner, datadir: str) -> tuple[DataFiles | None, str]:
-    # A folder that cannot be listed is not readable either: find names it by the same line.
+    # A folder that cannot be listed is not readable either: find prints the same line for it.
     unreadable = ["(", "!", "-readable", "-printf", "! %y %p\\n", "-prune", ")"]
     listing = ["-o", "-type", "f", "-printf", "%s %f\\n"]
     folder = datadir.rstrip("/") + "/"
@@ -100,8 +100,8 @@ def _look_at_files(runner: Runner, datadir: str) -> tuple[DataFiles | None, str]
     except RunnerError as exc:
         return None, str(exc)
     if not done.stdout.strip():
-        return None, _last_line(done.stderr) or f"{folder} holds no file"
-    # Files come and go while they are listed; that alone is no problem.
+        return None, _last_line(done.stderr) or f"{folder} contains no files"
+    # Files may appear and disappear during the listing; that is no problem.
     return parse_listing(done.stdout), ""
 
 

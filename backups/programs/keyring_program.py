@@ -1,7 +1,7 @@
-"""How is a MySQL server given a keyring without a change to its installation?
+"""How does a MySQL server get a keyring without a change to its installation?
 
-A server looks for its manifest beside the program it was started as, and for the settings of
-its keyring in its plugin folder. A private folder with links to both makes it find ours.
+A server looks for its manifest beside its program, and for the settings of its keyring in its
+plugin folder. A private folder with links to both makes it find ours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from backups.exceptions import EngineError, Refused
 from backups.programs.server_program import ServerProgram
 
 COMPONENT = "component_keyring_file"
-# What a server works out from where it was started, and would get wrong in our folder.
+# Paths a server derives from its program's location, which would be wrong in our folder.
 _PLACES = ("basedir", "lc-messages-dir", "character-sets-dir", "plugin-dir")
 _ANSWER_SECONDS = 30
 
@@ -33,36 +33,36 @@ def component_config(keyring: Path, *, read_only: bool) -> str:
 
 
 def check_keyring_component(server: ServerProgram) -> None:
-    """Raise Refused where a server has no keyring that could read ours."""
+    """Raise Refused if a server lacks the keyring component that reads ours."""
     plugin = Path(_places(server)["plugin-dir"]) / f"{COMPONENT}.so"
     if not plugin.is_file():
         raise Refused(
-            f"{server.path} cannot open encrypted files: it has no {plugin}",
-            hint=f"Give one with --mysqld PATH that has {COMPONENT}: MySQL 8.0.24 or newer.",
+            f"{server.path} cannot open encrypted files: {plugin} is missing",
+            hint=f"Give a server with {COMPONENT}, MySQL 8.0.24 or newer, with --mysqld PATH.",
         )
 
 
 def link_with_keyring(server: ServerProgram, keyring: Path, folder: Path) -> ServerProgram:
-    """Return the same server, reached by a new folder where its keyring is set up.
+    """Return the same server, linked from a new folder in which its keyring is set up.
 
-    The keyring stays as it is: a server that would change it ends with an error.
+    The keyring is read-only: a server that tries to change it ends with an error.
     """
     check_keyring_component(server)
     places = _places(server)
     programs, plugins = folder / "bin", folder / "plugin"
     for made in (folder, programs, plugins):
         made.mkdir()
-        # The server may run as another user than we do.
+        # The server may run as a different user.
         made.chmod(0o755)
     path = programs / "mysqld"
     path.symlink_to(Path(server.path).resolve())
-    # Others too: the server loads some of them by itself. Their settings stay behind.
+    # All plugins, because the server loads some by itself, but not their settings.
     for library in Path(places["plugin-dir"]).glob("*.so"):
         (plugins / library.name).symlink_to(library.resolve())
     _write(programs / "mysqld.my", manifest())
     _write(plugins / f"{COMPONENT}.cnf", component_config(keyring, read_only=True))
-    words = {**server.words, **places, "plugin-dir": str(plugins)}
-    return replace(server, path=str(path), words=words)
+    options = {**server.options, **places, "plugin-dir": str(plugins)}
+    return replace(server, path=str(path), options=options)
 
 
 def _write(path: Path, content: str) -> None:
@@ -71,12 +71,12 @@ def _write(path: Path, content: str) -> None:
 
 
 def _places(server: ServerProgram) -> Mapping[str, str]:
-    """Return the folders a server uses: as it is told, else as it says itself."""
-    told = {name: server.words[name] for name in _PLACES if name in server.words}
-    return told if len(told) == len(_PLACES) else _said_by(server.path) | told
+    """Return the folders a server uses: as set, otherwise as the server reports them."""
+    given = {name: server.options[name] for name in _PLACES if name in server.options}
+    return given if len(given) == len(_PLACES) else _reported_by(server.path) | given
 
 
-def _said_by(path: str) -> dict[str, str]:
+def _reported_by(path: str) -> dict[str, str]:
     argv = [path, "--no-defaults", "--verbose", "--help"]
     if os.geteuid() == 0:
         argv.append("--user=root")
@@ -90,9 +90,9 @@ def _said_by(path: str) -> dict[str, str]:
             timeout=_ANSWER_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
-        raise EngineError(f"{path} does not tell where its parts are: {exc}") from None
+        raise EngineError(f"folders of {path} unknown: {exc}") from None
     pattern = rf"^({'|'.join(_PLACES)})\s+(/.*?)\s*$"
-    said = {name: place for name, place in re.findall(pattern, done.stdout, re.MULTILINE)}
-    if missing := [name for name in _PLACES if name not in said]:
-        raise EngineError(f"{path} does not tell its {', '.join(missing)}")
-    return said
+    found = {name: place for name, place in re.findall(pattern, done.stdout, re.MULTILINE)}
+    if missing := [name for name in _PLACES if name not in found]:
+        raise EngineError(f"{path} does not report its {', '.join(missing)}")
+    return found

@@ -1,8 +1,8 @@
-"""A MariaDB or MySQL server of our own, on a data folder of our own, gone when we are.
+"""A private MariaDB or MySQL server on a private data folder, which ends with this process.
 
-Restore tests, the demo and the tests run one. It never reads the machine's configuration,
-never listens beyond this machine, replicates from nobody and runs no events of the data it
-is given: a restored copy of production must not begin to act like production.
+Used by restore tests, the demo and the tests. It never reads the machine's configuration, listens
+on no other address than this machine's, and runs no replication and no events of its data: a
+restored copy of production must not act like production.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from backups.runners.groups import start_time
 
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
 SOCKET_PATH_BYTES = 107
-# Nothing made by ``initialise`` has to survive a power cut: it is made again in seconds.
+# Data folders made by ``initialise`` need no durability: they are re-created in seconds.
 HASTY = {"innodb-flush-log-at-trx-commit": "0", "innodb-doublewrite": "0", "sync-frm": "0"}
-# Access denied: somebody is there to deny it.
+# Access denied: the server is up.
 ANSWERED = {1045, 1698}
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How a private server is run. ``options`` win over everything that is set here."""
+class ServerOptions:
+    """How a private server is run. ``options`` override everything set here."""
 
-    # None: reached by its socket only.
+    # None: reachable by its socket only.
     port: int | None = None
     skip_grant_tables: bool = False
     server_id: int | None = None
@@ -52,7 +52,7 @@ class Settings:
     # None: this host's MariaDB.
     program: ServerProgram | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-    # An answer may take as long as crash recovery does, as long as the log shows it at work.
+    # The longest silence at start: crash recovery may take long while the log shows progress.
     silence_seconds: float = 300
     stop_seconds: float = 120
 
@@ -60,33 +60,33 @@ class Settings:
 class PrivateServer:
     """A running server. Use as a context: leaving it leaves no process behind.
 
-    The server dies with the *thread* that started it, so start it from one that outlives it.
+    The server ends with the *thread* that started it, so start it from one that outlives it.
     """
 
     def __init__(
         self,
         folder: Path,
-        settings: Settings | None = None,
+        settings: ServerOptions | None = None,
         *,
         run_folder: Path | None = None,
         on_wait: Callable[[], None] = lambda: None,
         on_line: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """``run_folder`` keeps socket and log; without one they live in a temporary folder.
+        """``run_folder`` holds socket and log; without one a temporary folder is used.
 
         ``on_wait`` is called while the server starts; what it raises ends the server.
         ``on_line`` gets each line of its log: while it starts, and by ``log.relay``.
         """
         self.folder = folder.resolve()
-        self.settings = settings or Settings()
+        self.settings = settings or ServerOptions()
         self._temporary = run_folder is None
         self.run_folder = (run_folder or Path(tempfile.mkdtemp(prefix="mooring-"))).resolve()
         self._on_wait = on_wait
         self.log = ServerLog(self.log_file, on_line)
         self._server: subprocess.Popen[bytes] | None = None
         self._has_answered = False
-        # The end of its log: with the run folder the log goes too.
-        self._last_words = ""
+        # The end of its log, which is deleted with the run folder.
+        self._log_end = ""
 
     @property
     def socket(self) -> Path:
@@ -135,22 +135,22 @@ class PrivateServer:
     def stop(self) -> None:
         """End the server, gently at first. May be called any number of times."""
         if self._server is not None:
-            # While it starts, a server may miss TERM; killed then, it has nothing to lose.
+            # A starting server may ignore TERM; it can be killed without loss.
             _end(self._server, self.settings.stop_seconds if self._has_answered else 0)
-            self._last_words = self._last_words or self.log.tail(100)
+            self._log_end = self._log_end or self.log.tail(100)
         if self._temporary:
             shutil.rmtree(self.run_folder, ignore_errors=True)
 
     def kill(self) -> None:
-        """End the server at once, where whoever does it may not wait for a shutdown."""
+        """Kill the server at once, for callers that must not wait for a shutdown."""
         if self._server is not None:
             _end(self._server, 0)
 
     def shut_down(self) -> None:
-        """Stop the server, or raise where it did not end in order: see ``require_order``."""
+        """Stop the server, or raise if it did not end in order: see ``require_order``."""
         self.stop()
         if self._server is not None:
-            require_order(self._server.returncode, self._last_words, self.folder)
+            require_order(self._server.returncode, self._log_end, self.folder)
 
     def connect(
         self, *, user: str = "root", password: str = "", database: str | None = None
@@ -167,27 +167,27 @@ class PrivateServer:
 
     def _refuse_unusable(self) -> None:
         if not (self.folder / "mysql").is_dir():
-            raise EngineError(f"no server started: {self.folder} is not a data folder of a server")
+            raise EngineError(f"server not started: {self.folder} is not a data folder")
         if (pid := occupant(self.folder)) is not None:
             known = f", process {pid}," if pid else ""
             raise EngineError(
-                f"no server started: another one{known} runs on {self.folder}",
-                hint="Stop it first; two servers on one data folder destroy it.",
+                f"server not started: another one{known} runs on {self.folder}",
+                hint="Stop that server first; two servers on one data folder destroy it.",
             )
         if len(os.fsencode(self.socket)) > SOCKET_PATH_BYTES:
             raise EngineError(
-                f"no server started: the path of its socket is longer than "
+                f"server not started: the path of its socket is longer than "
                 f"{SOCKET_PATH_BYTES} bytes: {self.socket}",
                 hint="Use a folder with a shorter path.",
             )
 
     def _prepare_run_folder(self) -> None:
         self.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A server that was killed leaves its socket; occupant() has seen that none runs.
+        # A killed server leaves its socket; occupant() has checked that none runs.
         self.socket.unlink(missing_ok=True)
         owner = self.folder.stat()
         if os.geteuid() == 0 and owner.st_uid != 0:
-            # MySQL refuses to start where it cannot write its log.
+            # MySQL refuses to start if it cannot write its log.
             self.log_file.touch()
             for path in (self.run_folder, self.log_file):
                 os.chown(path, owner.st_uid, owner.st_gid)
@@ -196,7 +196,7 @@ class PrivateServer:
         server = self.settings.program or mariadb_program()
         if server.keyring is not None:
             server = link_with_keyring(server, server.keyring, self.run_folder / "keyring")
-        options = dict(server.words)
+        options = dict(server.options)
         if not self.settings.binlog:
             options["skip-log-bin"] = ""
         else:
@@ -213,7 +213,7 @@ class PrivateServer:
             f"--socket={self.socket}",
             f"--pid-file={self.run_folder / 'server.pid'}",
             f"--log-error={self.log_file}",
-            # Not /tmp: a server that starts deletes the temporary tables of every other there.
+            # Not /tmp: a starting server deletes the temporary tables of all others there.
             f"--tmpdir={self.run_folder}",
             "--event-scheduler=DISABLED",
             *self._network_options(),
@@ -257,10 +257,10 @@ class PrivateServer:
 
 
 def initialise(folder: Path, options: Mapping[str, str] | None = None) -> None:
-    """Make an empty folder the data folder of a new server: root without a password."""
+    """Initialise an empty folder as a data folder, with root without a password."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise EngineError(f"no data folder made: {folder} is not empty")
+        raise EngineError(f"data folder not initialised: {folder} is not empty")
     argv = [
         *_as_owner(folder),
         program("mariadb-install-db"),
@@ -278,14 +278,14 @@ def initialise(folder: Path, options: Mapping[str, str] | None = None) -> None:
         argv, cwd=folder, capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode:
-        said = "\n".join((done.stdout + done.stderr).splitlines()[-12:])
-        raise EngineError(f"mariadb-install-db ended with {done.returncode}:\n{said}")
+        output = "\n".join((done.stdout + done.stderr).splitlines()[-12:])
+        raise EngineError(f"mariadb-install-db ended with {done.returncode}:\n{output}")
 
 
 def occupant(folder: Path) -> int | None:
-    """Return the process of the server that runs on ``folder``, 0 where only its lock is seen.
+    """Return the pid of the server that runs on ``folder``, 0 if only its lock is visible.
 
-    None means that nobody does.
+    None if no server does.
     """
     folder = folder.resolve()
     for candidate in psutil.process_iter(["name", "cwd"]):
@@ -298,7 +298,7 @@ def occupant(folder: Path) -> int | None:
 
 
 def _is_locked(path: Path) -> bool:
-    """A server locks its system tablespace; the lock is seen from other containers too."""
+    """Check the server's lock on its system tablespace, visible from other containers too."""
     try:
         with path.open("r+b") as tablespace:
             fcntl.lockf(tablespace, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -310,7 +310,7 @@ def _is_locked(path: Path) -> bool:
 
 
 def _as_owner(folder: Path) -> list[str]:
-    """Run as the owner of the data, and die with whoever started it, however that ends.
+    """Run as the owner of the data, and end with the process that started it.
 
     setpriv changes the user and not mariadbd itself: a later change would make the kernel
     forget the signal.
@@ -323,7 +323,7 @@ def _as_owner(folder: Path) -> list[str]:
 
 
 def _mysql_user(folder: Path) -> list[str]:
-    """Name root, without which mariadbd refuses to run as root."""
+    """Return the option without which mariadbd refuses to run as root."""
     return ["--user=root"] if os.geteuid() == 0 and folder.stat().st_uid == 0 else []
 
 
@@ -332,7 +332,7 @@ def _words(options: Mapping[str, str]) -> list[str]:
 
 
 def _start(argv: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C on the terminal is for us, and we stop it in our order.
+    # A session of its own: Ctrl-C on the terminal must not reach the server directly.
     return subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,

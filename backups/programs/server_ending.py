@@ -1,4 +1,4 @@
-"""Did a private server end in order, and if not, does that speak against its data?"""
+"""Did a private server end in order, and if not, is that evidence against its data?"""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from backups.exceptions import EngineError, StageFailed
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.server_log import TAIL_LINES
 
-LOG_HINT = "Its log says why; where it was killed, the log of this host's kernel may."
+LOG_HINT = "Check the server's log; if it was killed, check this host's kernel log."
 
 
 class Ending(Enum):
     """How a server ended."""
 
     IN_ORDER = "in order"
-    # By itself, and not with the code of a shutdown.
+    # It ended by itself with an error code.
     CRASHED = "crashed"
-    # We ran out of patience, or this host killed it: nothing is known of its data.
+    # Killed by us after a time-out, or by this host: nothing is known about its data.
     KILLED = "killed"
 
 
@@ -30,10 +30,10 @@ def ending_of(exit_code: int) -> Ending:
 
 
 def require_order(exit_code: int, last_words: str, folder: Path) -> None:
-    """Raise unless a server wrote everything down and ended in order.
+    """Raise unless a server flushed its data and ended in order.
 
-    EngineError where it ended by itself in any other way, which speaks against its data;
-    StageFailed where it was killed or its disk was full, which does not.
+    EngineError if it ended by itself in any other way, which is evidence against its data;
+    StageFailed if it was killed or its disk was full, which is not.
     """
     ending = ending_of(exit_code)
     if ending is Ending.IN_ORDER:
@@ -43,6 +43,6 @@ def require_order(exit_code: int, last_words: str, folder: Path) -> None:
     if ending is Ending.KILLED:
         raise StageFailed(
             f"the private server was killed before it had shut down:\n{tail}",
-            hint="The kernel's log of this host may say why, such as no memory left. Run it again.",
+            hint="Check this host's kernel log, for example for lack of memory, and try again.",
         )
     raise EngineError(f"the private server ended with {exit_code}:\n{tail}", hint=LOG_HINT)

@@ -1,4 +1,4 @@
-"""What does a private server say in its own log, and what has not been handed on yet?"""
+"""What has a private server logged, and which lines have not been relayed yet?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ServerLog:
         self._relayed_bytes = 0
 
     def relay(self) -> None:
-        """Hand on the whole lines that were written since the last time."""
+        """Pass on the complete lines written since the last call."""
         try:
             with self.path.open("rb") as log:
                 log.seek(self._relayed_bytes)
@@ -35,4 +35,4 @@ class ServerLog:
             return []
 
     def tail(self, lines: int = TAIL_LINES) -> str:
-        return "\n".join(self.lines()[-lines:]) or "(it wrote no log)"
+        return "\n".join(self.lines()[-lines:]) or "(no log written)"

@@ -1,7 +1,7 @@
-"""Which program is started as a private server, and which words does it understand?
+"""Which program is started as a private server, and which options does it take?
 
-MariaDB's and MySQL's servers are told the same things in different words, and refuse each
-other's. A MySQL that was unpacked somewhere is also told where its parts are.
+The options of MariaDB and MySQL differ for the same settings, and each refuses the other's. A
+MySQL unpacked in another place also gets the paths of its parts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from backups.programs.compatibility import MARIADB, MYSQL, Version, decide_flavo
 
 # Debian keeps servers where only root's PATH looks.
 PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-# Small enough that a laptop does not notice; whoever needs more passes it in ``options``.
+# Small enough for a laptop; callers that need more pass it in ``options``.
 MODEST = {
     "innodb-buffer-pool-size": "64M",
     "innodb-buffer-pool-load-at-startup": "OFF",
@@ -39,32 +39,32 @@ class ServerProgram:
 
     path: str
     flavour: str
-    # What it is always told. A word without a value stands alone.
-    words: Mapping[str, str] = field(default_factory=dict)
-    # The file of master keys that it needs; none where nothing is encrypted.
+    # The options it always gets; one with an empty value is a flag.
+    options: Mapping[str, str] = field(default_factory=dict)
+    # The file of master keys that it needs; None if nothing is encrypted.
     keyring: Path | None = None
 
 
 def mariadb_program() -> ServerProgram:
     """Return this host's MariaDB, or raise EngineError."""
-    words = {**MODEST, **ARIA, "skip-slave-start": ""}
-    return ServerProgram(program("mariadbd"), MARIADB, words)
+    options = {**MODEST, **ARIA, "skip-slave-start": ""}
+    return ServerProgram(program("mariadbd"), MARIADB, options)
 
 
 def mysql_program(path: str, version: Version) -> ServerProgram:
     """Return a MySQL server that was found at ``path``."""
-    # The word of before 8.0.26 went in 8.4.
+    # The option of releases before 8.0.26 was removed in 8.4.
     idle = "skip-replica-start" if version >= (8, 0, 26) else "skip-slave-start"
-    words = {**MODEST, idle: "", "mysqlx": "OFF", "secure-file-priv": "NULL"}
-    return ServerProgram(path, MYSQL, words | _parts(Path(path)))
+    options = {**MODEST, idle: "", "mysqlx": "OFF", "secure-file-priv": "NULL"}
+    return ServerProgram(path, MYSQL, options | _parts(Path(path)))
 
 
-def find_mysqld(asked: str = "") -> tuple[str, Version]:
-    """Return path and version of the MySQL to use: the one asked for, else one on the PATH."""
-    path = asked or shutil.which("mysqld", path=search_path()) or ""
+def find_mysqld(chosen: str = "") -> tuple[str, Version]:
+    """Return path and version of the MySQL to use: the chosen one, else one on the PATH."""
+    path = chosen or shutil.which("mysqld", path=search_path()) or ""
     hint = "Give one with --mysqld PATH, or set MOORING_MYSQLD."
     if not path:
-        raise Refused("there is no mysqld on this host to start a MySQL backup with", hint=hint)
+        raise Refused("no mysqld on this host to start a MySQL backup with", hint=hint)
     try:
         done = subprocess.run(
             [path, "--no-defaults", "--version"],
@@ -77,17 +77,17 @@ def find_mysqld(asked: str = "") -> tuple[str, Version]:
     except (OSError, subprocess.TimeoutExpired) as exc:
         why = getattr(exc, "strerror", None) or "it did not answer"
         raise Refused(f"{path} cannot be run: {why}", hint=hint) from None
-    said = done.stdout + done.stderr
-    version = parse_version(said)
+    output = done.stdout + done.stderr
+    version = parse_version(output)
     if done.returncode or version is None:
-        raise Refused(f"{path} does not tell its version: {said.strip()[:200]}", hint=hint)
-    if decide_flavour(said, "") != MYSQL:
-        raise Refused(f"{path} is not MySQL but {said.strip()[:120]}", hint=hint)
+        raise Refused(f"{path} does not report its version: {output.strip()[:200]}", hint=hint)
+    if decide_flavour(output, "") != MYSQL:
+        raise Refused(f"{path} is not MySQL but {output.strip()[:120]}", hint=hint)
     return path, version
 
 
 def program(name: str) -> str:
-    """Return the path of one of MariaDB's programs."""
+    """Return the path of a MariaDB program."""
     if (found := shutil.which(name, path=search_path())) is None:
         raise EngineError(
             f"{name} is not installed on this host",
@@ -101,7 +101,7 @@ def search_path() -> str:
 
 
 def _parts(path: Path) -> dict[str, str]:
-    """Name the folders of a MySQL that is not where it was built to be."""
+    """Return the folders of a MySQL that was unpacked in another place than it was built for."""
     home = path.resolve().parent.parent
     if not (home / "share" / "charsets").is_dir():
         return {}

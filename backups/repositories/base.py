@@ -1,4 +1,4 @@
-"""What every repository offers: named objects that appear whole or not at all."""
+"""The interface of a repository: named objects that are committed atomically."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What ``mooring.json`` at the top of a repository says."""
+    """The content of ``mooring.json`` at the top of a repository."""
 
     uuid: str
     format_version: int
@@ -22,7 +22,7 @@ class Upload(Protocol):
     def write(self, chunk: bytes) -> None: ...
 
     def commit(self) -> None:
-        """Make the object durable, then visible under its name, at once and whole."""
+        """Make the object durable, then atomically visible under its name."""
         ...
 
     def __enter__(self) -> Upload: ...
@@ -36,17 +36,17 @@ class Upload(Protocol):
 
 
 class ObjectStore(Protocol):
-    """A place for packs and manifests. Names are relative paths with ``/``.
+    """A store for packs and manifests. Names are relative paths with ``/``.
 
-    Everything here raises RepositoryError with the name of the object and the cause.
+    All methods raise RepositoryError with the name of the object and the cause.
     """
 
     def identity(self) -> Identity:
-        """Read who this is; RepositoryError where it is no repository."""
+        """Read the identity; RepositoryError if there is no repository."""
         ...
 
     def initialise(self, identity: Identity) -> None:
-        """Make an empty place a repository; refuse one that holds anything else."""
+        """Initialise an empty place as a repository; refuse one that is not empty."""
         ...
 
     def create(self, name: str) -> Upload:
@@ -54,11 +54,11 @@ class ObjectStore(Protocol):
         ...
 
     def replace(self, name: str, content: bytes) -> None:
-        """Put a small object in the place of the one of that name, at once and whole."""
+        """Replace a small object atomically."""
         ...
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
-        """Return a range of an object; fewer bytes than asked for are an error."""
+        """Return a range of an object; fewer bytes than requested are an error."""
         ...
 
     def size(self, name: str) -> int: ...
@@ -74,9 +74,9 @@ class ObjectStore(Protocol):
         ...
 
     def free_bytes(self) -> int | None:
-        """How much more fits; None where nobody can say."""
+        """Return the free space; None if unknown."""
         ...
 
     def total_bytes(self) -> int | None:
-        """How much fits into it when it is empty; None where nobody can say."""
+        """Return the total space; None if unknown."""
         ...

@@ -24,19 +24,19 @@ from backups.repositories.layout import (
 
 # Unfinished objects: never listed, removed with the folder they are in.
 TEMPORARY_SUFFIX = ".part"
-# What may wait in memory before the disk gets it.
+# How many bytes are written before the kernel is asked to flush them.
 FLOW_BYTES = 8 * 1024 * 1024
-# Others on the host have no business in a backup, least of all in an unencrypted one.
+# Other users of the host must not read backups, least of all unencrypted ones.
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
 
 
 class DirectoryStore:
-    """Objects are files; an unfinished one has another name, until it is synced and renamed."""
+    """Objects are files; an unfinished one has a temporary name until it is synced."""
 
     kind: ClassVar[str] = "directory"
 
     def __init__(self, root: Path, uuid: str = "") -> None:
-        """With ``uuid``, nothing new is written where another repository has appeared."""
+        """With ``uuid``, nothing is written if the path holds another repository."""
         self.root = root
         self._uuid = uuid
 
@@ -48,7 +48,7 @@ class DirectoryStore:
         except FileNotFoundError:
             raise RepositoryError(
                 f"{self.root} is not a repository: it has no {IDENTITY_NAME}",
-                hint="Check that its disk is mounted; addrepository makes a new one.",
+                hint="Check that its disk is mounted, or create a new one with addrepository.",
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise RepositoryError(f"{path} cannot be read: {exc}") from None
@@ -63,11 +63,11 @@ class DirectoryStore:
     def initialise(self, identity: Identity) -> None:
         with self._naming(self.root, "made a repository"):
             self.root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            # A fresh filesystem is empty but for this.
+            # A new filesystem contains only this.
             if {entry.name for entry in self.root.iterdir()} - {"lost+found"}:
                 raise RepositoryError(
-                    f"{self.root} is not empty and not a repository",
-                    hint="Give an empty or new folder; nothing in it was touched.",
+                    f"{self.root} is neither empty nor a repository",
+                    hint="Give an empty or new folder; nothing in it was changed.",
                 )
             fields = {"repository": identity.uuid, "format": identity.format_version}
             with self.create(IDENTITY_NAME) as upload:
@@ -95,7 +95,7 @@ class DirectoryStore:
             there = max(0, os.fstat(file.fileno()).st_size - offset)
             wanted = there if length is None else length
             if offset < 0 or not 0 <= wanted <= there:
-                # Before memory is taken for it: a damaged index can ask for anything.
+                # Checked before memory is allocated: a damaged index can request any length.
                 raise RepositoryError(
                     f"{path} ends early: {there} of {wanted} bytes at offset {offset}"
                 )
@@ -120,7 +120,7 @@ class DirectoryStore:
     def list(self, prefix: str) -> Iterator[str]:
         top = self._path(prefix.rstrip("/"))
         with self._naming(top, "listed"):
-            # No such folder is no objects; but a repository that is not there is an error.
+            # A missing folder has no objects; a missing repository is an error.
             if not top.exists() and self.root.stat():
                 return
             names = sorted(
@@ -155,7 +155,7 @@ class DirectoryStore:
             return shutil.disk_usage(self.root).total
 
     def _refuse_another(self) -> None:
-        """A disk can be unmounted at any moment: what is at its place then is not ours."""
+        """Refuse a path that holds another repository: a disk may be unmounted at any time."""
         if self._uuid and (found := self.identity().uuid) != self._uuid:
             raise RepositoryError(
                 f"{self.root} holds another repository, {found}",
@@ -168,7 +168,7 @@ class DirectoryStore:
         return self.root / name
 
     def _make_folders(self, folder: Path) -> None:
-        """Make missing folders durable too: a synced file in a lost folder is lost."""
+        """Create missing folders durably: a synced file in a lost folder is lost."""
         if folder == self.root or folder.is_dir():
             return
         self._make_folders(folder.parent)
@@ -177,7 +177,7 @@ class DirectoryStore:
 
     @contextmanager
     def _naming(self, path: Path, what: str) -> Iterator[None]:
-        """Turn an OSError into an error that says which file could not be what, and why."""
+        """Turn an OSError into a RepositoryError with file, operation and cause."""
         try:
             yield
         except OSError as exc:
@@ -207,15 +207,15 @@ class DirectoryUpload:
             raise _repository_error(self._path, "written", exc) from None
 
     def _let_flow(self) -> None:
-        """Have the kernel begin to write what has come, without waiting for it.
+        """Let the kernel start to write what has arrived, without waiting for it.
 
-        A commit would otherwise send a whole pack to the disk at once, and whoever else
-        syncs there, such as the instance itself, would wait behind it.
+        A commit would otherwise flush a whole pack at once, and other processes that sync to
+        the disk, such as the instance itself, would wait for it.
         """
         length = self._written_bytes - self._flowing_bytes
         if length >= FLOW_BYTES:
             fileno = self._file.fileno()
-            # Advice: a filesystem that does not take it stores the bytes all the same.
+            # Only advice: the bytes are stored without it too.
             with suppress(OSError):
                 os.posix_fadvise(fileno, self._flowing_bytes, length, os.POSIX_FADV_DONTNEED)
             self._flowing_bytes = self._written_bytes
@@ -247,16 +247,16 @@ class DirectoryUpload:
 
 
 def _repository_error(path: Path, what: str, exc: OSError) -> RepositoryError:
-    hint = "Look at that disk: the log of its host's kernel may say more."
+    hint = "Check that disk and the kernel log of its host."
     if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
         hint = "Free space in the repository or purge backups; nothing incomplete was kept."
     elif exc.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
-        hint = "Give the user the workers run as the right to write there."
+        hint = "Give the workers' user write access there."
     return RepositoryError(f"{path} could not be {what}: {exc.strerror}", hint=hint)
 
 
 def _forget_manifests(top: Path) -> None:
-    """Take manifests away first and for good: what is cut short then looks like no backup."""
+    """Delete manifests first and durably: an interrupted removal leaves no apparent backup."""
     for manifest in list(top.rglob(MANIFEST_NAME)):
         manifest.unlink(missing_ok=True)
         _sync_folder(manifest.parent)

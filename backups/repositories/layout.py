@@ -1,4 +1,4 @@
-"""Where does what lie in a repository?
+"""Which object is stored where in a repository?
 
 mooring.json
 instances/<instance uuid>/backups/<label>/packs/000001.pack …
@@ -11,7 +11,7 @@ import re
 from uuid import UUID
 
 FORMAT_VERSION = 1
-# Said wherever a format number is not the one above.
+# The hint for any other format number.
 NEWER_HINT = "Read it with the version of Mooring that wrote it, or a newer one."
 IDENTITY_NAME = "mooring.json"
 MANIFEST_NAME = "manifest.json.zst"
@@ -32,7 +32,7 @@ def manifest_name(folder: str) -> str:
 
 
 def folder_of_manifest(name: str) -> str | None:
-    """Return the backup folder when ``name`` is a manifest, else None."""
+    """Return the backup folder if ``name`` is a manifest, else None."""
     return name.removesuffix(f"/{MANIFEST_NAME}") if _MANIFEST.fullmatch(name) else None
 
 

@@ -1,7 +1,7 @@
-"""With which settings does a server start on a restored folder? A fragment of a my.cnf, ready.
+"""With which settings does a server start on a restored folder? Writes a fragment of a my.cnf.
 
-Pure: facts in, text out. It is named so that no server finds it by itself, and what only a
-person can decide stands in it as comments.
+Pure: facts in, text out. The file is named so that no server reads it by itself, and settings that
+only a person can decide are in it as comments.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from backups.instances.settings import ServerSettings
+from backups.programs.server_settings import ServerSettings
 
 OPTION_FILE = "mooring-my.cnf"
-# As the donor had it, since it decides what rows mean or what a replica needs.
+# Kept as the donor had them: they decide the meaning of rows, or a replica needs them.
 _KEPT = (
     "lower_case_table_names",
     "character_set_server",
@@ -36,7 +36,7 @@ def build_option_file(
     server: ServerSettings,
     external_files: Mapping[str, str],
 ) -> str:
-    """Return the fragment; ``shaping`` is what a server must be told to accept the files."""
+    """Return the fragment; ``shaping`` are the options a server needs to accept the files."""
     settings = {"datadir": str(folder)}
     settings |= {name.replace("-", "_"): value for name, value in shaping.items()}
     for name in _KEPT:
@@ -63,7 +63,7 @@ def quoted_value(value: str) -> str:
 
 
 def _redo(server: ServerSettings) -> dict[str, str]:
-    """Name the size of the redo log by the one word this server knows for it today."""
+    """Return the size of the redo log, by the variable this server has for it."""
     for name in _REDO:
         if server.variables.get(name):
             return {name: server.variables[name]}
@@ -82,13 +82,13 @@ def _plugins(plugins: Mapping[str, str]) -> Iterable[str]:
     if not plugins:
         return
     yield ""
-    yield "# It had these loaded. Those from INSTALL PLUGIN load by themselves if they are there."
+    yield "# Plugins it had loaded. Those from INSTALL PLUGIN load by themselves if installed."
     for name, library in plugins.items():
         yield f"# plugin_load_add = {quoted_value(f'{name}={library}')}"
 
 
 def _places(server: ServerSettings, external_files: Mapping[str, str]) -> Iterable[str]:
-    """Say what is in the folder now and was elsewhere: a server finds it there by itself."""
+    """List the files that were elsewhere; in the folder a server finds them by itself."""
     places = [
         f"# {name} = {quoted_value(server.variables[name])}"
         for name in ("innodb_undo_directory", "innodb_directories")
@@ -99,7 +99,7 @@ def _places(server: ServerSettings, external_files: Mapping[str, str]) -> Iterab
     ]
     if places:
         yield ""
-        yield "# All files are in the folder above; the server that was backed up had elsewhere:"
+        yield "# All files are in the folder above. The backed-up server had these elsewhere:"
         yield from places
 
 

@@ -1,7 +1,7 @@
 """What would a restore read, how long would it take, and would it be refused?
 
-Looks with the functions the stages use, and changes nothing: no folder, no mark, no row. It looks
-from this host; the worker looks again before it writes its first byte.
+Runs the checks of the stages on this host and changes nothing: no folder, no mark, no row. The
+worker runs them again before it writes its first byte.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from backups.restores.target import (
 )
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, Operation
 
-# As many past jobs as say something of today's disks.
+# Older jobs say little about today's disks.
 JOBS_ASKED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreWish:
-    """What somebody wants restored, and how."""
+class PlannedRestore:
+    """What to restore, and how."""
 
     copy: BackupCopy
     target: Path
@@ -49,7 +49,7 @@ class RestoreWish:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How long it should take, and from what that was concluded. None is unknown."""
+    """How long it should take, and the basis of the estimate. None is unknown."""
 
     length: timedelta | None
     basis: str
@@ -57,9 +57,9 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class RestorePlan:
-    """Everything there is to know before a restore begins."""
+    """The checks and the estimate of a restore before it starts."""
 
-    wish: RestoreWish
+    restore: PlannedRestore
     estimate: Estimate
     checks: list[Check] = field(default_factory=list)
 
@@ -69,50 +69,50 @@ class RestorePlan:
 
     @property
     def need_bytes(self) -> int | None:
-        raw_bytes = self.wish.copy.backup.raw_bytes
+        raw_bytes = self.restore.copy.backup.raw_bytes
         return None if raw_bytes is None else room_needed(raw_bytes)
 
     @property
     def command(self) -> str:
-        return command_of(self.wish)
+        return command_of(self.restore)
 
 
-def plan_restore(wish: RestoreWish, default_mysqld: str = "") -> RestorePlan:
-    """Look at everything the restore depends on."""
+def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePlan:
+    """Check everything the restore depends on."""
     readers: list[BackupReader] = []
-    program = wish.mysqld or default_mysqld
+    program = restore.mysqld or default_mysqld
     checks = [
-        _check("copy, repository and key", lambda: _look_at_copy(wish.copy, readers)),
-        _check("target", lambda: _look_at_target(wish.target)),
-        _check("room at the target", lambda: _look_at_room(wish, readers)),
+        _run_check("copy, repository and key", lambda: _check_copy(restore.copy, readers)),
+        _run_check("target", lambda: _check_target(restore.target)),
+        _run_check("room at the target", lambda: _check_room(restore, readers)),
     ]
-    if not wish.raw:
-        server = partial(check_server, wish.copy, program, starts=False)
-        checks.append(_check("server program", server))
-    if wish.owner:
-        checks.append(_check("owner", lambda: _look_at_owner(wish.owner)))
-    return RestorePlan(wish, estimate_time(wish.copy), checks)
+    if not restore.raw:
+        server = partial(check_server, restore.copy, program, starts=False)
+        checks.append(_run_check("server program", server))
+    if restore.owner:
+        checks.append(_run_check("owner", lambda: _check_owner(restore.owner)))
+    return RestorePlan(restore, estimate_time(restore.copy), checks)
 
 
-def command_of(wish: RestoreWish) -> str:
-    """Write the same wish as a command to be copied."""
-    words = ["./mooring", "manage", "restorebackup", wish.copy.backup.label]
-    words += ["--repository", wish.copy.repository.name, "--to", str(wish.target)]
-    words += ["--raw"] if wish.raw else []
-    words += ["--owner", wish.owner] if wish.owner else []
-    words += ["--mysqld", wish.mysqld] if wish.mysqld else []
+def command_of(restore: PlannedRestore) -> str:
+    """Return the same restore as a command to be copied."""
+    words = ["./mooring", "manage", "restorebackup", restore.copy.backup.label]
+    words += ["--repository", restore.copy.repository.name, "--to", str(restore.target)]
+    words += ["--raw"] if restore.raw else []
+    words += ["--owner", restore.owner] if restore.owner else []
+    words += ["--mysqld", restore.mysqld] if restore.mysqld else []
     return shlex.join(words)
 
 
 def estimate_time(copy: BackupCopy) -> Estimate:
-    """Conclude from what was measured: this backup's own restore test before anything else."""
+    """Estimate from measurements: first of all this backup's own restore test."""
     backup = copy.backup
     tests = Evidence.objects.filter(
         operation=Operation.RESTORE_TEST, passed=True, recovery_time__isnull=False
     )
     own = tests.filter(copy__backup=backup).order_by("-id").first()
     if own is not None:
-        return Estimate(own.recovery_time, "its own restore test took so long")
+        return Estimate(own.recovery_time, "measured in its own restore test")
     past = tests.filter(copy__backup__instance=backup.instance, copy__backup__raw_bytes__gt=0)
     newest = past.select_related("copy__backup").order_by("-id").first()
     if newest is not None and newest.recovery_time and backup.raw_bytes is not None:
@@ -123,9 +123,9 @@ def estimate_time(copy: BackupCopy) -> Estimate:
 
 
 def _estimate_by_rate(copy: BackupCopy) -> Estimate:
-    """Conclude from the rate of past restores out of the same repository."""
+    """Estimate from the rate of past restores from the same repository."""
     done = Job.objects.filter(
-        # A restore test's time is that of checking every table too: its evidence has the rest.
+        # Not restore tests: their run time includes checking every table.
         operation=Operation.RESTORE,
         status=JobStatus.SUCCEEDED,
         copy__repository=copy.repository,
@@ -138,13 +138,13 @@ def _estimate_by_rate(copy: BackupCopy) -> Estimate:
              for job in done if job.ended_at and job.started_at]  # fmt: skip
     seconds = sum(each for _, each in taken)
     if copy.backup.raw_bytes is None or seconds <= 0:
-        return Estimate(None, "nothing like it was ever restored here")
+        return Estimate(None, "no comparable restore has been run")
     rate = sum(size for size, _ in taken) / seconds
-    basis = f"from {len(taken)} restore{'s' if len(taken) > 1 else ''} out of {copy.repository}"
+    basis = f"from {len(taken)} restore{'s' if len(taken) > 1 else ''} from {copy.repository}"
     return Estimate(timedelta(seconds=copy.backup.raw_bytes / rate), basis)
 
 
-def _check(name: str, look: Callable[[], str]) -> Check:
+def _run_check(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, Verdict.OK, look())
     except MooringError as exc:
@@ -154,15 +154,15 @@ def _check(name: str, look: Callable[[], str]) -> Check:
         return Check(name, Verdict.FAILED, f"{where}{exc.strerror}")
 
 
-def _look_at_copy(copy: BackupCopy, readers: list[BackupReader]) -> str:
+def _check_copy(copy: BackupCopy, readers: list[BackupReader]) -> str:
     readers.append(open_copy(copy))
     key = f"opened with key {copy.key_id}" if copy.key_id else "not encrypted"
     return f"{copy.repository} is there, its manifest was read, {key}"
 
 
-def _look_at_target(target: Path) -> str:
+def _check_target(target: Path) -> str:
     if len(str(target)) > LONGEST_TARGET:
-        raise BadInput(f"it is longer than {LONGEST_TARGET} characters")
+        raise BadInput(f"target is longer than {LONGEST_TARGET} characters")
     refuse_target(target)
     restoring = Job.objects.filter(
         operation=Operation.RESTORE,
@@ -170,21 +170,21 @@ def _look_at_target(target: Path) -> str:
         parameters__target=str(target),
     ).first()
     if restoring is not None:
-        raise Refused(f"job {restoring.pk} is restoring to {target} already")
+        raise Refused(f"job {restoring.pk} is already restoring to {target}")
     parent = nearest_folder(target)
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise Refused(f"{parent} cannot be written by {pwd.getpwuid(os.geteuid()).pw_name}")
-    return f"{target} is empty" if target.is_dir() else f"{target} will be made"
+        raise Refused(f"{parent} is not writable by {pwd.getpwuid(os.geteuid()).pw_name}")
+    return f"{target} is empty" if target.is_dir() else f"{target} will be created"
 
 
-def _look_at_room(wish: RestoreWish, readers: list[BackupReader]) -> str:
+def _check_room(restore: PlannedRestore, readers: list[BackupReader]) -> str:
     for reader in readers:
-        return check_room(wish.target, reader.manifest.contents.raw_bytes)
-    # The manifest could not be read: what the catalog says is as good.
-    return check_room(wish.target, wish.copy.backup.raw_bytes or 0)
+        return check_room(restore.target, reader.manifest.contents.raw_bytes)
+    # The manifest could not be read: use the size in the catalog.
+    return check_room(restore.target, restore.copy.backup.raw_bytes or 0)
 
 
-def _look_at_owner(owner: str) -> str:
+def _check_owner(owner: str) -> str:
     user, _, group = owner.partition(":")
     try:
         pwd.getpwnam(user)

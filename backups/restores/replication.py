@@ -1,13 +1,13 @@
-"""With which statement does a restored server become a replica of the one it was copied from?
+"""Which statement makes a restored server a replica of the server it was copied from?
 
-Pure. User and password are the reader's to fill in.
+Pure. The user and password are left for the reader to fill in.
 """
 
 from __future__ import annotations
 
 from backups.programs.compatibility import Version
 
-# Before these the words were master and slave.
+# Older releases use MASTER and SLAVE.
 _SOURCE_SINCE = (8, 0, 23)
 
 

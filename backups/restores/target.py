@@ -1,7 +1,7 @@
-"""Where may a restore write, and whose is a half-restored folder?
+"""Where may a restore write, and which job owns a partly restored folder?
 
-A restore marks the folder it fills with a file of its own. Only a folder with the mark of a
-job is ever emptied for that job: what somebody else put there in its place stays.
+A restore marks the folder it fills with a file. Only a folder with the mark of a job is ever
+emptied for that job: anything put there in its place stays.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from backups.programs.private_server import occupant
 from backups.units import format_bytes
 
 MARK = ".mooring-restore"
-# Preparing writes redo and undo of its own, and rolls back into the files.
+# Prepare writes redo and undo logs of its own, and rolls back inside the files.
 ROOM_FACTOR = 1.1
 RESERVE_BYTES = 64 * 1024 * 1024
 
 
 def claim_folder(target: Path, job_id: int) -> None:
-    """Make ``target`` where it is missing, and mark it as this job's.
+    """Create ``target`` if it is missing, and mark it as this job's.
 
-    FileExistsError when another restore has marked it first.
+    Raises FileExistsError if another restore has marked it first.
     """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(target / MARK, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -36,14 +36,14 @@ def claim_folder(target: Path, job_id: int) -> None:
 
 
 def hand_over_folder(target: Path) -> None:
-    """Take the mark away: the folder is complete, and no longer ours to remove."""
+    """Remove the mark: the folder is complete, and the job may no longer remove it."""
     (target / MARK).unlink()
 
 
 def release_folder(target: Path, job_id: int) -> bool:
-    """Remove a marked folder and all in it; False where it is not this job's, or not there.
+    """Remove a marked folder and its content; False if it is not this job's or is missing.
 
-    The mark goes last, so that a removal that was cut short can be finished later.
+    The mark is removed last, so that an interrupted removal can be finished later.
     """
     try:
         if (target / MARK).read_text(encoding="ascii", errors="replace") != str(job_id):
@@ -58,31 +58,31 @@ def release_folder(target: Path, job_id: int) -> bool:
         else:
             entry.unlink()
     (target / MARK).unlink()
-    # Someone may have put a file there in the meantime: it stays.
+    # A file put there in the meantime stays.
     with contextlib.suppress(OSError):
         target.rmdir()
     return True
 
 
 def room_needed(raw_bytes: int) -> int:
-    """How much a restore of so many bytes takes on the target's disk."""
+    """Return the space a restore of ``raw_bytes`` takes on the target's disk."""
     return int(raw_bytes * ROOM_FACTOR) + RESERVE_BYTES
 
 
 def check_room(target: Path, raw_bytes: int) -> str:
-    """Say what is needed and what is free, or raise Refused where that is too little."""
+    """Return the needed and the free space as text, or raise Refused if it is too little."""
     need = room_needed(raw_bytes)
     free = shutil.disk_usage(nearest_folder(target)).free
     if free < need:
         raise Refused(
-            f"{target} needs {format_bytes(need)}, {format_bytes(free)} are free",
+            f"{target} needs {format_bytes(need)}, {format_bytes(free)} free",
             hint="Free space there or restore to another disk; nothing was written.",
         )
     return f"{format_bytes(need)} needed, {format_bytes(free)} free"
 
 
 def check_server(copy: BackupCopy, server_program: str, *, starts: bool) -> str:
-    """Say which programs will be let at the files; Refused where none fits them."""
+    """Return which programs will open the files; Refused if none fits."""
     backup = copy.backup
     facts = CopyFacts(
         server_version=backup.server_version,
@@ -93,7 +93,7 @@ def check_server(copy: BackupCopy, server_program: str, *, starts: bool) -> str:
 
 
 def refuse_target(target: Path) -> None:
-    """Raise Refused unless ``target`` is a place a restore may fill."""
+    """Raise Refused unless a restore may write to ``target``."""
     if not target.is_absolute():
         raise BadInput(f"target {target} is not an absolute path")
     if target.exists() and not target.is_dir():
@@ -106,7 +106,7 @@ def refuse_target(target: Path) -> None:
     if target.is_dir() and any(target.iterdir()):
         raise Refused(
             f"{target} is not empty",
-            hint="Give a new or empty folder; nothing in it was touched.",
+            hint="Give a new or empty folder; nothing in it was changed.",
         )
     for repository in Repository.objects.all():
         if target.resolve().is_relative_to(Path(repository.path).resolve()):
@@ -114,7 +114,7 @@ def refuse_target(target: Path) -> None:
 
 
 def nearest_folder(path: Path) -> Path:
-    """Return the closest folder above ``path`` that exists: the disk it will be on."""
+    """Return the closest existing folder above ``path``, which is on the same disk."""
     while not path.is_dir():
         path = path.parent
     return path

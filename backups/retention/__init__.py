@@ -1,1 +1,1 @@
-"""What may go, and why the rest is kept."""
+"""Which backups and history may be deleted, and why is the rest kept?"""

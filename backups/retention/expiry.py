@@ -1,8 +1,8 @@
 """The hourly tick of retention: which backups do schedules no longer keep?
 
-It only asks for purge jobs. Each of those decides once more, under a lock, whether the copy
-may go: what is pinned, needed or the last one stays, whoever asked; and what its schedule has
-come to keep since, because a run failed or somebody paused it, stays as well.
+It only requests purge jobs. Each of them decides again, under a lock, whether the copy may be
+deleted: a pinned, needed or last backup is kept whoever requested the purge, and so is one that
+its schedule keeps by then because a run failed or the schedule was paused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from backups.jobs.request import create_copy_job
 from backups.jobs.wake import wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
 from backups.models.catalog import Origin
-from backups.retention.rules import Entry, Policy, RetentionRuling, rule
+from backups.retention.rules import Entry, Policy, RetentionDecision, rule
 from backups.states import (
     ACTIVE_JOB_STATUSES,
     TERMINAL_OCCURRENCE_STATUSES,
@@ -30,45 +30,45 @@ from backups.states import (
 
 logger = logging.getLogger(__name__)
 
-# The next hour goes on: purges must not keep backups waiting for workers.
+# The next tick continues: purges must not keep backups waiting for workers.
 PURGES_PER_TICK = 500
-# One that failed is not asked for again every hour.
-ASK_AGAIN = timedelta(days=1)
+# A failed purge is not requested again every hour.
+RETRY_PURGE_AFTER = timedelta(days=1)
 UNHEALTHY = {OccurrenceStatus.FAILED, OccurrenceStatus.MISSED}
 INDIFFERENT = {OccurrenceStatus.SKIPPED, OccurrenceStatus.CANCELLED}
 
 
 def expire_backups(now: datetime) -> int:
-    """Ask for the purge of what may go; return how many purges were asked for."""
-    asked: list[Job] = []
-    for schedule_id, instance_id in _pairs_to_look_at(now):
-        if len(asked) >= PURGES_PER_TICK:
+    """Request the purge of expired backups; return how many purges were requested."""
+    purges: list[Job] = []
+    for schedule_id, instance_id in _pairs_to_check(now):
+        if len(purges) >= PURGES_PER_TICK:
             break
         schedule = BackupSchedule.objects.get(pk=schedule_id)
         backups = _stored(schedule_id, instance_id)
         for ruling in rule_about(schedule, instance_id, backups, now):
             if ruling.may_go:
-                asked += _ask(schedule, ruling, backups, now)
-    wake_all(asked)
-    return len(asked)
+                purges += _request_purges(schedule, ruling, backups, now)
+    wake_all(purges)
+    return len(purges)
 
 
 def rule_about(
     schedule: BackupSchedule, instance_id: int, backups: Sequence[Backup], now: datetime
-) -> list[RetentionRuling]:
-    """Rule about the stored backups a schedule made of one instance."""
+) -> list[RetentionDecision]:
+    """Decide about the stored backups of one schedule and instance."""
     policy = Policy(schedule.name, schedule.keep_for, schedule.keep_least)
     failed = newest_run_failed(schedule, instance_id)
     sound = _sound(backups)
-    entries = [_entry(each, sound) for each in backups]
+    entries = [_entry(backup, sound) for backup in backups]
     return rule(entries, policy, now, newest_run_failed=failed)
 
 
 def why_kept(schedule_id: int, backup: Backup, now: datetime) -> str:
-    """Say why a schedule keeps a backup after all; blank where it may still go."""
-    schedule = _dropping().filter(pk=schedule_id).first()
+    """Return why a schedule keeps a backup after all; blank if it may still be deleted."""
+    schedule = _expiring().filter(pk=schedule_id).first()
     if schedule is None:
-        return "its schedule is paused, disabled or keeps everything"
+        return "its schedule is paused or disabled, or keeps everything"
     backups = _stored(schedule_id, backup.instance_id)
     rulings = rule_about(schedule, backup.instance_id, backups, now)
     ruling = next((each for each in rulings if each.label == backup.label), None)
@@ -76,25 +76,25 @@ def why_kept(schedule_id: int, backup: Backup, now: datetime) -> str:
 
 
 def newest_run_failed(schedule: BackupSchedule, instance_id: int) -> str:
-    """Return how the newest run that says anything failed; blank where it succeeded."""
+    """Return how the newest run with a result failed; blank if it succeeded."""
     ended = Occurrence.objects.filter(schedule=schedule, instance=instance_id)
-    telling = TERMINAL_OCCURRENCE_STATUSES - INDIFFERENT
-    newest = ended.filter(status__in=telling).order_by("-due_at").first()
+    conclusive = TERMINAL_OCCURRENCE_STATUSES - INDIFFERENT
+    newest = ended.filter(status__in=conclusive).order_by("-due_at").first()
     if newest is None or newest.status not in UNHEALTHY:
         return ""
     return newest.get_status_display().lower()
 
 
-def _pairs_to_look_at(now: datetime) -> list[tuple[int, int]]:
-    """Return schedule and instance wherever something is older than it is kept."""
-    schedules = _dropping()
+def _pairs_to_check(now: datetime) -> list[tuple[int, int]]:
+    """Return schedule and instance of every backup older than it is kept."""
+    schedules = _expiring()
     pairs: list[tuple[int, int]] = []
     # Few lengths, many schedules: one query for each length.
     for keep_for in schedules.order_by("keep_for").values_list("keep_for", flat=True).distinct():
         assert keep_for is not None
         old = Backup.objects.filter(
             copies__status=CopyStatus.STORED,
-            # A disabled instance gets nothing new either.
+            # A disabled instance gets no new backups either.
             instance__enabled=True,
             ended_at__lte=now - keep_for,
             made_by__occurrence__schedule__in=schedules.filter(keep_for=keep_for),
@@ -103,9 +103,9 @@ def _pairs_to_look_at(now: datetime) -> list[tuple[int, int]]:
     return pairs
 
 
-def _dropping() -> QuerySet[BackupSchedule]:
-    """Return the schedules that let old backups go."""
-    # Paused or disabled, a schedule makes nothing new: then nothing old goes either.
+def _expiring() -> QuerySet[BackupSchedule]:
+    """Return the schedules that expire old backups."""
+    # A paused or disabled schedule takes no new backups, so it expires no old ones.
     return BackupSchedule.objects.filter(
         enabled=True, paused_at=None, origin=Origin.MANAGED, keep_for__isnull=False
     )
@@ -138,23 +138,23 @@ def _entry(backup: Backup, sound: set[int]) -> Entry:
 
 
 def _sound(backups: Sequence[Backup]) -> set[int]:
-    """Return which backups have a copy that nothing speaks against."""
+    """Return the backups that have a copy without a failed proof."""
     stored = BackupCopy.objects.filter(backup__in=backups, status=CopyStatus.STORED)
     return set(without_faults(stored).values_list("backup", flat=True))
 
 
-def _ask(
-    schedule: BackupSchedule, ruling: RetentionRuling, backups: Sequence[Backup], now: datetime
+def _request_purges(
+    schedule: BackupSchedule, ruling: RetentionDecision, backups: Sequence[Backup], now: datetime
 ) -> list[Job]:
     backup = next(each for each in backups if each.label == ruling.label)
     if backup.dependents.all():
-        # They may go as well, and go first; this one has its turn in the next hour.
+        # The dependents are purged first; this one follows in a later tick.
         return []
-    copies = [copy for copy in backup.copies.all() if not _asked_already(copy, now)]
+    copies = [copy for copy in backup.copies.all() if not _requested_already(copy, now)]
     return [job for copy in copies if (job := _purge(schedule, ruling, copy))]
 
 
-def _purge(schedule: BackupSchedule, ruling: RetentionRuling, copy: BackupCopy) -> Job | None:
+def _purge(schedule: BackupSchedule, ruling: RetentionDecision, copy: BackupCopy) -> Job | None:
     try:
         return create_copy_job(
             Operation.PURGE,
@@ -164,11 +164,13 @@ def _purge(schedule: BackupSchedule, ruling: RetentionRuling, copy: BackupCopy) 
             wake=False,
         )
     except Refused as exc:
-        logger.info("%s stays for now: %s", copy, exc, extra={"action": "copy_kept"})
+        logger.info(
+            "%s is kept for now: %s", copy, exc, extra={"action": "purge_refused", "copy": copy.pk}
+        )
         return None
 
 
-def _asked_already(copy: BackupCopy, now: datetime) -> bool:
+def _requested_already(copy: BackupCopy, now: datetime) -> bool:
     purges = Job.objects.filter(copy=copy, operation=Operation.PURGE)
     active = purges.filter(status__in=ACTIVE_JOB_STATUSES)
-    return active.exists() or purges.filter(requested_at__gt=now - ASK_AGAIN).exists()
+    return active.exists() or purges.filter(requested_at__gt=now - RETRY_PURGE_AFTER).exists()

@@ -1,9 +1,8 @@
-"""Which records of the past go: planned runs and log lines older than anybody asks about?
+"""Which history is deleted: planned runs and log lines older than they are kept?
 
-Jobs, backups and evidence stay: they are what the catalog is made of. Of planned runs the newest
-of each schedule and instance stays however old it is, because what may expire depends on it; and
-so does each whose backup is still stored, because it tells which schedule keeps that, and for how
-long.
+Jobs, backups and evidence stay: they make up the catalog. The newest planned run of each schedule
+and instance stays whatever its age, because expiry depends on it, and so does each whose backup is
+still stored, because it names the schedule that decides how long that is kept.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from django.db.models import Exists, OuterRef
 from backups.models import BackupCopy, Job, JobLogLine, Occurrence
 from backups.states import TERMINAL_OCCURRENCE_STATUSES, CopyStatus
 
-# In one tick, so that no transaction is long; the next one goes on.
+# Per tick, to keep transactions short; the next one continues.
 OCCURRENCES_AT_ONCE = 5_000
 JOBS_AT_ONCE = 200
 
 
 def prune_history(now: datetime) -> int:
-    """Delete some of what is too old; return how many planned runs and jobs' logs went."""
+    """Delete some of the oldest history; return how many planned runs and jobs' logs."""
     before = now - timedelta(days=settings.HISTORY_DAYS)
     return _prune_occurrences(before) + _prune_logs(before)
 

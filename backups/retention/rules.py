@@ -1,7 +1,7 @@
-"""Which backups may go, and why does each of the others stay?
+"""Which backups may be deleted, and why is each of the others kept?
 
-Pure. A backup goes when it is older than its schedule keeps it, and when nothing speaks for
-it. After a run that failed nothing goes at all: the old ones may be needed more than ever.
+Pure. A backup may be deleted when it is older than its schedule keeps it and nothing else requires
+it. After a failed run nothing is deleted: the old backups may be needed.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from backups.units import format_duration
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One backup of a schedule and an instance that has bytes somewhere."""
+    """One backup of a schedule and an instance that has a stored copy."""
 
     label: str
     ended_at: datetime
-    # Labels of the backups with bytes that cannot be restored without it.
+    # Labels of the stored backups that cannot be restored without it.
     dependents: frozenset[str] = frozenset()
     pinned: bool = False
-    # False where its last verify or restore test failed; unproven counts as sound.
+    # False if its last verify or restore test failed; an unproven backup counts as sound.
     sound: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long a schedule keeps what it made. None is for ever."""
+    """How long a schedule keeps its backups. None is for ever."""
 
     schedule: str
     keep_for: timedelta | None
@@ -42,8 +42,8 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionRuling:
-    """Whether a backup may go, and the reason either way."""
+class RetentionDecision:
+    """Whether a backup may be deleted, and the reason either way."""
 
     label: str
     may_go: bool
@@ -52,25 +52,25 @@ class RetentionRuling:
 
 def rule(
     entries: Iterable[Entry], policy: Policy, now: datetime, *, newest_run_failed: str = ""
-) -> list[RetentionRuling]:
-    """Rule about every backup, the newest first. ``newest_run_failed`` says how, if it did."""
+) -> list[RetentionDecision]:
+    """Decide about every backup, the newest first; ``newest_run_failed`` is how, if it did."""
     newest_first = sorted(entries, key=lambda each: (each.ended_at, each.label), reverse=True)
     least = _least(newest_first, max(1, policy.keep_least))
-    rulings: list[RetentionRuling] = []
+    rulings: list[RetentionDecision] = []
     going: set[str] = set()
-    # Dependents are newer than what they need, so they have been ruled about already.
+    # Dependents are newer than their base, so they have been decided already.
     for entry in newest_first:
         why_kept = _why_kept(entry, policy, now, newest_run_failed, least, going)
         if not why_kept:
             going.add(entry.label)
         age = format_duration(now - entry.ended_at)
         reason = why_kept or f"{policy}: this one is {age} old"
-        rulings.append(RetentionRuling(entry.label, not why_kept, reason))
+        rulings.append(RetentionDecision(entry.label, not why_kept, reason))
     return rulings
 
 
 def _least(newest_first: Sequence[Entry], count: int) -> set[str]:
-    # A damaged one does not count: it is no backup to fall back to.
+    # A damaged one does not count: it cannot be relied on.
     return {entry.label for entry in [each for each in newest_first if each.sound][:count]}
 
 
@@ -89,9 +89,9 @@ def _why_kept(
     if now - entry.ended_at < policy.keep_for:
         return f"kept until {entry.ended_at + policy.keep_for:%Y-%m-%d %H:%M}Z"
     if entry.label in least:
-        return f"one of the newest {policy.keep_least}"
+        return f"one of the {policy.keep_least} newest"
     if needing := sorted(entry.dependents - going):
         return f"needed to restore {', '.join(needing)}"
     if newest_run_failed:
-        return f"nothing goes while the newest run is {newest_run_failed}"
+        return f"nothing is deleted while the newest run is {newest_run_failed}"
     return ""

@@ -1,4 +1,4 @@
-"""How a command reaches the host of an instance."""
+"""How is a command run on the host of an instance? One module per kind of runner."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from backups.runners.base import Completed, Runner, RunningCommand
 from backups.runners.local import LocalRunner
 from backups.runners.ssh import SshRunner, SshTarget
 
-# What an instance's ``runner`` may say.
+# The values of an instance's ``runner``.
 RUNNERS: dict[str, type[LocalRunner] | type[SshRunner]] = {
     LocalRunner.kind: LocalRunner,
     SshRunner.kind: SshRunner,

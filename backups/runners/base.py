@@ -1,4 +1,4 @@
-"""What every runner offers: commands on the host of an instance, as lists of words."""
+"""The interface of a runner: commands on the host of an instance, as lists of words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backups.exceptions import RunnerError
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """How a short command ended and what it said."""
+    """The exit code and the output of a short command."""
 
     exit_code: int
     stdout: str
@@ -20,9 +20,9 @@ class Completed:
 
 
 class RunningCommand(Protocol):
-    """A command at work. Its two outputs must both be read, or it waits for ever.
+    """A running command. Both of its outputs must be read, or it blocks.
 
-    Both outputs are unbuffered: a read returns what there is, and ``readinto`` fills the
+    Both outputs are unbuffered: a read returns the available bytes, and ``readinto`` fills the
     caller's own memory.
     """
 
@@ -36,7 +36,7 @@ class RunningCommand(Protocol):
         ...
 
     def stop(self) -> None:
-        """End it and everything it started, on its own host too. Never raises; may be repeated."""
+        """End it and all its descendants, also on a remote host. Never raises; may be repeated."""
         ...
 
 
@@ -46,7 +46,7 @@ class Runner(Protocol):
     kind: ClassVar[str]
 
     def run(self, argv: Sequence[str], *, timeout_seconds: float = 30) -> Completed:
-        """Run a short command to its end; RunnerError when it cannot even be started."""
+        """Run a short command to its end; RunnerError if it cannot be started."""
         ...
 
     def start(
@@ -61,5 +61,5 @@ class Runner(Protocol):
         ...
 
     def failure(self, argv: Sequence[str], exit_code: int, stderr: str) -> RunnerError | None:
-        """Say whether this is how it looks when the command itself was never reached."""
+        """Return an error if the exit code and output mean that the command never started."""
         ...

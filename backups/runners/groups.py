@@ -1,9 +1,8 @@
-"""Which processes belong to a command, and how do all of them end?
+"""Which processes belong to a command, and how are all of them ended?
 
-A command leads a session of its own, so its processes are known by the session's number,
-which the kernel gives to nobody else while one of them lives. What is recorded of a command
-is that number and the time its leader started: together they are never mistaken for another
-command's, even by a process that reads them long afterwards.
+A command leads a session of its own, so its processes are identified by the session's number, which
+the kernel does not reuse while one of them is alive. That number and the start time of its leader
+are recorded: together they identify the command even long afterwards.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from collections.abc import Iterable
 
 import psutil
 
-# Start times are read from the kernel's clock, which can be set by a second or so.
+# Start times come from the kernel's clock, which can be adjusted by a second or so.
 START_TOLERANCE_SECONDS = 2.0
 
 
 def start_time(pid: int) -> float:
-    """Return when a process started, in seconds since the epoch; 0.0 when it is gone."""
+    """Return when a process started, in seconds since the epoch; 0.0 if it has ended."""
     try:
         return psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
@@ -28,20 +27,20 @@ def start_time(pid: int) -> float:
 
 
 def list_members(group: int, started: float) -> list[psutil.Process]:
-    """Return what is alive of the command whose leader was ``group`` and began at ``started``."""
+    """Return the live processes of the command whose leader ``group`` began at ``started``."""
     if group <= 1:
         # No command of ours: the kernel's own threads, or init's session.
         return []
     leader_started = start_time(group)
     if leader_started and abs(leader_started - started) > START_TOLERANCE_SECONDS:
-        # The number was given away again, which happens only after the last member ended.
+        # The number was reused, which happens only after the last member has ended.
         return []
-    return [each for each in psutil.process_iter() if _is_member(each, group)]
+    return [process for process in psutil.process_iter() if _is_member(process, group)]
 
 
 def end_group(group: int, started: float, *, patience_seconds: float = 1.0) -> bool:
-    """End a command: ask, wait, insist. Return whether nothing of it is alive any more."""
-    # Descendants that made a session of their own are found while their parent still lives.
+    """End a command by TERM, then KILL. Return whether all its processes have ended."""
+    # Descendants with a session of their own are found while their parent is still alive.
     members = _with_descendants(list_members(group, started))
     _signal_all(members, kill=False)
     stubborn = _await_end(members, patience_seconds)
@@ -67,12 +66,12 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def _await_end(members: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Return those still alive after ``seconds``.
+    """Return the processes still alive after ``seconds``.
 
-    psutil's own waiting would bury our children and take their exit codes with it.
+    psutil's own wait would reap our children and lose their exit codes.
     """
     deadline = time.monotonic() + seconds
-    while (alive := [each for each in members if _is_alive(each)]) and (
+    while (alive := [member for member in members if _is_alive(member)]) and (
         time.monotonic() < deadline
     ):
         time.sleep(0.01)

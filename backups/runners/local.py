@@ -1,12 +1,12 @@
-"""How does a command run on this machine, and end with us whatever happens?
+"""How does a command run on this machine, and end with this process in any case?
 
 The kernel kills the command when the *thread* that started it ends (``setpriv --pdeathsig``),
 so all commands are started by one thread that lives as long as this process does: a worker
-that is killed with -9 takes its commands with it, and a thread pool that shrinks does not.
+that is killed with -9 ends its commands, and a thread pool that shrinks does not.
 
-Secrets are kept in memory files that no folder lists; the command opens them through its
-own ``/proc/self/fd``. They vanish with the last process that has them open, so there is
-nothing left to remove when somebody is killed.
+Secrets are kept in memory files that no folder lists; the command opens them through its own
+``/proc/self/fd``. They disappear with the last process that has them open, so nothing remains to be
+removed after a kill.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from backups.exceptions import RunnerError
 from backups.runners.base import Completed, RunningCommand
 from backups.runners.groups import end_group, start_time
 
-# The most an unprivileged process may ask for; sixteen times the default.
+# The maximum for an unprivileged process; sixteen times the default.
 PIPE_BYTES = 1 << 20
 # Exit codes of setpriv, like those of a shell: not executable, not found.
 NEVER_STARTED = {126, 127}
 TIED_TO_US = ("setpriv", "--pdeathsig", "KILL", "--")
-# Debian keeps some programs where only root's PATH looks.
+# Debian installs some programs in folders that are only in root's PATH.
 EXTRA_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
@@ -60,7 +60,7 @@ class LocalCommand:
                 self._child.wait(timeout=1)
 
     def close(self) -> None:
-        """Stop it and give its pipes back. Whoever reads them must be done."""
+        """Stop it and close its pipes, once all readers are done."""
         self.stop()
         for pipe in (self.stdout, self.stderr):
             with contextlib.suppress(OSError):
@@ -73,7 +73,7 @@ class LocalCommand:
 
 
 class LocalRunner:
-    """Runs commands on the machine we are on."""
+    """Runs commands on this machine."""
 
     kind: ClassVar[str] = "local"
 
@@ -155,18 +155,18 @@ def complete(command: RunningCommand, name: str, timeout_seconds: float) -> Comp
 
 
 def fill_in(word: str, places: Mapping[str, str]) -> str:
-    """Replace each ``{name}`` that is known; other braces are left alone."""
+    """Replace each known ``{name}``; other braces are left unchanged."""
     return re.sub(r"\{(\w+)\}", lambda match: places.get(match[1], match[0]), word)
 
 
 @contextlib.contextmanager
 def memory_files(texts: Mapping[str, str]) -> Iterator[dict[str, int]]:
-    """Open a memory file, mode 0600, for each text; they close here and live on in children."""
+    """Open a memory file, mode 0600, for each text; closed here, they stay open in children."""
     files: dict[str, int] = {}
     try:
         for name, text in texts.items():
             files[name] = fd = os.memfd_create(name, os.MFD_CLOEXEC)
-            # MariaDB's programs ignore a settings file that everyone may write.
+            # MariaDB's programs ignore a world-writable settings file.
             os.fchmod(fd, 0o600)
             os.write(fd, text.encode())
         yield files
@@ -177,7 +177,7 @@ def memory_files(texts: Mapping[str, str]) -> Iterator[dict[str, int]]:
 
 @lru_cache(maxsize=1)
 def _spawning_thread(owner: int) -> ThreadPoolExecutor:
-    """The thread that starts all commands of process ``owner``; a fork gets one of its own."""
+    """Return the thread that starts all commands of process ``owner``; a fork gets its own."""
     return ThreadPoolExecutor(1, thread_name_prefix=f"spawn-{owner}")
 
 
@@ -191,5 +191,5 @@ def _find(name: str) -> str:
     return found
 
 
-def _text(said: bytes) -> str:
-    return said.decode("utf-8", errors="replace")
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", errors="replace")

@@ -1,8 +1,8 @@
-"""What runs on the far side of ssh so that a command there ends with us?
+"""What runs on the remote side of ssh so that a command there ends with this process?
 
-sshd does not end a command when the connection breaks. So the command runs beside a watcher
-that reads our end of the connection: when that ends, for whatever reason, the watcher ends
-the command's whole session and removes its secret files. Plain POSIX shell plus ``setsid``,
+sshd does not end a command when the connection breaks. So the command runs beside a watcher that
+reads the connection: when that ends, for any reason, the watcher ends the command's whole session
+and removes its secret files. Plain POSIX shell plus ``setsid``,
 ``head`` and ``mktemp``; nothing is installed.
 """
 
@@ -55,7 +55,7 @@ def build_script(argv: Sequence[str], secret_files: Mapping[str, str]) -> str:
     )
     command = " ".join(_word(word, secret_files) for word in argv)
     script = _SCRIPT.replace("SECRET_FILES", files).replace("COMMAND", command)
-    # Only sh is sure to understand it; the login shell may be any.
+    # Explicitly sh: the login shell may be any.
     return "exec sh -c " + shlex.quote(script)
 
 

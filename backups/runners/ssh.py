@@ -1,8 +1,8 @@
-"""How does a command reach another host, and end there when we do?
+"""How does a command run on another host, and end there with this process?
 
-Only hosts whose key is already known are spoken to: whoever can answer on an address could
-otherwise receive the password of the backup user. Secrets travel over the encrypted
-standard input, never in an argv. What happens on the far side is in ``remote``.
+Only hosts with a known key are connected to: any host that answers on an address could otherwise
+receive the password of the backup user. Secrets are sent over the encrypted standard input, never
+in an argv. The remote side is in ``remote``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ SSH_FAILED = 255
 # A shell's exit codes for: not executable, not found.
 NEVER_STARTED = {126, 127}
 
-# How lines begin that ssh itself says; a command's own may stand around them.
-OWN_WORDS = re.compile(
+# The beginnings of ssh's own messages, which may be among lines of the command.
+SSH_MESSAGES = re.compile(
     r"ssh: |kex_|client_loop|packet_write|read from remote|connection |timeout, server"
     r"|host key|no .*host key|.*permission denied \(|load key|bad |command-line",
     re.IGNORECASE,
@@ -34,23 +34,23 @@ OWN_WORDS = re.compile(
 HINTS = (
     (
         "identification has changed",
-        "{host} has another key than before: find out why before you replace it in {known_hosts}.",
+        "Find out why the key of {host} has changed before you replace it in {known_hosts}.",
     ),
     (
         "host key verification failed",
         "Check the host's key with its owner, then add it: ssh-keyscan {scan} >> {known_hosts}.",
     ),
     ("host key is known", "Add the host's key: ssh-keyscan {scan} >> {known_hosts}."),
-    ("permission denied", "Put the worker's public key into authorized_keys of {user} there."),
+    ("permission denied", "Add the worker's public key to authorized_keys of {user} on that host."),
     ("connection refused", "Check the port, and that sshd runs on {host}."),
-    ("could not resolve hostname", "Check the name of the host."),
+    ("could not resolve hostname", "Check the host name."),
     ("timed out", "Check that {host} is up and that no firewall is in between."),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SshTarget:
-    """Where to, as whom, with which key, knowing which hosts."""
+    """The host, the user, the private key and the known hosts of a connection."""
 
     host: str
     user: str
@@ -86,7 +86,7 @@ class SshRunner:
         words = [*ssh_argv(self.target), build_script(argv, secret_files)]
         command = spawn(words, stdin=subprocess.PIPE)
         try:
-            # ssh may have failed already; its exit code and its words are still to be read.
+            # ssh may have failed already; its exit code and its messages are read later.
             with contextlib.suppress(BrokenPipeError):
                 for text in secret_files.values():
                     _write_all(command, text.encode())
@@ -96,22 +96,22 @@ class SshRunner:
 
     def failure(self, argv: Sequence[str], exit_code: int, stderr: str) -> RunnerError | None:
         target = self.target
-        said = stderr.strip().splitlines()
+        lines = stderr.strip().splitlines()
         if exit_code == SSH_FAILED:
-            own = (line.strip() for line in said if OWN_WORDS.match(line))
+            own = (line.strip() for line in lines if SSH_MESSAGES.match(line))
             first = next(own, "the connection was lost")
-            return RunnerError(f"{target.host} not reached: {first}", hint=_hint(stderr, target))
+            return RunnerError(f"cannot reach {target.host}: {first}", hint=_hint(stderr, target))
         if exit_code in NEVER_STARTED:
-            why = said[-1].strip() if said else f"exit code {exit_code}"
+            why = lines[-1].strip() if lines else f"exit code {exit_code}"
             return RunnerError(
                 f"{argv[0]} could not be started on {target.host}: {why}",
-                hint=f"Install {argv[0]} there, where the PATH of {target.user} finds it.",
+                hint=f"Install {argv[0]} on that host, in the PATH of {target.user}.",
             )
         return None
 
 
 def ssh_argv(target: SshTarget) -> list[str]:
-    """Return ssh with everything that makes it ask nobody and forward nothing."""
+    """Return the ssh command with options against any prompt or forwarding."""
     options = {
         "BatchMode": "yes",
         "StrictHostKeyChecking": "yes",
@@ -137,7 +137,7 @@ def ssh_argv(target: SshTarget) -> list[str]:
 
 
 def _quoted(value: str) -> str:
-    """Quote a value for ssh's own parser of options, which splits at spaces."""
+    """Quote a value for ssh's option parser, which splits at spaces."""
     return f'"{value}"' if " " in value else value
 
 
@@ -154,4 +154,4 @@ def _hint(stderr: str, target: SshTarget) -> str:
             return hint.format(
                 scan=scan, known_hosts=target.known_hosts, user=target.user, host=target.host
             )
-    return f"Try it by hand: ssh {scan}."
+    return f"Try the connection by hand: ssh {scan}."

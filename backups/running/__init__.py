@@ -1,1 +1,1 @@
-"""What a running job holds, and how others see, reach and stop it."""
+"""What does a running job hold, and how is its progress seen and the job stopped?"""

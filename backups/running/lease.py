@@ -1,8 +1,8 @@
-"""How does the rest of the world see a running job, and reach it?
+"""How is a running job's lease kept, and how do others see its progress and cancel it?
 
-About once a second a thread writes progress and log lines, renews the lease when it is time,
-and looks whether someone asked to cancel. Every write names the fencing token: when it
-matches no row, the job belongs to somebody else and this run must stop.
+About once a second a thread writes progress and log lines, renews the lease when it is due,
+and checks for a cancel request. Every write names the fencing token: when it matches no row,
+another process owns the job and this run must stop.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from backups.states import JobStatus
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 1.0
-# The rate shown is that of the last few seconds, not of the whole.
+INTERVAL_SECONDS = 1.0
+# The displayed rate is that of the last few seconds, not of the whole run.
 RATE_SECONDS = 10.0
 
 
-class Pulse:
-    """Runs while a job runs. Use as a context around its stages."""
+class LeaseKeeper:
+    """Keeps the lease of a running job. Use as a context around its stages."""
 
     def __init__(self, run: Run, rows: StageRows) -> None:
         self._run, self._rows = run, rows
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._beat_until_end, name="pulse", daemon=True)
+        self._thread = threading.Thread(target=self._keep_until_end, name="lease", daemon=True)
         self._renewed = boot_clock()
         run.hold_lease_until(self._renewed + settings.LEASE_SECONDS)
         self._sampler = Sampler(run.job)
         self._samples: deque[tuple[float, int]] = deque()
-        self._heard_activity, self._heard_at = (0, 0), time.monotonic()
+        self._last_activity, self._activity_changed_at = (0, 0), time.monotonic()
 
-    def __enter__(self) -> Pulse:
+    def __enter__(self) -> LeaseKeeper:
         self._thread.start()
         return self
 
@@ -58,42 +58,42 @@ class Pulse:
         self._end.set()
         self._thread.join()
 
-    def _beat_until_end(self) -> None:
+    def _keep_until_end(self) -> None:
         try:
-            while not self._end.wait(BEAT_SECONDS):
-                self._try_beat()
-            self._try_beat()
+            while not self._end.wait(INTERVAL_SECONDS):
+                self._try_write()
+            self._try_write()
         finally:
             connection.close()
 
-    def _try_beat(self) -> None:
-        """Beat; a database that is away is waited for, as long as the lease lasts."""
+    def _try_write(self) -> None:
+        """Write; an unreachable database is retried for as long as the lease lasts."""
         self._watch_for_stall()
         try:
-            self._beat()
+            self._write()
         except LeaseLost as exc:
             self._run.stop(exc)
         except Error as exc:
             connection.close()
             logger.warning(
-                "%s: database is away: %s",
+                "%s: progress not written, the database is unreachable: %s",
                 self._run.job,
                 exc,
-                extra={"action": "database_unreachable"},
+                extra={"action": "progress_delayed", "job_id": self._run.job.pk},
             )
             if boot_clock() - self._renewed > settings.LEASE_SECONDS:
-                self._run.stop(LeaseLost("the database was away for longer than the lease"))
+                self._run.stop(LeaseLost("the database was unreachable for longer than the lease"))
         except Exception as exc:
-            # A pulse that died unseen would lose the job its lease in the middle of its work.
+            # If this thread died unnoticed, the lease would expire while the job still runs.
             logger.exception(
-                "%s: its progress cannot be written",
+                "%s: progress cannot be written",
                 self._run.job,
-                extra={"action": "progress_not_written"},
+                extra={"action": "progress_failed", "job_id": self._run.job.pk},
             )
             self._run.stop(exc)
 
-    def _beat(self) -> None:
-        """Write what is new, the lease first: all else may wait longer than it lasts."""
+    def _write(self) -> None:
+        """Write what is new, the lease first: the other writes may take longer than it lasts."""
         self._write_progress()
         self._rows.write_moves()
         self._rows.write_lines()
@@ -102,9 +102,9 @@ class Pulse:
 
     def _write_progress(self) -> None:
         fields = self._progress()
-        # Taken before the row is written: the row's lease never ends earlier than ours.
-        asked_at = boot_clock()
-        renewing = asked_at - self._renewed >= settings.LEASE_RENEW_SECONDS
+        # Read before the row is written: the row's lease never ends before ours.
+        renewed_at = boot_clock()
+        renewing = renewed_at - self._renewed >= settings.LEASE_RENEW_SECONDS
         if renewing:
             fields["lease_expires_at"] = now() + timedelta(seconds=settings.LEASE_SECONDS)
         mine = Job.objects.filter(
@@ -113,19 +113,19 @@ class Pulse:
         if not mine.update(**fields):
             raise LeaseLost("another process owns the job's row")
         if renewing:
-            self._renewed = asked_at
-            self._run.hold_lease_until(asked_at + settings.LEASE_SECONDS)
+            self._renewed = renewed_at
+            self._run.hold_lease_until(renewed_at + settings.LEASE_SECONDS)
         if mine.filter(cancel_requested=True).exists():
             self._run.stop(CancelRequested())
 
     def _progress(self) -> dict[str, object]:
         meter = self._run.meter
         self._rows.progress(meter.raw_bytes, meter.raw_bytes_total)
-        # At the end the row says how much the job moved, whichever of its stages did.
+        # At the end the row has the bytes of the stage that moved most.
         earlier = self._run.most_bytes if self._end.is_set() else 0
         return {
             "progress_at": now(),
-            "heard_at": self._heard(),
+            "last_activity_at": self._activity_at(),
             "bytes_done": max(earlier, meter.raw_bytes),
             "bytes_total": meter.raw_bytes_total,
             "stored_bytes": meter.stored_bytes,
@@ -135,9 +135,9 @@ class Pulse:
             "rate_bytes_per_s": self._rate(meter.raw_bytes),
         }
 
-    def _heard(self) -> datetime | None:
-        """Return when the last sign of life came, where its absence would mean something."""
-        silent = timedelta(seconds=time.monotonic() - self._heard_at)
+    def _activity_at(self) -> datetime | None:
+        """Return when the last activity was seen; None while stalls are not watched for."""
+        silent = timedelta(seconds=time.monotonic() - self._activity_changed_at)
         return now() - silent if self._run.watched else None
 
     def _rate(self, count: int) -> int | None:
@@ -149,25 +149,24 @@ class Pulse:
         while at - self._samples[0][0] > RATE_SECONDS:
             self._samples.popleft()
         first_at, first_count = self._samples[0]
-        if at - first_at < BEAT_SECONDS / 2:
+        if at - first_at < INTERVAL_SECONDS / 2:
             return None
         return int((count - first_count) / (at - first_at))
 
     def _watch_for_stall(self) -> None:
         run = self._run
         activity = (run.activity, run.meter.raw_bytes)
-        if activity != self._heard_activity or not run.watched:
-            self._heard_activity, self._heard_at = activity, time.monotonic()
+        if activity != self._last_activity or not run.watched:
+            self._last_activity, self._activity_changed_at = activity, time.monotonic()
             return
-        silent = time.monotonic() - self._heard_at
+        silent = time.monotonic() - self._activity_changed_at
         if silent >= run.patience:
             where = f" in {run.step}" if run.step else ""
-            heard = f"; last heard: {run.last_heard}" if run.last_heard else ""
+            last_line = f"; last log line: {run.last_line}" if run.last_line else ""
             run.stop(
                 StageFailed(
-                    f"stalled{where}: no byte and no log line for {int(silent)} s{heard}",
-                    hint="Look at the instance and the repository; "
-                    "MOORING_STALL_SECONDS sets how long silence is borne, for each stage "
-                    "if need be.",
+                    f"stalled{where}: no byte and no log line for {int(silent)} s{last_line}",
+                    hint="Check the instance and the repository; MOORING_STALL_SECONDS sets "
+                    "after how many silent seconds a job is stalled, per stage if needed.",
                 )
             )

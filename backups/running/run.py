@@ -1,7 +1,7 @@
-"""What does a job hold while it runs, and who may stop it?
+"""What does a job hold while it runs, and how is it stopped?
 
-A ``Run`` is handed to every stage. Stages do the work in their own thread; the pulse
-(``backups.running.lease``) writes progress and the lease in another, and asks the stages to stop.
+A ``Run`` is passed to every stage. Stages work in their own thread; the lease keeper
+(``backups.running.lease``) writes progress and the lease in another, and requests a stop.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from backups.transitions.jobs import note_process
 
 logger = logging.getLogger(__name__)
 
-# More than an engine says in a second; a flood beyond it is counted, not kept.
+# More than an engine logs in a second; lines beyond it are counted, not kept.
 MAX_UNWRITTEN_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
-    """Something that was said, and when."""
+class JobLogEntry:
+    """A log line and its time."""
 
     at: datetime
     source: str
@@ -61,66 +61,66 @@ class Run:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        # Whether somebody asks again for what a shutdown ends.
+        # Whether a job that a shutdown ends may be requested again.
         self.requeues = False
         # The owner's token as claimed: every write of this run names it.
         self.token = job.fencing_token
         self.meter = Meter()
-        # What the busiest of the earlier stages moved.
+        # The bytes of the earlier stage that moved most.
         self.most_bytes = 0
         # Whether the present stage moves bytes of its own.
         self.metered = False
-        # Counts everything that shows life, for the detection of stalls.
+        # Counts every sign of progress, for the detection of stalls.
         self.activity = 0
-        self.last_heard = ""
+        self.last_line = ""
         # Whether silence means a stall in the present stage.
         self.watched = True
         self.stage = ""
-        # The engine's own sub-operation at work, for the words of a stall; blank where none is.
+        # The engine's current sub-operation, named when a job stalls; blank if there is none.
         self.step = ""
-        # When the lease ends by our own clock; None before the pulse has said.
+        # When the lease ends by our own clock; None until the lease keeper sets it.
         self._lease_ends: float | None = None
-        self.lines: queue.Queue[LogLine] = queue.Queue(MAX_UNWRITTEN_LINES)
-        # Lines that found no place in the queue since the last time somebody looked.
+        self.lines: queue.Queue[JobLogEntry] = queue.Queue(MAX_UNWRITTEN_LINES)
+        # Lines dropped because the queue was full, since the last write.
         self.unkept_lines = 0
         self.moves: queue.Queue[StageMove] = queue.Queue()
         self._stop: BaseException | None = None
-        # Set where the process was told to end while the job ran.
+        # Set if the process was asked to exit while the job ran.
         self.shutdown: SystemExit | None = None
-        # Whether this one is asked for again as it ends.
-        self.asks_again = False
+        # Whether the job is requested again when it ends.
+        self.requests_again = False
         self._hooks: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
-    # What stages call
+    # Called by stages
 
     def check(self) -> None:
-        """Raise when the job has to end; called between any two pieces of work.
+        """Raise when the job must end; called between any two pieces of work.
 
-        A process that slept longer than its lease learns of it here, before it writes a byte:
-        the pulse may not have woken up yet.
+        A process that was suspended for longer than its lease stops here before it writes a
+        byte: the lease keeper may not have run yet.
         """
         if self._lease_ends is not None and boot_clock() >= self._lease_ends:
-            self.stop(LeaseLost("its own lease ran out before it could be renewed"))
+            self.stop(LeaseLost("its lease expired before it could be renewed"))
         if self._stop is not None:
             raise self._stop
 
     def log(self, source: str, text: str, level: str = LogLevel.INFO) -> None:
-        """Keep a line for the job's log. Never blocks: an engine may be waiting for us."""
+        """Queue a line for the job's log. Never blocks: an engine may be waiting for us."""
         self.activity += 1
-        self.last_heard = text
+        self.last_line = text
         try:
-            self.lines.put_nowait(LogLine(now(), source, level, text.replace("\0", "")))
+            self.lines.put_nowait(JobLogEntry(now(), source, level, text.replace("\0", "")))
         except queue.Full:
             self.unkept_lines += 1
 
     def alive(self) -> None:
-        """Something works that has nothing to say: no silence of a stall."""
+        """Record progress that has no log line, so that it is no stall."""
         self.activity += 1
 
     @contextmanager
     def ending_by(self, hook: Callable[[], None]) -> Iterator[None]:
-        """While inside, ``hook`` ends what the thread may be blocked on when the job must stop."""
+        """Inside, ``hook`` is called to unblock the thread when the job must stop."""
         with self._lock:
             self._hooks.append(hook)
             stopped = self._stop is not None
@@ -139,15 +139,15 @@ class Run:
         return self.meter
 
     def process_started(self, group: int, started: float) -> None:
-        """Put on the row what would be an orphan if this process were killed now."""
+        """Record the process group that would be orphaned if this process were killed."""
         note_process(self.job, self.token, group, started)
 
     def forget_leftovers(self) -> None:
-        """Nothing is left that a tick would have to remove; not ours to say after a lost lease."""
+        """Record that no leftovers remain; without effect after the lease is lost."""
         mine = Job.objects.filter(pk=self.job.pk, fencing_token=self.token)
         mine.update(leftovers=False)
 
-    # What an engine calls: see backups.engines.base.CopyObserver
+    # Called by engines: see backups.engines.base.CopyObserver
 
     def stage_started(self, name: str, at: datetime) -> None:
         self.activity += 1
@@ -163,17 +163,17 @@ class Run:
         self.moves.put(StageMove(name, at, ended=True, lock_time=lock_time, detail=detail))
 
     def expect(self, *, raw_bytes: int, files: int) -> None:
-        """An engine knows better than the preflight how much there is to copy."""
+        """Replace the estimate of the preflight by the engine's own."""
         self.meter.raw_bytes_total, self.meter.files_total = raw_bytes, files
 
-    # What the pulse calls
+    # Called by the lease keeper
 
     def hold_lease_until(self, at: float) -> None:
-        """From ``at`` on, by ``boot_clock``, somebody else may have the job."""
+        """From ``at`` on, by ``boot_clock``, another process may own the job."""
         self._lease_ends = at
 
     def stop(self, reason: BaseException) -> None:
-        """Make ``check`` raise ``reason`` from now on, and end what blocks. First come counts."""
+        """Make ``check`` raise ``reason``, and unblock the thread. The first reason counts."""
         with self._lock:
             if self._stop is not None:
                 return
@@ -183,16 +183,16 @@ class Run:
             try:
                 hook()
             except Exception:
-                # The others must be ended all the same.
+                # The other hooks must be called all the same.
                 logger.exception(
-                    "%s: what it is blocked on could not be ended",
+                    "%s: the operation it is blocked on could not be ended",
                     self.job,
-                    extra={"action": "blocker_not_ended"},
+                    extra={"action": "stop_hook_failed", "job_id": self.job.pk},
                 )
 
     @property
     def patience(self) -> float:
-        """How many seconds of silence are borne at this point."""
+        """After how many seconds of silence the current stage is stalled."""
         by_stage: Mapping[str, int] = settings.STALL_SECONDS_OF_STAGES
         return by_stage.get(self.step) or by_stage.get(self.stage) or settings.STALL_SECONDS
 

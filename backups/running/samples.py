@@ -1,7 +1,7 @@
-"""How is a job's speed over time kept, however long it runs?
+"""How is a job's throughput over time stored, however long it runs?
 
-Every few seconds a row, and never more than a screen can show: when there are too many, every
-second one goes and the steps become twice as long.
+One row every few seconds, and never more than a chart can show: when there are too many, every
+second one is deleted and the interval doubles.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from backups.models import Job, JobSample
 
 MOST = 120
 FIRST_STEP_SECONDS = 5.0
-# Charts of older jobs are gone; their figures are not.
+# Older jobs lose their chart and keep their figures.
 KEPT_FOR = timedelta(days=90)
 
 
@@ -28,7 +28,7 @@ class Sampler:
         self._counted, self._stage = 0, ""
 
     def note(self, stage: str, bytes_done: int, at: datetime, clock: float | None = None) -> None:
-        """Take a sample if it is time for one; a stage that begins is counted anew."""
+        """Take a sample if one is due; a new stage is counted from zero."""
         clock = time.monotonic() if clock is None else clock
         if stage != self._stage or bytes_done < self._counted:
             self._stage, self._counted, self._since = stage, bytes_done, clock
@@ -51,7 +51,7 @@ class Sampler:
             self._thin_out()
 
     def _thin_out(self) -> None:
-        """Let every second sample go, and give its neighbour the mean of both."""
+        """Delete every second sample, and give its neighbour the mean of both."""
         kept = []
         for first, second in zip(self._rows[::2], self._rows[1::2], strict=False):
             if first.stage == second.stage:
@@ -66,5 +66,5 @@ class Sampler:
 
 
 def forget_samples(now: datetime) -> None:
-    """Delete the samples of jobs nobody looks at any more."""
+    """Delete the samples of old jobs."""
     JobSample.objects.filter(sampled_at__lt=now - KEPT_FOR).delete()

@@ -1,7 +1,7 @@
 """How do a job's stages, and its log, get into rows?
 
-Stages of ours are moved by the thread that runs them; an engine's own sub-operations are
-heard of in other threads, queued, and written by the pulse.
+Stages are moved by the thread that runs them; an engine reports its sub-operations in other
+threads: they are queued, and written by the lease keeper.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.utils.timezone import now
 from backups.exceptions import LeaseLost
 from backups.models import Job, JobLogLine, JobStage
 from backups.models.job import LogLevel
-from backups.running.run import LogLine, Run, StageMove
+from backups.running.run import JobLogEntry, Run, StageMove
 from backups.states import StageStatus
 from backups.transitions.stages import move_stage
 
@@ -37,7 +37,7 @@ class StageRows:
         self._lock = threading.Lock()
         # Taken from the run's queues, and kept until the database has them.
         self._moves: deque[StageMove] = deque()
-        self._lines: list[LogLine] = []
+        self._lines: list[JobLogEntry] = []
         position = 0
         for name, children in names:
             position += 1
@@ -52,7 +52,7 @@ class StageRows:
         self._current = stage
 
     def end(self, name: str, to: StageStatus, at: datetime, detail: str = "") -> None:
-        """End a stage of ours, and with it what its engine left open."""
+        """End a stage, and the sub-operations its engine left open."""
         self._current = None
         self.write_moves()
         stage = self._rows[name]
@@ -75,17 +75,17 @@ class StageRows:
 
     @property
     def stage_name(self) -> str:
-        """The stage of ours that runs now; blank between two."""
+        """The current stage; blank between two."""
         current = self._current
         return current.name if current is not None else ""
 
     def progress(self, done: int, total: int | None) -> None:
-        """Note how far the present stage is."""
+        """Record the progress of the current stage."""
         if (stage := self._current) is not None and self._run.metered:
             self._save_bytes(stage, done, total)
 
     def write_moves(self) -> None:
-        """Write what engines said of their sub-operations since the last time."""
+        """Write the changes of sub-operations that engines have reported since the last write."""
         with self._lock:
             self._moves.extend(_drain(self._run.moves))
             while self._moves:
@@ -93,7 +93,7 @@ class StageRows:
                 self._moves.popleft()
 
     def write_lines(self) -> None:
-        """Write the log lines that have come in since the last time."""
+        """Write the log lines that have arrived since the last write."""
         with self._lock:
             self._lines = self._lines or self._next_lines()
             JobLogLine.objects.bulk_create(
@@ -108,12 +108,12 @@ class StageRows:
             )
             self._lines = []
 
-    def _next_lines(self) -> list[LogLine]:
+    def _next_lines(self) -> list[JobLogEntry]:
         lines = _drain(self._run.lines)
         if unkept := self._run.unkept_lines:
             self._run.unkept_lines = 0
-            text = f"{unkept} more lines came faster than they could be written"
-            lines.append(LogLine(now(), "mooring", LogLevel.WARNING, text))
+            text = f"{unkept} lines dropped: they arrived faster than they could be written"
+            lines.append(JobLogEntry(now(), "mooring", LogLevel.WARNING, text))
         return lines
 
     def _write_move(self, move: StageMove) -> None:
@@ -146,7 +146,7 @@ class StageRows:
         self._mine(stage).update(bytes_done=done, bytes_total=total)
 
     def _mine(self, stage: JobStage) -> QuerySet[JobStage]:
-        """Return the row, unless the job is somebody else's by now."""
+        """Return the row, unless another process owns the job by now."""
         return JobStage.objects.filter(pk=stage.pk, job__fencing_token=self._run.token)
 
 

@@ -1,1 +1,1 @@
-"""What is planned, and what becomes of each planned run."""
+"""When is a run planned, and what happens to each planned run?"""

@@ -1,6 +1,6 @@
-"""What stands in the way of an occurrence that could start?
+"""What prevents a due occurrence from starting?
 
-The first that is found is named: it is what somebody would have to change.
+The first obstacle found is named: it is the one to remove.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from backups.exceptions import BadInput, Refused
 from backups.jobs.request import refuse_unfit, refuse_unfit_kind
 from backups.models import Occurrence, Repository
-from backups.schedules.context import Surroundings
+from backups.schedules.context import ScheduleContext
 from backups.states import WaitReason
 
 SOON = timedelta(seconds=1)
@@ -20,42 +20,42 @@ SOON = timedelta(seconds=1)
 class Blocker(NamedTuple):
     reason: WaitReason
     detail: str
-    # When it goes by itself; None where nobody knows.
+    # When it ends by itself; None if unknown.
     until: datetime | None = None
 
 
-def blocker_of(occurrence: Occurrence, around: Surroundings) -> Blocker | None:
-    """Return why the occurrence cannot start now; None where it can."""
+def blocker_of(occurrence: Occurrence, context: ScheduleContext) -> Blocker | None:
+    """Return why the occurrence cannot start now; None if it can."""
     schedule, instance = occurrence.schedule, occurrence.instance
-    if schedule.paused(around.now):
+    if schedule.paused(context.now):
         return Blocker(WaitReason.PAUSED, schedule.paused_reason, schedule.paused_until)
     if not instance.enabled:
         return Blocker(WaitReason.INSTANCE_DISABLED, f"{instance.name} is disabled")
-    if schedule.next_due_at is not None and schedule.next_due_at <= around.now:
-        # Slots that came later are not accounted for yet: the newest of them is to start.
-        # What this one has waited for until now stays its reason.
-        return Blocker(WaitReason(occurrence.reason), occurrence.detail, around.now + SOON)
-    if running := around.busy.get(instance.pk):
+    if schedule.next_due_at is not None and schedule.next_due_at <= context.now:
+        # Later due times are not planned yet, and the newest of them is to start instead.
+        # The reason this one has waited for so far is kept.
+        return Blocker(WaitReason(occurrence.reason), occurrence.detail, context.now + SOON)
+    if running := context.busy.get(instance.pk):
         return Blocker(WaitReason.PREVIOUS_RUNNING, running)
-    active = around.active[schedule.pk]
+    active = context.active[schedule.pk]
     if schedule.max_jobs is not None and active >= schedule.max_jobs:
-        detail = f"{active} jobs of {schedule.name} are active, {schedule.max_jobs} may be"
+        detail = f"{active} of at most {schedule.max_jobs} jobs of {schedule.name} are active"
         return Blocker(WaitReason.LIMIT, detail)
-    return _refusal(occurrence, around)
+    return _refusal(occurrence, context)
 
 
-def repositories_of(occurrence: Occurrence, around: Surroundings) -> list[Repository]:
-    """Return where its backup goes: the schedule's choice, or the only one there is."""
-    if chosen := around.repositories.get(occurrence.schedule_id):
+def repositories_of(occurrence: Occurrence, context: ScheduleContext) -> list[Repository]:
+    """Return the repositories of its backup: the schedule's, or the only enabled one."""
+    if chosen := context.repositories.get(occurrence.schedule_id):
         return chosen
-    if isinstance(around.only_repository, Repository):
-        return [around.only_repository]
-    raise around.only_repository or BadInput("there is no repository")
+    if isinstance(context.only_repository, Repository):
+        return [context.only_repository]
+    raise context.only_repository or BadInput("no repository is enabled")
 
 
-def _refusal(occurrence: Occurrence, around: Surroundings) -> Blocker | None:
+def _refusal(occurrence: Occurrence, context: ScheduleContext) -> Blocker | None:
     try:
-        refuse_unfit(repositories_of(occurrence, around))
+        refuse_unfit(repositories_of(occurrence, context))
     except (Refused, BadInput) as exc:
         return Blocker(WaitReason.REPOSITORY, str(exc))
     try:

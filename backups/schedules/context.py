@@ -1,6 +1,6 @@
-"""What has to be known around some occurrences, before anything is decided about them?
+"""Which facts does a decision about some occurrences depend on?
 
-Loaded for a whole batch, inside the transaction that will write what is decided.
+Loaded for a whole batch, inside the transaction that writes the decisions.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from backups.norms import DEPTH
 from backups.schedules.expected import expected_duration
 from backups.states import ACTIVE_JOB_STATUSES, OccurrenceStatus, Operation
 
-# Runs of a few seconds differ by as much again, and nobody minds.
+# Runs of a few seconds vary by as much again without significance.
 TOLERANCE = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
-class Surroundings:
-    """The facts decisions are made from. ``starting`` notes what was decided meanwhile."""
+class ScheduleContext:
+    """The facts decisions are based on; ``starting`` adds the decisions of this batch."""
 
     now: datetime
     down_since: datetime | None
@@ -36,21 +36,21 @@ class Surroundings:
     busy: dict[int, str]
     # By schedule: how many jobs of it are active.
     active: Counter[int]
-    # By schedule and instance: the newest open occurrence whose time has come.
+    # By schedule and instance: the newest open occurrence that has become due.
     newest: dict[tuple[int, int], datetime]
-    # By schedule: where its backups go.
+    # By schedule: the repositories of its backups.
     repositories: dict[int, list[Repository]]
     only_repository: Repository | BadInput | None
     copy_queue_served: bool
     histories: dict[int, ObservedHistory] = field(default_factory=dict)
 
     def starting(self, occurrence: Occurrence) -> None:
-        """What starts now is in the way of what is looked at next."""
-        self.busy[occurrence.instance_id] = "a backup that starts now"
+        """Count an occurrence that starts now against those decided after it."""
+        self.busy[occurrence.instance_id] = "another backup starts now"
         self.active[occurrence.schedule_id] += 1
 
     def superseded(self, occurrence: Occurrence) -> bool:
-        """Whether a later occurrence of the same schedule and instance has come."""
+        """Whether a later occurrence of the same schedule and instance is due."""
         newest = self.newest.get((occurrence.schedule_id, occurrence.instance_id))
         return newest is not None and newest > occurrence.due_at
 
@@ -58,14 +58,14 @@ class Surroundings:
         return self.down_since is not None and self.down_since < moment <= self.now
 
 
-def load_surroundings(
+def load_context(
     occurrences: Sequence[Occurrence], now: datetime, down_since: datetime | None
-) -> Surroundings:
-    """Load what is around ``occurrences``; the number of queries does not grow with them."""
-    schedules = {each.schedule_id for each in occurrences}
+) -> ScheduleContext:
+    """Load the facts about ``occurrences`` in a constant number of queries."""
+    schedules = {occurrence.schedule_id for occurrence in occurrences}
     busy, active = _active_jobs()
     repositories = _repositories(schedules)
-    return Surroundings(
+    return ScheduleContext(
         now,
         down_since,
         busy,
@@ -79,7 +79,7 @@ def load_surroundings(
 
 
 def expected_run(occurrence: Occurrence) -> timedelta | None:
-    """Return how long a run may take: given on the schedule, or learnt from the last ones."""
+    """Return how long a run may take: set on the schedule, or computed from past runs."""
     given = occurrence.schedule.expected_duration
     if given is not None:
         return given
@@ -92,13 +92,15 @@ def expected_run(occurrence: Occurrence) -> timedelta | None:
     ).order_by("-due_at")
     times = past.values_list("job__started_at", "job__ended_at")[:DEPTH]
     runs = [ended - started for started, ended in times if started and ended]
-    learnt = expected_duration(runs)
-    return None if learnt is None else learnt + TOLERANCE
+    usual = expected_duration(runs)
+    return None if usual is None else usual + TOLERANCE
 
 
 def lock_limited_schedules(occurrences: Iterable[Occurrence]) -> None:
-    """Let two ticks not both count the same free place under a schedule's limit."""
-    limited = sorted({each.schedule_id for each in occurrences if each.schedule.max_jobs})
+    """Keep two ticks from counting the same free place under a schedule's limit."""
+    limited = sorted(
+        {occurrence.schedule_id for occurrence in occurrences if occurrence.schedule.max_jobs}
+    )
     if limited:
         rows = BackupSchedule.objects.filter(pk__in=limited).select_for_update(no_key=True)
         list(rows.order_by("pk").values_list("pk"))
@@ -119,12 +121,12 @@ def _active_jobs() -> tuple[dict[int, str], Counter[int]]:
 
 
 def _newest(occurrences: Sequence[Occurrence], now: datetime) -> dict[tuple[int, int], datetime]:
-    come = Occurrence.objects.filter(
-        instance__in={each.instance_id for each in occurrences},
-        next_look_at__isnull=False,
+    started = Occurrence.objects.filter(
+        instance__in={occurrence.instance_id for occurrence in occurrences},
+        next_check_at__isnull=False,
         starts_at__lte=now,
     )
-    grouped = come.order_by().values_list("schedule_id", "instance_id")
+    grouped = started.order_by().values_list("schedule_id", "instance_id")
     return {(one, two): due for one, two, due in grouped.annotate(newest=Max("due_at"))}
 
 
@@ -145,7 +147,11 @@ def _only_repository() -> Repository | BadInput:
 
 
 def _histories(occurrences: Sequence[Occurrence]) -> dict[int, ObservedHistory]:
-    watched = {each.instance_id for each in occurrences if each.schedule.origin == Origin.OBSERVED}
+    watched = {
+        occurrence.instance_id
+        for occurrence in occurrences
+        if occurrence.schedule.origin == Origin.OBSERVED
+    }
     if not watched:
         return {}
     found = ObservedHistory.objects.filter(instance__in=watched)

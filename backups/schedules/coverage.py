@@ -1,7 +1,7 @@
-"""Which instances does a schedule cover now, which schedules an instance, and which does none?
+"""Which instances does a schedule cover, which schedules cover an instance, which none?
 
-Groups and tags are looked at each time: an instance that joins one is covered from then on.
-However many schedules and instances there are, the number of queries stays the same.
+Groups and tags are evaluated each time: an instance that joins one is covered from then on.
+The number of queries is constant, however many schedules and instances there are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from backups.models import BackupSchedule, Instance
 
-# How a row that ties a schedule to something leads on to instances.
+# The path from a row that ties a schedule to an object, to the instances.
 _PATHS: Mapping[str, str] = {
     "instances": "instance",
     "groups": "instancegroup__instances",
@@ -39,7 +39,7 @@ def coverage_of(schedules: Sequence[BackupSchedule]) -> dict[int, list[Instance]
     instances = _instances(None if general else {pk for pks in found.values() for pk in pks})
     for schedule_id in general:
         found[schedule_id] = set(instances)
-    return {pk: [instances[each] for each in sorted(members)] for pk, members in found.items()}
+    return {pk: [instances[member] for member in sorted(members)] for pk, members in found.items()}
 
 
 def count_covered(schedules: Sequence[BackupSchedule]) -> dict[int, int]:
@@ -77,14 +77,14 @@ def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
 def _tied(schedules: Sequence[BackupSchedule]) -> dict[int, set[int]]:
     """Return the enabled instances that names, groups and tags tie to each schedule."""
     found: dict[int, set[int]] = {schedule.pk: set() for schedule in schedules}
-    # One that groups and tags tie, too, is still one: counting in SQL would count it twice.
+    # An instance tied by both a group and a tag counts once; SQL would count it twice.
     for schedule_id, instance_id in _ties(Q(backupschedule__in=found), enabled=True):
         found[schedule_id].add(instance_id)
     return found
 
 
 def _ties(schedules: Q, **instances: object) -> Iterator[tuple[int, int]]:
-    """Yield schedule and instance of each tie by name, group or tag, in a query for each."""
+    """Yield schedule and instance of each tie by name, group or tag: one query for each."""
     for field, path in _PATHS.items():
         through = getattr(BackupSchedule, field).through
         narrowed = {f"{path}__{name}": value for name, value in instances.items()}

@@ -1,7 +1,7 @@
-"""What is to become of an open occurrence now?
+"""What happens to an open occurrence now?
 
-Decisions only: rows that were loaded go in, one step comes out, and nothing is written here.
-Whatever is decided, the step names the next moment at which there is something to decide.
+Decisions only: loaded rows in, one step out; nothing is written here. Each step names the next
+moment at which there is something to decide.
 """
 
 from __future__ import annotations
@@ -13,16 +13,24 @@ from backups.models.catalog import Origin
 from backups.models.schedule import AtWindowEnd, CatchUp
 from backups.schedule import may_retry
 from backups.schedules.blockers import blocker_of
-from backups.schedules.context import Surroundings
+from backups.schedules.context import ScheduleContext
 from backups.schedules.observed import watch
-from backups.schedules.steps import RECHECK, Act, Step, ended, lateness, nearest, waits
+from backups.schedules.steps import (
+    RECHECK_AT_LATEST,
+    Act,
+    NextStep,
+    ended,
+    lateness,
+    nearest,
+    waits,
+)
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
 
-# The stage that needs nothing but an instance that answers.
+# The stage that fails only if the instance is unreachable.
 CONNECT = "connect"
 PAUSED = WaitReason.PAUSED
-# With these a later one may stand for it; with any other, what was in the way made it be missed.
-NOT_IN_THE_WAY = {
+# For these reasons a later occurrence replaces it; for any other reason it was missed.
+NO_OBSTACLE = {
     WaitReason.NONE,
     WaitReason.PAUSED,
     WaitReason.SCHEDULE_DISABLED,
@@ -30,114 +38,116 @@ NOT_IN_THE_WAY = {
 }
 
 
-def decide(occurrence: Occurrence, around: Surroundings) -> Step:
-    """Return the one step that is to be taken with an open occurrence."""
+def decide(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
+    """Return the next step of an open occurrence."""
     job = occurrence.job
     if job is None:
         if occurrence.status == OccurrenceStatus.RUNNING:
-            return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, "its job is gone")
-        return _without_job(occurrence, around)
+            return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, "its job was deleted")
+        return _without_job(occurrence, context)
     if job.status == JobStatus.PENDING:
-        return _job_waits(occurrence, job, around)
+        return _job_waits(occurrence, job, context)
     if job.status == JobStatus.RUNNING:
-        return _job_runs(occurrence, job, around)
+        return _job_runs(occurrence, job, context)
     if occurrence.retry_at is not None:
-        return _without_job(occurrence, around)
-    return _job_ended(occurrence, job, around)
+        return _without_job(occurrence, context)
+    return _job_ended(occurrence, job, context)
 
 
-def _without_job(occurrence: Occurrence, around: Surroundings) -> Step:
-    """Nothing of it runs or waits: start it, or say why not."""
+def _without_job(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
+    """Start an occurrence without a job, or return why it waits."""
     schedule = occurrence.schedule
     if not schedule.enabled:
         return _never(occurrence, WaitReason.SCHEDULE_DISABLED, f"{schedule.name} is disabled")
     if schedule.origin == Origin.OBSERVED:
-        return watch(occurrence, around)
-    if around.superseded(occurrence):
-        return _superseded(occurrence, around)
+        return watch(occurrence, context)
+    if context.superseded(occurrence):
+        return _superseded(occurrence, context)
     reopened: dict[str, object] = {}
-    if around.now >= occurrence.missed_after:
-        if not _catches_up(occurrence, around):
-            return _window_closed(occurrence, around)
-        # The window passed while nobody could have started it: it gets another.
-        reopened = {"missed_after": around.now + schedule.window}
-    if occurrence.retry_at is not None and around.now < occurrence.retry_at:
+    if context.now >= occurrence.missed_after:
+        if not _catches_up(occurrence, context):
+            return _window_closed(occurrence, context)
+        # The window passed while no scheduler ran: it gets another window.
+        reopened = {"missed_after": context.now + schedule.window}
+    if occurrence.retry_at is not None and context.now < occurrence.retry_at:
         reason = WaitReason(occurrence.reason)
-        return waits(occurrence, around.now, reason, occurrence.detail, until=occurrence.retry_at)
-    if blocker := blocker_of(occurrence, around):
-        step = waits(occurrence, around.now, *blocker[:2], until=blocker.until)
-        return Step(step.to, {**step.values, **reopened})
-    return _start(occurrence, around, reopened)
+        return waits(occurrence, context.now, reason, occurrence.detail, until=occurrence.retry_at)
+    if blocker := blocker_of(occurrence, context):
+        step = waits(occurrence, context.now, *blocker[:2], until=blocker.until)
+        return NextStep(step.to, {**step.values, **reopened})
+    return _start(occurrence, context, reopened)
 
 
-def _superseded(occurrence: Occurrence, around: Surroundings) -> Step:
-    """A later one takes its place: skipped, or missed where something had been in its way."""
+def _superseded(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
+    """Replace it by a later one: skipped, or missed if an obstacle had kept it waiting."""
     reason, detail = WaitReason(occurrence.reason), occurrence.detail
-    if occurrence.attempts or reason in NOT_IN_THE_WAY:
+    if occurrence.attempts or reason in NO_OBSTACLE:
         return _never(occurrence, WaitReason.SUPERSEDED, detail)
-    if around.was_down_at(occurrence.missed_after):
-        return _window_closed(occurrence, around)
-    if reason is WaitReason.PREVIOUS_RUNNING and not around.copy_queue_served:
-        # What it waited for only waits itself, for the same as all others.
-        reason, detail = WaitReason.NO_WORKER, f"{detail}, and no worker takes backups"
-    # Its window may be open still; its turn is over all the same.
-    return ended(OccurrenceStatus.MISSED, reason, detail, lateness(occurrence, around.now))
+    if context.was_down_at(occurrence.missed_after):
+        return _window_closed(occurrence, context)
+    if reason is WaitReason.PREVIOUS_RUNNING and not context.copy_queue_served:
+        # The previous run only waits for a worker, as all others do.
+        reason, detail = WaitReason.NO_WORKER, f"{detail}, and no worker consumes the backup queue"
+    # Its window may still be open, but the later occurrence runs instead.
+    return ended(OccurrenceStatus.MISSED, reason, detail, lateness(occurrence, context.now))
 
 
-def _start(occurrence: Occurrence, around: Surroundings, reopened: dict[str, object]) -> Step:
+def _start(
+    occurrence: Occurrence, context: ScheduleContext, reopened: dict[str, object]
+) -> NextStep:
     values = {
         "attempts": occurrence.attempts + 1,
-        # Why it begins late, where somebody wanted that: a worker takes it in a moment.
+        # A pause stays the reason for a late start; any other is over.
         "reason": PAUSED if occurrence.reason == PAUSED else WaitReason.NONE,
         "retry_at": None,
-        **lateness(occurrence, around.now),
-        "next_look_at": nearest(occurrence, around.now),
+        **lateness(occurrence, context.now),
+        "next_check_at": nearest(occurrence, context.now),
         **reopened,
     }
-    return Step(OccurrenceStatus.DUE, values, Act.START)
+    return NextStep(OccurrenceStatus.DUE, values, Act.START)
 
 
-def _job_waits(occurrence: Occurrence, job: Job, around: Surroundings) -> Step:
-    """Its job is pending: is it late, is the window over?"""
-    now = around.now
+def _job_waits(occurrence: Occurrence, job: Job, context: ScheduleContext) -> NextStep:
+    """Check a pending job: is it late, is its window over?"""
+    now = context.now
     if not occurrence.schedule.enabled:
         reason, detail = WaitReason.SCHEDULE_DISABLED, f"{occurrence.schedule.name} is disabled"
         return ended(OccurrenceStatus.SKIPPED, reason, detail, act=Act.WITHDRAW)
-    reason, detail = _why_pending(job, around)
+    reason, detail = _why_pending(job, context)
     if now < occurrence.missed_after:
-        return waits(occurrence, now, reason, detail, until=now + RECHECK)
-    if around.was_down_at(occurrence.missed_after) and _may_catch_up(occurrence, around):
-        # Where no scheduler ran, mostly no worker did: it gets another window.
+        return waits(occurrence, now, reason, detail, until=now + RECHECK_AT_LATEST)
+    if context.was_down_at(occurrence.missed_after) and _may_catch_up(occurrence, context):
+        # While no scheduler ran, usually no worker did either: it gets another window.
         step = waits(occurrence, now, reason, occurrence.detail)
         closes_at = now + occurrence.schedule.window
-        return Step(step.to, {**step.values, "missed_after": closes_at})
+        return NextStep(step.to, {**step.values, "missed_after": closes_at})
     if reason is WaitReason.NONE:
-        reason, detail = WaitReason.NOT_CLAIMED, f"{job} waited for a worker"
-    return _late_end(occurrence, around, reason, detail, Act.WITHDRAW)
+        reason, detail = WaitReason.NOT_CLAIMED, f"no worker claimed {job} in time"
+    return _late_end(occurrence, context, reason, detail, Act.WITHDRAW)
 
 
-def _why_pending(job: Job, around: Surroundings) -> tuple[WaitReason, str]:
-    # What a worker that wanted it had to wait for: another job, or a place under a limit.
+def _why_pending(job: Job, context: ScheduleContext) -> tuple[WaitReason, str]:
+    # The resource a claim had to wait for: another job, or a place under a limit.
     if job.waits_for.startswith("instance:"):
         return WaitReason.PREVIOUS_RUNNING, f"{job} waits for another job of its instance"
     if job.waits_for:
-        return WaitReason.LIMIT, f"{job} waits for a place: {job.waits_for}"
-    if not around.copy_queue_served:
-        return WaitReason.NO_WORKER, f"{job} waits, and no worker takes backups"
+        return WaitReason.LIMIT, f"{job} waits for a free place under the limit of {job.waits_for}"
+    if not context.copy_queue_served:
+        return WaitReason.NO_WORKER, f"{job} is queued, and no worker consumes the backup queue"
     return WaitReason.NONE, ""
 
 
-def _job_runs(occurrence: Occurrence, job: Job, around: Surroundings) -> Step:
-    """Its job is at work: does it take too long?"""
-    now = around.now
+def _job_runs(occurrence: Occurrence, job: Job, context: ScheduleContext) -> NextStep:
+    """Check a running job: does it overrun?"""
+    now = context.now
     if occurrence.status == OccurrenceStatus.DUE:
-        return Step(OccurrenceStatus.RUNNING, {"reason": WaitReason.NONE}, Act.BEGIN)
-    values: dict[str, object] = {"next_look_at": nearest(occurrence, now)}
+        return NextStep(OccurrenceStatus.RUNNING, {"reason": WaitReason.NONE}, Act.BEGIN)
+    values: dict[str, object] = {"next_check_at": nearest(occurrence, now)}
     overrun_after = occurrence.overrun_after or occurrence.missed_after
     if occurrence.overran_at is None and now >= overrun_after:
         beyond = overrun_after >= occurrence.missed_after
-        words = "beyond its window" if beyond else "longer than expected"
-        values |= {"overran_at": now, "detail": f"{job} runs {words}"}
+        overrun = "beyond its window" if beyond else "longer than expected"
+        values |= {"overran_at": now, "detail": f"{job} runs {overrun}"}
     stops = (
         now >= occurrence.missed_after
         and occurrence.schedule.at_window_end == AtWindowEnd.CANCEL
@@ -146,85 +156,88 @@ def _job_runs(occurrence: Occurrence, job: Job, around: Surroundings) -> Step:
     )
     if stops:
         values["reason"] = WaitReason.WINDOW_END
-    return Step(OccurrenceStatus.RUNNING, values, Act.STOP if stops else Act.NOTHING)
+    return NextStep(OccurrenceStatus.RUNNING, values, Act.STOP if stops else Act.NOTHING)
 
 
-def _job_ended(occurrence: Occurrence, job: Job, around: Surroundings) -> Step:
+def _job_ended(occurrence: Occurrence, job: Job, context: ScheduleContext) -> NextStep:
     late = _began_late(occurrence, job)
-    when = {"ended_at": job.ended_at or around.now, **late}
+    when = {"ended_at": job.ended_at or context.now, **late}
     if job.status == JobStatus.SUCCEEDED:
-        # What went wrong before is on the jobs; a run beyond its time stays on this row.
+        # Earlier errors are on the jobs; an overrun stays on this row.
         detail = occurrence.detail if occurrence.overran_at else ""
         return ended(OccurrenceStatus.SUCCEEDED, WaitReason.NONE, detail, when)
     if job.status == JobStatus.CANCELLED:
         if occurrence.reason == WaitReason.WINDOW_END:
-            words = f"{job} was stopped at the end of its window"
-            return ended(OccurrenceStatus.FAILED, WaitReason.WINDOW_END, words, when)
-        words = f"{job} was cancelled"
-        return ended(OccurrenceStatus.CANCELLED, WaitReason.NONE, words, when)
-    reason = WaitReason.INSTANCE_AWAY if job.failed_stage == CONNECT else WaitReason.FAILED
-    words = job.error or f"{job} {job.get_status_display().lower()}"
-    retry_at = _retry_at(occurrence, job, around)
+            detail = f"{job} was stopped at the end of its window"
+            return ended(OccurrenceStatus.FAILED, WaitReason.WINDOW_END, detail, when)
+        detail = f"{job} was cancelled"
+        return ended(OccurrenceStatus.CANCELLED, WaitReason.NONE, detail, when)
+    reason = WaitReason.INSTANCE_UNREACHABLE if job.failed_stage == CONNECT else WaitReason.FAILED
+    error = job.error or f"{job} {job.get_status_display().lower()}"
+    retry_at = _retry_at(occurrence, job, context)
     if retry_at is None:
-        return ended(OccurrenceStatus.FAILED, reason, words, when)
-    values = {"reason": reason, "detail": words[:300], "retry_at": retry_at, **late}
-    values["next_look_at"] = max(retry_at, around.now)
-    return Step(OccurrenceStatus.DUE, values)
+        return ended(OccurrenceStatus.FAILED, reason, error, when)
+    values = {"reason": reason, "detail": error[:300], "retry_at": retry_at, **late}
+    values["next_check_at"] = max(retry_at, context.now)
+    return NextStep(OccurrenceStatus.DUE, values)
 
 
-def _retry_at(occurrence: Occurrence, job: Job, around: Surroundings) -> datetime | None:
+def _retry_at(occurrence: Occurrence, job: Job, context: ScheduleContext) -> datetime | None:
     schedule = occurrence.schedule
     if not schedule.enabled:
         return None
     if schedule.origin == Origin.OBSERVED:
-        # Whoever runs it may run it again; when the window closes, this was the last word.
-        return occurrence.missed_after if around.now < occurrence.missed_after else None
-    retry_at = max((job.ended_at or around.now) + schedule.retry_delay, around.now)
+        # Its own scheduler may run it again until the window closes.
+        return occurrence.missed_after if context.now < occurrence.missed_after else None
+    retry_at = max((job.ended_at or context.now) + schedule.retry_delay, context.now)
     left = may_retry(occurrence.attempts, schedule.retries, retry_at, occurrence.missed_after)
     return retry_at if left else None
 
 
 def _began_late(occurrence: Occurrence, job: Job) -> dict[str, object]:
-    """A job that began and ended between two looks may have begun late all the same."""
+    """Record a late start of a job that started and ended between two checks."""
     began = job.started_at
     first = occurrence.attempts <= 1 and occurrence.late_at is None
     return {"late_at": began} if first and began and began >= occurrence.late_after else {}
 
 
-def _catches_up(occurrence: Occurrence, around: Surroundings) -> bool:
+def _catches_up(occurrence: Occurrence, context: ScheduleContext) -> bool:
     unseen = occurrence.reason == WaitReason.NONE and occurrence.attempts == 0
-    down = unseen or around.was_down_at(occurrence.missed_after)
-    return down and _may_catch_up(occurrence, around)
+    down = unseen or context.was_down_at(occurrence.missed_after)
+    return down and _may_catch_up(occurrence, context)
 
 
-def _may_catch_up(occurrence: Occurrence, around: Surroundings) -> bool:
+def _may_catch_up(occurrence: Occurrence, context: ScheduleContext) -> bool:
     once = occurrence.schedule.catch_up == CatchUp.ONCE
-    return once and not around.superseded(occurrence)
+    return once and not context.superseded(occurrence)
 
 
-def _window_closed(occurrence: Occurrence, around: Surroundings) -> Step:
+def _window_closed(occurrence: Occurrence, context: ScheduleContext) -> NextStep:
     reason, detail = WaitReason(occurrence.reason), occurrence.detail
-    if reason is WaitReason.NONE or around.was_down_at(occurrence.missed_after):
-        reason, detail = WaitReason.SCHEDULER_DOWN, detail or "nobody looked at it in time"
-    return _late_end(occurrence, around, reason, detail)
+    if reason is WaitReason.NONE or context.was_down_at(occurrence.missed_after):
+        reason, detail = (
+            WaitReason.SCHEDULER_DOWN,
+            detail or "the scheduler did not check it in time",
+        )
+    return _late_end(occurrence, context, reason, detail)
 
 
 def _late_end(
     occurrence: Occurrence,
-    around: Surroundings,
+    context: ScheduleContext,
     reason: WaitReason,
     detail: str,
     act: Act = Act.NOTHING,
-) -> Step:
-    """Its window is over. What had run and failed, failed; what never ran was missed."""
+) -> NextStep:
+    """End it after its window: failed if an attempt had run, otherwise missed."""
     if occurrence.attempts > (1 if act is Act.WITHDRAW else 0):
         return ended(OccurrenceStatus.FAILED, reason, detail, act=act)
-    late = lateness(occurrence, around.now)
+    late = lateness(occurrence, context.now)
     return ended(OccurrenceStatus.MISSED, reason, detail, late, act)
 
 
-def _never(occurrence: Occurrence, reason: WaitReason, detail: str) -> Step:
-    """It will not start any more."""
+def _never(occurrence: Occurrence, reason: WaitReason, detail: str) -> NextStep:
+    """End it without another attempt."""
     if occurrence.attempts:
         return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, occurrence.detail)
     return ended(OccurrenceStatus.SKIPPED, reason, detail)

@@ -1,8 +1,8 @@
-"""Which slots have come since the last tick, and what becomes of each?
+"""Which due times have passed since the last tick, and what happens to each?
 
-Every slot gets its occurrences, however long no scheduler ran: those that can still run are
-due, the others are missed and say why. A slot is accounted for in the same transaction that
-moves the schedule's ``next_due_at`` past it, so nothing counts it twice or not at all.
+Every due time gets its occurrences, however long no scheduler ran: those that can still run are
+due, the others are missed, with the reason. A due time is planned in the same transaction that
+advances the schedule's ``next_due_at`` past it, so none is planned twice or left out.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from backups.exceptions import MooringError
 from backups.models import BackupSchedule, Instance, Occurrence
 from backups.models.catalog import Origin
 from backups.models.schedule import CatchUp
-from backups.schedule import INSTANT, Rhythm, Span, next_slot, span_of, stagger_of, upcoming
+from backups.schedule import INSTANT, Rhythm, Span, next_due_time, span_of, stagger_of, upcoming
 from backups.schedules.coverage import coverage_of
 from backups.states import OccurrenceStatus, WaitReason
 from backups.transitions.occurrences import record_occurrences
 
 logger = logging.getLogger(__name__)
 
-# After a year's downtime a schedule has more slots than one transaction should hold, or one
-# tick should last for: the next tick goes on.
+# After a year's downtime a schedule has more due times than one transaction should hold, or one
+# tick should take: the next tick continues.
 ROWS_AT_ONCE = 2_000
 ROWS_PER_TICK = 20_000
 SCHEDULES_AT_ONCE = 200
-# A tick that comes this long after a slot is nothing to explain.
+# A tick that comes this long after a due time needs no explanation.
 PROMPT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Lapse:
-    """Slots of one schedule that have come, the oldest first, and the one after them."""
+class Backlog:
+    """Passed due times of one schedule, the oldest first, and the one after them."""
 
-    slots: Sequence[datetime]
+    times: Sequence[datetime]
     following: datetime | None
 
     def holds_newest(self, now: datetime) -> bool:
@@ -48,7 +48,7 @@ class Lapse:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where a schedule's ``next_due_at`` goes, and the occurrences of what it passes."""
+    """The new ``next_due_at`` of a schedule, and the occurrences planned up to it."""
 
     schedule: BackupSchedule
     following: datetime | None
@@ -56,7 +56,7 @@ class Plan:
 
 
 def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int:
-    """Account for every slot up to ``now``; return how many occurrences there are more."""
+    """Account for every due time up to ``now``; return how many occurrences were added."""
     written, broken = 0, dict[int, Exception]()
     while written < ROWS_PER_TICK:
         due = list(due_schedules(now).exclude(pk__in=broken)[:SCHEDULES_AT_ONCE])
@@ -67,12 +67,12 @@ def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int
             try:
                 plans.append(plan_of(schedule, coverage[schedule.pk], now, down_since))
             except (MooringError, ArithmeticError, ValueError) as exc:
-                # One that cannot be read must not keep the others waiting.
+                # One invalid schedule must not block the others.
                 logger.error(
                     "schedule %s cannot be planned: %s",
                     schedule,
                     exc,
-                    extra={"action": "schedule_unreadable"},
+                    extra={"action": "planning_failed", "schedule": schedule.name},
                 )
                 broken[schedule.pk] = exc
             if sum(len(plan.rows) for plan in plans) >= ROWS_AT_ONCE:
@@ -84,13 +84,13 @@ def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int
 
 
 def due_schedules(now: datetime) -> QuerySet[BackupSchedule]:
-    # The newest first: a schedule with a year to account for comes last.
+    # The newest first: a schedule with a backlog of a year comes last.
     due = BackupSchedule.objects.filter(enabled=True, next_due_at__lte=now)
     return due.order_by("-next_due_at", "id")
 
 
 def plan_schedule(schedule: BackupSchedule, instances: Sequence[Instance], now: datetime) -> int:
-    """Account for some of one schedule's lapsed slots; 0 where somebody else has done it."""
+    """Account for some of one schedule's passed due times; 0 if another process did."""
     return write_plans([plan_of(schedule, instances, now)])
 
 
@@ -100,30 +100,30 @@ def plan_of(
     now: datetime,
     down_since: datetime | None = None,
 ) -> Plan:
-    """Reckon what some of a schedule's lapsed slots become; nothing is written."""
+    """Compute the occurrences of some passed due times of a schedule; writes nothing."""
     assert schedule.next_due_at is not None
     if instances:
         most = max(1, ROWS_AT_ONCE // len(instances))
-        lapse = take_slots(schedule.rhythm, schedule.next_due_at, now, most)
+        backlog = take_due_times(schedule.rhythm, schedule.next_due_at, now, most)
     else:
-        lapse = Lapse([], next_slot(schedule.rhythm, now))
-    newest = lapse.slots[-1] if lapse.slots and lapse.holds_newest(now) else None
-    birth = _Birth(schedule, now, newest, _explain(now, down_since))
-    rows = [birth.of(instance, slot) for slot in lapse.slots for instance in instances]
-    return Plan(schedule, lapse.following, rows)
+        backlog = Backlog([], next_due_time(schedule.rhythm, now))
+    newest = backlog.times[-1] if backlog.times and backlog.holds_newest(now) else None
+    builder = _OccurrenceBuilder(schedule, now, newest, _explain(now, down_since))
+    rows = [builder.of(instance, due_at) for due_at in backlog.times for instance in instances]
+    return Plan(schedule, backlog.following, rows)
 
 
 def write_plans(plans: Sequence[Plan]) -> int:
-    """Move schedules on and write what they were moved past, in one transaction."""
+    """Advance schedules and write the occurrences they passed, in one transaction."""
     rows: list[Occurrence] = []
     with transaction.atomic():
-        # In one order, so that two ticks never wait for each other.
+        # In one order, so that two ticks never deadlock.
         for plan in sorted(plans, key=lambda each: each.schedule.pk):
             schedule = plan.schedule
             same = BackupSchedule.objects.filter(
                 pk=schedule.pk, enabled=True, next_due_at=schedule.next_due_at
             )
-            # Compare-and-swap: of ten schedulers one moves on, and writes what it moved past.
+            # Compare-and-swap: of several schedulers one advances it and writes its occurrences.
             if same.update(next_due_at=plan.following):
                 rows += plan.rows
                 schedule.next_due_at = plan.following
@@ -131,48 +131,48 @@ def write_plans(plans: Sequence[Plan]) -> int:
     return len(rows)
 
 
-def take_slots(rhythm: Rhythm, first: datetime, now: datetime, most: int) -> Lapse:
-    """Return at most ``most`` slots from ``first`` to ``now``, and where to go on."""
-    slots: list[datetime] = []
-    for slot in upcoming(rhythm, first - INSTANT):
-        if slot.at > now or len(slots) == most:
-            return Lapse(slots, slot.at)
-        slots.append(slot.at)
-    return Lapse(slots, None)
+def take_due_times(rhythm: Rhythm, first: datetime, now: datetime, most: int) -> Backlog:
+    """Return at most ``most`` due times from ``first`` to ``now``, and the next one."""
+    times: list[datetime] = []
+    for due in upcoming(rhythm, first - INSTANT):
+        if due.at > now or len(times) == most:
+            return Backlog(times, due.at)
+        times.append(due.at)
+    return Backlog(times, None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Birth:
-    """How the occurrences of one lapse begin."""
+class _OccurrenceBuilder:
+    """Builds the occurrences of one backlog."""
 
     schedule: BackupSchedule
     now: datetime
     newest: datetime | None
     explanation: str
 
-    def of(self, instance: Instance, slot: datetime) -> Occurrence:
+    def of(self, instance: Instance, due_at: datetime) -> Occurrence:
         schedule = self.schedule
         offset = stagger_of(instance.uuid, schedule.pk, schedule.stagger)
-        span = span_of(slot + offset, schedule.grace, schedule.window)
-        # Somebody else's cron ran meanwhile: the tool's history will tell.
+        span = span_of(due_at + offset, schedule.grace, schedule.window)
+        # Another scheduler may have run it: the tool's history will show.
         if schedule.origin == Origin.OBSERVED or self.now < span.missed_after:
-            return self._due(instance, slot, span)
-        if slot == self.newest and schedule.catch_up == CatchUp.ONCE:
+            return self._due(instance, due_at, span)
+        if due_at == self.newest and schedule.catch_up == CatchUp.ONCE:
             opens_at = self.now + offset
             fresh = Span(opens_at, span.late_after, opens_at + schedule.window)
-            return self._due(instance, slot, fresh)
-        return self._missed(instance, slot, span)
+            return self._due(instance, due_at, fresh)
+        return self._missed(instance, due_at, span)
 
-    def _due(self, instance: Instance, slot: datetime, span: Span) -> Occurrence:
-        detail = "" if self.now - slot <= PROMPT else self.explanation
-        return self._row(instance, slot, span, detail=detail, next_look_at=span.starts_at)
+    def _due(self, instance: Instance, due_at: datetime, span: Span) -> Occurrence:
+        detail = "" if self.now - due_at <= PROMPT else self.explanation
+        return self._row(instance, due_at, span, detail=detail, next_check_at=span.starts_at)
 
-    def _missed(self, instance: Instance, slot: datetime, span: Span) -> Occurrence:
+    def _missed(self, instance: Instance, due_at: datetime, span: Span) -> Occurrence:
         paused_at = self.schedule.paused_at
-        paused = self.schedule.paused(slot) and paused_at is not None and paused_at <= slot
+        paused = self.schedule.paused(due_at) and paused_at is not None and paused_at <= due_at
         return self._row(
             instance,
-            slot,
+            due_at,
             span,
             status=OccurrenceStatus.MISSED,
             reason=WaitReason.PAUSED if paused else WaitReason.SCHEDULER_DOWN,
@@ -180,11 +180,13 @@ class _Birth:
             ended_at=self.now,
         )
 
-    def _row(self, instance: Instance, slot: datetime, span: Span, **values: object) -> Occurrence:
+    def _row(
+        self, instance: Instance, due_at: datetime, span: Span, **values: object
+    ) -> Occurrence:
         return Occurrence(
             schedule=self.schedule,
             instance=instance,
-            due_at=slot,
+            due_at=due_at,
             starts_at=span.starts_at,
             late_after=span.late_after,
             missed_after=span.missed_after,
@@ -196,5 +198,5 @@ class _Birth:
 def _explain(now: datetime, down_since: datetime | None) -> str:
     until = f"{now:%Y-%m-%d %H:%M:%S}Z"
     if down_since is None:
-        return f"the scheduler came to it at {until}"
+        return f"the scheduler planned it at {until}"
     return f"the scheduler was not running from {down_since:%Y-%m-%d %H:%M:%S}Z to {until}"

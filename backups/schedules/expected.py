@@ -1,4 +1,4 @@
-"""How long should a run take, going by the ones before it? Pure."""
+"""How long may a run take, judging by the runs before it? Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from backups.norms import DEPTH, measure_norm
 
 
 def expected_duration(newest_first: Sequence[timedelta]) -> timedelta | None:
-    """Return how long a run may take before it stands out; None while too few are known."""
+    """Return how long a run may take before it is unusual; None while too few are known."""
     norm = measure_norm([length.total_seconds() for length in newest_first[:DEPTH]])
     return timedelta(seconds=norm.most()) if norm else None

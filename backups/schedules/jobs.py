@@ -1,4 +1,4 @@
-"""How do the jobs that schedules want come to be: many at once, and in one transaction?"""
+"""How are the jobs of schedules created: many at once, in one transaction?"""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from backups.states import Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A backup that a schedule wants now: the tick has checked that nothing is in its way."""
+class PlannedJob:
+    """A backup to start now: the tick has checked that nothing prevents it."""
 
     occurrence: Occurrence
     repositories: Sequence[Repository]
 
 
-def create_scheduled_jobs(wanted: Sequence[Wanted], *, now: datetime) -> list[Job]:
-    """Ask for the backups of many occurrences at once, in the order given.
+def create_scheduled_jobs(planned: Sequence[PlannedJob], *, now: datetime) -> list[Job]:
+    """Create the backup jobs of many occurrences at once, in the given order.
 
-    Inside the caller's transaction, which also moves the occurrences: both are there, or
-    neither. Workers are woken after its commit.
+    Part of the caller's transaction, which also moves the occurrences. Workers are woken after
+    its commit.
     """
     jobs = Job.objects.bulk_create(
         Job(
             operation=Operation.BACKUP,
-            instance=each.occurrence.instance,
-            occurrence=each.occurrence,
-            kind=each.occurrence.schedule.kind,
-            engine=each.occurrence.instance.engine,
-            parameters=_parameters(each.occurrence),
+            instance=planned_job.occurrence.instance,
+            occurrence=planned_job.occurrence,
+            kind=planned_job.occurrence.schedule.kind,
+            engine=planned_job.occurrence.instance.engine,
+            parameters=_parameters(planned_job.occurrence),
             requested_at=now,
             status_since=now,
             woken_at=now,
         )
-        for each in wanted
+        for planned_job in planned
     )
     Job.repositories.through.objects.bulk_create(
         Job.repositories.through(job_id=job.pk, repository_id=repository.pk)
-        for job, each in zip(jobs, wanted, strict=True)
+        for job, each in zip(jobs, planned, strict=True)
         for repository in each.repositories
     )
     JobEvent.objects.bulk_create(
@@ -57,12 +57,12 @@ def create_scheduled_jobs(wanted: Sequence[Wanted], *, now: datetime) -> list[Jo
             actor=f"schedule {each.occurrence.schedule.name}",
             reason="requested",
         )
-        for job, each in zip(jobs, wanted, strict=True)
+        for job, each in zip(jobs, planned, strict=True)
     )
     transaction.on_commit(lambda: wake_all(jobs))
     return jobs
 
 
 def _parameters(occurrence: Occurrence) -> dict[str, Any]:
-    # Any: what a kind or an engine can be told is its own affair.
+    # Any: each kind and engine defines its own options.
     return {**backup_parameters(occurrence.instance, None), **occurrence.schedule.options}

@@ -1,8 +1,8 @@
-"""Which planned run does a backup that somebody else took belong to?
+"""Which planned run does an observed backup belong to?
 
-An observed job meets the open occurrence of an observed schedule of its instance and kind
-whose window holds its start; of several the nearest. The tick then follows the job as if it
-were one of ours.
+An observed job is matched to the open occurrence of an observed schedule of its instance and
+kind whose window contains its start; of several, the nearest. From then on the tick follows the
+job like a managed one.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from backups.models.catalog import Origin
 from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus, Operation, WaitReason
 from backups.transitions.occurrences import move_occurrence
 
-# Other clocks are not ours, and people move a cron line by a few minutes.
+# Clocks differ, and a cron line may be moved by a few minutes.
 EARLY = timedelta(minutes=30)
-# Nothing was known of a run; a later reading may know better.
+# No run was known; a later reading of the history may show one.
 UNSEEN = frozenset({WaitReason.NOTHING_SEEN, WaitReason.HISTORY_UNKNOWN})
 
 
-def meet_occurrences(jobs: Sequence[Job], now: datetime) -> int:
-    """Let observed jobs meet their occurrences, or tell those they met before that they moved.
+def match_jobs(jobs: Sequence[Job], now: datetime) -> int:
+    """Match observed jobs to occurrences, and let the tick recheck those matched before.
 
-    Return how many occurrences a job met for the first time. Call it for every observed job
-    that was created or has changed; calling it twice changes nothing.
+    Return how many occurrences were matched. Call it for every observed job that is new or has
+    changed; calling it twice changes nothing.
     """
-    told = [job.pk for job in jobs if job.occurrence_id is not None]
-    Occurrence.objects.filter(job__in=told, next_look_at__gt=now).update(next_look_at=now)
+    matched = [job.pk for job in jobs if job.occurrence_id is not None]
+    Occurrence.objects.filter(job__in=matched, next_check_at__gt=now).update(next_check_at=now)
     new = [job for job in jobs if job.occurrence_id is None]
-    of_these = Occurrence.objects.filter(
+    observed = Occurrence.objects.filter(
         schedule__origin=Origin.OBSERVED, instance__in={job.instance_id for job in new}
     ).select_related("schedule", "job")
-    waiting = of_these.filter(next_look_at__isnull=False, status__in=OPEN_OCCURRENCE_STATUSES)
-    return _meet(new, [*waiting, *_given_up(of_these, new)], now)
+    waiting = observed.filter(next_check_at__isnull=False, status__in=OPEN_OCCURRENCE_STATUSES)
+    return _match(new, [*waiting, *_missed_unseen(observed, new)], now)
 
 
-def _given_up(of_these: QuerySet[Occurrence], jobs: Sequence[Job]) -> QuerySet[Occurrence]:
-    """Return those that are missed only as far as was known: some tools write when they end."""
+def _missed_unseen(observed: QuerySet[Occurrence], jobs: Sequence[Job]) -> QuerySet[Occurrence]:
+    """Return those marked as missed that a late row may disprove: some tools write at the end."""
     began = [job.started_at for job in jobs if job.started_at is not None]
     if not began:
-        return of_these.none()
-    return of_these.filter(
+        return observed.none()
+    return observed.filter(
         status=OccurrenceStatus.MISSED,
         reason__in=UNSEEN,
         due_at__lte=max(began) + EARLY,
@@ -53,35 +53,37 @@ def _given_up(of_these: QuerySet[Occurrence], jobs: Sequence[Job]) -> QuerySet[O
     )
 
 
-def meet_open(occurrences: Sequence[Occurrence], now: datetime) -> int:
-    """Let open occurrences meet jobs that were read before they were born."""
-    wanting = [each for each in occurrences if _wants(each)]
-    if not wanting:
+def match_occurrences(occurrences: Sequence[Occurrence], now: datetime) -> int:
+    """Match open occurrences to jobs that were read before the occurrences were planned."""
+    unmatched = [occurrence for occurrence in occurrences if _wants(occurrence)]
+    if not unmatched:
         return 0
-    unmet = Job.objects.filter(
+    free = Job.objects.filter(
         origin=Origin.OBSERVED,
         operation=Operation.BACKUP,
         occurrence=None,
-        instance__in={each.instance_id for each in wanting},
-        started_at__gte=min(each.due_at for each in wanting) - EARLY,
-        started_at__lt=max(each.missed_after for each in wanting),
+        instance__in={each.instance_id for each in unmatched},
+        started_at__gte=min(each.due_at for each in unmatched) - EARLY,
+        started_at__lt=max(each.missed_after for each in unmatched),
     )
-    return _meet(unmet.order_by("started_at", "id"), wanting, now)
+    return _match(free.order_by("started_at", "id"), unmatched, now)
 
 
-def _meet(jobs: Iterable[Job], waiting: Sequence[Occurrence], now: datetime) -> int:
-    met = 0
+def _match(jobs: Iterable[Job], waiting: Sequence[Occurrence], now: datetime) -> int:
+    count = 0
     for job in sorted(jobs, key=lambda each: (each.started_at or now, each.pk)):
-        fitting = [each for each in waiting if _wants(each) and _fits(job, each)]
+        fitting = [
+            occurrence for occurrence in waiting if _wants(occurrence) and _fits(job, occurrence)
+        ]
         if fitting:
             started_at = job.started_at or now
             nearest = min(fitting, key=lambda each: abs(each.due_at - started_at))
-            met += _tie(nearest, job, now)
-    return met
+            count += _tie(nearest, job, now)
+    return count
 
 
 def _wants(occurrence: Occurrence) -> bool:
-    """Whether no run is known, or the one that is has failed."""
+    """Whether no run of it is known, or the known one failed."""
     due = occurrence.status == OccurrenceStatus.DUE
     if occurrence.status == OccurrenceStatus.MISSED:
         return occurrence.reason in UNSEEN
@@ -109,7 +111,7 @@ def _tie(occurrence: Occurrence, job: Job, now: datetime) -> bool:
             attempts=occurrence.attempts + 1,
             retry_at=None,
             ended_at=None,
-            next_look_at=now,
+            next_check_at=now,
         )
         if not won:
             Job.objects.filter(pk=job.pk).update(occurrence=None)

@@ -1,4 +1,4 @@
-"""Who holds a schedule up, why, and until when?"""
+"""Who pauses a schedule, why, and until when?"""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def pause_schedule(
     by: User | None,
     now: datetime,
 ) -> None:
-    """Let nothing of a schedule start, for a reason, until somebody resumes it or ``until``."""
+    """Pause a schedule, for a reason, until it is resumed or until ``until``."""
     if not reason.strip():
-        raise BadInput("a pause needs a reason", hint="Others will ask why nothing runs.")
+        raise BadInput("a pause needs a reason", hint="Others must see why nothing runs.")
     if until is not None and until <= now:
-        raise BadInput(f"{until:%Y-%m-%d %H:%M}Z is over already")
+        raise BadInput(f"{until:%Y-%m-%d %H:%M}Z is in the past")
     _write(schedule, paused_at=now, paused_until=until, paused_by=by, paused_reason=reason[:200])
-    have_looked_at(schedule, now)
+    recheck_occurrences(schedule, now)
 
 
 def resume_schedule(schedule: BackupSchedule, *, now: datetime) -> None:
     """End a pause: what is due and inside its window starts at the next tick."""
     _write(schedule, paused_at=None, paused_until=None, paused_by=None, paused_reason="")
-    have_looked_at(schedule, now)
+    recheck_occurrences(schedule, now)
 
 
 def end_pauses(now: datetime) -> int:
@@ -43,10 +43,10 @@ def end_pauses(now: datetime) -> int:
     return len(over)
 
 
-def have_looked_at(schedule: BackupSchedule, now: datetime) -> None:
-    """Let the tick look at once at all that is open of a schedule."""
-    waiting = Occurrence.objects.filter(schedule=schedule, next_look_at__gt=now)
-    waiting.filter(starts_at__lte=now).update(next_look_at=now)
+def recheck_occurrences(schedule: BackupSchedule, now: datetime) -> None:
+    """Let the next tick check the open occurrences of a schedule."""
+    waiting = Occurrence.objects.filter(schedule=schedule, next_check_at__gt=now)
+    waiting.filter(starts_at__lte=now).update(next_check_at=now)
 
 
 def _write(schedule: BackupSchedule, **values: object) -> None:

@@ -1,6 +1,6 @@
-"""When is a schedule due next, and what happens to that when somebody changes it?
+"""When is a schedule due next, and what happens to that when it is changed?
 
-Every door that changes a schedule goes through ``save_schedule``.
+Everything that changes a schedule calls ``save_schedule``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import Max
 
 from backups.models import BackupSchedule
-from backups.schedule import next_slot
+from backups.schedule import next_due_time
 from backups.schedules.coverage import coverage_of
 from backups.schedules.due import plan_schedule
-from backups.schedules.pauses import have_looked_at
+from backups.schedules.pauses import recheck_occurrences
 
 # Changed by ticks and ``backups.schedules.pauses``: a form opened before a pause must not end it.
 OWN_COLUMNS = {
@@ -24,9 +24,9 @@ OWN_COLUMNS = {
 
 
 def save_schedule(schedule: BackupSchedule, now: datetime) -> None:
-    """Save what a person changed, and arm the schedule anew where its rhythm changed.
+    """Save a person's changes, and compute the next due time if the rhythm changed.
 
-    Slots of the old rhythm that have come already are accounted for first.
+    Passed due times of the old rhythm are planned first.
     """
     with transaction.atomic():
         old = BackupSchedule.objects.select_for_update().filter(pk=schedule.pk).first()
@@ -41,16 +41,16 @@ def save_schedule(schedule: BackupSchedule, now: datetime) -> None:
         if old is None or _unlike(old, schedule) or schedule.next_due_at is None:
             rearm(schedule, now)
     # Outside: a tick locks occurrences first and the schedule then.
-    have_looked_at(schedule, now)
+    recheck_occurrences(schedule, now)
 
 
 def rearm(schedule: BackupSchedule, now: datetime) -> None:
-    """Set the next moment that has no occurrences yet: never one that has some already."""
+    """Set the next due time without occurrences."""
     following = None
     if schedule.enabled:
         newest = schedule.occurrences.aggregate(newest=Max("due_at"))["newest"]
-        # Later than now only where the clock was set back: those moments are taken.
-        following = next_slot(schedule.rhythm, max(now, newest) if newest else now)
+        # Later than now only if the clock was set back: those due times have occurrences.
+        following = next_due_time(schedule.rhythm, max(now, newest) if newest else now)
     BackupSchedule.objects.filter(pk=schedule.pk).update(next_due_at=following)
     schedule.next_due_at = following
 

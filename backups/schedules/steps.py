@@ -11,10 +11,10 @@ from types import MappingProxyType
 from backups.models import Occurrence
 from backups.states import OccurrenceStatus, WaitReason
 
-# Looked at again at the latest then, though nothing is expected to happen.
-RECHECK = timedelta(minutes=5)
-# How often to look whether what stands in the way is gone.
-LOOK_AGAIN = timedelta(seconds=30)
+# The latest next check, even if no change is expected.
+RECHECK_AT_LATEST = timedelta(minutes=5)
+# How often to check whether an obstacle has gone.
+RECHECK_BLOCKED = timedelta(seconds=30)
 LONGEST_DETAIL = 300
 NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
 
@@ -23,15 +23,15 @@ class Act(enum.Enum):
     """What has to be done besides writing the occurrence's own row."""
 
     NOTHING = "nothing"
-    START = "start"  # ask for its job
-    BEGIN = "begin"  # its job has begun: reckon until when it should be done
-    WITHDRAW = "withdraw"  # its job has not begun and must not any more
-    STOP = "stop"  # its job runs and must end
+    START = "start"  # create its job
+    BEGIN = "begin"  # its job has started: compute when it should end
+    WITHDRAW = "withdraw"  # its job has not started and must not start any more
+    STOP = "stop"  # its job is running and must end
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Where an occurrence goes, what is written with that, and what else is to be done."""
+class NextStep:
+    """The next status of an occurrence, the columns to write, and a further action."""
 
     to: OccurrenceStatus
     values: Mapping[str, object] = field(default_factory=dict)
@@ -44,10 +44,10 @@ def ended(
     detail: str,
     also: Mapping[str, object] = NOTHING_MORE,
     act: Act = Act.NOTHING,
-) -> Step:
-    """Come to an end, with the reason on the row."""
-    words = {"reason": reason, "detail": detail[:LONGEST_DETAIL]}
-    return Step(to, {**words, **also}, act)
+) -> NextStep:
+    """End an occurrence, with the reason on its row."""
+    texts = {"reason": reason, "detail": detail[:LONGEST_DETAIL]}
+    return NextStep(to, {**texts, **also}, act)
 
 
 def waits(
@@ -57,16 +57,16 @@ def waits(
     detail: str,
     *,
     until: datetime | None = None,
-) -> Step:
-    """Stay due, for a reason; look again when that may be gone, or when a deadline comes."""
+) -> NextStep:
+    """Stay due, for a reason; check again when it may have ended, or at a deadline."""
     late = lateness(occurrence, now)
-    again = nearest(occurrence, now, until or now + LOOK_AGAIN)
-    words = {"reason": reason, "detail": detail[:LONGEST_DETAIL]}
-    return Step(OccurrenceStatus.DUE, {**words, **late, "next_look_at": again})
+    again = nearest(occurrence, now, until or now + RECHECK_BLOCKED)
+    texts = {"reason": reason, "detail": detail[:LONGEST_DETAIL]}
+    return NextStep(OccurrenceStatus.DUE, {**texts, **late, "next_check_at": again})
 
 
 def lateness(occurrence: Occurrence, now: datetime) -> dict[str, object]:
-    """Note once that its grace was over before any attempt had begun."""
+    """Record once that its grace ended before any attempt had started."""
     waited = occurrence.retry_at is None and occurrence.attempts <= 1
     if waited and occurrence.late_at is None and now >= occurrence.late_after:
         return {"late_at": now}
@@ -74,6 +74,6 @@ def lateness(occurrence: Occurrence, now: datetime) -> dict[str, object]:
 
 
 def nearest(occurrence: Occurrence, now: datetime, *others: datetime | None) -> datetime:
-    """Return the next deadline of an occurrence that lies ahead."""
+    """Return the next future deadline of an occurrence."""
     deadlines = [occurrence.late_after, occurrence.missed_after, occurrence.overrun_after, *others]
-    return min([each for each in deadlines if each and each > now] + [now + RECHECK])
+    return min([each for each in deadlines if each and each > now] + [now + RECHECK_AT_LATEST])

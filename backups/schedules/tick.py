@@ -1,8 +1,8 @@
-"""The tick of the schedules: what is due is started, followed, and accounted for.
+"""The tick of the schedules: plans due times, starts due occurrences, and follows their jobs.
 
-Only occurrences whose ``next_look_at`` has come are looked at, so that a tick costs what is
-due, however large the fleet. A batch is decided and written in one transaction, jobs included:
-a crash between any two statements leaves what the next tick begins with.
+Only occurrences whose ``next_check_at`` has passed are checked, so that the cost of a tick depends
+on what is due and not on the size of the fleet. A batch is decided and written in one transaction,
+jobs included: after a crash the next tick starts from a consistent state.
 """
 
 from __future__ import annotations
@@ -20,72 +20,72 @@ from backups.models import Occurrence
 from backups.models.catalog import Origin
 from backups.schedules.blockers import repositories_of
 from backups.schedules.context import (
-    Surroundings,
+    ScheduleContext,
     expected_run,
-    load_surroundings,
+    load_context,
     lock_limited_schedules,
 )
 from backups.schedules.decide import decide
 from backups.schedules.due import plan_due_schedules
-from backups.schedules.jobs import Wanted, create_scheduled_jobs
-from backups.schedules.matching import meet_open
+from backups.schedules.jobs import PlannedJob, create_scheduled_jobs
+from backups.schedules.matching import match_occurrences
 from backups.schedules.pauses import end_pauses
-from backups.schedules.steps import Act, Step, nearest
+from backups.schedules.steps import Act, NextStep, nearest
 from backups.states import BackupKind, JobStatus
-from backups.transitions.jobs import Outcome, end
+from backups.transitions.jobs import JobOutcome, end
 from backups.transitions.occurrences import move_occurrence
 
 logger = logging.getLogger(__name__)
 
 TICK = "plan occurrences"
 BATCH = 200
-# What is more than this is left to the next tick.
-LOOKS_PER_TICK = 5_000
-# One that cannot be decided must not come first again in every tick.
+# More than this is left to the next tick.
+CHECKS_PER_TICK = 5_000
+# An occurrence that cannot be decided must not come first in every tick.
 POSTPONED = timedelta(minutes=1)
 
 
 class LostRace(Exception):
-    """Another tick has moved what this one was about to move."""
+    """Another tick has moved the same occurrence."""
 
 
 @dataclass(slots=True)
 class _Batch:
     """What one transaction writes."""
 
-    around: Surroundings
-    wanted: list[tuple[Wanted, Step]] = field(default_factory=list)
+    context: ScheduleContext
+    wanted: list[tuple[PlannedJob, NextStep]] = field(default_factory=list)
 
 
 def plan_occurrences(now: datetime) -> None:
-    """Do all that is due at ``now``. Safe to run late, twice, and beside itself."""
+    """Do everything due at ``now``. Safe to run late, twice, and concurrently."""
     down_since = silent_since(TICK, now)
     end_pauses(now)
     planning: Exception | None = None
     try:
         plan_due_schedules(now, down_since)
     except Exception as exc:
-        # One schedule that cannot be planned keeps nobody from what is due already.
+        # One invalid schedule must not block the occurrences that are due.
         planning = exc
-    look_at_due(now, down_since)
+    decide_due(now, down_since)
     if planning is not None:
-        # Nobody may take this for a time in which no scheduler ran: windows would open anew.
+        # The scheduler did run: without this record, windows would be reopened.
         note_run(TICK, now)
         raise planning
 
 
-def look_at_due(now: datetime, down_since: datetime | None = None) -> int:
-    """Decide about every occurrence whose time to be looked at has come; return how many."""
-    looked = 0
-    while looked < LOOKS_PER_TICK:
-        due = Occurrence.objects.filter(next_look_at__lte=now).order_by("next_look_at", "id")
+def decide_due(now: datetime, down_since: datetime | None = None) -> int:
+    """Decide every occurrence whose check is due; return how many."""
+    checked = 0
+    while checked < CHECKS_PER_TICK:
+        due = Occurrence.objects.filter(next_check_at__lte=now).order_by("next_check_at", "id")
         batch = list(due.values_list("pk", flat=True)[:BATCH])
         if not batch:
             break
-        looked += len(batch)
+        checked += len(batch)
         if not _try(batch, now, down_since):
             _one_by_one(batch, now, down_since)
-    return looked
+    return checked
 
 
 def _try(batch: Sequence[int], now: datetime, down_since: datetime | None) -> bool:
@@ -93,19 +93,19 @@ def _try(batch: Sequence[int], now: datetime, down_since: datetime | None) -> bo
         with transaction.atomic():
             _look(batch, now, down_since)
     except (OperationalError, InterfaceError):
-        # The database itself is away: nothing to do with any of these.
+        # The database is unreachable: no fault of these occurrences.
         raise
     except LostRace:
         logger.info(
-            "another tick moved an occurrence of this batch: looking again",
-            extra={"action": "occurrence_race_lost"},
+            "another tick moved an occurrence of this batch: retrying one by one",
+            extra={"action": "batch_retried"},
         )
         return False
     except Exception:
         logger.exception(
             "a batch of %d occurrences could not be decided",
             len(batch),
-            extra={"action": "occurrences_not_decided"},
+            extra={"action": "batch_failed"},
         )
         return False
     return True
@@ -114,59 +114,61 @@ def _try(batch: Sequence[int], now: datetime, down_since: datetime | None) -> bo
 def _one_by_one(batch: Sequence[int], now: datetime, down_since: datetime | None) -> None:
     for pk in batch:
         if not _try([pk], now, down_since):
-            Occurrence.objects.filter(pk=pk, next_look_at__lte=now).update(
-                next_look_at=now + POSTPONED
+            Occurrence.objects.filter(pk=pk, next_check_at__lte=now).update(
+                next_check_at=now + POSTPONED
             )
 
 
 def _look(batch: Sequence[int], now: datetime, down_since: datetime | None) -> None:
     rows = Occurrence.objects.select_for_update(of=("self",), skip_locked=True)
-    rows = rows.filter(pk__in=batch, next_look_at__lte=now)
+    rows = rows.filter(pk__in=batch, next_check_at__lte=now)
     occurrences = list(rows.select_related("schedule", "instance", "job__instance"))
-    # Fulls first: where a full and an incremental are due together, the full goes ahead.
+    # Full backups first: a full due together with an incremental runs before it.
     occurrences.sort(
         key=lambda each: (each.schedule.kind != BackupKind.FULL, each.starts_at, each.pk)
     )
     lock_limited_schedules(occurrences)
-    meet_open([each for each in occurrences if each.schedule.origin == Origin.OBSERVED], now)
-    writing = _Batch(load_surroundings(occurrences, now, down_since))
+    match_occurrences(
+        [each for each in occurrences if each.schedule.origin == Origin.OBSERVED], now
+    )
+    writing = _Batch(load_context(occurrences, now, down_since))
     for occurrence in occurrences:
-        _take(occurrence, decide(occurrence, writing.around), writing)
+        _take(occurrence, decide(occurrence, writing.context), writing)
     _create_jobs(writing)
 
 
-def _take(occurrence: Occurrence, step: Step, batch: _Batch) -> None:
-    around = batch.around
+def _take(occurrence: Occurrence, step: NextStep, batch: _Batch) -> None:
+    context = batch.context
     match step.act:
         case Act.START:
-            wanted = Wanted(occurrence, repositories_of(occurrence, around))
+            wanted = PlannedJob(occurrence, repositories_of(occurrence, context))
             batch.wanted.append((wanted, step))
-            around.starting(occurrence)
+            context.starting(occurrence)
             return
         case Act.BEGIN:
-            step = _begin(occurrence, step, around)
+            step = _begin(occurrence, step, context)
         case Act.WITHDRAW:
-            if not _withdraw(occurrence, around.now):
+            if not _withdraw(occurrence, context.now):
                 return
         case Act.STOP:
             _stop(occurrence)
-    _write(occurrence, step, around.now)
+    _write(occurrence, step, context.now)
 
 
 def _create_jobs(batch: _Batch) -> None:
     if not batch.wanted:
         return
-    now = batch.around.now
+    now = batch.context.now
     jobs = create_scheduled_jobs([wanted for wanted, _ in batch.wanted], now=now)
     for job, (wanted, step) in zip(jobs, batch.wanted, strict=True):
-        started = Step(step.to, {**step.values, "job": job})
+        started = NextStep(step.to, {**step.values, "job": job})
         _write(wanted.occurrence, started, now)
 
 
-def _begin(occurrence: Occurrence, step: Step, around: Surroundings) -> Step:
-    """Its job has begun: reckon once until when it should be done."""
+def _begin(occurrence: Occurrence, step: NextStep, context: ScheduleContext) -> NextStep:
+    """Compute once, when its job has started, until when it should end."""
     assert occurrence.job is not None
-    began = occurrence.job.started_at or around.now
+    began = occurrence.job.started_at or context.now
     expected = expected_run(occurrence)
     overrun_after = occurrence.missed_after
     if expected is not None:
@@ -175,21 +177,21 @@ def _begin(occurrence: Occurrence, step: Step, around: Surroundings) -> Step:
     if occurrence.late_at is None and occurrence.attempts <= 1 and began >= occurrence.late_after:
         late = {"late_at": began}
     occurrence.overrun_after = overrun_after
-    again = nearest(occurrence, around.now)
-    # Over already: the next look, in this tick, says so.
-    again = around.now if overrun_after <= around.now else again
-    values = {"overrun_after": overrun_after, "next_look_at": again, **late}
-    return Step(step.to, {**step.values, **values})
+    again = nearest(occurrence, context.now)
+    # Already overrun: the next check, in this tick, records that.
+    again = context.now if overrun_after <= context.now else again
+    values = {"overrun_after": overrun_after, "next_check_at": again, **late}
+    return NextStep(step.to, {**step.values, **values})
 
 
 def _withdraw(occurrence: Occurrence, now: datetime) -> bool:
-    """End a job that nobody claimed; False when somebody has, just now."""
+    """End an unclaimed job; False if a worker has just claimed it."""
     assert occurrence.job is not None
     actor = f"schedule {occurrence.schedule.name}"
-    outcome = Outcome(reason=f"cancelled by {actor}: it may not start any more")
+    outcome = JobOutcome(reason=f"cancelled by {actor}: it may no longer start")
     if end(occurrence.job, JobStatus.CANCELLED, now=now, outcome=outcome, actor=actor):
         return True
-    Occurrence.objects.filter(pk=occurrence.pk).update(next_look_at=now + timedelta(seconds=1))
+    Occurrence.objects.filter(pk=occurrence.pk).update(next_check_at=now + timedelta(seconds=1))
     return False
 
 
@@ -198,6 +200,6 @@ def _stop(occurrence: Occurrence) -> None:
     request_cancel(occurrence.job, actor=f"schedule {occurrence.schedule.name}")
 
 
-def _write(occurrence: Occurrence, step: Step, now: datetime) -> None:
+def _write(occurrence: Occurrence, step: NextStep, now: datetime) -> None:
     if not move_occurrence(occurrence, step.to, now=now, **step.values):
         raise LostRace(str(occurrence))

@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from backups.running.run import Run
 
-# What the stages of one operation hand to each other.
+# The work object that the stages of one operation pass to each other.
 Work = TypeVar("Work", contravariant=True)
 
 
@@ -16,12 +16,12 @@ class Stage(Protocol[Work]):
 
     @property
     def name(self) -> str:
-        """What people see. An error reads ``<name> failed: <cause>``."""
+        """The displayed name. An error reads ``<name> failed: <cause>``."""
         ...
 
     @property
     def watched(self) -> bool:
-        """Whether silence means a stall. False where a server may work without a word."""
+        """Whether silence means a stall. False if a server may work without any output."""
         ...
 
     def children(self, run: Run) -> Sequence[str]:
@@ -29,20 +29,20 @@ class Stage(Protocol[Work]):
         ...
 
     def should_run(self, run: Run, work: Work) -> bool:
-        """False records the stage as skipped, which is not a failure."""
+        """Return False to record the stage as skipped, which is not a failure."""
         ...
 
     def run(self, run: Run, work: Work) -> str:
-        """Do the work or raise; return a line about what was done, or nothing to say."""
+        """Do the work or raise; return a line about the result, or an empty string."""
         ...
 
     def clean_up(self, run: Run, work: Work) -> None:
-        """Undo what ``run`` left behind, after a failure or a stop of this or a later stage."""
+        """Undo ``run`` after this or a later stage has failed or was stopped."""
         ...
 
 
 class PlainStage(Generic[Work]):
-    """Answers most stages share."""
+    """Defaults of most stages."""
 
     watched = True
 

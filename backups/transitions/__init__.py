@@ -1,1 +1,1 @@
-"""Who may write a status, and what a claim needs first. Nothing else writes one."""
+"""The only modules that write a status, and the limits that a claim must pass."""

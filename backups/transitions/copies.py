@@ -10,12 +10,12 @@ from backups.states import COPY_MOVES, CopyStatus
 
 
 def expire_copy(copy: BackupCopy, *, reason: str, now: datetime) -> bool:
-    """Record that a copy may go, and why, before any of its bytes do."""
+    """Record that a copy is to be deleted, and why, before any of its bytes are."""
     return _move_copy(copy, CopyStatus.EXPIRED, now, expire_reason=reason)
 
 
 def purge_copy(copy: BackupCopy, *, now: datetime) -> bool:
-    """Record that a copy's bytes are gone."""
+    """Record that a copy's bytes are deleted."""
     return _move_copy(copy, CopyStatus.PURGED, now)
 
 

@@ -1,11 +1,11 @@
-"""Did two jobs fail the same way? Pure: the error without what differs from run to run."""
+"""Did two jobs fail the same way? Pure: compares errors without their variable parts."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 
-# In this order: what is longer is taken out before its parts are.
+# In this order: longer patterns are replaced before their parts.
 _DIFFERS = (
     re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?Z?"),
     re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE),
@@ -18,7 +18,7 @@ _DIFFERS = (
 
 
 def failure_key(failed_stage: str, error: str, instance_name: str = "") -> str:
-    """Return what is the same for failures of one sort; blank where nothing failed."""
+    """Return a key that is equal for failures of one kind; blank without an error."""
     if not error:
         return ""
     return hashlib.sha256(
@@ -27,7 +27,7 @@ def failure_key(failed_stage: str, error: str, instance_name: str = "") -> str:
 
 
 def normalised(error: str, instance_name: str = "") -> str:
-    """Take out of an error its times, numbers, paths, addresses and names."""
+    """Replace the times, numbers, paths, addresses and names in an error."""
     text = error
     if instance_name:
         text = re.sub(rf"(?<![\w-]){re.escape(instance_name)}(?![\w-])", "·", text)

@@ -1,4 +1,4 @@
-"""Who may write the status of a job? Only this module; every write can lose, and says so."""
+"""Who may write the status of a job? Only this module, by compare-and-swap."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from backups.states import (
 )
 from backups.transitions.failure_key import failure_key
 from backups.transitions.limits import Limit
-from backups.transitions.occurrences import look_again, look_at_occurrences
-from backups.transitions.places import NoTurn, free_slots, take_slots
+from backups.transitions.occurrences import recheck_occurrences_of, recheck_protection
+from backups.transitions.places import LimitReached, release_places, take_places
 from backups.transitions.stages import close_stages
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a job ended, in words for people."""
+class JobOutcome:
+    """How a job ended, for display."""
 
     reason: str = ""
     error: str = ""
@@ -48,9 +48,9 @@ def claim(
 ) -> bool:
     """Make ``worker`` the owner of a pending job.
 
-    Return False when another worker has it already, when another job holds ``exclusive_key``,
-    or when a limit is reached: all are expected. What the job waits for is then on its row,
-    and it is woken again later.
+    Return False if another worker has claimed it, another job holds ``exclusive_key``, or a
+    limit is reached: all are expected. The resource it waits for is then recorded on its row,
+    and it is woken later.
     """
     if JobStatus.RUNNING not in JOB_MOVES[JobStatus(job.status)]:
         return False
@@ -58,7 +58,7 @@ def claim(
         won = _try_claim(job, worker, exclusive_key, now, limits)
     except IntegrityError:
         return _note_wait(job, exclusive_key, now)
-    except NoTurn as exc:
+    except LimitReached as exc:
         return _note_wait(job, exc.resource, now)
     if won:
         job.refresh_from_db()
@@ -82,14 +82,14 @@ def _try_claim(
             waits_for="",
         )
         if won:
-            take_slots(job, limits, now)
+            take_places(job, limits, now)
             _record(job, JobStatus.PENDING, JobStatus.RUNNING, now, actor=worker)
-            look_at_occurrences(job, now)
+            recheck_occurrences_of(job, now)
     return bool(won)
 
 
 def _note_wait(job: Job, waits_for: str, now: datetime) -> bool:
-    """Put on the row what the job has to wait for; it also keeps its place in the queue."""
+    """Record the resource the job waits for, which also keeps its place in the queue."""
     Job.objects.filter(pk=job.pk, status=JobStatus.PENDING).update(
         waits_for=waits_for, tried_at=now
     )
@@ -97,18 +97,25 @@ def _note_wait(job: Job, waits_for: str, now: datetime) -> bool:
 
 
 def begin_observed(job: Job, *, now: datetime) -> Job:
-    """Store a job that somebody else runs, as running since ``now``. It holds no lease."""
+    """Store an observed job as running since ``now``. It holds no lease."""
     job.status, job.status_since = JobStatus.RUNNING, now
     job.save(force_insert=True)
-    _record(job, JobStatus.RUNNING, JobStatus.RUNNING, now, actor="", reason="seen in the history")
+    _record(
+        job,
+        JobStatus.RUNNING,
+        JobStatus.RUNNING,
+        now,
+        actor="",
+        reason="read from the tool's history",
+    )
     return job
 
 
 def lose(job: Job, *, now: datetime) -> bool:
-    """Take a job from a worker whose lease has run out; False when it was renewed after all."""
-    outcome = Outcome(
+    """End a job whose worker's lease has expired; False if it was renewed after all."""
+    outcome = JobOutcome(
         error=f"lost: worker {job.worker} stopped renewing its lease",
-        hint="Look at the worker's log and host; the job can be started again at once.",
+        hint="Check the worker's log and host; the job can be started again at once.",
     )
     return end(job, JobStatus.LOST, now=now, outcome=outcome, lease_before=now)
 
@@ -118,17 +125,17 @@ def end(
     to: JobStatus,
     *,
     now: datetime,
-    outcome: Outcome | None = None,
+    outcome: JobOutcome | None = None,
     actor: str = "",
     lease_before: datetime | None = None,
 ) -> bool:
     """Move a job to a final status and release what it held.
 
-    The fencing token must still be the one ``job`` was read with, and its lease have run out
-    by ``lease_before`` where that is given: return False, and change nothing, when another
-    process has moved the job or taken its lease.
+    The fencing token must still be the one ``job`` was read with, and the lease must have
+    expired by ``lease_before`` if that is given. Otherwise another process has moved the job or
+    renewed its lease: return False and change nothing.
     """
-    outcome = outcome or Outcome()
+    outcome = outcome or JobOutcome()
     old = JobStatus(job.status)
     if to not in JOB_MOVES[old] or to not in TERMINAL_JOB_STATUSES:
         raise IllegalTransition(f"{job}: {old} to {to}")
@@ -140,22 +147,22 @@ def end(
             mine = mine.filter(lease_expires_at__lte=lease_before)
         if not mine.update(status=to, status_since=now, **_columns_at_end(job, outcome, now)):
             return False
-        free_slots(job)
+        release_places(job)
         close_stages(job, to, now)
-        look_at_occurrences(job, now)
+        recheck_occurrences_of(job, now)
         _record(job, old, to, now, actor=actor, reason=outcome.reason or outcome.error)
         _keep(job, to, outcome)
-        look_again(job.instance_id, now)
+        recheck_protection(job.instance_id, now)
     job.refresh_from_db()
     return True
 
 
 # Any: each column has a type of its own.
-def _columns_at_end(job: Job, outcome: Outcome, now: datetime) -> dict[str, Any]:
-    """Return what a job has beside its status once it has ended."""
+def _columns_at_end(job: Job, outcome: JobOutcome, now: datetime) -> dict[str, Any]:
+    """Return the columns of an ended job beside its status."""
     return {
         "ended_at": now,
-        # The token moves on: whoever still holds the old one can write nothing more.
+        # The token increases: a process with the old one can write nothing more.
         "fencing_token": F("fencing_token") + 1,
         "lease_expires_at": None,
         "exclusive_key": None,
@@ -170,7 +177,7 @@ def _columns_at_end(job: Job, outcome: Outcome, now: datetime) -> dict[str, Any]
 
 
 def own(job: Job, token: int, **values: object) -> None:
-    """Write columns of a running job, or raise LeaseLost when it is no longer the caller's.
+    """Write columns of a running job, or raise LeaseLost if the caller no longer owns it.
 
     Inside a transaction this is also the lock under which the caller may write more.
     """
@@ -180,30 +187,30 @@ def own(job: Job, token: int, **values: object) -> None:
 
 
 def note_process(job: Job, token: int, group: int, started: float) -> None:
-    """Record the process group that would be an orphan if the worker were killed."""
+    """Record the process group that would be orphaned if the worker were killed."""
     own(job, token, process_group=group, process_started_at=started)
 
 
-# What must be found later, whoever did it: data was read out, or is gone.
+# Recorded as activity, also for jobs of schedules: data was read or deleted.
 _KEPT = {Operation.RESTORE: Verb.RESTORED, Operation.PURGE: Verb.PURGED}
 
 
-def _keep(job: Job, to: JobStatus, outcome: Outcome) -> None:
-    """Add the end of a restore or purge to what people did."""
+def _keep(job: Job, to: JobStatus, outcome: JobOutcome) -> None:
+    """Record the end of a restore or purge as activity."""
     verb = _KEPT.get(Operation(job.operation))
     if verb is None:
         return
-    asked = job.events.order_by("id").values_list("actor", flat=True).first()
+    requester = job.events.order_by("id").values_list("actor", flat=True).first()
     details = {"outcome": to.value, "backup": job.backup.label if job.backup else ""}
     if "target" in job.parameters:
         details["target"] = job.parameters["target"]
     if outcome.error:
         details["error"] = outcome.error
-    record(verb, job, actor=Actor(asked or ITSELF, ITSELF), details=details)
+    record(verb, job, actor=Actor(requester or ITSELF, ITSELF), details=details)
 
 
 def record_note(job: Job, actor: str, reason: str) -> None:
-    """Add an event that moves nothing: the job was requested, or its cancellation was."""
+    """Add an event without a change of status, such as a request or a cancel request."""
     status = JobStatus(job.status)
     _record(job, status, status, timezone.now(), actor=actor, reason=reason)
 

@@ -1,7 +1,7 @@
 """How many jobs may run at the same time, and on what?
 
-A limit counts running jobs on one resource. To limit by something else, return one more
-``Limit`` here: claims, waiting and the words on pages follow from it.
+A limit counts running jobs on one resource. To limit by another resource, return one more
+``Limit`` here: claims, queueing and the texts on pages follow from it.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ THIS_HOST = "localhost"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Limit:
-    """At most ``most`` running jobs hold a slot of ``resource``."""
+    """At most ``most`` running jobs hold a place of ``resource``."""
 
     resource: str
     most: int
 
 
 def limits_of(job: Job) -> list[Limit]:
-    """Return every limit ``job`` runs under, in the one order in which all jobs take slots."""
+    """Return every limit ``job`` runs under, in the one order in which all jobs take places."""
     limits = []
     if settings.MAX_JOBS:
         limits.append(Limit(GLOBAL, settings.MAX_JOBS))
-    # A restore, verify or purge reads a repository; it does not burden the instance's host.
+    # A restore, verify or purge reads a repository and puts no load on the instance's host.
     if settings.MAX_JOBS_PER_HOST and job.operation == Operation.BACKUP:
         limits.append(Limit(f"host:{host_of(job.instance)}", settings.MAX_JOBS_PER_HOST))
     limited = job.repositories.exclude(max_jobs=None)
     limits += [Limit(f"repository:{each.pk}", each.max_jobs or 0) for each in limited]
-    # The same for everybody, so that two claims can never wait for each other.
+    # One order for all jobs, so that two claims never deadlock.
     return sorted(limits)
 
 
 def host_of(instance: Instance) -> str:
-    """Name the host an instance's backup burdens: instances of one host share it."""
+    """Name the host that an instance's backup loads; instances of one host share it."""
     if instance.runner == RunnerKind.SSH:
         host = instance.ssh_host
     elif instance.socket:

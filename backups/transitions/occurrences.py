@@ -18,9 +18,9 @@ from backups.states import (
 def move_occurrence(
     occurrence: Occurrence, to: OccurrenceStatus, *, now: datetime, **values: object
 ) -> bool:
-    """Move an occurrence, or with its own status write what is known of it.
+    """Move an occurrence, or update its columns if ``to`` is its present status.
 
-    Return False, and change nothing, when another process has moved it or given it a job.
+    Return False, and change nothing, if another process has moved it or assigned a job.
     """
     old = OccurrenceStatus(occurrence.status)
     if to is not old:
@@ -28,35 +28,35 @@ def move_occurrence(
             raise IllegalTransition(f"{occurrence}: {old} to {to}")
         values |= {"status": to, "status_since": now}
     if to in TERMINAL_OCCURRENCE_STATUSES:
-        values = {"ended_at": now, **values, "next_look_at": None, "retry_at": None}
+        values = {"ended_at": now, **values, "next_check_at": None, "retry_at": None}
     same = Occurrence.objects.filter(pk=occurrence.pk, status=old, job=occurrence.job_id)
     won = same.update(**values)
     if won:
         for name, value in values.items():
             setattr(occurrence, name, value)
         if to in TERMINAL_OCCURRENCE_STATUSES:
-            look_again(occurrence.instance_id, now)
+            recheck_protection(occurrence.instance_id, now)
     return bool(won)
 
 
 def record_occurrences(rows: Sequence[Occurrence]) -> None:
-    """Write occurrences as they are born: due, or ended where their time was over already.
+    """Write new occurrences: due, or already ended if their window has passed.
 
-    One that is there already stays as it is: ten schedulers may race on a slot.
+    An existing one is left unchanged: several schedulers may race for one due time.
     """
     Occurrence.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
 
 
-def look_at_occurrences(job: Job, now: datetime) -> None:
-    """Let the tick look at the occurrences a backup's start or end is of interest to, at once.
+def recheck_occurrences_of(job: Job, now: datetime) -> None:
+    """Let the next tick check the occurrences that a backup's start or end affects.
 
-    That is its own one, and those that wait until the instance is free.
+    These are its own, and those that wait for the instance.
     """
     if job.operation == Operation.BACKUP:
-        waiting = Occurrence.objects.filter(instance=job.instance_id, next_look_at__gt=now)
-        waiting.update(next_look_at=now)
+        waiting = Occurrence.objects.filter(instance=job.instance_id, next_check_at__gt=now)
+        waiting.update(next_check_at=now)
 
 
-def look_again(instance_id: int, now: datetime) -> None:
-    """Have a tick judge at once whether the instance is still protected."""
-    InstanceProtection.objects.filter(instance=instance_id).update(next_look_at=now)
+def recheck_protection(instance_id: int, now: datetime) -> None:
+    """Let the next tick check the instance's protection."""
+    InstanceProtection.objects.filter(instance=instance_id).update(next_check_at=now)

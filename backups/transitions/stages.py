@@ -10,7 +10,7 @@ from backups.states import STAGE_MOVES, JobStatus, StageStatus
 
 
 def move_stage(stage: JobStage, to: StageStatus, *, now: datetime, detail: str = "") -> None:
-    """Move a stage of a job the caller holds the lease of."""
+    """Move a stage of a job whose lease the caller holds."""
     old = StageStatus(stage.status)
     if to not in STAGE_MOVES[old]:
         raise IllegalTransition(f"{stage}: {old} to {to}")
@@ -30,7 +30,7 @@ def move_stage(stage: JobStage, to: StageStatus, *, now: datetime, detail: str =
 
 
 def close_stages(job: Job, to: JobStatus, now: datetime) -> None:
-    """No stage of an ended job may still look alive."""
+    """Close the stages of an ended job."""
     stages = JobStage.objects.filter(job=job)
     ended = StageStatus.SUCCEEDED if to is JobStatus.SUCCEEDED else StageStatus.FAILED
     stages.filter(status=StageStatus.RUNNING).update(status=ended, ended_at=now)

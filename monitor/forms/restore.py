@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 
 from backups.models import BackupCopy
 from backups.programs.compatibility import CLONE
-from backups.restores.plan import RestoreWish
+from backups.restores.plan import PlannedRestore
 
 _ACCOUNT = r"[A-Za-z_][A-Za-z0-9_.-]*"
 owner_validator = RegexValidator(
@@ -66,10 +66,10 @@ class RestoreForm(forms.Form):
         path = self.cleaned_data["mysqld"]
         return _absolute(path) if path else ""
 
-    def wish(self) -> RestoreWish:
+    def planned_restore(self) -> PlannedRestore:
         """Return what a valid form asks for."""
         asked = self.cleaned_data
-        return RestoreWish(
+        return PlannedRestore(
             self.copy,
             Path(asked["target"]),
             raw=asked["raw"],

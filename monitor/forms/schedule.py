@@ -15,7 +15,7 @@ from django.utils.timezone import now
 from backups.admin.bases import ModelForm
 from backups.models import BackupSchedule, InstanceGroup, Repository, Tag
 from backups.schedule import Rhythm
-from backups.schedules.pauses import have_looked_at, pause_schedule
+from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
 from monitor.forms.fields import LengthField, MomentField, NamesField, TicksField
 
@@ -44,9 +44,9 @@ class ScheduleForm(ModelForm):
     anchor_at = MomentField(
         label="Counted from", required=False, help_text="For every N hours, in your own time zone."
     )
-    window = LengthField(help_text="How long after its moment a run may still start.")
-    grace = LengthField(help_text="How long it may wait before it is late.")
-    stagger = LengthField(help_text="Over how long the starts of its instances are spread.")
+    window = LengthField(help_text="How long after its due time a run may still start.")
+    grace = LengthField(help_text="How long after its due time a run is late.")
+    stagger = LengthField(help_text="The period over which the starts of its instances are spread.")
     expected_duration = LengthField(
         required=False, help_text="Longer is delayed. Blank: learnt from the runs there were."
     )
@@ -111,7 +111,7 @@ class ScheduleForm(ModelForm):
             schedule: BackupSchedule = self.save(commit=False)
             save_schedule(schedule, now())
             self.save_m2m()
-            have_looked_at(schedule, now())
+            recheck_occurrences(schedule, now())
         return schedule
 
 

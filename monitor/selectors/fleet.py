@@ -16,7 +16,7 @@ from django.db.models.expressions import Expression, OrderBy
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
-from backups.health.protection_rows import LOOK_EVERY, RANKS
+from backups.health.protection_rows import CHECK_EVERY, RANKS
 from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Backup, Instance, InstanceGroup, InstanceProtection, Job
 from backups.protection import Level
@@ -184,8 +184,8 @@ def _ordered(instances: QuerySet[Instance], sorting: Sorting) -> QuerySet[Instan
 
 def _stale_since(now: datetime) -> datetime | None:
     """Say since when nothing has been judged, once rows are long past their turn."""
-    row = InstanceProtection.objects.order_by("next_look_at").first()
-    overdue = row is not None and now - row.next_look_at > max(LOOK_EVERY, timedelta(minutes=1))
+    row = InstanceProtection.objects.order_by("next_check_at").first()
+    overdue = row is not None and now - row.next_check_at > max(CHECK_EVERY, timedelta(minutes=1))
     return row.judged_at if row and overdue else None
 
 

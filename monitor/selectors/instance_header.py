@@ -10,7 +10,13 @@ from backups.checks import Verdict
 from backups.health.protection_facts import next_run, restorable_backups, schedules_of
 from backups.health.protection_rows import judge_one
 from backups.models import Backup, BackupSchedule, Instance, Job
-from backups.programs.compatibility import MYSQL, Ruling, can_back_up, mysql_name, parse_version
+from backups.programs.compatibility import (
+    MYSQL,
+    Compatibility,
+    can_back_up,
+    mysql_name,
+    parse_version,
+)
 from backups.protection import Protection
 from backups.states import BackupKind, JobStatus, Operation
 from monitor.selectors.backup_facts import EngineFact, engine_facts
@@ -32,7 +38,7 @@ class Known:
     protection: Protection
     schedules: Sequence[BackupSchedule]
     # Whether its engine can copy this server; None while the server is not known.
-    ruling: Ruling | None
+    ruling: Compatibility | None
     series: str
     last_full: Backup | None
     last_failed: Job | None

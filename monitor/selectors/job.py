@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
-from backups.jobs.repeat import why_not_again
+from backups.jobs.repeat import why_not_rerun
 from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Job, JobEvent, JobStage
 from backups.units import format_duration
@@ -73,7 +73,7 @@ class JobView:
 
     @property
     def may_run_again(self) -> bool:
-        return not why_not_again(self.job)
+        return not why_not_rerun(self.job)
 
     @property
     def shows_left(self) -> bool:

@@ -50,7 +50,7 @@ class LogWindow:
     lines: list[JobLogLine]
     # Whether lines before the first one exist that are not shown here.
     more_before: bool
-    # Ask for what came after this one.
+    # Query for what came after this one.
     last_id: int
     # Whether more may come.
     open: bool

@@ -53,7 +53,7 @@ class Overview:
 
 
 def load_overview(now: datetime, group: InstanceGroup | None = None) -> Overview:
-    """Ask once for each figure, whatever the size of the fleet."""
+    """Query once for each figure, whatever the size of the fleet."""
     jobs, newest = Job.objects.all(), InstanceProtection.objects.filter(newest_backup__isnull=False)
     if group:
         jobs = jobs.filter(instance__in=_members(group))

@@ -13,7 +13,7 @@ from django.utils.timezone import get_current_timezone
 
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance
-from backups.schedule import INSTANT, next_slot
+from backups.schedule import INSTANT, next_due_time
 
 # How a row that ties a schedule to something leads on to instances.
 _PATHS = {"instances": "instance", "groups": "instancegroup__instances", "tags": "tag__instances"}
@@ -48,7 +48,7 @@ def planned_days(schedule: BackupSchedule, days: Sequence[date], now: datetime) 
     for day in days:
         begins, ends = day_begins(day), day_begins(day + timedelta(days=1))
         try:
-            slot = next_slot(schedule.rhythm, max(begins - INSTANT, now))
+            slot = next_due_time(schedule.rhythm, max(begins - INSTANT, now))
         except BadInput:
             return {}
         if slot is not None and slot < ends:

@@ -12,7 +12,7 @@ from django.http import QueryDict
 
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Occurrence, Tag
-from backups.schedule import Rhythm, Slot, check_rhythm, preview
+from backups.schedule import DueTime, Rhythm, check_rhythm, preview
 from backups.schedules.coverage import covered_instances, uncovered_instances
 from backups.states import OccurrenceStatus
 from monitor.selectors.schedules import ScheduleRow, build_rows, with_newest
@@ -54,7 +54,7 @@ class ScheduleView:
     """The page of one schedule."""
 
     row: ScheduleRow
-    slots: Sequence[Slot]
+    slots: Sequence[DueTime]
     covered: Page[Instance]
     history: Page[Occurrence]
     occurrences: Sequence[OccurrenceRow]
@@ -66,7 +66,7 @@ class ScheduleView:
 class Preview:
     """What a schedule would do as it is typed."""
 
-    slots: Sequence[Slot]
+    slots: Sequence[DueTime]
     # Why there are none; blank where there are.
     fault: str
     covered_count: int
@@ -108,10 +108,10 @@ def retention_in_words(schedule: BackupSchedule) -> str:
     )
 
 
-def preview_rhythm(rhythm: Rhythm, now: datetime) -> tuple[Sequence[Slot], str]:
+def preview_rhythm(rhythm: Rhythm, now: datetime) -> tuple[Sequence[DueTime], str]:
     """Return the next slots, or none and why."""
     if bool(rhythm.cron) == (rhythm.every_hours is not None):
-        return [], "Give either a cron expression or every N hours."
+        return [], "Give either a cron expression or an interval in hours."
     try:
         check_rhythm(rhythm)
         return preview(rhythm, now, SLOTS), ""

@@ -10,7 +10,7 @@ from django.db.models import Case, Count, Exists, Q, When
 from alerts.delivery.disabled_channels import lost_channels
 from alerts.models import Alert
 from alerts.states import AlertStatus, Severity
-from backups.models import TickBeat
+from backups.models import TickHeartbeat
 from backups.schedules.tick import TICK
 
 # Twelve ticks of ten seconds: nobody is told of less.
@@ -33,7 +33,7 @@ def load_ticks(now: datetime) -> Ticks:
 
     Messages are sent by ticks, so a lost channel is found beside the row of any.
     """
-    beats = TickBeat.objects.annotate(channel_lost=Exists(lost_channels()))
+    beats = TickHeartbeat.objects.annotate(channel_lost=Exists(lost_channels()))
     beat = beats.order_by(Case(When(name=TICK, then=0), default=1)).first()
     if beat is None or beat.name != TICK:
         return Ticks(None, False, "", beat is not None and beat.channel_lost)

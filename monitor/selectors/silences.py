@@ -14,7 +14,7 @@ from alerts.models import Silence
 from alerts.routing.silences import matcher_of
 from alerts.states import Severity
 from backups.exceptions import BadInput
-from backups.schedule import Rhythm, Slot, check_rhythm, preview
+from backups.schedule import DueTime, Rhythm, check_rhythm, preview
 from monitor.selectors.alerts import title_of
 
 PAGE_SIZE = 25
@@ -27,7 +27,7 @@ STATES = ("active", "coming", "past")
 class SilenceTime:
     """One time of a silence that recurs."""
 
-    slot: Slot
+    slot: DueTime
     until: datetime
 
 

@@ -15,7 +15,7 @@ from django.utils.timezone import get_current_timezone_name, localtime
 
 from alerts.models import Silence
 from alerts.states import Severity
-from backups.schedule import Rhythm, Slot
+from backups.schedule import DueTime, Rhythm
 from monitor.selectors.alerts import SeverityTile
 from monitor.selectors.calendar import CalendarRow, Cell
 from monitor.selectors.schedules import PunctualityCounts
@@ -70,7 +70,7 @@ def calendar_cells(row: CalendarRow, today: date) -> SafeString:
 
 
 @register.inclusion_tag("monitor/partials/slots.html")
-def slot_table(slots: list[Slot], zone_name: str = "") -> dict[str, Any]:
+def slot_table(slots: list[DueTime], zone_name: str = "") -> dict[str, Any]:
     """List coming runs: by the reader's clock, by the schedule's where that differs, and UTC."""
     reader = get_current_timezone_name()
     rows = [

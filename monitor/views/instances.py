@@ -47,7 +47,7 @@ def instance_live(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask for a full backup, now, into the repositories that were ticked."""
+    """Query for a full backup, now, into the repositories that were ticked."""
     instance = get_object_or_404(Instance, name=name)
     ticked = request.POST.getlist("repository")
     repositories = [r for r in list_enabled() if r.name in ticked]

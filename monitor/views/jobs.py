@@ -9,7 +9,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
 from backups.jobs.cancel import request_cancel
-from backups.jobs.repeat import run_again
+from backups.jobs.repeat import rerun
 from backups.models import Job
 from monitor.access.roles import Role, needs
 from monitor.charts.job import rate_chart
@@ -78,17 +78,17 @@ def job_log(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def job_again(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask for the same once more, as a new job."""
+    """Query for the same once more, as a new job."""
     job = get_object_or_404(Job.objects.select_related("instance", "copy__backup"), pk=pk)
     with refusals_shown(request):
-        return redirect("job-detail", run_again(job, requested_by=asking_user(request)).pk)
+        return redirect("job-detail", rerun(job, requested_by=asking_user(request)).pk)
     return redirect("job-detail", job.pk)
 
 
 @require_POST
 @needs(Role.OPERATOR)
 def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask a job to stop; its worker notices within seconds."""
+    """Query a job to stop; its worker notices within seconds."""
     job = get_object_or_404(Job, pk=pk)
     with refusals_shown(request):
         if request_cancel(job, actor=asking_user(request).get_username()):

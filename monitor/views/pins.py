@@ -38,7 +38,7 @@ def backup_pin(request: HttpRequest, label: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def copy_purge(request: HttpRequest, label: str, copy: int) -> HttpResponse:
-    """Ask for a copy's bytes to be deleted, once its label was typed."""
+    """Query for a copy's bytes to be deleted, once its label was typed."""
     copies = BackupCopy.objects.select_related("backup__instance", "repository")
     found = get_object_or_404(
         copies.exclude(status=CopyStatus.PURGED), pk=copy, backup__label=label

@@ -41,18 +41,18 @@ def restore_wizard(request: HttpRequest) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def restore_start(request: HttpRequest) -> HttpResponse:
-    """Ask for the restore that was planned; its worker checks everything once more."""
+    """Query for the restore that was planned; its worker checks everything once more."""
     copy = _asked_copy(request.POST)
     form = _form(request, request.POST, copy)
     if form.is_valid() and name_typed(request, form.cleaned_data["target"]):
-        wish = form.wish()
+        planned = form.planned_restore()
         with refusals_shown(request):
             job = create_restore_job(
                 copy,
-                wish.target,
-                raw=wish.raw,
-                owner=wish.owner,
-                mysqld=wish.mysqld,
+                planned.target,
+                raw=planned.raw,
+                owner=planned.owner,
+                mysqld=planned.mysqld,
                 requested_by=asking_user(request),
             )
             return redirect("job-detail", job.pk)
@@ -85,7 +85,7 @@ def _plan(request: HttpRequest, copy: BackupCopy) -> HttpResponse:
         "step": 2,
     }
     if asked and form.is_valid():
-        plan = plan_restore(form.wish(), settings.MYSQLD)
+        plan = plan_restore(form.planned_restore(), settings.MYSQLD)
         context |= {"plan": plan, "step": 3, "host": gethostname(), "hidden": _hidden(form)}
     return render(request, "monitor/restore.html", context)
 

@@ -1,4 +1,4 @@
-// Opens the calendar where today is in sight: on a phone a month does not fit.
+// Scrolls the calendar to today: on a phone a month does not fit.
 const frame = document.querySelector(".calendar-frame");
 const today = frame?.querySelector("[aria-current=date]");
 if (today) {

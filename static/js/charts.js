@@ -38,7 +38,7 @@ function drawAll() {
 }
 
 drawAll();
-// A live region brought a figure that has gone on.
+// A live region has brought newer data for a chart.
 document.addEventListener("htmx:afterSwap", (event) => {
   event.detail.target.querySelectorAll("[data-chart]").forEach(draw);
 });

@@ -1,5 +1,5 @@
-// Opens confirmations as dialogs where they stand, and lets messages be put away.
-// Without this script the server draws an asked-for dialog open, and messages stay.
+// Opens confirmations as dialogs on the page they belong to, and dismisses messages.
+// Without this script the server renders a requested dialog open, and messages stay.
 
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");

@@ -1,4 +1,4 @@
-// Says so when live regions stop being refreshed, and rests while nobody looks.
+// Shows a notice when live regions are no longer refreshed; pauses while the page is hidden.
 const FAILURES_BEFORE_STALE = 2;
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 

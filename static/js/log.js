@@ -1,5 +1,5 @@
 // Keeps the log at its end while new lines arrive, unless the reader has scrolled away or
-// unticked "follow"; ticking it again goes to the end.
+// cleared "follow"; selecting it again scrolls to the end.
 const NEAR_THE_END_PX = 40;
 
 const log = document.querySelector("[data-log]");

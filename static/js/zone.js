@@ -1,4 +1,4 @@
-// Tells the server which time zone the reader lives in, so that it writes every time in it.
+// Sends the browser's time zone to the server in a cookie, so that all times are shown in it.
 const YEAR_SECONDS = 31536000;
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

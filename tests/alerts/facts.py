@@ -82,7 +82,7 @@ def facts_of(sort: type[Facts], **fields: Any) -> Facts:
 def ask_rule(
     name: str, *, limits: dict[str, float | None] | None = None, **fields: Any
 ) -> Finding | None:
-    """Ask one rule, with its default thresholds but for ``limits``."""
+    """Query one rule, with its default thresholds but for ``limits``."""
     rule = RULES[name]
     values = {**rule.defaults(), **(limits or {})}
     found: Finding | None = rule.check(facts_of(rule.about, **fields), Limits(values, rule.units()))

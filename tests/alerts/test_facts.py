@@ -23,8 +23,8 @@ from backups.models import (
     Job,
     RepositorySpace,
     Tag,
-    TickBeat,
-    WorkerBeat,
+    TickHeartbeat,
+    WorkerHeartbeat,
 )
 from backups.states import CopyStatus, JobStatus, OccurrenceStatus, Operation
 from tests.alerts.fleet import (
@@ -184,8 +184,8 @@ def test_keys_that_do_not_open_are_one_subject_each() -> None:
 
 def test_queues_know_who_waits_and_who_takes() -> None:
     make_job(make_instance(), JobStatus.PENDING, T0)
-    WorkerBeat.objects.create(name="a", queues=",transfer,", started_at=T0, seen_at=T0 - M)
-    WorkerBeat.objects.create(
+    WorkerHeartbeat.objects.create(name="a", queues=",transfer,", started_at=T0, seen_at=T0 - M)
+    WorkerHeartbeat.objects.create(
         name="b", queues=",copy,", started_at=T0, seen_at=T0 - timedelta(seconds=90)
     )
     copy, transfer = site_facts(QueueFacts)
@@ -195,7 +195,7 @@ def test_queues_know_who_waits_and_who_takes() -> None:
 
 def test_ticks_are_known_while_they_are_planned() -> None:
     for name in ("evaluate all", "probe instances", "taken off the plan"):
-        TickBeat.objects.create(name=name, started_at=T0)
+        TickHeartbeat.objects.create(name=name, started_at=T0)
     found = {facts.subject.name: facts.every for facts in site_facts(TickFacts)}
     seconds = timedelta(seconds=10)
     assert found == {"tick evaluate all": 5 * M, "tick probe instances": seconds}

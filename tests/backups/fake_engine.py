@@ -119,7 +119,7 @@ class FakeCopy:
 
     def facts(self) -> CopyFacts:
         if not self._engine.end_marker:
-            raise EngineError("the fake tool did not say that it completed")
+            raise EngineError("the fake tool did not report completion")
         return CopyFacts(
             from_lsn=0,
             to_lsn=4711,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from backups.health.heartbeats import beat_worker, begin_tick, end_tick
+from backups.health.heartbeats import begin_tick, end_tick, record_worker_heartbeat
 from backups.models import BackupSchedule, Instance, Job, Occurrence, Repository
 from backups.schedules.save import save_schedule
 from backups.schedules.tick import TICK, plan_occurrences
 from backups.states import JobStatus
-from backups.transitions.jobs import Outcome, claim, end
+from backups.transitions.jobs import JobOutcome, claim, end
 
 # A Monday; the schedules of the tests run at 02:00.
 T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -48,7 +48,7 @@ def tick(at: datetime) -> None:
 
 
 def with_worker(at: datetime) -> None:
-    beat_worker("worker@here:1", ["copy", "transfer"], at, at)
+    record_worker_heartbeat("worker@here:1", ["copy", "transfer"], at, at)
 
 
 def only() -> Occurrence:
@@ -79,5 +79,5 @@ def finish(
     """End a running job as its worker would."""
     assert job is not None
     job.refresh_from_db()
-    assert end(job, to, now=at, outcome=Outcome(error=error, failed_stage=failed_stage))
+    assert end(job, to, now=at, outcome=JobOutcome(error=error, failed_stage=failed_stage))
     return job

@@ -143,7 +143,7 @@ class InstancePasswordTestCase(TestCase):
                 before = getattr(self.save(), name)
                 self.assertEqual(self.response.status_code, 302)
                 self.assertEqual(getattr(self.save(**{name: value}), name), before)
-                self.assertContains(self.response, "Type it again")
+                self.assertContains(self.response, "enter the password again")
                 saved = self.save(**{name: value}, new_password="hunter2")
                 self.assertEqual(str(getattr(saved, name)), value)
                 self.save(new_password="hunter2")
@@ -211,7 +211,7 @@ class RepositoryAdminTestCase(TestCase):
     def test_a_folder_with_other_things_in_it_is_refused_and_stays(self) -> None:
         (self.folder / "holiday.jpg").write_bytes(b"jpg")
 
-        self.assertIn("is not empty and not a repository", self.save(self.folder))
+        self.assertIn("is neither empty nor a repository", self.save(self.folder))
         self.assertEqual(Repository.objects.count(), 0)
         self.assertEqual(len(list(self.folder.iterdir())), 1)
 

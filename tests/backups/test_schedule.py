@@ -1,4 +1,4 @@
-"""Slots of a rhythm, on the days when the clocks change too, and the edges of a window."""
+"""Due times of a rhythm, on the days when the clocks change too, and the edges of a window."""
 
 # What a clock on the wall shows has no zone: that is the point.
 # ruff: noqa: DTZ001
@@ -19,7 +19,7 @@ from backups.schedule import (
     Punctuality,
     Rhythm,
     check_rhythm,
-    next_slot,
+    next_due_time,
     preview,
     span_of,
     stagger_of,
@@ -34,17 +34,17 @@ def cron(expression: str, zone: str = "UTC") -> Rhythm:
     return Rhythm(expression, zone, None, T0)
 
 
-def slots_between(rhythm: Rhythm, first: datetime, last: datetime) -> list[datetime]:
-    slots = upcoming(rhythm, first - timedelta(microseconds=1))
-    return [slot.at for slot in takewhile(lambda slot: slot.at <= last, slots)]
+def due_times_between(rhythm: Rhythm, first: datetime, last: datetime) -> list[datetime]:
+    times = upcoming(rhythm, first - timedelta(microseconds=1))
+    return [due.at for due in takewhile(lambda due: due.at <= last, times)]
 
 
 def on(day: datetime, rhythm: Rhythm) -> list[str]:
-    """The slots of a local day, in UTC."""
+    """The due times of a local day, in UTC."""
     begins = day.replace(tzinfo=ZoneInfo(rhythm.time_zone))
     ends = (day + timedelta(days=1)).replace(tzinfo=ZoneInfo(rhythm.time_zone))
     first, last = begins.astimezone(UTC), ends.astimezone(UTC) - timedelta(seconds=1)
-    return [f"{slot:%d %H:%M}" for slot in slots_between(rhythm, first, last)]
+    return [f"{due:%d %H:%M}" for due in due_times_between(rhythm, first, last)]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_every_boundary(offset: timedelta, expected: Punctuality) -> None:
 
 
 @pytest.mark.parametrize(
-    ("zone", "expression", "day", "slots"),
+    ("zone", "expression", "day", "times"),
     [
         # Clocks go forward: 02:00 to 03:00, in Lord Howe 02:00 to 02:30.
         (BERLIN, "30 2 * * *", datetime(2026, 3, 29), ["29 01:00"]),
@@ -86,15 +86,15 @@ def test_every_boundary(offset: timedelta, expected: Punctuality) -> None:
     ],
 )  # fmt: skip
 def test_a_slot_in_a_gap_or_a_fold_runs_once(
-    zone: str, expression: str, day: datetime, slots: list[str]
+    zone: str, expression: str, day: datetime, times: list[str]
 ) -> None:
-    assert on(day, cron(expression, zone)) == slots
+    assert on(day, cron(expression, zone)) == times
 
 
 @pytest.mark.parametrize(("day", "hours"), [(29, 23), (30, 24)])
 def test_an_hourly_schedule_follows_time_as_it_passes(day: int, hours: int) -> None:
-    slots = on(datetime(2026, 3, day), cron("30 * * * *", BERLIN))
-    assert len(slots) == len(set(slots)) == hours
+    times = on(datetime(2026, 3, day), cron("30 * * * *", BERLIN))
+    assert len(times) == len(set(times)) == hours
     assert len(on(datetime(2026, 10, 25), cron("30 * * * *", BERLIN))) == 25
 
 
@@ -103,14 +103,14 @@ def test_from_within_a_fold_the_next_slot_is_tomorrow() -> None:
     for minute in (30, 59):
         # The second time the clock shows this.
         now = datetime(2026, 10, 25, 1, minute, tzinfo=UTC)
-        assert next_slot(rhythm, now) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
+        assert next_due_time(rhythm, now) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
 
 
 def test_from_the_end_of_a_gap_the_next_slot_is_tomorrow() -> None:
     rhythm = cron("30 2 * * *", BERLIN)
     end = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
-    assert next_slot(rhythm, end - timedelta(seconds=1)) == end
-    assert next_slot(rhythm, end) == datetime(2026, 3, 30, 0, 30, tzinfo=UTC)
+    assert next_due_time(rhythm, end - timedelta(seconds=1)) == end
+    assert next_due_time(rhythm, end) == datetime(2026, 3, 30, 0, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_year_slot_by_slot_as_another_library_reckons(
     where = ZoneInfo(zone)
     first = datetime(2026, 1, 1, tzinfo=where).astimezone(UTC)
     last = datetime(2027, 1, 1, tzinfo=where).astimezone(UTC)
-    ours = slots_between(cron(expression, zone), first, last - timedelta(seconds=1))
+    ours = due_times_between(cron(expression, zone), first, last - timedelta(seconds=1))
     # It steps through a wall clock that never lies; what a zone makes of it is Python's.
     walls = croniter(expression, datetime(2025, 12, 31, 23, 59, 59))
     theirs, wall = [], walls.get_next(datetime)
@@ -143,21 +143,21 @@ def test_a_year_slot_by_slot_as_another_library_reckons(
 
 def test_every_few_hours_is_counted_from_the_anchor_and_knows_no_clocks() -> None:
     rhythm = Rhythm("", BERLIN, 6, datetime(2026, 3, 28, 21, 15, tzinfo=UTC))
-    slots = [slot.at for slot in preview(rhythm, rhythm.anchor_at, 3)]
-    assert [f"{slot:%d %H:%M}" for slot in slots] == ["29 03:15", "29 09:15", "29 15:15"]
-    early = next_slot(rhythm, rhythm.anchor_at - timedelta(hours=6, seconds=1))
+    times = [due.at for due in preview(rhythm, rhythm.anchor_at, 3)]
+    assert [f"{due:%d %H:%M}" for due in times] == ["29 03:15", "29 09:15", "29 15:15"]
+    early = next_due_time(rhythm, rhythm.anchor_at - timedelta(hours=6, seconds=1))
     assert early == rhythm.anchor_at - timedelta(hours=6)
 
 
 def test_a_preview_says_what_the_clocks_do() -> None:
     shown = preview(cron("30 2 * * *", BERLIN), datetime(2026, 3, 28, 12, tzinfo=UTC), 2)
-    assert [f"{slot.local:%d %H:%M %Z}" for slot in shown] == ["29 03:00 CEST", "30 02:30 CEST"]
+    assert [f"{due.local:%d %H:%M %Z}" for due in shown] == ["29 03:00 CEST", "30 02:30 CEST"]
     assert shown[0].note == "clocks go forward: 02:30 does not exist, runs at 03:00"
     assert shown[1].note == ""
     (back,) = preview(cron("30 2 * * *", BERLIN), datetime(2026, 10, 24, 12, tzinfo=UTC), 1)
     assert back.note == "clocks go back: 02:30 comes twice, runs the first time"
     hourly = preview(cron("30 * * * *", BERLIN), datetime(2026, 10, 25, 0, 0, tzinfo=UTC), 3)
-    assert [bool(slot.note) for slot in hourly] == [True, True, False]
+    assert [bool(due.note) for due in hourly] == [True, True, False]
     assert "runs both times" in hourly[0].note
 
 
@@ -200,14 +200,14 @@ expressions = st.builds(
 
 
 @given(moments, expressions, st.sampled_from([BERLIN, NEW_YORK, LORD_HOWE, "UTC"]))
-def test_slots_rise_and_each_is_the_next_of_the_one_before(
+def test_due_times_rise_and_each_is_the_next_of_the_one_before(
     after: datetime, expression: str, zone: str
 ) -> None:
     rhythm = cron(expression, zone)
-    slots = upcoming(rhythm, after)
+    times = upcoming(rhythm, after)
     last = after
     for _ in range(30):
-        slot = next(slots).at
-        assert slot > last
-        assert next_slot(rhythm, last) == slot
-        last = slot
+        due = next(times).at
+        assert due > last
+        assert next_due_time(rhythm, last) == due
+        last = due

@@ -17,7 +17,7 @@ from bench.samples import Samples
         (("--only", "backup,everything"), "there is no section everything"),
         (("--gib", "0"), "0 is not a size from 0.05 GiB on"),
         (("--rounds", "0"), "0 is not at least 1"),
-        (("--mysqld", "/bin/true"), "/bin/true does not tell its version"),
+        (("--mysqld", "/bin/true"), "/bin/true does not report its version"),
         (("--mysqld", "/nowhere/mysqld"), "/nowhere/mysqld cannot be run"),
         (("--onl", "backup"), "unrecognized arguments"),
     ],

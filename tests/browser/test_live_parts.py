@@ -63,14 +63,16 @@ class LivePartsTestCase(BrowserTestCase):
 
     def test_the_course_of_the_rate_grows_where_it_is(self) -> None:
         page = self.open(reverse("job-detail", args=[self.job.pk]), self.olga)
-        page.get_by_text("Drawn once there is a course").wait_for()
+        page.get_by_text("The chart appears after").wait_for()
         self.add_samples(3)
         page.locator("#rate .js-plotly-plot .main-svg").first.wait_for()
         page.evaluate("window.plot = document.querySelector('#rate .js-plotly-plot')")
         self.add_samples(2)
         # Drawn anew, and in the very same element: nothing jumps.
         label = re.compile(r"between 0 B/s and 4\.0 MiB/s")
-        expect(page.locator("#rate .js-plotly-plot")).to_have_attribute("aria-label", label)
+        # Asked for every five seconds, which is as long as Playwright would wait.
+        drawn = page.locator("#rate .js-plotly-plot")
+        expect(drawn).to_have_attribute("aria-label", label, timeout=30_000)
         self.assertEqual(page.evaluate("window.plot.data[0].y.length"), 5)
         self.assertTrue(page.evaluate("window.plot.isConnected"))
 

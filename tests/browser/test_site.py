@@ -112,7 +112,7 @@ def test_the_chosen_theme_is_there_on_the_next_page(reader: Reader) -> None:
         reader.open(each)
         scheme = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
         assert scheme == "dark", each
-    reader.open("/").get_by_role("button", name="As the system").click()
+    reader.open("/").get_by_role("button", name="System").click()
 
 
 def test_a_schedule_is_made_while_its_times_are_shown(reader: Reader) -> None:
@@ -181,7 +181,7 @@ def test_an_alert_is_acknowledged_with_a_word(live: LiveSite, reader: Reader) ->
     row.wait_for(timeout=60_000)
     row.get_by_role("checkbox").check()
     page.get_by_placeholder("Comment").fill("I look at it")
-    page.get_by_role("button", name="Acknowledge ticked").click()
+    page.get_by_role("button", name="Acknowledge selected").click()
     expect(page.locator("#alerts")).to_contain_text("admin: I look at it")
     (alert,) = live.site.rows("SELECT id FROM alerts_alert WHERE comment = 'I look at it'")[0]
     for each in ("/alerts/", f"/alerts/{alert}/", "/alerts/history/"):

@@ -20,8 +20,7 @@ import psutil
 import psycopg
 
 from backups.instances.grants import NEEDED
-from backups.programs.private_server import PrivateServer, initialise
-from backups.programs.private_server import Settings as ServerSettings
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from scripts.private_postgres import private_postgres, start_server
 from tests.live import sshd
 from tests.live.faults import SHOP, fill, small_disk
@@ -208,7 +207,7 @@ def breakable_site(home: Path) -> Iterator[BreakableSite]:
     for name in ("said", "run"):
         (home / name).mkdir()
     initialise(home / "data")
-    settings = ServerSettings(
+    settings = ServerOptions(
         port=free_port(), server_id=1, binlog=True, options={"innodb-log-file-size": "8M"}
     )
     server = PrivateServer(home / "data", settings, run_folder=home / "mariadb")
@@ -263,7 +262,7 @@ def second_server(folder: Path) -> PrivateServer:
     """Make another server; use it as a context."""
     initialise(folder / "data")
     small = {"innodb-log-file-size": "8M"}
-    settings = ServerSettings(port=free_port(), server_id=2, binlog=True, options=small)
+    settings = ServerOptions(port=free_port(), server_id=2, binlog=True, options=small)
     return PrivateServer(folder / "data", settings, run_folder=folder / "run")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings as DjangoSettings
 
-from backups.programs.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from tests.live.faults import Place, make_place
 from tests.live.server import LiveServer, free_port
 
@@ -18,7 +18,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with its binlog on. Tests share it: make databases and users of your own."""
     folder = tmp_path_factory.mktemp("mariadb") / "data"
     initialise(folder)
-    settings = Settings(
+    settings = ServerOptions(
         port=free_port(),
         binlog=True,
         server_id=1,

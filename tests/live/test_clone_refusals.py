@@ -68,9 +68,9 @@ def test_a_second_clone_is_refused_before_it_begins(
     assert ended.exit_code == 3
     assert ended.json()["error"] == (
         "preflight refused: other clones: 2 connections are cloning; "
-        "a server gives one clone at a time"
+        "a server allows one clone at a time"
     )
-    assert ended.json()["hint"] == "Wait for it to end, then try again."
+    assert ended.json()["hint"] == "Wait for the other clone to end, then try again."
     assert stored_files(main) == ["mooring.json"]
     assert take().exit_code == 0
 

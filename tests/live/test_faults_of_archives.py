@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.archive.cipher import AesGcm, Part, Unencrypted
+from backups.archive.cipher import AesGcm, SealedPart, Unencrypted
 from backups.archive.compression import compress
 from backups.archive.frames import Extent
 from backups.archive.manifest import new_envelope, open_manifest, seal_manifest
@@ -131,7 +131,7 @@ def test_a_bomb(plain: Place, sealed: bool) -> None:
     table += compress(bytes(1 << 28), 1)
     header = struct.pack("<4sIII", b"MFR1", len(table) + 16, 10, 0)
     cipher = AesGcm(bytes(32)) if sealed else Unencrypted()
-    bomb = header + cipher.seal(Part.FRAME, 0, table, header + backup.bytes)
+    bomb = header + cipher.seal(SealedPart.FRAME, 0, table, header + backup.bytes)
     pack.write_bytes(content[:start] + bomb + content[start + len(bomb) :])
     assert_told(plain.run("verifybackup", label), Told(FAILED, r"000001\.pack"))
     assert_told(plain.restore(label), Told(FAILED, r"000001\.pack"))

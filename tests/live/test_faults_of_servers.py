@@ -11,8 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from backups.models import Instance
-from backups.programs.private_server import PrivateServer, initialise
-from backups.programs.private_server import Settings as ServerSettings
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from tests.live.faults import (
     FAILED,
     PASSWORD,
@@ -153,7 +152,7 @@ class _Another:
         initialise(folder)
         self._port = free_port()
         small = {"innodb-log-file-size": "8M"}
-        settings = ServerSettings(port=self._port, server_id=1, options=small | options)
+        settings = ServerOptions(port=self._port, server_id=1, options=small | options)
         self._server = PrivateServer(folder, settings, run_folder=folder.with_name("run"))
 
     def __enter__(self) -> LiveServer:
@@ -178,7 +177,7 @@ PARTS = {
     "no end marker": (
         "mariadb-backup",
         f"{COMPLETE} 2> >(grep -v 'completed OK' >&2)",
-        Told(FAILED, "^copy failed: mariadb-backup did not say that it completed", "do not trust"),
+        Told(FAILED, "^copy failed: mariadb-backup did not report completion", "do not use"),
     ),
     "stream cut": (
         "mariadb-backup",

@@ -21,8 +21,7 @@ from backups.engines.mariadb_backup import prepare_argv
 from backups.engines.mariadb_backup.restored import server_options
 from backups.instances.grants import NEEDED
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobLogLine, Repository
-from backups.programs.private_server import PrivateServer, initialise
-from backups.programs.private_server import Settings as ServerSettings
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.runners.local import LocalRunner
 from backups.states import Operation
 from tests.backups.conftest import make_repository
@@ -52,7 +51,7 @@ def serve(folder: Path) -> PrivateServer:
     """Make a server with a bank and a backup user, and start it: leave its context to stop it."""
     initialise(folder)
     options = {"innodb-log-file-size": "8M", "innodb-flush-log-at-trx-commit": "2"}
-    settings = ServerSettings(port=free_port(), server_id=1, binlog=True, options=options)
+    settings = ServerOptions(port=free_port(), server_id=1, binlog=True, options=options)
     server = PrivateServer(folder, settings)
     server.start()
     with server.connect() as root, root.cursor() as cursor:
@@ -112,7 +111,7 @@ def taken() -> str:
 def assert_sound(folder: Path) -> None:
     """A server on the restored folder has every table whole, and every coin."""
     options = server_options(folder)
-    with PrivateServer(folder, ServerSettings(options=options)) as server, server.connect() as root:
+    with PrivateServer(folder, ServerOptions(options=options)) as server, server.connect() as root:
         assert unsound_tables(root) == []
         assert sum_of(root) == TOTAL
 

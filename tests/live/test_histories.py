@@ -218,7 +218,7 @@ def test_a_run_that_falls_silent_is_lost(mariadb: LiveServer, watched: Instance)
     assert job.status == "running"
     [job] = read(watched, "mysqlbackup", BEGAN + timedelta(hours=24, seconds=1))
     assert job.status == "lost"
-    assert "has said nothing since 2026-03-02 01:00 UTC" in job.error
+    assert "no entry in the tool's history since 2026-03-02 01:00 UTC" in job.error
 
 
 def test_a_run_of_others_is_not_ours_to_stop_and_keeps_ours_from_nothing(
@@ -228,7 +228,7 @@ def test_a_run_of_others_is_not_ours_to_stop_and_keeps_ours_from_nothing(
     allow(mariadb, "mysql.*")
     insert_progress(mariadb, meb_id(0), "Copy")
     [job] = read(watched, "mysqlbackup", BEGAN)
-    with pytest.raises(Refused, match="started by somebody else"):
+    with pytest.raises(Refused, match="was not started by Mooring"):
         request_cancel(job, actor="ada")
     Repository.objects.create(name="main", path=str(tmp_path))
     assert create_backup_job(watched, wake=False).origin == "managed"

@@ -83,7 +83,7 @@ def test_killed(
     )[0]
     assert row[:4] == ("lost", 0, None, None)
     assert "stopped renewing its lease" in row[4]
-    assert site.rows("SELECT count(*) FROM backups_jobslot") == [(0,)]
+    assert site.rows("SELECT count(*) FROM backups_limitplace") == [(0,)]
     assert site.rows(
         f"SELECT count(*) FROM backups_jobstage WHERE job_id = {job} AND status IN "
         "('running', 'pending')"

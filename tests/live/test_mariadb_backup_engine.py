@@ -18,7 +18,7 @@ from backups.engines.mariadb_backup import MariadbBackup, check_prepare, prepare
 from backups.engines.mariadb_backup.command import SETTINGS, backup_argv, build_settings
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.exceptions import EngineError, RunnerError
-from backups.programs.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.runners import LocalRunner, Runner, SshRunner
 from backups.runners.groups import list_members
 from tests.live.observer import Diary
@@ -56,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
         "innodb-log-group-home-dir": str(base / "redo"),
     }
     initialise(base / "data", options)
-    with PrivateServer(base / "data", Settings(binlog=True, options=options)) as server:
+    with PrivateServer(base / "data", ServerOptions(binlog=True, options=options)) as server:
         with server.connect() as connection, connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE shop")
             cursor.execute("USE shop")
@@ -135,7 +135,7 @@ def test_a_copy_restores_to_the_same_tables(
     assert facts.gtid_executed == rows(server, "SELECT @@gtid_current_pos")[0][0]
     assert not [line for line in diary.lines if line[0] == "error"]
     prepare(target)
-    with PrivateServer(target, Settings(options=ELSEWHERE)) as restored:
+    with PrivateServer(target, ServerOptions(options=ELSEWHERE)) as restored:
         for table in ("orders", "visits", "notes", "events"):
             (verdict,) = rows(restored, f"CHECK TABLE {table} EXTENDED")
             assert verdict[3] == "OK"
@@ -190,7 +190,7 @@ def test_tables_that_change_while_they_are_copied(
     rows(server, "DROP TABLE new, big")
     assert {FileRemoved, FileRenamed} <= {type(each) for each in seen}
     prepare(tmp_path)
-    with PrivateServer(tmp_path, Settings(options=ELSEWHERE)) as restored:
+    with PrivateServer(tmp_path, ServerOptions(options=ELSEWHERE)) as restored:
         tables = {name for (name,) in rows(restored, "SHOW TABLES")}
         assert tables & {"gone", "old", "new"} == {"new"}
         assert rows(restored, "SELECT id FROM new") == [(1,)]

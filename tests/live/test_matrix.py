@@ -221,7 +221,7 @@ def assert_nothing_held(site: BreakableSite, job: int) -> None:
         "OR lease_expires_at IS NOT NULL"
     )
     assert site.rows(held) == []
-    assert site.rows("SELECT count(*) FROM backups_jobslot") == [(0,)]
+    assert site.rows("SELECT count(*) FROM backups_limitplace") == [(0,)]
     open_stages = "status IN ('pending', 'running')"
     count = f"SELECT count(*) FROM backups_jobstage WHERE job_id = {job} AND {open_stages}"
     assert site.rows(count) == [(0,)]

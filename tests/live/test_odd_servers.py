@@ -15,8 +15,7 @@ from pytest_django import Settings
 
 from backups.engines.mariadb_backup.restored import server_options
 from backups.models import Evidence
-from backups.programs.private_server import HASTY, PrivateServer, initialise
-from backups.programs.private_server import Settings as ServerSettings
+from backups.programs.private_server import HASTY, PrivateServer, ServerOptions, initialise
 from tests.commands import run_command
 from tests.live.faults import (
     FAILED,
@@ -55,7 +54,7 @@ def serve(folder: Path, options: dict[str, str] | None = None) -> Iterator[LiveS
     options = SMALL | (options or {})
     initialise(folder, {name: value for name, value in options.items() if name != "innodb-log"})
     port = free_port()
-    settings = ServerSettings(port=port, server_id=1, binlog=True, options=options)
+    settings = ServerOptions(port=port, server_id=1, binlog=True, options=options)
     with PrivateServer(folder, settings) as server:
         yield LiveServer(server, "127.0.0.1", port)
 
@@ -84,7 +83,7 @@ def restored(place: Place, label: str) -> Iterator[PrivateServer]:
     ended = place.restore(label)
     assert ended.exit_code == 0, ended.json()["error"]
     target = place.folder / "restored"
-    with PrivateServer(target, ServerSettings(options=server_options(target))) as server:
+    with PrivateServer(target, ServerOptions(options=server_options(target))) as server:
         yield server
 
 
@@ -304,6 +303,6 @@ def test_a_plugin_for_encrypted_tables_that_is_missing_is_no_secret(tmp_path: Pa
     initialise(tmp_path / "data")
     with (
         pytest.raises(Exception, match=r"file.key.management"),
-        PrivateServer(tmp_path / "data", ServerSettings(options=options)),
+        PrivateServer(tmp_path / "data", ServerOptions(options=options)),
     ):
         pass

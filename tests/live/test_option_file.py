@@ -12,9 +12,9 @@ import pymysql
 import pytest
 from pytest_django import Settings
 
-from backups.instances.settings import ServerSettings
 from backups.models import Instance
 from backups.programs.server_program import mariadb_program
+from backups.programs.server_settings import ServerSettings
 from backups.restores.option_file import OPTION_FILE, build_option_file
 from tests.backups.conftest import make_repository
 from tests.commands import run_command

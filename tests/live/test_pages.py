@@ -16,7 +16,7 @@ from django.urls import reverse
 from pytest_django import Settings as DjangoSettings
 
 from backups.models import Backup, Evidence, Job, Repository
-from backups.programs.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from tests.backups.archive.stores import records_of
 from tests.backups.conftest import make_repository
 from tests.backups.innodb.made_pages import flipped
@@ -91,7 +91,7 @@ def assert_one_named(label: str) -> None:
     assert NAMED.match(line)
     job = Job.objects.get(pk=ended.json()["job"])
     assert [each.text for each in job.log_lines.filter(source="pages")] == [line]
-    assert "the repository is whole, but 1 page came from the server damaged" in job.error
+    assert "the stored bytes match, but 1 page came from the server damaged" in job.error
 
 
 @pytest.mark.parametrize("size", ["4k", "8k", "16k", "32k", "64k"])
@@ -155,7 +155,7 @@ def test_older_checksums_of_mysql(algorithm: str, tmp_path: Path, main: Reposito
 
 @contextmanager
 def mariadb_server(data: Path, options: Mapping[str, str]) -> Iterator[PrivateServer]:
-    settings = Settings(port=free_port(), binlog=True, server_id=1, options=options)
+    settings = ServerOptions(port=free_port(), binlog=True, server_id=1, options=options)
     with PrivateServer(data, settings) as server:
         yield server
 

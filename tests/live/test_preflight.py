@@ -21,8 +21,7 @@ from backups.instances.facts import probe
 from backups.instances.grants import NEEDED
 from backups.models import Instance
 from backups.preflight.checks import check_data_folder, run_checks
-from backups.programs.private_server import PrivateServer, initialise
-from backups.programs.private_server import Settings as ServerSettings
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.runners.base import Completed
 from backups.runners.local import LocalRunner
 from tests.commands import Ended, run_command
@@ -60,7 +59,7 @@ def free_port() -> int:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     folder = tmp_path_factory.mktemp("preflight") / "data"
     initialise(folder)
-    settings = ServerSettings(port=free_port(), server_id=1, binlog=True)
+    settings = ServerOptions(port=free_port(), server_id=1, binlog=True)
     with PrivateServer(folder, settings) as running:
         run(running, *TABLES)
         yield running
@@ -291,7 +290,7 @@ def test_addinstance_asks_the_server(
     words += ["--password-file", str(tmp_path / "password")]
     ended = run_command("addinstance", "orders-2", *words)
     assert ended.exit_code == 0
-    assert "A backup needs BINLOG MONITOR. Run this on the instance:" in ended.stdout
+    assert "Missing privileges: BINLOG MONITOR. Run this on the instance:" in ended.stdout
     assert "\nGRANT BINLOG MONITOR ON *.* TO `bk`@`127.0.0.1`;\n" in ended.stdout
     row = Instance.objects.get(name="orders-2")
     assert row.version.startswith("10.11.")

@@ -35,8 +35,8 @@ def test_a_schedule_takes_its_backup(site: Site, mariadb: LiveServer) -> None:
     file.write_text(yaml.safe_dump(document))
     site.manage("applyconfig", str(file))
     with worker(site) as process:
-        wait_until(lambda: site.rows("SELECT queues FROM backups_workerbeat"))
-        assert site.rows("SELECT queues FROM backups_workerbeat") == [
+        wait_until(lambda: site.rows("SELECT queues FROM backups_workerheartbeat"))
+        assert site.rows("SELECT queues FROM backups_workerheartbeat") == [
             (",control,copy,outside,transfer,",)
         ]
         ended = "SELECT status FROM backups_occurrence WHERE ended_at IS NOT NULL"
@@ -44,7 +44,7 @@ def test_a_schedule_takes_its_backup(site: Site, mariadb: LiveServer) -> None:
         assert site.rows(ended) == [("succeeded",)]
         (backup,) = site.manage("listbackups")["backups"]
         assert backup["instance"] == "bank-1"
-        ticks = dict(site.rows("SELECT name, error FROM backups_tickbeat"))
+        ticks = dict(site.rows("SELECT name, error FROM backups_tickheartbeat"))
         assert ticks["plan occurrences"] == ""
         process.signal(signal.SIGTERM)
-        wait_until(lambda: not site.rows("SELECT name FROM backups_workerbeat"))
+        wait_until(lambda: not site.rows("SELECT name FROM backups_workerheartbeat"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pymysql.connections import Connection
 
-from backups.programs.private_server import PrivateServer, Settings, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from scripts import shop, shop_fill
 from scripts.proof import prove
 from scripts.shop import RowSum
@@ -39,7 +39,9 @@ def sums(folder: Path) -> Iterator[dict[str, RowSum]]:
     with pytest.MonkeyPatch.context() as patch:
         for name, rows in SMALL.items():
             patch.setattr(shop_fill, name, rows)
-        with PrivateServer(folder, Settings(options={"innodb-log-file-size": "16M"})) as server:
+        with PrivateServer(
+            folder, ServerOptions(options={"innodb-log-file-size": "16M"})
+        ) as server:
             with server.connect() as connection:
                 assert not shop.is_filled(connection)
             made = shop.fill(server.connect)

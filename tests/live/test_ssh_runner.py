@@ -97,7 +97,7 @@ def test_nothing_is_left_when_our_side_ends(runner: SshRunner, end: str) -> None
 def test_an_unknown_host_key_is_refused(target: SshTarget, tmp_path: Path) -> None:
     known = tmp_path / "known_hosts"
     known.touch()
-    with pytest.raises(RunnerError, match=r"127\.0\.0\.1 not reached: ") as caught:
+    with pytest.raises(RunnerError, match=r"cannot reach 127\.0\.0\.1: ") as caught:
         SshRunner(dataclasses.replace(target, known_hosts=known)).run(["true"])
     assert f"ssh-keyscan -p {target.port} 127.0.0.1 >> {known}" in caught.value.hint
     assert known.read_bytes() == b""

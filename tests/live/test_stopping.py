@@ -66,7 +66,7 @@ def assert_nothing_is_held(site: Site, mariadb: LiveServer) -> None:
     mariadb.execute("SET STATEMENT lock_wait_timeout=2 FOR ALTER TABLE bank.visits COMMENT='x'")
     held = "SELECT count(*) FROM backups_job WHERE exclusive_key IS NOT NULL OR leftovers"
     assert site.rows(held) == [(0,)]
-    assert site.rows("SELECT count(*) FROM backups_jobslot") == [(0,)]
+    assert site.rows("SELECT count(*) FROM backups_limitplace") == [(0,)]
 
 
 @pytest.fixture(params=["local", "ssh"])
@@ -183,7 +183,7 @@ def test_a_command_that_was_killed_is_cleared_up_by_the_next_one(
     command.kill()
     command.wait()
     blocked = site.manage("takebackup", "bank-1", "--foreground")
-    assert blocked["error"] == "a backup of bank-1 is already waiting or running"
+    assert blocked["error"] == "a backup of bank-1 is already queued or running"
     time.sleep(LEASE_SECONDS)
     assert site.manage("takebackup", "bank-1", "--foreground")["status"] == "succeeded"
     assert site.rows(f"SELECT status, leftovers FROM backups_job WHERE id = {job}") == [("lost", 0)]
@@ -281,7 +281,7 @@ def test_a_postgresql_that_is_restarted_costs_no_job(mariadb: LiveServer) -> Non
                 answer = answer_of(command)
                 said = (site.home / "manage.log").read_text()
                 assert (answer["status"], answer["error"]) == ("succeeded", ""), said
-                assert site.rows("SELECT count(*) FROM backups_jobslot") == [(0,)]
+                assert site.rows("SELECT count(*) FROM backups_limitplace") == [(0,)]
             finally:
                 again.send_signal(signal.SIGQUIT)
                 again.wait(10)

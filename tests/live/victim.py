@@ -67,12 +67,12 @@ def _tick(later_seconds: int) -> None:
 
     from backups.executor.execute import execute
     from backups.executor.leftovers import lose_expired, remove_leftovers
-    from backups.jobs.wake import waiting_jobs
+    from backups.jobs.wake import jobs_to_wake
 
     lose_expired(now() + timedelta(seconds=later_seconds))
     remove_leftovers()
-    # Killed between asking for a job and claiming it: a worker finds it in its row.
-    for job in waiting_jobs(now()):
+    # Killed between query_function for a job and claiming it: a worker finds it in its row.
+    for job in jobs_to_wake(now()):
         execute(job)
 
 

@@ -37,7 +37,7 @@ class AlertPagesTestCase(TestCase):
         return [row.alert.subject_name for row in rows]
 
     def test_nothing_wrong_is_said_so(self) -> None:
-        self.assertContains(self.client.get(reverse("alerts")), "Nothing is wrong")
+        self.assertContains(self.client.get(reverse("alerts")), "No open alerts")
 
     def test_the_worst_comes_first_and_of_those_the_oldest(self) -> None:
         at = now()
@@ -157,7 +157,7 @@ class AlertPagesTestCase(TestCase):
         response = self.client.get(reverse("alert-detail", args=[alert.pk]))
         for words in (
             "a backup is not there", "Read the job&#x27;s log.", "missed in a row",
-            "200 thank you", "2 tries", "silence/?rule=job_failed&amp;instances=orders-1",
+            "200 thank you", "2 attempts", "silence/?rule=job_failed&amp;instances=orders-1",
         ):  # fmt: skip
             with self.subTest(words):
                 self.assertContains(response, words)

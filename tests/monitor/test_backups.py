@@ -12,6 +12,7 @@ from backups.health.protection_rows import judge_due
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
 from backups.states import CopyStatus, Operation
 from tests.backups.archive.stores import make_store, records_of, write_backup
+from tests.markup import one_line
 from tests.monitor.rows import (
     make_backup,
     make_evidence,
@@ -42,11 +43,11 @@ class BackupPageTestCase(TestCase):
         self.client.force_login(self.olga)
 
     def test_it_says_that_a_copy_is_not_encrypted(self) -> None:
-        self.assertContains(self.client.get(self.address), "none: anyone can read it")
+        self.assertContains(self.client.get(self.address), "none: readable by anyone")
 
     def test_what_nobody_tried_is_neither_a_fault_nor_a_pass(self) -> None:
         response = self.client.get(self.address)
-        self.assertContains(response, "Never verified, never restore-tested")
+        self.assertContains(response, "Never verified and never restore-tested")
 
     def test_the_evidence_is_there_with_its_report(self) -> None:
         make_evidence(self.copy, Operation.RESTORE_TEST, passed=True)
@@ -73,14 +74,14 @@ class BackupPageTestCase(TestCase):
             Repository.objects.filter(pk=self.copy.repository_id).update(path=folder)
             response = self.client.get(reverse("backup-contents", args=[self.label]))
         self.assertContains(response, "1 table;")
-        self.assertContains(response, "1 other file ")
+        self.assertIn("1 other file (", one_line(response.content.decode()))
         self.assertContains(response, 'title="2,058 bytes"')
 
     def test_a_backup_without_a_copy_says_so_and_offers_nothing(self) -> None:
         gone = make_backup(make_instance("gone"), make_repository("old"), status=CopyStatus.PURGED)
         response = self.client.get(reverse("backup-detail", args=[gone.backup.label]))
-        self.assertContains(response, "no copy of it is left")
-        for words in ("Test restore", "Restore by hand", "hx-get"):
+        self.assertContains(response, "No stored copy is left")
+        for words in ("Start restore test", "Restore manually", "hx-get"):
             self.assertNotContains(response, words)
         contents = reverse("backup-contents", args=[gone.backup.label])
         self.assertEqual(self.client.get(contents).status_code, 404)
@@ -95,7 +96,7 @@ class BackupPageTestCase(TestCase):
 
     def test_only_operators_see_the_buttons(self) -> None:
         self.client.force_login(self.victor)
-        self.assertNotContains(self.client.get(self.address), "Test restore")
+        self.assertNotContains(self.client.get(self.address), "Start restore test")
 
     def test_the_buttons_create_jobs(self) -> None:
         for name, operation in [
@@ -116,7 +117,7 @@ class BackupPageTestCase(TestCase):
                 job = Job.objects.latest("id")
                 self.assertEqual(job.parameters, {"pages": asked})
                 page = self.client.get(reverse("job-detail", args=[job.pk]))
-                self.assertContains(page, "checked too" if asked else "not asked for")
+                self.assertContains(page, f"<dd>{'checked' if asked else 'not checked'}</dd>")
 
     def test_what_was_found_of_pages_is_told_in_a_line(self) -> None:
         found = {"whole": 1200, "empty": 34, "damaged": 2, "unknown": 5, "not_checked": ["why"]}

@@ -143,4 +143,4 @@ class CalendarTestCase(TestCase):
             self.assertContains(day, "missed")
             self.assertContains(day, reverse("schedule-detail", args=["nightly"]))
             ahead = self.client.get("/calendar/orders-1/2026-03-04/")
-            self.assertContains(ahead, "Still to come")
+            self.assertContains(ahead, "Still planned")

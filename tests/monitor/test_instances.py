@@ -38,7 +38,7 @@ class InstancePageTestCase(TestCase):
 
     def test_it_says_when_it_has_never_been_backed_up(self) -> None:
         response = self.client.get(self.address)
-        self.assertContains(response, "Has never been backed up")
+        self.assertContains(response, "Never backed up")
         self.assertContains(response, "./mooring manage doctor orders-1")
 
     def test_the_sentence_says_what_is_proven_and_what_is_not(self) -> None:
@@ -89,7 +89,6 @@ class InstancePageTestCase(TestCase):
     def test_only_operators_see_the_button(self) -> None:
         self.assertContains(self.client.get(self.address), "Back up now")
         self.client.force_login(self.victor)
-        self.assertNotContains(self.client.get(self.address), "</form>\n    \n    ")
         self.assertNotContains(self.client.get(self.address), 'type="submit">Back up now')
 
 
@@ -133,7 +132,7 @@ class BackUpNowTestCase(TestCase):
         self.orders.enabled = False
         self.orders.save()
         response = self.client.post(self.address, follow=True)
-        self.assertContains(response, "Orders-1 is disabled. Enable the instance first.")
+        self.assertContains(response, "Instance orders-1 is disabled. Enable the instance first.")
         self.assertEqual(Job.objects.count(), 0)
 
     def test_an_unknown_instance_is_not_found(self) -> None:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from backups.models import Instance, Job, JobLogLine, JobSample, JobStage, Repository
 from backups.models.job import LogLevel
 from backups.states import JobStatus, Operation, StageStatus
-from backups.transitions.jobs import Outcome, end
+from backups.transitions.jobs import JobOutcome, end
 from monitor.selectors.job import load_job
 from monitor.selectors.job_alike import load_alike
 from tests.monitor.rows import (
@@ -41,7 +41,7 @@ class JobActsTestCase(TestCase):
 
     def failed(self, instance: Instance, error: str) -> Job:
         job = make_job(instance, JobStatus.RUNNING)
-        end(job, JobStatus.FAILED, now=T0, outcome=Outcome(error=error, failed_stage="copy"))
+        end(job, JobStatus.FAILED, now=T0, outcome=JobOutcome(error=error, failed_stage="copy"))
         return job
 
     def test_who_failed_the_same_way_is_told(self) -> None:
@@ -82,7 +82,7 @@ class JobActsTestCase(TestCase):
             with self.subTest(operation):
                 job = make_job(self.orders, status, operation)
                 page = self.client.post(reverse("job-again", args=[job.pk]), follow=True)
-                self.assertContains(page, "is not run again")
+                self.assertContains(page, "cannot be run again")
         self.assertEqual(Job.objects.count(), 3)
 
     def test_a_restore_with_a_server_program_is_never_handed_on(self) -> None:
@@ -91,7 +91,7 @@ class JobActsTestCase(TestCase):
         job.parameters = {"target": "/srv/r", "mysqld": "/home/ada/mysqld"}
         job.save()
         page = self.client.post(reverse("job-again", args=[job.pk]), follow=True)
-        self.assertContains(page, "a restore is asked for under Restore")
+        self.assertContains(page, "a restore is started under Restore")
         self.assertNotContains(page, "Run again")
         self.assertEqual(Job.objects.get(), job)
 
@@ -147,7 +147,7 @@ class JobActsTestCase(TestCase):
                 with self.subTest(f"{name} {status}"):
                     text = self.client.get(reverse(name, args=[job.pk])).content.decode()
                     self.assertEqual(reverse("job-rate", args=[job.pk]) in text, again)
-                    self.assertEqual("Drawn once there is a course" in text, again)
+                    self.assertEqual("The chart appears after" in text, again)
 
     def test_what_is_left_is_known_from_bytes_and_from_the_run_before(self) -> None:
         before, job = (

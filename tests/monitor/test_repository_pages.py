@@ -83,7 +83,7 @@ class RepositoryPagesTestCase(TestCase):
         self.measure(DAY, 10 * GIB)
         self.measure(timedelta(0), None, "/srv/main: Input/output error")
         page = self.client.get(reverse("repository-detail", args=["main"]))
-        self.assertContains(page, "It cannot be read")
+        self.assertContains(page, "Repository cannot be read")
         self.assertContains(self.client.get(reverse("repositories")), "Input/output error")
 
     def test_growth_is_what_came_less_what_was_purged(self) -> None:
@@ -104,9 +104,9 @@ class RepositoryPagesTestCase(TestCase):
 
     def test_a_key_that_does_not_open_is_named(self) -> None:
         make_backup(self.orders, self.main)
-        BackupCopy.objects.update(key_fault="key k1 is needed and not in the keyring")
+        BackupCopy.objects.update(key_fault="key k1 is not in the keyring")
         page = self.client.get(reverse("repository-detail", args=["main"]))
-        self.assertContains(page, "does not open")
+        self.assertContains(page, "cannot decrypt")
 
     def test_pages_cost_the_same_for_one_copy_and_for_many(self) -> None:
         for count in (3, 20):

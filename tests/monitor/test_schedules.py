@@ -40,7 +40,7 @@ class SchedulePagesTestCase(TestCase):
         make_instance("billing-7")
         response = self.client.get(reverse("schedules"))
         self.assertContains(response, "full, every day at 01:30")
-        self.assertContains(response, "1 instance no schedule covers")
+        self.assertContains(response, "1 instance without a schedule")
         self.assertContains(response, "billing-7")
 
     def test_the_last_result_is_that_of_the_newest_moment(self) -> None:
@@ -74,7 +74,7 @@ class SchedulePagesTestCase(TestCase):
     def test_the_page_shows_reasons_runs_and_retention(self) -> None:
         make_occurrence(
             self.nightly, self.orders, now() - DAY, OccurrenceStatus.MISSED,
-            reason=WaitReason.INSTANCE_AWAY, detail="connection refused",
+            reason=WaitReason.INSTANCE_UNREACHABLE, detail="connection refused",
         )  # fmt: skip
         response = self.client.get(reverse("schedule-detail", args=["nightly"]))
         self.assertContains(response, "The instance cannot be reached")
@@ -137,7 +137,9 @@ class SchedulePagesTestCase(TestCase):
 
     def test_a_paused_schedule_shows_it_in_the_list(self) -> None:
         BackupSchedule.objects.update(paused_at=now(), paused_reason="storage move")
-        self.assertContains(self.client.get(reverse("schedules")), "held up")
+        self.assertContains(
+            self.client.get(reverse("schedules")), '<span class="unknown">paused</span>'
+        )
 
     def test_how_long_it_waited_is_never_less_than_nothing(self) -> None:
         due_at = now() - DAY

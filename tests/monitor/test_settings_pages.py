@@ -85,7 +85,11 @@ class InstanceSettingsTestCase(TestCase):
         for address in (TEST, "/settings/instance/orders-1/"):
             with self.subTest(address):
                 response = self.client.post(address, elsewhere)
-                self.assertContains(response, "Type it again: Host changed", status_code=422)
+                self.assertContains(
+                    response,
+                    "The address changed (Host): enter the password again",
+                    status_code=422,
+                )
         self.assertEqual(Instance.objects.get().host, "127.0.0.1")
 
     def test_a_blank_password_stays_and_a_change_is_kept_by_field(self) -> None:
@@ -198,7 +202,7 @@ class FirstStepsTestCase(TestCase):
         main = make_repository()
         self.assertContains(self.client.get("/"), "Back up orders-1 now")
         make_job(orders, JobStatus.RUNNING)
-        self.assertContains(self.client.get("/"), "Watch it being taken")
+        self.assertContains(self.client.get("/"), "Show the running job")
         make_backup(orders, main)
         self.assertNotContains(self.client.get("/"), "Three steps")
 

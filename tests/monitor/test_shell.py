@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from alerts.models import Channel
 from alerts.states import AlertStatus, Severity
-from backups.models import TickBeat
+from backups.models import TickHeartbeat
 from backups.schedules.tick import TICK
 from monitor.celery import app
 from monitor.selectors.shell import STOPPED_AFTER, load_ticks
@@ -36,7 +36,7 @@ def test_the_planning_tick_writes_its_beat_under_the_name_that_is_asked_for() ->
     ],
 )
 def test_two_minutes_are_the_edge(began: datetime, ended: datetime | None, stopped: bool) -> None:
-    TickBeat.objects.create(name=TICK, started_at=began, finished_at=ended)
+    TickHeartbeat.objects.create(name=TICK, started_at=began, finished_at=ended)
     assert load_ticks(T0).stopped is stopped
 
 
@@ -51,19 +51,19 @@ class ShellTestCase(TestCase):
 
     def test_a_stopped_tick_is_on_every_page(self) -> None:
         at = now() - timedelta(minutes=7)
-        TickBeat.objects.create(name=TICK, started_at=at, finished_at=at, error="no disk left")
+        TickHeartbeat.objects.create(name=TICK, started_at=at, finished_at=at, error="no disk left")
         for page in ("fleet", "schedules", "alerts", "rules"):
             with self.subTest(page):
                 response = self.client.get(reverse(page))
-                self.assertContains(response, "Ticks stopped")
+                self.assertContains(response, "The scheduler has stopped")
                 self.assertContains(response, "7 min ago")
                 self.assertContains(response, "no disk left")
 
     def test_a_channel_that_mooring_switched_off_is_on_every_page(self) -> None:
         make_webhook()
-        words = "Mooring switched a channel off"
+        words = "Mooring disabled a channel"
         for tick in ("tell people", TICK):
-            TickBeat.objects.create(name=tick, started_at=now(), finished_at=now())
+            TickHeartbeat.objects.create(name=tick, started_at=now(), finished_at=now())
             for enabled, reason, said in (
                 (True, "", False),
                 (False, "", False),
@@ -78,7 +78,7 @@ class ShellTestCase(TestCase):
     def test_channels_cost_no_query_of_their_own(self) -> None:
         for name in ("", "tell people", TICK):
             if name:
-                TickBeat.objects.create(name=name, finished_at=now())
+                TickHeartbeat.objects.create(name=name, finished_at=now())
             with self.subTest(name), self.assertNumQueries(1):
                 self.assertFalse(load_ticks(now()).channel_lost)
 

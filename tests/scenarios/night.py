@@ -25,7 +25,7 @@ from alerts.tasks import send_channel
 from backups import tasks
 from backups.exceptions import InstanceUnreachable
 from backups.executor.execute import worker_name
-from backups.health.heartbeats import beat_worker
+from backups.health.heartbeats import record_worker_heartbeat
 from backups.instances import reachability
 from backups.models import Job
 from backups.running.run import Run
@@ -140,7 +140,7 @@ class Night:
         """The signs of life of workers, which threads of theirs give."""
         if not self.worker:
             return
-        beat_worker("worker@here:1", ["copy", "transfer"], self.now, self.now)
+        record_worker_heartbeat("worker@here:1", ["copy", "transfer"], self.now, self.now)
         mine = [each.job.pk for each in self.jobs]
         Job.objects.filter(pk__in=mine, status=JobStatus.RUNNING).update(
             lease_expires_at=self.now + timedelta(seconds=60)

@@ -79,7 +79,7 @@ def test_set_back_an_hour_what_succeeds_then_is_told(night: Night) -> None:
     assert_told(night.told(), ["shop-0: full backup succeeded in…"] * 2)
 
 
-def test_set_forward_three_hours_before_the_slot(night: Night) -> None:
+def test_set_forward_three_hours_before_the_due_time(night: Night) -> None:
     make_fleet()
     night.until(-2 * M)
     night.jump(3 * H)

@@ -131,7 +131,7 @@ SCENARIOS = [
     Scenario(
         "instance away for the whole window",
         {0 * M: leave, 13 * M: come_back, 17 * M: by_hand},
-        [("failed", "instance_away")],
+        [("failed", "instance_unreachable")],
         [
             "Warning: shop-0: full backup failed in connect…nothing listens there; a retry follows",
             "Warning: shop-0: unreachable for 2 min…",
@@ -161,7 +161,7 @@ SCENARIOS = [
         [DONE, ("missed", "previous_running")],
         [
             "Warning: shop-0, backup job…: running for 12 min…; its window closed at…",
-            f"Warning: {RUN}: due at…03:00 UTC…: the previous run is still going (backup job…",
+            f"Warning: {RUN}: due at…03:00 UTC…: the previous run has not ended (backup job…",
             f"Emergency: {RUN}: the run due at…03:00 UTC was missed: the previous run is still…",
             "Resolved: shop-0, backup job…: running for…",
             f"Resolved: {RUN}: the run due at…03:00 UTC was missed…",

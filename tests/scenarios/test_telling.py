@@ -11,7 +11,7 @@ from alerts.evaluation.transitions import acknowledge
 from alerts.models import Alert, Channel, Route, Silence
 from alerts.states import Severity
 from backups.models import Instance, ObservedHistory, Repository
-from backups.schedules.matching import meet_occurrences
+from backups.schedules.matching import match_jobs
 from tests.alerts.delivery.test_email import values
 from tests.alerts.mailbox import Mailbox, mailbox
 from tests.alerts.rows import make_route
@@ -144,7 +144,7 @@ def test_an_observed_run_of_which_nothing_is_known_or_seen(night: Night) -> None
             late,
         ],
     )
-    meet_occurrences([seen(instance, DUE + M) for instance in (refused, silent)], night.now)
+    match_jobs([seen(instance, DUE + M) for instance in (refused, silent)], night.now)
     night.until(17 * M)
     assert statuses() == [("succeeded", "")] * 2
     assert_told(sorted(night.told()[4:]), [f"Resolved: shop-{n}{missed}…" for n in (0, 1)])

@@ -21,5 +21,5 @@ def test_a_stall_limit_for_a_stage_there_is_not(tmp_path: Path) -> None:
         argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "names final lock: no stage is called so" in done.stderr
+    assert "names unknown stages: final lock" in done.stderr
     assert "backup lock" in done.stderr

@@ -75,7 +75,7 @@ def test_no_tick_has_anything_to_do_with_it(tmp_path: Path) -> None:
     seed_fleet(tmp_path, NOW, [FLEET["wiki-fra-1"]])
     assert not Instance.objects.filter(next_probe_at__lt=NOW + timedelta(days=365)).exists()
     assert BackupSchedule.objects.get().next_due_at is None
-    assert not Occurrence.objects.exclude(next_look_at=None).exists()
+    assert not Occurrence.objects.exclude(next_check_at=None).exists()
     assert not Occurrence.objects.filter(status=OccurrenceStatus.DUE).exists()
     assert not Job.objects.filter(status__in=(JobStatus.PENDING, JobStatus.RUNNING)).exists()
     for repository in Repository.objects.all():

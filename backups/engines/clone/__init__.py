@@ -1,4 +1,4 @@
-"""The engine for MySQL: a clone over the server's own port. Nothing is needed on its host."""
+"""The engine for MySQL: a clone over the server's own port. It needs nothing on the host."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What does a MySQL say that a clone of it does not bring? Asked in plain SQL.
+"""Which facts of a MySQL server are not part of a clone? Read by plain SQL.
 
-A clone leaves out configuration, persisted variables, and tables that are not InnoDB's. What
-the account may not see is None: unknown, not empty.
+A clone leaves out configuration, persisted variables, and tables of engines other than InnoDB.
+What the account may not see is None: unknown, not empty.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-# Needs any privilege on the tables; without one the answer is empty. The server's own schemas
-# come with every server, or in mysql.ibd.
+# Needs any privilege on the tables; without one the result is empty. The server's own schemas exist
+# on every server, or are in mysql.ibd.
 FOREIGN_TABLES = """
     SELECT TABLE_SCHEMA AS table_schema, TABLE_NAME AS table_name, ENGINE AS engine,
            COALESCE(DATA_LENGTH, 0) + COALESCE(INDEX_LENGTH, 0) AS size_bytes
@@ -34,7 +34,7 @@ PERSISTED = """
     FROM performance_schema.persisted_variables ORDER BY VARIABLE_NAME
 """
 COMPONENTS = "SELECT component_urn AS urn FROM mysql.component ORDER BY component_urn"
-# Any of these lets an account see all tables.
+# Any of these privileges lets an account see all tables.
 TABLE_PRIVILEGES = frozenset(
     {"SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES", "SHOW VIEW", "TRIGGER", "ALTER"}
 )
@@ -42,7 +42,7 @@ TABLE_PRIVILEGES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class DonorSettings:
-    """What a restored server lacks unless somebody gives it back."""
+    """What a restored server lacks unless it is configured again."""
 
     variables: Mapping[str, str]
     plugins: Sequence[Mapping[str, str]]
@@ -53,7 +53,7 @@ class DonorSettings:
 
 
 def fetch_settings(connection: Connection[Any]) -> DonorSettings:
-    """Ask a donor what it runs with."""
+    """Query the settings of a donor."""
     persisted = _allowed(connection, PERSISTED)
     components = _allowed(connection, COMPONENTS)
     foreign = None
@@ -88,7 +88,7 @@ def _may_see_tables(connection: Connection[Any]) -> bool:
 
 
 def _allowed(connection: Connection[Any], sql: str) -> list[dict[str, Any]] | None:
-    """Return the rows, or None where the account may not ask or the server has no such table."""
+    """Return the rows, or None if the account lacks the privilege or the table is missing."""
     with suppress(pymysql.err.OperationalError, pymysql.err.ProgrammingError):
         return _rows(connection, sql)
     return None

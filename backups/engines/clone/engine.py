@@ -1,8 +1,8 @@
-"""How is a MySQL copied by its own clone protocol?
+"""How is a MySQL server copied by its clone protocol?
 
-Thin: the protocol is in ``backups.clone_protocol``, what becomes of its records in ``mapping``,
-what it leaves out in ``donor``, and how a copy is made to run in ``restored``. A copy counts when
-the donor has said that all is sent and every file was closed.
+Thin: the protocol is in ``backups.clone_protocol``, the mapping of its records in ``mapping``,
+what it leaves out in ``donor``, and the restore of a copy in ``restored``. A copy is valid when
+the donor has reported that all is sent and every file was closed.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ NAMES = {
     State.DONE: "finish",
 }
 MAX_WORKERS = 15
-# Let the first start of a server make what the clone left out, and write down its position.
+# Make the first start of a server create what the clone left out, and record its position.
 MARKERS = ("#clone/#status_fix", "#clone/#replace_files")
 
 
 class CloneEngine:
-    """Copies an instance of MySQL over its port, as a client that asks for a clone."""
+    """Copies an instance of MySQL over its port, as a client of the clone protocol."""
 
     name: ClassVar[str] = "clone"
     stages: ClassVar[tuple[str, ...]] = tuple(NAMES.values())
@@ -113,7 +113,7 @@ class CloneEngine:
 class CloneCopy:
     """A copy in progress."""
 
-    # No process of ours: the donor notices when the connection ends.
+    # There is no local process: the donor notices when the connection ends.
     process: tuple[int, float] | None = None
 
     def __init__(
@@ -149,10 +149,10 @@ class CloneCopy:
         yield from self._extra_files(mapping)
         self._lock_time = self._locked_for()
         count = self._stream.attached_workers + 1
-        said = f"{count} connection{'s' if count > 1 else ''} for data"
+        detail = f"{count} connection{'s' if count > 1 else ''} for data"
         if self._saver is not None:
-            said += f", {len(self._saver.saved)} tables saved by SELECT"
-        self._end(State.DONE, said)
+            detail += f", {len(self._saver.saved)} tables saved by SELECT"
+        self._end(State.DONE, detail)
         self._whole = True
 
     def facts(self) -> CopyFacts:
@@ -161,8 +161,8 @@ class CloneCopy:
         donor, figures = self._stream.donor, self._mapping.figures
         if figures.checkpoint_lsn is None:
             raise EngineError(
-                "the clone has no redo header with a checkpoint: no server could recover it",
-                hint="Read the job's log; do not trust this copy.",
+                "the clone has no redo header with a checkpoint: no server can recover it",
+                hint="Read the job's log, and do not use this copy.",
             )
         variables = self._settings.variables
         return CopyFacts(
@@ -174,7 +174,7 @@ class CloneCopy:
                 "protocol": f"{donor.protocol:#06x}",
                 "server_uuid": variables.get("server_uuid", ""),
                 "page_size": donor.configuration.get("innodb_page_size", ""),
-                # The exact set lies between these; recovery tells it.
+                # The exact set lies between these; recovery determines it.
                 "gtid_executed_before": self._gtids_before,
                 "gtid_executed_after": self._gtids_after,
                 "pages_sent_again": str(figures.pages_sent_again),
@@ -197,10 +197,10 @@ class CloneCopy:
             self._saver.stop()
 
     def _extra_files(self, mapping: ArchiveMapping) -> Iterator[Record]:
-        """What the clone does not bring, asked for while the donor is still there."""
+        """Yield the files that a clone lacks, read while the donor is still connected."""
         self._gtids_after = _ask(self._endpoint, fetch_gtids)
         self._settings = _ask(self._endpoint, fetch_settings)
-        # Refuses a shape that no restored server could be given.
+        # Refuses a configuration that no restored server could have.
         server_options({"variables": self._settings.variables})
         if self._saver is not None:
             yield from self._foreign_tables(self._saver, mapping, self._settings)
@@ -221,7 +221,7 @@ class CloneCopy:
         self, saver: TableSaver, mapping: ArchiveMapping, settings: DonorSettings
     ) -> Iterator[Record]:
         if settings.foreign_tables is None:
-            raise EngineError("the account may not see which tables are not InnoDB's")
+            raise EngineError("the account may not see the tables of other engines")
         self._expected_bytes += sum(table["size_bytes"] for table in settings.foreign_tables)
         self._expected_files += len(settings.foreign_tables)
         self._observer.expect(raw_bytes=self._expected_bytes, files=self._expected_files)
@@ -253,7 +253,7 @@ class CloneCopy:
         )
 
     def _locked_for(self) -> timedelta:
-        """Old donors hold the backup lock, which keeps DDL out, all the time; new ones never."""
+        """Return the lock time: old donors hold the backup lock, which blocks DDL, throughout."""
         if may_skip_lock(self._stream.donor.server_version):
             return timedelta(seconds=self._saver.locked_seconds if self._saver else 0)
         return timedelta(seconds=time.monotonic() - self._began)
@@ -277,11 +277,11 @@ def _count(tables: object) -> str:
     return "unknown" if tables is None else str(len(tables)) if isinstance(tables, list) else ""
 
 
-# Any: a question may return whatever it asks for.
+# Any: each query returns its own type.
 def _ask(endpoint: Endpoint, question: Callable[[Connection[Any]], Any]) -> Any:
     try:
         with contextlib.closing(endpoint.connect()) as connection:
             return question(connection)
     except (pymysql.err.Error, OSError) as exc:
-        said = exc.args[-1] if exc.args else type(exc).__name__
-        raise EngineError(f"the donor did not answer a question: {said}") from None
+        reason = exc.args[-1] if exc.args else type(exc).__name__
+        raise EngineError(f"query failed on the donor: {reason}") from None

@@ -1,9 +1,9 @@
-"""How do the keys of encrypted files come into a backup, and never in the clear?
+"""How are the keys of encrypted files stored in a backup, and never in the clear?
 
-A donor sends them unwrapped: in page 0 of tablespaces, in redo headers, with the announcement
-of files made meanwhile. Each is put under a master key that only this backup has, before any
-other part of Mooring sees it. What the file copy brings is still under the donor's master
-key, and of no use; the page copy brings every page 0 again.
+A donor sends them unwrapped: in page 0 of tablespaces, in redo headers, and in the announcement of
+files created meanwhile. Each is wrapped with a master key that only this backup has, before any
+other part of Mooring sees it. The keys in the file copy are still wrapped with the donor's master
+key, and useless; the page copy sends every page 0 again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from backups.innodb.pages import page_size_of
 
 @dataclass(slots=True)
 class _Encrypted:
-    """A file that is encrypted, as far as the donor has told."""
+    """An encrypted file, as far as the donor has reported."""
 
     path: str
     # Whether its key is in the copy, under our master key.
@@ -42,7 +42,7 @@ class KeyWrapping:
     """The keys of one clone."""
 
     def __init__(self, *, sealed: bool) -> None:
-        """``sealed``: whether the archive hides what is in it."""
+        """``sealed``: whether the archive is encrypted."""
         self._sealed = sealed
         self._master: MasterKey | None = None
         self._files: dict[FileKey, _Encrypted] = {}
@@ -61,7 +61,7 @@ class KeyWrapping:
             self._add(file.file, file.path)
 
     def change(self, change: FileChanged, path: str) -> None:
-        """Take note of what became of a file."""
+        """Record a change of a file."""
         known = self._files.get(change.file)
         if change.deleted or not change.flags & (FileFlag.AES | FileFlag.KEY):
             self._files.pop(change.file, None)
@@ -71,7 +71,7 @@ class KeyWrapping:
             known.path = path
 
     def first_page(self, file: FileAnnounced, server_version: int) -> bytes | None:
-        """Return page 0 of a file made meanwhile, with its key; None where none came with it."""
+        """Return page 0 of a file created meanwhile, with its key; None without a key."""
         if not file.flags & FileFlag.KEY:
             return None
         info = build_info(file.key + file.iv, self._key())
@@ -79,7 +79,7 @@ class KeyWrapping:
         return build_encrypted_first_page(file.space_id, file.fsp_flags, server_version, info)
 
     def wrap(self, block: Block, path: str, fsp_flags: int) -> memoryview:
-        """Return the bytes of a block, with any key that lies open in them wrapped."""
+        """Return the bytes of a block, with any unwrapped key in them wrapped."""
         try:
             if block.file.is_redo:
                 return self._wrap_redo(block, path)
@@ -87,17 +87,17 @@ class KeyWrapping:
                 return self._wrap_page(block, path, fsp_flags)
         except KeyDamaged as exc:
             raise EngineError(
-                f"{path}: {exc}", hint="Take the backup again; if it stays, report it."
+                f"{path}: {exc}", hint="Take the backup again; if the error persists, report it."
             ) from None
         return block.payload
 
     def check_complete(self) -> None:
-        """Raise EngineError where no server could open an encrypted file."""
+        """Raise EngineError if the key of an encrypted file is missing."""
         if without := sorted(file.path for file in self._files.values() if not file.has_key):
             raise EngineError(
                 f"the donor sent no key for {without[0]} ({len(without)} files in all): it became "
                 "encrypted while it was copied",
-                hint="Take the backup again when no encryption is being changed.",
+                hint="Take the backup again while no encryption is being changed.",
             )
 
     def _wrap_redo(self, block: Block, path: str) -> memoryview:
@@ -130,7 +130,7 @@ class KeyWrapping:
         if not self._sealed:
             raise EngineError(
                 f"the server encrypts {path}, and the repository is not encrypted: the keys of "
-                "its files would lie there",
+                "its files would be readable there",
                 hint="Use an encrypted repository for this instance.",
             )
         self._files[key] = _Encrypted(path)

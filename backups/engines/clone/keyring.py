@@ -1,4 +1,4 @@
-"""Where is the keyring of a restored copy, and what must a server be given to use it?"""
+"""Where is the keyring of a restored copy, and what does a server need to use it?"""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ KEYRING_FILE = f"mooring-keyring/{COMPONENT}"
 
 
 def keyring_of(folder: Path) -> Path | None:
-    """Return the keyring of a restored copy; None where nothing of it is encrypted."""
+    """Return the keyring of a restored copy; None if it is not encrypted."""
     path = folder / KEYRING_FILE
     return path if path.is_file() else None
 
 
 def describe_keyring(keyring: Path) -> dict[str, str]:
-    """Return what a permanent server needs: the keyring, and two files that name it."""
+    """Return what a permanent server needs: the keyring, and two files that refer to it."""
     return {
         "file": str(keyring),
         "manifest": manifest(),
@@ -26,11 +26,11 @@ def describe_keyring(keyring: Path) -> dict[str, str]:
 
 
 def explain_keyring(keyring: Path) -> list[str]:
-    """Say the same to a person, line by line."""
+    """Return the same as lines for a person."""
     needed = describe_keyring(keyring)
     return [
         f"Its files are encrypted. Their master key is in {needed['file']}:",
-        "whoever has that file can read them. The server needs, before it starts,",
+        "anyone with that file can read them. Before it starts, the server needs",
         f"beside its mysqld a file mysqld.my:        {needed['manifest']}",
         f"in its plugin folder a {COMPONENT}.cnf: {needed['configuration']}",
         "If it has a keyring already, add the key in that file to it instead.",

@@ -1,7 +1,7 @@
-"""How is a value written so that a server reads back exactly that value?
+"""How is a value written as a literal that a server reads back exactly?
 
-Pure: a column in, what to select of it and how to write what was selected. Values are the
-bytes of the text protocol, in the column's own character set: nothing is converted on the way.
+Pure: a column in, the expression to select and the literal to write out. Values are the bytes of
+the text protocol, in the column's own character set: nothing is converted.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ class Column:
 
     @property
     def expression(self) -> str:
-        """What to select, so that the text protocol tells the value exactly."""
+        """The expression to select, so that the text protocol has the exact value."""
         name = quoted(self.name)
         if self.data_type in _FLOATS:
             # As text a FLOAT has six digits; as DOUBLE all. Times one keeps the sign of zero.
             return f"{name} * 1e0"
         if self.data_type in _CHOICES:
-            # The number: the text of a value that never was in the list is empty.
+            # The number: the text of an invalid value is empty.
             return f"{name} + 0"
         return name
 
     def literal(self) -> Literal:
-        """Return what writes this column's values; EngineError for a type nobody knows."""
+        """Return the literal writer for this column; EngineError for an unknown type."""
         kind = self.data_type
         if kind in _NUMBERS or kind in _CHOICES:
             return bytes
@@ -67,11 +67,11 @@ class Column:
             return text_literal("utf8mb4")
         if kind in _TEXTS:
             return text_literal(self.character_set)
-        raise EngineError(f"column {self.name} has a type nobody here can save: {kind}")
+        raise EngineError(f"column {self.name} has an unsupported type: {kind}")
 
 
 def float_literal(value: bytes) -> bytes:
-    """Without an exponent it would be a decimal or an integer, and minus zero would be zero."""
+    """Add an exponent: without one it is a decimal or an integer, and minus zero is zero."""
     return value if b"e" in value else value + b"e0"
 
 
@@ -84,7 +84,7 @@ def bytes_literal(value: bytes) -> bytes:
 
 
 def text_literal(character_set: str) -> Literal:
-    """Return what writes text: readable where that is exact, as named bytes elsewhere."""
+    """Return the writer for text: readable if that is exact, otherwise bytes with charset."""
     introducer = f"_{character_set} ".encode()
 
     def literal(value: bytes) -> bytes:

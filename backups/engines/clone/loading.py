@@ -1,7 +1,7 @@
-"""How do saved tables get into a restored server?
+"""How are saved tables loaded into a restored server?
 
-The clone brought the definitions of tables that are not InnoDB's, and none of their rows. Each
-is made anew from its file; its triggers, which go with the table, are made again after its rows.
+A clone has the definitions of tables of other engines, and none of their rows. Each table is
+re-created from its file; its triggers, which are dropped with it, are created again after its rows.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _TRIGGERS = """
 def load_tables(
     server: PrivateServer, folder: Path, saved: Sequence[Mapping[str, Any]], watch: PrepareWatch
 ) -> int:
-    """Load every saved table, or raise EngineError; return how many it were.
+    """Load every saved table, or raise EngineError; return how many.
 
-    A table whose engine the server lacks stays as a file, and the log says so.
+    A table whose engine the server lacks stays as a file, with a warning in the log.
     """
     loaded = 0
     with server.connect() as connection:
@@ -52,7 +52,7 @@ def load_tables(
             try:
                 _load(connection, folder, table, watch)
             except EngineError as exc:
-                # The client hears of a full table only; the log says that it was the disk.
+                # The client only gets "table is full"; the log shows that the disk was.
                 fail_if_disk_full(f"{exc}\n{server.log.tail(100)}", folder)
                 raise
             (folder / table["path"]).unlink()
@@ -76,10 +76,10 @@ def _load(
             _make_again(connection, table["schema"], trigger)
         found = None if table["rows"] is None else _count(connection, full_name)
     except (pymysql.err.Error, OSError) as exc:
-        # A server that was stopped on request says nothing about the table.
+        # A server stopped on request is no evidence about the table.
         watch.check()
-        said = exc.args[-1] if exc.args else type(exc).__name__
-        raise EngineError(f"{full_name} could not be loaded: {said}") from None
+        reason = exc.args[-1] if exc.args else type(exc).__name__
+        raise EngineError(f"{full_name} could not be loaded: {reason}") from None
     if found != table["rows"]:
         raise EngineError(f"{full_name}: {table['rows']} rows were saved, {found} loaded")
     what = "its definition" if found is None else f"{found} rows"

@@ -1,7 +1,7 @@
-"""How does a clone become files of the archive? Its records in, the archive's records out.
+"""How are the records of a clone mapped to records of the archive?
 
-Files stay open until the end, because DDL may rename, delete or enlarge any of them on the
-way. What the server keeps outside its data directory is put below it.
+Files stay open until the end, because DDL may rename, delete or enlarge any of them during the
+copy. Files outside the server's data directory are placed below it.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from backups.innodb.pages import SHARED, build_first_page, page_size_of
 from backups.innodb.redo import HEADER_BYTES, checkpoint_lsn
 from backups.programs.compatibility import Version
 
-# Below it stands what had an absolute path. No folder of a schema can have this name: a dash in
-# the name of a schema is spelled @002d.
+# The folder for files with an absolute path. No schema's folder can have this name: a dash in the
+# name of a schema is encoded as @002d.
 EXTERNAL = "mooring-external"
-# Of an undo tablespace made while the copy ran; of any other, in pages.
+# The initial size of an undo tablespace created during the copy; of any other, in pages.
 NEW_UNDO_BYTES = 16 << 20
 NEW_FILE_PAGES = 7
 UNDO_SPACES = range(0xFFFFFFF0 - 127 * 400_000, 0xFFFFFFF0)
-# A file that is no tablespace: ib_buffer_pool.
+# The space id of a file that is not a tablespace: ib_buffer_pool.
 NO_SPACE = 0xFFFFFFFF
-# The only tablespace that may have several files. All but the last keep their length for ever.
+# The only tablespace that may have several files. All but the last have a fixed length.
 SYSTEM_SPACE = 0
 _TWO_LOGS_BEFORE = (8, 0, 30)
 
@@ -57,7 +57,7 @@ class _MappedFile:
 
 @dataclass(slots=True)
 class Figures:
-    """What came, by state, and what about it a restore has to know."""
+    """What was received, by state, and what a restore needs to know about it."""
 
     data_files: int = 0
     file_bytes: int = 0
@@ -66,7 +66,7 @@ class Figures:
     redo_files: int = 0
     redo_bytes: int = 0
     checkpoint_lsn: int | None = None
-    # Files by their path in the backup: where the donor has them.
+    # Path in the backup to path on the donor.
     external_files: dict[str, str] = field(default_factory=dict)
 
 
@@ -74,7 +74,7 @@ class ArchiveMapping:
     """The files of one clone, numbered for the archive."""
 
     def __init__(self, version: Version, *, sealed: bool) -> None:
-        """``sealed``: whether the archive hides what is in it, as keys need it."""
+        """``sealed``: whether the archive is encrypted, which keys require."""
         self._version = version
         self.keys = KeyWrapping(sealed=sealed)
         self._files: dict[FileKey, _MappedFile] = {}
@@ -84,7 +84,7 @@ class ArchiveMapping:
         self.figures = Figures()
 
     def take(self, record: CloneRecord) -> Iterator[Record]:
-        """Yield what a record of the clone amounts to."""
+        """Yield the archive records for a record of the clone."""
         match record:
             case FileAnnounced():
                 yield from self._open(record)
@@ -98,7 +98,7 @@ class ArchiveMapping:
                 yield from self._close_all()
 
     def add_file(self, path: str, content: bytes = b"") -> Iterator[Record]:
-        """Yield a file that the clone does not have and a restored server needs."""
+        """Yield a file that a restored server needs and the clone lacks."""
         number = self._take_number()
         yield FileOpened(number, path)
         if content:
@@ -116,7 +116,7 @@ class ArchiveMapping:
 
     def _open(self, announced: FileAnnounced) -> Iterator[Record]:
         self.keys.announce(announced)
-        # A file made on the way has its own first length; what came of it comes as pages.
+        # A file created during the copy has its initial length; its content arrives as pages.
         size = 0 if announced.created_by_ddl else announced.size
         number = self._take_number()
         path = self._place(announced.path, number, announced.fsp_flags)
@@ -133,7 +133,7 @@ class ArchiveMapping:
             yield from self._begin(file, announced)
 
     def _begin(self, file: _MappedFile, announced: FileAnnounced) -> Iterator[Record]:
-        """Not all pages of a new file will come: begin it as the server did."""
+        """Start a new file as the server did, because not all of its pages will arrive."""
         version = self._version.major * 10_000 + self._version.minor * 100 + self._version.patch
         page = self.keys.first_page(announced, version)
         if page is None:
@@ -169,12 +169,12 @@ class ArchiveMapping:
             payload = self.keys.wrap(block, file.path, file.fsp_flags)
             yield Data(file.number, block.offset, payload)
 
-    def _grow(self, file: _MappedFile, told: int) -> None:
-        """Lengthen a file as a block tells; page 0 tells the length of its whole tablespace."""
+    def _grow(self, file: _MappedFile, length: int) -> None:
+        """Extend a file to the length in a block; page 0 has that of its whole tablespace."""
         if file.space_id == SYSTEM_SPACE:
             *fixed, file = self._system
-            told -= sum(each.size for each in fixed)
-        file.size = max(file.size, told)
+            length -= sum(each.size for each in fixed)
+        file.size = max(file.size, length)
 
     def _count(self, block: Block) -> None:
         figures, length = self.figures, len(block.payload)
@@ -197,17 +197,17 @@ class ArchiveMapping:
             yield FileClosed(file.number, file.size if as_it_is else _rounded(file))
         redo = [file for key, file in self._files.items() if key.is_redo]
         if self._version < _TWO_LOGS_BEFORE and len(redo) == 1:
-            # Such a server refuses to start on one log file alone.
+            # Such a server refuses to start with a single log file.
             number = self._take_number()
             yield FileOpened(number, redo[0].path[:-1] + "1")
             yield FileClosed(number, redo[0].size)
 
     def _place(self, path: str, number: int, fsp_flags: int) -> str:
-        """Return where in the backup a file belongs; a server finds it there by itself."""
+        """Return the path of a file in the backup, where a server finds it by itself."""
         if not path.startswith("/"):
             return path
         if fsp_flags & SHARED:
-            # A general tablespace is not looked for in any folder below the data directory.
+            # A server does not search subfolders of the data directory for general tablespaces.
             placed = f"{EXTERNAL}-{number}-{path.rpartition('/')[2]}"
         else:
             placed = EXTERNAL + path

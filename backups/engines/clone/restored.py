@@ -1,8 +1,8 @@
-"""How does a copied MySQL become one that runs?
+"""How is a clone made into a MySQL server that runs?
 
-A clone is like a server after a power cut: a start finishes it. That first start is done
-privately, without the clone plugin, which would take away the file in which the server then
-writes down where the copy stands in the binlog.
+A clone is like a server after a power failure: crash recovery completes it. That first start is
+done privately, without the clone plugin, which would delete the file in which the server then
+records the binlog position of the copy.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from backups.engines.clone.saving import SavedTable
 from backups.exceptions import EngineError, Refused
 from backups.programs.compatibility import can_start_mysql_on, parse_version
 from backups.programs.keyring_program import check_keyring_component
-from backups.programs.private_server import PrivateServer, Settings
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import find_mysqld, mysql_program
 
-# In the folder that a server must find, and would not otherwise.
+# In schema mysql, whose folder then exists, as a server requires.
 DONOR_FILE = "mysql/mooring-donor.json"
 POSITION_FILE = "#clone/#status_recovery"
-# Those that shape the files: a server that is told otherwise refuses them.
+# These shape the files: a server with other values refuses them.
 SHAPING = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names")
-# What was encrypted there stays so: a server that is not told writes its logs in the clear.
+# Keep logs encrypted: without these options a server writes its logs in the clear.
 ENCRYPTING = ("innodb_redo_log_encrypt", "innodb_undo_log_encrypt")
 FORMAT = 1
-# A clone brings these tables' definitions and no row of theirs. The server's own schemas come
-# with every server.
+# A clone has these tables' definitions and none of their rows. The server's own schemas exist on
+# every server.
 NOT_CLONED = """
     SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES
     WHERE TABLE_TYPE = 'BASE TABLE' AND COALESCE(ENGINE, '') <> 'InnoDB'
@@ -52,7 +52,7 @@ def describe_donor(
     gtids_before: str,
     saved_tables: Sequence[SavedTable] = (),
 ) -> bytes:
-    """Return the content of the file that tells a restore what the donor was."""
+    """Return the content of the file that describes the donor to a restore."""
     described = {
         "format": FORMAT,
         "version": donor.server_version,
@@ -72,11 +72,11 @@ def describe_donor(
 
 
 def check_restore(backup: CopyFacts, server: str) -> str:
-    """Say which server will be started on the files, or raise Refused."""
+    """Return which server will be started on the files, or raise Refused."""
     path, version = find_mysqld(server)
     taken_of = parse_version(backup.server_version)
     if taken_of is None:
-        raise Refused(f"the backup does not tell its server's version: {backup.server_version!r}")
+        raise Refused(f"the backup has no valid server version: {backup.server_version!r}")
     ruling = can_start_mysql_on(version, taken_of)
     if ruling.verdict is Verdict.FAILED:
         raise Refused(f"{path}: {ruling.reason}", hint=ruling.hint)
@@ -86,7 +86,7 @@ def check_restore(backup: CopyFacts, server: str) -> str:
 
 
 def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
-    """Let a server recover the copy once, and read where it stands."""
+    """Let a server recover the copy once, and read its binlog position."""
     relay = partial(relay_line, watch)
     with restored_server(folder, server=server, on_wait=watch.check, on_line=relay) as running:
         watch.process_started(*running.process)
@@ -98,13 +98,13 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
             loaded = load_tables(running, folder, saved, watch) if saved else 0
         running.log.relay()
         watch.check()
-        # Ends in order, or it is no restore: the next start has nothing left to recover.
+        # It must end in order: the next start must have nothing left to recover.
         running.shut_down()
     try:
         text = (folder / POSITION_FILE).read_text(encoding="utf-8", errors="replace")
     except OSError as exc:
         raise EngineError(
-            f"the server recovered the copy and did not write down its position: {exc.strerror}"
+            f"the server recovered the copy without recording its position: {exc.strerror}"
         ) from None
     prepared = replace(parse_position(text, gtids), left_out=empty)
     if not saved:
@@ -113,7 +113,7 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
 
 
 def relay_line(watch: PrepareWatch, line: str) -> None:
-    """Log what a server says; of its notes, which are many, only that it works."""
+    """Log a server's line; its many notes only count as progress."""
     if "[Note]" in line:
         watch.alive()
     else:
@@ -123,9 +123,9 @@ def relay_line(watch: PrepareWatch, line: str) -> None:
 def left_out(
     server: PrivateServer, saved: Sequence[Mapping[str, Any]]
 ) -> frozenset[tuple[str, str]]:
-    """Return the tables that are in the dictionary of the copy, and nowhere else in it.
+    """Return the tables that are only in the data dictionary of the copy.
 
-    The recovered server is asked: the account of the backup may not have seen them all.
+    Read from the recovered server: the account of the backup may not have seen them all.
     """
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(NOT_CLONED)
@@ -141,12 +141,12 @@ def _executed(server: PrivateServer) -> str:
 
 
 def parse_position(text: str, gtids: str) -> Prepared:
-    """Read the file: start, end, binlog file, position, then the GTID set in lines."""
+    """Parse the file: start, end, binlog file, position, then the GTID set in lines."""
     lines = text.splitlines()
     if len(lines) < 4 or not lines[3].isdigit():
-        raise EngineError(f"{POSITION_FILE} is not what a server writes: {text[:200]!r}")
+        raise EngineError(f"{POSITION_FILE} has an unknown format: {text[:200]!r}")
     file, position = lines[2].strip().removeprefix("./"), int(lines[3])
-    # What the server counts itself is what it would tell a source.
+    # The server's own set is the one it would send to a source.
     executed = "".join(gtids.split()) or "".join("".join(lines[4:]).split())
     binlog = f"binlog {file}:{position}" if file else "no binlog"
     return Prepared(
@@ -167,14 +167,14 @@ def restored_server(
     """Return a server for a copy, not started yet."""
     path, version = find_mysqld(server)
     keyring = keyring_of(folder)
-    settings = Settings(
+    settings = ServerOptions(
         skip_grant_tables=True,
         program=replace(mysql_program(path, version), keyring=keyring),
-        # Saved rows come back in statements that may be as long as any row.
+        # Saved rows are loaded by statements that may be as long as any row.
         options={
             **server_options(read_donor(folder), encrypted=keyring is not None),
             "max-allowed-packet": "1G",
-            # Notes too: without them a recovery says nothing from its begin to its end.
+            # Notes too: without them crash recovery logs nothing until it ends.
             "log-error-verbosity": "3",
         },
     )
@@ -182,39 +182,39 @@ def restored_server(
 
 
 def read_donor(folder: Path) -> Mapping[str, Any]:
-    """Return what the copy tells of its donor. Any: it is JSON."""
+    """Return the description of the donor in the copy. Any: it is JSON."""
     try:
         described = json.loads((folder / DONOR_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise EngineError(f"{folder / DONOR_FILE} cannot be read: {exc}") from None
     if not isinstance(described, dict) or described.get("format") != FORMAT:
-        raise EngineError(f"{folder / DONOR_FILE} is not of a format this version knows")
+        raise EngineError(f"{folder / DONOR_FILE} has a format unknown to this version")
     return described
 
 
 def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict[str, str]:
-    """Return what a server must be told to start on such a copy, as on its command line.
+    """Return the options a server needs to start on such a copy, as on its command line.
 
-    ``encrypted``: whether it has a keyring, so that it can go on encrypting its logs.
+    ``encrypted``: whether it has a keyring, so that it can keep encrypting its logs.
     """
     variables = donor["variables"]
-    told = [name for name in SHAPING if variables.get(name)]
+    names = [name for name in SHAPING if variables.get(name)]
     if encrypted:
-        told += [name for name in ENCRYPTING if variables.get(name) == "ON"]
-    options = {name.replace("_", "-"): variables[name] for name in told}
+        names += [name for name in ENCRYPTING if variables.get(name) == "ON"]
+    options = {name.replace("_", "-"): variables[name] for name in names}
     if (files := options.get("innodb-data-file-path")) is not None:
         options["innodb-data-file-path"] = without_folders(files)
     return options
 
 
 def without_folders(data_file_path: str) -> str:
-    """Return an ``innodb_data_file_path`` as it is of a copy, whose files are all in one folder."""
+    """Return an ``innodb_data_file_path`` for a copy, whose files are all in one folder."""
     files = [each.partition(":") for each in data_file_path.split(";")]
     names = [path.rpartition("/")[2] for path, _, _ in files]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise EngineError(
             f"the system tablespace has several files named {', '.join(twice)}, "
-            f"and a copy has one folder for them: {data_file_path}",
+            f"and a copy has a single folder for them: {data_file_path}",
             hint="Give them different names in innodb_data_file_path.",
         )
     return ";".join(

@@ -1,7 +1,7 @@
 """How are tables saved that a clone leaves out? By SELECT, one after the other.
 
-A table of MyISAM has no snapshot: it is locked while it is read, and only it. What is read
-goes on at once, so memory is bounded by one statement, or by one row where that is longer.
+MyISAM has no snapshots: a table is locked while it is read, and no other. Rows are passed on at
+once, so memory is bounded by one statement, or by one row if that is longer.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from backups.engines.clone.literals import Column, quoted
 from backups.engines.clone.saved_files import PREAMBLE, framed, path_of
 from backups.exceptions import EngineError
 
-# Their rows can be read and put back. Others have none of their own, or lose them at a restart.
+# Engines whose rows can be saved and loaded. Others have no rows, or lose them at a restart.
 ENGINES_WITH_ROWS = frozenset({"MyISAM", "CSV", "ARCHIVE", "ROCKSDB"})
 STATEMENT_BYTES = 1 << 20
-# While one waits for a lock, everybody who wants to write waits behind.
+# While a session waits for a lock, all writers queue behind it.
 LOCK_WAIT_SECONDS = 60
-# A repository may stall for so long before the donor hangs up.
+# How long a repository may stall before the donor closes the connection.
 PATIENCE_SECONDS = 900
-# Told where to go on counting, it refuses rows with lower numbers; rows alone set it right.
+# With AUTO_INCREMENT set, ARCHIVE refuses rows with lower numbers; the rows set it correctly.
 _COUNTED_ARCHIVE = re.compile(rb"^(\) ENGINE=ARCHIVE) AUTO_INCREMENT=\d+", re.MULTILINE)
 _GONE = {1146, 1049}
 _COLUMNS = """
@@ -40,7 +40,7 @@ _COLUMNS = """
 """
 _SESSION = (
     *PREAMBLE,
-    # Every value in the bytes it is kept in.
+    # Every value in its stored bytes.
     "SET character_set_results = NULL",
     f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}, max_execution_time = 0, "
     f"net_write_timeout = {PATIENCE_SECONDS}, sql_select_limit = DEFAULT",
@@ -55,7 +55,7 @@ class SavedTable:
     name: str
     engine: str
     path: str
-    # None: of such an engine only the definition is saved.
+    # None: only the definition is saved for such an engine.
     rows: int | None
 
     def as_json(self) -> dict[str, object]:
@@ -73,7 +73,7 @@ class TableSaver:
         self.locked_seconds = 0.0
 
     def stop(self) -> None:
-        """End what it may be blocked on."""
+        """Unblock the thread that reads."""
         self._stopped = True
         if self._connection is not None:
             # The library has no public name for it.
@@ -83,8 +83,8 @@ class TableSaver:
                     socket.socket.shutdown(channel, socket.SHUT_RDWR)
 
     def save(self, tables: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Yield path and content of each table that is still there. Content must be read first."""
-        # Those without rows may need the others to be there.
+        """Yield path and content of each table that still exists; read the content first."""
+        # Tables without rows may refer to the others.
         order = sorted(tables, key=lambda table: table["engine"] not in ENGINES_WITH_ROWS)
         self._connection = self._connect(
             use_unicode=False, conv={}, read_timeout=PATIENCE_SECONDS, autocommit=True
@@ -114,7 +114,7 @@ class TableSaver:
             self.locked_seconds += time.monotonic() - asked_at
 
     def _lock(self, full_name: str) -> bool:
-        """Return False where the table has gone since it was listed."""
+        """Return False if the table has been dropped since it was listed."""
         try:
             self._run(f"LOCK TABLES {full_name} READ")
         except (pymysql.err.Error, OSError) as exc:
@@ -124,7 +124,7 @@ class TableSaver:
         return True
 
     def _explained(self, full_name: str, content: Iterator[bytes]) -> Iterator[bytes]:
-        """Pass content on; what goes wrong with it names the table."""
+        """Pass content on; name the table in errors."""
         try:
             yield from content
         except (pymysql.err.Error, OSError) as exc:
@@ -135,10 +135,10 @@ class TableSaver:
     def _explain(self, full_name: str, exc: Exception) -> EngineError:
         if self._stopped:
             return EngineError("the clone was stopped")
-        said = exc.args[-1] if exc.args else type(exc).__name__
+        reason = exc.args[-1] if exc.args else type(exc).__name__
         return EngineError(
-            f"{full_name} could not be saved: {said}",
-            hint="Mend the table, or take the backup with --no-save-foreign-tables.",
+            f"{full_name} could not be saved: {reason}",
+            hint="Fix the table, or take the backup with --no-save-foreign-tables.",
         )
 
     def _content(self, table: SavedTable, full_name: str) -> Iterator[bytes]:
@@ -198,7 +198,7 @@ class TableSaver:
             return tuple(cursor.fetchall())
 
     def _cursor(self, kind: type[Any]) -> Any:
-        # Any: the library's cursors share no type that tells what they fetch.
+        # Any: the library's cursors share no typed interface.
         if self._connection is None:
-            raise EngineError("tables are read before anybody connected")
+            raise EngineError("tables are read before a connection was opened")
         return self._connection.cursor(kind)

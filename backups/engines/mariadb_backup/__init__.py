@@ -1,4 +1,4 @@
-"""The engine for MariaDB: its own mariadb-backup, whose stream is taken apart as it comes."""
+"""The engine for MariaDB: mariadb-backup, whose stream is parsed as it arrives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What are the chunks of an mbstream, one by one?
+"""Which chunks is an mbstream made of?
 
 The format (10.11 and 11.8), little endian throughout:
 
@@ -43,7 +43,7 @@ _OFFSET = struct.Struct("<Q")
 
 
 class StreamCut(EngineError):
-    """The stream ended early: whoever wrote it has ended, and may have said why."""
+    """The stream ended early: its writer has ended, and may have logged the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,13 @@ Chunk = Piece | End | Seek | Rename | Remove
 
 
 class _Memory:
-    """Memory to read into; big blocks are used again once nobody sees them.
+    """Read buffers; large blocks are reused once no view of them is left.
 
-    Fresh memory comes as pages the kernel has to clear one by one, which costs more than
+    Fresh memory consists of pages the kernel has to clear one by one, which costs more than
     everything else here together.
     """
 
-    # More than a writer keeps in flight on many cores; beyond it, blocks are made afresh.
+    # More than a writer keeps in flight on many cores; beyond it, new blocks are allocated.
     KEPT = 64
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class _Memory:
         }
 
     def take(self, length: int) -> bytearray:
-        """Return a block of its own for the caller and whoever it passes views of it to."""
+        """Return a block that stays the caller's while any view of it exists."""
         blocks = self._blocks.get(length)
         if blocks is None:
             return bytearray(length)
@@ -111,7 +111,7 @@ class _Memory:
 
 
 def _is_unseen(block: bytearray) -> bool:
-    """Whether no view of a block is left: Python does not let a seen one change its length."""
+    """Whether no view of a block is left: Python does not resize a bytearray with views."""
     try:
         block.append(0)
     except BufferError:
@@ -124,7 +124,7 @@ class ChunkReader:
     """Reads chunks from an unbuffered file or pipe. ``position`` is how far it has come."""
 
     def __init__(self, source: BinaryIO | RawIOBase) -> None:
-        # readinto() of a raw file goes straight into our memory; a buffer would copy twice.
+        # readinto() of a raw file fills our memory directly; a buffer would copy twice.
         self._source = source
         self._memory = _Memory()
         self.position = 0
@@ -202,7 +202,7 @@ class ChunkReader:
                 return
 
     def _read(self, length: int, *, end_allowed: bool = False) -> memoryview:
-        """Return that many bytes in memory of their own."""
+        """Return that many bytes in their own memory."""
         content = memoryview(self._memory.take(length))
         filled = 0
         while filled < length:

@@ -1,9 +1,9 @@
-"""With which words and settings is mariadb-backup called?
+"""With which options and settings is mariadb-backup called?
 
 Nothing secret is in an argv or the environment: user and password are in a settings file.
-That file is read instead of the host's own (``--defaults-file``), so a stray option on the
-host changes nothing. The tool asks the server itself for its data directory, its InnoDB and
-Aria folders and its plugins.
+That file is read instead of the host's own (``--defaults-file``), so options on the host have no
+effect. The tool queries the server for its data directory, its InnoDB and Aria folders and its
+plugins.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ SETTINGS = "settings"
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
-# How often the tool looks for new redo. While it holds commits back, at the very end, it waits
-# for its next look: with its default of 1,000 ms writers stood still for up to a second.
+# How often the tool polls for new redo. While it blocks commits, at the very end, it waits for the
+# next poll: with its default of 1,000 ms writers were blocked for up to a second.
 LOG_COPY_INTERVAL_MS = 20
 
 
@@ -34,10 +34,10 @@ def build_settings(login: Login) -> str:
         # Or "localhost" would mean a socket of the client's choice.
         fields |= {"host": login.host, "port": str(login.port), "protocol": "tcp"}
     if login.tls is not Tls.PREFERRED:
-        # Left alone, the tool does as its series does by default.
+        # Without the option the tool uses the default of its series.
         fields["ssl"] = "1" if login.tls is Tls.REQUIRED else "0"
     lines = [f'{name}="{value.translate(_ESCAPES)}"' for name, value in fields.items()]
-    # Every series reads this group; some not the one named mariadb-backup.
+    # Every series reads this group; not all read the one named mariadb-backup.
     return "\n".join(["[mariabackup]", *lines, ""])
 
 
@@ -45,20 +45,20 @@ def backup_argv(*, threads: int) -> list[str]:
     """Return the command that streams a full copy to stdout."""
     return [
         TOOL,
-        # Understood only as the first option.
+        # Accepted only as the first option.
         f"--defaults-file={{{SETTINGS}}}",
         "--backup",
         "--stream=mbstream",
         f"--parallel={threads}",
         f"--log-copy-interval={LOG_COPY_INTERVAL_MS}",
-        # Asked for and not used: everything goes into the stream.
+        # Required but unused: everything goes to the stream.
         "--target-dir=/tmp",
     ]
 
 
 def prepare_argv(target: str | PurePath, *, memory_bytes: int | None = None) -> list[str]:
     """Return the command that makes a restored copy consistent, in its place."""
-    # The copy brings the settings it needs: page size, system tablespace, undo tablespaces.
+    # The copy contains the settings it needs: page size, system tablespace, undo tablespaces.
     settings = f"--defaults-file={PurePath(target) / 'backup-my.cnf'}"
     argv = [TOOL, settings, "--prepare", f"--target-dir={target}"]
     return [*argv, *([f"--use-memory={memory_bytes}"] if memory_bytes else [])]

@@ -1,8 +1,8 @@
 """How does mariadb-backup make a copy?
 
-Thin: the words are in ``command``, the stream in ``mbstream``, the log in ``log``, the facts
-in ``metadata``. A copy counts when the tool exited with 0, said last that it completed,
-its stream is whole, and its metadata makes sense; any three of the four are not enough.
+Thin: the options are in ``command``, the stream in ``mbstream``, the log in ``log``, the facts in
+``metadata``. A copy is valid when the tool exited with 0, its last line is the end marker, its
+stream is complete, and its metadata is valid; all four are required.
 """
 
 from __future__ import annotations
@@ -30,22 +30,28 @@ from backups.engines.mariadb_backup.command import (
 )
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.fitting import check_restore
-from backups.engines.mariadb_backup.log import STAGES, LogReader, StageEnded, StageStarted, ToolLine
+from backups.engines.mariadb_backup.log import (
+    STAGES,
+    LogReader,
+    StageEnded,
+    StageStarted,
+    ToolLogLine,
+)
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
 from backups.engines.mariadb_backup.restored import remove_links, server_options
 from backups.exceptions import EngineError
 from backups.programs.disk_full import fail_if_disk_full
-from backups.programs.private_server import PrivateServer, Settings
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
 
 # A line of the log longer than this is cut into several.
 LINE_BYTES = 1 << 16
-# What the runner may need to recognise its own trouble: how it began and how it ended.
+# What a runner needs to recognise its own errors: the first and the last lines.
 FIRST_LINES = 20
 LAST_LINES = 20
-READ_THE_LOG = "Read the job's log for what came before, and take the backup again."
+READ_THE_LOG = "Read the job's log for earlier messages, and take the backup again."
 
 
 class MariadbBackup:
@@ -88,16 +94,16 @@ class MariadbBackup:
         argv = prepare_argv(str(folder))
         with LocalRunner().start(argv, secret_files={}) as command, watch.ending_by(command.stop):
             watch.process_started(*command.process)
-            said = _relay(command, watch, folder)
+            output = _relay(command, watch, folder)
             exit_code = command.wait()
         watch.check()
-        check_prepare(exit_code, said)
-        return Prepared(detail=f"{links} tables taken home from other folders" if links else "")
+        check_prepare(exit_code, output)
+        return Prepared(detail=f"{links} tables moved in from other folders" if links else "")
 
     def restored_server(
         self, folder: Path, *, server: str, on_wait: Callable[[], None]
     ) -> PrivateServer:
-        settings = Settings(skip_grant_tables=True, options=server_options(folder))
+        settings = ServerOptions(skip_grant_tables=True, options=server_options(folder))
         return PrivateServer(folder, settings, on_wait=on_wait)
 
 
@@ -124,7 +130,7 @@ class MariadbCopy:
         try:
             yield from self._metadata.watch(read_records(self._command.stdout))
         except StreamCut as exc:
-            # The tool has ended, and knows better than its stream why.
+            # The tool has ended, and its log has the reason.
             self._raise_failure(str(exc))
             raise
         except EngineError:
@@ -148,12 +154,12 @@ class MariadbCopy:
         self._raise_failure()
         if not self._listener.log.completed:
             raise EngineError(
-                f"{TOOL} did not say that it completed: {self._listener.log.last}",
-                hint="Read the job's log; do not trust this copy.",
+                f"{TOOL} did not report completion: {self._listener.log.last}",
+                hint="Read the job's log, and do not use this copy.",
             )
 
     def _raise_failure(self, otherwise: str = "") -> None:
-        """Raise what the tool, or the way to its host, has to say of its end, if it failed."""
+        """Raise the error of the tool, or of the runner, if the tool failed."""
         exit_code = self._command.wait()
         self._listener.join()
         if self._listener.failure is not None:
@@ -161,35 +167,35 @@ class MariadbCopy:
         if not exit_code:
             return
         if self._stopped:
-            raise EngineError(f"{TOOL} was stopped by us")
-        said = self._listener.excerpt()
-        raise self._runner.failure(self._argv, exit_code, said) or build_error(
+            raise EngineError(f"{TOOL} was stopped by Mooring")
+        output = self._listener.excerpt()
+        raise self._runner.failure(self._argv, exit_code, output) or build_error(
             exit_code, self._listener.log, otherwise=otherwise
         )
 
 
 def _relay(command: RunningCommand, watch: PrepareWatch, folder: Path) -> str:
-    """Pass on what the tool says as it says it; return all of it.
+    """Log the tool's output line by line; return all of it.
 
-    On a full disk it would write the same lines for ever: that says nothing of the backup.
+    On a full disk it would repeat the same lines for ever, which is no evidence on the backup.
     """
-    said: list[str] = []
+    output: list[str] = []
     with io.BufferedReader(cast(io.RawIOBase, command.stderr)) as source:
         for line in source:
-            said.append(line.decode("utf-8", errors="replace").rstrip())
-            watch.log(TOOL, said[-1])
-            fail_if_disk_full(said[-1], folder)
-    return "\n".join(said)
+            output.append(line.decode("utf-8", errors="replace").rstrip())
+            watch.log(TOOL, output[-1])
+            fail_if_disk_full(output[-1], folder)
+    return "\n".join(output)
 
 
 class _Listener:
-    """Reads the tool's log in a thread and tells the observer."""
+    """Reads the tool's log in a thread and reports to the observer."""
 
     def __init__(self, command: RunningCommand, observer: CopyObserver, log: LogReader) -> None:
         self.log = log
         self._first: list[str] = []
         self._last: deque[str] = deque(maxlen=LAST_LINES)
-        # What the observer raised: the log is read to its end all the same, or the tool waits.
+        # An error of the observer: the log is still read to its end, or the tool would block.
         self.failure: Exception | None = None
         self._observer = observer
         self._source = io.BufferedReader(cast(io.RawIOBase, command.stderr), LINE_BYTES)
@@ -200,7 +206,7 @@ class _Listener:
         self._thread.join()
 
     def excerpt(self) -> str:
-        """Return the beginning and the end of what was said."""
+        """Return the first and the last lines of the log."""
         return "\n".join([*self._first, *self._last])
 
     def _listen(self) -> None:
@@ -216,10 +222,10 @@ class _Listener:
         # The pipe belongs to the command, which closes it.
         self._source.detach()
 
-    def _tell(self, event: ToolLine | StageStarted | StageEnded) -> None:
+    def _tell(self, event: ToolLogLine | StageStarted | StageEnded) -> None:
         now = datetime.now(UTC)
         match event:
-            case ToolLine(text, level):
+            case ToolLogLine(text, level):
                 self._observer.log(TOOL, text, level)
             case StageStarted(name):
                 self._observer.stage_started(name, now)

@@ -1,4 +1,4 @@
-"""What went wrong in the tool, in one sentence, and what is there to do about it?"""
+"""What went wrong in the tool, and what fixes it?"""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from backups.engines.mariadb_backup.command import TOOL
 from backups.engines.mariadb_backup.log import LogReader
 from backups.exceptions import EngineError
 
-# Sign in what the tool said, in lower case, and what to do. The first that fits is used;
-# ``{0}`` is what the sign's group found.
+# A pattern in the tool's output, in lower case, and the hint. The first match is used; ``{0}`` is
+# the pattern's group.
 _HINTS: Sequence[tuple[str, str]] = (
     (r"missing required privilege ([a-z ]+) on \*\.\*", "GRANT {0} ON *.* TO the backup user."),
     (
@@ -30,7 +30,7 @@ _HINTS: Sequence[tuple[str, str]] = (
     (
         r"try increasing the innodb_log_file_size|only able to copy log|corrupt log"
         r"|log block numbers mismatch|redo log .*overwritten",
-        "The redo log went round faster than it could be copied: raise innodb_log_file_size, "
+        "The redo log was overwritten before it could be copied: raise innodb_log_file_size, "
         "or back up at a quieter time.",
     ),
     (
@@ -48,17 +48,17 @@ _HINTS: Sequence[tuple[str, str]] = (
     ),
     (
         r"page corruption|corrupted page",
-        "A page is damaged on the server's own disk: CHECK TABLE there, and mend it first.",
+        "A page is damaged on the server's disk: run CHECK TABLE there, and fix the table first.",
     ),
     (r"permission denied|errcode: 13\b", "Let the runner's user read the data directory."),
     (r"no such file or directory|errcode: 2\b", "Run it on the host that has the data directory."),
 )
 
-PREPARE_HINT = "Read the job's log for what came before; the stored backup was not touched."
+PREPARE_HINT = "Read the job's log for earlier messages; the stored backup was not changed."
 
 
 def build_error(exit_code: int, log: LogReader, *, otherwise: str = "") -> EngineError:
-    """Say how the tool ended, in its own words where it had any."""
+    """Return an error with the exit of the tool and its own message, if any."""
     why = log.errors[0] if log.errors else otherwise or log.last
     return EngineError(
         f"{TOOL} {describe_end(exit_code)}{': ' if why else ''}{why}",
@@ -67,7 +67,7 @@ def build_error(exit_code: int, log: LogReader, *, otherwise: str = "") -> Engin
 
 
 def describe_end(exit_code: int) -> str:
-    """Put an exit code into words; below 0 it is a signal."""
+    """Describe an exit code; below 0 it is a signal."""
     if exit_code >= 0:
         return f"exited with {exit_code}"
     try:
@@ -76,15 +76,15 @@ def describe_end(exit_code: int) -> str:
         return f"was killed by signal {-exit_code}"
 
 
-def find_hint(said: str) -> str:
+def find_hint(output: str) -> str:
     for sign, hint in _HINTS:
-        if match := re.search(sign, said.lower()):
+        if match := re.search(sign, output.lower()):
             return hint.format(*(group.upper() for group in match.groups()))
     return ""
 
 
 def check_prepare(exit_code: int, stderr: str) -> None:
-    """Raise EngineError unless a prepare ended well and said so last."""
+    """Raise EngineError unless a prepare succeeded and its last line is the end marker."""
     log = LogReader()
     for line in stderr.splitlines():
         log.feed(line, 0.0)
@@ -93,5 +93,5 @@ def check_prepare(exit_code: int, stderr: str) -> None:
         error.hint = error.hint or PREPARE_HINT
         raise error
     if not log.completed:
-        said = f"{TOOL} --prepare did not say that it completed: {log.last}"
-        raise EngineError(said, hint=PREPARE_HINT)
+        message = f"{TOOL} --prepare did not report completion: {log.last}"
+        raise EngineError(message, hint=PREPARE_HINT)

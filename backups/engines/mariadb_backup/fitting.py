@@ -1,6 +1,6 @@
 """Do this host's mariadb-backup and MariaDB fit a backup?
 
-Asked before a byte is restored: files of another series cannot be prepared or started, which
+Checked before a byte is restored: files of another series cannot be prepared or started, which
 would look like a faulty backup.
 """
 
@@ -13,7 +13,7 @@ from backups.engines.base import CopyFacts
 from backups.engines.mariadb_backup.command import TOOL
 from backups.exceptions import Refused
 from backups.programs.compatibility import (
-    Ruling,
+    Compatibility,
     Version,
     can_prepare_with,
     can_start_on,
@@ -26,23 +26,21 @@ SERVER = "mariadbd"
 
 
 def check_restore(backup: CopyFacts, *, starts: bool) -> str:
-    """Say what will prepare the copy and, where it ``starts``, serve it; else raise Refused."""
-    said = [_check(TOOL, backup.tool_version, can_prepare_with, "or restore with --raw")]
+    """Return what will prepare the copy and, if it ``starts``, serve it, or raise Refused."""
+    parts = [_check(TOOL, backup.tool_version, can_prepare_with, "or restore with --raw")]
     if starts:
-        said.append(_check(SERVER, backup.server_version, can_start_on, "or test it elsewhere"))
-    return "; ".join(said)
+        parts.append(_check(SERVER, backup.server_version, can_start_on, "or test it elsewhere"))
+    return "; ".join(parts)
 
 
 def _check(
-    program: str, origin: str, rule: Callable[[Version, Version], Ruling], way_out: str
+    program: str, origin: str, rule: Callable[[Version, Version], Compatibility], way_out: str
 ) -> str:
     found = installed(LocalRunner(), program)
     if found.version is None:
         raise Refused(found.problem, hint=found.hint or f"Install {program} on this host.")
     if (made_by := parse_version(origin)) is None:
-        return (
-            f"{program} {found.version}; whether it fits is not known: the backup tells no version"
-        )
+        return f"{program} {found.version}; the backup has no version to compare with"
     ruling = rule(found.version, made_by)
     if ruling.verdict is Verdict.FAILED:
         raise Refused(ruling.reason, hint=f"{ruling.hint.rstrip('.')}, {way_out}.")

@@ -1,12 +1,12 @@
-"""What do the tool's log lines mean: which sub-operation begins or ends, and what went wrong?
+"""What do the tool's log lines mean: which sub-operation begins or ends, and what failed?
 
-The log has timestamps of one second; a lock is often held for less. So times are taken when
-a line arrives: the caller passes what a monotonic clock showed. The tool writes its log
-unbuffered and we read it as it comes, so the difference is far below a millisecond here,
-and that of the network over ssh.
+The log has a resolution of one second; locks are often held for less. So times are taken when a
+line arrives, from a monotonic clock of the caller. The tool writes its log unbuffered and it is
+read as it arrives, so the difference is far below a millisecond locally, and the network's
+latency over ssh.
 
-When what is blocked, on the instance (MariaDB 10.11.19 and 11.8; older tools differ only where
-said):
+What is blocked on the instance, and when (MariaDB 10.11.19 and 11.8; older tools differ only where
+noted):
 
     BACKUP STAGE START         nothing; waits for running statements
     BACKUP STAGE FLUSH         new writes to tables that are not transactional
@@ -14,9 +14,9 @@ said):
     BACKUP STAGE BLOCK_COMMIT  also every commit
     BACKUP STAGE END           nothing any more
 
-``backup lock`` runs from the request for FLUSH, because even a waiting request holds up new
-writes, to the answer to END: "All tables unlocked". Its detail says for how long commits
-waited. Tools that know no FLUSH ask for BLOCK_COMMIT at once, at "Acquiring BACKUP LOCKS...".
+``backup lock`` lasts from the request for FLUSH, because even a waiting request blocks new
+writes, to the reply to END: "All tables unlocked". Its detail has the time for which commits
+waited. Tools without FLUSH request BLOCK_COMMIT at once, at "Acquiring BACKUP LOCKS...".
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _ERROR = re.compile(
     re.IGNORECASE,
 )
 _WARNING = re.compile(r"\[Warning\]|(?:mariabackup: )?warning\b|setrlimit failed", re.IGNORECASE)
-# The tool prints the grants of the backup user, and with them the hash of its password.
+# The tool logs the grants of the backup user, which contain the hash of its password.
 _HASH = re.compile(r"(\b(?:PASSWORD|USING) )'[^']*'")
 _PER_FILE = "        ...done"
 
@@ -64,34 +64,34 @@ class StageEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolLine:
-    """A line for people: without the tool's own time, without secrets."""
+class ToolLogLine:
+    """A line for display, without the tool's own time and without secrets."""
 
     text: str
     level: str
 
 
-Event = StageStarted | StageEnded | ToolLine
+Event = StageStarted | StageEnded | ToolLogLine
 
 
 class LogReader:
-    """Reads a log line by line. ``completed`` and ``errors`` tell what it amounted to."""
+    """Parses a log line by line into ``completed`` and ``errors``."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        # One or two characters occur everywhere; hiding them would hide everything.
+        # A secret of one or two characters occurs everywhere: masking it would mask everything.
         self._secrets = [secret for secret in secrets if len(secret) > 2]
         self._began: dict[str, float] = {}
         self._ended: set[str] = set()
         self._flush_known = False
         self._commits_blocked_at: float | None = None
-        # How long the instance was locked; None until it is not any more.
+        # How long the instance was locked; None until the lock is released.
         self.lock_time: timedelta | None = None
         self.completed = False
         self.errors: list[str] = []
         self.last = ""
 
     def feed(self, line: str, at: float) -> list[Event]:
-        """Take a line that arrived ``at`` seconds on a monotonic clock."""
+        """Parse a line that arrived ``at`` seconds on a monotonic clock."""
         prefix = _PREFIX.match(line)
         text = self._without_secrets(line[prefix.end() :] if prefix else line).rstrip()
         if not text.strip() or line.rstrip().endswith(_PER_FILE):
@@ -100,9 +100,9 @@ class LogReader:
         if level == "error":
             self.errors.append(text)
         self.last = text
-        # Anything said after the marker takes it back.
+        # Any line after the end marker revokes it.
         self.completed = text == END_MARKER
-        return [ToolLine(text, level), *self._stages(text, at)]
+        return [ToolLogLine(text, level), *self._stages(text, at)]
 
     def _stages(self, text: str, at: float) -> Sequence[Event]:
         if text.startswith("mariabackup: Starting ") and "parallel data files" in text:

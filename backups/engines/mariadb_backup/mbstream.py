@@ -1,8 +1,8 @@
-"""Which records does an mbstream amount to?
+"""Which records does an mbstream contain?
 
-Chunks name files by path; records number them. What this module adds are the rules between
-chunks: bytes follow each other without a gap unless the tool says so, a file that was begun
-must end, a name is given twice only where the tool says that the first file is replaced.
+Chunks name files by path; records number them. This module adds the rules between chunks: bytes
+follow each other without a gap unless the tool seeks, a file that was started must end, and a name
+occurs twice only if the tool marks the first file as replaced.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from backups.engines.mariadb_backup.chunks import (
 )
 from backups.exceptions import EngineError
 
-# How the tool says "all partitions of this table" when it was dropped during the copy.
+# The tool's notation for all partitions of a table that was dropped during the copy.
 ALL_PARTITIONS = "#P#*"
 
 
 class _OpenFile:
-    """A file that was begun: where its next bytes go, and how far it reaches."""
+    """A started file: the offset of its next bytes, and its end so far."""
 
     __slots__ = ("end", "next_offset", "number")
 
@@ -48,7 +48,7 @@ class _OpenFile:
 
 
 def read_records(source: BinaryIO | RawIOBase) -> Iterator[Record]:
-    """Yield the records of a stream; EngineError unless it is whole to its last byte."""
+    """Yield the records of a stream; EngineError unless it is complete to its last byte."""
     reader, files = ChunkReader(source), _Files()
     for chunk in reader.chunks():
         yield from files.take(chunk)
@@ -93,7 +93,7 @@ class _Files:
             )
         if piece.payload:
             if piece.offset < file.end:
-                # It goes back over what it sent before: the end of an Aria log.
+                # It overwrites earlier bytes: the end of an Aria log.
                 yield PhaseStarted()
             yield Data(file.number, piece.offset, piece.payload)
         file.next_offset += len(piece.payload)
@@ -110,7 +110,7 @@ class _Files:
 
     def _close(self, end: End) -> Iterator[Record]:
         if end.path not in self.open:
-            # An empty file has an end and nothing else.
+            # An empty file has only an end.
             yield from self._begin(end.path)
         file = self.open.pop(end.path)
         self.complete[end.path] = file.number
@@ -132,7 +132,7 @@ class _Files:
         yield FileRenamed(number, rename.new_path)
 
     def _remove(self, remove: Remove) -> Iterator[Record]:
-        """Remove what there is: the tool also removes what it never copied."""
+        """Remove the files that exist: the tool also removes files it never copied."""
         gone = [path for path in self.complete if _is_meant(path, remove.path)]
         self._refuse_open(*(path for path in self.open if _is_meant(path, remove.path)))
         for path in gone:

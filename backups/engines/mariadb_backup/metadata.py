@@ -1,7 +1,7 @@
-"""What do the metadata files of a copy say about it?
+"""Which facts are in the metadata files of a copy?
 
-The tool writes them into its own stream. Their names changed with MariaDB 11; what is in
-them did not. Facts come from here and not from the log, whose wording changes.
+The tool writes them into its own stream. Their names changed with MariaDB 11, their content did
+not. Facts are read from here and not from the log, whose wording changes.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ CHECKPOINTS = ("mariadb_backup_checkpoints", "xtrabackup_checkpoints")
 SUMMARY = ("mariadb_backup_info", "xtrabackup_info")
 BINLOG = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
 NAMES = frozenset((*CHECKPOINTS, *SUMMARY, *BINLOG))
-# None of them has ever been a thousandth of this; more is not metadata.
+# A thousand times the usual size; anything larger is not metadata.
 MOST_BYTES = 1 << 20
 
-# What of the files is kept in CopyFacts.more, beside what has a field of its own there.
+# The fields kept in CopyFacts.more, besides those with a field of their own.
 MORE = ("backup_type", "last_lsn", "uuid", "start_time", "end_time", "partial", "incremental")
 
 
@@ -58,7 +58,7 @@ class MetadataCollector:
 
 
 def parse_facts(texts: Mapping[str, str]) -> CopyFacts:
-    """Read the facts of a full copy; EngineError where a needed file or figure is missing."""
+    """Parse the facts of a full copy; EngineError if a required file or field is missing."""
     checkpoints = _fields(_required(texts, CHECKPOINTS))
     summary = _fields(_required(texts, SUMMARY))
     binlog_file, binlog_position, gtid = _parse_coordinates(_text(texts, BINLOG))
@@ -103,8 +103,8 @@ def _parse_coordinates(text: str) -> tuple[str, int | None, str]:
     """Split file, position and GTID set; without a binary log there is no such file."""
     if not text.strip():
         return "", None, ""
-    # The GTID set may be empty, and nothing says that it must stay on one line.
+    # The GTID set may be empty, and may span several lines.
     match = re.fullmatch(r"(\S+)\s+(\d+)\s*(.*)", text.strip(), flags=re.DOTALL)
     if match is None:
-        raise EngineError(f"the copy's binary log coordinates make no sense: {text.strip()!r}")
+        raise EngineError(f"the copy's binary log coordinates are invalid: {text.strip()!r}")
     return match[1], int(match[2]), re.sub(r"\s+", "", match[3])

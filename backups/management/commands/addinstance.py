@@ -1,4 +1,4 @@
-"""Registers a server to be backed up, after asking it who it is."""
+"""Adds an instance, after checking that it can be reached."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from backups.models.instance import HistoryTool, RunnerKind, TlsMode
 from backups.preflight.checks import remember
 from backups.programs.compatibility import MARIADB_BACKUP, can_back_up
 
-Word = TypeVar("Word", InstanceGroup, Tag)
-NO_CHECK = "Add it unseen with --no-check."
+Named = TypeVar("Named", InstanceGroup, Tag)
+NO_CHECK = "Add it without a check with --no-check."
 COLUMNS = (
     "name", "host", "port", "user", "socket", "tls", "runner", "history_tool",
     "allow_plugin_install", "save_foreign_tables",
@@ -37,30 +37,31 @@ SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_kno
 
 
 class Command(MooringCommand):
-    help = "Register a server to be backed up."
+    help = "Add an instance to be backed up."
 
     def add_options(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="What to call it.")
+        parser.add_argument("name", help="Name of the new entry.")
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=3306)
         parser.add_argument("--user", default="mooring")
         parser.add_argument(
-            "--password-file", help="File with the password; - asks, or reads a line of a pipe."
+            "--password-file",
+            help="File with the password; - prompts for it, or reads a line from a pipe.",
         )
         parser.add_argument("--socket", default="", help="Unix socket, instead of host and port.")
         parser.add_argument("--tls", choices=TlsMode.values, default=TlsMode.PREFERRED.value)
         parser.add_argument(
-            "--engine", choices=list(ENGINES), help="Chosen by whose server it is, if not given."
+            "--engine", choices=list(ENGINES), help="Default: the engine for the server's product."
         )
         parser.add_argument(
             "--allow-plugin-install",
             action="store_true",
-            help="MySQL: a backup may install the clone plugin where it is missing.",
+            help="MySQL: a backup may install the clone plugin if it is missing.",
         )
         parser.add_argument(
             "--save-foreign-tables",
             action="store_true",
-            help="MySQL: save tables that are not InnoDB by SELECT, each locked meanwhile.",
+            help="MySQL: save tables of other engines by SELECT, each locked while it is read.",
         )
         parser.add_argument("--group", action="append", default=[], help="May be repeated.")
         parser.add_argument("--tag", action="append", default=[], help="May be repeated.")
@@ -68,9 +69,11 @@ class Command(MooringCommand):
             "--history-tool",
             choices=HistoryTool.values,
             default="",
-            help="Whose history to read, where somebody else takes the backups.",
+            help="Tool whose history to read, if another scheduler takes the backups.",
         )
-        parser.add_argument("--no-check", action="store_true", help="Add it without reaching it.")
+        parser.add_argument(
+            "--no-check", action="store_true", help="Add it without connecting to it."
+        )
         _add_ssh_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
@@ -93,14 +96,19 @@ def _add_ssh_options(parser: CommandParser) -> None:
     parser.add_argument("--ssh-user", default="")
     parser.add_argument("--ssh-port", type=int, default=22)
     parser.add_argument("--ssh-identity-file", default="", help="Private key of the worker.")
-    parser.add_argument("--ssh-known-hosts-file", default="", help="Keys of known hosts.")
+    parser.add_argument(
+        "--ssh-known-hosts-file", default="", help="File with the keys of known hosts."
+    )
 
 
 def _refuse_contradictions(instance: Instance) -> None:
     given = [column for column in SSH_COLUMNS if getattr(instance, column) not in ("", 22)]
     if instance.runner == RunnerKind.LOCAL and given:
         option = given[0].replace("_", "-")
-        raise BadInput(f"--{option} needs --runner ssh", hint="The local runner logs in nowhere.")
+        raise BadInput(
+            f"--{option} needs --runner ssh",
+            hint="Leave it out: the local runner does not use ssh.",
+        )
     if instance.runner == RunnerKind.SSH and not (instance.ssh_host and instance.ssh_user):
         raise BadInput("--runner ssh needs --ssh-host and --ssh-user")
     for name in ("ssh_identity_file", "ssh_known_hosts_file", "socket"):
@@ -110,7 +118,7 @@ def _refuse_contradictions(instance: Instance) -> None:
 
 
 def _read_password(source: str | None) -> str:
-    """Read from a file, a pipe or a person; never from an argument, which everyone can see."""
+    """Read from a file, a pipe or a prompt; never from an argument, which is visible to all."""
     if source is None:
         return ""
     if source == "-":
@@ -158,24 +166,24 @@ def _save(
         record(Verb.ADDED, instance, details=details)
 
 
-def _named(model: type[Word], name: str) -> Word:
-    """Return the group or tag of that name, made where there is none yet."""
+def _named(model: type[Named], name: str) -> Named:
+    """Return the group or tag of that name, created if there is none."""
     if found := model._default_manager.filter(name=name).first():
         return found
-    made = model(name=name)
-    refuse_invalid(made)
-    made.save(force_insert=True)
-    return made
+    row = model(name=name)
+    refuse_invalid(row)
+    row.save(force_insert=True)
+    return row
 
 
 def _answer(instance: Instance, facts: ServerFacts | None) -> Answer:
     missing = missing_privileges(facts.grants, needed_by(instance.engine)) if facts else []
     statement = grant_statement(facts.grants.account, missing) if facts and missing else ""
-    seen = f"{instance.get_flavour_display()} {facts.version}" if facts else "not looked at"
-    shown = [f"Added {instance.name}: {instance.address}, {seen}, engine {instance.engine}."]
+    product = f"{instance.get_flavour_display()} {facts.version}" if facts else "not checked"
+    shown = [f"Added {instance.name}: {instance.address}, {product}, engine {instance.engine}."]
     if statement:
-        shown += [f"A backup needs {', '.join(missing)}. Run this on the instance:", statement]
-    shown.append(f"Run doctor {instance.name} to see what a backup would need.")
+        shown += [f"Missing privileges: {', '.join(missing)}. Run this on the instance:", statement]
+    shown.append(f"Run doctor {instance.name} to check what a backup needs.")
     return Answer(
         {
             "name": instance.name,

@@ -1,4 +1,4 @@
-"""Registers a place for backups, and makes it a repository where it is not one yet."""
+"""Adds a repository, and initialises its folder if it is new or empty."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from backups.models import Repository
 from backups.models.activity import Verb
 
 UNENCRYPTED = (
-    "NOT encrypted: whoever can read this folder can read every backup in it, "
-    "and so every row of every instance backed up to it."
+    "NOT encrypted: anyone who can read this folder can read every backup in it, "
+    "and every row of every instance backed up to it."
 )
 
 
 class Command(MooringCommand):
-    help = "Register a folder as a repository; a new or empty folder is made one."
+    help = "Add a folder as a repository; a new or empty folder is initialised."
 
     def add_options(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="What to call it.")
-        parser.add_argument("--path", required=True, help="The folder, as an absolute path.")
+        parser.add_argument("name", help="Name of the new entry.")
+        parser.add_argument("--path", required=True, help="Absolute path of the folder.")
         parser.add_argument(
-            "--unencrypted", action="store_true", help="Store new backups readable to anyone."
+            "--unencrypted", action="store_true", help="Do not encrypt new backups."
         )
 
         parser.add_argument(
-            "--max-jobs", type=int, help="How many jobs may read or write here at the same time."
+            "--max-jobs", type=int, help="Maximum number of jobs that use it at the same time."
         )
 
     def answer(self, options: dict[str, Any]) -> Answer:
@@ -53,14 +53,14 @@ class Command(MooringCommand):
 
 def _answer(repository: Repository, *, adopted: bool) -> Answer:
     key = _key_problem() if repository.encrypted else ""
-    what = "Adopted the repository" if adopted else "Made a repository"
+    what = "Adopted the repository" if adopted else "Created the repository"
     shown = [f"{what} {repository.name} in {repository.path}."]
     if adopted:
         shown.append(f"Run rebuildcatalog {repository.name} to list the backups in it.")
     if not repository.encrypted:
         shown.append(UNENCRYPTED)
     if key:
-        shown.append(f"Backups to it will be sealed, and there is no key yet: {key}")
+        shown.append(f"Its backups will be encrypted, and there is no key yet: {key}")
     return Answer(
         {
             "name": repository.name,

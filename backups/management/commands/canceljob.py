@@ -1,4 +1,4 @@
-"""Ask for a job to end, and wait until nothing of it is left."""
+"""Cancels a job, and waits until it has ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backups.states import JobStatus
 
 
 class Command(MooringCommand):
-    help = "Cancel a job: its processes end, its locks are released, its partial bytes go."
+    help = "Cancel a job: end its processes, release its locks, remove its partial files."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("job", type=int)
@@ -24,10 +24,10 @@ class Command(MooringCommand):
     def answer(self, options: dict[str, Any]) -> Answer:
         job = Job.objects.select_related("instance").filter(pk=options["job"]).first()
         if job is None:
-            raise BadInput(f"there is no job {options['job']}")
+            raise BadInput(f"no job has the number {options['job']}")
         if not request_cancel(job, actor="command line"):
-            raise BadInput(f"{job} has ended already: {job.get_status_display().lower()}")
-        # Cancelled, ended otherwise in the meantime, or lost and found out by a tick.
+            raise BadInput(f"{job} has already ended: {job.get_status_display().lower()}")
+        # Cancelled, ended otherwise in the meantime, or marked as lost by a tick.
         while job.active:
             time.sleep(POLL_SECONDS)
             job.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Prove that the keys at hand open every backup's data key."""
+"""Check that the available keys open every backup's data key."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from backups.management.output import DONE, FAILED, Answer, MooringCommand, tabl
 
 
 class Command(MooringCommand):
-    help = "Prove that the keys at hand open every backup's data key."
+    help = "Check that the available keys open every backup's data key."
 
     def answer(self, options: dict[str, Any]) -> Answer:
         keyring = load_keys()
         found = list(check_data_keys(keyring))
-        faults = sum(bool(each.error) for each in found)
-        rows = [(each.label, each.repository, each.key_id, each.error or "opens") for each in found]
+        faults = sum(bool(finding.error) for finding in found)
+        rows = [
+            (finding.label, finding.repository, finding.key_id, finding.error or "opens")
+            for finding in found
+        ]
         summary = f"{len(found) - faults} of {len(found)} data keys open"
         fields = {"keys": [key.id for key in keyring.keys], "copies": [asdict(f) for f in found]}
         shown: list[RenderableType] = [table(("backup", "repository", "key", ""), rows), summary]

@@ -1,4 +1,4 @@
-"""Makes the key that new backups are sealed with."""
+"""Creates the key file for the encryption of new backups."""
 
 from __future__ import annotations
 
@@ -17,38 +17,36 @@ from backups.management.output import Answer, MooringCommand
 from backups.models.activity import Verb
 
 WARNING = (
-    "Keep a copy of this file somewhere else, on paper if need be: "
-    "without it no backup sealed with it can ever be opened."
+    "Keep a copy of this file in another place, on paper if need be: "
+    "without it, backups encrypted with it can never be opened."
 )
 
 
 class Command(MooringCommand):
-    help = "Make the key file that new backups are sealed with."
+    help = "Create the key file for the encryption of new backups."
 
     def add_options(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--if-missing", action="store_true", help="Leave a key that is there alone."
-        )
+        parser.add_argument("--if-missing", action="store_true", help="Keep an existing key.")
 
     def answer(self, options: dict[str, Any]) -> Answer:
         text, path = settings.BACKUP_KEY_TEXT, settings.BACKUP_KEY_FILE
-        there = bool(text) or path.exists()
-        if there and not options["if_missing"]:
-            source = "MOORING_BACKUP_KEY holds a key" if text else f"{path} is there"
+        exists = bool(text) or path.exists()
+        if exists and not options["if_missing"]:
+            source = "MOORING_BACKUP_KEY holds a key" if text else f"{path} exists"
             raise BadInput(
-                f"{source} already: nothing was changed",
-                hint="Run rotatekeys to seal with a new key and keep the old one for old backups.",
+                f"no key created: {source}",
+                hint="Run rotatekeys to use a new key and keep the old one for old backups.",
             )
-        keyring = load_keys() if there else _create(path)
+        keyring = load_keys() if exists else _create(path)
         place = "MOORING_BACKUP_KEY" if text else str(path)
-        fields = {"key_id": keyring.current.id, "source": place, "created": not there}
-        if there:
-            return Answer(fields, [f"The backup key {keyring.current.id} is in {place} already."])
-        return Answer(fields, [f"Made the backup key {keyring.current.id} in {place}.", WARNING])
+        fields = {"key_id": keyring.current.id, "source": place, "created": not exists}
+        if exists:
+            return Answer(fields, [f"Backup key {keyring.current.id} is already in {place}."])
+        return Answer(fields, [f"Created backup key {keyring.current.id} in {place}.", WARNING])
 
 
 def _create(path: Path) -> Keyring:
-    # First the database: no key appears that nobody is on record for.
+    # In a transaction: no key is created without a record of who did it.
     with transaction.atomic():
         keyring = create_key_file(path)
         record(Verb.ADDED, details={"key": keyring.current.id, "file": str(path)})

@@ -1,4 +1,4 @@
-"""Shows what stands in the way of a backup, without taking one."""
+"""Checks whether a backup could be taken, without taking one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLOURS = {
 
 
 class Command(MooringCommand):
-    help = "Check everything a backup of an instance depends on; take none."
+    help = "Check everything a backup of an instance depends on, without taking one."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("instance", help="Its name.")
@@ -60,7 +60,7 @@ class Command(MooringCommand):
 def _repositories(name: str | None) -> list[Repository]:
     if name is not None:
         return [named_repository(name)]
-    # None at all is a finding like any other, not bad input.
+    # No repository is a finding like any other, not bad input.
     return list(Repository.objects.filter(enabled=True))
 
 
@@ -69,7 +69,7 @@ def _shown(name: str, checks: Sequence[Check]) -> list[RenderableType]:
         (check.name, Text(check.verdict.value, style=COLOURS[check.verdict]), check.found)
         for check in checks
     ]
-    # Below the table and never folded: statements in them are there to be copied.
+    # Below the table and never wrapped: statements in them are to be copied.
     hints = [f"{check.name}: {check.hint}" for check in checks if check.hint]
     shown: list[RenderableType] = [table(("check", "verdict", "found"), rows), ""]
     if hints:
@@ -82,5 +82,5 @@ def _conclusion(name: str, checks: Sequence[Check]) -> str:
         return f"A backup of {name} would be refused: {', '.join(check.name for check in bad)}."
     warned = [check.name for check in checks if check.verdict is Verdict.WARNING]
     if warned:
-        return f"A backup of {name} can be taken; worth knowing: {', '.join(warned)}."
+        return f"A backup of {name} can be taken, with warnings: {', '.join(warned)}."
     return f"A backup of {name} can be taken."

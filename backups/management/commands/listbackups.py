@@ -1,4 +1,4 @@
-"""List backups, the newest first, with what proves each."""
+"""List backups, the newest first, with their proofs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import localtime
 
-from backups.catalog.evidence import Proof, load_proofs
+from backups.catalog.evidence import BackupProof, load_proofs
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 from backups.models import Backup
@@ -16,11 +16,11 @@ from backups.units import format_bytes, format_duration
 
 
 class Command(MooringCommand):
-    help = "List backups, the newest first, with what proves each."
+    help = "List backups, the newest first, with their proofs."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("instance", nargs="?")
-        parser.add_argument("--all", action="store_true", help="Show purged ones too.")
+        parser.add_argument("--all", action="store_true", help="Include purged backups.")
 
     def answer(self, options: dict[str, Any]) -> Answer:
         backups = Backup.objects.select_related("instance").prefetch_related("copies__repository")
@@ -28,12 +28,12 @@ class Command(MooringCommand):
             backups = backups.filter(instance=named_instance(options["instance"]))
         proofs = load_proofs(backups)
         shown = [
-            each
-            for each in backups
-            if options["all"] or proofs[each.pk].stored_in or each.origin == Origin.OBSERVED
+            backup
+            for backup in backups
+            if options["all"] or proofs[backup.pk].stored_in or backup.origin == Origin.OBSERVED
         ]
         if not shown:
-            return Answer({"backups": []}, ["no backups yet: takebackup makes one"])
+            return Answer({"backups": []}, ["no backups yet: take one with takebackup"])
         return Answer(
             {"backups": [_fields(each, proofs[each.pk]) for each in shown]},
             [
@@ -46,7 +46,7 @@ class Command(MooringCommand):
         )
 
 
-def _fields(backup: Backup, proof: Proof) -> dict[str, object]:
+def _fields(backup: Backup, proof: BackupProof) -> dict[str, object]:
     return {
         "label": backup.label,
         "instance": backup.instance.name,
@@ -63,7 +63,7 @@ def _fields(backup: Backup, proof: Proof) -> dict[str, object]:
     }
 
 
-def _row(backup: Backup, proof: Proof) -> tuple[str, ...]:
+def _row(backup: Backup, proof: BackupProof) -> tuple[str, ...]:
     observed = backup.origin == Origin.OBSERVED
     return (
         backup.label,
@@ -72,6 +72,6 @@ def _row(backup: Backup, proof: Proof) -> tuple[str, ...]:
         format_bytes(backup.raw_bytes),
         format_bytes(backup.stored_bytes),
         format_duration(backup.run_time),
-        ", ".join(proof.stored_in) or ("elsewhere" if observed else "nowhere: purged"),
-        "observed, not ours to prove" if observed else proof.in_words(),
+        ", ".join(proof.stored_in) or ("elsewhere" if observed else "purged"),
+        "observed: cannot be proven" if observed else proof.in_words(),
     )

@@ -1,4 +1,4 @@
-"""List schedules: when each runs next, how much it covers, how punctual it was."""
+"""List schedules: next run, coverage and punctuality."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from backups.management.schedule_rows import (
     punctuality,
     punctuality_words,
     rhythm_words,
-    standing,
+    schedule_state,
 )
 from backups.models import BackupSchedule
 from backups.schedules.coverage import coverage_of, uncovered_instances
 
 
 class Command(MooringCommand):
-    help = "List schedules: when each runs next, how much it covers, how punctual it was."
+    help = "List schedules: next run, coverage and punctuality."
 
     def answer(self, options: dict[str, Any]) -> Answer:
         at = now()
@@ -33,7 +33,7 @@ class Command(MooringCommand):
                 "origin": each.origin,
                 "kind": each.kind,
                 "rhythm": rhythm_words(each),
-                "standing": standing(each, at),
+                "state": schedule_state(each, at),
                 "next_due_at": each.next_due_at,
                 "instances": len(coverage[each.pk]),
                 "last_30_days": counts[each.pk],
@@ -45,15 +45,15 @@ class Command(MooringCommand):
                 each.name,
                 each.kind,
                 rhythm_words(each),
-                standing(each, at),
+                schedule_state(each, at),
                 clock(each.next_due_at),
                 str(len(coverage[each.pk])),
                 punctuality_words(counts[each.pk]),
             )
             for each in schedules
         ]
-        columns = ("schedule", "kind", "runs", "standing", "next", "instances", "last 30 days")
+        columns = ("schedule", "kind", "runs", "state", "next", "instances", "last 30 days")
         shown: list[Any] = [table(columns, rows, right=["instances"])] if rows else ["no schedules"]
         if unprotected:
-            shown.append(f"No schedule covers {', '.join(unprotected)}.")
+            shown.append(f"Instances without a schedule: {', '.join(unprotected)}.")
         return Answer({"schedules": fields, "not_covered": unprotected}, shown)

@@ -1,4 +1,4 @@
-"""Hold a schedule up: nothing of it starts until it is resumed, or until a moment."""
+"""Pause a schedule until it is resumed, or until a given time."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from django.utils.timezone import now
 from backups.activity import record
 from backups.exceptions import BadInput
 from backups.management.output import Answer, MooringCommand
-from backups.management.schedule_rows import named_schedule, standing
+from backups.management.schedule_rows import named_schedule, schedule_state
 from backups.models.activity import Verb
 from backups.schedules.pauses import pause_schedule
 
 
 class Command(MooringCommand):
-    help = "Hold a schedule up: nothing of it starts until it is resumed, or until a moment."
+    help = "Pause a schedule until it is resumed, or until a given time."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("schedule", help="Its name.")
-        parser.add_argument("--reason", required=True, help="Shown wherever somebody asks why.")
-        parser.add_argument("--until", help="ISO 8601, UTC where it names no offset.")
+        parser.add_argument(
+            "--reason", required=True, help="Reason, shown with the paused schedule."
+        )
+        parser.add_argument(
+            "--until", help="End of the pause in ISO 8601; UTC unless it has an offset."
+        )
 
     def answer(self, options: dict[str, Any]) -> Answer:
         schedule, at = named_schedule(options["schedule"]), now()
@@ -31,7 +35,7 @@ class Command(MooringCommand):
         pause_schedule(schedule, reason=options["reason"], until=until, by=None, now=at)
         record(Verb.PAUSED, schedule, details={"reason": schedule.paused_reason})
         fields = {"name": schedule.name, "paused_until": until, "reason": schedule.paused_reason}
-        return Answer(fields, [f"{schedule.name} is {standing(schedule, at)}"])
+        return Answer(fields, [f"{schedule.name} is {schedule_state(schedule, at)}"])
 
 
 def _moment(text: str) -> datetime:
@@ -41,6 +45,6 @@ def _moment(text: str) -> datetime:
         moment = None
     if moment is None:
         raise BadInput(
-            f"--until {text} is not a moment", hint="Write it as in 2026-12-24T18:00+01:00."
+            f"--until {text} is not a date and time", hint="Write it as in 2026-12-24T18:00+01:00."
         )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

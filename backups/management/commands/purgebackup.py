@@ -1,4 +1,4 @@
-"""Delete a backup's stored bytes. Refused while anything still needs them."""
+"""Delete a backup's stored bytes. Refused while they are still needed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from backups.states import Operation
 
 
 class Command(CopyCommand):
-    help = "Delete a backup's stored bytes. Refused while anything still needs them."
+    help = "Delete a backup's stored bytes. Refused while they are still needed."
 
     def add_options(self, parser: CommandParser) -> None:
         super().add_options(parser)
         parser.add_argument("--reason", default="purged from the command line")
         parser.add_argument(
-            "--force", action="store_true", help="Even if no restorable backup is left."
+            "--force", action="store_true", help="Purge it even if no restorable backup remains."
         )
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:

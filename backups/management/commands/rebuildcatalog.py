@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
 from backups.activity import record
-from backups.catalog.register import Found, rebuild
+from backups.catalog.register import RebuiltBackup, rebuild
 from backups.exceptions import KeyUnavailable
 from backups.keys.load import load_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
@@ -27,26 +27,26 @@ class Command(MooringCommand):
         try:
             keyring = load_keys()
         except KeyUnavailable as exc:
-            # Unencrypted backups need none; each encrypted one will say that it does.
-            self.progress_console(options).print(f"no keys: {exc}")
+            # Unencrypted backups need none; each encrypted one will report its own error.
+            self.progress_console(options).print(f"no keys available: {exc}")
             keyring = None
         found = list(rebuild(repository, keyring))
-        added = sum(each.added for each in found)
+        added = sum(finding.added for finding in found)
         record(Verb.REBUILT, repository, details={"backups": len(found), "added": added})
-        unreadable = [each for each in found if each.error]
-        rows = [(each.label or each.folder, _verdict(each)) for each in found]
+        unreadable = [finding for finding in found if finding.error]
+        rows = [(finding.label or finding.folder, _verdict(finding)) for finding in found]
         summary = (
             f"{len(found)} backups in {repository}: {added} added, {len(unreadable)} unreadable"
         )
         fields = {
             "repository": repository.name,
-            "added": [each.label for each in found if each.added],
-            "known": [each.label for each in found if each.label and not each.added],
+            "added": [finding.label for finding in found if finding.added],
+            "known": [finding.label for finding in found if finding.label and not finding.added],
             "unreadable": [{"folder": each.folder, "error": each.error} for each in unreadable],
         }
         shown: list[RenderableType] = [table(("backup", ""), rows), summary]
         return Answer(fields, shown, FAILED if unreadable else DONE)
 
 
-def _verdict(found: Found) -> str:
-    return found.error or ("added" if found.added else "known already")
+def _verdict(found: RebuiltBackup) -> str:
+    return found.error or ("added" if found.added else "already known")

@@ -24,12 +24,14 @@ class Command(CopyCommand):
 
     def add_options(self, parser: CommandParser) -> None:
         super().add_options(parser)
-        parser.add_argument("--to", required=True, type=Path, help="A new or empty folder.")
+        parser.add_argument("--to", required=True, type=Path, help="Target: a new or empty folder.")
         parser.add_argument(
-            "--raw", action="store_true", help="Stop before prepare: the files as they were copied."
+            "--raw",
+            action="store_true",
+            help="Do not prepare: restore the files as they were copied.",
         )
         parser.add_argument(
-            "--owner", default="", help="user[:group] that gets the files, for example mysql."
+            "--owner", default="", help="Owner of the files, as user[:group], for example mysql."
         )
         add_mysqld_option(parser)
 
@@ -42,7 +44,10 @@ class Command(CopyCommand):
         if settings:
             shown += [f"To start a server on it, use {option_file}:", Text(settings.rstrip())]
         if statement:
-            shown += ["To let it follow the instance it was copied from, run on it:", statement]
+            shown += [
+                "To make it a replica of the instance it was copied from, run on it:",
+                statement,
+            ]
         keyring = keyring_for(options) if answer.exit_code == DONE else None
         if keyring:
             shown += explain_keyring(keyring)
@@ -67,7 +72,7 @@ class Command(CopyCommand):
 
 
 def read_settings(file: Path) -> str:
-    """Return what the restore wrote; blank where its worker was on another host."""
+    """Return the option file the restore wrote; blank if its worker is on another host."""
     try:
         return file.read_text(encoding="utf-8")
     except OSError:
@@ -75,13 +80,13 @@ def read_settings(file: Path) -> str:
 
 
 def keyring_for(options: dict[str, Any]) -> Path | None:
-    """Return where the keyring of the restored files is; None where none is needed."""
+    """Return the path of the keyring of the restored files; None if none is needed."""
     keyring = Backup.objects.get(label=options["label"]).facts.get("keyring_file")
     return options["to"].absolute() / keyring if keyring else None
 
 
 def replication_of(label: str) -> str:
-    """Return what makes a restored MySQL a replica of its instance; blank for other servers."""
+    """Return the statement that makes a restored MySQL a replica; blank for other servers."""
     backup = Backup.objects.select_related("instance").get(label=label)
     version = parse_version(backup.server_version)
     if backup.engine != CLONE or version is None:

@@ -1,4 +1,4 @@
-"""Make a new key, and put every backup's data key and every password under the newest one."""
+"""Creates a new key, and rewraps every data key and every password with the newest one."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from backups.models.activity import Verb
 
 
 class Command(MooringCommand):
-    help = "Put every backup's data key under a new key. Packs are not touched."
+    help = "Rewrap every backup's data key with a new key. Packs are not changed."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--no-new-key",
             action="store_true",
-            help="Only finish a rotation: use the key that stands first already.",
+            help="Finish a rotation: use the key that is first in the file.",
         )
 
     def answer(self, options: dict[str, Any]) -> Answer:
@@ -33,34 +33,34 @@ class Command(MooringCommand):
             if settings.BACKUP_KEY_TEXT:
                 raise BadInput(
                     "the keys are in MOORING_BACKUP_KEY, which this command cannot change",
-                    hint="Put a new key in front of the list there and say --no-new-key.",
+                    hint="Put a new key first in that list and use --no-new-key.",
                 )
             add_key(settings.BACKUP_KEY_FILE)
         keyring = load_keys()
         found = list(rewrap_data_keys(keyring))
         passwords = rotate_passwords()
-        rewrapped = sum(each.changed for each in found)
+        rewrapped = sum(finding.changed for finding in found)
         details = {"key": keyring.current.id, "data_keys": rewrapped, "passwords": passwords}
         record(Verb.ROTATED, details=details)
-        faults = sum(bool(each.error) for each in found)
+        faults = sum(bool(finding.error) for finding in found)
         rows = [
             (
-                each.label,
-                each.repository,
-                each.key_id,
-                each.error or ("rewrapped" if each.changed else "was already"),
+                finding.label,
+                finding.repository,
+                finding.key_id,
+                finding.error or ("rewrapped" if finding.changed else "unchanged"),
             )
-            for each in found
+            for finding in found
         ]
         fields = {
             "key": keyring.current.id,
-            "copies": [asdict(each) for each in found],
+            "copies": [asdict(finding) for finding in found],
             "passwords": passwords,
         }
         shown: list[RenderableType] = [
             table(("backup", "repository", "key", ""), rows),
             f"key {keyring.current.id}: {len(found) - faults} of {len(found)} data keys, "
             f"{passwords} passwords",
-            "Keep a copy of the key file apart from the repositories: without it nothing opens.",
+            "Keep a copy of the key file apart from the repositories: no backup opens without it.",
         ]
         return Answer(fields, shown, FAILED if faults else DONE)

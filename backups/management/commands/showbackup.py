@@ -1,4 +1,4 @@
-"""Show what is in a backup, and what is known of it."""
+"""Shows the facts, copies and tables of a backup."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class Command(MooringCommand):
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("label")
-        parser.add_argument("--repository", help="Read this copy's manifest.")
+        parser.add_argument(
+            "--repository", help="Read the manifest of the copy in this repository."
+        )
 
     def answer(self, options: dict[str, Any]) -> Answer:
         copy = named_copy(options["label"], options["repository"])
@@ -71,7 +73,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
 
 def _contents_fields(contents: BackupContents) -> dict[str, object]:
     return {
-        "tables": [each._asdict() for each in contents.tables],
+        "tables": [content._asdict() for content in contents.tables],
         "definitions": [each._asdict() for each in contents.definitions],
         "other_files": contents.other_files,
         "other_bytes": contents.other_bytes,

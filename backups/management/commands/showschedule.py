@@ -1,4 +1,4 @@
-"""Show a schedule: its next runs in local and UTC time, whom it covers, how punctual it was."""
+"""Shows a schedule: its next runs in local and UTC time, coverage and punctuality."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backups.management.schedule_rows import (
     punctuality,
     punctuality_words,
     rhythm_words,
-    standing,
+    schedule_state,
 )
 from backups.schedule import stagger_of
 from backups.schedules.coverage import covered_instances
@@ -40,7 +40,7 @@ class Command(MooringCommand):
         fields = {
             "name": schedule.name,
             "rhythm": rhythm_words(schedule),
-            "standing": standing(schedule, at),
+            "state": schedule_state(schedule, at),
             "window": schedule.window,
             "grace": schedule.grace,
             "next_runs": [
@@ -52,7 +52,7 @@ class Command(MooringCommand):
         return Answer(
             fields,
             [
-                f"{schedule.name}: {rhythm_words(schedule)}, {standing(schedule, at)}",
+                f"{schedule.name}: {rhythm_words(schedule)}, {schedule_state(schedule, at)}",
                 f"window {format_duration(schedule.window)}, late after "
                 f"{format_duration(schedule.grace)}; the last 30 days: {punctuality_words(counts)}",
                 table(

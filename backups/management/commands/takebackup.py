@@ -23,15 +23,19 @@ class Command(MooringCommand):
         parser.add_argument("instance")
         parser.add_argument("--kind", default=BackupKind.FULL, choices=[BackupKind.FULL.value])
         parser.add_argument(
-            "--repository", action="append", help="Where to; may be repeated for several copies."
+            "--repository",
+            action="append",
+            help="Repository to store it in; may be repeated for several copies.",
         )
         parser.add_argument(
             "--save-foreign-tables",
             action=BooleanOptionalAction,
-            help="MySQL: save tables that are not InnoDB by SELECT; else as the instance says.",
+            help="MySQL: save tables of other engines by SELECT. Default: the instance's setting.",
         )
         parser.add_argument(
-            "--foreground", action="store_true", help="Run it here, without worker and broker."
+            "--foreground",
+            action="store_true",
+            help="Run it in this process, without worker and broker.",
         )
 
     def answer(self, options: dict[str, Any]) -> Answer:

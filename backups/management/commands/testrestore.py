@@ -1,4 +1,4 @@
-"""Really restore a backup, start a server on it, check every table, and remove it again."""
+"""Restores a backup to a scratch folder, starts a server on it and checks every table."""
 
 from __future__ import annotations
 

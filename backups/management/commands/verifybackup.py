@@ -1,4 +1,4 @@
-"""Read every stored byte of a backup and hold it against its manifest; its pages too if asked."""
+"""Reads every stored byte of a backup and compares it with its manifest; pages on request."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from backups.states import Operation
 
 
 class Command(CopyCommand):
-    help = "Read every stored byte of a backup and hold it against its manifest."
+    help = "Read every stored byte of a backup and compare it with its manifest."
 
     def add_options(self, parser: CommandParser) -> None:
         super().add_options(parser)
         parser.add_argument(
             "--pages",
             action="store_true",
-            help="Check every page of every InnoDB tablespace as a restore would write it.",
+            help="Also check every page of every InnoDB tablespace as a restore would write it.",
         )
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:

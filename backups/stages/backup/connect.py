@@ -1,4 +1,4 @@
-"""Is the instance there, and what does it say of itself?"""
+"""Is the instance reachable, and which facts does it report?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's records go through the archive's pipeline into every repository."""
+"""Stores the engine's records through the archive's pipeline in every repository."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Copy(PlainStage[BackupWork]):
     def run(self, run: Run, work: BackupWork) -> str:
         meter = run.new_meter()
         if work.preflight is not None:
-            # Estimates: an engine knows the size of its copy only when it is done.
+            # Estimates: an engine knows the size of its copy only at the end.
             meter.raw_bytes_total = work.preflight.survey.raw_bytes
             meter.files_total = work.preflight.survey.file_count
         self._reserve(run, work)
@@ -57,22 +57,22 @@ class Copy(PlainStage[BackupWork]):
         )
 
     def clean_up(self, run: Run, work: BackupWork) -> None:
-        """Remove every byte of the attempt, unless the folder is another's, or a backup by now."""
+        """Remove the bytes of the attempt, unless the folder is another's or already a backup."""
         if not work.reserved or Backup.objects.filter(uuid=work.backup).exists():
             return
-        # Another disk at the path is not where the bytes are: a tick removes them when it is back.
+        # If another disk is mounted at the path, a tick removes the bytes when theirs is back.
         stores = [checked_store(repository) for repository, _ in work.stores]
         freed = sum(store.remove_tree(work.folder) for store in stores)
         run.forget_leftovers()
         run.log(self.name, f"removed {format_bytes(freed)} of the unfinished backup")
 
     def _reserve(self, run: Run, work: BackupWork) -> None:
-        """Put on the row, before any byte is, where a tick would have to look for leftovers."""
+        """Record on the row, before any byte is written, where a tick would find leftovers."""
         for repository, store in work.stores:
             if store.exists(work.folder):
                 raise StageFailed(
                     f"{repository} already has a folder {work.folder}",
-                    hint="Start it again: a label is made of the second a backup began in.",
+                    hint="Start the backup again: labels contain the second of the start.",
                 )
         own(run.job, run.token, label=work.label, leftovers=True)
         work.reserved = True

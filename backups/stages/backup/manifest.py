@@ -1,4 +1,4 @@
-"""What the backup is gets written last, once all of its packs are durable."""
+"""Writes the manifest last, once all packs are durable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WriteManifest(PlainStage[BackupWork]):
 
     def run(self, run: Run, work: BackupWork) -> str:
         if work.contents is None:
-            raise StageFailed("there is nothing to describe: the copy stage has not run")
+            raise StageFailed("no contents to describe: the copy stage has not run")
         key = load_keys().current if work.encrypted else None
         work.envelope = new_envelope(work.backup, work.label, work.data_key, key)
         work.about = describe(work)

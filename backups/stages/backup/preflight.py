@@ -1,4 +1,4 @@
-"""May the backup begin? The same checks as ``doctor``, and a refusal with their figures."""
+"""May the backup start? The same checks as ``doctor``, and a refusal with their figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backups.models.job import LogLevel
 from backups.preflight.checks import refuse_if_failed, remember, run_checks
 from backups.preflight.clone_checks import INSTALL_PLUGIN, lacks_plugin
 from backups.preflight.clone_plugin import install_clone_plugin
-from backups.preflight.survey import Survey, wishes_of
+from backups.preflight.survey import Survey, clone_options_of
 from backups.programs.compatibility import CLONE
 from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
@@ -27,8 +27,8 @@ class RunPreflight(PlainStage[BackupWork]):
 
     def run(self, run: Run, work: BackupWork) -> str:
         instance = work.job.instance
-        wishes = replace(wishes_of(instance), save_foreign_tables=work.saves_foreign_tables)
-        work.preflight = run_checks(instance, work.stores, runner_of(instance), wishes)
+        options = replace(clone_options_of(instance), save_foreign_tables=work.saves_foreign_tables)
+        work.preflight = run_checks(instance, work.stores, runner_of(instance), options)
         checks = work.preflight.checks
         for check in checks:
             level = LEVELS.get(check.verdict, LogLevel.INFO)
@@ -41,9 +41,9 @@ class RunPreflight(PlainStage[BackupWork]):
         return f"{len(checks)} checks, {warnings} with a warning"
 
     def _install_missing_plugin(self, run: Run, survey: Survey) -> None:
-        """Only now, and only where allowed: a refused backup leaves its server as it was."""
-        facts, wished = survey.facts, survey.wishes.install_plugin
-        if not wished or facts is None or facts.clone is None or not lacks_plugin(facts.clone):
+        """Install it after the checks and only if allowed: a refused backup changes no server."""
+        facts, allowed = survey.facts, survey.clone_options.install_plugin
+        if not allowed or facts is None or facts.clone is None or not lacks_plugin(facts.clone):
             return
         if survey.engine == CLONE:
             install_clone_plugin(login_of(run.job.instance), facts.grants.account)

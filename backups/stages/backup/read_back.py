@@ -1,4 +1,4 @@
-"""Is the backup really there? Read what was written, from each repository, before it counts."""
+"""Can the backup be read? Reads it back from each repository before it counts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class ReadBack(PlainStage[BackupWork]):
         for repository, store in work.stores:
             if (found := store.identity().uuid) != str(repository.uuid):
                 raise StageFailed(
-                    f"another repository, {found}, is where {repository} was",
+                    f"the path of {repository} holds another repository, {found}",
                     hint="Check which disk is mounted there.",
                 )
             reader = BackupReader(store, work.folder, load_keys() if work.encrypted else None)
             if reader.manifest.about != work.about or reader.manifest.contents != work.contents:
-                raise StageFailed(f"the manifest in {repository} is not the one that was written")
+                raise StageFailed(f"the manifest in {repository} differs from the one written")
             for pack in reader.manifest.contents.packs:
                 run.check()
                 index = reader.read_index(pack.number)

@@ -1,4 +1,4 @@
-"""The backup enters the catalog: from here on it exists."""
+"""Registers the backup in the catalog: from here on it exists."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Register(PlainStage[BackupWork]):
 
     def run(self, run: Run, work: BackupWork) -> str:
         if work.contents is None or work.envelope is None:
-            raise StageFailed("there is nothing to register: the copy stage has not run")
+            raise StageFailed("no contents to register: the copy stage has not run")
         with transaction.atomic():
-            # First, so that a run which lost its lease registers nothing.
+            # First, so that a run that has lost its lease registers nothing.
             own(run.job, run.token, leftovers=False)
             register_backup(
                 work.about,

@@ -1,4 +1,4 @@
-"""What the stages of a backup hand to each other."""
+"""The work object that the stages of a backup pass to each other."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from backups.archive.manifest import Envelope
 from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput
 from backups.instances.facts import ServerFacts
-from backups.instances.settings import ServerSettings
 from backups.models import Job, Repository
 from backups.preflight.checks import Preflight
+from backups.programs.server_settings import ServerSettings
 from backups.repositories.base import ObjectStore
 from backups.repositories.layout import backup_folder, manifest_name
 from backups.states import BackupKind
@@ -36,12 +36,12 @@ KIND_LETTERS = {
 
 @dataclass(slots=True)
 class BackupWork:
-    """One attempt at a backup. Its data key is made here and never used for another."""
+    """One attempt at a backup. Its data key is created here and never used for another."""
 
     job: Job
     stores: list[tuple[Repository, ObjectStore]]
     encrypted: bool
-    # Whether the folder is this attempt's to remove.
+    # Whether the folder was created by this attempt, which may then remove it.
     reserved: bool = False
     started_at: datetime = field(default_factory=now)
     backup: UUID = field(default_factory=uuid.uuid4)
@@ -61,7 +61,7 @@ class BackupWork:
 
     @property
     def saves_foreign_tables(self) -> bool:
-        """Whether tables a clone leaves out are saved too: as the job was asked, not as set now."""
+        """Whether tables a clone leaves out are saved: as requested, not as set now."""
         return bool(self.job.parameters.get("save_foreign_tables"))
 
     @property
@@ -77,12 +77,12 @@ class BackupWork:
 
 
 def backup_work(job: Job) -> BackupWork:
-    """Gather what a backup job begins with."""
+    """Build the work object of a backup job."""
     repositories = list(job.repositories.order_by("id"))
     if len({repository.encrypted for repository in repositories}) != 1:
         names = ", ".join(repository.name for repository in repositories) or "none"
         raise BadInput(
-            f"repositories of one backup must all be encrypted or all not: {names}",
+            f"the repositories of one backup must all be encrypted or all unencrypted: {names}",
             hint="Take two backups, or choose other repositories.",
         )
     return BackupWork(job, stores_of(repositories), repositories[0].encrypted)

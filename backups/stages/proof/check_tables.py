@@ -1,4 +1,4 @@
-"""Is every table of the restored server whole, and how many rows has it?"""
+"""Does every table of the restored server pass CHECK TABLE, and how many rows has it?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backups.programs.private_server import PrivateServer
 from backups.programs.server_ending import LOG_HINT
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import failing_counts, record
+from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.stages.restore.work import RestoreWork
 
 # Everything that has rows: MariaDB has two kinds more.
@@ -25,8 +25,10 @@ TABLES = """
       AND TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema')
     ORDER BY TABLE_SCHEMA, TABLE_NAME
 """
-# Engines that cannot check a table say so in a note: not a fault, and not a pass.
+# Errors of a lost connection: the server ended.
 ENDED = {(2006,), (2013,)}
+# The note of an engine that cannot check a table: neither a fault nor a pass.
+# The note of an engine that cannot check a table: neither a fault nor a pass.
 UNCHECKED = "doesn't support check"
 
 
@@ -37,27 +39,27 @@ class CheckTables(PlainStage[RestoreWork]):
 
     def run(self, run: Run, work: RestoreWork) -> str:
         if work.server is None:
-            raise EngineError("there is no server to check: it was not started")
+            raise EngineError("no server to check: it was not started")
         work.tables = []
-        with failing_counts(run, work.copy, self.name), run.ending_by(work.server.kill):
+        with failure_as_evidence(run, work.copy, self.name), run.ending_by(work.server.kill):
             try:
                 self._check_all(run, work.server, work.tables)
             except EngineError as exc:
                 fail_if_disk_full(f"{exc}\n{work.server.log.tail(100)}", work.server.folder)
                 raise
         work.tables = [_judged(each, work.prepared.left_out) for each in work.tables]
-        # A server that was stopped on request checked nothing: no evidence against the copy.
+        # A server stopped on request has not checked the tables: no evidence against the copy.
         run.check()
         faulty = [each for each in work.tables if each["verdict"] == "failed"]
         if faulty:
-            said = "\n".join(str(each.get("said", "")) for each in faulty)
-            fail_if_disk_full(f"{said}\n{work.server.log.tail(100)}", work.server.folder)
+            messages = "\n".join(str(each.get("message", "")) for each in faulty)
+            fail_if_disk_full(f"{messages}\n{work.server.log.tail(100)}", work.server.folder)
             names = ", ".join(f"{each['schema']}.{each['name']}" for each in faulty[:5])
             report = {"tables": work.tables, "error": f"faulty tables: {names}"}
             record(run, work.copy, passed=False, report=report)
             raise EngineError(f"{len(faulty)} of {len(work.tables)} tables are faulty: {names}")
         rows = sum(int(str(each["rows"])) for each in work.tables if each["rows"] is not None)
-        return f"{len(work.tables)} tables whole, {rows:,} rows"
+        return f"{len(work.tables)} tables passed, {rows:,} rows"
 
     def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:
         meter = run.new_meter()
@@ -75,16 +77,16 @@ class CheckTables(PlainStage[RestoreWork]):
 
 
 def _judged(checked: dict[str, object], left_out: frozenset[tuple[str, str]]) -> dict[str, object]:
-    """What was never in the backup can neither pass nor speak against it."""
+    """Mark a table that was never in the backup as unknown: neither a fault nor a pass."""
     if (checked["schema"], checked["name"]) not in left_out:
         return checked
-    return checked | {"verdict": "unknown", "said": "not in the backup"}
+    return checked | {"verdict": "unknown", "message": "not in the backup"}
 
 
 def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str, object]:
-    """Check one table and count its rows; what the server says against it is kept."""
+    """Check one table and count its rows; keep the server's messages about it."""
     name = f"{_quoted(table['table_schema'])}.{_quoted(table['table_name'])}"
-    said: list[str] = []
+    messages: list[str] = []
     verdict, rows = "ok", None
     try:
         for line in _rows(connection, f"CHECK TABLE {name}"):
@@ -93,23 +95,23 @@ def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str,
             elif line["Msg_type"] == "note" and UNCHECKED in line["Msg_text"]:
                 verdict = "unknown"
             if line["Msg_text"] != "OK":
-                said.append(line["Msg_text"])
+                messages.append(line["Msg_text"])
         rows = _rows(connection, f"SELECT COUNT(*) AS n FROM {name}")[0]["n"]  # noqa: S608
     except pymysql.Error as exc:
         if isinstance(exc, pymysql.InterfaceError) or exc.args[:1] in ENDED:
-            # Of one table or of all, it says nothing: only that the server did not last.
+            # No verdict about any table: only the server has ended.
             raise EngineError(
                 f"the restored server ended while {name} was checked", hint=LOG_HINT
             ) from None
         verdict = "failed"
-        said.append(str(exc.args[-1] if exc.args else exc))
+        messages.append(str(exc.args[-1] if exc.args else exc))
     return {
         "schema": table["table_schema"],
         "name": table["table_name"],
         "engine": table["engine"],
         "rows": rows,
         "verdict": verdict,
-        "said": "; ".join(said),
+        "message": "; ".join(messages),
     }
 
 

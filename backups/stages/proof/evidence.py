@@ -1,4 +1,4 @@
-"""How does what was found become evidence on a copy?"""
+"""How is the result of a proof recorded as evidence on a copy?"""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def record(
     report: Mapping[str, Any],
     recovery_time: timedelta | None = None,
 ) -> None:
-    """Write evidence; LeaseLost when the job is no longer this run's to speak for."""
+    """Write evidence; LeaseLost if this run no longer owns the job."""
     with transaction.atomic():
-        # First, and as the lock: a run that lost its lease has nothing to say.
+        # First, and as the lock: a run that has lost its lease writes no evidence.
         own(run.job, run.token, progress_at=now())
         Evidence.objects.create(
             copy=copy,
@@ -39,10 +39,10 @@ def record(
 
 
 @contextmanager
-def failing_counts(run: Run, copy: BackupCopy, stage: str) -> Iterator[None]:
-    """Record a failure that speaks against the copy, and let it go on.
+def failure_as_evidence(run: Run, copy: BackupCopy, stage: str) -> Iterator[None]:
+    """Record a failure as evidence against the copy, and re-raise it.
 
-    A full scratch disk or a cancelled job says nothing of the backup, so it is no evidence.
+    A full scratch disk or a cancelled job proves nothing about the backup: it is no evidence.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Every stored byte of a copy is read and held against its manifest; its pages too, if asked."""
+"""Reads every stored byte of a copy and compares it with its manifest; pages too on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backups.models.job import LogLevel
 from backups.page_check import PageCheck, PageReport
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import failing_counts, record
+from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.states import Operation
 
 
@@ -34,7 +34,7 @@ def verify_work(job: Job) -> VerifyWork:
 
 
 def had_damaged_pages(copy: BackupCopy) -> bool:
-    """Whether the newest verify found some: a pass that did not look would cover them up."""
+    """Whether the newest verify found any: a pass without a page check would hide them."""
     newest = Evidence.objects.filter(copy=copy, operation=Operation.VERIFY).first()
     return newest is not None and bool(newest.report.get("pages", {}).get("damaged"))
 
@@ -43,23 +43,23 @@ class ReadPacks(PlainStage[VerifyWork]):
     name = "read packs"
 
     def run(self, run: Run, work: VerifyWork) -> str:
-        with failing_counts(run, work.copy, self.name):
+        with failure_as_evidence(run, work.copy, self.name):
             reader = open_copy(work.copy)
         if work.pages and not run.job.parameters.get("pages"):
-            run.log(self.name, "checking pages as well: the last verify found damaged ones")
+            run.log(self.name, "checking pages as well: the last verify found damaged pages")
         report, pages = self._read(run, reader, work.pages)
         passed = report.passed and not (pages and pages.damaged)
         record(run, work.copy, passed=passed, report=as_json(report, pages))
         self._log(run, report, pages)
         if not report.passed:
             raise ArchiveError(
-                f"{len(report.damages)} faults, the first: {report.damages[0]}",
+                f"{len(report.damages)} faults found, the first: {report.damages[0]}",
                 hint="Take a new backup now; the log lists every fault, "
                 "and tables in undamaged packs can still be restored.",
             )
         if pages and pages.damaged:
             raise ArchiveError(
-                f"the repository is whole, but {page_results.count_pages(pages.damaged)} came from "
+                f"the stored bytes match, but {page_results.count_pages(pages.damaged)} came from "
                 f"the server damaged, the first: {page_results.damage_in_words(pages.named[0])}",
                 hint=page_results.DAMAGE_HINT,
             )
@@ -80,7 +80,7 @@ class ReadPacks(PlainStage[VerifyWork]):
         pages = PageCheck(reader, check=alive, meter=meter)
         return self._verify(run, reader, meter, inspect=pages.inspect), pages.finish()
 
-    # Any: what to do with each frame, if anything.
+    # Any: options of verify, such as a callback for each frame.
     def _verify(self, run: Run, reader: BackupReader, meter: Meter, **more: Any) -> VerifyReport:
         return verify(reader, threads=settings.COPY_THREADS, check=run.check, meter=meter, **more)
 

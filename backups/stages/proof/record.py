@@ -1,4 +1,4 @@
-"""The restore test passed: say so on the copy, and leave nothing of it on the disk."""
+"""Records a passed restore test on the copy, and removes its files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from backups.exceptions import StageFailed
 from backups.restores.target import release_folder
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import failing_counts, record
+from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.stages.restore.work import RestoreWork
 from backups.units import format_duration
 
@@ -18,8 +18,8 @@ class RecordRestoreTest(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         if work.server is None or work.began_at is None or work.answered_at is None:
             raise StageFailed("the restored server was never started")
-        # What a server writes when it ends belongs to its start: a crash speaks against the copy.
-        with failing_counts(run, work.copy, self.name):
+        # The shutdown is part of the test: a crash during it is evidence against the copy.
+        with failure_as_evidence(run, work.copy, self.name):
             work.server.shut_down()
         release_folder(work.target, run.job.pk)
         run.forget_leftovers()

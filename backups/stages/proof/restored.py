@@ -1,9 +1,9 @@
-"""Extract and prepare as a restore does them, but a failure is evidence against the copy."""
+"""Extract and prepare as in a restore, but a failure is evidence against the copy."""
 
 from __future__ import annotations
 
 from backups.running.run import Run
-from backups.stages.proof.evidence import failing_counts
+from backups.stages.proof.evidence import failure_as_evidence
 from backups.stages.restore.extract import Extract
 from backups.stages.restore.prepare import Prepare
 from backups.stages.restore.work import RestoreWork
@@ -11,11 +11,11 @@ from backups.stages.restore.work import RestoreWork
 
 class ProvedExtract(Extract):
     def run(self, run: Run, work: RestoreWork) -> str:
-        with failing_counts(run, work.copy, self.name):
+        with failure_as_evidence(run, work.copy, self.name):
             return super().run(run, work)
 
 
 class ProvedPrepare(Prepare):
     def run(self, run: Run, work: RestoreWork) -> str:
-        with failing_counts(run, work.copy, self.name):
+        with failure_as_evidence(run, work.copy, self.name):
             return super().run(run, work)

@@ -1,4 +1,4 @@
-"""Does a server start on the restored files? How long after the first byte was read?"""
+"""Does a server start on the restored files, and how long after the first byte was read?"""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from django.utils.timezone import now
 from backups.engines import engine_named
 from backups.running.run import Run
 from backups.stages.base import PlainStage
-from backups.stages.proof.evidence import failing_counts
+from backups.stages.proof.evidence import failure_as_evidence
 from backups.stages.restore.work import RestoreWork
 
 
 class StartServer(PlainStage[RestoreWork]):
     name = "start server"
-    # Crash recovery can take long without a word.
+    # Crash recovery can take long without any output.
     watched = False
 
     def run(self, run: Run, work: RestoreWork) -> str:
-        with failing_counts(run, work.copy, self.name):
+        with failure_as_evidence(run, work.copy, self.name):
             engine = engine_named(run.job.engine)
             work.server = engine.restored_server(
                 work.target, server=work.server_program, on_wait=run.check
@@ -27,8 +27,8 @@ class StartServer(PlainStage[RestoreWork]):
         work.answered_at = now()
         with work.server.connect() as connection, connection.cursor() as cursor:
             cursor.execute("SELECT VERSION()")
-            found = cursor.fetchone()
-        return f"answered: {found[0] if found else 'unknown version'}"
+            row = cursor.fetchone()
+        return f"answered: {row[0] if row else 'unknown version'}"
 
     def clean_up(self, run: Run, work: RestoreWork) -> None:
         if work.server is not None:

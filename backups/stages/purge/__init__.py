@@ -1,4 +1,4 @@
-"""The stages of a purge: may it go, and why; then its bytes."""
+"""The stages of a purge: decide whether the copy may be deleted, then delete its bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""May this copy go? Nothing is deleted without a reason and a restorable backup that stays."""
+"""May this copy be deleted? Only with a reason, and if a restorable backup remains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from backups.catalog.copies import copy_of
 from backups.catalog.evidence import without_faults
 from backups.catalog.survivors import Search
-from backups.exceptions import NotWanted, Refused
+from backups.exceptions import NoLongerNeeded, Refused
 from backups.models import Backup, BackupCopy, Job
 from backups.retention.expiry import why_kept
 from backups.running.run import Run
@@ -19,7 +19,7 @@ from backups.states import CopyStatus, JobStatus
 from backups.transitions.copies import expire_copy
 from backups.transitions.jobs import own
 
-# A hundred folders without a manifest are told by the first few.
+# Of many missing copies only the first few are named.
 REASON_LENGTH = 1000
 
 
@@ -28,13 +28,13 @@ class PurgeWork:
     copy: BackupCopy
     reason: str
     force: bool
-    # Which schedule wants it gone; None where a person does.
+    # The schedule that requests the purge; None if a person does.
     schedule_id: int | None = None
 
 
 def purge_work(job: Job) -> PurgeWork:
-    asked = job.parameters
-    return PurgeWork(copy_of(job), asked["reason"], asked["force"], asked.get("schedule"))
+    values = job.parameters
+    return PurgeWork(copy_of(job), values["reason"], values["force"], values.get("schedule"))
 
 
 class Decide(PlainStage[PurgeWork]):
@@ -42,48 +42,48 @@ class Decide(PlainStage[PurgeWork]):
 
     def run(self, run: Run, work: PurgeWork) -> str:
         search = Search()
-        # Asks disks, and one that hangs must not do so with the catalog locked. Under the lock
-        # the same is asked of the rows once more, and of disks only what nobody looked at.
+        # Reads disks, and one that hangs must not do so while the catalog is locked. Under the
+        # lock the rows are checked again, and on disk only what has not been checked before.
         stop_unless_it_may_go(work, run.job, search)
         with transaction.atomic():
-            # Orders this against a restore that is about to open the copy, and against a
-            # purge of the other backup that would be the last one.
+            # Serialises this with a restore that is about to open the copy, and with a purge
+            # of the only other backup.
             siblings = BackupCopy.objects.filter(backup__instance=work.copy.backup.instance)
             list(siblings.select_for_update(of=("self",)).order_by("id"))
             copy = stop_unless_it_may_go(work, run.job, search)
             if copy.status == CopyStatus.STORED:
                 expire_copy(copy, reason=work.reason, now=now())
-            # Decided is decided: should this worker die, a tick deletes the rest.
+            # The decision is final: if this worker dies, a tick deletes the rest.
             own(run.job, run.token, leftovers=copy.status != CopyStatus.PURGED)
         work.copy.refresh_from_db()
         return work.copy.expire_reason
 
 
 def stop_unless_it_may_go(work: PurgeWork, job: Job, search: Search) -> BackupCopy:
-    """Return the copy as its row is now; one that was decided about already may go."""
+    """Return the copy as its row is now; an expired one may be deleted."""
     copy = BackupCopy.objects.get(pk=work.copy.pk)
     if copy.status == CopyStatus.STORED:
-        stop_if_kept(copy, work.schedule_id)
+        stop_if_still_kept(copy, work.schedule_id)
         refuse_if_needed(copy, job, search, force=work.force)
     return copy
 
 
-def stop_if_kept(copy: BackupCopy, schedule_id: int | None) -> None:
-    """Let a schedule's purge end where the schedule would not ask for it any more.
+def stop_if_still_kept(copy: BackupCopy, schedule_id: int | None) -> None:
+    """End a purge that its schedule would no longer request.
 
-    It may have waited for hours behind other jobs. Nobody has to do anything about it.
+    It may have been queued for hours behind other jobs. No action is needed.
     """
     if schedule_id is not None and (why := why_kept(schedule_id, copy.backup, now())):
-        raise NotWanted(f"{copy.backup.label} stays: {why}")
+        raise NoLongerNeeded(f"{copy.backup.label} is kept: {why}")
 
 
 def refuse_if_needed(copy: BackupCopy, job: Job, search: Search, *, force: bool) -> None:
-    """Raise Refused while anything, or anybody, still needs the copy."""
+    """Raise Refused while the copy is still needed."""
     backup = copy.backup
     reading = Job.objects.filter(copy=copy, status=JobStatus.RUNNING).exclude(pk=job.pk).first()
     if reading is not None:
         raise Refused(f"{reading} is reading {backup.label}", hint="Wait for it or cancel it.")
-    # What is damaged is nothing to fall back to, and neither is what only its row tells of.
+    # A damaged copy does not count as a remaining one, nor one that exists only as a row.
     stored = without_faults(BackupCopy.objects.filter(status=CopyStatus.STORED))
     if search.finds_one(stored.filter(backup=backup).exclude(pk=copy.pk)):
         return
@@ -93,19 +93,19 @@ def refuse_if_needed(copy: BackupCopy, job: Job, search: Search, *, force: bool)
         return
     if search.missing:
         raise Refused(
-            f"{backup.label} is the last restorable backup of {backup.instance} that is there: "
+            f"{backup.label} is the last reachable backup of {backup.instance}: "
             f"{search.in_words()}"[:REASON_LENGTH],
-            hint="Bring that repository back, or take another backup first. "
-            "Say --force to be left without any.",
+            hint="Make that repository reachable or take another backup first, or use --force "
+            "to delete the last one.",
         )
     raise Refused(
         f"{backup.label} is the last restorable backup of {backup.instance}",
-        hint="Take another backup first, or say --force to be left without any.",
+        hint="Take another backup first, or use --force to delete the last one.",
     )
 
 
 def refuse_if_promised(backup: Backup) -> None:
-    """Raise Refused where other backups, or a person, rely on this one."""
+    """Raise Refused if other backups depend on this one, or if it is pinned."""
     needing = backup.dependents.filter(copies__status=CopyStatus.STORED).distinct()
     if needing:
         names = ", ".join(dependent.label for dependent in needing)

@@ -1,4 +1,4 @@
-"""The bytes go. A purge that was cut short is finished by a tick, or by the next one."""
+"""Deletes the bytes. An interrupted purge is finished by a tick, or by the next purge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backups.units import format_bytes
 
 class Delete(PlainStage[PurgeWork]):
     name = "delete"
-    # Deleting thousands of packs on a slow disk is silent work.
+    # Deleting thousands of packs on a slow disk has no output.
     watched = False
 
     def run(self, run: Run, work: PurgeWork) -> str:
@@ -26,7 +26,7 @@ class Delete(PlainStage[PurgeWork]):
 
 
 def delete_copy(copy: BackupCopy) -> int:
-    """Delete an expired copy's bytes, then say so on its row; return how many there were."""
+    """Delete an expired copy's bytes, then record it on its row; return how many there were."""
     freed = checked_store(copy.repository).remove_tree(copy.path)
     purge_copy(copy, now=now())
     return freed

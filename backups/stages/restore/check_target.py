@@ -1,4 +1,4 @@
-"""May the restore write there? Refused with figures before a single byte is."""
+"""May the restore write to the target? Refused, with figures, before anything is written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CheckTarget(PlainStage[RestoreWork]):
         return f"{room}; {server}" if server else room
 
     def clean_up(self, run: Run, work: RestoreWork) -> None:
-        """Remove what was restored: half a data directory must never look like a whole one."""
+        """Remove the restored files: a partial data directory must not look complete."""
         if release_folder(work.target, run.job.pk):
             run.log(self.name, f"removed the unfinished restore in {work.target}")
         run.forget_leftovers()

@@ -1,4 +1,4 @@
-"""The stored bytes become files again."""
+"""Extracts the stored bytes into files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files get their owner, reach the disk, and the folder is no longer ours."""
+"""Sets the owner of the files, syncs them to disk, and hands the folder over."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from django.db import Error
 from backups.engines import engine_named
 from backups.engines.mariadb_backup.restored import removal_of_links
 from backups.exceptions import StageFailed
-from backups.instances.settings import parse_server_settings
 from backups.programs.compatibility import MARIADB_BACKUP
+from backups.programs.server_settings import parse_server_settings
 from backups.restores.option_file import OPTION_FILE, build_option_file
 from backups.restores.target import hand_over_folder
 from backups.runners.local import LocalRunner
@@ -26,7 +26,7 @@ from backups.stages.restore.work import RestoreWork
 
 class HandOver(PlainStage[RestoreWork]):
     name = "hand over"
-    # A sync of a whole filesystem has nothing to say until it is done; it has a limit of its own.
+    # A sync of a whole filesystem has no output; it has a time limit of its own.
     watched = False
 
     def run(self, run: Run, work: RestoreWork) -> str:
@@ -35,20 +35,20 @@ class HandOver(PlainStage[RestoreWork]):
         user, _, group = work.owner.partition(":")
         if user:
             change_owner(work.target, user, group or None)
-        # Everything of that filesystem: thousands of files are not synced one by one.
+        # The whole filesystem: syncing thousands of files one by one is slower.
         synced = LocalRunner().run(["sync", "-f", str(work.target)], timeout_seconds=3600)
         if synced.exit_code:
             raise StageFailed(f"{work.target} could not be synced: {synced.stderr.strip()}")
         run.check()
         hand_over_folder(work.target)
-        # Whatever becomes of the row: without its mark the folder is no longer ours to remove.
+        # Even if this write fails: without its mark no tick removes the folder.
         with contextlib.suppress(Error):
             run.forget_leftovers()
         return describe(work)
 
 
 def write_option_file(engine: str, work: RestoreWork) -> None:
-    """Put into the folder what a server on it should be told."""
+    """Write the settings for a server on the restored files."""
     about = work.opened().manifest.about
     text = build_option_file(
         work.target,
@@ -61,7 +61,7 @@ def write_option_file(engine: str, work: RestoreWork) -> None:
 
 
 def describe(work: RestoreWork) -> str:
-    """Say what is where, and from which position a replica would go on."""
+    """Return where the files are, and the position a replica would start from."""
     backup = work.copy.backup
     position = f"{backup.binlog_file}:{backup.binlog_position}" if backup.binlog_file else ""
     parts = (
@@ -74,7 +74,7 @@ def describe(work: RestoreWork) -> str:
 
 
 def _before_prepare(work: RestoreWork) -> str:
-    """Say what our own prepare would have done first: links would lead it to the originals."""
+    """Return the command that must run before a manual prepare, to remove links to originals."""
     if not work.raw or work.copy.backup.engine != MARIADB_BACKUP:
         return ""
     return f"- before you prepare it: {removal_of_links(shlex.quote(str(work.target)))}"
@@ -89,6 +89,6 @@ def change_owner(target: Path, user: str, group: str | None) -> None:
                 shutil.chown(Path(folder) / file, user, group or user)
     except (LookupError, PermissionError) as exc:
         raise StageFailed(
-            f"{target} could not be given to {user}: {exc}",
+            f"owner of {target} not changed to {user}: {exc}",
             hint="Run the worker as root, or restore without an owner and chown the folder.",
         ) from exc

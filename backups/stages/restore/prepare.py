@@ -1,4 +1,4 @@
-"""The redo log is applied, so that a server can start on the files."""
+"""Applies the redo log, so that a server can start on the files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Prepare(PlainStage[RestoreWork]):
 
 
 def remember_position(backup: Backup, found: Prepared) -> None:
-    """Keep coordinates that only a recovered copy could tell; none that are known change."""
+    """Store coordinates that only a recovered copy has; known ones are not changed."""
     if not backup.binlog_file and found.binlog_file:
         backup.binlog_file, backup.binlog_position = found.binlog_file, found.binlog_position
         backup.save(update_fields=["binlog_file", "binlog_position"])

@@ -1,4 +1,4 @@
-"""What the stages of a restore, and of a restore test, hand to each other."""
+"""The work object that the stages of a restore or restore test pass to each other."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class RestoreWork:
     copy: BackupCopy
     target: Path
     raw: bool = False
-    # "user:group" that gets the files; blank leaves them to whoever the worker runs as.
+    # "user:group" that gets the files; blank leaves them to the worker's user.
     owner: str = ""
-    # Path of the server program to use; blank leaves it to the engine.
+    # Path of the server program; blank lets the engine choose.
     server_program: str = ""
     reader: BackupReader | None = None
     prepared: Prepared = field(default_factory=Prepared)
-    # Of restore tests only.
+    # For restore tests only.
     began_at: datetime | None = None
     answered_at: datetime | None = None
     server: PrivateServer | None = None
@@ -43,23 +43,23 @@ class RestoreWork:
 
 
 def restore_work(job: Job) -> RestoreWork:
-    """Gather what a restore job begins with."""
-    asked = job.parameters
+    """Build the work object of a restore job."""
+    values = job.parameters
     return RestoreWork(
         copy_of(job),
-        Path(asked["target"]),
-        raw=asked["raw"],
-        owner=asked["owner"],
-        server_program=asked.get("mysqld") or settings.MYSQLD,
+        Path(values["target"]),
+        raw=values["raw"],
+        owner=values["owner"],
+        server_program=values.get("mysqld") or settings.MYSQLD,
     )
 
 
 def restore_test_work(job: Job) -> RestoreWork:
-    """Gather what a restore test begins with: its target is a folder of its own."""
+    """Build the work object of a restore test, whose target is a scratch folder."""
     mysqld = job.parameters.get("mysqld") or settings.MYSQLD
     return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld)
 
 
 def scratch_folder(job: Job) -> Path:
-    """Where a restore test of this job restores to."""
+    """Return the scratch folder of a restore test."""
     return Path(settings.SCRATCH_FOLDER) / f"restore-test-{job.pk}"

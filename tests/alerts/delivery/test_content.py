@@ -7,6 +7,7 @@ from alerts.delivery.content import build_content
 from alerts.models import MessageKind, Notification
 from alerts.states import AlertStatus
 from tests.alerts.rows import T0, make_alert
+from tests.markup import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +45,6 @@ def test_the_body_says_which_one_is_over() -> None:
     alerts = [make_alert("orders-0", status=AlertStatus.RESOLVED), make_alert("orders-1")]
     content = build_content(Notification(kind=MessageKind.FIRING), alerts, now=T0)
     for text in (build_text(content), build_html(content)):
-        over, _, stands = text.rpartition("orders-1")
-        assert f"Resolved, since {T0.isoformat()}, over at {T0.isoformat()}" in over
-        assert "over at" not in stands
+        over, _, stands = one_line(text).rpartition("orders-1")
+        assert f"Resolved, since {T0.isoformat()}, resolved at {T0.isoformat()}" in over
+        assert "resolved at" not in stands

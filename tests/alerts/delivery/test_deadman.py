@@ -8,7 +8,7 @@ from pytest_django import Settings
 from alerts.delivery.deadman import FRESH, ping, stale_ticks
 from alerts.exceptions import NotDelivered
 from alerts.models import Channel
-from backups.models import TickBeat
+from backups.models import TickHeartbeat
 from tests.alerts.receiver import receiving
 from tests.alerts.rows import T0, make_route, make_webhook
 
@@ -17,7 +17,7 @@ EXPECTED = frozenset({"plan", "evaluate"})
 
 
 def beat(name: str, age: timedelta = timedelta(0), error: str = "") -> None:
-    TickBeat.objects.create(name=name, finished_at=T0 - age, error=error)
+    TickHeartbeat.objects.create(name=name, finished_at=T0 - age, error=error)
 
 
 def test_a_tick_is_stale_when_it_never_ran_failed_or_stopped() -> None:
@@ -25,9 +25,9 @@ def test_a_tick_is_stale_when_it_never_ran_failed_or_stopped() -> None:
     beat("plan", FRESH)
     beat("evaluate", FRESH + timedelta(microseconds=1))
     assert stale_ticks(T0, EXPECTED) == ["evaluate"]
-    TickBeat.objects.update(finished_at=T0, error="")
+    TickHeartbeat.objects.update(finished_at=T0, error="")
     assert stale_ticks(T0, EXPECTED) == []
-    TickBeat.objects.filter(name="plan").update(error="no such table")
+    TickHeartbeat.objects.filter(name="plan").update(error="no such table")
     assert stale_ticks(T0, EXPECTED) == ["plan"]
 
 

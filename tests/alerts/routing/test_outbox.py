@@ -13,7 +13,13 @@ from alerts.models import (
     Silence,
     Telling,
 )
-from alerts.routing.outbox import LOOK_AGAIN, SHARED_EVERY, SHARED_WAIT, tell_changes, tell_standing
+from alerts.routing.outbox import (
+    LOOK_AGAIN,
+    SHARED_EVERY,
+    SHARED_WAIT,
+    tell_changes,
+    tell_standing,
+)
 from alerts.states import AlertStatus, Severity
 from tests.alerts.rows import T0, change, hours, make_alert, make_route, make_webhook, minutes
 

@@ -115,7 +115,7 @@ def test_a_flipped_bit_is_reported_with_pack_offset_and_file(
     assert f"000001.pack at byte {second_frame}: frame 1 does" in str(frame)
     assert "b.ibd" in str(frame)
     assert [damage.object for damage in others] == [frame.object, "b.ibd"]
-    assert others[1].problem == f"0 of {4 * MIB} bytes are there and whole"
+    assert others[1].problem == f"only 0 of {4 * MIB} bytes are intact"
     with pytest.raises(ArchiveError, match="frame 1 does"):
         extract_backup(victim.store, victim.folder, tmp_path / "out")
 
@@ -170,7 +170,7 @@ TWO_FRAMES = {"a.ibd": bytes(4 * MIB), "b.ibd": bytes(4 * MIB)}
         (TWO_PACKS, 1, lambda v: v.pack(2).unlink(), r"000002\.pack could not be read: No such"),
         (TWO_PACKS, 1, take_pack_of_another_backup, r"000001\.pack: pack belongs to backup"),
         (TWO_FRAMES, MIB, swap_frames, r"000001\.pack at byte 32: .* \(holds a\.ibd\)"),
-        (TWO_FRAMES, MIB, drop_first_frame, r"a\.ibd: 0 of 4194304 bytes are there and whole"),
+        (TWO_FRAMES, MIB, drop_first_frame, r"a\.ibd: only 0 of 4194304 bytes are intact"),
     ],
     ids=["swapped packs", "missing pack", "foreign pack", "swapped frames", "missing frame"],
 )

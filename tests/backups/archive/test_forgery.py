@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from backups.archive import manifest
-from backups.archive.cipher import AesGcm, Cipher, Part, Unencrypted
+from backups.archive.cipher import AesGcm, Cipher, SealedPart, Unencrypted
 from backups.archive.compression import compress, decompress
 from backups.archive.contents import Contents, StoredFile, StoredPack
 from backups.archive.frames import MAX_RAW_BYTES, Extent, open_frame
@@ -142,7 +142,7 @@ def test_a_frame_that_holds_another_length_than_it_claims_is_refused(held: int) 
     cipher, extent = Unencrypted(), Extent(1, 0, 10)
     table = struct.pack("<I", 1) + struct.pack("<IQI", *extent) + compress(bytes(held), 1)
     header = struct.pack("<4sIII", b"MFR1", len(table) + 16, 10, 0)
-    frame = header + cipher.seal(Part.FRAME, 0, table, header + BACKUP.bytes)
+    frame = header + cipher.seal(SealedPart.FRAME, 0, table, header + BACKUP.bytes)
 
     with pytest.raises(ArchiveError, match="bytes"):
         open_frame(frame, backup=BACKUP, cipher=cipher)

@@ -71,7 +71,7 @@ def test_a_plain_zstd_reader_prints_an_unencrypted_one() -> None:
 
 
 def test_the_key_it_needs_is_named() -> None:
-    with pytest.raises(KeyUnavailable, match=f"key {OLD.id} is needed"):
+    with pytest.raises(KeyUnavailable, match=f"key {OLD.id} is not in the keyring"):
         open_manifest(sealed(), Keyring((NEW,)))
     with pytest.raises(KeyUnavailable, match=f"encrypted under key {OLD.id}"):
         open_manifest(sealed(), None)

@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_told_and_the_others_go_on(
     assert [each.label for each in found if each.added] == [made.label]
     errors = {each.folder: each.error for each in found if each.error}
     assert len(errors) == 4
-    assert "lacks what a catalog needs" in errors[store_folder]
+    assert "lacks fields the catalog needs" in errors[store_folder]
 
 
 @pytest.mark.parametrize(

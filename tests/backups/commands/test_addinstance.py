@@ -69,7 +69,7 @@ def test_an_instance_that_cannot_be_reached_is_not_added() -> None:
     assert ended.stderr == (
         "error: cannot connect to /nowhere/mysqld.sock: no such socket\n"
         "HINT: Check that the server runs and where its socket is. "
-        "Add it unseen with --no-check.\n"
+        "Add it without a check with --no-check.\n"
     )
     assert not Instance.objects.exists()
 

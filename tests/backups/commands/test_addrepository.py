@@ -34,7 +34,7 @@ def test_it_adopts_a_repository_that_another_database_knew(tmp_path: Path) -> No
 
 def test_an_unencrypted_one_says_so(tmp_path: Path) -> None:
     ended = run_command("addrepository", "open", "--path", str(tmp_path), "--unencrypted")
-    assert "NOT encrypted: whoever can read this folder can read every backup" in ended.stdout
+    assert "NOT encrypted: anyone who can read this folder can read every backup" in ended.stdout
     assert not Repository.objects.get().encrypted
 
 
@@ -48,7 +48,7 @@ def test_a_folder_of_somebody_else_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("mine")
     ended = run_command("addrepository", "main", "--path", str(tmp_path))
     assert ended.exit_code == 2
-    assert "is not empty and not a repository" in ended.stderr
+    assert "is neither empty nor a repository" in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
     assert not Repository.objects.exists()
 
@@ -81,4 +81,4 @@ def test_a_copy_of_a_registered_repository(tmp_path: Path) -> None:
     (tmp_path / "b" / "mooring.json").write_bytes((tmp_path / "a" / "mooring.json").read_bytes())
     ended = run_command("addrepository", "copy", "--path", str(tmp_path / "b"))
     assert ended.exit_code == 2
-    assert "holds the repository that is registered as main" in ended.stderr
+    assert "holds the repository already registered as main" in ended.stderr

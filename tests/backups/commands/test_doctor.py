@@ -13,11 +13,11 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(
     ("words", "said", "hint"),
     [
-        (("orders-2",), "there is no instance called orders-2", "Did you mean orders-1?"),
-        (("zz",), "there is no instance called zz", "Add one with addinstance."),
+        (("orders-2",), "no instance is called orders-2", "Did you mean orders-1?"),
+        (("zz",), "no instance is called zz", "Add one with addinstance."),
         (
             ("orders-1", "--repository", "main"),
-            "there is no repository called main",
+            "no repository is called main",
             "Add one with addrepository.",
         ),
     ],

@@ -89,7 +89,7 @@ def test_a_database_that_is_not_ready_is_an_error_in_words() -> None:
     code, _, err = ended(OperationalError("no such table: backups_instance"))
     assert code == 1
     assert err == (
-        "error: Mooring's own database cannot be used: no such table: backups_instance\n"
+        "error: Mooring's database cannot be used: no such table: backups_instance\n"
         "HINT: Check DATABASE_URL, and run ./mooring manage migrate.\n"
     )
 

@@ -27,12 +27,12 @@ def test_listschedules(nightly: BackupSchedule) -> None:
         ended = run_command("listschedules", "--json")
         text = run_command("listschedules").stdout
     (row,) = ended.json()["schedules"]
-    assert (row["name"], row["standing"], row["instances"]) == ("nightly", "armed", 1)
+    assert (row["name"], row["state"], row["instances"]) == ("nightly", "enabled", 1)
     assert row["next_due_at"] == "2026-03-03T01:30:00+00:00"
     assert row["last_30_days"]["due"] == 1
     assert ended.json()["not_covered"] == ["shard-1"]
     assert "30 2 * * * Europe/Berlin" in text
-    assert "No schedule covers shard-1." in text
+    assert "Instances without a schedule: shard-1." in text
 
 
 def test_listschedules_of_nothing(db: None) -> None:

@@ -73,8 +73,8 @@ def test_takebackup_that_fails(orders: Instance, main: Repository, engine: FakeE
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nobody", "--foreground"], "there is no instance called nobody"),
-        (["orders-1", "--repository", "elsewhere"], "there is no repository called elsewhere"),
+        (["nobody", "--foreground"], "no instance is called nobody"),
+        (["orders-1", "--repository", "elsewhere"], "no repository is called elsewhere"),
         (["orders-1", "--kind", "incremental"], "invalid choice: 'incremental'"),
         ([], "the following arguments are required: instance"),
     ],
@@ -92,7 +92,7 @@ def test_takebackup_refused(orders: Instance, main: Repository, engine: FakeEngi
     create_backup_job(orders, wake=False)
     ended = take("--json")
     assert ended.exit_code == 3
-    assert ended.json()["error"] == "a backup of orders-1 is already waiting or running"
+    assert ended.json()["error"] == "a backup of orders-1 is already queued or running"
 
 
 def test_a_stage_that_refuses_is_exit_code_3(
@@ -100,10 +100,10 @@ def test_a_stage_that_refuses_is_exit_code_3(
 ) -> None:
     from backups.exceptions import Refused
 
-    engine.fails_after, engine.failure = 0, Refused("12.0 GiB needed, 1.0 GiB are free")
+    engine.fails_after, engine.failure = 0, Refused("12.0 GiB needed, 1.0 GiB free")
     ended = take()
     assert ended.exit_code == 3
-    assert "copy refused: 12.0 GiB needed, 1.0 GiB are free" in ended.stdout
+    assert "copy refused: 12.0 GiB needed, 1.0 GiB free" in ended.stdout
 
 
 def test_without_a_broker_it_waits_for_a_worker(
@@ -133,7 +133,7 @@ def test_a_foreground_job_whose_turn_has_not_come_does_not_linger(label: str) ->
     assert claim(busy, worker="w", exclusive_key=exclusive_key(busy), now=now())
     ended = run_command("verifybackup", label, "--foreground", "--json")
     assert ended.exit_code == 3
-    assert f"refused: it waits for {busy}" in ended.json()["error"]
+    assert f"refused: the job waits for {busy}" in ended.json()["error"]
     assert Job.objects.get(pk=ended.json()["job"]).status == JobStatus.FAILED
 
 
@@ -147,7 +147,7 @@ def test_canceljob(orders: Instance, main: Repository, engine: FakeEngine) -> No
     running.end()
     again = run_command("canceljob", str(running.job.pk))
     assert again.exit_code == 2
-    assert "has ended already: cancelled" in again.stderr
+    assert "has already ended: cancelled" in again.stderr
 
 
 @pytest.mark.parametrize("word", ["4711", "x"])
@@ -228,7 +228,7 @@ def test_testrestore_that_cannot_start_a_server_is_evidence(
     # The fake's files are no data folder.
     ended = run_command("testrestore", label, "--foreground", "--json")
     assert ended.exit_code == 1
-    assert ended.json()["error"].startswith("start server failed: no server started")
+    assert ended.json()["error"].startswith("start server failed: server not started")
     evidence = Evidence.objects.get()
     assert (evidence.passed, evidence.report["stage"]) == (False, "start server")
     job = Job.objects.get(pk=ended.json()["job"])

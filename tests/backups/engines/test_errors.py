@@ -77,8 +77,8 @@ def test_a_prepare_that_completed_passes() -> None:
 @pytest.mark.parametrize(
     ("exit_code", "stderr", "why"),
     [
-        (0, "", "did not say that it completed"),
-        (0, "completed OK!\n[ERROR] no", "did not say that it completed"),
+        (0, "", "did not report completion"),
+        (0, "completed OK!\n[ERROR] no", "did not report completion"),
         (1, "completed OK!", "exited with 1"),
         (1, "[00] 2026-01-01 00:00:00 Error: no log\n", "exited with 1: Error: no log"),
     ],

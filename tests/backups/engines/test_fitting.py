@@ -58,4 +58,4 @@ def test_a_tool_that_does_not_answer_is_refused(host: Path) -> None:
 
 
 def test_a_backup_that_tells_no_version_is_let_through_as_unknown(host: Path) -> None:
-    assert "not known" in check_restore(CopyFacts(), starts=True)
+    assert "has no version" in check_restore(CopyFacts(), starts=True)

@@ -14,7 +14,7 @@ from backups.engines.mariadb_backup.log import (
     LogReader,
     StageEnded,
     StageStarted,
-    ToolLine,
+    ToolLogLine,
 )
 
 CAPTURED = Path(__file__).parents[2] / "data"
@@ -59,7 +59,7 @@ def test_a_good_run_is_complete_and_without_errors(name: str) -> None:
     reader, events = read(name)
     assert reader.completed
     assert reader.errors == []
-    assert {each.level for each in events if isinstance(each, ToolLine)} == {"info"}
+    assert {each.level for each in events if isinstance(each, ToolLogLine)} == {"info"}
 
 
 def test_the_marker_counts_only_as_the_last_word() -> None:
@@ -93,7 +93,7 @@ def test_the_marker_counts_only_as_a_line_of_its_own() -> None:
     ],
 )
 def test_a_line_is_shown_without_its_time(line: str, text: str, level: str) -> None:
-    assert LogReader().feed(line, 0) == [ToolLine(text, level)]
+    assert LogReader().feed(line, 0) == [ToolLogLine(text, level)]
 
 
 @pytest.mark.parametrize("line", ["", "   ", "[01] 2026-01-01 00:00:00         ...done"])
@@ -110,11 +110,11 @@ def test_a_line_that_says_nothing_is_dropped(line: str) -> None:
     ],
 )
 def test_no_secret_is_passed_on(said: str, shown: str) -> None:
-    assert LogReader(["sesame", ""]).feed(said, 0) == [ToolLine(shown, "info")]
+    assert LogReader(["sesame", ""]).feed(said, 0) == [ToolLogLine(shown, "info")]
 
 
 def test_the_hash_the_tool_prints_is_hidden() -> None:
     _, events = read("mariadb-backup-10.11.19-no-reload.log")
-    shown = "\n".join(each.text for each in events if isinstance(each, ToolLine))
+    shown = "\n".join(each.text for each in events if isinstance(each, ToolLogLine))
     assert "IDENTIFIED BY PASSWORD '***'" in shown
     assert "PASSWORD '*" not in shown.replace("PASSWORD '***'", "")

@@ -92,13 +92,13 @@ def test_two_copies_of_one_backup(
         ({"fails_after": 0}, "copy failed: the fake tool exited with 1", "Mend the fake."),
         (
             {"end_marker": False},
-            "copy failed: the fake tool did not say that it completed",
+            "copy failed: the fake tool did not report completion",
             "",
         ),
         (
             {"fails_after": 5, "failure": OSError(28, "No space left on device")},
             "copy failed: No space left on device",
-            "Look at the log of the host, and start it again.",
+            "Check the system log of the host, then start the job again.",
         ),
     ],
 )
@@ -145,7 +145,7 @@ def test_told_to_end_while_it_tidies_up_it_still_ends_in_order(
 
 @pytest.mark.parametrize(
     ("requeues", "hint"),
-    [(False, "Start it again."), (True, "It was asked for again as a new job.")],
+    [(False, "Start it again."), (True, "It was requested again as a new job.")],
 )
 def test_only_who_asks_again_says_so(
     orders: Instance,
@@ -231,7 +231,7 @@ def test_a_silent_engine_has_stalled(
     job = run_here(job_for(orders))
     assert job.status == JobStatus.FAILED
     assert job.error.startswith("copy failed: stalled in file copy: no byte and no log line for ")
-    assert job.error.endswith("last heard: copying shop/orders.ibd")
+    assert job.error.endswith("last log line: copying shop/orders.ibd")
     assert "MOORING_STALL_SECONDS" in job.hint
     assert stored_files(main) == ["mooring.json"]
 
@@ -289,7 +289,7 @@ def test_a_job_that_cannot_even_begin_fails_at_once(
     Job.objects.filter(pk=job.pk).update(engine="gone")
     job = run_here(Job.objects.get(pk=job.pk))
     assert job.status == JobStatus.FAILED
-    assert job.error.startswith("start failed: there is no engine 'gone'")
+    assert job.error.startswith("start failed: no engine is called 'gone'")
 
 
 def test_an_ended_job_is_not_run_again(
@@ -337,7 +337,8 @@ def test_progress_is_written_while_it_runs(
     running.reach(engine.blocked)
     lease = Job.objects.get(pk=running.job.pk).lease_expires_at
     assert lease is not None
-    running.reach(lambda: Job.objects.filter(progress_at__isnull=False).exists())
+    # Log lines are written last: progress and stages are there by then.
+    running.reach(lambda: bool(log_of(running.job)))
     job = Job.objects.get(pk=running.job.pk)
     assert job.progress_at is not None
     assert job.stages.get(name="file copy").status == StageStatus.RUNNING

@@ -15,5 +15,5 @@ def test_stages_and_sub_operations_are_known(settings: Settings) -> None:
 def test_a_misspelt_one_is_refused_with_the_names_there_are(settings: Settings) -> None:
     settings.STALL_SECONDS_OF_STAGES = {"extract": 60, "final lock": 60}
     (error,) = check_stalling_stages()
-    assert "names final lock: no stage" in error.msg
+    assert "names unknown stages: final lock" in error.msg
     assert "backup lock" in (error.hint or "")

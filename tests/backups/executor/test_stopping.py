@@ -15,7 +15,7 @@ from backups.archive.writer import ArchiveWriter
 from backups.exceptions import LeaseLost
 from backups.executor import execute, operations
 from backups.executor.leftovers import remove_leftovers
-from backups.jobs.request import ask_again, create_backup_job
+from backups.jobs.request import create_backup_job, request_again
 from backups.models import Backup, Instance, Job, Repository
 from backups.running.run import Run, boot_clock
 from backups.stages import backup
@@ -40,7 +40,7 @@ class TestStall:
         settings.STALL_SECONDS, engine.blocks_after = 1, 0
         ended = run_here(job)
         assert ended.error.startswith("copy failed: stalled in file copy: no byte and no log line")
-        assert ended.error.endswith("last heard: copying shop/orders.ibd")
+        assert ended.error.endswith("last log line: copying shop/orders.ibd")
 
     def test_a_long_sync_of_a_restore_is_no_stall(
         self,
@@ -89,7 +89,7 @@ class TestSleep:
         run.hold_lease_until(boot_clock() + 60)
         run.check()
         run.hold_lease_until(boot_clock())
-        with pytest.raises(LeaseLost, match="ran out before it could be renewed"):
+        with pytest.raises(LeaseLost, match="expired before it could be renewed"):
             run.check()
         # For good: a lease that was lost is not found again.
         run.hold_lease_until(boot_clock() + 60)
@@ -189,9 +189,9 @@ class TestShutdown:
             seen.append(ended.status)
             if len(seen) == 1:
                 raise OperationalError("the database is away")
-            return ask_again(ended)
+            return request_again(ended)
 
-        monkeypatch.setattr(execute, "ask_again", away_once)
+        monkeypatch.setattr(execute, "request_again", away_once)
         with pytest.raises(SystemExit):
             run_job(job.pk)
         job.refresh_from_db()
@@ -204,7 +204,7 @@ class TestShutdown:
         settings.ON_SHUTDOWN = "requeue"
         Job.objects.update(cancel_requested=True, status=JobStatus.RUNNING)
         job.refresh_from_db()
-        assert ask_again(job) is None
+        assert request_again(job) is None
 
 
 def test_a_message_that_comes_twice_runs_the_job_once(job: Job, engine: FakeEngine) -> None:

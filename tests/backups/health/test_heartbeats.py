@@ -10,20 +10,26 @@ import pytest
 import time_machine
 from django.db import connection
 
-from backups.health.heartbeats import alone, beat_worker, beating, queue_is_served, silent_since
-from backups.health.workers import WorkerPulse
-from backups.models import TickBeat, WorkerBeat
+from backups.health.heartbeats import (
+    alone,
+    queue_is_served,
+    record_worker_heartbeat,
+    records_heartbeat,
+    silent_since,
+)
+from backups.health.workers import WorkerHeartbeatThread
+from backups.models import TickHeartbeat, WorkerHeartbeat
 from monitor.celery import OUTSIDE_EVERY_SECONDS, app
 
 T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 
 
-@beating
+@records_heartbeat
 def good_tick() -> None:
     """Has nothing to do."""
 
 
-@beating
+@records_heartbeat
 def bad_tick() -> None:
     raise RuntimeError("the moon is full")
 
@@ -32,17 +38,17 @@ def bad_tick() -> None:
 def test_a_tick_says_when_it_began_and_ended() -> None:
     with time_machine.travel(T0, tick=False):
         good_tick()
-    beat = TickBeat.objects.get()
+    beat = TickHeartbeat.objects.get()
     assert (beat.name, beat.started_at, beat.finished_at) == ("good tick", T0, T0)
     assert beat.error == ""
 
 
 @pytest.mark.django_db
 def test_a_tick_that_raises_is_recorded_and_raises_on() -> None:
-    TickBeat.objects.create(name="bad tick", finished_at=T0)
+    TickHeartbeat.objects.create(name="bad tick", finished_at=T0)
     with time_machine.travel(T0 + timedelta(minutes=1), tick=False), pytest.raises(RuntimeError):
         bad_tick()
-    beat = TickBeat.objects.get()
+    beat = TickHeartbeat.objects.get()
     assert (beat.error, beat.finished_at) == ("RuntimeError: the moon is full", T0)
     assert beat.started_at == T0 + timedelta(minutes=1)
 
@@ -78,7 +84,7 @@ def test_every_tick_that_goes_outside_runs_alone() -> None:
 @pytest.mark.parametrize(("seconds", "silent"), [(-3600, False), (60, False), (61, True)])
 def test_silence_begins_when_it_last_ran_through(seconds: int, silent: bool) -> None:
     assert silent_since("good tick", T0) is None
-    TickBeat.objects.create(name="good tick", finished_at=T0)
+    TickHeartbeat.objects.create(name="good tick", finished_at=T0)
     found = silent_since("good tick", T0 + timedelta(seconds=seconds))
     assert found == (T0 if silent else None)
 
@@ -95,27 +101,30 @@ def test_silence_begins_when_it_last_ran_through(seconds: int, silent: bool) -> 
     ],
 )
 def test_a_queue_is_served_by_the_living(queues: list[str], seconds: int, served: bool) -> None:
-    beat_worker("worker@here:1", queues, T0, T0)
+    record_worker_heartbeat("worker@here:1", queues, T0, T0)
     assert queue_is_served("copy", T0 + timedelta(seconds=seconds)) is served
 
 
 @pytest.mark.django_db
 def test_workers_that_were_killed_are_forgotten_in_the_end() -> None:
-    beat_worker("dead@here:1", ["copy"], T0, T0)
-    beat_worker("new@here:2", ["copy"], T0, T0 + timedelta(hours=24))
-    assert WorkerBeat.objects.count() == 2
-    beat_worker("newer@here:3", ["copy"], T0, T0 + timedelta(hours=24, seconds=1))
-    assert set(WorkerBeat.objects.values_list("name", flat=True)) == {"new@here:2", "newer@here:3"}
+    record_worker_heartbeat("dead@here:1", ["copy"], T0, T0)
+    record_worker_heartbeat("new@here:2", ["copy"], T0, T0 + timedelta(hours=24))
+    assert WorkerHeartbeat.objects.count() == 2
+    record_worker_heartbeat("newer@here:3", ["copy"], T0, T0 + timedelta(hours=24, seconds=1))
+    assert set(WorkerHeartbeat.objects.values_list("name", flat=True)) == {
+        "new@here:2",
+        "newer@here:3",
+    }
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_beats_until_it_stops() -> None:
     beaten = threading.Event()
-    pulse = WorkerPulse("worker@here:1", {"transfer", "copy"}, 0.02)
+    pulse = WorkerHeartbeatThread("worker@here:1", {"transfer", "copy"}, 0.02)
     try:
         first = None
         while not beaten.wait(0.01):
-            row = WorkerBeat.objects.filter(name="worker@here:1").first()
+            row = WorkerHeartbeat.objects.filter(name="worker@here:1").first()
             if row is not None:
                 first = first or row.seen_at
                 if row.seen_at > first:
@@ -124,7 +133,7 @@ def test_a_worker_beats_until_it_stops() -> None:
             connection.close()
     finally:
         pulse.stop()
-    assert not WorkerBeat.objects.exists()
+    assert not WorkerHeartbeat.objects.exists()
 
 
 def test_ticks_beat_under_their_names_on_the_plan() -> None:

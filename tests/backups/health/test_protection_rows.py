@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.test import TestCase
 
 from backups.health.protection_facts import longest_gap
-from backups.health.protection_rows import LOOK_EVERY, judge_due, judge_instances
+from backups.health.protection_rows import CHECK_EVERY, judge_due, judge_instances
 from backups.models import (
     BackupSchedule,
     Instance,
@@ -17,7 +17,7 @@ from backups.models import (
     Tag,
 )
 from backups.states import CopyStatus, JobStatus, OccurrenceStatus
-from backups.transitions.jobs import Outcome, end
+from backups.transitions.jobs import JobOutcome, end
 from tests.monitor.rows import T0, make_backup, make_instance, make_job, make_repository
 
 
@@ -78,7 +78,7 @@ class JudgingTestCase(TestCase):
 
     def test_a_run_that_waits_for_an_instance_that_is_away_is_unknown(self) -> None:
         make_backup(self.orders, self.main)
-        self.occurrence(OccurrenceStatus.DUE, hours_ago=0, reason="instance_away")
+        self.occurrence(OccurrenceStatus.DUE, hours_ago=0, reason="instance_unreachable")
         self.assertEqual(self.judged().level, "unknown")
 
     def test_a_history_that_cannot_be_read_is_unknown(self) -> None:
@@ -91,13 +91,15 @@ class JudgingTestCase(TestCase):
 
     def test_only_those_whose_turn_it_is_are_looked_at(self) -> None:
         self.assertEqual(judge_due(T0), 1)
-        self.assertEqual(judge_due(T0 + LOOK_EVERY - timedelta(seconds=1)), 0)
-        self.assertEqual(judge_due(T0 + LOOK_EVERY), 1)
+        self.assertEqual(judge_due(T0 + CHECK_EVERY - timedelta(seconds=1)), 0)
+        self.assertEqual(judge_due(T0 + CHECK_EVERY), 1)
 
     def test_a_job_that_ends_makes_it_their_turn(self) -> None:
         job = make_job(self.orders, JobStatus.RUNNING)
         judge_due(T0)
-        end(job, JobStatus.FAILED, now=T0, outcome=Outcome(error="no space", failed_stage="copy"))
+        end(
+            job, JobStatus.FAILED, now=T0, outcome=JobOutcome(error="no space", failed_stage="copy")
+        )
         self.assertEqual(judge_due(T0), 1)
         self.assertNotEqual(job.failure_key, "")
 

@@ -153,7 +153,7 @@ def test_a_page_of_another_place_or_space() -> None:
     form = plain_form(4 * K)
     space = Tablespace(form, SPACE)
     astray = judge_in_place(plain(4 * K, 9), space, form, 3)
-    assert astray == (PageVerdict.DAMAGED, "page 9 of space 77 stands in its place")
+    assert astray == (PageVerdict.DAMAGED, "page 9 of space 77 is in its place")
     foreign = judge_in_place(plain(4 * K, 3, space=78), space, form, 3)
     assert foreign.verdict is PageVerdict.DAMAGED
 

@@ -14,7 +14,7 @@ from backups.exceptions import BadInput, Refused
 from backups.executor.operations import exclusive_key
 from backups.jobs.cancel import request_cancel
 from backups.jobs.request import create_backup_job, create_restore_job
-from backups.jobs.wake import waiting_jobs
+from backups.jobs.wake import jobs_to_wake
 from backups.models import Instance, Job, Repository
 from backups.states import JobStatus
 from backups.tasks import clear_up, fail_lost_jobs, run_job, wake_waiting_jobs
@@ -30,7 +30,7 @@ def test_a_second_backup_of_an_instance_is_refused_at_once(
     orders: Instance, main: Repository
 ) -> None:
     create_backup_job(orders, wake=False)
-    with pytest.raises(Refused, match="a backup of orders-1 is already waiting or running"):
+    with pytest.raises(Refused, match="a backup of orders-1 is already queued or running"):
         create_backup_job(orders, wake=False)
 
 
@@ -49,7 +49,7 @@ def test_a_job_knows_whether_foreign_tables_are_saved(
 def test_an_engine_that_copies_every_table_saves_none_besides(
     orders: Instance, main: Repository
 ) -> None:
-    with pytest.raises(BadInput, match="nothing to save besides"):
+    with pytest.raises(BadInput, match="no option to save foreign tables"):
         create_backup_job(orders, save_foreign_tables=True, wake=False)
 
 
@@ -78,21 +78,21 @@ def test_encrypted_and_unencrypted_repositories_do_not_mix(
     orders: Instance, main: Repository, tmp_path: Path
 ) -> None:
     plain = make_repository("plain", tmp_path / "plain", encrypted=False)
-    with pytest.raises(BadInput, match="must all be encrypted or all not"):
+    with pytest.raises(BadInput, match="must all be encrypted or all unencrypted"):
         create_backup_job(orders, repositories=[main, plain], wake=False)
 
 
 def test_the_repository_must_be_named_unless_there_is_one(
     orders: Instance, key_file: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInput, match="there is none yet"):
+    with pytest.raises(BadInput, match="none is enabled"):
         create_backup_job(orders, wake=False)
     first = make_repository("first", tmp_path / "first")
     job = create_backup_job(orders, wake=False)
     assert list(job.repositories.all()) == [first]
     request_cancel(job, actor="anna")
     make_repository("second", tmp_path / "second")
-    with pytest.raises(BadInput, match="there are several"):
+    with pytest.raises(BadInput, match="several are enabled"):
         create_backup_job(orders, wake=False)
 
 
@@ -103,7 +103,7 @@ def test_a_copy_is_found_by_label_and_repository(
     assert named_copy(made.label) == named_copy(made.label, "main") == made.copies.get()
     with pytest.raises(BadInput, match="has no copy in elsewhere"):
         named_copy(made.label, "elsewhere")
-    with pytest.raises(BadInput, match="there is no backup nothing"):
+    with pytest.raises(BadInput, match="no backup is called nothing"):
         named_copy("nothing")
 
 
@@ -144,7 +144,7 @@ def test_only_stale_pending_jobs_wait(
     at = None if seconds_ago is None else now() - timedelta(seconds=seconds_ago)
     job = create_backup_job(orders, wake=False)
     Job.objects.filter(pk=job.pk).update(**{"status": status, "woken_at": at})
-    assert [each.pk for each in waiting_jobs(now() - timedelta(seconds=30))] == [job.pk] * woken
+    assert [each.pk for each in jobs_to_wake(now() - timedelta(seconds=30))] == [job.pk] * woken
 
 
 def test_a_broker_that_is_away_loses_nothing(
@@ -160,7 +160,7 @@ def test_a_broker_that_is_away_loses_nothing(
     wake_waiting_jobs()
     # Still away: not lost, and not woken again in the same breath.
     assert Job.objects.get().status == JobStatus.PENDING
-    assert waiting_jobs(now() - timedelta(seconds=30)) == []
+    assert jobs_to_wake(now() - timedelta(seconds=30)) == []
     run_job(job.pk)
     assert Job.objects.get().status == JobStatus.SUCCEEDED
 

@@ -31,7 +31,7 @@ def test_a_run_that_cannot_be_stored_keeps_no_other_from_it() -> None:
     assert [job.observed_key for job in Job.objects.all()] == ["u-1"]
     assert Backup.objects.get().made_by == Job.objects.get()
     assert (history.verdict, history.cursor) == ("read", {"uuid": "u-1"})
-    assert "1 could not be stored, such as u-0" in history.detail
+    assert "1 not stored, the first u-0" in history.detail
 
 
 def xtrabackup_row(**columns: object) -> Row:
@@ -40,19 +40,19 @@ def xtrabackup_row(**columns: object) -> Row:
 
 
 def test_a_number_no_column_holds_is_unknown() -> None:
-    def ask(sql: str, parameters: Sequence[object]) -> list[Row]:
+    def query(sql: str, parameters: Sequence[object]) -> list[Row]:
         return [xtrabackup_row(innodb_from_lsn=0, innodb_to_lsn=NO_LSN)] if ">" in sql else []
 
-    run = read_rows(XtraBackupHistory(), ask, {}).runs[0]
+    run = read_rows(XtraBackupHistory(), query, {}).runs[0]
     assert (run.from_lsn, run.to_lsn) == (0, None)
 
 
 def test_rows_of_an_unknown_shape_are_no_history() -> None:
-    def ask(sql: str, parameters: Sequence[object]) -> list[Row]:
+    def query(sql: str, parameters: Sequence[object]) -> list[Row]:
         return [{"number": 1}]
 
-    with pytest.raises(NoHistory, match="unknown shape"):
-        read_rows(XtraBackupHistory(), ask, {})
+    with pytest.raises(NoHistory, match="unknown format"):
+        read_rows(XtraBackupHistory(), query, {})
 
 
 def test_what_was_killed_long_ago_is_not_read_again_for_ever() -> None:
@@ -62,12 +62,12 @@ def test_what_was_killed_long_ago_is_not_read_again_for_ever() -> None:
     )
     newest_at = (T0 + timedelta(days=20)).replace(tzinfo=None)
 
-    def ask(sql: str, parameters: Sequence[object]) -> list[Row]:
+    def query(sql: str, parameters: Sequence[object]) -> list[Row]:
         if "backup_progress" in sql:
             line = {"current_state": "Copy", "current_time": newest_at}
             return [{"backup_id": each, **line} for each in (killed, newest - 1)]
         ended = {"start_time": newest_at, "end_time": newest_at, "exit_state": "SUCCESS"}
         return [{"backup_id": newest, **ended}]
 
-    reading = read_rows(MysqlbackupHistory(), ask, {"backup_id": going, "running": [killed]})
+    reading = read_rows(MysqlbackupHistory(), query, {"backup_id": going, "running": [killed]})
     assert reading.cursor == {"backup_id": newest, "running": [newest - 1]}

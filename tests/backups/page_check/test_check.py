@@ -119,7 +119,7 @@ def test_without_any_whole_page_the_system_tablespace_tells_the_size(tmp_path: P
 def test_nothing_tells_the_size(tmp_path: Path) -> None:
     report = check_pages(tmp_path, records_of({"shop/t.ibd": b"\x55" * 200_000}))
     assert report.damaged == 0
-    assert report.unknown["nothing tells its page size"].files == {"shop/t.ibd"}
+    assert report.unknown["its page size is unknown"].files == {"shop/t.ibd"}
 
 
 def test_the_system_tablespace_goes_on_from_file_to_file(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_page_with_a_hole_in_it(tmp_path: Path) -> None:
 
 def test_an_increment_is_not_called_good(tmp_path: Path) -> None:
     report = check_pages(tmp_path, records_of({"shop/t.ibd.delta": b"xtra" * 5000}))
-    assert list(report.unknown) == ["an increment: only a prepare can tell"]
+    assert list(report.unknown) == ["an increment: only a prepare can place its pages"]
 
 
 def test_many_damages_are_counted_and_the_first_named(tmp_path: Path) -> None:
@@ -205,4 +205,4 @@ def test_a_page_of_another_table(tmp_path: Path) -> None:
     pages = tablespace(MYSQL, 6)
     pages[3] = plain(16384, 3, space=78)
     report = check_pages(tmp_path, records_of({"shop/t.ibd": b"".join(pages)}))
-    assert report.named[0].problem == "page 3 of space 78 stands in its place"
+    assert report.named[0].problem == "page 3 of space 78 is in its place"

@@ -13,7 +13,7 @@ from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.instances.grants import Grants
 from backups.models import Backup, Instance
 from backups.preflight.checks import decide_checks, refuse_if_failed, remember
-from backups.preflight.survey import Problem, Survey, SurveyedRepository, load_past_ratio
+from backups.preflight.survey import Problem, RepositorySurvey, Survey, load_past_ratio
 from backups.programs.compatibility import Version
 from backups.programs.host import DataFiles, HostFacts
 from backups.states import BackupKind
@@ -33,7 +33,7 @@ FACTS = ServerFacts(
     innodb=InnodbSizes(3 * GIB, 200, 0, GIB),
     longest_query=timedelta(0),
 )
-MAIN = SurveyedRepository("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
+MAIN = RepositorySurvey("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
 SOUND = Survey("10.0.0.7:3306", "mariadb_backup", HOST, FACTS, repositories=(MAIN,), key_id="k1")
 
 
@@ -78,7 +78,12 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
 @pytest.mark.parametrize(
     ("survey", "name", "verdict", "words"),
     [
-        (with_facts(flavour="mysql", version="9.7.4"), "version", Verdict.FAILED, "MySQL 9.7.4"),
+        (
+            with_facts(flavour="mysql", version="9.7.4"),
+            "version",
+            Verdict.FAILED,
+            "MySQL 9.7.4",
+        ),
         (with_facts(flavour=""), "version", Verdict.FAILED, "neither MariaDB nor MySQL"),
         (
             with_facts(grants=Grants("bk@%", frozenset({"PROCESS", "BINLOG MONITOR"}))),
@@ -94,7 +99,12 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
         ),
         (with_host(tool=Version(10, 11, 18)), "tool", Verdict.FAILED, "10.11.18, older than"),
         (with_host(tool=Version(11, 4, 1)), "tool", Verdict.FAILED, "must be of one series"),
-        (with_host(files=UNREADABLE), "data folder", Verdict.FAILED, "/var/lib/mysql/shop cannot"),
+        (
+            with_host(files=UNREADABLE),
+            "data folder",
+            Verdict.FAILED,
+            "/var/lib/mysql/shop cannot",
+        ),
         (
             with_host(files=None, files_problem="No such file or directory"),
             "data folder",
@@ -105,9 +115,9 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
             with_host(hostname="worker-1"),
             "data folder",
             Verdict.WARNING,
-            "is on db-1, commands run on worker-1",
+            "reports host db-1, commands run on worker-1",
         ),
-        (with_facts(log_bin=False), "binlog", Verdict.WARNING, "no moment after it"),
+        (with_facts(log_bin=False), "binlog", Verdict.WARNING, "not a later point in time"),
         (
             with_facts(longest_query=timedelta(minutes=5)),
             "running queries",
@@ -136,10 +146,10 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
         ),
         (with_main(found_uuid="u2"), "repository main", Verdict.FAILED, "another repository"),
         (with_main(encrypted=False), "repository main", Verdict.WARNING, "NOT encrypted"),
-        (with_main(free_bytes=GIB), "room in main", Verdict.FAILED, "1.0 GiB are free"),
+        (with_main(free_bytes=GIB), "room in main", Verdict.FAILED, "1.0 GiB free"),
         (with_main(free_bytes=6 * GIB), "room in main", Verdict.WARNING, "hardly compress"),
         (with_main(free_bytes=None), "room in main", Verdict.UNKNOWN, "free space is unknown"),
-        (replace(SOUND, repositories=()), "repository", Verdict.FAILED, "there is none"),
+        (replace(SOUND, repositories=()), "repository", Verdict.FAILED, "no repository is enabled"),
     ],
 )
 def test_one_thing_wrong(survey: Survey, name: str, verdict: Verdict, words: str) -> None:
@@ -206,9 +216,9 @@ def test_it_refuses_with_every_figure_and_every_hint() -> None:
         refuse_if_failed(checks)
     assert "tool: mariadb-backup is 10.6.1, the server is 10.11.19" in str(refusal.value)
     assert "room in main: about 4.6 GiB needed" in str(refusal.value)
-    assert "1.0 GiB are free" in str(refusal.value)
+    assert "1.0 GiB free" in str(refusal.value)
     assert refusal.value.hint == (
-        "Install mariadb-backup 10.11 on this host. Purge backups, or give the repository room."
+        "Install mariadb-backup 10.11 on this host. Purge backups, or add space to the repository."
     )
 
 

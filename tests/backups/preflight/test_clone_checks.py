@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from backups.checks import Check, Verdict, failed
-from backups.instances.clone_facts import CloneFacts, CloneWishes, ForeignTable
+from backups.instances.clone_facts import CloneFacts, CloneOptions, ForeignTable
 from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.instances.grants import Grants
 from backups.preflight.checks import decide_checks
-from backups.preflight.survey import Survey, SurveyedRepository
+from backups.preflight.survey import RepositorySurvey, Survey
 
 GIB, MIB = 1 << 30, 1 << 20
 CLONE = CloneFacts("ACTIVE", 64 * MIB, running_clones=0, foreign_tables=())
@@ -26,7 +26,7 @@ FACTS = ServerFacts(
     innodb=SIZES,
     clone=CLONE,
 )
-MAIN = SurveyedRepository("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
+MAIN = RepositorySurvey("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
 SOUND = Survey("10.0.0.7:3306", "clone", None, FACTS, repositories=(MAIN,), key_id="k1")
 TABLES = tuple(ForeignTable("shop", f"t{number}", "MyISAM", MIB) for number in range(7))
 
@@ -85,7 +85,13 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
             "it is not installed",
             "INSTALL PLUGIN clone SONAME 'mysql_clone.so';",
         ),
-        (with_clone(plugin="DISABLED"), "clone plugin", Verdict.FAILED, "it is DISABLED", "Run"),
+        (
+            with_clone(plugin="DISABLED"),
+            "clone plugin",
+            Verdict.FAILED,
+            "it is DISABLED",
+            "Run",
+        ),
         (
             with_clone(max_allowed_packet=2 * MIB - 1),
             "max_allowed_packet",
@@ -93,11 +99,23 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
             "a clone needs 2.0 MiB",
             "SET PERSIST max_allowed_packet = 2097152;",
         ),
-        (with_clone(max_allowed_packet=2 * MIB), "max_allowed_packet", Verdict.OK, "2.0 MiB", ""),
+        (
+            with_clone(max_allowed_packet=2 * MIB),
+            "max_allowed_packet",
+            Verdict.OK,
+            "2.0 MiB",
+            "",
+        ),
         (with_clone(max_allowed_packet=None), "max_allowed_packet", Verdict.UNKNOWN, "", ""),
-        (with_clone(redo_enabled=False), "redo log", Verdict.FAILED, "switched off", "ENABLE"),
-        (with_clone(running_clones=1), "other clones", Verdict.OK, "client is gone", ""),
-        (with_clone(running_clones=2), "other clones", Verdict.FAILED, "2 connections", "Wait"),
+        (with_clone(redo_enabled=False), "redo log", Verdict.FAILED, "disabled", "ENABLE"),
+        (with_clone(running_clones=1), "other clones", Verdict.OK, "client has disconnected", ""),
+        (
+            with_clone(running_clones=2),
+            "other clones",
+            Verdict.FAILED,
+            "2 connections",
+            "Wait",
+        ),
         (
             with_clone(running_clones=None),
             "other clones",
@@ -112,7 +130,13 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
             "2.0 MiB: shop.t0 (MyISAM, 1.0 MiB), shop.t1",
             "ENGINE=InnoDB",
         ),
-        (with_clone(foreign_tables=TABLES), "other engines", Verdict.WARNING, "2 more", "Save"),
+        (
+            with_clone(foreign_tables=TABLES),
+            "other engines",
+            Verdict.WARNING,
+            "2 more",
+            "Save",
+        ),
         (
             with_clone(foreign_tables=None),
             "other engines",
@@ -128,7 +152,13 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
             "Rename the table",
         ),
         (with_facts(innodb=None), "size", Verdict.UNKNOWN, "PROCESS", "GRANT PROCESS"),
-        (with_facts(log_bin=False), "binlog", Verdict.WARNING, "no moment after it", "log_bin"),
+        (
+            with_facts(log_bin=False),
+            "binlog",
+            Verdict.WARNING,
+            "not a later point in time",
+            "log_bin",
+        ),
     ],
 )
 def test_one_thing_wrong(
@@ -140,8 +170,8 @@ def test_one_thing_wrong(
     assert hint in check.hint
 
 
-INSTALLS = CloneWishes(install_plugin=True)
-SAVES = CloneWishes(save_foreign_tables=True)
+INSTALLS = CloneOptions(install_plugin=True)
+SAVES = CloneOptions(save_foreign_tables=True)
 READER = Grants("bk@%", frozenset({"BACKUP_ADMIN", "PROCESS", "SELECT", "LOCK TABLES"}))
 INSTALLER = Grants("bk@%", scoped=frozenset({("INSERT", "mysql.plugin")}))
 
@@ -161,21 +191,21 @@ def test_a_plugin_that_may_be_installed(
     grants: Grants, plugin: str, verdict: Verdict, hint: str
 ) -> None:
     facts = replace(FACTS, grants=grants, clone=replace(CLONE, plugin=plugin))
-    check = checked(replace(SOUND, facts=facts, wishes=INSTALLS))["clone plugin"]
+    check = checked(replace(SOUND, facts=facts, clone_options=INSTALLS))["clone plugin"]
     assert check.verdict is verdict
     assert hint in check.hint
 
 
 def test_tables_of_other_engines_are_saved_by_whoever_may_read_them() -> None:
     with_tables = replace(CLONE, foreign_tables=TABLES[:1])
-    survey = replace(with_facts(clone=with_tables), wishes=SAVES)
+    survey = replace(with_facts(clone=with_tables), clone_options=SAVES)
     refused = checked(survey)["other engines"]
     assert refused.verdict is Verdict.FAILED
     assert refused.hint == "Run GRANT SELECT, LOCK TABLES ON *.* TO `bk`@`%`;"
-    survey = replace(with_facts(grants=READER, clone=with_tables), wishes=SAVES)
+    survey = replace(with_facts(grants=READER, clone=with_tables), clone_options=SAVES)
     saved = checked(survey)["other engines"]
     assert saved.verdict is Verdict.OK
-    assert "saved by SELECT, each locked meanwhile, 1.0 MiB: shop.t0" in saved.found
+    assert "saved by SELECT, each locked while it is read, 1.0 MiB: shop.t0" in saved.found
     # What is read counts where room is estimated.
     assert survey.raw_bytes == 4 * GIB + MIB
 

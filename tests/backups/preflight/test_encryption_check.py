@@ -32,15 +32,19 @@ def judged(survey: Survey) -> Check:
     ("facts", "verdict", "words"),
     [
         (FACTS, Verdict.OK, "no tablespace is encrypted by the server"),
-        (ENCRYPTS, Verdict.OK, "2 tablespaces are encrypted by the server; the backup has"),
-        (replace(ENCRYPTS, version="8.0.24"), Verdict.OK, "under one of its own"),
+        (ENCRYPTS, Verdict.OK, "2 tablespaces are encrypted by the server; the backup stores"),
+        (replace(ENCRYPTS, version="8.0.24"), Verdict.OK, "under its own master key"),
         (
             replace(LOGS, innodb=ENCRYPTS.innodb),
             Verdict.OK,
             "2 tablespaces are encrypted by the server, and its redo or undo log; the backup",
         ),
         (LOGS, Verdict.OK, "the server encrypts its redo or undo log; the backup"),
-        (replace(LOGS, innodb=None), Verdict.OK, "the server encrypts its redo or undo log; the"),
+        (
+            replace(LOGS, innodb=None),
+            Verdict.OK,
+            "the server encrypts its redo or undo log; the",
+        ),
         (replace(FACTS, innodb=None), Verdict.UNKNOWN, "PROCESS is missing"),
     ],
 )
@@ -58,17 +62,17 @@ NO_TLS = replace(CLONE, uses_tls=False)
     [
         (
             survey(ENCRYPTS, repositories=(MAIN, READABLE)),
-            "2 tablespaces are encrypted by the server: their keys would lie readable in open",
+            "2 tablespaces are encrypted by the server: their keys would be readable in open",
             "Use an encrypted repository for this instance.",
         ),
         (
             survey(replace(ENCRYPTS, clone=NO_TLS)),
             "encrypted by the server: the connection does not use TLS",
-            "Set the instance's TLS to required, and let the server offer it.",
+            "Set the instance's TLS to required, and enable TLS on the server.",
         ),
         (
             survey(replace(ENCRYPTS, version="8.0.23")),
-            "MySQL 8.0.23 cannot read the keyring that a backup brings",
+            "MySQL 8.0.23 cannot read the keyring in the backup",
             "Upgrade the instance to 8.0.24 or newer.",
         ),
         (

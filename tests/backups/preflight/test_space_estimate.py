@@ -39,14 +39,14 @@ def test_it_says_the_figures() -> None:
     assert room.need_bytes == 550 * MIB
     assert room.explanation == (
         "about 550.0 MiB needed: 1000.0 MiB of tables and logs, stored at 50% (as last time), "
-        "and 10% for growth; 300.0 MiB are free, 256.0 MiB of them kept in reserve: "
-        "506.0 MiB too few"
+        "and 10% for growth; 300.0 MiB free, 256.0 MiB of it kept in reserve: "
+        "506.0 MiB short"
     )
 
 
 def test_it_says_what_it_assumed() -> None:
     room = estimate_room(raw_bytes=RAW, past_ratio=None, free_bytes=10_000 * MIB)
-    assert "stored at 70% (assumed, for want of an earlier backup)" in room.explanation
+    assert "stored at 70% (assumed: no earlier backup)" in room.explanation
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from backups.exceptions import RunnerError
-from backups.programs.host import DataFiles, look_at_host, parse_listing
+from backups.programs.host import DataFiles, parse_listing, survey_host
 from backups.runners.base import Completed, RunningCommand
 
 # As printed by mariadb-backup of Debian 12.
@@ -56,16 +56,16 @@ def runner(**changes: Completed | RunnerError) -> ScriptedRunner:
 
 
 def test_it_reads_tool_files_and_name() -> None:
-    host = look_at_host(runner(), "/var/lib/mysql/")
+    host = survey_host(runner(), "/var/lib/mysql/")
     assert (host.hostname, host.tool) == ("db-1", (10, 11, 19))
     assert host.files == DataFiles(innodb_bytes=100, other_bytes=7, file_count=2)
     assert (host.tool_problem, host.files_problem) == ("", "")
 
 
 def test_a_host_that_cannot_be_reached_is_tried_once() -> None:
-    away = runner(uname=RunnerError("db-1 not reached: timed out", hint="Check db-1."))
-    host = look_at_host(away, "/var/lib/mysql/")
-    assert host.tool_problem == host.files_problem == "db-1 not reached: timed out"
+    away = runner(uname=RunnerError("cannot reach db-1: timed out", hint="Check db-1."))
+    host = survey_host(away, "/var/lib/mysql/")
+    assert host.tool_problem == host.files_problem == "cannot reach db-1: timed out"
     assert host.tool_hint == "Check db-1."
     assert len(away.asked) == 1
 
@@ -80,28 +80,28 @@ def test_a_host_that_cannot_be_reached_is_tried_once() -> None:
     ],
 )
 def test_a_tool_that_cannot_be_used(answer: Completed | RunnerError, problem: str) -> None:
-    host = look_at_host(runner(mariadb_backup=answer), "/var/lib/mysql/")
+    host = survey_host(runner(mariadb_backup=answer), "/var/lib/mysql/")
     assert host.tool is None
     assert problem in host.tool_problem
 
 
 def test_files_that_vanish_while_they_are_listed_are_no_problem() -> None:
     gone = said(LISTING, "find: ‘x.ibd’: No such file or directory", exit_code=1)
-    host = look_at_host(runner(find=gone), "/var/lib/mysql")
+    host = survey_host(runner(find=gone), "/var/lib/mysql")
     assert host.files is not None
     assert host.files_problem == ""
 
 
 def test_a_folder_that_is_not_there_is_a_problem() -> None:
     missing = said(stderr="find: ‘/nowhere/’: No such file or directory", exit_code=1)
-    host = look_at_host(runner(find=missing), "/nowhere")
+    host = survey_host(runner(find=missing), "/nowhere")
     assert host.files is None
     assert host.files_problem == "find: ‘/nowhere/’: No such file or directory"
 
 
 def test_without_a_place_nothing_is_listed() -> None:
     asked = runner()
-    assert look_at_host(asked, "").files is None
+    assert survey_host(asked, "").files is None
     assert "find" not in [argv[0] for argv in asked.asked]
 
 

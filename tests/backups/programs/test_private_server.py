@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from backups.exceptions import EngineError, MooringError, StageFailed
-from backups.programs.private_server import PrivateServer, Settings, initialise, occupant
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise, occupant
 from backups.programs.server_program import ServerProgram, program
 
 pytestmark = pytest.mark.live
@@ -60,14 +60,14 @@ def test_it_answers_by_its_socket_alone_and_does_nothing_of_its_own(folder: Path
 
 
 def test_it_listens_on_this_machine_only_and_writes_a_binlog_when_told(folder: Path) -> None:
-    settings = Settings(port=_free_port(), binlog=True, server_id=7)
+    settings = ServerOptions(port=_free_port(), binlog=True, server_id=7)
     with PrivateServer(folder, settings) as server:
         found = ask(server, "SELECT @@bind_address, @@port, @@log_bin, @@server_id")
     assert found == ("127.0.0.1", settings.port, 1, 7)
 
 
 def test_options_of_the_caller_win(folder: Path) -> None:
-    settings = Settings(options={"innodb-buffer-pool-size": "32M"}, skip_grant_tables=True)
+    settings = ServerOptions(options={"innodb-buffer-pool-size": "32M"}, skip_grant_tables=True)
     with PrivateServer(folder, settings) as server:
         assert ask(server, "SELECT @@innodb_buffer_pool_size") == (32 * 1024 * 1024,)
         # Whoever asks is anybody.
@@ -99,7 +99,7 @@ def test_it_refuses_a_folder_another_server_runs_on(folder: Path) -> None:
 
 
 def test_a_server_that_cannot_start_says_why_at_once(folder: Path) -> None:
-    server = PrivateServer(folder, Settings(options={"no-such-option": "1"}))
+    server = PrivateServer(folder, ServerOptions(options={"no-such-option": "1"}))
     with pytest.raises(EngineError, match="unknown variable 'no-such-option=1'"):
         server.start()
     assert server.pid is None
@@ -110,7 +110,7 @@ def test_a_server_that_falls_silent_on_a_full_disk_says_so(folder: Path, tmp_pat
     waiting = tmp_path / "mariadbd"
     waiting.write_text("#!/bin/sh\necho 'Disk is full writing ./ibtmp1; waiting'\nexec sleep 60\n")
     waiting.chmod(0o755)
-    settings = Settings(program=ServerProgram(str(waiting), "mariadb"), silence_seconds=0.3)
+    settings = ServerOptions(program=ServerProgram(str(waiting), "mariadb"), silence_seconds=0.3)
     with pytest.raises(StageFailed, match="No space left"):
         PrivateServer(folder, settings).start()
 
@@ -168,7 +168,7 @@ def test_a_server_that_did_not_end_in_order(
 
 
 def test_a_server_that_does_not_end_in_time(folder: Path) -> None:
-    with PrivateServer(folder, Settings(stop_seconds=0.1)) as server:
+    with PrivateServer(folder, ServerOptions(stop_seconds=0.1)) as server:
         os.kill(server.pid or 0, signal.SIGSTOP)
         with pytest.raises(StageFailed, match="was killed before it had shut down"):
             server.shut_down()
@@ -176,7 +176,7 @@ def test_a_server_that_does_not_end_in_time(folder: Path) -> None:
 
 def test_whoever_may_not_wait_kills_it(folder: Path) -> None:
     """A stopped process hears no TERM: with the patience of a shutdown this would take it all."""
-    with PrivateServer(folder, Settings(stop_seconds=600)) as server:
+    with PrivateServer(folder, ServerOptions(stop_seconds=600)) as server:
         assert server.pid is not None
         os.kill(server.pid, signal.SIGSTOP)
         began = time.monotonic()

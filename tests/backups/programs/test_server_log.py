@@ -25,4 +25,4 @@ def test_each_whole_line_once(tmp_path: Path) -> None:
 
 
 def test_a_log_that_was_never_written(tmp_path: Path) -> None:
-    assert ServerLog(tmp_path / "server.log").tail() == "(it wrote no log)"
+    assert ServerLog(tmp_path / "server.log").tail() == "(no log written)"

@@ -49,7 +49,7 @@ def test_a_place_that_was_never_made_one_is_no_repository(place: ObjectStore) ->
 
 
 def test_it_is_not_made_twice(store: ObjectStore) -> None:
-    with pytest.raises(RepositoryError, match="is not empty"):
+    with pytest.raises(RepositoryError, match="is neither empty"):
         store.initialise(Identity(str(uuid.UUID(int=8)), FORMAT_VERSION))
     assert store.identity() == IDENTITY
 

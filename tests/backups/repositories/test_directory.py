@@ -39,9 +39,9 @@ def all_paths(folder: Path) -> list[str]:
 
 def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"x")
-    with pytest.raises(RepositoryError, match="is not empty and not a repository") as raised:
+    with pytest.raises(RepositoryError, match="is neither empty nor a repository") as raised:
         DirectoryStore(tmp_path).initialise(IDENTITY)
-    assert "nothing in it was touched" in raised.value.hint
+    assert "nothing in it was changed" in raised.value.hint
     assert all_paths(tmp_path) == ["photo.jpg"]
 
 
@@ -102,7 +102,7 @@ def test_a_read_only_disk_has_a_hint(small_disk: Path) -> None:
     ):
         with pytest.raises(RepositoryError, match="Read-only file system") as raised:
             attempt()
-        assert raised.value.hint.startswith("Give the user the workers run as")
+        assert raised.value.hint.startswith("Give the workers' user write access")
 
 
 def test_an_unmounted_disk_is_not_an_empty_repository(tmp_path: Path) -> None:

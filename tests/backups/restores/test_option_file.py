@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.instances.settings import ServerSettings, parse_server_settings
+from backups.programs.server_settings import ServerSettings, parse_server_settings
 from backups.restores.option_file import build_option_file, quoted_value
 
 VARIABLES = {

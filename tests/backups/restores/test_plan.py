@@ -10,7 +10,13 @@ import pytest
 from backups.checks import Verdict
 from backups.jobs.request import create_restore_job
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
-from backups.restores.plan import RestorePlan, RestoreWish, command_of, estimate_time, plan_restore
+from backups.restores.plan import (
+    PlannedRestore,
+    RestorePlan,
+    command_of,
+    estimate_time,
+    plan_restore,
+)
 from backups.states import Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import restore, take_backup
@@ -25,7 +31,7 @@ def copy(orders: Instance, main: Repository, engine: FakeEngine) -> BackupCopy:
 
 
 def plan(copy: BackupCopy, target: Path, **words: str) -> RestorePlan:
-    return plan_restore(RestoreWish(copy, target, raw=True, **words))
+    return plan_restore(PlannedRestore(copy, target, raw=True, **words))
 
 
 def refusals(found: RestorePlan) -> dict[str, str]:
@@ -68,14 +74,14 @@ def test_an_owner_nobody_knows(copy: BackupCopy, tmp_path: Path) -> None:
 
 def test_a_target_that_a_restore_is_filling(copy: BackupCopy, tmp_path: Path) -> None:
     job = create_restore_job(copy, tmp_path / "new", wake=False)
-    assert f"job {job.pk} is restoring" in refusals(plan(copy, tmp_path / "new"))["target"]
+    assert f"job {job.pk} is already restoring" in refusals(plan(copy, tmp_path / "new"))["target"]
 
 
 def test_a_restore_that_was_measured_is_the_estimate(copy: BackupCopy, tmp_path: Path) -> None:
     assert estimate_time(copy).length is None
     restore(copy, tmp_path / "first")
     by_rate = estimate_time(copy)
-    assert by_rate.length and "1 restore out of main" in by_rate.basis
+    assert by_rate.length and "1 restore from main" in by_rate.basis
     Evidence.objects.create(
         copy=copy, operation=Operation.RESTORE_TEST, passed=True, recovery_time=3 * MINUTE
     )
@@ -106,7 +112,7 @@ def test_the_restore_test_of_another_backup_counts_by_size(
 
 
 def test_the_command_is_quoted(copy: BackupCopy) -> None:
-    wish = RestoreWish(copy, Path("/srv/my data"), raw=True, owner="mysql:mysql", mysqld="/m")
+    wish = PlannedRestore(copy, Path("/srv/my data"), raw=True, owner="mysql:mysql", mysqld="/m")
     words = command_of(wish)
     assert words.startswith(f"./mooring manage restorebackup {copy.backup.label} --repository main")
     assert words.endswith("--to '/srv/my data' --raw --owner mysql:mysql --mysqld /m")

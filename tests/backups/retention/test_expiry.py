@@ -139,7 +139,7 @@ def test_a_purge_that_had_to_wait_asks_the_schedule_once_more(
     job = run_here(second)
     assert (job.status, job.error) == (JobStatus.CANCELLED, "")
     reason = job.events.latest("id").reason
-    assert reason.endswith("stays: its schedule is paused, disabled or keeps everything")
+    assert reason.endswith("is kept: its schedule is paused or disabled, or keeps everything")
     BackupSchedule.objects.update(paused_at=None)
     assert second.backup is not None
     Evidence.objects.create(

@@ -42,7 +42,7 @@ def test_what_is_older_goes_and_says_why() -> None:
 def test_the_newest_stay_however_old() -> None:
     entries = [aged(days) for days in (20, 30, 40, 50)]
     assert gone(entries) == {"d50"}
-    assert kept(entries)["d40"] == "one of the newest 3"
+    assert kept(entries)["d40"] == "one of the 3 newest"
 
 
 def test_a_damaged_one_is_nothing_to_fall_back_to() -> None:
@@ -76,7 +76,7 @@ def test_nothing_goes_while_the_newest_run_is_unhealthy() -> None:
     entries = [aged(days) for days in (1, 2, 3, 15)]
     assert gone(entries, newest_run_failed="missed") == set()
     reasons = kept(entries, newest_run_failed="missed")
-    assert reasons["d15"] == "nothing goes while the newest run is missed"
+    assert reasons["d15"] == "nothing is deleted while the newest run is missed"
 
 
 def test_for_ever_is_for_ever() -> None:

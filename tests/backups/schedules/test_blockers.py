@@ -11,7 +11,7 @@ from backups.models import Instance, Job, Occurrence, Repository
 from backups.retention.expiry import newest_run_failed
 from backups.schedules.pauses import pause_schedule, resume_schedule
 from backups.schedules.save import save_schedule
-from backups.schedules.tick import look_at_due
+from backups.schedules.tick import decide_due
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
 from tests.backups.planning import (
     HOUR,
@@ -95,7 +95,7 @@ def test_a_disabled_repository_is_the_reason(shop: Instance, repair: bool) -> No
     schedule.repositories.add(Repository.objects.get())
     Repository.objects.update(enabled=False)
     tick(T0)
-    assert (only().reason, only().detail) == ("repository", "main is disabled")
+    assert (only().reason, only().detail) == ("repository", "repository main is disabled")
     if repair:
         Repository.objects.update(enabled=True)
     tick(T0 + MINUTE)
@@ -111,7 +111,7 @@ def test_without_a_choice_of_repository_that_is_the_reason(shop: Instance) -> No
     make_place("second")
     tick(T0)
     assert only().reason == WaitReason.REPOSITORY
-    assert "there are several" in only().detail
+    assert "several are enabled" in only().detail
 
 
 def test_a_kind_the_engine_cannot_take_is_refused_in_words(shop: Instance) -> None:
@@ -148,7 +148,7 @@ def test_where_nobody_works_what_waits_for_a_waiting_job_blames_that(shop: Insta
     waited = Occurrence.objects.order_by("due_at")[1]
     assert (waited.status, waited.reason) == ("missed", "no_worker")
     assert waited.detail == (
-        f"backup job {Job.objects.get().pk} is pending, and no worker takes backups"
+        f"backup job {Job.objects.get().pk} is pending, and no worker consumes the backup queue"
     )
 
 
@@ -163,7 +163,7 @@ def test_what_was_in_the_way_until_the_next_slot_is_why_it_was_missed(
         tick(T0 + after)
     assert statuses() == [("missed", "repository"), ("due", "repository")]
     missed = Occurrence.objects.earliest("due_at")
-    assert (missed.detail, missed.late_at) == ("main is disabled", T0 + 15 * MINUTE)
+    assert (missed.detail, missed.late_at) == ("repository main is disabled", T0 + 15 * MINUTE)
     # What the schedule made before must not expire meanwhile.
     assert newest_run_failed(schedule, shop.pk) == "missed"
 
@@ -176,14 +176,14 @@ def test_a_window_that_closed_while_nobody_looked_says_so(shop: Instance) -> Non
     assert statuses() == [("missed", "scheduler_down"), ("due", "repository")]
 
 
-def test_slots_not_accounted_for_yet_do_not_hide_what_was_in_the_way(shop: Instance) -> None:
+def test_due_times_not_accounted_for_yet_do_not_hide_what_was_in_the_way(shop: Instance) -> None:
     schedule = make_schedule(shop, every_hours=1, anchor_at=T0, window=4 * HOUR)
     Repository.objects.update(enabled=False)
     tick(T0)
-    assert look_at_due(T0 + HOUR) == 1
+    assert decide_due(T0 + HOUR) == 1
     waiting = only()
     assert (waiting.reason, waiting.status) == ("repository", "due")
-    assert waiting.next_look_at == T0 + HOUR + SECOND
+    assert waiting.next_check_at == T0 + HOUR + SECOND
     tick(T0 + HOUR + SECOND)
     assert [status for status, _ in statuses()] == ["missed", "due"]
     assert newest_run_failed(schedule, shop.pk) == "missed"

@@ -12,7 +12,7 @@ from celery import Celery
 from django.conf import settings
 from django.db import connection
 
-from backups.models import BackupSchedule, Instance, Job, Occurrence, TickBeat
+from backups.models import BackupSchedule, Instance, Job, Occurrence, TickHeartbeat
 from backups.schedules.tick import plan_occurrences
 from backups.states import JobStatus
 from backups.tasks import wake_waiting_jobs
@@ -59,7 +59,7 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def set_the_scene() -> None:
     """One occurrence of each sort is due at T0 + 1 h: new, to retry, to end, to miss."""
-    for model in (TickBeat, Job, Occurrence, BackupSchedule, Instance):
+    for model in (TickHeartbeat, Job, Occurrence, BackupSchedule, Instance):
         model.objects.all().delete()
     failing, ending, missing, new = make_instances(4)
     late: dict[str, Any] = {"every_hours": 24, "anchor_at": T0, "window": HOUR}
@@ -70,9 +70,9 @@ def set_the_scene() -> None:
     for instance, status in ((failing, JobStatus.FAILED), (ending, JobStatus.SUCCEEDED)):
         job = start(Job.objects.get(instance=instance), T0)
         finish(job, T0 + 5 * SECOND, status, error="x" * (status == JobStatus.FAILED))
-    Occurrence.objects.exclude(instance=missing).update(next_look_at=T0 + 50 * MINUTE)
+    Occurrence.objects.exclude(instance=missing).update(next_check_at=T0 + 50 * MINUTE)
     make_schedule(new, name="new", every_hours=24, anchor_at=T0 + HOUR)
-    TickBeat.objects.update(finished_at=T0 + HOUR - SECOND)
+    TickHeartbeat.objects.update(finished_at=T0 + HOUR - SECOND)
 
 
 def outcome() -> list[tuple[str, str, str, int, int]]:
@@ -165,4 +165,4 @@ def test_a_broker_that_is_away_at_the_due_moment_loses_nothing() -> None:
     wake_waiting_jobs()
     job = Job.objects.get(status=JobStatus.PENDING)
     assert job.woken_at is not None and job.woken_at > T0 + timedelta(days=1)
-    assert TickBeat.objects.get(name="wake waiting jobs").error == ""
+    assert TickHeartbeat.objects.get(name="wake waiting jobs").error == ""

@@ -1,4 +1,4 @@
-"""What becomes of slots that came while no scheduler ran, or while the clock was changed."""
+"""What becomes of due times that passed while no scheduler ran, or while the clock was changed."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def test_every_lapsed_slot_is_accounted_for(shop: Instance) -> None:
     tick(T0 + timedelta(days=5, hours=3))
     assert statuses() == [("missed", "scheduler_down")] * 5 + [("due", "")]
     missed = Occurrence.objects.filter(status="missed")
-    assert set(missed.values_list("ended_at", "next_look_at")) == {
+    assert set(missed.values_list("ended_at", "next_check_at")) == {
         (T0 + timedelta(days=5, hours=3), None)
     }
 
 
-def test_of_hourly_slots_with_long_windows_only_the_newest_starts(shop: Instance) -> None:
+def test_of_hourly_due_times_with_long_windows_only_the_newest_starts(shop: Instance) -> None:
     make_schedule(shop, every_hours=1, anchor_at=T0, window=4 * HOUR)
     tick(T0 - MINUTE)
     tick(T0 + 6 * HOUR + MINUTE)
@@ -126,14 +126,14 @@ def test_a_clock_set_back_creates_no_duplicate_and_loses_none(shop: Instance) ->
     assert schedule.next_due_at == T0 + 4 * HOUR
 
 
-def test_a_clock_set_forwards_runs_the_slots_it_passes_as_if_late(shop: Instance) -> None:
+def test_a_clock_set_forwards_runs_the_due_times_it_passes_as_if_late(shop: Instance) -> None:
     make_schedule(shop, every_hours=1, anchor_at=T0, window=4 * HOUR)
     tick(T0 - MINUTE)
     tick(T0 + 2 * HOUR)
     assert [status for status, _ in statuses()] == ["skipped", "skipped", "due"]
 
 
-def test_a_year_of_slots_takes_several_ticks_and_holds_up_nobody(
+def test_a_year_of_due_times_takes_several_ticks_and_holds_up_nobody(
     shop: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(due, "ROWS_AT_ONCE", 50)
@@ -152,8 +152,8 @@ def test_a_year_of_slots_takes_several_ticks_and_holds_up_nobody(
         Job.objects.get(instance=shop).occurrence
     )
     # None twice, none left out.
-    slots = huge.occurrences.order_by("due_at").values_list("due_at", flat=True)
-    assert list(slots) == [T0 + hour * HOUR for hour in range(20 * 24 + 1)]
+    times = huge.occurrences.order_by("due_at").values_list("due_at", flat=True)
+    assert list(times) == [T0 + hour * HOUR for hour in range(20 * 24 + 1)]
 
 
 def test_a_schedule_that_cannot_be_read_keeps_nobody_waiting(shop: Instance) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from backups.models import BackupSchedule, Instance, Job, ObservedHistory, Occurrence
-from backups.schedules.matching import meet_occurrences
+from backups.schedules.matching import match_jobs
 from backups.states import JobStatus
 from tests.backups.planning import (
     HOUR,
@@ -78,8 +78,8 @@ def test_a_run_meets_the_occurrence_whose_window_holds_its_start(
 ) -> None:
     tick(T0)
     job = seen(shop, T0 + offset)
-    assert meet_occurrences([job], T0 + HOUR) == met
-    assert meet_occurrences([Job.objects.get()], T0 + HOUR) == 0
+    assert match_jobs([job], T0 + HOUR) == met
+    assert match_jobs([Job.objects.get()], T0 + HOUR) == 0
     tick(T0 + HOUR)
     assert only().status == ("succeeded" if met else "due")
     assert Job.objects.get().occurrence_id == (only().pk if met else None)
@@ -89,7 +89,7 @@ def test_a_run_that_was_read_before_the_occurrence_was_born(
     watched: BackupSchedule, shop: Instance
 ) -> None:
     job = seen(shop, T0 - 5 * MINUTE)
-    assert meet_occurrences([job], T0 - MINUTE) == 0
+    assert match_jobs([job], T0 - MINUTE) == 0
     tick(T0)
     assert (statuses(), only().job) == ([("succeeded", "")], job)
 
@@ -99,7 +99,7 @@ def test_a_run_of_another_kind_or_of_ours_meets_nothing(
 ) -> None:
     tick(T0)
     ours = Job.objects.create(operation="backup", instance=shop, kind="full", started_at=T0)
-    assert meet_occurrences([seen(shop, T0, kind="incremental")], T0) == 0
+    assert match_jobs([seen(shop, T0, kind="incremental")], T0) == 0
     tick(T0 + HOUR)
     assert only().job is None
     assert Job.objects.get(pk=ours.pk).occurrence is None
@@ -108,13 +108,13 @@ def test_a_run_of_another_kind_or_of_ours_meets_nothing(
 def test_a_run_is_followed_while_it_goes(watched: BackupSchedule, shop: Instance) -> None:
     tick(T0)
     job = seen(shop, T0, JobStatus.RUNNING)
-    assert meet_occurrences([job], T0 + MINUTE) == 1
+    assert match_jobs([job], T0 + MINUTE) == 1
     tick(T0 + MINUTE)
     assert only().status == "running"
     tick(T0 + 4 * HOUR)
     assert only().overran_at == T0 + 4 * HOUR
     Job.objects.update(**{"status": "succeeded", "ended_at": T0 + 5 * HOUR})
-    assert meet_occurrences([Job.objects.get()], T0 + 5 * HOUR) == 0
+    assert match_jobs([Job.objects.get()], T0 + 5 * HOUR) == 0
     tick(T0 + 5 * HOUR)
     assert (only().status, only().ended_at) == ("succeeded", T0 + 5 * HOUR)
 
@@ -123,10 +123,10 @@ def test_a_failed_run_may_be_made_good_inside_the_window(
     watched: BackupSchedule, shop: Instance
 ) -> None:
     tick(T0)
-    meet_occurrences([seen(shop, T0, JobStatus.FAILED, error="disk full")], T0 + 15 * MINUTE)
+    match_jobs([seen(shop, T0, JobStatus.FAILED, error="disk full")], T0 + 15 * MINUTE)
     tick(T0 + 15 * MINUTE)
     assert (only().status, only().reason, only().detail) == ("due", "failed", "disk full")
-    meet_occurrences([seen(shop, T0 + HOUR)], T0 + 2 * HOUR)
+    match_jobs([seen(shop, T0 + HOUR)], T0 + 2 * HOUR)
     tick(T0 + 2 * HOUR)
     assert (only().status, only().attempts) == ("succeeded", 2)
 
@@ -135,7 +135,7 @@ def test_a_failed_run_that_nobody_repeated_has_failed(
     watched: BackupSchedule, shop: Instance
 ) -> None:
     tick(T0)
-    meet_occurrences([seen(shop, T0, JobStatus.FAILED, error="disk full")], T0 + 15 * MINUTE)
+    match_jobs([seen(shop, T0, JobStatus.FAILED, error="disk full")], T0 + 15 * MINUTE)
     tick(T0 + 15 * MINUTE)
     tick(T0 + 4 * HOUR)
     assert (statuses(), only().detail) == ([("failed", "failed")], "disk full")
@@ -195,7 +195,7 @@ def test_of_two_windows_the_nearer_one_is_met(shop: Instance) -> None:
     make_schedule(shop, origin="observed", every_hours=1, anchor_at=T0, window=4 * HOUR)
     tick(T0)
     tick(T0 + HOUR)
-    meet_occurrences([seen(shop, T0 + 50 * MINUTE)], T0 + HOUR)
+    match_jobs([seen(shop, T0 + 50 * MINUTE)], T0 + HOUR)
     tick(T0 + HOUR + MINUTE)
     assert [status for status, _ in statuses()] == ["due", "succeeded"]
 
@@ -221,16 +221,16 @@ def test_a_run_that_turns_up_late_is_not_missed_after_all(
     tick(T0 + 4 * HOUR)
     assert only().status == "missed"
     job = seen(shop, T0 + MINUTE, status)
-    assert meet_occurrences([job], T0 + 6 * HOUR) == 1
+    assert match_jobs([job], T0 + 6 * HOUR) == 1
     assert (only().status, only().ended_at) == ("due", None)
     tick(T0 + 6 * HOUR)
     assert statuses() == [became]
-    assert meet_occurrences([job], T0 + 6 * HOUR) == 0
+    assert match_jobs([job], T0 + 6 * HOUR) == 0
 
 
 def test_what_was_missed_for_another_reason_stays_missed(
     shop: Instance, watched: BackupSchedule
 ) -> None:
     tick(T0)
-    Occurrence.objects.update(status="missed", reason="scheduler_down", next_look_at=None)
-    assert meet_occurrences([seen(shop, T0 + MINUTE)], T0 + HOUR) == 0
+    Occurrence.objects.update(status="missed", reason="scheduler_down", next_check_at=None)
+    assert match_jobs([seen(shop, T0 + MINUTE)], T0 + HOUR) == 0

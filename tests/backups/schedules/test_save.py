@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 
 
-def test_a_new_schedule_begins_with_the_next_slot() -> None:
+def test_a_new_schedule_begins_with_the_next_due_time() -> None:
     assert make_schedule(saved_at=T0 - HOUR).next_due_at == T0
     # At the very moment it has come already.
     assert make_schedule(name="later", saved_at=T0).next_due_at == T0 + DAY
@@ -81,7 +81,7 @@ def test_it_is_never_armed_for_a_moment_that_was_planned_already() -> None:
     assert BackupSchedule.objects.get().next_due_at == T0 + DAY
 
 
-def test_enabled_again_it_begins_with_the_next_slot() -> None:
+def test_enabled_again_it_begins_with_the_next_due_time() -> None:
     make_place()
     schedule = make_schedule(*make_instances(1), enabled=False)
     schedule.enabled = True

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from backups.exceptions import BadInput
 from backups.health.heartbeats import begin_tick, end_tick, silent_since
 from backups.jobs.cancel import request_cancel
-from backups.jobs.request import ask_again
-from backups.models import BackupSchedule, Instance, Job, Occurrence, Repository, WorkerBeat
+from backups.jobs.request import request_again
+from backups.models import BackupSchedule, Instance, Job, Occurrence, Repository, WorkerHeartbeat
 from backups.schedules.pauses import pause_schedule
 from backups.schedules.tick import TICK, plan_occurrences
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
@@ -75,7 +75,7 @@ def test_a_run_is_followed_to_its_end(shop: Instance) -> None:
     tick(T0 + MINUTE)
     ended = only()
     assert (ended.status, ended.reason, ended.late_at) == ("succeeded", "", None)
-    assert (ended.ended_at, ended.next_look_at) == (T0 + 55 * SECOND, None)
+    assert (ended.ended_at, ended.next_check_at) == (T0 + 55 * SECOND, None)
 
 
 def test_a_run_that_nobody_saw_running_counts(shop: Instance) -> None:
@@ -116,7 +116,7 @@ def test_without_a_worker_the_reason_is_that(shop: Instance) -> None:
     make_schedule(shop, window=4 * HOUR)
     with_worker(T0)
     tick(T0)
-    WorkerBeat.objects.update(queues=",transfer,", seen_at=T0 + 4 * HOUR)
+    WorkerHeartbeat.objects.update(queues=",transfer,", seen_at=T0 + 4 * HOUR)
     tick(T0 + HOUR)
     assert only().reason == WaitReason.NO_WORKER
     tick(T0 + 4 * HOUR - SECOND)
@@ -161,7 +161,7 @@ def test_a_failed_run_is_retried_inside_the_window(shop: Instance, to: JobStatus
     assert list(ended.jobs.order_by("id")) == [first, second]
 
 
-def test_when_no_retry_is_left_it_failed_and_the_next_slot_is_armed(shop: Instance) -> None:
+def test_when_no_retry_is_left_it_failed_and_the_next_due_time_is_armed(shop: Instance) -> None:
     schedule = make_schedule(shop, retries=1, retry_delay=MINUTE)
     at = T0
     for _ in range(2):
@@ -196,7 +196,7 @@ def test_a_retry_that_could_not_start_in_time_has_failed(shop: Instance) -> None
     tick(T0)
     finish(start(only().job, T0), T0 + SECOND, JobStatus.FAILED, error="x", failed_stage="connect")
     tick(T0 + 10 * SECOND)
-    assert only().reason == WaitReason.INSTANCE_AWAY
+    assert only().reason == WaitReason.INSTANCE_UNREACHABLE
     pause_schedule(schedule, reason="storm", until=None, by=None, now=T0 + 20 * SECOND)
     tick(T0 + HOUR - SECOND)
     assert only().reason == WaitReason.PAUSED
@@ -286,11 +286,11 @@ def test_one_that_cannot_be_decided_keeps_nobody_waiting(shop: Instance) -> None
     tick(T0)
     finish(start(Job.objects.get(instance=other), T0), T0 + SECOND)
     # What no process of ours writes: it runs, and its job was never claimed.
-    Occurrence.objects.filter(instance=shop).update(status="running", next_look_at=T0)
+    Occurrence.objects.filter(instance=shop).update(status="running", next_check_at=T0)
     tick(T0 + HOUR)
     assert Occurrence.objects.get(instance=other).status == "succeeded"
     broken = Occurrence.objects.get(instance=shop)
-    assert (broken.status, broken.next_look_at) == ("running", T0 + HOUR + MINUTE)
+    assert (broken.status, broken.next_check_at) == ("running", T0 + HOUR + MINUTE)
 
 
 def test_a_tick_with_nothing_due_costs_a_few_queries(shop: Instance) -> None:
@@ -308,7 +308,7 @@ def test_a_job_asked_for_again_is_still_the_run_of_its_schedule(shop: Instance) 
     tick(T0 + 10 * SECOND)
     finish(first, T0 + 15 * SECOND, JobStatus.FAILED, error="the worker was shut down")
     with time_machine.travel(T0 + 16 * SECOND, tick=False):
-        again = ask_again(first)
+        again = request_again(first)
     tick(T0 + 20 * SECOND)
     waits = only()
     assert (waits.status, waits.job, waits.attempts) == ("due", again, 2)
@@ -327,7 +327,7 @@ def test_a_retry_planned_before_a_job_is_asked_for_again_does_not_start_another(
     tick(T0 + 20 * SECOND)
     assert only().retry_at is not None
     with time_machine.travel(T0 + 21 * SECOND, tick=False):
-        again = ask_again(first)
+        again = request_again(first)
     assert (only().retry_at, only().reason) == (None, "")
     finish(start(again, T0 + 30 * SECOND), T0 + 40 * SECOND)
     tick(T0 + 50 * SECOND)

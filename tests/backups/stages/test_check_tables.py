@@ -53,7 +53,7 @@ def work_of(run: Run, folder: Path) -> RestoreWork:
 
 @pytest.mark.parametrize("verdict", ["ok", "unknown"])
 def test_a_table_that_cannot_be_checked_is_no_fault(run: Run, tmp_path: Path, verdict: str) -> None:
-    assert Checked(verdict).run(run, work_of(run, tmp_path)) == "1 tables whole, 7 rows"
+    assert Checked(verdict).run(run, work_of(run, tmp_path)) == "1 tables passed, 7 rows"
     assert not Evidence.objects.exists()
 
 

@@ -73,7 +73,7 @@ def test_too_little_space_with_the_figures(
     target = tmp_path / "target"
     job = restore(copy, target)
     assert_refused(job, f"{target} needs 3.0 PiB, ")
-    assert " are free" in job.error
+    assert " free" in job.error
     assert not target.exists()
 
 

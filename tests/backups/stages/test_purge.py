@@ -123,7 +123,7 @@ def test_a_row_whose_disk_is_dead_is_nothing_to_be_left_with(
     away = (tmp_path / "dead").rename(tmp_path / "unmounted")
     assert_refused(
         copy,
-        f"{copy.backup.label} is the last restorable backup of orders-1 that is there: "
+        f"{copy.backup.label} is the last reachable backup of orders-1: "
         "repository dead cannot be reached",
     )
     away.rename(tmp_path / "dead")

@@ -76,7 +76,7 @@ def test_a_damaged_page_is_named_and_told_from_a_damaged_repository(
     )
     assert job.status == JobStatus.FAILED
     assert job.error == (
-        "read packs failed: the repository is whole, but 1 page came from the server damaged, "
+        "read packs failed: the stored bytes match, but 1 page came from the server damaged, "
         f"the first: {named}"
     )
     assert [line.text for line in job.log_lines.filter(source="pages", level="error")] == [named]
@@ -113,7 +113,7 @@ def test_a_system_tablespace_nobody_looked_at_is_unknown(
     assert "5 pages whole, some unknown" in job.stages.get().detail
     (line,) = job.log_lines.filter(source="pages", level="warning")
     assert line.text == (
-        "pages not checked: no file is named as a system tablespace is, in ibdataN"
+        "pages not checked: no file has the name of a system tablespace, in ibdataN"
     )
 
 
@@ -131,7 +131,7 @@ def test_a_damaged_index_says_nothing_of_pages(
     assert "the repository is whole" not in job.error
     pages = Evidence.objects.get().report["pages"]
     assert (pages["whole"], pages["damaged"]) == (0, 0)
-    assert "a part of the backup cannot be read" in pages["not_checked"][0]
+    assert "a part of the backup is unreadable" in pages["not_checked"][0]
 
 
 def test_a_missing_key_is_no_evidence(copy: BackupCopy, settings: Settings) -> None:
@@ -145,7 +145,7 @@ def test_a_copy_that_expired_in_the_meantime_is_refused(copy: BackupCopy) -> Non
     BackupCopy.objects.update(status=CopyStatus.EXPIRED)
     job = run_here(job)
     assert job.refused
-    assert "is expired: there is nothing to read" in job.error
+    assert "is expired: nothing to read" in job.error
     assert not Evidence.objects.exists()
 
 

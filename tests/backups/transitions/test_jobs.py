@@ -20,7 +20,7 @@ from backups.states import (
     StageStatus,
 )
 from backups.transitions.copies import expire_copy, purge_copy
-from backups.transitions.jobs import Outcome, claim, end, lose, note_process, own
+from backups.transitions.jobs import JobOutcome, claim, end, lose, note_process, own
 from backups.transitions.stages import move_stage
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -132,7 +132,7 @@ class TestEnd:
             for new in moves & TERMINAL_JOB_STATUSES:
                 with subtests.test(f"{old} to {new}"):
                     job = make_job(orders, old)
-                    assert end(job, new, now=T0, actor="ann", outcome=Outcome(reason="why"))
+                    assert end(job, new, now=T0, actor="ann", outcome=JobOutcome(reason="why"))
                     assert (job.status, job.ended_at, job.status_since) == (new, T0, T0)
                     assert events(job) == [(old, new, "ann", "why")]
 
@@ -144,7 +144,7 @@ class TestEnd:
             job,
             JobStatus.FAILED,
             now=LATER,
-            outcome=Outcome(
+            outcome=JobOutcome(
                 error="copy failed: x", hint="Do y.", failed_stage="copy", refused=True
             ),
         )

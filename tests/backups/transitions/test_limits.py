@@ -11,11 +11,11 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from backups.jobs import wake
 from backups.jobs.waiting import explain_waiting
-from backups.models import Instance, Job, JobSlot, Repository
+from backups.models import Instance, Job, LimitPlace, Repository
 from backups.states import JobStatus, Operation
 from backups.transitions.jobs import claim, end, lose
 from backups.transitions.limits import Limit, host_of, limits_of
-from backups.transitions.places import PLACE_KEPT
+from backups.transitions.places import QUEUE_PLACE_KEPT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,7 +40,7 @@ def claim_now(job: Job, *limits: Limit, now: datetime = T0) -> bool:
 
 
 def held() -> list[tuple[str, int, int]]:
-    return list(JobSlot.objects.values_list("resource", "number", "job_id"))
+    return list(LimitPlace.objects.values_list("resource", "number", "job_id"))
 
 
 def test_only_as_many_run_as_the_limit_says() -> None:
@@ -94,7 +94,7 @@ def test_one_that_nobody_tries_any_more_holds_up_nobody(late: int, overtakes: bo
     claim_now(running, one)
     claim_now(older, one)
     end(running, JobStatus.SUCCEEDED, now=T0)
-    assert claim_now(younger, one, now=T0 + PLACE_KEPT + timedelta(seconds=late)) is overtakes
+    assert claim_now(younger, one, now=T0 + QUEUE_PLACE_KEPT + timedelta(seconds=late)) is overtakes
 
 
 def test_one_that_waits_for_something_else_is_no_obstacle() -> None:
@@ -110,7 +110,7 @@ def test_a_lowered_limit_holds_as_soon_as_enough_have_ended() -> None:
     claim_now(second, MAIN)
     lowered = Limit("repository:1", 1)
     end(first, JobStatus.SUCCEEDED, now=T0)
-    # Slot 1 is free, but one job is running already.
+    # DueTime 1 is free, but one job is running already.
     assert not claim_now(third, lowered)
     end(second, JobStatus.SUCCEEDED, now=T0)
     assert claim_now(third, lowered)
@@ -135,9 +135,9 @@ def test_ten_claimers_at_once(most: int) -> None:
     for thread in threads:
         thread.join(30)
     assert len(won) == 10
-    assert JobSlot.objects.filter(resource="repository:1").count() == sum(won)
+    assert LimitPlace.objects.filter(resource="repository:1").count() == sum(won)
     assert Job.objects.filter(status=JobStatus.RUNNING).count() == sum(won) <= most
-    assert set(JobSlot.objects.values_list("job__status", flat=True)) == {"running"}
+    assert set(LimitPlace.objects.values_list("job__status", flat=True)) == {"running"}
     # Whoever yielded to an older one that was turned away is tried again.
     for job in Job.objects.filter(status=JobStatus.PENDING).order_by("id"):
         claim_now(job, *limits)
@@ -192,15 +192,15 @@ class TestWaiting:
             claim_now(job, limit)
         told = {pk: str(text) for pk, text in explain_waiting(everything).items()}
         assert list(told.values()) == [
-            "waits for 2 jobs before it on repository main; number 1 in the queue",
-            "waits for 3 jobs before it on repository main; number 2 in the queue",
-            "waits for 4 jobs before it on repository main; number 3 in the queue",
+            "waits for 2 jobs ahead of it on repository main; number 1 in the queue",
+            "waits for 3 jobs ahead of it on repository main; number 2 in the queue",
+            "waits for 4 jobs ahead of it on repository main; number 3 in the queue",
         ]
 
     @pytest.mark.parametrize(
         ("limit", "place"),
         [
-            (Limit("mooring", 1), "under the limit of all jobs"),
+            (Limit("mooring", 1), "under the limit of concurrent jobs"),
             (Limit("host:db1", 1), "on host db1"),
         ],
     )
@@ -208,7 +208,7 @@ class TestWaiting:
         first, second = pending(2)
         claim_now(first, limit)
         claim_now(second, limit)
-        assert explain_waiting([second])[second.pk].reason == f"waits for 1 job before it {place}"
+        assert explain_waiting([second])[second.pk].reason == f"waits for 1 job ahead of it {place}"
 
     def test_the_job_in_its_way_is_named(self) -> None:
         first, second = pending(2)
@@ -246,5 +246,5 @@ def test_whoever_was_turned_away_is_woken_oldest_first(monkeypatch: pytest.Monke
         claim_now(job, Limit("mooring", 1))
     woken: list[int] = []
     monkeypatch.setattr(wake, "wake", lambda job: woken.append(job.pk))
-    wake.wake_turned_away()
+    wake.wake_blocked_jobs()
     assert woken == [job.pk for job in everything[1:]]

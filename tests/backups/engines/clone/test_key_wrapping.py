@@ -156,13 +156,13 @@ def test_a_file_that_is_gone_or_encrypted_no_more_needs_no_key(ended: FileChange
 def test_a_file_that_becomes_encrypted_on_the_way_needs_one() -> None:
     with pytest.raises(EngineError, match=r"no key for a\.ibd") as failure:
         mapped([file(0, "a.ibd"), change(0, AES | FileFlag.KEY), DONE])
-    assert "when no encryption is being changed" in failure.value.hint
+    assert "while no encryption is being changed" in failure.value.hint
 
 
 def test_a_key_that_came_damaged() -> None:
     damaged = OPEN[:-1] + b"?"
     sent = block(0, 0, first_page(damaged), state=State.PAGE_COPY)
-    with pytest.raises(EngineError, match=r"a\.ibd: a key of a tablespace came damaged"):
+    with pytest.raises(EngineError, match=r"a\.ibd: the key of a tablespace is damaged"):
         mapped([file(0, "a.ibd", flags=AES), sent])
 
 

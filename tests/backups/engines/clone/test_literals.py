@@ -43,5 +43,5 @@ def test_what_is_selected(data_type: str, selected: str) -> None:
 
 
 def test_a_type_nobody_knows_is_refused() -> None:
-    with pytest.raises(EngineError, match="column a has a type nobody here can save: inet6"):
+    with pytest.raises(EngineError, match="column a has an unsupported type: inet6"):
         Column("a", "inet6").literal()

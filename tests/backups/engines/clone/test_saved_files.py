@@ -39,5 +39,5 @@ def test_a_file_cut_anywhere_else_is_refused(tmp_path: Path) -> None:
     whole = framed(STATEMENTS[1].encode())
     for length in range(1, len(whole)):
         file.write_bytes(whole[:length])
-        with pytest.raises(EngineError, match="not a whole file of statements"):
+        with pytest.raises(EngineError, match="not a complete file of statements"):
             list(read_statements(file))
