@@ -17,7 +17,7 @@ from backups.jobs.request import create_backup_job
 from backups.models import Backup, BackupCopy, Instance, Job, JobLogLine, Repository
 from backups.repositories.directory import DirectoryStore
 from backups.restores.option_file import OPTION_FILE
-from backups.running.lease import BEAT_SECONDS
+from backups.running.lease import INTERVAL_SECONDS
 from backups.stages import backup
 from backups.stages.backup.copy import Copy
 from backups.stages.base import PlainStage
@@ -183,7 +183,7 @@ def test_cancelled_while_the_engine_blocks(
     running.reach(engine.blocked)
     assert request_cancel(running.job, actor="anna")
     # Seen at the next beat: nothing else would end it.
-    assert BEAT_SECONDS <= 1
+    assert INTERVAL_SECONDS <= 1
     job = running.end()
     assert (job.status, job.error, job.hint) == (JobStatus.CANCELLED, "", "")
     assert stored_files(main) == ["mooring.json"]
