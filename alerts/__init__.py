@@ -1,1 +1,1 @@
-"""The messenger: what is wrong, since when, and who has been told."""
+"""Alerts: what is wrong, since when, and who was notified."""

@@ -1,4 +1,4 @@
-"""The messenger as a Django app."""
+"""Alerts as a Django app."""
 
 from __future__ import annotations
 

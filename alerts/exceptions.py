@@ -1,6 +1,6 @@
-"""Everything the messenger raises on purpose. ``AlertsError`` is the root.
+"""Every error that alerts raise on purpose. ``AlertsError`` is the root.
 
-No text may carry a secret: it is stored with the message and shown to people.
+No text may contain a secret: it is stored with the notification and shown on pages.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from backups.exceptions import MooringError
 
 
 class AlertsError(MooringError):
-    """Something failed that a person should read about."""
+    """An expected failure, worded for people."""
 
 
 class NotDelivered(AlertsError):
-    """This time it did not work; another try may."""
+    """The delivery failed; a later attempt may succeed."""
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
-        # The other side said when to come back.
+        # How long the receiver asked to wait.
         self.retry_after = retry_after
 
 
-class ChannelDead(AlertsError):
-    """No try will ever work until a person changes the channel."""
+class ChannelBroken(AlertsError):
+    """No attempt can succeed until a person changes the channel."""

@@ -1,7 +1,7 @@
-"""Every status of an alert and of a message, and the only moves allowed between them.
+"""Every status of an alert and of a notification, and the only moves allowed between them.
 
-Pure data: no queries, no clock. ``alerts.evaluation.transitions`` is the one module that writes the
-status of an alert to the database, ``alerts.delivery.transitions`` that of a message.
+Plain data: no queries, no clock. ``alerts.evaluation.transitions`` is the only module that writes
+the status of an alert, ``alerts.delivery.transitions`` the only one for a notification.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from django.db import models
 
 
 class Severity(models.IntegerChoices):
-    """How much it matters. Ordered: a greater number is worse."""
+    """How serious it is. Ordered: a higher number is more severe."""
 
-    NOTICE = 10, "Notice"  # good to know
-    WARNING = 20, "Warning"  # look at it today
-    CRITICAL = 30, "Critical"  # a backup is at risk: look at it now
-    EMERGENCY = 40, "Emergency"  # a backup is not there: wake somebody
+    NOTICE = 10, "Notice"  # for information
+    WARNING = 20, "Warning"  # look into it today
+    CRITICAL = 30, "Critical"  # a backup is at risk: act now
+    EMERGENCY = 40, "Emergency"  # a backup is missing: page somebody
 
 
 class AlertStatus(models.TextChoices):
-    PENDING = "pending", "Pending"  # found, not yet for as long as its rule waits
-    FIRING = "firing", "Firing"  # stands, and nobody has said that they have seen it
-    ACKNOWLEDGED = "acknowledged", "Acknowledged"  # stands, and somebody has seen it
-    RESOLVED = "resolved", "Resolved"  # is over
+    PENDING = "pending", "Pending"  # found, but not yet for the rule's pending time
+    FIRING = "firing", "Firing"  # open, and not acknowledged
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"  # open, and acknowledged by a person
+    RESOLVED = "resolved", "Resolved"  # no longer found
 
 
 ALERT_MOVES: Mapping[AlertStatus, frozenset[AlertStatus]] = {
@@ -35,12 +35,25 @@ ALERT_MOVES: Mapping[AlertStatus, frozenset[AlertStatus]] = {
 }
 
 
+class NotificationKind(models.TextChoices):
+    """Why a notification is sent."""
+
+    FIRING = "firing", "Alert"
+    ESCALATION = "escalation", "Escalation"
+    REMINDER = "reminder", "Reminder"
+    RECOVERY = "recovery", "Recovery"
+    DIGEST = "digest", "Digest"
+    SUCCESS = "success", "Success"
+    CHANNEL_FAULT = "channel_fault", "Channel fault"
+    TEST = "test", "Test"
+
+
 class NotificationStatus(models.TextChoices):
-    PENDING = "pending", "Pending"  # waits for its moment, or for a sender
+    PENDING = "pending", "Pending"  # waits for its time, or for a sender
     SENDING = "sending", "Sending"  # a sender holds its lease
-    DELIVERED = "delivered", "Delivered"  # the other side said that it has it
-    FAILED = "failed", "Failed"  # refused for good, or tried for too long
-    DROPPED = "dropped", "Dropped"  # no longer worth sending; see the answer
+    DELIVERED = "delivered", "Delivered"  # accepted by the receiver
+    FAILED = "failed", "Failed"  # refused, or out of attempts
+    DROPPED = "dropped", "Dropped"  # not worth sending any more; see the response
 
 
 NOTIFICATION_MOVES: Mapping[NotificationStatus, frozenset[NotificationStatus]] = {

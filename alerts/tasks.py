@@ -1,4 +1,4 @@
-"""Celery's doorways of the messenger; every task is safe to run twice, late or never."""
+"""The Celery tasks of alerts; every task is safe to run twice, late or never."""
 
 from __future__ import annotations
 
@@ -10,71 +10,72 @@ from kombu.exceptions import OperationalError
 
 from alerts import pruning
 from alerts.delivery.deadman import ping
-from alerts.delivery.sending import channels_with_due, send_due
+from alerts.delivery.sending import channels_with_due_notifications, send_due
 from alerts.evaluation import evaluate
 from alerts.exceptions import AlertsError
 from alerts.models import Channel
-from alerts.routing.outbox import tell_changes, tell_standing
+from alerts.routing.outbox import notify_changes, notify_open_alerts
 from backups.health.heartbeats import alone, records_heartbeat
 
 logger = logging.getLogger(__name__)
 
 EXPIRES = 60
-# Without these nothing is started and nobody is told.
-EXPECTED_TICKS = frozenset({"plan occurrences", "evaluate changed", "tell people"})
+# Without these no job is started and no notification is sent.
+EXPECTED_TASKS = frozenset({"plan occurrences", "evaluate changed", "dispatch notifications"})
 
 
 @shared_task(ignore_result=True)
 @records_heartbeat
 def evaluate_changed() -> None:
-    """Ask the rules about what something happened to, and tell at once what they found."""
-    if evaluate.evaluate_changed(now()).anything:
-        # The teller's own tick would come up to ten seconds later.
-        tell_changes(now())
+    """Evaluate the rules for everything that changed, and queue notifications at once."""
+    if evaluate.evaluate_changed(now()).changed_anything:
+        # ``dispatch_notifications`` would run up to ten seconds later.
+        notify_changes(now())
         wake_senders()
 
 
 @shared_task(ignore_result=True)
 @records_heartbeat
 def evaluate_all() -> None:
-    """Ask the rules about everything."""
+    """Evaluate the rules for the whole fleet."""
     evaluate.evaluate_all(now())
 
 
 @shared_task(ignore_result=True)
 @records_heartbeat
-def tell_people() -> None:
-    """Make the messages that are due, and wake a sender for each channel that has some."""
-    tell_changes(now())
+def dispatch_notifications() -> None:
+    """Queue notifications for new transitions and reminders, and wake the senders."""
+    notify_changes(now())
     wake_senders()
 
 
 @shared_task(ignore_result=True)
 @records_heartbeat
-def tell_what_stands() -> None:
-    """Make the messages for what nobody was told of when it changed."""
-    tell_standing(now())
+def recheck_open_alerts() -> None:
+    """Queue notifications that open alerts still lack: after a silence, on a new route."""
+    notify_open_alerts(now())
     wake_senders()
 
 
 @shared_task(ignore_result=True)
 def send_channel(channel_id: int) -> None:
-    """Send what is due on one channel. A slow one keeps no other waiting."""
+    """Send the due notifications of one channel. A slow channel delays no other."""
     channel = Channel.objects.filter(pk=channel_id, enabled=True).first()
     if channel is not None:
         send_due(channel)
 
 
 def wake_senders() -> None:
-    """Wake a sender per channel. A broker that is away loses nothing: the rows wait."""
-    for channel in channels_with_due(now()):
+    """Wake a sender per channel. While the broker is unreachable, notifications stay queued."""
+    for channel in channels_with_due_notifications(now()):
         try:
-            # Whoever is not woken in time is woken again by the next tick.
+            # A sender that is not woken in time is woken by the next run.
             send_channel.apply_async((channel,), queue="outside", expires=EXPIRES)
         except OperationalError as exc:
             logger.warning(
-                "messages wait: the broker is away: %s", exc, extra={"action": "broker_unreachable"}
-            )
+                "notifications stay queued: the message broker is unreachable: %s", exc,
+                extra={"action": "broker_unreachable"},
+            )  # fmt: skip
             return
 
 
@@ -82,18 +83,18 @@ def wake_senders() -> None:
 @alone
 @records_heartbeat
 def prune_alerts() -> None:
-    """Delete alerts and messages of the past that are too old."""
+    """Delete old resolved alerts and old notifications."""
     pruning.prune_alerts(now())
 
 
 @shared_task(ignore_result=True)
 @alone
 @records_heartbeat
-def ping_outside() -> None:
-    """Tell an outside service that all ticks tick."""
+def ping_dead_man_switch() -> None:
+    """Ping the external dead man's switch while all periodic tasks run."""
     try:
-        ping(now(), EXPECTED_TICKS)
+        ping(now(), EXPECTED_TASKS)
     except AlertsError as exc:
         logger.warning(
-            "the dead-man service was not reached: %s", exc, extra={"action": "deadman_unreachable"}
+            "the dead man's switch was not reached: %s", exc, extra={"action": "ping_failed"}
         )

@@ -14,6 +14,7 @@ from backups.models.instance import RunnerKind
 from backups.models.repository import RepositoryKind
 from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.wrappers import RetryingStore
 from backups.runners.base import Runner
 from backups.runners.local import LocalRunner
 from backups.runners.ssh import SshRunner, SshTarget
@@ -31,7 +32,7 @@ def runner_of(instance: Instance) -> Runner:
 def store_of(repository: Repository) -> ObjectStore:
     """Return the object store of a repository."""
     if repository.kind == RepositoryKind.DIRECTORY:
-        return DirectoryStore(Path(repository.path), str(repository.uuid))
+        return RetryingStore(DirectoryStore(Path(repository.path), str(repository.uuid)))
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
 
 

@@ -68,4 +68,11 @@ class KeyUnavailable(MooringError):
 
 
 class RepositoryError(MooringError):
-    """A repository could not be read or written, or is not the one it should be."""
+    """A repository could not be read or written, or is not the one it should be.
+
+    ``transient``: whether the same may succeed in a moment.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient

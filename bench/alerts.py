@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-# What issue and design ask for at 10,000 instances, in seconds.
+# What issue and design check_rules for at 10,000 instances, in seconds.
 SWEEP_SECONDS, CHANGED_SECONDS = 30, 2
 # How many instances something happens to between two ticks.
 CHANGED = 200

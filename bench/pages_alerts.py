@@ -27,7 +27,7 @@ def fill_alerts(now: datetime) -> Alert:
     AlertTransition.objects.bulk_create(
         (
             AlertTransition(
-                alert=alert, created_at=alert.opened_at, told_at=alert.opened_at,
+                alert=alert, created_at=alert.opened_at, routed_at=alert.opened_at,
                 old_status=AlertStatus.FIRING, new_status=alert.status, severity=alert.severity,
             )
             for alert in over
@@ -46,7 +46,7 @@ def _past(standing: list[Alert], now: datetime) -> Iterator[Alert]:
             instance_id=alert.instance_id, schedule_id=alert.schedule_id, cause=alert.cause,
             severity=alert.severity, status=AlertStatus.RESOLVED, message=alert.message,
             explanation=alert.explanation, hint=alert.hint, facts=alert.facts,
-            opened_at=at, fires_at=at, fired_at=at, seen_at=at, resolved_at=at,
+            opened_at=at, fires_at=at, fired_at=at, last_found_at=at, resolved_at=at,
         )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def _tell_and_silence(now: datetime) -> None:
         channel = Channel(name=f"hook-{number}", kind="webhook")
         configure(channel, {"url": f"http://127.0.0.1:9/{number}", "secret": "of the benchmark"})
         channel.save()
-        route = Route.objects.create(channel=channel, least_severe=Severity.WARNING)
+        route = Route.objects.create(channel=channel, min_severity=Severity.WARNING)
         route.groups.add(groups[number % len(groups)])
     for number in range(SILENCES):
         silence = Silence.objects.create(comment=f"patching {number}", starts_at=now)

@@ -1,4 +1,4 @@
-"""Acknowledge alerts, one or many, and say how many still wanted it."""
+"""Acknowledge one or many alerts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ from alerts.states import AlertStatus
 def acknowledge_all(
     alerts: Iterable[Alert], *, by: User, comment: str, now: datetime
 ) -> list[Alert]:
-    """Return those that were acknowledged: not what was over, or had been seen, already."""
+    """Return the alerts that were acknowledged, without those already resolved or acknowledged."""
     firing = [alert for alert in alerts if alert.status == AlertStatus.FIRING]
     return [alert for alert in firing if acknowledge(alert, by=by, comment=comment, now=now)]

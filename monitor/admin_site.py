@@ -1,4 +1,4 @@
-"""The Django admin, opened by the role admin and entered through the site's own login."""
+"""The Django admin, for the role admin, behind the site's own login."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class MooringAdminSite(AdminSite):
 
     # Any: a model or several of any kind, and options of theirs.
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
-        """Register a page, and have what is changed there kept as activity."""
+        """Register a page whose changes are recorded as activity."""
         base = admin_class or ModelAdmin
         if not issubclass(base, Audited):
             base = type(base.__name__, (Audited, base), {"__module__": base.__module__})
         super().register(model_or_iterable, base, **options)
 
-    # Any: what Django passes to the page it would draw.
+    # Any: the context that Django would render the page with.
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Send people to the site's own login: there is one door."""
+        """Redirect to the site's own login, the only one."""
         if request.user.is_authenticated and not self.has_permission(request):
-            raise PermissionDenied("this needs the role admin")
+            raise PermissionDenied("the role admin is required")
         return redirect_to_login(request.GET.get("next", reverse("admin:index")))

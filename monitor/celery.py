@@ -27,8 +27,8 @@ EVERY_SECONDS = {
     "backups.tasks.forget_samples": 3600,
     "alerts.tasks.evaluate_changed": 10,
     "alerts.tasks.evaluate_all": 300,
-    "alerts.tasks.tell_people": 10,
-    "alerts.tasks.tell_what_stands": 60,
+    "alerts.tasks.dispatch_notifications": 10,
+    "alerts.tasks.recheck_open_alerts": 60,
 }
 # A disk or a server that hangs must keep no tick waiting: what touches one has threads of its
 # own, and a message that would come too late is dropped.
@@ -37,7 +37,7 @@ OUTSIDE_EVERY_SECONDS = {
     "backups.tasks.probe_instances": 10,
     "backups.tasks.measure_repositories": 300,
     "backups.tasks.prove_keys": 60,
-    "alerts.tasks.ping_outside": 60,
+    "alerts.tasks.ping_dead_man_switch": 60,
     "backups.tasks.prune_history": 3600,
     "alerts.tasks.prune_alerts": 3600,
 }

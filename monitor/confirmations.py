@@ -1,4 +1,4 @@
-"""Was the name of what is to go typed as it is? Asked again here: a page can be bypassed."""
+"""Was the name of the object to delete entered correctly? Checked on the server as well."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from django.http import HttpRequest
 FIELD = "confirm_name"
 
 
-def name_typed(request: HttpRequest, name: str) -> bool:
-    """Whether the dialog's field holds ``name``; if not, the next page says so."""
+def name_confirmed(request: HttpRequest, name: str) -> bool:
+    """Whether the dialog's field contains ``name``; if not, the next page shows an error."""
     if request.POST.get(FIELD, "").strip() == name:
         return True
-    messages.error(request, f"Nothing was changed: type {name} to confirm.")
+    messages.error(request, f"Nothing was changed: enter {name} to confirm.")
     return False

@@ -1,7 +1,7 @@
-"""What does the environment say?
+"""Which settings does the environment contain?
 
-Reads settings from environment variables and from the state folder, and stops the
-process at start when something needed is missing: a default would end up in production.
+Reads environment variables and the state folder, and stops the process at start if something
+required is missing: a default would end up in production.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def state_folder() -> Path:
 def secret(name: str, *, file_name: str) -> str:
     """Read a secret from ``<name>``, from the file in ``<name>_FILE``, else from the state folder.
 
-    An empty file is as bad as a missing one: both stop the process.
+    An empty or missing file stops the process.
     """
     if text := os.environ.get(name, "").strip():
         return text
@@ -48,7 +48,7 @@ def number(name: str, default: int, *, least: int = 0) -> int:
     """Read a whole number of at least ``least``."""
     text = os.environ.get(name, "").strip() or str(default)
     if not text.isdecimal() or int(text) < least:
-        raise ImproperlyConfigured(f"{name} is {text!r}; say a whole number, {least} or more")
+        raise ImproperlyConfigured(f"{name} is {text!r}: set a whole number, {least} or more")
     return int(text)
 
 
@@ -58,7 +58,9 @@ def numbers(name: str, *, least: int = 0) -> dict[str, int]:
     for entry in words(name, ""):
         key, _, text = (part.strip() for part in entry.partition("="))
         if not key or not text.isdecimal() or int(text) < least:
-            raise ImproperlyConfigured(f"{name} has {entry!r}; say NAME=NUMBER, {least} or more")
+            raise ImproperlyConfigured(
+                f"{name} contains {entry!r}: set NAME=NUMBER, {least} or more"
+            )
         table[key] = int(text)
     return table
 
@@ -67,15 +69,15 @@ def choice(name: str, default: str, *others: str) -> str:
     """Read one of several words."""
     word = os.environ.get(name, "").strip().lower() or default
     if word not in (default, *others):
-        raise ImproperlyConfigured(f"{name} is {word!r}; say {' or '.join((default, *others))}")
+        raise ImproperlyConfigured(f"{name} is {word!r}: set {' or '.join((default, *others))}")
     return word
 
 
 def switch(name: str) -> bool:
-    """Read a yes or no; anything else is refused rather than taken for one of them."""
+    """Read yes or no; anything else is refused."""
     text = os.environ.get(name, "no").lower()
     if text in {"1", "yes", "true", "on"}:
         return True
     if text in {"", "0", "no", "false", "off"}:
         return False
-    raise ImproperlyConfigured(f"{name} is {text!r}; say yes or no")
+    raise ImproperlyConfigured(f"{name} is {text!r}: set yes or no")

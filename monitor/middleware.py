@@ -1,4 +1,4 @@
-"""Who acts while a request is answered, and is it one that can be answered at all?"""
+"""On whose behalf does a request act, and is it valid?"""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from monitor.access.addresses import client_address
 
 
 class ActingMiddleware:
-    """Lets whatever is changed during a request be recorded as its user's doing."""
+    """Record changes during a request as activity of its user."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         def actor() -> Actor:
-            # Asked for when something is recorded: a page that changes nothing costs nothing.
+            # Evaluated only when something is recorded: reading pages cost nothing.
             return Actor(request.user.get_username() or "nobody", WEB, client_address(request))
 
         with acting_as(actor):
@@ -28,16 +28,16 @@ class ActingMiddleware:
 
 
 class NoNulMiddleware:
-    """Answers 400 to a NUL: no word here has one, and PostgreSQL refuses to be asked for it."""
+    """Respond with 400 to a NUL byte: PostgreSQL rejects it in text."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "\0" in request.path or _holds_nul(request.GET) or _holds_nul(request.POST):
-            raise BadRequest("the address or the form holds a NUL byte")
+            raise BadRequest("the address or the form contains a NUL byte")
         return self._get_response(request)
 
 
-def _holds_nul(words: QueryDict) -> bool:
-    return any("\0" in word for name, values in words.lists() for word in (name, *values))
+def _holds_nul(query: QueryDict) -> bool:
+    return any("\0" in text for name, values in query.lists() for text in (name, *values))

@@ -1,4 +1,4 @@
-"""Which parts has the site? One list; a part whose page does not exist is not shown."""
+"""Which sections does the site have? A section whose page does not exist is not shown."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from monitor.access.roles import Role, has_role
 
 @dataclass(frozen=True, slots=True)
 class SiteSection:
-    """One part of the site and how its pages are called."""
+    """One section of the site and the names of its pages."""
 
     word: str
     icon: str
-    # The first of these addresses that exists is where the link leads.
+    # The link leads to the first of these that exists.
     pages: tuple[str, ...]
-    # Pages whose names begin so belong to the part.
+    # Pages whose names start with one of these belong to the section.
     owns: tuple[str, ...]
     role: Role = Role.VIEWER
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A part as one reader sees it on one page."""
+    """A section as shown to one user on one page."""
 
     word: str
     icon: str
@@ -50,7 +50,7 @@ PARTS = (
 
 
 def list_links(user: AbstractBaseUser | AnonymousUser, url_name: str) -> list[Link]:
-    """Return the parts a reader may open, the one that ``url_name`` belongs to marked."""
+    """Return the sections a user may open, with that of ``url_name`` marked as current."""
     allowed = [part for part in PARTS if has_role(user, part.role)]
     return [
         Link(part.word, part.icon, address, url_name.startswith(part.owns))

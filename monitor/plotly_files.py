@@ -1,4 +1,4 @@
-"""Where does the script of the charts come from? Out of the plotly wheel, never out of our tree."""
+"""Where does the script of the charts come from? From the installed plotly package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCRIPT = "plotly.min.js"
 
 
 class PlotlyFinder(BaseFinder):
-    """Serve the wheel's plotly.min.js as ``plotly/plotly.min.js``, and nothing else of it."""
+    """Serve plotly.min.js of the package as ``plotly/plotly.min.js``, and nothing else."""
 
     def __init__(self, app_names: object = None, *args: Any, **kwargs: Any) -> None:
         # Found without importing plotly: collecting files does not need a library of figures.

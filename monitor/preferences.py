@@ -1,7 +1,7 @@
-"""How does this reader want the pages: which theme, how dense, in which time zone?
+"""Which theme, density and time zone does this user prefer?
 
-Kept in cookies, so that the server draws the page right the first time and nothing flashes.
-A cookie is a stranger's word: whatever is not known here is the default.
+Stored in cookies, so that the first response is already rendered accordingly. Cookies are not
+trusted: an unknown value counts as the default.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-# Which words each switch may say, the default first.
+# The values of each switch, the default first.
 SWITCHES: Mapping[str, tuple[str, ...]] = {
     "theme": ("system", "light", "dark"),
     "density": ("comfortable", "compact"),
@@ -28,7 +28,7 @@ YEAR_SECONDS = 31_536_000
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What one reader chose, or the defaults."""
+    """The choices of one user, or the defaults."""
 
     theme: str
     density: str
@@ -41,12 +41,12 @@ def read_preferences(cookies: Mapping[str, str]) -> Preferences:
 
 
 def zone_named(name: str) -> ZoneInfo:
-    """Return the zone a browser named; UTC when nobody knows it."""
+    """Return the time zone a browser named; UTC if it is unknown."""
     return ZoneInfo(name) if name in _zone_names() else UTC
 
 
 def remember(response: HttpResponse, name: str, word: str) -> None:
-    """Keep what a reader chose; a word that is not of the switch is forgotten."""
+    """Store the choice of a user; an unknown value becomes the default."""
     response.set_cookie(
         name,
         _word(name, word),
@@ -58,7 +58,7 @@ def remember(response: HttpResponse, name: str, word: str) -> None:
 
 
 class ZoneMiddleware:
-    """Draw every page in its reader's zone."""
+    """Render every page in the time zone of its user."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -69,7 +69,7 @@ class ZoneMiddleware:
 
 
 def preferences(request: HttpRequest) -> dict[str, Preferences]:
-    """Give templates the reader's preferences (a context processor)."""
+    """Provide the preferences of the user to templates (a context processor)."""
     return {"preferences": read_preferences(request.COOKIES)}
 
 
@@ -80,5 +80,5 @@ def _word(name: str, word: str) -> str:
 
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
-    # Reads the machine's whole zone folder: once.
+    # Reads the whole zoneinfo folder: once.
     return frozenset(available_timezones())

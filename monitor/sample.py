@@ -1,4 +1,4 @@
-"""Is what the pages show made up? Said on every one of them where it is."""
+"""Do the pages show sample data? If so, every page says so."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from django.http import HttpRequest
 
 
 def sample_notice(request: HttpRequest) -> dict[str, bool]:
-    """Tell templates whether sample data was put into the database (a context processor)."""
+    """Provide to templates whether the database holds sample data (a context processor)."""
     return {"sample_data": settings.SAMPLE_DATA}

@@ -31,7 +31,7 @@ CSRF_TRUSTED_ORIGINS = words("MOORING_TRUSTED_ORIGINS", "")
 INSTANCE_SECRET_KEYS = (
     secret("MOORING_SECRET_KEY", file_name="secret.key").replace(",", " ").split()
 )
-# Read when a backup is written or opened, not at start: the dashboard works without it.
+# Read when a backup is written or opened, not at start: the site works without it.
 BACKUP_KEY_TEXT = os.environ.get("MOORING_BACKUP_KEY", "")
 BACKUP_KEY_FILE = Path(os.environ.get("MOORING_BACKUP_KEY_FILE") or HOME / "keys" / "backup.key")
 
@@ -65,7 +65,7 @@ MIDDLEWARE = [
     "monitor.preferences.ZoneMiddleware",
     "monitor.middleware.NoNulMiddleware",
     "monitor.middleware.ActingMiddleware",
-    # Last, as it replaces the answer to somebody who is locked out.
+    # Last, as it replaces the response to a locked-out user.
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -96,7 +96,7 @@ TEMPLATES = [
     }
 ]
 
-# SQLite holds a small fleet; DATABASE_URL names a PostgreSQL where it outgrows that.
+# SQLite for a small fleet; DATABASE_URL selects PostgreSQL for a larger one.
 DATABASES = {
     "default": dj_database_url.config(
         default=f"sqlite:///{HOME / 'mooring.sqlite3'}", conn_max_age=60, conn_health_checks=True
@@ -132,7 +132,7 @@ STORAGES = {
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "fleet"
 LOGOUT_REDIRECT_URL = "login"
-# First asks whether the visitor is locked out, then the password decides.
+# First the lock-out is checked, then the password.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -146,28 +146,28 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# After so many failures a user name is locked out, from that address alone, for so long.
+# After this many failures a user name is locked out, for that address only, for this long.
 AXES_FAILURE_LIMIT = number("MOORING_LOGIN_ATTEMPTS", 5, least=1)
 AXES_COOLOFF_TIME = timedelta(minutes=number("MOORING_LOGIN_COOL_OFF_MINUTES", 15, least=1))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-# Trying during the lock-out must not make it longer: the page says when it ends.
+# Attempts during the lock-out must not extend it: the page shows when it ends.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_CALLABLE = "monitor.access.lockout.counted_name"
 AXES_CLIENT_IP_CALLABLE = "monitor.access.addresses.counted_address"
 AXES_LOCKOUT_CALLABLE = "monitor.access.lockout.locked_out"
-# The activity page is the one place to read of logins.
+# The activity page is the only record of logins.
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-# How many proxies add to X-Forwarded-For; 0 believes nobody.
+# How many proxies append to X-Forwarded-For; 0: the header is ignored.
 TRUSTED_PROXIES = number("MOORING_TRUSTED_PROXIES", 0)
 
-# Behind TLS (MOORING_TLS=yes) cookies travel only there and browsers are told to stay.
+# Behind TLS (MOORING_TLS=yes) cookies are secure and browsers are sent HSTS.
 BEHIND_TLS = switch("MOORING_TLS")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 SECURE_SSL_REDIRECT = BEHIND_TLS
-# A probe asks the process itself, without TLS.
+# Health checks reach the process directly, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = BEHIND_TLS
@@ -182,7 +182,7 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "monitor.views.errors.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
-# Nothing inline and nothing from elsewhere: an injected tag has nothing to run.
+# Nothing inline and nothing external: an injected tag cannot run anything.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -200,7 +200,7 @@ CONTENT_SECURITY_POLICY = {
 CELERY_BROKER_URL = os.environ.get("REDIS_URL") or f"redis+socket://{HOME / 'run' / 'redis.sock'}"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
-# Acknowledged on receipt: a message is a wake-up, and a tick repeats it where it was lost.
+# Acknowledged on receipt: a message only wakes a worker, and a periodic task repeats lost ones.
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.2}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -217,7 +217,7 @@ LEASE_RENEW_SECONDS = LEASE_SECONDS / 6
 # How many jobs run at the same time, on all workers and on one instance's host; 0 is no limit.
 MAX_JOBS = number("MOORING_MAX_JOBS", 0)
 MAX_JOBS_PER_HOST = number("MOORING_MAX_JOBS_PER_HOST", 0)
-# A pending job is woken again after this long without a worker having claimed it.
+# A pending job is sent to the workers again if none has claimed it after this long.
 WAKE_AGAIN_SECONDS = 30
 # Rules look back for 90 days: what they ask about must be there.
 HISTORY_DAYS = number("MOORING_HISTORY_DAYS", 400, least=100)
@@ -225,27 +225,27 @@ HISTORY_DAYS = number("MOORING_HISTORY_DAYS", 400, least=100)
 STALL_SECONDS = number("MOORING_STALL_SECONDS", 900, least=1)
 # The same for single stages, or an engine's sub-operations: "extract=3600, backup lock=60".
 STALL_SECONDS_OF_STAGES = numbers("MOORING_STALL_SECONDS_OF_STAGES", least=1)
-# A worker that must end before its job has: the job fails, or is asked for again as well.
+# If a worker has to stop before its job ends: the job fails, or is requested again as well.
 ON_SHUTDOWN = choice("MOORING_ON_SHUTDOWN", "fail", "requeue")
 
-# Restore tests restore to here, and leave nothing.
+# Restore tests restore to this folder, and remove everything afterwards.
 SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
-# Where a clone's spool file is made while a repository stalls; it has no name there.
+# For the unlinked spool file of a clone while a repository stalls.
 SPOOL_FOLDER = HOME / "spool"
-# The MySQL server that prepares and proves MySQL backups; blank is the one on the PATH.
+# The mysqld that prepares and tests MySQL backups; blank: the one on the PATH.
 MYSQLD = os.environ.get("MOORING_MYSQLD", "")
 COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
-# Threads that compress and seal; the default leaves no core idle and none fought over.
+# Threads that compress and encrypt; default: one per core.
 COPY_THREADS = number("MOORING_COPY_THREADS", 0) or len(os.sched_getaffinity(0))
-# Whether made-up instances were put into the database: then every page says so.
+# Whether the database holds sample data: then every page says so.
 SAMPLE_DATA = (HOME / "sample-data").exists()
-# How people reach the site: messages link to it.
+# The public URL of the site, for links in notifications.
 SITE_URL = os.environ.get("MOORING_URL", "http://localhost:8000").rstrip("/")
 # Private networks, as 10.0.0.0/8, that webhooks and other outgoing requests may reach.
 OUTBOUND_NETWORKS = words("MOORING_OUTBOUND_NETWORKS", "")
-# A sender of messages that has not come back by then is dead: longer than any delivery takes.
+# The lease of a sender of notifications: longer than any delivery takes.
 MESSAGE_LEASE_SECONDS = number("MOORING_MESSAGE_LEASE_SECONDS", 120, least=1)
-# Called after each complete round of ticks: an outside service that misses it raises the alarm.
+# The dead man's switch, pinged while all periodic tasks run; it raises the alarm when pings stop.
 PING_URL = os.environ.get("MOORING_PING_URL", "")
 # 0 means as fast as the engine reads.
 THROTTLE_BYTES_PER_S = number("MOORING_THROTTLE_BYTES_PER_S", 0)
@@ -256,9 +256,9 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
-        # It tells of every login; those are activity. What it warns of stays.
+        # It logs every login, which are activity already; warnings remain.
         "axes": {"level": "WARNING"},
-        # They tell of every request with its whole URL, which may be a secret.
+        # They log every request with its full URL, which may contain a secret.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
     },

@@ -1,4 +1,4 @@
-"""In which order does a table stand? Read from the address, and only words the table knows."""
+"""How is a table sorted? Read from the query string, restricted to its columns."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from django.http import QueryDict
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """One column, and which way; ``key`` is the word in the address: ``?sort=-size``."""
+    """A column and a direction; ``key`` is the parameter in the query string: ``?sort=-size``."""
 
     column: str
     descending: bool
     key: str = "sort"
 
     def state_of(self, column: str) -> str:
-        """Return what ``aria-sort`` says; nothing for the columns we do not sort by."""
+        """Return the value of ``aria-sort``; blank for the other columns."""
         if column != self.column:
             return ""
         return "descending" if self.descending else "ascending"
 
     def next_of(self, column: str) -> str:
-        """Return the order a click on the head of ``column`` asks for."""
-        turn = column == self.column and not self.descending
-        return f"-{column}" if turn else column
+        """Return the order that a click on the header of ``column`` requests."""
+        reverse = column == self.column and not self.descending
+        return f"-{column}" if reverse else column
 
     def order_by(self, fields: Mapping[str, str]) -> str:
-        """Return the word for a queryset's ``order_by``."""
+        """Return the argument for ``order_by``."""
         return f"{'-' if self.descending else ''}{fields[self.column]}"
 
 
 def read_sorting(
     query: QueryDict, columns: tuple[str, ...], default: str, *, key: str = "sort"
 ) -> Sorting:
-    """Read the order somebody asked for; what is no column of the table is the default."""
-    asked = query.get(key, "")
-    word = asked if asked.removeprefix("-") in columns else default
-    return Sorting(word.removeprefix("-"), word.startswith("-"), key)
+    """Return the requested order; an unknown column gives the default."""
+    requested = query.get(key, "")
+    order = requested if requested.removeprefix("-") in columns else default
+    return Sorting(order.removeprefix("-"), order.startswith("-"), key)

@@ -1,4 +1,4 @@
-"""Addresses of every page."""
+"""The address of every page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from monitor.views import (
     styleguide,
 )
 
-# Forms that add stand apart: a schedule may be called what one of them is.
+# Separate paths for adding: a schedule may have any name, such as "add".
 _PLANNING = [
     path("schedules/", schedules.schedules, name="schedules"),
     path("add/schedule/", schedule_forms.schedule_add, name="schedule-add"),

@@ -335,7 +335,7 @@ def _past_alert(instance: Instance, night: Night) -> Alert:
         opened_at=night.ended_at,
         fires_at=night.ended_at,
         fired_at=night.ended_at,
-        seen_at=night.ended_at + timedelta(days=1),
+        last_found_at=night.ended_at + timedelta(days=1),
         resolved_at=night.ended_at + timedelta(days=1),
     )
 

@@ -15,6 +15,7 @@ from alerts.rules import RULES
 HERE = Path(__file__).resolve()
 ROOT = HERE.parent.parent
 PACKAGES = ("backups", "alerts", "monitor", "scripts", "bench", "tests")
+LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 UPDATES = {"update", "aupdate", "update_or_create"}
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 40

@@ -1,4 +1,4 @@
-"""Configuration and history of the messenger in the Django admin."""
+"""Configuration and history of alerts in the Django admin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts and what became of them are looked at here; acknowledging has its own page."""
+"""Alerts and their history, read-only; alerts are acknowledged on the site's own page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from backups.admin.history import HistoryAdmin, HistoryInline
 
 class AlertTransitionInline(HistoryInline):
     model = AlertTransition
-    fields = ["created_at", "old_status", "new_status", "severity", "actor", "reason", "told_at"]
+    fields = ["created_at", "old_status", "new_status", "severity", "actor", "reason", "routed_at"]
 
 
 @admin.register(Alert)

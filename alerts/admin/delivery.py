@@ -1,4 +1,4 @@
-"""Channels and routes: admins configure them here. What was sent is history."""
+"""Channels and routes, for admins to configure; notifications are read-only history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from alerts.admin.rule import clean_zone
 from alerts.delivery.channels import CHANNELS, configure
-from alerts.models import Channel, Notification, Route, Telling
+from alerts.models import Channel, Notification, NotificationState, Route
 from alerts.rules import RULES
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
@@ -20,7 +20,7 @@ from backups.exceptions import BadInput
 
 
 class ChannelAdminForm(ModelForm):
-    """A channel of a kind there is, with secrets that go in and never come out."""
+    """A channel of a known kind; its secrets can be set but are never shown."""
 
     kind = forms.ChoiceField(choices=[(name, kind.label) for name, kind in CHANNELS.items()])
     new_secrets = forms.CharField(
@@ -28,7 +28,7 @@ class ChannelAdminForm(ModelForm):
         required=False,
         strip=False,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text="A JSON object. Kept encrypted, never shown. Left blank, the present ones stay.",
+        help_text="A JSON object. Stored encrypted, never shown. Blank keeps the present secrets.",
     )
 
     class Meta:
@@ -39,10 +39,10 @@ class ChannelAdminForm(ModelForm):
         try:
             secrets = json.loads(str(self.cleaned_data["new_secrets"]) or "{}")
         except ValueError:
-            # Never with the text in it: a message ends up on pages and in logs.
-            raise ValidationError("This is not JSON.") from None
+            # Without the text: errors appear on pages and in logs.
+            raise ValidationError("This is not valid JSON.") from None
         if not isinstance(secrets, dict):
-            raise ValidationError("Give a JSON object.")
+            raise ValidationError("Enter a JSON object.")
         return {str(name): str(value) for name, value in secrets.items()}
 
     def clean(self) -> dict[str, Any] | None:
@@ -55,13 +55,13 @@ class ChannelAdminForm(ModelForm):
         return cleaned
 
     def values(self) -> dict[str, str]:
-        """Return all that was typed, the secrets in the clear."""
+        """Return all values entered, secrets in plain text."""
         settings = self.cleaned_data["settings"] or {}
-        typed = {str(name): str(value) for name, value in settings.items()}
-        return {**typed, **self.cleaned_data["new_secrets"]}
+        entered = {str(name): str(value) for name, value in settings.items()}
+        return {**entered, **self.cleaned_data["new_secrets"]}
 
     def _channel(self) -> Channel:
-        """Return a channel to try the values on, which nobody saves."""
+        """Return an unsaved channel to check the values on."""
         return Channel(kind=self.cleaned_data["kind"], secrets_token=self.instance.secrets_token)
 
 
@@ -77,25 +77,25 @@ class ChannelAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
         configure(obj, form.values())
         if obj.enabled:
-            # A person switched it on again: what was wrong is said to be repaired.
+            # A person enabled it again: the fault counts as fixed.
             obj.disabled_reason, obj.disabled_at = "", None
         super().save_model(request, obj, form, change)
 
 
 class RouteAdminForm(ModelForm):
-    """A route to rules that exist."""
+    """A route that names existing rules."""
 
     rules = forms.MultipleChoiceField(
         choices=[(name, rule.title) for name, rule in RULES.items()],
         required=False,
-        help_text="None chosen: all of them but successes.",
+        help_text="None selected: all rules except successes.",
     )
 
     class Meta:
         model = Route
         fields = [
-            "channel", "enabled", "least_severe", "rules", "groups", "tags", "digest_every",
-            "remind_every", "tell_recovery", "quiet_from", "quiet_to", "time_zone",
+            "channel", "enabled", "min_severity", "rules", "groups", "tags", "digest_every",
+            "remind_every", "notify_recovery", "quiet_from", "quiet_to", "time_zone",
         ]  # fmt: skip
 
     def clean_time_zone(self) -> str:
@@ -105,8 +105,8 @@ class RouteAdminForm(ModelForm):
 @admin.register(Route)
 class RouteAdmin(ModelAdmin):
     form = RouteAdminForm
-    list_display = ["channel", "least_severe", "rules", "digest_every", "remind_every", "enabled"]
-    list_filter = ["enabled", "channel", "least_severe"]
+    list_display = ["channel", "min_severity", "rules", "digest_every", "remind_every", "enabled"]
+    list_filter = ["enabled", "channel", "min_severity"]
     list_select_related = ["channel"]
     search_fields = ["channel__name", "groups__name", "tags__name"]
     filter_horizontal = ["groups", "tags"]
@@ -117,13 +117,13 @@ class NotificationAdmin(HistoryAdmin):
     list_display = ["channel", "kind", "status", "attempts", "created_at", "delivered_at"]
     list_filter = ["status", "kind", "channel"]
     list_select_related = ["channel"]
-    search_fields = ["dedupe_key", "answer", "channel__name"]
+    search_fields = ["dedupe_key", "response", "channel__name"]
     autocomplete_fields = ["channel", "alerts"]
 
 
-@admin.register(Telling)
-class TellingAdmin(HistoryAdmin):
-    list_display = ["alert", "channel", "severity", "told_at", "remind_at", "recovery_told"]
+@admin.register(NotificationState)
+class NotificationStateAdmin(HistoryAdmin):
+    list_display = ["alert", "channel", "severity", "notified_at", "remind_at", "recovery_sent"]
     list_filter = ["channel", "severity"]
     list_select_related = ["alert", "channel"]
     search_fields = ["alert__subject_name", "alert__rule", "channel__name"]

@@ -1,4 +1,4 @@
-"""Rules and silences: admins configure them here."""
+"""Rule settings and silences, for admins to configure."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ NAMES = [(name, f"{rule.title} ({name})") for name, rule in RULES.items()]
 
 
 def clean_zone(name: str) -> str:
-    """Return the name of a time zone that there is."""
+    """Return the name of an existing time zone."""
     try:
         zone(name)
     except BadInput:
-        raise ValidationError(f"There is no time zone called {name}.") from None
+        raise ValidationError(f"No time zone is named {name}.") from None
     return name
 
 
 class RuleSettingAdminForm(ModelForm):
-    """A change to a rule, with thresholds that the rule has."""
+    """A rule setting whose thresholds exist in its rule."""
 
     rule = forms.ChoiceField(choices=NAMES)
 
@@ -42,8 +42,8 @@ class RuleSettingAdminForm(ModelForm):
             "thresholds",
         ]  # fmt: skip
         help_texts = {
-            "group": "Of group, schedule and instance at most one; without any it is for all.",
-            "thresholds": 'Names and numbers, such as {"warning": 3}; null switches one off.',
+            "group": "Set at most one of group, schedule and instance; none: the whole fleet.",
+            "thresholds": 'Names and numbers, such as {"warning": 3}; null disables a threshold.',
         }
 
     def clean_thresholds(self) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class RuleSettingAdminForm(ModelForm):
         cleaned = super().clean() or {}
         scopes = [cleaned.get(name) for name in ("group", "schedule", "instance")]
         if sum(scope is not None for scope in scopes) > 1:
-            raise ValidationError("Give at most one of group, schedule and instance.")
+            raise ValidationError("Set at most one of group, schedule and instance.")
         if not self.errors:
             self._refuse_second(cleaned)
         return cleaned
@@ -71,7 +71,7 @@ class RuleSettingAdminForm(ModelForm):
             instance=cleaned["instance"],
         )
         if same.exclude(pk=self.instance.pk).exists():
-            raise ValidationError("There is a setting for this rule and scope already.")
+            raise ValidationError("A setting for this rule and scope already exists.")
 
 
 @admin.register(RuleSetting)
@@ -85,14 +85,14 @@ class RuleSettingAdmin(ModelAdmin):
 
 
 class SilenceAdminForm(ModelForm):
-    """A silence whose times make sense."""
+    """A silence with valid times."""
 
     rule = forms.ChoiceField(choices=[("", "Any rule"), *NAMES], required=False)
 
     class Meta:
         model = Silence
         fields = [
-            "comment", "rule", "most_severe", "instances", "groups", "tags", "schedules",
+            "comment", "rule", "max_severity", "instances", "groups", "tags", "schedules",
             "starts_at", "ends_at", "cron", "time_zone", "duration",
         ]  # fmt: skip
 
@@ -105,24 +105,24 @@ class SilenceAdminForm(ModelForm):
             if expression:
                 next(CronSim(expression, now()))
         except (CronSimError, StopIteration):
-            raise ValidationError("This cron expression has no moments.") from None
+            raise ValidationError("This cron expression never matches.") from None
         return expression
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
         starts_at, ends_at = cleaned.get("starts_at"), cleaned.get("ends_at")
         if starts_at and ends_at and ends_at <= starts_at:
-            raise ValidationError({"ends_at": "It ends before it starts."})
+            raise ValidationError({"ends_at": "The end must be after the start."})
         if cleaned.get("cron") and not cleaned.get("duration"):
-            raise ValidationError({"duration": "Say for how long it recurs."})
+            raise ValidationError({"duration": "A recurring silence needs a duration."})
         return cleaned
 
 
 @admin.register(Silence)
 class SilenceAdmin(ModelAdmin):
     form = SilenceAdminForm
-    list_display = ["comment", "rule", "most_severe", "starts_at", "ends_at", "cron", "created_by"]
-    list_filter = ["rule", "most_severe"]
+    list_display = ["comment", "rule", "max_severity", "starts_at", "ends_at", "cron", "created_by"]
+    list_filter = ["rule", "max_severity"]
     list_select_related = ["created_by"]
     search_fields = ["comment", "rule", "instances__name", "groups__name", "tags__name"]
     filter_horizontal = ["instances", "groups", "tags", "schedules"]

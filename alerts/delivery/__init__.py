@@ -1,1 +1,1 @@
-"""How a notification leaves: what it says, the outbox, connections, and channels that fail."""
+"""How a notification is delivered: its content, the outbox, connections, failed channels."""

@@ -1,7 +1,7 @@
 """Does Mooring itself still run?
 
-An outside service is called after each complete round of ticks. It raises the alarm when no call
-comes: nothing in here could, once nothing in here runs, or reaches anybody.
+An external dead man's switch is pinged while all periodic tasks run. It raises the alarm when the
+pings stop: Mooring itself cannot, once it is down or no channel delivers.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from alerts.delivery.disabled_channels import nobody_is_told
+from alerts.delivery.failed_channels import no_working_route
 from alerts.delivery.outbound import get
 from alerts.exceptions import NotDelivered
 from backups.models import TickHeartbeat
 
-# Rounds may take their time; a tick that has not ended for this long does not tick.
-FRESH = timedelta(minutes=2)
+# A periodic task that has not completed for this long counts as stopped.
+MAX_SILENCE = timedelta(minutes=2)
 
 
-def stale_ticks(now: datetime, expected: frozenset[str]) -> list[str]:
-    """Return the ticks that have not run through lately, or have failed."""
+def stopped_tasks(now: datetime, expected: frozenset[str]) -> list[str]:
+    """Return the periodic tasks that have not completed recently, or that failed."""
     beats = {beat.name: beat for beat in TickHeartbeat.objects.filter(name__in=expected)}
     return sorted(
         name
@@ -28,17 +28,17 @@ def stale_ticks(now: datetime, expected: frozenset[str]) -> list[str]:
         if (beat := beats.get(name)) is None
         or beat.error
         or beat.finished_at is None
-        or now - beat.finished_at > FRESH
+        or now - beat.finished_at > MAX_SILENCE
     )
 
 
 def ping(now: datetime, expected: frozenset[str]) -> None:
-    """Call the outside service where every expected tick ticks; NotDelivered where it says no.
+    """Ping the dead man's switch if every expected task runs; NotDelivered if it refuses.
 
-    Not where the last channel that told anybody was switched off: the silence is the alarm then.
+    No ping after the last working channel was disabled: then the missing ping is the alarm.
     """
-    if not settings.PING_URL or stale_ticks(now, expected) or nobody_is_told():
+    if not settings.PING_URL or stopped_tasks(now, expected) or no_working_route():
         return
-    answer = get(settings.PING_URL)
-    if not 200 <= answer.status < 300:
-        raise NotDelivered(f"the dead-man service answered {answer.status}")
+    response = get(settings.PING_URL)
+    if not 200 <= response.status < 300:
+        raise NotDelivered(f"the dead man's switch responded with status {response.status}")

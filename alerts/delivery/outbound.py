@@ -1,8 +1,8 @@
-"""May this connection leave, and what did the other side answer?
+"""Is this outgoing connection allowed, and what did the server respond?
 
-People type addresses into forms, and a name can point anywhere by the time it is used. So the
-address is looked at when the socket connects or sends a datagram, whatever library opens it: only
-public ones and those of ``MOORING_OUTBOUND_NETWORKS`` may be reached. Redirects are never followed.
+People type addresses into forms, and a name can resolve to anything by the time it is used. So the
+address is checked when the socket connects or sends a datagram, in whatever library: only public
+addresses and those of ``MOORING_OUTBOUND_NETWORKS`` are allowed. Redirects are never followed.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 
-from alerts.exceptions import ChannelDead, NotDelivered
+from alerts.exceptions import ChannelBroken, NotDelivered
 
-type_of_network = ipaddress.IPv4Network | ipaddress.IPv6Network
-type_of_address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 CONNECT_SECONDS = 10
-# For the whole answer, however slowly it trickles in.
-ANSWER_SECONDS = 20
-# More of an answer nobody reads.
-ANSWER_BYTES = 16 << 10
+# For the whole response, however slowly it arrives.
+RESPONSE_SECONDS = 20
+# The rest of a longer response is not read.
+RESPONSE_BYTES = 16 << 10
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # A datagram needs no connection.
-_LEAVING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_OUTGOING_EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _guarded: ContextVar[bool] = ContextVar("guarded", default=False)
 
 
 class AddressRefused(OSError):
-    """The connection was about to go where it must not."""
+    """The address is not allowed for outgoing connections."""
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What an HTTP server said."""
+class ServerResponse:
+    """The response of an HTTP server."""
 
     status: int
     text: str
@@ -53,7 +53,7 @@ class HttpAnswer:
 
 @contextmanager
 def public_addresses_only() -> Iterator[None]:
-    """Within, connections of this thread reach public and allowed addresses only."""
+    """Allow this thread to connect to public and configured addresses only."""
     token = _guarded.set(True)
     try:
         yield
@@ -62,63 +62,65 @@ def public_addresses_only() -> Iterator[None]:
 
 
 def refuse_bad_url(url: str) -> None:
-    """Raise ChannelDead where a URL could not be meant."""
+    """Raise ChannelBroken for an invalid URL."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ChannelDead("the URL has to begin with https:// or http:// and name a host")
+        raise ChannelBroken("the URL must begin with https:// or http:// and name a host")
     if parts.username or parts.password:
-        raise ChannelDead("the URL holds a user or password: put them into a header")
+        raise ChannelBroken("the URL contains a user or password: put them into a header")
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-    """Send a POST request. NotDelivered: no answer came; ChannelDead: the address is refused."""
-    return _ask("POST", url, body, headers)
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> ServerResponse:
+    """Send a POST request. NotDelivered: no response; ChannelBroken: the address is refused."""
+    return _request("POST", url, body, headers)
 
 
-def get(url: str) -> HttpAnswer:
+def get(url: str) -> ServerResponse:
     """Send a GET request; errors as for ``post``."""
-    return _ask("GET", url, b"", {})
+    return _request("GET", url, b"", {})
 
 
-def _ask(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+def _request(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> ServerResponse:
     refuse_bad_url(url)
     host = urlsplit(url).hostname
     try:
         with public_addresses_only(), _client() as client:
             request = client.build_request(method, url, content=body or None, headers=headers)
-            answer = client.send(request, stream=True)
+            response = client.send(request, stream=True)
             try:
-                return HttpAnswer(answer.status_code, _beginning(answer), _retry_after(answer))
+                return ServerResponse(
+                    response.status_code, _read_start(response), _retry_after(response)
+                )
             finally:
-                answer.close()
+                response.close()
     except httpx.HTTPError as exc:
         if refused := _refusal_in(exc):
-            raise ChannelDead(str(refused)) from None
+            raise ChannelBroken(str(refused)) from None
         raise NotDelivered(f"{host}: {exc or type(exc).__name__}") from None
     except httpx.InvalidURL as exc:
-        raise ChannelDead(f"the URL is not one: {exc}") from None
+        raise ChannelBroken(f"the URL is invalid: {exc}") from None
 
 
 def _client() -> httpx.Client:
-    # No proxy from the environment: it would connect in our place, unchecked.
+    # No proxy from the environment: it would connect for us, unchecked.
     return httpx.Client(
         trust_env=False, follow_redirects=False, timeout=httpx.Timeout(CONNECT_SECONDS)
     )
 
 
-def _beginning(answer: httpx.Response) -> str:
-    """Return the beginning of an answer's text; whatever comes late is left."""
-    deadline, content = time.monotonic() + ANSWER_SECONDS, b""
-    for piece in answer.iter_raw():
-        content += piece
-        if len(content) >= ANSWER_BYTES or time.monotonic() > deadline:
+def _read_start(response: httpx.Response) -> str:
+    """Return the start of a response, up to the limits of size and time."""
+    deadline, content = time.monotonic() + RESPONSE_SECONDS, b""
+    for chunk in response.iter_raw():
+        content += chunk
+        if len(content) >= RESPONSE_BYTES or time.monotonic() > deadline:
             break
-    return content[:ANSWER_BYTES].decode("utf-8", errors="replace")
+    return content[:RESPONSE_BYTES].decode("utf-8", errors="replace")
 
 
-def _retry_after(answer: httpx.Response) -> timedelta | None:
+def _retry_after(response: httpx.Response) -> timedelta | None:
     """Read Retry-After: seconds, or a date (RFC 9110, 10.2.3)."""
-    text = answer.headers.get("retry-after", "").strip()
+    text = response.headers.get("retry-after", "").strip()
     if text.isdigit():
         return timedelta(seconds=min(int(text), 86_400))
     try:
@@ -139,15 +141,15 @@ def _refusal_in(error: BaseException | None) -> AddressRefused | None:
 
 
 def is_allowed(address: str) -> bool:
-    """Whether a message may be sent to an IP address."""
-    ip = _plain(ipaddress.ip_address(address.partition("%")[0]))
+    """Whether an IP address is allowed for outgoing connections."""
+    ip = _unwrap(ipaddress.ip_address(address.partition("%")[0]))
     if any(ip in network for network in _allowed_networks()):
         return True
     return ip.is_global and not ip.is_multicast
 
 
-def _plain(ip: type_of_address) -> type_of_address:
-    """Return the IPv4 address that an IPv6 one stands for, where it does."""
+def _unwrap(ip: IPAddress) -> IPAddress:
+    """Return the IPv4 address that an IPv6 address embeds, if it does."""
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
     if ip in _NAT64:
@@ -155,32 +157,32 @@ def _plain(ip: type_of_address) -> type_of_address:
     return ip.ipv4_mapped or ip.sixtofour or ip
 
 
-def _allowed_networks() -> list[type_of_network]:
+def _allowed_networks() -> list[IPNetwork]:
     return [ipaddress.ip_network(text, strict=False) for text in settings.OUTBOUND_NETWORKS]
 
 
 def _watch_sockets(event: str, args: tuple[object, ...]) -> None:
-    """Python's own audit hook: it sees where every socket of every library is about to go.
+    """Check, as an audit hook of Python, the target of every socket of every library.
 
-    The system's resolver is no part of Python: looking up a name raises none of these events.
+    Name resolution by the system raises none of these events.
     """
-    if event not in _LEAVING or not _guarded.get():
+    if event not in _OUTGOING_EVENTS or not _guarded.get():
         return
-    leaving, address = args
-    # Without an address it goes where the socket is connected to: that was looked at then.
+    sender, address = args
+    # Without an address the socket is connected: it was checked at that time.
     if address is not None or event == "socket.connect":
-        _refuse_address(leaving, address)
+        _refuse_address(sender, address)
 
 
-def _refuse_address(leaving: object, address: object) -> None:
-    family = leaving.family if isinstance(leaving, socket.socket) else None
+def _refuse_address(sender: object, address: object) -> None:
+    family = sender.family if isinstance(sender, socket.socket) else None
     if family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
-        raise AddressRefused("only internet addresses may be reached")
+        raise AddressRefused("only internet addresses are allowed")
     host = str(address[0])
     try:
         allowed = is_allowed(host)
     except ValueError:
-        raise AddressRefused(f"{host} was to be reached without its address being known") from None
+        raise AddressRefused(f"{host} was not resolved before the connection") from None
     if not allowed:
         raise AddressRefused(
             f"{host} is not a public address: allow its network in MOORING_OUTBOUND_NETWORKS"

@@ -1,7 +1,7 @@
-"""How does a message leave the outbox?
+"""How does a notification leave the outbox?
 
-Whoever sends it claims it first, for a time. A sender that dies in between leaves a message that
-the next one claims again: every message is sent at least once, with the same dedupe key.
+A sender claims it under a lease. If the sender dies, the lease expires and another sender claims
+it again: every notification is sent at least once, always with the same dedupe key.
 """
 
 from __future__ import annotations
@@ -17,59 +17,60 @@ from django.utils.timezone import now as wall_clock
 
 from alerts.delivery.channels import kind_of, values_of
 from alerts.delivery.content import build_content
-from alerts.delivery.transitions import claim, deliver, give_up, lease_end, put_back
-from alerts.exceptions import AlertsError, ChannelDead, NotDelivered
-from alerts.models import Channel, MessageKind, Notification
+from alerts.delivery.transitions import claim, lease_end, mark_delivered, mark_failed, reschedule
+from alerts.exceptions import AlertsError, ChannelBroken, NotDelivered
+from alerts.models import Channel, Notification
+from alerts.states import NotificationKind
 from backups.exceptions import BadInput, KeyUnavailable
 
 logger = logging.getLogger(__name__)
 
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=1)
-# Given up when it is so old and was tried so often. A digest, or what waited for the end of quiet
-# hours, may be a day old at its first try; so many tries take half a day at least.
-PATIENCE = timedelta(days=1)
-MOST_TRIES = 20
-# So many tries in vain, about a quarter of an hour, and the others hear of it.
-TRIES_BEFORE_TROUBLE = 5
-MESSAGES_AT_ONCE = 200
-# How long one sender goes on with a channel.
+# Failed for good only when both are reached. A digest, or a notification deferred by quiet hours,
+# may be a day old at its first attempt; this many attempts take at least half a day.
+MAX_AGE = timedelta(days=1)
+MAX_ATTEMPTS = 20
+# After this many failed attempts, about a quarter of an hour, the other channels are notified.
+ATTEMPTS_BEFORE_FAULT = 5
+BATCH_SIZE = 200
+# How long one sender works on a channel.
 SENDER_TIME = timedelta(seconds=60)
-ANSWER_CHARACTERS = 1000
+MAX_RESPONSE_LENGTH = 1000
 
 
-def channels_with_due(now: datetime) -> list[int]:
-    """Return the channels that have something to send."""
+def channels_with_due_notifications(now: datetime) -> list[int]:
+    """Return the ids of channels with notifications to send."""
     due = _due(now).values_list("channel_id", flat=True).order_by().distinct()
     return list(due)
 
 
 def send_due(channel: Channel) -> int:
-    """Send what is due on a channel, in order; return how many were delivered.
+    """Send the due notifications of a channel, in order; return how many were delivered.
 
-    Sends nothing while another sender has the channel.
+    Sends nothing while another sender holds the channel.
     """
-    if not _take_channel(channel, wall_clock()):
+    if not _claim_channel(channel, wall_clock()):
         return 0
     try:
         return _send_in_order(channel)
     finally:
-        Channel.objects.filter(pk=channel.pk).update(sender_until=None)
+        Channel.objects.filter(pk=channel.pk).update(sender_lease_expires_at=None)
 
 
-def _take_channel(channel: Channel, now: datetime) -> bool:
-    free = Q(sender_until=None) | Q(sender_until__lte=now)
+def _claim_channel(channel: Channel, now: datetime) -> bool:
+    free = Q(sender_lease_expires_at=None) | Q(sender_lease_expires_at__lte=now)
     mine = Channel.objects.filter(free, pk=channel.pk, enabled=True)
-    return bool(mine.update(sender_until=lease_end(now)))
+    return bool(mine.update(sender_lease_expires_at=lease_end(now)))
 
 
 def _send_in_order(channel: Channel) -> int:
-    delivered, begun = 0, wall_clock()
-    due = _due(begun).filter(channel=channel).order_by("id")
-    for notification in due[:MESSAGES_AT_ONCE]:
+    delivered, started_at = 0, wall_clock()
+    due = _due(started_at).filter(channel=channel).order_by("id")
+    for notification in due[:BATCH_SIZE]:
         now = wall_clock()
-        # Within the lease: the next tick wakes another sender for what is left.
-        if now - begun > SENDER_TIME:
+        # Stay within the lease: the next run wakes another sender for the rest.
+        if now - started_at > SENDER_TIME:
             break
         if claim(notification, now=now):
             delivered += _send(notification)
@@ -79,43 +80,43 @@ def _send_in_order(channel: Channel) -> int:
     return delivered
 
 
-def send_test(channel: Channel, *, asked_by: str) -> str:
-    """Send a test at once, whether or not the channel is on, and return the real answer.
+def send_test(channel: Channel, *, requested_by: str) -> str:
+    """Send a test at once, even on a disabled channel, and return the receiver's response.
 
-    Raises NotDelivered or ChannelDead with what went wrong; both change nothing of the channel.
+    Raises NotDelivered or ChannelBroken with the error; the channel stays as it is.
     """
     now = wall_clock()
     notification = Notification.objects.create(
         channel=channel,
-        kind=MessageKind.TEST,
+        kind=NotificationKind.TEST,
         dedupe_key=f"test-{channel.pk}-{now.timestamp()}",
         created_at=now,
     )
-    words = f"Test of channel {channel.name}\nAsked for by {asked_by}. Nothing is wrong."
+    text = f"Test of channel {channel.name}\nRequested by {requested_by}. No action is needed."
     if not claim(notification, now=now):
-        raise NotDelivered("another sender took the test; look at the channel's messages")
-    _write_content(notification, words=words)
+        raise NotDelivered("another sender claimed the test; see the channel's notifications")
+    _write_content(notification, text=text)
     try:
-        answer = _deliver(notification)
+        response = _deliver(notification)
     except AlertsError as exc:
-        give_up(notification, answer=_short(exc), now=wall_clock())
+        mark_failed(notification, response=_short(exc), now=wall_clock())
         raise
-    deliver(notification, answer=answer, now=wall_clock())
-    return answer
+    mark_delivered(notification, response=response, now=wall_clock())
+    return response
 
 
 def _send(notification: Notification) -> bool:
     if not notification.content:
         _write_content(notification)
     try:
-        answer = _deliver(notification)
-    except ChannelDead as exc:
-        _wait_for_repair(notification, exc)
+        response = _deliver(notification)
+    except ChannelBroken as exc:
+        _hold_until_repaired(notification, exc)
         return False
     except NotDelivered as exc:
         _retry(notification, exc)
         return False
-    deliver(notification, answer=answer[:ANSWER_CHARACTERS], now=wall_clock())
+    mark_delivered(notification, response=response[:MAX_RESPONSE_LENGTH], now=wall_clock())
     Channel.objects.filter(pk=notification.channel_id).update(last_delivered_at=wall_clock())
     return True
 
@@ -127,30 +128,28 @@ def _deliver(notification: Notification) -> str:
     except AlertsError:
         raise
     except BadInput as exc:
-        raise ChannelDead(str(exc)) from None
+        raise ChannelBroken(str(exc)) from None
     except KeyUnavailable:
-        # A worker with another key than the rest: nothing is wrong with the channel.
-        raise NotDelivered("this worker's MOORING_SECRET_KEY does not open its secrets") from None
+        # This worker has another key than the others: the channel itself works.
+        raise NotDelivered(
+            "this worker's MOORING_SECRET_KEY cannot decrypt the channel's secrets"
+        ) from None
     except Exception as exc:
-        # A fault of a library or ours: its text may hold an address that is a secret, so only
-        # its type is told, and to the log the line that raised it.
+        # A bug in a library or in Mooring. Its text may contain a secret address, so only the
+        # type is stored; the log gets the line that raised it.
         name, line = type(exc).__name__, traceback.extract_tb(exc.__traceback__)[-1]
         logger.error(
-            "message %s on %s: %s at %s:%s",
-            notification.pk,
-            channel,
-            name,
-            line.filename,
-            line.lineno,
-            extra={"action": "message_failed"},
-        )
-        raise NotDelivered(f"unexpected {name}: the log says where") from None
+            "notification %s on %s: %s at %s:%s",
+            notification.pk, channel, name, line.filename, line.lineno,
+            extra={"action": "send_failed", "notification_id": notification.pk},
+        )  # fmt: skip
+        raise NotDelivered(f"unexpected {name}; see the log of the worker") from None
 
 
-def _write_content(notification: Notification, *, words: str = "") -> None:
+def _write_content(notification: Notification, *, text: str = "") -> None:
     alerts = notification.alerts.select_related("instance", "schedule", "repository", "job")
     content = build_content(
-        notification, list(alerts.order_by("-severity", "pk")), now=wall_clock(), words=words
+        notification, list(alerts.order_by("-severity", "pk")), now=wall_clock(), text=text
     )
     mine = Notification.objects.filter(pk=notification.pk, fencing_token=notification.fencing_token)
     mine.update(content=content)
@@ -159,76 +158,79 @@ def _write_content(notification: Notification, *, words: str = "") -> None:
 
 def _retry(notification: Notification, error: NotDelivered) -> None:
     now = wall_clock()
-    old = now - notification.created_at > PATIENCE
-    if old and notification.attempts >= MOST_TRIES:
-        give_up(notification, answer=_short(error), now=now)
-        tell_others(
-            notification.channel, f"given up after {notification.attempts} tries: {error}", now=now
+    expired = now - notification.created_at > MAX_AGE
+    if expired and notification.attempts >= MAX_ATTEMPTS:
+        mark_failed(notification, response=_short(error), now=now)
+        report_channel_fault(
+            notification.channel,
+            f"failed after {notification.attempts} attempts: {error}",
+            now=now,
         )
         return
     wait = retry_after(notification.attempts, error.retry_after)
-    put_back(notification, answer=_short(error), again_at=now + wait, now=now)
-    if notification.attempts == TRIES_BEFORE_TROUBLE:
-        tell_others(notification.channel, f"not delivered, still trying: {error}", now=now)
+    reschedule(notification, response=_short(error), retry_at=now + wait, now=now)
+    if notification.attempts == ATTEMPTS_BEFORE_FAULT:
+        report_channel_fault(notification.channel, f"not delivered, retrying: {error}", now=now)
 
 
-def _wait_for_repair(notification: Notification, error: ChannelDead) -> None:
-    """Switch the channel off; its message is sent when a person has switched it on again."""
+def _hold_until_repaired(notification: Notification, error: ChannelBroken) -> None:
+    """Disable the channel; the notification is sent once a person has enabled it again."""
     now = wall_clock()
-    # Off first: put back, the message must not be found by another sender.
-    switch_off(notification.channel, str(error))
-    if notification.kind != MessageKind.CHANNEL_LOST:
-        # It was refused, and that may be long ago by then: it is to say how things stand then.
+    # Disable first: another sender must not claim the rescheduled notification.
+    disable_channel(notification.channel, str(error))
+    if notification.kind != NotificationKind.CHANNEL_FAULT:
+        # It may be sent much later: its content is built again then, from the state at that time.
         mine = Notification.objects.filter(pk=notification.pk)
         mine.filter(fencing_token=notification.fencing_token).update(content={})
-    put_back(notification, answer=_short(error), again_at=now, now=now)
+    reschedule(notification, response=_short(error), retry_at=now, now=now)
 
 
-def retry_after(attempts: int, asked: timedelta | None) -> timedelta:
-    """Return how long to wait after so many tries: longer each time, and never all at once."""
+def retry_after(attempts: int, requested: timedelta | None) -> timedelta:
+    """Return the wait after this many attempts: exponential, with jitter."""
     backoff: timedelta = min(FIRST_RETRY * 2 ** min(attempts - 1, 10), LONGEST_RETRY)
-    jittered = backoff * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, hides nothing
-    return max(jittered, min(asked or timedelta(0), LONGEST_RETRY))
+    jittered = backoff * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, not a secret
+    return max(jittered, min(requested or timedelta(0), LONGEST_RETRY))
 
 
-def switch_off(channel: Channel, reason: str) -> None:
-    """Switch a channel off that can never work as it is, and tell somebody through another."""
+def disable_channel(channel: Channel, reason: str) -> None:
+    """Disable a channel that cannot work as configured, and report it on the others."""
     now = wall_clock()
     mine = Channel.objects.filter(pk=channel.pk, enabled=True)
     if mine.update(enabled=False, disabled_reason=reason, disabled_at=now):
         logger.error(
-            "channel %s switched off: %s", channel, reason, extra={"action": "channel_disabled"}
-        )
-        tell_others(channel, f"switched off: {reason}", now=now)
+            "channel %s disabled: %s", channel, reason,
+            extra={"action": "channel_disabled", "channel": channel.name},
+        )  # fmt: skip
+        report_channel_fault(channel, f"disabled: {reason}", now=now)
 
 
-def tell_others(channel: Channel, what: str, *, now: datetime) -> None:
-    """Make a message about a channel on every other one, once an hour at most."""
+def report_channel_fault(channel: Channel, fault: str, *, now: datetime) -> None:
+    """Queue a notification about a channel on every other one, at most once an hour."""
     for other in Channel.objects.filter(enabled=True).exclude(pk=channel.pk):
-        words = (
-            f"Channel {channel.name} does not deliver\n{what}\n"
-            "Its messages reach nobody until a person repairs it."
+        text = (
+            f"Channel {channel.name} does not deliver\n{fault}\n"
+            "Its notifications are not delivered until the channel is fixed."
         )
-        # Together: a sender must not find it before it says something.
+        # One transaction: a sender must not claim it before it has content.
         with transaction.atomic():
-            message, made = Notification.objects.get_or_create(
+            notification, created = Notification.objects.get_or_create(
                 dedupe_key=f"channel-{channel.pk}-{other.pk}-{now:%Y%m%d%H}",
                 defaults={
                     "channel": other,
-                    "kind": MessageKind.CHANNEL_LOST,
+                    "kind": NotificationKind.CHANNEL_FAULT,
                     "created_at": now,
-                    "next_look_at": now,
+                    "next_attempt_at": now,
                 },
             )
-            if made:
-                _write_content(message, words=words)
+            if created:
+                _write_content(notification, text=text)
 
 
 def _due(now: datetime) -> QuerySet[Notification]:
-    return Notification.objects.filter(next_look_at__lte=now, channel__enabled=True).select_related(
-        "channel"
-    )
+    return Notification.objects.filter(
+        next_attempt_at__lte=now, channel__enabled=True
+    ).select_related("channel")
 
 
 def _short(error: Exception) -> str:
-    return str(error)[:ANSWER_CHARACTERS]
+    return str(error)[:MAX_RESPONSE_LENGTH]

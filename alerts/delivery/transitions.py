@@ -1,4 +1,4 @@
-"""The only writer of a message's status. Every write can lose, and says so."""
+"""The only module that writes the status of a notification. Every write can lose a race."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from backups.exceptions import IllegalTransition
 
 
 def lease_end(now: datetime) -> datetime:
-    """Return when a sender that has not come back is taken for dead."""
+    """Return when the lease of a sender expires."""
     return now + timedelta(seconds=settings.MESSAGE_LEASE_SECONDS)
 
 
 def claim(notification: Notification, *, now: datetime) -> bool:
-    """Make the caller its sender, for as long as the lease lasts; False when another one is."""
+    """Claim it for as long as the lease lasts; False if another sender has it."""
     if notification.status == NotificationStatus.SENDING:
-        # Its sender is dead. Whether it was delivered nobody knows: at least once.
-        if not _move(notification, NotificationStatus.PENDING, now, next_look_at=now):
+        # The lease of its sender expired. It may have been delivered: at least once.
+        if not _move(notification, NotificationStatus.PENDING, now, next_attempt_at=now):
             return False
         notification.refresh_from_db()
     return _move(
@@ -29,32 +29,36 @@ def claim(notification: Notification, *, now: datetime) -> bool:
         NotificationStatus.SENDING,
         now,
         attempts=F("attempts") + 1,
-        next_look_at=lease_end(now),
+        next_attempt_at=lease_end(now),
     )
 
 
-def deliver(notification: Notification, *, answer: str, now: datetime) -> bool:
-    """Record that the other side has it."""
+def mark_delivered(notification: Notification, *, response: str, now: datetime) -> bool:
+    """Record that the receiver accepted it."""
     return _move(
         notification,
         NotificationStatus.DELIVERED,
         now,
-        answer=answer,
+        response=response,
         delivered_at=now,
-        next_look_at=None,
+        next_attempt_at=None,
     )
 
 
-def put_back(notification: Notification, *, answer: str, again_at: datetime, now: datetime) -> bool:
-    """Record that this try failed, and when the next one is."""
+def reschedule(
+    notification: Notification, *, response: str, retry_at: datetime, now: datetime
+) -> bool:
+    """Record that this attempt failed, and when the next one is due."""
     return _move(
-        notification, NotificationStatus.PENDING, now, answer=answer, next_look_at=again_at
+        notification, NotificationStatus.PENDING, now, response=response, next_attempt_at=retry_at
     )
 
 
-def give_up(notification: Notification, *, answer: str, now: datetime) -> bool:
+def mark_failed(notification: Notification, *, response: str, now: datetime) -> bool:
     """Record that it will not be delivered."""
-    return _move(notification, NotificationStatus.FAILED, now, answer=answer, next_look_at=None)
+    return _move(
+        notification, NotificationStatus.FAILED, now, response=response, next_attempt_at=None
+    )
 
 
 # object: columns of several types.
@@ -63,7 +67,7 @@ def _move(
 ) -> bool:
     old = NotificationStatus(notification.status)
     if to not in NOTIFICATION_MOVES[old]:
-        raise IllegalTransition(f"{notification}: {old} to {to}")
+        raise IllegalTransition(f"{notification} cannot move from {old} to {to}")
     mine = Notification.objects.filter(
         pk=notification.pk, status=old, fencing_token=notification.fencing_token
     )

@@ -1,7 +1,7 @@
-"""What do new answers mean for the alerts that are open? Opens, moves and ends them.
+"""How do new results change the open alerts? Opens, updates and resolves them.
 
-Safe to run twice and at the same time as itself: every write is a compare-and-swap, and one
-open alert is all the database lets a rule have for a subject.
+Safe to run twice and concurrently: every write is a compare-and-swap, and the database allows
+one open alert per rule and subject.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 
-from alerts.evaluation.findings import Answers, Said
+from alerts.evaluation.findings import RuleResult, RuleResults
 from alerts.evaluation.transitions import (
     change_severity,
     fire,
-    happen_again,
-    note_clear,
-    note_return,
+    fire_again,
+    mark_clear,
+    mark_recurred,
     open_alerts,
     record_events,
     resolve,
@@ -32,8 +32,8 @@ LONGEST_EVALUATION = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
-class MovedAlerts:
-    """How many alerts an evaluation moved."""
+class EvaluationOutcome:
+    """How many alerts an evaluation changed."""
 
     opened: int = 0
     fired: int = 0
@@ -41,11 +41,11 @@ class MovedAlerts:
     resolved: int = 0
 
     @property
-    def anything(self) -> bool:
+    def changed_anything(self) -> bool:
         return bool(self.opened or self.fired or self.changed or self.resolved)
 
-    def __add__(self, other: MovedAlerts) -> MovedAlerts:
-        return MovedAlerts(
+    def __add__(self, other: EvaluationOutcome) -> EvaluationOutcome:
+        return EvaluationOutcome(
             self.opened + other.opened,
             self.fired + other.fired,
             self.changed + other.changed,
@@ -53,39 +53,41 @@ class MovedAlerts:
         )
 
 
-def apply_answers(answers: Answers, standing: QuerySet[Alert], now: datetime) -> MovedAlerts:
-    """Bring the open alerts of a scope in line with everything that was said of it."""
-    outcome = MovedAlerts()
-    known = set(standing.values_list("rule", "subject"))
-    events = [said for said in answers.said.values() if said.rule.event]
+def apply_results(
+    results: RuleResults, open_before: QuerySet[Alert], now: datetime
+) -> EvaluationOutcome:
+    """Bring the open alerts of a scope in line with all results of that scope."""
+    outcome = EvaluationOutcome()
+    known = set(open_before.values_list("rule", "subject"))
+    events = [result for result in results.by_key.values() if result.rule.event]
     new = [
-        build_alert(said, now)
-        for key, said in answers.said.items()
-        if key not in known and not said.rule.event
+        build_alert(result, now)
+        for key, result in results.by_key.items()
+        if key not in known and not result.rule.event
     ]
     opened = open_alerts(new) if new else []
     outcome.opened = len(opened)
     if events:
-        outcome.opened += record_events([build_alert(said, now) for said in events], now=now)
+        outcome.opened += record_events([build_alert(result, now) for result in events], now=now)
     outcome.fired = sum(alert.status == AlertStatus.FIRING for alert in opened)
-    # In one transaction: a sweep that writes hundreds of rows waits for the disk once.
+    # One transaction: a full evaluation that writes hundreds of rows syncs the disk once.
     with transaction.atomic():
-        # Locked in one order, so that two evaluations wait for each other and not both for ever.
+        # Locked in a fixed order, so that two evaluations cannot deadlock.
         rows = {
             (alert.rule, alert.subject): alert
-            for alert in standing.order_by("id").select_for_update()
+            for alert in open_before.order_by("id").select_for_update()
             if (alert.rule, alert.subject) in known
         }
-        _continue(rows, answers, now, outcome)
-        _end(rows, answers, now, outcome)
+        _continue(rows, results, now, outcome)
+        _resolve_cleared(rows, results, now, outcome)
     return outcome
 
 
-def build_alert(said: Said, now: datetime) -> Alert:
-    """Return a new alert, not saved; ``open_alerts`` gives it its status."""
-    subject, finding = said.subject, said.finding
+def build_alert(result: RuleResult, now: datetime) -> Alert:
+    """Return a new, unsaved alert; ``open_alerts`` sets its status."""
+    subject, finding = result.subject, result.finding
     return Alert(
-        rule=said.rule.name,
+        rule=result.rule.name,
         subject=subject.key,
         subject_name=subject.name[:200],
         instance_id=subject.instance_id,
@@ -93,44 +95,47 @@ def build_alert(said: Said, now: datetime) -> Alert:
         repository_id=subject.repository_id,
         job_id=subject.job_id,
         cause=subject.cause or subject.key,
-        severity=said.severity,
+        severity=result.severity,
         message=finding.message[:_LONGEST_MESSAGE],
-        explanation=said.rule.explanation,
-        hint=finding.hint or said.rule.hint,
-        facts_at_first=dict(finding.facts),
+        explanation=result.rule.explanation,
+        hint=finding.hint or result.rule.hint,
+        first_facts=dict(finding.facts),
         facts=dict(finding.facts),
         episode=finding.episode,
         opened_at=now,
-        fires_at=now + said.pending_for,
-        seen_at=now,
+        fires_at=now + result.pending_for,
+        last_found_at=now,
     )
 
 
 def _continue(
-    known: dict[tuple[str, str], Alert], answers: Answers, now: datetime, outcome: MovedAlerts
+    known: dict[tuple[str, str], Alert],
+    results: RuleResults,
+    now: datetime,
+    outcome: EvaluationOutcome,
 ) -> None:
-    """Go on with the alerts whose rule found the same again."""
-    seen: list[Alert] = []
-    for key, said in answers.said.items():
+    """Update the alerts whose rule found the same problem again."""
+    updated: list[Alert] = []
+    for key, result in results.by_key.items():
         if (alert := known.get(key)) is None:
             continue
-        seen.append(alert)
+        updated.append(alert)
         if alert.clear_since is not None:
-            note_return(alert)
-        again = bool(said.finding.episode) and said.finding.episode != alert.episode
-        if again and alert.status == AlertStatus.ACKNOWLEDGED:
-            outcome.changed += happen_again(alert, now=now, reason=f"again: {said.finding.message}")
-        if alert.severity != said.severity:
-            outcome.changed += change_severity(alert, said.severity, now=now)
+            mark_recurred(alert)
+        new_episode = bool(result.finding.episode) and result.finding.episode != alert.episode
+        if new_episode and alert.status == AlertStatus.ACKNOWLEDGED:
+            outcome.changed += fire_again(alert, now=now, reason=f"again: {result.finding.message}")
+        if alert.severity != result.severity:
+            outcome.changed += change_severity(alert, result.severity, now=now)
         if alert.status == AlertStatus.PENDING and alert.fires_at <= now:
             outcome.fired += fire(alert, now=now)
-        _retell(alert, said)
-    Alert.objects.filter(pk__in=[alert.pk for alert in seen]).update(seen_at=now)
+        _update_finding(alert, result)
+    Alert.objects.filter(pk__in=[alert.pk for alert in updated]).update(last_found_at=now)
 
 
-def _retell(alert: Alert, said: Said) -> None:
-    """Keep what the rule says now; what it said first stays beside it."""
-    fresh = build_alert(said, alert.opened_at)
+def _update_finding(alert: Alert, result: RuleResult) -> None:
+    """Store the newest finding; the first one is kept beside it."""
+    fresh = build_alert(result, alert.opened_at)
     names = [
         name
         for name in ("message", "facts", "hint", "cause", "job_id", "repository_id", "episode")
@@ -140,35 +145,38 @@ def _retell(alert: Alert, said: Said) -> None:
         Alert.objects.filter(pk=alert.pk).update(**{name: getattr(fresh, name) for name in names})
 
 
-def _end(
-    known: dict[tuple[str, str], Alert], answers: Answers, now: datetime, outcome: MovedAlerts
+def _resolve_cleared(
+    known: dict[tuple[str, str], Alert],
+    results: RuleResults,
+    now: datetime,
+    outcome: EvaluationOutcome,
 ) -> None:
-    """Resolve what nobody found again, at once or when it has been gone for long enough."""
-    over = [
+    """Resolve alerts without a finding, at once or after the damping time of their rule."""
+    cleared = [
         alert
         for key, alert in known.items()
-        if key not in answers.said
-        and alert.rule not in answers.broken
-        # Found by an evaluation that began later than this one, and knew more; unless the
-        # clock was set back since.
-        and not now < alert.seen_at < now + LONGEST_EVALUATION
+        if key not in results.by_key
+        and alert.rule not in results.broken
+        # A concurrent evaluation that started later has found it; unless the clock was set
+        # back in between.
+        and not now < alert.last_found_at < now + LONGEST_EVALUATION
     ]
-    note_clear([alert for alert in over if alert.clear_since is None], now=now)
-    for alert in over:
+    mark_clear([alert for alert in cleared if alert.clear_since is None], now=now)
+    for alert in cleared:
         clear_since = alert.clear_since or now
         if now >= clear_since + _damping_of(alert):
-            outcome.resolved += resolve(alert, now=now, reason=_why_over(alert))
+            outcome.resolved += resolve(alert, now=now, reason=_resolve_reason(alert))
 
 
 def _damping_of(alert: Alert) -> timedelta:
     rule = RULES.get(alert.rule)
-    # What never fired was told to nobody: nothing is gained by waiting for it to come back.
+    # A pending alert was never notified: no damping is needed.
     if rule is None or alert.status == AlertStatus.PENDING:
         return timedelta(0)
     return rule.damping
 
 
-def _why_over(alert: Alert) -> str:
+def _resolve_reason(alert: Alert) -> str:
     if alert.rule not in RULES:
-        return "there is no such rule any more"
-    return "the rule finds nothing any more"
+        return "the rule no longer exists"
+    return "the rule no longer finds it"

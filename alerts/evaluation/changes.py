@@ -1,7 +1,7 @@
-"""What changed since the rules were last asked, and whom does that concern?
+"""What changed since the last evaluation, and which instances are affected?
 
-Ids and moments only grow, but rows become visible out of order: each look begins a little
-before the end of the last one. To ask about somebody twice is harmless.
+Ids and timestamps only grow, but rows become visible out of order: each run starts a little before
+the end of the last one. Evaluating an instance twice is harmless.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ NAME = "changes"
 OVERLAP = timedelta(seconds=60)
 OVERLAP_ROWS = 5000
 OVERLAP_BACKUPS = 50
-# After a longer pause the sweep finds everything; only successes have to be told for longer.
+# After a longer pause ``evaluate_all`` finds everything; only successes are looked for further
+# back.
 LONGEST_PAUSE = timedelta(days=1)
-# Alerts whose moment came without anything having changed, in one tick; the sweep has the rest.
+# Alerts that are due without any change, in one run; ``evaluate_all`` handles the rest.
 MOST_DUE = 1000
 
 
 @dataclass(slots=True)
 class Changes:
-    """Instances something happened to, and jobs that succeeded."""
+    """Instances with changes, and jobs that succeeded."""
 
     instance_ids: set[int] = field(default_factory=set)
     ended_jobs: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
-class ChangePosition:
-    """Up to where everything has been looked at."""
+class CursorPosition:
+    """Up to where everything has been evaluated."""
 
     events: int
     jobs: int
@@ -58,53 +59,53 @@ class ChangePosition:
         }
 
 
-def load_changes(now: datetime) -> tuple[Changes, ChangePosition]:
-    """Return what happened since the cursor, and where the next look begins.
+def load_changes(now: datetime) -> tuple[Changes, CursorPosition]:
+    """Return what changed since the cursor, and where the next run starts.
 
-    The cursor is moved by ``move_cursor``, when everything was acted on.
+    ``move_cursor`` moves the cursor once everything has been evaluated.
     """
     reached = _newest(now)
     changes = Changes()
     _add_due_alerts(changes, now)
     last = _load_position()
     if last is not None:
-        # A clock that was set back: what happened since bears earlier moments.
+        # After the clock was set back, new rows have earlier timestamps.
         last = replace(last, looked_at=min(last.looked_at, now))
         _add_jobs(changes, last)
         _add_occurrences(changes, max(last.looked_at, now - LONGEST_PAUSE) - OVERLAP)
         _add_rest(changes, last)
-        _leave_out_told(changes)
+        _exclude_recorded(changes)
     return changes, reached
 
 
-def move_cursor(position: ChangePosition) -> None:
-    """Remember how far everything was acted on."""
+def move_cursor(position: CursorPosition) -> None:
+    """Store how far everything has been evaluated."""
     EvaluationCursor.objects.update_or_create(
         name=NAME, defaults={"position": position.as_json(), "moved_at": position.looked_at}
     )
 
 
-def _load_position() -> ChangePosition | None:
-    found = EvaluationCursor.objects.filter(name=NAME).values_list("position", flat=True).first()
-    if found is None:
+def _load_position() -> CursorPosition | None:
+    stored = EvaluationCursor.objects.filter(name=NAME).values_list("position", flat=True).first()
+    if stored is None:
         return None
-    looked_at = parse_datetime(found["looked_at"])
+    looked_at = parse_datetime(stored["looked_at"])
     assert looked_at is not None
-    return ChangePosition(
-        found["events"], found["jobs"], found["evidence"], found["backups"], looked_at
+    return CursorPosition(
+        stored["events"], stored["jobs"], stored["evidence"], stored["backups"], looked_at
     )
 
 
-def _newest(now: datetime) -> ChangePosition:
-    return ChangePosition(_last(JobEvent), _last(Job), _last(Evidence), _last(Backup), now)
+def _newest(now: datetime) -> CursorPosition:
+    return CursorPosition(_last(JobEvent), _last(Job), _last(Evidence), _last(Backup), now)
 
 
 def _last(model: type[JobEvent | Job | Evidence | Backup]) -> int:
-    found: Mapping[str, Any] = model._default_manager.aggregate(last=Max("id"))
-    return found["last"] or 0
+    newest: Mapping[str, Any] = model._default_manager.aggregate(last=Max("id"))
+    return newest["last"] or 0
 
 
-def _add_jobs(changes: Changes, last: ChangePosition) -> None:
+def _add_jobs(changes: Changes, last: CursorPosition) -> None:
     events = JobEvent.objects.filter(
         id__gt=last.events - OVERLAP_ROWS, created_at__gte=last.looked_at - OVERLAP
     )
@@ -119,25 +120,25 @@ def _add_occurrences(changes: Changes, since: datetime) -> None:
     for name in ("status_since", "late_at"):
         rows = Occurrence.objects.filter(**{f"{name}__gte": since})
         _add(changes, rows.values_list("instance_id", flat=True))
-    # Only open ones: their index is small, and what has ended bears a newer status.
+    # Only open ones: their index is small, and ended ones have a newer ``status_since``.
     overran = Occurrence.objects.filter(next_check_at__isnull=False, overran_at__gte=since)
     _add(changes, overran.values_list("instance_id", flat=True))
 
 
-def _add_rest(changes: Changes, last: ChangePosition) -> None:
+def _add_rest(changes: Changes, last: CursorPosition) -> None:
     evidence = Evidence.objects.filter(
         id__gt=last.evidence - OVERLAP_ROWS, created_at__gte=last.looked_at - OVERLAP
     )
     _add(changes, evidence.values_list("copy__backup__instance_id", flat=True))
-    # Observed ones are imported long after they ended, and without events of ours.
+    # Observed backups are imported long after they ended, and have no job events.
     backups = Backup.objects.filter(id__gt=last.backups - OVERLAP_BACKUPS)
     for pk, instance, job in backups.values_list("id", "instance_id", "made_by"):
         changes.instance_ids.add(instance)
         if job is not None and pk > last.backups:
             changes.ended_jobs.add(job)
-    away = Instance.objects.filter(unreachable_since__gte=last.looked_at - OVERLAP)
-    _add(changes, away.values_list("id", flat=True))
-    # Observed jobs come whole, or end later, without events of ours.
+    unreachable = Instance.objects.filter(unreachable_since__gte=last.looked_at - OVERLAP)
+    _add(changes, unreachable.values_list("id", flat=True))
+    # Observed jobs are imported complete, or end later, without job events.
     _add(changes, Job.objects.filter(id__gt=last.jobs).values_list("instance_id", flat=True))
     failed = Job.objects.filter(
         status__in=[JobStatus.FAILED, JobStatus.LOST], ended_at__gte=last.looked_at - OVERLAP
@@ -145,14 +146,14 @@ def _add_rest(changes: Changes, last: ChangePosition) -> None:
     _add(changes, failed.values_list("instance_id", flat=True))
 
 
-def _leave_out_told(changes: Changes) -> None:
-    """A repeated look finds the alert that the first one has left behind."""
-    told = Alert.objects.filter(rule=BACKUP_SUCCEEDED.name, job__in=changes.ended_jobs)
-    changes.ended_jobs.difference_update(told.values_list("job_id", flat=True))
+def _exclude_recorded(changes: Changes) -> None:
+    """Leave out successes that an overlapping run has already recorded as alerts."""
+    recorded = Alert.objects.filter(rule=BACKUP_SUCCEEDED.name, job__in=changes.ended_jobs)
+    changes.ended_jobs.difference_update(recorded.values_list("job_id", flat=True))
 
 
 def _add_due_alerts(changes: Changes, now: datetime) -> None:
-    """Nothing happened, but a pending alert's time has come, or a cleared one's."""
+    """Add instances whose pending alert is due to fire, or whose cleared alert to resolve."""
     due = Q(status=AlertStatus.PENDING, fires_at__lte=now) | Q(clear_since__isnull=False)
     alerts = Alert.objects.filter(due, status__in=OPEN_ALERT_STATUSES, instance__isnull=False)
     ids = alerts.order_by("id").values_list("instance_id", flat=True)
@@ -160,5 +161,5 @@ def _add_due_alerts(changes: Changes, now: datetime) -> None:
 
 
 def _add(changes: Changes, ids: QuerySet[Any, Any]) -> None:
-    # Unordered, or a database would rather walk the index of an order nobody asked for.
+    # Unordered: with an order, a database may scan that index instead of filtering.
     changes.instance_ids.update(ids.order_by())

@@ -1,6 +1,6 @@
-"""What do the rules say of these facts? Asked of every rule; nothing is written.
+"""What do the rules find in these facts? Every rule is checked; nothing is written.
 
-A rule that throws does not stop the others: what it threw is kept beside their findings.
+A rule that raises does not stop the others: its error is kept beside their results.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RuleResult:
     """A rule found something wrong with a subject."""
 
     rule: AnyRule
@@ -35,62 +35,61 @@ class Said:
 
 
 @dataclass(slots=True)
-class Answers:
-    """What all rules said of some facts."""
+class RuleResults:
+    """What all rules found in some facts."""
 
-    said: dict[tuple[str, str], Said] = field(default_factory=dict)
-    # Rules that threw, and what: nothing of theirs may be taken to be over.
+    by_key: dict[tuple[str, str], RuleResult] = field(default_factory=dict)
+    # Rules that raised, with the error: none of their alerts may be resolved.
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def ask(
+def check_rules(
     facts: Iterable[Facts],
     book: SettingsBook,
     *,
     rules: Sequence[AnyRule] | None = None,
-    disabled_too: bool = False,
-) -> Answers:
-    """Ask ``rules``, all of them by default; ``disabled_too`` also those that are off."""
-    answers = Answers()
-    by_type = _by_type(facts)
+    include_disabled: bool = False,
+) -> RuleResults:
+    """Check ``rules``, by default all; ``include_disabled`` checks disabled ones as well."""
+    results = RuleResults()
+    facts_by_type = _group_by_type(facts)
     for rule in RULES.values() if rules is None else rules:
-        for each in by_type.get(rule.about, ()):
-            settings = book.settings_of(rule, each.subject)
-            if not (settings.enabled or disabled_too):
+        for subject_facts in facts_by_type.get(rule.about, ()):
+            subject = subject_facts.subject
+            settings = book.settings_of(rule, subject)
+            if not (settings.enabled or include_disabled):
                 continue
             try:
-                finding = rule.check(each, settings.limits)
+                finding = rule.check(subject_facts, settings.limits)
             except Exception as exc:
-                if rule.name not in answers.broken:
+                if rule.name not in results.broken:
                     logger.exception(
-                        "rule %s broke on %s",
-                        rule.name,
-                        each.subject.key,
-                        extra={"action": "rule_failed"},
-                    )
-                    answers.broken[rule.name] = _words(exc, each.subject)
+                        "rule %s failed on %s", rule.name, subject.key,
+                        extra={"action": "rule_failed", "rule": rule.name},
+                    )  # fmt: skip
+                    results.broken[rule.name] = _error_text(exc, subject)
                 continue
             if finding is not None:
                 severity = settings.severity or finding.severity or rule.severity
-                said = Said(rule, each.subject, finding, severity, settings.pending_for)
-                answers.said[said.key] = said
-    return answers
+                result = RuleResult(rule, subject, finding, severity, settings.pending_for)
+                results.by_key[result.key] = result
+    return results
 
 
-def broken_rule(name: str, words: str) -> Said:
-    """Say that a rule is broken, as a finding about the rule."""
+def result_of_broken_rule(name: str, error: str) -> RuleResult:
+    """Return the failure of a rule as a finding about the rule itself."""
     title = RULES[name].title if name in RULES else name
-    finding = Finding(message=f"{name} threw {words}", facts={"rule": name})
+    finding = Finding(message=f"{name} raised {error}", facts={"rule": name})
     subject = Subject(f"rule:{name}", f"rule {title}")
-    return Said(RULE_BROKEN, subject, finding, RULE_BROKEN.severity, RULE_BROKEN.pending_for)
+    return RuleResult(RULE_BROKEN, subject, finding, RULE_BROKEN.severity, RULE_BROKEN.pending_for)
 
 
-def _by_type(facts: Iterable[Facts]) -> Mapping[type[Facts], list[Facts]]:
-    found: defaultdict[type[Facts], list[Facts]] = defaultdict(list)
-    for each in facts:
-        found[type(each)].append(each)
-    return found
+def _group_by_type(facts: Iterable[Facts]) -> Mapping[type[Facts], list[Facts]]:
+    groups: defaultdict[type[Facts], list[Facts]] = defaultdict(list)
+    for subject_facts in facts:
+        groups[type(subject_facts)].append(subject_facts)
+    return groups
 
 
-def _words(exc: Exception, subject: Subject) -> str:
-    return f"{type(exc).__name__} about {subject.name}: {exc}"[:400]
+def _error_text(exc: Exception, subject: Subject) -> str:
+    return f"{type(exc).__name__} on {subject.name}: {exc}"[:400]

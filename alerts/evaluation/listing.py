@@ -1,4 +1,4 @@
-"""Which alerts are there? Open ones first, by severity and age, with what a list shows of each."""
+"""Which alerts are listed? Open ones first, by severity and age, with the columns of a list."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from backups.models import Instance
 
 
 def list_alerts(
-    *, instance: Instance | None = None, rule: str = "", resolved_too: bool = False
+    *, instance: Instance | None = None, rule: str = "", include_resolved: bool = False
 ) -> QuerySet[Alert]:
-    """Return open alerts, the most severe and the oldest first; resolved ones come last."""
+    """Return open alerts, the most severe and oldest first; resolved ones come last."""
     alerts = with_traits(Alert.objects.select_related("schedule", "acknowledged_by"))
-    if not resolved_too:
+    if not include_resolved:
         alerts = alerts.filter(status__in=OPEN_ALERT_STATUSES)
     if instance is not None:
         alerts = alerts.filter(instance=instance)
     if rule:
         alerts = alerts.filter(rule=rule)
-    # Null is open; what was resolved comes after it, the newest first.
+    # Null is open; resolved alerts follow, the newest first.
     return alerts.order_by(F("resolved_at").desc(nulls_first=True), "-severity", "opened_at", "id")

@@ -1,6 +1,6 @@
-"""Which settings hold for a subject? The narrowest counts: instance, schedule, group, all.
+"""Which settings apply to a subject? The narrowest wins: instance, schedule, group, all.
 
-All of them are read at once, and resolved in memory.
+All settings are read at once and resolved in memory.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from alerts.states import Severity
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSettings:
-    """What holds for one rule and one subject."""
+    """What applies to one rule and one subject."""
 
     enabled: bool
-    # None: as the finding says.
+    # None: the severity of the finding.
     severity: Severity | None
     pending_for: timedelta
     limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What somebody changed of a rule, and for whom."""
+class RuleOverride:
+    """What a rule setting changes, and for which part of the fleet."""
 
     rule: str
     group_id: int | None = None
@@ -41,7 +41,7 @@ class Change:
 
     @property
     def width(self) -> int:
-        """How wide it reaches: those that reach further are applied first."""
+        """How wide its scope is: wider scopes are applied first."""
         if self.instance_id is not None:
             return 0
         if self.schedule_id is not None:
@@ -52,7 +52,7 @@ class Change:
         if self.instance_id is not None:
             return self.instance_id == subject.instance_id
         if self.schedule_id is not None:
-            # About a planned run, that of its schedule; about an instance, any that covers it.
+            # A planned run has one schedule; an instance has every schedule that covers it.
             if subject.schedule_id is not None:
                 return self.schedule_id == subject.schedule_id
             return self.schedule_id in subject.schedule_ids
@@ -62,12 +62,12 @@ class Change:
 class SettingsBook:
     """The settings of every rule for every subject."""
 
-    def __init__(self, changes: Iterable[Change] = ()) -> None:
+    def __init__(self, changes: Iterable[RuleOverride] = ()) -> None:
         widest_first = sorted(changes, key=lambda change: -change.width)
         self._for_all: dict[str, EffectiveSettings] = {
             name: _defaults(rule) for name, rule in RULES.items()
         }
-        self._narrower: dict[str, list[Change]] = {}
+        self._narrower: dict[str, list[RuleOverride]] = {}
         for change in widest_first:
             if change.rule not in RULES:
                 continue
@@ -77,11 +77,11 @@ class SettingsBook:
                 self._narrower.setdefault(change.rule, []).append(change)
 
     def enabled(self, rule: AnyRule) -> bool:
-        """Whether a rule is on for all, exceptions aside."""
+        """Whether a rule is enabled for the whole fleet, narrower settings aside."""
         return self._for_all[rule.name].enabled
 
     def settings_of(self, rule: AnyRule, subject: Subject) -> EffectiveSettings:
-        """Return what holds; of several equally wide changes the newest counts."""
+        """Return what applies; of several settings of equal scope the newest wins."""
         settings = self._for_all.get(rule.name) or _defaults(rule)
         for change in self._narrower.get(rule.name, ()):
             if change.fits(subject):
@@ -90,26 +90,26 @@ class SettingsBook:
 
 
 def load_settings() -> SettingsBook:
-    """Read all changes in one query."""
+    """Read all settings in one query."""
     names = (
         "rule", "group_id", "schedule_id", "instance_id",
         "enabled", "severity", "pending_for", "thresholds",
     )  # fmt: skip
     rows = RuleSetting.objects.order_by("id").values_list(*names)
-    return SettingsBook(Change(*row) for row in rows)
+    return SettingsBook(RuleOverride(*row) for row in rows)
 
 
 def threshold_faults(rule: str, thresholds: object) -> Sequence[str]:
-    """Say what is wrong with thresholds somebody gave; nothing when all is well."""
+    """Return what is wrong with these thresholds; empty when they are valid."""
     known = RULES.get(rule)
     if known is None:
-        return [f"there is no rule called {rule}"]
+        return [f"no rule is named {rule}"]
     if not isinstance(thresholds, Mapping):
-        return ["thresholds are an object of names and numbers"]
+        return ["thresholds must be an object of names and numbers"]
     units = known.units()
-    faults = [f"{rule} has no threshold called {name}" for name in thresholds if name not in units]
+    faults = [f"{rule} has no threshold named {name}" for name in thresholds if name not in units]
     faults += [
-        f"{name}: {value!r} is no number of 0 or more, and not null"
+        f"{name}: {value!r} must be a number, 0 or more, or null"
         for name, value in thresholds.items()
         if name in units and not _is_limit(value)
     ]
@@ -127,9 +127,9 @@ def _defaults(rule: AnyRule) -> EffectiveSettings:
     return EffectiveSettings(rule.enabled, None, rule.pending_for, limits)
 
 
-def _apply(settings: EffectiveSettings, change: Change) -> EffectiveSettings:
+def _apply(settings: EffectiveSettings, change: RuleOverride) -> EffectiveSettings:
     units = settings.limits.units
-    # Whoever wrote past the forms: one broken row must not silence every rule.
+    # A row written past the forms: one invalid row must not stop every rule.
     thresholds = change.thresholds if isinstance(change.thresholds, Mapping) else {}
     given = {name: value for name, value in thresholds.items() if name in units}
     return replace(

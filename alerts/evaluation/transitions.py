@@ -1,6 +1,6 @@
-"""The only module that writes the status of an alert. Every write can lose, and says so.
+"""The only module that writes the status of an alert. Every write can lose a race.
 
-A transition is left behind by each; the outbox tells people of those nobody was told of.
+Each write records a transition; ``alerts.routing.outbox`` queues notifications for new transitions.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def open_key_of(rule: str, subject: str) -> str:
-    """Return what only one open alert may have."""
+    """Return the key that only one open alert may have."""
     return f"{rule}|{subject}"
 
 
 def open_alerts(alerts: Sequence[Alert]) -> list[Alert]:
-    """Create new alerts, pending or firing at once; return those nobody else had opened.
+    """Create new alerts, pending or firing; return those that were not open already.
 
-    All together, because a broken switch opens hundreds; one by one where that met another
-    evaluation's.
+    In bulk, because a failed network switch opens hundreds; one by one after a conflict with a
+    concurrent evaluation.
     """
     for alert in alerts:
         _start(alert)
@@ -41,11 +41,11 @@ def open_alerts(alerts: Sequence[Alert]) -> list[Alert]:
 
 @transaction.atomic
 def record_events(alerts: Sequence[Alert], *, now: datetime) -> int:
-    """Create alerts that are over as soon as they began; return how many were new."""
+    """Create alerts that are resolved at once; return how many were new."""
     for alert in alerts:
         _start(alert)
     created = _create(alerts)
-    # Nobody else writes under the open keys: whoever came first can be seen by now.
+    # The open keys are ours: a concurrent run that was first has committed by now.
     keys = {(alert.rule, alert.subject): alert.pk for alert in created}
     same = Alert.objects.filter(
         rule__in={rule for rule, _ in keys}, subject__in={subject for _, subject in keys}
@@ -63,7 +63,7 @@ def record_events(alerts: Sequence[Alert], *, now: datetime) -> int:
                 old_status=AlertStatus.FIRING,
                 new_status=AlertStatus.RESOLVED,
                 severity=alert.severity,
-                reason="an event, not a state",
+                reason="an event, not a lasting state",
             )
             for alert in created
             if alert.pk not in known
@@ -74,19 +74,19 @@ def record_events(alerts: Sequence[Alert], *, now: datetime) -> int:
 
 
 def fire(alert: Alert, *, now: datetime) -> bool:
-    """Let a pending alert fire, once its finding has stood for long enough."""
+    """Fire a pending alert whose finding has lasted long enough."""
     return _move(alert, AlertStatus.FIRING, now=now, fired_at=now)
 
 
 def change_severity(alert: Alert, severity: Severity, *, now: datetime) -> bool:
-    """Make an open alert worse or milder; the row stays. What got worse must be seen anew."""
+    """Raise or lower the severity; a raised one has to be acknowledged again."""
     old = Severity(alert.severity)
     if severity == old:
         return False
-    worse = severity > old
-    again = worse and alert.status == AlertStatus.ACKNOWLEDGED
+    raised = severity > old
+    again = raised and alert.status == AlertStatus.ACKNOWLEDGED
     status = AlertStatus.FIRING if again else AlertStatus(alert.status)
-    reason = f"{'worse' if worse else 'milder'}: {old.label} to {severity.label}".lower()
+    reason = f"{'raised' if raised else 'lowered'}: {old.label} to {severity.label}".lower()
     return _move(
         alert, status, now=now, reason=reason, old_severity=old, severity=severity,
         keeps_status=not again,
@@ -96,7 +96,7 @@ def change_severity(alert: Alert, severity: Severity, *, now: datetime) -> bool:
 def acknowledge(
     alert: Alert, *, by: User | None, comment: str, now: datetime, actor: str = ""
 ) -> bool:
-    """Record that somebody has seen it, and what they said; ``actor`` where it is no user."""
+    """Record who acknowledged it, with their comment; ``actor`` where it is not a user."""
     return _move(
         alert,
         AlertStatus.ACKNOWLEDGED,
@@ -109,13 +109,13 @@ def acknowledge(
     )
 
 
-def happen_again(alert: Alert, *, now: datetime, reason: str) -> bool:
-    """Let an acknowledged alert fire once more: what was seen is not what happened now."""
+def fire_again(alert: Alert, *, now: datetime, reason: str) -> bool:
+    """Fire an acknowledged alert again: a new failure has not been acknowledged."""
     return _move(alert, AlertStatus.FIRING, now=now, reason=reason)
 
 
 def resolve(alert: Alert, *, now: datetime, reason: str, actor: str = "") -> bool:
-    """End an alert; its subject may have a new one from here on."""
+    """Resolve an alert; its subject may then have a new one."""
     return _move(
         alert,
         AlertStatus.RESOLVED,
@@ -127,18 +127,18 @@ def resolve(alert: Alert, *, now: datetime, reason: str, actor: str = "") -> boo
     )
 
 
-def note_clear(alerts: Iterable[Alert], *, now: datetime) -> int:
-    """Record that nothing is wrong any more; they are resolved once it has stayed so."""
+def mark_clear(alerts: Iterable[Alert], *, now: datetime) -> int:
+    """Record that the finding is gone; after the damping time the alerts are resolved."""
     ids = [alert.pk for alert in alerts]
     return Alert.objects.filter(pk__in=ids, clear_since=None, resolved_at=None).update(
         clear_since=now
     )
 
 
-def note_return(alert: Alert) -> bool:
-    """Record that what seemed over is back; nobody is told again."""
+def mark_recurred(alert: Alert) -> bool:
+    """Record that the finding is back within the damping time; no notification is sent."""
     again = Alert.objects.filter(pk=alert.pk, clear_since__isnull=False, resolved_at=None)
-    return bool(again.update(clear_since=None, returns=F("returns") + 1))
+    return bool(again.update(clear_since=None, recurrences=F("recurrences") + 1))
 
 
 def _start(alert: Alert) -> None:
@@ -192,7 +192,7 @@ def _move(
     """Move by compare-and-swap: the WHERE clause is the lock."""
     old = AlertStatus(alert.status)
     if not keeps_status and to not in ALERT_MOVES[old]:
-        raise IllegalTransition(f"alert {alert.pk}: {old} to {to}")
+        raise IllegalTransition(f"alert {alert.pk} cannot move from {old} to {to}")
     with transaction.atomic():
         mine = Alert.objects.filter(pk=alert.pk, status=old)
         if old_severity is not None:

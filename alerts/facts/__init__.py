@@ -1,4 +1,4 @@
-"""Everything the rules are asked about, read in a fixed number of queries."""
+"""The facts that rules check, read in a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ def load_fleet_facts(
     held_jobs: Collection[int] = (),
     ended_jobs: Collection[int] = (),
 ) -> list[Facts]:
-    """Read what is known of these instances; the disabled among them have no facts.
+    """Read the facts of these instances, except disabled ones.
 
-    ``held_jobs`` are those of open alerts, which are looked at however old they are, and
-    ``ended_jobs`` those whose success has to be told.
+    ``held_jobs`` are the jobs of open alerts, read at any age; ``ended_jobs`` are new successes.
     """
     rows = load_instances(ids)
     belongings = load_belonging({pk: row.name for pk, row in rows.items()})

@@ -1,6 +1,6 @@
-"""What does each instance belong to: which groups, which schedules?
+"""Which groups and schedules does each instance belong to?
 
-A fixed number of queries for however many instances.
+A fixed number of queries for any number of instances.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from backups.schedules.coverage import covering_schedules
 
 @dataclass(frozen=True, slots=True)
 class CoveringSchedule:
-    """An enabled schedule, as far as a rule asks."""
+    """The values of an enabled schedule that rules check."""
 
     id: int
     name: str
@@ -27,7 +27,7 @@ class CoveringSchedule:
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """What one instance belongs to."""
+    """The groups and schedules of one instance."""
 
     name: str
     group_ids: frozenset[int]
@@ -36,7 +36,7 @@ class Belonging:
     def subject(
         self, key: str, instance_id: int, *, name: str = "", **more: int | str | None
     ) -> Subject:
-        """Return a subject that is about this instance, or about something of it."""
+        """Return the instance, or something that belongs to it, as a subject."""
         return Subject(
             key=key,
             name=name or self.name,
@@ -48,7 +48,7 @@ class Belonging:
 
 
 def load_belonging(names: Mapping[int, str]) -> dict[int, Belonging]:
-    """Map the ids of instances to what they belong to."""
+    """Map the ids of instances to their groups and schedules."""
     groups: defaultdict[int, set[int]] = defaultdict(set)
     members = Instance.groups.through._default_manager.filter(instance_id__in=list(names))
     for instance_id, group_id in members.values_list("instance_id", "instancegroup_id"):
@@ -59,7 +59,7 @@ def load_belonging(names: Mapping[int, str]) -> dict[int, Belonging]:
         pk: Belonging(
             name,
             frozenset(groups[pk]),
-            tuple(schedules[each] for each in sorted(covered[pk] & schedules.keys())),
+            tuple(schedules[schedule] for schedule in sorted(covered[pk] & schedules.keys())),
         )
         for pk, name in names.items()
     }

@@ -1,4 +1,4 @@
-"""What do queries for facts have in common: how far back they look, and what they return."""
+"""What do the queries for facts share: how far back they look, and what they return?"""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.db.models import QuerySet
 
 from alerts.facts.belonging import Belonging
 
-# What failed or was missed before that is only looked at while its alert stands.
+# Older failures and missed runs are read only while their alert is open.
 HORIZON = timedelta(days=90)
 Belongings = Mapping[int, Belonging]
-# Any: a column holds whatever its field does.
+# Any: columns have different types.
 Columns = Mapping[str, Any]
 
 
 def read_columns(rows: QuerySet[Any], *names: str) -> list[Columns]:
-    """Read some columns of some rows; names may reach into related rows."""
+    """Read columns of rows; names may follow relations."""
     return list(rows.values(*names))

@@ -1,4 +1,4 @@
-"""What do the rules know of an instance, and of its newest backups?"""
+"""Which facts of an instance and its newest backups do rules check?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backups.norms import Norm
 
 @dataclass(frozen=True, slots=True)
 class PastBackup:
-    """One backup, as far as a rule asks."""
+    """The values of a backup that rules check."""
 
     id: int
     label: str
@@ -29,7 +29,7 @@ class PastBackup:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFacts(Facts):
-    """An enabled instance: how it answers, what covers it, and how old its backups are."""
+    """An enabled instance: its reachability, its schedules and the age of its backups."""
 
     created_at: datetime
     flavour: str = ""
@@ -39,7 +39,7 @@ class InstanceFacts(Facts):
     unreachable_reason: str = ""
     # Kinds of the enabled schedules that cover it.
     scheduled_kinds: frozenset[str] = frozenset()
-    # Newest success of each kind there ever was.
+    # The newest success per kind, at any age.
     last_success: Mapping[str, datetime] = field(default_factory=dict)
     # When a restore test of one of its backups last passed.
     restore_tested_at: datetime | None = None
@@ -47,13 +47,13 @@ class InstanceFacts(Facts):
 
 @dataclass(frozen=True, slots=True)
 class BackupFacts(Facts):
-    """The newest backup of one kind of an instance, beside the ones before it."""
+    """The newest backup of one kind of an instance, compared with earlier ones."""
 
     kind: str
     backup: PastBackup
-    # What is usual of the ones before it; None where they are too few.
+    # The norm of the earlier ones; None if there are too few.
     usual_bytes: Norm | None = None
     usual_seconds: Norm | None = None
-    # Repositories it was to be kept in, and is. None: nobody said how many.
+    # In how many repositories it was to be stored, and is. None: not specified.
     wanted_copies: int | None = None
     stored_copies: int = 0

@@ -1,4 +1,4 @@
-"""How are the facts of copies read whose newest test failed?"""
+"""Which stored copies failed their newest check?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backups.states import CopyStatus
 
 
 def build_evidence(now: datetime, belongings: Belongings) -> Iterator[EvidenceFacts]:
-    """Yield stored copies whose newest test of a sort failed."""
+    """Yield stored copies whose newest verify or restore test failed."""
     later = Evidence.objects.filter(
         copy=OuterRef("copy"), operation=OuterRef("operation"), pk__gt=OuterRef("pk")
     )

@@ -1,6 +1,6 @@
-"""How are the newest backups of each instance read, and the figures of those before them?
+"""What are the newest backups of each instance, and the figures of the earlier ones?
 
-However long the history, only the newest of each instance and kind are read, by an index.
+For any length of history, only the newest of each instance and kind are read, by index.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from backups.models import Backup, Instance
 from backups.norms import DEPTH, Norm, measure_norm
 from backups.states import BackupKind
 
-# Those that are taken again and again, and can be compared with one another.
+# Kinds that recur and can be compared with one another.
 COMPARED = (BackupKind.FULL, BackupKind.INCREMENTAL, BackupKind.DIFFERENTIAL)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = ("id", "label", "started_at", "ended_at", "raw_bytes", "lock_time", "made_by_id")
-# Only this makes PostgreSQL look up the newest of each instance, and not all there are.
+# Only this makes PostgreSQL read the newest of each instance, and not all backups.
 _LATERAL = """
     SELECT instance.id, newest.* FROM backups_instance instance CROSS JOIN LATERAL (
         SELECT {columns} FROM backups_backup
         WHERE instance_id = instance.id AND kind = %s ORDER BY ended_at DESC, id DESC LIMIT %s
     ) newest
     WHERE instance.id = ANY(%s) ORDER BY instance.id, newest.ended_at DESC, newest.id DESC
-""".format(columns=", ".join(_COLUMNS))  # noqa: S608 (the names stand above)
+""".format(columns=", ".join(_COLUMNS))  # noqa: S608 (the names are the constants above)
 
 
 @dataclass(slots=True)
@@ -43,14 +43,14 @@ class Past:
     seconds: list[float] = field(default_factory=list)
 
     def usual_bytes(self) -> Norm | None:
-        """Return what was usual before the newest. Observed ones may not say their size."""
+        """Return the norm before the newest. Observed backups may lack a size."""
         return measure_norm([size for size in islice(self.sizes, 1, DEPTH + 1) if size])
 
     def usual_seconds(self) -> Norm | None:
         return measure_norm(self.seconds[1 : DEPTH + 1])
 
     def expected_seconds(self) -> Norm | None:
-        """Return what is usual with the newest, which is what the next one goes by."""
+        """Return the norm including the newest: the expectation for the next one."""
         return measure_norm(self.seconds[:DEPTH])
 
 
@@ -79,7 +79,7 @@ def _read_lateral(ids: Sequence[int], kind: BackupKind) -> Iterator[Any]:
 
 
 def _read_since(ids: Sequence[int], kind: BackupKind) -> Iterator[Any]:
-    # The moment from which on an instance has DEPTH + 1 of them: found, and read, by index.
+    # The time since which an instance has DEPTH + 1 of them: found and read by index.
     same = Backup.objects.filter(instance=OuterRef("pk"), kind=kind).order_by("-ended_at")
     since = Subquery(same.values("ended_at")[DEPTH : DEPTH + 1])
     rows = Instance.objects.filter(pk__in=ids).alias(since=Coalesce(since, Value(_LONG_AGO)))

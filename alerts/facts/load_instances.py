@@ -1,6 +1,6 @@
-"""How are the facts of instances and of their newest backups read?
+"""What is known of instances and of their newest backups?
 
-A fixed number of queries for however many instances.
+A fixed number of queries for any number of instances.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from backups.states import CopyStatus, JobStatus, Operation
 
 @dataclass(frozen=True, slots=True)
 class InstanceRow:
-    """The columns of an instance that rules ask about."""
+    """The columns of an instance that rules check."""
 
     id: int
     name: str
@@ -35,7 +35,7 @@ class InstanceRow:
 
 
 def load_instances(ids: Sequence[int]) -> dict[int, InstanceRow]:
-    """Read the enabled ones among these."""
+    """Read the enabled instances among these."""
     tests = Job.objects.filter(
         instance=OuterRef("pk"), operation=Operation.RESTORE_TEST, status=JobStatus.SUCCEEDED
     )
@@ -73,7 +73,7 @@ def build_instance_facts(
 def build_backup_facts(
     now: datetime, belongings: Mapping[int, Belonging], history: History
 ) -> Iterator[BackupFacts]:
-    """Yield the newest backup of each instance and kind, with what is usual of the others."""
+    """Yield the newest backup of each instance and kind, with the norm of the earlier ones."""
     newest = [past.newest for past in history.values()]
     stored = _count_copies([backup.id for backup in newest])
     wanted = _count_wanted([backup.job_id for backup in newest if backup.job_id is not None])
@@ -103,6 +103,6 @@ def _count_copies(backups: Sequence[int]) -> Counter[int]:
 
 
 def _count_wanted(jobs: Sequence[int]) -> dict[int, int]:
-    """Map jobs to how many repositories they were to write to; those of others have none."""
+    """Map jobs to the number of repositories they were to write to."""
     rows = Job.repositories.through._default_manager.filter(job_id__in=jobs)
     return dict(rows.order_by().values_list("job_id").annotate(wanted=Count("id")))

@@ -1,7 +1,7 @@
-"""How are the facts of jobs read: those that failed, and those that run?
+"""Which jobs have failed, and which are running?
 
-A fixed number of queries for however many instances, each by an index on what stands out.
-What went well is not read.
+A fixed number of queries for any number of instances, each by a partial or status index.
+Successful jobs are not read.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _OCCURRENCE = (
 def build_failures(
     now: datetime, belongings: Belongings, held_jobs: Collection[int] = ()
 ) -> Iterator[FailureFacts]:
-    """Yield the newest failure of each sort that no later success made good."""
+    """Yield the newest failure per operation and kind without a later success."""
     recent = Q(ended_at__gte=now - HORIZON) | Q(pk__in=list(held_jobs))
     failed = Job.objects.filter(
         recent,
-        _not_by_a_person(),
+        _not_cancelled_by_a_person(),
         status__in=[JobStatus.FAILED, JobStatus.LOST, JobStatus.CANCELLED],
         instance__in=list(belongings),
-        # A test that found fault with a copy has left evidence, which has a rule of its own.
+        # A check that failed left evidence, which has its own rule.
         evidence=None,
     ).filter(~Exists(_later_successes()))
     rows = read_columns(
@@ -51,19 +51,20 @@ def build_failures(
         "id", "instance_id", "operation", "kind", "status", "ended_at", "error", "hint",
         "failed_stage", *_OCCURRENCE,
     )  # fmt: skip
-    sorts: dict[tuple[int, str, str], list[Columns]] = {}
+    failures: dict[tuple[int, str, str], list[Columns]] = {}
     for row in rows:
-        sorts.setdefault((row["instance_id"], row["operation"], row["kind"]), []).append(row)
-    blamed = _blamed_repositories([sort[0] for sort in sorts.values()])
-    for sort in sorts.values():
-        yield _build_failure(sort, belongings, blamed.get(sort[0]["id"]), now)
+        key = (row["instance_id"], row["operation"], row["kind"])
+        failures.setdefault(key, []).append(row)
+    causes = _causing_repositories([group[0] for group in failures.values()])
+    for group in failures.values():
+        yield _build_failure(group, belongings, causes.get(group[0]["id"]), now)
 
 
 def _build_failure(
-    sort: Sequence[Columns], belongings: Belongings, repository_id: int | None, now: datetime
+    group: Sequence[Columns], belongings: Belongings, repository_id: int | None, now: datetime
 ) -> FailureFacts:
-    """Describe failures of one sort by the first of them, which is the newest."""
-    newest = sort[0]
+    """Describe failures of one operation and kind by the first of them, which is the newest."""
+    newest = group[0]
     pk, operation, kind = newest["instance_id"], newest["operation"], newest["kind"]
     return FailureFacts(
         now=now,
@@ -83,9 +84,9 @@ def _build_failure(
         error=newest["error"],
         hint=newest["hint"],
         failed_stage=newest["failed_stage"],
-        retry_waits=_retry_follows(newest, now),
+        retry_planned=_retry_planned(newest, now),
         overran=newest["status"] == JobStatus.CANCELLED,
-        count=len(sort),
+        count=len(group),
     )
 
 
@@ -104,40 +105,43 @@ def build_active_jobs(
     for row in rows:
         pk = row["instance_id"]
         expected = row["occurrence__schedule__expected_duration"]
-        learnt = _learnt(row, history) if expected is None else None
-        words = Operation(row["operation"]).label.lower()
+        estimated = _estimate(row, history) if expected is None else None
+        operation = Operation(row["operation"]).label.lower()
         yield ActiveJobFacts(
             now=now,
             subject=belongings[pk].subject(
                 f"job:{row['id']}",
                 pk,
-                name=f"{belongings[pk].name}, {words} job {row['id']}",
+                name=f"{belongings[pk].name}, {operation} job {row['id']}",
                 schedule_id=row["occurrence__schedule_id"],
                 job_id=row["id"],
             ),
             operation=row["operation"],
             kind=row["kind"],
             started_at=row["started_at"],
-            expected=expected or learnt,
-            learnt=learnt is not None,
+            expected=expected or estimated,
+            estimated=estimated is not None,
             window_closes_at=row["occurrence__missed_after"],
-            last_activity_at=row["last_activity_at"],
+            last_output_at=row["heard_at"],
         )
 
 
-def _not_by_a_person() -> Q:
-    """What a person cancelled is no failure; what its schedule stopped at its window's end is."""
+def _not_cancelled_by_a_person() -> Q:
+    """A job cancelled by a person is no failure; one stopped at the end of its window is."""
     return ~Q(status=JobStatus.CANCELLED) | Q(occurrence__reason=WaitReason.WINDOW_END)
 
 
-def _retry_follows(row: Columns, now: datetime) -> bool:
-    """Say so before the tick that plans it has come to it: what is told first must be true."""
+def _retry_planned(row: Columns, now: datetime) -> bool:
+    """Whether the job will be retried, even before the scheduler has planned the retry.
+
+    The first notification of the failure has to be correct.
+    """
     if row["occurrence__status"] not in OPEN_OCCURRENCE_STATUSES:
         return False
     if row["status"] == JobStatus.CANCELLED:
         return False
     if row["occurrence__schedule__origin"] == Origin.OBSERVED:
-        # Whoever runs it may run it again, or not.
+        # An external tool may run it again or not.
         return False
     if row["occurrence__job_id"] != row["id"] or row["occurrence__retry_at"] is not None:
         return True
@@ -161,7 +165,7 @@ def _later_successes() -> QuerySet[Job]:
     )
 
 
-def _learnt(row: Columns, history: History) -> timedelta | None:
+def _estimate(row: Columns, history: History) -> timedelta | None:
     if row["operation"] != Operation.BACKUP:
         return None
     past = history.get((row["instance_id"], row["kind"]))
@@ -169,8 +173,8 @@ def _learnt(row: Columns, history: History) -> timedelta | None:
     return None if norm is None else timedelta(seconds=norm.most())
 
 
-def _blamed_repositories(rows: Sequence[Columns]) -> dict[int, int]:
-    """Map failed jobs to the repository their error speaks of, by its path."""
+def _causing_repositories(rows: Sequence[Columns]) -> dict[int, int]:
+    """Map failed jobs to the repository whose path is in their error."""
     jobs = {row["id"]: row["error"] for row in rows}
     links = Job.repositories.through._default_manager.filter(job_id__in=list(jobs))
     named = links.values_list("job_id", "repository_id", "repository__path")

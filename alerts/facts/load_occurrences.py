@@ -1,6 +1,6 @@
-"""How are the facts of planned runs read: those that are late, and those that were missed?
+"""Which planned runs are late, and which were missed?
 
-A fixed number of queries for however many instances, each by an index on what stands out.
+A fixed number of queries for any number of instances, each by a status index.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _OCCURRENCE = (
 
 
 def build_late(now: datetime, belongings: Belongings) -> Iterator[LateFacts]:
-    """Yield what is due and past its grace. Whether a tick has noticed makes no difference."""
+    """Yield runs that are due and past their grace time, marked by the scheduler or not."""
     waiting = Occurrence.objects.filter(
-        # A job that has begun is not late any more, whether or not a tick has seen it; nor is
-        # one whose first attempt has failed: that is told by itself.
+        # A run whose job has started is not late, even if the scheduler has not noticed; nor is
+        # one whose first attempt failed: that has its own alert.
         Q(job=None) | Q(job__status=JobStatus.PENDING),
         status=OccurrenceStatus.DUE,
         attempts__lte=1,
@@ -35,7 +35,7 @@ def build_late(now: datetime, belongings: Belongings) -> Iterator[LateFacts]:
     newest: dict[tuple[int, int], Columns] = {}
     for row in read_columns(waiting.order_by("due_at", "id"), *_OCCURRENCE):
         newest[row["schedule_id"], row["instance_id"]] = row
-    blame = _Blame(newest.values())
+    causes = _Causes(newest.values())
     for (schedule, pk), row in newest.items():
         yield LateFacts(
             now=now,
@@ -44,9 +44,9 @@ def build_late(now: datetime, belongings: Belongings) -> Iterator[LateFacts]:
                 pk,
                 name=f"{belongings[pk].name}, {row['schedule__name']}",
                 schedule_id=schedule,
-                **blame.of(row),
+                **causes.of(row),
             ),
-            # One that is caught up with starts anew; it was due at its slot all the same.
+            # A run that is caught up has a later start; it was still due at its slot.
             due_at=row["due_at"] if row["starts_at"] > row["late_after"] else row["starts_at"],
             late_after=row["late_after"],
             missed_after=row["missed_after"],
@@ -56,7 +56,7 @@ def build_late(now: datetime, belongings: Belongings) -> Iterator[LateFacts]:
 
 
 def build_missed(now: datetime, belongings: Belongings) -> Iterator[MissedFacts]:
-    """Yield the newest missed run of each schedule and instance that nothing made good."""
+    """Yield the newest missed run per schedule and instance without a later success."""
     missed = Occurrence.objects.filter(
         status=OccurrenceStatus.MISSED,
         due_at__gte=now - HORIZON,
@@ -66,7 +66,7 @@ def build_missed(now: datetime, belongings: Belongings) -> Iterator[MissedFacts]
     runs: dict[tuple[int, int], list[Columns]] = {}
     for row in read_columns(missed.order_by("-due_at", "-id"), *_OCCURRENCE):
         runs.setdefault((row["schedule_id"], row["instance_id"]), []).append(row)
-    blame = _Blame([rows[0] for rows in runs.values()])
+    causes = _Causes([rows[0] for rows in runs.values()])
     for (schedule, pk), rows in runs.items():
         newest = rows[0]
         yield MissedFacts(
@@ -76,7 +76,7 @@ def build_missed(now: datetime, belongings: Belongings) -> Iterator[MissedFacts]
                 pk,
                 name=f"{belongings[pk].name}, {newest['schedule__name']}",
                 schedule_id=schedule,
-                **blame.of(newest),
+                **causes.of(newest),
             ),
             occurrence_id=newest["id"],
             kind=newest["schedule__kind"],
@@ -98,7 +98,7 @@ def _later_runs() -> QuerySet[Occurrence]:
 
 
 def _later_backups() -> QuerySet[Backup]:
-    """A backup somebody took by hand, after the moment at which this one was due."""
+    """Backups started after this run was due, for example manually."""
     return Backup.objects.filter(
         Q(kind=OuterRef("schedule__kind")) | Q(kind=BackupKind.FULL),
         instance=OuterRef("instance"),
@@ -111,8 +111,8 @@ def _run_key(schedule: int, instance: int) -> str:
     return f"schedule:{schedule}/instance:{instance}"
 
 
-class _Blame:
-    """What planned runs waited for in vain, where that is something others wait for as well."""
+class _Causes:
+    """The shared causes, such as a repository or queue, that planned runs waited for."""
 
     def __init__(self, rows: Collection[Columns]) -> None:
         schedules = {row["schedule_id"] for row in rows if row["reason"] == WaitReason.REPOSITORY}
@@ -131,8 +131,8 @@ class _Blame:
             return {"cause": f"instance:{row['instance_id']}"}
         if row["reason"] != WaitReason.REPOSITORY:
             return {}
-        found = self._repositories.get(row["schedule_id"], set())
-        if len(found) != 1:
+        repositories = self._repositories.get(row["schedule_id"], set())
+        if len(repositories) != 1:
             return {"cause": f"schedule:{row['schedule_id']}"}
-        (repository,) = found
+        (repository,) = repositories
         return {"cause": f"repository:{repository}", "repository_id": repository}

@@ -1,4 +1,4 @@
-"""How are the facts of what all instances share read? In a fixed number of queries."""
+"""What is known of repositories, keys, queues and periodic tasks? In a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from celery import current_app
 from django.db.models import Count, Max, Min
 
-from alerts.facts.site import KeyFacts, QueueFacts, RepositoryFacts, TickFacts
+from alerts.facts.site import KeyFacts, PeriodicTaskFacts, QueueFacts, RepositoryFacts
 from alerts.facts.subject import Facts, Subject
 from backups.health.space import Sample, forecast_full
 from backups.jobs.wake import QUEUES
@@ -24,15 +24,15 @@ from backups.models import (
 from backups.models.catalog import Origin
 from backups.states import CopyStatus, JobStatus, Operation
 
-# What the trend of a repository is drawn through.
+# The period that a forecast is based on.
 TREND = timedelta(days=7)
-# A worker that was not heard of for this long takes nothing any more.
-WORKER_GONE = timedelta(seconds=90)
+# A worker without a heartbeat for this long counts as stopped.
+WORKER_TIMEOUT = timedelta(seconds=90)
 
 
 def load_site_facts(now: datetime) -> list[Facts]:
-    """Read everything that belongs to no instance."""
-    return [*_repositories(now), *_keys(now), *_queues(now), *_ticks(now)]
+    """Read the facts that belong to no instance."""
+    return [*_repositories(now), *_keys(now), *_queues(now), *_periodic_tasks(now)]
 
 
 def _repositories(now: datetime) -> Iterator[RepositoryFacts]:
@@ -67,7 +67,7 @@ def _keys(now: datetime) -> Iterator[KeyFacts]:
     rows = faulty.order_by("repository_id", "key_id").values_list(
         "repository_id", "repository__name", "key_id"
     )
-    # One key that is gone is one alert, however many backups it wraps.
+    # One missing key is one alert, however many backups it encrypts.
     for repository, name, key_id, copies, label, fault in rows.annotate(
         copies=Count("id"), label=Max("backup__label"), fault=Max("key_fault")
     ):
@@ -91,27 +91,27 @@ def _queues(now: datetime) -> Iterator[QueueFacts]:
         jobs[QUEUES[Operation(operation)]].append((count, since))
     beats = list(WorkerHeartbeat.objects.all())
     for queue in sorted({*QUEUES.values()}):
-        heard = [beat.seen_at for beat in beats if f",{queue}," in beat.queues]
+        heartbeats = [beat.seen_at for beat in beats if f",{queue}," in beat.queues]
         yield QueueFacts(
             now=now,
             subject=Subject(f"queue:{queue}", f"queue {queue}"),
             waiting=sum(count for count, _ in jobs[queue]),
             waiting_since=min((since for _, since in jobs[queue]), default=None),
-            workers=sum(seen_at > now - WORKER_GONE for seen_at in heard),
-            seen_at=max(heard, default=None),
+            workers=sum(seen_at > now - WORKER_TIMEOUT for seen_at in heartbeats),
+            seen_at=max(heartbeats, default=None),
         )
 
 
-def _ticks(now: datetime) -> Iterator[TickFacts]:
-    """Yield the ticks that are planned. One that was taken off the plan may stay away."""
+def _periodic_tasks(now: datetime) -> Iterator[PeriodicTaskFacts]:
+    """Yield the periodic tasks in the beat schedule; removed ones are ignored."""
     planned: dict[str, timedelta] = {}
     for name, entry in current_app.conf.beat_schedule.items():
         if isinstance(entry["schedule"], int | float):
             planned[name] = timedelta(seconds=entry["schedule"])
     for beat in TickHeartbeat.objects.filter(name__in=list(planned)):
-        yield TickFacts(
+        yield PeriodicTaskFacts(
             now=now,
-            subject=Subject(f"tick:{beat.name}", f"tick {beat.name}", cause="scheduler"),
+            subject=Subject(f"task:{beat.name}", f"task {beat.name}", cause="scheduler"),
             every=planned[beat.name],
             started_at=beat.started_at,
             finished_at=beat.finished_at,

@@ -1,4 +1,4 @@
-"""Which backups succeeded since the rules were last asked?"""
+"""Which backups have succeeded since the last evaluation?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backups.states import JobStatus, Operation
 def build_successes(
     now: datetime, belongings: Mapping[int, Belonging], jobs: Collection[int]
 ) -> Iterator[SuccessFacts]:
-    """Yield those of ``jobs`` that are backups and succeeded."""
+    """Yield the successful backups among ``jobs``."""
     rows = Job.objects.filter(
         pk__in=list(jobs),
         operation=Operation.BACKUP,

@@ -1,4 +1,4 @@
-"""What do the rules know of jobs and of planned runs?"""
+"""Which facts of jobs and planned runs do rules check?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alerts.facts.subject import Facts
 
 @dataclass(frozen=True, slots=True)
 class FailureFacts(Facts):
-    """The newest failed, lost or stopped job of its sort that no later success made good."""
+    """The newest failed, lost or stopped job of its operation and kind, without a later success."""
 
     job_id: int
     operation: str
@@ -20,11 +20,11 @@ class FailureFacts(Facts):
     error: str = ""
     hint: str = ""
     failed_stage: str = ""
-    # Another attempt follows by itself.
-    retry_waits: bool = False
-    # Its schedule stopped it when its window closed.
+    # The scheduler will start another attempt.
+    retry_planned: bool = False
+    # Its schedule stopped it at the end of the window.
     overran: bool = False
-    # How many ended like this since the last success.
+    # How many failed since the last success.
     count: int = 1
 
 
@@ -35,12 +35,12 @@ class ActiveJobFacts(Facts):
     operation: str
     kind: str
     started_at: datetime
-    # As its schedule says, or learnt from earlier ones; None is unknown.
+    # As its schedule says, or estimated from earlier ones; None is unknown.
     expected: timedelta | None = None
-    learnt: bool = False
+    estimated: bool = False
     window_closes_at: datetime | None = None
-    # When its last byte or log line came; None where silence means nothing.
-    last_activity_at: datetime | None = None
+    # When the last byte or log line arrived; None if silence means nothing.
+    last_output_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class LateFacts(Facts):
 
 @dataclass(frozen=True, slots=True)
 class MissedFacts(Facts):
-    """The newest missed run of a schedule for an instance that no later success made good."""
+    """The newest missed run of a schedule for an instance, without a later success."""
 
     occurrence_id: int
     kind: str
@@ -81,7 +81,7 @@ class EvidenceFacts(Facts):
 
 @dataclass(frozen=True, slots=True)
 class SuccessFacts(Facts):
-    """A backup job that succeeded since the rules were last asked."""
+    """A backup job that has succeeded since the last evaluation."""
 
     kind: str
     ended_at: datetime

@@ -1,4 +1,4 @@
-"""What do the rules know of what all instances share: repositories, keys, queues, ticks?"""
+"""Which facts of repositories, keys, queues and periodic tasks do rules check?"""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from alerts.facts.subject import Facts
 
 @dataclass(frozen=True, slots=True)
 class RepositoryFacts(Facts):
-    """An enabled repository, as a tick last measured it."""
+    """An enabled repository, as last measured."""
 
     encrypted: bool
     measured_at: datetime | None = None
     free_bytes: int | None = None
     total_bytes: int | None = None
-    # When nothing will be free, if it goes on like this.
+    # When it will be full, at the current rate.
     full_at: datetime | None = None
-    # Why it could not be measured; blank where it could.
+    # Why it could not be measured; blank if it was.
     error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts(Facts):
-    """Stored copies in one repository, under one key, that no key at hand opens."""
+    """Stored copies in one repository, under one key, that no present key can decrypt."""
 
     key_id: str
     copies: int
@@ -34,18 +34,18 @@ class KeyFacts(Facts):
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts(Facts):
-    """A queue: who waits in it, and who takes from it."""
+    """A queue: the jobs that wait in it, and the workers that serve it."""
 
     waiting: int = 0
     waiting_since: datetime | None = None
     workers: int = 0
-    # When a worker of it was last heard of; None: never.
+    # The newest heartbeat of its workers; None: never.
     seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class TickFacts(Facts):
-    """A tick that has run before, and is still planned."""
+class PeriodicTaskFacts(Facts):
+    """A periodic task that has run before and is still in the beat schedule."""
 
     every: timedelta
     finished_at: datetime | None = None

@@ -1,9 +1,9 @@
-"""The rows of the messenger."""
+"""The rows of alerts: alerts, rule settings, silences, channels, routes, notifications."""
 
 from __future__ import annotations
 
 from alerts.models.alert import Alert, AlertTransition, Silence
-from alerts.models.delivery import Channel, MessageKind, Notification, Route, Telling
+from alerts.models.delivery import Channel, Notification, NotificationState, Route
 from alerts.models.evaluation import EvaluationCursor
 from alerts.models.rule import RuleSetting
 
@@ -12,10 +12,9 @@ __all__ = [
     "AlertTransition",
     "Channel",
     "EvaluationCursor",
-    "MessageKind",
     "Notification",
+    "NotificationState",
     "Route",
     "RuleSetting",
     "Silence",
-    "Telling",
 ]

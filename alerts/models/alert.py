@@ -1,4 +1,4 @@
-"""Alerts: what is wrong, since when, and what became of it."""
+"""Alerts: what is wrong, since when, and their history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backups.schedule import LONGEST
 
 
 class Alert(models.Model):
-    """The standing state of one rule for one subject, from its first finding to its end."""
+    """The state of one rule for one subject, from its first finding until it is resolved."""
 
     rule = models.CharField(max_length=60)
     # What it is about, as ``kind:key``: instance:12, occurrence:88, repository:2, queue:copy.
@@ -24,7 +24,7 @@ class Alert(models.Model):
     subject_name = models.CharField(max_length=200)
     # ``rule|subject`` while it is open, null once it is resolved: one open alert, not two.
     open_key = models.CharField(max_length=200, null=True, blank=True, unique=True)
-    # What it belongs to, so that it can be found, routed and silenced by it.
+    # What it belongs to: it is searched, routed and silenced by these.
     instance = models.ForeignKey(
         Instance, models.CASCADE, null=True, blank=True, related_name="alerts"
     )
@@ -35,9 +35,9 @@ class Alert(models.Model):
         Repository, models.CASCADE, null=True, blank=True, related_name="alerts"
     )
     job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="alerts")
-    # Alerts with the same cause are told in one message: repository:2, or the subject itself.
+    # Alerts with the same cause share a notification: repository:2, or the subject itself.
     cause = models.CharField(max_length=120)
-    # What happened last, where it can happen again: a newer one is told anew.
+    # The event it is about, such as job:88; another event fires an acknowledged alert again.
     episode = models.CharField(max_length=120, blank=True)
 
     severity = models.PositiveSmallIntegerField(choices=Severity.choices)
@@ -48,15 +48,15 @@ class Alert(models.Model):
     message = models.CharField(max_length=500)
     explanation = models.TextField(blank=True)
     hint = models.TextField(blank=True)
-    # What the rule saw when it first found it, and what it saw last.
-    facts_at_first = models.JSONField(default=dict, blank=True)
+    # The facts of the first and of the newest finding.
+    first_facts = models.JSONField(default=dict, blank=True)
     facts = models.JSONField(default=dict, blank=True)
 
     opened_at = models.DateTimeField()
     fires_at = models.DateTimeField()
     fired_at = models.DateTimeField(null=True, blank=True)
-    seen_at = models.DateTimeField()
-    # Clear since; it is resolved once it has been clear for as long as flapping is damped.
+    last_found_at = models.DateTimeField()
+    # When the finding was gone; the alert is resolved after the damping time of its rule.
     clear_since = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.ForeignKey(
@@ -64,8 +64,8 @@ class Alert(models.Model):
     )
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     comment = models.TextField(blank=True)
-    # How often it came back while it was being damped.
-    returns = models.PositiveIntegerField(default=0)
+    # How often the finding came back within the damping time.
+    recurrences = models.PositiveIntegerField(default=0)
 
     class Meta:
         ordering = ["-severity", "opened_at"]
@@ -86,7 +86,7 @@ class Alert(models.Model):
             models.Index(fields=["status", "-severity", "opened_at"], name="alerts_alert_open"),
             models.Index(fields=["instance", "-opened_at"], name="alerts_alert_of_instance"),
             models.Index(fields=["-opened_at"], name="alerts_alert_newest"),
-            # The history is read a page at a time: without this, all of it is sorted first.
+            # The history is read in pages: without this index, all of it would be sorted.
             models.Index(fields=["status", "-opened_at", "-id"], name="alerts_alert_history"),
             models.Index(fields=["rule", "subject", "-id"], name="alerts_alert_of_subject"),
         ]
@@ -105,24 +105,24 @@ class AlertTransition(models.Model):
     severity = models.PositiveSmallIntegerField(choices=Severity.choices)
     actor = models.CharField(max_length=150, blank=True)
     reason = models.TextField(blank=True)
-    # When it was decided who hears of it, in one transaction with the messages; null: not yet.
-    told_at = models.DateTimeField(null=True, blank=True)
+    # When its notifications were queued, in the same transaction; null: not yet.
+    routed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["alert", "id"]
-        indexes = [models.Index(fields=["told_at", "id"], name="alerts_transition_untold")]
+        indexes = [models.Index(fields=["routed_at", "id"], name="alerts_transition_unrouted")]
 
     def __str__(self) -> str:
         return f"alert {self.alert_id}: {self.old_status or 'new'} to {self.new_status}"
 
 
 class Silence(models.Model):
-    """From when to when matching alerts tell nobody. They stay visible."""
+    """The time in which matching alerts send no notifications. They stay visible."""
 
     comment = models.CharField(max_length=200)
-    # An empty matcher matches everything; several all have to match.
+    # An empty matcher matches everything; all of them have to match.
     rule = models.CharField(max_length=60, blank=True)
-    most_severe = models.PositiveSmallIntegerField(
+    max_severity = models.PositiveSmallIntegerField(
         choices=Severity.choices, default=Severity.EMERGENCY
     )
     instances = models.ManyToManyField(Instance, blank=True, related_name="+")
@@ -131,9 +131,9 @@ class Silence(models.Model):
     schedules = models.ManyToManyField(BackupSchedule, blank=True, related_name="+")
 
     starts_at = models.DateTimeField(default=now)
-    # Null: until it is ended by hand.
+    # Null: until a person ends it.
     ends_at = models.DateTimeField(null=True, blank=True)
-    # Recurring: from each moment of the cron expression for ``duration``, within the two above.
+    # Recurring: from each time of the cron expression, for ``duration``, within the two above.
     cron = models.CharField(max_length=120, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     duration = models.DurationField(null=True, blank=True)
@@ -156,4 +156,4 @@ class Silence(models.Model):
 
     def clean(self) -> None:
         if self.duration is not None and not timedelta(0) < self.duration <= LONGEST:
-            raise ValidationError({"duration": "Some time, and not above 100 years."})
+            raise ValidationError({"duration": "Must be more than 0 and at most 100 years."})

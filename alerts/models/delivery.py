@@ -1,4 +1,4 @@
-"""Channels, who gets what on them, and the outbox."""
+"""Channels, routes, and the outbox of notifications."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from alerts.models.alert import Alert
-from alerts.states import NotificationStatus, Severity
+from alerts.states import NotificationKind, NotificationStatus, Severity
 from backups.models import InstanceGroup, Tag
 from backups.models.instance import name_validator
 from backups.secrets import decrypt, encrypt
 
 
 class Channel(models.Model):
-    """One way to reach people. What kinds there are, ``alerts.delivery.channels`` says."""
+    """A way to notify people. The kinds are registered in ``alerts.delivery.channels``."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
     kind = models.CharField(max_length=20)
-    # What may be seen: addresses, host names. Secrets are apart, and encrypted.
+    # Public settings, such as addresses and host names. Secrets are stored encrypted.
     settings = models.JSONField(default=dict, blank=True)
     secrets_token = models.TextField(blank=True, editable=False)
     enabled = models.BooleanField(default=True)
-    # Why Mooring itself switched it off; blank where a person did, or it is on.
+    # Why Mooring disabled it; blank if it is enabled, or a person disabled it.
     disabled_reason = models.TextField(blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
-    # Until then a sender has it to itself: messages go out in order, and a slow receiver
-    # occupies one sender and not all of them.
-    sender_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # One sender at a time: notifications go out in order, and a slow receiver occupies one
+    # sender, not all of them.
+    sender_lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_delivered_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=now, editable=False)
 
@@ -40,34 +40,34 @@ class Channel(models.Model):
         return self.name
 
     def set_secrets(self, text: str) -> None:
-        """Keep ``text``, a JSON object, encrypted; the caller saves the row."""
+        """Encrypt ``text``, a JSON object, into the row; the caller saves it."""
         self.secrets_token = encrypt(text) if text else ""
 
     def secrets_text(self) -> str:
-        """Return the secrets in the clear, for a delivery and for nothing else."""
+        """Return the secrets in plain text; for delivery only."""
         return decrypt(self.secrets_token) if self.secrets_token else ""
 
 
 class Route(models.Model):
-    """Which alerts go to a channel, and how."""
+    """Which alerts a channel is notified of, and how."""
 
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="routes")
     enabled = models.BooleanField(default=True)
-    # An empty matcher matches everything; several all have to match.
-    least_severe = models.PositiveSmallIntegerField(
+    # An empty matcher matches everything; all of them have to match.
+    min_severity = models.PositiveSmallIntegerField(
         choices=Severity.choices, default=Severity.WARNING
     )
-    # Names of rules; empty is all of them but successes.
+    # Names of rules; empty: all except successes.
     rules = models.JSONField(default=list, blank=True)
     groups = models.ManyToManyField(InstanceGroup, blank=True, related_name="+")
     tags = models.ManyToManyField(Tag, blank=True, related_name="+")
 
-    # Null: at once. Else collected, and sent this often.
+    # Null: immediately. Else collected into a digest at this interval.
     digest_every = models.DurationField(null=True, blank=True)
-    # Null: told once. Else told again this often until somebody acknowledges.
+    # Null: no reminders. Else a reminder at this interval until the alert is acknowledged.
     remind_every = models.DurationField(null=True, blank=True, default=timedelta(hours=12))
-    tell_recovery = models.BooleanField(default=True)
-    # Wall clock of ``time_zone``; what is not an emergency waits for the end.
+    notify_recovery = models.BooleanField(default=True)
+    # In ``time_zone``; what is not an emergency is deferred until they end.
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_to = models.TimeField(null=True, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
@@ -83,56 +83,43 @@ class Route(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{Severity(self.least_severe).label} and worse to {self.channel}"
+        return f"{Severity(self.min_severity).label} and above to {self.channel}"
 
 
-class Telling(models.Model):
-    """What a channel has been told of an alert: how often, how bad, and that it is over."""
+class NotificationState(models.Model):
+    """What a channel was last notified of an alert: when, its severity, and its recovery."""
 
-    alert = models.ForeignKey(Alert, models.CASCADE, related_name="tellings")
-    channel = models.ForeignKey(Channel, models.CASCADE, related_name="tellings")
+    alert = models.ForeignKey(Alert, models.CASCADE, related_name="notification_states")
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="notification_states")
     severity = models.PositiveSmallIntegerField(choices=Severity.choices)
-    told_at = models.DateTimeField()
-    # When it is told again unless somebody acknowledges; null: never.
+    notified_at = models.DateTimeField()
+    # When a reminder is due unless the alert is acknowledged; null: never.
     remind_at = models.DateTimeField(null=True, blank=True)
-    recovery_told = models.BooleanField(default=False)
+    recovery_sent = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["alert_id", "channel_id"]
         constraints = [
-            models.UniqueConstraint(fields=["alert", "channel"], name="alerts_telling_once"),
+            models.UniqueConstraint(fields=["alert", "channel"], name="alerts_notified_once"),
         ]
-        indexes = [models.Index(fields=["remind_at"], name="alerts_telling_remind")]
+        indexes = [models.Index(fields=["remind_at"], name="alerts_notified_remind")]
 
     def __str__(self) -> str:
         return f"{self.alert} on {self.channel}"
 
 
-class MessageKind(models.TextChoices):
-    """What a message is about."""
-
-    FIRING = "firing", "Alert"
-    WORSE = "worse", "Alert got worse"
-    REMINDER = "reminder", "Reminder"
-    RECOVERY = "recovery", "Recovery"
-    DIGEST = "digest", "Digest"
-    SUCCESS = "success", "Success"
-    CHANNEL_LOST = "channel_lost", "Channel switched off"
-    TEST = "test", "Test"
-
-
 class Notification(models.Model):
-    """One message in the outbox, for one channel: sent at least once."""
+    """One notification in the outbox, for one channel: sent at least once."""
 
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="notifications")
     route = models.ForeignKey(Route, models.SET_NULL, null=True, blank=True, related_name="+")
-    kind = models.CharField(max_length=12, choices=MessageKind.choices)
+    kind = models.CharField(max_length=20, choices=NotificationKind.choices)
     alerts = models.ManyToManyField(Alert, blank=True, related_name="notifications")
-    # The same message is made once, however often somebody tries to; receivers get it as well.
+    # Unique per notification, and sent along: receivers drop duplicates by it.
     dedupe_key = models.CharField(max_length=200, unique=True)
-    # Until its first try, alerts with the same key join it instead of making another one.
+    # Before the first attempt, alerts with the same key join it instead of creating another.
     group_key = models.CharField(max_length=200, blank=True)
-    # What is sent: written before the first try, and the same in every try.
+    # What is sent: written before the first attempt, and the same in every attempt.
     content = models.JSONField(default=dict)
 
     status = models.CharField(
@@ -140,12 +127,12 @@ class Notification(models.Model):
     )
     status_since = models.DateTimeField(default=now)
     created_at = models.DateTimeField(default=now)
-    # When a sender has to look at it: its moment, the next try, or the end of a lease.
-    next_look_at = models.DateTimeField(null=True, blank=True, default=now)
+    # When a sender has to act: the time to send, the next attempt, or the end of a lease.
+    next_attempt_at = models.DateTimeField(null=True, blank=True, default=now)
     fencing_token = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
-    # What the other side said last, or what went wrong. Never a secret.
-    answer = models.TextField(blank=True)
+    # The last response of the receiver, or the error. Never a secret.
+    response = models.TextField(blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -156,11 +143,11 @@ class Notification(models.Model):
                 name="alerts_notification_status_valid",
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=MessageKind.values), name="alerts_notification_kind_valid"
+                condition=Q(kind__in=NotificationKind.values), name="alerts_notification_kind_valid"
             ),
         ]
         indexes = [
-            models.Index(fields=["next_look_at"], name="alerts_notification_next_look"),
+            models.Index(fields=["next_attempt_at"], name="alerts_notification_due"),
             models.Index(fields=["channel", "-id"], name="alerts_notification_newest"),
             models.Index(fields=["group_key", "-id"], name="alerts_notification_group"),
         ]

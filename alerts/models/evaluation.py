@@ -1,4 +1,4 @@
-"""How far the evaluation has come."""
+"""Up to where have changes been evaluated?"""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from django.db import models
 
 
 class EvaluationCursor(models.Model):
-    """Up to where what changed has been looked at. One row."""
+    """Up to where changes have been evaluated. One row."""
 
     name = models.CharField(max_length=30, unique=True)
-    # Ids and moments by what they are of; the next look begins a little before them.
+    # Ids and timestamps by kind of row; the next run starts a little before them.
     position = models.JSONField(default=dict)
     moved_at = models.DateTimeField()
 

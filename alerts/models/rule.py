@@ -1,4 +1,4 @@
-"""What people changed about the rules: on or off, thresholds, and exceptions."""
+"""Rule settings: enabled or not, severity, thresholds, for all or part of the fleet."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from backups.schedule import LONGEST
 
 
 class RuleSetting(models.Model):
-    """What differs from a rule's defaults, everywhere or for some of the fleet.
+    """A change to the defaults of a rule, for the whole fleet or part of it.
 
-    No scope: for all. Of several that fit, the narrowest counts: instance, schedule, group, all.
+    No scope: the whole fleet. The narrowest scope wins: instance, schedule, group, all.
     """
 
     # The name the rule has in ``alerts.rules``.
@@ -25,14 +25,14 @@ class RuleSetting(models.Model):
     schedule = models.ForeignKey(BackupSchedule, models.CASCADE, null=True, blank=True)
     instance = models.ForeignKey(Instance, models.CASCADE, null=True, blank=True)
 
-    # Null leaves what the wider scope says.
+    # Null: inherited from the wider scope.
     enabled = models.BooleanField(null=True, blank=True)
     severity = models.PositiveSmallIntegerField(choices=Severity.choices, null=True, blank=True)
-    # How long a finding must stand before its alert fires.
+    # How long a finding must last before its alert fires.
     pending_for = models.DurationField(null=True, blank=True)
-    # Names and units as the rule declares them; only those that differ.
+    # Names and units as the rule declares them; only those that are changed.
     thresholds = models.JSONField(default=dict, blank=True)
-    # Unique where the scope is: a database sees two nulls as different.
+    # Unique per scope: a database treats two nulls as different.
     scope_key = models.CharField(max_length=120, unique=True, editable=False)
 
     class Meta:
@@ -57,4 +57,4 @@ class RuleSetting(models.Model):
 
     def clean(self) -> None:
         if self.pending_for is not None and not timedelta(0) <= self.pending_for <= LONGEST:
-            raise ValidationError({"pending_for": "Neither negative nor above 100 years."})
+            raise ValidationError({"pending_for": "Must be between 0 and 100 years."})

@@ -1,1 +1,1 @@
-"""Who is notified of an alert, when, and what keeps a notification back."""
+"""Which channels are notified of an alert, when, and what holds a notification back."""

@@ -1,8 +1,8 @@
-"""Which messages have to be made now?
+"""Which notifications have to be queued now?
 
-What stands is compared with what each channel was told of it, so that nothing depends on having
-seen a change happen: a teller that died, a silence that ended and a route that is new are all
-the same case. Messages and what they tell are written in one transaction.
+Compares the open alerts with what each channel was last notified of them, so that nothing depends
+on seeing a change happen: a crashed worker, an expired silence and a new route are all the same
+case. Notifications and the state they establish are written in one transaction.
 """
 
 from __future__ import annotations
@@ -17,181 +17,183 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.db import transaction
 from django.db.models import F, Min, Q
 
-from alerts.models import Alert, AlertTransition, Channel, Notification, Route, Telling
-from alerts.models.delivery import MessageKind
+from alerts.models import Alert, AlertTransition, Channel, Notification, NotificationState, Route
 from alerts.routing.recipients import (
     AlertFacts,
+    DueNotification,
+    NotifiedState,
     QuietHours,
     RouteFacts,
-    Told,
-    WantedMessage,
     choose_route,
-    decide_message,
+    decide_notification,
 )
 from alerts.routing.silences import is_silenced, load_silences
-from alerts.routing.superseded import find_taken_over
-from alerts.states import AlertStatus, NotificationStatus
+from alerts.routing.superseded import find_superseded
+from alerts.states import AlertStatus, NotificationKind, NotificationStatus
 
 logger = logging.getLogger(__name__)
 
-# Changes looked at in one go; the rest comes with the next tick.
-CHANGES_AT_ONCE = 1000
-# A cause that is shared waits this long for the others, and is told this often at most.
-SHARED_WAIT = timedelta(seconds=8)
-SHARED_EVERY = timedelta(minutes=5)
-# A reminder that may not be told now is due again after this, or sooner.
-LOOK_AGAIN = timedelta(minutes=5)
+# Transitions handled in one run; the rest follows in the next one.
+BATCH_SIZE = 1000
+# Alerts with a shared cause: how long to collect them, and the interval between notifications.
+SHARED_CAUSE_DELAY = timedelta(seconds=8)
+SHARED_CAUSE_INTERVAL = timedelta(minutes=5)
+# A due reminder that may not be sent now is checked again after this long at most.
+REMINDER_RECHECK = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class _Joining:
-    """An alert on its way into a message."""
+class _Entry:
+    """An alert that is about to be added to a notification."""
 
     alert: Alert
     route: RouteFacts
-    wanted: WantedMessage
+    due: DueNotification
 
 
-def tell_changes(now: datetime) -> int:
-    """Make the messages that changes of alerts and reminders call for; return how many joined."""
-    changes = list(AlertTransition.objects.filter(told_at=None).order_by("id")[:CHANGES_AT_ONCE])
-    reminded = Telling.objects.filter(remind_at__lte=now).values_list("alert_id", flat=True)
-    alerts = {change.alert_id for change in changes} | set(reminded[:CHANGES_AT_ONCE])
-    if not alerts:
+def notify_changes(now: datetime) -> int:
+    """Queue notifications for new transitions and due reminders; return how many alerts joined."""
+    new = AlertTransition.objects.filter(routed_at=None).order_by("id")
+    transitions = list(new[:BATCH_SIZE])
+    reminders = NotificationState.objects.filter(remind_at__lte=now)
+    reminded = reminders.values_list("alert_id", flat=True)[:BATCH_SIZE]
+    alert_ids = {transition.alert_id for transition in transitions} | set(reminded)
+    if not alert_ids:
         return 0
-    return _tell(alerts, [change.pk for change in changes], now)
+    return _notify(alert_ids, [transition.pk for transition in transitions], now)
 
 
-def tell_standing(now: datetime) -> int:
-    """Make the messages for what stands and has not been told: after silences, on new routes."""
-    standing = Alert.objects.filter(status=AlertStatus.FIRING)
+def notify_open_alerts(now: datetime) -> int:
+    """Queue notifications that open alerts still lack: after silences, on new routes."""
+    firing = Alert.objects.filter(status=AlertStatus.FIRING)
     count = 0
-    ids = list(standing.order_by("id").values_list("id", flat=True))
-    for begin in range(0, len(ids), CHANGES_AT_ONCE):
-        count += _tell(ids[begin : begin + CHANGES_AT_ONCE], [], now)
+    ids = list(firing.order_by("id").values_list("id", flat=True))
+    for begin in range(0, len(ids), BATCH_SIZE):
+        count += _notify(ids[begin : begin + BATCH_SIZE], [], now)
     return count
 
 
-def _tell(alert_ids: Iterable[int], change_ids: list[int], now: datetime) -> int:
+def _notify(alert_ids: Iterable[int], transition_ids: list[int], now: datetime) -> int:
     alert_ids = list(alert_ids)
     with transaction.atomic():
-        # One teller at a time: the rows of the channels are the lock.
+        # One dispatcher at a time: the rows of the channels are the lock.
         channels = Channel.objects.select_for_update().order_by("pk")
         enabled = {channel.pk for channel in channels if channel.enabled}
-        joining = list(_decide(alert_ids, enabled, now))
-        _make(joining, now)
-        AlertTransition.objects.filter(pk__in=change_ids).update(told_at=now)
-    return len(joining)
+        entries = list(_decide(alert_ids, enabled, now))
+        _queue(entries, now)
+        AlertTransition.objects.filter(pk__in=transition_ids).update(routed_at=now)
+    return len(entries)
 
 
-def _decide(alert_ids: list[int], enabled: set[int], now: datetime) -> Iterator[_Joining]:
-    routes, told = load_routes(), _load_told(alert_ids)
+def _decide(alert_ids: list[int], enabled: set[int], now: datetime) -> Iterator[_Entry]:
+    routes, states = load_routes(), _load_states(alert_ids)
     silences, alerts = load_silences(now), _load_alerts(alert_ids)
-    taken_over = find_taken_over(alerts)
+    superseded = find_superseded(alerts)
     for alert in alerts:
-        facts = _facts(alert, is_silenced(alert, silences, now), alert.pk in taken_over)
-        for channel, of_channel in routes.items():
-            heard = told.get((alert.pk, channel))
-            route = choose_route(facts, of_channel, heard)
+        facts = _facts(alert, is_silenced(alert, silences, now), alert.pk in superseded)
+        for channel, channel_routes in routes.items():
+            previous = states.get((alert.pk, channel))
+            route = choose_route(facts, channel_routes, previous)
             if route and channel in enabled:
-                wanted = decide_message(facts, route, heard, now)
-                if wanted:
-                    yield _Joining(alert, route, wanted)
+                due = decide_notification(facts, route, previous, now)
+                if due:
+                    yield _Entry(alert, route, due)
                     continue
-            if heard and heard.remind_at and (facts.taken_over or heard.remind_at <= now):
-                again_at = _remind_later(alert, route, now)
-                Telling.objects.filter(alert=alert, channel=channel).update(remind_at=again_at)
+            if previous and previous.remind_at and (facts.superseded or previous.remind_at <= now):
+                state = NotificationState.objects.filter(alert=alert, channel=channel)
+                state.update(remind_at=_next_reminder(alert, route, now))
 
 
-def _remind_later(alert: Alert, route: RouteFacts | None, now: datetime) -> datetime | None:
-    """Say when a reminder that was due and not told comes instead; None where no more does.
+def _next_reminder(alert: Alert, route: RouteFacts | None, now: datetime) -> datetime | None:
+    """Return when to check again for a due reminder that was not sent; None for never.
 
-    A silence ends, a channel is switched on again, and what is too mild for every route gets worse
-    again. What is acknowledged is looked at again when it changes; what is over, or taken over,
-    is not: when the one that took over ends, its end is what is told.
+    The silence may expire, the channel may be enabled again, or the severity may rise again. An
+    acknowledged alert is routed again on its next transition. A resolved or superseded alert needs
+    no reminder: the recovery of its successor is sent instead.
     """
     if alert.status != AlertStatus.FIRING:
         return None
     if route is None:
-        return now + LOOK_AGAIN
-    return now + min(route.remind_every, LOOK_AGAIN) if route.remind_every else None
+        return now + REMINDER_RECHECK
+    return now + min(route.remind_every, REMINDER_RECHECK) if route.remind_every else None
 
 
-def _make(joining: list[_Joining], now: datetime) -> None:
-    """Put alerts into messages that wait, or into new ones, and note what is told by that."""
-    groups: dict[str, list[_Joining]] = {}
-    unsent = _unsent([each for each in joining if each.wanted.kind == MessageKind.RECOVERY])
-    for each in joining:
-        # A first message that still waits for its first try will say itself that it is over.
-        if (each.alert.pk, each.route.channel) not in unsent:
-            groups.setdefault(each.wanted.group_key, []).append(each)
+def _queue(entries: list[_Entry], now: datetime) -> None:
+    """Add alerts to pending notifications, or to new ones, and record what that notifies of."""
+    groups: dict[str, list[_Entry]] = {}
+    unsent = _unsent([entry for entry in entries if entry.due.kind == NotificationKind.RECOVERY])
+    for entry in entries:
+        # A first notification that was not attempted yet will itself say that it is resolved.
+        if (entry.alert.pk, entry.route.channel) not in unsent:
+            groups.setdefault(entry.due.group_key, []).append(entry)
     for key, group in groups.items():
-        message = _message_for(group[0], key, now)
-        message.alerts.add(*(each.alert for each in group))
-    Telling.objects.bulk_create(
-        [_telling(each, now) for each in joining],
+        notification = _notification_for(group[0], key, now)
+        notification.alerts.add(*(entry.alert for entry in group))
+    NotificationState.objects.bulk_create(
+        [_new_state(entry, now) for entry in entries],
         update_conflicts=True,
         unique_fields=["alert", "channel"],
-        update_fields=["severity", "told_at", "remind_at", "recovery_told"],
+        update_fields=["severity", "notified_at", "remind_at", "recovery_sent"],
     )
 
 
-def _telling(each: _Joining, now: datetime) -> Telling:
-    alert, wanted = each.alert, each.wanted
-    remind = each.route.remind_every if alert.status == AlertStatus.FIRING else None
-    return Telling(
+def _new_state(entry: _Entry, now: datetime) -> NotificationState:
+    alert, due = entry.alert, entry.due
+    remind_every = entry.route.remind_every if alert.status == AlertStatus.FIRING else None
+    return NotificationState(
         alert=alert,
-        channel_id=each.route.channel,
+        channel_id=entry.route.channel,
         severity=alert.severity,
-        told_at=now,
-        remind_at=wanted.send_at + remind if remind else None,
-        recovery_told=alert.status == AlertStatus.RESOLVED,
+        notified_at=now,
+        remind_at=due.send_at + remind_every if remind_every else None,
+        recovery_sent=alert.status == AlertStatus.RESOLVED,
     )
 
 
-def _unsent(recoveries: list[_Joining]) -> set[tuple[int, int]]:
-    """Return which alerts are in a first message, by channel, that nobody has tried to send.
+def _unsent(recoveries: list[_Entry]) -> set[tuple[int, int]]:
+    """Return the alerts, by channel, whose first notification has not been attempted.
 
-    What reminds, or says that it got worse, is of an alert that was told before: its end is news.
+    Reminders and escalations do not count: their alerts were notified before, so the recovery is
+    news.
     """
     through = Notification.alerts.through.objects.filter(
-        alert__in=[each.alert.pk for each in recoveries],
+        alert__in=[entry.alert.pk for entry in recoveries],
         notification__status=NotificationStatus.PENDING,
         notification__attempts=0,
-        notification__kind__in=[MessageKind.FIRING, MessageKind.DIGEST],
+        notification__kind__in=[NotificationKind.FIRING, NotificationKind.DIGEST],
     )
     return set(through.values_list("alert_id", "notification__channel_id"))
 
 
-def _message_for(first: _Joining, key: str, now: datetime) -> Notification:
-    of_group = Notification.objects.filter(channel=first.route.channel, group_key=key)
-    waiting = of_group.filter(status=NotificationStatus.PENDING, attempts=0)
-    # Locked, so that a sender takes it before the alerts join or after, not in between.
-    found = waiting.select_for_update().order_by("-id").first()
-    if found is not None:
-        return found
-    last = of_group.order_by("-id").first()
+def _notification_for(entry: _Entry, key: str, now: datetime) -> Notification:
+    same_group = Notification.objects.filter(channel=entry.route.channel, group_key=key)
+    unattempted = same_group.filter(status=NotificationStatus.PENDING, attempts=0)
+    # Locked, so that a sender claims it before the alerts join or after, not in between.
+    pending = unattempted.select_for_update().order_by("-id").first()
+    if pending is not None:
+        return pending
+    newest = same_group.order_by("-id").first()
     return Notification.objects.create(
-        channel_id=first.route.channel,
-        route_id=first.route.pk,
-        kind=first.wanted.kind,
-        dedupe_key=f"{first.wanted.kind.value}-{uuid4()}",
+        channel_id=entry.route.channel,
+        route_id=entry.route.pk,
+        kind=entry.due.kind,
+        dedupe_key=f"{entry.due.kind.value}-{uuid4()}",
         group_key=key,
         created_at=now,
-        next_look_at=_send_at(first.alert, first.wanted, last, now),
+        next_attempt_at=_send_at(entry.alert, entry.due, newest, now),
     )
 
 
 def _send_at(
-    alert: Alert, wanted: WantedMessage, last: Notification | None, now: datetime
+    alert: Alert, due: DueNotification, newest: Notification | None, now: datetime
 ) -> datetime:
-    """Alerts of one cause come in a burst: collect them, and then tell at a calm pace."""
-    shared = alert.cause != alert.subject and wanted.kind != MessageKind.DIGEST
-    if not shared or wanted.send_at > now:
-        return wanted.send_at
-    if last is not None and now - last.created_at < SHARED_EVERY:
-        return last.created_at + SHARED_EVERY
-    return now + SHARED_WAIT
+    """Alerts with one cause come in bursts: collect them, then limit how often they are sent."""
+    shared_cause = alert.cause != alert.subject and due.kind != NotificationKind.DIGEST
+    if not shared_cause or due.send_at > now:
+        return due.send_at
+    if newest is not None and now - newest.created_at < SHARED_CAUSE_INTERVAL:
+        return newest.created_at + SHARED_CAUSE_INTERVAL
+    return now + SHARED_CAUSE_DELAY
 
 
 def _load_alerts(alert_ids: Iterable[int]) -> list[Alert]:
@@ -203,21 +205,20 @@ def _load_alerts(alert_ids: Iterable[int]) -> list[Alert]:
     )
 
 
-def _load_told(alert_ids: Iterable[int]) -> dict[tuple[int, int], Told]:
-    since = Q(alert__transitions__created_at__gt=F("told_at"))
-    rows = Telling.objects.filter(alert__in=list(alert_ids)).annotate(
-        mildest=Min("alert__transitions__severity", filter=since)
+def _load_states(alert_ids: Iterable[int]) -> dict[tuple[int, int], NotifiedState]:
+    since = Q(alert__transitions__created_at__gt=F("notified_at"))
+    rows = NotificationState.objects.filter(alert__in=list(alert_ids)).annotate(
+        lowest_severity=Min("alert__transitions__severity", filter=since)
     )
-    return {
-        (alert, channel): Told(*heard)
-        for alert, channel, *heard in rows.values_list(
-            "alert_id", "channel_id", "severity", "remind_at", "recovery_told", "told_at", "mildest"
-        )
-    }
+    columns = rows.values_list(
+        "alert_id", "channel_id",
+        "severity", "remind_at", "recovery_sent", "notified_at", "lowest_severity",
+    )  # fmt: skip
+    return {(alert, channel): NotifiedState(*state) for alert, channel, *state in columns}
 
 
 def load_routes() -> dict[int, list[RouteFacts]]:
-    """Return the routes in force, by channel."""
+    """Return the enabled routes, by channel."""
     routes: dict[int, list[RouteFacts]] = {}
     rows = Route.objects.filter(enabled=True).prefetch_related("groups", "tags")
     for row in rows.order_by("pk"):
@@ -232,13 +233,13 @@ def _route_facts(row: Route) -> RouteFacts:
     return RouteFacts(
         pk=row.pk,
         channel=row.channel_id,
-        least_severe=row.least_severe,
+        min_severity=row.min_severity,
         rules=frozenset(row.rules),
         groups=frozenset(group.pk for group in row.groups.all()),
         tags=frozenset(tag.pk for tag in row.tags.all()),
         digest_every=row.digest_every,
         remind_every=row.remind_every,
-        tell_recovery=row.tell_recovery,
+        notify_recovery=row.notify_recovery,
         quiet=quiet,
     )
 
@@ -247,16 +248,15 @@ def _quiet_hours(begin: time, end: time, zone: str) -> QuietHours | None:
     try:
         return QuietHours(begin, end, ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError):
-        # An unknown zone keeps nothing quiet, and the other routes go on.
+        # An invalid zone disables the quiet hours of its route, and no other route.
         logger.error(
-            "a route has the time zone %r, which is not known: no quiet hours",
-            zone,
-            extra={"action": "quiet_hours_unreadable"},
-        )
+            "a route has the unknown time zone %r: its quiet hours do not apply", zone,
+            extra={"action": "time_zone_unknown"},
+        )  # fmt: skip
         return None
 
 
-def _facts(alert: Alert, silenced: bool, taken_over: bool) -> AlertFacts:
+def _facts(alert: Alert, silenced: bool, superseded: bool) -> AlertFacts:
     instance = alert.instance
     return AlertFacts(
         pk=alert.pk,
@@ -268,5 +268,5 @@ def _facts(alert: Alert, silenced: bool, taken_over: bool) -> AlertFacts:
         tags=frozenset(tag.pk for tag in instance.tags.all()) if instance else frozenset(),
         silenced=silenced,
         since=alert.status_since,
-        taken_over=taken_over,
+        superseded=superseded,
     )

@@ -1,7 +1,6 @@
-"""Who is told what of an alert now, and when?
+"""Which notification is due for an alert on a channel, and when?
 
-Pure: what the alert is, what a channel has heard of it, and the clock go in. Severities and
-matchers are compared as stored; nothing here reads a row.
+Pure functions of the alert, what the channel was notified of, and the time. No queries.
 """
 
 from __future__ import annotations
@@ -10,25 +9,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from alerts.models import MessageKind
-from alerts.states import AlertStatus, Severity
+from alerts.states import AlertStatus, NotificationKind, Severity
 
-# Good news: told only where a route asks for it by name.
+# Sent only by routes that name the rule.
 SUCCESS_RULES = frozenset({"backup_succeeded"})
-# What gets worse again after it was milder is told this often at most: some hover at a threshold.
-WORSE_AGAIN_EVERY = timedelta(hours=1)
+# At most one escalation per interval after the severity had dropped: some alerts hover around a
+# threshold.
+ESCALATION_INTERVAL = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """Between two times of a wall clock; across midnight where the second is the earlier."""
+    """From one time of day to another; over midnight if the second is earlier."""
 
     begin: time
     end: time
     zone: ZoneInfo
 
     def end_after(self, now: datetime) -> datetime | None:
-        """Return when the quiet that reigns at ``now`` ends; None when it does not reign."""
+        """Return when the quiet hours in force at ``now`` end; None outside of them."""
         local = now.astimezone(self.zone)
         clock = local.time()
         if self.begin <= self.end:
@@ -43,23 +42,23 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True)
 class RouteFacts:
-    """A route, without its row."""
+    """A route, as plain values."""
 
     pk: int
     channel: int
-    least_severe: int
+    min_severity: int
     rules: frozenset[str] = frozenset()
     groups: frozenset[int] = frozenset()
     tags: frozenset[int] = frozenset()
     digest_every: timedelta | None = None
     remind_every: timedelta | None = None
-    tell_recovery: bool = True
+    notify_recovery: bool = True
     quiet: QuietHours | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AlertFacts:
-    """An alert, without its row, and whether it is silenced at this moment."""
+    """An alert, as plain values, and whether it is silenced now."""
 
     pk: int
     rule: str
@@ -69,106 +68,115 @@ class AlertFacts:
     groups: frozenset[int] = frozenset()
     tags: frozenset[int] = frozenset()
     silenced: bool = False
-    # Since when it has its status.
+    # When it got its status.
     since: datetime | None = None
-    # It ended because something worse began, which is told by itself.
-    taken_over: bool = False
+    # Resolved only because a worse alert took over; that one sends its own notifications.
+    superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a channel has heard of an alert."""
+class NotifiedState:
+    """What a channel was last notified of an alert."""
 
     severity: int
     remind_at: datetime | None
-    recovery_told: bool = False
-    told_at: datetime | None = None
-    # How mild it has been since; None where its severity did not change.
-    mildest: int | None = None
+    recovery_sent: bool = False
+    notified_at: datetime | None = None
+    # The lowest severity since; None if the severity did not change.
+    lowest_severity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class WantedMessage:
-    """A message that is wanted, and not before when."""
+class DueNotification:
+    """A notification that is due, and the earliest time to send it."""
 
-    kind: MessageKind
+    kind: NotificationKind
     send_at: datetime
     group_key: str
 
 
 def choose_route(
-    alert: AlertFacts, routes: list[RouteFacts], told: Told | None = None
+    alert: AlertFacts, routes: list[RouteFacts], previous: NotifiedState | None = None
 ) -> RouteFacts | None:
-    """Return the route of one channel that counts for an alert: at once before a digest."""
-    if told and alert.status == AlertStatus.RESOLVED:
-        # Whoever was told how bad it is hears of its end, though it was milder by then.
-        alert = replace(alert, severity=max(alert.severity, told.severity))
-    fitting = [route for route in routes if matches(alert, route)]
-    return min(fitting, key=lambda route: (route.digest_every is not None, route.pk), default=None)
+    """Return the route of one channel that applies to an alert: immediate before digest."""
+    if previous and alert.status == AlertStatus.RESOLVED:
+        # A route that sent an alert also sends its recovery, even if the severity had dropped
+        # since.
+        alert = replace(alert, severity=max(alert.severity, previous.severity))
+    matching = [route for route in routes if matches(alert, route)]
+    return min(matching, key=lambda route: (route.digest_every is not None, route.pk), default=None)
 
 
 def matches(alert: AlertFacts, route: RouteFacts) -> bool:
-    """Whether a route is for an alert."""
+    """Whether a route matches an alert."""
     if alert.rule in SUCCESS_RULES:
-        wanted = alert.rule in route.rules
+        matched = alert.rule in route.rules
     else:
-        wanted = not route.rules or alert.rule in route.rules
-        wanted = wanted and alert.severity >= route.least_severe
+        matched = not route.rules or alert.rule in route.rules
+        matched = matched and alert.severity >= route.min_severity
     in_groups = not route.groups or bool(route.groups & alert.groups)
     in_tags = not route.tags or bool(route.tags & alert.tags)
-    return wanted and in_groups and in_tags
+    return matched and in_groups and in_tags
 
 
-def decide_message(
-    alert: AlertFacts, route: RouteFacts, told: Told | None, now: datetime
-) -> WantedMessage | None:
-    """Say what the channel of ``route`` has to hear of an alert now; None where nothing."""
-    kind = _kind(alert, route, told, now)
+def decide_notification(
+    alert: AlertFacts, route: RouteFacts, previous: NotifiedState | None, now: datetime
+) -> DueNotification | None:
+    """Return the notification that is due on the channel of ``route``; None if there is none."""
+    kind = _kind(alert, route, previous, now)
     if kind is None:
         return None
-    if route.digest_every and kind is not MessageKind.SUCCESS:
-        return WantedMessage(MessageKind.DIGEST, now + route.digest_every, f"{route.pk}:digest")
-    loud = alert.severity >= Severity.EMERGENCY
-    quiet_until = route.quiet.end_after(now) if route.quiet and not loud else None
-    # What waits for the morning must not hold back what does not.
-    pace = "quiet" if quiet_until else "now"
-    return WantedMessage(kind, quiet_until or now, f"{route.pk}:{kind.value}:{pace}:{alert.cause}")
+    if route.digest_every and kind is not NotificationKind.SUCCESS:
+        return DueNotification(
+            NotificationKind.DIGEST, now + route.digest_every, f"{route.pk}:digest"
+        )
+    emergency = alert.severity >= Severity.EMERGENCY
+    quiet_until = route.quiet.end_after(now) if route.quiet and not emergency else None
+    # What is deferred by quiet hours must not delay what is not.
+    timing = "quiet" if quiet_until else "now"
+    return DueNotification(
+        kind, quiet_until or now, f"{route.pk}:{kind.value}:{timing}:{alert.cause}"
+    )
 
 
 def _kind(
-    alert: AlertFacts, route: RouteFacts, told: Told | None, now: datetime
-) -> MessageKind | None:
+    alert: AlertFacts, route: RouteFacts, previous: NotifiedState | None, now: datetime
+) -> NotificationKind | None:
     if alert.rule in SUCCESS_RULES:
-        return MessageKind.SUCCESS if told is None and not alert.silenced else None
+        return NotificationKind.SUCCESS if previous is None and not alert.silenced else None
     match alert.status:
         case AlertStatus.RESOLVED:
-            due = told is not None and not told.recovery_told and route.tell_recovery
-            return MessageKind.RECOVERY if due and not alert.taken_over else None
+            due = previous is not None and not previous.recovery_sent and route.notify_recovery
+            return NotificationKind.RECOVERY if due and not alert.superseded else None
         case AlertStatus.FIRING | AlertStatus.ACKNOWLEDGED if alert.silenced:
             return None
-        case AlertStatus.FIRING if told is None:
-            return MessageKind.FIRING
+        case AlertStatus.FIRING if previous is None:
+            return NotificationKind.FIRING
         case AlertStatus.FIRING | AlertStatus.ACKNOWLEDGED if (
-            told and alert.severity > told.severity
+            previous and alert.severity > previous.severity
         ):
-            return MessageKind.WORSE
-        case AlertStatus.FIRING if told and _fired_anew(alert, told):
-            return MessageKind.FIRING
-        case AlertStatus.FIRING if told and _worse_again(alert, told, now):
-            return MessageKind.WORSE
-        case AlertStatus.FIRING if told and told.remind_at and told.remind_at <= now:
-            return MessageKind.REMINDER
+            return NotificationKind.ESCALATION
+        case AlertStatus.FIRING if previous and _fired_since(alert, previous):
+            return NotificationKind.FIRING
+        case AlertStatus.FIRING if previous and _escalated_again(alert, previous, now):
+            return NotificationKind.ESCALATION
+        case AlertStatus.FIRING if previous and previous.remind_at and previous.remind_at <= now:
+            return NotificationKind.REMINDER
         case _:
             return None
 
 
-def _fired_anew(alert: AlertFacts, told: Told) -> bool:
-    """Whether it began to fire after it was told of: somebody had acknowledged it in between."""
-    return bool(alert.since and told.told_at and alert.since > told.told_at)
+def _fired_since(alert: AlertFacts, previous: NotifiedState) -> bool:
+    """Whether it fired again after the last notification, having been acknowledged."""
+    return bool(alert.since and previous.notified_at and alert.since > previous.notified_at)
 
 
-def _worse_again(alert: AlertFacts, told: Told, now: datetime) -> bool:
-    """Whether it was milder since it was told of: what was heard is not what happened now."""
-    if told.mildest is None or told.told_at is None or now - told.told_at < WORSE_AGAIN_EVERY:
+def _escalated_again(alert: AlertFacts, previous: NotifiedState, now: datetime) -> bool:
+    """Whether the severity dropped after the last notification and has risen again."""
+    if (
+        previous.lowest_severity is None
+        or previous.notified_at is None
+        or now - previous.notified_at < ESCALATION_INTERVAL
+    ):
         return False
-    return alert.severity > told.mildest
+    return alert.severity > previous.lowest_severity

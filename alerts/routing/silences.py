@@ -1,6 +1,6 @@
-"""Is an alert silenced? It stays visible, and tells nobody.
+"""Is an alert silenced? It stays visible, but sends no notification.
 
-The matcher is pure: rows are read beforehand, in a fixed number of queries.
+Silences are read once, in a fixed number of queries, and matched in memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from alerts.states import Severity
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What of an alert a silence, or a route, goes by."""
+    """The values of an alert that silences match."""
 
     rule: str
     severity: int
@@ -31,14 +31,14 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A silence as it is asked: what it matches, and when."""
+    """A silence, as plain values: what it matches, and when."""
 
     id: int
     comment: str
     starts_at: datetime
     ends_at: datetime | None = None
     rule: str = ""
-    most_severe: int = Severity.EMERGENCY
+    max_severity: int = Severity.EMERGENCY
     instance_ids: frozenset[int] = frozenset()
     group_ids: frozenset[int] = frozenset()
     tag_ids: frozenset[int] = frozenset()
@@ -47,15 +47,15 @@ class Matcher:
     time_zone: str = "UTC"
     duration: timedelta | None = None
 
-    def holds_at(self, now: datetime) -> bool:
-        """Whether it is in force: from its start, until just before its end."""
+    def is_active_at(self, now: datetime) -> bool:
+        """Whether it is active: from its start until just before its end."""
         if now < self.starts_at or (self.ends_at is not None and now >= self.ends_at):
             return False
         return not self.cron or self._within_recurrence(now)
 
     def matches(self, alert: Traits) -> bool:
-        """Whether every matcher that is not empty fits."""
-        if alert.severity > self.most_severe or (self.rule and self.rule != alert.rule):
+        """Whether every matcher that is set matches."""
+        if alert.severity > self.max_severity or (self.rule and self.rule != alert.rule):
             return False
         return (
             (not self.instance_ids or alert.instance_id in self.instance_ids)
@@ -65,22 +65,22 @@ class Matcher:
         )
 
     def _within_recurrence(self, now: datetime) -> bool:
-        """Whether a moment of the cron expression lies less than ``duration`` back."""
+        """Whether the cron expression has a time within the last ``duration``."""
         if self.duration is None:
             return False
         try:
-            # The library looks for the first moment after a whole second, in wall clock.
-            begin = now - self.duration
-            local = begin.astimezone(ZoneInfo(self.time_zone))
-            found = next(CronSim(self.cron, local))
+            # The library returns the first time after a full second, in local time.
+            earliest = now - self.duration
+            local = earliest.astimezone(ZoneInfo(self.time_zone))
+            start = next(CronSim(self.cron, local))
         except (CronSimError, ZoneInfoNotFoundError, OverflowError, ValueError, StopIteration):
-            # What cannot be understood silences nothing.
+            # An invalid recurrence silences nothing.
             return False
-        return begin < found <= now
+        return earliest < start <= now
 
 
 def load_silences(now: datetime) -> list[Matcher]:
-    """Read the silences whose time has come and is not over, in five queries."""
+    """Read the silences that have started and not ended, in five queries."""
     rows = Silence.objects.filter(
         Q(ends_at=None) | Q(ends_at__gt=now), starts_at__lte=now
     ).prefetch_related("instances", "groups", "tags", "schedules")
@@ -94,11 +94,11 @@ def matcher_of(row: Silence) -> Matcher:
         starts_at=row.starts_at,
         ends_at=row.ends_at,
         rule=row.rule,
-        most_severe=row.most_severe,
-        instance_ids=frozenset(each.pk for each in row.instances.all()),
-        group_ids=frozenset(each.pk for each in row.groups.all()),
-        tag_ids=frozenset(each.pk for each in row.tags.all()),
-        schedule_ids=frozenset(each.pk for each in row.schedules.all()),
+        max_severity=row.max_severity,
+        instance_ids=frozenset(instance.pk for instance in row.instances.all()),
+        group_ids=frozenset(group.pk for group in row.groups.all()),
+        tag_ids=frozenset(tag.pk for tag in row.tags.all()),
+        schedule_ids=frozenset(schedule.pk for schedule in row.schedules.all()),
         cron=row.cron,
         time_zone=row.time_zone,
         duration=row.duration,
@@ -106,28 +106,30 @@ def matcher_of(row: Silence) -> Matcher:
 
 
 def with_traits(alerts: QuerySet[Alert]) -> QuerySet[Alert]:
-    """Have the groups and tags of each alert's instance read along, in two more queries."""
+    """Prefetch the groups and tags of each alert's instance, in two more queries."""
     return alerts.select_related("instance").prefetch_related("instance__groups", "instance__tags")
 
 
 def traits_of(alert: Alert) -> Traits:
-    """Say what an alert goes by; without ``with_traits`` this asks the database."""
+    """Return the traits of an alert; without ``with_traits`` this queries the database."""
     instance = alert.instance
     return Traits(
         rule=alert.rule,
         severity=alert.severity,
         instance_id=alert.instance_id,
         schedule_id=alert.schedule_id,
-        group_ids=frozenset(each.pk for each in instance.groups.all()) if instance else frozenset(),
-        tag_ids=frozenset(each.pk for each in instance.tags.all()) if instance else frozenset(),
+        group_ids=frozenset(group.pk for group in instance.groups.all())
+        if instance
+        else frozenset(),
+        tag_ids=frozenset(tag.pk for tag in instance.tags.all()) if instance else frozenset(),
     )
 
 
 def silence_of(alert: Alert, silences: Iterable[Matcher], now: datetime) -> Matcher | None:
-    """Return the first silence that holds for an alert."""
+    """Return the first active silence that matches an alert."""
     traits = traits_of(alert)
-    found = (each for each in silences if each.holds_at(now) and each.matches(traits))
-    return next(found, None)
+    active = (silence for silence in silences if silence.is_active_at(now))
+    return next((silence for silence in active if silence.matches(traits)), None)
 
 
 def is_silenced(alert: Alert, silences: Sequence[Matcher], now: datetime) -> bool:

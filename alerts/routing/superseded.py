@@ -1,7 +1,7 @@
-"""Which alerts ended only because something worse began with the same subject or job?
+"""Which alerts were resolved only because a worse one about the same subject or job took over?
 
-A late run that was missed did not recover: whoever heard that it is late hears that it was missed,
-and of the end of that.
+A late run that was then missed did not recover: a channel that was notified that it is late is
+notified that it was missed, and of the recovery from that.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from alerts.rules import RULES
 from alerts.states import OPEN_ALERT_STATUSES, AlertStatus
 
 
-def find_taken_over(alerts: Iterable[Alert]) -> set[int]:
-    """Return the ids of those among ``alerts``; asks nothing where none has a successor."""
-    ended = [alert for alert in alerts if _successors(alert)]
-    if not ended:
+def find_superseded(alerts: Iterable[Alert]) -> set[int]:
+    """Return the ids of those among ``alerts``; no query if none can have a successor."""
+    resolved = [alert for alert in alerts if _successors(alert)]
+    if not resolved:
         return set()
-    same = Q(subject__in=[each.subject for each in ended]) | Q(
-        job__in=[each.job_id for each in ended if each.job_id is not None]
+    same_subject_or_job = Q(subject__in=[alert.subject for alert in resolved]) | Q(
+        job__in=[alert.job_id for alert in resolved if alert.job_id is not None]
     )
-    standing = Alert.objects.filter(
-        same,
-        rule__in={rule for each in ended for rule in _successors(each)},
+    successors = Alert.objects.filter(
+        same_subject_or_job,
+        rule__in={rule for alert in resolved for rule in _successors(alert)},
         status__in=OPEN_ALERT_STATUSES,
     )
-    rows = list(standing.values_list("rule", "subject", "job_id"))
-    return {each.pk for each in ended if any(_goes_on(each, *row) for row in rows)}
+    rows = list(successors.values_list("rule", "subject", "job_id"))
+    return {alert.pk for alert in resolved if any(_supersedes(alert, *row) for row in rows)}
 
 
 def _successors(alert: Alert) -> tuple[str, ...]:
     rule = RULES.get(alert.rule)
-    over = alert.status == AlertStatus.RESOLVED
-    return rule.taken_over_by if rule is not None and over else ()
+    resolved = alert.status == AlertStatus.RESOLVED
+    return rule.superseded_by if rule is not None and resolved else ()
 
 
-def _goes_on(alert: Alert, rule: str, subject: str, job_id: int | None) -> bool:
+def _supersedes(alert: Alert, rule: str, subject: str, job_id: int | None) -> bool:
     same_job = job_id is not None and job_id == alert.job_id
     return rule in _successors(alert) and (same_job or subject == alert.subject)

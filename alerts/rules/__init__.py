@@ -1,4 +1,4 @@
-"""Every rule there is, by name."""
+"""All rules, by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from alerts.rules.base import Finding, Limits, Rule, Threshold, Unit
 from alerts.rules.machinery import RULE_BROKEN
 from alerts.rules.success import BACKUP_SUCCEEDED
 
-# Any: each rule asks about facts of its own.
+# Any: each rule checks its own type of facts.
 AnyRule = Rule[Any]
 _FAMILIES = (
     failures,

@@ -1,4 +1,4 @@
-"""Are the backups of an instance too old, or were there never any?"""
+"""Is the newest backup of an instance too old, or was there never one?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alerts.states import Severity
 from backups.states import BackupKind
 from backups.units import format_duration
 
-PARTS = (BackupKind.INCREMENTAL, BackupKind.DIFFERENTIAL)
+PARTIAL_KINDS = (BackupKind.INCREMENTAL, BackupKind.DIFFERENTIAL)
 
 
 def check_full_age(facts: InstanceFacts, limits: Limits) -> Finding | None:
@@ -20,10 +20,10 @@ def check_full_age(facts: InstanceFacts, limits: Limits) -> Finding | None:
 
 
 def check_incremental_age(facts: InstanceFacts, limits: Limits) -> Finding | None:
-    """A full holds what an incremental would: it counts as well."""
+    """A full backup contains what an incremental would: it counts as well."""
     if not _uses_incrementals(facts):
         return None
-    kinds = (BackupKind.FULL, *PARTS)
+    kinds = (BackupKind.FULL, *PARTIAL_KINDS)
     moments = [facts.last_success[kind] for kind in kinds if kind in facts.last_success]
     return _too_old(facts, limits, "incremental backup", max(moments)) if moments else None
 
@@ -36,7 +36,7 @@ def check_never(facts: InstanceFacts, limits: Limits) -> Finding | None:
     if severity is None:
         return None
     return Finding(
-        message=f"has never been backed up, {format_duration(age)} after it was added",
+        message=f"has never been backed up since it was added {format_duration(age)} ago",
         severity=severity,
         facts={"added_at": facts.created_at.isoformat()},
     )
@@ -49,16 +49,18 @@ def check_unused(facts: InstanceFacts, limits: Limits) -> Finding | None:
 
 
 def _uses_incrementals(facts: InstanceFacts) -> bool:
-    return any(kind in facts.last_success or kind in facts.scheduled_kinds for kind in PARTS)
+    return any(
+        kind in facts.last_success or kind in facts.scheduled_kinds for kind in PARTIAL_KINDS
+    )
 
 
-def _too_old(facts: InstanceFacts, limits: Limits, what: str, last_at: datetime) -> Finding | None:
+def _too_old(facts: InstanceFacts, limits: Limits, label: str, last_at: datetime) -> Finding | None:
     age = facts.now - last_at
     severity = limits.reached(age)
     if severity is None:
         return None
     return Finding(
-        message=f"last successful {what} is {format_duration(age)} old ({moment(last_at)})",
+        message=f"last successful {label} is {format_duration(age)} old ({moment(last_at)})",
         severity=severity,
         facts={"last_success_at": last_at.isoformat()},
     )
@@ -70,10 +72,10 @@ FULL_TOO_OLD = Rule(
     about=InstanceFacts,
     check=check_full_age,
     severity=Severity.WARNING,
-    explanation="The newest successful full backup, taken by Mooring or observed, is older than "
-    "it should be. Every chain begins with one.",
-    hint="See why no full backup succeeded since, and take one.",
-    over="A full backup succeeds.",
+    explanation="The newest successful full backup, managed or observed, is older than the "
+    "threshold. Every backup chain starts with a full backup.",
+    hint="Check why no full backup has succeeded since, and start one.",
+    resolves_when="A full backup succeeds.",
     thresholds=(
         Threshold("warning", "Warning after", Unit.DAYS, 7),
         Threshold("critical", "Critical after", Unit.DAYS, 14),
@@ -85,10 +87,10 @@ INCREMENTAL_TOO_OLD = Rule(
     about=InstanceFacts,
     check=check_incremental_age,
     severity=Severity.WARNING,
-    explanation="Incremental or differential backups are taken or planned, and the newest one, "
-    "or a newer full, is older than it should be.",
-    hint="See why no incremental backup succeeded since.",
-    over="An incremental, differential or full backup succeeds.",
+    explanation="Incremental or differential backups are taken or planned, and the newest of "
+    "them, or a newer full backup, is older than the threshold.",
+    hint="Check why no incremental backup has succeeded since.",
+    resolves_when="An incremental, differential or full backup succeeds.",
     thresholds=(
         Threshold("warning", "Warning after", Unit.DAYS, 2),
         Threshold("critical", "Critical after", Unit.DAYS, None),
@@ -100,9 +102,9 @@ NEVER_BACKED_UP = Rule(
     about=InstanceFacts,
     check=check_never,
     severity=Severity.CRITICAL,
-    explanation="The instance was added and no backup of it has succeeded yet.",
-    hint="Put it on a schedule, or take a backup now.",
-    over="A backup succeeds.",
+    explanation="No backup of the instance has succeeded since it was added.",
+    hint="Add the instance to a schedule, or start a backup now.",
+    resolves_when="A backup succeeds.",
     thresholds=(
         Threshold("warning", "Warning after", Unit.HOURS, 24),
         Threshold("critical", "Critical after", Unit.HOURS, 48),
@@ -114,10 +116,10 @@ INCREMENTALS_UNUSED = Rule(
     about=InstanceFacts,
     check=check_unused,
     severity=Severity.NOTICE,
-    explanation="There are full backups only. Incrementals are smaller and can be taken more "
-    "often. Off until somebody wants to know.",
-    hint="Add a schedule of kind incremental.",
-    over="An incremental or differential backup succeeds, or is planned.",
+    explanation="Only full backups are taken. Incremental backups are smaller and can be taken "
+    "more often. Disabled by default.",
+    hint="Add a schedule for incremental backups.",
+    resolves_when="An incremental or differential backup succeeds, or is planned.",
     enabled=False,
 )
 RULES = (FULL_TOO_OLD, INCREMENTAL_TOO_OLD, NEVER_BACKED_UP, INCREMENTALS_UNUSED)

@@ -1,4 +1,4 @@
-"""What is a rule? A pure question about facts, with its thresholds and its words.
+"""What is a rule? A pure check of facts, with its thresholds and its texts.
 
 Nothing here reads the clock or the database.
 """
@@ -18,7 +18,7 @@ AnyFacts = TypeVar("AnyFacts", bound=Facts, contravariant=True)
 
 
 class Unit(enum.Enum):
-    """What a threshold counts."""
+    """The unit of a threshold."""
 
     SECONDS = "s"
     MINUTES = "min"
@@ -35,7 +35,7 @@ _LENGTHS: Mapping[Unit, timedelta] = {
     Unit.HOURS: timedelta(hours=1),
     Unit.DAYS: timedelta(days=1),
 }
-# The thresholds of these names say from where on a finding has that severity.
+# A threshold of one of these names is where that severity starts.
 LEVELS: Mapping[str, Severity] = {
     "emergency": Severity.EMERGENCY,
     "critical": Severity.CRITICAL,
@@ -46,7 +46,7 @@ LEVELS: Mapping[str, Severity] = {
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A figure that people may change. No default: it is off until somebody gives one."""
+    """A configurable limit. Without a default it is off until a person sets it."""
 
     name: str
     label: str
@@ -56,7 +56,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The thresholds that hold for one subject."""
+    """The thresholds that apply to one subject."""
 
     values: Mapping[str, float | None]
     units: Mapping[str, Unit]
@@ -69,7 +69,7 @@ class Limits:
         return None if value is None else value * _LENGTHS[self.units[name]]
 
     def reached(self, length: timedelta) -> Severity | None:
-        """Return the worst level whose threshold ``length`` has come to."""
+        """Return the highest severity whose threshold ``length`` has reached."""
         for name, severity in LEVELS.items():
             limit = self.length(name) if name in self.values else None
             if limit is not None and length >= limit:
@@ -77,7 +77,7 @@ class Limits:
         return None
 
     def fallen_to(self, number: float) -> Severity | None:
-        """Return the worst level whose threshold ``number`` has come down to."""
+        """Return the highest severity whose threshold ``number`` has fallen to."""
         for name, severity in LEVELS.items():
             limit = self.values.get(name)
             if limit is not None and number <= limit:
@@ -87,21 +87,21 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong: a rule's answer. Without a severity it has its rule's."""
+    """What a rule found wrong. Without a severity, that of the rule applies."""
 
     message: str
     severity: Severity | None = None
-    # Shown with the alert, as it was first and as it is now. JSON.
+    # Shown with the alert: those of the first and of the newest finding. JSON.
     facts: Mapping[str, object] = field(default_factory=dict)
-    # In the place of the rule's own, where what went wrong brought one along.
+    # Replaces the hint of the rule, if the failure has a hint of its own.
     hint: str = ""
-    # What happened, where it can happen again: somebody who has seen the first is told anew.
+    # The event it is about, such as job:88: another event fires an acknowledged alert again.
     episode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[AnyFacts]):
-    """A question, and everything that is said about it."""
+    """A check, with its texts and settings."""
 
     name: str
     title: str
@@ -110,19 +110,19 @@ class Rule(Generic[AnyFacts]):
     severity: Severity
     explanation: str
     hint: str
-    # When it is over, as a sentence.
-    over: str
+    # When its alert is resolved, as a sentence.
+    resolves_when: str
     thresholds: tuple[Threshold, ...] = ()
     enabled: bool = True
-    # How long a finding stands before its alert fires.
+    # How long a finding has to last before its alert fires.
     pending_for: timedelta = timedelta(0)
-    # How long it must be gone before its alert is resolved.
+    # How long the finding has to be gone before its alert is resolved.
     damping: timedelta = timedelta(0)
-    # It happened and is not a state: its alert is resolved as soon as it is told.
+    # An event, not a state: its alert is resolved as soon as it is recorded.
     event: bool = False
-    # Rules that go on with the same subject or job: while one of theirs stands, the end of
-    # this one is no good news.
-    taken_over_by: tuple[str, ...] = ()
+    # Rules that take over the same subject or job: while one of their alerts is open, no
+    # recovery is sent for this one.
+    superseded_by: tuple[str, ...] = ()
 
     def units(self) -> Mapping[str, Unit]:
         return {threshold.name: threshold.unit for threshold in self.thresholds}

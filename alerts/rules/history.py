@@ -1,4 +1,4 @@
-"""Is the newest backup unlike the ones before it: its locks, its size, how long it took?"""
+"""Do locks, size or duration of the newest backup differ from those before it?"""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def check_size(facts: BackupFacts, limits: Limits) -> Finding | None:
     size, usual = facts.backup.raw_bytes, facts.usual_bytes
     if usual is None or not size:
         return None
-    severity = _unlike(size, usual, limits)
+    severity = _deviation_severity(size, usual, limits)
     if severity is None:
         return None
     return Finding(
         message=f"{facts.backup.label} is {_share(size, usual)} than usual: {format_bytes(size)}, "
-        f"the median of {usual.count} before it is {format_bytes(round(usual.median))}",
+        f"the median of the {usual.count} before it is {format_bytes(round(usual.median))}",
         severity=severity,
         facts={
             "backup": facts.backup.label,
@@ -46,21 +46,21 @@ def check_size(facts: BackupFacts, limits: Limits) -> Finding | None:
 
 
 def check_duration(facts: BackupFacts, limits: Limits) -> Finding | None:
-    took, usual = facts.backup.run_time, facts.usual_seconds
+    run_time, usual = facts.backup.run_time, facts.usual_seconds
     if usual is None:
         return None
-    seconds = took.total_seconds()
+    seconds = run_time.total_seconds()
     slack = limits.length("slack")
     if slack is not None and abs(seconds - usual.median) < slack.total_seconds():
         return None
-    severity = _unlike(seconds, usual, limits)
+    severity = _deviation_severity(seconds, usual, limits)
     if severity is None:
         return None
     median = format_duration(timedelta(seconds=usual.median))
     longer = "longer" if seconds > usual.median else "shorter"
     return Finding(
-        message=f"{facts.backup.label} took {format_duration(took)}, much {longer} than usual: "
-        f"the median of {usual.count} before it is {median}",
+        message=f"{facts.backup.label} took {format_duration(run_time)}, {longer} than usual: "
+        f"the median of the {usual.count} before it is {median}",
         severity=severity,
         facts={
             "backup": facts.backup.label,
@@ -72,8 +72,8 @@ def check_duration(facts: BackupFacts, limits: Limits) -> Finding | None:
     )
 
 
-def _unlike(figure: float, usual: Norm, limits: Limits) -> Severity | None:
-    """Judge by the distance in percent, but never what is within the usual spread."""
+def _deviation_severity(figure: float, usual: Norm, limits: Limits) -> Severity | None:
+    """Judge the deviation in percent, but only beyond the usual spread."""
     distance = figure - usual.median
     if not usual.median or abs(distance) <= (limits.number("spread") or 0) * usual.deviation:
         return None
@@ -88,7 +88,7 @@ def _unlike(figure: float, usual: Norm, limits: Limits) -> Severity | None:
 
 def _share(size: float, usual: Norm) -> str:
     percent = abs(size - usual.median) / usual.median * 100
-    return f"{percent:.0f} % {'bigger' if size > usual.median else 'smaller'}"
+    return f"{percent:.0f} % {'larger' if size > usual.median else 'smaller'}"
 
 
 SMALL = {"small_critical": Severity.CRITICAL, "small_warning": Severity.WARNING}
@@ -97,13 +97,13 @@ SPREAD = Threshold("spread", "Only beyond this many deviations (MAD)", Unit.TIME
 
 LOCK_TIME = Rule(
     name="lock_time",
-    title="Locks were held too long",
+    title="Locks held too long",
     about=BackupFacts,
     check=check_lock,
     severity=Severity.NOTICE,
-    explanation="While a backup holds its locks, writers of the instance wait.",
-    hint="Look for long queries and tables that are not InnoDB: the backup waits for them.",
-    over="The next backup of its kind holds them for less.",
+    explanation="While a backup holds locks, writes to the instance have to wait.",
+    hint="Look for long-running queries and non-InnoDB tables: the backup has to wait for them.",
+    resolves_when="The next backup of its kind holds locks for less than the threshold.",
     thresholds=(
         Threshold("notice", "Notice from", Unit.SECONDS, 10),
         Threshold("warning", "Warning from", Unit.SECONDS, 60),
@@ -112,38 +112,39 @@ LOCK_TIME = Rule(
 )
 SIZE_UNUSUAL = Rule(
     name="size_unusual",
-    title="Size is unlike its history",
+    title="Unusual size",
     about=BackupFacts,
     check=check_size,
     severity=Severity.WARNING,
-    explanation=f"Compared with the median of up to 20 backups of its kind before it, at least "
-    f"{LEAST}. Too small is the alarm: data may be gone, or was not copied.",
-    hint="Compare the contents of this backup with the one before it, table by table.",
-    over="The next backup of its kind is as usual; or the new size has become the usual one.",
+    explanation=f"Compared with the median of the last {LEAST} to 20 backups of its kind. If it is "
+    "too small, data may have been lost or not copied.",
+    hint="Compare the contents of this backup with those of the previous one, table by table.",
+    resolves_when="The next backup of its kind has a usual size, or the new size has become usual.",
     thresholds=(
         Threshold("small_warning", "Warning when smaller by", Unit.PERCENT, 25),
         Threshold("small_critical", "Critical when smaller by", Unit.PERCENT, 50),
-        Threshold("large_notice", "Notice when bigger by", Unit.PERCENT, 100),
-        Threshold("large_warning", "Warning when bigger by", Unit.PERCENT, 400),
+        Threshold("large_notice", "Notice when larger by", Unit.PERCENT, 100),
+        Threshold("large_warning", "Warning when larger by", Unit.PERCENT, 400),
         SPREAD,
     ),
 )
 DURATION_UNUSUAL = Rule(
     name="duration_unusual",
-    title="Duration is unlike its history",
+    title="Unusual duration",
     about=BackupFacts,
     check=check_duration,
     severity=Severity.NOTICE,
-    explanation=f"Compared with the median of up to 20 backups of its kind before it, at least "
-    f"{LEAST}. Much shorter can mean that less was copied.",
-    hint="Compare the stages of the job with those of an earlier one.",
-    over="The next backup of its kind is as usual; or the new duration has become the usual one.",
+    explanation=f"Compared with the median of the last {LEAST} to 20 backups of its kind. If it is "
+    "much shorter, less data may have been copied.",
+    hint="Compare the stages of the job with those of an earlier job.",
+    resolves_when="The next backup of its kind has a usual duration, or the new duration has "
+    "become usual.",
     thresholds=(
         Threshold("small_warning", "Warning when shorter by", Unit.PERCENT, 80),
         Threshold("small_critical", "Critical when shorter by", Unit.PERCENT, None),
         Threshold("large_notice", "Notice when longer by", Unit.PERCENT, 100),
         Threshold("large_warning", "Warning when longer by", Unit.PERCENT, 300),
-        Threshold("slack", "Only with a difference of at least", Unit.MINUTES, 10),
+        Threshold("slack", "Minimum difference", Unit.MINUTES, 10),
         SPREAD,
     ),
 )

@@ -1,4 +1,4 @@
-"""Can an instance be reached, is it covered, and can its engine copy it at all?"""
+"""Is an instance reachable, on a schedule, and supported by its engine?"""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def check_covered(facts: InstanceFacts, limits: Limits) -> Finding | None:
 def check_reachable(facts: InstanceFacts, limits: Limits) -> Finding | None:
     if facts.unreachable_since is None:
         return None
-    away = facts.now - facts.unreachable_since
-    severity = limits.reached(away)
+    outage = facts.now - facts.unreachable_since
+    severity = limits.reached(outage)
     if severity is None:
         return None
     return Finding(
-        message=f"unreachable for {format_duration(away)}: {facts.unreachable_reason}",
+        message=f"unreachable for {format_duration(outage)}: {facts.unreachable_reason}",
         severity=severity,
         facts={"unreachable_since": facts.unreachable_since.isoformat()},
     )
 
 
 def check_version(facts: InstanceFacts, limits: Limits) -> Finding | None:
-    """Judge once it has been reached: before that its version is unknown."""
+    """Check once it has been reached: before that, its version is unknown."""
     if not facts.version:
         return None
     ruling = can_back_up(facts.engine, facts.flavour, parse_version(facts.version))
@@ -47,26 +47,26 @@ def check_version(facts: InstanceFacts, limits: Limits) -> Finding | None:
 
 NOT_COVERED = Rule(
     name="not_covered",
-    title="No schedule covers this instance",
+    title="Instance without a schedule",
     about=InstanceFacts,
     check=check_covered,
     severity=Severity.WARNING,
-    explanation="No enabled schedule, of Mooring or observed, names the instance, one of its "
-    "groups or one of its tags. A paused schedule still covers.",
+    explanation="No enabled schedule, managed or observed, covers the instance, one of its groups "
+    "or one of its tags. A paused schedule counts as covering.",
     hint="Add the instance to a schedule, or disable it if it needs no backup.",
-    over="A schedule covers it, or it is disabled.",
+    resolves_when="A schedule covers the instance, or the instance is disabled.",
     pending_for=STATE_DAMPING,
 )
 INSTANCE_UNREACHABLE = Rule(
     name="instance_unreachable",
-    title="Instance cannot be reached",
+    title="Instance unreachable",
     about=InstanceFacts,
     check=check_reachable,
     severity=Severity.CRITICAL,
-    explanation="Mooring asks every instance every 2 minutes, and this one has not answered: its "
-    "next backup will fail as well.",
-    hint="Look whether the server runs, and whether this host and account may connect.",
-    over="It has answered for 5 minutes.",
+    explanation="Mooring connects to every instance every 2 minutes; this one does not respond. "
+    "Its next backup is likely to fail.",
+    hint="Check that the server is running, and that this host and account may connect.",
+    resolves_when="The instance has been reachable for 5 minutes.",
     thresholds=(
         Threshold("warning", "Warning after", Unit.MINUTES, 2),
         Threshold("critical", "Critical after", Unit.MINUTES, 10),
@@ -75,13 +75,13 @@ INSTANCE_UNREACHABLE = Rule(
 )
 VERSION_UNSUPPORTED = Rule(
     name="version_unsupported",
-    title="Engine does not support this version",
+    title="Server version not supported",
     about=InstanceFacts,
     check=check_version,
     severity=Severity.CRITICAL,
-    explanation="The engine the instance is backed up with cannot copy a server of its version: "
-    "after an upgrade backups will be refused. A notice where nobody has seen it work yet.",
-    hint="Give the instance another engine, or look which versions it supports.",
-    over="Version or engine changes so that they fit.",
+    explanation="The engine of the instance cannot back up this server version, so backups are "
+    "refused. Notice for versions that have not been tested.",
+    hint="Choose another engine for the instance, or check which versions the engine supports.",
+    resolves_when="The engine supports the server version.",
 )
 RULES = (NOT_COVERED, INSTANCE_UNREACHABLE, VERSION_UNSUPPORTED)

@@ -1,10 +1,10 @@
-"""Does Mooring itself work: its workers, its ticks, its rules?"""
+"""Does Mooring itself work: its workers, its periodic tasks, its rules?"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from alerts.facts.site import QueueFacts, TickFacts
+from alerts.facts.site import PeriodicTaskFacts, QueueFacts
 from alerts.facts.subject import Facts
 from alerts.rules.base import STATE_DAMPING, Finding, Limits, Rule, Threshold, Unit
 from alerts.states import Severity
@@ -12,16 +12,17 @@ from backups.units import format_duration
 
 
 def check_queue(facts: QueueFacts, limits: Limits) -> Finding | None:
-    """A queue in which nobody waits may be without a worker."""
+    """Report a queue without a worker only while jobs wait in it."""
     if facts.workers or not facts.waiting or facts.waiting_since is None:
         return None
     waited = facts.now - facts.waiting_since
     severity = limits.reached(waited)
     if severity is None:
         return None
-    jobs = "1 job waits" if facts.waiting == 1 else f"{facts.waiting} jobs wait"
+    jobs = "1 job has" if facts.waiting == 1 else f"{facts.waiting} jobs have"
     return Finding(
-        message=f"{jobs}, the first for {format_duration(waited)}, and no worker takes from it",
+        message=f"{jobs} been waiting for up to {format_duration(waited)}; no worker serves "
+        "this queue",
         severity=severity,
         facts={
             "waiting": facts.waiting,
@@ -31,31 +32,31 @@ def check_queue(facts: QueueFacts, limits: Limits) -> Finding | None:
     )
 
 
-def check_tick(facts: TickFacts, limits: Limits) -> Finding | None:
+def check_periodic_task(facts: PeriodicTaskFacts, limits: Limits) -> Finding | None:
     if facts.error:
         return Finding(
-            message=f"fails: {facts.error}",
+            message=f"failed: {facts.error}",
             severity=Severity.WARNING,
             facts={"error": facts.error},
         )
-    heard = facts.finished_at or facts.started_at
-    if heard is None:
+    last_run_at = facts.finished_at or facts.started_at
+    if last_run_at is None:
         return None
-    silent = facts.now - heard
-    least = (limits.number("rounds") or 1) * facts.every
-    severity = limits.reached(silent)
-    if severity is None or silent < least:
+    elapsed = facts.now - last_run_at
+    tolerated = (limits.number("rounds") or 1) * facts.every
+    severity = limits.reached(elapsed)
+    if severity is None or elapsed < tolerated:
         return None
     return Finding(
-        message=f"last ran through {format_duration(silent)} ago, and should every "
+        message=f"last completed {format_duration(elapsed)} ago; it should run every "
         f"{format_duration(facts.every)}",
         severity=severity,
-        facts={"finished_at": heard.isoformat()},
+        facts={"finished_at": last_run_at.isoformat()},
     )
 
 
 def check_nothing(facts: Facts, limits: Limits) -> Finding | None:
-    """The evaluation itself finds this one."""
+    """Find nothing: the evaluation itself reports broken rules."""
     return None
 
 
@@ -65,43 +66,43 @@ QUEUE_WITHOUT_WORKER = Rule(
     about=QueueFacts,
     check=check_queue,
     severity=Severity.CRITICAL,
-    explanation="Jobs wait in a queue that no worker has said it takes from.",
+    explanation="Jobs are waiting in a queue that no running worker serves.",
     hint="Start a worker for this queue.",
-    over="A worker takes from it, or nobody waits, for 5 minutes.",
+    resolves_when="A worker has served the queue, or no job has waited in it, for 5 minutes.",
     thresholds=(
-        Threshold("warning", "Warning when a job waits for", Unit.MINUTES, 2),
-        Threshold("critical", "Critical when a job waits for", Unit.MINUTES, 10),
+        Threshold("warning", "Warning when a job has waited for", Unit.MINUTES, 2),
+        Threshold("critical", "Critical when a job has waited for", Unit.MINUTES, 10),
     ),
     damping=STATE_DAMPING,
 )
-TICK_SILENT = Rule(
-    name="tick_silent",
-    title="A tick does not run",
-    about=TickFacts,
-    check=check_tick,
+PERIODIC_TASK_STOPPED = Rule(
+    name="periodic_task_stopped",
+    title="Periodic task has stopped",
+    about=PeriodicTaskFacts,
+    check=check_periodic_task,
     severity=Severity.CRITICAL,
-    explanation="Everything that happens by itself is done by ticks. One that stays away longer "
-    "than it may, or fails, leaves its work undone.",
-    hint="Look at beat and at the control worker; the error is in their log.",
-    over="It has run through for 5 minutes.",
-    # After an outage every tick was silent until its first round is through.
+    explanation="Everything automatic is done by periodic tasks: planning, evaluation, "
+    "notifications. One of them has not completed in time, or fails.",
+    hint="Check Celery beat and the control worker; their logs show the error.",
+    resolves_when="The task has run on time for 5 minutes.",
+    # After a downtime every task is late until its first run completes.
     pending_for=timedelta(minutes=1),
     thresholds=(
         Threshold("warning", "Warning after", Unit.MINUTES, 2),
         Threshold("critical", "Critical after", Unit.MINUTES, 15),
-        Threshold("rounds", "But not before this many rounds were left out", Unit.TIMES, 3),
+        Threshold("rounds", "But only after this many missed runs", Unit.TIMES, 3),
     ),
     damping=STATE_DAMPING,
 )
 RULE_BROKEN = Rule(
     name="rule_broken",
-    title="A rule is broken",
+    title="Rule failed with an error",
     about=Facts,
     check=check_nothing,
     severity=Severity.CRITICAL,
-    explanation="A rule threw instead of answering. The others went on, and its own alerts stay "
-    "as they are; but what it should find, it does not.",
-    hint="This is a fault of Mooring: report it with the words above and the log.",
-    over="It answers again, for every subject.",
+    explanation="A rule raised an error. Other rules are not affected. The open alerts of this "
+    "rule stay as they are, but it does not find new problems.",
+    hint="This is a bug in Mooring: report it with the message above and the log.",
+    resolves_when="The rule works again for every subject.",
 )
-RULES = (QUEUE_WITHOUT_WORKER, TICK_SILENT, RULE_BROKEN)
+RULES = (QUEUE_WITHOUT_WORKER, PERIODIC_TASK_STOPPED, RULE_BROKEN)

@@ -1,4 +1,4 @@
-"""Do the copies prove good, are there enough of them, and were they ever really restored?"""
+"""Are the copies intact, are there enough of them, and has a restore test passed?"""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from backups.units import format_duration
 
 
 def check_verify(facts: EvidenceFacts, limits: Limits) -> Finding | None:
-    return _failed(facts, Operation.VERIFY, "does not verify")
+    return _failed(facts, Operation.VERIFY, "failed verify")
 
 
 def check_restore_test(facts: EvidenceFacts, limits: Limits) -> Finding | None:
-    return _failed(facts, Operation.RESTORE_TEST, "did not pass its restore test")
+    return _failed(facts, Operation.RESTORE_TEST, "failed its restore test")
 
 
 def check_test_age(facts: InstanceFacts, limits: Limits) -> Finding | None:
-    """Judge instances that have backups; without a test, count from when they were added."""
+    """Check instances with backups; without a test, count from when they were added."""
     if not facts.last_success:
         return None
     since = facts.restore_tested_at or facts.created_at
@@ -30,9 +30,9 @@ def check_test_age(facts: InstanceFacts, limits: Limits) -> Finding | None:
     age = format_duration(facts.now - since)
     tested = facts.restore_tested_at is not None
     return Finding(
-        message=f"last restore test passed {age} ago ({moment(since)})"
+        message=f"last passed a restore test {age} ago ({moment(since)})"
         if tested
-        else f"no restore test has passed in the {age} since it was added",
+        else f"no restore test has passed since it was added {age} ago",
         severity=severity,
         facts={"tested_at": since.isoformat() if tested else None},
     )
@@ -54,18 +54,18 @@ def check_copies(facts: BackupFacts, limits: Limits) -> Finding | None:
     )
 
 
-def _failed(facts: EvidenceFacts, operation: Operation, words: str) -> Finding | None:
+def _failed(facts: EvidenceFacts, operation: Operation, failure: str) -> Finding | None:
     if facts.operation != operation:
         return None
-    said = f": {facts.error}" if facts.error else ""
+    reason = f": {facts.error}" if facts.error else ""
     return Finding(
-        message=f"{facts.label} in {facts.repository} {words}{said}",
+        message=f"{facts.label} in {facts.repository} {failure}{reason}",
         facts={"evidence": facts.evidence_id, "tested_at": facts.tested_at.isoformat()},
         episode=f"evidence:{facts.evidence_id}",
     )
 
 
-_OVER = "A later one of this copy passes, or the copy is expired or purged."
+_RESOLVES_WHEN = "A later check of this copy passes, or the copy is expired or purged."
 
 VERIFY_FAILED = Rule(
     name="verify_failed",
@@ -73,9 +73,9 @@ VERIFY_FAILED = Rule(
     about=EvidenceFacts,
     check=check_verify,
     severity=Severity.CRITICAL,
-    explanation="The stored bytes of a copy are not those that were written.",
-    hint="Take a new backup, and look at the disk of the repository.",
-    over=_OVER,
+    explanation="The stored bytes of a copy differ from those that were written.",
+    hint="Start a new backup, and check the disk of the repository.",
+    resolves_when=_RESOLVES_WHEN,
 )
 RESTORE_TEST_FAILED = Rule(
     name="restore_test_failed",
@@ -83,10 +83,10 @@ RESTORE_TEST_FAILED = Rule(
     about=EvidenceFacts,
     check=check_restore_test,
     severity=Severity.CRITICAL,
-    explanation="A copy was really restored and the server did not start, or a table was not "
-    "whole: from this copy nothing can be relied on.",
-    hint="Take a new backup and test that; open the job to see what broke.",
-    over=_OVER,
+    explanation="A copy was restored, and its server did not start or a table was damaged. Do "
+    "not rely on this copy.",
+    hint="Open the job to see what failed; start a new backup and a restore test of it.",
+    resolves_when=_RESOLVES_WHEN,
 )
 RESTORE_TEST_OLD = Rule(
     name="restore_test_old",
@@ -94,9 +94,9 @@ RESTORE_TEST_OLD = Rule(
     about=InstanceFacts,
     check=check_test_age,
     severity=Severity.NOTICE,
-    explanation="An instance has backups, and none of them was restored to prove it for a while.",
+    explanation="The instance has backups, but none has passed a restore test recently.",
     hint="Run testrestore for its newest backup.",
-    over="A restore test passes.",
+    resolves_when="A restore test passes.",
     thresholds=(
         Threshold("notice", "Notice after", Unit.DAYS, 35),
         Threshold("warning", "Warning after", Unit.DAYS, None),
@@ -108,9 +108,9 @@ COPIES_MISSING = Rule(
     about=BackupFacts,
     check=check_copies,
     severity=Severity.WARNING,
-    explanation="The newest backup of its kind is in fewer repositories than its job was to "
-    "write to. Critical when no copy is left.",
-    hint="Take a new backup, and look why a copy is gone.",
-    over="The next backup of its kind has all its copies.",
+    explanation="The newest backup of its kind is stored in fewer repositories than requested. "
+    "Critical if no copy is left.",
+    hint="Start a new backup, and check why a copy is missing.",
+    resolves_when="The next backup of its kind has all its copies.",
 )
 RULES = (VERIFY_FAILED, RESTORE_TEST_FAILED, RESTORE_TEST_OLD, COPIES_MISSING)

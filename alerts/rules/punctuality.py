@@ -54,25 +54,25 @@ def moment(at: datetime) -> str:
 
 def _because(reason: str, detail: str) -> str:
     if not reason:
-        return f": {detail}" if detail else ": no reason is known"
+        return f": {detail}" if detail else ": reason unknown"
     label = WaitReason(reason).label
-    words = label[0].lower() + label[1:]
-    return f": {words} ({detail})" if detail else f": {words}"
+    text = label[0].lower() + label[1:]
+    return f": {text} ({detail})" if detail else f": {text}"
 
 
 HINTS = {
-    WaitReason.PAUSED.value: "Resume the schedule when the reason for the pause is over.",
-    WaitReason.INSTANCE_DISABLED.value: "Enable the instance, or take it off the schedule.",
-    WaitReason.INSTANCE_UNREACHABLE.value: "Look whether the server runs and answers on its port.",
-    WaitReason.PREVIOUS_RUNNING.value: "See why the previous run takes so long, or run less often.",
-    WaitReason.LIMIT.value: "Raise the limit, or spread the schedules over more of the night.",
+    WaitReason.PAUSED.value: "Resume the schedule once the reason for the pause no longer applies.",
+    WaitReason.INSTANCE_DISABLED.value: "Enable the instance, or remove it from the schedule.",
+    WaitReason.INSTANCE_UNREACHABLE.value: "Check that the server runs and its port is reachable.",
+    WaitReason.PREVIOUS_RUNNING.value: "Check the long previous run, or schedule less often.",
+    WaitReason.LIMIT.value: "Raise the limit, or spread the schedules over a longer period.",
     WaitReason.NO_WORKER.value: "Start a worker for the queue.",
-    WaitReason.NOT_CLAIMED.value: "Start more workers, or look why theirs are stuck.",
-    WaitReason.REPOSITORY.value: "Look at the repository: is it mounted, enabled, not full?",
-    WaitReason.SCHEDULER_DOWN.value: "See why beat and the control worker were not running.",
-    WaitReason.NOTHING_SEEN.value: "Look at the job that takes this backup outside of Mooring.",
-    WaitReason.HISTORY_UNKNOWN.value: "Let Mooring's account read the tool's history tables.",
-    WaitReason.FAILED.value: "Open the failed job: its log says what went wrong.",
+    WaitReason.NOT_CLAIMED.value: "Start more workers, or check those that claim no jobs.",
+    WaitReason.REPOSITORY.value: "Check that the repository is mounted, enabled and not full.",
+    WaitReason.SCHEDULER_DOWN.value: "Check why Celery beat and the control worker stopped.",
+    WaitReason.NOTHING_SEEN.value: "Check the external job that takes this backup.",
+    WaitReason.HISTORY_UNKNOWN.value: "Grant SELECT on the history tables to Mooring's account.",
+    WaitReason.FAILED.value: "Open the failed job: its log shows the cause.",
 }
 
 OCCURRENCE_LATE = Rule(
@@ -81,11 +81,11 @@ OCCURRENCE_LATE = Rule(
     about=LateFacts,
     check=check_late,
     severity=Severity.WARNING,
-    explanation="A planned run is past its grace and has not started; its window is still open. "
-    "A notice where the schedule is paused.",
-    hint="Look whether workers run and take jobs from the queue.",
-    over="It starts, is missed or is cancelled.",
-    taken_over_by=("occurrence_missed",),
+    explanation="A planned run has not started within its grace time; its window is still open. "
+    "Notice while the schedule is paused.",
+    hint="Check that workers are running and claim jobs from the queue.",
+    resolves_when="The run starts, is missed or is cancelled.",
+    superseded_by=("occurrence_missed",),
 )
 OCCURRENCE_MISSED = Rule(
     name="occurrence_missed",
@@ -93,10 +93,10 @@ OCCURRENCE_MISSED = Rule(
     about=MissedFacts,
     check=check_missed,
     severity=Severity.EMERGENCY,
-    explanation="The window of a planned run closed before anything ran: this backup does not "
-    "exist. A notice where the schedule is paused.",
-    hint="Take a backup by hand, and look at the reason.",
-    over="A later run of the schedule for the instance succeeds, or a later backup of its kind "
-    "or a full one does; or the schedule is disabled.",
+    explanation="The window of a planned run closed before it started: this backup does not "
+    "exist. Notice while the schedule is paused.",
+    hint="Start a backup manually, and check the reason.",
+    resolves_when="A later run of the schedule for the instance, a later backup of its kind or a "
+    "full backup succeeds; or the schedule is disabled.",
 )
 RULES = (OCCURRENCE_LATE, OCCURRENCE_MISSED)

@@ -1,4 +1,4 @@
-"""Does a job run for too long, or say nothing any more?"""
+"""Is a job running too long, or has it stalled?"""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from backups.units import format_duration
 
 
 def check_long(facts: ActiveJobFacts, limits: Limits) -> Finding | None:
-    """Compare with what was expected, and with the window."""
+    """Compare the run time with the expected duration and the window."""
     running = facts.now - facts.started_at
     beyond = facts.window_closes_at is not None and facts.now >= facts.window_closes_at
     overdue = _overdue(facts, limits, running)
     if not beyond and not overdue:
         return None
-    said = [f"running for {format_duration(running)}"]
+    parts = [f"running for {format_duration(running)}"]
     if overdue:
-        learnt = "usually at most " if facts.learnt else "expected are "
-        said.append(f"{learnt}{format_duration(facts.expected)}")
+        bound = "usually at most" if facts.estimated else "expected duration"
+        parts.append(f"{bound} {format_duration(facts.expected)}")
     if beyond and facts.window_closes_at is not None:
-        said.append(f"its window closed at {moment(facts.window_closes_at)}")
+        parts.append(f"its window closed at {moment(facts.window_closes_at)}")
     return Finding(
-        message="; ".join(said),
+        message="; ".join(parts),
         facts={
             "started_at": facts.started_at.isoformat(),
             "expected_s": facts.expected.total_seconds() if facts.expected else None,
@@ -35,16 +35,16 @@ def check_long(facts: ActiveJobFacts, limits: Limits) -> Finding | None:
 
 
 def check_stalled(facts: ActiveJobFacts, limits: Limits) -> Finding | None:
-    if facts.last_activity_at is None:
+    if facts.last_output_at is None:
         return None
-    silent = facts.now - facts.last_activity_at
-    severity = limits.reached(silent)
+    silence = facts.now - facts.last_output_at
+    severity = limits.reached(silence)
     if severity is None:
         return None
     return Finding(
-        message=f"no byte and no log line for {format_duration(silent)}",
+        message=f"no data and no log output for {format_duration(silence)}",
         severity=severity,
-        facts={"last_activity_at": facts.last_activity_at.isoformat()},
+        facts={"last_output_at": facts.last_output_at.isoformat()},
     )
 
 
@@ -52,8 +52,8 @@ def _overdue(facts: ActiveJobFacts, limits: Limits, running: timedelta) -> bool:
     if facts.expected is None:
         return False
     allowed = facts.expected * (limits.number("factor") or 1)
-    # What usually takes seconds may take a little longer without anybody being told.
-    slack = limits.length("slack") if facts.learnt else None
+    # A job that usually takes seconds may take a little longer without an alert.
+    slack = limits.length("slack") if facts.estimated else None
     return running > max(allowed, facts.expected + (slack or timedelta(0)))
 
 
@@ -63,14 +63,14 @@ RUNNING_LONG = Rule(
     about=ActiveJobFacts,
     check=check_long,
     severity=Severity.WARNING,
-    explanation="A job takes longer than its schedule expects, or, where that says nothing, than "
-    "median + 3 MAD of the last 20 of its kind; or its window has closed and it still runs.",
-    hint="Compare its rate with earlier jobs: the instance, the network or the repository is slow.",
-    over="It ends.",
-    taken_over_by=("job_failed", "job_lost"),
+    explanation="A job runs longer than the expected duration of its schedule or, without one, "
+    "than median + 3 MAD of the last 20 of its kind; or it still runs after its window closed.",
+    hint="Compare its rate with earlier jobs: the instance, network or repository may be slow.",
+    resolves_when="The job ends.",
+    superseded_by=("job_failed", "job_lost"),
     thresholds=(
         Threshold("factor", "Times the expected duration", Unit.TIMES, 1),
-        Threshold("slack", "At least this much longer, where it was learnt", Unit.MINUTES, 10),
+        Threshold("slack", "Minimum excess over an estimate", Unit.MINUTES, 10),
     ),
 )
 JOB_STALLED = Rule(
@@ -79,11 +79,11 @@ JOB_STALLED = Rule(
     about=ActiveJobFacts,
     check=check_stalled,
     severity=Severity.WARNING,
-    explanation="A running job has not read a byte and its engine has not said a word for a "
-    "while. The executor ends it once MOORING_STALL_SECONDS have passed.",
-    hint="Look at the instance and the repository: one of them does not answer.",
-    over="It goes on, or ends.",
-    taken_over_by=("job_failed", "job_lost"),
+    explanation="A running job has transferred no data and its engine has logged nothing for a "
+    "while. After MOORING_STALL_SECONDS the executor fails it.",
+    hint="Check the instance and the repository: one of them does not respond.",
+    resolves_when="The job continues, or ends.",
+    superseded_by=("job_failed", "job_lost"),
     thresholds=(
         Threshold("warning", "Warning after", Unit.MINUTES, 5),
         Threshold("critical", "Critical after", Unit.MINUTES, 12),

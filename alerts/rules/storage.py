@@ -1,4 +1,4 @@
-"""Does a repository have room, is it there, and can what is in it be read by us alone?"""
+"""Does a repository have free space, is it usable, encrypted, and are its keys present?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from backups.units import format_bytes, format_duration
 
 
 def check_space(facts: RepositoryFacts, limits: Limits) -> Finding | None:
-    """Look at the share that is free, unknown where either figure is."""
+    """Check the percentage of free space; unknown without both figures."""
     if facts.free_bytes is None or not facts.total_bytes:
         return None
     percent = 100 * facts.free_bytes / facts.total_bytes
@@ -33,7 +33,7 @@ def check_forecast(facts: RepositoryFacts, limits: Limits) -> Finding | None:
         return None
     left = format_duration(max(facts.full_at - facts.now, facts.now - facts.now))
     return Finding(
-        message=f"full in {left}, on {facts.full_at:%Y-%m-%d}, if it fills as it did lately",
+        message=f"full in {left}, on {facts.full_at:%Y-%m-%d}, at the current rate",
         severity=severity,
         facts={"full_at": facts.full_at.isoformat(), "free_bytes": facts.free_bytes},
     )
@@ -42,19 +42,21 @@ def check_forecast(facts: RepositoryFacts, limits: Limits) -> Finding | None:
 def check_measured(facts: RepositoryFacts, limits: Limits) -> Finding | None:
     if not facts.error:
         return None
-    return Finding(message=f"the repository cannot be used: {facts.error}")
+    return Finding(message=f"the repository is unusable: {facts.error}")
 
 
 def check_encrypted(facts: RepositoryFacts, limits: Limits) -> Finding | None:
     if facts.encrypted:
         return None
-    return Finding(message="new backups are not encrypted: whoever reads the disk reads the data")
+    return Finding(
+        message="new backups are not encrypted: anyone with access to the disk can read the data"
+    )
 
 
 def check_key(facts: KeyFacts, limits: Limits) -> Finding | None:
     count = f"{facts.copies} backups" if facts.copies > 1 else facts.label
     return Finding(
-        message=f"no key at hand opens {count} under key {facts.key_id}: {facts.fault}",
+        message=f"{count} cannot be decrypted: key {facts.key_id}: {facts.fault}",
         facts={"key": facts.key_id, "copies": facts.copies, "for_example": facts.label},
     )
 
@@ -65,9 +67,9 @@ SPACE_LOW = Rule(
     about=RepositoryFacts,
     check=check_space,
     severity=Severity.WARNING,
-    explanation="Measured every 5 minutes. When nothing is free, every backup into it fails.",
-    hint="Purge backups, shorten how long they are kept, or make the disk bigger.",
-    over="More has been free for 5 minutes.",
+    explanation="Measured every 5 minutes. Without free space, every backup to it fails.",
+    hint="Purge backups, shorten the retention, or enlarge the disk.",
+    resolves_when="Free space has been above the threshold for 5 minutes.",
     thresholds=(
         Threshold("warning", "Warning at or below", Unit.PERCENT, 15),
         Threshold("critical", "Critical at or below", Unit.PERCENT, 7),
@@ -81,27 +83,27 @@ FULL_SOON = Rule(
     about=RepositoryFacts,
     check=check_forecast,
     severity=Severity.WARNING,
-    explanation="The line through the free space of the last 7 days, continued to nothing. Not "
-    "judged before there are 2 days of it.",
-    hint="Purge backups, shorten how long they are kept, or make the disk bigger.",
-    over="The line reaches nothing later, or never, for an hour.",
+    explanation="Extrapolated from the free space of the last 7 days, once there are at least 2 "
+    "days of measurements.",
+    hint="Purge backups, shorten the retention, or enlarge the disk.",
+    resolves_when="The forecast has been above the threshold for an hour.",
     thresholds=(
         Threshold("warning", "Warning when full within", Unit.DAYS, 14),
         Threshold("critical", "Critical when full within", Unit.DAYS, 3),
     ),
-    # A purge and the next backup move the line to and fro.
+    # Each purge and each backup changes the forecast.
     damping=12 * STATE_DAMPING,
 )
 REPOSITORY_UNUSABLE = Rule(
     name="repository_unusable",
-    title="Repository cannot be used",
+    title="Repository unusable",
     about=RepositoryFacts,
     check=check_measured,
     severity=Severity.CRITICAL,
-    explanation="A tick could not measure the repository: it is not mounted, or this host may "
-    "not read it.",
-    hint="Mount the disk, or give the user the workers run as its rights back.",
-    over="It could be measured for 5 minutes.",
+    explanation="The repository could not be measured: it is not mounted, or the worker has no "
+    "permission to read it.",
+    hint="Mount the disk, or restore the permissions of the user that runs the workers.",
+    resolves_when="The repository has been measured successfully for 5 minutes.",
     damping=STATE_DAMPING,
 )
 UNENCRYPTED = Rule(
@@ -110,19 +112,19 @@ UNENCRYPTED = Rule(
     about=RepositoryFacts,
     check=check_encrypted,
     severity=Severity.NOTICE,
-    explanation="Encryption is never off silently.",
-    hint="Switch encryption on for the repository; new backups are sealed from then on.",
-    over="The repository encrypts new backups, or is disabled.",
+    explanation="Encryption is disabled for this repository. This notice stays while it is.",
+    hint="Enable encryption for the repository; new backups are encrypted from then on.",
+    resolves_when="The repository encrypts new backups, or is disabled.",
 )
 KEY_MISSING = Rule(
     name="key_missing",
-    title="A key cannot open its backups",
+    title="Encryption key missing",
     about=KeyFacts,
     check=check_key,
     severity=Severity.EMERGENCY,
-    explanation="A tick opens the data key of every stored copy at least once a day. These "
-    "cannot be restored with the keys this installation has.",
-    hint="Put the key back into the key file: checkkeys shows which backups need which.",
-    over="The keys open again, or the copies are gone.",
+    explanation="The data key of every stored copy is decrypted at least once a day as a check. "
+    "These copies cannot be restored with the present keys.",
+    hint="Restore the key to the key file; checkkeys shows which backups need which key.",
+    resolves_when="The copies can be decrypted again, or are purged.",
 )
 RULES = (SPACE_LOW, FULL_SOON, REPOSITORY_UNUSABLE, UNENCRYPTED, KEY_MISSING)

@@ -28,9 +28,9 @@ BACKUP_SUCCEEDED = Rule(
     about=SuccessFacts,
     check=check_succeeded,
     severity=Severity.NOTICE,
-    explanation="Recorded for every backup. A route sends it only where it names this rule.",
-    hint="Nothing has to be done.",
-    over="At once: it is an event and not a state.",
+    explanation="Recorded for every backup. Only routes that name this rule send it.",
+    hint="No action is needed.",
+    resolves_when="Immediately: it is an event, not a state.",
     event=True,
 )
 RULES = (BACKUP_SUCCEEDED,)

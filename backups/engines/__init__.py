@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from backups.engines.base import Engine
+from typing import Any
+
+from backups.engines.base import CopyRequest, Engine, EngineOptions
 from backups.engines.clone import CloneEngine
 from backups.engines.mariadb_backup import MariadbBackup
 from backups.exceptions import BadInput
 from backups.programs.compatibility import MARIADB, MYSQL
 
-# The values of an instance's ``engine``.
-ENGINES: dict[str, Engine] = {
+# The values of an instance's ``engine``. Any: each takes requests with options of its own, which
+# only this table brings together.
+ENGINES: dict[str, Engine[Any]] = {
     MariadbBackup.name: MariadbBackup(),
     CloneEngine.name: CloneEngine(),
 }
@@ -17,7 +20,7 @@ ENGINES: dict[str, Engine] = {
 ENGINE_FOR = {MARIADB: MariadbBackup.name, MYSQL: CloneEngine.name}
 
 
-def engine_named(name: str) -> Engine:
+def engine_named(name: str) -> Engine[Any]:
     """Return the engine that an instance, a job or a backup names."""
     try:
         return ENGINES[name]
@@ -27,4 +30,20 @@ def engine_named(name: str) -> Engine:
         ) from None
 
 
-__all__ = ["ENGINES", "ENGINE_FOR", "CloneEngine", "Engine", "MariadbBackup", "engine_named"]
+def refuse_unfit_kind(name: str, kind: str) -> None:
+    """Raise BadInput if the engine of that name does not take such backups."""
+    if kind not in engine_named(name).kinds:
+        raise BadInput(f"{kind} backups are not supported by engine {name}")
+
+
+__all__ = [
+    "ENGINES",
+    "ENGINE_FOR",
+    "CloneEngine",
+    "CopyRequest",
+    "Engine",
+    "EngineOptions",
+    "MariadbBackup",
+    "engine_named",
+    "refuse_unfit_kind",
+]

@@ -7,13 +7,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from backups.archive.records import Record
+from backups.engines.details import CopyDetails
 from backups.programs.compatibility import MARIADB_BACKUP
 from backups.programs.private_server import PrivateServer
 from backups.runners.base import Runner
 from backups.tls import Tls
+
+# As in the states of a backup, which engines do not know.
+FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,34 @@ class CopyFacts:
     server_version: str = ""
     tool_version: str = ""
     lock_time: timedelta | None = None
-    # Anything more, by the engine's own name for it.
-    more: dict[str, str] = field(default_factory=dict)
+    details: CopyDetails = field(default_factory=CopyDetails)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What can be asked of a copy by one engine only; an engine with options derives its own."""
+
+
+Options = TypeVar("Options", bound=EngineOptions, contravariant=True)
+OwnOptions = TypeVar("OwnOptions", bound=EngineOptions, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRequest(Generic[OwnOptions]):
+    """Which copy is wanted."""
+
+    login: Login
+    # What runs commands on the instance's host.
+    runner: Runner
+    options: OwnOptions
+    kind: str = FULL
+    # The copy that this one goes on from; None where it stands alone.
+    base: CopyFacts | None = None
+    threads: int = 1
+    # Whether the archive hides what is in it.
+    sealed: bool = False
+    # May hold what has to wait.
+    spool_folder: Path | None = None
 
 
 class CopyObserver(Protocol):
@@ -117,32 +147,24 @@ class PrepareWatch(Protocol):
         ...
 
 
-class Engine(Protocol):
+class Engine(Protocol[Options]):
     """A way to copy an instance."""
 
     name: ClassVar[str]
     # The engine's own sub-operations, in the order in which they begin.
     stages: ClassVar[tuple[str, ...]]
+    # Which kinds of backups it takes.
+    kinds: ClassVar[frozenset[str]]
     # Whether commands must run on the instance's host: a tool, a data folder to read.
     needs_host: ClassVar[bool]
+    # What can be asked of it beyond what every engine understands, and what it tells beyond that.
+    options: ClassVar[type[EngineOptions]]
+    details: ClassVar[type[CopyDetails]]
 
     def copy(
-        self,
-        login: Login,
-        runner: Runner,
-        observer: CopyObserver,
-        *,
-        threads: int,
-        sealed: bool = False,
-        spool_folder: Path | None = None,
-        save_foreign_tables: bool = False,
+        self, request: CopyRequest[Options], observer: CopyObserver
     ) -> AbstractContextManager[CopyStream]:
-        """Start a full copy; leaving the context leaves no process and no secret behind.
-
-        ``sealed``: whether the archive hides what is in it. ``spool_folder`` may hold what
-        has to wait. ``save_foreign_tables`` asks an engine that copies InnoDB only to save the
-        other tables in its own way.
-        """
+        """Start a copy; leaving the context leaves no process and no secret behind."""
         ...
 
     def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:

@@ -27,7 +27,7 @@ from django.db import (
 from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, LeaseLost, MooringError, NoLongerNeeded, Refused
-from backups.executor.operations import exclusive_key, stages_of, work_for
+from backups.executor.operations import exclusive_key, plan_job
 from backups.jobs.request import request_again
 from backups.models import Job
 from backups.models.job import LogLevel
@@ -81,8 +81,8 @@ def execute(job: Job, *, requeues: bool = False) -> bool:
 
 def _attempt(run: Run) -> tuple[JobStatus, JobOutcome]:
     try:
-        stages, work = stages_of(run.job), work_for(run.job)
-        rows = StageRows(run, [(stage.name, stage.children(run)) for stage in stages])
+        stages, work = plan_job(run.job)
+        rows = StageRows(run, [(stage.title, stage.children(run)) for stage in stages])
     except (Exception, SystemExit) as error:
         return _outcome_of(run, "start", error)
     with LeaseKeeper(run, rows):
@@ -94,31 +94,31 @@ def _run_stages(
 ) -> tuple[JobStatus, JobOutcome]:
     """Run the stages in order, and on failure undo the ones that ran, last first."""
     ran: list[AnyStage] = []
-    name = ""
+    title = ""
     try:
-        for stage in stages:
-            name = stage.name
+        for number, stage in enumerate(stages):
+            title = stage.title
             run.check()
             if not stage.should_run(run, work):
-                rows.skip(name, now())
+                rows.skip(number, now())
                 continue
             ran.append(stage)
-            _run_stage(run, rows, stage, work)
+            _run_stage(run, rows, number, stage, work)
     except BaseException as error:
         # Not only our own errors: a shutdown must clean up too. An error during the clean-up
         # is not the reason why the job ends.
         reason = run.stop_reason or error
         _clean_up(run, ran, work)
-        return _outcome_of(run, name, reason)
+        return _outcome_of(run, title, reason)
     return JobStatus.SUCCEEDED, JobOutcome()
 
 
-def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None:
-    run.stage, run.step = stage.name, ""
+def _run_stage(run: Run, rows: StageRows, number: int, stage: AnyStage, work: object) -> None:
+    run.stage, run.stage_number, run.step = stage.name, number, ""
     run.watched, run.metered = stage.watched, False
     run.activity += 1
     close_old_connections()
-    rows.start(stage.name, now())
+    rows.start(number, now())
     try:
         detail = stage.run(run, work)
         # A stage can take hours: the database may have been restarted meanwhile.
@@ -126,10 +126,10 @@ def _run_stage(run: Run, rows: StageRows, stage: AnyStage, work: object) -> None
     except BaseException:
         # Should this fail too, the stage's own error counts; a job that ends closes its stages.
         with contextlib.suppress(Exception):
-            rows.end(stage.name, StageStatus.FAILED, now())
+            rows.end(number, StageStatus.FAILED, now())
         raise
     # The stage has succeeded: an unreachable database must not undo that.
-    _write_patiently(run, lambda: rows.end(stage.name, StageStatus.SUCCEEDED, now(), detail))
+    _write_patiently(run, lambda: rows.end(number, StageStatus.SUCCEEDED, now(), detail))
 
 
 def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
@@ -147,7 +147,7 @@ def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
             logger.exception(
                 "%s: clean-up of %s failed",
                 run.job,
-                stage.name,
+                stage.title,
                 extra={"action": "clean_up_failed", "job_id": run.job.pk},
             )
             run.log(stage.name, f"clean-up failed: {exc}", LogLevel.WARNING)

@@ -10,13 +10,13 @@ import logging
 import os
 import socket
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from django.conf import settings
 
 from backups.access import checked_store
 from backups.exceptions import MooringError
 from backups.models import Backup, Job
+from backups.parameters import RestoreParameters
 from backups.repositories.layout import backup_folder
 from backups.restores.target import release_folder
 from backups.runners.groups import START_TOLERANCE_SECONDS, end_group, start_time
@@ -109,7 +109,7 @@ def _clear(job: Job) -> None:
         case Operation.BACKUP:
             _remove_partial_backup(job)
         case Operation.RESTORE:
-            release_folder(Path(job.parameters["target"]), job.pk)
+            release_folder(RestoreParameters.of(job).target, job.pk)
         case Operation.RESTORE_TEST:
             release_folder(scratch_folder(job), job.pk)
         case Operation.PURGE:

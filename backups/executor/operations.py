@@ -1,11 +1,21 @@
-"""Which stages does each operation have, and what may not run at the same time?"""
+"""What does each operation consist of, and what may not run at the same time?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
+from backups.exceptions import BadInput
 from backups.models import Job
+from backups.parameters import (
+    BackupParameters,
+    Parameters,
+    PurgeParameters,
+    RestoreParameters,
+    RestoreTestParameters,
+    VerifyParameters,
+)
 from backups.stages import backup, proof, purge, restore
 from backups.stages.backup.work import backup_work
 from backups.stages.base import Stage
@@ -14,44 +24,86 @@ from backups.stages.purge.decide import purge_work
 from backups.stages.restore.work import restore_test_work, restore_work
 from backups.states import Operation
 
-# The stages of an operation and what they hand to each other are of one type, which only
-# this table brings together.
-_STAGES: Mapping[Operation, Sequence[Stage[Any]]] = {
-    Operation.BACKUP: backup.STAGES,
-    Operation.RESTORE: restore.STAGES,
-    Operation.VERIFY: proof.VERIFY_STAGES,
-    Operation.RESTORE_TEST: proof.RESTORE_TEST_STAGES,
-    Operation.PURGE: purge.STAGES,
-}
-_WORK: Mapping[Operation, Callable[[Job], Any]] = {
-    Operation.BACKUP: backup_work,
-    Operation.RESTORE: restore_work,
-    Operation.VERIFY: verify_work,
-    Operation.RESTORE_TEST: restore_test_work,
-    Operation.PURGE: purge_work,
+Asked = TypeVar("Asked", bound=Parameters)
+Work = TypeVar("Work")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[Asked, Work]):
+    """How a job of one operation is run."""
+
+    parameters: type[Asked]
+    # Which stages a request leads to, in order. The same class of stage may be there several
+    # times, each with a part of its own.
+    stages: Callable[[Asked], Sequence[Stage[Work]]]
+    # Every stage that any request leads to, once: their names may be in settings.
+    known_stages: Sequence[Stage[Work]]
+    # What the first stage begins with.
+    work: Callable[[Job, Asked], Work]
+    # Names what two running jobs may not both work on.
+    key: Callable[[Job, Asked], str]
+
+
+def always(stages: Sequence[Stage[Work]]) -> Callable[[Parameters], Sequence[Stage[Work]]]:
+    """Return a choice of stages that is the same for every request."""
+    return lambda asked: stages
+
+
+def _copy_key(job: Job, asked: Parameters) -> str:
+    return f"{job.operation}:{job.copy_id}"
+
+
+# Parameters, stages and what they hand to each other are of one type for each operation; only
+# this table brings different ones together.
+PLANS: dict[Operation, Plan[Any, Any]] = {
+    Operation.BACKUP: Plan(
+        BackupParameters,
+        always(backup.STAGES),
+        backup.STAGES,
+        backup_work,
+        lambda job, asked: f"instance:{job.instance_id}",
+    ),
+    Operation.RESTORE: Plan(
+        RestoreParameters,
+        always(restore.STAGES),
+        restore.STAGES,
+        restore_work,
+        lambda job, asked: f"target:{asked.target}",
+    ),
+    Operation.VERIFY: Plan(
+        VerifyParameters, always(proof.VERIFY_STAGES), proof.VERIFY_STAGES, verify_work, _copy_key
+    ),
+    Operation.RESTORE_TEST: Plan(
+        RestoreTestParameters,
+        always(proof.RESTORE_TEST_STAGES),
+        proof.RESTORE_TEST_STAGES,
+        restore_test_work,
+        _copy_key,
+    ),
+    Operation.PURGE: Plan(
+        PurgeParameters, always(purge.STAGES), purge.STAGES, purge_work, _copy_key
+    ),
 }
 
 
-def stages_of(job: Job) -> Sequence[Stage[Any]]:
-    return _STAGES[Operation(job.operation)]
+# Any: of whichever operation the job is.
+def plan_job(job: Job) -> tuple[Sequence[Stage[Any]], Any]:
+    """Return the job's stages, and what the first of them begins with."""
+    plan = PLANS[Operation(job.operation)]
+    asked = plan.parameters.of(job)
+    return plan.stages(asked), plan.work(job, asked)
 
 
 def stage_names() -> set[str]:
     """Return the names of all stages of all operations, without engines' sub-operations."""
-    return {stage.name for stages in _STAGES.values() for stage in stages}
-
-
-def work_for(job: Job) -> Any:
-    """Return the work object for the job's first stage."""
-    return _WORK[Operation(job.operation)](job)
+    return {stage.name for plan in PLANS.values() for stage in plan.known_stages}
 
 
 def exclusive_key(job: Job) -> str:
     """Name the resource that two running jobs may not share."""
-    match Operation(job.operation):
-        case Operation.BACKUP:
-            return f"instance:{job.instance_id}"
-        case Operation.RESTORE:
-            return f"target:{job.parameters['target']}"
-        case operation:
-            return f"{operation}:{job.copy_id}"
+    plan = PLANS[Operation(job.operation)]
+    try:
+        return plan.key(job, plan.parameters.of(job))
+    except BadInput:
+        # The job fails with the reason as soon as it starts; until then it blocks no other.
+        return f"job:{job.pk}"

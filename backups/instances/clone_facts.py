@@ -24,7 +24,7 @@ NOTICE_SECONDS, RECHECK_SECONDS = 3.0, 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class CloneOptions:
+class CloneSettings:
     """Options of a backup by clone beyond the clone itself."""
 
     install_plugin: bool = False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backups.engines.clone import CloneOptions
 from backups.exceptions import Refused
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.models import Job
 from backups.models.catalog import Origin
+from backups.parameters import BackupParameters, parameters_of
 from backups.states import Operation
 
 if TYPE_CHECKING:
@@ -34,15 +36,19 @@ def rerun(job: Job, *, requested_by: User) -> Job:
     """Request the same as a new job, or raise Refused."""
     if reason := why_not_rerun(job):
         raise Refused(f"{job} cannot be run again: {reason}")
-    if job.operation == Operation.BACKUP:
+    asked = parameters_of(job)
+    if isinstance(asked, BackupParameters):
+        options = asked.options
         return create_backup_job(
             job.instance,
             kind=job.kind,
             repositories=list(job.repositories.all()),
-            save_foreign_tables=job.parameters.get("save_foreign_tables"),
+            save_foreign_tables=(
+                options.save_foreign_tables if isinstance(options, CloneOptions) else None
+            ),
             requested_by=requested_by,
         )
     assert job.copy is not None
     return create_copy_job(
-        Operation(job.operation), job.copy, requested_by=requested_by, parameters=job.parameters
+        Operation(job.operation), job.copy, requested_by=requested_by, parameters=asked
     )

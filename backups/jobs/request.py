@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils.timezone import now
 
+from backups import engines
 from backups.activity import current_actor, record
+from backups.engines import engine_named
+from backups.engines.clone import CloneOptions
 from backups.exceptions import BadInput, Refused
 from backups.jobs.wake import wake as wake_job
 from backups.models import BackupCopy, Instance, Job, Occurrence, Repository
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
-from backups.programs.compatibility import CLONE
+from backups.parameters import (
+    BackupParameters,
+    Parameters,
+    RestoreParameters,
+    default_parameters,
+)
 from backups.states import (
     ACTIVE_JOB_STATUSES,
     OPEN_OCCURRENCE_STATUSES,
@@ -27,6 +36,7 @@ from backups.states import (
 )
 from backups.transitions.jobs import record_note
 from backups.transitions.occurrences import move_occurrence
+from backups.typed_json import read_fields
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -65,24 +75,34 @@ def create_backup_job(
         instance=instance,
         kind=kind,
         engine=instance.engine,
-        parameters=backup_parameters(instance, save_foreign_tables),
+        parameters=backup_parameters(instance, save_foreign_tables).write(),
     )
     return _create(job, requested_by, wake, repositories)
 
 
-def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> dict[str, Any]:
+def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> BackupParameters:
     """Return the parameters of a backup job of the instance beyond its columns."""
-    if instance.engine == CLONE:
-        default = instance.save_foreign_tables
-        return {
-            "save_foreign_tables": default if save_foreign_tables is None else save_foreign_tables
-        }
+    options = engine_named(instance.engine).options
+    if issubclass(options, CloneOptions):
+        asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
+        return BackupParameters(options(save_foreign_tables=asked))
     if save_foreign_tables:
         raise BadInput(
             f"engine {instance.engine} has no option to save foreign tables",
             hint="Leave the option out: it copies the tables of every storage engine.",
         )
-    return {}
+    return BackupParameters(options())
+
+
+def scheduled_parameters(occurrence: Occurrence) -> BackupParameters:
+    """Return the parameters of a planned backup: the instance's settings, then the schedule's.
+
+    A schedule may cover instances of several engines: each takes the options that it knows.
+    """
+    usual = backup_parameters(occurrence.instance, None)
+    known = {each.name for each in fields(usual.options)}
+    chosen = {name: value for name, value in occurrence.schedule.options.items() if name in known}
+    return BackupParameters(read_fields(type(usual.options), usual.write() | chosen))
 
 
 def create_copy_job(
@@ -91,7 +111,7 @@ def create_copy_job(
     *,
     requested_by: User | None = None,
     actor: str = "",
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     wake: bool = True,
 ) -> Job:
     """Request an operation on a copy: verify, restore, restore test or purge."""
@@ -107,7 +127,7 @@ def create_copy_job(
         copy=copy,
         kind=backup.kind,
         engine=backup.engine,
-        parameters=dict(parameters or {}),
+        parameters=(parameters or default_parameters(operation)).write(),
     )
     return _create(job, requested_by, wake, [copy.repository], actor)
 
@@ -130,7 +150,7 @@ def create_restore_job(
     return create_copy_job(
         Operation.RESTORE,
         copy,
-        parameters={"target": str(target), "raw": raw, "owner": owner, "mysqld": mysqld},
+        parameters=RestoreParameters(target, raw=raw, owner=owner, mysqld=mysqld),
         requested_by=requested_by,
         wake=wake,
     )
@@ -208,8 +228,7 @@ def _request_details(job: Job, repositories: Sequence[Repository]) -> dict[str, 
 
 def refuse_unfit_kind(instance: Instance, kind: str) -> None:
     """Raise BadInput if the instance's engine does not take such backups."""
-    if kind != BackupKind.FULL:
-        raise BadInput(f"{kind} backups are not supported by engine {instance.engine}")
+    engines.refuse_unfit_kind(instance.engine, kind)
 
 
 def refuse_unfit(repositories: Sequence[Repository]) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from backups.history.base import ObservedRun, RunState
 from backups.models import Backup, Instance, Job, JobStage
 from backups.models.catalog import Origin
+from backups.parameters import ObservedParameters
 from backups.states import JobStatus, StageStatus
 from backups.transitions.jobs import JobOutcome, begin_observed, end
 
@@ -48,7 +49,7 @@ def _job(instance: Instance, run: ObservedRun) -> Job:
         started_at=run.started_at,
         label=build_label(instance, run),
         lock_time=run.lock_time,
-        parameters={"facts": dict(run.facts)},
+        parameters=ObservedParameters(run.facts).write(),
     )
 
 

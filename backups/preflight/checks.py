@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import Refused
-from backups.instances.clone_facts import CloneOptions
+from backups.instances.clone_facts import CloneSettings
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import WHY, grant_statement, missing_privileges, needed_by
 from backups.models import Instance, Repository
@@ -52,7 +52,7 @@ def run_checks(
     instance: Instance,
     stores: Sequence[tuple[Repository, ObjectStore]],
     runner: Runner,
-    clone_options: CloneOptions | None = None,
+    clone_options: CloneSettings | None = None,
 ) -> Preflight:
     """Check everything a backup of ``instance`` depends on. Changes nothing."""
     survey = look(instance, stores, runner, clone_options)

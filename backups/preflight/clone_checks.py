@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backups.checks import Check, Verdict
-from backups.instances.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneOptions, ForeignTable
+from backups.instances.clone_facts import (
+    LEAST_CONNECTIONS,
+    CloneFacts,
+    CloneSettings,
+    ForeignTable,
+)
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import (
     NEEDED_TO_READ,
@@ -26,7 +31,7 @@ NAMED_TABLES = 5
 
 
 def decide_clone_checks(
-    facts: ServerFacts, clone: CloneFacts, options: CloneOptions
+    facts: ServerFacts, clone: CloneFacts, options: CloneSettings
 ) -> list[Check]:
     """Check a donor."""
     return [
@@ -44,7 +49,7 @@ def lacks_plugin(clone: CloneFacts) -> bool:
     return not clone.plugin
 
 
-def check_plugin(facts: ServerFacts, clone: CloneFacts, options: CloneOptions) -> Check:
+def check_plugin(facts: ServerFacts, clone: CloneFacts, options: CloneSettings) -> Check:
     name = "clone plugin"
     if clone.plugin == "ACTIVE":
         return Check(name, Verdict.OK, "active")
@@ -121,7 +126,7 @@ def check_sizes(facts: ServerFacts) -> Check:
     return Check("size", Verdict.OK, f"{size} in {facts.innodb.file_count} tablespaces to copy")
 
 
-def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, options: CloneOptions) -> Check:
+def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, options: CloneSettings) -> Check:
     """Check for tables of other engines, which a clone does not contain."""
     name = "other engines"
     if options.save_foreign_tables and (

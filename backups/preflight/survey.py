@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
-from backups.instances.clone_facts import CloneOptions
+from backups.instances.clone_facts import CloneSettings
 from backups.instances.connection import connect, login_of
 from backups.instances.facts import ServerFacts, probe
 from backups.keys.load import load_keys
@@ -59,7 +59,7 @@ class Survey:
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
     # Options of the clone, from the instance or the job.
-    clone_options: CloneOptions = field(default_factory=CloneOptions)
+    clone_options: CloneSettings = field(default_factory=CloneSettings)
 
     @property
     def raw_bytes(self) -> int | None:
@@ -93,7 +93,7 @@ def look(
     instance: Instance,
     stores: Sequence[tuple[Repository, ObjectStore]],
     runner: Runner,
-    clone_options: CloneOptions | None = None,
+    clone_options: CloneSettings | None = None,
 ) -> Survey:
     """Gather the facts. What cannot be checked becomes a problem, never an exception.
 
@@ -116,9 +116,9 @@ def look(
     )
 
 
-def clone_options_of(instance: Instance) -> CloneOptions:
+def clone_options_of(instance: Instance) -> CloneSettings:
     """Return the clone options of an instance."""
-    return CloneOptions(instance.allow_plugin_install, instance.save_foreign_tables)
+    return CloneSettings(instance.allow_plugin_install, instance.save_foreign_tables)
 
 
 def survey_repository(repository: Repository, store: ObjectStore) -> RepositorySurvey:

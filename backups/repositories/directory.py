@@ -24,6 +24,10 @@ from backups.repositories.layout import (
 
 # Unfinished objects: never listed, removed with the folder they are in.
 TEMPORARY_SUFFIX = ".part"
+# Errors of a network mount whose server is unreachable for a moment, or was restarted.
+TRANSIENT = frozenset(
+    {errno.EAGAIN, errno.EINTR, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTUNREACH}
+)
 # How many bytes are written before the kernel is asked to flush them.
 FLOW_BYTES = 8 * 1024 * 1024
 # Other users of the host must not read backups, least of all unencrypted ones.
@@ -51,7 +55,10 @@ class DirectoryStore:
                 hint="Check that its disk is mounted, or create a new one with addrepository.",
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise RepositoryError(f"{path} cannot be read: {exc}") from None
+            raise RepositoryError(
+                f"{path} cannot be read: {exc}",
+                transient=isinstance(exc, OSError) and exc.errno in TRANSIENT,
+            ) from None
         if identity.format_version != FORMAT_VERSION:
             raise RepositoryError(
                 f"{self.root} has repository format {identity.format_version}, "
@@ -252,7 +259,9 @@ def _repository_error(path: Path, what: str, exc: OSError) -> RepositoryError:
         hint = "Free space in the repository or purge backups; nothing incomplete was kept."
     elif exc.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
         hint = "Give the workers' user write access there."
-    return RepositoryError(f"{path} could not be {what}: {exc.strerror}", hint=hint)
+    return RepositoryError(
+        f"{path} could not be {what}: {exc.strerror}", hint=hint, transient=exc.errno in TRANSIENT
+    )
 
 
 def _forget_manifests(top: Path) -> None:

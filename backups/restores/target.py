@@ -11,8 +11,8 @@ import os
 import shutil
 from pathlib import Path
 
+from backups.catalog.facts import facts_of
 from backups.engines import engine_named
-from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput, Refused
 from backups.models import BackupCopy, Repository
 from backups.programs.private_server import occupant
@@ -83,13 +83,8 @@ def check_room(target: Path, raw_bytes: int) -> str:
 
 def check_server(copy: BackupCopy, server_program: str, *, starts: bool) -> str:
     """Return which programs will open the files; Refused if none fits."""
-    backup = copy.backup
-    facts = CopyFacts(
-        server_version=backup.server_version,
-        tool_version=backup.tool_version,
-        more=backup.facts,
-    )
-    return engine_named(backup.engine).check_restore(facts, server_program, starts=starts)
+    engine = engine_named(copy.backup.engine)
+    return engine.check_restore(facts_of(copy.backup), server_program, starts=starts)
 
 
 def refuse_target(target: Path) -> None:

@@ -19,6 +19,7 @@ from backups.jobs.request import create_copy_job
 from backups.jobs.wake import wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
 from backups.models.catalog import Origin
+from backups.parameters import PurgeParameters
 from backups.retention.rules import Entry, Policy, RetentionDecision, rule
 from backups.states import (
     ACTIVE_JOB_STATUSES,
@@ -159,7 +160,7 @@ def _purge(schedule: BackupSchedule, ruling: RetentionDecision, copy: BackupCopy
         return create_copy_job(
             Operation.PURGE,
             copy,
-            parameters={"reason": ruling.reason, "force": False, "schedule": schedule.pk},
+            parameters=PurgeParameters(ruling.reason, schedule=schedule.pk),
             actor=f"schedule {schedule.name}",
             wake=False,
         )

@@ -47,6 +47,8 @@ class StageMove:
     name: str
     at: datetime
     ended: bool
+    # Within which of the job's stages, counted from 0.
+    stage: int
     lock_time: timedelta | None = None
     detail: str = ""
 
@@ -75,7 +77,7 @@ class Run:
         self.last_line = ""
         # Whether silence means a stall in the present stage.
         self.watched = True
-        self.stage = ""
+        self.stage, self.stage_number = "", 0
         # The engine's current sub-operation, named when a job stalls; blank if there is none.
         self.step = ""
         # When the lease ends by our own clock; None until the lease keeper sets it.
@@ -152,7 +154,7 @@ class Run:
     def stage_started(self, name: str, at: datetime) -> None:
         self.activity += 1
         self.step = name
-        self.moves.put(StageMove(name, at, ended=False))
+        self.moves.put(StageMove(name, at, ended=False, stage=self.stage_number))
 
     def stage_ended(
         self, name: str, at: datetime, *, lock_time: timedelta | None = None, detail: str = ""
@@ -160,7 +162,8 @@ class Run:
         self.activity += 1
         if self.step == name:
             self.step = ""
-        self.moves.put(StageMove(name, at, ended=True, lock_time=lock_time, detail=detail))
+        number = self.stage_number
+        self.moves.put(StageMove(name, at, True, number, lock_time=lock_time, detail=detail))
 
     def expect(self, *, raw_bytes: int, files: int) -> None:
         """Replace the estimate of the preflight by the engine's own."""

@@ -30,9 +30,14 @@ class StageRows:
     """The stage rows of one run."""
 
     def __init__(self, run: Run, names: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """Create the rows: ``names`` are the stages, each with its engine's sub-operations."""
+        """Create the rows: ``names`` are the stages, each with its engine's sub-operations.
+
+        Stages are known by their number from 0: two of them may have the same name, and each
+        has sub-operations of its own.
+        """
         self._run = run
-        self._rows: dict[str, JobStage] = {}
+        self._stages: list[JobStage] = []
+        self._children: list[dict[str, JobStage]] = []
         self._current: JobStage | None = None
         self._lock = threading.Lock()
         # Taken from the run's queues, and kept until the database has them.
@@ -41,24 +46,24 @@ class StageRows:
         position = 0
         for name, children in names:
             position += 1
-            parent = self._rows[name] = self._create(position, name, None)
+            parent = self._create(position, name, None)
+            self._stages.append(parent)
+            self._children.append({})
             for child in children:
                 position += 1
-                self._rows[child] = self._create(position, child, parent)
+                self._children[-1][child] = self._create(position, child, parent)
 
-    def start(self, name: str, at: datetime) -> None:
-        stage = self._rows[name]
+    def start(self, number: int, at: datetime) -> None:
+        stage = self._stages[number]
         self._move(stage, StageStatus.RUNNING, at)
         self._current = stage
 
-    def end(self, name: str, to: StageStatus, at: datetime, detail: str = "") -> None:
+    def end(self, number: int, to: StageStatus, at: datetime, detail: str = "") -> None:
         """End a stage, and the sub-operations its engine left open."""
         self._current = None
         self.write_moves()
-        stage = self._rows[name]
-        for child in self._rows.values():
-            if child.parent_id != stage.pk:
-                continue
+        stage = self._stages[number]
+        for child in self._children[number].values():
             if child.status == StageStatus.RUNNING:
                 self._move(child, to, at)
             elif child.status == StageStatus.PENDING:
@@ -68,9 +73,8 @@ class StageRows:
             self._save_bytes(stage, meter.raw_bytes, meter.raw_bytes_total)
         self._move(stage, to, at, detail)
 
-    def skip(self, name: str, at: datetime) -> None:
-        stage = self._rows[name]
-        for each in [stage, *(row for row in self._rows.values() if row.parent_id == stage.pk)]:
+    def skip(self, number: int, at: datetime) -> None:
+        for each in [self._stages[number], *self._children[number].values()]:
             self._move(each, StageStatus.SKIPPED, at)
 
     @property
@@ -117,7 +121,7 @@ class StageRows:
         return lines
 
     def _write_move(self, move: StageMove) -> None:
-        stage = self._rows[move.name]
+        stage = self._children[move.stage][move.name]
         if not move.ended:
             if stage.status == StageStatus.PENDING:
                 self._move(stage, StageStatus.RUNNING, move.at)

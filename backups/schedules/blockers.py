@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from backups.exceptions import BadInput, Refused
-from backups.jobs.request import refuse_unfit, refuse_unfit_kind
+from backups.jobs.request import refuse_unfit, refuse_unfit_kind, scheduled_parameters
 from backups.models import Occurrence, Repository
 from backups.schedules.context import ScheduleContext
 from backups.states import WaitReason
@@ -60,6 +60,7 @@ def _refusal(occurrence: Occurrence, context: ScheduleContext) -> Blocker | None
         return Blocker(WaitReason.REPOSITORY, str(exc))
     try:
         refuse_unfit_kind(occurrence.instance, occurrence.schedule.kind)
+        scheduled_parameters(occurrence)
     except (Refused, BadInput) as exc:
         return Blocker(WaitReason.REFUSED, str(exc))
     return None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
-from backups.jobs.request import backup_parameters
+from backups.jobs.request import scheduled_parameters
 from backups.jobs.wake import wake_all
 from backups.models import Job, JobEvent, Occurrence, Repository
 from backups.states import Operation
@@ -36,7 +35,7 @@ def create_scheduled_jobs(planned: Sequence[PlannedJob], *, now: datetime) -> li
             occurrence=planned_job.occurrence,
             kind=planned_job.occurrence.schedule.kind,
             engine=planned_job.occurrence.instance.engine,
-            parameters=_parameters(planned_job.occurrence),
+            parameters=scheduled_parameters(planned_job.occurrence).write(),
             requested_at=now,
             status_since=now,
             woken_at=now,
@@ -61,8 +60,3 @@ def create_scheduled_jobs(planned: Sequence[PlannedJob], *, now: datetime) -> li
     )
     transaction.on_commit(lambda: wake_all(jobs))
     return jobs
-
-
-def _parameters(occurrence: Occurrence) -> dict[str, Any]:
-    # Any: each kind and engine defines its own options.
-    return {**backup_parameters(occurrence.instance, None), **occurrence.schedule.options}

@@ -16,7 +16,12 @@ class Stage(Protocol[Work]):
 
     @property
     def name(self) -> str:
-        """The displayed name. An error reads ``<name> failed: <cause>``."""
+        """The name of this kind of stage, as used in settings."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """The displayed name. An error reads ``<title> failed: <cause>``."""
         ...
 
     @property
@@ -44,7 +49,14 @@ class Stage(Protocol[Work]):
 class PlainStage(Generic[Work]):
     """Defaults of most stages."""
 
+    name = ""
     watched = True
+    # Tells a stage from others of its kind in the same job: "link 2".
+    part = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.part}" if self.part else self.name
 
     def children(self, run: Run) -> Sequence[str]:
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +14,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from backups.activity import ITSELF, Actor, record
-from backups.exceptions import IllegalTransition, LeaseLost
+from backups.exceptions import BadInput, IllegalTransition, LeaseLost
 from backups.models import (
     Job,
     JobEvent,
 )
 from backups.models.activity import Verb
+from backups.parameters import RestoreParameters
 from backups.states import (
     JOB_MOVES,
     TERMINAL_JOB_STATUSES,
@@ -202,11 +204,19 @@ def _keep(job: Job, to: JobStatus, outcome: JobOutcome) -> None:
         return
     requester = job.events.order_by("id").values_list("actor", flat=True).first()
     details = {"outcome": to.value, "backup": job.backup.label if job.backup else ""}
-    if "target" in job.parameters:
-        details["target"] = job.parameters["target"]
+    if target := _target_of(job):
+        details["target"] = target
     if outcome.error:
         details["error"] = outcome.error
     record(verb, job, actor=Actor(requester or ITSELF, ITSELF), details=details)
+
+
+def _target_of(job: Job) -> str:
+    """Return where a restore was to go; a row that cannot be read must be able to end too."""
+    with suppress(BadInput):
+        if job.operation == Operation.RESTORE:
+            return str(RestoreParameters.of(job).target)
+    return ""
 
 
 def record_note(job: Job, actor: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""From which address does a request come, as far as we may believe it?"""
+"""Which client address of a request can be trusted?"""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the address of whoever asks; blank where it came through a unix socket.
+    """Return the address of the client; blank for a unix socket.
 
-    Anybody can send X-Forwarded-For. Only its last entries are believed, one for each proxy
-    that the operator says stands in front of us.
+    Any client can send X-Forwarded-For. Only its last entries are trusted, one per proxy in
+    MOORING_TRUSTED_PROXIES.
     """
     if proxies := settings.TRUSTED_PROXIES:
-        told = request.headers.get("X-Forwarded-For", "").split(",")
-        if len(told) >= proxies and (address := _plain(told[-proxies])):
+        forwarded = request.headers.get("X-Forwarded-For", "").split(",")
+        if len(forwarded) >= proxies and (address := _valid_address(forwarded[-proxies])):
             return address
-    return _plain(request.META.get("REMOTE_ADDR", ""))
+    return _valid_address(request.META.get("REMOTE_ADDR", ""))
 
 
 def counted_address(request: HttpRequest) -> str | None:
-    """Return the address as login attempts are counted by it; None where there is none."""
+    """Return the address that login attempts are counted by; None if there is none."""
     return client_address(request) or None
 
 
-def _plain(text: str) -> str:
+def _valid_address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text.strip()))
     except ValueError:

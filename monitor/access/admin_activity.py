@@ -1,4 +1,4 @@
-"""What is changed in the Django admin is kept as activity, like everything else."""
+"""Record changes in the Django admin as activity, like all other changes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ else:
 
 
 class Audited(_Base):
-    """Mixed into every admin page. Names of fields are kept, never what is in them.
+    """Mixin of every admin page. Names of fields are recorded, never their values.
 
-    Any: Django passes whichever row it is about, and messages of several shapes.
+    Any: Django passes rows of any model, and messages of several shapes.
     """
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
@@ -42,12 +42,12 @@ class Audited(_Base):
 
 
 def changed_fields(message: Any) -> list[str]:
-    """Return what a change message names, in the words of the form. Any: see above."""
+    """Return the labels of the changed fields in a change message. Any: see above."""
     if isinstance(message, str):
         try:
             message = json.loads(message)
         except ValueError:
-            # Prose: the page that changes a password says only that it did.
+            # Plain text, as written by the page that changes a password.
             return [message]
     if not isinstance(message, list):
         return [str(message)]

@@ -1,7 +1,7 @@
-"""What happens to somebody who guesses passwords?
+"""What happens after too many failed logins?
 
-Failures are counted by user name *and* address: a guesser locks out neither the user
-elsewhere nor the others behind the same proxy. django-axes counts; the words are ours.
+Failures are counted per user name *and* address: an attacker locks out neither the user at other
+addresses nor other users behind the same proxy. django-axes counts; the page is ours.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ TOO_MANY_REQUESTS = 429
 UNKNOWN_USER = "unknown user"
 
 
-def known_name(typed: str | None) -> str:
-    """Return the name of a user that exists.
+def known_name(entered: str | None) -> str:
+    """Return the name if such a user exists.
 
-    What else people type there may be a password: it is kept nowhere.
+    Anything else may be a password entered into the wrong field: it is never stored.
     """
-    if typed and User.objects.filter(username=typed[:150]).exists():
-        return typed
+    if entered and User.objects.filter(username=entered[:150]).exists():
+        return entered
     return UNKNOWN_USER
 
 
 def counted_name(request: HttpRequest, credentials: dict[str, str] | None) -> str:
-    """Return what failures are counted by: a user's name, or a fingerprint of what is none."""
-    typed = (credentials or {}).get("username") or request.POST.get("username", "")
-    name = known_name(typed)
+    """Return the key for counting failures: a user name, or a hash of any other input."""
+    entered = (credentials or {}).get("username") or request.POST.get("username", "")
+    name = known_name(entered)
     if name != UNKNOWN_USER:
         return name
-    return f"{UNKNOWN_USER} {salted_hmac('monitor.access.lockout', typed).hexdigest()[:24]}"
+    return f"{UNKNOWN_USER} {salted_hmac('monitor.access.lockout', entered).hexdigest()[:24]}"
 
 
 def locked_out(
     request: HttpRequest, original: HttpResponse, credentials: dict[str, str] | None
 ) -> HttpResponse:
-    """Say that it was tried too often, and when to try again."""
+    """Render the lock-out page, with the time of the next attempt."""
     attempts = AccessAttempt.objects.filter(
         username=counted_name(request, credentials), ip_address=counted_address(request)
     )
     newest = attempts.aggregate(newest=Max("attempt_time"))["newest"] or now()
-    again_at = newest + settings.AXES_COOLOFF_TIME
-    minutes = max(1, math.ceil((again_at - now()).total_seconds() / 60))
+    retry_at = newest + settings.AXES_COOLOFF_TIME
+    minutes = max(1, math.ceil((retry_at - now()).total_seconds() / 60))
     response = render(
         request,
         "monitor/locked_out.html",
-        {"again_at": again_at, "minutes": minutes, "limit": settings.AXES_FAILURE_LIMIT},
+        {"retry_at": retry_at, "minutes": minutes, "limit": settings.AXES_FAILURE_LIMIT},
         status=TOO_MANY_REQUESTS,
     )
     response["Retry-After"] = str(minutes * 60)

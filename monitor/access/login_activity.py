@@ -1,4 +1,4 @@
-"""Logins, failed ones, and lock-outs become activity. Django and django-axes tell us of them."""
+"""Record logins, failed logins and lock-outs as activity, from signals of Django and axes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from backups.models.activity import Verb
 from monitor.access.addresses import client_address
 from monitor.access.lockout import known_name
 
-# Of one name, or of all names that nobody has, from one address in one cool-off.
+# Per user name, or for all unknown names, from one address within one cool-off time.
 MOST_FAILURES = 20
 
 
 def connect() -> None:
-    """Begin to listen; called once, when the site starts."""
+    """Connect the signals; called once, when the site starts."""
     user_logged_in.connect(_logged_in, dispatch_uid="activity")
     user_logged_out.connect(_logged_out, dispatch_uid="activity")
     user_login_failed.connect(_login_failed, dispatch_uid="activity")
     user_locked_out.connect(_locked_out, dispatch_uid="activity")
 
 
-# Any: what else Django passes along, and need not be named.
+# Any: further arguments of the signal.
 
 
 def _logged_in(request: HttpRequest, user: User, **_: Any) -> None:
@@ -54,24 +54,24 @@ def _login_failed(
 def _locked_out(request: HttpRequest, **_: Any) -> None:
     credentials = getattr(request, "axes_credentials", None) or {}
     visitor = _visitor(known_name(credentials.get("username")), request)
-    # Once, however often it is tried meanwhile: nobody fills our disk from outside.
+    # Once per lock-out: repeated attempts must not fill the disk.
     if not _is_locked_out(visitor):
         record(Verb.LOCKED_OUT, actor=visitor)
 
 
 def _is_locked_out(visitor: Actor) -> bool:
     since = now() - settings.AXES_COOLOFF_TIME
-    told = Activity.objects.filter(verb=Verb.LOCKED_OUT, actor=visitor.name, at__gt=since)
+    lock_outs = Activity.objects.filter(verb=Verb.LOCKED_OUT, actor=visitor.name, at__gt=since)
     last_login = Activity.objects.filter(verb=Verb.LOGGED_IN, actor=visitor.name)
-    lock = told.filter(address=visitor.address).order_by("-id").first()
+    lock = lock_outs.filter(address=visitor.address).order_by("-id").first()
     return lock is not None and not last_login.filter(pk__gt=lock.pk).exists()
 
 
 def _has_failed_often(visitor: Actor) -> bool:
-    """Whether enough is kept of somebody who never tries the same name twice."""
+    """Whether enough failures are recorded for this address already."""
     since = now() - settings.AXES_COOLOFF_TIME
-    kept = Activity.objects.filter(verb=Verb.LOGIN_FAILED, actor=visitor.name, at__gt=since)
-    return kept.filter(address=visitor.address).count() >= MOST_FAILURES
+    recorded = Activity.objects.filter(verb=Verb.LOGIN_FAILED, actor=visitor.name, at__gt=since)
+    return recorded.filter(address=visitor.address).count() >= MOST_FAILURES
 
 
 def _visitor(name: str, request: HttpRequest) -> Actor:

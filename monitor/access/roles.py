@@ -1,7 +1,6 @@
-"""Who may do what? Viewers look, operators run jobs, admins configure.
+"""Who may do what? Viewers read, operators run jobs, admins configure.
 
-The rule of a view stands on the view itself, so a test can walk the addresses and find
-the one that has none.
+The required role is stored on the view itself, so that a test can find views without one.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 class Role(enum.IntEnum):
-    """In order: each may do what the ones before it may."""
+    """Ordered: each includes the permissions of the ones before."""
 
     VIEWER = 1
     OPERATOR = 2
@@ -34,12 +33,12 @@ class Role(enum.IntEnum):
 
 
 def role_of(user: AbstractBaseUser | AnonymousUser) -> Role | None:
-    """Return the highest role of a user; someone who may log in may at least look."""
+    """Return the highest role of a user; anyone who can log in is at least a viewer."""
     if not isinstance(user, User) or not user.is_active:
         return None
     if user.is_superuser:
         return Role.ADMIN
-    # The user object lives as long as one request: its groups are asked for once.
+    # The user object lives as long as one request: its groups are queried once.
     known: Role | None = getattr(user, "known_role", None)
     if known is None:
         names = set(user.groups.values_list("name", flat=True))
@@ -54,17 +53,17 @@ def has_role(user: AbstractBaseUser | AnonymousUser, role: Role) -> bool:
 
 
 def needs(role: Role) -> Callable[[View], View]:
-    """Let a view be used only by people who are logged in and hold ``role`` or a higher one."""
+    """Restrict a view to users with ``role`` or a higher one."""
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, **kwargs: str | int) -> HttpResponseBase:
             if role_of(request.user) is None:
-                return _ask_to_log_in(request)
+                return _require_login(request)
             if not has_role(request.user, role):
-                raise PermissionDenied(f"this needs the role {role.group_name}")
+                raise PermissionDenied(f"the role {role.group_name} is required")
             response = view(request, **kwargs)
-            # What people may see here must not stay behind in a cache after they log out.
+            # Pages must not stay in a cache after the user has logged out.
             add_never_cache_headers(response)
             return response
 
@@ -75,13 +74,13 @@ def needs(role: Role) -> Callable[[View], View]:
 
 
 def public(view: View) -> View:
-    """Say on purpose that a view needs no login."""
+    """Mark a view as usable without a login."""
     view.rule = None  # type: ignore[attr-defined]
     return view
 
 
-def _ask_to_log_in(request: HttpRequest) -> HttpResponse:
+def _require_login(request: HttpRequest) -> HttpResponse:
     if "HX-Request" in request.headers:
-        # A redirect would be followed, and the login page swapped into a live region.
+        # A redirect would be followed, and the login page inserted into a live region.
         return HttpResponseClientRefresh()
     return redirect_to_login(request.get_full_path())

@@ -1,5 +1,5 @@
-"""Figures for pages, built by plotly and drawn by static/js/charts.js.
+"""Figures for pages, built by plotly and rendered by static/js/charts.js.
 
-Colours are words of our own tokens, ``var(--chart-1)``: the script puts in what the reader's
-theme says. No figure carries plotly's template, which would weigh more than the figures.
+Colours are CSS variables such as ``var(--chart-1)``, which the script replaces with those of the
+theme. Figures have no plotly template, which would be larger than the figures.
 """

@@ -1,4 +1,4 @@
-"""What have all charts in common? Their frame: margins, axes, no decoration."""
+"""What do all charts share? Margins, axes, no decoration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backups.units import format_bytes
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What the script draws, and the same as words and rows for those who cannot see it."""
+    """What the script renders, with a summary and rows for those who cannot see it."""
 
     # Any: plotly's own JSON.
     drawing: dict[str, Any]
@@ -25,7 +25,7 @@ class Figure:
 
 
 def frame(*traces: Any) -> go.Figure:
-    """Return the traces in the frame of every chart of ours. Any: plotly is untyped."""
+    """Return the traces in the common layout. Any: plotly is untyped."""
     return go.Figure(
         data=traces,
         layout={
@@ -62,21 +62,21 @@ def frame(*traces: Any) -> go.Figure:
 
 
 def as_json(figure: go.Figure) -> dict[str, Any]:
-    """Return plotly's JSON without its template. Any: the JSON is plotly's own."""
+    """Return plotly's JSON without its template. Any: plotly's own JSON."""
     drawing: dict[str, Any] = json.loads(figure.to_json())
     drawing["layout"].pop("template", None)
     return drawing
 
 
 def byte_axis(largest: int, mark: str = "") -> dict[str, Any]:
-    """Write an axis of bytes in our units: plotly knows powers of ten only."""
+    """Return an axis in binary units: plotly only has powers of ten."""
     unit = 1024 ** int(math.log(max(largest, 1), 1024))
     ticks = _ticks(largest, unit, _STEPS)
     return _axis(ticks, [f"{format_bytes(int(n)).replace('.0 ', ' ')}{mark}" for n in ticks])
 
 
 def time_axis(longest: float) -> dict[str, Any]:
-    """Write an axis of seconds in the units people count in."""
+    """Return an axis of durations in h, min, s or ms."""
     unit = next((unit for unit in (3600, 60, 1) if longest >= unit), 0.001)
     ticks = _ticks(longest, unit, _STEPS)
     word = {3600: "h", 60: "min", 1: "s", 0.001: "ms"}[unit]
@@ -84,7 +84,7 @@ def time_axis(longest: float) -> dict[str, Any]:
 
 
 def _ticks(largest: float, unit: float, steps: Sequence[float]) -> list[float]:
-    """Return the ticks from zero to just above ``largest``, four steps or fewer."""
+    """Return ticks from zero to just above ``largest``, at most four steps."""
     if largest <= 0:
         return [0]
     step = next((s * unit for s in steps if s * unit * 4 >= largest), largest / 4)
@@ -92,7 +92,7 @@ def _ticks(largest: float, unit: float, steps: Sequence[float]) -> list[float]:
 
 
 def _axis(ticks: list[float], words: list[str]) -> dict[str, Any]:
-    # A little air above the last tick, and a range that does not begin below zero.
+    # Some space above the last tick, and a range that starts at zero.
     return {"tickvals": ticks, "ticktext": words, "range": [0, ticks[-1] * 1.04 or 1]}
 
 

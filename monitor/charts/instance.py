@@ -1,4 +1,4 @@
-"""Is an instance growing, slowing down, locking longer? Its backups over time, failures marked."""
+"""How do size, duration, throughput and lock time of an instance's backups develop?"""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from django.utils.timezone import localtime
 
 from backups.units import format_bytes, format_duration
 from monitor.charts.figure import Figure, as_json, byte_axis, frame, time_axis
-from monitor.selectors.instance_runs import EndedRun
+from monitor.selectors.instance_runs import BackupRun
 
-# Two points are the least that can be called a course.
-FEWEST_RUNS = 2
+# A line needs two points.
+MIN_RUNS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """One chart with its words."""
+class InstanceChart:
+    """One chart with its summary."""
 
     name: str
     title: str
@@ -30,15 +30,15 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class InstanceCharts:
-    drawn: list[Drawn]
+    drawn: list[InstanceChart]
     failures: int
     note: str
 
 
-def instance_charts(runs: Sequence[EndedRun]) -> InstanceCharts | None:
-    """Draw what is worth drawing; None where there is no course to see yet."""
+def instance_charts(runs: Sequence[BackupRun]) -> InstanceCharts | None:
+    """Return the charts; None with too few successful runs."""
     good = [run for run in runs if run.succeeded]
-    if len(good) < FEWEST_RUNS:
+    if len(good) < MIN_RUNS:
         return None
     failed = [run for run in runs if not run.succeeded]
     drawn = [_size(good, failed), _duration(good, failed), _throughput(good, failed)]
@@ -47,7 +47,7 @@ def instance_charts(runs: Sequence[EndedRun]) -> InstanceCharts | None:
     return InstanceCharts(drawn, len(failed), f"last {len(runs)} backup jobs")
 
 
-def _size(good: Sequence[EndedRun], failed: Sequence[EndedRun]) -> Drawn:
+def _size(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
     raw, stored = [run.raw_bytes for run in good], [run.stored_bytes for run in good]
     figure = frame(
         _line(good, raw, format_bytes, "raw", 1),
@@ -57,14 +57,14 @@ def _size(good: Sequence[EndedRun], failed: Sequence[EndedRun]) -> Drawn:
     figure.update_yaxes(**byte_axis(max(raw)))
     first, last = format_bytes(raw[0]), format_bytes(raw[-1])
     summary = f"From {first} to {last}; stored as {format_bytes(stored[-1])}."
-    return _drawn("size", "Size and stored size", figure, summary)
+    return _chart("size", "Size and stored size", figure, summary)
 
 
-def _duration(good: Sequence[EndedRun], failed: Sequence[EndedRun]) -> Drawn:
+def _duration(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
     return _of_times("duration", "Duration", good, [run.run_time for run in good], failed)
 
 
-def _lock_time(good: Sequence[EndedRun], failed: Sequence[EndedRun]) -> Drawn:
+def _lock_time(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
     locks = [run for run in good if run.lock_time is not None]
     times = [run.lock_time or timedelta(0) for run in locks]
     return _of_times("lock-time", "Lock time", locks, times, failed)
@@ -73,38 +73,38 @@ def _lock_time(good: Sequence[EndedRun], failed: Sequence[EndedRun]) -> Drawn:
 def _of_times(
     name: str,
     title: str,
-    runs: Sequence[EndedRun],
+    runs: Sequence[BackupRun],
     times: list[timedelta],
-    failed: Sequence[EndedRun],
-) -> Drawn:
+    failed: Sequence[BackupRun],
+) -> InstanceChart:
     seconds = [time.total_seconds() for time in times]
-    figure = frame(_line(runs, seconds, _in_words, name, 1), _marks(failed))
+    figure = frame(_line(runs, seconds, _duration_text, name, 1), _marks(failed))
     figure.update_yaxes(**time_axis(max(seconds)))
     middle = sorted(times)[len(times) // 2]
     summary = (
         f"Last {format_duration(times[-1])}; usually {format_duration(middle)}, "
         f"at most {format_duration(max(times))}."
     )
-    return _drawn(name, title, figure, summary)
+    return _chart(name, title, figure, summary)
 
 
-def _throughput(good: Sequence[EndedRun], failed: Sequence[EndedRun]) -> Drawn:
+def _throughput(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
     rates = [run.bytes_per_s for run in good]
     figure = frame(_line(good, rates, _per_second, "throughput", 1), _marks(failed))
     figure.update_yaxes(**byte_axis(max(rates), "/s"))
     middle = sorted(rates)[len(rates) // 2]
     summary = f"Last {_per_second(rates[-1])}; usually {_per_second(middle)}."
-    return _drawn("throughput", "Throughput", figure, summary)
+    return _chart("throughput", "Throughput", figure, summary)
 
 
-def _drawn(name: str, title: str, figure: go.Figure, summary: str) -> Drawn:
-    # The rows behind it are the page's own table of backups.
-    return Drawn(name, title, Figure(as_json(figure), summary, (), ()), summary)
+def _chart(name: str, title: str, figure: go.Figure, summary: str) -> InstanceChart:
+    # The page has the rows in its table of backups.
+    return InstanceChart(name, title, Figure(as_json(figure), summary, (), ()), summary)
 
 
 # Any: plotly is untyped.
 def _line(
-    runs: Sequence[EndedRun],
+    runs: Sequence[BackupRun],
     values: Sequence[float],
     words: Callable[[Any], str],
     name: str,
@@ -122,25 +122,25 @@ def _line(
     )
 
 
-def _marks(failed: Sequence[EndedRun]) -> Any:
-    """Mark failures on the axis itself: by their shape, then by their colour."""
+def _marks(failed: Sequence[BackupRun]) -> Any:
+    """Return marks for failures on the axis, by shape and by colour."""
     return go.Scatter(
         x=_times(failed),
         y=[0] * len(failed),
         mode="markers",
         marker={"symbol": "x", "size": 9, "color": "var(--bad)"},
-        # The nearest failure is told beside every point: with its time it is not mistaken.
+        # The tooltip of every point includes the nearest failure: its time avoids confusion.
         hovertemplate="failed %{x|%-d %b %H:%M}<extra></extra>",
         cliponaxis=False,
     )
 
 
-def _times(runs: Sequence[EndedRun]) -> list[str]:
-    # Wall clock of the reader: plotly knows no zones.
+def _times(runs: Sequence[BackupRun]) -> list[str]:
+    # Local time of the user: plotly has no time zones.
     return [f"{localtime(run.at):%Y-%m-%d %H:%M}" for run in runs]
 
 
-def _in_words(seconds: float) -> str:
+def _duration_text(seconds: float) -> str:
     return format_duration(timedelta(seconds=seconds))
 
 

@@ -1,4 +1,4 @@
-"""How fast did a job go, from its first byte to its last?"""
+"""How fast did a job transfer data, from start to end?"""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from backups.models import Job, JobSample
 from backups.units import format_bytes
 from monitor.charts.figure import Figure, as_json, byte_axis, frame
 
-# Fewer are a dot, not a course.
-FEWEST = 3
+# Fewer are not a line.
+MIN_SAMPLES = 3
 
 
 def rate_chart(job: Job) -> Figure | None:
-    """Draw the job's samples; None where there are too few."""
+    """Return the chart of the job's samples; None with too few."""
     samples = list(JobSample.objects.filter(job=job).order_by("id"))
-    return draw_rates(samples) if len(samples) >= FEWEST else None
+    return draw_rates(samples) if len(samples) >= MIN_SAMPLES else None
 
 
 def draw_rates(samples: Sequence[JobSample]) -> Figure:

@@ -1,4 +1,4 @@
-"""How a repository grew, day by day."""
+"""How did a repository grow, day by day?"""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from backups.units import format_bytes
 from monitor.charts.figure import Figure, as_json, byte_axis, frame
 from monitor.selectors.repository import DayTotal
 
-# A line through fewer says nothing.
-FEWEST_DAYS = 3
+# Fewer are not a line.
+MIN_DAYS = 3
 
 
 def growth_figure(days: Sequence[DayTotal]) -> Figure | None:
-    """Draw what was stored at the end of each day; None where there is no course to see yet."""
-    if len(days) < FEWEST_DAYS:
+    """Return the chart of bytes stored at the end of each day; None with too few days."""
+    if len(days) < MIN_DAYS:
         return None
     totals = [day.stored_bytes for day in days]
     drawing = frame(

@@ -1,1 +1,1 @@
-"""The fleet's configuration as one YAML document, so that it can be kept in git."""
+"""The fleet configuration as one YAML document, for version control."""

@@ -1,8 +1,8 @@
-"""What would a document change, and how is it done?
+"""What does a document change, and how is it applied?
 
-All of it or nothing, in one transaction: a dry run does the same and takes it back, so that what
-it shows is what would happen. Nothing is deleted but exceptions to rules; what the document does
-not name is left alone, or, with ``prune``, disabled.
+All or nothing, in one transaction: a dry run does the same and rolls back, so that it shows exactly
+what would happen. Only rule settings are ever deleted; what the document does not name stays as it
+is, or is disabled with ``prune``.
 """
 
 from __future__ import annotations
@@ -33,42 +33,44 @@ PASSWORD_FILE = "password_file"  # noqa: S105 - the name of a key
 
 
 @dataclass(frozen=True, slots=True)
-class RowChange:
-    """One row that is, or would be, another."""
+class ConfigurationChange:
+    """One row that is, or would be, changed."""
 
     section: str
     name: str
     # add, change, disable, remove
     verb: str
-    # Column, what it was, what it will be. A password is only said to be set.
+    # Column, old and new value. A password is only reported as set.
     columns: tuple[tuple[str, Any, Any], ...] = ()
 
 
-class _TakeBack(Exception):
-    """Ends the transaction of a dry run."""
+class _RollBack(Exception):
+    """Roll back the transaction of a dry run."""
 
 
 def load_document(path: Path) -> dict[str, Any]:
-    """Read a document, or raise BadInput with the line that is not YAML."""
+    """Read a document; BadInput names the line that is not valid YAML."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise BadInput(f"{path} cannot be read: {exc.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise BadInput(f"{path} is not YAML: {' '.join(str(exc).split())}") from None
+        raise BadInput(f"{path} is not valid YAML: {' '.join(str(exc).split())}") from None
     if not isinstance(document, dict) or document.get("version") != VERSION:
         raise BadInput(f"{path} is not a configuration of version {VERSION}")
     known = {"version", *(section.name for section in SECTIONS)}
     if unknown := sorted(map(str, set(document) - known)):
-        raise BadInput(f"{path}: {unknown[0]} is not a section", hint=f"There are {_words(known)}.")
+        raise BadInput(
+            f"{path}: {unknown[0]} is not a section", hint=f"Known sections: {_listed(known)}."
+        )
     return document
 
 
 def apply(
     document: Mapping[str, Any], *, dry_run: bool, prune: bool = False, folder: Path = Path()
-) -> list[RowChange]:
-    """Make the fleet as the document says; return what was, or would be, changed."""
-    changes: list[RowChange] = []
+) -> list[ConfigurationChange]:
+    """Apply the document to the fleet; return what was, or would be, changed."""
+    changes: list[ConfigurationChange] = []
     try:
         with transaction.atomic():
             for section in SECTIONS:
@@ -77,20 +79,20 @@ def apply(
                 if prune and section.name in document:
                     changes += _prune(section, entries)
             if dry_run:
-                raise _TakeBack
-    except _TakeBack:
+                raise _RollBack
+    except _RollBack:
         pass
     return changes
 
 
-def _apply_section(section: Section, entries: Any, folder: Path) -> Iterator[RowChange]:
+def _apply_section(section: Section, entries: Any, folder: Path) -> Iterator[ConfigurationChange]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadInput(f"{section.name} is not a list of entries")
     seen = set()
     for entry in entries:
         name = name_of(section, entry)
         if name in seen:
-            raise BadInput(f"{section.name}: {name} is there twice")
+            raise BadInput(f"{section.name}: {name} appears twice")
         seen.add(name)
         try:
             change = _apply_entry(section, entry, name, folder)
@@ -101,7 +103,7 @@ def _apply_section(section: Section, entries: Any, folder: Path) -> Iterator[Row
 
 
 def name_of(section: Section, entry: Mapping[str, Any]) -> str:
-    """Return what people call an entry: the name, or the rule and where it is another."""
+    """Return the name of an entry: its name, or the rule and its scope."""
     first = entry.get(section.key[0])
     if not isinstance(first, str) or not first:
         raise BadInput(f"{section.name}: an entry has no {section.key[0]}")
@@ -111,12 +113,14 @@ def name_of(section: Section, entry: Mapping[str, Any]) -> str:
 
 def _apply_entry(
     section: Section, entry: Mapping[str, Any], name: str, folder: Path
-) -> RowChange | None:
+) -> ConfigurationChange | None:
     allowed = {*section.key, *section.columns, *section.lists}
     if section.model is Instance:
         allowed.add(PASSWORD_FILE)
     if unknown := sorted(map(str, set(entry) - allowed)):
-        raise BadInput(f"{unknown[0]} is not known", hint=f"There are {_words(allowed)}.")
+        raise BadInput(
+            f"{unknown[0]} is not a known column", hint=f"Known columns: {_listed(allowed)}."
+        )
     row = _find(section, entry)
     is_new = row.pk is None
     before = values_of(section, row)
@@ -130,11 +134,11 @@ def _apply_entry(
     if not is_new and not columns:
         return None
     _save(section, row, lists)
-    return RowChange(section.name, name, "add" if is_new else "change", tuple(columns))
+    return ConfigurationChange(section.name, name, "add" if is_new else "change", tuple(columns))
 
 
 def _find(section: Section, entry: Mapping[str, Any]) -> models.Model:
-    """Load the row of an entry, or begin a new one."""
+    """Load the row of an entry, or create a new one."""
     key: dict[str, Any] = {}
     for name in section.key:
         field = section.model._meta.get_field(name)
@@ -159,7 +163,7 @@ def _set_columns(
             except BadInput as exc:
                 raise BadInput(f"{name}: {exc}", hint=exc.hint) from None
         elif not is_new and not isinstance(field, models.DateTimeField):
-            # The document is the whole truth of a row that it names.
+            # The document defines all columns of a row that it names.
             setattr(row, name, field.get_default())
 
 
@@ -181,7 +185,7 @@ def _set_password(row: models.Model, entry: Mapping[str, Any], folder: Path) -> 
 
 
 def _known_password(row: Instance) -> str | None:
-    """Return the stored password; None where no key opens it any more, and it is set anew."""
+    """Return the stored password; None if no key can decrypt it, so that it is set again."""
     try:
         return row.password()
     except KeyUnavailable:
@@ -194,7 +198,7 @@ def _named_rows(section: Section, name: str, names: Any) -> dict[str, models.Mod
     related = section.model._meta.get_field(name).related_model
     assert isinstance(related, type)
     if related is Tag:
-        # A tag is no more than its name: naming it makes it.
+        # A tag is just a name: unknown ones are created.
         return {str(each): _tag(str(each)) for each in names}
     return {str(each): _by_name(related, str(each)) for each in names}
 
@@ -211,14 +215,14 @@ def _tag(name: str) -> Tag:
 def _by_name(model: type[models.Model], name: str) -> models.Model:
     found = model._default_manager.filter(name=name).first()
     if found is None:
-        raise BadInput(f"there is no {model._meta.verbose_name} called {name}")
+        raise BadInput(f"no {model._meta.verbose_name} is named {name}")
     return found
 
 
 def _save(section: Section, row: models.Model, lists: Mapping[str, Mapping[str, Any]]) -> None:
-    _refuse_senseless(row)
+    _refuse_invalid_row(row)
     if isinstance(row, BackupSchedule):
-        # Which also finds its next run anew.
+        # Also calculates the next run.
         save_schedule(row, now())
     else:
         row.save()
@@ -226,7 +230,7 @@ def _save(section: Section, row: models.Model, lists: Mapping[str, Mapping[str, 
         getattr(row, name).set(rows.values())
 
 
-def _refuse_senseless(row: models.Model) -> None:
+def _refuse_invalid_row(row: models.Model) -> None:
     """Raise BadInput for what the forms would refuse."""
     refuse_invalid(row)
     if isinstance(row, Instance) and row.engine:
@@ -235,7 +239,7 @@ def _refuse_senseless(row: models.Model) -> None:
         raise BadInput("; ".join(faults))
 
 
-def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[RowChange]:
+def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[ConfigurationChange]:
     named = {name_of(section, entry) for entry in entries}
     for row in section.model._default_manager.order_by("pk"):
         key = {name: _plain_key(getattr(row, name)) for name in section.key}
@@ -244,19 +248,19 @@ def _prune(section: Section, entries: list[Mapping[str, Any]]) -> Iterator[RowCh
             continue
         if isinstance(row, RuleSetting):
             row.delete()
-            yield RowChange(section.name, name, "remove")
+            yield ConfigurationChange(section.name, name, "remove")
         elif isinstance(row, Instance | BackupSchedule) and row.enabled:
             row.enabled = False
             if isinstance(row, BackupSchedule):
                 save_schedule(row, now())
             else:
                 row.save(update_fields=["enabled"])
-            yield RowChange(section.name, name, "disable")
+            yield ConfigurationChange(section.name, name, "disable")
 
 
 def _plain_key(value: Any) -> Any:
     return str(value) if isinstance(value, models.Model) else value
 
 
-def _words(names: set[str]) -> str:
+def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))

@@ -1,4 +1,4 @@
-"""Which document would make this fleet? Only what differs from the defaults is in it."""
+"""Which document describes this fleet? It contains only what differs from the defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERSION = 1
 
 
 def build_document() -> dict[str, Any]:
-    """Return the configuration as it is. No secret is in it."""
+    """Return the present configuration, without secrets."""
     return {"version": VERSION, **{section.name: _rows(section) for section in SECTIONS}}
 
 
@@ -25,7 +25,7 @@ def dump(document: dict[str, Any]) -> str:
 
 
 def describe(section: Section, row: models.Model) -> dict[str, Any]:
-    """Return an entry of the document: what says which row it is, and what differs."""
+    """Return an entry of the document: the key of the row, and what differs from the defaults."""
     entry: dict[str, Any] = {}
     for name in section.key:
         value = getattr(row, name)
@@ -37,27 +37,27 @@ def describe(section: Section, row: models.Model) -> dict[str, Any]:
         if value != default_of(section, name)
     }
     if not entry.get("every_hours"):
-        # Where a cron expression says when, nothing is counted from a moment.
+        # With a cron expression there is no start of intervals.
         entry.pop("anchor_at", None)
     return entry
 
 
 def values_of(section: Section, row: models.Model) -> dict[str, Any]:
-    """Return every column and list of a row that the document can hold."""
+    """Return all columns and lists of a row that the document can contain."""
     values = {name: plain(_field(section, name), getattr(row, name)) for name in section.columns}
     if row.pk is None:
         return values | {name: [] for name in section.lists}
-    # Through ``all``, so that what was fetched ahead is used.
-    lists = {name: sorted(each.name for each in getattr(row, name).all()) for name in section.lists}
+    # Through ``all``, to use the prefetched rows.
+    lists = {name: sorted(item.name for item in getattr(row, name).all()) for name in section.lists}
     return values | lists
 
 
 def default_of(section: Section, name: str) -> Any:
-    """Return what a column is where the document says nothing of it."""
+    """Return the value of a column that the document omits."""
     if name in section.lists:
         return []
     field = _field(section, name)
-    # A moment of now is no default that a document could leave out.
+    # The present time is not a default that a document could omit.
     if isinstance(field, models.DateTimeField):
         return None
     return plain(field, field.get_default())

@@ -1,4 +1,4 @@
-"""What is in the document: which rows, which of their columns, in which order?"""
+"""Which rows and columns does the document contain, and in which order?"""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Section:
 
     name: str
     model: type[models.Model]
-    # Together they say which row it is.
+    # Together they identify a row.
     key: tuple[str, ...]
     columns: tuple[str, ...]
     # Lists of names of other rows.
     lists: tuple[str, ...] = ()
 
 
-# Later ones may name rows of earlier ones.
+# Later sections may name rows of earlier ones.
 SECTIONS = (
     Section("groups", InstanceGroup, ("name",), ("description",)),
     Section(

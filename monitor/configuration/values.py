@@ -1,7 +1,7 @@
 """How is a column's value written in YAML, and read back?
 
-Lengths of time as people write them (``90s``, ``15m``, ``4h``, ``14d``, or several: ``1h30m``),
-severities by name. Pure: the fields of models only say what a column is.
+Lengths of time as ``90s``, ``15m``, ``4h``, ``14d`` or combined as ``1h30m``; severities by name.
+No queries: model fields only provide the type of a column.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LENGTH = re.compile(r"(?:(\d+(?:\.\d+)?)([dhms]))")
 
 
 def plain(field: models.Field[Any, Any], value: Any) -> Any:
-    """Return a column's value as YAML has it."""
+    """Return the value of a column for YAML."""
     if value is None:
         return None
     if isinstance(value, timedelta):
@@ -35,7 +35,7 @@ def plain(field: models.Field[Any, Any], value: Any) -> Any:
 
 
 def parsed(field: models.Field[Any, Any], value: Any) -> Any:
-    """Return what YAML holds as a column's value; BadInput says what it should have been."""
+    """Return a YAML value as the value of a column; BadInput names the expected type."""
     if value is None:
         return None
     if isinstance(field, models.DurationField):
@@ -54,18 +54,18 @@ def parsed(field: models.Field[Any, Any], value: Any) -> Any:
 
 
 def format_length(length: timedelta) -> str:
-    """Write a length in days, hours, minutes and seconds."""
-    left, words = length // timedelta(seconds=1), []
+    """Return a length in days, hours, minutes and seconds."""
+    rest, parts = length // timedelta(seconds=1), []
     for unit, seconds in _UNITS.items():
-        count, left = divmod(left, seconds)
-        rest = f".{length.microseconds:06}".rstrip("0") if unit == "s" else ""
-        if count or rest.strip("."):
-            words.append(f"{count}{rest.rstrip('.')}{unit}")
-    return "".join(words) or "0s"
+        count, rest = divmod(rest, seconds)
+        fraction = f".{length.microseconds:06}".rstrip("0") if unit == "s" else ""
+        if count or fraction.strip("."):
+            parts.append(f"{count}{fraction.rstrip('.')}{unit}")
+    return "".join(parts) or "0s"
 
 
 def parse_length(text: object) -> timedelta:
-    """Read a length such as 1h30m; BadInput where it is not one."""
+    """Parse a length such as 1h30m; BadInput if it is invalid."""
     whole = str(text).replace(" ", "")
     parts = _LENGTH.findall(whole)
     if not parts or "".join(f"{count}{unit}" for count, unit in parts) != whole:
@@ -85,7 +85,7 @@ def _checked(value: Any, kind: type, wanted: str) -> Any:
 def _chosen(field: models.Field[Any, Any], value: Any) -> Any:
     by_label = {str(label).lower(): key for key, label in field.flatchoices}
     if str(value).lower() not in by_label:
-        raise BadInput(f"{value!r} is none of {', '.join(by_label)}")
+        raise BadInput(f"{value!r} is not one of {', '.join(by_label)}")
     return by_label[str(value).lower()]
 
 

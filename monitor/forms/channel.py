@@ -1,4 +1,4 @@
-"""The form of a channel, drawn from what its kind asks for; secrets go in and never come out."""
+"""The form of a channel, with the fields of its kind; secrets can be set but are never shown."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PREFIX = "value_"
 
 # Any in this module: what Django hands to forms.
 class ChannelForm(ModelForm):
-    """A name, and whatever the kind of the channel asks for."""
+    """The name of a channel, and the settings of its kind."""
 
     class Meta:
         model = Channel
         fields = ["name", "enabled"]
-        help_texts = {"enabled": "Off: nothing is sent. What waits goes out when it is on again."}
+        help_texts = {"enabled": "Off: nothing is sent. Queued notifications stay queued."}
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -35,7 +35,7 @@ class ChannelForm(ModelForm):
             self.fields[f"{PREFIX}{field.name}"] = self._field(field)
 
     def values(self) -> Iterator[BoundField]:
-        """The fields of the kind."""
+        """Yield the fields of the kind."""
         for field in self.kind.fields:
             yield self[f"{PREFIX}{field.name}"]
 
@@ -48,7 +48,7 @@ class ChannelForm(ModelForm):
             for field in self.kind.fields
         }
         try:
-            # Onto the row, not into the database: the caller saves it where all is well.
+            # Sets the values on the row; the caller saves it if the form is valid.
             configure(self.instance, given)
         except BadInput as exc:
             text = str(exc)
@@ -56,19 +56,19 @@ class ChannelForm(ModelForm):
         return cleaned
 
     def store(self) -> Channel:
-        """Save; what was switched off for a fault begins anew when it is switched on."""
+        """Save; enabling a channel clears the fault that disabled it."""
         if self.instance.enabled:
             self.instance.disabled_reason, self.instance.disabled_at = "", None
         saved: Channel = self.save()
         return saved
 
     def _field(self, field: Field) -> forms.Field:
-        kept = field.secret and not self.new
-        hint = f"{field.hint} Left blank, the present one stays.".strip() if kept else field.hint
+        stored = field.secret and not self.new
+        hint = f"{field.hint} Blank keeps the present value.".strip() if stored else field.hint
         shared: dict[str, Any] = {
             "label": field.label,
             "help_text": hint,
-            "required": field.required and not kept,
+            "required": field.required and not stored,
         }
         if not field.secret:
             shared["initial"] = self.instance.settings.get(field.name, field.default)
@@ -78,19 +78,19 @@ class ChannelForm(ModelForm):
 
 
 def _widget(field: Field) -> forms.Widget:
-    quiet = {"autocomplete": "new-password", "spellcheck": "false", "autocapitalize": "none"}
+    attributes = {"autocomplete": "new-password", "spellcheck": "false", "autocapitalize": "none"}
     if field.secret and field.kind == "lines":
-        # What was typed before an error is not sent back either.
-        return BlankTextarea(attrs={"rows": 3, **quiet})
+        # Not sent back after an error either.
+        return BlankTextarea(attrs={"rows": 3, **attributes})
     if field.secret:
-        return forms.PasswordInput(attrs=quiet)
+        return forms.PasswordInput(attrs=attributes)
     if field.kind == "lines":
         return forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
     return forms.NumberInput() if field.kind == "number" else forms.TextInput()
 
 
 class BlankTextarea(forms.Textarea):
-    """A text area that never shows what is in it."""
+    """A text area that never shows its value."""
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         return super().get_context(name, None, attrs)

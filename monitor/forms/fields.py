@@ -1,4 +1,4 @@
-"""Kinds of fields that several forms share: lengths of time, moments, names of instances."""
+"""Fields that several forms share: lengths of time, timestamps, names of instances."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backups.exceptions import BadInput
 from backups.models import Instance
 from monitor.configuration.values import format_length, parse_length
 
-MOST_UNKNOWN = 5
+MAX_UNKNOWN = 5
 if TYPE_CHECKING:
     # Generic for the type checker alone.
     ModelMultipleChoiceField = forms.ModelMultipleChoiceField[Any]
@@ -23,7 +23,7 @@ else:
 
 # Any in this module: what Django hands to fields and widgets.
 class LengthField(forms.CharField):
-    """A length of time as people write it: 90s, 15m, 4h, 14d. Blank is None."""
+    """A length of time such as 90s, 15m, 4h or 14d. Blank is None."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -43,7 +43,7 @@ class LengthField(forms.CharField):
             return parse_length(text)
         except (BadInput, OverflowError) as exc:
             hint = getattr(exc, "hint", "")
-            raise ValidationError(f"This is no length of time. {hint}".strip()) from None
+            raise ValidationError(f"This is not a length of time. {hint}".strip()) from None
 
     def clean(self, value: Any) -> Any:
         length = self.to_python(value)
@@ -53,7 +53,7 @@ class LengthField(forms.CharField):
 
 
 class NamesField(forms.CharField):
-    """Instances by name, between spaces, commas or lines: a fleet is too long for a list."""
+    """Names of instances, separated by spaces, commas or lines: a fleet is too long for a list."""
 
     widget = forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocapitalize": "none"})
 
@@ -65,16 +65,16 @@ class NamesField(forms.CharField):
     def clean(self, value: Any) -> Any:
         names = dict.fromkeys(re.split(r"[\s,]+", super().clean(value).strip()))
         names.pop("", None)
-        found = {instance.name: instance for instance in Instance.objects.filter(name__in=names)}
-        unknown = [name for name in names if name not in found]
+        instances = {row.name: row for row in Instance.objects.filter(name__in=names)}
+        unknown = [name for name in names if name not in instances]
         if unknown:
-            more = f" and {len(unknown) - MOST_UNKNOWN} more" if len(unknown) > MOST_UNKNOWN else ""
-            raise ValidationError(f"There is no {', '.join(unknown[:MOST_UNKNOWN])}{more}.")
-        return [found[name] for name in names]
+            more = f" and {len(unknown) - MAX_UNKNOWN} more" if len(unknown) > MAX_UNKNOWN else ""
+            raise ValidationError(f"Unknown instance: {', '.join(unknown[:MAX_UNKNOWN])}{more}.")
+        return [instances[name] for name in names]
 
 
-class MomentField(forms.DateTimeField):
-    """A moment in the reader's zone."""
+class TimestampField(forms.DateTimeField):
+    """A timestamp in the user's time zone."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault(
@@ -84,7 +84,7 @@ class MomentField(forms.DateTimeField):
         super().__init__(**options)
 
 
-class TicksField(ModelMultipleChoiceField):
-    """Several of few: boxes to tick."""
+class CheckboxesField(ModelMultipleChoiceField):
+    """A multiple choice of few values, as checkboxes."""
 
     widget = forms.CheckboxSelectMultiple

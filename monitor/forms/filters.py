@@ -1,4 +1,4 @@
-"""What lists are filtered by. A word in the address that nobody knows filters nothing."""
+"""The filters of lists. An unknown value in the query string filters nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.selectors.rules import RULE_TITLES
 
 
 class FilterForm(forms.Form):
-    """A form in the address: what is not understood counts as blank."""
+    """A form in the query string: an invalid value counts as blank."""
 
     # Any: forms are untyped inside.
     def chosen(self) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class AlertFilter(FilterForm):
         choices=[("", "All"), *((s.value, s.label) for s in sorted(Severity, reverse=True))],
     )  # fmt: skip
     status = forms.ChoiceField(
-        label="State", required=False,
+        label="Status", required=False,
         choices=[("", "All"), ("pending", "Pending"), ("firing", "Firing"),
                  ("acknowledged", "Acknowledged")],
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is asked about an instance, in the order in which people know it; nothing is echoed."""
+"""The form of an instance, in groups of related fields; passwords are never shown."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from backups.models import Instance
 from backups.models.instance import RunnerKind
 
 ENGINE_WORDS = {
-    "": "Whichever suits the server",
+    "": "Choose by the server",
     "mariadb_backup": "mariadb-backup, for MariaDB",
-    "clone": "clone, for MySQL: needs nothing on its host",
+    "clone": "clone, for MySQL: no agent on its host",
 }
 _SECTIONS = (
-    ("Where it is", ("name", "host", "port", "socket")),
-    ("How to log in", ("user", "new_password", "tls")),
-    ("Where it belongs", ("groups", "tags", "enabled")),
-    ("How to copy it", ("engine", "runner")),
+    ("Address", ("name", "host", "port", "socket")),
+    ("Login", ("user", "new_password", "tls")),
+    ("Groups and tags", ("groups", "tags", "enabled")),
+    ("Engine", ("engine", "runner")),
     (
-        "The worker's login by ssh",
+        "SSH login of the worker",
         ("ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file"),
     ),
 )
 
 
 class InstanceSettingsForm(InstanceForm):
-    """The admin's own form, with the engine left open until the server has said whose it is."""
+    """The form of the Django admin; the engine may stay open until the server is known."""
 
-    def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed on as it is.
+    def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
         super().__init__(*args, **words)
         self.fields["engine"] = forms.ChoiceField(
             required=bool(self.instance.pk),
@@ -49,11 +49,11 @@ class InstanceSettingsForm(InstanceForm):
                 choices=self.fields[name].widget.choices
             )
         if not self.instance.pk:
-            self.fields["new_password"].help_text = "Kept encrypted and never shown again."
+            self.fields["new_password"].help_text = "Stored encrypted, never shown again."
 
     @property
     def sections(self) -> list[tuple[str, list[forms.BoundField]]]:
-        """Return the fields as they belong together; what is new in the admin comes last."""
+        """Return the fields in sections; fields without a section come last."""
         named = {name for _, names in _SECTIONS for name in names}
         rest = tuple(name for name in self.fields if name not in named)
         return [(title, [self[name] for name in names]) for title, names in _SECTIONS] + [
@@ -65,14 +65,14 @@ class InstanceSettingsForm(InstanceForm):
         if cleaned.get("runner") == RunnerKind.SSH:
             for name in ("ssh_host", "ssh_user"):
                 if not cleaned.get(name):
-                    self.add_error(name, "The runner ssh needs it.")
+                    self.add_error(name, "Required by the runner ssh.")
         return cleaned
 
     def proposed(self) -> Instance:
-        """Return the instance as a valid form describes it, not saved; its engine is chosen."""
+        """Return the instance of a valid form, unsaved, with its engine set."""
         instance: Instance = self.instance
-        if typed := self.cleaned_data["new_password"]:
-            instance.set_password(typed)
+        if password := self.cleaned_data["new_password"]:
+            instance.set_password(password)
         if not instance.engine:
             instance.engine = self._engine_of_server(instance)
         return instance
@@ -83,5 +83,5 @@ class InstanceSettingsForm(InstanceForm):
                 return ENGINE_FOR[probe(connection).flavour]
         except InstanceUnreachable as exc:
             raise ValidationError(
-                {"engine": f"{exc}. Choose the engine, or mend that first. {exc.hint}".strip()}
+                {"engine": f"{exc}. Choose the engine, or fix this first. {exc.hint}".strip()}
             ) from None

@@ -1,4 +1,4 @@
-"""What is asked about a restore besides which backup: where to, and how."""
+"""The form of a restore: target and options."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from backups.restores.plan import PlannedRestore
 
 _ACCOUNT = r"[A-Za-z_][A-Za-z0-9_.-]*"
 owner_validator = RegexValidator(
-    rf"\A{_ACCOUNT}(:{_ACCOUNT})?\Z", "Write user or user:group, for example mysql."
+    rf"\A{_ACCOUNT}(:{_ACCOUNT})?\Z", "Enter user or user:group, for example mysql."
 )
 
 
 class RestoreForm(forms.Form):
-    """Sent in the address: a plan can be looked at again, and shown to somebody else."""
+    """Sent in the query string, so that a plan can be reloaded and shared."""
 
     target = forms.CharField(
         label="Target folder",
         max_length=400,
-        help_text="On the worker's host: a new or an empty folder.",
+        help_text="A new or empty folder on the worker's host.",
         widget=forms.TextInput(
             attrs={
                 "placeholder": "/srv/restored/shop-1",
@@ -38,24 +38,24 @@ class RestoreForm(forms.Form):
         required=False,
         max_length=64,
         validators=[owner_validator],
-        help_text="user or user:group that gets the files; blank leaves them to the worker's.",
+        help_text="Owner of the files, as user or user:group; blank: the user of the worker.",
     )
     mysqld = forms.CharField(
         label="Server program",
         required=False,
         max_length=400,
-        help_text="Path of the mysqld that prepares the files; blank takes the configured one.",
+        help_text="Path of the mysqld that prepares the files; blank: the configured one.",
     )
     raw = forms.BooleanField(
         label="Stop before prepare",
         required=False,
-        help_text="Leaves the files as copied.",
+        help_text="The files stay as copied, unprepared.",
     )
 
     def __init__(self, *args: object, copy: BackupCopy, any_program: bool, **words: object) -> None:
         super().__init__(*args, **words)  # type: ignore[arg-type]
         self.copy = copy
-        # A path that the worker will start: as good as a shell on its host, so for admins only.
+        # The worker executes this path: equivalent to a shell on its host, so for admins only.
         if not any_program or copy.backup.engine != CLONE:
             del self.fields["mysqld"]
 
@@ -67,18 +67,18 @@ class RestoreForm(forms.Form):
         return _absolute(path) if path else ""
 
     def planned_restore(self) -> PlannedRestore:
-        """Return what a valid form asks for."""
-        asked = self.cleaned_data
+        """Return the restore that a valid form requests."""
+        requested = self.cleaned_data
         return PlannedRestore(
             self.copy,
-            Path(asked["target"]),
-            raw=asked["raw"],
-            owner=asked["owner"],
-            mysqld=asked.get("mysqld", ""),
+            Path(requested["target"]),
+            raw=requested["raw"],
+            owner=requested["owner"],
+            mysqld=requested.get("mysqld", ""),
         )
 
 
 def _absolute(path: str) -> str:
     if not Path(path).is_absolute():
-        raise ValidationError("Write the whole path, from the first slash on.")
+        raise ValidationError("Enter an absolute path.")
     return str(Path(path))

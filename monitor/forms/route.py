@@ -11,7 +11,7 @@ from backups.admin.bases import ModelForm
 from backups.exceptions import BadInput
 from backups.models import InstanceGroup, Tag
 from backups.wall_clock import zone
-from monitor.forms.fields import LengthField, TicksField
+from monitor.forms.fields import CheckboxesField, LengthField
 from monitor.selectors.rules import RULE_TITLES
 
 TIME = {"type": "time"}
@@ -19,40 +19,42 @@ TIME = {"type": "time"}
 
 # Any in this module: what Django hands to forms.
 class RouteForm(ModelForm):
-    """A matcher, and at once or collected."""
+    """Matchers, and how notifications are sent."""
 
     rules = forms.MultipleChoiceField(
         required=False,
         widget=forms.CheckboxSelectMultiple,
         choices=RULE_TITLES,
-        help_text="None ticked: all of them but successes.",
+        help_text="None selected: all rules except successes.",
     )
-    groups = TicksField(
-        InstanceGroup.objects.all(), required=False, help_text="None ticked: every one."
+    groups = CheckboxesField(
+        InstanceGroup.objects.all(), required=False, help_text="None selected: all groups."
     )
-    tags = TicksField(Tag.objects.all(), required=False, help_text="None ticked: every one.")
+    tags = CheckboxesField(Tag.objects.all(), required=False, help_text="None selected: all tags.")
     digest_every = LengthField(
-        label="Collect for", required=False, help_text="Blank: at once. Else one digest this often."
+        label="Digest every",
+        required=False,
+        help_text="Blank: sent immediately. Else collected into one digest.",
     )
     remind_every = LengthField(
-        label="Remind every", required=False, help_text="Until somebody acknowledges. Blank: never."
+        label="Remind every", required=False, help_text="Until acknowledged. Blank: never."
     )
 
     class Meta:
         model = Route
         fields = [
-            "enabled", "least_severe", "rules", "groups", "tags", "digest_every", "remind_every",
-            "tell_recovery", "quiet_from", "quiet_to", "time_zone",
+            "enabled", "min_severity", "rules", "groups", "tags", "digest_every", "remind_every",
+            "notify_recovery", "quiet_from", "quiet_to", "time_zone",
         ]  # fmt: skip
         labels = {
-            "least_severe": "Severity at least",
-            "tell_recovery": "Tell when it is over, too",
+            "min_severity": "Minimum severity",
+            "notify_recovery": "Send recovery notifications",
             "quiet_from": "Quiet from",
             "quiet_to": "Quiet to",
         }
         help_texts = {
-            "quiet_from": "What is not an emergency waits until the end.",
-            "time_zone": "Of the quiet hours.",
+            "quiet_from": "Everything below emergency is deferred until they end.",
+            "time_zone": "Time zone of the quiet hours.",
         }
         widgets = {
             "quiet_from": forms.TimeInput(attrs=TIME, format="%H:%M"),
@@ -64,15 +66,15 @@ class RouteForm(ModelForm):
         try:
             zone(name)
         except BadInput as exc:
-            raise forms.ValidationError(f"There is no such zone. {exc.hint}") from None
+            raise forms.ValidationError(f"Unknown time zone. {exc.hint}") from None
         return name
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
         if (cleaned.get("quiet_from") is None) != (cleaned.get("quiet_to") is None):
-            self.add_error("quiet_to", "Quiet hours have a beginning and an end.")
+            self.add_error("quiet_to", "Quiet hours need a start and an end.")
         for name in ("digest_every", "remind_every"):
             length = cleaned.get(name)
             if length is not None and length.total_seconds() < 60:
-                self.add_error(name, "A minute at least.")
+                self.add_error(name, "Must be at least one minute.")
         return cleaned

@@ -1,4 +1,4 @@
-"""What somebody changes of a rule, for all or for some: only what differs is kept."""
+"""The form of a rule setting: only changed values are stored."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from monitor.forms.fields import LengthField, NamesField
 
 PREFIX = "limit_"
 OFF = "off"
-ON_OFF = [("", "As it is elsewhere"), ("yes", "On"), ("no", "Off")]
+ON_OFF = [("", "Inherited"), ("yes", "On"), ("no", "Off")]
 
 
 # Any in this module: what Django hands to forms.
 class LimitField(forms.CharField):
-    """A number; ``off`` for none; blank leaves what the wider scope says."""
+    """A number; ``off`` for none; blank: inherited from the wider scope."""
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value).lower()
@@ -32,14 +32,14 @@ class LimitField(forms.CharField):
         try:
             number = float(text)
         except ValueError:
-            raise ValidationError("Give a number, or off.") from None
+            raise ValidationError("Enter a number, or off.") from None
         if not 0 <= number < 1e12:
-            raise ValidationError("Give a number of 0 or more.")
+            raise ValidationError("Enter a number of 0 or more.")
         return int(number) if number == int(number) else number
 
 
 class RuleSettingForm(ModelForm):
-    """One exception, or what holds for all."""
+    """A setting for the whole fleet, or for part of it."""
 
     group = forms.ModelChoiceField(
         InstanceGroup.objects.all(), required=False, to_field_name="name", empty_label="None"
@@ -51,12 +51,12 @@ class RuleSettingForm(ModelForm):
     switched = forms.ChoiceField(label="The rule is", choices=ON_OFF, required=False)
     severity = forms.TypedChoiceField(
         required=False, coerce=int, empty_value=None,
-        choices=[("", "As the finding says"), *Severity.choices],
+        choices=[("", "Severity of the finding"), *Severity.choices],
     )  # fmt: skip
     pending_for = LengthField(
         label="Fires after",
         required=False,
-        help_text="How long a finding must stand. Blank: as it is.",
+        help_text="How long a finding has to last. Blank: inherited.",
     )
 
     class Meta:
@@ -85,17 +85,17 @@ class RuleSettingForm(ModelForm):
             yield self[f"{PREFIX}{threshold.name}"]
 
     def clean_instance_names(self) -> Any:
-        found = self.cleaned_data["instance_names"]
-        if len(found) > 1:
-            raise ValidationError("One instance: for several make a group.")
-        return found[0] if found else None
+        instances = self.cleaned_data["instance_names"]
+        if len(instances) > 1:
+            raise ValidationError("Enter one instance; for several, use a group.")
+        return instances[0] if instances else None
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
         names = ("group", "schedule", "instance_names")
         scopes = [cleaned[name] for name in names if cleaned.get(name)]
         if len(scopes) > 1:
-            raise ValidationError("Give at most one of group, schedule and instance.")
+            raise ValidationError("Set at most one of group, schedule and instance.")
         if not self.errors:
             self._refuse_empty(cleaned)
             self._refuse_second(cleaned)
@@ -112,9 +112,9 @@ class RuleSettingForm(ModelForm):
 
     def _refuse_empty(self, cleaned: dict[str, Any]) -> None:
         limits = [cleaned[f"{PREFIX}{threshold.name}"] for threshold in self.rule.thresholds]
-        said = [cleaned["switched"], cleaned["severity"], cleaned["pending_for"], *limits]
-        if all(value in (None, "") for value in said):
-            raise ValidationError("Say what differs; a setting that says nothing is deleted.")
+        values = [cleaned["switched"], cleaned["severity"], cleaned["pending_for"], *limits]
+        if all(value in (None, "") for value in values):
+            raise ValidationError("Change at least one value; to remove a setting, delete it.")
 
     def _refuse_second(self, cleaned: dict[str, Any]) -> None:
         same = RuleSetting.objects.filter(
@@ -123,7 +123,7 @@ class RuleSettingForm(ModelForm):
         )  # fmt: skip
         if same.exclude(pk=self.instance.pk).exists():
             raise ValidationError(
-                "There is a setting of this rule for the same already: edit that."
+                "A setting of this rule for this scope already exists: edit that one."
             )
 
 

@@ -1,4 +1,4 @@
-"""Forms of the site; the style guide's shows every kind of field in every state."""
+"""The form of the style guide, with every kind of field."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django import forms
 
 
 class SampleForm(forms.Form):
-    """What a form looks like; it is never sent."""
+    """A sample form; it is never submitted."""
 
     name = forms.CharField(help_text="Letters, digits, dots, dashes and underscores.")
     host = forms.CharField()

@@ -1,4 +1,4 @@
-"""What can be said of a schedule, in the groups people think in."""
+"""The forms of schedules: the schedule itself, and a pause."""
 
 from __future__ import annotations
 
@@ -17,67 +17,70 @@ from backups.models import BackupSchedule, InstanceGroup, Repository, Tag
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
-from monitor.forms.fields import LengthField, MomentField, NamesField, TicksField
+from monitor.forms.fields import CheckboxesField, LengthField, NamesField, TimestampField
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("What", ("name", "origin", "kind", "enabled")),
-    ("When", ("cron", "time_zone", "every_hours", "anchor_at")),
-    ("Of what", ("covers_all", "groups", "tags", "instances")),
+    ("Backup", ("name", "origin", "kind", "enabled")),
+    ("Times", ("cron", "time_zone", "every_hours", "anchor_at")),
+    ("Instances", ("covers_all", "groups", "tags", "instances")),
     ("Window", ("window", "grace", "stagger", "expected_duration", "at_window_end", "catch_up")),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
-    ("Where to, and for how long", ("repositories", "keep_for", "keep_least", "options")),
+    ("Repositories and retention", ("repositories", "keep_for", "keep_least", "options")),
 )
 
 
 class ScheduleForm(ModelForm):
-    """A schedule with everything it can be told."""
+    """All settings of a schedule."""
 
     instances = NamesField(
-        required=False, help_text="Names, between spaces, commas or lines; beside groups and tags."
+        required=False,
+        help_text="Names, separated by spaces, commas or lines; in addition to groups and tags.",
     )
-    groups = TicksField(InstanceGroup.objects.all(), required=False)
-    tags = TicksField(Tag.objects.all(), required=False)
-    repositories = TicksField(
+    groups = CheckboxesField(InstanceGroup.objects.all(), required=False)
+    tags = CheckboxesField(Tag.objects.all(), required=False)
+    repositories = CheckboxesField(
         Repository.objects.all(), required=False,
-        help_text="None ticked: the only enabled one there is.",
+        help_text="None selected: the only enabled repository.",
     )  # fmt: skip
-    anchor_at = MomentField(
-        label="Counted from", required=False, help_text="For every N hours, in your own time zone."
+    anchor_at = TimestampField(
+        label="Counted from",
+        required=False,
+        help_text="Start of the intervals, in your own time zone.",
     )
     window = LengthField(help_text="How long after its due time a run may still start.")
-    grace = LengthField(help_text="How long after its due time a run is late.")
-    stagger = LengthField(help_text="The period over which the starts of its instances are spread.")
+    grace = LengthField(help_text="How long a run may wait before it is late.")
+    stagger = LengthField(help_text="Period over which the starts of the instances are spread.")
     expected_duration = LengthField(
-        required=False, help_text="Longer is delayed. Blank: learnt from the runs there were."
+        required=False, help_text="A longer run is reported. Blank: estimated from earlier runs."
     )
-    retry_delay = LengthField(help_text="How far retries are apart; all inside the window.")
+    retry_delay = LengthField(help_text="Time between retries; all within the window.")
     keep_for = LengthField(required=False, help_text="Blank: for ever.")
     options = forms.JSONField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
-        help_text="What the kind or the engine can be told beyond this, as a JSON object.",
+        help_text="Further options of the kind or the engine, as a JSON object.",
     )
 
     class Meta:
         model = BackupSchedule
         fields = [name for _, names in GROUPS for name in names]
         labels = {
-            "origin": "Who runs it",
+            "origin": "Run by",
             "cron": "Cron expression",
             "every_hours": "Or every N hours",
-            "covers_all": "Every instance there is",
-            "at_window_end": "A run still going at the window's end",
-            "catch_up": "After Mooring was down",
-            "max_jobs": "Jobs at once",
+            "covers_all": "All instances",
+            "at_window_end": "Running at the end of the window",
+            "catch_up": "After a downtime of Mooring",
+            "max_jobs": "Concurrent jobs",
             "keep_least": "Keep at least",
         }
         help_texts = {
-            "origin": "Observed: somebody else's cron does, and Mooring watches for it.",
+            "origin": "Observed: an external tool takes the backup, and Mooring monitors it.",
             "cron": "Minute, hour, day of the month, month, day of the week: 30 2 * * 1-5.",
-            "time_zone": "The clock the cron expression is read by: Europe/Berlin, or UTC.",
+            "time_zone": "Time zone of the cron expression, such as Europe/Berlin or UTC.",
             "covers_all": "",
-            "keep_least": "So many of each instance stay, however old they are.",
-            "enabled": "Off: nothing is planned.",
+            "keep_least": "Number of backups per instance that are kept at any age.",
+            "enabled": "Off: no runs are planned.",
         }
 
     def groups_of_fields(self) -> Iterator[tuple[str, list[BoundField]]]:
@@ -87,16 +90,16 @@ class ScheduleForm(ModelForm):
     def clean_options(self) -> dict[str, Any]:
         options = self.cleaned_data["options"] or {}
         if not isinstance(options, dict):
-            raise ValidationError("Give a JSON object.")
+            raise ValidationError("Enter a JSON object.")
         return options
 
     def clean_anchor_at(self) -> datetime:
-        """Blank leaves it as it is: of a new schedule, the moment it is made."""
+        """Blank keeps the present value; for a new schedule, the time of its creation."""
         given: datetime | None = self.cleaned_data["anchor_at"]
         return given or self.instance.anchor_at
 
     def rhythm(self) -> Rhythm:
-        """What is typed so far, for the preview, right or wrong; only after validation."""
+        """Return the rhythm as entered, valid or not, for the preview; after validation."""
         given = self.cleaned_data
         return Rhythm(
             str(self["cron"].value() or "").strip(),
@@ -106,7 +109,7 @@ class ScheduleForm(ModelForm):
         )
 
     def store(self) -> BackupSchedule:
-        """Save through the one function there is for it, and let the tick look at once."""
+        """Save through ``save_schedule``, and have the scheduler check it at once."""
         with transaction.atomic():
             schedule: BackupSchedule = self.save(commit=False)
             save_schedule(schedule, now())
@@ -116,15 +119,15 @@ class ScheduleForm(ModelForm):
 
 
 class PauseForm(forms.Form):
-    """Why a schedule is held up, and until when."""
+    """The reason for a pause, and its end."""
 
-    reason = forms.CharField(max_length=200, help_text="Others will ask why nothing runs.")
-    until = MomentField(required=False, help_text="Blank: until somebody resumes it.")
+    reason = forms.CharField(max_length=200, help_text="Shown to other users.")
+    until = TimestampField(required=False, help_text="Blank: until it is resumed.")
 
     def clean_until(self) -> datetime | None:
         until: datetime | None = self.cleaned_data["until"]
         if until is not None and until <= now():
-            raise ValidationError("This is over already.")
+            raise ValidationError("This time is in the past.")
         return until
 
     def store(self, schedule: BackupSchedule, by: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is asked about repositories and groups."""
+"""The forms of repositories and groups."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ NAMES_SHOWN = 5
 
 
 class RepositorySettingsForm(RepositoryForm):
-    """The admin's own form: saving a new one makes its folder a repository."""
+    """The form of the Django admin: saving a new one initializes the folder."""
 
-    def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed on as it is.
+    def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
         super().__init__(*args, **words)
-        self.fields["path"].help_text = "Whole path on the worker's host; a new or empty folder."
-        # One kind so far: nothing to choose.
+        self.fields["path"].help_text = "Absolute path on the worker's host; a new or empty folder."
+        # There is only one kind.
         self.fields["kind"].widget = forms.HiddenInput()
 
 
 class GroupForm(ModelForm):
-    """A group and who is in it. Names, not boxes: a fleet may have thousands."""
+    """A group and its instances, as names: a fleet may have thousands."""
 
     members = forms.CharField(
         label="Instances",
         required=False,
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
-        help_text="Their names, one a line.",
+        help_text="Names, one per line.",
     )
 
     class Meta:
         model = InstanceGroup
         fields = ["name", "description"]
 
-    def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed on as it is.
+    def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
         super().__init__(*args, **words)
         if self.instance.pk:
             names = self.instance.instances.values_list("name", flat=True)
@@ -49,7 +49,7 @@ class GroupForm(ModelForm):
         found = list(Instance.objects.filter(name__in=names))
         if missing := sorted(names - {instance.name for instance in found}):
             shown = ", ".join(missing[:NAMES_SHOWN])
-            raise ValidationError(f"There is no instance {shown}.")
+            raise ValidationError(f"Unknown instance: {shown}.")
         return found
 
     def save(self, commit: bool = True) -> InstanceGroup:

@@ -1,1 +1,1 @@
-"""Every read query of the pages, each in a constant number of queries."""
+"""The data of the pages, each loaded in a constant number of queries."""

@@ -13,7 +13,7 @@ LONGEST_CHOICE = 200
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What is asked for; blank is everything."""
+    """The requested filters; blank is everything."""
 
     who: str = ""
     what: str = ""
@@ -21,13 +21,13 @@ class Filters:
 
     @property
     def chosen(self) -> dict[str, str]:
-        wanted = {"who": self.who, "what": self.what, "instance": self.instance}
-        return {name: text for name, text in wanted.items() if text}
+        values = {"who": self.who, "what": self.what, "instance": self.instance}
+        return {name: text for name, text in values.items() if text}
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityRow:
-    """One row, with what it leads to."""
+    """One row, with the targets of its links."""
 
     activity: Activity
     job_id: int | None
@@ -37,35 +37,35 @@ class ActivityRow:
 
 @dataclass(frozen=True, slots=True)
 class ActivityPage:
-    """Some rows, and the key from which older ones go on; None at the end."""
+    """A page of rows, and the key of the next older page; None at the end."""
 
     rows: list[ActivityRow]
     older: int | None
 
 
 def load_activity(filters: Filters, before: int | None) -> ActivityPage:
-    """Load rows older than row ``before``, by key: the page is as fast for the oldest."""
-    found = Activity.objects.order_by("-id")
+    """Load rows older than row ``before``, by key: equally fast at any age."""
+    rows = Activity.objects.order_by("-id")
     if filters.who:
-        found = found.filter(actor=filters.who)
+        rows = rows.filter(actor=filters.who)
     if filters.what:
-        found = found.filter(verb=filters.what)
+        rows = rows.filter(verb=filters.what)
     if filters.instance:
-        found = found.filter(instance_name=filters.instance)
+        rows = rows.filter(instance_name=filters.instance)
     if before is not None:
-        found = found.filter(pk__lt=before)
-    shown = list(found[: PAGE_SIZE + 1])
+        rows = rows.filter(pk__lt=before)
+    shown = list(rows[: PAGE_SIZE + 1])
     more, shown = len(shown) > PAGE_SIZE, shown[:PAGE_SIZE]
-    there = set(
-        Instance.objects.filter(name__in={each.instance_name for each in shown}).values_list(
+    existing = set(
+        Instance.objects.filter(name__in={row.instance_name for row in shown}).values_list(
             "name", flat=True
         )
     )
-    return ActivityPage([_row(each, there) for each in shown], shown[-1].pk if more else None)
+    return ActivityPage([_row(row, existing) for row in shown], shown[-1].pk if more else None)
 
 
 def list_choices() -> dict[str, list[str]]:
-    """Return what the filters offer besides verbs: who has done something, and instances."""
+    """Return the choices of the filters besides verbs: actors and instances."""
     actors = Activity.objects.order_by("actor").values_list("actor", flat=True).distinct()
     names = Activity.objects.exclude(instance_name="").order_by("instance_name")
     instances = names.values_list("instance_name", flat=True).distinct()
@@ -76,15 +76,15 @@ def verbs() -> list[tuple[str, str]]:
     return list(Verb.choices)
 
 
-def _row(activity: Activity, there: set[str]) -> ActivityRow:
+def _row(activity: Activity, existing: set[str]) -> ActivityRow:
     is_job = activity.kind == str(Job._meta.verbose_name)
     return ActivityRow(
         activity,
         activity.number if is_job else None,
-        activity.instance_name if activity.instance_name in there else "",
-        [(str(name), _words(value)) for name, value in activity.details.items() if value],
+        activity.instance_name if activity.instance_name in existing else "",
+        [(str(name), _text(value)) for name, value in activity.details.items() if value],
     )
 
 
-def _words(value: object) -> str:
+def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

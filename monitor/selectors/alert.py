@@ -1,4 +1,4 @@
-"""Why is there an alert, what became of it, and who was told what?"""
+"""Why is there an alert, what is its history, and which notifications were sent?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class FactRow:
-    """One thing the rule saw, as it was first and as it is now."""
+    """One fact of the rule: of the first and of the newest finding."""
 
     name: str
     first: object
@@ -46,16 +46,16 @@ class AlertView:
     alert: Alert
     title: str
     severity: str
-    # When it is over, as a sentence; blank where the rule is no more.
-    over: str
+    # When it is resolved, as a sentence; blank if the rule no longer exists.
+    resolves_when: str
     facts: Sequence[FactRow]
     transitions: Sequence[TransitionRow]
-    told: Sequence[Notification]
+    notifications: Sequence[Notification]
     silence: Matcher | None
 
 
 def load_alert(pk: int, now: datetime) -> AlertView | None:
-    """Load the page of an alert; None where there is none."""
+    """Load the page of an alert; None if it does not exist."""
     related = ("schedule", "repository", "job", "acknowledged_by")
     alert = with_traits(Alert.objects.select_related(*related)).filter(pk=pk).first()
     if alert is None:
@@ -65,23 +65,25 @@ def load_alert(pk: int, now: datetime) -> AlertView | None:
         alert=alert,
         title=title_of(alert.rule),
         severity=Severity(alert.severity).label.lower(),
-        over=rule.over if rule else "",
+        resolves_when=rule.resolves_when if rule else "",
         facts=compare_facts(alert),
-        transitions=[TransitionRow(each) for each in alert.transitions.order_by("-id")[:MOST_ROWS]],
-        told=list(alert.notifications.select_related("channel").order_by("-id")[:MOST_ROWS]),
+        transitions=[TransitionRow(row) for row in alert.transitions.order_by("-id")[:MOST_ROWS]],
+        notifications=list(
+            alert.notifications.select_related("channel").order_by("-id")[:MOST_ROWS]
+        ),
         silence=silence_of(alert, load_silences(now), now) if alert.open_key else None,
     )
 
 
 def compare_facts(alert: Alert) -> list[FactRow]:
-    """Put the facts side by side, in the order the rule named them."""
-    first, present = alert.facts_at_first or {}, alert.facts or {}
-    names = dict.fromkeys([*present, *first])
-    return [FactRow(_words(name), first.get(name), present.get(name)) for name in names]
+    """Return first and newest facts side by side, in the order of the rule."""
+    first, newest = alert.first_facts or {}, alert.facts or {}
+    names = dict.fromkeys([*newest, *first])
+    return [FactRow(name.replace("_", " "), first.get(name), newest.get(name)) for name in names]
 
 
 def silence_address(alert: Alert) -> str:
-    """Return the query that fills the form of a silence with what this alert is about."""
+    """Return the query string that presets the form of a silence for this alert."""
 
     query = QueryDict(mutable=True)
     query["rule"] = alert.rule
@@ -90,7 +92,3 @@ def silence_address(alert: Alert) -> str:
     if alert.schedule is not None and alert.instance is None:
         query["schedule"] = alert.schedule.name
     return query.urlencode()
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

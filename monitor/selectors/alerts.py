@@ -1,4 +1,4 @@
-"""Which alerts stand, the worst and oldest first, and which are over?"""
+"""Which alerts are open, the most severe and oldest first, and which are resolved?"""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from backups.models import Instance
 from monitor.selectors.silenced import silenced_q
 
 PAGE_SIZE = 20
-# The lists show none of it, and it is most of a row's bytes.
-UNSEEN = ("facts", "facts_at_first", "explanation")
+# Large columns that the lists do not show.
+DEFERRED_COLUMNS = ("facts", "first_facts", "explanation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class AlertRow:
     """One alert in a list."""
 
     alert: Alert
-    # The comment of the silence that holds; blank where nobody silenced it.
+    # The comment of the active silence; blank if it is not silenced.
     silenced_by: str = ""
 
     @property
@@ -41,7 +41,7 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class SeverityTile:
-    """How many open alerts have a severity."""
+    """How many open alerts have one severity."""
 
     word: str
     count: int
@@ -59,13 +59,13 @@ class AlertList:
 
 
 def title_of(rule: str) -> str:
-    """Return what people call a rule; its name where it is no more."""
+    """Return the title of a rule; its name if it no longer exists."""
     return RULES[rule].title if rule in RULES else rule
 
 
 # Any: what a filter form has chosen.
 def load_open(chosen: Mapping[str, Any], page: str | None, now: datetime) -> AlertList:
-    """Load a page of what stands: the most severe first, of those the oldest."""
+    """Load a page of open alerts: the most severe first, then the oldest."""
     silences = load_silences(now)
     alerts = _filtered(Alert.objects.filter(status__in=OPEN_ALERT_STATUSES), chosen)
     if chosen["status"]:
@@ -83,28 +83,32 @@ def load_open(chosen: Mapping[str, Any], page: str | None, now: datetime) -> Ale
 
 
 def load_history(chosen: Mapping[str, Any], page: str | None) -> AlertList:
-    """Load a page of what is over, the newest first."""
-    over = _filtered(Alert.objects.filter(status=AlertStatus.RESOLVED), chosen)
-    current = Paginator(_for_list(over.order_by("-opened_at", "-id")), PAGE_SIZE).get_page(page)
+    """Load a page of resolved alerts, the newest first."""
+    resolved = _filtered(Alert.objects.filter(status=AlertStatus.RESOLVED), chosen)
+    current = Paginator(_for_list(resolved.order_by("-opened_at", "-id")), PAGE_SIZE).get_page(page)
     return AlertList(current, [AlertRow(alert) for alert in current])
 
 
 def count_severities(now: datetime) -> list[SeverityTile]:
-    """Count what stands by severity, and of that what somebody has seen."""
-    standing = Alert.objects.filter(status__in=OPEN_ALERT_STATUSES).order_by()
+    """Count open alerts by severity, and the acknowledged ones among them."""
+    open_alerts = Alert.objects.filter(status__in=OPEN_ALERT_STATUSES).order_by()
     counts: dict[int, int] = {}
-    seen: dict[int, int] = {}
-    for severity, status, count in standing.values_list("severity", "status").annotate(Count("id")):
+    acknowledged: dict[int, int] = {}
+    for severity, status, count in open_alerts.values_list("severity", "status").annotate(
+        Count("id")
+    ):
         counts[severity] = counts.get(severity, 0) + count
         if status == AlertStatus.ACKNOWLEDGED:
-            seen[severity] = count
-    return [_tile(severity, counts, seen) for severity in sorted(Severity, reverse=True)]
+            acknowledged[severity] = count
+    return [_tile(severity, counts, acknowledged) for severity in sorted(Severity, reverse=True)]
 
 
-def _tile(severity: Severity, counts: Mapping[int, int], seen: Mapping[int, int]) -> SeverityTile:
-    count, acknowledged = counts.get(severity, 0), seen.get(severity, 0)
+def _tile(
+    severity: Severity, counts: Mapping[int, int], acknowledged: Mapping[int, int]
+) -> SeverityTile:
+    count, of_these = counts.get(severity, 0), acknowledged.get(severity, 0)
     tone = _TONES[severity] if count else ""
-    note = f"{acknowledged} acknowledged" if acknowledged else ""
+    note = f"{of_these} acknowledged" if of_these else ""
     return SeverityTile(severity.label, count, tone, severity.value, note)
 
 
@@ -134,4 +138,4 @@ def _filtered(alerts: QuerySet[Alert], chosen: Mapping[str, Any]) -> QuerySet[Al
 
 def _for_list(alerts: QuerySet[Alert]) -> QuerySet[Alert]:
     related = alerts.select_related("schedule", "repository", "acknowledged_by")
-    return with_traits(related).defer(*UNSEEN)
+    return with_traits(related).defer(*DEFERRED_COLUMNS)

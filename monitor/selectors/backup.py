@@ -1,4 +1,4 @@
-"""What is one backup, where are its copies, and what proves them?"""
+"""What is known of one backup, its copies, and the evidence for them?"""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
 
+from backups.catalog.facts import details_of
 from backups.catalog.page_results import summary
 from backups.models import Backup, BackupCopy, Evidence
 from backups.states import CopyStatus
 from monitor.selectors.backup_facts import EngineFact, engine_facts
-from monitor.selectors.proof import UNPROVEN, ProofState, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.selectors.proof_reports import readable
 from monitor.wording.restore_by_hand import ManualStep, steps_by_hand
 
@@ -23,20 +24,20 @@ EVIDENCE_SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRow:
-    """What one verify or restore test found, its report ready to read."""
+    """The result of one verify or restore test, with its report for display."""
 
     evidence: Evidence
     report: str
     facts: Sequence[tuple[str, str]] = ()
-    # What was found of pages; blank where nobody looked at them.
+    # The result of the page check; blank without one.
     pages: str = ""
-    # The first damaged pages by name; the report has more of them.
+    # The first damaged pages; the report has all of them.
     damages: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CopyRow:
-    """One copy and everything that was found out about it, newest first."""
+    """One copy and its evidence, newest first."""
 
     copy: BackupCopy
     stored: bool
@@ -46,14 +47,14 @@ class CopyRow:
 
 @dataclass(frozen=True, slots=True)
 class BackupView:
-    """What a backup's page shows."""
+    """The page of a backup."""
 
     backup: Backup
-    proof: ProofState
+    proof: ProofSummary
     copies: list[CopyRow]
     dependents: list[Backup]
     engine_facts: list[EngineFact]
-    # Without Mooring, from the first stored copy; none where nothing is stored.
+    # For a restore without Mooring, from the first stored copy; empty without one.
     by_hand: Sequence[ManualStep]
 
     @property
@@ -69,7 +70,7 @@ class BackupView:
 
     @property
     def ratio(self) -> str:
-        """How many times smaller the stored bytes are, in words."""
+        """The compression ratio, as text."""
         raw, stored = self.backup.raw_bytes, self.backup.stored_bytes
         return f"{raw / stored:.1f} : 1" if raw and stored else ""
 
@@ -83,20 +84,20 @@ def backups_for_pages() -> QuerySet[Backup]:
 
 
 def load_backup(backup: Backup) -> BackupView:
-    """Gather what ``backup``, read through backups_for_pages, has around it."""
+    """Load the page of ``backup``, which was read through ``backups_for_pages``."""
     copies = list(backup.copies.all())
     return BackupView(
         backup=backup,
         proof=load_proofs([backup.pk]).get(backup.pk, UNPROVEN),
         copies=[_copy_row(copy) for copy in copies],
         dependents=list(backup.dependents.order_by("ended_at")),
-        engine_facts=engine_facts(backup.facts),
+        engine_facts=engine_facts(details_of(backup)),
         by_hand=next((steps_by_hand(copy) for copy in copies if _is_stored(copy)), ()),
     )
 
 
 def first_stored_copy(backup: Backup) -> BackupCopy | None:
-    """Return the copy to read from, or None when all of them are gone."""
+    """Return the copy to read from, or None if none is stored."""
     copies = backup.copies.filter(status=CopyStatus.STORED).select_related("repository")
     return copies.order_by("id").first()
 
@@ -106,7 +107,7 @@ def _is_stored(copy: BackupCopy) -> bool:
 
 
 def _copy_row(copy: BackupCopy) -> CopyRow:
-    found = [
+    rows = [
         EvidenceRow(
             evidence,
             json.dumps(evidence.report, indent=2, default=str),
@@ -117,4 +118,4 @@ def _copy_row(copy: BackupCopy) -> CopyRow:
         for evidence in copy.evidence.all()[:EVIDENCE_SHOWN]
     ]
     hidden = max(0, len(copy.evidence.all()) - EVIDENCE_SHOWN)
-    return CopyRow(copy, copy.status == CopyStatus.STORED, found, hidden)
+    return CopyRow(copy, copy.status == CopyStatus.STORED, rows, hidden)

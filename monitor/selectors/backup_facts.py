@@ -1,41 +1,36 @@
-"""What else did an engine find out that people ask for? Of a clone: how it went."""
+"""Which facts recorded by an engine are shown on pages?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+
+from backups.engines.clone import CloneDetails
+from backups.engines.details import CopyDetails
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFact:
-    """One fact in the words of a page. ``bytes`` is written as a size."""
+    """One fact with its label. ``bytes`` is shown as a size."""
 
     name: str
     text: str = ""
     bytes: int | None = None
-    # A GTID set, a UUID: as long as it likes to be.
+    # A value of any length, such as a GTID set.
     wide: bool = False
 
 
-# By the engine's own names, in the order of reading.
-_TEXTS = {"protocol": "Clone protocol", "server_uuid": "Server UUID"}
-_SIZES = {"page_size": "Page size", "redo_bytes": "Redo"}
-
-
-def engine_facts(facts: Mapping[str, str]) -> list[EngineFact]:
-    """Return the facts there are; what an engine does not know is not shown."""
-    found = [EngineFact(name, facts[key]) for key, name in _TEXTS.items() if facts.get(key)]
-    found += [
-        EngineFact(name, bytes=int(facts[key]))
-        for key, name in _SIZES.items()
-        if facts.get(key, "").isdigit()
+def engine_facts(details: CopyDetails) -> list[EngineFact]:
+    """Return the known facts, in display order; unknown ones are not shown."""
+    if not isinstance(details, CloneDetails):
+        return []
+    again = details.pages_sent_again
+    facts = [
+        EngineFact("Clone protocol", details.protocol or ""),
+        EngineFact("Server UUID", details.server_uuid or ""),
+        EngineFact("Page size", bytes=details.page_size),
+        EngineFact("Redo", bytes=details.redo_bytes),
+        EngineFact("Pages sent again", "" if again is None else f"{again:,}"),
+        EngineFact("GTID set at the start", details.gtid_executed_before or "", wide=True),
+        EngineFact("GTID set at the end", details.gtid_executed_after or "", wide=True),
     ]
-    if (again := facts.get("pages_sent_again", "")).isdigit():
-        found.append(EngineFact("Pages sent again", f"{int(again):,}"))
-    for key, name in (
-        ("gtid_executed_before", "GTID set at the start"),
-        ("gtid_executed_after", "GTID set at the end"),
-    ):
-        if facts.get(key):
-            found.append(EngineFact(name, facts[key], wide=True))
-    return found
+    return [fact for fact in facts if fact.text or fact.bytes is not None]

@@ -1,4 +1,4 @@
-"""Which instance was backed up on which day, and which is to be? Instances by days."""
+"""Which instances were backed up on which days, and which backups are planned?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitor.selectors.planned import day_begins, planned_days, planned_words, s
 from monitor.selectors.schedule import OccurrenceRow
 from monitor.wording.occurrences import counted, word_of, worst
 
-# More rows, where names are long and nights were bad, and the page is too heavy.
+# With more rows, long names and many words make the page too large.
 PAGE_SIZE = 12
 DAYS_BACK = 30
 DAYS_AHEAD = 7
@@ -29,7 +29,7 @@ Counts = Mapping[tuple[int, date], Counter[str]]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One instance on one day; a blank word is a day without anything."""
+    """One instance on one day; the word is blank on a day without runs."""
 
     day: date
     word: str
@@ -54,18 +54,18 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class CalendarDay:
-    """What there was and will be of one instance on one day."""
+    """The past and planned runs of one instance on one day."""
 
     occurrences: Sequence[OccurrenceRow]
     jobs: Sequence[Job]
     backups: Sequence[Backup]
-    # Schedules that have runs still to come on that day.
+    # Schedules with runs planned on that day.
     planned: Sequence[BackupSchedule]
 
 
 # Any: what a filter form has chosen.
 def load_calendar(chosen: Mapping[str, Any], page: str | None, now: datetime) -> Calendar:
-    """Load the calendar of one page of instances, in a fixed number of queries."""
+    """Load one page of the calendar, in a fixed number of queries."""
     only: BackupSchedule | None = chosen["schedule"]
     shown = Paginator(_instances(chosen), PAGE_SIZE).get_page(page)
     today = localdate(now)
@@ -82,27 +82,27 @@ def load_calendar(chosen: Mapping[str, Any], page: str | None, now: datetime) ->
 
 
 def load_day(instance: Instance, day: date, now: datetime) -> CalendarDay:
-    """Load what there was of an instance on one of the reader's days."""
+    """Load one day of an instance, in the user's time zone."""
     within = (day_begins(day), day_begins(day + timedelta(days=1)))
     occurrences = Occurrence.objects.filter(instance=instance, due_at__range=within)
     jobs = Job.objects.filter(instance=instance, requested_at__range=within)
     backups = Backup.objects.filter(instance=instance, ended_at__range=within)
     coverage = schedules_of([instance]).get(instance.pk, ())
     return CalendarDay(
-        [OccurrenceRow(each) for each in occurrences.select_related("schedule", "job")],
+        [OccurrenceRow(occurrence) for occurrence in occurrences.select_related("schedule", "job")],
         list(jobs.select_related("requested_by", "product").order_by("-id")[:100]),
         list(backups.order_by("-ended_at")[:100]),
-        [each for each in coverage if planned_days(each, [day], now)],
+        [schedule for schedule in coverage if planned_days(schedule, [day], now)],
     )
 
 
 def _instances(chosen: Mapping[str, Any]) -> QuerySet[Instance]:
     instances = Instance.objects.order_by("name")
     if schedule := chosen["schedule"]:
-        # Those it covered once have a past here, too.
-        once = Occurrence.objects.filter(schedule=schedule).values("instance")
+        # Instances that it covered earlier have a history as well.
+        earlier = Occurrence.objects.filter(schedule=schedule).values("instance")
         covered = covered_instances(schedule).order_by().values("pk")
-        instances = instances.filter(Q(pk__in=covered) | Q(pk__in=once))
+        instances = instances.filter(Q(pk__in=covered) | Q(pk__in=earlier))
     if chosen["group"]:
         instances = instances.filter(groups=chosen["group"])
     if chosen["tag"]:
@@ -137,7 +137,7 @@ def _add_unplanned(
     ids: Sequence[int],
     within: tuple[datetime, datetime],
 ) -> None:
-    """Count backups no schedule asked for, ours or observed ones: the day was not empty."""
+    """Count backups outside of any schedule, managed or observed."""
     backups = Backup.objects.filter(instance__in=ids, ended_at__range=within)
     backups = backups.filter(Q(made_by=None) | Q(made_by__occurrence=None))
     grouped = backups.order_by().annotate(day=TruncDate("ended_at")).values_list("instance", "day")
@@ -148,7 +148,7 @@ def _add_unplanned(
 def _cell(
     instance: Instance, day: date, counts: Counts, ahead: Mapping[tuple[int, date], str]
 ) -> Cell:
-    found = counts.get((instance.pk, day), Counter())
-    if word := worst(word for word, count in found.items() if count):
-        return Cell(day, word, counted(found))
+    words = counts.get((instance.pk, day), Counter())
+    if word := worst(word for word, count in words.items() if count):
+        return Cell(day, word, counted(words))
     return Cell(day, ahead.get((instance.pk, day), ""), "")

@@ -1,4 +1,4 @@
-"""Who is told what, by which way, and did it arrive?"""
+"""Which alerts go to which channels, and were the notifications delivered?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alerts.delivery.channels.base import Field
 from alerts.models import Channel, Notification, Route
 from alerts.rules import RULES
 from alerts.states import NotificationStatus, Severity
-from monitor.wording.lengths import chosen_length
+from monitor.wording.lengths import format_configured_length
 
 PAGE_SIZE = 25
 MOST_NAMED = 3
@@ -23,15 +23,15 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """One route, in words."""
+    """One route, as text."""
 
     route: Route
 
     @property
     def what(self) -> str:
-        """Which alerts: Warning and worse of Job failed, from group shop."""
-        least = Severity(self.route.least_severe)
-        words = f"{least.label} and worse" if least < Severity.EMERGENCY else least.label
+        """Which alerts: Warning and above of Job failed, group shop."""
+        minimum = Severity(self.route.min_severity)
+        words = f"{minimum.label} and above" if minimum < Severity.EMERGENCY else minimum.label
         if self.route.rules:
             titles = [RULES[name].title if name in RULES else name for name in self.route.rules]
             words += f" of {_listed(titles)}"
@@ -45,23 +45,23 @@ class RouteRow:
 
     @property
     def how(self) -> str:
-        """When, and what else: at once, reminded every 12 h until acknowledged."""
+        """How: immediately, reminder every 12 h, with recovery notifications."""
         route = self.route
-        words = ["at once"]
+        words = ["immediately"]
         if route.digest_every:
-            words = [f"collected for {chosen_length(route.digest_every)}"]
+            words = [f"digest every {format_configured_length(route.digest_every)}"]
         if route.remind_every:
-            words.append(f"reminded every {chosen_length(route.remind_every)}")
-        words.append("told when it is over" if route.tell_recovery else "not told when it is over")
+            words.append(f"reminder every {format_configured_length(route.remind_every)}")
+        words.append("with recoveries" if route.notify_recovery else "without recoveries")
         if route.quiet_from and route.quiet_to:
             hours = f"{route.quiet_from:%H:%M}–{route.quiet_to:%H:%M} {route.time_zone}"
-            words.append(f"quiet {hours} but for emergencies")
+            words.append(f"quiet hours {hours} except emergencies")
         return ", ".join(words)
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """One channel as the list shows it."""
+    """One channel in the list."""
 
     channel: Channel
     last: Notification | None
@@ -86,7 +86,7 @@ class ChannelView:
     """The page of one channel."""
 
     row: ChannelRow
-    # Of what may be seen: label and value. Secrets are only said to be there.
+    # Labels and values of public settings; of secrets, only that they exist.
     settings: Sequence[tuple[str, str]]
     # With ``alert_count``. Any: annotated.
     page: Page[Any]
@@ -98,25 +98,26 @@ def label_of(kind: str) -> str:
 
 
 def load_channels(page: str | None) -> tuple[Page[Any], list[ChannelRow]]:
-    """Load a page of the channels, their routes, their newest messages. Any: annotated."""
+    """Load a page of channels with routes and newest notifications. Any: annotated."""
     newest = Notification.objects.filter(channel=OuterRef("pk")).order_by("-id")
     channels = _with_routes(Channel.objects.order_by("name"))
     channels = channels.annotate(newest_id=Subquery(newest.values("pk")[:1]))
     shown = Paginator(channels, PAGE_SIZE).get_page(page)
     # The annotation above.
-    ids = [getattr(each, "newest_id", None) for each in shown]
-    messages = Notification.objects.defer("content").in_bulk([pk for pk in ids if pk])
-    rows = [ChannelRow(each, messages.get(pk or 0)) for each, pk in zip(shown, ids, strict=True)]
+    ids = [getattr(channel, "newest_id", None) for channel in shown]
+    notifications = Notification.objects.defer("content").in_bulk([pk for pk in ids if pk])
+    pairs = zip(shown, ids, strict=True)
+    rows = [ChannelRow(channel, notifications.get(pk or 0)) for channel, pk in pairs]
     return shown, rows
 
 
 def load_channel(name: str, page: str | None) -> ChannelView | None:
-    """Load the page of a channel; None where there is none of that name."""
+    """Load the page of a channel; None if it does not exist."""
     channel = _with_routes(Channel.objects.filter(name=name)).first()
     if channel is None:
         return None
-    messages = Notification.objects.filter(channel=channel).defer("content").order_by("-id")
-    shown = Paginator(messages.annotate(alert_count=Count("alerts")), PAGE_SIZE).get_page(page)
+    notifications = Notification.objects.filter(channel=channel).defer("content").order_by("-id")
+    shown = Paginator(notifications.annotate(alert_count=Count("alerts")), PAGE_SIZE).get_page(page)
     open_statuses = (NotificationStatus.PENDING, NotificationStatus.SENDING)
     waiting = Notification.objects.filter(Q(status__in=open_statuses), channel=channel).count()
     last = shown.object_list[0] if shown.number == 1 and shown.object_list else None
@@ -130,7 +131,7 @@ def _visible(channel: Channel) -> list[tuple[str, str]]:
     rows = [(f.label, _shown(f, channel)) for f in kind.fields if not f.secret]
     secrets = [field.label for field in kind.fields if field.secret]
     if secrets and channel.secrets_token:
-        rows.append((", ".join(secrets), "kept encrypted, never shown"))
+        rows.append((", ".join(secrets), "stored encrypted, never shown"))
     return [(label, value) for label, value in rows if value]
 
 

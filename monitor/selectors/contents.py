@@ -1,4 +1,4 @@
-"""Which schemas and tables are in a backup? One page of what the manifest lists."""
+"""Which schemas and tables does a backup contain? One page of its manifest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMAS_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class SchemaContent:
-    """A schema and what its tables add up to."""
+    """A schema and the total size of its tables."""
 
     name: str
     tables: int
@@ -27,7 +27,7 @@ class SchemaContent:
 
 @dataclass(frozen=True, slots=True)
 class ContentsView:
-    """What was asked for of a backup's contents, the biggest first."""
+    """The filtered contents of a backup, the largest first."""
 
     contents: BackupContents
     schemas: list[SchemaContent]
@@ -38,7 +38,7 @@ class ContentsView:
 
     @property
     def newer(self) -> str:
-        """What an address asks for the page before; blank where there is none."""
+        """The query string of the previous page; blank if there is none."""
         return self._query(self.page.number - 1) if self.page.has_previous() else ""
 
     @property
@@ -50,7 +50,7 @@ class ContentsView:
 
 
 def view_contents(copy: BackupCopy, query: QueryDict) -> ContentsView:
-    """Read the manifest and choose; MooringError where it cannot be read."""
+    """Read and filter the manifest; MooringError if it cannot be read."""
     contents = load_contents(copy)
     schema, search = query.get("schema", ""), query.get("q", "").strip()
     tables = [
@@ -72,8 +72,8 @@ def view_contents(copy: BackupCopy, query: QueryDict) -> ContentsView:
 
 
 def _schemas(tables: list[TableContent]) -> list[SchemaContent]:
-    found: defaultdict[str, list[int]] = defaultdict(list)
+    sizes_by_schema: defaultdict[str, list[int]] = defaultdict(list)
     for table in tables:
-        found[table.schema].append(table.bytes)
-    rows = [SchemaContent(name, len(sizes), sum(sizes)) for name, sizes in found.items()]
+        sizes_by_schema[table.schema].append(table.bytes)
+    rows = [SchemaContent(name, len(sizes), sum(sizes)) for name, sizes in sizes_by_schema.items()]
     return sorted(rows, key=lambda row: (-row.bytes, row.name))

@@ -1,7 +1,7 @@
-"""Who is protected, and who needs attention? One page of a table that may have ten thousand rows.
+"""Which instances are protected, and which need attention? One page of a large table.
 
-The database filters, sorts and pages what the tick wrote into InstanceProtection; only the rows
-of one page are loaded whole.
+The database filters, sorts and paginates InstanceProtection, which a periodic task keeps up to
+date; only the rows of one page are loaded in full.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from backups.models import Backup, Instance, InstanceGroup, InstanceProtection, 
 from backups.protection import Level
 from backups.states import ACTIVE_JOB_STATUSES
 from monitor.selectors.progress import Progress, progress_of
-from monitor.selectors.proof import UNPROVEN, ProofState, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.sorting import Sorting, read_sorting
 
-# As many as a person looks through, and few enough for a light page.
+# Enough for a page that loads fast.
 PAGE_SIZE = 10
 RUNNING = "running"
-NOT_JUDGED = "nobody has looked yet"
+NOT_EVALUATED = "not evaluated yet"
 
 
 @dataclass(frozen=True, slots=True)
 class FleetRow:
-    """One instance as the fleet page shows it."""
+    """One instance on the fleet page."""
 
     instance: Instance
     protection: InstanceProtection | None
-    proof: ProofState
+    proof: ProofSummary
     active_job: Job | None
     progress: Progress | None
     waiting: Waiting | None
@@ -48,7 +48,7 @@ class FleetRow:
 
     @property
     def reasons(self) -> list[str]:
-        return self.protection.reasons.splitlines() if self.protection else [NOT_JUDGED]
+        return self.protection.reasons.splitlines() if self.protection else [NOT_EVALUATED]
 
     @property
     def backup(self) -> Backup | None:
@@ -61,7 +61,7 @@ class FleetRow:
 
 @dataclass(frozen=True, slots=True)
 class StateTile:
-    """How many instances are in a state; pressing it shows only those."""
+    """How many instances are in a state; a click filters by it."""
 
     word: str
     count: int
@@ -73,7 +73,7 @@ class StateTile:
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """One page of the fleet, or of a group, as somebody asked for it."""
+    """One page of the fleet, or of a group."""
 
     total: int
     sentence: str
@@ -83,18 +83,18 @@ class FleetView:
     sorting: Sorting
     state: str
     search: str
-    # Since when the tick that judges has been silent; None while it is not.
+    # When the states were last updated, if that is too long ago; else None.
     stale_since: datetime | None
 
 
 def load_fleet(query: QueryDict, now: datetime, group: InstanceGroup | None = None) -> FleetView:
-    """Answer what the address asks for: which state, which names, which order, which page."""
+    """Load the page for the state, search, order and page of the query string."""
     instances = group.instances.all() if group else Instance.objects.all()
     state, search = query.get("state", ""), query.get("q", "").strip()
     counts = _count_levels(instances)
     counts[RUNNING] = _running(instances).count()
     sorting = read_sorting(query, tuple(_ORDERS), "state")
-    chosen = _ordered(_found(instances, state, search), sorting)
+    chosen = _ordered(_filtered(instances, state, search), sorting)
     page = Paginator(chosen.values_list("pk", flat=True), PAGE_SIZE).get_page(query.get("page"))
     return FleetView(
         total=sum(count for level, count in counts.items() if level != RUNNING),
@@ -110,10 +110,10 @@ def load_fleet(query: QueryDict, now: datetime, group: InstanceGroup | None = No
 
 
 def load_rows(ids: Sequence[int], now: datetime) -> list[FleetRow]:
-    """Load what a page shows of these instances, in their order."""
+    """Load the rows of these instances, in their order."""
     related = ("protection__newest_backup", "protection__last_job")
-    found = Instance.objects.select_related(*related).prefetch_related("groups").in_bulk(ids)
-    protections = {pk: getattr(instance, "protection", None) for pk, instance in found.items()}
+    instances = Instance.objects.select_related(*related).prefetch_related("groups").in_bulk(ids)
+    protections = {pk: getattr(row, "protection", None) for pk, row in instances.items()}
     proofs = load_proofs(p.newest_backup_id for p in protections.values() if p and p.newest_backup)
     active = {
         job.instance_id: job
@@ -123,16 +123,16 @@ def load_rows(ids: Sequence[int], now: datetime) -> list[FleetRow]:
     }
     waiting = explain_waiting(active.values())
     return [
-        _row(found[pk], protections[pk], proofs, active.get(pk), waiting, now)
+        _row(instances[pk], protections[pk], proofs, active.get(pk), waiting, now)
         for pk in ids
-        if pk in found
+        if pk in instances
     ]
 
 
 def _row(
     instance: Instance,
     protection: InstanceProtection | None,
-    proofs: Mapping[int, ProofState],
+    proofs: Mapping[int, ProofSummary],
     job: Job | None,
     waiting: Mapping[int, Waiting],
     now: datetime,
@@ -157,12 +157,12 @@ def _count_levels(instances: QuerySet[Instance]) -> dict[str, int]:
 
 
 def _running(instances: QuerySet[Instance]) -> QuerySet[Instance]:
-    # The few that are busy, and not a look at the jobs of each instance.
+    # From the few active jobs, not from the jobs of each instance.
     busy = Job.objects.filter(status__in=ACTIVE_JOB_STATUSES)
     return instances.filter(pk__in=busy.values("instance"))
 
 
-def _found(instances: QuerySet[Instance], state: str, search: str) -> QuerySet[Instance]:
+def _filtered(instances: QuerySet[Instance], state: str, search: str) -> QuerySet[Instance]:
     if state == RUNNING:
         instances = _running(instances)
     elif state == Level.UNKNOWN:
@@ -183,25 +183,25 @@ def _ordered(instances: QuerySet[Instance], sorting: Sorting) -> QuerySet[Instan
 
 
 def _stale_since(now: datetime) -> datetime | None:
-    """Say since when nothing has been judged, once rows are long past their turn."""
+    """Return when the states were last updated, if updates are overdue; else None."""
     row = InstanceProtection.objects.order_by("next_check_at").first()
     overdue = row is not None and now - row.next_check_at > max(CHECK_EVERY, timedelta(minutes=1))
     return row.judged_at if row and overdue else None
 
 
 def _sentence(counts: Mapping[str, int]) -> str:
-    """Say how much of the fleet is covered; disabled instances are nobody's concern."""
-    told = sum(counts[level.value] for level in Level if level is not Level.DISABLED)
-    if not told:
+    """Return how much of the fleet is protected, without disabled instances."""
+    total = sum(counts[level.value] for level in Level if level is not Level.DISABLED)
+    if not total:
         return ""
     good = counts[Level.PROTECTED.value]
-    if good == told:
+    if good == total:
         return (
-            f"All {told:,} instances are protected." if told > 1 else "The instance is protected."
+            f"All {total:,} instances are protected." if total > 1 else "The instance is protected."
         )
-    percent = min(99, good * 100 // told)
-    are = "instance is" if told == 1 else "instances are"
-    return f"{good:,} of {told:,} {are} protected: {percent} %."
+    percent = min(99, good * 100 // total)
+    are = "instance is" if total == 1 else "instances are"
+    return f"{good:,} of {total:,} {are} protected: {percent} %."
 
 
 def _tiles(counts: Mapping[str, int], state: str, search: str) -> list[StateTile]:
@@ -222,12 +222,12 @@ def _tiles(counts: Mapping[str, int], state: str, search: str) -> list[StateTile
 _TILES = (
     (Level.UNPROTECTED.value, "Unprotected", "bad", "no backup, or no schedule"),
     (Level.AT_RISK.value, "At risk", "warn", "failed, missed or too old"),
-    (Level.UNKNOWN.value, "Unknown", "unknown", "nobody can say"),
-    (Level.PROTECTED.value, "Protected", "ok", "scheduled, young, nothing wrong"),
-    (RUNNING, "Job running", "busy", "or waiting for its turn"),
-    (Level.DISABLED.value, "Disabled", "idle", "left alone"),
+    (Level.UNKNOWN.value, "Unknown", "unknown", "not evaluated yet"),
+    (Level.PROTECTED.value, "Protected", "ok", "scheduled, recent, no problems"),
+    (RUNNING, "Job running", "busy", "or queued"),
+    (Level.DISABLED.value, "Disabled", "idle", "not backed up"),
 )
-# What a column is sorted by; without a backup an instance is the oldest and the smallest.
+# The sort key of each column; an instance without a backup is the oldest and the smallest.
 _ORDERS: Mapping[str, Expression | F] = {
     "state": Coalesce("protection__rank", RANKS[Level.UNKNOWN]),
     "name": F("name"),

@@ -1,4 +1,4 @@
-"""What is known of one instance: its protection, its backups, its jobs."""
+"""What is known of one instance: its backups and its jobs?"""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from backups.models import Backup, BackupCopy, Instance, Job
 from backups.protection import BAD_ENDS
 from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
 from monitor.selectors.progress import Progress, progress_of
-from monitor.selectors.proof import UNPROVEN, ProofState, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 
 PAGE_SIZE = 10
-# How far back to look for a backup that no proof speaks against.
+# How many backups to search for one without a failed check.
 RECENT = 5
 
 
@@ -27,12 +27,12 @@ class BackupRow:
     """One backup in a table."""
 
     backup: Backup
-    proof: ProofState
+    proof: ProofSummary
     repositories: list[str]
 
     @property
     def proven_together(self) -> bool:
-        """Whether it was verified and restored on one day of the reader, and passed both."""
+        """Whether it passed verify and a restore test on the same day."""
         verified, tested = self.proof.verified, self.proof.restore_tested
         if not (verified and tested and verified.passed and tested.passed):
             return False
@@ -51,12 +51,12 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class InstanceHistory:
-    """The live part of an instance's page."""
+    """The live part of the page of an instance."""
 
     newest: BackupRow | None
-    # The newest one that no proof speaks against; None where all of the newest failed theirs.
+    # The newest one without a failed check; None if all recent ones failed.
     recoverable: BackupRow | None
-    # The backup job that ended badly, where none has succeeded since.
+    # The last backup job, if it failed.
     last_failed: Job | None
     backups: list[BackupRow]
     backup_page: Page[Backup]
@@ -97,7 +97,7 @@ def _last_failed(jobs: QuerySet[Job]) -> Job | None:
 
 
 def _stored_backups(instance: Instance) -> QuerySet[Backup]:
-    """Return the backups that still have bytes somewhere: the others restore nothing."""
+    """Return the backups with at least one stored copy."""
     stored = BackupCopy.objects.filter(status=CopyStatus.STORED, backup=OuterRef("pk"))
     copies = BackupCopy.objects.select_related("repository")
     return (
@@ -108,8 +108,8 @@ def _stored_backups(instance: Instance) -> QuerySet[Backup]:
     )
 
 
-def _backup_row(backup: Backup, proofs: Mapping[int, ProofState]) -> BackupRow:
-    # Not asked of the database: SQLite would read every stored copy there is.
+def _backup_row(backup: Backup, proofs: Mapping[int, ProofSummary]) -> BackupRow:
+    # Filtered here: SQLite would read every stored copy.
     stored = [copy for copy in backup.copies.all() if copy.status == CopyStatus.STORED]
     repositories = [copy.repository.name for copy in stored]
     return BackupRow(backup, proofs.get(backup.pk, UNPROVEN), repositories)

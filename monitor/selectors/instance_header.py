@@ -1,4 +1,4 @@
-"""What is known of an instance beside its history: its server, its schedules, its protection?"""
+"""What is shown at the top of an instance's page: its server, schedules and protection?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from backups.catalog.facts import details_of
 from backups.checks import Verdict
 from backups.health.protection_facts import next_run, restorable_backups, schedules_of
 from backups.health.protection_rows import judge_one
@@ -21,7 +22,7 @@ from backups.protection import Protection
 from backups.states import BackupKind, JobStatus, Operation
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 
-# Of the newest full backup: what the server was like. The others are of that backup alone.
+# Facts about the server, from the newest full backup; the others are about the backup.
 _OF_THE_SERVER = frozenset({"Page size", "Server UUID"})
 _WORDS = {
     Verdict.OK: ("supported", "yes"),
@@ -32,12 +33,12 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What an instance's page shows of it at the top."""
+class InstanceHeader:
+    """The top of the page of an instance."""
 
     protection: Protection
     schedules: Sequence[BackupSchedule]
-    # Whether its engine can copy this server; None while the server is not known.
+    # Whether its engine supports this server; None while the server is unknown.
     ruling: Compatibility | None
     series: str
     last_full: Backup | None
@@ -57,16 +58,16 @@ class Known:
         return _WORDS[self.ruling.verdict][1] if self.ruling else "unknown"
 
 
-def load_known(instance: Instance, now: datetime) -> Known:
-    """Gather it; judged at this moment, whatever the tick wrote last."""
+def load_instance_header(instance: Instance, now: datetime) -> InstanceHeader:
+    """Load it, with the protection evaluated at this moment."""
     version = parse_version(instance.version)
     last_full = restorable_backups().filter(instance=instance, kind=BackupKind.FULL).first()
     schedules = schedules_of([instance.pk])
     failed = Job.objects.filter(
         instance=instance, operation=Operation.BACKUP, status=JobStatus.FAILED
     )
-    facts = engine_facts(last_full.facts) if last_full else []
-    return Known(
+    facts = engine_facts(details_of(last_full)) if last_full else []
+    return InstanceHeader(
         protection=judge_one(instance, schedules, now),
         schedules=schedules[instance.pk],
         ruling=can_back_up(instance.engine, instance.flavour, version) if version else None,

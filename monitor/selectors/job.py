@@ -1,4 +1,4 @@
-"""What is a job doing, stage by stage?"""
+"""What is the progress of a job, stage by stage?"""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
+from backups.exceptions import BadInput
 from backups.jobs.repeat import why_not_rerun
 from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Job, JobEvent, JobStage
+from backups.parameters import Parameters, parameters_of
 from backups.units import format_duration
 from monitor.selectors.job_times import stage_left, usual_lengths, whole_left
 from monitor.selectors.progress import Progress, progress_of
 
-# Width of the timeline's own scale; the drawing stretches it to its column.
+# Width of the timeline in its own units; the page scales it.
 TIMELINE_WIDTH = 1000
-# A stage of a few milliseconds must still be seen in a job of hours.
-THINNEST_BAR = 6
+# A stage of milliseconds has to be visible in a job of hours.
+MIN_BAR_WIDTH = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Where a stage lies between the job's start and now."""
+    """The position of a stage between the start of the job and now."""
 
     x: int
     width: int
 
     @property
     def left(self) -> float:
-        """In percent, which is what the drawing understands."""
+        """The position in percent, as the page needs it."""
         return self.x * 100 / TIMELINE_WIDTH
 
     @property
@@ -40,7 +42,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A word on the scale above the timeline."""
+    """A label on the scale of the timeline."""
 
     percent: int
     words: str
@@ -49,19 +51,19 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """One stage in the order people read it: below the stage that ran it."""
+    """One stage, listed below its parent stage."""
 
     stage: JobStage
     depth: int
     run_time: timedelta | None
     bar: Bar | None
-    # Until it will have ended; None where it has, or nobody can say.
+    # The estimated time left; None if it has ended or the time is unknown.
     left: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """The live part of a job's page."""
+    """The live part of the page of a job."""
 
     job: Job
     progress: Progress
@@ -70,6 +72,8 @@ class JobView:
     events: list[JobEvent]
     waiting: Waiting | None
     time_left: timedelta | None
+    # What was asked of it; None where its row cannot be read.
+    asked: Parameters | None
 
     @property
     def may_run_again(self) -> bool:
@@ -108,11 +112,18 @@ def load_job(job: Job, now: datetime) -> JobView:
     waiting = explain_waiting([job]).get(job.pk)
     ticks = ticks_of(job.run_time(now))
     left = whole_left(stages, job, usual, now)
-    return JobView(job, progress_of(job, now), rows, ticks, events, waiting, left)
+    return JobView(job, progress_of(job, now), rows, ticks, events, waiting, left, asked_of(job))
+
+
+def asked_of(job: Job) -> Parameters | None:
+    try:
+        return parameters_of(job)
+    except BadInput:
+        return None
 
 
 def ticks_of(whole: timedelta | None) -> list[Tick]:
-    """Say on the scale how long the job has run at its start, middle and end."""
+    """Return labels for the start, middle and end of the timeline."""
     if not whole:
         return []
     ends = {0: "start", 100: "end"}
@@ -133,7 +144,7 @@ def in_reading_order(
 
 
 def bar_of(stage: JobStage, job: Job, now: datetime) -> Bar | None:
-    """Place a stage on its job's timeline; None before it started."""
+    """Return the position of a stage on the timeline; None before it started."""
     if stage.started_at is None or job.started_at is None:
         return None
     whole = ((job.ended_at or now) - job.started_at).total_seconds()
@@ -141,6 +152,6 @@ def bar_of(stage: JobStage, job: Job, now: datetime) -> Bar | None:
         return Bar(0, TIMELINE_WIDTH)
     begun = (stage.started_at - job.started_at).total_seconds() / whole
     ended = ((stage.ended_at or job.ended_at or now) - job.started_at).total_seconds() / whole
-    x = min(max(round(begun * TIMELINE_WIDTH), 0), TIMELINE_WIDTH - THINNEST_BAR)
-    width = max(round(ended * TIMELINE_WIDTH) - x, THINNEST_BAR)
+    x = min(max(round(begun * TIMELINE_WIDTH), 0), TIMELINE_WIDTH - MIN_BAR_WIDTH)
+    width = max(round(ended * TIMELINE_WIDTH) - x, MIN_BAR_WIDTH)
     return Bar(x, min(width, TIMELINE_WIDTH - x))

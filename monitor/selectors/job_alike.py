@@ -1,4 +1,4 @@
-"""Did jobs fail the same way before: same operation and stage, and what is alike of the error?"""
+"""Have jobs failed in the same way: same operation, stage and kind of error?"""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from backups.models import Job
 
 SHOWN = 5
-# Counting goes no further: more is said as "at least".
-MOST_COUNTED = 100
+# Further jobs are not counted: the text says "at least".
+MAX_COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
-    """Earlier and later jobs that failed so, the newest first."""
+class SimilarFailures:
+    """Other jobs that failed in the same way, the newest first."""
 
     jobs: list[Job]
     count: int
@@ -21,25 +21,25 @@ class Alike:
 
     @property
     def words(self) -> str:
-        """Say how often, and how often on the same instance."""
-        many = "at least " if self.count >= MOST_COUNTED else ""
+        """Return how often, and how often on the same instance."""
+        many = "at least " if self.count >= MAX_COUNTED else ""
         times = "once" if self.count == 1 else f"{many}{self.count} times"
         if self.here == self.count:
             return f"{times}, always on this instance"
         return f"{times}, {self.here or 'never'} on this instance"
 
 
-def load_alike(job: Job) -> Alike | None:
-    """Look for jobs that failed the same way; None where this one did not fail or is the first."""
+def load_similar_failures(job: Job) -> SimilarFailures | None:
+    """Return jobs that failed in the same way; None if this one did not fail or is the only one."""
     if not job.failure_key:
         return None
     same = Job.objects.filter(operation=job.operation, failure_key=job.failure_key)
     owners = list(
-        same.exclude(pk=job.pk).order_by("-id").values_list("pk", "instance")[:MOST_COUNTED]
+        same.exclude(pk=job.pk).order_by("-id").values_list("pk", "instance")[:MAX_COUNTED]
     )
     if not owners:
         return None
     newest = [pk for pk, _ in owners[:SHOWN]]
     jobs = list(Job.objects.filter(pk__in=newest).select_related("instance").order_by("-id"))
     here = sum(instance == job.instance_id for _, instance in owners)
-    return Alike(jobs, len(owners), here)
+    return SimilarFailures(jobs, len(owners), here)

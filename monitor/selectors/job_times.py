@@ -1,4 +1,4 @@
-"""How long will a job's stages still take? From its bytes, and from the last run that went well."""
+"""How long will the stages of a job take? Estimated from bytes and the last successful run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from backups.models import Job, JobStage
 from backups.states import JobStatus, StageStatus
 
-NONE = timedelta(0)
+ZERO = timedelta(0)
 
 
 def usual_lengths(job: Job) -> Mapping[str, timedelta]:
-    """Return how long each stage took the last time such a job of the instance succeeded."""
+    """Return the duration of each stage in the last successful job of this kind."""
     last = Job.objects.filter(
         instance=job.instance_id, operation=job.operation, status=JobStatus.SUCCEEDED
     ).exclude(pk=job.pk)
@@ -28,7 +28,7 @@ def usual_lengths(job: Job) -> Mapping[str, timedelta]:
 def stage_left(
     stage: JobStage, job: Job, usual: Mapping[str, timedelta], now: datetime
 ) -> timedelta | None:
-    """Return how long a stage that has not ended will go on; None where nobody can say."""
+    """Return the time left for an unfinished stage; None if unknown."""
     expected = usual.get(stage.name)
     if stage.status == StageStatus.PENDING:
         return expected
@@ -38,15 +38,15 @@ def stage_left(
         return timedelta(
             seconds=max(0, stage.bytes_total - stage.bytes_done) / job.rate_bytes_per_s
         )
-    return None if expected is None else max(NONE, expected - (now - stage.started_at))
+    return None if expected is None else max(ZERO, expected - (now - stage.started_at))
 
 
 def whole_left(
     stages: Sequence[JobStage], job: Job, usual: Mapping[str, timedelta], now: datetime
 ) -> timedelta | None:
-    """Add up what is left of our own stages; the engine's are inside of one of them.
+    """Return the time left for the top-level stages; engine stages are part of one of them.
 
-    Without an earlier run only the bytes tell, and what comes after them is not in it.
+    Without an earlier run, the estimate is based on bytes and excludes later stages.
     """
     if job.status != JobStatus.RUNNING:
         return None
@@ -56,7 +56,7 @@ def whole_left(
         if stage.parent_id is None and stage.status in (StageStatus.PENDING, StageStatus.RUNNING)
     ]
     left = [stage_left(stage, job, usual, now) for stage in open_stages]
-    known = [each for each in left if each is not None]
+    known = [length for length in left if length is not None]
     if not known or (usual and len(known) < len(left)):
         return job.time_left()
-    return sum(known, NONE)
+    return sum(known, ZERO)

@@ -1,4 +1,4 @@
-"""What goes on in the fleet, or in a group: what runs, how the last day went, what stands out?"""
+"""What is the activity of the fleet or a group: running jobs, results, extremes?"""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """A job that runs now, and how far it is."""
+    """A running job and its progress."""
 
     job: Job
     progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
-class JobCount:
-    """How many jobs ended so in the last day."""
+class OutcomeCount:
+    """How many jobs ended with a status in the last day."""
 
     status: str
     count: int
@@ -37,30 +37,30 @@ class JobCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """The live figures beside the table."""
+class FleetOverview:
+    """The live figures next to the table."""
 
     running: list[RunningJob]
     running_count: int
-    outcomes: list[JobCount]
+    outcomes: list[OutcomeCount]
     failures: list[Job]
     longest_runs: list[InstanceProtection]
     longest_locks: list[InstanceProtection]
 
     @property
     def ended(self) -> int:
-        return sum(each.count for each in self.outcomes)
+        return sum(outcome.count for outcome in self.outcomes)
 
 
-def load_overview(now: datetime, group: InstanceGroup | None = None) -> Overview:
-    """Query once for each figure, whatever the size of the fleet."""
+def load_overview(now: datetime, group: InstanceGroup | None = None) -> FleetOverview:
+    """Load each figure with one query, for any size of fleet."""
     jobs, newest = Job.objects.all(), InstanceProtection.objects.filter(newest_backup__isnull=False)
     if group:
         jobs = jobs.filter(instance__in=_members(group))
         newest = newest.filter(instance__in=_members(group))
     newest = newest.select_related("instance", "newest_backup")
     running = jobs.filter(status=JobStatus.RUNNING).select_related("instance")
-    return Overview(
+    return FleetOverview(
         running=[RunningJob(job, progress_of(job, now)) for job in running.order_by("id")[:SHOWN]],
         running_count=running.count(),
         outcomes=_outcomes(jobs, now, group),
@@ -76,7 +76,9 @@ def _members(group: InstanceGroup) -> QuerySet[Instance]:
     return Instance.objects.filter(groups=group)
 
 
-def _outcomes(jobs: QuerySet[Job], now: datetime, group: InstanceGroup | None) -> list[JobCount]:
+def _outcomes(
+    jobs: QuerySet[Job], now: datetime, group: InstanceGroup | None
+) -> list[OutcomeCount]:
     ended = jobs.filter(status__in=TERMINAL_JOB_STATUSES, ended_at__gte=now - DAY)
     rows = ended.order_by().values_list("status").annotate(count=Count("pk"))
     counts = {status: count for status, count in rows}
@@ -86,7 +88,7 @@ def _outcomes(jobs: QuerySet[Job], now: datetime, group: InstanceGroup | None) -
     counts[OccurrenceStatus.MISSED.value] = missed.count()
     order = ("succeeded", "failed", "lost", "missed", "cancelled")
     return [
-        JobCount(status, counts.get(status, 0), status)
+        OutcomeCount(status, counts.get(status, 0), status)
         for status in order
         if counts.get(status) or status in ("succeeded", "failed", "missed")
     ]

@@ -1,4 +1,4 @@
-"""On which coming days is an instance to be backed up? Reckoned, not stored.
+"""On which coming days are backups of an instance planned? Calculated, not stored.
 
 For the instances of one page only, in a fixed number of queries.
 """
@@ -15,14 +15,14 @@ from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance
 from backups.schedule import INSTANT, next_due_time
 
-# How a row that ties a schedule to something leads on to instances.
+# The path from a row of the relation to its instances.
 _PATHS = {"instances": "instance", "groups": "instancegroup__instances", "tags": "tag__instances"}
 
 
 def schedules_of(
     instances: Sequence[Instance], only: BackupSchedule | None = None
 ) -> Mapping[int, Sequence[BackupSchedule]]:
-    """Return the enabled schedules that cover each instance, by the instance's number."""
+    """Return the enabled schedules that cover each instance, by instance id."""
     enabled = BackupSchedule.objects.filter(enabled=True)
     if only is not None:
         enabled = enabled.filter(pk=only.pk)
@@ -34,17 +34,19 @@ def schedules_of(
         for schedule_id, instance_id in rows.values_list("backupschedule", path):
             if instance_id in ids:
                 ties[instance_id].add(schedule_id)
-    wanted = {pk for pks in ties.values() for pk in pks}
-    found = {
-        each.pk: each for each in (enabled.filter(pk__in=wanted) | enabled.filter(covers_all=True))
+    tied = {pk for pks in ties.values() for pk in pks}
+    covering = enabled.filter(pk__in=tied) | enabled.filter(covers_all=True)
+    schedules = {schedule.pk: schedule for schedule in covering}
+    general = {pk for pk, schedule in schedules.items() if schedule.covers_all}
+    return {
+        pk: [schedules[key] for key in sorted((ties[pk] | general) & schedules.keys())]
+        for pk in ids
     }
-    general = {pk for pk, schedule in found.items() if schedule.covers_all}
-    return {pk: [found[each] for each in sorted((ties[pk] | general) & found.keys())] for pk in ids}
 
 
 def planned_days(schedule: BackupSchedule, days: Sequence[date], now: datetime) -> dict[date, str]:
-    """Say on which of ``days`` a schedule runs after ``now``: planned, or paused then."""
-    found = {}
+    """Return on which of ``days`` a schedule runs after ``now``: planned or paused."""
+    words = {}
     for day in days:
         begins, ends = day_begins(day), day_begins(day + timedelta(days=1))
         try:
@@ -52,27 +54,27 @@ def planned_days(schedule: BackupSchedule, days: Sequence[date], now: datetime) 
         except BadInput:
             return {}
         if slot is not None and slot < ends:
-            found[day] = "paused" if schedule.paused(slot) else "planned"
-    return found
+            words[day] = "paused" if schedule.paused(slot) else "planned"
+    return words
 
 
 def planned_words(
     coverage: Mapping[int, Sequence[BackupSchedule]], days: Sequence[date], now: datetime
 ) -> dict[tuple[int, date], str]:
-    """Return what is planned by instance and day; each schedule is reckoned once."""
-    reckoned: dict[int, dict[date, str]] = {}
-    found: dict[tuple[int, date], str] = {}
+    """Return the planned word per instance and day; each schedule is calculated once."""
+    by_schedule: dict[int, dict[date, str]] = {}
+    words: dict[tuple[int, date], str] = {}
     for instance_id, schedules in coverage.items():
         for schedule in schedules:
-            if schedule.pk not in reckoned:
-                reckoned[schedule.pk] = planned_days(schedule, days, now)
-            for day, word in reckoned[schedule.pk].items():
-                # One that is not paused is enough for the day to be planned.
-                if found.get((instance_id, day)) != "planned":
-                    found[instance_id, day] = word
-    return found
+            if schedule.pk not in by_schedule:
+                by_schedule[schedule.pk] = planned_days(schedule, days, now)
+            for day, word in by_schedule[schedule.pk].items():
+                # One schedule that is not paused makes the day planned.
+                if words.get((instance_id, day)) != "planned":
+                    words[instance_id, day] = word
+    return words
 
 
 def day_begins(day: date) -> datetime:
-    """Return the first moment of a day of the reader."""
+    """Return the start of a day in the user's time zone."""
     return datetime(day.year, day.month, day.day, tzinfo=get_current_timezone())

@@ -1,4 +1,4 @@
-"""How far is a job?"""
+"""What is the progress of a job?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from backups.models import Job
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A job's own figures at one moment; None is unknown."""
+    """The figures of a job at one moment; None is unknown."""
 
     percent: int | None
     run_time: timedelta | None
@@ -22,7 +22,7 @@ def progress_of(job: Job, now: datetime) -> Progress:
 
 
 def percent_of(job: Job) -> int | None:
-    """Whole percent done. An estimate can be passed: it is 99 until the job says it is done."""
+    """Return the percentage done, at most 99 while the job is active: totals are estimates."""
     if job.bytes_total is None:
         return None
     if job.bytes_total == 0:

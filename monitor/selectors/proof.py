@@ -1,4 +1,4 @@
-"""What proves a backup? The newest verify and restore test of each stored copy."""
+"""What is the evidence for a backup? The newest verify and restore test of its stored copies."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from backups.states import CopyStatus, Operation
 
 
 @dataclass(frozen=True, slots=True)
-class ProofState:
-    """None means that it was never tried: neither a fault nor a pass."""
+class ProofSummary:
+    """The newest results; None: never checked, which is neither a pass nor a failure."""
 
     verified: Evidence | None = None
     restore_tested: Evidence | None = None
 
     @property
     def failed(self) -> list[Evidence]:
-        found = (self.verified, self.restore_tested)
-        return [evidence for evidence in found if evidence and not evidence.passed]
+        checks = (self.verified, self.restore_tested)
+        return [evidence for evidence in checks if evidence and not evidence.passed]
 
 
-UNPROVEN = ProofState()
+UNPROVEN = ProofSummary()
 
 
-def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, ProofState]:
-    """Map the id of each backup that was ever tried to what came of it."""
-    # Which copies are stored is looked at here: asked of it, SQLite would read all stored ones.
+def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, ProofSummary]:
+    """Map the id of each checked backup to its results."""
+    # Stored copies are filtered below: SQLite would read all stored copies.
     newest = (
         Evidence.objects.filter(copy__backup__in=list(backup_ids))
         .order_by()
@@ -37,18 +37,18 @@ def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, ProofState]:
         .annotate(newest=Max("id"))
         .values("newest")
     )
-    found: dict[tuple[int, str], Evidence] = {}
+    checks: dict[tuple[int, str], Evidence] = {}
     for evidence in Evidence.objects.filter(pk__in=newest).select_related("copy").order_by("id"):
         if evidence.copy.status != CopyStatus.STORED:
             continue
         key = (evidence.copy.backup_id, evidence.operation)
-        # One damaged copy is what people must hear of, whatever the other copies say.
-        if key not in found or found[key].passed:
-            found[key] = evidence
+        # A failed check of one copy takes precedence over passed checks of others.
+        if key not in checks or checks[key].passed:
+            checks[key] = evidence
     return {
-        backup_id: ProofState(
-            found.get((backup_id, Operation.VERIFY.value)),
-            found.get((backup_id, Operation.RESTORE_TEST.value)),
+        backup_id: ProofSummary(
+            checks.get((backup_id, Operation.VERIFY.value)),
+            checks.get((backup_id, Operation.RESTORE_TEST.value)),
         )
-        for backup_id in {backup_id for backup_id, _ in found}
+        for backup_id in {backup_id for backup_id, _ in checks}
     }

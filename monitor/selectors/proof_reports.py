@@ -1,36 +1,36 @@
-"""What does a proof's report say, in lines that people read? The rest of it stays JSON."""
+"""Which lines of a verify or restore test report are shown? The rest is shown as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-MOST = 24
+MAX_LINES = 24
 
 
 def readable(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the plain facts of a report, those of one level down with their parent's name."""
-    found: list[tuple[str, str]] = []
+    """Return the facts of a report; nested ones include the name of their parent."""
+    lines: list[tuple[str, str]] = []
     for name, value in report.items():
         if isinstance(value, Mapping):
-            found += [
-                (_words(f"{name} {inner}"), _plain(deep))
-                for inner, deep in value.items()
-                if not isinstance(deep, Mapping | list)
+            lines += [
+                (_label(f"{name} {inner}"), _text(nested))
+                for inner, nested in value.items()
+                if not isinstance(nested, Mapping | list)
             ]
         elif isinstance(value, list):
-            found.append((_words(name), f"{len(value):,}"))
+            lines.append((_label(name), f"{len(value):,}"))
         else:
-            found.append((_words(name), _plain(value)))
-    return [(name, text) for name, text in found if text][:MOST]
+            lines.append((_label(name), _text(value)))
+    return [(name, text) for name, text in lines if text][:MAX_LINES]
 
 
-def _words(name: str) -> str:
+def _label(name: str) -> str:
     text = name.replace("_", " ")
     return text[:1].upper() + text[1:]
 
 
-def _plain(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""Where are backups kept, and can anyone read them?"""
+"""Which repositories are there, what do they hold, and are they encrypted?"""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from backups.states import CopyStatus
 
 @dataclass(frozen=True, slots=True)
 class RepositoryRow:
-    """One repository and what it holds."""
+    """One repository and its totals."""
 
     repository: Repository
     copy_count: int
     stored_bytes: int
     newest_backup: Backup | None
-    # Of the bytes of all repositories, in percent.
+    # Share of the bytes of all repositories, in percent.
     share: float = 0.0
 
 
 def list_repositories() -> list[RepositoryRow]:
-    """Return every repository with its stored copies counted."""
-    # Grouped by the copies' own column: the index alone answers it.
-    held = {
+    """Return every repository with the totals of its stored copies."""
+    # Grouped by a column of the copies: an index-only query.
+    totals = {
         row["repository"]: row
         for row in BackupCopy.objects.filter(
             status=CopyStatus.STORED, repository__in=Repository.objects.values("pk")
@@ -34,11 +34,11 @@ def list_repositories() -> list[RepositoryRow]:
         .values("repository")
         .annotate(count=Count("pk"), bytes=Sum("stored_bytes"), newest=Max("backup"))
     }
-    newest = Backup.objects.in_bulk([row["newest"] for row in held.values()])
-    total = sum(row["bytes"] for row in held.values())
+    newest = Backup.objects.in_bulk([row["newest"] for row in totals.values()])
+    total = sum(row["bytes"] for row in totals.values())
     rows = []
     for repository in Repository.objects.all():
-        row = held.get(repository.pk, {"count": 0, "bytes": 0, "newest": 0})
+        row = totals.get(repository.pk, {"count": 0, "bytes": 0, "newest": 0})
         share = row["bytes"] * 100 / total if total else 0.0
         backup = newest.get(row["newest"])
         rows.append(RepositoryRow(repository, row["count"], row["bytes"], backup, round(share, 1)))
@@ -46,12 +46,12 @@ def list_repositories() -> list[RepositoryRow]:
 
 
 def list_enabled() -> list[Repository]:
-    """Return the repositories a new backup may go to."""
+    """Return the repositories that new backups can be written to."""
     return list(Repository.objects.filter(enabled=True))
 
 
 def list_unencrypted_names() -> list[str]:
-    """Return the names of repositories that keep backups in the clear."""
+    """Return the names of repositories with unencrypted backups."""
     clear = BackupCopy.objects.filter(
         repository=OuterRef("pk"), status=CopyStatus.STORED, key_id=""
     )

@@ -1,4 +1,4 @@
-"""How full is a repository, when will it be full, and what of that it holds is proven?"""
+"""How full is a repository, when will it be full, and how many of its copies are checked?"""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from django.utils.timezone import localdate
 from backups.health.space import Sample, forecast_full, has_trend
 from backups.models import BackupCopy, Evidence, Repository, RepositorySpace
 from backups.states import CopyStatus, Operation
-from monitor.selectors.proof import UNPROVEN, ProofState, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.selectors.repositories import RepositoryRow, list_repositories
 
 PAGE_SIZE = 15
 TREND = timedelta(days=7)
 GROWTH_DAYS = 90
-# Ticks measure every few minutes: one sample an hour says as much of a week.
+# Measured every few minutes: one sample per hour is enough for a week.
 SAMPLE_MINUTES = 10
-# A disk with less than this free is worth a second look.
-TIGHT = 0.1
+# With less free space than this, the tone is a warning.
+LOW_SPACE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """What was measured last, and what follows. None is unknown."""
+    """The newest measurement and the forecast. None is unknown."""
 
     measured_at: datetime | None = None
     free_bytes: int | None = None
     total_bytes: int | None = None
     error: str = ""
     full_at: datetime | None = None
-    # Whether it is known that it will not be full, where ``full_at`` is None.
+    # Without ``full_at``: whether the forecast says that it will not fill up.
     never_full: bool = False
 
     @property
@@ -47,19 +47,19 @@ class Space:
 
     @property
     def tone(self) -> str:
-        """Whether somebody should look; blank where nobody has to."""
+        """The tone of the badge; blank if all is well."""
         if self.error:
             return "bad"
         percent = self.used_percent
-        return "warn" if percent is not None and percent > 100 * (1 - TIGHT) else ""
+        return "warn" if percent is not None and percent > 100 * (1 - LOW_SPACE) else ""
 
 
 NOT_MEASURED = Space()
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
-    """How many of the stored copies were tried, and when last."""
+class ProvenCopies:
+    """How many of the stored copies were checked, and when last."""
 
     verified: int = 0
     restore_tested: int = 0
@@ -68,17 +68,17 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedRepository:
-    """One repository as the list shows it."""
+class RepositoryOverview:
+    """One repository in the list."""
 
     row: RepositoryRow
     space: Space
-    proven: Proven
+    proven: ProvenCopies
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key that wraps copies here; blank is no key at all."""
+    """A key of stored copies; blank: unencrypted."""
 
     key_id: str
     copies: int
@@ -87,7 +87,7 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True)
 class DayTotal:
-    """How much was stored at the end of a day."""
+    """The bytes stored at the end of a day."""
 
     day: date
     stored_bytes: int
@@ -95,35 +95,35 @@ class DayTotal:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryView:
-    """What a repository's page shows."""
+    """The page of a repository."""
 
-    overview: ListedRepository
+    overview: RepositoryOverview
     keys: list[KeyRow]
     days: list[DayTotal]
     copies: Page[BackupCopy]
-    proofs: Mapping[int, ProofState]
+    proofs: Mapping[int, ProofSummary]
 
     @property
-    def rows(self) -> list[tuple[BackupCopy, ProofState]]:
+    def rows(self) -> list[tuple[BackupCopy, ProofSummary]]:
         return [(copy, self.proofs.get(copy.backup_id, UNPROVEN)) for copy in self.copies]
 
     @property
     def daily_growth(self) -> int | None:
-        """Bytes a day over the last month; None before there is a month."""
+        """Bytes per day over the last month; None with less than a month of data."""
         if len(self.days) <= 30:
             return None
         return (self.days[-1].stored_bytes - self.days[-31].stored_bytes) // 30
 
 
-def list_overviews(now: datetime) -> list[ListedRepository]:
-    """Return every repository; as many queries however many there are."""
+def list_overviews(now: datetime) -> list[RepositoryOverview]:
+    """Return every repository, in a fixed number of queries."""
     rows = list_repositories()
     spaces, proven = load_spaces(now), load_proven()
     return [
-        ListedRepository(
+        RepositoryOverview(
             row,
             spaces.get(row.repository.pk, NOT_MEASURED),
-            proven.get(row.repository.pk, Proven()),
+            proven.get(row.repository.pk, ProvenCopies()),
         )
         for row in rows
     ]
@@ -139,7 +139,7 @@ def load_repository(repository: Repository, now: datetime, page: str | None) -> 
 
 
 def load_spaces(now: datetime) -> dict[int, Space]:
-    """Map repositories to what was measured last, and to when they will be full."""
+    """Map repositories to their newest measurement and forecast."""
     samples: defaultdict[int, list[Sample]] = defaultdict(list)
     hourly = RepositorySpace.objects.filter(
         measured_at__gte=now - TREND, measured_at__minute__lt=SAMPLE_MINUTES
@@ -154,7 +154,7 @@ def load_spaces(now: datetime) -> dict[int, Space]:
 
 
 def _space(row: RepositorySpace, trend: Sequence[Sample]) -> Space:
-    # What cannot be measured now may have been emptied or filled since.
+    # Without a present measurement, the space may have changed: no forecast.
     known = row.free_bytes is not None and has_trend(trend)
     full_at = forecast_full(trend) if known else None
     return Space(
@@ -167,8 +167,8 @@ def _space(row: RepositorySpace, trend: Sequence[Sample]) -> Space:
     )
 
 
-def load_proven() -> dict[int, Proven]:
-    """Count, by repository, the stored copies whose newest evidence says something."""
+def load_proven() -> dict[int, ProvenCopies]:
+    """Count, per repository, the stored copies by the result of their newest check."""
     newest = (
         Evidence.objects.filter(copy__status=CopyStatus.STORED)
         .order_by()
@@ -184,7 +184,7 @@ def load_proven() -> dict[int, Proven]:
         last_verify=Max("created_at", filter=verify),
     )
     return {
-        row["copy__repository"]: Proven(
+        row["copy__repository"]: ProvenCopies(
             row["verified"], row["restore_tested"], row["failed"], row["last_verify"]
         )
         for row in counted
@@ -192,26 +192,26 @@ def load_proven() -> dict[int, Proven]:
 
 
 def load_growth(repository: Repository, now: datetime) -> list[DayTotal]:
-    """Return what was stored at the end of each day: what came by then, less what was purged."""
+    """Return the bytes stored at the end of each day: written minus purged."""
     copies = BackupCopy.objects.filter(repository=repository).order_by()
-    came = _by_day(copies.annotate(day=TruncDate("backup__ended_at")))
-    gone = copies.filter(status=CopyStatus.PURGED)
-    went = _by_day(gone.annotate(day=TruncDate("status_since")))
-    if not came:
+    written = _by_day(copies.annotate(day=TruncDate("backup__ended_at")))
+    purged_copies = copies.filter(status=CopyStatus.PURGED)
+    purged = _by_day(purged_copies.annotate(day=TruncDate("status_since")))
+    if not written:
         return []
     today = localdate(now)
-    first = max(min(came), today - timedelta(days=GROWTH_DAYS))
-    total = _before(came, first) - _before(went, first)
+    first = max(min(written), today - timedelta(days=GROWTH_DAYS))
+    total = _before(written, first) - _before(purged, first)
     days = []
     for n in range((today - first).days + 1):
         day = first + timedelta(days=n)
-        total += came.get(day, 0) - went.get(day, 0)
+        total += written.get(day, 0) - purged.get(day, 0)
         days.append(DayTotal(day, max(0, total)))
     return days
 
 
 def _by_day(copies: QuerySet[BackupCopy]) -> dict[date, int]:
-    # The annotation is the caller's, which the types do not know.
+    # The annotation of the caller is not known to the types.
     rows: Iterable[tuple[date, int]] = copies.values_list("day").annotate(Sum("stored_bytes"))  # type: ignore[misc]
     return dict(rows)
 

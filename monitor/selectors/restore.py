@@ -1,4 +1,4 @@
-"""What can be restored? Instances that have backups, and of one its backups, the best first."""
+"""What can be restored? Instances with backups, and the backups of one."""
 
 from __future__ import annotations
 
@@ -10,53 +10,53 @@ from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from backups.models import Backup, BackupCopy, Evidence, Instance
 from backups.states import CopyStatus, Operation
-from monitor.selectors.proof import UNPROVEN, ProofState, load_proofs
+from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 
 INSTANCES_SHOWN = 24
 PAGE_SIZE = 15
-# Of so many that passed a test once, one surely has not failed one since.
-PROVEN_ASKED = 5
+# Of this many tested backups, one has probably not failed a check since.
+MAX_TESTED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class RestorableBackup:
-    """A backup that could be restored, and the copies it could be read from."""
+class RestoreCandidate:
+    """A backup that can be restored, and its stored copies."""
 
     backup: Backup
     copies: Sequence[BackupCopy]
-    proof: ProofState
-    # The newest one of which a restore is known to work.
+    proof: ProofSummary
+    # The newest one with a passed restore test.
     recommended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
-    """The newest proven backup, and one page of all of them."""
+class RestoreCandidates:
+    """The newest tested backup, and one page of all of them."""
 
-    recommended: RestorableBackup | None
+    recommended: RestoreCandidate | None
     page: Page[Backup]
-    rows: list[RestorableBackup]
+    rows: list[RestoreCandidate]
 
 
 def find_instances(text: str) -> list[Instance]:
-    """Return instances that have something to restore, by a part of their name."""
+    """Return instances with stored backups, by part of their name."""
     stored = Backup.objects.filter(instance=OuterRef("pk"), copies__status=CopyStatus.STORED)
-    found = Instance.objects.filter(Exists(stored), name__icontains=text)
-    return list(found.prefetch_related("groups")[:INSTANCES_SHOWN])
+    instances = Instance.objects.filter(Exists(stored), name__icontains=text)
+    return list(instances.prefetch_related("groups")[:INSTANCES_SHOWN])
 
 
-def load_candidates(instance: Instance, page: str | None) -> Candidates:
-    """Load what can be restored of ``instance``, the newest first."""
+def load_candidates(instance: Instance, page: str | None) -> RestoreCandidates:
+    """Load the restorable backups of ``instance``, the newest first."""
     shown = Paginator(_restorable(instance), PAGE_SIZE).get_page(page)
     backups = list(shown.object_list)
     proven = _newest_proven(instance)
     proofs = load_proofs([backup.pk for backup in backups])
     rows = [_candidate(backup, proofs.get(backup.pk, UNPROVEN)) for backup in backups]
-    return Candidates(proven, shown, rows)
+    return RestoreCandidates(proven, shown, rows)
 
 
 def copies_to_restore() -> QuerySet[BackupCopy]:
-    """Return the copies that can be read at present."""
+    """Return the stored copies."""
     return BackupCopy.objects.filter(status=CopyStatus.STORED).select_related(
         "backup__instance", "repository"
     )
@@ -64,7 +64,7 @@ def copies_to_restore() -> QuerySet[BackupCopy]:
 
 def _restorable(instance: Instance) -> QuerySet[Backup]:
     copies = copies_to_restore().order_by("id")
-    # Not by a join: a backup with two copies is one backup.
+    # Without a join: a backup with two copies is one row.
     stored = BackupCopy.objects.filter(backup=OuterRef("pk"), status=CopyStatus.STORED)
     return (
         Backup.objects.filter(Exists(stored), instance=instance)
@@ -73,21 +73,23 @@ def _restorable(instance: Instance) -> QuerySet[Backup]:
     )
 
 
-def _newest_proven(instance: Instance) -> RestorableBackup | None:
+def _newest_proven(instance: Instance) -> RestoreCandidate | None:
     passed = Evidence.objects.filter(
         copy__backup=OuterRef("pk"),
         copy__status=CopyStatus.STORED,
         operation=Operation.RESTORE_TEST,
         passed=True,
     )
-    backups = list(_restorable(instance).filter(Exists(passed))[:PROVEN_ASKED])
+    backups = list(_restorable(instance).filter(Exists(passed))[:MAX_TESTED])
     proofs = load_proofs([backup.pk for backup in backups])
     good = (backup for backup in backups if not proofs[backup.pk].failed)
     newest = next(good, None)
     return _candidate(newest, proofs[newest.pk], recommended=True) if newest else None
 
 
-def _candidate(backup: Backup, proof: ProofState, *, recommended: bool = False) -> RestorableBackup:
-    # Set by the prefetch above, which the types do not know.
+def _candidate(
+    backup: Backup, proof: ProofSummary, *, recommended: bool = False
+) -> RestoreCandidate:
+    # Set by the prefetch above, unknown to the types.
     copies: list[BackupCopy] = backup.stored_copies  # type: ignore[attr-defined]
-    return RestorableBackup(backup, copies, proof, recommended)
+    return RestoreCandidate(backup, copies, proof, recommended)

@@ -1,4 +1,4 @@
-"""Which rules are there, what holds for them, and what would each say now?"""
+"""Which rules are there, which settings apply, and what would each find now?"""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from datetime import datetime
 
 from django.db.models import Count
 
-from alerts.evaluation.findings import Said
+from alerts.evaluation.findings import RuleResult
 from alerts.evaluation.preview import RulePreview, preview_rules
 from alerts.evaluation.thresholds import load_settings
 from alerts.facts.subject import Subject
 from alerts.models import Alert, RuleSetting
 from alerts.rules import RULES, AnyRule, Threshold
 from alerts.states import OPEN_ALERT_STATUSES, Severity
-from monitor.wording.lengths import chosen_length
+from monitor.wording.lengths import format_configured_length
 
-MOST_SAID = 50
-# For lists to choose from, by title.
+MAX_RESULTS = 50
+# Choices of forms, sorted by title.
 RULE_TITLES = sorted(
     ((rule.name, rule.title) for rule in RULES.values()), key=lambda choice: choice[1]
 )
-ANYBODY = Subject("", "")
+ANY_SUBJECT = Subject("", "")
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRow:
-    """One threshold: what holds for all, and what it is by itself."""
+    """One threshold: its value for the whole fleet, and its default."""
 
     threshold: Threshold
     value: float | None
@@ -48,17 +48,17 @@ class ThresholdRow:
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """One rule as it holds for all."""
+    """One rule as it applies to the whole fleet."""
 
     rule: AnyRule
     enabled: bool
     severity: str
     thresholds: Sequence[ThresholdRow]
     pending: str
-    # Settings for some of the fleet only.
+    # The number of settings for part of the fleet.
     exceptions: int
     open_alerts: int
-    # What it would say now; None where nobody has asked.
+    # The result of a dry run; None without one.
     preview: RulePreview | None
 
     @property
@@ -68,7 +68,7 @@ class RuleRow:
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One stored setting, in words."""
+    """One stored setting, as text."""
 
     setting: RuleSetting
     scope: str
@@ -79,28 +79,30 @@ class SettingRow:
 class RuleView:
     row: RuleRow
     settings: Sequence[SettingRow]
-    said: Sequence[Said]
+    results: Sequence[RuleResult]
 
 
 def load_rules(now: datetime, *, dry_run: bool) -> list[RuleRow]:
-    """Return every rule; with ``dry_run`` each has been asked about the whole fleet."""
-    previews = {each.rule.name: each for each in preview_rules(now)} if dry_run else {}
+    """Return every rule; with ``dry_run``, checked on the whole fleet."""
+    previews = {preview.rule.name: preview for preview in preview_rules(now)} if dry_run else {}
     narrow = RuleSetting.objects.exclude(group=None, schedule=None, instance=None)
     return _rows(list(RULES.values()), Counter(narrow.values_list("rule", flat=True)), previews)
 
 
 def load_rule(name: str, now: datetime, *, dry_run: bool) -> RuleView | None:
-    """Load the page of a rule; None where there is none of that name."""
+    """Load the page of a rule; None if it does not exist."""
     rule = RULES.get(name)
     if rule is None:
         return None
     stored = RuleSetting.objects.filter(rule=name).select_related("group", "schedule", "instance")
-    settings = [SettingRow(each, _scope(each), _words(each, rule)) for each in stored]
-    exceptions = Counter(name for each in settings if each.scope != "Everything")
+    settings = [SettingRow(row, _scope(row), _changes(row, rule)) for row in stored]
+    exceptions = Counter(name for setting in settings if setting.scope != "Whole fleet")
     previews = {name: preview_rules(now, names=[name])[0]} if dry_run else {}
     row = _rows([rule], exceptions, previews)[0]
-    said = sorted(row.preview.said, key=lambda s: -s.severity) if row.preview else []
-    return RuleView(row, settings, said[:MOST_SAID])
+    results = (
+        sorted(row.preview.results, key=lambda result: -result.severity) if row.preview else []
+    )
+    return RuleView(row, settings, results[:MAX_RESULTS])
 
 
 def number_in_words(value: float | None, threshold: Threshold) -> str:
@@ -111,28 +113,26 @@ def _rows(
     rules: Sequence[AnyRule], exceptions: Counter[str], previews: dict[str, RulePreview]
 ) -> list[RuleRow]:
     book = load_settings()
-    standing = Alert.objects.filter(
-        status__in=OPEN_ALERT_STATUSES, rule__in=[r.name for r in rules]
-    )
-    counts = standing.order_by().values_list("rule").annotate(Count("id"))
+    alerts = Alert.objects.filter(status__in=OPEN_ALERT_STATUSES, rule__in=[r.name for r in rules])
+    counts = alerts.order_by().values_list("rule").annotate(Count("id"))
     open_alerts = Counter(dict(counts))
-    found = []
+    rows = []
     for rule in rules:
-        settings = book.settings_of(rule, ANYBODY)
+        settings = book.settings_of(rule, ANY_SUBJECT)
         limits = settings.limits.values
-        found.append(
+        rows.append(
             RuleRow(
                 rule,
                 settings.enabled,
                 (settings.severity or rule.severity).label.lower(),
-                [ThresholdRow(each, limits[each.name]) for each in rule.thresholds],
-                chosen_length(settings.pending_for) if settings.pending_for else "",
+                [ThresholdRow(row, limits[row.name]) for row in rule.thresholds],
+                format_configured_length(settings.pending_for) if settings.pending_for else "",
                 exceptions[rule.name],
                 open_alerts[rule.name],
                 previews.get(rule.name),
             )
         )
-    return found
+    return rows
 
 
 def _scope(setting: RuleSetting) -> str:
@@ -140,19 +140,19 @@ def _scope(setting: RuleSetting) -> str:
         return f"Instance {setting.instance}"
     if setting.schedule:
         return f"Schedule {setting.schedule}"
-    return f"Group {setting.group}" if setting.group else "Everything"
+    return f"Group {setting.group}" if setting.group else "Whole fleet"
 
 
-def _words(setting: RuleSetting, rule: AnyRule) -> str:
+def _changes(setting: RuleSetting, rule: AnyRule) -> str:
     words = [] if setting.enabled is None else ["on" if setting.enabled else "off"]
     if setting.severity is not None:
         words.append(Severity(setting.severity).label.lower())
     if setting.pending_for is not None:
-        words.append(f"fires after {chosen_length(setting.pending_for)}")
-    own = setting.thresholds
+        words.append(f"fires after {format_configured_length(setting.pending_for)}")
+    values = setting.thresholds
     words += [
-        f"{each.label.lower()} {number_in_words(own[each.name], each)}"
-        for each in rule.thresholds
-        if each.name in own
+        f"{threshold.label.lower()} {number_in_words(values[threshold.name], threshold)}"
+        for threshold in rule.thresholds
+        if threshold.name in values
     ]
-    return ", ".join(words) or "nothing differs"
+    return ", ".join(words) or "no changes"

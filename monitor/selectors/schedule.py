@@ -1,4 +1,4 @@
-"""What is known of one schedule: what it covers, when it runs, what came of it?"""
+"""What is known of one schedule: its instances, its next runs, its history?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backups.schedule import DueTime, Rhythm, check_rhythm, preview
 from backups.schedules.coverage import covered_instances, uncovered_instances
 from backups.states import OccurrenceStatus
 from monitor.selectors.schedules import ScheduleRow, build_rows, with_newest
-from monitor.wording.lengths import chosen_length
+from monitor.wording.lengths import format_configured_length
 from monitor.wording.occurrences import occurrence_word
 
 PAGE_SIZE = 20
@@ -37,12 +37,12 @@ class OccurrenceRow:
 
     @property
     def why(self) -> str:
-        """The reason in words; blank where nothing stood in its way."""
+        """The reason it waited or did not run; blank without one."""
         return self.occurrence.get_reason_display() if self.occurrence.reason else ""
 
     @property
     def waited(self) -> timedelta | None:
-        """How long after its moment the last attempt began; never less than nothing."""
+        """How long after the due time the last attempt started; never negative."""
         job = self.occurrence.job
         if job is None or job.started_at is None:
             return None
@@ -58,27 +58,27 @@ class ScheduleView:
     covered: Page[Instance]
     history: Page[Occurrence]
     occurrences: Sequence[OccurrenceRow]
-    # Which of the history is shown: one of the statuses, or blank for all.
+    # The status filter of the history; blank for all.
     status: str
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a schedule would do as it is typed."""
+    """What a schedule would do as entered."""
 
     slots: Sequence[DueTime]
-    # Why there are none; blank where there are.
+    # Why there are none; blank if there are.
     fault: str
     covered_count: int
     covered: Sequence[Instance]
     uncovered_count: int
     uncovered: Sequence[Instance]
-    # Whose wall clock the slots go by.
+    # The time zone of the slots.
     zone: str
 
 
 def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | None:
-    """Load a schedule's page; None where there is none of that name."""
+    """Load the page of a schedule; None if it does not exist."""
     schedules = with_newest(BackupSchedule.objects.filter(name=name), now)
     schedule = schedules.select_related("paused_by").prefetch_related(
         "groups", "tags", "repositories"
@@ -94,7 +94,7 @@ def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | 
         slots=preview(schedule.rhythm, now, SLOTS) if schedule.enabled else [],
         covered=Paginator(covered, COVERED_SIZE).get_page(query.get("covered")),
         history=page,
-        occurrences=[OccurrenceRow(each) for each in page],
+        occurrences=[OccurrenceRow(occurrence) for occurrence in page],
         status=status if status in OccurrenceStatus.values else "",
     )
 
@@ -103,15 +103,15 @@ def retention_in_words(schedule: BackupSchedule) -> str:
     if schedule.keep_for is None:
         return "Backups are kept for ever."
     return (
-        f"Backups are kept for {chosen_length(schedule.keep_for)}; the newest "
-        f"{schedule.keep_least} of each instance stay however old they are."
+        f"Backups are kept for {format_configured_length(schedule.keep_for)}; the newest "
+        f"{schedule.keep_least} per instance are kept at any age."
     )
 
 
 def preview_rhythm(rhythm: Rhythm, now: datetime) -> tuple[Sequence[DueTime], str]:
-    """Return the next slots, or none and why."""
+    """Return the next slots, or none and the reason."""
     if bool(rhythm.cron) == (rhythm.every_hours is not None):
-        return [], "Give either a cron expression or an interval in hours."
+        return [], "Enter either a cron expression or every N hours."
     try:
         check_rhythm(rhythm)
         return preview(rhythm, now, SLOTS), ""
@@ -131,7 +131,7 @@ def draft_coverage(
     enabled = Instance.objects.filter(enabled=True).order_by("name")
     if every:
         return enabled
-    # Subqueries instead of joins: an instance of two groups is counted once.
+    # Subqueries instead of joins: an instance in two groups is counted once.
     in_groups = Instance.groups.through.objects.filter(instancegroup__in=groups)
     with_tags = Instance.tags.through.objects.filter(tag__in=tags)
     return enabled.filter(
@@ -144,7 +144,7 @@ def draft_coverage(
 def build_preview(
     rhythm: Rhythm, covered: QuerySet[Instance], *, own: int | None, enabled: bool, now: datetime
 ) -> Preview:
-    """Say what would run when, and whom no schedule would cover then."""
+    """Return the planned runs, and the instances that would have no schedule."""
     slots, fault = preview_rhythm(rhythm, now)
     uncovered = uncovered_instances(besides=own)
     if enabled:

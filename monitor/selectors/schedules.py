@@ -20,7 +20,7 @@ from monitor.wording.rhythms import rhythm_in_words
 
 PAGE_SIZE = 20
 DAYS = 30
-# More names than this are a number.
+# Further names are only counted.
 MOST_NAMED = 8
 
 Days = Mapping[date, Mapping[str, int]]
@@ -28,36 +28,36 @@ Days = Mapping[date, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class DaySquare:
-    """One day of a schedule: its worst word, and all of them counted."""
+    """One day of a schedule: its worst result, and the counts of all."""
 
     day: date
     word: str
     counts: str
-    # How many of its runs were not on time, from 0 to 3.
+    # The share of runs that were not on time, from 0 to 3.
     share: int
 
 
 @dataclass(frozen=True, slots=True)
-class PunctualityCounts:
-    """What came of the last 30 days."""
+class PunctualityRecord:
+    """The results of the last 30 days."""
 
     squares: Sequence[DaySquare]
     counts: Mapping[str, int]
 
     @property
     def percent_on_time(self) -> int | None:
-        """Rounded down: 100 is said only where nothing was late. None before the first run."""
+        """Rounded down: 100 only if no run was late. None before the first run."""
         ended = sum(self.counts.get(word, 0) for word in ("done", "late", "missed", "failed"))
         return self.counts.get("done", 0) * 100 // ended if ended else None
 
     @property
     def words(self) -> str:
-        return counted(self.counts) or "nothing yet"
+        return counted(self.counts) or "no runs yet"
 
 
 @dataclass(frozen=True, slots=True)
 class LastResult:
-    """What came of the newest moment that was due."""
+    """The results of the newest due time."""
 
     due_at: datetime
     word: str
@@ -66,11 +66,11 @@ class LastResult:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """One schedule as the list shows it."""
+    """One schedule in the list."""
 
     schedule: BackupSchedule
     covered_count: int
-    punctuality: PunctualityCounts
+    punctuality: PunctualityRecord
     last: LastResult | None
     now: datetime
 
@@ -108,14 +108,14 @@ def load_schedules(query: QueryDict, now: datetime) -> ScheduleList:
 
 
 def with_newest(schedules: QuerySet[BackupSchedule], now: datetime) -> QuerySet[BackupSchedule]:
-    """Have the newest moment of which something has ended read along."""
+    """Annotate the newest due time with an ended run."""
     ended = Occurrence.objects.filter(schedule=OuterRef("pk"), due_at__gt=now - timedelta(DAYS))
     ended = ended.exclude(status__in=OPEN_OCCURRENCE_STATUSES).order_by("-due_at")
     return schedules.annotate(newest_due_at=Subquery(ended.values("due_at")[:1]))
 
 
 def build_rows(schedules: Sequence[BackupSchedule], now: datetime) -> list[ScheduleRow]:
-    """Build the rows of some schedules that ``with_newest`` has read."""
+    """Build the rows of schedules read through ``with_newest``."""
     covered = count_covered(schedules)
     days = load_days(schedules, now)
     results = _load_results(schedules)
@@ -129,7 +129,7 @@ def build_rows(schedules: Sequence[BackupSchedule], now: datetime) -> list[Sched
 
 
 def load_days(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, Days]:
-    """Count what came of each of the reader's last 30 days, in one query."""
+    """Count the results of the last 30 days, in the user's time zone, in one query."""
     first = localdate(now) - timedelta(days=DAYS - 1)
     found: dict[int, dict[date, Counter[str]]] = {
         schedule.pk: {first + timedelta(days=n): Counter() for n in range(DAYS)}
@@ -138,8 +138,8 @@ def load_days(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, D
     recent = Occurrence.objects.filter(
         schedule__in=schedules, due_at__gt=now - timedelta(days=DAYS + 1), due_at__lte=now
     )
-    # By slot, which all instances of a schedule share, and not by day: the index has that order,
-    # and SQLite would ask Python for the day of every single run.
+    # Grouped by slot, which all instances of a schedule share: the index has that order, and
+    # SQLite would call Python for the day of every run.
     grouped = recent.order_by().values_list("schedule", "due_at", "status")
     for pk, due_at, status, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
         day = localdate(due_at)
@@ -149,34 +149,34 @@ def load_days(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, D
     return dict(found)
 
 
-def punctuality_of(days: Days) -> PunctualityCounts:
+def punctuality_of(days: Days) -> PunctualityRecord:
     total: Counter[str] = Counter()
     for counts in days.values():
         total.update(counts)
-    return PunctualityCounts([_square(day, counts) for day, counts in sorted(days.items())], total)
+    return PunctualityRecord([_square(day, counts) for day, counts in sorted(days.items())], total)
 
 
 def _square(day: date, counts: Mapping[str, int]) -> DaySquare:
     word = worst(word for word, count in counts.items() if count)
-    bad = sum(counts.get(each, 0) for each in ("late", "missed", "failed"))
+    bad = sum(counts.get(word, 0) for word in ("late", "missed", "failed"))
     all_runs = sum(counts.values())
-    # One of a hundred is to be seen, and not to look like all of them.
+    # One late run of a hundred has to be visible, but different from all being late.
     share = 0 if not bad else 1 + (bad * 10 >= all_runs) + (bad * 3 >= all_runs)
     return DaySquare(day, word, counted(counts), share)
 
 
 def _load_results(schedules: Sequence[BackupSchedule]) -> dict[int, LastResult]:
     # The annotation of with_newest.
-    newest = {each.pk: at for each in schedules if (at := getattr(each, "newest_due_at", None))}
-    wanted = Q(pk__in=[])
+    newest = {row.pk: at for row in schedules if (at := getattr(row, "newest_due_at", None))}
+    newest_runs = Q(pk__in=[])
     for pk, due_at in newest.items():
-        wanted |= Q(schedule=pk, due_at=due_at)
-    grouped = Occurrence.objects.filter(wanted).order_by().values_list("schedule", "status")
+        newest_runs |= Q(schedule=pk, due_at=due_at)
+    grouped = Occurrence.objects.filter(newest_runs).order_by().values_list("schedule", "status")
     counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for pk, status, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
         counts[pk][word_of(status, late=False)] += count - late
         counts[pk][word_of(status, late=True)] += late
     return {
-        pk: LastResult(newest[pk], worst(word for word, n in each.items() if n), counted(each))
-        for pk, each in counts.items()
+        pk: LastResult(newest[pk], worst(word for word, n in words.items() if n), counted(words))
+        for pk, words in counts.items()
     }

@@ -1,4 +1,4 @@
-"""What is configured, and what may go: rows with a history stay."""
+"""What is configured, and what may be deleted? Rows with a history may not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """Whether new backups can be sealed, and with what."""
+    """Whether new backups can be encrypted, and with which key."""
 
     key_id: str = ""
     problem: str = ""
@@ -24,10 +24,12 @@ class KeyState:
 
 
 def list_instances(text: str, page: str | None) -> Page[Instance]:
-    """Return instances whose name, host or group has ``text`` in it."""
-    fits = Q(name__icontains=text) | Q(host__icontains=text) | Q(groups__name=text)
-    found = Instance.objects.filter(fits).distinct() if text else Instance.objects.all()
-    return Paginator(found.prefetch_related("groups").order_by("name"), PAGE_SIZE).get_page(page)
+    """Return instances whose name or host contains ``text``, or whose group is ``text``."""
+    matches = Q(name__icontains=text) | Q(host__icontains=text) | Q(groups__name=text)
+    instances = Instance.objects.filter(matches).distinct() if text else Instance.objects.all()
+    return Paginator(instances.prefetch_related("groups").order_by("name"), PAGE_SIZE).get_page(
+        page
+    )
 
 
 def list_groups() -> list[InstanceGroup]:
@@ -36,7 +38,7 @@ def list_groups() -> list[InstanceGroup]:
 
 
 def count_settings() -> dict[str, int]:
-    """Return what stands beside the words of the tabs."""
+    """Return the counts shown on the tabs."""
     models = {"instances": Instance, "groups": InstanceGroup, "repositories": Repository}
     return {name: model._default_manager.count() for name, model in models.items()}
 
@@ -49,37 +51,37 @@ def key_state() -> KeyState:
 
 
 def why_instance_stays(instance: Instance) -> str:
-    """Say why an instance must not be deleted; blank where it may go."""
+    """Return why an instance cannot be deleted; blank if it can."""
     counts = {
         "backup": instance.backups.count(),
         "job": instance.jobs.count(),
         "planned run": instance.occurrences.count(),
     }
-    return _told(counts, "Disable it instead: its history stays, and no job is started.")
+    return _in_use(counts, "Disable it instead: its history is kept, and no jobs are started.")
 
 
 def why_repository_stays(repository: Repository) -> str:
-    """Say why a repository must not be deleted; blank where it may go."""
+    """Return why a repository cannot be deleted; blank if it can."""
     counts = {
         "copy": repository.copies.count(),
         "job": repository.jobs.count(),
         "schedule": repository.schedules.count(),
     }
-    return _told(counts, "Disable it instead: nothing is written to it, and restores go on.")
+    return _in_use(counts, "Disable it instead: nothing is written to it, and restores still work.")
 
 
 def why_group_stays(group: InstanceGroup) -> str:
-    """Say why a group must not be deleted; blank where it may go."""
+    """Return why a group cannot be deleted; blank if it can."""
     schedules = BackupSchedule.objects.filter(groups=group).values_list("name", flat=True)
     names = ", ".join(schedules[:3])
-    return f"Schedules back up what is in it: {names}." if names else ""
+    return f"It is used by schedules: {names}." if names else ""
 
 
-def _told(counts: dict[str, int], instead: str) -> str:
+def _in_use(counts: dict[str, int], instead: str) -> str:
     plurals = {"copy": "copies"}
-    has = [
-        f"{count:,} {word if count == 1 else plurals.get(word, f'{word}s')}"
-        for word, count in counts.items()
+    uses = [
+        f"{count:,} {noun if count == 1 else plurals.get(noun, f'{noun}s')}"
+        for noun, count in counts.items()
         if count
     ]
-    return f"It has {', '.join(has)}. {instead}" if has else ""
+    return f"It has {', '.join(uses)}. {instead}" if uses else ""

@@ -1,4 +1,4 @@
-"""What does every page have to say: do ticks tick, do channels work, how many alerts stand?"""
+"""What does every page show: does the scheduler run, do channels work, how many alerts fire?"""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from datetime import datetime, timedelta
 
 from django.db.models import Case, Count, Exists, Q, When
 
-from alerts.delivery.disabled_channels import lost_channels
+from alerts.delivery.failed_channels import failed_channels
 from alerts.models import Alert
 from alerts.states import AlertStatus, Severity
 from backups.models import TickHeartbeat
 from backups.schedules.tick import TICK
 
-# Twelve ticks of ten seconds: nobody is told of less.
+# Twelve runs at ten seconds: shorter gaps are normal.
 STOPPED_AFTER = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Ticks:
-    """The tick that plans: when it last ran through; None where it never has."""
+class SchedulerState:
+    """The task that plans jobs: when it last completed; None if it never has."""
 
     finished_at: datetime | None
     stopped: bool
     error: str
-    # Mooring switched a channel off: what it had to tell there reaches nobody.
-    channel_lost: bool
+    # Mooring disabled a channel: its notifications are not delivered.
+    channel_failed: bool
 
 
-def load_ticks(now: datetime) -> Ticks:
-    """Look at the planning tick and the channels, in one query.
+def load_scheduler_state(now: datetime) -> SchedulerState:
+    """Load the heartbeat of the planning task and the failed channels, in one query.
 
-    Messages are sent by ticks, so a lost channel is found beside the row of any.
+    Notifications are sent by periodic tasks, so a failed channel implies at least one heartbeat.
     """
-    beats = TickHeartbeat.objects.annotate(channel_lost=Exists(lost_channels()))
+    beats = TickHeartbeat.objects.annotate(channel_failed=Exists(failed_channels()))
     beat = beats.order_by(Case(When(name=TICK, then=0), default=1)).first()
     if beat is None or beat.name != TICK:
-        return Ticks(None, False, "", beat is not None and beat.channel_lost)
-    # One that began and has never ended is as good as none.
+        return SchedulerState(None, False, "", beat is not None and beat.channel_failed)
+    # A run that started but never completed counts from its start.
     last = beat.finished_at or beat.started_at
     stopped = last is not None and now - last > STOPPED_AFTER
-    return Ticks(beat.finished_at, stopped, beat.error, beat.channel_lost)
+    return SchedulerState(beat.finished_at, stopped, beat.error, beat.channel_failed)
 
 
 def count_firing() -> tuple[int, int]:
-    """Count the alerts that stand and nobody has seen, and the critical among them."""
+    """Count firing alerts, and the critical ones among them."""
     counted = Alert.objects.filter(status=AlertStatus.FIRING).aggregate(
         all=Count("id"), critical=Count("id", filter=Q(severity__gte=Severity.CRITICAL))
     )

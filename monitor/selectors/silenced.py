@@ -1,7 +1,7 @@
-"""Which alerts does a silence hold for now, as a question to the database?
+"""Which alerts are silenced now, as a database filter?
 
-The answer is that of alerts.routing.silences, which asks one alert at a time; a list of thousands
-is filtered and counted by this one.
+Equivalent to ``alerts.routing.silences``, which checks one alert at a time; this one filters and
+counts lists of thousands.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ NOTHING = Q(pk__in=[])
 
 
 def silenced_q(silences: Iterable[Matcher], now: datetime) -> Q:
-    """Return what fits the alerts that are silenced at ``now``."""
-    found = NOTHING
+    """Return a filter for the alerts that are silenced at ``now``."""
+    silenced = NOTHING
     for silence in silences:
-        if silence.holds_at(now):
-            found |= _fits(silence)
-    return found
+        if silence.is_active_at(now):
+            silenced |= _matched_by(silence)
+    return silenced
 
 
-def _fits(silence: Matcher) -> Q:
-    fits = Q(severity__lte=silence.most_severe)
+def _matched_by(silence: Matcher) -> Q:
+    matched = Q(severity__lte=silence.max_severity)
     if silence.rule:
-        fits &= Q(rule=silence.rule)
+        matched &= Q(rule=silence.rule)
     if silence.instance_ids:
-        fits &= Q(instance__in=silence.instance_ids)
+        matched &= Q(instance__in=silence.instance_ids)
     if silence.schedule_ids:
-        fits &= Q(schedule__in=silence.schedule_ids)
+        matched &= Q(schedule__in=silence.schedule_ids)
     if silence.group_ids:
         members = Instance.groups.through.objects.filter(instancegroup__in=silence.group_ids)
-        fits &= Q(instance__in=members.values("instance"))
+        matched &= Q(instance__in=members.values("instance"))
     if silence.tag_ids:
         tagged = Instance.tags.through.objects.filter(tag__in=silence.tag_ids)
-        fits &= Q(instance__in=tagged.values("instance"))
-    return fits
+        matched &= Q(instance__in=tagged.values("instance"))
+    return matched

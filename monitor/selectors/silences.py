@@ -1,4 +1,4 @@
-"""Which silences hold, are to come, or are past, and what do they match?"""
+"""Which silences are active, upcoming or past, and what do they match?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATES = ("active", "coming", "past")
 
 @dataclass(frozen=True, slots=True)
 class SilenceTime:
-    """One time of a silence that recurs."""
+    """One occurrence of a recurring silence."""
 
     slot: DueTime
     until: datetime
@@ -34,25 +34,25 @@ class SilenceTime:
 @dataclass(frozen=True, slots=True)
 class SilenceRow:
     silence: Silence
-    # Whether it silences at this moment: one that recurs rests in between.
-    holds: bool
+    # Whether it silences at this moment: a recurring one has gaps.
+    active_now: bool
     next_times: Sequence[SilenceTime]
 
     @property
     def matches(self) -> str:
-        """What it is about, in words."""
+        """What it matches, as text."""
         row = self.silence
-        words = [title_of(row.rule) if row.rule else "everything"]
+        words = [title_of(row.rule) if row.rule else "all alerts"]
         for kind, chosen in (
             ("instance", row.instances), ("group", row.groups), ("tag", row.tags),
             ("schedule", row.schedules),
         ):  # fmt: skip
-            names = [str(each) for each in chosen.all()]
+            names = [str(item) for item in chosen.all()]
             if names:
                 more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
                 words.append(f"{kind} {', '.join(names[:MOST_NAMED])}{more}")
-        if row.most_severe < Severity.EMERGENCY:
-            words.append(f"up to {Severity(row.most_severe).label.lower()}")
+        if row.max_severity < Severity.EMERGENCY:
+            words.append(f"up to {Severity(row.max_severity).label.lower()}")
         return "; ".join(words)
 
 
@@ -68,11 +68,11 @@ class SilenceList:
 
 def load_silence_list(state: str, page: str | None, now: datetime) -> SilenceList:
     state = state if state in STATES else STATES[0]
-    counts = [(each, _in_state(each, now).count()) for each in STATES]
+    counts = [(name, _in_state(name, now).count()) for name in STATES]
     rows = _in_state(state, now).select_related("created_by")
     rows = rows.prefetch_related("instances", "groups", "tags", "schedules")
     shown = Paginator(rows.order_by("-starts_at", "-id"), PAGE_SIZE).get_page(page)
-    return SilenceList(state, shown, [_row(each, now) for each in shown], counts)
+    return SilenceList(state, shown, [_row(silence, now) for silence in shown], counts)
 
 
 def next_times(
@@ -82,7 +82,7 @@ def next_times(
     ends_at: datetime | None,
     now: datetime,
 ) -> list[SilenceTime]:
-    """Return the next times of a silence that recurs, within its own beginning and end."""
+    """Return the next times of a recurring silence, between its start and end."""
     if rhythm is None or duration is None:
         return []
     try:
@@ -99,14 +99,14 @@ def next_times(
 
 
 def _in_state(state: str, now: datetime) -> QuerySet[Silence]:
-    standing = Q(ends_at=None) | Q(ends_at__gt=now)
+    not_ended = Q(ends_at=None) | Q(ends_at__gt=now)
     if state == "past":
-        return Silence.objects.filter(~standing)
-    begun = Q(starts_at__lte=now) if state == "active" else Q(starts_at__gt=now)
-    return Silence.objects.filter(standing, begun)
+        return Silence.objects.filter(~not_ended)
+    started = Q(starts_at__lte=now) if state == "active" else Q(starts_at__gt=now)
+    return Silence.objects.filter(not_ended, started)
 
 
 def _row(silence: Silence, now: datetime) -> SilenceRow:
     rhythm = Rhythm(silence.cron, silence.time_zone, None, now) if silence.cron else None
     times = next_times(rhythm, silence.duration, silence.starts_at, silence.ends_at, now)
-    return SilenceRow(silence, matcher_of(silence).holds_at(now), times)
+    return SilenceRow(silence, matcher_of(silence).is_active_at(now), times)

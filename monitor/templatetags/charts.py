@@ -1,4 +1,4 @@
-"""How does a chart get onto a page? A frame, the figure as data, its words and rows beneath."""
+"""How is a chart put on a page? A frame, the figure as data, its summary and rows below."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from monitor.plotly_files import SCRIPT
 
 register = template.Library()
 
-# plotly would write two style elements into the page, which the Content-Security-Policy forbids.
-# Where elements of these ids exist it does not: css/charts.css has the few rules it needs, and
-# maps are not drawn here. The second id is one of the script's version; a test looks for it.
+# plotly would add two style elements to the page, which the Content-Security-Policy forbids. It
+# does not if elements with these ids exist; css/charts.css has the few rules it needs. The second
+# id depends on the version of the script; a test checks it.
 STYLE_OF_PLOTS = "plotly.js-style-global"
 STYLE_OF_MAPS = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53"
 
 
 @register.simple_tag
 def chart_scripts() -> SafeString:
-    """Load what draws charts; only on pages that have one."""
+    """Load the scripts for charts; only on pages that have one."""
     return format_html(
         '<meta id="{}" class="no-inline-styles"><meta id="{}">'
         '<script defer src="{}"></script><script type="module" src="{}"></script>',
@@ -36,7 +36,7 @@ def chart_scripts() -> SafeString:
 
 
 class CompactEncoder(DjangoJSONEncoder):
-    """JSON without the blanks that nobody reads: a tenth of a figure."""
+    """JSON without spaces: they are a tenth of a figure."""
 
     item_separator = ","
     key_separator = ":"
@@ -45,7 +45,7 @@ class CompactEncoder(DjangoJSONEncoder):
 # Any: the context of the component's own template.
 @register.inclusion_tag("components/chart.html")
 def chart(name: str, title: str, *, figure: Figure, note: str = "") -> dict[str, Any]:
-    """Draw a figure; beneath it the same in words and as a table."""
+    """Render a figure, with its summary and table below."""
     mark = f"chart-{name}"
     drawing = json_script(figure.drawing, mark, encoder=CompactEncoder)
     return {"title": title, "figure": figure, "note": note, "mark": mark, "drawing": drawing}

@@ -1,4 +1,4 @@
-"""The components of a page: see docs/pages.md for how each is written in a template."""
+"""The components of pages; docs/pages.md shows how to use each in a template."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.text import slugify
 from django.utils.timezone import now
 
 from monitor.navigation import Link, list_links
-from monitor.selectors.shell import Ticks, count_firing, load_ticks
+from monitor.selectors.shell import SchedulerState, count_firing, load_scheduler_state
 from monitor.sorting import Sorting
 
 register = template.Library()
@@ -23,50 +23,50 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def nav_links(context: Context) -> list[Link]:
-    """The parts of the site for this reader, the one we are in marked."""
+    """Return the sections of the site for this user, with the current one marked."""
     match = context["request"].resolver_match
     return list_links(context["user"], (match and match.url_name) or "")
 
 
 @register.inclusion_tag("components/alert_count.html")
 def alert_count() -> dict[str, int]:
-    """Count what stands and nobody has seen, beside its part of the navigation."""
+    """Count firing alerts, for the navigation."""
     firing, critical = count_firing()
     return {"firing": firing, "critical": critical}
 
 
 @register.simple_tag
-def ticks() -> Ticks:
-    """When Mooring last planned: who watches backups has to be watched."""
-    return load_ticks(now())
+def ticks() -> SchedulerState:
+    """Return when the scheduler last ran, for the notice on every page."""
+    return load_scheduler_state(now())
 
 
 # Any: a template context is whatever the component's template reads.
 @register.inclusion_tag("components/breadcrumbs.html")
 def breadcrumbs(*trail: str) -> dict[str, Any]:
-    """Show the way here: word, address, word, address, … and last the page itself."""
+    """Render breadcrumbs: label, address, label, address, … and last the page itself."""
     steps = [(trail[n], trail[n + 1]) for n in range(0, len(trail) - 1, 2)]
     return {"steps": steps, "here": trail[-1] if len(trail) % 2 else ""}
 
 
 @register.inclusion_tag("components/tile.html")
 def tile(word: str, value: object, **shown: object) -> dict[str, Any]:
-    """Show one figure with its word.
+    """Render a figure with its label.
 
-    ``note`` stands beneath it, ``tone`` says whether it is good; with an ``address`` the tile is
-    a filter, and ``current`` where that is the one chosen.
+    ``note`` is shown below it, ``tone`` says whether it is good; with an ``address`` the tile is a
+    filter, and ``current`` if that filter is active.
     """
     return {"word": word, "value": value, **shown}
 
 
 @register.inclusion_tag("components/field.html")
 def field(bound: BoundField) -> dict[str, Any]:
-    """Draw a form's field with its label, help and what is wrong with it."""
+    """Render a field of a form with its label, help text and errors."""
     widget = bound.field.widget
     return {
         "field": bound,
         "checkbox": isinstance(widget, CheckboxInput),
-        # Many boxes to tick scroll in a frame of their own.
+        # Long lists of checkboxes scroll in their own frame.
         "boxes": isinstance(widget, CheckboxSelectMultiple),
     }
 
@@ -75,7 +75,7 @@ def field(bound: BoundField) -> dict[str, Any]:
 def pager(
     context: Context, page: Page[Any], *, key: str = "page", name: str = ""
 ) -> dict[str, Any]:
-    """Lead through the pages of a table; every other word of the address stays."""
+    """Render the pager of a table; the other query parameters are kept."""
     return {
         "page": page,
         "name": name or key,
@@ -88,7 +88,7 @@ def pager(
 def sort_head(
     context: Context, sorting: Sorting, column: str, word: str, kind: str = "text"
 ) -> SafeString:
-    """Draw the head of a column that can be sorted by; the order is in the address."""
+    """Render the header of a sortable column; the order is in the query string."""
     state = sorting.state_of(column)
     return format_html(
         '<th scope="col"{}{}><a href="{}">{}</a></th>',
@@ -101,7 +101,7 @@ def sort_head(
 
 @register.simple_block_tag
 def card(content: str, title: str = "", **attributes: str) -> SafeString:
-    """Put what belongs together into one frame."""
+    """Render a card with an optional title."""
     head = format_html("<h2>{}</h2>", title) if title else ""
     mark = format_html(' id="{}"', attributes["id"]) if "id" in attributes else ""
     return format_html('<section class="card"{}>{}{}</section>', mark, head, content)
@@ -109,7 +109,7 @@ def card(content: str, title: str = "", **attributes: str) -> SafeString:
 
 @register.simple_block_tag
 def empty_state(content: str, title: str, icon: str = "") -> str:
-    """Say that nothing is here yet, and in the block what to do next."""
+    """Render an empty state; the block says what to do next."""
     context = {"title": title, "icon_name": icon, "content": content}
     return render_to_string("components/empty.html", context)
 
@@ -125,10 +125,10 @@ def confirm(
     title: str = "",
     **words: str,
 ) -> str:
-    """Draw a button that opens a dialog; with ``name``, the object's name has to be typed.
+    """Render a button that opens a dialog; with ``name``, the object's name has to be entered.
 
-    Without a script the button is a link to the same page with the dialog open. ``keep`` words
-    the button that leaves all as it is, ``back`` is the page where the dialog stands.
+    Without scripts the button is a link to the same page with the dialog open. ``keep`` is the
+    label of the button that changes nothing, ``back`` the page with the dialog.
     """
     request = context["request"]
     mark = slugify(action.replace("/", " "))
@@ -143,14 +143,14 @@ def confirm(
         "open_address": _with(context, "confirm", mark),
         "keep": words.get("keep", "Keep as it is"),
         "back": words.get("back", request.path),
-        # What asks first and endangers nothing: ``plain``.
+        # For a harmless action: ``plain``.
         "kind": words.get("kind", "danger"),
     }
     return render_to_string("components/confirm.html", shown, request=request)
 
 
 def _with(context: Context, key: str, word: object) -> str:
-    """Return the query of this page with one word changed, or left out when it is nothing."""
+    """Return the query string with one parameter changed, or removed if ``word`` is blank."""
     query = context["request"].GET.copy()
     query.pop(key, None)
     query.pop("confirm", None)

@@ -1,4 +1,4 @@
-"""What has to be done before a new installation protects anything? Three steps and their state."""
+"""Which steps remain before a new installation has a backup? Three steps and their state."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from monitor.selectors.settings import key_state
 
 register = template.Library()
 
-# A fleet of more was set up long ago: it is not asked again on every page.
+# A larger fleet is set up already: no further queries.
 SMALL_FLEET = 2
 
 
 # Any: the context of the component's own template.
 @register.inclusion_tag("components/first_steps.html", takes_context=True)
 def first_steps(context: Context, instance_count: int) -> dict[str, Any]:
-    """Lead through the first instance, repository and backup; nothing once all are there."""
+    """Render the steps to the first instance, repository and backup; nothing once all exist."""
     if instance_count > SMALL_FLEET or Backup.objects.exists():
         return {"open": False}
     instance = Instance.objects.filter(enabled=True).first()

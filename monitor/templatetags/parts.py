@@ -1,4 +1,4 @@
-"""Small parts that every page is made of: badges, and what it must not hide."""
+"""Small parts of pages: badges, icons, and the notice about unencrypted repositories."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ register = template.Library()
 
 @register.simple_tag
 def badge(status: str, word: str = "") -> SafeString:
-    """Draw a status: a word, a shape and a colour, in this order of importance."""
+    """Render a status: a word, a shape and a colour, in this order of importance."""
     return format_html(
         '<span class="badge status-{}" data-tone="{}">{}</span>',
         status,
@@ -28,13 +28,13 @@ def badge(status: str, word: str = "") -> SafeString:
 
 @register.filter
 def tone(status: str) -> str:
-    """Say whether a status is good or bad, for ``data-tone``."""
+    """Return whether a status is good or bad, for ``data-tone``."""
     return tone_of(status)
 
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """Draw a picture of ours; the word beside it says what it means."""
+    """Render an icon; the text beside it has the meaning."""
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons.svg"), name
     )
@@ -42,7 +42,7 @@ def icon(name: str) -> SafeString:
 
 @register.simple_tag
 def truncated(text: str, length: int = 40) -> SafeString:
-    """Keep a long name to one line, the whole of it on hover."""
+    """Shorten a long name to one line; the full name is in the tooltip."""
     if len(text) <= length:
         return format_html("{}", text)
     return format_html('<span class="truncated" title="{}">{}</span>', text, text)
@@ -50,17 +50,17 @@ def truncated(text: str, length: int = 40) -> SafeString:
 
 @register.inclusion_tag("monitor/partials/unencrypted.html")
 def unencrypted_notice() -> dict[str, list[str]]:
-    """Name the repositories whose backups anyone can read."""
+    """List the repositories with unencrypted backups."""
     return {"names": list_unencrypted_names()}
 
 
 @register.filter
 def release(version: str) -> str:
-    """Write the part of a server's version that people compare: 10.11.14."""
+    """Return the release of a server version: 10.11.14."""
     return version.partition("-")[0]
 
 
 @register.filter
 def may(user: AbstractBaseUser | AnonymousUser, role_name: str) -> bool:
-    """Whether to draw what only ``role_name`` and above may use."""
+    """Whether the user has ``role_name`` or a higher role."""
     return has_role(user, Role[role_name.upper()])

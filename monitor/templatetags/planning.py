@@ -1,4 +1,4 @@
-"""Parts of the pages about what is planned and how it stands: days, slots, alerts."""
+"""Parts of the pages about schedules and alerts: days, slots, tiles."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from alerts.states import Severity
 from backups.schedule import DueTime, Rhythm
 from monitor.selectors.alerts import SeverityTile
 from monitor.selectors.calendar import CalendarRow, Cell
-from monitor.selectors.schedules import PunctualityCounts
+from monitor.selectors.schedules import PunctualityRecord
 from monitor.templatetags.parts import badge
 from monitor.templatetags.units import moment
-from monitor.wording.lengths import chosen_length
+from monitor.wording.lengths import format_configured_length
 from monitor.wording.rhythms import rhythm_in_words
 from monitor.wording.tones import tone_of
 
 register = template.Library()
 
-# What is on a page hundreds of times is put together once.
+# Markup that a page repeats hundreds of times is built once.
 _PLAIN = mark_safe("")
 _TODAY, _WEEK = mark_safe(' class="today"'), mark_safe(' class="week"')
 _SHARES = [_PLAIN, *(format_html(' data-share="{}"', share) for share in (1, 2, 3))]
-# The words whose shape is not that of their tone: planning.css draws them.
+# Words with a shape of their own, defined in planning.css.
 _OWN_SHAPES = {word: format_html(' data-word="{}"', word) for word in ("missed", "due", "paused")}
 
 
 @register.simple_tag
-def punctuality_strip(punctuality: PunctualityCounts) -> SafeString:
-    """Draw 30 days as bars, higher the worse, with the sum of them in words."""
+def punctuality_strip(punctuality: PunctualityRecord) -> SafeString:
+    """Render 30 days as bars, the higher the worse, with a summary in words."""
     bars = format_html_join(
         "",
         '<i data-tone="{}"{} title="{}"></i>',
@@ -62,7 +62,7 @@ def punctuality_strip(punctuality: PunctualityCounts) -> SafeString:
 
 @register.simple_tag
 def calendar_cells(row: CalendarRow, today: date) -> SafeString:
-    """Draw the days of one instance; a page has hundreds, so each is short and no template."""
+    """Render the days of one instance, without a template: a page has hundreds."""
     name = row.instance.name
     return format_html_join(
         "", "<td{}>{}</td>", ((_column(cell.day, today), _mark(cell, name)) for cell in row.cells)
@@ -71,7 +71,7 @@ def calendar_cells(row: CalendarRow, today: date) -> SafeString:
 
 @register.inclusion_tag("monitor/partials/slots.html")
 def slot_table(slots: list[DueTime], zone_name: str = "") -> dict[str, Any]:
-    """List coming runs: by the reader's clock, by the schedule's where that differs, and UTC."""
+    """List planned runs: in the user's time zone, in that of the schedule if different, in UTC."""
     reader = get_current_timezone_name()
     rows = [
         {
@@ -87,20 +87,20 @@ def slot_table(slots: list[DueTime], zone_name: str = "") -> dict[str, Any]:
 
 
 @register.filter
-def chosen(length: timedelta | None) -> str:
-    """Write a length of time that somebody chose: 4 h."""
-    return "" if length is None else chosen_length(length)
+def configured_length(length: timedelta | None) -> str:
+    """Return a configured length of time: 4 h."""
+    return "" if length is None else format_configured_length(length)
 
 
 @register.filter
 def make_words(text: str) -> list[str]:
-    """Take a line of words apart."""
+    """Split a line into words."""
     return text.split()
 
 
 @register.inclusion_tag("components/tabs.html")
 def alert_tabs(current: str) -> dict[str, Any]:
-    """Lead through what belongs to alerts."""
+    """Render the tabs of the alert pages."""
     tabs = [
         {"word": word, "address": reverse(name), "current": name == current, "count": None}
         for word, name in ALERT_TABS
@@ -110,7 +110,7 @@ def alert_tabs(current: str) -> dict[str, Any]:
 
 @register.inclusion_tag("components/tile.html", takes_context=True)
 def severity_tile(context: Context, tile: SeverityTile, chosen: int | None) -> dict[str, Any]:
-    """Count what stands of one severity; a click filters, another one ends that."""
+    """Render the count of open alerts of one severity; a click toggles the filter."""
     query = context["request"].GET.copy()
     current = chosen == tile.value
     for word in ("severity", "page"):
@@ -134,7 +134,7 @@ def severity_badge(severity: int) -> SafeString:
 
 @register.simple_tag
 def fact_value(value: object) -> SafeString | str:
-    """Write something a rule saw; a moment in the reader's zone, a size as people read it."""
+    """Render a fact of a rule; timestamps in the user's time zone, numbers with separators."""
     if value is None or value == "":
         return format_html('<span class="unknown">{}</span>', "unknown" if value is None else "—")
     if isinstance(value, bool):
@@ -146,7 +146,7 @@ def fact_value(value: object) -> SafeString | str:
     if isinstance(value, float):
         return f"{value:,.2f}".rstrip("0").rstrip(".")
     if isinstance(value, list):
-        return ", ".join(str(each) for each in value) or "none"
+        return ", ".join(map(str, value)) or "none"
     return str(value)
 
 

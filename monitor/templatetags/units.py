@@ -1,7 +1,7 @@
-"""How are sizes, lengths of time and moments written on pages?
+"""How are sizes, durations and timestamps shown on pages?
 
-The rounded figure is for reading; the exact one is in the title of the element. Moments are
-written in the zone of the reader, which monitor.preferences has made the current one.
+The rounded value is shown; the exact one is in the tooltip. Timestamps are in the time zone of the
+user, which ``monitor.preferences`` activates.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNKNOWN = mark_safe('<span class="unknown">unknown</span>')
 
 @register.filter
 def size(size_bytes: int | None) -> SafeString:
-    """Write bytes: 1.4 GiB."""
+    """Render bytes: 1.4 GiB."""
     if size_bytes is None:
         return UNKNOWN
     return format_html(
@@ -34,7 +34,7 @@ def size(size_bytes: int | None) -> SafeString:
 
 @register.filter
 def rate(bytes_per_s: int | None) -> SafeString:
-    """Write a rate: 210.0 MiB/s."""
+    """Render a rate: 210.0 MiB/s."""
     if bytes_per_s is None:
         return UNKNOWN
     return format_html(
@@ -46,7 +46,7 @@ def rate(bytes_per_s: int | None) -> SafeString:
 
 @register.filter
 def duration(length: timedelta | None) -> SafeString:
-    """Write a length of time: 1 h 04 min."""
+    """Render a duration: 1 h 04 min."""
     if length is None:
         return UNKNOWN
     return format_html(
@@ -58,37 +58,37 @@ def duration(length: timedelta | None) -> SafeString:
 
 @register.filter
 def moment(at: datetime | None) -> SafeString:
-    """Write a moment to the second: 2026-03-02 03:30:12."""
+    """Render a timestamp to the second: 2026-03-02 03:30:12."""
     return _time(at, f"{localtime(at):%Y-%m-%d %H:%M:%S}{_utc_mark()}") if at else UNKNOWN
 
 
 @register.filter
 def clock(at: datetime | None) -> SafeString:
-    """Write the time of day where the date is plain from around it: 03:30:12."""
+    """Render the time of day, if the context shows the date: 03:30:12."""
     return _time(at, f"{localtime(at):%H:%M:%S}") if at else UNKNOWN
 
 
 @register.filter
 def log_clock(at: datetime) -> SafeString:
-    """Write the time of a line in a log, to the millisecond on hover."""
+    """Render the time of a log line; milliseconds are in the tooltip."""
     exact = f"{localtime(at):%Y-%m-%d %H:%M:%S.%f}"[:-3]
     return format_html('<time title="{}">{}</time>', exact, f"{localtime(at):%H:%M:%S}")
 
 
 @register.filter
 def day(at: datetime | None) -> SafeString:
-    """Write a moment as people say it: today 03:30, Sunday 01:14, 12 May 2025."""
+    """Render a timestamp relative to today: today 03:30, Sunday 01:14, 12 May 2025."""
     return _time(at, day_in_words(localtime(at), localtime(now()))) if at else UNKNOWN
 
 
 @register.filter
 def age(at: datetime | None) -> SafeString:
-    """Write how long ago a moment was: 3 h ago."""
+    """Render how long ago it was: 3 h ago."""
     return _time(at, age_in_words(now() - at)) if at else UNKNOWN
 
 
 def age_in_words(length: timedelta) -> str:
-    """One unit is enough to judge an age: ``3 min ago``, ``26 h ago``, ``9 days ago``."""
+    """Return an age in one unit: ``3 min ago``, ``26 h ago``, ``9 days ago``."""
     seconds = int(length.total_seconds())
     if seconds < 0:
         return f"in {format_duration(-length)}"
@@ -98,7 +98,7 @@ def age_in_words(length: timedelta) -> str:
         return f"{seconds} s ago"
     if seconds < 3600:
         return f"{seconds // 60} min ago"
-    # Up to two days in hours: 26 h is late where "1 day" would look fine.
+    # Up to two days in hours: "26 h" looks late, "1 day" would not.
     if seconds < 172_800:
         return f"{seconds // 3600} h ago"
     return f"{seconds // 86_400} days ago"
@@ -106,18 +106,18 @@ def age_in_words(length: timedelta) -> str:
 
 @register.filter
 def ratio(raw_bytes: int, stored_bytes: int) -> str:
-    """Write how many times smaller the stored bytes are."""
+    """Render the compression ratio: 4.2 : 1."""
     return f"{raw_bytes / stored_bytes:.1f} : 1" if stored_bytes else "unknown"
 
 
 @register.filter
 def number(count: int | None) -> SafeString:
-    """Write a count with its thousands apart: 12,408."""
+    """Render a count with thousands separators: 12,408."""
     return UNKNOWN if count is None else format_html("{}", f"{count:,}")
 
 
 def day_in_words(at: datetime, now: datetime) -> str:
-    """Name the day relative to ``now``, both in the reader's zone."""
+    """Return the day relative to ``now``, both in the user's time zone."""
     days = (now.date() - at.date()).days
     if days in _NEAR_DAYS:
         return f"{_NEAR_DAYS[days]} {at:%H:%M}"
@@ -130,7 +130,7 @@ _NEAR_DAYS = {-1: "tomorrow", 0: "today", 1: "yesterday"}
 
 
 def _utc_mark() -> str:
-    """Say UTC where the reader's own zone is not known: nobody should have to guess."""
+    """Return UTC as a suffix if the time zone of the user is not known."""
     return " UTC" if get_current_timezone_name() == "UTC" else ""
 
 

@@ -1,1 +1,1 @@
-"""The pages: each view asks a selector and renders what it answers."""
+"""The pages: each view loads data from a selector and renders a template."""

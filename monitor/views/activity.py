@@ -1,4 +1,4 @@
-"""Who did what: one page to read of every change, restore and login."""
+"""The activity page: every change, restore and login."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from monitor.selectors.activity import Filters, list_choices, load_activity, ver
 @require_safe
 @needs(Role.VIEWER)
 def activity(request: HttpRequest) -> HttpResponse:
-    asked = {name: request.GET.get(name, "")[:200] for name in ("who", "what", "instance")}
-    filters = Filters(**asked)
+    names = ("who", "what", "instance")
+    filters = Filters(**{name: request.GET.get(name, "")[:200] for name in names})
     page = load_activity(filters, _before(request))
     older = urlencode({**filters.chosen, "before": page.older}) if page.older else ""
     context = {"filters": filters, "page": page, "older": older, "verbs": verbs()}
@@ -27,7 +27,7 @@ def _before(request: HttpRequest) -> int | None:
     word = request.GET.get("before", "")
     if not word:
         return None
-    # Longer than any id: the database would refuse the number.
+    # A longer number is not a valid id: the database would reject it.
     if not (word.isascii() and word.isdigit() and len(word) <= 18):
-        raise Http404("before is not the number of a row")
+        raise Http404("before is not a row number")
     return int(word)

@@ -1,4 +1,4 @@
-"""Alerts: what stands, what is over, why, and the buttons that say somebody has seen it."""
+"""Alerts: open ones, history, details, and acknowledging."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitor.acknowledging import acknowledge_all
 from monitor.forms.filters import AlertFilter
 from monitor.selectors.alert import load_alert, silence_address
 from monitor.selectors.alerts import count_severities, load_history, load_open
-from monitor.views.requests import asking_user, lead_back
+from monitor.views.requests import redirect_back, requesting_user
 
 MOST_AT_ONCE = 200
 COMMENT_CHARACTERS = 2000
@@ -31,7 +31,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
 @require_safe
 @needs(Role.VIEWER)
 def alerts_live(request: HttpRequest) -> HttpResponse:
-    """The live region alone."""
+    """Render the live region only."""
     return render(request, "monitor/partials/alerts_live.html", _open(request))
 
 
@@ -52,7 +52,7 @@ def alert_history(request: HttpRequest) -> HttpResponse:
 def alert_detail(request: HttpRequest, alert: int) -> HttpResponse:
     view = load_alert(alert, now())
     if view is None:
-        raise Http404(f"there is no alert {alert}")
+        raise Http404(f"no alert has the id {alert}")
     context = {"view": view, "alert": view.alert, "silence": silence_address(view.alert)}
     return render(request, "monitor/alert_detail.html", context)
 
@@ -60,7 +60,7 @@ def alert_detail(request: HttpRequest, alert: int) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def alert_acknowledge(request: HttpRequest, alert: int) -> HttpResponse:
-    """Say that somebody has seen it."""
+    """Acknowledge one alert."""
     _acknowledge(request, [get_object_or_404(Alert, pk=alert)])
     return redirect("alert-detail", alert)
 
@@ -68,23 +68,23 @@ def alert_acknowledge(request: HttpRequest, alert: int) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def alerts_acknowledge(request: HttpRequest) -> HttpResponse:
-    """Say so of all that were ticked."""
+    """Acknowledge all selected alerts."""
     ids = [int(word) for word in request.POST.getlist("alert") if _is_id(word)]
     if ids:
         _acknowledge(request, list(Alert.objects.filter(pk__in=ids[:MOST_AT_ONCE])))
     else:
-        messages.warning(request, "Nothing was ticked.")
-    return lead_back(request, "alerts")
+        messages.warning(request, "No alert was selected.")
+    return redirect_back(request, "alerts")
 
 
-def _acknowledge(request: HttpRequest, wanted: list[Alert]) -> None:
+def _acknowledge(request: HttpRequest, selected: list[Alert]) -> None:
     comment = request.POST.get("comment", "").strip()[:COMMENT_CHARACTERS]
-    done = acknowledge_all(wanted, by=asking_user(request), comment=comment, now=now())
+    done = acknowledge_all(selected, by=requesting_user(request), comment=comment, now=now())
     for alert in done:
         record(Verb.ACKNOWLEDGED, alert, details={"comment": comment})
-    if left := len(wanted) - len(done):
-        words = "did not stand any more, or somebody had seen it before"
-        messages.warning(request, f"{len(done)} acknowledged; {left} {words}.")
+    if left := len(selected) - len(done):
+        rest = "were already resolved or acknowledged"
+        messages.warning(request, f"{len(done)} acknowledged; {left} {rest}.")
     else:
         messages.success(request, f"{len(done)} acknowledged.")
 
@@ -106,5 +106,5 @@ def _is_filtered(chosen: dict[str, object]) -> bool:
 
 
 def _is_id(word: str) -> bool:
-    # Longer than any id: the database would refuse the number.
+    # A longer number is not a valid id: the database would reject it.
     return word.isascii() and word.isdigit() and len(word) <= 18

@@ -1,4 +1,4 @@
-"""One backup: its page, what is in it, and the buttons that prove it."""
+"""One backup: its page, its contents, verify and restore test."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from django.views.decorators.http import require_POST, require_safe
 from backups.exceptions import MooringError
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
+from backups.parameters import Parameters, RestoreTestParameters, VerifyParameters
 from backups.states import CopyStatus, Operation
 from monitor.access.roles import Role, needs
 from monitor.selectors.backup import backups_for_pages, first_stored_copy, load_backup
 from monitor.selectors.contents import view_contents
-from monitor.views.requests import asking_user, refusals_shown
+from monitor.views.requests import refusals_shown, requesting_user
 
 
 @require_safe
@@ -26,7 +27,7 @@ def backup_detail(request: HttpRequest, label: str) -> HttpResponse:
 @require_safe
 @needs(Role.VIEWER)
 def backup_contents(request: HttpRequest, label: str) -> HttpResponse:
-    """What is inside, by table: read from the manifest, so it comes after the page."""
+    """Render the contents by table; read from the manifest, so loaded after the page."""
     copy = first_stored_copy(get_object_or_404(Backup, label=label))
     if copy is None:
         raise Http404("no stored copy")
@@ -41,17 +42,18 @@ def backup_contents(request: HttpRequest, label: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def copy_verify(request: HttpRequest, label: str, copy: int) -> HttpResponse:
-    return _create(request, Operation.VERIFY, label, copy, pages="pages" in request.POST)
+    asked = VerifyParameters(pages="pages" in request.POST)
+    return _create(request, Operation.VERIFY, label, copy, asked)
 
 
 @require_POST
 @needs(Role.OPERATOR)
 def copy_restore_test(request: HttpRequest, label: str, copy: int) -> HttpResponse:
-    return _create(request, Operation.RESTORE_TEST, label, copy)
+    return _create(request, Operation.RESTORE_TEST, label, copy, RestoreTestParameters())
 
 
 def _create(
-    request: HttpRequest, operation: Operation, label: str, copy_id: int, **parameters: bool
+    request: HttpRequest, operation: Operation, label: str, copy_id: int, parameters: Parameters
 ) -> HttpResponse:
     copies = BackupCopy.objects.select_related("backup__instance", "repository")
     copy = get_object_or_404(
@@ -59,7 +61,7 @@ def _create(
     )
     with refusals_shown(request):
         job = create_copy_job(
-            operation, copy, requested_by=asking_user(request), parameters=parameters
+            operation, copy, requested_by=requesting_user(request), parameters=parameters
         )
         return redirect("job-detail", job.pk)
     return redirect("backup-detail", label)

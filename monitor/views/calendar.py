@@ -35,8 +35,8 @@ def calendar_day(request: HttpRequest, name: str, day: str) -> HttpResponse:
     try:
         shown = date.fromisoformat(day)
     except ValueError:
-        raise Http404(f"{day} is no day") from None
+        raise Http404(f"{day} is not a date") from None
     if not 2000 <= shown.year <= 2200:
-        raise Http404(f"{day} is too far away")
+        raise Http404(f"{day} is out of range")
     context = {"instance": instance, "day": shown, "view": load_day(instance, shown, now())}
     return render(request, "monitor/calendar_day.html", context)

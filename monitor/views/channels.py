@@ -1,4 +1,4 @@
-"""Channels: the list, and the page of one with its routes, messages and test."""
+"""Channels: the list, and the page of one with its routes, notifications and test."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from backups.activity import record
 from backups.exceptions import MooringError
 from backups.models.activity import Verb
 from monitor.access.roles import Role, needs
-from monitor.confirmations import name_typed
+from monitor.confirmations import name_confirmed
 from monitor.forms.channel import ChannelForm
 from monitor.selectors.channels import label_of, load_channel, load_channels
-from monitor.views.requests import asking_user
+from monitor.views.requests import requesting_user
 
 FORM_METHODS = ["GET", "HEAD", "POST"]
 
@@ -36,7 +36,7 @@ def channels(request: HttpRequest) -> HttpResponse:
 def channel_detail(request: HttpRequest, name: str) -> HttpResponse:
     view = load_channel(name, request.GET.get("page"))
     if view is None:
-        raise Http404(f"there is no channel {name}")
+        raise Http404(f"no channel is named {name}")
     context = {"view": view, "channel": view.row.channel}
     return render(request, "monitor/channel_detail.html", context)
 
@@ -45,7 +45,7 @@ def channel_detail(request: HttpRequest, name: str) -> HttpResponse:
 @needs(Role.ADMIN)
 def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in CHANNELS:
-        raise Http404(f"there is no kind of channel called {kind}")
+        raise Http404(f"no kind of channel is named {kind}")
     return _edit(request, Channel(kind=kind))
 
 
@@ -54,21 +54,21 @@ def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
 def channel_edit(request: HttpRequest, name: str) -> HttpResponse:
     channel = get_object_or_404(Channel, name=name)
     if channel.kind not in CHANNELS:
-        raise Http404(f"{name} is of a kind that is no more")
+        raise Http404(f"the kind of channel {name} no longer exists")
     return _edit(request, channel)
 
 
 @require_POST
 @needs(Role.ADMIN)
 def channel_test(request: HttpRequest, name: str) -> HttpResponse:
-    """Send a test at once, and show what the other side really said."""
+    """Send a test at once, and show the response of the receiver."""
     channel = get_object_or_404(Channel, name=name)
     try:
-        answer = send_test(channel, asked_by=asking_user(request).get_username())
+        response = send_test(channel, requested_by=requesting_user(request).get_username())
     except MooringError as exc:
         messages.error(request, f"The test was not delivered: {exc}. {exc.hint}".rstrip())
     else:
-        messages.success(request, f"The test was delivered. The answer: {answer or 'none'}")
+        messages.success(request, f"The test was delivered. Response: {response or 'none'}")
     record(Verb.TESTED, channel)
     return redirect("channel-detail", name)
 
@@ -76,9 +76,9 @@ def channel_test(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @needs(Role.ADMIN)
 def channel_delete(request: HttpRequest, name: str) -> HttpResponse:
-    """Delete a channel with its routes and the record of its messages."""
+    """Delete a channel with its routes and the history of its notifications."""
     channel = get_object_or_404(Channel, name=name)
-    if not name_typed(request, channel.name):
+    if not name_confirmed(request, channel.name):
         return redirect("channel-detail", name)
     record(Verb.DELETED, channel)
     channel.delete()
@@ -87,15 +87,15 @@ def channel_delete(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _edit(request: HttpRequest, channel: Channel) -> HttpResponse:
-    # The form writes into the row as it validates: its own name is kept for the page.
+    # Validation changes the row: the page needs its present name.
     name, new, label = channel.name, channel.pk is None, label_of(channel.kind)
     form = ChannelForm(request.POST or None, instance=channel)
     if request.method == "POST" and form.is_valid():
         saved = form.store()
-        # Names of fields only: what was typed into them may be a secret.
+        # Names of fields only: their values may be secret.
         changed = {"changed": form.changed_data}
         record(Verb.ADDED if new else Verb.CHANGED, saved, details=changed)
-        messages.success(request, f"Channel {saved.name} was saved. Send a test to see it work.")
+        messages.success(request, f"Channel {saved.name} was saved. Send a test to check it.")
         return redirect("channel-detail", saved.name)
     context = {"form": form, "name": name, "label": label}
     status = 422 if request.method == "POST" else 200

@@ -1,4 +1,4 @@
-"""What is said when a form came without its token."""
+"""The page for a form without a valid CSRF token."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from monitor.access.roles import public
 
 @public
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Say what to do; the reason is Django's own and helps whoever set up the proxy."""
+    """Render what to do; Django's reason helps with a misconfigured proxy."""
     return render(request, "403_csrf.html", {"reason": reason}, status=403)

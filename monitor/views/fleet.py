@@ -1,4 +1,4 @@
-"""The fleet, and each of its groups: every instance on one page."""
+"""The fleet, and each group: every instance in one table."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def fleet(request: HttpRequest) -> HttpResponse:
 @require_safe
 @needs(Role.VIEWER)
 def fleet_live(request: HttpRequest) -> HttpResponse:
-    """The live region alone: what the open page swaps in."""
+    """Render the live region only."""
     return render(request, "monitor/partials/fleet_live.html", _context(request, None))
 
 
 @require_safe
 @needs(Role.VIEWER)
 def group_detail(request: HttpRequest, group: str) -> HttpResponse:
-    """The same within a group."""
+    """Render the fleet page for one group."""
     return render(request, "monitor/fleet.html", _context(request, group))
 
 

@@ -1,4 +1,4 @@
-"""Is the site alive? Asked by load balancers, without a login."""
+"""Is the site healthy? For load balancers, without a login."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.access.roles import public
 @public
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 while the database answers, else 503; why is in the log, not in the answer."""
+    """Respond with 200 if the database is reachable, else 503, without details."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -1,4 +1,4 @@
-"""One instance: its page, and the button that backs it up."""
+"""One instance: its page, starting a backup, and the preflight checks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from backups.programs.compatibility import CLONE
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
 from monitor.selectors.instance import load_history
-from monitor.selectors.instance_header import load_known
+from monitor.selectors.instance_header import load_instance_header
 from monitor.selectors.instance_runs import list_runs
 from monitor.selectors.repositories import list_enabled
-from monitor.views.requests import asking_user, refusals_shown
+from monitor.views.requests import refusals_shown, requesting_user
 
 
 @require_safe
@@ -33,30 +33,30 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     context["charts"] = instance_charts(list_runs(name))
     instance = context["instance"]
     assert isinstance(instance, Instance)
-    context["known"] = load_known(instance, now())
+    context["known"] = load_instance_header(instance, now())
     return render(request, "monitor/instance_detail.html", context)
 
 
 @require_safe
 @needs(Role.VIEWER)
 def instance_live(request: HttpRequest, name: str) -> HttpResponse:
-    """The live regions alone, on the same page of their tables."""
+    """Render the live regions only, on the present pages of their tables."""
     return render(request, "monitor/partials/instance_refresh.html", _context(request, name))
 
 
 @require_POST
 @needs(Role.OPERATOR)
 def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
-    """Query for a full backup, now, into the repositories that were ticked."""
+    """Request a full backup now, to the selected repositories."""
     instance = get_object_or_404(Instance, name=name)
-    ticked = request.POST.getlist("repository")
-    repositories = [r for r in list_enabled() if r.name in ticked]
+    selected = request.POST.getlist("repository")
+    repositories = [r for r in list_enabled() if r.name in selected]
     with refusals_shown(request):
         job = create_backup_job(
             instance,
             repositories=repositories or None,
             save_foreign_tables=_foreign_tables(request, instance),
-            requested_by=asking_user(request),
+            requested_by=requesting_user(request),
         )
         return redirect("job-detail", job.pk)
     return redirect("instance-detail", instance.name)
@@ -65,32 +65,32 @@ def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
-    """Look at everything a backup depends on, now; take none."""
+    """Run the preflight checks now, without a backup."""
     instance = get_object_or_404(Instance, name=name)
     with refusals_shown(request):
         preflight = run_checks(instance, stores_of(list_enabled()), runner_of(instance))
         if (facts := preflight.survey.facts) is not None:
             remember(instance, facts, now(), raw_bytes=preflight.survey.raw_bytes)
-        found: dict[str, object] = {"instance": instance, "checks": preflight.checks, "at": now()}
-        found["bad"] = failed(preflight.checks)
+        context: dict[str, object] = {"instance": instance, "checks": preflight.checks, "at": now()}
+        context["bad"] = failed(preflight.checks)
         if request.headers.get("HX-Request"):
-            return render(request, "monitor/partials/doctor.html", found)
-        _tell_in_short(request, preflight.checks)
+            return render(request, "monitor/partials/doctor.html", context)
+        _summarize(request, preflight.checks)
     if request.headers.get("HX-Request"):
         return HttpResponseClientRefresh()
     return redirect("instance-detail", name)
 
 
-def _tell_in_short(request: HttpRequest, checks: Sequence[Check]) -> None:
-    """Say on the next page what was found; where no script puts the whole of it there."""
+def _summarize(request: HttpRequest, checks: Sequence[Check]) -> None:
+    """Show the failed checks as messages, for browsers without scripts."""
     for check in failed(checks):
         messages.error(request, f"{check.name}: {check.found}. {check.hint}".rstrip())
     if not failed(checks):
-        messages.success(request, "A backup can be taken.")
+        messages.success(request, "All checks passed: a backup can be taken.")
 
 
 def _foreign_tables(request: HttpRequest, instance: Instance) -> bool | None:
-    """Read whether tables that are not InnoDB's were asked for; None leaves it to the instance."""
+    """Return whether non-InnoDB tables were requested; None: as set for the instance."""
     if instance.engine != CLONE or "options" not in request.POST:
         return None
     return "save_foreign_tables" in request.POST

@@ -1,4 +1,4 @@
-"""One job: its page, its live parts, and the button that stops it."""
+"""One job: its page, its live parts, cancelling and repeating it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backups.models import Job
 from monitor.access.roles import Role, needs
 from monitor.charts.job import rate_chart
 from monitor.selectors.job import jobs_for_pages, load_job
-from monitor.selectors.job_alike import load_alike
+from monitor.selectors.job_alike import load_similar_failures
 from monitor.selectors.job_log import (
     LogWindow,
     lines_after,
@@ -22,21 +22,21 @@ from monitor.selectors.job_log import (
     newest_lines,
     read_filter,
 )
-from monitor.views.requests import asking_user, refusals_shown
+from monitor.views.requests import refusals_shown, requesting_user
 
 
 @require_safe
 @needs(Role.VIEWER)
 def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
     job = get_object_or_404(jobs_for_pages(), pk=pk)
-    wanted = read_filter(request.GET)
+    log_filter = read_filter(request.GET)
     context = {
         "job": job,
         "view": load_job(job, now()),
-        "log": newest_lines(job, wanted),
-        "wanted": wanted,
+        "log": newest_lines(job, log_filter),
+        "wanted": log_filter,
         "job_number": str(job.pk),
-        "alike": load_alike(job),
+        "alike": load_similar_failures(job),
         "rates": rate_chart(job),
     }
     return render(request, "monitor/job_detail.html", context)
@@ -45,16 +45,16 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 @needs(Role.VIEWER)
 def job_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """The live region alone; once the job has ended it no longer asks for more."""
+    """Render the live region only; it stops refreshing once the job has ended."""
     job = get_object_or_404(jobs_for_pages(), pk=pk)
-    context = {"job": job, "view": load_job(job, now()), "alike": load_alike(job)}
+    context = {"job": job, "view": load_job(job, now()), "alike": load_similar_failures(job)}
     return render(request, "monitor/partials/job_live.html", context)
 
 
 @require_safe
 @needs(Role.VIEWER)
 def job_rate(request: HttpRequest, pk: int) -> HttpResponse:
-    """The course of the rate alone, as far as it goes by now."""
+    """Render the chart of the transfer rate only."""
     job = get_object_or_404(Job, pk=pk)
     context = {"job": job, "rates": rate_chart(job)}
     return render(request, "monitor/partials/job_rate.html", context)
@@ -63,44 +63,44 @@ def job_rate(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 @needs(Role.VIEWER)
 def job_log(request: HttpRequest, pk: int) -> HttpResponse:
-    """Lines of the log around one that the page has already."""
+    """Render log lines before or after one that the page has."""
     job = get_object_or_404(Job, pk=pk)
-    wanted = read_filter(request.GET)
+    log_filter = read_filter(request.GET)
     if "before" in request.GET:
         template = "monitor/partials/log_before.html"
-        log: LogWindow = lines_before(job, _line_id(request, "before"), wanted)
+        log: LogWindow = lines_before(job, _line_id(request, "before"), log_filter)
     else:
         template = "monitor/partials/log_after.html"
-        log = lines_after(job, _line_id(request, "after"), wanted)
-    return render(request, template, {"job": job, "log": log, "wanted": wanted})
+        log = lines_after(job, _line_id(request, "after"), log_filter)
+    return render(request, template, {"job": job, "log": log, "wanted": log_filter})
 
 
 @require_POST
 @needs(Role.OPERATOR)
 def job_again(request: HttpRequest, pk: int) -> HttpResponse:
-    """Query for the same once more, as a new job."""
+    """Request the same again, as a new job."""
     job = get_object_or_404(Job.objects.select_related("instance", "copy__backup"), pk=pk)
     with refusals_shown(request):
-        return redirect("job-detail", rerun(job, requested_by=asking_user(request)).pk)
+        return redirect("job-detail", rerun(job, requested_by=requesting_user(request)).pk)
     return redirect("job-detail", job.pk)
 
 
 @require_POST
 @needs(Role.OPERATOR)
 def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Query a job to stop; its worker notices within seconds."""
+    """Request the cancellation of a job; its worker notices within seconds."""
     job = get_object_or_404(Job, pk=pk)
     with refusals_shown(request):
-        if request_cancel(job, actor=asking_user(request).get_username()):
-            messages.info(request, "The job was asked to stop.")
+        if request_cancel(job, actor=requesting_user(request).get_username()):
+            messages.info(request, "Cancellation of the job was requested.")
         else:
-            messages.warning(request, "The job had ended already.")
+            messages.warning(request, "The job had already ended.")
     return redirect("job-detail", job.pk)
 
 
 def _line_id(request: HttpRequest, name: str) -> int:
     word = request.GET.get(name, "")
-    # Longer than any id: the database would refuse the number.
+    # A longer number is not a valid id: the database would reject it.
     if not (word.isascii() and word.isdigit() and len(word) <= 18):
-        raise Http404(f"{name} is not the number of a line")
+        raise Http404(f"{name} is not a line number")
     return int(word)

@@ -1,4 +1,4 @@
-"""The door: in by name and password, out by a POST."""
+"""Login by name and password; logout by a POST request."""
 
 from __future__ import annotations
 

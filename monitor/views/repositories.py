@@ -1,4 +1,4 @@
-"""Repositories: all of them, and one with what it holds."""
+"""Repositories: the list, and the page of one."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def repository_detail(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _notes(view: RepositoryView) -> dict[str, object]:
-    """Return what stands beneath the figures."""
+    """Return the notes below the figures."""
     space, proven = view.overview.space, view.overview.proven
     growth = view.daily_growth
     return {
-        "growth_note": f"{format_bytes(growth)} more a day" if growth and growth > 0 else "",
+        "growth_note": f"grows by {format_bytes(growth)} per day" if growth and growth > 0 else "",
         "free_note": f"of {format_bytes(space.total_bytes)}" if space.total_bytes else "",
         "full_by": _full_by(space),
         "failed_note": f"{proven.failed} of them damaged" if proven.failed else "",
@@ -53,7 +53,7 @@ def _full_by(space: Space) -> str:
 
 
 def _date_of(at: datetime) -> str:
-    """Write a date that is to come, as exactly as a forecast deserves."""
+    """Return a future date, as exact as a forecast can be."""
     soon = at - now() < timedelta(days=300)
     return f"{localtime(at):%-d %b}" if soon else f"{localtime(at):%b %Y}"
 

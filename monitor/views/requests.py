@@ -1,4 +1,4 @@
-"""What every POST shares: who asks, how a refusal is told, and where it leads back to."""
+"""What do POST views share? The user, messages for refusals, and redirects back."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from backups.exceptions import MooringError
 
 
-def asking_user(request: HttpRequest) -> User:
-    """Return who asks; only behind a role, where nobody is anonymous."""
+def requesting_user(request: HttpRequest) -> User:
+    """Return the user; only for views that require a role."""
     user = request.user
     assert isinstance(user, User)
     return user
@@ -23,7 +23,7 @@ def asking_user(request: HttpRequest) -> User:
 
 @contextmanager
 def refusals_shown(request: HttpRequest) -> Iterator[None]:
-    """Turn a refusal into a message on the next page, with what to do about it."""
+    """Show a refusal as a message on the next page, with its hint."""
     try:
         yield
     except MooringError as exc:
@@ -31,9 +31,9 @@ def refusals_shown(request: HttpRequest) -> Iterator[None]:
         messages.error(request, f"{text[:1].upper()}{text[1:]}. {exc.hint}".rstrip())
 
 
-def lead_back(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:
-    """Redirect to the page of this site that the form names as ``next``, or to a view."""
+def redirect_back(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:
+    """Redirect to the page of this site given as ``next``, or else to a view."""
     page = request.POST.get("next", "")
-    # From the root on: any other word would be the name of a view, or of a neighbour.
+    # Absolute paths only: anything else could be the name of a view, or a relative address.
     ours = page.startswith("/") and url_has_allowed_host_and_scheme(page, None)
     return HttpResponseRedirect(page if ours else resolve_url(otherwise))

@@ -1,4 +1,4 @@
-"""The restore wizard: which backup, where to, the plan, and only then a job."""
+"""The restore wizard: choose a backup and a target, check the plan, start the job."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance
 from backups.restores.plan import plan_restore
 from monitor.access.roles import Role, has_role, needs
-from monitor.confirmations import name_typed
+from monitor.confirmations import name_confirmed
 from monitor.forms.restore import RestoreForm
 from monitor.selectors.proof import UNPROVEN, load_proofs
 from monitor.selectors.restore import copies_to_restore, find_instances, load_candidates
-from monitor.views.requests import asking_user, refusals_shown
+from monitor.views.requests import refusals_shown, requesting_user
 
 FIELDS = ("target", "owner", "mysqld", "raw")
 
@@ -27,13 +27,13 @@ FIELDS = ("target", "owner", "mysqld", "raw")
 @require_safe
 @needs(Role.OPERATOR)
 def restore_wizard(request: HttpRequest) -> HttpResponse:
-    """Show the step the address has come to. Nothing is changed before the last one is sent."""
+    """Render the step of the query string. Nothing is changed before the last one."""
     if "copy" in request.GET:
-        return _plan(request, _asked_copy(request.GET))
+        return _plan(request, _requested_copy(request.GET))
     if label := request.GET.get("backup", ""):
         copy = copies_to_restore().filter(backup__label=label).order_by("id").first()
         if copy is None:
-            raise Http404("no stored copy of that backup")
+            raise Http404("this backup has no stored copy")
         return redirect(_address(copy=copy.pk))
     return _choose(request)
 
@@ -41,19 +41,19 @@ def restore_wizard(request: HttpRequest) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def restore_start(request: HttpRequest) -> HttpResponse:
-    """Query for the restore that was planned; its worker checks everything once more."""
-    copy = _asked_copy(request.POST)
+    """Request the planned restore; its worker repeats all checks."""
+    copy = _requested_copy(request.POST)
     form = _form(request, request.POST, copy)
-    if form.is_valid() and name_typed(request, form.cleaned_data["target"]):
-        planned = form.planned_restore()
+    if form.is_valid() and name_confirmed(request, form.cleaned_data["target"]):
+        wish = form.planned_restore()
         with refusals_shown(request):
             job = create_restore_job(
                 copy,
-                planned.target,
-                raw=planned.raw,
-                owner=planned.owner,
-                mysqld=planned.mysqld,
-                requested_by=asking_user(request),
+                wish.target,
+                raw=wish.raw,
+                owner=wish.owner,
+                mysqld=wish.mysqld,
+                requested_by=requesting_user(request),
             )
             return redirect("job-detail", job.pk)
     asked = {name: request.POST[name] for name in FIELDS if request.POST.get(name)}
@@ -95,15 +95,15 @@ def _form(request: HttpRequest, asked: QueryDict | None, copy: BackupCopy) -> Re
 
 
 def _hidden(form: RestoreForm) -> list[tuple[str, object]]:
-    """Return what was planned, to be sent again as it was."""
+    """Return the planned values as hidden fields."""
     return [(name, form.cleaned_data[name]) for name in FIELDS if form.cleaned_data.get(name)]
 
 
-def _asked_copy(asked: QueryDict) -> BackupCopy:
+def _requested_copy(asked: QueryDict) -> BackupCopy:
     number = asked.get("copy", "")
-    # Longer than any id: the database would refuse the number.
+    # A longer number is not a valid id: the database would reject it.
     if not (number.isascii() and number.isdigit() and len(number) <= 18):
-        raise Http404("copy is not the number of a copy")
+        raise Http404("copy is not a copy number")
     return get_object_or_404(copies_to_restore(), pk=int(number))
 
 

@@ -33,10 +33,10 @@ def route_edit(request: HttpRequest, name: str, route: int) -> HttpResponse:
 @require_POST
 @needs(Role.ADMIN)
 def route_delete(request: HttpRequest, name: str, route: int) -> HttpResponse:
-    found = get_object_or_404(Route, pk=route, channel__name=name)
-    record(Verb.DELETED, found)
-    found.delete()
-    messages.success(request, "The route was deleted: nothing goes this way any more.")
+    row = get_object_or_404(Route, pk=route, channel__name=name)
+    record(Verb.DELETED, row)
+    row.delete()
+    messages.success(request, "The route was deleted.")
     return redirect("channel-detail", name)
 
 

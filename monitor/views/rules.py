@@ -1,4 +1,4 @@
-"""Rules: what is on, what holds for whom, and what each would say now."""
+"""Rules: the list, the page of one with its settings, and a dry run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rule_detail(request: HttpRequest, rule: str) -> HttpResponse:
     dry_run = "dry_run" in request.GET
     view = load_rule(rule, now(), dry_run=dry_run)
     if view is None:
-        raise Http404(f"there is no rule {rule}")
+        raise Http404(f"no rule is named {rule}")
     context = {"view": view, "rule": view.row.rule, "dry_run": dry_run}
     return render(request, "monitor/rule_detail.html", context)
 
@@ -40,8 +40,8 @@ def rule_detail(request: HttpRequest, rule: str) -> HttpResponse:
 @require_http_methods(FORM_METHODS)
 @needs(Role.ADMIN)
 def rule_setting_add(request: HttpRequest, rule: str) -> HttpResponse:
-    found = _rule(rule)
-    return _edit(request, found, RuleSetting(rule=found.name))
+    known_rule = _rule(rule)
+    return _edit(request, known_rule, RuleSetting(rule=known_rule.name))
 
 
 @require_http_methods(FORM_METHODS)
@@ -53,17 +53,17 @@ def rule_setting_edit(request: HttpRequest, rule: str, setting: int) -> HttpResp
 @require_POST
 @needs(Role.ADMIN)
 def rule_setting_delete(request: HttpRequest, rule: str, setting: int) -> HttpResponse:
-    """Go back to what the wider scope says."""
-    found = get_object_or_404(RuleSetting, pk=setting, rule=rule)
-    record(Verb.DELETED, found)
-    found.delete()
-    messages.success(request, "The setting was deleted: what is wider holds again.")
+    """Delete a setting, so that the wider scope applies."""
+    row = get_object_or_404(RuleSetting, pk=setting, rule=rule)
+    record(Verb.DELETED, row)
+    row.delete()
+    messages.success(request, "The setting was deleted: the wider scope applies again.")
     return redirect("rule-detail", rule)
 
 
 def _rule(name: str) -> AnyRule:
     if name not in RULES:
-        raise Http404(f"there is no rule {name}")
+        raise Http404(f"no rule is named {name}")
     return RULES[name]
 
 

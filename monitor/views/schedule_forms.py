@@ -1,4 +1,4 @@
-"""Adding and changing a schedule, with a preview of what it would do."""
+"""Adding and changing a schedule, with a preview."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def schedule_edit(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @needs(Role.ADMIN)
 def schedule_preview(request: HttpRequest) -> HttpResponse:
-    """What would run, going by what has been typed; nothing is saved."""
+    """Render a preview of the entered schedule; nothing is saved."""
     old = BackupSchedule.objects.filter(name=request.POST.get("being_edited", "")).first()
     context = {"preview": _preview(ScheduleForm(request.POST, instance=old or BackupSchedule()))}
     return render(request, "monitor/partials/schedule_preview.html", context)
 
 
 def _edit(request: HttpRequest, schedule: BackupSchedule) -> HttpResponse:
-    # The form writes into the row as it validates: its own name is kept for the page.
+    # Validation changes the row: the page needs its present name.
     name, new = schedule.name, schedule.pk is None
     posted = request.method == "POST"
     form = ScheduleForm(request.POST if posted else None, instance=schedule)
@@ -72,5 +72,5 @@ def _preview(form: ScheduleForm) -> Preview:
 
 
 def _as_posted(form: ScheduleForm) -> dict[str, object]:
-    """Return what a browser would send of a form nobody has touched."""
+    """Return what a browser would send for an unchanged form."""
     return {bound.html_name: bound.value() for bound in form}

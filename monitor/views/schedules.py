@@ -1,4 +1,4 @@
-"""Schedules: the list, and the page of one with what an operator does there."""
+"""Schedules: the list, and the page of one with pause, resume and start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monitor.access.roles import Role, needs
 from monitor.forms.schedule import PauseForm
 from monitor.selectors.schedule import load_schedule, retention_in_words
 from monitor.selectors.schedules import load_schedules
-from monitor.views.requests import asking_user, refusals_shown
+from monitor.views.requests import refusals_shown, requesting_user
 
 MOST_REFUSALS = 3
 
@@ -41,15 +41,15 @@ def schedule_detail(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def schedule_pause(request: HttpRequest, name: str) -> HttpResponse:
-    """Hold a schedule up, for a reason, until a moment or until it is resumed."""
+    """Pause a schedule, with a reason, until a time or until it is resumed."""
     schedule = get_object_or_404(BackupSchedule, name=name)
     form = PauseForm(request.POST)
     if not form.is_valid():
         return _page(request, name, form, status=422)
     with refusals_shown(request):
-        form.store(schedule, asking_user(request))
+        form.store(schedule, requesting_user(request))
         record(Verb.PAUSED, schedule, details={"reason": schedule.paused_reason})
-        messages.success(request, f"{schedule.name} is paused: nothing of it starts.")
+        messages.success(request, f"{schedule.name} is paused: no run of it starts.")
     return redirect("schedule-detail", name)
 
 
@@ -59,25 +59,25 @@ def schedule_resume(request: HttpRequest, name: str) -> HttpResponse:
     schedule = get_object_or_404(BackupSchedule, name=name)
     resume_schedule(schedule, now=now())
     record(Verb.RESUMED, schedule)
-    messages.success(request, f"{schedule.name} is resumed: what is due starts within seconds.")
+    messages.success(request, f"{schedule.name} is resumed: due runs start within seconds.")
     return redirect("schedule-detail", name)
 
 
 @require_POST
 @needs(Role.OPERATOR)
 def schedule_start(request: HttpRequest, name: str) -> HttpResponse:
-    """Back up all it covers now, beside its rhythm."""
+    """Start backups of all its instances now, outside its schedule."""
     schedule = get_object_or_404(BackupSchedule, name=name)
     if schedule.origin == Origin.OBSERVED:
-        messages.error(request, "Somebody else's cron runs this schedule: start it there.")
+        messages.error(request, "This schedule is observed: start the backup with its own tool.")
         return redirect("schedule-detail", name)
     started, refused = _start_all(request, schedule)
     record(Verb.STARTED, schedule, details={"jobs": started})
-    words = f"{started} backup{'' if started == 1 else 's'} asked for."
+    text = f"{started} backup{'' if started == 1 else 's'} requested."
     if refused:
         more = f" and {len(refused) - MOST_REFUSALS} more" if len(refused) > MOST_REFUSALS else ""
-        words += f" Refused: {'; '.join(refused[:MOST_REFUSALS])}{more}."
-    (messages.warning if refused or not started else messages.success)(request, words)
+        text += f" Refused: {'; '.join(refused[:MOST_REFUSALS])}{more}."
+    (messages.warning if refused or not started else messages.success)(request, text)
     return redirect("schedule-detail", name)
 
 
@@ -90,7 +90,7 @@ def _start_all(request: HttpRequest, schedule: BackupSchedule) -> tuple[int, lis
                 instance,
                 kind=schedule.kind,
                 repositories=repositories or None,
-                requested_by=asking_user(request),
+                requested_by=requesting_user(request),
             )
             started += 1
         except MooringError as exc:
@@ -101,7 +101,7 @@ def _start_all(request: HttpRequest, schedule: BackupSchedule) -> tuple[int, lis
 def _page(request: HttpRequest, name: str, form: PauseForm, status: int = 200) -> HttpResponse:
     view = load_schedule(name, request.GET, now())
     if view is None:
-        raise Http404(f"there is no schedule {name}")
+        raise Http404(f"no schedule is named {name}")
     context = {
         "view": view,
         "schedule": view.row.schedule,

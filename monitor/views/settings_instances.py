@@ -51,7 +51,7 @@ def setting_instance_add(request: HttpRequest) -> HttpResponse:
         return _page(request, form)
     messages.success(request, f"{form.instance.name} was added.")
     if not Repository.objects.exists():
-        # The first steps go on where they began.
+        # The first steps continue on the fleet page.
         return redirect("fleet")
     return redirect("instance-detail", form.instance.name)
 
@@ -74,7 +74,7 @@ def setting_instance_edit(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @needs(Role.ADMIN)
 def setting_instance_test(request: HttpRequest) -> HttpResponse:
-    """Run doctor on what the form says. What was typed is used for that, and forgotten."""
+    """Run the preflight checks with the values of the form; nothing is stored."""
     name = request.POST.get("present_name", "")
     present = Instance.objects.filter(name=name).first() if name else None
     form = InstanceSettingsForm(request.POST, instance=present)
@@ -96,9 +96,10 @@ def setting_instance_delete(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 @needs(Role.ADMIN)
 def setting_grants(request: HttpRequest) -> HttpResponse:
-    """The statements alone, for what the form says at present; no password is sent here."""
-    asked = {name: request.GET.get(name, "")[:253] for name in ("user", "host", "socket", "engine")}
-    return render(request, "monitor/settings/grants.html", {"accounts": _accounts(**asked)})
+    """Render the GRANT statements for the values of the form; without a password."""
+    names = ("user", "host", "socket", "engine")
+    values = {name: request.GET.get(name, "")[:253] for name in names}
+    return render(request, "monitor/settings/grants.html", {"accounts": _accounts(**values)})
 
 
 def _save(form: InstanceSettingsForm, *, added: bool) -> bool:
@@ -133,11 +134,12 @@ def _test(form: InstanceSettingsForm) -> dict[str, object]:
 def _page(
     request: HttpRequest, form: InstanceSettingsForm, name: str = "", **more: object
 ) -> HttpResponse:
-    words = {each: str(form[each].value() or "") for each in ("user", "host", "socket", "engine")}
+    names = ("user", "host", "socket", "engine")
+    values = {name: str(form[name].value() or "") for name in names}
     context: dict[str, object] = {
         "form": form,
         "name": name,
-        "accounts": _accounts(**words),
+        "accounts": _accounts(**values),
         "tabs": tabs("instances"),
     }
     if name:
@@ -151,7 +153,7 @@ def _page(
 
 
 def _accounts(user: str, host: str, socket: str, engine: str) -> list[tuple[str, list[str]]]:
-    """Return what makes the account, for each engine where none was chosen yet."""
+    """Return the statements that create the account, for every engine if none is chosen."""
     seen_from = "localhost" if socket or host in LOOPBACK else "%"
     engines = {engine: ""} if engine in ENGINES else {MARIADB_BACKUP: "MariaDB", CLONE: "MySQL"}
     return [

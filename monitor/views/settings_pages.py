@@ -1,4 +1,4 @@
-"""What the pages under Settings share: tabs, saving a form, deleting a row, and who did it."""
+"""What do the pages under Settings share? Tabs, saving, deleting, and recording both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from backups.activity import record
 from backups.models.activity import Verb
-from monitor.confirmations import name_typed
+from monitor.confirmations import name_confirmed
 from monitor.selectors.settings import count_settings
 
 TABS = {
@@ -22,7 +22,7 @@ TABS = {
 
 
 def tabs(current: str) -> list[dict[str, object]]:
-    """Return the tabs; the Django admin is the last, for everything without a page here."""
+    """Return the tabs; the last one is the Django admin, for everything without a page here."""
     counts = count_settings()
     shown: list[dict[str, object]] = [
         {
@@ -42,7 +42,7 @@ def tabs(current: str) -> list[dict[str, object]]:
 
 
 def record_saved(form: ModelForm[Model], *, added: bool) -> None:
-    """Keep who saved the form; of what was typed, only the names of the fields."""
+    """Record who saved the form, with the names of the changed fields only."""
     if added:
         record(Verb.ADDED, form.instance)
     elif form.changed_data:
@@ -51,19 +51,19 @@ def record_saved(form: ModelForm[Model], *, added: bool) -> None:
 
 
 def delete(request: HttpRequest, row: Model, name: str, why_not: str) -> bool:
-    """Delete a row whose name was typed, and that nothing needs; say what came of it."""
+    """Delete a row whose name was confirmed, unless it is in use; show the result."""
     if why_not:
         messages.error(request, f"{name} was not deleted. {why_not}")
         return False
-    if not name_typed(request, name):
+    if not name_confirmed(request, name):
         return False
     try:
         with transaction.atomic():
             record(Verb.DELETED, row)
             row.delete()
     except ProtectedError:
-        # Something came to belong to it while the page was open.
-        messages.error(request, f"{name} was not deleted: something belongs to it by now.")
+        # Something started to refer to it while the page was open.
+        messages.error(request, f"{name} was not deleted: it is in use by now.")
         return False
     messages.success(request, f"{name} was deleted.")
     return True

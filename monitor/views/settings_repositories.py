@@ -1,4 +1,4 @@
-"""Repositories under Settings: listed, added, changed, deleted. Bytes are never touched here."""
+"""Repositories under Settings: listed, added, changed, deleted. Stored bytes stay as they are."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def setting_repository_add(request: HttpRequest) -> HttpResponse:
     form = RepositorySettingsForm(request.POST)
     if not _save(form, added=True):
         return _page(request, form)
-    messages.success(request, f"{form.instance.name} is a repository now.")
+    messages.success(request, f"Repository {form.instance.name} was added.")
     if not Instance.objects.filter(backups__isnull=False).exists():
-        # The first steps go on where they began.
+        # The first steps continue on the fleet page.
         return redirect("fleet")
     return redirect("repository-detail", form.instance.name)
 

@@ -1,4 +1,4 @@
-"""Silences: which there are; add, change and end one."""
+"""Silences: list, add, change and end them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from monitor.access.roles import Role, needs
 from monitor.forms.silence import SilenceForm
 from monitor.selectors.silences import SilenceTime, load_silence_list, next_times
 from monitor.views.channels import FORM_METHODS
-from monitor.views.requests import asking_user
+from monitor.views.requests import requesting_user
 
-# How long a silence is to last where nobody says otherwise.
-USUAL = timedelta(hours=2)
+# The preset length of a silence.
+DEFAULT_LENGTH = timedelta(hours=2)
 
 
 @require_safe
@@ -41,8 +41,8 @@ def silences(request: HttpRequest) -> HttpResponse:
 def silence_add(request: HttpRequest) -> HttpResponse:
     at = now().replace(second=0, microsecond=0)
     draft = Silence(
-        starts_at=at, ends_at=at + USUAL, time_zone=get_current_timezone_name(),
-        created_by=asking_user(request),
+        starts_at=at, ends_at=at + DEFAULT_LENGTH, time_zone=get_current_timezone_name(),
+        created_by=requesting_user(request),
     )  # fmt: skip
     return _edit(request, draft, _from_here(request))
 
@@ -56,7 +56,7 @@ def silence_edit(request: HttpRequest, silence: int) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def silence_preview(request: HttpRequest) -> HttpResponse:
-    """When a silence that recurs begins next, going by what has been typed."""
+    """Render the next times of the entered recurring silence."""
     form = SilenceForm(request.POST)
     context = {"times": _times(form), "recurs": bool(request.POST.get("cron"))}
     return render(request, "monitor/partials/silence_preview.html", context)
@@ -65,15 +65,15 @@ def silence_preview(request: HttpRequest) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def silence_end(request: HttpRequest, silence: int) -> HttpResponse:
-    """End a silence now; one that has not begun never does."""
-    found, at = get_object_or_404(Silence, pk=silence), now()
-    if found.ends_at is not None and found.ends_at <= at:
-        messages.warning(request, "It was over already.")
+    """End a silence now; one that has not started never will."""
+    row, at = get_object_or_404(Silence, pk=silence), now()
+    if row.ends_at is not None and row.ends_at <= at:
+        messages.warning(request, "The silence had already ended.")
         return redirect("silences")
-    found.ends_at = at
-    found.save(update_fields=["ends_at"])
-    record(Verb.ENDED, found)
-    messages.success(request, "The silence is over: what it held back is told from now on.")
+    row.ends_at = at
+    row.save(update_fields=["ends_at"])
+    record(Verb.ENDED, row)
+    messages.success(request, "The silence was ended: notifications it held back are sent now.")
     return redirect("silences")
 
 
@@ -111,7 +111,7 @@ def _stored_times(silence: Silence) -> list[SilenceTime]:
 
 
 def _from_here(request: HttpRequest) -> dict[str, Any]:
-    """Read from the address what an alert's page would have silenced."""
+    """Return the matchers that the page of an alert put into the query string."""
     initial: dict[str, Any] = {}
     if (rule := request.GET.get("rule", "")) in RULES:
         initial["rule"] = rule

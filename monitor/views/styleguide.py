@@ -1,4 +1,4 @@
-"""Every component in all its states, on one page for those who build pages."""
+"""The style guide: every component in all its states."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How statuses, lengths and rhythms are written on pages. Pure."""
+"""How statuses, lengths, rhythms and manual restores are worded on pages."""

@@ -1,4 +1,4 @@
-"""How is a length of time that somebody chose written? Whole, and without what is nought."""
+"""How is a configured length of time written? In whole units, without zero parts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import timedelta
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
-def chosen_length(length: timedelta) -> str:
-    """Write ``4 h``, ``1 h 30 min``, ``30 d``: what was measured has backups.units."""
-    left, words = int(length.total_seconds()), []
+def format_configured_length(length: timedelta) -> str:
+    """Return ``4 h``, ``1 h 30 min`` or ``30 d``; for measured times use ``backups.units``."""
+    rest, parts = int(length.total_seconds()), []
     for unit, seconds in _UNITS:
-        count, left = divmod(left, seconds)
+        count, rest = divmod(rest, seconds)
         if count:
-            words.append(f"{count} {unit}")
-    return " ".join(words) or "0 s"
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"

@@ -1,6 +1,6 @@
-"""How does an occurrence stand, in one word? The same on every page.
+"""What is the state of an occurrence, in one word? The same word on every page.
 
-A run that succeeded late is late: done says that nothing was wrong.
+A run that succeeded late is shown as late: done means that nothing was wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WORDS: Mapping[str, str] = {
     OccurrenceStatus.SKIPPED: "skipped",
     OccurrenceStatus.CANCELLED: "cancelled",
 }
-# Of several on one day the first of these is shown.
+# Of several on one day, the first of these is shown.
 WORST_FIRST = (
     "failed", "missed", "running", "late", "due", "cancelled", "skipped", "done",
     "unplanned", "paused", "planned",
@@ -36,11 +36,10 @@ def occurrence_word(occurrence: Occurrence) -> str:
 
 
 def worst(words: Iterable[str]) -> str:
-    """Return the word a day is shown by; blank where nothing was."""
+    """Return the word for a whole day; blank for a day without runs."""
     return min(words, key=WORST_FIRST.index, default="")
 
 
 def counted(counts: Mapping[str, int]) -> str:
-    """Write ``412 done, 3 late``, the worst first."""
-    said = [f"{counts[word]} {word}" for word in WORST_FIRST if counts.get(word)]
-    return ", ".join(said)
+    """Return ``412 done, 3 late``, the worst first."""
+    return ", ".join(f"{counts[word]} {word}" for word in WORST_FIRST if counts.get(word))

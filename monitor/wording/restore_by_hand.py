@@ -1,4 +1,4 @@
-"""How is a backup restored without Mooring: which commands, in which order? Pure."""
+"""How is a backup restored without Mooring: which commands, in which order?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backups.catalog.facts import details_of
 from backups.engines.mariadb_backup.restored import removal_of_links
 from backups.models import Backup, BackupCopy
 from backups.programs.compatibility import CLONE, parse_version
@@ -16,7 +17,7 @@ KEY_FILE = "/path/to/backup.key"
 
 @dataclass(frozen=True, slots=True)
 class ManualStep:
-    """What to do, the command for it, and what to look at afterwards."""
+    """What to do, the command for it, and what to check afterwards."""
 
     title: str
     command: str
@@ -24,7 +25,7 @@ class ManualStep:
 
 
 def steps_by_hand(copy: BackupCopy) -> Sequence[ManualStep]:
-    """Return the steps from the stored bytes to a server that answers."""
+    """Return the steps from the stored bytes to a running server."""
     engine_steps = _of_clone if copy.backup.engine == CLONE else _of_mariadb_backup
     return [_extract(copy), *engine_steps(copy.backup)]
 
@@ -45,61 +46,61 @@ def _of_mariadb_backup(backup: Backup) -> list[ManualStep]:
     prepare = f"mariadb-backup --defaults-file={TARGET}/backup-my.cnf --prepare"
     return [
         ManualStep(
-            "Remove links to the originals",
+            "Remove links to the original files",
             removal_of_links(TARGET),
-            "Each leads to where a table with a DATA DIRECTORY was; its copy is here already, and "
-            "the original would be opened instead.",
+            "Each link points to the original file of a table with a DATA DIRECTORY. The target "
+            "has its own copy; through the link, the server would open the original.",
         ),
         ManualStep(
             "Prepare",
             f"{prepare} --target-dir={TARGET}",
-            f"With mariadb-backup of MariaDB {series}. The last line must say “completed OK!”.",
+            f"With mariadb-backup of MariaDB {series}. The last line must read “completed OK!”.",
         ),
-        _own(),
+        _change_owner(),
         ManualStep(
-            "Start it alone first",
+            "Start an isolated server",
             f"mariadbd --no-defaults --user=mysql --datadir={TARGET} --skip-networking "
             "--socket=/tmp/restored.sock --skip-grant-tables --skip-slave-start "
             "--event-scheduler=DISABLED",
-            f"With mariadbd of MariaDB {series}. Options that shape files are in backup-my.cnf.",
+            f"With mariadbd of MariaDB {series}. Options of the file format are in backup-my.cnf.",
         ),
-        _look("mariadb"),
+        _check_contents("mariadb"),
     ]
 
 
 def _of_clone(backup: Backup) -> list[ManualStep]:
-    steps = [_own()]
-    if "keyring_file" in backup.facts:
+    steps = [_change_owner()]
+    if keyring := details_of(backup).keyring_file:
         steps.append(
             ManualStep(
-                "Give the server its keyring",
-                f"ls {TARGET}/{backup.facts['keyring_file']}",
-                "The files are encrypted: follow the part on keyrings of docs/restore-by-hand.md "
-                "before the first start. A failed start may spoil the copy.",
+                "Provide the keyring",
+                f"ls {TARGET}/{keyring}",
+                "The files are encrypted: configure the keyring before the first start, as "
+                "described in docs/restore-by-hand.md. A failed start may damage the copy.",
             )
         )
     steps.append(
         ManualStep(
-            "Start it alone first",
+            "Start an isolated server",
             f"mysqld --no-defaults --user=mysql --datadir={TARGET} --skip-networking "
             "--socket=/tmp/restored.sock --mysqlx=OFF --skip-replica-start "
             "--event-scheduler=DISABLED",
-            f"With mysqld of MySQL {_series(backup)}: it recovers the files at its first start.",
+            f"With mysqld of MySQL {_series(backup)}: it runs crash recovery at its first start.",
         )
     )
-    return [*steps, _look("mysql")]
+    return [*steps, _check_contents("mysql")]
 
 
-def _own() -> ManualStep:
+def _change_owner() -> ManualStep:
     return ManualStep(
-        "Hand over", f"chown -R mysql:mysql {TARGET}", "To the user the server runs as."
+        "Change the owner", f"chown -R mysql:mysql {TARGET}", "To the user that runs the server."
     )
 
 
-def _look(client: str) -> ManualStep:
-    return ManualStep("Look", f"{client} -S /tmp/restored.sock -e 'SHOW DATABASES'")
+def _check_contents(client: str) -> ManualStep:
+    return ManualStep("Check the contents", f"{client} -S /tmp/restored.sock -e 'SHOW DATABASES'")
 
 
 def _series(backup: Backup) -> str:
     version = parse_version(backup.server_version)
-    return f"{version.major}.{version.minor}" if version else "the series it was taken with"
+    return f"{version.major}.{version.minor}" if version else "the release series it was taken with"

@@ -1,4 +1,4 @@
-"""When does a schedule run, in words? What has no short words is shown as it was written.
+"""When does a schedule run, in words? A rhythm without a short description is shown as entered.
 
 Pure: no clock, no database.
 """
@@ -45,7 +45,7 @@ def _times(minute: str, hour: str) -> str:
         return f"every {step[1]} h at :{int(minute):02}"
     if not re.fullmatch(r"\d+(,\d+)*", hour):
         return ""
-    return _listed([f"{int(each):02}:{int(minute):02}" for each in hour.split(",")])
+    return _listed([f"{int(text):02}:{int(minute):02}" for text in hour.split(",")])
 
 
 def _days(day: str, weekday: str) -> str:
@@ -75,7 +75,7 @@ def _weekdays(weekday: str) -> str:
         return "Saturday and Sunday"
     if len(numbers) == 7:
         return "every day"
-    return _listed([_DAYS[number] for number in sorted(numbers, key=lambda each: each or 7)])
+    return _listed([_DAYS[number] for number in sorted(numbers, key=lambda number: number or 7)])
 
 
 def _listed(words: list[str]) -> str:

@@ -1,7 +1,7 @@
-"""Which statuses are good, bad, or neither? One table for every badge.
+"""Which statuses are good, bad, or neutral? One table for every badge.
 
 The word is always on the page; the tone adds shape and colour. A status that is not listed is
-drawn without an opinion.
+neutral.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from alerts.facts.run import (
     MissedFacts,
     SuccessFacts,
 )
-from alerts.facts.site import KeyFacts, QueueFacts, RepositoryFacts, TickFacts
+from alerts.facts.site import KeyFacts, PeriodicTaskFacts, QueueFacts, RepositoryFacts
 from alerts.facts.subject import Facts, Subject
 from alerts.rules import RULES, Finding, Limits
 
@@ -69,7 +69,7 @@ WELL: dict[type[Facts], dict[str, Any]] = {
     },
     KeyFacts: {"key_id": "k1", "copies": 1, "label": "orders-1@7-F", "fault": "no such key"},
     QueueFacts: {"workers": 1},
-    TickFacts: {"every": 10 * S, "started_at": NOW, "finished_at": NOW},
+    PeriodicTaskFacts: {"every": 10 * S, "started_at": NOW, "finished_at": NOW},
     SuccessFacts: {"kind": "full", "ended_at": NOW, "run_time": 3 * M},
 }
 

@@ -42,7 +42,7 @@ def make_alert(
         opened_at=at,
         fires_at=at,
         fired_at=at,
-        seen_at=at,
+        last_found_at=at,
         resolved_at=at if over else None,
     )
     change(alert, status, at)
@@ -72,7 +72,7 @@ def make_webhook(url: str = "http://127.0.0.1:9/", name: str = "hook", **values:
 # Any: columns of several types.
 def make_route(channel: Channel, **columns: Any) -> Route:
     return Route.objects.create(
-        channel=channel, **{"least_severe": Severity.WARNING, "remind_every": None, **columns}
+        channel=channel, **{"min_severity": Severity.WARNING, "remind_every": None, **columns}
     )
 
 

@@ -66,7 +66,7 @@ class AlertsAdminTestCase(TestCase):
 
     def test_a_setting_is_saved_with_thresholds_its_rule_has(self) -> None:
         said = self.save("rulesetting", rule="full_too_old", thresholds='{"warnings": 3}')
-        self.assertIn("full_too_old has no threshold called warnings", said)
+        self.assertIn("full_too_old has no threshold named warnings", said)
         self.save("rulesetting", rule="full_too_old", thresholds='{"warning": 3}')
         setting = RuleSetting.objects.get(rule="full_too_old")
         self.assertEqual(setting.thresholds, {"warning": 3})
@@ -75,17 +75,17 @@ class AlertsAdminTestCase(TestCase):
         scope = make_job(make_instance("blog"), JobStatus.FAILED, T0).instance.pk
         self.save("rulesetting", rule="job_lost", instance=scope, thresholds="{}")
         said = self.save("rulesetting", rule="job_lost", instance=scope, thresholds="{}")
-        self.assertIn("There is a setting for this rule and scope already", said)
+        self.assertIn("A setting for this rule and scope already exists", said)
 
     def test_a_silence_that_makes_no_sense_is_refused(self) -> None:
-        moment = {"starts_at_0": "2026-03-02", "starts_at_1": "01:00", "most_severe": "40"}
+        moment = {"starts_at_0": "2026-03-02", "starts_at_1": "01:00", "max_severity": "40"}
         for fields, words in (
-            ({"cron": "61 * * * *", "time_zone": "UTC"}, "has no moments"),
-            ({"cron": "0 1 * * *", "time_zone": "UTC"}, "for how long it recurs"),
-            ({"time_zone": "Nowhere/Else"}, "no time zone called Nowhere/Else"),
+            ({"cron": "61 * * * *", "time_zone": "UTC"}, "never matches"),
+            ({"cron": "0 1 * * *", "time_zone": "UTC"}, "needs a duration"),
+            ({"time_zone": "Nowhere/Else"}, "No time zone is named Nowhere/Else"),
             (
                 {"time_zone": "UTC", "ends_at_0": "2026-03-01", "ends_at_1": "01:00"},
-                "It ends before it starts",
+                "The end must be after the start",
             ),
         ):
             with self.subTest(words):
@@ -103,7 +103,7 @@ class AlertsAdminTestCase(TestCase):
         }  # fmt: skip
         fields = {"name": "mail", "kind": "email", "settings": json.dumps(settings)}
         refused = self.client.post(address, fields | {"new_secrets": '["hunter3"'})
-        self.assertContains(refused, "This is not JSON")
+        self.assertContains(refused, "This is not valid JSON")
         self.assertNotContains(refused, "hunter3")
 
         self.client.post(address, fields)
@@ -132,7 +132,7 @@ class AlertsAdminTestCase(TestCase):
 
     def test_a_route_in_no_time_zone_is_refused(self) -> None:
         said = self.save("route", channel=Channel.objects.get().pk, time_zone="Europe/Nil")
-        self.assertIn("There is no time zone called Europe/Nil", said)
+        self.assertIn("No time zone is named Europe/Nil", said)
 
     def test_a_channel_that_cannot_be_meant_is_refused(self) -> None:
         said = self.save("channel", name="new", kind="email", settings='{"port": "many"}')

@@ -10,8 +10,9 @@ import pytest
 
 from alerts.delivery.channels.webhook.signature import build_signature
 from alerts.delivery.content import build_content
-from alerts.models import MessageKind, Notification
+from alerts.models import Notification
 from alerts.rules import RULES
+from alerts.states import NotificationKind
 from monitor.celery import app
 from tests.alerts.rows import SECRET, T0, make_alert
 from tests.documents import ROOT, blocks
@@ -23,7 +24,7 @@ TEXT = ALERTS.read_text(encoding="utf-8")
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_has_its_row(name: str) -> None:
     (row,) = [line for line in TEXT.splitlines() if line.startswith(f"| `{name}` |")]
-    assert RULES[name].over in row
+    assert RULES[name].resolves_when in row
     for threshold in RULES[name].thresholds:
         default = "off" if threshold.default is None else f"{threshold.default:g}"
         assert f"`{threshold.name}` {default}" in row
@@ -42,12 +43,12 @@ def test_every_tick_is_one_of_beats() -> None:
 @pytest.mark.django_db
 def test_every_field_of_a_webhook_is_listed() -> None:
     text = WEBHOOKS.read_text(encoding="utf-8")
-    content = build_content(Notification(kind=MessageKind.FIRING), [make_alert()], now=T0)
+    content = build_content(Notification(kind=NotificationKind.FIRING), [make_alert()], now=T0)
     table, _, of_alerts = text.partition("Each alert has")
     assert {field for field in content if f"`{field}`" not in table} == set()
     assert {field for field in content["alerts"][0] if f"`{field}`" not in of_alerts} == set()
     (kinds,) = re.findall(r"^\| `kind` \| (.*) \|$", text, re.MULTILINE)
-    assert re.findall(r"`(\w+)`", kinds) == MessageKind.values
+    assert re.findall(r"`(\w+)`", kinds) == NotificationKind.values
 
 
 def test_the_printed_check_of_a_signature_accepts_ours() -> None:

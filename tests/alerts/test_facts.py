@@ -13,7 +13,7 @@ from alerts.evaluation.evaluate import evaluate_all
 from alerts.facts import load_fleet_facts, load_site_facts
 from alerts.facts.instance import BackupFacts, InstanceFacts
 from alerts.facts.run import ActiveJobFacts, EvidenceFacts, FailureFacts, MissedFacts
-from alerts.facts.site import KeyFacts, QueueFacts, RepositoryFacts, TickFacts
+from alerts.facts.site import KeyFacts, PeriodicTaskFacts, QueueFacts, RepositoryFacts
 from alerts.facts.subject import Facts
 from backups.models import (
     BackupCopy,
@@ -138,12 +138,12 @@ def test_a_running_job_is_expected_to_take_as_long_as_its_schedule_says_or_as_be
         make_backup(orders, T0 - (n + 1) * D, took=(20 + n) * M)
     job = make_job(orders, JobStatus.RUNNING, T0)
     (facts,) = fleet_facts(ActiveJobFacts)
-    assert (facts.expected, facts.learnt) == (25 * M, True)
+    assert (facts.expected, facts.estimated) == (25 * M, True)
 
     occurrence = make_occurrence(schedule, orders, OccurrenceStatus.RUNNING)
     Job.objects.filter(pk=job.pk).update(occurrence=occurrence)
     (facts,) = fleet_facts(ActiveJobFacts)
-    assert (facts.expected, facts.learnt) == (3 * H, False)
+    assert (facts.expected, facts.estimated) == (3 * H, False)
     assert facts.window_closes_at == T0 + 4 * H
 
 
@@ -182,7 +182,7 @@ def test_keys_that_do_not_open_are_one_subject_each() -> None:
     ]
 
 
-def test_queues_know_who_waits_and_who_takes() -> None:
+def test_queues_know_their_waiting_jobs_and_their_workers() -> None:
     make_job(make_instance(), JobStatus.PENDING, T0)
     WorkerHeartbeat.objects.create(name="a", queues=",transfer,", started_at=T0, seen_at=T0 - M)
     WorkerHeartbeat.objects.create(
@@ -193,12 +193,12 @@ def test_queues_know_who_waits_and_who_takes() -> None:
     assert (transfer.waiting, transfer.workers) == (0, 1)
 
 
-def test_ticks_are_known_while_they_are_planned() -> None:
-    for name in ("evaluate all", "probe instances", "taken off the plan"):
+def test_periodic_tasks_are_facts_while_they_are_scheduled() -> None:
+    for name in ("evaluate all", "probe instances", "no longer scheduled"):
         TickHeartbeat.objects.create(name=name, started_at=T0)
-    found = {facts.subject.name: facts.every for facts in site_facts(TickFacts)}
+    found = {facts.subject.name: facts.every for facts in site_facts(PeriodicTaskFacts)}
     seconds = timedelta(seconds=10)
-    assert found == {"tick evaluate all": 5 * M, "tick probe instances": seconds}
+    assert found == {"task evaluate all": 5 * M, "task probe instances": seconds}
 
 
 def grow(first: int, count: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from alerts.models import Alert, Notification
 from alerts.pruning import prune_alerts
-from alerts.routing.outbox import tell_changes
+from alerts.routing.outbox import notify_changes
 from alerts.states import AlertStatus, NotificationStatus
 from tests.alerts.rows import T0, change, make_alert, make_route, make_webhook
 
@@ -18,7 +18,7 @@ AGO = timedelta(days=400)
 def test_what_is_over_goes_after_400_days(seconds: int, gone: int) -> None:
     make_route(make_webhook())
     alert = make_alert()
-    tell_changes(T0)
+    notify_changes(T0)
     change(alert, AlertStatus.RESOLVED)
     Notification.objects.update(status=NotificationStatus.DELIVERED)
     assert prune_alerts(T0 + AGO + timedelta(seconds=seconds)) == gone
@@ -27,6 +27,6 @@ def test_what_is_over_goes_after_400_days(seconds: int, gone: int) -> None:
 def test_what_stands_or_waits_stays() -> None:
     make_route(make_webhook())
     make_alert()
-    tell_changes(T0)
+    notify_changes(T0)
     assert prune_alerts(T0 + 2 * AGO) == 0
     assert (Alert.objects.count(), Notification.objects.count()) == (1, 1)

@@ -55,7 +55,7 @@ WINDOW = {"window_closes_at": NOW}
 # Rule, what is not as it should be, and how bad it finds that: None is nothing, 0 its own.
 CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("job_failed", {"status": "failed"}, 0),
-    ("job_failed", {"status": "failed", "retry_waits": True}, W),
+    ("job_failed", {"status": "failed", "retry_planned": True}, W),
     ("job_failed", {"status": "failed", "operation": "restore"}, C),
     ("job_failed", {"status": "failed", "operation": "verify", "kind": ""}, W),
     ("job_failed", {"status": "lost"}, None),
@@ -69,15 +69,15 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("occurrence_missed", {"reason": "paused"}, N),
     ("running_long", {"expected": H}, None),
     ("running_long", {"expected": H - S}, 0),
-    ("running_long", {"expected": 50 * M, "learnt": True}, None),
-    ("running_long", {"expected": 50 * M - S, "learnt": True}, 0),
+    ("running_long", {"expected": 50 * M, "estimated": True}, None),
+    ("running_long", {"expected": 50 * M - S, "estimated": True}, 0),
     ("running_long", {}, None),
     ("running_long", WINDOW, 0),
     ("running_long", {"window_closes_at": NOW + S}, None),
     ("job_stalled", {}, None),
-    ("job_stalled", {"last_activity_at": NOW - 5 * M + S}, None),
-    ("job_stalled", {"last_activity_at": NOW - 5 * M}, W),
-    ("job_stalled", {"last_activity_at": NOW - 12 * M}, C),
+    ("job_stalled", {"last_output_at": NOW - 5 * M + S}, None),
+    ("job_stalled", {"last_output_at": NOW - 5 * M}, W),
+    ("job_stalled", {"last_output_at": NOW - 12 * M}, C),
     ("full_too_old", old("full", 7 * D - S), None),
     ("full_too_old", old("full", 7 * D), W),
     ("full_too_old", old("full", 14 * D), C),
@@ -159,13 +159,13 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("queue_without_worker", waiting(10 * M), C),
     ("queue_without_worker", waiting(10 * M, workers=1), None),
     ("queue_without_worker", waiting(10 * M, waiting=0), None),
-    ("tick_silent", silent(2 * M - S), None),
-    ("tick_silent", silent(2 * M), W),
-    ("tick_silent", silent(15 * M), C),
-    ("tick_silent", silent(15 * M - S, every=5 * M), None),
-    ("tick_silent", silent(15 * M, every=5 * M), C),
-    ("tick_silent", {"error": "OperationalError: gone"}, W),
-    ("tick_silent", {"started_at": None, "finished_at": None}, None),
+    ("periodic_task_stopped", silent(2 * M - S), None),
+    ("periodic_task_stopped", silent(2 * M), W),
+    ("periodic_task_stopped", silent(15 * M), C),
+    ("periodic_task_stopped", silent(15 * M - S, every=5 * M), None),
+    ("periodic_task_stopped", silent(15 * M, every=5 * M), C),
+    ("periodic_task_stopped", {"error": "OperationalError: gone"}, W),
+    ("periodic_task_stopped", {"started_at": None, "finished_at": None}, None),
     ("backup_succeeded", {}, 0),
 ]  # fmt: skip
 
@@ -186,7 +186,7 @@ def test_every_rule_has_cases_of_both_sorts() -> None:
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_every_rule_says_what_it_is(rule: AnyRule) -> None:
-    for words in (rule.explanation, rule.hint, rule.over):
+    for words in (rule.explanation, rule.hint, rule.resolves_when):
         assert words.endswith(".")
         assert words[0].isupper()
     assert rule.about in {*WELL, Facts}
@@ -220,13 +220,13 @@ def test_a_threshold_that_is_off_finds_nothing() -> None:
         (
             "size_unusual",
             sized(50),
-            "orders-1@7-F is 50 % smaller than usual: 50.0 GiB, the median of 10 before it is "
+            "orders-1@7-F is 50 % smaller than usual: 50.0 GiB, the median of the 10 before it is "
             "100.0 GiB",
         ),
         (
             "queue_without_worker",
             waiting(10 * M),
-            "2 jobs wait, the first for 10 min 00 s, and no worker takes from it",
+            "2 jobs have been waiting for up to 10 min 00 s; no worker serves this queue",
         ),
         (
             "full_too_old",

@@ -10,7 +10,6 @@ from pytest_django import Settings
 
 from backups.archive.keys import create_key_file
 from backups.engines import ENGINES
-from backups.executor import operations
 from backups.models import Instance, Repository
 from backups.repositories.base import Identity
 from backups.repositories.directory import DirectoryStore
@@ -18,6 +17,13 @@ from backups.repositories.layout import FORMAT_VERSION
 from backups.stages import backup
 from backups.states import Operation
 from tests.backups.fake_engine import FakeEngine
+from tests.backups.stage_lists import set_stages
+
+
+@pytest.fixture(autouse=True)
+def fake_engine_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows may name the fake wherever nothing is copied."""
+    monkeypatch.setitem(ENGINES, FakeEngine.name, FakeEngine())
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     monkeypatch.setitem(ENGINES, fake.name, fake)
     without_instance = backup.STAGES[2:]
     assert without_instance[0].name == "copy"
-    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, without_instance)
+    set_stages(Operation.BACKUP, without_instance, monkeypatch)
     yield fake
     # A copy that the test left waiting ends with it.
     fake.stopped.set()

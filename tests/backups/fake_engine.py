@@ -11,10 +11,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from backups.archive.records import Record
-from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
+from backups.engines.base import (
+    FULL,
+    CopyFacts,
+    CopyObserver,
+    CopyRequest,
+    EngineOptions,
+    Prepared,
+    PrepareWatch,
+)
+from backups.engines.details import CopyDetails
+from backups.engines.mariadb_backup import MariadbDetails
 from backups.exceptions import EngineError
 from backups.programs.private_server import PrivateServer
-from backups.runners.base import Runner
 from tests.backups.archive.stores import records_of
 
 FILES = {
@@ -27,13 +36,21 @@ FILES = {
 LOCK_TIME = timedelta(milliseconds=40)
 
 
+@dataclass(frozen=True, slots=True)
+class FakeOptions(EngineOptions):
+    throttle: int | None = None
+
+
 @dataclass
 class FakeEngine:
     """Copies ``files``; each kind of trouble comes after that many records."""
 
     name: ClassVar[str] = "fake"
     stages: ClassVar[tuple[str, ...]] = ("file copy", "backup lock", "finish")
+    kinds: ClassVar[frozenset[str]] = frozenset({FULL})
     needs_host: ClassVar[bool] = False
+    options: ClassVar[type[EngineOptions]] = FakeOptions
+    details: ClassVar[type[CopyDetails]] = MariadbDetails
 
     files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
     fails_after: int | None = None
@@ -53,17 +70,7 @@ class FakeEngine:
     copies: int = 0
 
     @contextlib.contextmanager
-    def copy(
-        self,
-        login: Login,
-        runner: Runner,
-        observer: CopyObserver,
-        *,
-        threads: int,
-        sealed: bool = False,
-        spool_folder: Path | None = None,
-        save_foreign_tables: bool = False,
-    ) -> Iterator[FakeCopy]:
+    def copy(self, request: CopyRequest[FakeOptions], observer: CopyObserver) -> Iterator[FakeCopy]:
         self.copies += 1
         yield FakeCopy(self, observer)
 
@@ -129,7 +136,7 @@ class FakeCopy:
             server_version="10.11.14-MariaDB-log",
             tool_version="10.11.14",
             lock_time=LOCK_TIME,
-            more={"backup_type": "full-backuped"},
+            details=MariadbDetails(backup_type="full-backuped"),
         )
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 from backups.executor.execute import execute
 from backups.jobs.request import create_backup_job, create_copy_job, create_restore_job
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
+from backups.parameters import PurgeParameters
 from backups.states import JobStatus, Operation
 
 
@@ -26,7 +27,7 @@ def restore(copy: BackupCopy, target: Path, *, raw: bool = True) -> Job:
 
 
 def purge(copy: BackupCopy, *, force: bool = False) -> Job:
-    asked = {"reason": "a test", "force": force}
+    asked = PurgeParameters("a test", force=force)
     return run_here(create_copy_job(Operation.PURGE, copy, parameters=asked, wake=False))
 
 

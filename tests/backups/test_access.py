@@ -9,9 +9,10 @@ import pytest
 from backups.access import runner_of, store_of
 from backups.exceptions import BadInput
 from backups.models import Instance, Repository
-from backups.repositories.directory import DirectoryStore
+from backups.repositories.wrappers import RetryingStore
 from backups.runners.local import LocalRunner
 from backups.runners.ssh import SshRunner, SshTarget
+from tests.backups.archive.stores import make_store
 
 
 def test_a_local_runner() -> None:
@@ -40,10 +41,11 @@ def test_without_files_the_habit_of_ssh_holds() -> None:
     assert runner.target.identity_file == Path.home() / ".ssh" / "id_ed25519"
 
 
-def test_a_directory_store() -> None:
-    store = store_of(Repository(kind="directory", path="/backup"))
-    assert isinstance(store, DirectoryStore)
-    assert store.root == Path("/backup")
+def test_a_directory_is_read_with_patience(tmp_path: Path) -> None:
+    made = make_store(tmp_path)
+    store = store_of(Repository(kind="directory", path=str(tmp_path)))
+    assert isinstance(store, RetryingStore)
+    assert store.identity() == made.identity()
 
 
 def test_what_nobody_knows_is_refused() -> None:

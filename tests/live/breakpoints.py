@@ -85,11 +85,11 @@ def stand_still() -> None:
 
 
 def set_breakpoints() -> None:
-    from backups.executor import operations
+    from backups.executor.operations import PLANS
+    from tests.backups.stage_lists import set_stages
 
-    for operation, stages in list(operations._STAGES.items()):
-        wrapped = [Breakpoint(stage, operation.value) for stage in stages]
-        operations._STAGES[operation] = wrapped  # type: ignore[index]
+    for operation, plan in list(PLANS.items()):
+        set_stages(operation, [Breakpoint(each, operation.value) for each in plan.known_stages])
 
 
 @contextmanager

@@ -21,11 +21,12 @@ import psutil
 import pytest
 from django.utils.timezone import now
 
-from backups.executor import operations
+from backups.executor.operations import PLANS
 from backups.instances.grants import NEEDED
 from backups.models import Backup, Instance, Job, JobEvent, JobLogLine, JobStage, Repository
 from backups.states import ACTIVE_JOB_STATUSES, Operation
 from tests.backups.conftest import make_repository
+from tests.backups.stage_lists import set_stages
 from tests.backups.taking import stored_files
 from tests.commands import Ended, run_command
 from tests.live.server import LiveServer
@@ -197,12 +198,10 @@ def before(
     patch: pytest.MonkeyPatch, operation: Operation, stage: str, act: Callable[[], object]
 ) -> None:
     """Have ``act`` happen when a job comes to a stage."""
-    stages = operations._STAGES[operation]
+    stages = PLANS[operation].known_stages
     assert stage in {each.name for each in stages}
-    patch.setitem(
-        operations._STAGES,
-        operation,
-        [_Before(each, act) if each.name == stage else each for each in stages],
+    set_stages(
+        operation, [_Before(each, act) if each.name == stage else each for each in stages], patch
     )
 
 

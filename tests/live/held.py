@@ -38,10 +38,11 @@ def stand_still() -> None:
 
 def hold(operation: str, name: str, moment: str) -> None:
     """Have a stage of this process's operations stand still before or after its work."""
-    from backups.executor import operations
+    from backups.executor.operations import PLANS
     from backups.states import Operation
+    from tests.backups.stage_lists import set_stages
 
-    stages = operations._STAGES[Operation(operation)]
+    stages = PLANS[Operation(operation)].known_stages
     assert name in {stage.name for stage in stages}
     held = [Held(stage, moment) if stage.name == name else stage for stage in stages]
-    operations._STAGES[Operation(operation)] = held  # type: ignore[index]
+    set_stages(Operation(operation), held)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backups.executor.operations import _STAGES
+from backups.executor.operations import PLANS
 from backups.states import Operation
 from tests.live.mooring_site import Site, engines_of, private_site, wait_until
 from tests.live.server import LiveServer
@@ -20,10 +20,10 @@ pytestmark = pytest.mark.live
 LEASE_SECONDS = 2
 EVERY_STAGE = [
     (operation, stage.name, moment)
-    for operation, stages in _STAGES.items()
-    for stage in stages
+    for operation, plan in PLANS.items()
+    for stage in plan.known_stages
     # After one stage is before the next: "before" only where nothing was before.
-    for moment in (("before", "after") if stage is stages[0] else ("after",))
+    for moment in (("before", "after") if stage is plan.known_stages[0] else ("after",))
 ]
 # Whoever is killed after these has done it: the result stays, whatever the row says.
 DONE = {(Operation.BACKUP, "register"), (Operation.RESTORE, "hand over")}

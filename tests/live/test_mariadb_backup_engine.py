@@ -13,8 +13,13 @@ import psutil
 import pytest
 
 from backups.archive.records import Data, FileClosed, FileOpened, FileRemoved, FileRenamed, Record
-from backups.engines.base import Login
-from backups.engines.mariadb_backup import MariadbBackup, check_prepare, prepare_argv
+from backups.engines.base import CopyRequest, EngineOptions, Login
+from backups.engines.mariadb_backup import (
+    MariadbBackup,
+    MariadbDetails,
+    check_prepare,
+    prepare_argv,
+)
 from backups.engines.mariadb_backup.command import SETTINGS, backup_argv, build_settings
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.exceptions import EngineError, RunnerError
@@ -83,6 +88,10 @@ def login(server: PrivateServer) -> Login:
     return Login("backup", PASSWORD, socket=str(server.socket))
 
 
+def request_for(login: Login, runner: Runner, *, threads: int) -> CopyRequest[EngineOptions]:
+    return CopyRequest(login, runner, EngineOptions(), threads=threads)
+
+
 def write_out(records: Iterator[Record], folder: Path) -> None:
     """Make the files of a copy, the plainest way there is."""
     paths: dict[int, Path] = {}
@@ -120,7 +129,7 @@ def test_a_copy_restores_to_the_same_tables(
 ) -> None:
     target, diary = tmp_path / "restored", Diary()
     target.mkdir()
-    with MariadbBackup().copy(login, runner, diary, threads=2) as copy:
+    with MariadbBackup().copy(request_for(login, runner, threads=2), diary) as copy:
         write_out(copy.records(), target)
         facts = copy.facts()
     assert tuple(diary.started) == MariadbBackup.stages
@@ -128,7 +137,8 @@ def test_a_copy_restores_to_the_same_tables(
     assert facts.lock_time is not None
     assert facts.lock_time == diary.ended["backup lock"]
     assert 0 < facts.lock_time.total_seconds() < 10
-    assert (facts.from_lsn, facts.more["backup_type"]) == (0, "full-backuped")
+    assert isinstance(facts.details, MariadbDetails)
+    assert (facts.from_lsn, facts.details.backup_type) == (0, "full-backuped")
     assert [rows(server, "SHOW MASTER STATUS")[0][:2]] == [
         (facts.binlog_file, facts.binlog_position)
     ]
@@ -184,7 +194,7 @@ def test_tables_that_change_while_they_are_copied(
                     rows(server, "SET STATEMENT lock_wait_timeout=5 FOR DROP TABLE gone")
                     rows(server, "SET STATEMENT lock_wait_timeout=5 FOR RENAME TABLE old TO new")
 
-    with MariadbBackup().copy(login, LocalRunner(), Diary(), threads=1) as copy:
+    with MariadbBackup().copy(request_for(login, LocalRunner(), threads=1), Diary()) as copy:
         write_out(change_on_the_way(copy.records()), tmp_path)
         copy.facts()
     rows(server, "DROP TABLE new, big")
@@ -201,7 +211,7 @@ def test_a_wrong_password_is_told_without_it(runner: Runner, login: Login) -> No
     wrong = replace(login, password="Tr0ub4dor&3")
     with (
         pytest.raises(EngineError, match="Access denied for user") as caught,
-        MariadbBackup().copy(wrong, runner, diary, threads=1) as copy,
+        MariadbBackup().copy(request_for(wrong, runner, threads=1), diary) as copy,
     ):
         list(copy.records())
     assert "password" in caught.value.hint
@@ -209,7 +219,7 @@ def test_a_wrong_password_is_told_without_it(runner: Runner, login: Login) -> No
 
 
 def test_no_password_is_in_any_argv_or_environment(runner: Runner, login: Login) -> None:
-    with MariadbBackup().copy(login, runner, Diary(), threads=1) as copy:
+    with MariadbBackup().copy(request_for(login, runner, threads=1), Diary()) as copy:
         next(copy.records())
         assert copy.process is not None
         for process in [*tools(), psutil.Process(copy.process[0])]:
@@ -225,7 +235,7 @@ def tools() -> list[psutil.Process]:
 
 
 def test_an_engine_killed_on_the_way_is_an_error(login: Login) -> None:
-    with MariadbBackup().copy(login, LocalRunner(), Diary(), threads=1) as copy:
+    with MariadbBackup().copy(request_for(login, LocalRunner(), threads=1), Diary()) as copy:
         records = copy.records()
         next(records)
         assert copy.process is not None
@@ -240,7 +250,7 @@ def test_a_link_cut_on_the_way_is_an_error_and_ends_the_engine(
     ssh: SshRunner, login: Login
 ) -> None:
     before = set(tools())
-    with MariadbBackup().copy(login, ssh, Diary(), threads=1) as copy:
+    with MariadbBackup().copy(request_for(login, ssh, threads=1), Diary()) as copy:
         records = copy.records()
         next(records)
         (engine,) = set(tools()) - before
@@ -255,7 +265,7 @@ def test_stop_leaves_no_process_and_no_lock(
     server: PrivateServer, runner: Runner, login: Login
 ) -> None:
     before = set(tools())
-    with MariadbBackup().copy(login, runner, Diary(), threads=1) as copy:
+    with MariadbBackup().copy(request_for(login, runner, threads=1), Diary()) as copy:
         records = copy.records()
         next(records)
         engines = set(tools()) - before
@@ -274,7 +284,7 @@ def test_stop_leaves_no_process_and_no_lock(
 
 
 def test_leaving_early_stops_the_engine(login: Login) -> None:
-    with MariadbBackup().copy(login, LocalRunner(), Diary(), threads=1) as copy:
+    with MariadbBackup().copy(request_for(login, LocalRunner(), threads=1), Diary()) as copy:
         next(copy.records())
         assert copy.process is not None
         with pytest.raises(EngineError, match="not read to its end"):

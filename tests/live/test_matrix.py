@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.executor.operations import _STAGES
+from backups.executor.operations import PLANS
 from backups.states import Operation
 from tests.live.breakable_site import LEASE_SECONDS, USER, BreakableSite, breakable_site
 from tests.live.breakpoints import INSIDE
@@ -68,8 +68,8 @@ class Cell:
 
 CELLS = [
     Cell(operation, stage.name, fault)
-    for operation, stages in _STAGES.items()
-    for stage in stages
+    for operation, plan in PLANS.items()
+    for stage in plan.known_stages
     for fault in FAULTS
 ]
 SENSIBLE = [cell for cell in CELLS if not cell.nonsense]
@@ -299,8 +299,8 @@ def draw(seen: Mapping[Cell, str]) -> str:
         "|---|---" + "|---" * len(FAULTS) + "|",
     ]
     reasons = [NO_ENGINE, NO_SERVER, NO_SSH]
-    for operation, stages in _STAGES.items():
-        for stage in stages:
+    for operation, plan in PLANS.items():
+        for stage in plan.known_stages:
             cells = [Cell(operation, stage.name, fault) for fault in FAULTS]
             words = [
                 f"— ({reasons.index(cell.nonsense) + 1})" if cell.nonsense else seen[cell]

@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils.timezone import now
 
 from alerts.models import Channel, Notification
-from alerts.routing.outbox import tell_changes
+from alerts.routing.outbox import notify_changes
 from tests.alerts.receiver import receiving
 from tests.alerts.rows import make_alert, make_route, make_webhook
 
@@ -50,7 +50,7 @@ def test_twenty_killed_senders_lose_nothing() -> None:
         make_route(make_webhook(receiver.url))
         for number in range(MESSAGES):
             make_alert(f"orders-{number}")
-        tell_changes(now())
+        notify_changes(now())
         kills = 0
         with Senders() as senders:
             while Notification.objects.exclude(status="delivered").exists():

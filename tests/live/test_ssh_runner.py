@@ -37,22 +37,6 @@ def wait_until(happened: Callable[[], bool], seconds: float = 5.0) -> None:
         time.sleep(0.02)
 
 
-def test_both_outputs_and_the_exit_code_come_through(runner: SshRunner) -> None:
-    done = runner.run(["sh", "-c", "echo out; echo err >&2; exit 3"])
-    assert (done.exit_code, done.stdout, done.stderr) == (3, "out\n", "err\n")
-
-
-@pytest.mark.parametrize("word", ["", " ", "a b", "$HOME", "`id`", "it's", '"', "a\nb", "{x}", "*"])
-def test_a_word_arrives_as_it_is(runner: SshRunner, word: str) -> None:
-    assert runner.run(["printf", "%s", word]).stdout == word
-
-
-def test_bytes_arrive_as_they_are(runner: SshRunner) -> None:
-    with runner.start(["head", "-c", "3000000", "/dev/zero"], secret_files={}) as command:
-        assert command.stdout.read() == bytes(3_000_000)
-        assert command.wait() == 0
-
-
 def test_a_secret_file_is_private_and_gone_afterwards(runner: SshRunner) -> None:
     secrets = {"login": "pa$$'w\"ord\n", "other": "two"}
     argv = ["sh", "-c", 'a=$1 b=$2; stat -c "%a %n" $a; cat $a $b', "sh", "{login}", "{other}"]

@@ -73,7 +73,7 @@ def make_planned_fleet(size: int, now: datetime) -> None:
         make_alert(instance.name, at=now - HOUR)
         make_alert(instance.name, rule="lock_time", status=AlertStatus.RESOLVED, at=now - DAY)
         channel = make_webhook(name=f"hook-{n:03}")
-        route = Route.objects.create(channel=channel, least_severe=Severity.WARNING)
+        route = Route.objects.create(channel=channel, min_severity=Severity.WARNING)
         route.groups.add(group)
         silence = Silence.objects.create(comment=f"patching {n}", starts_at=now - HOUR)
         silence.instances.add(instance)

@@ -38,6 +38,7 @@ def make_job(
         instance=instance,
         operation=operation,
         kind="full",
+        engine=instance.engine,
         status=status,
         requested_at=T0,
         started_at=None if status == JobStatus.PENDING else T0,

@@ -9,9 +9,9 @@ from django.test import TestCase
 from django.urls import reverse
 from django.utils.timezone import now
 
-from alerts.models import Alert, MessageKind, Notification, Silence
+from alerts.models import Alert, Notification, Silence
 from alerts.routing.silences import load_silences, silence_of, with_traits
-from alerts.states import AlertStatus, NotificationStatus, Severity
+from alerts.states import AlertStatus, NotificationKind, NotificationStatus, Severity
 from backups.models import Activity, Instance, InstanceGroup, Tag
 from monitor.selectors.alert import compare_facts
 from monitor.selectors.silenced import silenced_q
@@ -88,10 +88,10 @@ class AlertPagesTestCase(TestCase):
         for columns, groups, tags, schedules in (
             ({}, [], [], []),
             ({"rule": "r1"}, [], [], []),
-            ({"most_severe": Severity.WARNING}, [], [], []),
+            ({"max_severity": Severity.WARNING}, [], [], []),
             ({}, [shop], [], []),
             ({}, [shop], [prod], []),
-            ({"most_severe": Severity.CRITICAL}, [], [prod], []),
+            ({"max_severity": Severity.CRITICAL}, [], [prod], []),
             ({}, [], [], [nightly]),
             ({"starts_at": at + HOUR}, [], [], []),
             ({"ends_at": at - HOUR}, [], [], []),
@@ -146,12 +146,12 @@ class AlertPagesTestCase(TestCase):
         alert = make_alert("orders-1")
         Alert.objects.filter(pk=alert.pk).update(
             explanation="a backup is not there",
-            facts_at_first={"missed_in_a_row": 1},
+            first_facts={"missed_in_a_row": 1},
             facts={"missed_in_a_row": 3},
         )
         told = Notification.objects.create(
-            channel=make_webhook(), kind=MessageKind.FIRING, dedupe_key="k", attempts=2,
-            status=NotificationStatus.DELIVERED, answer="200 thank you", next_look_at=None,
+            channel=make_webhook(), kind=NotificationKind.FIRING, dedupe_key="k", attempts=2,
+            status=NotificationStatus.DELIVERED, response="200 thank you", next_attempt_at=None,
         )  # fmt: skip
         told.alerts.add(alert)
         response = self.client.get(reverse("alert-detail", args=[alert.pk]))
@@ -163,7 +163,7 @@ class AlertPagesTestCase(TestCase):
                 self.assertContains(response, words)
 
     def test_facts_stand_side_by_side(self) -> None:
-        alert = Alert(facts_at_first={"a": 1, "gone": 2}, facts={"new": 3, "a": 1})
+        alert = Alert(first_facts={"a": 1, "gone": 2}, facts={"new": 3, "a": 1})
         found = [(row.name, row.first, row.now, row.changed) for row in compare_facts(alert)]
         self.assertEqual(
             found, [("new", None, 3, True), ("a", 1, 1, False), ("gone", 2, None, True)]

@@ -72,12 +72,23 @@ class BackupActsTestCase(TestCase):
 
     def test_links_to_the_originals_go_before_prepare(self) -> None:
         titles = [step.title for step in steps_by_hand(self.copy)]
-        self.assertEqual(titles[1:3], ["Remove links to the originals", "Prepare"])
+        self.assertEqual(titles[1:3], ["Remove links to the original files", "Prepare"])
 
     def test_a_clone_is_not_prepared(self) -> None:
         self.copy.backup.engine, self.copy.backup.server_version = "clone", "8.4.6"
         titles = [step.title for step in steps_by_hand(self.copy)]
-        self.assertEqual(titles, ["Extract", "Hand over", "Start it alone first", "Look"])
+        self.assertEqual(
+            titles,
+            ["Extract", "Change the owner", "Start an isolated server", "Check the contents"],
+        )
+
+    def test_only_an_encrypted_clone_needs_a_keyring(self) -> None:
+        self.copy.backup.engine = "clone"
+        for keyring, needed in (("", False), ("mooring-keyring/keys", True)):
+            with self.subTest(keyring):
+                self.copy.backup.facts = {"keyring_file": keyring}
+                titles = [step.title for step in steps_by_hand(self.copy)]
+                self.assertEqual("Give the server its keyring" in titles, needed)
 
     def test_contents_are_searched_and_paged(self) -> None:
         files = {f"shop/t{n:03}.ibd": b"x" * (n + 1) for n in range(101)} | {"other/a.ibd": b"y"}

@@ -140,7 +140,7 @@ class BackupPageTestCase(TestCase):
             "gtid_executed_before": "5b6f:1-7",
             "gtid_executed_after": "5b6f:1-9",
         }
-        Backup.objects.filter(label=self.label).update(facts=facts)
+        Backup.objects.filter(label=self.label).update(engine="clone", facts=facts)
         page = self.client.get(self.address)
         for shown in ("0x0102", facts["server_uuid"], "16.0 KiB", "12,345", "2.0 MiB", "5b6f:1-9"):
             self.assertContains(page, shown)

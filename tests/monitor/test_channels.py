@@ -22,7 +22,7 @@ MAIL = {
     "value_sender": "mooring@example.com", "value_host": "mail.example.com", "value_port": "587",
     "value_security": "starttls", "value_user": "mooring", "value_password": "s3cret words",
 }  # fmt: skip
-ROUTE = {"enabled": "on", "least_severe": "20", "time_zone": "UTC", "remind_every": "12h"}
+ROUTE = {"enabled": "on", "min_severity": "20", "time_zone": "UTC", "remind_every": "12h"}
 
 
 class ChannelPagesTestCase(TestCase):
@@ -55,7 +55,7 @@ class ChannelPagesTestCase(TestCase):
     def test_of_a_webhooks_address_only_its_host_is_shown(self) -> None:
         make_webhook("https://hooks.example.com:8443/services/T0/s3cret?key=s3cret")
         form = self.client.get(reverse("channel-add", args=["webhook"]))
-        self.assertContains(form, "admins can read it whole")
+        self.assertContains(form, "only admins see all of it")
         self.client.force_login(make_user("victor", "viewer"))
         response = self.client.get(reverse("channel-detail", args=["hook"]))
         self.assertContains(response, "https://hooks.example.com:8443/…")
@@ -105,7 +105,7 @@ class ChannelPagesTestCase(TestCase):
         self.assertContains(response, "The test was not delivered")
         sent = Notification.objects.get()
         self.assertEqual(sent.status, NotificationStatus.FAILED)
-        self.assertContains(response, sent.answer)
+        self.assertContains(response, sent.response)
 
     def test_deleting_needs_its_name(self) -> None:
         make_webhook()
@@ -125,13 +125,13 @@ class ChannelPagesTestCase(TestCase):
         self.client.post(reverse("route-add", args=["hook"]), given)
         route = Route.objects.get()
         self.assertEqual((route.quiet_from, route.digest_every), (time(22), timedelta(days=1)))
-        self.assertEqual(route.tell_recovery, False)
+        self.assertEqual(route.notify_recovery, False)
         row = RouteRow(route)
-        self.assertEqual(row.what, "Warning and worse of Job failed, group shop")
+        self.assertEqual(row.what, "Warning and above of Job failed, group shop")
         self.assertEqual(
             row.how,
-            "collected for 1 d, reminded every 12 h, not told when it is over, "
-            "quiet 22:00–06:30 Europe/Berlin but for emergencies",
+            "digest every 1 d, reminder every 12 h, without recoveries, "
+            "quiet hours 22:00–06:30 Europe/Berlin except emergencies",
         )
         page = self.client.get(reverse("route-edit", args=["hook", route.pk]))
         self.assertContains(page, 'value="22:00"')
@@ -139,9 +139,9 @@ class ChannelPagesTestCase(TestCase):
     def test_each_fault_of_a_route_stands_beside_its_field(self) -> None:
         make_webhook()
         for changes, words in (
-            ({"quiet_from": "22:00"}, "a beginning and an end"),
-            ({"time_zone": "Europe/Nowhere"}, "no such zone"),
-            ({"digest_every": "5s"}, "A minute at least."),
+            ({"quiet_from": "22:00"}, "need a start and an end"),
+            ({"time_zone": "Europe/Nowhere"}, "Unknown time zone"),
+            ({"digest_every": "5s"}, "Must be at least one minute."),
             ({"rules": ["nothing"]}, "not one of the available choices"),
         ):
             with self.subTest(words):
@@ -152,7 +152,7 @@ class ChannelPagesTestCase(TestCase):
         self.assertEqual(Route.objects.count(), 0)
 
     def test_a_route_belongs_to_its_channel(self) -> None:
-        route = Route.objects.create(channel=make_webhook(), least_severe=Severity.NOTICE)
+        route = Route.objects.create(channel=make_webhook(), min_severity=Severity.NOTICE)
         make_webhook(name="other")
         address = reverse("route-delete", args=["other", route.pk])
         self.assertEqual(self.client.post(address).status_code, 404)

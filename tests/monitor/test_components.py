@@ -8,7 +8,7 @@ from django.template import RequestContext, Template
 from django.test import RequestFactory, SimpleTestCase
 
 from backups.states import CopyStatus, JobStatus, StageStatus
-from monitor.confirmations import name_typed
+from monitor.confirmations import name_confirmed
 from monitor.sorting import read_sorting
 from monitor.wording.tones import TONES, tone_of
 from tests.markup import one_line
@@ -142,7 +142,7 @@ class ConfirmTestCase(SimpleTestCase):
     def test_the_name_is_asked_for_again_by_the_view(self) -> None:
         for typed, expected in [("shop-1", True), (" shop-1 ", True), ("shop", False), ("", False)]:
             with self.subTest(typed):
-                self.assertEqual(name_typed(posted(typed), "shop-1"), expected)
+                self.assertEqual(name_confirmed(posted(typed), "shop-1"), expected)
 
 
 def posted(typed: str) -> HttpRequest:

@@ -19,7 +19,7 @@ def test_a_number(monkeypatch: pytest.MonkeyPatch, text: str, expected: int) -> 
 @pytest.mark.parametrize("text", ["-1", "many", "1.5", "1e3"])
 def test_what_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(NAME, text)
-    with pytest.raises(ImproperlyConfigured, match="say a whole number, 0 or more"):
+    with pytest.raises(ImproperlyConfigured, match="set a whole number, 0 or more"):
         number(NAME, 7)
 
 
@@ -40,7 +40,7 @@ def test_numbers_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("text", ["copy", "copy=", "=5", "copy=x", "copy=0"])
 def test_a_table_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(NAME, f"extract=3,{text}")
-    with pytest.raises(ImproperlyConfigured, match="say NAME=NUMBER"):
+    with pytest.raises(ImproperlyConfigured, match="set NAME=NUMBER"):
         numbers(NAME, least=1)
 
 
@@ -49,5 +49,5 @@ def test_a_word_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "Requeue")
     assert choice(NAME, "fail", "requeue") == "requeue"
     monkeypatch.setenv(NAME, "retry")
-    with pytest.raises(ImproperlyConfigured, match="say fail or requeue"):
+    with pytest.raises(ImproperlyConfigured, match="set fail or requeue"):
         choice(NAME, "fail", "requeue")

@@ -56,7 +56,7 @@ class FleetRowTestCase(TestCase):
 
     def test_before_anybody_looked_nothing_is_known(self) -> None:
         (row,) = fleet().rows
-        self.assertEqual((row.state, row.reasons), ("unknown", ["nobody has looked yet"]))
+        self.assertEqual((row.state, row.reasons), ("unknown", ["not evaluated yet"]))
 
     def test_the_newest_backup_with_bytes_is_shown(self) -> None:
         newest = make_backup(self.orders, self.main, age=timedelta(hours=1))

@@ -11,7 +11,7 @@ from backups.models.job import LogLevel
 from backups.states import JobStatus, Operation, StageStatus
 from backups.transitions.jobs import JobOutcome, end
 from monitor.selectors.job import load_job
-from monitor.selectors.job_alike import load_alike
+from monitor.selectors.job_alike import load_similar_failures
 from tests.monitor.rows import (
     GIB,
     T0,
@@ -46,11 +46,11 @@ class JobActsTestCase(TestCase):
 
     def test_who_failed_the_same_way_is_told(self) -> None:
         first = self.failed(self.orders, "no space: 3 GiB free")
-        self.assertIsNone(load_alike(first))
+        self.assertIsNone(load_similar_failures(first))
         self.failed(make_instance("orders-2"), "access denied")
         other = self.failed(make_instance("orders-3"), "no space: 9 GiB free")
         self.failed(self.orders, "no space: 1 GiB free")
-        alike = load_alike(first)
+        alike = load_similar_failures(first)
         assert alike is not None
         self.assertEqual((alike.words, alike.here), ("2 times, 1 on this instance", 1))
         page = self.client.get(reverse("job-detail", args=[other.pk]))
@@ -97,6 +97,7 @@ class JobActsTestCase(TestCase):
 
     def test_tables_that_were_left_out_are_left_out_again(self) -> None:
         Instance.objects.update(engine="clone", save_foreign_tables=True)
+        self.orders.refresh_from_db()
         for asked in (False, True):
             with self.subTest(asked):
                 Job.objects.all().delete()
@@ -108,6 +109,15 @@ class JobActsTestCase(TestCase):
                 again = Job.objects.latest("id")
                 self.assertEqual(again.parameters, {"save_foreign_tables": asked})
                 self.assertNotEqual(again, job)
+
+    def test_a_job_whose_row_cannot_be_read_has_its_page_and_is_not_repeated(self) -> None:
+        job = make_job(self.orders, JobStatus.FAILED, Operation.VERIFY)
+        job.copy, job.parameters = make_backup(self.orders, make_repository()), {"page": True}
+        job.save()
+        self.assertEqual(self.client.get(reverse("job-detail", args=[job.pk])).status_code, 200)
+        page = self.client.post(reverse("job-again", args=[job.pk]), follow=True)
+        self.assertContains(page, "cannot be read: unknown key page")
+        self.assertEqual(Job.objects.get(), job)
 
     def test_the_log_is_searched_by_level_and_word(self) -> None:
         job = make_job(self.orders, JobStatus.SUCCEEDED)

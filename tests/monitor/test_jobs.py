@@ -125,14 +125,14 @@ class JobPageTestCase(TestCase):
     def test_cancel_is_asked_for_once(self) -> None:
         address = reverse("job-cancel", args=[self.job.pk])
         response = self.client.post(address, follow=True)
-        self.assertContains(response, "was asked to stop")
-        self.assertContains(response, "Cancelling…")
+        self.assertContains(response, "Cancellation of the job was requested")
+        self.assertContains(response, "Stopping…")
         self.assertNotContains(response, "Cancel job")
 
     def test_a_job_that_has_ended_cannot_be_cancelled(self) -> None:
         ended = make_job(self.orders, JobStatus.SUCCEEDED)
         response = self.client.post(reverse("job-cancel", args=[ended.pk]), follow=True)
-        self.assertContains(response, "had ended already")
+        self.assertContains(response, "had already ended")
 
 
 def add_lines(job: Job, count: int) -> list[JobLogLine]:

@@ -190,4 +190,4 @@ class ErrorPagesTestCase(TestCase):
         response = self.client.post(reverse("job-cancel", args=[job.pk]), follow=True)
         text = response.content.decode()
         region = text[text.index('class="toasts" role="status" aria-live="polite"') :]
-        self.assertIn("was asked to stop", region)
+        self.assertIn("Cancellation of the job was requested", region)

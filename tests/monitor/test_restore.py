@@ -100,7 +100,7 @@ class RestoreTestCase(TestCase):
         self.assertFalse(Job.objects.exists())
 
     def test_a_relative_target_is_told_inline(self) -> None:
-        self.assertContains(self.ask(copy=self.copy.pk, target="here"), "Write the whole path")
+        self.assertContains(self.ask(copy=self.copy.pk, target="here"), "Enter an absolute path")
 
     def test_only_the_typed_folder_starts_it(self) -> None:
         for typed in ("", "orders-1", f"{self.target}/"):

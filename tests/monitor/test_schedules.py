@@ -111,7 +111,7 @@ class SchedulePagesTestCase(TestCase):
         past = now() - HOUR
         for given, words in (
             ({"reason": ""}, "This field is required."),
-            ({"reason": "x", "until": f"{past:%Y-%m-%dT%H:%M}"}, "This is over already."),
+            ({"reason": "x", "until": f"{past:%Y-%m-%dT%H:%M}"}, "This time is in the past."),
         ):
             with self.subTest(words):
                 response = self.client.post(reverse("schedule-pause", args=["nightly"]), given)
@@ -124,15 +124,15 @@ class SchedulePagesTestCase(TestCase):
         other = make_instance("orders-2")
         self.nightly.instances.add(other)
         address = reverse("schedule-start", args=["nightly"])
-        self.assertContains(self.client.post(address, follow=True), "2 backups asked for.")
+        self.assertContains(self.client.post(address, follow=True), "2 backups requested.")
         self.assertEqual(Job.objects.filter(requested_by=self.olga).count(), 2)
         again = self.client.post(address, follow=True)
-        self.assertContains(again, "0 backups asked for. Refused:")
+        self.assertContains(again, "0 backups requested. Refused:")
 
     def test_what_somebody_else_runs_is_not_started(self) -> None:
         BackupSchedule.objects.update(origin="observed")
         response = self.client.post(reverse("schedule-start", args=["nightly"]), follow=True)
-        self.assertContains(response, "start it there")
+        self.assertContains(response, "start the backup with its own tool")
         self.assertEqual(Job.objects.count(), 0)
 
     def test_a_paused_schedule_shows_it_in_the_list(self) -> None:

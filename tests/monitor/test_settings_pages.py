@@ -56,7 +56,7 @@ class InstanceSettingsTestCase(TestCase):
 
     def test_the_ssh_runner_needs_a_host_and_a_user(self) -> None:
         response = self.client.post(ADD, {**FORM, "runner": "ssh"})
-        self.assertContains(response, "The runner ssh needs it.", count=2, status_code=422)
+        self.assertContains(response, "Required by the runner ssh.", count=2, status_code=422)
 
     def test_an_engine_left_open_is_the_servers_to_say(self) -> None:
         response = self.client.post(ADD, {**FORM, "engine": ""})
@@ -110,7 +110,7 @@ class InstanceSettingsTestCase(TestCase):
 
     def test_one_without_goes_when_its_name_was_typed(self) -> None:
         make_instance("orders-1")
-        self.assertContains(self.delete("orders-1", typed="orders"), "type orders-1 to confirm")
+        self.assertContains(self.delete("orders-1", typed="orders"), "enter orders-1 to confirm")
         self.assertContains(self.delete("orders-1", typed="orders-1"), "orders-1 was deleted")
         self.assertFalse(Instance.objects.exists())
         self.assertEqual(Activity.objects.get().verb, Verb.DELETED)
@@ -179,7 +179,7 @@ class GroupSettingsTestCase(TestCase):
     def test_a_name_nobody_has_is_told(self) -> None:
         form = {"name": "shop", "members": "nobody"}
         response = self.client.post(reverse("setting-group-add"), form)
-        self.assertContains(response, "There is no instance nobody.", status_code=422)
+        self.assertContains(response, "Unknown instance: nobody.", status_code=422)
         self.assertFalse(InstanceGroup.objects.exists())
 
     def test_one_that_a_schedule_covers_stays(self) -> None:
@@ -187,7 +187,7 @@ class GroupSettingsTestCase(TestCase):
         group.schedules.create(name="nightly", cron="0 1 * * *")
         address = reverse("setting-group-delete", args=["shop"])
         response = self.client.post(address, {"confirm_name": "shop"}, follow=True)
-        self.assertContains(response, "Schedules back up what is in it: nightly.")
+        self.assertContains(response, "It is used by schedules: nightly.")
 
 
 class FirstStepsTestCase(TestCase):

@@ -14,7 +14,7 @@ from alerts.states import AlertStatus, Severity
 from backups.models import TickHeartbeat
 from backups.schedules.tick import TICK
 from monitor.celery import app
-from monitor.selectors.shell import STOPPED_AFTER, load_ticks
+from monitor.selectors.shell import STOPPED_AFTER, load_scheduler_state
 from tests.alerts.rows import make_alert, make_webhook
 from tests.monitor.rows import T0, make_user
 
@@ -37,12 +37,12 @@ def test_the_planning_tick_writes_its_beat_under_the_name_that_is_asked_for() ->
 )
 def test_two_minutes_are_the_edge(began: datetime, ended: datetime | None, stopped: bool) -> None:
     TickHeartbeat.objects.create(name=TICK, started_at=began, finished_at=ended)
-    assert load_ticks(T0).stopped is stopped
+    assert load_scheduler_state(T0).stopped is stopped
 
 
 @pytest.mark.django_db
 def test_before_the_first_tick_nothing_has_stopped() -> None:
-    assert load_ticks(T0).stopped is False
+    assert load_scheduler_state(T0).stopped is False
 
 
 class ShellTestCase(TestCase):
@@ -61,8 +61,8 @@ class ShellTestCase(TestCase):
 
     def test_a_channel_that_mooring_switched_off_is_on_every_page(self) -> None:
         make_webhook()
-        words = "Mooring disabled a channel"
-        for tick in ("tell people", TICK):
+        words = "Mooring switched a channel off"
+        for tick in ("dispatch notifications", TICK):
             TickHeartbeat.objects.create(name=tick, started_at=now(), finished_at=now())
             for enabled, reason, said in (
                 (True, "", False),
@@ -76,11 +76,11 @@ class ShellTestCase(TestCase):
                         (self.assertContains if said else self.assertNotContains)(response, words)
 
     def test_channels_cost_no_query_of_their_own(self) -> None:
-        for name in ("", "tell people", TICK):
+        for name in ("", "dispatch notifications", TICK):
             if name:
                 TickHeartbeat.objects.create(name=name, finished_at=now())
             with self.subTest(name), self.assertNumQueries(1):
-                self.assertFalse(load_ticks(now()).channel_lost)
+                self.assertFalse(load_scheduler_state(now()).channel_failed)
 
     def test_what_stands_unseen_is_counted_in_the_navigation(self) -> None:
         make_alert("a", severity=Severity.WARNING)

@@ -30,7 +30,7 @@ class SilencePagesTestCase(TestCase):
 
     def typed(self, **changes: object) -> dict[str, object]:
         return {
-            "comment": "patching", "rule": "", "most_severe": "30", "instances": "orders-1",
+            "comment": "patching", "rule": "", "max_severity": "30", "instances": "orders-1",
             "starts_at": f"{now():%Y-%m-%dT%H:%M}", "ends_at": "", "cron": "", "duration": "",
             "time_zone": "UTC", **changes,
         }  # fmt: skip
@@ -77,12 +77,12 @@ class SilencePagesTestCase(TestCase):
         past = now() - DAY
         for changes, words in (
             ({"comment": ""}, "This field is required."),
-            ({"ends_at": f"{past:%Y-%m-%dT%H:%M}"}, "over before it begins"),
-            ({"cron": "0 2 * * 0"}, "lasts for some time"),
+            ({"ends_at": f"{past:%Y-%m-%dT%H:%M}"}, "The end must be after the start"),
+            ({"cron": "0 2 * * 0"}, "needs a duration"),
             ({"cron": "0 2", "duration": "1h"}, "has 2 fields"),
             ({"cron": "0 2 * * 0", "duration": "1h", "time_zone": "X/Y"}, "no time zone"),
-            ({"cron": "0 2 * * 0", "duration": "800000d"}, "This is no length of time."),
-            ({"instances": "nobody"}, "There is no nobody."),
+            ({"cron": "0 2 * * 0", "duration": "800000d"}, "This is not a length of time."),
+            ({"instances": "nobody"}, "Unknown instance: nobody."),
         ):
             with self.subTest(words):
                 response = self.client.post(reverse("silence-add"), self.typed(**changes))
@@ -137,7 +137,7 @@ class RulePagesTestCase(TestCase):
         self.assertEqual(
             [(each.scope, each.words) for each in view.settings],
             [
-                ("Everything", "notice from off, warning from 30 s"),
+                ("Whole fleet", "notice from off, warning from 30 s"),
                 ("Group archive", "off, fires after 5 min"),
             ],
         )
@@ -168,13 +168,13 @@ class RulePagesTestCase(TestCase):
         RuleSetting.objects.create(rule="lock_time", enabled=False)
         address = reverse("rule-setting-add", args=["lock_time"])
         for given, words in (
-            ({"limit_warning": "soon"}, "Give a number, or off."),
-            ({"limit_warning": "-1"}, "Give a number of 0 or more."),
-            ({"limit_warning": "nan"}, "Give a number of 0 or more."),
+            ({"limit_warning": "soon"}, "Enter a number, or off."),
+            ({"limit_warning": "-1"}, "Enter a number of 0 or more."),
+            ({"limit_warning": "nan"}, "Enter a number of 0 or more."),
             ({"group": "archive", "instance_names": "orders-1"}, "at most one"),
-            ({"group": "archive"}, "Say what differs"),
-            ({"instance_names": "orders-1 orders-2"}, "for several make a group"),
-            ({"switched": "yes"}, "already: edit that"),
+            ({"group": "archive"}, "Change at least one value"),
+            ({"instance_names": "orders-1 orders-2"}, "for several, use a group"),
+            ({"switched": "yes"}, "already exists: edit that"),
         ):
             with self.subTest(words):
                 response = self.client.post(address, given)

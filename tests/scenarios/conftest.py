@@ -11,13 +11,14 @@ import time_machine
 from pytest_django import Settings
 
 from alerts.models import Channel
-from backups.executor import operations
+from backups.executor.operations import PLANS
 from backups.models import Repository
 from backups.states import Operation
 from tests.alerts.receiver import receiving
 from tests.alerts.rows import make_route, make_webhook
 from tests.backups.conftest import engine, key_file, make_repository
 from tests.backups.fake_engine import FakeEngine
+from tests.backups.stage_lists import set_stages
 from tests.scenarios.night import DUE, Connect, Night
 
 __all__ = ["engine", "key_file"]
@@ -36,8 +37,8 @@ def night(
     with receiving() as receiver, time_machine.travel(begin, tick=False) as clock:
         night = Night(clock, engine, receiver)
         night.patch(monkeypatch)
-        stages = operations._STAGES[Operation.BACKUP]
-        monkeypatch.setitem(operations._STAGES, Operation.BACKUP, [Connect(night), *stages])
+        stages = PLANS[Operation.BACKUP].known_stages
+        set_stages(Operation.BACKUP, [Connect(night), *stages], monkeypatch)
         yield night
         engine.stopped.set()
         for running in night.jobs:

@@ -7,7 +7,7 @@ from django.db import connection
 
 from alerts.evaluation.evaluate import evaluate_changed
 from alerts.models import Alert, AlertTransition, EvaluationCursor, Notification
-from alerts.routing.outbox import tell_changes
+from alerts.routing.outbox import notify_changes
 from backups.states import JobStatus
 from tests.alerts.fleet import T0, H, M, make_backup, make_instance, make_job, make_schedule
 from tests.alerts.rows import make_route, make_webhook
@@ -38,12 +38,12 @@ def test_killed_between_any_two_statements_it_is_one_alert_and_one_message() -> 
         try:
             with connection.execute_wrapper(killer):
                 evaluate_changed(T0 + M)
-                tell_changes(T0 + M)
+                notify_changes(T0 + M)
         except Killed:
             connection.close()
         for later in (2 * M, 3 * M):
             evaluate_changed(T0 + later)
-            tell_changes(T0 + later)
+            notify_changes(T0 + later)
         found = list(Notification.objects.values_list("kind", "alerts__rule"))
         assert found == [("firing", "job_failed")], f"killed after {statements} statements"
         assert Alert.objects.count() == AlertTransition.objects.count() == 1

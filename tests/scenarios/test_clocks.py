@@ -70,7 +70,7 @@ def test_set_back_an_hour_a_failure_is_told_once(night: Night) -> None:
 
 
 def test_set_back_an_hour_what_succeeds_then_is_told(night: Night) -> None:
-    Route.objects.update(rules=["backup_succeeded"], least_severe=Severity.NOTICE)
+    Route.objects.update(rules=["backup_succeeded"], min_severity=Severity.NOTICE)
     make_fleet()
     night.until(5 * M)
     night.jump(-H)

@@ -69,7 +69,7 @@ def test_forty_instances_behind_one_dead_repository_are_one_message(night: Night
 
 
 def test_a_success_is_told_where_somebody_asked_for_it(night: Night, hook: Channel) -> None:
-    make_route(hook, rules=["backup_succeeded"], least_severe=Severity.NOTICE)
+    make_route(hook, rules=["backup_succeeded"], min_severity=Severity.NOTICE)
     make_fleet()
     night.until(3 * M)
     assert_told(night.told(), ["shop-0: full backup succeeded in…"])

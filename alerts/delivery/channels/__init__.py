@@ -1,4 +1,4 @@
-"""The kinds of channels there are."""
+"""The kinds of channels."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ CHANNELS: Mapping[str, ChannelKind] = {kind.name: kind for kind in _KINDS}
 
 
 def kind_of(channel: Channel) -> ChannelKind:
-    """Return what a channel's row says it is."""
+    """Return the kind of a channel; BadInput if it is unknown."""
     kind = CHANNELS.get(channel.kind)
     if kind is None:
-        raise BadInput(f"there is no kind of channel called {channel.kind!r}")
+        raise BadInput(f"no kind of channel is named {channel.kind!r}")
     return kind
 
 
 def values_of(channel: Channel) -> Values:
-    """Return settings and secrets, in the clear: for a delivery and for nothing else."""
+    """Return settings and secrets in plain text; for delivery only."""
     secrets = json.loads(channel.secrets_text() or "{}")
     return {**channel.settings, **secrets}
 
 
 def configure(channel: Channel, values: Values) -> None:
-    """Put checked values on a channel, the secret ones encrypted; the caller saves the row.
+    """Set checked values on a channel, secrets encrypted; the caller saves the row.
 
-    A secret left blank keeps what it was.
+    A blank secret keeps its present value.
     """
     kind = kind_of(channel)
-    kept = values_of(channel)
-    filled = {
-        field.name: values.get(field.name) or (kept.get(field.name, "") if field.secret else "")
+    present = values_of(channel)
+    new_values = {
+        field.name: values.get(field.name) or (present.get(field.name, "") if field.secret else "")
         for field in kind.fields
     }
     for field in kind.fields:
-        if field.required and not filled[field.name].strip():
+        if field.required and not new_values[field.name].strip():
             raise BadInput(f"{field.label.lower()} is missing")
-    kind.check(filled)
-    channel.settings = {f.name: filled[f.name] for f in kind.fields if not f.secret}
-    channel.set_secrets(json.dumps({f.name: filled[f.name] for f in kind.fields if f.secret}))
+    kind.check(new_values)
+    channel.settings = {f.name: new_values[f.name] for f in kind.fields if not f.secret}
+    channel.set_secrets(json.dumps({f.name: new_values[f.name] for f in kind.fields if f.secret}))

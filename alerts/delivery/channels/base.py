@@ -1,4 +1,4 @@
-"""What is a channel, and what is a message on its way to it?"""
+"""What does a kind of channel provide, and what does it get to send?"""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
-# What a person typed, by the name of the field. Several lines are one text.
+# Values by the name of their field. Several lines are one text.
 Values = Mapping[str, str]
-# The content of a message: JSON, documented in docs/webhooks.md. Any: its values differ.
+# The content of a notification: JSON, documented in docs/webhooks.md. Any: mixed values.
 Content = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Something a person has to say about a channel."""
+    """One setting of a kind of channel."""
 
     name: str
     label: str
     hint: str = ""
     kind: Literal["text", "number", "lines", "choice"] = "text"
-    # Encrypted at rest, and never shown again.
+    # Encrypted at rest, never shown again.
     secret: bool = False
-    # An address: pages show its scheme and host, as the rest may be what lets one in.
+    # A URL: pages show only its scheme and host, as the rest may contain a token.
     host_only: bool = False
     required: bool = True
     choices: tuple[tuple[str, str], ...] = ()
@@ -30,19 +30,19 @@ class Field:
 
 
 class ChannelKind(Protocol):
-    """One way to send a message."""
+    """One way to send a notification."""
 
     name: ClassVar[str]
     label: ClassVar[str]
     fields: ClassVar[tuple[Field, ...]]
 
     def check(self, values: Values) -> None:
-        """Raise BadInput where the values cannot be meant; nothing leaves the machine."""
+        """Raise BadInput for invalid values, without any connection."""
         ...
 
     def send(self, content: Content, values: Values) -> str:
-        """Deliver, and return what the other side said.
+        """Deliver, and return the response of the receiver.
 
-        NotDelivered: worth another try. ChannelDead: not before a person changes something.
+        NotDelivered: to be retried. ChannelBroken: not before a person changes the channel.
         """
         ...

@@ -1,4 +1,4 @@
-"""What does a message say where only text can be shown?"""
+"""How is a notification rendered as text and as HTML?"""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from alerts.delivery.channels.base import Content
 
 
 def build_text(content: Content) -> str:
-    """Return the message as plain text."""
+    """Return the notification as plain text."""
     return render_to_string("alerts/message.txt", dict(content)).strip() + "\n"
 
 
 def build_html(content: Content) -> str:
-    """Return the message as a page for a mail reader."""
+    """Return the notification as HTML for a mail client."""
     return render_to_string("alerts/message.html", dict(content))

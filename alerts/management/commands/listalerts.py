@@ -19,15 +19,17 @@ class Command(MooringCommand):
     help = "List open alerts, the most severe first."
 
     def add_options(self, parser: CommandParser) -> None:
-        parser.add_argument("--instance", help="Only those about this instance.")
-        parser.add_argument("--rule", choices=list(RULES), help="Only those of this rule.")
-        parser.add_argument("--all", action="store_true", help="Show resolved ones too.")
+        parser.add_argument("--instance", help="Only alerts of this instance.")
+        parser.add_argument("--rule", choices=list(RULES), help="Only alerts of this rule.")
+        parser.add_argument("--all", action="store_true", help="Include resolved alerts.")
 
     def answer(self, options: dict[str, Any]) -> Answer:
         name = options["instance"]
         instance = named_instance(name) if name else None
         alerts = list(
-            list_alerts(instance=instance, rule=options["rule"] or "", resolved_too=options["all"])
+            list_alerts(
+                instance=instance, rule=options["rule"] or "", include_resolved=options["all"]
+            )
         )
         at = now()
         silences = load_silences(at)
@@ -37,7 +39,7 @@ class Command(MooringCommand):
         rows = [_row(alert, silenced[alert.pk]) for alert in alerts]
         return Answer(
             {"alerts": [_fields(alert, silenced[alert.pk]) for alert in alerts]},
-            [table(("id", "severity", "status", "since", "what", "about", "message"), rows)],
+            [table(("id", "severity", "status", "since", "rule", "subject", "message"), rows)],
         )
 
 
@@ -58,7 +60,7 @@ def _fields(alert: Alert, silence: Matcher | None) -> dict[str, object]:
         "id": alert.pk,
         "rule": alert.rule,
         "subject": alert.subject,
-        "about": alert.subject_name,
+        "subject_name": alert.subject_name,
         "severity": alert.get_severity_display().lower(),
         "status": alert.status,
         "silenced_by": silence.comment if silence else None,

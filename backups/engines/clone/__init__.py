@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backups.engines.clone.details import CloneDetails, CloneOptions
 from backups.engines.clone.engine import CloneEngine
 
-__all__ = ["CloneEngine"]
+__all__ = ["CloneDetails", "CloneEngine", "CloneOptions"]

@@ -8,7 +8,6 @@ the donor has reported that all is sent and every file was closed.
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -29,7 +28,16 @@ from backups.clone_protocol import (
     clone,
 )
 from backups.clone_protocol.client import may_skip_lock
-from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
+from backups.engines.base import (
+    FULL,
+    CopyFacts,
+    CopyObserver,
+    CopyRequest,
+    EngineOptions,
+    Prepared,
+    PrepareWatch,
+)
+from backups.engines.clone.details import CloneDetails, CloneOptions
 from backups.engines.clone.donor import DonorSettings, fetch_gtids, fetch_settings
 from backups.engines.clone.keyring import KEYRING_FILE, keyring_of
 from backups.engines.clone.mapping import ArchiveMapping
@@ -43,10 +51,10 @@ from backups.engines.clone.restored import (
     server_options,
 )
 from backups.engines.clone.saving import TableSaver
+from backups.engines.details import CopyDetails
 from backups.exceptions import EngineError
 from backups.programs.compatibility import parse_version
 from backups.programs.private_server import PrivateServer
-from backups.runners.base import Runner
 from backups.units import format_bytes
 
 NAMES = {
@@ -66,30 +74,26 @@ class CloneEngine:
 
     name: ClassVar[str] = "clone"
     stages: ClassVar[tuple[str, ...]] = tuple(NAMES.values())
+    kinds: ClassVar[frozenset[str]] = frozenset({FULL})
     needs_host: ClassVar[bool] = False
+    options: ClassVar[type[EngineOptions]] = CloneOptions
+    details: ClassVar[type[CopyDetails]] = CloneDetails
 
     @contextlib.contextmanager
     def copy(
-        self,
-        login: Login,
-        runner: Runner,
-        observer: CopyObserver,
-        *,
-        threads: int,
-        sealed: bool = False,
-        spool_folder: Path | None = None,
-        save_foreign_tables: bool = False,
+        self, request: CopyRequest[CloneOptions], observer: CopyObserver
     ) -> Iterator[CloneCopy]:
+        login = request.login
         endpoint = Endpoint(
             login.user, login.password, login.host, login.port, login.socket, login.tls
         )
         observer.stage_started(NAMES[State.INIT], datetime.now(UTC))
         before = _ask(endpoint, fetch_gtids)
-        workers = min(max(threads, 1) - 1, MAX_WORKERS)
-        with clone(endpoint.connect, workers=workers, spool_folder=spool_folder) as stream:
-            saver = TableSaver(endpoint.connect) if save_foreign_tables else None
+        workers = min(max(request.threads, 1) - 1, MAX_WORKERS)
+        with clone(endpoint.connect, workers=workers, spool_folder=request.spool_folder) as stream:
+            saver = TableSaver(endpoint.connect) if request.options.save_foreign_tables else None
             try:
-                yield CloneCopy(stream, endpoint, observer, before, saver, sealed=sealed)
+                yield CloneCopy(stream, endpoint, observer, before, saver, sealed=request.sealed)
             finally:
                 if saver is not None:
                     saver.stop()
@@ -164,31 +168,31 @@ class CloneCopy:
                 "the clone has no redo header with a checkpoint: no server can recover it",
                 hint="Read the job's log, and do not use this copy.",
             )
-        variables = self._settings.variables
+        variables, foreign = self._settings.variables, self._settings.foreign_tables
+        encrypted_files = self._mapping.keys.file_count
         return CopyFacts(
             from_lsn=0,
             to_lsn=figures.checkpoint_lsn,
             server_version=donor.server_version,
             lock_time=self._lock_time,
-            more={
-                "protocol": f"{donor.protocol:#06x}",
-                "server_uuid": variables.get("server_uuid", ""),
-                "page_size": donor.configuration.get("innodb_page_size", ""),
-                # The exact set lies between these; recovery determines it.
-                "gtid_executed_before": self._gtids_before,
-                "gtid_executed_after": self._gtids_after,
-                "pages_sent_again": str(figures.pages_sent_again),
-                "redo_bytes": str(figures.redo_bytes),
-                "plugins": ", ".join(plugin.name for plugin in donor.plugins),
-                "configuration": json.dumps(dict(donor.configuration)),
-                "lower_case_table_names": variables.get("lower_case_table_names", ""),
-                "encrypted_files": str(self._mapping.keys.file_count),
-                "keyring_file": KEYRING_FILE if self._mapping.keys.file_count else "",
-                "external_files": json.dumps(figures.external_files),
-                "foreign_tables": _count(self._settings.foreign_tables),
-                "saved_tables": str(len(self._saver.saved) if self._saver else 0),
-                "spilled_bytes": str(self._stream.spilled_bytes),
-            },
+            details=CloneDetails(
+                protocol=f"{donor.protocol:#06x}",
+                server_uuid=variables.get("server_uuid"),
+                page_size=_number(donor.configuration.get("innodb_page_size")),
+                gtid_executed_before=self._gtids_before,
+                gtid_executed_after=self._gtids_after,
+                pages_sent_again=figures.pages_sent_again,
+                redo_bytes=figures.redo_bytes,
+                plugins=", ".join(plugin.name for plugin in donor.plugins),
+                configuration=dict(donor.configuration),
+                lower_case_table_names=_number(variables.get("lower_case_table_names")),
+                encrypted_files=encrypted_files,
+                keyring_file=KEYRING_FILE if encrypted_files else None,
+                external_files=figures.external_files,
+                foreign_tables=None if foreign is None else len(foreign),
+                saved_tables=len(self._saver.saved) if self._saver else 0,
+                spilled_bytes=self._stream.spilled_bytes,
+            ),
         )
 
     def stop(self) -> None:
@@ -273,8 +277,8 @@ def _detail(state: State, mapping: ArchiveMapping) -> str:
             return ""
 
 
-def _count(tables: object) -> str:
-    return "unknown" if tables is None else str(len(tables)) if isinstance(tables, list) else ""
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
 
 
 # Any: each query returns its own type.

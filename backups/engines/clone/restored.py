@@ -80,7 +80,7 @@ def check_restore(backup: CopyFacts, server: str) -> str:
     ruling = can_start_mysql_on(version, taken_of)
     if ruling.verdict is Verdict.FAILED:
         raise Refused(f"{path}: {ruling.reason}", hint=ruling.hint)
-    if backup.more.get("keyring_file"):
+    if backup.details.keyring_file:
         check_keyring_component(mysql_program(path, version))
     return f"{path}: {ruling.reason}"
 

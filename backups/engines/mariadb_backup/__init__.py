@@ -5,10 +5,12 @@ from __future__ import annotations
 from backups.engines.mariadb_backup.command import TOOL, prepare_argv
 from backups.engines.mariadb_backup.engine import MariadbBackup
 from backups.engines.mariadb_backup.errors import check_prepare
+from backups.engines.mariadb_backup.metadata import MariadbDetails
 
 __all__ = [
     "TOOL",
     "MariadbBackup",
+    "MariadbDetails",
     "check_prepare",
     "prepare_argv",
 ]

@@ -19,7 +19,16 @@ from pathlib import Path
 from typing import ClassVar, cast
 
 from backups.archive.records import Record
-from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
+from backups.engines.base import (
+    FULL,
+    CopyFacts,
+    CopyObserver,
+    CopyRequest,
+    EngineOptions,
+    Prepared,
+    PrepareWatch,
+)
+from backups.engines.details import CopyDetails
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
     SETTINGS,
@@ -38,7 +47,11 @@ from backups.engines.mariadb_backup.log import (
     ToolLogLine,
 )
 from backups.engines.mariadb_backup.mbstream import read_records
-from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
+from backups.engines.mariadb_backup.metadata import (
+    MariadbDetails,
+    MetadataCollector,
+    parse_facts,
+)
 from backups.engines.mariadb_backup.restored import remove_links, server_options
 from backups.exceptions import EngineError
 from backups.programs.disk_full import fail_if_disk_full
@@ -59,22 +72,18 @@ class MariadbBackup:
 
     name: ClassVar[str] = "mariadb_backup"
     stages: ClassVar[tuple[str, ...]] = STAGES
+    kinds: ClassVar[frozenset[str]] = frozenset({FULL})
     needs_host: ClassVar[bool] = True
+    options: ClassVar[type[EngineOptions]] = EngineOptions
+    details: ClassVar[type[CopyDetails]] = MariadbDetails
 
     @contextlib.contextmanager
     def copy(
-        self,
-        login: Login,
-        runner: Runner,
-        observer: CopyObserver,
-        *,
-        threads: int,
-        sealed: bool = False,
-        spool_folder: Path | None = None,
-        save_foreign_tables: bool = False,
+        self, request: CopyRequest[EngineOptions], observer: CopyObserver
     ) -> Iterator[MariadbCopy]:
+        login, runner = request.login, request.runner
         settings = {SETTINGS: build_settings(login)}
-        argv = backup_argv(threads=threads)
+        argv = backup_argv(threads=request.threads)
         with runner.start(argv, secret_files=settings) as command:
             listener = _Listener(command, observer, LogReader([login.password]))
             try:

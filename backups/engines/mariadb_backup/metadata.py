@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from backups.archive.records import Data, FileOpened, FileRemoved, FileRenamed, Record
 from backups.engines.base import CopyFacts
+from backups.engines.details import CopyDetails
 from backups.exceptions import EngineError
 
 # Name from MariaDB 11 on, name before.
@@ -21,8 +23,18 @@ NAMES = frozenset((*CHECKPOINTS, *SUMMARY, *BINLOG))
 # A thousand times the usual size; anything larger is not metadata.
 MOST_BYTES = 1 << 20
 
-# The fields kept in CopyFacts.more, besides those with a field of their own.
-MORE = ("backup_type", "last_lsn", "uuid", "start_time", "end_time", "partial", "incremental")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MariadbDetails(CopyDetails):
+    """What is kept of the files beside what has a field in CopyFacts."""
+
+    backup_type: str | None = None
+    last_lsn: int | None = None
+    uuid: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    partial: bool | None = None
+    incremental: bool | None = None
 
 
 class MetadataCollector:
@@ -62,7 +74,6 @@ def parse_facts(texts: Mapping[str, str]) -> CopyFacts:
     checkpoints = _fields(_required(texts, CHECKPOINTS))
     summary = _fields(_required(texts, SUMMARY))
     binlog_file, binlog_position, gtid = _parse_coordinates(_text(texts, BINLOG))
-    both = summary | checkpoints
     return CopyFacts(
         from_lsn=_number(checkpoints, "from_lsn"),
         to_lsn=_number(checkpoints, "to_lsn"),
@@ -71,7 +82,7 @@ def parse_facts(texts: Mapping[str, str]) -> CopyFacts:
         gtid_executed=gtid,
         server_version=summary.get("server_version", ""),
         tool_version=summary.get("tool_version", ""),
-        more={name: both[name] for name in MORE if both.get(name)},
+        details=MariadbDetails.read(summary | checkpoints),
     )
 
 

@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from backups.jobs.request import create_copy_job
 from backups.management.copy_command import CopyCommand
 from backups.models import BackupCopy, Job
+from backups.parameters import PurgeParameters
 from backups.states import Operation
 
 
@@ -23,5 +24,5 @@ class Command(CopyCommand):
         )
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
-        parameters = {"reason": options["reason"], "force": options["force"]}
+        parameters = PurgeParameters(options["reason"], force=options["force"])
         return create_copy_job(Operation.PURGE, copy, parameters=parameters, wake=wake)

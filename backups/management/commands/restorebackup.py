@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.text import Text
 
+from backups.catalog.facts import details_of
 from backups.engines.clone.keyring import describe_keyring, explain_keyring
 from backups.jobs.request import create_restore_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
@@ -81,7 +82,7 @@ def read_settings(file: Path) -> str:
 
 def keyring_for(options: dict[str, Any]) -> Path | None:
     """Return the path of the keyring of the restored files; None if none is needed."""
-    keyring = Backup.objects.get(label=options["label"]).facts.get("keyring_file")
+    keyring = details_of(Backup.objects.get(label=options["label"])).keyring_file
     return options["to"].absolute() / keyring if keyring else None
 
 

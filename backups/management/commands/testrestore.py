@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from backups.jobs.request import create_copy_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.models import BackupCopy, Job
+from backups.parameters import RestoreTestParameters
 from backups.states import Operation
 
 
@@ -20,5 +21,5 @@ class Command(CopyCommand):
         add_mysqld_option(parser)
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
-        parameters = {"mysqld": chosen_mysqld(options)}
+        parameters = RestoreTestParameters(chosen_mysqld(options))
         return create_copy_job(Operation.RESTORE_TEST, copy, parameters=parameters, wake=wake)

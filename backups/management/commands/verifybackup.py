@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from backups.jobs.request import create_copy_job
 from backups.management.copy_command import CopyCommand
 from backups.models import BackupCopy, Job
+from backups.parameters import VerifyParameters
 from backups.states import Operation
 
 
@@ -24,6 +25,5 @@ class Command(CopyCommand):
         )
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
-        return create_copy_job(
-            Operation.VERIFY, copy, parameters={"pages": options["pages"]}, wake=wake
-        )
+        parameters = VerifyParameters(pages=options["pages"])
+        return create_copy_job(Operation.VERIFY, copy, parameters=parameters, wake=wake)

@@ -9,7 +9,7 @@ from django.conf import settings
 from backups.access import checked_store, runner_of
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
-from backups.engines import engine_named
+from backups.engines import CopyRequest, EngineOptions, engine_named, refuse_unfit_kind
 from backups.exceptions import StageFailed
 from backups.instances.connection import login_of
 from backups.models import Backup
@@ -78,18 +78,8 @@ class Copy(PlainStage[BackupWork]):
         work.reserved = True
 
     def _copy(self, run: Run, work: BackupWork, writer: ArchiveWriter) -> None:
-        instance = work.job.instance
-        engine = engine_named(work.job.engine)
         settings.SPOOL_FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with engine.copy(
-            login_of(instance),
-            runner_of(instance),
-            run,
-            threads=settings.COPY_THREADS,
-            sealed=work.encrypted,
-            spool_folder=settings.SPOOL_FOLDER,
-            save_foreign_tables=work.saves_foreign_tables,
-        ) as stream:
+        with engine_named(work.job.engine).copy(_request_of(work), run) as stream:
             with run.ending_by(stream.stop):
                 if stream.process is not None:
                     run.process_started(*stream.process)
@@ -97,3 +87,16 @@ class Copy(PlainStage[BackupWork]):
                     writer.write(record)
                 work.copy_facts = stream.facts()
             run.check()
+
+
+def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:
+    refuse_unfit_kind(work.job.engine, work.job.kind)
+    return CopyRequest(
+        login_of(work.job.instance),
+        runner_of(work.job.instance),
+        work.asked.options,
+        kind=work.job.kind,
+        threads=settings.COPY_THREADS,
+        sealed=work.encrypted,
+        spool_folder=settings.SPOOL_FOLDER,
+    )

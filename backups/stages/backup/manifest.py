@@ -63,7 +63,7 @@ def describe(work: BackupWork) -> dict[str, Any]:
             "server_version": facts.server_version,
             "tool_version": facts.tool_version,
             "lock_time_s": _seconds(facts.lock_time),
-            "more": facts.more,
+            "more": facts.details.write(),
         },
         "server": work.server_settings.as_json(),
         "stages": [_describe_stage(stage) for stage in work.job.stages.exclude(started_at=None)],

@@ -16,9 +16,11 @@ from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents
 from backups.archive.manifest import Envelope
 from backups.engines.base import CopyFacts
+from backups.engines.clone import CloneOptions
 from backups.exceptions import BadInput
 from backups.instances.facts import ServerFacts
 from backups.models import Job, Repository
+from backups.parameters import BackupParameters
 from backups.preflight.checks import Preflight
 from backups.programs.server_settings import ServerSettings
 from backups.repositories.base import ObjectStore
@@ -39,6 +41,7 @@ class BackupWork:
     """One attempt at a backup. Its data key is created here and never used for another."""
 
     job: Job
+    asked: BackupParameters
     stores: list[tuple[Repository, ObjectStore]]
     encrypted: bool
     # Whether the folder was created by this attempt, which may then remove it.
@@ -62,7 +65,8 @@ class BackupWork:
     @property
     def saves_foreign_tables(self) -> bool:
         """Whether tables a clone leaves out are saved: as requested, not as set now."""
-        return bool(self.job.parameters.get("save_foreign_tables"))
+        options = self.asked.options
+        return isinstance(options, CloneOptions) and options.save_foreign_tables
 
     @property
     def folder(self) -> str:
@@ -76,7 +80,7 @@ class BackupWork:
         return AesGcm(self.data_key) if self.encrypted else Unencrypted()
 
 
-def backup_work(job: Job) -> BackupWork:
+def backup_work(job: Job, asked: BackupParameters) -> BackupWork:
     """Build the work object of a backup job."""
     repositories = list(job.repositories.order_by("id"))
     if len({repository.encrypted for repository in repositories}) != 1:
@@ -85,4 +89,4 @@ def backup_work(job: Job) -> BackupWork:
             f"the repositories of one backup must all be encrypted or all unencrypted: {names}",
             hint="Take two backups, or choose other repositories.",
         )
-    return BackupWork(job, stores_of(repositories), repositories[0].encrypted)
+    return BackupWork(job, asked, stores_of(repositories), repositories[0].encrypted)

@@ -16,6 +16,7 @@ from backups.exceptions import ArchiveError
 from backups.models import BackupCopy, Evidence, Job
 from backups.models.job import LogLevel
 from backups.page_check import PageCheck, PageReport
+from backups.parameters import VerifyParameters
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
@@ -25,12 +26,15 @@ from backups.states import Operation
 @dataclass(slots=True)
 class VerifyWork:
     copy: BackupCopy
+    # Whether InnoDB's pages are checked: as requested, or because damaged ones were found before.
     pages: bool = False
+    pages_again: bool = False
 
 
-def verify_work(job: Job) -> VerifyWork:
+def verify_work(job: Job, asked: VerifyParameters) -> VerifyWork:
     copy = copy_of(job)
-    return VerifyWork(copy, bool(job.parameters.get("pages")) or had_damaged_pages(copy))
+    pages_again = not asked.pages and had_damaged_pages(copy)
+    return VerifyWork(copy, asked.pages or pages_again, pages_again)
 
 
 def had_damaged_pages(copy: BackupCopy) -> bool:
@@ -45,7 +49,7 @@ class ReadPacks(PlainStage[VerifyWork]):
     def run(self, run: Run, work: VerifyWork) -> str:
         with failure_as_evidence(run, work.copy, self.name):
             reader = open_copy(work.copy)
-        if work.pages and not run.job.parameters.get("pages"):
+        if work.pages_again:
             run.log(self.name, "checking pages as well: the last verify found damaged pages")
         report, pages = self._read(run, reader, work.pages)
         passed = report.passed and not (pages and pages.damaged)

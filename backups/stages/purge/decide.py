@@ -12,6 +12,7 @@ from backups.catalog.evidence import without_faults
 from backups.catalog.survivors import Search
 from backups.exceptions import NoLongerNeeded, Refused
 from backups.models import Backup, BackupCopy, Job
+from backups.parameters import PurgeParameters
 from backups.retention.expiry import why_kept
 from backups.running.run import Run
 from backups.stages.base import PlainStage
@@ -32,9 +33,8 @@ class PurgeWork:
     schedule_id: int | None = None
 
 
-def purge_work(job: Job) -> PurgeWork:
-    values = job.parameters
-    return PurgeWork(copy_of(job), values["reason"], values["force"], values.get("schedule"))
+def purge_work(job: Job, asked: PurgeParameters) -> PurgeWork:
+    return PurgeWork(copy_of(job), asked.reason, asked.force, asked.schedule)
 
 
 class Decide(PlainStage[PurgeWork]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import shutil
@@ -49,13 +48,13 @@ class HandOver(PlainStage[RestoreWork]):
 
 def write_option_file(engine: str, work: RestoreWork) -> None:
     """Write the settings for a server on the restored files."""
-    about = work.opened().manifest.about
+    about, used = work.opened().manifest.about, engine_named(engine)
     text = build_option_file(
         work.target,
         label=about["label"],
-        shaping=engine_named(engine).start_options(work.target),
+        shaping=used.start_options(work.target),
         server=parse_server_settings(about.get("server")),
-        external_files=json.loads(about["facts"]["more"].get("external_files") or "{}"),
+        external_files=used.details.read(about["facts"]["more"]).external_files or {},
     )
     (work.target / OPTION_FILE).write_text(text, encoding="utf-8")
 

@@ -13,6 +13,7 @@ from backups.catalog.copies import copy_of
 from backups.engines.base import Prepared
 from backups.exceptions import BadInput
 from backups.models import BackupCopy, Job
+from backups.parameters import RestoreParameters, RestoreTestParameters
 from backups.programs.private_server import PrivateServer
 
 
@@ -42,21 +43,20 @@ class RestoreWork:
         return self.reader
 
 
-def restore_work(job: Job) -> RestoreWork:
+def restore_work(job: Job, asked: RestoreParameters) -> RestoreWork:
     """Build the work object of a restore job."""
-    values = job.parameters
     return RestoreWork(
         copy_of(job),
-        Path(values["target"]),
-        raw=values["raw"],
-        owner=values["owner"],
-        server_program=values.get("mysqld") or settings.MYSQLD,
+        asked.target,
+        raw=asked.raw,
+        owner=asked.owner,
+        server_program=asked.mysqld or settings.MYSQLD,
     )
 
 
-def restore_test_work(job: Job) -> RestoreWork:
+def restore_test_work(job: Job, asked: RestoreTestParameters) -> RestoreWork:
     """Build the work object of a restore test, whose target is a scratch folder."""
-    mysqld = job.parameters.get("mysqld") or settings.MYSQLD
+    mysqld = asked.mysqld or settings.MYSQLD
     return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld)
 
 

@@ -1,4 +1,4 @@
-"""Write the fleet's configuration as YAML. No password is in it."""
+"""Export the fleet configuration as YAML, without passwords."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.configuration.export import build_document, dump
 
 
 class Command(MooringCommand):
-    help = "Write instances, groups, schedules and rules as YAML. No password is in it."
+    help = "Export instances, groups, schedules and rule settings as YAML, without passwords."
 
     def answer(self, options: dict[str, Any]) -> Answer:
         document = build_document()

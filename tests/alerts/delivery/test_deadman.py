@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from alerts.delivery.deadman import FRESH, ping, stale_ticks
+from alerts.delivery.deadman import MAX_SILENCE, ping, stopped_tasks
 from alerts.exceptions import NotDelivered
 from alerts.models import Channel
 from backups.models import TickHeartbeat
@@ -21,14 +21,14 @@ def beat(name: str, age: timedelta = timedelta(0), error: str = "") -> None:
 
 
 def test_a_tick_is_stale_when_it_never_ran_failed_or_stopped() -> None:
-    assert stale_ticks(T0, EXPECTED) == ["evaluate", "plan"]
-    beat("plan", FRESH)
-    beat("evaluate", FRESH + timedelta(microseconds=1))
-    assert stale_ticks(T0, EXPECTED) == ["evaluate"]
+    assert stopped_tasks(T0, EXPECTED) == ["evaluate", "plan"]
+    beat("plan", MAX_SILENCE)
+    beat("evaluate", MAX_SILENCE + timedelta(microseconds=1))
+    assert stopped_tasks(T0, EXPECTED) == ["evaluate"]
     TickHeartbeat.objects.update(finished_at=T0, error="")
-    assert stale_ticks(T0, EXPECTED) == []
+    assert stopped_tasks(T0, EXPECTED) == []
     TickHeartbeat.objects.filter(name="plan").update(error="no such table")
-    assert stale_ticks(T0, EXPECTED) == ["plan"]
+    assert stopped_tasks(T0, EXPECTED) == ["plan"]
 
 
 def test_the_outside_is_called_only_when_everything_ticks(settings: Settings) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alerts.delivery.channels.email.channel import EmailChannel
-from alerts.exceptions import ChannelDead, NotDelivered
+from alerts.exceptions import ChannelBroken, NotDelivered
 from backups.exceptions import BadInput
 from tests.alerts.mailbox import PASSWORD, USER, Mailbox, mailbox
 
@@ -81,7 +81,7 @@ def test_every_try_carries_the_same_message_id(box: Mailbox) -> None:
 
 
 def test_a_wrong_password_ends_the_channel_and_is_not_repeated(box: Mailbox) -> None:
-    with pytest.raises(ChannelDead, match="does not accept user or password") as caught:
+    with pytest.raises(ChannelBroken, match="does not accept user or password") as caught:
         EmailChannel().send(CONTENT, values(box, password="s3cret-wrong"))
     assert "s3cret-wrong" not in str(caught.value)
 
@@ -90,8 +90,8 @@ def test_a_wrong_password_ends_the_channel_and_is_not_repeated(box: Mailbox) -> 
     ("answer", "raised"),
     [
         ("454 4.7.0 temporary authentication failure", NotDelivered),
-        ("500 5.5.2 not understood", ChannelDead),
-        ("599 never", ChannelDead),
+        ("500 5.5.2 not understood", ChannelBroken),
+        ("599 never", ChannelBroken),
     ],
 )
 def test_only_a_refusal_for_good_ends_the_channel(

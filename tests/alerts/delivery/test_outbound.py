@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from alerts.delivery import outbound
 from alerts.delivery.outbound import get, is_allowed, post, public_addresses_only
-from alerts.exceptions import ChannelDead, NotDelivered
+from alerts.exceptions import ChannelBroken, NotDelivered
 from tests.alerts.receiver import receiving
 
 
@@ -50,7 +50,7 @@ def test_a_network_can_be_allowed(settings: Settings) -> None:
 def test_a_name_that_points_to_this_machine_is_refused_when_it_connects() -> None:
     with receiving() as receiver:
         url = receiver.url.replace("127.0.0.1", "localhost")
-        with pytest.raises(ChannelDead, match="is not a public address"):
+        with pytest.raises(ChannelBroken, match="is not a public address"):
             post(url, b"{}", {})
         assert receiver.received == []
 
@@ -81,7 +81,7 @@ def inner() -> Iterator[socket.socket]:
 def test_no_datagram_reaches_an_inner_address(inner: socket.socket) -> None:
     address = inner.getsockname()
     refused = pytest.raises(outbound.AddressRefused, match="not a public address")
-    named = pytest.raises(outbound.AddressRefused, match="without its address being known")
+    named = pytest.raises(outbound.AddressRefused, match="was not resolved before the connection")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as leaving:
         with public_addresses_only():
             with refused:
@@ -129,7 +129,7 @@ def test_the_log_repeats_no_address(caplog: pytest.LogCaptureFixture) -> None:
     "url", ["ftp://example.org/", "https:///x", "https://u:p@example.org/", "file:///etc/passwd"]
 )
 def test_a_url_that_cannot_be_meant(url: str) -> None:
-    with pytest.raises(ChannelDead):
+    with pytest.raises(ChannelBroken):
         get(url)
 
 
@@ -144,7 +144,7 @@ def test_what_the_other_side_says_comes_back() -> None:
         receiver.status, receiver.body = 503, b"x" * 100_000
         receiver.headers = {"Retry-After": "120"}
         answer = post(receiver.url, b"{}", {"X-Key": "v"})
-        assert (answer.status, len(answer.text)) == (503, outbound.ANSWER_BYTES)
+        assert (answer.status, len(answer.text)) == (503, outbound.RESPONSE_BYTES)
         assert answer.retry_after == timedelta(seconds=120)
         assert receiver.received[0].headers["X-Key"] == "v"
 

@@ -11,16 +11,16 @@ from alerts.delivery.channels import configure, values_of
 from alerts.delivery.sending import (
     FIRST_RETRY,
     LONGEST_RETRY,
-    MOST_TRIES,
-    channels_with_due,
+    MAX_ATTEMPTS,
+    channels_with_due_notifications,
     retry_after,
     send_due,
     send_test,
 )
 from alerts.delivery.transitions import claim
-from alerts.exceptions import ChannelDead, NotDelivered
+from alerts.exceptions import ChannelBroken, NotDelivered
 from alerts.models import Alert, Channel, Notification
-from alerts.routing.outbox import tell_changes
+from alerts.routing.outbox import notify_changes
 from alerts.states import AlertStatus, NotificationStatus
 from backups.exceptions import BadInput
 from tests.alerts.receiver import Receiver, receiving
@@ -46,17 +46,17 @@ def hook(receiver: Receiver) -> Channel:
 def told(hook: Channel) -> Notification:
     """Have one alert told on a channel; return its message."""
     make_alert()
-    tell_changes(now())
+    notify_changes(now())
     return Notification.objects.get(channel=hook)
 
 
 def test_a_message_is_sent_once(hook: Channel, receiver: Receiver) -> None:
     message = told(hook)
-    assert channels_with_due(now()) == [hook.pk]
+    assert channels_with_due_notifications(now()) == [hook.pk]
     assert [send_due(hook), send_due(hook)] == [1, 0]
     message.refresh_from_db()
-    assert (message.status, message.answer) == ("delivered", "200 thanks")
-    assert channels_with_due(now()) == []
+    assert (message.status, message.response) == ("delivered", "200 thanks")
+    assert channels_with_due_notifications(now()) == []
     assert len(receiver.received) == 1
 
 
@@ -64,11 +64,11 @@ def test_its_content_says_what_the_alert_is_when_it_leaves(
     hook: Channel, receiver: Receiver
 ) -> None:
     alert = make_alert()
-    tell_changes(now())
+    notify_changes(now())
     change(alert, AlertStatus.RESOLVED, now())
     send_due(hook)
     content = Notification.objects.get().content
-    assert content["title"] == "Critical, over again: orders-1: the backup failed"
+    assert content["title"] == "Critical (resolved since): orders-1: the backup failed"
     assert content["alerts"][0]["status"] == "resolved"
 
 
@@ -80,10 +80,10 @@ def test_a_failed_try_waits_and_the_next_carries_the_same(
     assert send_due(hook) == 0
     message.refresh_from_db()
     assert (message.status, message.attempts) == ("pending", 1)
-    assert message.next_look_at
-    assert message.next_look_at > now() + timedelta(seconds=890)
+    assert message.next_attempt_at
+    assert message.next_attempt_at > now() + timedelta(seconds=890)
     receiver.status = 200
-    Notification.objects.update(next_look_at=now())
+    Notification.objects.update(next_attempt_at=now())
     assert send_due(hook) == 1
     first, second = receiver.received
     assert first.body == second.body
@@ -97,11 +97,11 @@ def test_after_a_day_it_is_given_up_and_another_channel_hears_of_it(
     message = told(hook)
     receiver.status = 500
     day_ago = now() - timedelta(days=1, seconds=1)
-    Notification.objects.update(created_at=day_ago, attempts=MOST_TRIES - 1)
+    Notification.objects.update(created_at=day_ago, attempts=MAX_ATTEMPTS - 1)
     send_due(hook)
     message.refresh_from_db()
     assert message.status == NotificationStatus.FAILED
-    assert "given up after 20 tries" in Notification.objects.get(channel=other).content["text"]
+    assert "failed after 20 attempts" in Notification.objects.get(channel=other).content["text"]
 
 
 def test_a_digest_of_a_day_is_tried_more_than_once(hook: Channel, receiver: Receiver) -> None:
@@ -123,9 +123,9 @@ def test_a_dead_channel_is_switched_off_and_another_one_says_so(
     hook.refresh_from_db()
     assert not hook.enabled
     assert "410" in hook.disabled_reason
-    assert "410" in Notification.objects.get(channel=hook).answer
+    assert "410" in Notification.objects.get(channel=hook).response
     receiver.status = 200
-    assert channels_with_due(now()) == [other.pk]
+    assert channels_with_due_notifications(now()) == [other.pk]
     assert send_due(other) == 1
     assert b"Channel hook does not deliver" in receiver.received[-1].body
 
@@ -135,7 +135,7 @@ def test_its_message_waits_until_the_channel_is_on_again(hook: Channel, receiver
     receiver.status = 410
     send_due(hook)
     receiver.status = 200
-    assert (channels_with_due(now()), send_due(hook)) == ([], 0)
+    assert (channels_with_due_notifications(now()), send_due(hook)) == ([], 0)
     change(Alert.objects.get(), AlertStatus.RESOLVED, now())
     # Days later: however long that took, it is not too old for a try.
     Notification.objects.update(created_at=now() - timedelta(days=9))
@@ -143,7 +143,7 @@ def test_its_message_waits_until_the_channel_is_on_again(hook: Channel, receiver
     assert send_due(hook) == 1
     message.refresh_from_db()
     assert (message.status, message.attempts) == ("delivered", 2)
-    assert message.content["title"] == "Critical, over again: orders-1: the backup failed"
+    assert message.content["title"] == "Critical (resolved since): orders-1: the backup failed"
     refused, arrived = (each.headers["Mooring-Dedupe-Key"] for each in receiver.received)
     assert refused == arrived
 
@@ -158,9 +158,9 @@ def test_a_worker_with_another_key_switches_nothing_off(
     hook.refresh_from_db()
     message.refresh_from_db()
     assert (hook.enabled, message.status) == (True, NotificationStatus.PENDING)
-    assert "MOORING_SECRET_KEY" in message.answer
+    assert "MOORING_SECRET_KEY" in message.response
     settings.INSTANCE_SECRET_KEYS = right
-    Notification.objects.update(next_look_at=now())
+    Notification.objects.update(next_attempt_at=now())
     assert send_due(hook) == 1
 
 
@@ -175,7 +175,10 @@ def test_what_goes_wrong_unexpectedly_is_logged_without_its_text(
     record = next(each for each in caplog.records if each.name == "alerts.delivery.sending")
     assert "JSONDecodeError at " in record.getMessage()
     assert record.exc_info is None
-    assert Notification.objects.get().answer == "unexpected JSONDecodeError: the log says where"
+    assert (
+        Notification.objects.get().response
+        == "unexpected JSONDecodeError; see the log of the worker"
+    )
 
 
 def test_an_address_inside_is_never_reached(
@@ -191,9 +194,9 @@ def test_an_address_inside_is_never_reached(
 
 def test_one_sender_has_a_channel_at_a_time(hook: Channel, receiver: Receiver) -> None:
     told(hook)
-    Channel.objects.update(sender_until=now() + timedelta(seconds=60))
+    Channel.objects.update(sender_lease_expires_at=now() + timedelta(seconds=60))
     assert send_due(hook) == 0
-    Channel.objects.update(sender_until=now())
+    Channel.objects.update(sender_lease_expires_at=now())
     assert send_due(hook) == 1
 
 
@@ -201,7 +204,7 @@ def test_a_dead_senders_message_is_sent_again(hook: Channel, receiver: Receiver)
     message = told(hook)
     assert claim(message, now=now())
     assert send_due(hook) == 0
-    Notification.objects.update(next_look_at=now())
+    Notification.objects.update(next_attempt_at=now())
     assert send_due(hook) == 1
     message.refresh_from_db()
     assert message.attempts == 2
@@ -215,13 +218,13 @@ def test_two_senders_race_and_one_wins(hook: Channel) -> None:
 
 
 def test_a_test_shows_the_real_answer(hook: Channel, receiver: Receiver) -> None:
-    assert send_test(hook, asked_by="ada") == "200 thanks"
+    assert send_test(hook, requested_by="ada") == "200 thanks"
     receiver.status = 404
     with pytest.raises(NotDelivered, match="404 thanks"):
-        send_test(hook, asked_by="ada")
+        send_test(hook, requested_by="ada")
     receiver.status = 410
-    with pytest.raises(ChannelDead):
-        send_test(hook, asked_by="ada")
+    with pytest.raises(ChannelBroken):
+        send_test(hook, requested_by="ada")
     hook.refresh_from_db()
     assert hook.enabled
 
@@ -256,10 +259,10 @@ def test_apprise_delivers_and_says_why_it_could_not(receiver: Receiver) -> None:
     channel = Channel(name="chat", kind="apprise")
     configure(channel, {"url": receiver.url.replace("http", "json")})
     channel.save()
-    assert send_test(channel, asked_by="ada") == "JSON accepted it"
+    assert send_test(channel, requested_by="ada") == "JSON accepted it"
     receiver.status = 500
     with pytest.raises(NotDelivered, match=r"JSON: .*500"):
-        send_test(channel, asked_by="ada")
+        send_test(channel, requested_by="ada")
 
 
 def test_apprise_reaches_no_inner_address(receiver: Receiver, settings: Settings) -> None:
@@ -268,5 +271,5 @@ def test_apprise_reaches_no_inner_address(receiver: Receiver, settings: Settings
     configure(channel, {"url": receiver.url.replace("http", "json")})
     channel.save()
     with pytest.raises(NotDelivered):
-        send_test(channel, asked_by="ada")
+        send_test(channel, requested_by="ada")
     assert receiver.received == []

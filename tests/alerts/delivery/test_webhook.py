@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from alerts.delivery.channels.webhook.channel import WebhookChannel, build_body, parse_headers
-from alerts.exceptions import ChannelDead, NotDelivered
+from alerts.exceptions import ChannelBroken, NotDelivered
 from backups.exceptions import BadInput
 from tests.alerts.receiver import Receiver, receiving
 
@@ -51,7 +51,7 @@ def test_headers_and_body_can_be_the_operators_own() -> None:
 def test_some_answers_end_a_channel(status: int) -> None:
     with receiving() as receiver:
         receiver.status = status
-        with pytest.raises(ChannelDead, match=str(status)):
+        with pytest.raises(ChannelBroken, match=str(status)):
             send(receiver)
 
 
@@ -66,7 +66,7 @@ def test_other_answers_are_worth_another_try(status: int) -> None:
 def test_a_secret_header_is_in_no_error() -> None:
     with pytest.raises(BadInput) as caught:
         parse_headers("X-Fine: 1\nBearer t0ken")
-    assert str(caught.value) == "line 2 of the headers is not Name: value"
+    assert str(caught.value) == "line 2 of the headers is not of the form Name: value"
 
 
 @pytest.mark.parametrize(
@@ -88,5 +88,5 @@ def test_what_cannot_be_meant_is_refused_before_it_is_kept(values: dict[str, str
 
 
 def test_a_template_reaches_no_file() -> None:
-    with pytest.raises(BadInput, match="the body's template fails"):
+    with pytest.raises(BadInput, match="the template of the body fails"):
         build_body(CONTENT, '{% include "../../etc/passwd" %}')

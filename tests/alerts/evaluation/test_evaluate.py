@@ -84,7 +84,7 @@ def test_asked_again_it_stays_one_alert(orders: Instance) -> None:
     for minute in range(3):
         evaluate_all(T0 + minute * M)
     assert moves(only("job_failed")) == [("", "firing")]
-    assert only("job_failed").seen_at == T0 + 2 * M
+    assert only("job_failed").last_found_at == T0 + 2 * M
 
 
 def test_an_old_failure_stands_however_long(orders: Instance) -> None:
@@ -117,7 +117,7 @@ def test_what_was_acknowledged_and_happens_again_fires_again(orders: Instance) -
     assert alert.status == AlertStatus.FIRING
     assert alert.comment == "disk is ordered"
     assert "2 since the last success" in alert.message
-    assert alert.facts_at_first["failures_since_success"] == 1
+    assert alert.first_facts["failures_since_success"] == 1
 
 
 def test_a_retry_makes_it_milder_and_its_end_worse(orders: Instance) -> None:
@@ -217,7 +217,7 @@ def test_flapping_is_damped_and_counted(orders: Instance) -> None:
     row.update(unreachable_since=T0 + 4 * M)
     evaluate_all(T0 + 7 * M)
     alert = only("instance_unreachable")
-    assert (alert.status, alert.returns, alert.clear_since) == (AlertStatus.FIRING, 1, None)
+    assert (alert.status, alert.recurrences, alert.clear_since) == (AlertStatus.FIRING, 1, None)
 
     row.update(unreachable_since=None)
     evaluate_all(T0 + 8 * M)
@@ -273,7 +273,8 @@ def test_an_evaluation_that_began_earlier_ends_nothing_a_later_one_found(
 ) -> None:
     Alert.objects.create(
         rule="job_failed", subject=f"instance:{orders.pk}/backup-full", instance=orders,
-        open_key="k", severity=40, status="firing", opened_at=T0 + M, fires_at=T0, seen_at=T0 + M,
+        open_key="k", severity=40, status="firing", opened_at=T0 + M, fires_at=T0,
+        last_found_at=T0 + M,
     )  # fmt: skip
     evaluate_all(T0)
     assert only("job_failed").status == AlertStatus.FIRING
@@ -288,7 +289,7 @@ def test_a_broken_rule_is_told_and_stops_no_other(
     monkeypatch.setitem(RULES, "job_failed", replace(whole, check=broken))
     Instance.objects.update(unreachable_since=T0)
     evaluate_all(T0 + 2 * M)
-    assert "ZeroDivisionError about orders-1" in only("rule_broken").message
+    assert "ZeroDivisionError on orders-1" in only("rule_broken").message
     assert only("job_failed").status == AlertStatus.FIRING
     assert only("instance_unreachable").status == AlertStatus.FIRING
 
@@ -317,6 +318,6 @@ def test_facts_that_cannot_be_read_are_told_and_stop_no_others(
         patch.setattr(evaluate, "load_site_facts", lambda now: 1 / 0)
         evaluate_all(T0)
     assert only("job_failed").status == AlertStatus.FIRING
-    assert "facts of the site threw ZeroDivisionError" in only("rule_broken").message
+    assert "facts of the site raised ZeroDivisionError" in only("rule_broken").message
     evaluate_all(T0 + M)
     assert only("rule_broken").status == AlertStatus.RESOLVED

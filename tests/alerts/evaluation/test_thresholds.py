@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from alerts.evaluation.thresholds import (
-    Change,
     EffectiveSettings,
+    RuleOverride,
     SettingsBook,
     load_settings,
     threshold_faults,
@@ -27,8 +27,8 @@ SHOP = Subject(
 )
 
 
-def change(warning: float | None, **scope: int) -> Change:
-    return Change(FULL.name, thresholds={"warning": warning}, **scope)  # type: ignore[arg-type]
+def change(warning: float | None, **scope: int) -> RuleOverride:
+    return RuleOverride(FULL.name, thresholds={"warning": warning}, **scope)  # type: ignore[arg-type]
 
 
 FOR_ALL, GROUP, SCHEDULE, INSTANCE = (
@@ -39,7 +39,7 @@ FOR_ALL, GROUP, SCHEDULE, INSTANCE = (
 )
 
 
-def held(*changes: Change, subject: Subject = SHOP) -> EffectiveSettings:
+def held(*changes: RuleOverride, subject: Subject = SHOP) -> EffectiveSettings:
     return SettingsBook(changes).settings_of(FULL, subject)
 
 
@@ -57,13 +57,13 @@ def held(*changes: Change, subject: Subject = SHOP) -> EffectiveSettings:
         ([change(None, instance_id=1)], None),
     ],
 )
-def test_the_narrowest_counts(changes: list[Change], warning: float | None) -> None:
+def test_the_narrowest_counts(changes: list[RuleOverride], warning: float | None) -> None:
     assert held(*changes).limits.number("warning") == warning
 
 
 def test_a_null_leaves_what_is_wider() -> None:
-    wide = Change(FULL.name, severity=40, pending_for=timedelta(hours=1), enabled=False)
-    narrow = Change(FULL.name, instance_id=1, thresholds={"critical": 9})
+    wide = RuleOverride(FULL.name, severity=40, pending_for=timedelta(hours=1), enabled=False)
+    narrow = RuleOverride(FULL.name, instance_id=1, thresholds={"critical": 9})
     settings = held(wide, narrow)
     assert (settings.severity, settings.enabled) == (Severity.EMERGENCY, False)
     assert settings.pending_for == timedelta(hours=1)
@@ -77,8 +77,8 @@ def test_a_planned_run_goes_by_its_own_schedule_only() -> None:
 
 
 def test_a_threshold_no_rule_has_is_left_out() -> None:
-    unknown = Change(FULL.name, thresholds={"sometimes": 3})
-    assert "sometimes" not in held(unknown, Change("no_such_rule")).limits.values
+    unknown = RuleOverride(FULL.name, thresholds={"sometimes": 3})
+    assert "sometimes" not in held(unknown, RuleOverride("no_such_rule")).limits.values
 
 
 @pytest.mark.django_db
@@ -99,12 +99,12 @@ def test_all_are_read_in_one_query() -> None:
     ("rule", "thresholds", "fault"),
     [
         (FULL.name, {"warning": 3, "critical": None}, ""),
-        (FULL.name, {"warnings": 3}, "full_too_old has no threshold called warnings"),
-        (FULL.name, {"warning": -1}, "warning: -1 is no number of 0 or more, and not null"),
-        (FULL.name, {"warning": True}, "warning: True is no number of 0 or more, and not null"),
-        (FULL.name, {"warning": "3"}, "warning: '3' is no number of 0 or more, and not null"),
-        (FULL.name, [3], "thresholds are an object of names and numbers"),
-        ("nonsense", {}, "there is no rule called nonsense"),
+        (FULL.name, {"warnings": 3}, "full_too_old has no threshold named warnings"),
+        (FULL.name, {"warning": -1}, "warning: -1 must be a number, 0 or more, or null"),
+        (FULL.name, {"warning": True}, "warning: True must be a number, 0 or more, or null"),
+        (FULL.name, {"warning": "3"}, "warning: '3' must be a number, 0 or more, or null"),
+        (FULL.name, [3], "thresholds must be an object of names and numbers"),
+        ("nonsense", {}, "no rule is named nonsense"),
     ],
 )
 def test_it_refuses_thresholds_a_rule_has_not(rule: str, thresholds: object, fault: str) -> None:

@@ -22,7 +22,7 @@ from tests.alerts.fleet import T0, H, M, make_backup, make_instance, make_job, m
 def new_alert(subject: str = "queue:copy", *, pending: timedelta = timedelta(0)) -> Alert:
     return Alert(
         rule="queue_without_worker", subject=subject, severity=Severity.WARNING, message="x",
-        opened_at=T0, fires_at=T0 + pending, seen_at=T0,
+        opened_at=T0, fires_at=T0 + pending, last_found_at=T0,
     )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ class TransitionsTestCase(TestCase):
 
     def test_nobody_was_told_of_a_transition(self) -> None:
         resolve(opened(), now=T0, reason="over")
-        self.assertEqual(set(AlertTransition.objects.values_list("told_at", flat=True)), {None})
+        self.assertEqual(set(AlertTransition.objects.values_list("routed_at", flat=True)), {None})
 
 
 class RaceTestCase(TransactionTestCase):

@@ -6,7 +6,7 @@ import pytest
 
 from alerts.evaluation.evaluate import evaluate_all, evaluate_changed
 from alerts.models import Channel, Notification, Route, Silence
-from alerts.routing.outbox import tell_changes
+from alerts.routing.outbox import notify_changes
 from backups.states import JobStatus
 from tests.alerts.fleet import T0, H, M, make_backup, make_instance, make_job, make_schedule
 
@@ -37,7 +37,7 @@ def test_a_failure_is_told_once() -> None:
     failing_fleet()
     for minute in range(3):
         evaluate_all(T0 + minute * M)
-        tell_changes(T0 + minute * M)
+        notify_changes(T0 + minute * M)
     assert told() == [("firing", 1), ("firing", 1)]
 
 
@@ -51,13 +51,13 @@ def test_a_failure_does_not_recover_by_another_one(first: JobStatus, then: JobSt
     for hour, status in enumerate((first, then, first)):
         make_job(shop, status, T0 + hour * H)
         evaluate_all(T0 + hour * H + M)
-        tell_changes(T0 + hour * H + M)
+        notify_changes(T0 + hour * H + M)
         # As sent: an end would not be left out because a message still waits.
         Notification.objects.update(attempts=1)
     assert told() == [("firing", 1)] * 3
     make_backup(shop, T0 + 3 * H)
     evaluate_all(T0 + 3 * H + M)
-    tell_changes(T0 + 3 * H + M)
+    notify_changes(T0 + 3 * H + M)
     assert told()[3:] == [("recovery", 1)]
 
 
@@ -65,7 +65,7 @@ def test_a_silenced_one_is_told_to_nobody_and_stays_open() -> None:
     failing_fleet()
     Silence.objects.create(comment="moving", starts_at=T0 - M, ends_at=T0 + H)
     evaluate_all(T0)
-    tell_changes(T0)
+    notify_changes(T0)
     assert told() == []
 
 
@@ -74,11 +74,11 @@ def test_a_success_is_told_where_a_route_names_it(mail: Channel) -> None:
     evaluate_changed(T0)
     make_backup(shop, T0 + M)
     evaluate_changed(T0 + 2 * M)
-    tell_changes(T0 + 2 * M)
+    notify_changes(T0 + 2 * M)
     assert told() == []
 
-    Route.objects.create(channel=mail, rules=["backup_succeeded"], least_severe=10)
+    Route.objects.create(channel=mail, rules=["backup_succeeded"], min_severity=10)
     make_backup(shop, T0 + 3 * M)
     evaluate_changed(T0 + 4 * M)
-    tell_changes(T0 + 4 * M)
+    notify_changes(T0 + 4 * M)
     assert told() == [("success", 1)]

@@ -8,19 +8,18 @@ from alerts.models import (
     Alert,
     AlertTransition,
     Channel,
-    MessageKind,
     Notification,
+    NotificationState,
     Silence,
-    Telling,
 )
 from alerts.routing.outbox import (
-    LOOK_AGAIN,
-    SHARED_EVERY,
-    SHARED_WAIT,
-    tell_changes,
-    tell_standing,
+    REMINDER_RECHECK,
+    SHARED_CAUSE_DELAY,
+    SHARED_CAUSE_INTERVAL,
+    notify_changes,
+    notify_open_alerts,
 )
-from alerts.states import AlertStatus, Severity
+from alerts.states import AlertStatus, NotificationKind, Severity
 from tests.alerts.rows import T0, change, hours, make_alert, make_route, make_webhook, minutes
 
 
@@ -41,49 +40,49 @@ class OutboxTestCase(TestCase):
 
     def test_an_alert_makes_one_message_however_often_somebody_looks(self) -> None:
         make_alert()
-        tell_changes(T0)
-        tell_changes(T0)
-        tell_standing(T0)
+        notify_changes(T0)
+        notify_changes(T0)
+        notify_open_alerts(T0)
         self.assertEqual(self.messages(), [("firing", 1)])
-        self.assertFalse(AlertTransition.objects.filter(told_at=None).exists())
+        self.assertFalse(AlertTransition.objects.filter(routed_at=None).exists())
 
     def test_a_recovery_is_told_once_and_only_after_the_alert_was(self) -> None:
         alert = make_alert()
-        tell_changes(T0)
+        notify_changes(T0)
         self.sent()
         change(alert, AlertStatus.RESOLVED)
-        tell_changes(T0)
-        tell_changes(T0)
+        notify_changes(T0)
+        notify_changes(T0)
         self.assertEqual(self.messages(), [("firing", 1), ("recovery", 1)])
 
     def test_what_ends_before_its_message_left_makes_no_second_one(self) -> None:
         alert = make_alert()
-        tell_changes(T0)
+        notify_changes(T0)
         change(alert, AlertStatus.RESOLVED)
-        tell_changes(T0)
+        notify_changes(T0)
         self.assertEqual(self.messages(), [("firing", 1)])
 
     def test_forty_instances_behind_one_repository_make_one_message(self) -> None:
         for number in range(40):
             make_alert(f"orders-{number}", cause="repository:2")
-        tell_changes(T0)
+        notify_changes(T0)
         self.assertEqual(self.messages(), [("firing", 40)])
-        self.assertEqual(Notification.objects.get().next_look_at, T0 + SHARED_WAIT)
+        self.assertEqual(Notification.objects.get().next_attempt_at, T0 + SHARED_CAUSE_DELAY)
 
     def test_later_ones_of_the_same_cause_are_told_at_a_calm_pace(self) -> None:
         make_alert("orders-1", cause="repository:2")
-        tell_changes(T0)
+        notify_changes(T0)
         self.sent()
         for number in (2, 3):
             make_alert(f"orders-{number}", cause="repository:2")
-            tell_changes(T0 + minutes(number - 1))
+            notify_changes(T0 + minutes(number - 1))
         self.assertEqual(self.messages(), [("firing", 1), ("firing", 2)])
-        self.assertEqual(Notification.objects.first().next_look_at, T0 + SHARED_EVERY)  # type: ignore[union-attr]
+        self.assertEqual(Notification.objects.first().next_attempt_at, T0 + SHARED_CAUSE_INTERVAL)  # type: ignore[union-attr]
 
     def test_alerts_of_their_own_are_told_at_once(self) -> None:
         make_alert("orders-1")
         make_alert("orders-2")
-        tell_changes(T0)
+        notify_changes(T0)
         self.assertEqual(self.messages(), [("firing", 1), ("firing", 1)])
 
     def test_reminders_come_until_somebody_acknowledges(self) -> None:
@@ -91,23 +90,23 @@ class OutboxTestCase(TestCase):
         self.route.save()
         alert = make_alert()
         for hour in range(3):
-            tell_changes(T0 + timedelta(hours=hour))
+            notify_changes(T0 + timedelta(hours=hour))
             self.sent()
         change(alert, AlertStatus.ACKNOWLEDGED)
-        tell_changes(T0 + timedelta(hours=3))
-        tell_changes(T0 + timedelta(hours=9))
+        notify_changes(T0 + timedelta(hours=3))
+        notify_changes(T0 + timedelta(hours=9))
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "reminder", "reminder"])
-        self.assertIsNone(Telling.objects.get().remind_at)
+        self.assertIsNone(NotificationState.objects.get().remind_at)
 
     def test_what_happens_anew_after_it_was_acknowledged_is_told_once_more(self) -> None:
         alert = make_alert()
-        tell_changes(T0)
+        notify_changes(T0)
         self.sent()
         change(alert, AlertStatus.ACKNOWLEDGED, T0 + minutes(1))
-        tell_changes(T0 + minutes(1))
+        notify_changes(T0 + minutes(1))
         change(alert, AlertStatus.FIRING, T0 + minutes(2))
         for minute in (2, 3):
-            tell_changes(T0 + minutes(minute))
+            notify_changes(T0 + minutes(minute))
             self.sent()
         self.assertEqual(self.messages(), [("firing", 1), ("firing", 1)])
 
@@ -115,25 +114,25 @@ class OutboxTestCase(TestCase):
         self.route.remind_every = timedelta(hours=1)
         self.route.save()
         make_alert()
-        tell_changes(T0)
+        notify_changes(T0)
         self.sent()
         ends_at = T0 + minutes(90)
         Silence.objects.create(comment="moving", starts_at=T0 + minutes(1), ends_at=ends_at)
-        tell_changes(ends_at - minutes(1))
+        notify_changes(ends_at - minutes(1))
         self.assertEqual(self.messages(), [("firing", 1)])
-        tell_changes(ends_at + LOOK_AGAIN)
+        notify_changes(ends_at + REMINDER_RECHECK)
         self.assertEqual(self.messages(), [("firing", 1), ("reminder", 1)])
 
     def test_reminders_go_on_after_a_channel_was_off(self) -> None:
         self.route.remind_every = timedelta(hours=1)
         self.route.save()
         make_alert()
-        tell_changes(T0)
+        notify_changes(T0)
         self.sent()
         Channel.objects.update(enabled=False)
-        tell_changes(T0 + minutes(90))
+        notify_changes(T0 + minutes(90))
         Channel.objects.update(enabled=True)
-        tell_changes(T0 + minutes(90) + LOOK_AGAIN)
+        notify_changes(T0 + minutes(90) + REMINDER_RECHECK)
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "reminder"])
 
     def test_a_zone_that_is_unknown_keeps_nothing_quiet_and_nobody_untold(self) -> None:
@@ -144,35 +143,35 @@ class OutboxTestCase(TestCase):
             time_zone="Europe/Nil",
         )
         make_alert()
-        tell_changes(T0)
-        waits_until = Notification.objects.values_list("next_look_at", flat=True)
+        notify_changes(T0)
+        waits_until = Notification.objects.values_list("next_attempt_at", flat=True)
         self.assertEqual(list(waits_until), [T0, T0])
 
     def test_a_new_route_hears_of_what_stands(self) -> None:
         make_alert()
         self.route.delete()
-        tell_changes(T0)
+        notify_changes(T0)
         self.assertEqual(self.messages(), [])
         make_route(self.hook)
-        tell_standing(T0)
+        notify_open_alerts(T0)
         self.assertEqual(self.messages(), [("firing", 1)])
 
     def test_a_channel_that_is_off_gets_nothing_and_later_what_still_stands(self) -> None:
         self.hook.enabled = False
         self.hook.save()
         make_alert()
-        tell_changes(T0)
+        notify_changes(T0)
         self.assertEqual(self.messages(), [])
         self.hook.enabled = True
         self.hook.save()
-        tell_standing(T0)
+        notify_open_alerts(T0)
         self.assertEqual(self.messages(), [("firing", 1)])
 
     def test_each_channel_is_told_by_one_of_its_routes(self) -> None:
         make_route(self.hook, digest_every=timedelta(hours=1))
         make_route(make_webhook(name="other"), digest_every=timedelta(hours=1))
         make_alert()
-        tell_changes(T0)
+        notify_changes(T0)
         kinds = Notification.objects.values_list("channel__name", "kind").order_by("id")
         self.assertEqual(set(kinds), {("hook", "firing"), ("other", "digest")})
 
@@ -180,107 +179,111 @@ class OutboxTestCase(TestCase):
         self.route.digest_every = timedelta(hours=1)
         self.route.save()
         first = make_alert("orders-1")
-        tell_changes(T0)
+        notify_changes(T0)
         make_alert("orders-2")
         change(first, AlertStatus.RESOLVED)
-        tell_changes(T0 + minutes(30))
+        notify_changes(T0 + minutes(30))
         self.assertEqual(self.messages(), [("digest", 2)])
-        due = Notification.objects.get().next_look_at
+        due = Notification.objects.get().next_attempt_at
         self.assertEqual(due, T0 + timedelta(hours=1))
 
     def test_what_gets_worse_is_told_again(self) -> None:
         alert = make_alert(severity=Severity.WARNING)
-        tell_changes(T0)
+        notify_changes(T0)
         self.sent()
         alert.severity = Severity.EMERGENCY
         change(alert, AlertStatus.FIRING)
-        tell_changes(T0)
-        self.assertEqual([kind for kind, _ in self.messages()], ["firing", MessageKind.WORSE])
+        notify_changes(T0)
+        self.assertEqual(
+            [kind for kind, _ in self.messages()], ["firing", NotificationKind.ESCALATION]
+        )
 
     def test_what_dips_below_its_route_is_told_when_it_is_back(self) -> None:
         alert = self.told_emergency()
         self.become(alert, Severity.WARNING, hours(1))
         self.become(alert, Severity.EMERGENCY, hours(24))
-        tell_changes(T0 + hours(25))
-        self.assertEqual([kind for kind, _ in self.messages()], ["firing", "worse"])
+        notify_changes(T0 + hours(25))
+        self.assertEqual([kind for kind, _ in self.messages()], ["firing", "escalation"])
 
     def test_what_is_back_too_soon_is_told_later(self) -> None:
         alert = self.told_emergency()
         self.become(alert, Severity.WARNING, minutes(10))
         self.become(alert, Severity.EMERGENCY, minutes(20))
-        tell_standing(T0 + minutes(59))
+        notify_open_alerts(T0 + minutes(59))
         self.assertEqual(self.messages(), [("firing", 1)])
         for minute in (60, 65):
-            tell_standing(T0 + minutes(minute))
+            notify_open_alerts(T0 + minutes(minute))
             self.sent()
-        self.assertEqual(self.messages(), [("firing", 1), ("worse", 1)])
+        self.assertEqual(self.messages(), [("firing", 1), ("escalation", 1)])
 
     def test_reminders_go_on_after_a_time_in_which_no_route_fits(self) -> None:
         self.told_emergency(remind_every=hours(12))
         self.route.rules = ["job_lost"]
         self.route.save()
-        tell_changes(T0 + hours(12))
+        notify_changes(T0 + hours(12))
         self.route.rules = []
         self.route.save()
-        tell_changes(T0 + hours(12) + LOOK_AGAIN)
+        notify_changes(T0 + hours(12) + REMINDER_RECHECK)
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "reminder"])
 
     def test_the_end_of_what_became_milder_is_told(self) -> None:
         alert = self.told_emergency()
         self.become(alert, Severity.WARNING, hours(1))
         change(alert, AlertStatus.RESOLVED, T0 + hours(2))
-        tell_changes(T0 + hours(2))
+        notify_changes(T0 + hours(2))
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "recovery"])
 
     def told_emergency(self, **columns: timedelta) -> Alert:
         """Have an emergency told by a route for nothing milder."""
         self.route.delete()
-        self.route = make_route(self.hook, least_severe=Severity.EMERGENCY, **columns)
+        self.route = make_route(self.hook, min_severity=Severity.EMERGENCY, **columns)
         alert = make_alert(severity=Severity.EMERGENCY)
-        tell_changes(T0)
+        notify_changes(T0)
         self.sent()
         return alert
 
     def become(self, alert: Alert, severity: Severity, after: timedelta) -> None:
         alert.severity = severity
         change(alert, AlertStatus.FIRING, T0 + after)
-        tell_changes(T0 + after)
+        notify_changes(T0 + after)
         self.sent()
 
     def test_no_reminder_tells_of_the_end_of_what_was_taken_over(self) -> None:
         self.route.remind_every = hours(12)
         self.route.save()
         failed = make_alert()
-        tell_changes(T0)
+        notify_changes(T0)
         self.sent()
         lost = make_alert(rule="job_lost", at=T0 + hours(1))
         change(failed, AlertStatus.RESOLVED, T0 + hours(1))
-        tell_changes(T0 + hours(1))
+        notify_changes(T0 + hours(1))
         self.sent()
         change(lost, AlertStatus.RESOLVED, T0 + hours(2))
-        tell_changes(T0 + hours(2))
+        notify_changes(T0 + hours(2))
         self.sent()
-        tell_changes(T0 + hours(13))
+        notify_changes(T0 + hours(13))
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "firing", "recovery"])
 
     def test_the_end_is_told_though_a_later_message_waits(self) -> None:
         alert = make_alert(severity=Severity.WARNING)
-        tell_changes(T0)
+        notify_changes(T0)
         self.sent()
         alert.severity = Severity.CRITICAL
         change(alert, AlertStatus.FIRING)
-        tell_changes(T0)
+        notify_changes(T0)
         change(alert, AlertStatus.RESOLVED)
-        tell_changes(T0)
-        self.assertEqual([kind for kind, _ in self.messages()], ["firing", "worse", "recovery"])
+        notify_changes(T0)
+        self.assertEqual(
+            [kind for kind, _ in self.messages()], ["firing", "escalation", "recovery"]
+        )
 
     def test_the_cost_does_not_grow_with_the_alerts(self) -> None:
         for number in range(3):
             make_alert(f"few-{number}", cause="repository:2")
         with self.assertNumQueries(FEW := 19):
-            tell_changes(T0)
+            notify_changes(T0)
         self.sent()
         for number in range(60):
             make_alert(f"many-{number}", cause="repository:3")
         with self.assertNumQueries(FEW):
-            tell_changes(T0)
+            notify_changes(T0)

@@ -6,31 +6,30 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerts.models import MessageKind
 from alerts.routing.recipients import (
-    WORSE_AGAIN_EVERY,
+    ESCALATION_INTERVAL,
     AlertFacts,
+    NotifiedState,
     QuietHours,
     RouteFacts,
-    Told,
     choose_route,
-    decide_message,
+    decide_notification,
     matches,
 )
-from alerts.states import AlertStatus, Severity
+from alerts.states import AlertStatus, NotificationKind, Severity
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 ALERT = AlertFacts(7, "job_failed", AlertStatus.FIRING, Severity.CRITICAL, "instance:1")
 ROUTE = RouteFacts(1, 1, Severity.WARNING)
-TOLD = Told(Severity.CRITICAL, None)
+TOLD = NotifiedState(Severity.CRITICAL, None)
 
 
 @pytest.mark.parametrize(
     ("route", "fits"),
     [
         (ROUTE, True),
-        (replace(ROUTE, least_severe=Severity.CRITICAL), True),
-        (replace(ROUTE, least_severe=Severity.EMERGENCY), False),
+        (replace(ROUTE, min_severity=Severity.CRITICAL), True),
+        (replace(ROUTE, min_severity=Severity.EMERGENCY), False),
         (replace(ROUTE, rules=frozenset({"job_failed"})), True),
         (replace(ROUTE, rules=frozenset({"job_lost"})), False),
         (replace(ROUTE, groups=frozenset({4})), True),
@@ -44,7 +43,7 @@ def test_a_route_matches_when_all_it_says_fits(route: RouteFacts, fits: bool) ->
 
 def test_good_news_is_told_only_where_it_is_asked_for() -> None:
     good = replace(ALERT, rule="backup_succeeded", severity=Severity.NOTICE)
-    assert not matches(good, replace(ROUTE, least_severe=Severity.NOTICE))
+    assert not matches(good, replace(ROUTE, min_severity=Severity.NOTICE))
     assert matches(good, replace(ROUTE, rules=frozenset({"backup_succeeded"})))
 
 
@@ -57,75 +56,79 @@ def test_at_once_comes_before_a_digest() -> None:
 
 
 def test_the_end_is_told_by_whom_the_beginning_was() -> None:
-    loud = replace(ROUTE, least_severe=Severity.EMERGENCY)
-    heard = replace(TOLD, severity=Severity.EMERGENCY)
+    loud = replace(ROUTE, min_severity=Severity.EMERGENCY)
+    notified = replace(TOLD, severity=Severity.EMERGENCY)
     milder = replace(ALERT, severity=Severity.WARNING)
     over = replace(milder, status=AlertStatus.RESOLVED)
-    assert choose_route(over, [loud], heard) == loud
+    assert choose_route(over, [loud], notified) == loud
     assert choose_route(over, [loud], TOLD) is None
-    assert choose_route(milder, [loud], heard) is None
+    assert choose_route(milder, [loud], notified) is None
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "kind"),
+    ("status", "notified", "kind"),
     [
         (AlertStatus.PENDING, None, None),
-        (AlertStatus.FIRING, None, MessageKind.FIRING),
+        (AlertStatus.FIRING, None, NotificationKind.FIRING),
         (AlertStatus.FIRING, TOLD, None),
-        (AlertStatus.FIRING, replace(TOLD, severity=Severity.WARNING), MessageKind.WORSE),
+        (AlertStatus.FIRING, replace(TOLD, severity=Severity.WARNING), NotificationKind.ESCALATION),
         (AlertStatus.FIRING, replace(TOLD, severity=Severity.EMERGENCY), None),
-        (AlertStatus.FIRING, replace(TOLD, remind_at=NOW), MessageKind.REMINDER),
+        (AlertStatus.FIRING, replace(TOLD, remind_at=NOW), NotificationKind.REMINDER),
         (AlertStatus.FIRING, replace(TOLD, remind_at=NOW + timedelta(seconds=1)), None),
         (AlertStatus.ACKNOWLEDGED, None, None),
         (AlertStatus.ACKNOWLEDGED, replace(TOLD, remind_at=NOW), None),
-        (AlertStatus.ACKNOWLEDGED, replace(TOLD, severity=Severity.WARNING), MessageKind.WORSE),
+        (
+            AlertStatus.ACKNOWLEDGED,
+            replace(TOLD, severity=Severity.WARNING),
+            NotificationKind.ESCALATION,
+        ),
         (AlertStatus.RESOLVED, None, None),
-        (AlertStatus.RESOLVED, TOLD, MessageKind.RECOVERY),
-        (AlertStatus.RESOLVED, replace(TOLD, recovery_told=True), None),
+        (AlertStatus.RESOLVED, TOLD, NotificationKind.RECOVERY),
+        (AlertStatus.RESOLVED, replace(TOLD, recovery_sent=True), None),
     ],
 )
 def test_what_a_channel_has_to_hear(
-    status: AlertStatus, told: Told | None, kind: MessageKind | None
+    status: AlertStatus, notified: NotifiedState | None, kind: NotificationKind | None
 ) -> None:
-    wanted = decide_message(replace(ALERT, status=status), ROUTE, told, NOW)
-    assert (wanted and wanted.kind) == kind
+    planned = decide_notification(replace(ALERT, status=status), ROUTE, notified, NOW)
+    assert (planned and planned.kind) == kind
 
 
 @pytest.mark.parametrize(
-    ("status", "mildest", "ago", "kind"),
+    ("status", "lowest_severity", "ago", "kind"),
     [
-        (AlertStatus.FIRING, None, WORSE_AGAIN_EVERY, None),
-        (AlertStatus.FIRING, Severity.CRITICAL, WORSE_AGAIN_EVERY, None),
-        (AlertStatus.FIRING, Severity.WARNING, WORSE_AGAIN_EVERY, MessageKind.WORSE),
-        (AlertStatus.FIRING, Severity.WARNING, WORSE_AGAIN_EVERY - timedelta(seconds=1), None),
-        (AlertStatus.ACKNOWLEDGED, Severity.WARNING, WORSE_AGAIN_EVERY, None),
+        (AlertStatus.FIRING, None, ESCALATION_INTERVAL, None),
+        (AlertStatus.FIRING, Severity.CRITICAL, ESCALATION_INTERVAL, None),
+        (AlertStatus.FIRING, Severity.WARNING, ESCALATION_INTERVAL, NotificationKind.ESCALATION),
+        (AlertStatus.FIRING, Severity.WARNING, ESCALATION_INTERVAL - timedelta(seconds=1), None),
+        (AlertStatus.ACKNOWLEDGED, Severity.WARNING, ESCALATION_INTERVAL, None),
     ],
 )
 def test_what_was_milder_since_is_worse_again_once_an_hour(
-    status: AlertStatus, mildest: int | None, ago: timedelta, kind: MessageKind | None
+    status: AlertStatus, lowest_severity: int | None, ago: timedelta, kind: NotificationKind | None
 ) -> None:
-    heard = replace(TOLD, told_at=NOW - ago, mildest=mildest)
-    wanted = decide_message(replace(ALERT, status=status), ROUTE, heard, NOW)
-    assert (wanted and wanted.kind) == kind
+    notified = replace(TOLD, notified_at=NOW - ago, lowest_severity=lowest_severity)
+    planned = decide_notification(replace(ALERT, status=status), ROUTE, notified, NOW)
+    assert (planned and planned.kind) == kind
 
 
 def test_a_silenced_alert_is_told_to_nobody_and_its_recovery_is() -> None:
     silenced = replace(ALERT, silenced=True)
-    assert decide_message(silenced, ROUTE, None, NOW) is None
-    assert decide_message(silenced, ROUTE, replace(TOLD, remind_at=NOW), NOW) is None
-    over = decide_message(replace(silenced, status=AlertStatus.RESOLVED), ROUTE, TOLD, NOW)
-    assert over and over.kind == MessageKind.RECOVERY
+    assert decide_notification(silenced, ROUTE, None, NOW) is None
+    assert decide_notification(silenced, ROUTE, replace(TOLD, remind_at=NOW), NOW) is None
+    over = decide_notification(replace(silenced, status=AlertStatus.RESOLVED), ROUTE, TOLD, NOW)
+    assert over and over.kind == NotificationKind.RECOVERY
 
 
 def test_no_recovery_where_the_route_wants_none() -> None:
     over = replace(ALERT, status=AlertStatus.RESOLVED)
-    assert decide_message(over, replace(ROUTE, tell_recovery=False), TOLD, NOW) is None
+    assert decide_notification(over, replace(ROUTE, notify_recovery=False), TOLD, NOW) is None
 
 
 def test_a_digest_waits_for_its_time() -> None:
-    wanted = decide_message(ALERT, replace(ROUTE, digest_every=timedelta(hours=6)), None, NOW)
-    assert wanted and wanted.kind == MessageKind.DIGEST
-    assert wanted.send_at == NOW + timedelta(hours=6)
+    planned = decide_notification(ALERT, replace(ROUTE, digest_every=timedelta(hours=6)), None, NOW)
+    assert planned and planned.kind == NotificationKind.DIGEST
+    assert planned.send_at == NOW + timedelta(hours=6)
 
 
 NIGHT = QuietHours(time(22), time(7), ZoneInfo("Europe/Berlin"))
@@ -156,8 +159,8 @@ def test_quiet_hours_within_a_day() -> None:
 
 def test_an_emergency_wakes_people_and_the_rest_waits_for_the_morning() -> None:
     quiet, night = replace(ROUTE, quiet=NIGHT), datetime(2026, 3, 2, 23, 0, tzinfo=UTC)
-    waiting = decide_message(ALERT, quiet, None, night)
-    loud = decide_message(replace(ALERT, severity=Severity.EMERGENCY), quiet, None, night)
+    waiting = decide_notification(ALERT, quiet, None, night)
+    loud = decide_notification(replace(ALERT, severity=Severity.EMERGENCY), quiet, None, night)
     assert waiting and waiting.send_at == datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
     assert loud and loud.send_at == night
     assert waiting.group_key != loud.group_key

@@ -34,8 +34,8 @@ SHOP = Traits("job_failed", Severity.CRITICAL, 1, 2, frozenset({3}), frozenset({
         ({}, True),
         ({"rule": "job_failed"}, True),
         ({"rule": "job_lost"}, False),
-        ({"most_severe": Severity.CRITICAL}, True),
-        ({"most_severe": Severity.WARNING}, False),
+        ({"max_severity": Severity.CRITICAL}, True),
+        ({"max_severity": Severity.WARNING}, False),
         ({"instance_ids": frozenset({1, 9})}, True),
         ({"instance_ids": frozenset({9})}, False),
         ({"schedule_ids": frozenset({2})}, True),
@@ -57,7 +57,7 @@ def test_every_matcher_that_is_not_empty_has_to_fit(
     ("at", "holds"), [(T0 - S, False), (T0, True), (T0 + H - S, True), (T0 + H, False)]
 )
 def test_it_holds_from_its_start_until_its_end(at: datetime, holds: bool) -> None:
-    assert replace(ALWAYS, ends_at=T0 + H).holds_at(at) is holds
+    assert replace(ALWAYS, ends_at=T0 + H).is_active_at(at) is holds
 
 
 def nightly(zone: str) -> Matcher:
@@ -84,24 +84,24 @@ def nightly(zone: str) -> Matcher:
 )
 def test_a_recurring_one_holds_after_each_of_its_moments(zone: str, at: str, holds: bool) -> None:
     moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    assert nightly(zone).holds_at(moment) is holds
+    assert nightly(zone).is_active_at(moment) is holds
 
 
 def test_a_recurring_one_is_over_when_its_time_is() -> None:
     over = replace(nightly("UTC"), ends_at=datetime(2026, 3, 2, 2, 30, tzinfo=UTC))
-    assert over.holds_at(datetime(2026, 3, 2, 2, 29, tzinfo=UTC))
-    assert not over.holds_at(datetime(2026, 3, 2, 2, 30, tzinfo=UTC))
+    assert over.is_active_at(datetime(2026, 3, 2, 2, 29, tzinfo=UTC))
+    assert not over.is_active_at(datetime(2026, 3, 2, 2, 30, tzinfo=UTC))
 
 
 def test_one_that_lasts_beyond_all_dates_silences_nothing_and_breaks_nothing() -> None:
     endless = replace(nightly("UTC"), duration=timedelta(days=800_000))
-    assert not endless.holds_at(datetime(2026, 3, 2, 2, 30, tzinfo=UTC))
+    assert not endless.is_active_at(datetime(2026, 3, 2, 2, 30, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("days", [-1, 0, 36_501])
 def test_a_length_that_makes_no_sense_is_refused(days: int) -> None:
     silence = Silence(comment="x", cron="0 2 * * *", duration=timedelta(days=days))
-    with pytest.raises(ValidationError, match="not above 100 years"):
+    with pytest.raises(ValidationError, match="at most 100 years"):
         silence.clean()
 
 
@@ -109,7 +109,7 @@ def make_alert(name: str) -> Alert:
     instance = make_instance(name)
     return Alert.objects.create(
         rule="job_failed", subject=f"instance:{instance.pk}", instance=instance, severity=30,
-        open_key=name, opened_at=T0, fires_at=T0, seen_at=T0,
+        open_key=name, opened_at=T0, fires_at=T0, last_found_at=T0,
     )  # fmt: skip
 
 

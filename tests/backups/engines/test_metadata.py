@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
+from backups.engines.mariadb_backup.metadata import MariadbDetails, MetadataCollector, parse_facts
 from backups.exceptions import EngineError
 from tests.backups.engines.mbstreams import piece, records_of, whole
 
@@ -21,16 +21,18 @@ def captured(version: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("version", "lsns"), [("10.11.19", (3182098, "3183491")), ("11.8.6", (3182068, "3183648"))]
+    ("version", "lsns"), [("10.11.19", (3182098, 3183491)), ("11.8.6", (3182068, 3183648))]
 )
-def test_captured_files_are_understood(version: str, lsns: tuple[int, str]) -> None:
+def test_captured_files_are_understood(version: str, lsns: tuple[int, int]) -> None:
     facts = parse_facts(captured(version))
-    assert (facts.from_lsn, facts.to_lsn, facts.more["last_lsn"]) == (0, *lsns)
+    details = facts.details
+    assert isinstance(details, MariadbDetails)
+    assert (facts.from_lsn, facts.to_lsn, details.last_lsn) == (0, *lsns)
     assert (facts.binlog_file, facts.gtid_executed) == ("binlog.000002", "0-1-9")
     assert facts.binlog_position
     assert facts.server_version.startswith(f"{version}-MariaDB")
     assert facts.tool_version == f"{version}-MariaDB"
-    assert facts.more["backup_type"] == "full-backuped"
+    assert (details.backup_type, details.incremental) == ("full-backuped", False)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.db.models import F
 from pytest_django import Settings
 
 from backups.exceptions import CancelRequested
-from backups.executor import execute, operations
+from backups.executor import execute
 from backups.jobs.cancel import request_cancel
 from backups.jobs.request import create_backup_job
 from backups.models import Backup, BackupCopy, Instance, Job, JobLogLine, Repository
@@ -24,6 +24,7 @@ from backups.stages.base import PlainStage
 from backups.states import JobStatus, Operation, StageStatus
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FILES, LOCK_TIME, FakeEngine
+from tests.backups.stage_lists import set_stages
 from tests.backups.taking import Running, restore, run_here, stored_files, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -216,7 +217,7 @@ def test_a_lease_lost_at_the_last_moment_registers_nothing(
             return ""
 
     stages = (*backup.STAGES[2:-1], Thief(), backup.STAGES[-1])
-    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)
+    set_stages(Operation.BACKUP, stages, monkeypatch)
     job = run_here(job_for(orders))
     assert job.status == JobStatus.RUNNING
     assert stored_files(main) == ["mooring.json"]
@@ -276,7 +277,7 @@ def test_what_fails_after_the_backup_was_registered_removes_nothing(
             raise CancelRequested
 
     stages = (*backup.STAGES[2:], Stumble())
-    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)
+    set_stages(Operation.BACKUP, stages, monkeypatch)
     run_here(job_for(orders))
     made = Backup.objects.get()
     assert DirectoryStore(Path(main.path)).exists(f"{made.copies.get().path}/manifest.json.zst")

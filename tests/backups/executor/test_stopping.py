@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from backups.archive.writer import ArchiveWriter
 from backups.exceptions import LeaseLost
-from backups.executor import execute, operations
+from backups.executor import execute
 from backups.executor.leftovers import remove_leftovers
 from backups.jobs.request import create_backup_job, request_again
 from backups.models import Backup, Instance, Job, Repository
@@ -23,6 +23,7 @@ from backups.stages.base import PlainStage
 from backups.states import JobStatus, Operation
 from backups.tasks import run_job
 from tests.backups.fake_engine import FakeEngine
+from tests.backups.stage_lists import set_stages
 from tests.backups.taking import Running, restore, run_here, stored_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,7 +141,7 @@ class TestSleep:
                 return ""
 
         stages = (backup.STAGES[2], Thief())
-        monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)
+        set_stages(Operation.BACKUP, stages, monkeypatch)
         run_here(job)
         assert set(job.stages.values_list("bytes_done", flat=True)) == {4711}
         # Its bytes are gone, but that is for the one who has the job now to say.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backups.checks import Check, Verdict, failed
-from backups.instances.clone_facts import CloneFacts, CloneOptions, ForeignTable
+from backups.instances.clone_facts import CloneFacts, CloneSettings, ForeignTable
 from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.instances.grants import Grants
 from backups.preflight.checks import decide_checks
@@ -170,8 +170,8 @@ def test_one_thing_wrong(
     assert hint in check.hint
 
 
-INSTALLS = CloneOptions(install_plugin=True)
-SAVES = CloneOptions(save_foreign_tables=True)
+INSTALLS = CloneSettings(install_plugin=True)
+SAVES = CloneSettings(save_foreign_tables=True)
 READER = Grants("bk@%", frozenset({"BACKUP_ADMIN", "PROCESS", "SELECT", "LOCK TABLES"}))
 INSTALLER = Grants("bk@%", scoped=frozenset({("INSERT", "mysql.plugin")}))
 

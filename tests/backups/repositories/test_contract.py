@@ -1,4 +1,4 @@
-"""Does every kind of repository keep the promises of ``ObjectStore``?"""
+"""Does every kind of repository, and every wrapper around it, keep the contract of a store?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from backups.exceptions import RepositoryError
 from backups.repositories import REPOSITORIES, DirectoryStore, ObjectStore
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
+from backups.repositories.wrappers import WRAPPERS
 
 # How a test makes an empty place for each kind. A kind without one fails below.
 PLACES: dict[str, Callable[[Path], ObjectStore]] = {
@@ -21,9 +22,11 @@ IDENTITY = Identity(str(uuid.UUID(int=7)), FORMAT_VERSION)
 BAD_NAMES = ["", "/", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/.", "a/", "a\0b"]
 
 
-@pytest.fixture(params=sorted(REPOSITORIES))
+@pytest.fixture(params=[(kind, name) for kind in sorted(REPOSITORIES) for name in ("", *WRAPPERS)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    return PLACES[request.param](tmp_path)
+    kind, wrapper = request.param
+    store = PLACES[kind](tmp_path)
+    return WRAPPERS[wrapper](store) if wrapper else store
 
 
 @pytest.fixture

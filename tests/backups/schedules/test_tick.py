@@ -65,6 +65,21 @@ def test_a_due_occurrence_gets_its_job(shop: Instance) -> None:
     assert schedule.next_due_at == T0 + timedelta(days=1)
 
 
+def test_an_engine_takes_the_options_it_knows(shop: Instance) -> None:
+    make_schedule(shop, options={"throttle": 5, "save_foreign_tables": True})
+    tick(T0)
+    assert Job.objects.get().parameters == {"throttle": 5}
+
+
+def test_an_option_that_makes_no_sense_holds_the_run_back(shop: Instance) -> None:
+    make_schedule(shop, options={"throttle": "fast"})
+    tick(T0)
+    assert (only().reason, only().detail) == (
+        WaitReason.REFUSED,
+        "throttle is 'fast': a whole number is expected",
+    )
+
+
 def test_a_run_is_followed_to_its_end(shop: Instance) -> None:
     make_schedule(shop)
     tick(T0)

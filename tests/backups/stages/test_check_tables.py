@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from backups.exceptions import CancelRequested, EngineError, MooringError, StageFailed
 from backups.jobs.request import create_copy_job
 from backups.models import BackupCopy, Evidence, Instance, Job, Repository
+from backups.parameters import RestoreTestParameters
 from backups.programs.private_server import PrivateServer
 from backups.programs.server_ending import require_order
 from backups.running.run import Run
@@ -46,7 +47,7 @@ class Checked(CheckTables):
 
 
 def work_of(run: Run, folder: Path) -> RestoreWork:
-    work = restore_test_work(run.job)
+    work = restore_test_work(run.job, RestoreTestParameters())
     work.server = PrivateServer(folder, run_folder=folder / "run")
     return work
 
@@ -133,7 +134,7 @@ def test_a_server_that_does_not_end_in_order_is_no_pass(
 
 
 def test_a_server_that_does_not_start_is_evidence(run: Run) -> None:
-    work = restore_test_work(run.job)
+    work = restore_test_work(run.job, RestoreTestParameters())
     work.target.mkdir(parents=True)
     with pytest.raises(EngineError, match="is not a data folder"):
         StartServer().run(run, work)

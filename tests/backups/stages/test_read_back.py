@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from backups.executor import operations
 from backups.jobs.request import create_backup_job
 from backups.models import Backup, Instance, Job, Repository
 from backups.stages import backup
-from backups.stages.base import PlainStage
+from backups.stages.base import PlainStage, Stage
 from backups.states import JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
+from tests.backups.stage_lists import set_stages
 from tests.backups.taking import run_here, stored_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,9 +46,9 @@ def test_damage_in_any_copy_is_found_before_the_backup_counts(
     pattern: str,
 ) -> None:
     second = make_repository("second", tmp_path / "second")
-    stages = list(backup.STAGES[2:])
+    stages: list[Stage[Any]] = [*backup.STAGES[2:]]
     stages.insert(2, Spoil(second.path, pattern))
-    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)
+    set_stages(Operation.BACKUP, stages, monkeypatch)
     job = run_here(create_backup_job(orders, repositories=[main, second], wake=False))
     assert job.status == JobStatus.FAILED
     assert job.error.startswith("read-back failed: ")
@@ -69,9 +70,9 @@ def test_the_key_on_disk_must_open_it_not_the_one_in_memory(
             key_file.unlink()
             return ""
 
-    stages = list(backup.STAGES[2:])
+    stages: list[Stage[Any]] = [*backup.STAGES[2:]]
     stages.insert(2, Forget())
-    monkeypatch.setitem(operations._STAGES, Operation.BACKUP, stages)
+    set_stages(Operation.BACKUP, stages, monkeypatch)
     run_here(create_backup_job(orders, wake=False))
     job = Job.objects.get()
     assert job.error.startswith("read-back failed: key file ")

@@ -10,6 +10,7 @@ from pytest_django import Settings
 from backups.jobs.cancel import request_cancel
 from backups.jobs.request import create_copy_job
 from backups.models import BackupCopy, Evidence, Instance, Job, Repository
+from backups.parameters import VerifyParameters
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.innodb.made_pages import flipped, unsummed
@@ -25,7 +26,7 @@ def copy(orders: Instance, main: Repository, engine: FakeEngine) -> BackupCopy:
 
 
 def verify(copy: BackupCopy, *, pages: bool = False) -> Job:
-    asked = {"pages": pages}
+    asked = VerifyParameters(pages=pages)
     return run_here(create_copy_job(Operation.VERIFY, copy, parameters=asked, wake=False))
 
 

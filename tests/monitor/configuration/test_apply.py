@@ -10,7 +10,7 @@ from alerts.models import RuleSetting
 from alerts.states import Severity
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
-from monitor.configuration.apply import RowChange, apply, load_document
+from monitor.configuration.apply import ConfigurationChange, apply, load_document
 from monitor.configuration.export import build_document, dump
 from tests.commands import run_command
 
@@ -55,7 +55,7 @@ def file(tmp_path: Path) -> Path:
 
 
 # Any: how ``apply`` is called.
-def applied(file: Path, **options: Any) -> list[RowChange]:
+def applied(file: Path, **options: Any) -> list[ConfigurationChange]:
     return apply(load_document(file), folder=file.parent, **{"dry_run": False, **options})
 
 
@@ -133,21 +133,21 @@ def test_what_is_not_named_stays_unless_pruned(file: Path) -> None:
     [
         ("version: 1", "version: 2", "not a configuration of version 1"),
         ("groups:\n", "grups:\n", "grups is not a section"),
-        ("host:", "hots:", "instances: orders-1: hots is not known"),
+        ("host:", "hots:", "instances: orders-1: hots is not a known column"),
         ("window: 6h", "window: long", "nightly: window: 'long' is not a length of time"),
-        ("[main]", "[other]", "there is no repository called other"),
+        ("[main]", "[other]", "no repository is named other"),
         ("cron: 30 1 * * *", "retries: many", "retries: 'many' is not a whole number"),
-        ("severity: critical", "severity: bad", "severity: 'bad' is none of notice"),
+        ("severity: critical", "severity: bad", "severity: 'bad' is not one of notice"),
         ("orders.password", "nowhere", "password file"),
         ("- name: orders-1", "- nam: orders-1", "instances: an entry has no name"),
         ("tags: [prod, eu]", "tags: [two words]", "Use letters"),
-        ("version: 1", "version: [", "is not YAML"),
+        ("version: 1", "version: [", "is not valid YAML"),
         ("window: 6h", "window: 9000000d", "window: '9000000d' is longer than 100 years"),
-        ("host: 10.0.0.7", "engine: nonsense", "no engine is called 'nonsense'"),
-        ("rule: lock_time\n  sev", "rule: no_such\n  sev", "there is no rule called no_such"),
-        ("{warning: 30}", "{factor: 1}", "lock_time has no threshold called factor"),
-        ("{warning: 30}", "{warning: abc}", "warning: 'abc' is no number"),
-        ("{warning: 30}", "[1]", "thresholds are an object"),
+        ("host: 10.0.0.7", "engine: nonsense", "there is no engine 'nonsense'"),
+        ("rule: lock_time\n  sev", "rule: no_such\n  sev", "no rule is named no_such"),
+        ("{warning: 30}", "{factor: 1}", "lock_time has no threshold named factor"),
+        ("{warning: 30}", "{warning: abc}", "warning: 'abc' must be a number"),
+        ("{warning: 30}", "[1]", "thresholds must be an object"),
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_done(file: Path, old: str, new: str, error: str) -> None:
@@ -182,7 +182,7 @@ def test_an_empty_password_file_sets_nothing(file: Path) -> None:
 
 def test_an_entry_twice_is_a_mistake(file: Path) -> None:
     file.write_text(FLEET.replace("groups:\n", "groups:\n- name: shop\n", 1))
-    with pytest.raises(BadInput, match="groups: shop is there twice"):
+    with pytest.raises(BadInput, match="groups: shop appears twice"):
         applied(file)
 
 

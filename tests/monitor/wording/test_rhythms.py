@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backups.schedule import Rhythm
-from monitor.wording.lengths import chosen_length
+from monitor.wording.lengths import format_configured_length
 from monitor.wording.rhythms import rhythm_in_words
 
 T0 = datetime(2026, 3, 2, tzinfo=UTC)
@@ -56,4 +56,4 @@ def test_every_so_many_hours(hours: int, words: str) -> None:
     [(0, "0 s"), (90, "1 min 30 s"), (14_400, "4 h"), (5400, "1 h 30 min"), (2_592_000, "30 d")],
 )
 def test_a_chosen_length(seconds: int, words: str) -> None:
-    assert chosen_length(timedelta(seconds=seconds)) == words
+    assert format_configured_length(timedelta(seconds=seconds)) == words

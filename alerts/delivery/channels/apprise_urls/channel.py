@@ -1,4 +1,4 @@
-"""Everything else people use: Slack, Teams, PagerDuty, Telegram and many more, by Apprise."""
+"""Further services through Apprise: Slack, Teams, PagerDuty, Telegram and many more."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ KINDS = {
     "recovery": apprise.NotifyType.SUCCESS,
     "success": apprise.NotifyType.SUCCESS,
 }
-# Its plugins that act on this machine instead of sending a message.
-NOT_MESSAGES = {
+# Plugins that act on this machine instead of sending a notification.
+LOCAL_SERVICES = {
     "blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows",
 }  # fmt: skip
-# Those that nobody answers: whatever came of a message, it would count as delivered.
-UNANSWERED = {"rsyslog"}
+# Services without a response: every notification would count as delivered.
+UNCONFIRMED_SERVICES = {"rsyslog"}
 
 
 class AppriseChannel:
@@ -42,30 +42,30 @@ class AppriseChannel:
     def send(self, content: Content, values: Values) -> str:
         service = _service(values["url"])
         kind = KINDS.get(str(content["kind"]), apprise.NotifyType.WARNING)
-        with public_addresses_only(), _log_of_apprise() as said:
+        with public_addresses_only(), _capture_log() as log:
             sent = service.notify(
                 title=str(content["title"]), body=build_text(content), notify_type=kind
             )
         if not sent:
-            raise NotDelivered(f"{service.service_name}: {_last_line(said.getvalue())}")
+            raise NotDelivered(f"{service.service_name}: {_last_line(log.getvalue())}")
         return f"{service.service_name} accepted it"
 
 
 def _service(url: str) -> apprise.NotifyBase:
-    """Return what an Apprise URL stands for. The URL is a secret: no error repeats it."""
+    """Return the service of an Apprise URL. The URL is a secret: no error contains it."""
     scheme = url.partition("://")[0].strip().lower()
-    if scheme in NOT_MESSAGES:
-        raise BadInput(f"{scheme}:// would act on Mooring's own machine")
-    if scheme in UNANSWERED:
-        raise BadInput(f"{scheme}:// never says whether a message arrived")
+    if scheme in LOCAL_SERVICES:
+        raise BadInput(f"{scheme}:// acts on Mooring's own host")
+    if scheme in UNCONFIRMED_SERVICES:
+        raise BadInput(f"{scheme}:// does not confirm deliveries")
     service = apprise.Apprise.instantiate(url.strip())
     if not isinstance(service, apprise.NotifyBase):
         raise BadInput(f"{scheme}:// is not a complete Apprise URL")
     return service
 
 
-def _log_of_apprise() -> AbstractContextManager[StringIO]:
-    """Apprise says what went wrong in its log only."""
+def _capture_log() -> AbstractContextManager[StringIO]:
+    """Capture the log of Apprise, the only place where it reports errors."""
     capture: AbstractContextManager[StringIO] = apprise.LogCapture(  # type: ignore[no-untyped-call]
         level=logging.WARNING, fmt="%(message)s"
     )
@@ -74,4 +74,4 @@ def _log_of_apprise() -> AbstractContextManager[StringIO]:
 
 def _last_line(log: str) -> str:
     lines = log.strip().splitlines()
-    return lines[-1][:300] if lines else "not accepted, and no reason was given"
+    return lines[-1][:300] if lines else "not accepted, no reason given"

@@ -16,7 +16,7 @@ from django.core.validators import validate_email
 
 from alerts.delivery.channels.base import Content, Field, Values
 from alerts.delivery.channels.text import build_html, build_text
-from alerts.exceptions import ChannelDead, NotDelivered
+from alerts.exceptions import ChannelBroken, NotDelivered
 from backups.exceptions import BadInput
 
 TIMEOUT_SECONDS = 20
@@ -33,7 +33,7 @@ class EmailChannel:
         Field("port", "SMTP port", kind="number", default="587"),
         Field("security", "Security", kind="choice", default=STARTTLS,
               choices=((STARTTLS, "STARTTLS, required"), (TLS, "TLS from the start"),
-                       (PLAIN, "None: readable on its way"))),
+                       (PLAIN, "None: unencrypted"))),
         Field("user", "User", "Blank: no authentication.", required=False),
         Field("password", "Password", secret=True, required=False),
     )  # fmt: skip
@@ -47,41 +47,41 @@ class EmailChannel:
         if not values["port"].isdigit() or not 0 < int(values["port"]) < 65536:
             raise BadInput(f"{values['port']!r} is not a port")
         if values["security"] not in {STARTTLS, TLS, PLAIN}:
-            raise BadInput(f"{values['security']!r} is not a kind of security")
+            raise BadInput(f"{values['security']!r} is not a security setting")
         if values.get("password") and values["security"] == PLAIN:
-            raise BadInput("a password would be sent readable: choose STARTTLS or TLS")
+            raise BadInput("the password would be sent unencrypted: choose STARTTLS or TLS")
 
     def send(self, content: Content, values: Values) -> str:
         message, recipients = build_message(content, values), _recipients(values)
-        where = f"{values['host']}:{values['port']}"
+        server = f"{values['host']}:{values['port']}"
         try:
             with _session(values) as session:
                 refused = session.send_message(message, to_addrs=recipients)
         except smtplib.SMTPAuthenticationError as exc:
-            text = f"{where} does not accept user or password: {_said(exc)}"
-            # 454 is raised as this too, and says: not now (RFC 4954, 6).
-            raise (ChannelDead if 500 <= exc.smtp_code < 600 else NotDelivered)(text) from None
+            text = f"{server} does not accept user or password: {_response_text(exc)}"
+            # 454, a temporary failure, raises the same exception (RFC 4954, 6).
+            raise (ChannelBroken if 500 <= exc.smtp_code < 600 else NotDelivered)(text) from None
         except smtplib.SMTPRecipientsRefused as exc:
-            raise NotDelivered(f"{where} refused {_refusals(exc.recipients)}") from None
+            raise NotDelivered(f"{server} refused {_refusals(exc.recipients)}") from None
         except smtplib.SMTPResponseException as exc:
-            raise NotDelivered(f"{where} answered {_said(exc)}") from None
+            raise NotDelivered(f"{server} responded {_response_text(exc)}") from None
         except (smtplib.SMTPException, OSError) as exc:
-            raise NotDelivered(f"{where}: {exc}") from None
-        accepted = f"{where} accepted it for {len(recipients) - len(refused)} recipients"
-        # Sent again it would reach the others twice, so it counts, and this stays visible.
+            raise NotDelivered(f"{server}: {exc}") from None
+        accepted = f"{server} accepted it for {len(recipients) - len(refused)} recipients"
+        # A retry would reach the others twice: it counts as delivered, with the refusals shown.
         return f"{accepted}; refused {_refusals(refused)}" if refused else accepted
 
 
 def build_message(content: Content, values: Values) -> EmailMessage:
-    """Return the message with its parts; mail readers put those about one alert together."""
+    """Return the e-mail; mail clients show those about one alert as a thread."""
     message = EmailMessage()
     domain = parseaddr(values["sender"])[1].rpartition("@")[2]
-    # In one line: an error that a server or a tool wrote may have several.
+    # On one line: an error of a server or a tool may have several.
     message["Subject"] = f"[Mooring] {' '.join(str(content['title']).split())}"
     message["From"] = formataddr(("Mooring", parseaddr(values["sender"])[1]))
     message["To"] = ", ".join(_recipients(values))
     message["Date"] = formatdate(usegmt=True)
-    # The same for every try: a reader that gets it twice shows it once.
+    # The same in every attempt: a mail client shows a duplicate once.
     key = hashlib.sha256(str(content["id"]).encode()).hexdigest()[:32]
     message["Message-ID"] = f"<{key}@{domain}>"
     threads = [f"<alert-{alert['id']}@{domain}>" for alert in content["alerts"][:20]]
@@ -122,6 +122,6 @@ def _refusals(refused: dict[str, tuple[int, bytes]]) -> str:
     )
 
 
-def _said(error: smtplib.SMTPResponseException) -> str:
+def _response_text(error: smtplib.SMTPResponseException) -> str:
     text = error.smtp_error
     return f"{error.smtp_code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"

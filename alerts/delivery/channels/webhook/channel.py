@@ -1,4 +1,4 @@
-"""Webhook: the message as a signed POST request."""
+"""Webhook: the notification as a signed POST request."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from django.template import Context, Engine
 
 from alerts.delivery.channels.base import Content, Field, Values
 from alerts.delivery.channels.webhook.signature import build_signature
-from alerts.delivery.outbound import HttpAnswer, post, refuse_bad_url
-from alerts.exceptions import ChannelDead, NotDelivered
+from alerts.delivery.outbound import ServerResponse, post, refuse_bad_url
+from alerts.exceptions import ChannelBroken, NotDelivered
 from backups.exceptions import BadInput
 
-# Gone for good, or our credentials are not accepted: asking again changes nothing.
-DEAD = {401: "does not accept the credentials", 403: "forbids it", 410: "says that it is gone"}
-SHOWN_CHARACTERS = 300
-# Ours to set: a header of the same name would break the signature or the request.
+# Gone, or the credentials are not accepted: a retry cannot succeed.
+PERMANENT_FAILURES = {
+    401: "does not accept the credentials",
+    403: "forbids the request",
+    410: "no longer exists",
+}
+MAX_SHOWN_LENGTH = 300
+# Set by Mooring: a custom header of that name would break the signature or the request.
 RESERVED = {"content-type", "content-length", "host", "mooring-signature", "mooring-dedupe-key"}
 
 
@@ -25,22 +29,22 @@ class WebhookChannel:
     name: ClassVar[str] = "webhook"
     label: ClassVar[str] = "Webhook"
     fields: ClassVar[tuple[Field, ...]] = (
-        Field("url", "URL", "Where to POST to. Pages show its host; admins can read it whole.",
+        Field("url", "URL", "Target of requests. Pages show its host; only admins see all of it.",
               host_only=True),
         Field("secret", "Signing secret", "Signs every request; at least 16 characters.",
               secret=True),
-        Field("headers", "Headers", "One per line: Name: value. Encrypted, as they may be secret.",
+        Field("headers", "Headers", "One per line, as Name: value. Stored encrypted.",
               kind="lines", secret=True, required=False),
-        Field("body", "Body", "A Django template over the message; blank sends the message's "
-              "JSON. The filter json quotes a value.", kind="lines", required=False),
-        Field("content_type", "Content type", "Of the body.", default="application/json",
-              required=False),
+        Field("body", "Body", "A Django template over the notification's fields; blank: "
+              "the JSON itself. The filter json quotes a value.", kind="lines", required=False),
+        Field("content_type", "Content type", "Content type of the body.",
+              default="application/json", required=False),
     )  # fmt: skip
 
     def check(self, values: Values) -> None:
         try:
             refuse_bad_url(values["url"])
-        except ChannelDead as exc:
+        except ChannelBroken as exc:
             raise BadInput(str(exc)) from None
         if len(values["secret"]) < 16:
             raise BadInput("the signing secret has fewer than 16 characters")
@@ -56,24 +60,24 @@ class WebhookChannel:
             "Mooring-Dedupe-Key": str(content["id"]),
             "Mooring-Signature": build_signature(values["secret"], body, int(time.time())),
         }
-        answer = post(values["url"], body, headers)
-        text = f"{answer.status} {answer.text[:SHOWN_CHARACTERS]}".strip()
-        _refuse(answer, text)
+        response = post(values["url"], body, headers)
+        text = f"{response.status} {response.text[:MAX_SHOWN_LENGTH]}".strip()
+        _raise_failure(response, text)
         return text
 
 
-def _refuse(answer: HttpAnswer, text: str) -> None:
-    if 200 <= answer.status < 300:
+def _raise_failure(response: ServerResponse, text: str) -> None:
+    if 200 <= response.status < 300:
         return
-    if reason := DEAD.get(answer.status):
-        raise ChannelDead(f"the receiver {reason}: {text}")
-    if 300 <= answer.status < 400:
-        raise NotDelivered(f"redirects are not followed, give the last address: {text}")
-    raise NotDelivered(f"the receiver answered {text}", retry_after=answer.retry_after)
+    if reason := PERMANENT_FAILURES.get(response.status):
+        raise ChannelBroken(f"the receiver {reason}: {text}")
+    if 300 <= response.status < 400:
+        raise NotDelivered(f"redirects are not followed, use the final address: {text}")
+    raise NotDelivered(f"the receiver responded {text}", retry_after=response.retry_after)
 
 
 def parse_headers(text: str) -> dict[str, str]:
-    """Read ``Name: value`` lines; BadInput names the line that is not one."""
+    """Parse ``Name: value`` lines; BadInput names an invalid line."""
     headers = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -81,8 +85,8 @@ def parse_headers(text: str) -> dict[str, str]:
         name, colon, value = line.partition(":")
         name = name.strip()
         if not colon or not name or not name.replace("-", "").isalnum() or not name.isascii():
-            # Not the line itself: it may hold a secret.
-            raise BadInput(f"line {number} of the headers is not Name: value")
+            # Not the line itself: it may contain a secret.
+            raise BadInput(f"line {number} of the headers is not of the form Name: value")
         if name.lower() in RESERVED:
             raise BadInput(f"header {name} is set by Mooring itself")
         headers[name] = value.strip()
@@ -90,13 +94,13 @@ def parse_headers(text: str) -> dict[str, str]:
 
 
 def build_body(content: Content, template: str) -> bytes:
-    """Return what is sent: the message as JSON, or what the channel's template makes of it."""
+    """Return what is sent: the content as JSON, or rendered by the channel's template."""
     if not template.strip():
-        # Sorted: a database may keep the fields in an order of its own, and every try is the same.
+        # Sorted: databases may reorder the fields, and every attempt has to be the same.
         return json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
     engine = Engine(autoescape=False, builtins=["alerts.delivery.channels.webhook.filters"])
     try:
         return engine.from_string(template).render(Context(dict(content))).encode()
     except Exception as exc:
-        # Filters raise whatever they like on what they are given.
-        raise BadInput(f"the body's template fails: {exc}") from None
+        # Filters may raise anything.
+        raise BadInput(f"the template of the body fails: {exc}") from None

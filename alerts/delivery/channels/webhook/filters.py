@@ -1,4 +1,4 @@
-"""What a template for a webhook's body can do beyond Django's own filters."""
+"""Which filters does the template of a webhook body have besides those of Django?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ register = template.Library()
 
 @register.filter("json")
 def quote_json(value: object) -> SafeString:
-    """Write a value as JSON, so that no quote or line break in it breaks the body."""
-    # Safe: it goes into a request's body, never into a page.
+    """Return a value as JSON, quoted and escaped."""
+    # Safe: it is written to the body of a request, never to a page.
     return mark_safe(json.dumps(value, ensure_ascii=False))  # noqa: S308

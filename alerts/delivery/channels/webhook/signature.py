@@ -1,8 +1,8 @@
-"""How does a receiver know that a request is ours, and fresh?
+"""How does a receiver check that a request comes from Mooring, and is recent?
 
 ``Mooring-Signature: t=<unix seconds>,v1=<hex>``, where the hex is HMAC-SHA256 under the channel's
-secret of the seconds, a dot and the body as it was sent. A receiver computes the same, compares
-in constant time, and refuses what is older than a few minutes.
+secret of the seconds, a dot and the body as sent. A receiver computes the same, compares in
+constant time, and refuses requests older than a few minutes.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backups.engines.base import CopyFacts, Prepared
+from backups.engines.clone import CloneDetails
 from backups.engines.clone.restored import (
     check_restore,
     parse_position,
@@ -125,7 +126,9 @@ def test_encrypted_files_need_a_server_that_can_open_them(tmp_path: Path) -> Non
     with open(path, "a") as more:
         for name in ("basedir", "lc-messages-dir", "character-sets-dir", "plugin-dir"):
             more.write(f"echo {name} {tmp_path}\n")
-    encrypted = CopyFacts(server_version="9.7.4", more={"keyring_file": "mooring-keyring/keys"})
+    encrypted = CopyFacts(
+        server_version="9.7.4", details=CloneDetails(keyring_file="mooring-keyring/keys")
+    )
     with pytest.raises(Refused, match=r"files: .*/component_keyring_file\.so"):
         check_restore(encrypted, path)
     (tmp_path / "component_keyring_file.so").touch()

@@ -1,0 +1,116 @@
+"""What was asked of a job beyond its columns?
+
+One frozen class per operation. ``of`` reads a job's row and checks it: an unknown key or a wrong
+type is BadInput. ``write`` is what the row gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from backups.engines import engine_named
+from backups.engines.base import EngineOptions
+from backups.exceptions import BadInput
+from backups.models import Job
+from backups.models.catalog import Origin
+from backups.states import Operation
+from backups.typed_json import read_fields, write_fields
+
+Fields = TypeVar("Fields", bound="Parameters | EngineOptions")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What all have in common."""
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Read the job's row."""
+        return _read(cls, job)
+
+    def write(self) -> dict[str, Any]:
+        """Return the JSON of the row. Any: it is JSON."""
+        return write_fields(self)
+
+
+@dataclass(frozen=True, slots=True)
+class BackupParameters(Parameters):
+    """The options of the engine, and nothing else."""
+
+    options: EngineOptions
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        return cls(_read(engine_named(job.engine).options, job))
+
+    def write(self) -> dict[str, Any]:
+        return write_fields(self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyParameters(Parameters):
+    # Whether InnoDB's pages are checked too.
+    pages: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreParameters(Parameters):
+    target: Path
+    # Whether the files are left as they were copied, not prepared.
+    raw: bool = False
+    # "user:group" that gets the files; blank leaves them to whoever the worker runs as.
+    owner: str = ""
+    # Path of the server program to use; blank leaves it to the setting, and that to the engine.
+    mysqld: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreTestParameters(Parameters):
+    mysqld: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeParameters(Parameters):
+    reason: str
+    # Whether the last restorable backup may go.
+    force: bool = False
+    # Which schedule no longer keeps it; None where a person decided.
+    schedule: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedParameters(Parameters):
+    """Of a job that somebody else ran: what its tool recorded."""
+
+    facts: Mapping[str, str]
+
+
+def _read(fields: type[Fields], job: Job) -> Fields:
+    try:
+        return read_fields(fields, job.parameters)
+    except BadInput as exc:
+        raise BadInput(f"the parameters of {job} cannot be read: {exc}") from None
+
+
+_OF: Mapping[Operation, type[Parameters]] = {
+    Operation.BACKUP: BackupParameters,
+    Operation.RESTORE: RestoreParameters,
+    Operation.VERIFY: VerifyParameters,
+    Operation.RESTORE_TEST: RestoreTestParameters,
+    Operation.PURGE: PurgeParameters,
+}
+
+
+def default_parameters(operation: Operation) -> Parameters:
+    """Return what a job of the operation is asked where nobody says more."""
+    return _OF[operation]()
+
+
+def parameters_of(job: Job) -> Parameters:
+    """Read the row of a job of any operation."""
+    if job.origin == Origin.OBSERVED:
+        return ObservedParameters.of(job)
+    return _OF[Operation(job.operation)].of(job)

@@ -1,0 +1,13 @@
+"""What can stand around any store: a store itself, with the same contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from backups.repositories.base import ObjectStore
+from backups.repositories.wrappers.retry import RetryingStore
+
+# By name; the contract's test puts each of them around each kind of store.
+WRAPPERS: Mapping[str, Callable[[ObjectStore], ObjectStore]] = {"retry": RetryingStore}
+
+__all__ = ["WRAPPERS", "RetryingStore"]

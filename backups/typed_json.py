@@ -1,0 +1,69 @@
+"""How does stored JSON become a frozen dataclass, checked, and go back? Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+from backups.exceptions import BadInput
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+
+def read_fields(cls: type[T], stored: object) -> T:
+    """Return what is stored as a ``cls``; BadInput says which key is unknown, missing or wrong."""
+    if not isinstance(stored, Mapping):
+        raise BadInput(f"an object is expected, not {stored!r}")
+    known = {each.name: each for each in fields(cls)}
+    if unknown := sorted(set(stored) - set(known)):
+        raise BadInput(f"unknown key {', '.join(unknown)}")
+    required = [name for name, each in known.items() if _is_required(each)]
+    if missing := [name for name in required if name not in stored]:
+        raise BadInput(f"missing key {', '.join(missing)}")
+    hints = get_type_hints(cls)
+    return cls(**{name: _checked(name, hints[name], value) for name, value in stored.items()})
+
+
+def write_fields(value: DataclassInstance) -> dict[str, Any]:
+    """Return what ``read_fields`` reads again; None is left out."""
+    found = ((each.name, getattr(value, each.name)) for each in fields(value))
+    return {name: _plain(each) for name, each in found if each is not None}
+
+
+# Any: whatever the field's default is.
+def _is_required(field: Any) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _checked(name: str, hint: object, value: object) -> object:
+    expected, kind, build = _TYPES[hint]
+    # A bool is an int to Python, and to nobody else.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise BadInput(f"{name} is {value!r}: {expected} is expected")
+    return build(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+# By the types that a field may have: in words, in JSON, and how it is made.
+_TYPES: Mapping[object, tuple[str, type | tuple[type, ...], Callable[[Any], object]]] = {
+    bool: ("true or false", bool, _same),
+    int: ("a whole number", int, _same),
+    int | None: ("a whole number", (int, type(None)), _same),
+    str: ("a text", str, _same),
+    Path: ("a path", str, Path),
+    Mapping[str, str]: ("an object", dict, _same),
+}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,39 @@
+"""The commands for a restore without Mooring name what the backup at hand needs, and no more."""
+
+from __future__ import annotations
+
+import pytest
+
+from backups.engines.clone.keyring import KEYRING_FILE
+from backups.models import Backup, BackupCopy, Repository
+from monitor.wording.restore_by_hand import TARGET, steps_by_hand
+
+
+def titles(copy: BackupCopy) -> list[str]:
+    return [step.title for step in steps_by_hand(copy)]
+
+
+def clone_copy(facts: dict[str, str], key_id: str = "k1") -> BackupCopy:
+    backup = Backup(label="shop-1-F", engine="clone", server_version="8.4.9", facts=facts)
+    repository = Repository(name="main", path="/backups")
+    return BackupCopy(backup=backup, repository=repository, key_id=key_id)
+
+
+@pytest.mark.parametrize("facts", [{"keyring_file": ""}, {}])
+def test_an_unencrypted_clone_needs_no_keyring(facts: dict[str, str]) -> None:
+    assert titles(clone_copy(facts)) == [
+        "Extract", "Change the owner", "Start an isolated server", "Check the contents",
+    ]  # fmt: skip
+
+
+def test_an_encrypted_clone_needs_its_keyring_before_the_first_start() -> None:
+    steps = steps_by_hand(clone_copy({"keyring_file": KEYRING_FILE}))
+    keyring = [step.title for step in steps].index("Provide the keyring")
+    assert steps[keyring].command == f"ls {TARGET}/{KEYRING_FILE}"
+    assert steps[keyring + 1].title == "Start an isolated server"
+
+
+def test_only_an_encrypted_copy_needs_a_backup_key() -> None:
+    sealed, clear = (steps_by_hand(clone_copy({}, key_id=key))[0] for key in ("k1", ""))
+    assert "--key-file" in sealed.command and "k1" in sealed.note
+    assert "--key-file" not in clear.command
