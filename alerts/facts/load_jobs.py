@@ -122,7 +122,7 @@ def build_active_jobs(
             expected=expected or estimated,
             estimated=estimated is not None,
             window_closes_at=row["occurrence__missed_after"],
-            last_output_at=row["heard_at"],
+            last_output_at=row["last_activity_at"],
         )
 
 
