@@ -64,7 +64,7 @@ def test_forty_instances_behind_one_dead_repository_are_one_message(night: Night
     for instance in Instance.objects.all():
         by_hand(night, instance)
     night.until(13 * M)
-    assert_told(night.told()[1:], ["Resolved: 41 alerts: several rules at repository main: main…"])
+    assert_told(night.told()[1:], ["Resolved: 41 alerts: several rules on repository main: main…"])
     assert night.standing() == []
 
 
