@@ -121,7 +121,7 @@ SCENARIOS = [
         {0 * M: leave, 3 * M: come_back},
         [DONE],
         [
-            "Warning: shop-0: full backup failed in connect…nothing listens there; it will be retried",
+            "Warning: shop-0: full backup failed in connect…listens there; it will be retried",
             "Warning: shop-0: unreachable for 2 min…",
             "Resolved: shop-0: full backup failed in connect…",
             "Resolved: shop-0: unreachable for…",
@@ -133,7 +133,7 @@ SCENARIOS = [
         {0 * M: leave, 13 * M: come_back, 17 * M: by_hand},
         [("failed", "instance_unreachable")],
         [
-            "Warning: shop-0: full backup failed in connect…nothing listens there; it will be retried",
+            "Warning: shop-0: full backup failed in connect…listens there; it will be retried",
             "Warning: shop-0: unreachable for 2 min…",
             "Now emergency: shop-0: full backup failed in connect…(2 since the last success)",
             "Now critical: shop-0: unreachable for…",
@@ -162,7 +162,7 @@ SCENARIOS = [
         [
             "Warning: shop-0, backup job…: running for 12 min…; its window closed at…",
             f"Warning: {RUN}: due at…03:00 UTC…: the previous run has not ended (backup job…",
-            f"Emergency: {RUN}: the run due at…03:00 UTC was missed: the previous run has not ended…",
+            f"Emergency: {RUN}: the run due at…03:00 UTC was missed: the previous run has not…",
             "Resolved: shop-0, backup job…: running for…",
             f"Resolved: {RUN}: the run due at…03:00 UTC was missed…",
         ],

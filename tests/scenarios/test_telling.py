@@ -54,7 +54,7 @@ def test_forty_instances_behind_one_dead_repository_are_one_message(night: Night
     night.until(3 * M)
     (told,) = night.messages()
     # The repository's own alert is in it.
-    assert told["count"] == 41
+    assert told["alert_count"] == 41
     assert {alert["subject_name"] for alert in told["alerts"]} == {
         "main",
         *(f"shop-{number}" for number in range(40)),
