@@ -62,8 +62,8 @@ SELECT id, 1 + id %% 3, label, CASE WHEN ended_at >= %s THEN 'stored' ELSE 'purg
   stored_bytes, 4, 'k1', '', '', '', '', '' FROM backups_backup ORDER BY id
 """
 EVIDENCE = """
-INSERT INTO backups_evidence (copy_id, operation, passed, created_at, report)
-SELECT id, 'verify', id % 400 > 0, status_since, '{}' FROM backups_backupcopy
+INSERT INTO backups_evidence (copy_id, operation, passed, created_at, manifest_digest, report)
+SELECT id, 'verify', id % 400 > 0, status_since, '', '{}' FROM backups_backupcopy
 WHERE status = 'stored' ORDER BY id
 """
 OCCURRENCES = """
