@@ -65,7 +65,7 @@ def test_without_a_socket_it_is_tcp(tmp_path: Path) -> None:
 
 
 def test_the_settings_come_first_and_hold_all_that_is_secret() -> None:
-    argv = backup_argv(threads=3)
+    argv = backup_argv(Login("bk", "x"), threads=3)
     assert argv[:2] == ["mariadb-backup", "--defaults-file={settings}"]
     assert "--parallel=3" in argv
     assert "--log-copy-interval=20" in argv
