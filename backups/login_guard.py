@@ -2,8 +2,8 @@
 
 A server chooses how a client logs in. A scramble of the password is given to all. The password
 itself - in the clear, or encrypted with a key that only the server vouches for - is given where
-the other side is known: over verified TLS and over a unix socket. MySQL's sha2 plugins need it after
-every start of the server, so theirs is also given over unverified TLS within this host.
+the other side is known: over verified TLS and over a unix socket. MySQL's sha2 plugins need it
+after every start of the server, so theirs is also given over unverified TLS within this host.
 """
 
 from __future__ import annotations
@@ -43,12 +43,8 @@ class Channel(enum.Enum):
     PLAIN = "a connection without TLS"
 
 
-_MAY_HAVE = {
-    **dict.fromkeys(CLEAR, {Channel.VERIFIED, Channel.SOCKET}),
-    **dict.fromkeys(
-        SHA2, {Channel.VERIFIED, Channel.SOCKET, Channel.OPEN_SOCKET, Channel.LOOPBACK_TLS}
-    ),
-}
+_MAY_HAVE_CLEAR = {Channel.VERIFIED, Channel.SOCKET}
+_MAY_HAVE_SHA2 = {*_MAY_HAVE_CLEAR, Channel.OPEN_SOCKET, Channel.LOOPBACK_TLS}
 
 
 class PasswordWithheld(OperationalError):
@@ -59,7 +55,7 @@ class PasswordWithheld(OperationalError):
 
 def refuse_unproven(plugin: str, channel: Channel) -> None:
     """Raise PasswordWithheld if ``plugin`` would give the password to who knows whom."""
-    if channel not in _MAY_HAVE.get(plugin, set()):
+    if channel not in (_MAY_HAVE_SHA2 if plugin in SHA2 else _MAY_HAVE_CLEAR):
         raise PasswordWithheld(
             WITHHELD, f"the server asks for the password itself ({plugin}) over {channel.value}"
         )

@@ -30,7 +30,8 @@ class InstanceForm(ModelForm):
         model = Instance
         fields = [
             "name", "host", "port", "socket", "user", "tls", "tls_ca_file",
-            "tls_certificate_file", "tls_key_file", "groups", "tags", "enabled", "engine", "allow_plugin_install", "save_foreign_tables", "history_tool", "runner",
+            "tls_certificate_file", "tls_key_file", "groups", "tags", "enabled", "engine",
+            "allow_plugin_install", "save_foreign_tables", "history_tool", "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
         ]  # fmt: skip
 

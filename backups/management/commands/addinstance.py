@@ -30,8 +30,8 @@ from backups.programs.compatibility import MARIADB_BACKUP, can_back_up
 Named = TypeVar("Named", InstanceGroup, Tag)
 NO_CHECK = "Add it without a check with --no-check."
 COLUMNS = (
-    "name", "host", "port", "user", "socket", "tls", "tls_ca_file", "tls_certificate_file", "tls_key_file",
-    "runner", "history_tool", "allow_plugin_install", "save_foreign_tables",
+    "name", "host", "port", "user", "socket", "tls", "tls_ca_file", "tls_certificate_file",
+    "tls_key_file", "runner", "history_tool", "allow_plugin_install", "save_foreign_tables",
 )  # fmt: skip
 SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_known_hosts_file")
 

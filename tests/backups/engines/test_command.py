@@ -78,7 +78,13 @@ def test_prepare_names_its_folder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tls", "line"), [(Tls.REQUIRED, 'ssl="1"'), (Tls.OFF, 'ssl="0"'), (Tls.PREFERRED, None)]
+    ("tls", "line"),
+    [
+        (Tls.VERIFY_CA, 'ssl="1"'),
+        (Tls.REQUIRED, 'ssl="1"'),
+        (Tls.OFF, 'ssl="0"'),
+        (Tls.PREFERRED, None),
+    ],
 )
 def test_tls(tls: Tls, line: str | None) -> None:
     lines = build_settings(Login("bk", "x", tls=tls)).splitlines()
