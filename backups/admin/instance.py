@@ -64,8 +64,8 @@ class InstanceAdmin(ModelAdmin):
     search_fields = ["name", "host", "version", "groups__name"]
     filter_horizontal = ["groups", "tags"]
     readonly_fields = [
-        "uuid", "flavour", "version", "data_bytes", "seen_at", "unreachable_since",
-        "unreachable_reason", "created_at",
+        "uuid", "server_identity", "other_server", "other_server_since", "flavour", "version",
+        "data_bytes", "seen_at", "unreachable_since", "unreachable_reason", "created_at",
     ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["name", "enabled", "groups", "tags"]}),

@@ -25,6 +25,8 @@ VARIABLES = (
     "hostname",
     "server_uid",
     "server_uuid",
+    "server_id",
+    "port",
     "datadir",
     "innodb_data_home_dir",
     "innodb_undo_directory",
@@ -74,7 +76,8 @@ class ServerFacts:
     version_comment: str
     grants: Grants
     hostname: str = ""
-    server_uid: str = ""
+    # Which server this is, as it names itself.
+    identity: str = ""
     datadir: str = ""
     # Folders of InnoDB's files other than the data folder.
     innodb_folders: tuple[str, ...] = ()
@@ -105,7 +108,7 @@ def probe(connection: Connection[DictCursor]) -> ServerFacts:
         version_comment=variables.get("version_comment", ""),
         grants=grants,
         hostname=variables.get("hostname", ""),
-        server_uid=variables.get("server_uid") or variables.get("server_uuid", ""),
+        identity=_identity(variables),
         datadir=variables.get("datadir", ""),
         innodb_folders=_innodb_folders(variables),
         page_size=int(variables["innodb_page_size"]) if variables.get("innodb_page_size") else None,
@@ -116,6 +119,19 @@ def probe(connection: Connection[DictCursor]) -> ServerFacts:
         longest_query=_longest_query(connection) if may_ask else None,
         clone=fetch_clone_facts(connection, grants, may_ask) if flavour == MYSQL else None,
     )
+
+
+def fetch_identity(connection: Connection[DictCursor]) -> str:
+    """Return which server this is: one cheap query."""
+    return _identity(_variables(connection))
+
+
+def _identity(variables: Mapping[str, str]) -> str:
+    """MySQL's own uuid is in its data folder; MariaDB's is of the host's address and the port."""
+    if uuid := variables.get("server_uuid"):
+        return uuid
+    name = variables.get("server_uid") or f"{variables.get('hostname')}:{variables.get('port')}"
+    return f"{name}, server_id {variables.get('server_id')}"
 
 
 def _variables(connection: Connection[DictCursor]) -> dict[str, str]:

@@ -132,6 +132,11 @@ class Instance(models.Model):
     # As reported by the instance when it was last reached; blank or null is unknown.
     flavour = models.CharField(max_length=10, choices=Flavour.choices, blank=True)
     version = models.CharField(max_length=80, blank=True)
+    # The server whose backups these are, as it names itself; blank until it was reached once.
+    server_identity = models.CharField(max_length=120, blank=True, editable=False)
+    # Another server at the address, since when; blank and null while there is none.
+    other_server = models.CharField(max_length=120, blank=True, editable=False)
+    other_server_since = models.DateTimeField(null=True, blank=True, editable=False)
     data_bytes = models.BigIntegerField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
     # Since when it has been unreachable, and why; null while reachable or not probed yet.

@@ -56,6 +56,9 @@ class Survey:
     repositories: tuple[RepositorySurvey, ...] = ()
     key_id: str = ""
     key_problem: Problem | None = None
+    name: str = ""
+    # Of the server whose backups the instance has; blank before the first.
+    known_identity: str = ""
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
     # Options of the clone, from the instance or the job.
@@ -104,6 +107,8 @@ def look(
     needs_host = engine_named(instance.engine).needs_host
     return Survey(
         address=instance.address,
+        name=instance.name,
+        known_identity=instance.server_identity,
         engine=instance.engine,
         host=survey_host(runner, facts.datadir if facts else "") if needs_host else None,
         facts=facts,

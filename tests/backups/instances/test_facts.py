@@ -113,7 +113,7 @@ def test_mariadb() -> None:
 def test_mysql() -> None:
     facts = ask(FakeServer(MYSQL, ["GRANT PROCESS, REFERENCES ON *.* TO `root`@`localhost`"]))
     assert (facts.flavour, facts.release) == ("mysql", (9, 7, 4))
-    assert (facts.server_uid, facts.gtid_position) == ("5c1b", "5c1b:1-9")
+    assert (facts.identity, facts.gtid_position) == ("5c1b", "5c1b:1-9")
     assert facts.innodb == InnodbSizes(73_629_696, 7, 1, 338_432)
     assert facts.clone == CloneFacts(
         plugin="ACTIVE",

@@ -58,6 +58,7 @@ def test_nothing_stands_in_the_way_of_a_sound_instance() -> None:
     assert {check.verdict for check in checks} == {Verdict.OK}
     assert [check.name for check in checks] == [
         "reachable",
+        "server",
         "version",
         "privileges",
         "tool",
