@@ -13,23 +13,24 @@ from backups.instances.grants import NEEDED
 from backups.instances.reachability import EVERY, probe_instances
 from backups.models import Backup, Instance, ObservedHistory
 from backups.observed.read import due_histories, read_history
-from backups.programs.private_server import initialise
 from tests.live.faults import FAILED, PASSWORD, REFUSED, USER, Told, assert_told, make_place
-from tests.live.test_odd_servers import SMALL, serve
+from tests.live.test_odd_servers import serve
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 
 def test_files_of_another_server_at_the_same_path(tmp_path: Path, settings: Settings) -> None:
     """As where the server runs in a container, and its data folder's path is another's here."""
+    # Of a lower LSN than the server's, the tool itself would not believe the files.
+    with serve(tmp_path / "other") as other:
+        other.execute("CREATE DATABASE more", "USE more", "CREATE TABLE more (t LONGTEXT)")
+        other.execute("INSERT INTO more.more SELECT REPEAT('x', 4000000)")
     with serve(tmp_path / "data") as server:
         place = make_place(server, tmp_path, settings)
         label = place.label()
-        server.execute("CREATE TABLE shop.more (t LONGTEXT)")
-        server.execute("USE shop", "INSERT INTO more SELECT REPEAT('x', 1000000) FROM seq_1_to_9")
         # The server keeps its folder and its open files under the other name.
         (tmp_path / "data").rename(tmp_path / "kept")
-        initialise(tmp_path / "data", SMALL)
+        (tmp_path / "other").rename(tmp_path / "data")
         try:
             ended = place.take()
         finally:
