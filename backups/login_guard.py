@@ -12,8 +12,9 @@ import enum
 import ipaddress
 import ssl
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymysql import _auth
 from pymysql.connections import Connection
@@ -61,8 +62,15 @@ def refuse_unproven(plugin: str, channel: Channel) -> None:
         )
 
 
-# Any: the client library's packets and connections have no public types.
-class GuardedConnection(Connection):
+# Any in the rest: the client library's packets and connections have no public types.
+if TYPE_CHECKING:
+    _Connection = Connection[Any]
+else:
+    # Not subscriptable at run time.
+    _Connection = Connection
+
+
+class GuardedConnection(_Connection):
     """A connection that gives its password to no unproven server."""
 
     def __init__(self, **options: Any) -> None:
@@ -107,7 +115,7 @@ class _Sha256:
     def authenticate(self, packet: Any) -> Any:
         if self._connection.password:
             refuse_unproven("sha256_password", self._connection.channel())
-        return _auth.sha256_password_auth(self._connection, packet)
+        return _auth.sha256_password_auth(self._connection, packet)  # type: ignore[no-untyped-call]
 
 
 class _CachingSha2:
@@ -130,4 +138,7 @@ class _CachingSha2:
         return _auth.caching_sha2_password_auth(connection, packet)
 
 
-_HANDLERS = {"sha256_password": _Sha256, "caching_sha2_password": _CachingSha2}
+_HANDLERS: dict[str, Callable[[Any], Any]] = {
+    "sha256_password": _Sha256,
+    "caching_sha2_password": _CachingSha2,
+}
