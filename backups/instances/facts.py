@@ -37,6 +37,10 @@ VARIABLES = (
     "gtid_current_pos",
     "gtid_executed",
 )
+# Names of InnoDB's LSNs among the status variables.
+LAST_CHECKPOINT = "Innodb_lsn_last_checkpoint"
+FLUSHED = "Innodb_lsn_flushed"
+CURRENT = "Innodb_lsn_current"
 _TABLESPACES = """
     SELECT COUNT(*) AS files, COALESCE(SUM(FILE_SIZE), 0) AS bytes
     FROM information_schema.INNODB_SYS_TABLESPACES WHERE NAME <> 'innodb_temporary'
@@ -79,6 +83,9 @@ class ServerFacts:
     # Which server this is, as it names itself.
     identity: str = ""
     datadir: str = ""
+    redo_folder: str = ""
+    # Of the last checkpoint; MariaDB only.
+    checkpoint_lsn: int | None = None
     # Folders of InnoDB's files other than the data folder.
     innodb_folders: tuple[str, ...] = ()
     page_size: int | None = None
@@ -110,6 +117,8 @@ def probe(connection: Connection[DictCursor]) -> ServerFacts:
         hostname=variables.get("hostname", ""),
         identity=_identity(variables),
         datadir=variables.get("datadir", ""),
+        redo_folder=_redo_folder(variables),
+        checkpoint_lsn=fetch_lsn(connection, LAST_CHECKPOINT) if flavour == MARIADB else None,
         innodb_folders=_innodb_folders(variables),
         page_size=int(variables["innodb_page_size"]) if variables.get("innodb_page_size") else None,
         log_bin=variables.get("log_bin", "").upper() in {"ON", "1"},
@@ -119,6 +128,12 @@ def probe(connection: Connection[DictCursor]) -> ServerFacts:
         longest_query=_longest_query(connection) if may_ask else None,
         clone=fetch_clone_facts(connection, grants, may_ask) if flavour == MYSQL else None,
     )
+
+
+def fetch_lsn(connection: Connection[DictCursor], name: str) -> int | None:
+    """Return one of InnoDB's LSNs; None if the server does not report it."""
+    rows = fetch_rows(connection, f"SHOW GLOBAL STATUS LIKE '{name}'")
+    return int(rows[0]["Value"]) if rows else None
 
 
 def fetch_identity(connection: Connection[DictCursor]) -> str:
@@ -185,6 +200,11 @@ def _innodb(connection: Connection[DictCursor]) -> InnodbSizes:
 
 def _longest_query(connection: Connection[DictCursor]) -> timedelta:
     return timedelta(seconds=float(_one(connection, _LONGEST)["seconds"]))
+
+
+def _redo_folder(variables: Mapping[str, str]) -> str:
+    folder = variables.get("innodb_log_group_home_dir", "")
+    return folder if folder.startswith("/") else variables.get("datadir", "")
 
 
 def _innodb_folders(variables: Mapping[str, str]) -> tuple[str, ...]:

@@ -113,6 +113,7 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
     checks = []
     if survey.host is not None:
         checks.append(check_data_folder(survey.host, facts))
+        checks.append(check_same_files(survey, facts))
     if survey.engine == CLONE and facts.clone is not None:
         checks += decide_clone_checks(facts, facts.clone, survey.clone_options)
         open_ones = [
@@ -200,6 +201,27 @@ def check_data_folder(host: HostFacts, facts: ServerFacts) -> Check:
         )
     size = format_bytes(files.innodb_bytes + files.other_bytes)
     return Check(name, Verdict.OK, f"{facts.datadir}: {size} in {files.file_count} files to copy")
+
+
+def check_same_files(survey: Survey, facts: ServerFacts) -> Check:
+    """Check that the tool would read the files of the server that was connected to."""
+    name, found = "one server", survey.found_checkpoint
+    before, after = facts.checkpoint_lsn, survey.lsn_after
+    if found is None or before is None or after is None:
+        return Check(
+            name,
+            Verdict.UNKNOWN,
+            "not proven that the data folder here is this server's; a backup proves it at its end",
+        )
+    if before <= found <= after:
+        return Check(name, Verdict.OK, f"the redo log here has the server's checkpoint {found}")
+    return Check(
+        name,
+        Verdict.FAILED,
+        f"the files in {facts.datadir} here are of another server: their checkpoint is {found}, "
+        f"the server's is {before}",
+        "Run the tool on the server's own host (--runner ssh), where its data folder is.",
+    )
 
 
 def check_binlog(facts: ServerFacts) -> Check:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils.timezone import now
@@ -13,31 +13,68 @@ from backups.instances.grants import NEEDED
 from backups.instances.reachability import EVERY, probe_instances
 from backups.models import Backup, Instance, ObservedHistory
 from backups.observed.read import due_histories, read_history
-from tests.live.faults import FAILED, PASSWORD, REFUSED, USER, Told, assert_told, make_place
+from backups.states import Operation
+from tests.commands import run_command
+from tests.live.faults import FAILED, PASSWORD, REFUSED, USER, Told, assert_told, before, make_place
 from tests.live.test_odd_servers import serve
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 
-def test_files_of_another_server_at_the_same_path(tmp_path: Path, settings: Settings) -> None:
-    """As where the server runs in a container, and its data folder's path is another's here."""
-    # Of a lower LSN than the server's, the tool itself would not believe the files.
-    with serve(tmp_path / "other") as other:
-        other.execute("CREATE DATABASE more", "USE more", "CREATE TABLE more (t LONGTEXT)")
-        other.execute("INSERT INTO more.more SELECT REPEAT('x', 4000000)")
+class Swap:
+    """A server whose data folder's path is another's here, as where it runs in a container."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        # Of a lower LSN than the server's, the tool itself would not believe the files.
+        with serve(folder / "other") as other:
+            other.execute("CREATE DATABASE more", "USE more", "CREATE TABLE more (t LONGTEXT)")
+            other.execute("INSERT INTO more.more SELECT REPEAT('x', 4000000)")
+
+    def begin(self) -> None:
+        """Swap: the server keeps its folder and its open files under another name."""
+        (self._folder / "data").rename(self._folder / "kept")
+        (self._folder / "other").rename(self._folder / "data")
+
+    def end(self) -> None:
+        (self._folder / "data").rename(self._folder / "other")
+        (self._folder / "kept").rename(self._folder / "data")
+
+
+def test_the_doctor_sees_files_of_another_server(tmp_path: Path, settings: Settings) -> None:
+    swap = Swap(tmp_path)
     with serve(tmp_path / "data") as server:
         place = make_place(server, tmp_path, settings)
-        label = place.label()
-        # The server keeps its folder and its open files under the other name.
-        (tmp_path / "data").rename(tmp_path / "kept")
-        (tmp_path / "other").rename(tmp_path / "data")
+        assert doctor()["verdict"] == "ok"
+        swap.begin()
+        try:
+            found, ended = doctor(), place.take()
+        finally:
+            swap.end()
+        assert (found["verdict"], "another server" in found["found"]) == ("failed", True)
+        assert_told(ended, Told(REFUSED, "files .* are of another server", r"own host"))
+
+
+def test_a_copy_of_another_servers_files_is_no_backup(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap = Swap(tmp_path)
+    with serve(tmp_path / "data") as server:
+        place = make_place(server, tmp_path, settings)
+        before(monkeypatch, Operation.BACKUP, "copy", swap.begin)
         try:
             ended = place.take()
         finally:
-            shutil.rmtree(tmp_path / "data")
-            (tmp_path / "kept").rename(tmp_path / "data")
+            swap.end()
         assert_told(ended, Told(FAILED, "files are of another server", r"own host"))
-        assert [backup.label for backup in Backup.objects.all()] == [label]
+        assert not Backup.objects.exists()
+
+
+# Any: a check as JSON.
+def doctor() -> dict[str, Any]:
+    checks = run_command("doctor", "orders-1", "--json").json()["checks"]
+    (check,) = [each for each in checks if each["name"] == "one server"]
+    return dict(check)
 
 
 def test_another_server_at_the_address(tmp_path: Path, settings: Settings) -> None:

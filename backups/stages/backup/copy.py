@@ -12,14 +12,10 @@ from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named, refuse_unfit_kind
 from backups.exceptions import StageFailed
 from backups.instances.connection import login_of
+from backups.instances.facts import CURRENT, FLUSHED
 from backups.models import Backup
 from backups.running.run import Run
-from backups.stages.backup.one_server import (
-    CURRENT,
-    FLUSHED,
-    read_lsn,
-    refuse_another_source,
-)
+from backups.stages.backup.one_server import read_lsn, refuse_another_source
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.transitions.jobs import own

@@ -11,21 +11,20 @@ from contextlib import closing
 from backups.engines.base import CopyFacts
 from backups.engines.mariadb_backup.metadata import MariadbDetails
 from backups.exceptions import EngineError
-from backups.instances.connection import connect, fetch_rows, login_of
+from backups.instances.connection import connect, login_of
+from backups.instances.facts import fetch_lsn
 from backups.models import Instance
-
-FLUSHED, CURRENT = "Innodb_lsn_flushed", "Innodb_lsn_current"
 
 
 def read_lsn(instance: Instance, name: str) -> int:
     """Return one of the server's LSNs; EngineError if it reports none."""
     with closing(connect(login_of(instance))) as connection:
-        rows = fetch_rows(connection, "SHOW GLOBAL STATUS LIKE %s", (name,))
-    if not rows:
+        lsn = fetch_lsn(connection, name)
+    if lsn is None:
         raise EngineError(
             f"the server does not report {name}: the copy cannot be proven to be of it"
         )
-    return int(rows[0]["Value"])
+    return lsn
 
 
 def refuse_another_source(copy: CopyFacts, before: int, after: int) -> None:
