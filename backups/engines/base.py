@@ -14,7 +14,7 @@ from backups.engines.details import CopyDetails
 from backups.programs.compatibility import MARIADB_BACKUP
 from backups.programs.private_server import PrivateServer
 from backups.runners.base import Runner
-from backups.tls import Tls
+from backups.tls import NO_CERTIFICATES, Certificates, Tls
 
 # As in the states of a backup, which engines do not know.
 FULL = "full"
@@ -30,6 +30,7 @@ class Login:
     port: int = 3306
     socket: str = ""
     tls: Tls = Tls.PREFERRED
+    certificates: Certificates = NO_CERTIFICATES
     # The engine that will copy the instance; blank while its product is unknown.
     engine: str = MARIADB_BACKUP
 

@@ -35,6 +35,7 @@ from backups.engines.mariadb_backup.command import (
     TOOL,
     backup_argv,
     build_settings,
+    certificate_files,
     prepare_argv,
 )
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
@@ -82,8 +83,8 @@ class MariadbBackup:
         self, request: CopyRequest[EngineOptions], observer: CopyObserver
     ) -> Iterator[MariadbCopy]:
         login, runner = request.login, request.runner
-        settings = {SETTINGS: build_settings(login)}
-        argv = backup_argv(threads=request.threads)
+        settings = {SETTINGS: build_settings(login), **certificate_files(login)}
+        argv = backup_argv(login, threads=request.threads)
         with runner.start(argv, secret_files=settings) as command:
             listener = _Listener(command, observer, LogReader([login.password]))
             try:

@@ -12,8 +12,10 @@ from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named, refuse_unfit_kind
 from backups.exceptions import StageFailed
 from backups.instances.connection import login_of
+from backups.instances.facts import CURRENT, FLUSHED
 from backups.models import Backup
 from backups.running.run import Run
+from backups.stages.backup.one_server import read_lsn, refuse_another_source
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.transitions.jobs import own
@@ -79,13 +81,18 @@ class Copy(PlainStage[BackupWork]):
 
     def _copy(self, run: Run, work: BackupWork, writer: ArchiveWriter) -> None:
         settings.SPOOL_FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with engine_named(work.job.engine).copy(_request_of(work), run) as stream:
+        engine, instance = engine_named(work.job.engine), work.job.instance
+        # An engine that reads no files of a host copies what the connection gives it.
+        before = read_lsn(instance, FLUSHED) if engine.needs_host else None
+        with engine.copy(_request_of(work), run) as stream:
             with run.ending_by(stream.stop):
                 if stream.process is not None:
                     run.process_started(*stream.process)
                 for record in stream.records():
                     writer.write(record)
                 work.copy_facts = stream.facts()
+            if before is not None:
+                refuse_another_source(work.copy_facts, before, read_lsn(instance, CURRENT))
             run.check()
 
 

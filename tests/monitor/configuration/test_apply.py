@@ -172,6 +172,22 @@ def test_a_password_that_no_key_opens_any_more_is_set_anew(file: Path) -> None:
     assert Instance.objects.get().password() == "s3cret"
 
 
+@pytest.mark.parametrize(
+    "line", ["host: 10.0.0.9", "port: 3307", "tls: 'off'", "runner: ssh", "ssh_host: 10.0.0.9"]
+)
+def test_a_stored_password_goes_to_no_other_address(file: Path, line: str) -> None:
+    applied(file)
+    moved = FLEET.replace("  host: 10.0.0.7\n", f"  {line}\n")
+    file.write_text(moved.replace("  password_file: orders.password\n", ""))
+    with pytest.raises(BadInput, match="password is not given again") as caught:
+        applied(file)
+    assert "password_file" in caught.value.hint
+    assert Instance.objects.get().host == "10.0.0.7"
+    file.write_text(moved)
+    applied(file)
+    assert Instance.objects.get().password() == "s3cret"
+
+
 def test_an_empty_password_file_sets_nothing(file: Path) -> None:
     applied(file)
     (file.parent / "orders.password").write_text("\n")
