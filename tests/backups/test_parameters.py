@@ -36,7 +36,7 @@ def job_with(operation: Operation, parameters: Any, **fields: str) -> Job:
         (Operation.RESTORE_TEST, {"mysqld": "/m"}, RestoreTestParameters("/m")),
         (
             Operation.RESTORE,
-            {"target": "/srv/r", "raw": True, "owner": "mysql", "mysqld": ""},
+            {"target": "/srv/r", "raw": True, "no_start": True, "owner": "mysql", "mysqld": ""},
             RestoreParameters(Path("/srv/r"), raw=True, owner="mysql"),
         ),
         (
