@@ -37,7 +37,7 @@ def job_with(operation: Operation, parameters: Any, **fields: str) -> Job:
         (
             Operation.RESTORE,
             {"target": "/srv/r", "raw": True, "no_start": True, "owner": "mysql", "mysqld": ""},
-            RestoreParameters(Path("/srv/r"), raw=True, owner="mysql"),
+            RestoreParameters(Path("/srv/r"), raw=True, no_start=True, owner="mysql"),
         ),
         (
             Operation.PURGE,
