@@ -9,7 +9,7 @@ from django.db import connection
 
 from backups.executor.execute import execute
 from backups.jobs.request import create_backup_job, create_copy_job, create_restore_job
-from backups.models import Backup, BackupCopy, Instance, Job, Repository
+from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.parameters import PurgeParameters
 from backups.states import JobStatus, Operation
 
@@ -28,6 +28,16 @@ def restore(copy: BackupCopy, target: Path, *, raw: bool = True) -> Job:
 def purge(copy: BackupCopy, *, force: bool = False) -> Job:
     asked = PurgeParameters("a test", force=force)
     return run_here(create_copy_job(Operation.PURGE, copy, parameters=asked, wake=False))
+
+
+def prove(copy: BackupCopy, operation: str, *, passed: bool) -> Evidence:
+    """Record what a verify or a restore test of the stored bytes found."""
+    return Evidence.objects.create(
+        copy=copy,
+        operation=operation,
+        passed=passed,
+        manifest_digest=copy.manifest_digest,
+    )
 
 
 def run_here(job: Job) -> Job:

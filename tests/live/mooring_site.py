@@ -195,7 +195,8 @@ class running:
 
 
 def worker(site: Site, *, pool: Sequence[str] = ("--concurrency", "2")) -> running:
-    return _celery(site, "--queues", "copy,transfer,control,outside", "--beat", *pool)
+    beat = ("--beat", "--schedule-filename", str(site.home / "run" / "beat-schedule"))
+    return _celery(site, "--queues", "copy,transfer,control,outside", *beat, *pool)
 
 
 def outside_worker(site: Site) -> running:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("alerts", "0005_plain_names")]
+    dependencies = [("alerts", "0001_initial")]
 
     operations = [
         migrations.AddField(
