@@ -113,6 +113,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+# How long PostgreSQL works on one statement of this process; 0 is no limit. Web processes set one.
+STATEMENT_SECONDS = number("MOORING_STATEMENT_SECONDS", 0)
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql" and STATEMENT_SECONDS:
+    DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
+        f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={STATEMENT_SECONDS}s"
+        f" -c idle_in_transaction_session_timeout={3 * STATEMENT_SECONDS}s"
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-gb"
