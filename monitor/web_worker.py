@@ -21,7 +21,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 # For a whole request to arrive, and for an answer to be worked out and read.
 ARRIVAL_SECONDS, ANSWER_SECONDS = 15.0, 60.0
 # For a client to read anything of its answer at all.
-STALLED_SECONDS = 5
+STALLED_SECONDS = 2
 # Headers of gunicorn's own limits fit; forms are much smaller than this.
 HEADER_BYTES, REQUEST_BYTES = 64 << 10, 512 << 10
 # Of all requests that arrive at one worker process.
@@ -90,6 +90,12 @@ class CollectingWorker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: TConn, fs: Any) -> None:
         self._answered_until.pop(conn, None)
+        if fs.cancelled() or fs.exception() or not fs.result():
+            # gunicorn would wait here for the client to close, and with it all others. The request
+            # was read as a whole, so the kernel still delivers what is left of the answer.
+            self.nr_conns -= 1
+            conn.close()
+            return
         super().finish_request(conn, fs)
 
     def murder_pending(self) -> None:
