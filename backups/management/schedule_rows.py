@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from django.db.models import Count
 from django.utils.timezone import localtime
 
-from backups.management.rows import named
 from backups.exceptions import BadInput
+from backups.management.rows import named
 from backups.models import BackupSchedule, Occurrence
 from backups.schedule import DueTime, preview
 from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus
