@@ -15,6 +15,7 @@ from monitor.environment import (
     number,
     numbers,
     secret,
+    site_url,
     state_folder,
     switch,
     words,
@@ -259,7 +260,7 @@ COPY_THREADS = number("MOORING_COPY_THREADS", 0) or len(os.sched_getaffinity(0))
 # Whether the database holds sample data: then every page says so.
 SAMPLE_DATA = (HOME / "sample-data").exists()
 # The public URL of the site, for links in notifications.
-SITE_URL = os.environ.get("MOORING_URL", "http://localhost:8000").rstrip("/")
+SITE_URL = site_url(os.environ, ALLOWED_HOSTS, tls=BEHIND_TLS)
 # Private networks, as 10.0.0.0/8, that webhooks and other outgoing requests may reach.
 OUTBOUND_NETWORKS = words("MOORING_OUTBOUND_NETWORKS", "")
 # The lease of a sender of notifications: longer than any delivery takes.

@@ -65,9 +65,12 @@ def test_no_new_backup_key_hides_that_the_one_of_stored_backups_is_lost(tmp_path
 def insert_row(rows: sqlite3.Connection, table: str, **values: str) -> None:
     """Insert a row whose other columns are empty, of whatever type."""
     columns = rows.execute(f"PRAGMA table_info({table})").fetchall()
-    given = {name: values.get(name, 1 if "int" in kind.lower() else "") for _, name, kind, *_ in columns}
+    given = {
+        name: values.get(name, 1 if "int" in kind.lower() else "") for _, name, kind, *_ in columns
+    }
     names, marks = ", ".join(given), ", ".join("?" * len(given))
-    rows.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(given.values()))
+    insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"
+    rows.execute(insert, list(given.values()))
 
 
 def test_a_database_that_is_behind_is_brought_up_to_date(tmp_path: Path) -> None:
