@@ -37,7 +37,7 @@ def boot_clock() -> float:
 
 
 @dataclass(slots=True)
-class Tick:
+class PeriodicTick:
     """A tick of the plan, and when it is due, on the clock that is never set."""
 
     name: str
@@ -55,7 +55,7 @@ class Tick:
 class Ticker:
     """Runs ticks from its start to its stop."""
 
-    def __init__(self, ticks: Sequence[Tick], *, on_death: Callable[[], None]) -> None:
+    def __init__(self, ticks: Sequence[PeriodicTick], *, on_death: Callable[[], None]) -> None:
         """``on_death`` is called where the ticks end without having been stopped."""
         self._on_death = on_death
         # The frequent ones first: what they write down is there for the others.
@@ -112,7 +112,7 @@ class Ticker:
             close_old_connections()
             _run(tick.name, partial(self._run_aside, tick) if tick.aside else tick.run)
 
-    def _run_aside(self, tick: Tick) -> None:
+    def _run_aside(self, tick: PeriodicTick) -> None:
         def run() -> None:
             _run(tick.name, tick.run)
             connections.close_all()
@@ -142,7 +142,7 @@ def _run(name: str, work: Callable[[], object]) -> None:
         logger.exception("%s failed", name, extra={"action": "tick_failed"})
 
 
-def planned_ticks(app: Celery) -> list[Tick]:
+def planned_ticks(app: Celery) -> list[PeriodicTick]:
     """Return the ticks of the plan: those with a queue of their own may hang.
 
     The application must have imported its tasks.
@@ -150,7 +150,7 @@ def planned_ticks(app: Celery) -> list[Tick]:
     # Any: the plan is Celery's, with whatever it may hold.
     plan: Mapping[str, Mapping[str, Any]] = app.conf.beat_schedule
     return [
-        Tick(
+        PeriodicTick(
             name,
             app.tasks[entry["task"]],
             every=entry["schedule"],

@@ -52,7 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("live") is None)
+    live = [item for item in items if item.get_closest_marker("live")]
+    nights = [item for item in items if item.nodeid.startswith("tests/scenarios/")]
+    first = {id(item): number for number, item in enumerate([*live, *nights])}
+    items.sort(key=lambda item: first.get(id(item), len(first)))
 
 
 class NetworkRefused(RuntimeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from django.db import connection
@@ -54,10 +55,12 @@ class Running:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def reach(self, event: threading.Event) -> None:
+    def reach(self, event: threading.Event | Callable[[], bool]) -> None:
         """Wait for what must happen while the job is at work, however slow the machine is."""
-        while not event.wait(0.05):
+        happened = event.is_set if isinstance(event, threading.Event) else event
+        while not happened():
             assert self._thread.is_alive(), "the job ended before it got there"
+            self._thread.join(0.05)
 
     def end(self) -> Job:
         """Wait for its end and return its row."""

@@ -14,7 +14,7 @@ from backups.models import TickHeartbeat
 from monitor.celery import EVERY_SECONDS, OUTSIDE_EVERY_SECONDS, app
 from monitor.ticks import (
     LONGEST_WAIT,
-    Tick,
+    PeriodicTick,
     Ticker,
     boot_clock,
     planned_ticks,
@@ -36,7 +36,7 @@ def test_a_tick_is_due_when_it_would_have_been_without_a_restart(
 
 
 def test_ticks_of_one_rhythm_are_due_together() -> None:
-    ticks = [Tick("a", print, 10, aside=False), Tick("b", print, 5, aside=False)]
+    ticks = [PeriodicTick("a", print, 10, aside=False), PeriodicTick("b", print, 5, aside=False)]
     for tick, at in zip(ticks, (101.5, 108.2), strict=True):
         tick.plan_next(at)
     assert [tick.due_at for tick in ticks] == [110, 110]
@@ -55,7 +55,7 @@ def never() -> None:
     raise AssertionError("the ticks ended by themselves")
 
 
-def ticker_of(*ticks: Tick, on_death: Callable[[], None] = never) -> Ticker:
+def ticker_of(*ticks: PeriodicTick, on_death: Callable[[], None] = never) -> Ticker:
     return Ticker(ticks, on_death=on_death)
 
 
@@ -76,7 +76,7 @@ class Counted:
 @pytest.mark.django_db(transaction=True)
 def test_ticks_run_until_they_are_stopped() -> None:
     work = Counted(3)
-    ticker = ticker_of(Tick("a", work, 0.02, aside=False))
+    ticker = ticker_of(PeriodicTick("a", work, 0.02, aside=False))
     ticker.start()
     assert work.done.wait(PATIENCE)
     ticker.stop()
@@ -95,7 +95,8 @@ def test_one_that_hangs_aside_holds_up_no_other() -> None:
 
     others = Counted(3)
     ticker = ticker_of(
-        Tick("hangs", hang, 0.01, aside=True), Tick("others", others, 0.02, aside=False)
+        PeriodicTick("hangs", hang, 0.01, aside=True),
+        PeriodicTick("others", others, 0.02, aside=False),
     )
     ticker.start()
     assert hangs.wait(PATIENCE)
@@ -119,7 +120,7 @@ def test_a_tick_that_fails_is_logged_and_the_next_one_runs(
     caplog: pytest.LogCaptureFixture, aside: bool, fault: Callable[[], None], traceback: bool
 ) -> None:
     work = Counted(3, fault)
-    ticker = ticker_of(Tick("bad tick", work, 0.02, aside=aside))
+    ticker = ticker_of(PeriodicTick("bad tick", work, 0.02, aside=aside))
     with caplog.at_level(logging.ERROR, "monitor.ticks"):
         ticker.start()
         assert work.done.wait(PATIENCE)
@@ -133,7 +134,8 @@ def test_what_ran_not_long_ago_waits_after_a_restart() -> None:
     TickHeartbeat.objects.create(name="hourly", finished_at=datetime.now(UTC))
     hourly, others = Counted(1), Counted(3)
     ticker = ticker_of(
-        Tick("hourly", hourly, 3600, aside=False), Tick("others", others, 0.02, aside=False)
+        PeriodicTick("hourly", hourly, 3600, aside=False),
+        PeriodicTick("others", others, 0.02, aside=False),
     )
     ticker.start()
     assert others.done.wait(PATIENCE)
@@ -148,7 +150,7 @@ def test_ticks_that_end_by_themselves_do_not_go_unnoticed() -> None:
         raise SystemExit
 
     died = threading.Event()
-    ticker = ticker_of(Tick("leaves", leave, 0.02, aside=False), on_death=died.set)
+    ticker = ticker_of(PeriodicTick("leaves", leave, 0.02, aside=False), on_death=died.set)
     ticker.start()
     assert died.wait(PATIENCE)
 
@@ -160,7 +162,7 @@ def test_ticks_go_on_whatever_is_done_to_the_clock(
 ) -> None:
     TickHeartbeat.objects.create(name="a", finished_at=datetime.now(UTC) - step)
     before = Counted(2)
-    ticker = ticker_of(Tick("a", before, 0.02, aside=False))
+    ticker = ticker_of(PeriodicTick("a", before, 0.02, aside=False))
     ticker.start()
     assert before.done.wait(PATIENCE)
     monkeypatch.setattr("django.utils.timezone.now", lambda: datetime.now(UTC) + step)
@@ -175,7 +177,7 @@ def test_ticks_go_on_whatever_is_done_to_the_clock(
 
 def test_a_suspended_machine_looks_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     # The wait does not count while it is suspended, so it is bounded; the due time does.
-    daily = Tick("daily", print, 86_400, aside=False)
+    daily = PeriodicTick("daily", print, 86_400, aside=False)
     ticker = ticker_of(daily)
     daily.plan_next(boot_clock())
     assert ticker._seconds_to_next() <= LONGEST_WAIT

@@ -169,7 +169,7 @@ def test_a_backup_is_chosen_by_its_label(tmp_path: Path, store: DirectoryStore, 
 
     refused = run(store.root, "--key-file", key, "--to", tmp_path / "out")
     assert (refused.returncode, refused.stderr[:9]) == (2, "refused: ")
-    assert "2 backups and no --label" in refused.stderr
+    assert "2 backups fit" in refused.stderr
     chosen = run(store.root, "--label", "second", "--key-file", key, "--to", tmp_path / "out")
     assert chosen.returncode == 0
     assert contents_of(tmp_path / "out") == {"a": b"second"}
@@ -189,7 +189,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, store: DirectoryStore, key: P
         ((store.root, "--to", out, "--key-file", tmp_path / "broken"), "line 1 of"),
         ((store.root, "--to", tmp_path / "full", "--key-file", key), "full is not empty"),
         ((store.root, "--to", out, "--key-file", key, "--only", "z"), "no file of .* begins"),
-        ((store.root, "--to", out, "--key-file", key, "--label", "z"), "0 backups labelled z"),
+        ((store.root, "--to", out, "--key-file", key, "--label", "z"), "0 backups fit"),
         ((tmp_path / "nowhere", "--to", out, "--key-file", key), "no backup with a manifest"),
         ((store.root, "--key-file", key), "--list --to is required"),
     ]:
