@@ -10,8 +10,8 @@ import pymysql
 from pymysql.connections import Connection
 
 from backups.clone_protocol.errors import CloneError
-from backups.login_guard import GuardedConnection, PasswordWithheld
-from backups.tls import NO_CERTIFICATES, Certificates, Tls, tls_options
+from backups.logins.guard import GuardedConnection, PasswordWithheld
+from backups.logins.tls import NO_CERTIFICATES, Certificates, Tls, tls_options
 
 __all__ = ["Certificates", "Connect", "Endpoint", "Tls"]
 

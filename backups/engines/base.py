@@ -11,10 +11,10 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from backups.archive.records import Record
 from backups.engines.details import CopyDetails
+from backups.logins.tls import NO_CERTIFICATES, Certificates, Tls
 from backups.programs.compatibility import MARIADB_BACKUP
 from backups.programs.private_server import PrivateServer
 from backups.runners.base import Runner
-from backups.tls import NO_CERTIFICATES, Certificates, Tls
 
 # As in the states of a backup, which engines do not know.
 FULL = "full"

@@ -20,10 +20,10 @@ from pymysql.cursors import DictCursor
 from backups.engines.base import Login
 from backups.exceptions import InstanceUnreachable
 from backups.instances.grants import create_statements
-from backups.login_guard import GuardedConnection, PasswordWithheld
+from backups.logins.guard import GuardedConnection, PasswordWithheld
+from backups.logins.tls import Certificates, Tls, tls_options
 from backups.models import Instance
 from backups.models.instance import TlsMode
-from backups.tls import Certificates, Tls, tls_options
 
 ACCESS_DENIED = {1045, 1698}
 # Error number to message and hint.

@@ -9,8 +9,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils.timezone import now
 
+from backups.logins.tls import Tls
 from backups.secrets import decrypt, encrypt
-from backups.tls import Tls
 
 # A name is part of labels, paths and addresses of pages.
 name_validator = RegexValidator(

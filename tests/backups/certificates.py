@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from backups.tls import Certificates
+from backups.logins.tls import Certificates
 
 
 def issue(folder: Path, name: str) -> Certificates:

@@ -26,7 +26,7 @@ from backups.clone_protocol import (
     Tls,
     clone,
 )
-from backups.tls import Certificates
+from backups.logins.tls import Certificates
 from tests.live.clone_folder import CloneFolder
 from tests.live.mysql import ROOT, PrivateMysql, know_scramble, program
 from tests.live.mysql_load import TOTAL, Load, prepare

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 from backups.engines.base import Login
 from backups.exceptions import EngineError
-from backups.tls import Tls
+from backups.logins.tls import Tls
 
 TOOL = "mariadb-backup"
 # The name of the settings file, as runners know secret files.

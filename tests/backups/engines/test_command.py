@@ -10,7 +10,7 @@ import pytest
 from backups.engines.base import Login
 from backups.engines.mariadb_backup import prepare_argv
 from backups.engines.mariadb_backup.command import backup_argv, build_settings
-from backups.tls import Tls
+from backups.logins.tls import Tls
 
 
 def understood(settings: str, folder: Path) -> list[str]:

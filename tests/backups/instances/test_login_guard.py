@@ -16,9 +16,9 @@ from backups.engines.mariadb_backup.command import (
 )
 from backups.exceptions import InstanceUnreachable
 from backups.instances.connection import connect
-from backups.login_guard import Channel, PasswordWithheld, refuse_unproven
+from backups.logins.guard import Channel, PasswordWithheld, refuse_unproven
+from backups.logins.tls import Certificates, Tls
 from backups.runners.local import LocalRunner
-from backups.tls import Certificates, Tls
 from tests.backups.certificates import issue
 from tests.backups.rogue import Rogue
 

@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from backups.instances.connection import login_of
+from backups.logins.tls import Certificates, Tls, tls_options
 from backups.models import Instance
-from backups.tls import Certificates, Tls, tls_options
 
 
 def test_off_and_preferred() -> None:
