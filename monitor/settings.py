@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "monitor.preferences.ZoneMiddleware",
     "monitor.middleware.NoNulMiddleware",
+    "monitor.middleware.DirectionMiddleware",
     "monitor.middleware.ActingMiddleware",
     # Last, as it replaces the response to a locked-out user.
     "axes.middleware.AxesMiddleware",

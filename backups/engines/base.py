@@ -122,6 +122,8 @@ class Prepared:
     binlog_file: str = ""
     binlog_position: int | None = None
     gtid_executed: str = ""
+    # Whether a server was started on the files for it, and shut down in order.
+    started: bool = False
     # Schema and name of tables whose rows were not part of the copy.
     left_out: frozenset[tuple[str, str]] = frozenset()
 

@@ -87,7 +87,7 @@ class BackupActsTestCase(TestCase):
             with self.subTest(keyring):
                 self.copy.backup.facts = {"keyring_file": keyring}
                 titles = [step.title for step in steps_by_hand(self.copy)]
-                self.assertEqual("Give the server its keyring" in titles, needed)
+                self.assertEqual("Provide the keyring" in titles, needed)
 
     def test_contents_are_searched_and_paged(self) -> None:
         files = {f"shop/t{n:03}.ibd": b"x" * (n + 1) for n in range(101)} | {"other/a.ibd": b"y"}

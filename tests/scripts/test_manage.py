@@ -25,7 +25,7 @@ def manage(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_folder_that_is_empty_is_made_ready_first(tmp_path: Path) -> None:
     done = manage(tmp_path / "home", "listbackups")
-    assert (done.returncode, done.stdout) == (0, "no backups yet: takebackup makes one\n")
+    assert (done.returncode, done.stdout) == (0, "no backups yet: take one with takebackup\n")
     assert "migrations): done" in done.stderr
     assert (tmp_path / "home" / "keys" / "backup.key").exists()
     # And then there is nothing left to do.

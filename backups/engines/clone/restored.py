@@ -106,7 +106,7 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         raise EngineError(
             f"the server recovered the copy without recording its position: {exc.strerror}"
         ) from None
-    prepared = replace(parse_position(text, gtids), left_out=empty)
+    prepared = replace(parse_position(text, gtids), left_out=empty, started=True)
     if not saved:
         return prepared
     return replace(prepared, detail=f"{prepared.detail}, {loaded} of {len(saved)} tables loaded")

@@ -54,6 +54,7 @@ from backups.engines.mariadb_backup.metadata import (
     parse_facts,
 )
 from backups.engines.mariadb_backup.restored import remove_links, server_options
+from backups.engines.mariadb_backup.undecided import RestoredMariadb
 from backups.exceptions import EngineError
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, ServerOptions
@@ -114,7 +115,7 @@ class MariadbBackup:
         self, folder: Path, *, server: str, on_wait: Callable[[], None]
     ) -> PrivateServer:
         settings = ServerOptions(skip_grant_tables=True, options=server_options(folder))
-        return PrivateServer(folder, settings, on_wait=on_wait)
+        return RestoredMariadb(folder, settings, on_wait=on_wait)
 
 
 class MariadbCopy:

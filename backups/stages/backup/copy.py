@@ -10,12 +10,13 @@ from backups.access import checked_store, runner_of
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named, refuse_unfit_kind
-from backups.exceptions import StageFailed
+from backups.exceptions import StageFailed, StrayFile
 from backups.instances.connection import login_of
 from backups.instances.facts import CURRENT, FLUSHED
 from backups.models import Backup
 from backups.running.run import Run
 from backups.stages.backup.one_server import read_lsn, refuse_another_source
+from backups.stages.backup.strays import name_stray
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.transitions.jobs import own
@@ -49,8 +50,10 @@ class Copy(PlainStage[BackupWork]):
         try:
             self._copy(run, work, writer)
             work.contents = writer.finish()
-        except BaseException:
+        except BaseException as exc:
             writer.abort()
+            if isinstance(exc, StrayFile):
+                name_stray(exc, work.job.instance)
             raise
         meter.raw_bytes_total, meter.files_total = meter.raw_bytes, meter.files_done
         return (

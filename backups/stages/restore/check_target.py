@@ -23,7 +23,7 @@ class CheckTarget(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         work.reader = open_copy(work.copy)
         refuse_target(work.target)
-        starts = run.job.operation == Operation.RESTORE_TEST
+        starts = run.job.operation == Operation.RESTORE_TEST or not work.no_start
         server = "" if work.raw else check_server(work.copy, work.server_program, starts=starts)
         room = check_room(work.target, work.reader.manifest.contents.raw_bytes)
         own(run.job, run.token, leftovers=True)

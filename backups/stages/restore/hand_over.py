@@ -12,6 +12,7 @@ from django.db import Error
 
 from backups.engines import engine_named
 from backups.engines.mariadb_backup.restored import removal_of_links
+from backups.engines.mariadb_backup.undecided import rollback_command
 from backups.exceptions import StageFailed
 from backups.programs.compatibility import MARIADB_BACKUP
 from backups.programs.server_settings import parse_server_settings
@@ -64,19 +65,34 @@ def describe(work: RestoreWork) -> str:
     backup = work.copy.backup
     position = f"{backup.binlog_file}:{backup.binlog_position}" if backup.binlog_file else ""
     parts = (
-        f"{'raw' if work.raw else 'prepared'} in {work.target}",
+        f"{_state(work)} in {work.target}",
         f"binlog {position}" if position else "",
         f"GTID {backup.gtid_executed}" if backup.gtid_executed else "",
         _before_prepare(work),
+        f"- {work.remark}" if work.remark else "",
     )
     return " ".join(part for part in parts if part)
 
 
+def _state(work: RestoreWork) -> str:
+    if work.raw:
+        return "raw"
+    started = work.started_once or work.prepared.started
+    return "prepared and started once" if started else "prepared, not started yet,"
+
+
 def _before_prepare(work: RestoreWork) -> str:
-    """Return the command that must run before a manual prepare, to remove links to originals."""
+    """Return the command that must run before a manual prepare, and one for after it.
+
+    The first removes links to originals, the second rolls back what no binlog decides.
+    """
     if not work.raw or work.copy.backup.engine != MARIADB_BACKUP:
         return ""
-    return f"- before you prepare it: {removal_of_links(shlex.quote(str(work.target)))}"
+    folder = shlex.quote(str(work.target))
+    return (
+        f"- before you prepare it: {removal_of_links(folder)} - after it, where a server reports "
+        f"'Found N prepared transactions': {rollback_command(folder)}"
+    )
 
 
 def change_owner(target: Path, user: str, group: str | None) -> None:
