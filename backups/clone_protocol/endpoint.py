@@ -10,6 +10,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from backups.clone_protocol.errors import CloneError
+from backups.server_session import begin_session
 from backups.tls import Tls, tls_options
 
 __all__ = ["Connect", "Endpoint", "Tls"]
@@ -40,7 +41,7 @@ class Endpoint:
             "write_timeout": self.connect_timeout_seconds,
         }
         try:
-            return pymysql.connect(
+            connection = pymysql.connect(
                 user=self.user,
                 password=self.password,
                 host=self.host,
@@ -52,7 +53,9 @@ class Endpoint:
                 **tls_options(self.tls, self.tls_ca),
                 **(usual | more),
             )
+            begin_session(connection)
         except (pymysql.err.Error, OSError, RuntimeError) as exc:
             where = self.socket or f"{self.host}:{self.port}"
             reason = exc.args[-1] if exc.args else type(exc).__name__
             raise CloneError(f"cannot connect to {where}: {reason}") from None
+        return connection

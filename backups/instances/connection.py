@@ -19,6 +19,7 @@ from backups.engines.base import Login
 from backups.exceptions import InstanceUnreachable
 from backups.instances.grants import create_statements
 from backups.models import Instance
+from backups.server_session import begin_session
 from backups.tls import Tls, tls_options
 
 ACCESS_DENIED = {1045, 1698}
@@ -75,6 +76,7 @@ def connect(
             cursorclass=DictCursor,
             **tls_options(login.tls),
         )
+        begin_session(connection)
     # ValueError: an invalid host name, such as one with two dots in a row.
     except (pymysql.err.Error, OSError, RuntimeError, ValueError) as exc:
         raise explain(exc, login) from None

@@ -17,6 +17,7 @@ from backups.instances.grants import WHY, grant_statement, missing_privileges, n
 from backups.models import Instance, Repository
 from backups.preflight.clone_checks import decide_clone_checks
 from backups.preflight.encryption_check import check_encryption
+from backups.preflight.session_checks import check_session_settings
 from backups.preflight.space_estimate import estimate_room
 from backups.preflight.survey import Problem, RepositorySurvey, Survey, look
 from backups.programs.compatibility import (
@@ -113,6 +114,7 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
             repository.name for repository in survey.repositories if not repository.encrypted
         ]
         checks.append(check_encryption(facts, facts.clone, open_ones))
+    checks.append(check_session_settings(facts, survey.engine))
     checks.append(check_binlog(facts))
     if survey.engine == MARIADB_BACKUP:
         checks.append(check_running_queries(facts))
@@ -210,7 +212,10 @@ def check_running_queries(facts: ServerFacts) -> Check:
 
 def check_tablespace_encryption(facts: ServerFacts) -> list[Check]:
     """Return a check only where the server encrypts its own files."""
-    if facts.innodb is None or not facts.innodb.encrypted_count:
+    if facts.innodb is None or facts.innodb.encrypted_count is None:
+        found = "the server does not report which tablespaces it encrypts"
+        return [Check("server encryption", Verdict.UNKNOWN, found)]
+    if not facts.innodb.encrypted_count:
         return []
     return [
         Check(

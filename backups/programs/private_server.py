@@ -31,6 +31,7 @@ from backups.programs.server_ending import LOG_HINT, require_order
 from backups.programs.server_log import ServerLog
 from backups.programs.server_program import ARIA, MODEST, ServerProgram, mariadb_program, program
 from backups.runners.groups import start_time
+from backups.server_session import begin_session
 
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
 SOCKET_PATH_BYTES = 107
@@ -156,7 +157,7 @@ class PrivateServer:
         self, *, user: str = "root", password: str = "", database: str | None = None
     ) -> Connection:
         """Return a connection over the socket, in autocommit mode."""
-        return pymysql.connect(
+        connection = pymysql.connect(
             unix_socket=str(self.socket),
             user=user,
             password=password,
@@ -164,6 +165,8 @@ class PrivateServer:
             charset="utf8mb4",
             autocommit=True,
         )
+        begin_session(connection)
+        return connection
 
     def _refuse_unusable(self) -> None:
         if not (self.folder / "mysql").is_dir():

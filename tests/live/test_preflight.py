@@ -24,6 +24,7 @@ from backups.preflight.checks import check_data_folder, run_checks
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.runners.base import Completed
 from backups.runners.local import LocalRunner
+from backups.server_session import NO_LIMIT
 from tests.commands import Ended, run_command
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db]
@@ -295,3 +296,58 @@ def test_addinstance_asks_the_server(
     row = Instance.objects.get(name="orders-2")
     assert row.version.startswith("10.11.")
     assert row.seen_at is not None
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("sql_select_limit = 3", "sql_select_limit = 3 from a global setting"),
+        ("max_join_size = 10", "max_join_size = 10 from a global setting"),
+        ("init_connect = 'SET sql_select_limit = 4'", "sql_select_limit = 4 from init_connect"),
+    ],
+)
+def test_a_limit_that_ends_the_tool_is_refused_by_name(
+    server: PrivateServer, orders: Instance, main: Path, tmp_path: Path, setting: str, found: str
+) -> None:
+    try:
+        run(server, f"SET GLOBAL {setting}")
+        assert not backup_succeeds(server, tmp_path / "limited")
+        ended, checks = doctor()
+        assert ended.exit_code == 3
+        assert checks["session settings"]["found"].startswith(found)
+        assert "Run SET GLOBAL" in checks["session settings"]["hint"]
+    finally:
+        run(
+            server,
+            f"SET GLOBAL sql_select_limit = {NO_LIMIT}",
+            f"SET GLOBAL max_join_size = {NO_LIMIT}, GLOBAL sql_big_selects = 1",
+            "SET GLOBAL init_connect = ''",
+        )
+    assert doctor()[0].exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"innodb-sys-tablespaces": "OFF"},
+        {"innodb-tablespaces-encryption": "OFF"},
+        {"innodb-sys-tablespaces": "OFF", "innodb-tablespaces-encryption": "OFF"},
+    ],
+)
+def test_tables_a_server_does_not_offer_are_unknown(
+    orders: Instance, main: Path, tmp_path: Path, options: dict[str, str]
+) -> None:
+    initialise(tmp_path / "data")
+    settings = ServerOptions(port=free_port(), server_id=1, binlog=True, options=options)
+    with PrivateServer(tmp_path / "data", settings) as hiding:
+        make_user(hiding, list(NEEDED))
+        Instance.objects.filter(pk=orders.pk).update(port=settings.port)
+        ended, checks = doctor()
+        assert ended.exit_code == 0, ended.stdout
+        assert checks["server encryption"]["verdict"] == "unknown"
+        (tmp_path / "password").write_text(PASSWORD)
+        words = ["--port", str(settings.port), "--user", "bk"]
+        added = run_command(
+            "addinstance", "new-1", *words, "--password-file", str(tmp_path / "password")
+        )
+        assert added.exit_code == 0, added.stderr

@@ -43,7 +43,7 @@ _SESSION = (
     # Every value in its stored bytes.
     "SET character_set_results = NULL",
     f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}, max_execution_time = 0, "
-    f"net_write_timeout = {PATIENCE_SECONDS}, sql_select_limit = DEFAULT",
+    f"net_write_timeout = {PATIENCE_SECONDS}",
 )
 
 
@@ -157,7 +157,17 @@ class TableSaver:
         rows: int | None = None
         if table.engine in ENGINES_WITH_ROWS:
             rows = yield from self._rows(table, full_name)
+            # Under the same lock: nobody has written meanwhile.
+            self._refuse_part(rows, full_name)
         self.saved.append(SavedTable(table.schema, table.name, table.engine, table.path, rows))
+
+    def _refuse_part(self, read: int, full_name: str) -> None:
+        counted = int(self._run(f"SELECT COUNT(*) FROM {full_name}")[0][0])  # noqa: S608
+        if counted != read:
+            raise EngineError(
+                f"{read} rows were read, the server counts {counted}",
+                hint=f"Run CHECK TABLE {full_name} on the instance.",
+            )
 
     def _rows(self, table: SavedTable, full_name: str) -> Generator[bytes, None, int]:
         columns = self._columns(table)

@@ -53,6 +53,7 @@ class FakeServer:
             ],
             "SELECT VERSION()": [{"version": variables["version"]}],
             "SELECT CURRENT_USER()": [{"account": "bk@localhost"}],
+            "@mooring_sql_select_limit": [{"sql_select_limit": 3}],
             "SHOW GRANTS": [{"Grants for bk@localhost": line} for line in grants],
             "INNODB_SYS_TABLESPACES": [{"files": 13, "bytes": 228_900_864}],
             "INNODB_TABLESPACES_ENCRYPTION": [{"files": 2}],

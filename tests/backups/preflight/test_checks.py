@@ -16,6 +16,7 @@ from backups.preflight.checks import decide_checks, refuse_if_failed, remember
 from backups.preflight.survey import Problem, RepositorySurvey, Survey, load_past_ratio
 from backups.programs.compatibility import Version
 from backups.programs.host import DataFiles, HostFacts
+from backups.server_session import NO_LIMIT
 from backups.states import BackupKind
 
 GIB = 1024**3
@@ -32,6 +33,11 @@ FACTS = ServerFacts(
     binlog_format="ROW",
     innodb=InnodbSizes(3 * GIB, 200, 0, GIB),
     longest_query=timedelta(0),
+    session_settings={
+        "sql_select_limit": str(NO_LIMIT),
+        "sql_big_selects": "1",
+        "max_join_size": str(NO_LIMIT),
+    },
 )
 MAIN = RepositorySurvey("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
 SOUND = Survey("10.0.0.7:3306", "mariadb_backup", HOST, FACTS, repositories=(MAIN,), key_id="k1")
@@ -62,6 +68,7 @@ def test_nothing_stands_in_the_way_of_a_sound_instance() -> None:
         "privileges",
         "tool",
         "data folder",
+        "session settings",
         "binlog",
         "running queries",
         "backup key",

@@ -12,6 +12,7 @@ from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.instances.grants import Grants
 from backups.preflight.checks import decide_checks
 from backups.preflight.survey import RepositorySurvey, Survey
+from backups.server_session import NO_LIMIT
 
 GIB, MIB = 1 << 30, 1 << 20
 CLONE = CloneFacts("ACTIVE", 64 * MIB, running_clones=0, foreign_tables=())
@@ -25,6 +26,11 @@ FACTS = ServerFacts(
     binlog_format="ROW",
     innodb=SIZES,
     clone=CLONE,
+    session_settings={
+        "sql_select_limit": str(NO_LIMIT),
+        "sql_big_selects": "1",
+        "max_join_size": str(NO_LIMIT),
+    },
 )
 MAIN = RepositorySurvey("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
 SOUND = Survey("10.0.0.7:3306", "clone", None, FACTS, repositories=(MAIN,), key_id="k1")
@@ -57,6 +63,7 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
         "size",
         "other engines",
         "server encryption",
+        "session settings",
         "binlog",
         "backup key",
         "repository main",
