@@ -51,6 +51,10 @@ class EngineError(MooringError):
     """The engine made no valid copy, by its exit code, its end marker or its stream."""
 
 
+class LockNotGranted(EngineError):
+    """The engine gave up its wait for a lock on the instance; others had waited behind it."""
+
+
 class InstanceUnreachable(MooringError):
     """No connection to an instance, or a lost one: its address and the cause."""
 

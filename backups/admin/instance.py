@@ -35,7 +35,8 @@ class InstanceForm(ModelForm):
         model = Instance
         fields = [
             "name", "host", "port", "socket", "user", "tls", "groups", "tags", "enabled",
-            "engine", "allow_plugin_install", "save_foreign_tables", "history_tool", "runner",
+            "engine", "allow_plugin_install", "save_foreign_tables", "lock_wait_seconds",
+            "history_tool", "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
         ]  # fmt: skip
 
@@ -79,7 +80,7 @@ class InstanceAdmin(ModelAdmin):
             {
                 "fields": [
                     "engine", "allow_plugin_install", "save_foreign_tables",
-                    "runner", "ssh_host", "ssh_port", "ssh_user",
+                    "lock_wait_seconds", "runner", "ssh_host", "ssh_port", "ssh_user",
                     "ssh_identity_file", "ssh_known_hosts_file",
                 ]
             },

@@ -5,7 +5,7 @@ information_schema.TABLES is not queried on purpose: that opens every table of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from backups.exceptions import InstanceUnreachable
 from backups.instances.clone_facts import CloneFacts, fetch_clone_facts
 from backups.instances.connection import fetch_rows
 from backups.instances.grants import Grants, parse_grants
+from backups.instances.lock_holders import LockHolder, fetch_lock_holders
 from backups.programs.compatibility import MARIADB, MYSQL, Version, decide_flavour, parse_version
 from backups.server_session import GIVEN_SETTINGS
 
@@ -56,6 +57,10 @@ _LONGEST = """
 """
 
 
+# A transaction or a lock that is older may hold up the end of a copy.
+LONG_HELD = timedelta(minutes=5)
+
+
 @dataclass(frozen=True, slots=True)
 class InnodbSizes:
     """The sizes InnoDB reports. Tables not opened since the start are left out."""
@@ -88,6 +93,8 @@ class ServerFacts:
     # None if the account lacks the privilege, or the server hides them.
     innodb: InnodbSizes | None = None
     longest_query: timedelta | None = None
+    # Sessions that may hold a lock for long.
+    lock_holders: Sequence[LockHolder] | None = None
     # What the server gives to a new session of this account.
     session_settings: Mapping[str, str] = field(default_factory=dict)
     init_connect: str = ""
@@ -120,6 +127,7 @@ def probe(connection: Connection[DictCursor]) -> ServerFacts:
         gtid_position=variables.get("gtid_current_pos") or variables.get("gtid_executed", ""),
         innodb=_sizes(connection, flavour) if may_ask else None,
         longest_query=_longest_query(connection) if may_ask else None,
+        lock_holders=fetch_lock_holders(connection, least=LONG_HELD) if may_ask else None,
         session_settings={
             name: str(value) for name, value in _one(connection, GIVEN_SETTINGS).items()
         },

@@ -17,6 +17,7 @@ from backups.instances.grants import WHY, grant_statement, missing_privileges, n
 from backups.models import Instance, Repository
 from backups.preflight.clone_checks import decide_clone_checks
 from backups.preflight.encryption_check import check_encryption
+from backups.preflight.lock_check import check_locks
 from backups.preflight.session_checks import check_session_settings
 from backups.preflight.space_estimate import estimate_room
 from backups.preflight.survey import Problem, RepositorySurvey, Survey, look
@@ -116,6 +117,7 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
         checks.append(check_encryption(facts, facts.clone, open_ones))
     checks.append(check_session_settings(facts, survey.engine))
     checks.append(check_binlog(facts))
+    checks.append(check_locks(facts))
     if survey.engine == MARIADB_BACKUP:
         checks.append(check_running_queries(facts))
         checks += check_tablespace_encryption(facts)

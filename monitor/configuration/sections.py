@@ -32,7 +32,7 @@ SECTIONS = (
         ("name",),
         (
             "host", "port", "socket", "user", "tls", "enabled", "engine", "allow_plugin_install",
-            "save_foreign_tables", "history_tool", "runner",
+            "save_foreign_tables", "lock_wait_seconds", "history_tool", "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
         ),
         ("groups", "tags"),

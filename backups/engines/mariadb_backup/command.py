@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from backups.engines.base import Login
+from backups.engines.base import LOCK_WAIT_SECONDS, Login
 from backups.tls import Tls
 
 TOOL = "mariadb-backup"
@@ -41,7 +41,7 @@ def build_settings(login: Login) -> str:
     return "\n".join(["[mariabackup]", *lines, ""])
 
 
-def backup_argv(*, threads: int) -> list[str]:
+def backup_argv(*, threads: int, lock_wait_seconds: int = LOCK_WAIT_SECONDS) -> list[str]:
     """Return the command that streams a full copy to stdout."""
     return [
         TOOL,
@@ -51,6 +51,8 @@ def backup_argv(*, threads: int) -> list[str]:
         "--stream=mbstream",
         f"--parallel={threads}",
         f"--log-copy-interval={LOG_COPY_INTERVAL_MS}",
+        # The name that every series knows. Without it the tool waits for a year.
+        f"--ftwrl-wait-timeout={lock_wait_seconds}",
         # Required but unused: everything goes to the stream.
         "--target-dir=/tmp",
     ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from backups.engines.mariadb_backup.command import TOOL
 from backups.engines.mariadb_backup.log import LogReader
-from backups.exceptions import EngineError
+from backups.exceptions import EngineError, LockNotGranted
 
 # A pattern in the tool's output, in lower case, and the hint. The first match is used; ``{0}`` is
 # the pattern's group.
@@ -54,12 +54,15 @@ _HINTS: Sequence[tuple[str, str]] = (
     (r"no such file or directory|errcode: 2\b", "Run it on the host that has the data directory."),
 )
 
+_LOCK_WAIT = "Lock wait timeout exceeded"
 PREPARE_HINT = "Read the job's log for earlier messages; the stored backup was not changed."
 
 
 def build_error(exit_code: int, log: LogReader, *, otherwise: str = "") -> EngineError:
     """Return an error with the exit of the tool and its own message, if any."""
     why = log.errors[0] if log.errors else otherwise or log.last
+    if _LOCK_WAIT in why:
+        return LockNotGranted(f"{TOOL} gave up its wait for a lock on the instance")
     return EngineError(
         f"{TOOL} {describe_end(exit_code)}{': ' if why else ''}{why}",
         hint=find_hint("\n".join(log.errors) or log.last),

@@ -31,7 +31,7 @@ Named = TypeVar("Named", InstanceGroup, Tag)
 NO_CHECK = "Add it without a check with --no-check."
 COLUMNS = (
     "name", "host", "port", "user", "socket", "tls", "runner", "history_tool",
-    "allow_plugin_install", "save_foreign_tables",
+    "allow_plugin_install", "save_foreign_tables", "lock_wait_seconds",
 )  # fmt: skip
 SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_known_hosts_file")
 
@@ -62,6 +62,11 @@ class Command(MooringCommand):
             "--save-foreign-tables",
             action="store_true",
             help="MySQL: save tables of other engines by SELECT, each locked while it is read.",
+        )
+        parser.add_argument(
+            "--lock-wait-seconds",
+            type=int,
+            help="Longest wait of a backup for a lock; others queue behind it. Default: 60.",
         )
         parser.add_argument("--group", action="append", default=[], help="May be repeated.")
         parser.add_argument("--tag", action="append", default=[], help="May be repeated.")

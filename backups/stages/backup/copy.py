@@ -10,10 +10,11 @@ from backups.access import checked_store, runner_of
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named, refuse_unfit_kind
-from backups.exceptions import StageFailed
+from backups.exceptions import LockNotGranted, StageFailed
 from backups.instances.connection import login_of
 from backups.models import Backup
 from backups.running.run import Run
+from backups.stages.backup.lock_wait import with_holders
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.transitions.jobs import own
@@ -47,6 +48,9 @@ class Copy(PlainStage[BackupWork]):
         try:
             self._copy(run, work, writer)
             work.contents = writer.finish()
+        except LockNotGranted as exc:
+            writer.abort()
+            raise with_holders(exc, work) from None
         except BaseException:
             writer.abort()
             raise

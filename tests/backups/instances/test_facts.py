@@ -59,6 +59,8 @@ class FakeServer:
             "INNODB_TABLESPACES_ENCRYPTION": [{"files": 2}],
             "Innodb_checkpoint_age": [{"Value": "6800107"}],
             "COMMAND = 'clone'": [{"n": 0}],
+            "COALESCE(STATE": [],
+            "metadata_locks": [],
             "PROCESSLIST": [{"seconds": 75}],
             "INNODB_TABLESPACES WHERE": [{"files": 7, "bytes": 73_629_696, "encrypted": 1}],
             "Innodb_redo_log_logical_size": [{"Value": "338432"}],

@@ -26,6 +26,7 @@ FACTS = ServerFacts(
     binlog_format="ROW",
     innodb=SIZES,
     clone=CLONE,
+    lock_holders=(),
     session_settings={
         "sql_select_limit": str(NO_LIMIT),
         "sql_big_selects": "1",
@@ -65,6 +66,7 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
         "server encryption",
         "session settings",
         "binlog",
+        "locks",
         "backup key",
         "repository main",
         "room in main",
