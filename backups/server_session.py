@@ -57,3 +57,5 @@ def begin_session(connection: Connection[Any]) -> None:
             except MySQLError as exc:
                 if exc.args[0] != UNKNOWN_SYSTEM_VARIABLE:
                     raise
+        # An account whose password has expired may SET, and nothing else.
+        cursor.execute("DO 1")

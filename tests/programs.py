@@ -13,7 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / "scripts" / "system_packages.sh"
-# From Debian's packages that are always there: coreutils, util-linux, bash, dash, findutils, tar, mount.
+# From Debian's packages that are always there: coreutils, util-linux, bash, dash, findutils, tar,
+# mount.
 ALWAYS = {
     *("bash", "cat", "cp", "diff", "env", "false", "find", "head", "ls", "mount", "printf", "sh"),
     *(

@@ -43,7 +43,8 @@ class Endpoint:
         try:
             connection = pymysql.connect(
                 user=self.user,
-                password=self.password,
+                # The client library knows Latin-1 only.
+                password=self.password.encode(),
                 host=self.host,
                 port=self.port,
                 unix_socket=self.socket or None,

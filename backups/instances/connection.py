@@ -18,6 +18,7 @@ from pymysql.cursors import DictCursor
 from backups.engines.base import Login
 from backups.exceptions import InstanceUnreachable
 from backups.instances.grants import create_statements
+from backups.instances.login_errors import SAME_ANSWER, account_error
 from backups.models import Instance
 from backups.server_session import begin_session
 from backups.tls import Tls, tls_options
@@ -62,7 +63,8 @@ def connect(
     try:
         connection = pymysql.connect(
             user=login.user,
-            password=login.password,
+            # The client library knows Latin-1 only.
+            password=login.password.encode(),
             host=login.host,
             port=login.port,
             unix_socket=login.socket or None,
@@ -100,6 +102,8 @@ def fetch_rows(
 def explain(exc: Exception, login: Login) -> InstanceUnreachable:
     """Turn an error of the client library into one with address, cause and hint."""
     code = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
+    if problem := account_error(code, _text(exc), login):
+        return InstanceUnreachable(f"{_where(login)}: {problem[0]}", hint=problem[1])
     if code in ACCESS_DENIED:
         return _denied(exc, login)
     if code in _SERVER_ERRORS:
@@ -119,7 +123,7 @@ def _denied(exc: Exception, login: Login) -> InstanceUnreachable:
     statements = " ".join(create_statements(login.user, host, login.engine))
     return InstanceUnreachable(
         f"{_where(login)}: access denied for user {login.user}@{host}",
-        hint=f"Check user and password, or create the user: {statements}",
+        hint=f"Check user and password, or create the user: {statements} {SAME_ANSWER}",
     )
 
 
