@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymysql.connections import Connection
 from pytest_django import Settings
 
 from backups.instances.connection import connect, login_of
@@ -23,6 +25,13 @@ from tests.live.test_first_backup import add_instance, main, serve, take
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
 __all__ = ["main"]
+
+
+def number_of(connection: Connection[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CONNECTION_ID()")
+        (row,) = cursor.fetchall()
+    return int(row[0])
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +50,8 @@ def test_a_table_lock_ends_the_wait_of_mariadb_backup(bank: PrivateServer) -> No
         assert time.monotonic() - began < 30
         assert report["status"] == "failed"
         assert "gave up its wait for a lock on the instance after 2 s" in report["error"]
-        assert f"session {holder.thread_id()} of root@localhost" in report["error"]
-        assert f"KILL {holder.thread_id()};" in report["hint"]
+        assert f"session {number_of(holder)} of root@localhost" in report["error"]
+        assert f"KILL {number_of(holder)};" in report["hint"]
         with closing(bank.connect()) as other, other.cursor() as free:
             free.execute("SET STATEMENT lock_wait_timeout=2 FOR CREATE TABLE bank.new (id INT)")
             free.execute("DROP TABLE bank.new")
@@ -63,8 +72,8 @@ def test_an_open_transaction_comes_first(bank: PrivateServer) -> None:
         cursor.execute("UPDATE bank.accounts SET money = money + 1 LIMIT 1")
         found = fetch_lock_holders(connection, least=timedelta(0))
         holder.rollback()
-    assert (found[0].id, found[0].in_transaction) == (holder.thread_id(), True)
-    assert idle.thread_id() in {each.id for each in found[1:]}
+    assert (found[0].id, found[0].in_transaction) == (number_of(holder), True)
+    assert number_of(idle) in {each.id for each in found[1:]}
 
 
 @pytest.fixture
@@ -88,5 +97,5 @@ def test_a_lock_on_a_saved_table_ends_the_wait(donor: PrivateMysql) -> None:
         cursor.execute("LOCK TABLES shop.notes WRITE")
         report = clone_jobs.take().json()
         assert "the wait for a lock on `shop`.`notes` was given up after 2 s" in report["error"]
-        assert f"session {holder.thread_id()} of root@localhost" in report["error"]
+        assert f"session {number_of(holder)} of root@localhost" in report["error"]
     assert clone_jobs.take().exit_code == 0

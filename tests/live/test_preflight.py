@@ -351,3 +351,26 @@ def test_tables_a_server_does_not_offer_are_unknown(
             "addinstance", "new-1", *words, "--password-file", str(tmp_path / "password")
         )
         assert added.exit_code == 0, added.stderr
+
+
+def test_a_folder_the_tool_cannot_open_is_found_before(
+    orders: Instance, main: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    initialise(folder)
+    settings = ServerOptions(port=free_port(), server_id=1, binlog=True)
+    with PrivateServer(folder, settings) as mine:
+        make_user(mine, list(NEEDED))
+        Instance.objects.filter(pk=orders.pk).update(port=settings.port)
+        orders.refresh_from_db()
+        subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+        for parent in (tmp_path, *tmp_path.parents[:2]):
+            parent.chmod(0o755)
+        (folder / "lost+found").mkdir(mode=0o700)
+        survey = run_checks(orders, [], NobodyRunner()).survey
+        assert survey.host is not None
+        assert survey.host.files is not None
+        assert survey.host.files.unreadable == f"{folder}/lost+found"
+        assert survey.facts is not None
+        check = check_data_folder(survey.host, survey.facts)
+        assert (check.verdict, "lost+found cannot be read" in check.found) == (Verdict.FAILED, True)
