@@ -173,8 +173,8 @@ def check_data_folder(host: HostFacts, facts: ServerFacts) -> Check:
             name,
             Verdict.FAILED,
             f"{files.unreadable} cannot be read by the user that runs mariadb-backup",
-            "Run the worker (or log in by ssh) as the server's own user or as root, or move a folder "
-            "that is no schema out of the data folder.",
+            "Run the worker (or log in by ssh) as the server's own user or as root, or move a "
+            "folder that is no schema out of the data folder.",
         )
     if facts.hostname and host.hostname and facts.hostname != host.hostname:
         return Check(

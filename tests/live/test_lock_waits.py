@@ -72,8 +72,8 @@ def test_an_open_transaction_comes_first(bank: PrivateServer) -> None:
         cursor.execute("UPDATE bank.accounts SET money = money + 1 LIMIT 1")
         found = fetch_lock_holders(connection, least=timedelta(0))
         holder.rollback()
-    assert (found[0].id, found[0].in_transaction) == (number_of(holder), True)
-    assert number_of(idle) in {each.id for each in found[1:]}
+        assert (found[0].id, found[0].in_transaction) == (number_of(holder), True)
+        assert number_of(idle) in {each.id for each in found[1:]}
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ NOT_OPENED = (
         "2026-11-29 18:24:07 0 [Note] InnoDB: Starting shutdown...",
     ),
     (
-        "2026-11-29 18:24:29 0 [ERROR] InnoDB: Operating system error number 13 in a file operation.",
+        "2026-11-29 18:24:29 0 [ERROR] InnoDB: Operating system error number 13.",
         "[01] 2026-11-29 18:24:29 error: cannot open file ./test/x.frm",
         "[01] 2026-11-29 18:24:29 Error: copy_file() failed.",
         "2026-11-29 18:24:29 0 [Note] InnoDB: Starting shutdown...",
