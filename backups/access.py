@@ -1,4 +1,4 @@
-"""Which runner and which store belong to a row?
+"""Which runner, which store and which identity belong to a row?
 
 Runners and repositories do not depend on models; only this module knows both.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from backups.archive.identity import CopyIdentity
 from backups.exceptions import BadInput, Refused, RepositoryError
-from backups.models import Instance, Repository
+from backups.models import BackupCopy, Instance, Repository
 from backups.models.instance import RunnerKind
 from backups.models.repository import RepositoryKind
 from backups.repositories.base import ObjectStore
@@ -52,6 +53,17 @@ def checked_store(repository: Repository) -> ObjectStore:
             hint=f"Mount the disk of {repository} there, or correct its path.",
         )
     return store
+
+
+def identity_of(copy: BackupCopy) -> CopyIdentity:
+    """Return what the manifest of a copy must be of, as registered."""
+    return CopyIdentity(
+        copy.backup.label,
+        copy.backup.instance.uuid,
+        backup=copy.backup.uuid,
+        encrypted=copy.encrypted,
+        digest=copy.manifest_digest,
+    )
 
 
 def stores_of(repositories: Iterable[Repository]) -> list[tuple[Repository, ObjectStore]]:

@@ -67,6 +67,10 @@ class ArchiveError(MooringError):
     """A pack or manifest is not what was written: damaged, incomplete, foreign or too new."""
 
 
+class CopyChanged(ArchiveError):
+    """A stored copy is of another backup, or not the bytes that were registered."""
+
+
 class KeyUnavailable(MooringError):
     """No available key opens this: the message names the one that is needed."""
 

@@ -17,6 +17,8 @@ from backups.units import format_duration
 OLDEST_FULL = timedelta(days=7)
 # An older proof says little about the backups taken since.
 OLDEST_PROOF = timedelta(days=90)
+# Allowed difference between the clocks of two hosts.
+CLOCK_TOLERANCE = timedelta(minutes=10)
 BAD_ENDS = frozenset({"failed", "lost"})
 
 
@@ -67,6 +69,8 @@ class ProtectionFacts:
     failed_proofs: Sequence[str] = ()
     # When anything of the instance was last verified or restore-tested.
     proven_at: datetime | None = None
+    # How many stored copies are unusable, and why; blank if none.
+    unusable_copies: str = ""
     # Why the history of its backup tool cannot be read; blank if it can.
     history_fault: str = ""
     # Why it is unreachable; blank if it is reachable or has not been probed.
@@ -123,6 +127,10 @@ def _risks(facts: ProtectionFacts) -> list[str]:
     limit = oldest_full(facts.covers)
     if facts.last_full_at and facts.now - facts.last_full_at > limit:
         reasons.append(f"newest full backup is older than {format_duration(limit)}")
+    if any(at and at > facts.now + CLOCK_TOLERANCE for at in (facts.last_full_at, facts.proven_at)):
+        reasons.append("a backup or its proof is dated in the future: check the clocks")
+    if facts.unusable_copies:
+        reasons.append(facts.unusable_copies)
     reasons += [f"{proof} failed" for proof in facts.failed_proofs]
     if facts.proven_at and facts.now - facts.proven_at > OLDEST_PROOF:
         reasons.append(f"no backup verified or restore-tested for {OLDEST_PROOF.days} days")

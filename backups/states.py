@@ -75,6 +75,13 @@ class CopyStatus(models.TextChoices):
     PURGED = "purged", "Purged"  # its bytes are deleted
 
 
+class CopyFault(models.TextChoices):
+    """What a check of a stored copy found wrong with it. Such a copy protects nobody."""
+
+    MISSING = "missing", "Missing"  # its manifest or a pack is not in the repository
+    CHANGED = "changed", "Changed"  # what is there is not what was registered
+
+
 COPY_MOVES: Mapping[CopyStatus, frozenset[CopyStatus]] = {
     CopyStatus.STORED: frozenset({CopyStatus.EXPIRED}),
     CopyStatus.EXPIRED: frozenset({CopyStatus.PURGED}),

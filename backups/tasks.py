@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from backups.catalog import condition
 from backups.executor.execute import execute
 from backups.executor.leftovers import extend_expired, lose_expired, remove_leftovers
 from backups.health import protection_rows, space
@@ -17,7 +18,6 @@ from backups.health.heartbeats import alone, records_heartbeat, silent_since
 from backups.health.queues import full_queues
 from backups.instances import reachability
 from backups.jobs import wake
-from backups.keys import proofs
 from backups.models import Instance, Job
 from backups.observed.read import READ_EVERY, due_histories, read_history
 from backups.retention import expiry, pruning
@@ -60,7 +60,7 @@ def wake_waiting_jobs() -> None:
     # All of them, so that those left out below come after the others next time.
     Job.objects.filter(pk__in=[job.pk for job in waiting]).update(woken_at=now())
     try:
-        with run_job.app.connection_for_read() as connection:
+        with wake.celery_app().connection_for_read() as connection:
             # Repeated messages for hundreds of queued jobs would fill the broker overnight.
             full = full_queues(connection, set(wake.QUEUES.values()))
     except OperationalError as exc:
@@ -134,9 +134,17 @@ def measure_repositories() -> None:
 @shared_task(ignore_result=True)
 @alone
 @records_heartbeat
-def prove_keys() -> None:
-    """Open the data keys of the copies that are due."""
-    proofs.prove_keys(now())
+def check_repositories() -> None:
+    """Identify every repository and check that its copies are present."""
+    condition.check_repositories(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def check_copies() -> None:
+    """Check the manifests of the copies that are due: unchanged, and opened by a key?"""
+    condition.check_copies(now())
 
 
 @shared_task(ignore_result=True)

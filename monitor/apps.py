@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
 
 
 class MonitorConfig(AppConfig):
@@ -15,5 +15,7 @@ class MonitorConfig(AppConfig):
         login_activity.connect()
 
 
-class MooringAdminConfig(AdminConfig):
+class MooringAdminConfig(SimpleAdminConfig):
+    """The admin's pages are loaded with the addresses: only the web process has a use for them."""
+
     default_site = "monitor.admin_site.MooringAdminSite"

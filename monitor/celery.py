@@ -1,13 +1,15 @@
-"""The Celery application: where tasks are found, which ticks run, who takes what."""
+"""The Celery application: where tasks are found, which ticks run and how often."""
 
 from __future__ import annotations
 
+import gc
 import os
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
 
@@ -30,13 +32,13 @@ EVERY_SECONDS = {
     "alerts.tasks.dispatch_notifications": 10,
     "alerts.tasks.recheck_open_alerts": 60,
 }
-# A disk or a server that hangs must keep no tick waiting: what touches one has threads of its
-# own, and a message that would come too late is dropped.
+# A disk or a server that hangs must keep no tick waiting: what touches one is kept apart.
 OUTSIDE_EVERY_SECONDS = {
     "backups.tasks.clear_up": 10,
     "backups.tasks.probe_instances": 10,
     "backups.tasks.measure_repositories": 300,
-    "backups.tasks.prove_keys": 60,
+    "backups.tasks.check_copies": 60,
+    "backups.tasks.check_repositories": 300,
     "alerts.tasks.ping_dead_man_switch": 60,
     "backups.tasks.prune_history": 3600,
     "alerts.tasks.prune_alerts": 3600,
@@ -44,7 +46,7 @@ OUTSIDE_EVERY_SECONDS = {
 
 
 def _plan(ticks: Mapping[str, int], **options: object) -> dict[str, dict[str, object]]:
-    """Return beat's entries, under the names that the ticks write down when they run."""
+    """Return the plan's entries, under the names that the ticks write down when they run."""
     return {
         task.rpartition(".")[2].replace("_", " "): {
             "task": task,
@@ -57,8 +59,15 @@ def _plan(ticks: Mapping[str, int], **options: object) -> dict[str, dict[str, ob
 
 app.conf.beat_schedule = {
     **_plan(EVERY_SECONDS),
-    **_plan(OUTSIDE_EVERY_SECONDS, queue="outside", expires=60),
+    **_plan(OUTSIDE_EVERY_SECONDS, queue="outside"),
 }
+
+
+@worker_init.connect
+def share_memory(**_: Any) -> None:
+    """Keep the collector from what is loaded: where it looks, a forked process copies the page."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_ready.connect
@@ -68,6 +77,27 @@ def say_hello(sender: Any, **_: Any) -> None:
     from backups.health.workers import start_heartbeat
 
     start_heartbeat(sender.hostname, app.amqp.queues.consume_from)
+
+
+@worker_shutting_down.connect
+def stop_waiting(**_: Any) -> None:
+    """Have a worker that is asked to end do so at once, not when its wait for messages is over.
+
+    In a thread: this is called by a signal, in the middle of anything.
+    """
+    threading.Thread(target=end_wait, name="end wait", daemon=True).start()
+
+
+def end_wait() -> None:
+    """Have the broker answer at once what this process waits for."""
+    name = app.conf.broker_transport_options["client_name"]
+    with app.connection_for_write() as connection:
+        # Any: the type of a channel does not tell that it is one of Redis.
+        channel: Any = connection.default_channel
+        with channel.conn_or_acquire() as redis:
+            for client in redis.client_list():
+                if client["name"] == name and client["cmd"] == "brpop":
+                    redis.client_unblock(int(client["id"]))
 
 
 @worker_shutdown.connect

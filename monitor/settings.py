@@ -103,6 +103,9 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file is no server that goes away. The last connection that closes empties the WAL, which
+    # then is written anew.
+    DATABASES["default"]["CONN_MAX_AGE"] = None
     DATABASES["default"]["OPTIONS"] = {
         # A writer waits for the other writer instead of failing a job over it.
         "timeout": 30,
@@ -197,8 +200,18 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# Where the Celery application is, for those who send messages.
+MESSAGES_APP = "monitor.celery.app"
 CELERY_BROKER_URL = os.environ.get("REDIS_URL") or f"redis+socket://{HOME / 'run' / 'redis.sock'}"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A message comes at once all the same: this is how long one question for messages waits.
+    "polling_interval": 10,
+    # By this a worker that is to end finds its own question.
+    "client_name": f"mooring-{os.getpid()}@{os.uname().nodename}",
+}
+# Rows say which workers there are; nobody asks the workers themselves.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_IGNORE_RESULT = True
 # Acknowledged on receipt: a message only wakes a worker, and a periodic task repeats lost ones.
 CELERY_TASK_ACKS_LATE = False
@@ -209,7 +222,6 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = "control"
-CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "beat-schedule")
 
 # A worker renews its claim on a job this often, and has lost it after LEASE_SECONDS.
 LEASE_SECONDS = number("MOORING_LEASE_SECONDS", 60, least=1)

@@ -31,6 +31,8 @@ from monitor.views import (
     styleguide,
 )
 
+admin.autodiscover()
+
 # Separate paths for adding: a schedule may have any name, such as "add".
 _PLANNING = [
     path("schedules/", schedules.schedules, name="schedules"),

@@ -5,9 +5,9 @@
     extract_backup.py REPOSITORY [--label LABEL] [--key-file FILE] --to DIR [--only PREFIX]
 
 One file, written from docs/format.md alone. It needs Python 3.11 and two libraries (pip install
-zstandard cryptography). It changes nothing in the repository and writes only below DIR, which must
-be empty or new. REPOSITORY may also be the folder of one backup. Exit code 0: every byte is right
-and synced; 1: the backup is damaged or a disk failed; 2: something is not there or not allowed.
+zstandard cryptography) and writes only below DIR, which must be empty or new. REPOSITORY may also
+be the folder of one backup. With a key, an unencrypted backup is refused. Exit code 0: every byte
+is right and synced; 1: the backup is damaged or a disk failed; 2: not there or not allowed.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-FORMAT = 1
 MAX_RAW, MAX_EXTENTS = 4 * 1024 * 1024, 16_384  # of one frame
 MAX_SEALED = MAX_RAW + MAX_RAW // 128 + 1024 + 16 * MAX_EXTENTS + 16
 MAX_BODY = 2 * 1024**3  # of a manifest, decompressed
 ENVELOPE, SEALED_BODY, DIGEST = 0x184D2A50, 0x184D2A51, 0x184D2A52  # the parts of a manifest
-PART_FRAME, PART_MANIFEST = 1, 3
+FORMAT, PART_FRAME, PART_MANIFEST = 1, 1, 3
 CIPHERS = {"none": 0, "aes-256-gcm": 1}
 
 SKIPPABLE = struct.Struct("<II")  # magic, length
@@ -68,8 +67,7 @@ def load_keys(path: Path | None) -> dict[str, bytes]:
         if found := re.fullmatch(r"mooring-key-1\s+([A-Za-z0-9+/]{43}=)", text):
             key = base64.b64decode(found[1])
             keys[hashlib.sha256(b"mooring key id\0" + key).hexdigest()[:16]] = key
-        elif text:
-            # The line is never shown: even mistyped it is a secret.
+        elif text:  # The line is never shown: even mistyped it is a secret.
             raise RefusedError(f"line {line_number} of {path} is not 'mooring-key-1 <base64>'")
     return keys
 
@@ -303,8 +301,7 @@ class Target:
         for number, stored in self.files.items():
             if self.written[number] != stored.written:
                 raise DamagedError(f"{stored.path}: has {self.written[number]} of its bytes")
-        for path in (self.root, *self.root.rglob("*")):
-            # What a disk refuses late, it tells to fsync alone.
+        for path in (self.root, *self.root.rglob("*")):  # A disk may refuse late: fsync says so.
             descriptor = os.open(path, os.O_RDONLY)
             os.fsync(descriptor)
             os.close(descriptor)
@@ -313,8 +310,7 @@ class Target:
 def find_manifests(repository: Path, label: str | None = None) -> list[Path]:
     """Return the manifest of every backup: a folder without one is not a backup."""
     patterns = ("instances/*/backups/*/manifest.json.zst", "manifest.json.zst")
-    found = sorted(path for pattern in patterns for path in repository.glob(pattern))
-    if not found:
+    if not (found := sorted(path for pattern in patterns for path in repository.glob(pattern))):
         raise RefusedError(f"no backup with a manifest in {repository}")
     return [path for path in found if label in (None, path.parent.name)]
 
@@ -339,14 +335,17 @@ def list_backups(repository: Path, keys: dict[str, bytes]) -> None:
 
 def choose_manifest(repository: Path, label: str | None) -> Path:
     if len(found := find_manifests(repository, label)) != 1:
-        wanted = f"labelled {label}" if label else "and no --label"
-        raise RefusedError(f"{len(found)} backups {wanted}: see --list, or give its folder")
+        raise RefusedError(f"{len(found)} backups fit: see --list, then give --label or its folder")
     return found[0]
 
 
-def extract(path: Path, keys: dict[str, bytes], directory: Path, only: str) -> None:
+def extract(path: Path, keys: dict[str, bytes], directory: Path, only: str, plain: bool) -> None:
     """Write the files below ``directory``, reading only the packs that hold some of them."""
     backup = read_envelope(path)
+    if backup.label != path.parent.name and path.parent.parent.name == "backups":
+        raise RefusedError(f"{path.parent} holds another backup, {backup.label}")
+    if keys and backup.cipher == "none" and not plain:  # Anybody can write one, without a key.
+        raise RefusedError(f"{backup.label} is not encrypted: --allow-plain, if it never was")
     all_files, packs = read_contents(backup, keys)
     files = [stored for stored in all_files if stored.path.startswith(only)]
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -377,6 +376,7 @@ def main(arguments: Sequence[str]) -> int:
     wanted.add_argument("--to", type=Path, metavar="DIR", help="an empty folder, or a new one")
     parser.add_argument("--label", help="which backup; not needed when there is only one")
     parser.add_argument("--key-file", type=Path, help="not needed when it is not encrypted")
+    parser.add_argument("--allow-plain", action="store_true", help="take one without encryption")
     parser.add_argument("--only", default="", metavar="PREFIX", help="only paths that begin so")
     options = parser.parse_args(arguments)
     try:
@@ -385,7 +385,7 @@ def main(arguments: Sequence[str]) -> int:
             list_backups(options.repository, keys)
         else:
             found = choose_manifest(options.repository, options.label)
-            extract(found, keys, options.to, options.only)
+            extract(found, keys, options.to, options.only, options.allow_plain)
     except RefusedError as exc:
         print(f"refused: {exc}", file=sys.stderr)
         return 2

@@ -49,6 +49,7 @@ make_debian() {
   [[ -s $work/sources.list ]] || fail "apt knows no Debian mirror" "Run: apt-get update"
   patiently "making a minimal $suite" quietly "$work/log" \
     mmdebstrap --variant=minbase --include="$PACKAGES" --aptopt="$options" \
+    --dpkgopt=force-unsafe-io \
     "$suite" "$root" "$work/sources.list" || {
     tail -n 12 "$work/log" >&2
     fail "a minimal $suite could not be made"

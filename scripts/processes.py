@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
 SOCKET_PATH_BYTES = 107
 DEFAULT_PORT = 8000
+MEMORY_FOLDER = Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class Child:
     impatient_signal: signal.Signals = signal.SIGTERM
     # What its log says once it is ready for work; empty where nothing has to be waited for.
     ready_words: str = ""
+    # The others need it until they have ended, so it is stopped after them.
+    stops_last: bool = False
+    # What asks it to end.
+    stop_signal: signal.Signals = signal.SIGTERM
 
 
 def home(environment: Mapping[str, str]) -> Path:
@@ -49,8 +54,8 @@ def bind_address(environment: Mapping[str, str]) -> str:
 
 
 def children(environment: Mapping[str, str]) -> list[Child]:
-    """Return the processes in the order of their start; they stop the other way round."""
-    mooring = [_worker(environment), _control(), _outside(), _web(environment), _beat()]
+    """Return the processes; they start together."""
+    mooring = [_worker(environment), _control(), _web(environment)]
     if environment.get("REDIS_URL"):
         return mooring
     return [_redis(home(environment) / "run"), *mooring]
@@ -67,41 +72,41 @@ def _redis(folder: Path) -> Child:
     argv = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
     argv += ["--dir", str(folder), "--save", "", "--appendonly", "no"]
     argv += ["--maxmemory-policy", "noeviction", "--daemonize", "no"]
-    return Child("redis", tuple(argv))
+    # It has nothing that expires, and need not wake up ten times a second to look.
+    argv += ["--hz", "1"]
+    # It has nothing to lose, and would look only once a second whether it is asked to end.
+    return Child("redis", tuple(argv), stops_last=True, stop_signal=signal.SIGKILL)
 
 
 def _web(environment: Mapping[str, str]) -> Child:
     argv = [sys.executable, "-m", "gunicorn", "monitor.wsgi", "--bind", bind_address(environment)]
     argv += ["--worker-class", "gthread", "--workers", environment.get("MOORING_WEB_WORKERS", "2")]
     argv += ["--threads", "4", "--graceful-timeout", "10", "--no-control-socket"]
+    # Its processes share what was loaded once.
+    argv += ["--preload"]
+    # They show every second that they live: in memory, where there is a place for that.
+    if MEMORY_FOLDER.is_dir():
+        argv += ["--worker-tmp-dir", str(MEMORY_FOLDER)]
     return Child("web", tuple(argv))
 
 
 def _worker(environment: Mapping[str, str]) -> Child:
     concurrency = environment.get("MOORING_WORKERS", "2")
-    return _celery("worker", "copy,transfer", concurrency)
+    return _celery("worker", "monitor", "copy,transfer", concurrency, pool="prefork")
 
 
 def _control() -> Child:
-    """Ticks have a worker of their own, so that long jobs never keep them waiting."""
-    return _celery("control", "control", "1")
+    """Run the ticks, away from long jobs, and what waits for others: threads do, one for each."""
+    return _celery("control", "monitor.control", "control,outside", "8", pool="threads")
 
 
-def _outside() -> Child:
-    """Messages and questions to others wait: threads do, and one slow answer holds up one."""
-    return _celery("outside", "outside", "8", pool="threads")
-
-
-def _celery(name: str, queues: str, concurrency: str, pool: str = "prefork") -> Child:
-    argv = [sys.executable, "-m", "celery", "-A", "monitor", "worker", "--queues", queues]
+def _celery(name: str, app: str, queues: str, concurrency: str, *, pool: str) -> Child:
+    # What Django would check is no matter of a worker's, and takes all pages to be loaded.
+    argv = [sys.executable, "-m", "celery", "-A", app, "--skip-checks", "worker"]
+    argv += ["--queues", queues]
     argv += ["--hostname", f"{name}@%h", "--concurrency", concurrency, "--pool", pool]
-    argv += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+    argv += ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     return Child(name, tuple(argv), signal.SIGQUIT, signal.SIGQUIT, ready_words=" ready.")
-
-
-def _beat() -> Child:
-    argv = [sys.executable, "-m", "celery", "-A", "monitor", "beat", "--loglevel", "INFO"]
-    return Child("beat", (*argv, "--pidfile="))
 
 
 def main() -> None:

@@ -196,7 +196,7 @@ class Catalog:
                 stored_bytes=night.stored_bytes,
                 pack_count=max(1, night.stored_bytes // (256 * 1024**2)),
                 key_id=KEY,
-                key_checked_at=self.now,
+                checked_at=self.now,
                 expire_reason="older than 35 days" if gone else "",
             )
             self.copies.append(copy)

@@ -1,7 +1,7 @@
 """Keep a few processes running, say what happens to them, and leave nothing behind.
 
 Every child dies with this process, however it ends: the kernel sees to it. What a child
-writes goes to its log file; errors among it are shown here as well.
+writes goes to its log file, which is kept small; errors among it are shown here as well.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from scripts.bell import Bell
 from scripts.console import SetupError, say
 from scripts.logs import LogFile
 from scripts.processes import ROOT, Child
@@ -23,7 +24,9 @@ FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 GENTLE_SECONDS = 15.0
-POLL_SECONDS = 0.2
+# While something is waited for; and while nothing happens.
+POLL_SECONDS = 0.1
+LOOK_SECONDS = 2.0
 
 
 class Kept:
@@ -104,7 +107,7 @@ class Kept:
 
 
 class Supervisor:
-    """Starts children in order, restarts them, and stops them in the opposite order."""
+    """Starts children together, restarts them, and stops them together."""
 
     def __init__(
         self,
@@ -115,20 +118,21 @@ class Supervisor:
         patience_seconds: float,
         on_start: Callable[[list[int]], None] = lambda _pids: None,
     ) -> None:
-        """``on_start`` is told the pids of all children whenever one of them has started."""
-        self._log_folder = log_folder
+        """``on_start`` gets the pids of all children whenever one of them has started."""
+        self.log_folder = log_folder
         self._environment = environment
         self.kept = [self._keep(child) for child in children]
         self._patience_seconds = patience_seconds
         self._on_start = on_start
+        self._bell = Bell()
         self.stop_requested = False
         self._hurry = False
 
     def _keep(self, child: Child) -> Kept:
-        return Kept(child, LogFile(self._log_folder / f"{child.name}.log"), self._environment)
+        return Kept(child, LogFile(self.log_folder / f"{child.name}.log"), self._environment)
 
     def add(self, child: Child) -> None:
-        """Start one more child, to be stopped before all others."""
+        """Start one more child."""
         self.kept.append(self._keep(child))
         self._start(self.kept[-1])
 
@@ -140,6 +144,7 @@ class Supervisor:
         """Ask for the end; asked a second time, stop waiting for running jobs."""
         self._hurry = self.stop_requested
         self.stop_requested = True
+        self._bell.ring()
 
     def start(self, ready: Callable[[], bool]) -> None:
         """Start every child and return once all are ready for work, and ``ready`` says so too.
@@ -158,19 +163,23 @@ class Supervisor:
                     )
             if self.stop_requested:
                 return
-            time.sleep(POLL_SECONDS)
+            self._sleep(POLL_SECONDS)
 
     def run(self) -> None:
         """Keep the children running until a stop is requested."""
         while not self.stop_requested:
             self.tend()
-            time.sleep(POLL_SECONDS)
+            down = [kept.restart_at for kept in self.kept if not kept.running]
+            self._sleep(max(min([LOOK_SECONDS, *(at - time.monotonic() for at in down)]), 0))
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep, but not over the end of a child or a request to stop."""
+        self._bell.wait([kept.pid for kept in self.kept if kept.running], seconds)
 
     def tend(self) -> None:
         """Look once at every child: show its errors, start it again where it died."""
         for kept in self.kept:
-            for line in kept.log.new_errors():
-                say(f"{kept.child.name}: {line}")
+            self._tend_log(kept)
             if kept.exit_code is not None:
                 code, pause = kept.exit_code, kept.plan_restart()
                 say(f"{kept.child.name} ended with {code}; started again in {pause:.0f} s")
@@ -179,20 +188,36 @@ class Supervisor:
                 self._start(kept)
                 say(f"{kept.child.name} started again")
 
+    def _tend_log(self, kept: Kept) -> None:
+        for line in kept.log.new_errors():
+            say(f"{kept.child.name}: {line}")
+        if fault := kept.log.rotate():
+            say(f"{kept.log.path} grew too large and was emptied without a copy: {fault}")
+
     def stop(self) -> None:
-        """Stop what was started, last first; running jobs may finish within the patience."""
-        began = time.monotonic()
-        for kept in reversed(self.kept):
-            kept.signal(signal.SIGTERM)
-            if not self._wait(kept, self._patience_seconds - (time.monotonic() - began)):
-                say(f"{kept.child.name} is still at work; ended without waiting for it")
-                kept.signal(kept.child.impatient_signal)
-                kept.wait(GENTLE_SECONDS)
+        """Stop what was started, all at once; running jobs may finish within the patience.
+
+        What the others need goes after them.
+        """
+        until = time.monotonic() + max(self._patience_seconds, 1)
+        for last in (False, True):
+            self._stop([kept for kept in self.kept if kept.child.stops_last == last], until)
+
+    def _stop(self, group: Sequence[Kept], until: float) -> None:
+        for kept in group:
+            kept.signal(kept.child.stop_signal)
+        while any(kept.running for kept in group):
+            if self._hurry or time.monotonic() > until:
+                self._end_impatiently([kept for kept in group if kept.running])
+                break
+            self._sleep(POLL_SECONDS)
+        for kept in group:
             kept.kill_group()
 
-    def _wait(self, kept: Kept, seconds: float) -> bool:
-        until = time.monotonic() + max(seconds, 1)
-        while not kept.wait(POLL_SECONDS):
-            if self._hurry or time.monotonic() > until:
-                return False
-        return True
+    def _end_impatiently(self, busy: Sequence[Kept]) -> None:
+        for kept in busy:
+            say(f"{kept.child.name} is still at work; ended without waiting for it")
+            kept.signal(kept.child.impatient_signal)
+        until = time.monotonic() + GENTLE_SECONDS
+        for kept in busy:
+            kept.wait(max(until - time.monotonic(), 0))

@@ -1,4 +1,4 @@
-"""Run Mooring: web, workers, beat and, unless REDIS_URL is set, a Redis of its own.
+"""Run Mooring: web, workers, ticks and, unless REDIS_URL is set, a Redis of its own.
 
 python -m scripts.up
 """
@@ -63,7 +63,8 @@ def running(environment: Mapping[str, str]) -> Iterator[Supervisor]:
         finally:
             say("stopping what was started")
             supervisor.stop()
-            (folder / "run" / "processes.json").unlink(missing_ok=True)
+            for left in ("processes.json", "redis.sock"):
+                (folder / "run" / left).unlink(missing_ok=True)
 
 
 def refuse_taken_port(environment: Mapping[str, str]) -> None:
@@ -107,7 +108,7 @@ def _answers(environment: Mapping[str, str]) -> bool:
     if not environment.get("REDIS_URL") and not _listens(home(environment) / "run" / "redis.sock"):
         return False
     try:
-        urllib.request.urlopen(site_url(environment), timeout=5).close()  # noqa: S310 - our own
+        urllib.request.urlopen(f"{site_url(environment)}healthz", timeout=5).close()  # noqa: S310 - our own
     except urllib.error.HTTPError:
         return True  # a refusal is an answer
     except OSError:

@@ -23,6 +23,9 @@ from hypothesis import HealthCheck, settings
 from tests.live.templates import SHELF
 from tests.programs import refuse_unlisted
 
+# Tasks belong to this application, as in every process that runs or sends them.
+import_module("monitor.celery")
+
 # How long an example takes says how busy the machine is, nothing of the code.
 settings.register_profile("mooring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mooring")
@@ -49,7 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("live") is None)
+    live = [item for item in items if item.get_closest_marker("live")]
+    nights = [item for item in items if item.nodeid.startswith("tests/scenarios/")]
+    first = {id(item): number for number, item in enumerate([*live, *nights])}
+    items.sort(key=lambda item: first.get(id(item), len(first)))
 
 
 class NetworkRefused(RuntimeError):
@@ -126,5 +132,3 @@ def _create_roles(app_config: AppConfig, using: str, **_: Any) -> None:
     if app_config.name == "alerts":
         editor = SimpleNamespace(connection=connections[using])
         import_module("monitor.migrations.0001_roles").create_roles(apps, editor)
-        later = import_module("monitor.migrations.0003_configure_alerts")
-        later.let_admins_configure(apps, editor)

@@ -55,14 +55,14 @@ def unlisted(argv: Sequence[str], path: str | None = None) -> list[str]:
 
 
 def _is_brought(name: str, path: str | None) -> bool:
-    if Path(name).name in listed() | ALWAYS:
+    # The Python of the system lies where all other programs lie.
+    if Path(name).name in listed() | ALWAYS or Path(name).name.startswith("python"):
         return True
     found = shutil.which(name, path=path)
     if found is None or not found.startswith("/"):
         return True  # to be found missing, or a file beside what runs it
     ours = [
         sys.prefix,
-        sys.base_prefix,
         tempfile.gettempdir(),
         str(ROOT),
         "/usr/lib/postgresql",

@@ -3,6 +3,7 @@
 People type addresses into forms, and a name can resolve to anything by the time it is used. So the
 address is checked when the socket connects or sends a datagram, in whatever library: only public
 addresses and those of ``MOORING_OUTBOUND_NETWORKS`` are allowed. Redirects are never followed.
+httpx is imported where a request is sent: few processes ever do.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
 from django.conf import settings
 
 from alerts.exceptions import ChannelBroken, NotDelivered
+
+if TYPE_CHECKING:
+    import httpx
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -81,6 +85,8 @@ def get(url: str) -> ServerResponse:
 
 
 def _request(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> ServerResponse:
+    import httpx
+
     refuse_bad_url(url)
     host = urlsplit(url).hostname
     try:
@@ -102,6 +108,8 @@ def _request(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> 
 
 
 def _client() -> httpx.Client:
+    import httpx
+
     # No proxy from the environment: it would connect for us, unchecked.
     return httpx.Client(
         trust_env=False, follow_redirects=False, timeout=httpx.Timeout(CONNECT_SECONDS)

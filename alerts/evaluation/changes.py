@@ -24,6 +24,8 @@ NAME = "changes"
 OVERLAP = timedelta(seconds=60)
 OVERLAP_ROWS = 5000
 OVERLAP_BACKUPS = 50
+# While nothing changes the cursor is written this often; the next evaluation looks further back.
+QUIET = timedelta(seconds=60)
 # After a longer pause ``evaluate_all`` finds everything; only successes are looked for further
 # back.
 LONGEST_PAUSE = timedelta(days=1)
@@ -79,7 +81,12 @@ def load_changes(now: datetime) -> tuple[Changes, CursorPosition]:
 
 
 def move_cursor(position: CursorPosition) -> None:
-    """Store how far everything has been evaluated."""
+    """Store how far everything has been evaluated, unless nothing has changed since."""
+    last = _load_position()
+    if last is not None and replace(position, looked_at=last.looked_at) == last:
+        quiet = position.looked_at - last.looked_at
+        if timedelta(0) <= quiet < QUIET:
+            return
     EvaluationCursor.objects.update_or_create(
         name=NAME, defaults={"position": position.as_json(), "moved_at": position.looked_at}
     )

@@ -18,9 +18,15 @@ def build_evidence(now: datetime, belongings: Belongings) -> Iterator[EvidenceFa
     later = Evidence.objects.filter(
         copy=OuterRef("copy"), operation=OuterRef("operation"), pk__gt=OuterRef("pk")
     )
-    failed = Evidence.objects.filter(
-        passed=False, copy__status=CopyStatus.STORED, copy__backup__instance__in=list(belongings)
-    ).filter(~Exists(later))
+    failed = (
+        Evidence.objects.current()
+        .filter(
+            passed=False,
+            copy__status=CopyStatus.STORED,
+            copy__backup__instance__in=list(belongings),
+        )
+        .filter(~Exists(later))
+    )
     rows = read_columns(
         failed.order_by("id"),
         "id", "operation", "created_at", "report", "job_id", "copy_id",

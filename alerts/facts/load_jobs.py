@@ -56,30 +56,38 @@ def build_failures(
         key = (row["instance_id"], row["operation"], row["kind"])
         failures.setdefault(key, []).append(row)
     causes = _causing_repositories([group[0] for group in failures.values()])
-    for (pk, operation, kind), group in failures.items():
-        newest = group[0]
-        yield FailureFacts(
-            now=now,
-            subject=belongings[pk].subject(
-                f"instance:{pk}/{operation}" + (f"-{kind}" if kind else ""),
-                pk,
-                schedule_id=newest["occurrence__schedule_id"],
-                job_id=newest["id"],
-                repository_id=causes.get(newest["id"]),
-                cause=f"repository:{causes[newest['id']]}" if newest["id"] in causes else "",
-            ),
+    for group in failures.values():
+        yield _build_failure(group, belongings, causes.get(group[0]["id"]), now)
+
+
+def _build_failure(
+    group: Sequence[Columns], belongings: Belongings, repository_id: int | None, now: datetime
+) -> FailureFacts:
+    """Describe failures of one operation and kind by the first of them, which is the newest."""
+    newest = group[0]
+    pk, operation, kind = newest["instance_id"], newest["operation"], newest["kind"]
+    return FailureFacts(
+        now=now,
+        subject=belongings[pk].subject(
+            f"instance:{pk}/{operation}" + (f"-{kind}" if kind else ""),
+            pk,
+            schedule_id=newest["occurrence__schedule_id"],
             job_id=newest["id"],
-            operation=operation,
-            kind=kind,
-            status=newest["status"],
-            ended_at=newest["ended_at"],
-            error=newest["error"],
-            hint=newest["hint"],
-            failed_stage=newest["failed_stage"],
-            retry_planned=_retry_planned(newest, now),
-            overran=newest["status"] == JobStatus.CANCELLED,
-            count=len(group),
-        )
+            repository_id=repository_id,
+            cause="" if repository_id is None else f"repository:{repository_id}",
+        ),
+        job_id=newest["id"],
+        operation=operation,
+        kind=kind,
+        status=newest["status"],
+        ended_at=newest["ended_at"],
+        error=newest["error"],
+        hint=newest["hint"],
+        failed_stage=newest["failed_stage"],
+        retry_planned=_retry_planned(newest, now),
+        overran=newest["status"] == JobStatus.CANCELLED,
+        count=len(group),
+    )
 
 
 def build_active_jobs(
@@ -114,7 +122,7 @@ def build_active_jobs(
             expected=expected or estimated,
             estimated=estimated is not None,
             window_closes_at=row["occurrence__missed_after"],
-            last_output_at=row["heard_at"],
+            last_output_at=row["last_activity_at"],
         )
 
 

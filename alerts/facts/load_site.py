@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from celery import current_app
 from django.db.models import Count, Max, Min
 
 from alerts.facts.site import KeyFacts, PeriodicTaskFacts, QueueFacts, RepositoryFacts
 from alerts.facts.subject import Facts, Subject
+from backups.health.heartbeats import WORKER_TIMEOUT
 from backups.health.space import Sample, forecast_full
-from backups.jobs.wake import QUEUES
+from backups.jobs.wake import QUEUES, celery_app
 from backups.models import (
     BackupCopy,
     Job,
@@ -26,8 +26,6 @@ from backups.states import CopyStatus, JobStatus, Operation
 
 # The period that a forecast is based on.
 TREND = timedelta(days=7)
-# A worker without a heartbeat for this long counts as stopped.
-WORKER_TIMEOUT = timedelta(seconds=90)
 
 
 def load_site_facts(now: datetime) -> list[Facts]:
@@ -105,7 +103,7 @@ def _queues(now: datetime) -> Iterator[QueueFacts]:
 def _periodic_tasks(now: datetime) -> Iterator[PeriodicTaskFacts]:
     """Yield the periodic tasks in the beat schedule; removed ones are ignored."""
     planned: dict[str, timedelta] = {}
-    for name, entry in current_app.conf.beat_schedule.items():
+    for name, entry in celery_app().conf.beat_schedule.items():
         if isinstance(entry["schedule"], int | float):
             planned[name] = timedelta(seconds=entry["schedule"])
     for beat in TickHeartbeat.objects.filter(name__in=list(planned)):

@@ -83,7 +83,7 @@ PERIODIC_TASK_STOPPED = Rule(
     severity=Severity.CRITICAL,
     explanation="Everything automatic is done by periodic tasks: planning, evaluation, "
     "notifications. One of them has not completed in time, or fails.",
-    hint="Check Celery beat and the control worker; their logs show the error.",
+    hint="Check the process control; its log shows the error.",
     resolves_when="The task has run on time for 5 minutes.",
     # After a downtime every task is late until its first run completes.
     pending_for=timedelta(minutes=1),

@@ -69,7 +69,7 @@ HINTS = {
     WaitReason.NO_WORKER.value: "Start a worker for the queue.",
     WaitReason.NOT_CLAIMED.value: "Start more workers, or check those that claim no jobs.",
     WaitReason.REPOSITORY.value: "Check that the repository is mounted, enabled and not full.",
-    WaitReason.SCHEDULER_DOWN.value: "Check why Celery beat and the control worker stopped.",
+    WaitReason.SCHEDULER_DOWN.value: "Check why the process control stopped.",
     WaitReason.NOTHING_SEEN.value: "Check the external job that takes this backup.",
     WaitReason.HISTORY_UNKNOWN.value: "Grant SELECT on the history tables to Mooring's account.",
     WaitReason.FAILED.value: "Open the failed job: its log shows the cause.",

@@ -59,6 +59,8 @@ class Manifest:
     # Identity and facts, as JSON; docs/format.md lists the fields.
     about: Mapping[str, Any]
     contents: Contents
+    # SHA-256, as hex, of backup, label, cipher and body. Rotating keys does not change it.
+    digest: str
 
 
 def seal_manifest(
@@ -75,8 +77,19 @@ def seal_manifest(
 
 
 def read_envelope(blob: bytes) -> Envelope:
-    """Check the digest and return what can be read without a key."""
+    """Check the checksum and return what can be read without a key."""
     return _parse_envelope(_split(blob)[0])
+
+
+def manifest_digest(blob: bytes) -> str:
+    """Return what identifies the manifest's content, as hex; it needs no key."""
+    envelope, body = _split(blob)
+    return _digest_of(_parse_envelope(envelope), body)
+
+
+def _digest_of(envelope: Envelope, body: bytes) -> str:
+    named = f"mooring manifest\0{envelope.backup}\0{envelope.label}\0{envelope.cipher}\0"
+    return hashlib.sha256(named.encode() + body).hexdigest()
 
 
 def rewrap(blob: bytes, keyring: Keyring) -> bytes | None:
@@ -118,6 +131,7 @@ def open_manifest(blob: bytes, keyring: Keyring | None) -> tuple[Manifest, Ciphe
     envelope_bytes, body = _split(blob)
     envelope = _parse_envelope(envelope_bytes)
     cipher = cipher_of(envelope, keyring)
+    digest = _digest_of(envelope, body)
     if envelope.encrypted:
         sealed, rest = _take(body, SEALED_MAGIC)
         if rest:
@@ -130,7 +144,7 @@ def open_manifest(blob: bytes, keyring: Keyring | None) -> tuple[Manifest, Ciphe
             raise ArchiveError("manifest's envelope and body name different backups")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise ArchiveError(f"manifest cannot be decoded: {exc!r}") from None
-    return Manifest(envelope, about, contents), cipher
+    return Manifest(envelope, about, contents, digest), cipher
 
 
 def _wrap(envelope: Envelope, body: bytes) -> bytes:

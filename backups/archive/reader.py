@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from backups.archive.frames import Frame, open_frame
+from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
-from backups.archive.manifest import Manifest, open_manifest
+from backups.archive.manifest import Manifest, open_manifest, read_envelope
 from backups.archive.packs import (
     HEADER,
     TRAILER,
@@ -28,14 +29,26 @@ DAMAGE_HINT = "Use another copy or backup, and take a new one now; a verify list
 class BackupReader:
     """One copy of one backup, opened. Its methods may be called from many threads."""
 
-    def __init__(self, store: ObjectStore, folder: str, keyring: Keyring | None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        folder: str,
+        keyring: Keyring | None,
+        expected: CopyIdentity | None = None,
+    ) -> None:
+        """Open what is in ``folder``; CopyChanged unless it is what is ``expected``."""
         self.store, self.folder = store, folder
         name = manifest_name(folder)
         blob = store.read(name)
         self.manifest_bytes = len(blob)
         self.manifest: Manifest
         with _naming(name):
+            if expected is not None:
+                # Before a byte of the body is believed: it may be forged, and without a seal.
+                expected.check_envelope(read_envelope(blob))
             self.manifest, self.cipher = open_manifest(blob, keyring)
+            if expected is not None:
+                expected.check(self.manifest)
         self.backup = self.manifest.envelope.backup
 
     def pack_object(self, number: int) -> str:
@@ -106,4 +119,4 @@ def _naming(place: str) -> Iterator[None]:
     except ArchiveError as exc:
         text = str(exc)
         named = text if text.startswith(place) else f"{place}: {text}"
-        raise ArchiveError(named, hint=exc.hint or DAMAGE_HINT) from None
+        raise type(exc)(named, hint=exc.hint or DAMAGE_HINT) from None

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from backups.access import store_of
+from backups.access import identity_of, store_of
 from backups.archive.contents import StoredFile
 from backups.archive.reader import BackupReader
 from backups.keys.load import load_keys
@@ -63,9 +63,8 @@ class BackupContents:
 
 def load_contents(copy: BackupCopy) -> BackupContents:
     """Read a copy's manifest; MooringError if its repository or key is unavailable."""
-    reader = BackupReader(
-        store_of(copy.repository), copy.path, load_keys() if copy.key_id else None
-    )
+    keyring = load_keys() if copy.encrypted else None
+    reader = BackupReader(store_of(copy.repository), copy.path, keyring, identity_of(copy))
     return group_by_table(reader.manifest.contents.files)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from backups.access import checked_store
+from backups.access import checked_store, identity_of
 from backups.archive.reader import BackupReader
 from backups.exceptions import BadInput, Refused
 from backups.keys.load import load_keys
@@ -43,4 +43,5 @@ def open_copy(copy: BackupCopy) -> BackupReader:
     if status != CopyStatus.STORED:
         raise Refused(f"{copy} is {status}: nothing to read")
     store = checked_store(copy.repository)
-    return BackupReader(store, copy.path, load_keys() if copy.key_id else None)
+    keyring = load_keys() if copy.encrypted else None
+    return BackupReader(store, copy.path, keyring, identity_of(copy))

@@ -41,7 +41,8 @@ class BackupProof:
 def without_faults(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
     """Exclude copies whose newest verify or restore test failed; unproven ones stay."""
     for operation in (Operation.VERIFY, Operation.RESTORE_TEST):
-        newest = Evidence.objects.filter(copy=OuterRef("pk"), operation=operation).order_by("-id")
+        newest = Evidence.objects.current().filter(copy=OuterRef("pk"), operation=operation)
+        newest = newest.order_by("-id")
         name = f"newest_{operation.value}"
         copies = copies.annotate(**{name: Subquery(newest.values("passed")[:1])})
         copies = copies.filter(Q(**{name: True}) | Q(**{f"{name}__isnull": True}))
@@ -55,9 +56,11 @@ def load_proofs(backups: Iterable[Backup]) -> dict[int, BackupProof]:
         proofs[backup.pk].stored_in = [
             copy.repository.name for copy in backup.copies.all() if copy.status == CopyStatus.STORED
         ]
-    evidence = Evidence.objects.filter(
-        copy__backup__in=list(proofs), copy__status=CopyStatus.STORED
-    ).select_related("copy")
+    evidence = (
+        Evidence.objects.current()
+        .filter(copy__backup__in=list(proofs), copy__status=CopyStatus.STORED)
+        .select_related("copy")
+    )
     for each in evidence.order_by("id"):
         proof = proofs[each.copy.backup_id]
         if each.operation == Operation.VERIFY:

@@ -10,13 +10,14 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from backups.access import checked_store
+from backups.access import checked_store, identity_of
 from backups.archive.contents import Contents
+from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError, MooringError
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
-from backups.repositories.layout import INSTANCES, folder_of_manifest
+from backups.repositories.layout import INSTANCES, folder_of_manifest, owner_of_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def register_backup(
     contents: Contents,
     *,
     key_id: str,
+    manifest_digest: str,
     folder: str,
     repositories: Sequence[Repository],
     instance: Instance,
@@ -51,6 +53,7 @@ def register_backup(
                 "stored_bytes": contents.stored_bytes,
                 "pack_count": len(contents.packs),
                 "key_id": key_id,
+                "manifest_digest": manifest_digest,
             },
         )
     return backup
@@ -83,19 +86,28 @@ def _columns(about: Mapping[str, Any], contents: Contents) -> dict[str, Any]:
 
 
 def rebuild(
-    repository: Repository, keyring: Keyring | None, check: Callable[[], None] = lambda: None
+    repository: Repository,
+    keyring: Keyring | None,
+    check: Callable[[], None] = lambda: None,
+    *,
+    allow_unencrypted: bool = False,
 ) -> Iterator[RebuiltBackup]:
     """Register every backup whose manifest is in ``repository``, yielding each.
 
     A manifest that is unreadable or lacks packs is yielded with its error, and the others
-    continue. Bases come before their dependents, because labels sort by time.
+    continue. So is an unencrypted one in an encrypted repository, which anyone could have put
+    there, unless ``allow_unencrypted``. Bases come before their dependents, because labels sort
+    by time.
     """
     store = checked_store(repository)
+    sealed = repository.encrypted and not allow_unencrypted
     folders = [folder for name in store.list(INSTANCES) if (folder := folder_of_manifest(name))]
     for folder in sorted(folders, key=lambda path: path.rpartition("@")[2]):
         check()
         try:
-            reader = BackupReader(store, folder, keyring)
+            instance, label = owner_of_folder(folder)
+            expected = CopyIdentity(label, instance, encrypted=sealed or None)
+            reader = BackupReader(store, folder, keyring, expected)
             yield _rebuild_one(repository, folder, reader)
         except MooringError as exc:
             yield RebuiltBackup(folder, error=str(exc))
@@ -103,7 +115,9 @@ def rebuild(
 
 def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> RebuiltBackup:
     envelope = reader.manifest.envelope
-    if BackupCopy.objects.filter(repository=repository, backup__uuid=envelope.backup).exists():
+    copies = BackupCopy.objects.filter(repository=repository, backup__uuid=envelope.backup)
+    if known := copies.select_related("backup__instance").first():
+        identity_of(known).check(reader.manifest)
         return RebuiltBackup(folder, envelope.label)
     try:
         reader.check_sizes()
@@ -124,6 +138,7 @@ def _register_found(repository: Repository, folder: str, reader: BackupReader) -
         about,
         reader.manifest.contents,
         key_id=reader.manifest.envelope.key_id,
+        manifest_digest=reader.manifest.digest,
         folder=folder,
         repositories=[repository],
         instance=_instance_of(about["instance"], about["engine"]),

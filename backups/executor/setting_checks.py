@@ -10,7 +10,9 @@ from django.core.checks import Error
 
 def check_stalling_stages(**_: Any) -> list[Error]:
     """Check MOORING_STALL_SECONDS_OF_STAGES. Any: Django's own arguments."""
-    # Not imported at start-up: the web process does not need the engines otherwise.
+    if not settings.STALL_SECONDS_OF_STAGES:
+        return []
+    # Not imported at start-up: neither the web process nor most commands need the engines.
     from backups.engines import ENGINES
     from backups.executor.operations import stage_names
 

@@ -1,7 +1,9 @@
 """Which ticks have run, and which workers are running?
 
 Every tick records when it started and how it ended, and every worker writes a heartbeat every
-10 s. What has been silent for too long is down, and pages and rules can report it.
+30 s. What has been silent for too long is down, and pages and rules can report it. The process
+that runs the ticks keeps their heartbeats in memory and writes them with its own, because one by
+one they would be most of what Mooring writes.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
+from django.db import Error, transaction
 from django.utils.timezone import now as clock
 
 from backups.models import TickHeartbeat, WorkerHeartbeat
@@ -20,7 +24,10 @@ logger = logging.getLogger(__name__)
 
 # Six ticks of ten seconds: less is a busy machine, more is an outage.
 SILENCE = timedelta(seconds=60)
-WORKER_HEARTBEAT_SECONDS = 10
+# Heartbeats of ticks that are kept in memory are written as often.
+WORKER_HEARTBEAT_SECONDS = 30
+# A worker that missed three heartbeats counts as stopped.
+WORKER_TIMEOUT = timedelta(seconds=90)
 # Rows of workers that were killed are kept this long, to be shown on a page.
 FORGOTTEN_AFTER = timedelta(days=1)
 
@@ -67,24 +74,73 @@ def alone(tick: Callable[[], None]) -> Callable[[], None]:
     return unless_running
 
 
+# The columns of one tick that are to be written.
+Heartbeat: TypeAlias = dict[str, datetime | str]
+
+
+class TickHeartbeats:
+    """The heartbeats of ticks: written at once, or kept to be written together."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Heartbeat] = {}
+        self._keeps = False
+        self._lock = threading.Lock()
+
+    def keep(self) -> None:
+        """From now on keep heartbeats until ``write`` is called."""
+        self._keeps = True
+
+    def add(self, name: str, heartbeat: Heartbeat) -> None:
+        if not self._keeps:
+            _write_tick(name, heartbeat)
+            return
+        with self._lock:
+            self._kept.setdefault(name, {}).update(heartbeat)
+
+    def write(self) -> None:
+        """Write what is kept; after a database error it stays for the next time."""
+        with self._lock:
+            kept, self._kept = self._kept, {}
+        if not kept:
+            return
+        try:
+            with transaction.atomic():
+                for name, heartbeat in kept.items():
+                    _write_tick(name, heartbeat)
+        except Error:
+            with self._lock:
+                for name, heartbeat in kept.items():
+                    self._kept[name] = heartbeat | self._kept.get(name, {})
+            raise
+
+    def finished_at(self, name: str) -> datetime | None:
+        """Return when a tick last completed, if that is not written yet."""
+        with self._lock:
+            found = self._kept.get(name, {}).get("finished_at")
+        return found if isinstance(found, datetime) else None
+
+
+TICKS = TickHeartbeats()
+
+
+def _write_tick(name: str, heartbeat: Heartbeat) -> None:
+    if not TickHeartbeat.objects.filter(name=name).update(**heartbeat):
+        TickHeartbeat.objects.update_or_create(name=name, defaults=heartbeat)
+
+
 def begin_tick(name: str, now: datetime) -> None:
     """Record that a tick has started."""
-    if not TickHeartbeat.objects.filter(name=name).update(started_at=now):
-        TickHeartbeat.objects.get_or_create(name=name, defaults={"started_at": now})
+    TICKS.add(name, {"started_at": now})
 
 
 def end_tick(name: str, now: datetime, *, error: str = "") -> None:
     """Record how a tick ended: ``finished_at`` is when it last completed."""
-    heartbeat = TickHeartbeat.objects.filter(name=name)
-    if error:
-        heartbeat.update(error=error[:2000])
-    else:
-        heartbeat.update(error="", finished_at=now)
+    TICKS.add(name, {"error": error[:2000]} if error else {"error": "", "finished_at": now})
 
 
 def note_run(name: str, now: datetime) -> None:
     """Record that a tick completed its work although it is about to raise an error."""
-    TickHeartbeat.objects.filter(name=name).update(finished_at=now)
+    TICKS.add(name, {"finished_at": now})
 
 
 def silent_since(name: str, now: datetime) -> datetime | None:
@@ -92,9 +148,8 @@ def silent_since(name: str, now: datetime) -> datetime | None:
 
     None also if it never has: nothing was missed before the first tick.
     """
-    finished_at = (
-        TickHeartbeat.objects.filter(name=name).values_list("finished_at", flat=True).first()
-    )
+    rows = TickHeartbeat.objects.filter(name=name).values_list("finished_at", flat=True)
+    finished_at = TICKS.finished_at(name) or rows.first()
     if finished_at is None or now - finished_at <= SILENCE:
         return None
     return finished_at
@@ -117,5 +172,5 @@ def remove_worker(name: str) -> None:
 
 def queue_is_served(queue: str, now: datetime) -> bool:
     """Return whether a running worker consumes ``queue``."""
-    alive = WorkerHeartbeat.objects.filter(seen_at__gte=now - SILENCE)
+    alive = WorkerHeartbeat.objects.filter(seen_at__gte=now - WORKER_TIMEOUT)
     return alive.filter(queues__contains=f",{queue},").exists()

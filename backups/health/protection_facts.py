@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, NullIf
 
 from backups.models import (
     Backup,
@@ -29,6 +30,7 @@ from backups.states import (
     TERMINAL_JOB_STATUSES,
     BackupKind,
     CopyStatus,
+    JobStatus,
     OccurrenceStatus,
     Operation,
     WaitReason,
@@ -62,9 +64,16 @@ class InstanceRows(NamedTuple):
     last_run: str | None
 
 
+def usable_copies() -> QuerySet[BackupCopy]:
+    """Return the copies that a restore could read now, according to the last checks."""
+    return BackupCopy.objects.filter(
+        status=CopyStatus.STORED, fault="", key_fault="", repository__fault=""
+    )
+
+
 def restorable_backups() -> QuerySet[Backup]:
-    """Return the backups with stored bytes, managed or observed, the newest first."""
-    stored = BackupCopy.objects.filter(backup=OuterRef("pk"), status=CopyStatus.STORED)
+    """Return the backups with a usable copy, managed or observed, the newest first."""
+    stored = usable_copies().filter(backup=OuterRef("pk"))
     found = Backup.objects.filter(Exists(stored) | Q(origin=Origin.OBSERVED))
     return found.order_by("-ended_at", "-id")
 
@@ -73,8 +82,11 @@ def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
     """Load the newest rows of each instance, whatever the length of its history."""
     restorable = restorable_backups().filter(instance=OuterRef("pk"))
     full = restorable.filter(kind=BackupKind.FULL)
+    # A cancelled job must not hide the failure before it.
     ended = Job.objects.filter(
-        instance=OuterRef("pk"), operation=Operation.BACKUP, status__in=TERMINAL_JOB_STATUSES
+        instance=OuterRef("pk"),
+        operation=Operation.BACKUP,
+        status__in=TERMINAL_JOB_STATUSES - {JobStatus.CANCELLED},
     ).order_by("-id")
     rows = Instance.objects.filter(pk__in=ids).annotate(
         newest_id=Subquery(restorable.values("pk")[:1]),
@@ -95,7 +107,7 @@ def gather_facts(
     failed = _failed_proofs(
         {candidate.newest_id: candidate.pk for candidate in candidates if candidate.newest_id}
     )
-    proven = _proven(ids)
+    proven, unusable = _proven(ids), _unusable(ids)
     return {
         candidate.pk: ProtectionFacts(
             now=now,
@@ -106,6 +118,7 @@ def gather_facts(
             slips=slips[candidate.pk],
             failed_proofs=failed[candidate.pk],
             proven_at=proven.get(candidate.pk),
+            unusable_copies=unusable.get(candidate.pk, ""),
             history_fault=faults.get(candidate.pk, ""),
             unreachable=candidate.unreachable_reason if candidate.unreachable_since else "",
         )
@@ -199,7 +212,8 @@ def _history_faults(ids: Sequence[int]) -> dict[int, str]:
 def _failed_proofs(owners: Mapping[int, int]) -> Mapping[int, list[str]]:
     """Name by instance the proofs that failed; ``owners`` maps newest backups to instances."""
     last = (
-        Evidence.objects.filter(copy__backup__in=owners)
+        Evidence.objects.current()
+        .filter(copy__backup__in=owners)
         .order_by()
         .values("copy", "operation")
         .annotate(newest=Max("id"))
@@ -217,6 +231,23 @@ def _failed_proofs(owners: Mapping[int, int]) -> Mapping[int, list[str]]:
 
 
 def _proven(ids: Sequence[int]) -> dict[int, datetime]:
-    rows = Evidence.objects.filter(passed=True, copy__backup__instance__in=ids).order_by()
+    rows = Evidence.objects.current().filter(passed=True, copy__in=usable_copies())
+    rows = rows.filter(copy__backup__instance__in=ids).order_by()
     newest = rows.values("copy__backup__instance").annotate(at=Max("created_at"))
     return {row["copy__backup__instance"]: row["at"] for row in newest}
+
+
+def _unusable(ids: Sequence[int]) -> dict[int, str]:
+    """Return by instance how many stored copies are unusable, with one of the reasons."""
+    stored = BackupCopy.objects.filter(status=CopyStatus.STORED, backup__instance__in=ids)
+    bad = stored.exclude(pk__in=usable_copies().values("pk")).order_by()
+    reason = Coalesce(
+        NullIf(F("repository__fault"), Value("")),
+        NullIf(F("fault_detail"), Value("")),
+        F("key_fault"),
+    )
+    rows = bad.values("backup__instance").annotate(count=Count("pk"), reason=Max(reason))
+    return {
+        row["backup__instance"]: f"{row['count']} stored copies cannot be read: {row['reason']}"
+        for row in rows
+    }

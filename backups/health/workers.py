@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 from django.utils.timezone import now
 
 from backups.health.heartbeats import (
+    TICKS,
     WORKER_HEARTBEAT_SECONDS,
     record_worker_heartbeat,
     remove_worker,
@@ -44,12 +46,21 @@ class WorkerHeartbeatThread:
 
     def _run(self) -> None:
         while True:
-            self._write(
-                lambda: record_worker_heartbeat(self.name, self._queues, self._started_at, now())
-            )
-            if self._over.wait(self._seconds):
+            self._write(self._write_heartbeats)
+            # All processes write at the same moments, so that their pages reach the disk together.
+            if self._over.wait(self._seconds - time.monotonic() % self._seconds):
                 break
-        self._write(lambda: remove_worker(self.name))
+        self._write(self._leave)
+
+    @transaction.atomic
+    def _write_heartbeats(self) -> None:
+        record_worker_heartbeat(self.name, self._queues, self._started_at, now())
+        TICKS.write()
+
+    @transaction.atomic
+    def _leave(self) -> None:
+        remove_worker(self.name)
+        TICKS.write()
 
     def _write(self, write: Callable[[], None]) -> None:
         try:

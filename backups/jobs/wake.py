@@ -1,18 +1,24 @@
-"""How is a worker notified of a job? By a message that only wakes it: the row is authoritative."""
+"""How is a worker notified of a job? By a message that only wakes it: the row is authoritative.
+
+Celery is imported where a message is sent: it takes as long to load as all else a command needs.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from celery import current_app
+from django.conf import settings
 from django.db.models import Q
+from django.utils.module_loading import import_string
 from django.utils.timezone import now
-from kombu.exceptions import OperationalError
 
 from backups.models import Job
 from backups.states import JobStatus, Operation
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +37,19 @@ QUEUES: Mapping[Operation, str] = {
 MAX_WOKEN = 20
 
 
+def celery_app() -> Celery:
+    """Return the application that sends messages. By name: its module is in a higher layer."""
+    app: Celery = import_string(settings.MESSAGES_APP)
+    return app
+
+
 def wake(job: Job) -> None:
     """Send the message that makes a worker claim a job.
 
     If the broker is unreachable the job stays queued in its row, and the tick wakes it later.
     """
+    from kombu.exceptions import OperationalError
+
     Job.objects.filter(pk=job.pk).update(woken_at=now())
     try:
         _send(job)
@@ -50,8 +64,10 @@ def wake(job: Job) -> None:
 
 def wake_all(jobs: Sequence[Job]) -> None:
     """Wake jobs whose rows are marked as woken; stop if the broker is unreachable."""
+    from kombu.exceptions import OperationalError
+
     try:
-        with current_app.producer_or_acquire() as producer:
+        with celery_app().producer_or_acquire() as producer:
             for job in jobs:
                 _send(job, producer)
     except OperationalError as exc:
@@ -79,4 +95,4 @@ def wake_blocked_jobs() -> None:
 # Any: producers of brokers share no typed interface.
 def _send(job: Job, producer: Any = None) -> None:
     queue = QUEUES[Operation(job.operation)]
-    current_app.send_task(RUN_JOB, (job.pk,), queue=queue, producer=producer, ignore_result=True)
+    celery_app().send_task(RUN_JOB, (job.pk,), queue=queue, producer=producer, ignore_result=True)

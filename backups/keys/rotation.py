@@ -6,11 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backups import secrets
-from backups.access import store_of
+from backups.access import identity_of, store_of
 from backups.archive.keys import Keyring
-from backups.archive.manifest import cipher_of, read_envelope, rewrap
+from backups.archive.manifest import (
+    Envelope,
+    cipher_of,
+    manifest_digest,
+    read_envelope,
+    rewrap,
+)
 from backups.exceptions import MooringError
 from backups.models import BackupCopy, Instance
+from backups.repositories.base import ObjectStore
 from backups.repositories.layout import manifest_name
 from backups.states import CopyStatus
 
@@ -30,7 +37,7 @@ def check_data_keys(keyring: Keyring) -> Iterator[KeyFinding]:
     """Open the data key of every stored, encrypted copy."""
     for copy in _encrypted_copies():
         try:
-            envelope = read_envelope(store_of(copy.repository).read(manifest_name(copy.path)))
+            envelope = _read_checked(store_of(copy.repository), copy)
             cipher_of(envelope, keyring)
             yield _finding(copy, envelope.key_id)
         except MooringError as exc:
@@ -46,12 +53,13 @@ def rewrap_data_keys(keyring: Keyring) -> Iterator[KeyFinding]:
     for copy in _encrypted_copies():
         store, name = store_of(copy.repository), manifest_name(copy.path)
         try:
-            blob = store.read(name)
-            rewrapped = rewrap(blob, keyring)
+            # An exchanged manifest must not be wrapped under the new key.
+            _read_checked(store, copy)
+            rewrapped = rewrap(store.read(name), keyring)
             if rewrapped is not None:
                 store.replace(name, rewrapped)
             # Read back, so that the row matches the repository.
-            envelope = read_envelope(store.read(name))
+            envelope = _read_checked(store, copy)
             cipher_of(envelope, keyring)
         except MooringError as exc:
             yield _finding(copy, copy.key_id, error=str(exc))
@@ -72,7 +80,15 @@ def rotate_passwords() -> int:
 
 def _encrypted_copies() -> Iterator[BackupCopy]:
     copies = BackupCopy.objects.filter(status=CopyStatus.STORED).exclude(key_id="")
-    yield from copies.select_related("backup", "repository").order_by("id")
+    yield from copies.select_related("backup__instance", "repository").order_by("id")
+
+
+def _read_checked(store: ObjectStore, copy: BackupCopy) -> Envelope:
+    """Read the envelope of a copy; CopyChanged unless its manifest is the registered one."""
+    blob = store.read(manifest_name(copy.path))
+    envelope = read_envelope(blob)
+    identity_of(copy).check_unopened(envelope, manifest_digest(blob))
+    return envelope
 
 
 def _finding(

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from backups.models.instance import Instance
 from backups.models.repository import Repository
-from backups.states import BackupKind, CopyStatus, Operation
+from backups.states import BackupKind, CopyFault, CopyStatus, Operation
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -100,8 +100,13 @@ class BackupCopy(models.Model):
     pack_count = models.PositiveIntegerField()
     # Which key-encryption key wraps its data key; blank means that it is not encrypted.
     key_id = models.CharField(max_length=40, blank=True)
-    # When an available key was last proven to open it; key_fault says why none does.
-    key_checked_at = models.DateTimeField(null=True, blank=True)
+    # Identifies the registered manifest: a copy with another one was changed. Blank is unknown.
+    manifest_digest = models.CharField(max_length=64, blank=True)
+    # What the last check of the repository found wrong; blank if nothing.
+    fault = models.CharField(max_length=10, choices=CopyFault.choices, blank=True)
+    fault_detail = models.CharField(max_length=300, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    # Why no available key opens it; blank if one did at the last check.
     key_fault = models.CharField(max_length=300, blank=True)
     expire_reason = models.CharField(max_length=300, blank=True)
 
@@ -115,6 +120,9 @@ class BackupCopy(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=CopyStatus.values), name="backups_copy_status_valid"
             ),
+            models.CheckConstraint(
+                condition=Q(fault__in=["", *CopyFault.values]), name="backups_copy_fault_valid"
+            ),
         ]
         indexes = [
             # What a repository holds, summed from the index alone; and whether any copy is
@@ -124,7 +132,12 @@ class BackupCopy(models.Model):
                 name="backups_copy_stored",
             ),
             models.Index(fields=["repository", "key_id", "status"], name="backups_copy_clear"),
-            models.Index(fields=["status", "key_checked_at"], name="backups_copy_key_checked"),
+            models.Index(fields=["status", "checked_at"], name="backups_copy_checked"),
+            models.Index(
+                fields=["repository", "fault"],
+                name="backups_copy_fault",
+                condition=~Q(fault=""),
+            ),
             models.Index(
                 fields=["repository", "key_id"],
                 name="backups_copy_key_fault",
@@ -138,6 +151,12 @@ class BackupCopy(models.Model):
     @property
     def encrypted(self) -> bool:
         return bool(self.key_id)
+
+
+class EvidenceQuerySet(models.QuerySet["Evidence"]):
+    def current(self) -> EvidenceQuerySet:
+        """Leave out evidence of other bytes than those registered now."""
+        return self.filter(manifest_digest=models.F("copy__manifest_digest"))
 
 
 class Evidence(models.Model):
@@ -155,10 +174,14 @@ class Evidence(models.Model):
         ],
     )
     passed = models.BooleanField()
+    # Of the tested bytes: it proves nothing about others.
+    manifest_digest = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(default=now)
     # From the first byte read to a server that answers; for restore tests only.
     recovery_time = models.DurationField(null=True, blank=True)
     report = models.JSONField(default=dict)
+
+    objects = EvidenceQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -175,3 +198,8 @@ class Evidence(models.Model):
     def __str__(self) -> str:
         outcome = "passed" if self.passed else "failed"
         return f"{self.get_operation_display().lower()} of {self.copy} {outcome}"
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the tested bytes are those registered now."""
+        return self.manifest_digest == self.copy.manifest_digest

@@ -38,6 +38,9 @@ class Repository(models.Model):
         help_text="Maximum number of jobs that use it at the same time; blank is no limit.",
     )
     created_at = models.DateTimeField(default=now, editable=False)
+    # Why it cannot be used, as a tick last found; blank where it was there and is the right one.
+    fault = models.CharField(max_length=300, blank=True, editable=False)
+    fault_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["name"]

@@ -5,8 +5,15 @@ Facts in, checks out; nothing is read here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from backups.checks import Check, Verdict
-from backups.instances.clone_facts import LEAST_CONNECTIONS, CloneFacts, CloneSettings
+from backups.instances.clone_facts import (
+    LEAST_CONNECTIONS,
+    CloneFacts,
+    CloneSettings,
+    ForeignTable,
+)
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import (
     NEEDED_TO_READ,
@@ -145,22 +152,27 @@ def check_foreign_tables(facts: ServerFacts, clone: CloneFacts, options: CloneSe
                 "no server would start on the copy",
                 "Rename the table, or convert it with ALTER TABLE … ENGINE=InnoDB.",
             )
-    tables = [
-        f"{table.schema}.{table.name} ({table.engine}, {format_bytes(table.size_bytes)})"
-        for table in clone.foreign_tables[:NAMED_TABLES]
-    ]
-    if more := len(clone.foreign_tables) - NAMED_TABLES:
-        tables += [f"{more} more"] if more > 0 else []
+    tables = _list_tables(clone.foreign_tables)
     total = format_bytes(sum(table.size_bytes for table in clone.foreign_tables))
     if options.save_foreign_tables:
-        found = f"saved by SELECT, each locked while it is read, {total}: {', '.join(tables)}"
+        found = f"saved by SELECT, each locked while it is read, {total}: {tables}"
         return Check(name, Verdict.OK, found)
     return Check(
         name,
         Verdict.WARNING,
-        f"not in the backup, {total}: {', '.join(tables)}",
+        f"not in the backup, {total}: {tables}",
         "Save them with --save-foreign-tables, or convert them with ALTER TABLE … ENGINE=InnoDB.",
     )
+
+
+def _list_tables(tables: Sequence[ForeignTable]) -> str:
+    """Name the first of them, and how many more there are."""
+    named = [
+        f"{table.schema}.{table.name} ({table.engine}, {format_bytes(table.size_bytes)})"
+        for table in tables[:NAMED_TABLES]
+    ]
+    more = len(tables) - NAMED_TABLES
+    return ", ".join([*named, f"{more} more"] if more > 0 else named)
 
 
 def missing_privilege_check(name: str, facts: ServerFacts, privilege: str) -> Check:

@@ -18,7 +18,7 @@ MANIFEST_NAME = "manifest.json.zst"
 INSTANCES = "instances/"
 
 _MANIFEST = re.compile(
-    r"instances/(?P<instance>[0-9a-f-]{36})/backups/(?P<label>[^/]+)/manifest\.json\.zst"
+    r"instances/(?P<instance>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/backups/(?P<label>[^/]+)/manifest\.json\.zst"
 )
 
 
@@ -34,6 +34,12 @@ def manifest_name(folder: str) -> str:
 def folder_of_manifest(name: str) -> str | None:
     """Return the backup folder if ``name`` is a manifest, else None."""
     return name.removesuffix(f"/{MANIFEST_NAME}") if _MANIFEST.fullmatch(name) else None
+
+
+def owner_of_folder(folder: str) -> tuple[UUID, str]:
+    """Return the instance and the label that the path of a backup folder names."""
+    _, instance, _, label = folder.split("/")
+    return UUID(instance), label
 
 
 def is_safe_path(path: str) -> bool:

@@ -47,7 +47,7 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ScheduleAdvance:
     """The new ``next_due_at`` of a schedule, and the occurrences planned up to it."""
 
     schedule: BackupSchedule
@@ -62,7 +62,7 @@ def plan_due_schedules(now: datetime, down_since: datetime | None = None) -> int
         due = list(due_schedules(now).exclude(pk__in=broken)[:SCHEDULES_AT_ONCE])
         if not due:
             break
-        coverage, plans = coverage_of(due), list[Plan]()
+        coverage, plans = coverage_of(due), list[ScheduleAdvance]()
         for schedule in due:
             try:
                 plans.append(plan_of(schedule, coverage[schedule.pk], now, down_since))
@@ -99,7 +99,7 @@ def plan_of(
     instances: Sequence[Instance],
     now: datetime,
     down_since: datetime | None = None,
-) -> Plan:
+) -> ScheduleAdvance:
     """Compute the occurrences of some passed due times of a schedule; writes nothing."""
     assert schedule.next_due_at is not None
     if instances:
@@ -110,10 +110,10 @@ def plan_of(
     newest = backlog.times[-1] if backlog.times and backlog.holds_newest(now) else None
     builder = _OccurrenceBuilder(schedule, now, newest, _explain(now, down_since))
     rows = [builder.of(instance, due_at) for due_at in backlog.times for instance in instances]
-    return Plan(schedule, backlog.following, rows)
+    return ScheduleAdvance(schedule, backlog.following, rows)
 
 
-def write_plans(plans: Sequence[Plan]) -> int:
+def write_plans(plans: Sequence[ScheduleAdvance]) -> int:
     """Advance schedules and write the occurrences they passed, in one transaction."""
     rows: list[Occurrence] = []
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Create the groups that stand for the roles, and let admins configure in the Django admin."""
+"""Create the groups of the roles, and let admins configure and read in the Django admin."""
 
 from __future__ import annotations
 
@@ -6,31 +6,36 @@ from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-# Everything else of the executor is history: it is looked at and never edited.
-CONFIGURED = ("instance", "instancegroup", "repository")
+# All other models are history: admins may read it, and nobody edits it.
+CONFIGURED = {
+    "alerts": ("channel", "route", "rulesetting", "silence"),
+    "backups": ("backupschedule", "instance", "instancegroup", "repository", "tag"),
+}
 
 
 def create_roles(apps, schema_editor):
     using = schema_editor.connection.alias
-    # Permissions are otherwise created after the last migration, too late for this one.
-    create_permissions(installed.get_app_config("backups"), apps=apps, using=using, verbosity=0)
     group_model = apps.get_model("auth", "Group")
     permission_model = apps.get_model("auth", "Permission")
     for name in ("viewer", "operator", "admin"):
         group_model.objects.using(using).get_or_create(name=name)
     admins = group_model.objects.using(using).get(name="admin")
-    permissions = permission_model.objects.using(using).filter(content_type__app_label="backups")
-    for permission in permissions:
-        action, _, model = permission.codename.partition("_")
-        if action == "view" or model in CONFIGURED:
-            admins.permissions.add(permission)
+    for label, models in CONFIGURED.items():
+        # Permissions are otherwise created after the last migration, too late for this one.
+        create_permissions(installed.get_app_config(label), apps=apps, using=using, verbosity=0)
+        of_app = permission_model.objects.using(using).filter(content_type__app_label=label)
+        for permission in of_app:
+            action, _, model = permission.codename.partition("_")
+            if action == "view" or model in models:
+                admins.permissions.add(permission)
 
 
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("backups", "__first__"),
+        ("alerts", "0001_initial"),
+        ("backups", "0001_initial"),
     ]
 
     operations = [migrations.RunPython(create_roles, migrations.RunPython.noop)]

@@ -39,7 +39,7 @@ def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, ProofSummary]:
     )
     checks: dict[tuple[int, str], Evidence] = {}
     for evidence in Evidence.objects.filter(pk__in=newest).select_related("copy").order_by("id"):
-        if evidence.copy.status != CopyStatus.STORED:
+        if evidence.copy.status != CopyStatus.STORED or not evidence.is_current:
             continue
         key = (evidence.copy.backup_id, evidence.operation)
         # A failed check of one copy takes precedence over passed checks of others.

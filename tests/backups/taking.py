@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from django.db import connection
 
 from backups.executor.execute import execute
 from backups.jobs.request import create_backup_job, create_copy_job, create_restore_job
-from backups.models import Backup, BackupCopy, Instance, Job, Repository
+from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.parameters import PurgeParameters
 from backups.states import JobStatus, Operation
 
@@ -30,6 +31,16 @@ def purge(copy: BackupCopy, *, force: bool = False) -> Job:
     return run_here(create_copy_job(Operation.PURGE, copy, parameters=asked, wake=False))
 
 
+def prove(copy: BackupCopy, operation: str, *, passed: bool) -> Evidence:
+    """Record what a verify or a restore test of the stored bytes found."""
+    return Evidence.objects.create(
+        copy=copy,
+        operation=operation,
+        passed=passed,
+        manifest_digest=copy.manifest_digest,
+    )
+
+
 def run_here(job: Job) -> Job:
     assert execute(job)
     job.refresh_from_db()
@@ -44,10 +55,12 @@ class Running:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def reach(self, event: threading.Event) -> None:
+    def reach(self, event: threading.Event | Callable[[], bool]) -> None:
         """Wait for what must happen while the job is at work, however slow the machine is."""
-        while not event.wait(0.05):
+        happened = event.is_set if isinstance(event, threading.Event) else event
+        while not happened():
             assert self._thread.is_alive(), "the job ended before it got there"
+            self._thread.join(0.05)
 
     def end(self) -> Job:
         """Wait for its end and return its row."""

@@ -10,6 +10,7 @@ from backups.protection import Cover, Level, ProtectionFacts, Slip, judge
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 NIGHTLY = Cover("nightly", longest_wait=DAY)
+FUTURE = "a backup or its proof is dated in the future: check the clocks"
 GOOD = ProtectionFacts(now=T0, covers=[NIGHTLY], last_full_at=T0 - DAY, last_run="succeeded")
 LITTLE = timedelta(seconds=1)
 
@@ -41,6 +42,9 @@ LITTLE = timedelta(seconds=1)
             Level.AT_RISK,
             "no backup verified or restore-tested for 90 days",
         ),
+        ({"last_full_at": T0 + DAY}, Level.AT_RISK, FUTURE),
+        ({"proven_at": T0 + DAY}, Level.AT_RISK, FUTURE),
+        ({"unusable_copies": "2 stored copies"}, Level.AT_RISK, "2 stored copies"),
         ({"covers": [replace(NIGHTLY, paused=True)]}, Level.AT_RISK, "its schedules are paused"),
         (
             {"history_fault": "denied"},

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.reader import Reader
 from tests.live.conftest import mariadb
@@ -30,6 +30,9 @@ from tests.live.mooring_site import (
 from tests.live.server import LiveServer, free_port
 
 __all__ = ["mariadb"]
+
+# What a page is to show is waited for: a machine that does other things is no fault.
+expect.set_options(timeout=60_000)
 
 # Slow enough that a backup is going on while every page is read.
 SLOW = 768 * 1024

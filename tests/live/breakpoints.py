@@ -161,6 +161,8 @@ def main() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
     django.setup()
+    from monitor.celery import app
+
     set_breakpoints()
     what, *words = sys.argv[1:]
     if what == "commands":
@@ -169,8 +171,6 @@ def main() -> None:
 
         serve_commands()
     else:
-        from monitor.celery import app
-
         app.worker_main([what, *words])
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tests.live.clone_jobs import PASSWORD
+from tests.live.forks import Forks
 from tests.live.mooring_site import make_home
 from tests.live.mysql import ROOT, PrivateMysql, program
 from tests.live.templates import copy_template
-from tests.live.victim import TICK
+from tests.live.victim import LATE_TICK
 
 TAKE = ("takebackup", "bank-1", "--foreground", "--json")
 
@@ -29,23 +27,14 @@ class CloneSite:
         self.home = home
         self.repository = home / "repository"
         copy_template("home", make_home, home)
-        self._log = (home / "victims.log").open("ab")
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
-            "DJANGO_SETTINGS_MODULE": "monitor.settings",
             "MOORING_HOME": str(home),
             "MOORING_MYSQLD": program("mysqld"),
             "MOORING_THROTTLE_BYTES_PER_S": str(throttle_bytes_per_s),
         }
-        self._runner = subprocess.Popen(
-            [sys.executable, "-m", "tests.live.victim"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-        )
+        self._forks = Forks(environment, home / "victims.log")
 
     def __enter__(self) -> CloneSite:
         return self
@@ -56,10 +45,7 @@ class CloneSite:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._runner.stdin is not None
-        self._runner.stdin.close()
-        self._runner.wait(60)
-        self._log.close()
+        self._forks.close()
 
     def set_up(self, server: PrivateMysql) -> None:
         password = self.home / "password"
@@ -71,14 +57,11 @@ class CloneSite:
 
     def start(self, *words: str) -> int:
         """Begin a command and return its process; ``ended`` has to be asked next."""
-        assert self._runner.stdin is not None
-        self._runner.stdin.write(json.dumps(words).encode() + b"\n")
-        self._runner.stdin.flush()
-        return self._answer()
+        return self._forks.start(*words)
 
     def ended(self) -> int:
         """Wait for the end of what was started and return its exit code."""
-        return self._answer()
+        return self._forks.ended()
 
     def run(self, *words: str) -> None:
         self.start(*words)
@@ -91,7 +74,7 @@ class CloneSite:
         return self.ended()
 
     def tick(self) -> None:
-        self.run(TICK)
+        self.run(LATE_TICK)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Read Mooring's own database. Any: SQL's values."""
@@ -111,7 +94,3 @@ class CloneSite:
             if path.suffix == ".part" or not whole & {path.parent, path.parent.parent}
             if path.name != "mooring.json"
         )
-
-    def _answer(self) -> int:
-        assert self._runner.stdout is not None
-        return int(self._runner.stdout.readline())

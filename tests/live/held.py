@@ -1,6 +1,4 @@
-"""A command of Mooring that stands still at a chosen point, so that a test can kill it there.
-
-    python -m tests.live.held OPERATION STAGE before|after COMMAND …
+"""A command of Mooring stands still at a chosen point, so that a test can kill it there.
 
 Nothing else differs: the stage does its own work, before or after it stands still.
 """
@@ -8,7 +6,6 @@ Nothing else differs: the stage does its own work, before or after it stands sti
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -39,24 +36,13 @@ def stand_still() -> None:
         time.sleep(0.05)
 
 
-def main() -> None:
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
-    django.setup()
-    from django.core.management import execute_from_command_line
-
+def hold(operation: str, name: str, moment: str) -> None:
+    """Have a stage of this process's operations stand still before or after its work."""
     from backups.executor.operations import PLANS
     from backups.states import Operation
     from tests.backups.stage_lists import set_stages
 
-    operation, name, moment, *words = sys.argv[1:]
     stages = PLANS[Operation(operation)].known_stages
     assert name in {stage.name for stage in stages}
     held = [Held(stage, moment) if stage.name == name else stage for stage in stages]
     set_stages(Operation(operation), held)
-    execute_from_command_line(["manage.py", *words])
-
-
-if __name__ == "__main__":
-    main()

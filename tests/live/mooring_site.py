@@ -22,21 +22,15 @@ import psycopg
 
 from backups.instances.grants import NEEDED
 from tests.live.bank import open_bank
+from tests.live.forks import Forks
 from tests.live.server import LiveServer
 from tests.live.templates import copy_template
+from tests.live.victim import TICK
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "celery-p4ssword"
 LEASE_SECONDS = 6
-# Longer than any of them may take; what hangs must not take the whole run with it.
-COMMAND_SECONDS = 180
 SLOW_BYTES_PER_S = 8 << 20
-# Not the task itself: that one waits a turn where nobody has ticked for a minute.
-TICK = (
-    "import django; django.setup(); from django.utils.timezone import now; "
-    "from backups.executor.leftovers import lose_expired, remove_leftovers; "
-    "lose_expired(now()); remove_leftovers()"
-)
 
 
 @dataclass
@@ -46,13 +40,30 @@ class Site:
     home: Path
     environment: dict[str, str]
     commands: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _forks: Forks | None = None
 
     def manage(self, *words: str) -> dict[str, Any]:
         """Run one of the commands and return what it printed. Any: each decides what."""
-        done = self.start(*words).communicate(timeout=COMMAND_SECONDS)
-        answer = json.loads(done[0])
+        said = self.home / "said.json"
+        forks = self.forks()
+        forks.start(*words, "--json", output=str(said))
+        forks.ended()
+        answer = json.loads(said.read_bytes())
+        said.unlink()
         assert isinstance(answer, dict)
         return answer
+
+    def forks(self) -> Forks:
+        """Return what starts commands quickly, in the environment the site has now."""
+        if self._forks is None or self._forks.environment != self.environment:
+            self.close_forks()
+            self._forks = Forks(self.environment, self.home / "manage.log")
+        return self._forks
+
+    def close_forks(self) -> None:
+        if self._forks is not None:
+            self._forks.close()
+            self._forks = None
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "manage.py", *words, "--json"]
@@ -68,6 +79,7 @@ class Site:
 
     def end_commands(self) -> None:
         """End what a test that failed left behind: its engine would lock out every later one."""
+        self.close_forks()
         for command in self.commands:
             # Nothing survives that, even where the test made it stand still.
             command.kill()
@@ -84,10 +96,14 @@ class Site:
     def stored(self) -> list[str]:
         return sorted(p.name for p in (self.home / "repository").rglob("*") if p.is_file())
 
-    def tick(self) -> None:
-        """Do what the tick does that looks for lost jobs and their leftovers."""
-        environment = self.environment | {"DJANGO_SETTINGS_MODULE": "monitor.settings"}
-        subprocess.run([sys.executable, "-c", TICK], cwd=ROOT, env=environment, check=True)
+    def tick(self, words: str = TICK) -> None:
+        """Do what the tick does that looks for lost jobs and their leftovers.
+
+        With ``LATE_TICK`` as if every lease had run out.
+        """
+        forks = self.forks()
+        forks.start(words)
+        assert forks.ended() == 0, (self.home / "manage.log").read_text()
 
     def sockets(self) -> Path:
         return self.home / "run" / "redis.sock"
@@ -195,7 +211,8 @@ class running:
 
 
 def worker(site: Site, *, pool: Sequence[str] = ("--concurrency", "2")) -> running:
-    return _celery(site, "--queues", "copy,transfer,control,outside", "--beat", *pool)
+    beat = ("--beat", "--schedule-filename", str(site.home / "run" / "beat-schedule"))
+    return _celery(site, "--queues", "copy,transfer,control,outside", *beat, *pool)
 
 
 def outside_worker(site: Site) -> running:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from backups.executor.operations import PLANS
 from backups.states import Operation
-from tests.live.mooring_site import ROOT, Site, engines_of, private_site, wait_until
+from tests.live.mooring_site import Site, engines_of, private_site, wait_until
 from tests.live.server import LiveServer
+from tests.live.victim import HELD, LATE_TICK
 
 pytestmark = pytest.mark.live
 
@@ -49,14 +48,6 @@ def words_for(operation: Operation, site: Site, label: str) -> list[str]:
     return ["purgebackup", label, "--force"]
 
 
-def start_held(site: Site, *words: str) -> subprocess.Popen[bytes]:
-    for name in ("held", "go"):
-        (site.home / name).unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "tests.live.held", *words, "--foreground", "--json"]
-    log = (site.home / "held.log").open("ab")
-    return subprocess.Popen(argv, cwd=ROOT, env=site.environment, stdout=log, stderr=log)
-
-
 def folders(site: Site) -> list[str]:
     return sorted(path.parent.name for path in site.home.glob("repository/*/*/*/*/packs"))
 
@@ -76,14 +67,15 @@ def test_killed(
     label = newest_backup(site)
     before = folders(site)
     words = words_for(operation, site, label)
-    worker = start_held(site, operation.value, stage, moment, *words)
+    (site.home / "held").unlink(missing_ok=True)
+    forks = site.forks()
+    worker = forks.start(HELD, operation.value, stage, moment, *words, "--foreground", "--json")
     wait_until((site.home / "held").exists)
-    worker.send_signal(signal.SIGKILL)
-    worker.wait()
+    os.kill(worker, signal.SIGKILL)
+    assert forks.ended() == -signal.SIGKILL
     (job, status) = site.rows("SELECT id, status FROM backups_job ORDER BY id DESC LIMIT 1")[0]
     assert status == "running"
-    time.sleep(LEASE_SECONDS)
-    site.tick()
+    site.tick(LATE_TICK)
 
     row = site.rows(
         "SELECT status, leftovers, exclusive_key, lease_expires_at, error "

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from backups.engines.mariadb_backup.restored import server_options
 from backups.models import Evidence
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import HASTY, PrivateServer, ServerOptions, initialise
 from tests.commands import run_command
 from tests.live.faults import (
     FAILED,
@@ -148,7 +148,7 @@ def test_an_empty_server(place: Place, tmp_path: Path) -> None:
 
 
 def test_five_thousand_tables(place: Place, tmp_path: Path) -> None:
-    with serve(tmp_path / "data", {"innodb-doublewrite": "0"}) as server:
+    with serve(tmp_path / "data", HASTY) as server:
         server.execute(
             "CREATE DATABASE many",
             "USE many",

@@ -1,7 +1,8 @@
 """Runs Mooring's commands in processes that begin as fast as a fork, so that tests may kill them.
 
-A program of its own, told by lines of JSON what to run. It answers with two lines for each: the
-process, as soon as it runs, and its exit code, once it has ended.
+A program of its own: each line it reads is a file for the output and the words of a command, as
+JSON. It answers with two lines for each: the process, as soon as it runs, and its exit code, once
+it has ended.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ import django
 from django.conf import settings
 from django.core.management import execute_from_command_line
 
-TICK = "tick"
+from tests.live.held import hold
+
+# Words that are none of Mooring's commands. A tick looks at what is, or at what will be once every
+# lease has run out; what is held stands still at a stage: see tests/live/held.py.
+TICK, LATE_TICK, HELD = "tick", "late tick", "held"
 
 
 def main() -> None:
@@ -24,39 +29,47 @@ def main() -> None:
     for line in sys.stdin:
         pid = os.fork()
         if not pid:
-            _become(json.loads(line))
+            _become(*json.loads(line))
         print(pid, flush=True)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _become(words: Sequence[str]) -> None:
+def _become(output: str, words: Sequence[str]) -> None:
     """Be one command, to the end of the process."""
     exit_code = 1
-    # What it prints is nobody's: the pipe is for our answers.
-    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+    # The pipes are for our answers.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
     try:
-        if list(words) == [TICK]:
-            _tick()
+        if words[0] in (TICK, LATE_TICK):
+            _tick(settings.LEASE_SECONDS if words[0] == LATE_TICK else 0)
+        elif words[0] == HELD:
+            hold(*words[1:4])
+            execute_from_command_line(["manage.py", *words[4:]])
         else:
             execute_from_command_line(["manage.py", *words])
         exit_code = 0
     except SystemExit as exc:
         exit_code = exc.code if isinstance(exc.code, int) else 1
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(exit_code)
 
 
-def _tick() -> None:
-    """Do what ticks do once a killed worker's lease has run out, without waiting for that."""
+def _tick(later_seconds: int) -> None:
+    """Do what ticks do that look for lost jobs and their leftovers.
+
+    Not the tasks themselves: those wait a turn where nobody has ticked for a minute.
+    """
     from django.utils.timezone import now
 
     from backups.executor.execute import execute
     from backups.executor.leftovers import lose_expired, remove_leftovers
     from backups.jobs.wake import jobs_to_wake
 
-    lose_expired(now() + timedelta(seconds=settings.LEASE_SECONDS))
+    lose_expired(now() + timedelta(seconds=later_seconds))
     remove_leftovers()
     # Killed between query_function for a job and claiming it: a worker finds it in its row.
     for job in jobs_to_wake(now()):

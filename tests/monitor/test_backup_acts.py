@@ -7,12 +7,11 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.models import Activity, Backup, BackupCopy, Job, Repository
+from backups.models import Activity, Backup, BackupCopy, Job
 from backups.models.activity import Verb
 from backups.states import Operation
 from monitor.wording.restore_by_hand import steps_by_hand
-from tests.backups.archive.stores import make_store, records_of, write_backup
-from tests.monitor.rows import make_backup, make_instance, make_repository, make_user
+from tests.monitor.rows import make_backup, make_instance, make_repository, make_user, write_stored
 
 
 class BackupActsTestCase(TestCase):
@@ -88,15 +87,12 @@ class BackupActsTestCase(TestCase):
             with self.subTest(keyring):
                 self.copy.backup.facts = {"keyring_file": keyring}
                 titles = [step.title for step in steps_by_hand(self.copy)]
-                self.assertEqual("Give the server its keyring" in titles, needed)
+                self.assertEqual("Provide the keyring" in titles, needed)
 
     def test_contents_are_searched_and_paged(self) -> None:
         files = {f"shop/t{n:03}.ibd": b"x" * (n + 1) for n in range(101)} | {"other/a.ibd": b"y"}
         with tempfile.TemporaryDirectory() as folder:
-            store = make_store(Path(folder))
-            path = write_backup(store, records_of(files), encrypted=False)
-            BackupCopy.objects.update(path=path, key_id="")
-            Repository.objects.update(path=folder)
+            write_stored(self.copy, files, Path(folder))
             address = reverse("backup-contents", args=[self.label])
             for query, there, missing in [
                 ({}, "t100", ">a<"),

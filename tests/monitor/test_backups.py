@@ -9,9 +9,8 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from backups.health.protection_rows import judge_due
-from backups.models import Backup, BackupCopy, Instance, Job, Repository
+from backups.models import Backup, BackupCopy, Instance, Job
 from backups.states import CopyStatus, Operation
-from tests.backups.archive.stores import make_store, records_of, write_backup
 from tests.markup import one_line
 from tests.monitor.rows import (
     make_backup,
@@ -19,6 +18,7 @@ from tests.monitor.rows import (
     make_instance,
     make_repository,
     make_user,
+    write_stored,
 )
 
 
@@ -68,10 +68,7 @@ class BackupPageTestCase(TestCase):
     def test_contents_are_read_from_the_stored_bytes(self) -> None:
         files = {"shop/orders.frm": b"x" * 10, "shop/orders.ibd": b"y" * 2048, "ibdata1": b"z"}
         with tempfile.TemporaryDirectory() as folder:
-            store = make_store(Path(folder))
-            self.copy.path = write_backup(store, records_of(files), encrypted=False)
-            self.copy.save(update_fields=["path"])
-            Repository.objects.filter(pk=self.copy.repository_id).update(path=folder)
+            write_stored(self.copy, files, Path(folder))
             response = self.client.get(reverse("backup-contents", args=[self.label]))
         self.assertContains(response, "1 table;")
         self.assertIn("1 other file (", one_line(response.content.decode()))

@@ -47,7 +47,7 @@ def test_set_back_an_hour_while_an_alert_stands(night: Night) -> None:
     # What is over ends soon, though it was last seen an hour ahead.
     night.until(-45 * M)
     late = "shop-0, nightly: due at…02:00 UTC, not started after…"
-    queue = "queue copy: 1 job waits…"
+    queue = "queue copy: 1 job has been waiting…"
     assert_told(
         night.told(),
         [f"Warning: {queue}", f"Warning: {late}", f"Resolved: {late}", f"Resolved: {queue}"],

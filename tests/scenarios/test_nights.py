@@ -72,7 +72,7 @@ SCENARIOS = [
         [("missed", "not_claimed")],
         [
             # It waited for the broker as well.
-            f"Warning, over again: {RUN}: {DUE_AT}, not started after…",
+            f"Warning (resolved since): {RUN}: {DUE_AT}, not started after…",
             f"Emergency: {RUN}: the run {DUE_AT} was missed: no worker claimed the job in time…",
             f"Resolved: {RUN}: the run {DUE_AT} was missed…",
         ],
@@ -91,7 +91,7 @@ SCENARIOS = [
         {0 * M: sets("dies", True), 3 * M: SOMEBODY},
         [DONE],
         [
-            "Warning: shop-0: full backup was lost…; a retry follows",
+            "Warning: shop-0: full backup was lost…; it will be retried",
             "Resolved: shop-0: full backup was lost…",
         ],
         schedule={"retries": 1},
@@ -101,8 +101,8 @@ SCENARIOS = [
         {0 * M: unmount, 8 * M: mount, 17 * M: by_hand},
         [("failed", "failed")],
         [
-            "Emergency: 2 alerts: several rules at repository main: main, shop-0",
-            "Resolved: main: the repository cannot be used…",
+            "Emergency: 2 alerts: several rules on repository main: main, shop-0",
+            "Resolved: main: the repository is unusable…",
             "Resolved: shop-0: full backup failed in copy…it has no mooring.json",
         ],
     ),
@@ -111,7 +111,7 @@ SCENARIOS = [
         {0 * M: fill_up, 8 * M: make_room, 17 * M: by_hand},
         [("failed", "failed")],
         [
-            "Emergency: 2 alerts: several rules at repository main: main, shop-0",
+            "Emergency: 2 alerts: several rules on repository main: main, shop-0",
             "Resolved: main: 0.0 % free…",
             "Resolved: shop-0: full backup failed in copy…No space left on device",
         ],
@@ -121,7 +121,7 @@ SCENARIOS = [
         {0 * M: leave, 3 * M: come_back},
         [DONE],
         [
-            "Warning: shop-0: full backup failed in connect…nothing listens there; a retry follows",
+            "Warning: shop-0: full backup failed in connect…listens there; it will be retried",
             "Warning: shop-0: unreachable for 2 min…",
             "Resolved: shop-0: full backup failed in connect…",
             "Resolved: shop-0: unreachable for…",
@@ -133,7 +133,7 @@ SCENARIOS = [
         {0 * M: leave, 13 * M: come_back, 17 * M: by_hand},
         [("failed", "instance_unreachable")],
         [
-            "Warning: shop-0: full backup failed in connect…nothing listens there; a retry follows",
+            "Warning: shop-0: full backup failed in connect…listens there; it will be retried",
             "Warning: shop-0: unreachable for 2 min…",
             "Now emergency: shop-0: full backup failed in connect…(2 since the last success)",
             "Now critical: shop-0: unreachable for…",
@@ -147,9 +147,9 @@ SCENARIOS = [
         {-1 * M: NOBODY, 15 * M: SOMEBODY, 17 * M: by_hand},
         [("missed", "no_worker")],
         [
-            "Warning: queue copy: 1 job waits…and no worker takes from it",
+            "Warning: queue copy: 1 job has been waiting…no worker serves this queue",
             f"Warning: {RUN}: {DUE_AT}…: no worker takes jobs from the queue (…",
-            "Now critical: queue copy: 1 job waits…",
+            "Now critical: queue copy: 1 job has been waiting…",
             f"Emergency: {RUN}: the run {DUE_AT} was missed: no worker takes jobs from the queue…",
             "Resolved: queue copy…",
             f"Resolved: {RUN}: the run {DUE_AT} was missed…",
@@ -162,7 +162,7 @@ SCENARIOS = [
         [
             "Warning: shop-0, backup job…: running for 12 min…; its window closed at…",
             f"Warning: {RUN}: due at…03:00 UTC…: the previous run has not ended (backup job…",
-            f"Emergency: {RUN}: the run due at…03:00 UTC was missed: the previous run is still…",
+            f"Emergency: {RUN}: the run due at…03:00 UTC was missed: the previous run has not…",
             "Resolved: shop-0, backup job…: running for…",
             f"Resolved: {RUN}: the run due at…03:00 UTC was missed…",
         ],
@@ -183,7 +183,7 @@ SCENARIOS = [
         {-1 * M: NOBODY, 7 * M: SOMEBODY},
         [DONE],
         [
-            "Warning: queue copy: 1 job waits…",
+            "Warning: queue copy: 1 job has been waiting…",
             f"Warning: {RUN}: {DUE_AT}…: no worker takes jobs from the queue (…",
             f"Resolved: {RUN}: {DUE_AT}…",
             "Resolved: queue copy…",
@@ -214,7 +214,7 @@ SCENARIOS = [
         {0 * M: hang, 9 * M: go_on},
         [DONE],
         [
-            "Warning: shop-0, backup job…: running for…; expected are 5 min 00 s",
+            "Warning: shop-0, backup job…: running for…; expected duration 5 min 00 s",
             "Resolved: shop-0, backup job…: running for…",
         ],
         schedule={"expected_duration": 5 * M},
@@ -225,7 +225,7 @@ SCENARIOS = [
         {0 * M: fails, 2 * M: works},
         [DONE],
         [
-            "Warning: shop-0: full backup failed in copy…; a retry follows",
+            "Warning: shop-0: full backup failed in copy…; it will be retried",
             "Resolved: shop-0: full backup failed in copy…",
         ],
         schedule={"retries": 1},
@@ -235,7 +235,7 @@ SCENARIOS = [
         {0 * M: fails, 10 * M: both(works, by_hand)},
         [("failed", "failed")],
         [
-            "Warning: shop-0: full backup failed in copy…; a retry follows",
+            "Warning: shop-0: full backup failed in copy…; it will be retried",
             "Now emergency: shop-0: full backup failed in copy…(2 since the last success)",
             "Resolved: shop-0: full backup failed in copy…",
         ],

@@ -54,7 +54,7 @@ def test_forty_instances_behind_one_dead_repository_are_one_message(night: Night
     night.until(3 * M)
     (told,) = night.messages()
     # The repository's own alert is in it.
-    assert told["count"] == 41
+    assert told["alert_count"] == 41
     assert {alert["subject_name"] for alert in told["alerts"]} == {
         "main",
         *(f"shop-{number}" for number in range(40)),
@@ -64,7 +64,7 @@ def test_forty_instances_behind_one_dead_repository_are_one_message(night: Night
     for instance in Instance.objects.all():
         by_hand(night, instance)
     night.until(13 * M)
-    assert_told(night.told()[1:], ["Resolved: 41 alerts: several rules at repository main: main…"])
+    assert_told(night.told()[1:], ["Resolved: 41 alerts: several rules on repository main: main…"])
     assert night.standing() == []
 
 

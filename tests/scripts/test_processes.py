@@ -17,14 +17,14 @@ def argv_of(name: str, environment: dict[str, str]) -> str:
     return " ".join(next(one.argv for one in children(environment) if one.name == name)[1:])
 
 
-def test_redis_starts_first_and_stops_last() -> None:
-    names = [one.name for one in children(OWN)]
-    assert names == ["redis", "worker", "control", "outside", "web", "beat"]
+def test_redis_stops_last() -> None:
+    assert [one.name for one in children(OWN)] == ["redis", "worker", "control", "web"]
+    assert [one.name for one in children(OWN) if one.stops_last] == ["redis"]
 
 
 def test_a_redis_of_the_operator_replaces_ours() -> None:
     names = [one.name for one in children({**OWN, "REDIS_URL": "redis://10.0.0.1"})]
-    assert names == ["worker", "control", "outside", "web", "beat"]
+    assert names == ["worker", "control", "web"]
 
 
 def test_the_procfile_names_the_same_processes() -> None:
@@ -46,15 +46,15 @@ def test_our_redis_has_no_port_and_drops_nothing() -> None:
     assert "--maxmemory-policy noeviction" in argv
 
 
-def test_ticks_have_a_worker_of_their_own() -> None:
+def test_ticks_have_a_process_of_their_own() -> None:
     assert "--queues copy,transfer" in argv_of("worker", OWN)
-    assert "--queues control" in argv_of("control", OWN)
+    assert "-A monitor.control" in argv_of("control", OWN)
+    assert "monitor.control" not in argv_of("worker", OWN)
 
 
-def test_waiting_for_others_has_a_worker_of_threads() -> None:
-    argv = argv_of("outside", OWN)
-    assert "--queues outside" in argv
-    assert "--pool threads" in argv
+def test_waiting_for_others_is_done_by_threads() -> None:
+    # Ticks run in a thread of the process, which must not be forked beside it.
+    assert "--pool threads" in argv_of("control", OWN)
 
 
 def test_how_many_jobs_run_at_once_is_the_operators_choice() -> None:

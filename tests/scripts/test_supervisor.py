@@ -103,16 +103,58 @@ def test_it_waits_for_the_words_of_this_run(start: Start, tmp_path: Path) -> Non
     assert supervisor.kept[0].running
 
 
-def test_it_stops_the_last_one_first(start: Start, tmp_path: Path) -> None:
+def test_what_the_others_need_stops_last(start: Start, tmp_path: Path) -> None:
     note = tmp_path / "order"
     farewell = "trap 'echo {0} >>{1}; exit' TERM; echo ready; while :; do sleep 0.05; done"
     children = [
-        Child(name, ("sh", "-c", farewell.format(name, note))) for name in ("redis", "web", "beat")
+        Child(name, ("sh", "-c", farewell.format(name, note)), stops_last=name == "redis")
+        for name in ("redis", "web", "worker")
     ]
     supervisor = start(*children)
     supervisor.start(lambda: all("ready" in kept.log.tail() for kept in supervisor.kept))
     supervisor.stop()
-    assert note.read_text().split() == ["beat", "web", "redis"]
+    assert note.read_text().split()[-1] == "redis"
+    assert sorted(note.read_text().split()) == ["redis", "web", "worker"]
+
+
+def test_all_are_stopped_at_once(start: Start) -> None:
+    # Each waits until it sees that the other has been asked to end, too.
+    pair = "trap 'touch {0}; until test -e {1}; do sleep 0.05; done; exit' TERM; echo ready; {2}"
+    supervisor = start(patience_seconds=3600)
+    folder = supervisor.log_folder
+    for one, other in (("a", "b"), ("b", "a")):
+        words = pair.format(folder / one, folder / other, "while :; do sleep 0.05; done")
+        supervisor.add(Child(one, ("sh", "-c", words)))
+    wait_until(lambda: all("ready" in kept.log.tail() for kept in supervisor.kept))
+    supervisor.stop()
+    assert [kept.exit_code for kept in supervisor.kept] == [0, 0]
+
+
+def test_a_request_to_stop_ends_the_sleep_of_run(start: Start) -> None:
+    supervisor = start(Child("one", SLEEPER))
+    supervisor.start(lambda: True)
+    supervisor.request_stop()
+    supervisor.run()
+    assert supervisor.kept[0].running
+
+
+def test_a_large_log_is_emptied_while_its_process_writes(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.logs.LARGEST_BYTES", 1000)
+    lines = "i=0; while :; do i=$((i+1)); echo line $i of the log of one; sleep 0.001; done"
+    supervisor = start(Child("one", ("sh", "-c", lines)))
+    supervisor.start(lambda: True)
+    log = supervisor.kept[0].log.path
+    kept = log.with_suffix(".log.1")
+    wait_until(lambda: tended(supervisor).kept[0].running and kept.exists())
+    rotated = kept.read_text()
+    wait_until(lambda: kept.read_text() != rotated or not tended(supervisor))
+    supervisor.stop()
+    # It goes on at the beginning of the file, not behind a hole as large as what was there.
+    assert log.read_bytes()[:1] != b"\0"
+    assert log.stat().st_size + kept.stat().st_size < 20_000
+    assert len(list(log.parent.iterdir())) == 2
 
 
 def test_one_that_does_not_listen_is_ended(start: Start) -> None:

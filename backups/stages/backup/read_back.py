@@ -23,7 +23,8 @@ class ReadBack(PlainStage[BackupWork]):
                     f"the path of {repository} holds another repository, {found}",
                     hint="Check which disk is mounted there.",
                 )
-            reader = BackupReader(store, work.folder, load_keys() if work.encrypted else None)
+            keyring = load_keys() if work.encrypted else None
+            reader = BackupReader(store, work.folder, keyring, work.identity)
             if reader.manifest.about != work.about or reader.manifest.contents != work.contents:
                 raise StageFailed(f"the manifest in {repository} differs from the one written")
             for pack in reader.manifest.contents.packs:
@@ -31,4 +32,5 @@ class ReadBack(PlainStage[BackupWork]):
                 index = reader.read_index(pack.number)
                 reader.read_frame(pack.number, index.frames[-1])
                 packs += 1
+            work.manifest_digest = reader.manifest.digest
         return f"{packs} packs opened"

@@ -25,6 +25,7 @@ class Register(PlainStage[BackupWork]):
                 work.about,
                 work.contents,
                 key_id=work.envelope.key_id,
+                manifest_digest=work.manifest_digest,
                 folder=work.folder,
                 repositories=[repository for repository, _ in work.stores],
                 instance=work.job.instance,

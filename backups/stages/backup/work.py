@@ -14,6 +14,7 @@ from django.utils.timezone import now
 from backups.access import stores_of
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents
+from backups.archive.identity import CopyIdentity
 from backups.archive.manifest import Envelope
 from backups.engines.base import CopyFacts
 from backups.engines.clone import CloneOptions
@@ -56,6 +57,8 @@ class BackupWork:
     contents: Contents | None = None
     envelope: Envelope | None = None
     about: dict[str, Any] = field(default_factory=dict)
+    # Of the manifest, as it was read back.
+    manifest_digest: str = ""
 
     @property
     def label(self) -> str:
@@ -75,6 +78,16 @@ class BackupWork:
     @property
     def manifest(self) -> str:
         return manifest_name(self.folder)
+
+    @property
+    def identity(self) -> CopyIdentity:
+        """What a manifest of this backup must be of."""
+        return CopyIdentity(
+            self.label,
+            self.job.instance.uuid,
+            backup=self.backup,
+            encrypted=self.encrypted,
+        )
 
     def cipher(self) -> Cipher:
         return AesGcm(self.data_key) if self.encrypted else Unencrypted()

@@ -33,6 +33,7 @@ def record(
             job=run.job,
             operation=run.job.operation,
             passed=passed,
+            manifest_digest=copy.manifest_digest,
             recovery_time=recovery_time,
             report=report,
         )

@@ -10,7 +10,7 @@ import pytest
 from alerts.evaluation import evaluate
 from alerts.evaluation.evaluate import evaluate_all, evaluate_changed
 from alerts.evaluation.transitions import acknowledge
-from alerts.models import Alert, AlertTransition, RuleSetting
+from alerts.models import Alert, AlertTransition, EvaluationCursor, RuleSetting
 from alerts.rules import RULES
 from alerts.states import AlertStatus, Severity
 from backups.models import Instance, Job
@@ -266,6 +266,20 @@ def test_what_changed_is_found_without_a_sweep(orders: Instance) -> None:
     fail(orders, T0 + M)
     evaluate_changed(T0 + M + TICK)
     assert only("job_failed").status == AlertStatus.FIRING
+
+
+@pytest.mark.parametrize(
+    ("seconds", "happens", "moved"), [(59, False, False), (60, False, True), (10, True, True)]
+)
+def test_the_cursor_moves_where_something_happened_or_a_minute_passed(
+    orders: Instance, seconds: int, happens: bool, moved: bool
+) -> None:
+    evaluate_changed(T0)
+    before = EvaluationCursor.objects.get().moved_at
+    if happens:
+        fail(orders, T0)
+    evaluate_changed(T0 + timedelta(seconds=seconds))
+    assert (EvaluationCursor.objects.get().moved_at > before) is moved
 
 
 def test_an_evaluation_that_began_earlier_ends_nothing_a_later_one_found(

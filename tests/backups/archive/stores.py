@@ -94,11 +94,12 @@ def write_backup(
     label: str = LABEL,
     encrypted: bool = True,
     full_bytes: int = FULL_BYTES,
+    backup: UUID | None = None,
     about: dict[str, Any] | None = None,
 ) -> str:
     """Write a whole backup and return its folder."""
     stores = stores if isinstance(stores, Sequence) else [stores]
-    backup, data_key = uuid.uuid4(), os.urandom(32)
+    backup, data_key = backup or uuid.uuid4(), os.urandom(32)
     cipher: Cipher = AesGcm(data_key) if encrypted else Unencrypted()
     writer = make_writer(stores, label=label, backup=backup, cipher=cipher, full_bytes=full_bytes)
     contents = write_records(writer, records)

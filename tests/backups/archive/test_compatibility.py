@@ -64,7 +64,17 @@ def test_the_reader_opens_format_1(tmp_path: Path, label: str) -> None:
 
 @pytest.mark.parametrize("label", LABELS)
 def test_the_program_without_mooring_opens_format_1(tmp_path: Path, label: str) -> None:
-    argv = [sys.executable, "-I", SCRIPT, REPOSITORY, "--label", label, "--key-file", KEY_FILE]
+    argv = [
+        sys.executable,
+        "-I",
+        SCRIPT,
+        REPOSITORY,
+        "--label",
+        label,
+        "--key-file",
+        KEY_FILE,
+        "--allow-plain",
+    ]
     subprocess.run([*map(str, argv), "--to", str(tmp_path)], check=True, capture_output=True)
     assert contents_of(tmp_path) == EXPECTED
 

@@ -82,7 +82,7 @@ def test_it_extracts_what_was_written(
 ) -> None:
     write_backup(store, records_of(FILES), encrypted=encrypted, full_bytes=full_bytes)
 
-    finished = run(store.root, "--key-file", key, "--to", tmp_path / "out")
+    finished = run(store.root, "--key-file", key, "--allow-plain", "--to", tmp_path / "out")
 
     assert finished.returncode == 0, finished.stderr
     assert contents_of(tmp_path / "out") == FILES
@@ -169,7 +169,7 @@ def test_a_backup_is_chosen_by_its_label(tmp_path: Path, store: DirectoryStore, 
 
     refused = run(store.root, "--key-file", key, "--to", tmp_path / "out")
     assert (refused.returncode, refused.stderr[:9]) == (2, "refused: ")
-    assert "2 backups and no --label" in refused.stderr
+    assert "2 backups fit" in refused.stderr
     chosen = run(store.root, "--label", "second", "--key-file", key, "--to", tmp_path / "out")
     assert chosen.returncode == 0
     assert contents_of(tmp_path / "out") == {"a": b"second"}
@@ -189,7 +189,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, store: DirectoryStore, key: P
         ((store.root, "--to", out, "--key-file", tmp_path / "broken"), "line 1 of"),
         ((store.root, "--to", tmp_path / "full", "--key-file", key), "full is not empty"),
         ((store.root, "--to", out, "--key-file", key, "--only", "z"), "no file of .* begins"),
-        ((store.root, "--to", out, "--key-file", key, "--label", "z"), "0 backups labelled z"),
+        ((store.root, "--to", out, "--key-file", key, "--label", "z"), "0 backups fit"),
         ((tmp_path / "nowhere", "--to", out, "--key-file", key), "no backup with a manifest"),
         ((store.root, "--key-file", key), "--list --to is required"),
     ]:
@@ -213,7 +213,7 @@ def test_a_newer_format_is_refused(
         later.setattr(manifest, "FORMAT", 2)
         write_backup(store, records_of({"a": b"x"}))
 
-    finished = run(store.root, "--key-file", key, "--to", tmp_path / "out")
+    finished = run(store.root, "--key-file", key, "--allow-plain", "--to", tmp_path / "out")
 
     assert finished.returncode == 2
     assert "has format 2; this reads 1" in finished.stderr
@@ -234,7 +234,7 @@ def test_damage_anywhere_ends_with_a_message(
         if content is not None:
             pack.write_bytes(content)
         out = tmp_path / f"out{number}"
-        finished = run(store.root, "--key-file", key, "--to", out)
+        finished = run(store.root, "--key-file", key, "--allow-plain", "--to", out)
         assert finished.returncode == 1, (number, finished)
         assert "000001.pack" in finished.stderr.replace("packs/000001.pack of 1", "")
         assert f"what is in {out} is not whole" in finished.stderr
@@ -313,3 +313,23 @@ def test_what_the_disk_refuses_at_the_end_is_a_failure(
     shown = capsys.readouterr()
     assert "No space left on device" in shown.err
     assert "every byte checked" not in shown.out
+
+
+def test_with_a_key_a_plain_backup_is_refused(
+    tmp_path: Path, store: DirectoryStore, key: Path
+) -> None:
+    write_backup(store, records_of(FILES), encrypted=False)
+    finished = run(store.root, "--key-file", key, "--to", tmp_path / "out")
+    assert finished.returncode == 2
+    assert "is not encrypted: --allow-plain" in finished.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_holds_another_backup_is_refused(
+    tmp_path: Path, store: DirectoryStore, key: Path
+) -> None:
+    folder = store.root / write_backup(store, records_of(FILES))
+    exchanged = folder.with_name("orders-1@20260303T010000Z-F")
+    folder.rename(exchanged)
+    finished = run(exchanged, "--key-file", key, "--to", tmp_path / "out")
+    assert (finished.returncode, "holds another backup" in finished.stderr) == (2, True)

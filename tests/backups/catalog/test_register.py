@@ -16,7 +16,7 @@ from backups.jobs.request import create_copy_job
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
 from backups.states import JobStatus, Operation
-from tests.backups.archive.stores import records_of, write_backup
+from tests.backups.archive.stores import INSTANCE, records_of, write_backup
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import restore, run_here, take_backup
 
@@ -92,7 +92,7 @@ def test_what_cannot_be_read_is_told_and_the_others_go_on(
     # Bytes without a manifest are no backup.
     (top / "d@20200101T000000Z-F" / "packs").mkdir(parents=True)
     forget_everything()
-    found = list(rebuild(main, load_keys()))
+    found = list(rebuild(main, load_keys(), allow_unencrypted=True))
     assert [each.label for each in found if each.added] == [made.label]
     errors = {each.folder: each.error for each in found if each.error}
     assert len(errors) == 4
@@ -122,7 +122,8 @@ def write_backup_without_facts(repository: Repository) -> str:
 
     store = DirectoryStore(Path(repository.path))
     records = records_of({"ibdata1": b"x"})
-    return write_backup(store, records, label="e@20200101T000000Z-F", encrypted=False)
+    about = {"instance": {"uuid": str(INSTANCE)}}
+    return write_backup(store, records, label="e@20200101T000000Z-F", encrypted=False, about=about)
 
 
 def test_without_the_key_each_encrypted_one_says_which_it_needs(

@@ -106,7 +106,7 @@ def test_random_commands_are_refused_or_mean_what_they_are(content: bytes) -> No
         (b"\x00", "unknown response 0"),
         (b"\x0a", "unknown response 10"),
         (b"\x03abc", "without a descriptor"),
-        (b"\x63!", "has  1 bytes"),
+        (b"\x63!", "a message has 1 bytes"),
         (b"\x06\x01\x00\x00\x00\xff", "not UTF-8"),
         (b"\x06\xff\xff\xff\xffabc", "ends where 4294967295 bytes were due"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -221,8 +220,7 @@ def test_a_message_that_comes_again_while_it_runs_is_dropped(
     engine.blocks_after, engine.goes_on = 4, True
     running = Running(job)
     running.reach(engine.blocked)
-    began = time.monotonic()
+    # Were it run again, it would wait for an engine that nobody stops.
     run_job(job.pk)
-    assert time.monotonic() - began < 5
     engine.stopped.set()
     assert (running.end().status, engine.copies) == (JobStatus.SUCCEEDED, 1)

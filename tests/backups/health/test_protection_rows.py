@@ -7,6 +7,7 @@ from django.test import TestCase
 from backups.health.protection_facts import longest_gap
 from backups.health.protection_rows import CHECK_EVERY, judge_due, judge_instances
 from backups.models import (
+    BackupCopy,
     BackupSchedule,
     Instance,
     InstanceGroup,
@@ -54,6 +55,24 @@ class JudgingTestCase(TestCase):
     def test_a_purged_backup_protects_nobody(self) -> None:
         make_backup(self.orders, self.main, status=CopyStatus.PURGED)
         self.assertEqual(self.judged().reasons, "no full backup to restore from")
+
+    def test_a_copy_that_cannot_be_read_protects_nobody(self) -> None:
+        make_backup(self.orders, self.main)
+        for values in ({"fault": "missing"}, {"fault": "changed"}, {"key_fault": "no key"}):
+            with self.subTest(values):
+                BackupCopy.objects.update(**{"fault": "", "key_fault": "", **values})
+                self.assertEqual(self.judged().level, "unprotected")
+
+    def test_a_repository_that_cannot_be_used_protects_nobody(self) -> None:
+        make_backup(self.orders, self.main)
+        Repository.objects.update(fault="not mounted")
+        self.assertEqual(self.judged().level, "unprotected")
+
+    def test_a_cancelled_job_does_not_hide_the_failure_before_it(self) -> None:
+        make_backup(self.orders, self.main)
+        make_job(self.orders, JobStatus.FAILED)
+        make_job(self.orders, JobStatus.CANCELLED)
+        self.assertIn("last backup failed", self.judged().reasons)
 
     def test_groups_and_tags_cover_as_well(self) -> None:
         make_backup(self.orders, self.main)
@@ -110,7 +129,7 @@ class JudgingTestCase(TestCase):
                     make_backup(make_instance(f"i-{count}-{n}"), self.main)
                 InstanceProtection.objects.all().delete()
                 ids = list(Instance.objects.values_list("pk", flat=True))
-                with self.assertNumQueries(12):
+                with self.assertNumQueries(13):
                     judge_instances(ids, T0)
 
     def test_a_weekend_is_in_the_longest_gap(self) -> None:

@@ -13,7 +13,6 @@ from backups.models import (
     Backup,
     BackupCopy,
     BackupSchedule,
-    Evidence,
     Instance,
     Job,
     Occurrence,
@@ -24,7 +23,7 @@ from backups.retention.pruning import prune_history
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.planning import make_schedule
-from tests.backups.taking import run_here, take_backup
+from tests.backups.taking import prove, run_here, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
@@ -114,7 +113,7 @@ def test_pinned_damaged_and_needed_ones(nightly: BackupSchedule) -> None:
     Backup.objects.filter(pk=third.pk).update(pinned=True)
     Backup.objects.filter(pk=fourth.pk).update(base=fifth)
     Backup.objects.filter(pk=newest.pk).update(ended_at=now() - 15 * DAY)
-    Evidence.objects.create(copy=newest.copies.get(), operation="verify", passed=False)
+    prove(newest.copies.get(), "verify", passed=False)
     # The damaged one goes, though it is the newest: two sound ones stay. The base waits.
     assert expire_backups(now()) == 2
     assert [job.backup for job in purges()] == [newest, fourth]
@@ -142,9 +141,7 @@ def test_a_purge_that_had_to_wait_asks_the_schedule_once_more(
     assert reason.endswith("is kept: its schedule is paused or disabled, or keeps everything")
     BackupSchedule.objects.update(paused_at=None)
     assert second.backup is not None
-    Evidence.objects.create(
-        copy=Backup.objects.latest("ended_at").copies.get(), operation="verify", passed=False
-    )
+    prove(Backup.objects.latest("ended_at").copies.get(), "verify", passed=False)
     assert run_here(third).status == JobStatus.SUCCEEDED
     assert ages_stored() == [2, 12, 32]
 
@@ -158,11 +155,11 @@ def test_a_failed_restore_test_counts_though_a_verify_came_after_it(
     nightly: BackupSchedule,
 ) -> None:
     newest = Backup.objects.latest("ended_at").copies.get()
-    Evidence.objects.create(copy=newest, operation="restore_test", passed=False)
-    Evidence.objects.create(copy=newest, operation="verify", passed=True)
+    prove(newest, "restore_test", passed=False)
+    prove(newest, "verify", passed=True)
     # Two sound ones stay beside it.
     assert expire_backups(now()) == 2
-    Evidence.objects.create(copy=newest, operation="restore_test", passed=True)
+    prove(newest, "restore_test", passed=True)
     assert expire_backups(now()) == 1
 
 

@@ -12,12 +12,12 @@ from django.utils.timezone import now
 
 from backups.exceptions import Refused, RepositoryError
 from backups.jobs.request import create_copy_job
-from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
+from backups.models import Backup, BackupCopy, Instance, Job, Repository
 from backups.repositories.directory import DirectoryStore
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
-from tests.backups.taking import purge, stored_files, take_backup
+from tests.backups.taking import prove, purge, stored_files, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,9 +86,9 @@ def test_the_last_good_backup_goes_with_force(copy: BackupCopy) -> None:
 @pytest.mark.parametrize("operation", ["verify", "restore_test"])
 def test_a_damaged_backup_is_nothing_to_be_left_with(copy: BackupCopy, operation: str) -> None:
     older = an_older_one(copy)
-    Evidence.objects.create(copy=older, operation=operation, passed=False)
+    prove(older, operation, passed=False)
     assert_refused(copy, f"{copy.backup.label} is the last restorable backup of orders-1")
-    Evidence.objects.create(copy=older, operation=operation, passed=True)
+    prove(older, operation, passed=True)
     assert purge(copy).status == JobStatus.SUCCEEDED
 
 
@@ -99,7 +99,7 @@ def test_a_pinned_backup_keeps_its_copy_where_the_other_is_damaged(
     Backup.objects.filter(pk=copy.backup_id).update(pinned=True)
     second = make_repository("second", tmp_path / "second")
     other = stored_in(second, copy.backup)
-    Evidence.objects.create(copy=other, operation="verify", passed=False)
+    prove(other, "verify", passed=False)
     assert_refused(copy, f"{copy.backup.label} is pinned")
 
 

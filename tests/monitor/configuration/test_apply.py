@@ -143,7 +143,7 @@ def test_what_is_not_named_stays_unless_pruned(file: Path) -> None:
         ("tags: [prod, eu]", "tags: [two words]", "Use letters"),
         ("version: 1", "version: [", "is not valid YAML"),
         ("window: 6h", "window: 9000000d", "window: '9000000d' is longer than 100 years"),
-        ("host: 10.0.0.7", "engine: nonsense", "there is no engine 'nonsense'"),
+        ("host: 10.0.0.7", "engine: nonsense", "no engine is called 'nonsense'"),
         ("rule: lock_time\n  sev", "rule: no_such\n  sev", "no rule is named no_such"),
         ("{warning: 30}", "{factor: 1}", "lock_time has no threshold named factor"),
         ("{warning: 30}", "{warning: abc}", "warning: 'abc' must be a number"),

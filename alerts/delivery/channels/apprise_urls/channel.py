@@ -1,13 +1,14 @@
-"""Further services through Apprise: Slack, Teams, PagerDuty, Telegram and many more."""
+"""Further services through Apprise: Slack, Teams, PagerDuty, Telegram and many more.
+
+Apprise is imported where it is used: it is large, and few processes send through it.
+"""
 
 from __future__ import annotations
 
 import logging
 from contextlib import AbstractContextManager
 from io import StringIO
-from typing import ClassVar
-
-import apprise
+from typing import TYPE_CHECKING, ClassVar
 
 from alerts.delivery.channels.base import Content, Field, Values
 from alerts.delivery.channels.text import build_text
@@ -15,11 +16,11 @@ from alerts.delivery.outbound import public_addresses_only
 from alerts.exceptions import NotDelivered
 from backups.exceptions import BadInput
 
-KINDS = {
-    "firing": apprise.NotifyType.FAILURE,
-    "recovery": apprise.NotifyType.SUCCESS,
-    "success": apprise.NotifyType.SUCCESS,
-}
+if TYPE_CHECKING:
+    import apprise
+
+# By the names of Apprise; all other kinds are warnings.
+KINDS = {"firing": "FAILURE", "recovery": "SUCCESS", "success": "SUCCESS"}
 # Plugins that act on this machine instead of sending a notification.
 LOCAL_SERVICES = {
     "blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows",
@@ -40,8 +41,10 @@ class AppriseChannel:
         _service(values["url"])
 
     def send(self, content: Content, values: Values) -> str:
+        from apprise import NotifyType
+
         service = _service(values["url"])
-        kind = KINDS.get(str(content["kind"]), apprise.NotifyType.WARNING)
+        kind = NotifyType[KINDS.get(str(content["kind"]), "WARNING")]
         with public_addresses_only(), _capture_log() as log:
             sent = service.notify(
                 title=str(content["title"]), body=build_text(content), notify_type=kind
@@ -58,6 +61,8 @@ def _service(url: str) -> apprise.NotifyBase:
         raise BadInput(f"{scheme}:// acts on Mooring's own host")
     if scheme in UNCONFIRMED_SERVICES:
         raise BadInput(f"{scheme}:// does not confirm deliveries")
+    import apprise
+
     service = apprise.Apprise.instantiate(url.strip())
     if not isinstance(service, apprise.NotifyBase):
         raise BadInput(f"{scheme}:// is not a complete Apprise URL")
@@ -66,6 +71,8 @@ def _service(url: str) -> apprise.NotifyBase:
 
 def _capture_log() -> AbstractContextManager[StringIO]:
     """Capture the log of Apprise, the only place where it reports errors."""
+    import apprise
+
     capture: AbstractContextManager[StringIO] = apprise.LogCapture(  # type: ignore[no-untyped-call]
         level=logging.WARNING, fmt="%(message)s"
     )

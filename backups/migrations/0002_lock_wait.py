@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('backups', '0011_plain_words'),
+        ('backups', '0001_initial'),
     ]
 
     operations = [

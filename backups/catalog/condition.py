@@ -1,0 +1,187 @@
+"""Is each stored copy still there, unchanged, and does a key at hand open it?
+
+Two ticks, so that a green light means recoverable now. One identifies each repository and holds
+the list of its objects against the rows. The other reads manifests, a few at a time, for ever:
+identity, digest, key, and the sizes of all packs. Neither decrypts a pack; verify does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q
+
+from backups.access import checked_store, identity_of
+from backups.archive.keys import Keyring
+from backups.archive.manifest import cipher_of, manifest_digest, read_envelope
+from backups.archive.packs import pack_name
+from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
+from backups.keys.load import load_keys
+from backups.models import BackupCopy, Instance, InstanceProtection, Repository
+from backups.repositories.base import ObjectStore
+from backups.repositories.layout import INSTANCES, folder_of_manifest, manifest_name
+from backups.states import CopyFault, CopyStatus
+from backups.transitions.occurrences import recheck_protection
+
+logger = logging.getLogger(__name__)
+
+# Checked in one tick; and again after this long.
+MOST = 50
+EVERY = timedelta(days=1)
+FAULT_LENGTH = 300
+
+
+def check_repositories(now: datetime) -> int:
+    """Identify every repository and look for its copies; return how many cannot be used."""
+    unusable = 0
+    for repository in Repository.objects.all():
+        try:
+            store = checked_store(repository)
+            objects = list(store.list(INSTANCES))
+        except MooringError as exc:
+            _note_repository(repository, str(exc), now)
+            unusable += 1
+            continue
+        _note_repository(repository, "", now)
+        _compare(repository, store, objects, now)
+    return unusable
+
+
+def check_copies(now: datetime) -> int:
+    """Check the copies that have waited longest; return how many have a fault."""
+    keyring, key_fault = _keys()
+    stores: dict[int, ObjectStore | None] = {}
+    faults = 0
+    for copy in _waiting_copies(now):
+        store = _store_of(copy.repository, stores)
+        if store is None:
+            # That the repository cannot be reached is said of the repository, not of its copies.
+            BackupCopy.objects.filter(pk=copy.pk).update(checked_at=now)
+            continue
+        fault, detail = _fault_of(store, copy)
+        opened = copy.key_fault if fault else _key_fault(store, copy, keyring, key_fault)
+        _note_copy(copy, fault, detail, opened, now)
+        faults += bool(fault or opened)
+    return faults
+
+
+def _keys() -> tuple[Keyring | None, str]:
+    try:
+        return load_keys(), ""
+    except KeyUnavailable as exc:
+        return None, str(exc)
+
+
+def _waiting_copies(now: datetime) -> list[BackupCopy]:
+    # A moment in the future was written under a clock that was wrong.
+    waiting = Q(checked_at=None) | Q(checked_at__lte=now - EVERY) | Q(checked_at__gt=now)
+    copies = BackupCopy.objects.filter(waiting, status=CopyStatus.STORED)
+    ordered = copies.order_by(F("checked_at").asc(nulls_first=True), "-id")
+    return list(ordered.select_related("repository", "backup__instance")[:MOST])
+
+
+def _store_of(repository: Repository, stores: dict[int, ObjectStore | None]) -> ObjectStore | None:
+    if repository.pk not in stores:
+        try:
+            stores[repository.pk] = checked_store(repository)
+        except MooringError:
+            stores[repository.pk] = None
+    return stores[repository.pk]
+
+
+def _fault_of(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
+    """Return what is wrong with the stored bytes, and in which way; blank where nothing is."""
+    name = manifest_name(copy.path)
+    try:
+        if not store.exists(name):
+            return CopyFault.MISSING, f"{name} is not in the repository"
+        blob = store.read(name)
+        identity_of(copy).check_unopened(read_envelope(blob), manifest_digest(blob))
+        return _pack_fault(store, copy)
+    except ArchiveError as exc:
+        return CopyFault.CHANGED, str(exc)
+    except RepositoryError as exc:
+        return CopyFault.MISSING, str(exc)
+
+
+def _pack_fault(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
+    names = [f"{copy.path}/{pack_name(number)}" for number in range(1, copy.pack_count + 1)]
+    if missing := [name for name in names if not store.exists(name)]:
+        return CopyFault.MISSING, f"{len(missing)} of {len(names)} packs are missing: {missing[0]}"
+    stored = sum(store.size(name) for name in names)
+    if stored != copy.stored_bytes:
+        return CopyFault.CHANGED, f"its packs have {stored} bytes, expected {copy.stored_bytes}"
+    return "", ""
+
+
+def _key_fault(
+    store: ObjectStore, copy: BackupCopy, keyring: Keyring | None, key_fault: str
+) -> str:
+    if not copy.encrypted:
+        return ""
+    if keyring is None:
+        return key_fault
+    try:
+        cipher_of(read_envelope(store.read(manifest_name(copy.path))), keyring)
+    except MooringError as exc:
+        return str(exc)
+    return ""
+
+
+def _compare(
+    repository: Repository, store: ObjectStore, objects: Iterable[str], now: datetime
+) -> None:
+    """Hold the list of a repository's objects against the rows of its copies."""
+    packs: Counter[str] = Counter()
+    manifests: set[str] = set()
+    for name in objects:
+        if folder := folder_of_manifest(name):
+            manifests.add(folder)
+        else:
+            packs[name.rpartition("/packs/")[0]] += 1
+    copies = BackupCopy.objects.filter(repository=repository, status=CopyStatus.STORED)
+    gone, back = [], []
+    for copy in copies.select_related("backup__instance").iterator(chunk_size=2000):
+        there = copy.path in manifests and packs[copy.path] >= copy.pack_count
+        if there and copy.fault == CopyFault.MISSING:
+            back.append(copy)
+        elif not there and copy.fault != CopyFault.MISSING:
+            gone.append(copy)
+    # One by one: a copy may have been finished, or purged, after the list was made.
+    for copy in [*gone, *back]:
+        fault, detail = _fault_of(store, copy)
+        _note_copy(copy, fault, detail, copy.key_fault, now)
+
+
+def _note_copy(copy: BackupCopy, fault: str, detail: str, key_fault: str, now: datetime) -> None:
+    changed = (fault, bool(key_fault)) != (copy.fault, bool(copy.key_fault))
+    # One that has been purged in the meantime is meant to be gone.
+    BackupCopy.objects.filter(pk=copy.pk, status=CopyStatus.STORED).update(
+        fault=fault,
+        fault_detail=detail[:FAULT_LENGTH],
+        key_fault=key_fault[:FAULT_LENGTH],
+        checked_at=now,
+    )
+    if changed:
+        text = detail or key_fault or "sound again"
+        logger.warning("%s: %s", copy, text, extra={"action": "copy_checked", "copy_id": copy.pk})
+        recheck_protection(copy.backup.instance_id, now)
+
+
+def _note_repository(repository: Repository, fault: str, now: datetime) -> None:
+    rows = Repository.objects.filter(pk=repository.pk)
+    if bool(fault) == bool(repository.fault):
+        rows.update(fault=fault[:FAULT_LENGTH])
+        return
+    rows.update(fault=fault[:FAULT_LENGTH], fault_since=now if fault else None)
+    logger.warning(
+        "repository %s %s",
+        repository,
+        f"cannot be used: {fault}" if fault else "can be used again",
+        extra={"action": "repository_checked", "repository": repository.name},
+    )
+    owners = Instance.objects.filter(backups__copies__repository=repository)
+    InstanceProtection.objects.filter(instance__in=owners).update(next_check_at=now)

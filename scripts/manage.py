@@ -1,0 +1,28 @@
+"""Run one of Mooring's commands on a state folder that is up to date.
+
+    python -m scripts.manage WORDS
+
+Brings the folder up to date in the same process: a process of its own for that would set up
+Django twice before every command.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from scripts.console import SetupError, give_up
+from scripts.prepare import prepare_for_commands
+
+
+def main() -> None:
+    try:
+        prepare_for_commands()
+    except SetupError as exc:
+        give_up(str(exc), exc.hint)
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["manage.py", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()
