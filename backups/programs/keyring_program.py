@@ -16,6 +16,7 @@ from pathlib import Path
 
 from backups.exceptions import EngineError, Refused
 from backups.programs.server_program import ServerProgram
+from backups.runners.environment import tool_environment
 
 COMPONENT = "component_keyring_file"
 # What a server works out from where it was started, and would get wrong in our folder.
@@ -83,6 +84,7 @@ def _said_by(path: str) -> dict[str, str]:
     try:
         done = subprocess.run(
             argv,
+            env=tool_environment(),
             capture_output=True,
             text=True,
             errors="replace",

@@ -30,6 +30,7 @@ from backups.programs.keyring_program import link_with_keyring
 from backups.programs.server_ending import LOG_HINT, require_order
 from backups.programs.server_log import ServerLog
 from backups.programs.server_program import ARIA, MODEST, ServerProgram, mariadb_program, program
+from backups.runners.environment import tool_environment
 from backups.runners.groups import start_time
 
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
@@ -275,7 +276,13 @@ def initialise(folder: Path, options: Mapping[str, str] | None = None) -> None:
         *_words(MODEST | ARIA | HASTY | dict(options or {})),
     ]
     done = subprocess.run(
-        argv, cwd=folder, capture_output=True, text=True, errors="replace", check=False
+        argv,
+        cwd=folder,
+        env=tool_environment(),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         said = "\n".join((done.stdout + done.stderr).splitlines()[-12:])
@@ -339,6 +346,7 @@ def _start(argv: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:
         stdout=log,
         stderr=log,
         close_fds=True,
+        env=tool_environment(),
         start_new_session=True,
     )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from backups.exceptions import EngineError, Refused
 from backups.programs.compatibility import MARIADB, MYSQL, Version, decide_flavour, parse_version
+from backups.runners.environment import tool_environment
 
 # Debian keeps servers where only root's PATH looks.
 PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -68,6 +69,7 @@ def find_mysqld(asked: str = "") -> tuple[str, Version]:
     try:
         done = subprocess.run(
             [path, "--no-defaults", "--version"],
+            env=tool_environment(),
             capture_output=True,
             text=True,
             errors="replace",

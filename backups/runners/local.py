@@ -25,6 +25,7 @@ from typing import BinaryIO, ClassVar, cast
 
 from backups.exceptions import RunnerError
 from backups.runners.base import Completed, RunningCommand
+from backups.runners.environment import tool_environment
 from backups.runners.groups import end_group, start_time
 
 # The most an unprivileged process may ask for; sixteen times the default.
@@ -115,6 +116,7 @@ def spawn(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
+            env=tool_environment(),
             pass_fds=pass_fds,
             start_new_session=True,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from backups.engines.mariadb_backup.mbstream import read_records
 from backups.exceptions import EngineError, RunnerError
 from backups.programs.private_server import PrivateServer, Settings, initialise
 from backups.runners import LocalRunner, Runner, SshRunner
+from backups.runners.environment import tool_environment
 from backups.runners.groups import list_members
 from tests.live.observer import Diary
 from tests.live.sshd import private_sshd
@@ -215,6 +216,26 @@ def test_no_password_is_in_any_argv_or_environment(runner: Runner, login: Login)
         for process in [*tools(), psutil.Process(copy.process[0])]:
             for content in ("cmdline", "environ"):
                 assert PASSWORD.encode() not in Path(f"/proc/{process.pid}/{content}").read_bytes()
+
+
+def test_a_tool_gets_named_variables_only(
+    runner: Runner, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOORING_BACKUP_KEY", "Tr0ub4dor")
+    monkeypatch.setenv("MOORING_ADMIN_PASSWORD", "Tr0ub4dor")
+    with MariadbBackup().copy(login, runner, Diary(), threads=1) as copy:
+        next(copy.records())
+        children = psutil.Process().children(recursive=True)
+        environments = [Path(f"/proc/{each.pid}/environ").read_bytes() for each in children]
+        tool = Path(f"/proc/{tools()[0].pid}/environ").read_bytes()
+    assert not [each for each in (*environments, tool) if b"Tr0ub4dor" in each]
+    if isinstance(runner, LocalRunner):
+        assert tool == environment_text(tool_environment())
+
+
+def environment_text(variables: Mapping[str, str]) -> bytes:
+    """As the kernel shows it."""
+    return b"".join(f"{name}={value}\0".encode() for name, value in variables.items())
 
 
 def tools() -> list[psutil.Process]:
