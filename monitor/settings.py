@@ -226,6 +226,10 @@ SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
 SPOOL_FOLDER = HOME / "spool"
 # The MySQL server that prepares and proves MySQL backups; blank is the one on the PATH.
 MYSQLD = os.environ.get("MOORING_MYSQLD", "")
+# What opens MariaDB's encrypted files here: keys and libraries are this host's, never a backup's.
+MARIADB_KEY_FILE = os.environ.get("MOORING_MARIADB_KEY_FILE", "")
+MARIADB_KEY_FILE_PASSWORD = os.environ.get("MOORING_MARIADB_KEY_FILE_PASSWORD", "")
+MARIADB_PLUGIN_FOLDER = os.environ.get("MOORING_MARIADB_PLUGIN_DIR", "")
 COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
 # Threads that compress and seal; the default leaves no core idle and none fought over.
 COPY_THREADS = number("MOORING_COPY_THREADS", 0) or len(os.sched_getaffinity(0))

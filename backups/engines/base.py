@@ -46,6 +46,20 @@ class CopyFacts:
     more: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class HostKeys:
+    """What the admin of this host named for files that are encrypted. Blank is none."""
+
+    # The file MariaDB's file_key_management reads keys from, and the file with its password.
+    key_file: str = ""
+    key_file_password: str = ""
+    # Where MariaDB's plugins are; blank asks the server.
+    plugin_folder: str = ""
+
+
+NO_KEYS = HostKeys()
+
+
 class CopyObserver(Protocol):
     """Hears what an engine does while it copies. Called from any thread; must not block."""
 
@@ -157,12 +171,19 @@ class Engine(Protocol):
         """Return what any server must be told to accept the files, as on its command line."""
         ...
 
-    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+    def prepare(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> Prepared:
         """Make a raw copy in ``folder`` ready for a server, or raise EngineError."""
         ...
 
     def restored_server(
-        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+        self,
+        folder: Path,
+        *,
+        server: str,
+        on_wait: Callable[[], None],
+        keys: HostKeys = NO_KEYS,
     ) -> PrivateServer:
         """Return a server, not started yet, for a prepared copy; nobody has to log in to it."""
         ...

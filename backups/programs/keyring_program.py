@@ -7,21 +7,17 @@ its keyring in its plugin folder. A private folder with links to both makes it f
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from backups.exceptions import EngineError, Refused
-from backups.programs.server_program import ServerProgram
-from backups.runners.environment import tool_environment
+from backups.programs.server_program import ServerProgram, ask_settings
 
 COMPONENT = "component_keyring_file"
 # What a server works out from where it was started, and would get wrong in our folder.
 _PLACES = ("basedir", "lc-messages-dir", "character-sets-dir", "plugin-dir")
-_ANSWER_SECONDS = 30
 
 
 def manifest() -> str:
@@ -78,23 +74,8 @@ def _places(server: ServerProgram) -> Mapping[str, str]:
 
 
 def _said_by(path: str) -> dict[str, str]:
-    argv = [path, "--no-defaults", "--verbose", "--help"]
-    if os.geteuid() == 0:
-        argv.append("--user=root")
-    try:
-        done = subprocess.run(
-            argv,
-            env=tool_environment(),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_ANSWER_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        raise EngineError(f"{path} does not tell where its parts are: {exc}") from None
     pattern = rf"^({'|'.join(_PLACES)})\s+(/.*?)\s*$"
-    said = {name: place for name, place in re.findall(pattern, done.stdout, re.MULTILINE)}
+    said = {name: place for name, place in re.findall(pattern, ask_settings(path), re.MULTILINE)}
     if missing := [name for name in _PLACES if name not in said]:
         raise EngineError(f"{path} does not tell its {', '.join(missing)}")
     return said

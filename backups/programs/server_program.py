@@ -88,6 +88,26 @@ def find_mysqld(asked: str = "") -> tuple[str, Version]:
     return path, version
 
 
+def ask_settings(path: str) -> str:
+    """Return how a server would be set by itself: a line for each setting, or EngineError."""
+    argv = [path, "--no-defaults", "--verbose", "--help"]
+    if os.geteuid() == 0:
+        argv.append("--user=root")
+    try:
+        done = subprocess.run(
+            argv,
+            env=tool_environment(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_ANSWER_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise EngineError(f"{path} does not tell where its parts are: {exc}") from None
+    return done.stdout
+
+
 def program(name: str) -> str:
     """Return the path of one of MariaDB's programs."""
     if (found := shutil.which(name, path=search_path())) is None:

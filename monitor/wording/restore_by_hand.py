@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backups.engines.mariadb_backup.restored import removal_of_links
+from backups.engines.mariadb_backup.restored import PREPARE_FILE, commands_before_prepare
 from backups.models import Backup, BackupCopy
 from backups.programs.compatibility import CLONE, parse_version
 
@@ -42,13 +42,20 @@ def _extract(copy: BackupCopy) -> Step:
 
 def _of_mariadb_backup(backup: Backup) -> list[Step]:
     series = _series(backup)
-    prepare = f"mariadb-backup --defaults-file={TARGET}/backup-my.cnf --prepare"
+    remove, keep = commands_before_prepare(TARGET)
+    prepare = f"mariadb-backup --defaults-file={PREPARE_FILE} --prepare"
     return [
         Step(
-            "Remove links to the originals",
-            removal_of_links(TARGET),
-            "Each leads to where a table with a DATA DIRECTORY was; its copy is here already, and "
-            "the original would be opened instead.",
+            "Remove links to the originals, and option files",
+            remove,
+            "Each link leads to where a table with a DATA DIRECTORY was; its copy is here already, "
+            "and the original would be opened instead.",
+        ),
+        Step(
+            "Keep the options that shape the files",
+            keep,
+            "Do not give a program the backup-my.cnf of a backup: whoever could write into the "
+            "repository could name a library there, and it would be loaded.",
         ),
         Step(
             "Prepare",
@@ -61,7 +68,7 @@ def _of_mariadb_backup(backup: Backup) -> list[Step]:
             f"mariadbd --no-defaults --user=mysql --datadir={TARGET} --skip-networking "
             "--socket=/tmp/restored.sock --skip-grant-tables --skip-slave-start "
             "--event-scheduler=DISABLED",
-            f"With mariadbd of MariaDB {series}. Options that shape files are in backup-my.cnf.",
+            f"With mariadbd of MariaDB {series}. Options that shape files are in {PREPARE_FILE}.",
         ),
         _look("mariadb"),
     ]

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from backups.archive.records import Record
-from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
+from backups.engines.base import (
+    NO_KEYS,
+    CopyFacts,
+    CopyObserver,
+    HostKeys,
+    Login,
+    Prepared,
+    PrepareWatch,
+)
 from backups.exceptions import EngineError
 from backups.programs.private_server import PrivateServer
 from backups.runners.base import Runner
@@ -73,14 +81,21 @@ class FakeEngine:
     def start_options(self, folder: Path) -> dict[str, str]:
         return {"innodb-page-size": "16384"}
 
-    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+    def prepare(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> Prepared:
         if self.prepare_failure is not None:
             raise self.prepare_failure
         assert folder.is_dir()
         return self.prepared
 
     def restored_server(
-        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+        self,
+        folder: Path,
+        *,
+        server: str,
+        on_wait: Callable[[], None],
+        keys: HostKeys = NO_KEYS,
     ) -> PrivateServer:
         return PrivateServer(folder, on_wait=on_wait)
 

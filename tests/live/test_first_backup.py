@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,7 +19,11 @@ from django.db import connection
 from pytest_django import Settings
 
 from backups.engines.mariadb_backup import prepare_argv
-from backups.engines.mariadb_backup.restored import server_options
+from backups.engines.mariadb_backup.restored import (
+    PREPARE_FILE,
+    commands_before_prepare,
+    server_options,
+)
 from backups.instances.grants import NEEDED
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobLogLine, Repository
 from backups.programs.private_server import PrivateServer, initialise
@@ -107,6 +112,15 @@ def taken() -> str:
     ended = take()
     assert ended.exit_code == 0, ended.stdout
     return str(ended.json()["label"])
+
+
+def prepare_by_hand(folder: Path) -> None:
+    """Type what a raw restore and the pages print."""
+    for command in commands_before_prepare(shlex.quote(str(folder))):
+        subprocess.run(["sh", "-c", command], cwd=folder.parent, check=True)
+    argv = prepare_argv(folder, settings=folder.parent / PREPARE_FILE)
+    done = LocalRunner().run(argv, timeout_seconds=120)
+    assert done.exit_code == 0, done.stderr
 
 
 def assert_sound(folder: Path) -> None:
@@ -229,8 +243,7 @@ def test_the_catalog_and_the_bytes_survive_the_loss_of_the_database(
     key = ["--key-file", str(settings.BACKUP_KEY_FILE), "--to", str(second)]
     done = subprocess.run([*script, *key], capture_output=True, text=True, check=False, env={})
     assert done.returncode == 0, done.stderr
-    prepared = LocalRunner().run(prepare_argv(str(second)), timeout_seconds=120)
-    assert prepared.exit_code == 0, prepared.stderr
+    prepare_by_hand(second)
     assert_sound(second)
 
 
@@ -242,7 +255,7 @@ def test_raw_files_are_restored_as_they_were_copied(
     ended = run_command("restorebackup", *words)
     stages = {stage["name"]: stage["status"] for stage in ended.json()["stages"]}
     assert (ended.exit_code, stages["prepare"]) == (0, "skipped")
-    assert LocalRunner().run(prepare_argv(str(target)), timeout_seconds=120).exit_code == 0
+    prepare_by_hand(target)
     assert_sound(target)
 
 

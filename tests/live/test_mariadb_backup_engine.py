@@ -14,7 +14,7 @@ import pytest
 
 from backups.archive.records import Data, FileClosed, FileOpened, FileRemoved, FileRenamed, Record
 from backups.engines.base import Login
-from backups.engines.mariadb_backup import MariadbBackup, check_prepare, prepare_argv
+from backups.engines.mariadb_backup import MariadbBackup
 from backups.engines.mariadb_backup.command import SETTINGS, backup_argv, build_settings
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.exceptions import EngineError, RunnerError
@@ -23,6 +23,7 @@ from backups.runners import LocalRunner, Runner, SshRunner
 from backups.runners.environment import tool_environment
 from backups.runners.groups import list_members
 from tests.live.observer import Diary
+from tests.live.preparing import prepare_folder
 from tests.live.sshd import private_sshd
 
 pytestmark = pytest.mark.live
@@ -105,11 +106,6 @@ def write_out(records: Iterator[Record], folder: Path) -> None:
                 paths[number].unlink()
 
 
-def prepare(folder: Path) -> None:
-    done = LocalRunner().run(prepare_argv(folder), timeout_seconds=60)
-    check_prepare(done.exit_code, done.stderr)
-
-
 def rows(server: PrivateServer, statement: str) -> list[tuple[object, ...]]:
     with server.connect(database="shop") as connection, connection.cursor() as cursor:
         cursor.execute(statement)
@@ -135,7 +131,7 @@ def test_a_copy_restores_to_the_same_tables(
     ]
     assert facts.gtid_executed == rows(server, "SELECT @@gtid_current_pos")[0][0]
     assert not [line for line in diary.lines if line[0] == "error"]
-    prepare(target)
+    prepare_folder(target)
     with PrivateServer(target, Settings(options=ELSEWHERE)) as restored:
         for table in ("orders", "visits", "notes", "events"):
             (verdict,) = rows(restored, f"CHECK TABLE {table} EXTENDED")
@@ -190,7 +186,7 @@ def test_tables_that_change_while_they_are_copied(
         copy.facts()
     rows(server, "DROP TABLE new, big")
     assert {FileRemoved, FileRenamed} <= {type(each) for each in seen}
-    prepare(tmp_path)
+    prepare_folder(tmp_path)
     with PrivateServer(tmp_path, Settings(options=ELSEWHERE)) as restored:
         tables = {name for (name,) in rows(restored, "SHOW TABLES")}
         assert tables & {"gone", "old", "new"} == {"new"}

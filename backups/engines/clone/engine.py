@@ -29,7 +29,15 @@ from backups.clone_protocol import (
     clone,
 )
 from backups.clone_protocol.client import may_skip_lock
-from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
+from backups.engines.base import (
+    NO_KEYS,
+    CopyFacts,
+    CopyObserver,
+    HostKeys,
+    Login,
+    Prepared,
+    PrepareWatch,
+)
 from backups.engines.clone.donor import DonorSettings, fetch_gtids, fetch_settings
 from backups.engines.clone.keyring import KEYRING_FILE, keyring_of
 from backups.engines.clone.mapping import ArchiveMapping
@@ -101,11 +109,18 @@ class CloneEngine:
         encrypted = keyring_of(folder) is not None
         return server_options(read_donor(folder), encrypted=encrypted)
 
-    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+    def prepare(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> Prepared:
         return prepare(folder, watch, server=server)
 
     def restored_server(
-        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+        self,
+        folder: Path,
+        *,
+        server: str,
+        on_wait: Callable[[], None],
+        keys: HostKeys = NO_KEYS,
     ) -> PrivateServer:
         return restored_server(folder, server=server, on_wait=on_wait)
 

@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import ClassVar, cast
 
 from backups.archive.records import Record
-from backups.engines.base import CopyFacts, CopyObserver, Login, Prepared, PrepareWatch
+from backups.engines.base import (
+    NO_KEYS,
+    CopyFacts,
+    CopyObserver,
+    HostKeys,
+    Login,
+    Prepared,
+    PrepareWatch,
+)
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
     SETTINGS,
@@ -33,7 +41,7 @@ from backups.engines.mariadb_backup.fitting import check_restore
 from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, StageEnded, StageStarted
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
-from backups.engines.mariadb_backup.restored import remove_links, server_options
+from backups.engines.mariadb_backup.restored import prepare_settings, remove_foreign, server_options
 from backups.exceptions import EngineError
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, Settings
@@ -83,10 +91,16 @@ class MariadbBackup:
     def start_options(self, folder: Path) -> Mapping[str, str]:
         return server_options(folder)
 
-    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
-        links = remove_links(folder)
+    def prepare(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> Prepared:
+        links = _remove_foreign(folder, watch)
+        settings = {SETTINGS: prepare_settings(folder, keys)}
         argv = prepare_argv(str(folder))
-        with LocalRunner().start(argv, secret_files={}) as command, watch.ending_by(command.stop):
+        with (
+            LocalRunner().start(argv, secret_files=settings) as command,
+            watch.ending_by(command.stop),
+        ):
             watch.process_started(*command.process)
             said = _relay(command, watch, folder)
             exit_code = command.wait()
@@ -95,9 +109,14 @@ class MariadbBackup:
         return Prepared(detail=f"{links} tables taken home from other folders" if links else "")
 
     def restored_server(
-        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+        self,
+        folder: Path,
+        *,
+        server: str,
+        on_wait: Callable[[], None],
+        keys: HostKeys = NO_KEYS,
     ) -> PrivateServer:
-        settings = Settings(skip_grant_tables=True, options=server_options(folder))
+        settings = Settings(skip_grant_tables=True, options=server_options(folder, keys))
         return PrivateServer(folder, settings, on_wait=on_wait)
 
 
@@ -166,6 +185,15 @@ class MariadbCopy:
         raise self._runner.failure(self._argv, exit_code, said) or build_error(
             exit_code, self._listener.log, otherwise=otherwise
         )
+
+
+def _remove_foreign(folder: Path, watch: PrepareWatch) -> int:
+    """Remove what a program would follow or read as options; return how many were links."""
+    removed = remove_foreign(folder)
+    links = [name for name in removed if name.endswith(".isl")]
+    for name in sorted(set(removed) - set(links)):
+        watch.log("mooring", f"removed {name}: no backup of MariaDB holds such a file", "warning")
+    return len(links)
 
 
 def _relay(command: RunningCommand, watch: PrepareWatch, folder: Path) -> str:

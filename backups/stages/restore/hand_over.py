@@ -12,7 +12,7 @@ from pathlib import Path
 from django.db import Error
 
 from backups.engines import engine_named
-from backups.engines.mariadb_backup.restored import removal_of_links
+from backups.engines.mariadb_backup.restored import PREPARE_FILE, commands_before_prepare
 from backups.exceptions import StageFailed
 from backups.instances.settings import parse_server_settings
 from backups.programs.compatibility import MARIADB_BACKUP
@@ -74,10 +74,14 @@ def describe(work: RestoreWork) -> str:
 
 
 def _before_prepare(work: RestoreWork) -> str:
-    """Say what our own prepare would have done first: links would lead it to the originals."""
+    """Say what our own prepare would have done first.
+
+    Links would lead it to the originals, and the backup's option file may name code.
+    """
     if not work.raw or work.copy.backup.engine != MARIADB_BACKUP:
         return ""
-    return f"- before you prepare it: {removal_of_links(shlex.quote(str(work.target)))}"
+    commands = commands_before_prepare(shlex.quote(str(work.target)))
+    return f"- before you prepare it with --defaults-file={PREPARE_FILE}: {' && '.join(commands)}"
 
 
 def change_owner(target: Path, user: str, group: str | None) -> None:

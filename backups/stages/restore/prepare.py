@@ -18,7 +18,7 @@ class Prepare(PlainStage[RestoreWork]):
 
     def run(self, run: Run, work: RestoreWork) -> str:
         engine = engine_named(run.job.engine)
-        work.prepared = engine.prepare(work.target, run, server=work.server_program)
+        work.prepared = engine.prepare(work.target, run, server=work.server_program, keys=work.keys)
         run.check()
         remember_position(work.copy.backup, work.prepared)
         return work.prepared.detail

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from backups.archive.reader import BackupReader
 from backups.catalog.copies import copy_of
-from backups.engines.base import Prepared
+from backups.engines.base import NO_KEYS, HostKeys, Prepared
 from backups.exceptions import BadInput
 from backups.models import BackupCopy, Job
 from backups.programs.private_server import PrivateServer
@@ -27,6 +27,7 @@ class RestoreWork:
     owner: str = ""
     # Path of the server program to use; blank leaves it to the engine.
     server_program: str = ""
+    keys: HostKeys = NO_KEYS
     reader: BackupReader | None = None
     prepared: Prepared = field(default_factory=Prepared)
     # Of restore tests only.
@@ -51,13 +52,23 @@ def restore_work(job: Job) -> RestoreWork:
         raw=asked["raw"],
         owner=asked["owner"],
         server_program=asked.get("mysqld") or settings.MYSQLD,
+        keys=host_keys(),
     )
 
 
 def restore_test_work(job: Job) -> RestoreWork:
     """Gather what a restore test begins with: its target is a folder of its own."""
     mysqld = job.parameters.get("mysqld") or settings.MYSQLD
-    return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld)
+    return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld, keys=host_keys())
+
+
+def host_keys() -> HostKeys:
+    """Return what the admin of this host named for encrypted files."""
+    return HostKeys(
+        key_file=settings.MARIADB_KEY_FILE,
+        key_file_password=settings.MARIADB_KEY_FILE_PASSWORD,
+        plugin_folder=settings.MARIADB_PLUGIN_FOLDER,
+    )
 
 
 def scratch_folder(job: Job) -> Path:

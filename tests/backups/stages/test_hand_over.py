@@ -10,7 +10,7 @@ from backups.models import Backup, BackupCopy
 from backups.stages.restore.hand_over import describe
 from backups.stages.restore.work import RestoreWork
 
-LINKS = "find '/srv/my data' -mindepth 2 -maxdepth 2 -name '*.isl' -delete"
+LINKS = "find '/srv/my data' \\( -name '*.isl' -o -name '*.cnf' -o -name '*.my' \\) "
 
 
 @pytest.mark.parametrize(
