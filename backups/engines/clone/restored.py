@@ -8,6 +8,7 @@ writes down where the copy stands in the binlog.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,12 +17,13 @@ from typing import Any
 
 from backups.checks import Verdict
 from backups.clone_protocol import DonorFacts
+from backups.contained import read_contained
 from backups.engines.base import CopyFacts, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings
 from backups.engines.clone.keyring import keyring_of
 from backups.engines.clone.loading import load_tables
 from backups.engines.clone.mapping import Figures
-from backups.engines.clone.saving import SavedTable
+from backups.engines.clone.saved_files import SavedTable, parse_saved_tables
 from backups.exceptions import EngineError, Refused
 from backups.programs.compatibility import can_start_mysql_on, parse_version
 from backups.programs.keyring_program import check_keyring_component
@@ -31,8 +33,16 @@ from backups.programs.server_program import find_mysqld, mysql_program
 # In the folder that a server must find, and would not otherwise.
 DONOR_FILE = "mysql/mooring-donor.json"
 POSITION_FILE = "#clone/#status_recovery"
-# Those that shape the files: a server that is told otherwise refuses them.
-SHAPING = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names")
+_SIZE = r"\d{1,15}[KMGkmg]?"
+_DATA_FILE = rf"[\w.$-]+:{_SIZE}(?::autoextend(?::max:{_SIZE})?)?"
+# Those that shape the files, and what each may be: a server that is told otherwise refuses them.
+SHAPING = {
+    "innodb_page_size": r"\d{4,5}",
+    "innodb_data_file_path": rf"{_DATA_FILE}(?:;{_DATA_FILE})*",
+    "lower_case_table_names": r"[012]",
+}
+# A million tables that are listed do not fill it.
+MOST_DONOR_BYTES = 1 << 28
 # What was encrypted there stays so: a server that is not told writes its logs in the clear.
 ENCRYPTING = ("innodb_redo_log_encrypt", "innodb_undo_log_encrypt")
 FORMAT = 1
@@ -93,7 +103,7 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         with watch.ending_by(running.kill):
             gtids = _executed(running)
             donor = read_donor(folder)
-            saved = donor.get("saved_tables", [])
+            saved = parse_saved_tables(donor.get("saved_tables", []))
             empty = left_out(running, saved)
             loaded = load_tables(running, folder, saved, watch) if saved else 0
         running.log.relay()
@@ -120,9 +130,7 @@ def relay_line(watch: PrepareWatch, line: str) -> None:
         watch.log("mysqld", line)
 
 
-def left_out(
-    server: PrivateServer, saved: Sequence[Mapping[str, Any]]
-) -> frozenset[tuple[str, str]]:
+def left_out(server: PrivateServer, saved: Sequence[SavedTable]) -> frozenset[tuple[str, str]]:
     """Return the tables that are in the dictionary of the copy, and nowhere else in it.
 
     The recovered server is asked: the account of the backup may not have seen them all.
@@ -130,7 +138,7 @@ def left_out(
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(NOT_CLONED)
         foreign = {(str(schema), str(name)) for schema, name in cursor.fetchall()}
-    return frozenset(foreign - {(each["schema"], each["name"]) for each in saved})
+    return frozenset(foreign - {(each.schema, each.name) for each in saved})
 
 
 def _executed(server: PrivateServer) -> str:
@@ -183,10 +191,13 @@ def restored_server(
 
 def read_donor(folder: Path) -> Mapping[str, Any]:
     """Return what the copy tells of its donor. Any: it is JSON."""
+    path = folder / DONOR_FILE
     try:
-        described = json.loads((folder / DONOR_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise EngineError(f"{folder / DONOR_FILE} cannot be read: {exc}") from None
+        described = json.loads(read_contained(folder, DONOR_FILE, most_bytes=MOST_DONOR_BYTES))
+    except OSError as exc:
+        raise EngineError(f"{path} cannot be read: {exc.strerror}") from None
+    except (ValueError, RecursionError):
+        raise EngineError(f"{path} cannot be read: it is no JSON of ours") from None
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         raise EngineError(f"{folder / DONOR_FILE} is not of a format this version knows")
     return described
@@ -197,14 +208,18 @@ def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict
 
     ``encrypted``: whether it has a keyring, so that it can go on encrypting its logs.
     """
-    variables = donor["variables"]
-    told = [name for name in SHAPING if variables.get(name)]
+    variables = donor.get("variables")
+    if not isinstance(variables, dict):
+        raise EngineError(f"{DONOR_FILE} does not tell how the donor was set")
+    told = {name: str(variables[name]) for name in SHAPING if variables.get(name)}
+    if (files := told.get("innodb_data_file_path")) is not None:
+        told["innodb_data_file_path"] = without_folders(files)
+    for name, value in told.items():
+        if not re.fullmatch(SHAPING[name], value, flags=re.ASCII):
+            raise EngineError(f"no server can be started with {name} = {value[:100]!r}")
     if encrypted:
-        told += [name for name in ENCRYPTING if variables.get(name) == "ON"]
-    options = {name.replace("_", "-"): variables[name] for name in told}
-    if (files := options.get("innodb-data-file-path")) is not None:
-        options["innodb-data-file-path"] = without_folders(files)
-    return options
+        told |= {name: "ON" for name in ENCRYPTING if variables.get(name) == "ON"}
+    return {name.replace("_", "-"): value for name, value in told.items()}
 
 
 def without_folders(data_file_path: str) -> str:
