@@ -107,6 +107,8 @@ class Prepared:
     gtid_executed: str = ""
     # Schema and name of tables whose rows were never part of the copy.
     left_out: frozenset[tuple[str, str]] = frozenset()
+    # Host and port of every source that the copy's server replicated from.
+    replica_of: tuple[str, ...] = ()
 
 
 class PrepareWatch(Protocol):

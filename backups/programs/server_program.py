@@ -54,10 +54,17 @@ def mariadb_program() -> ServerProgram:
 
 def mysql_program(path: str, version: Version) -> ServerProgram:
     """Return a MySQL server that was found at ``path``."""
-    # The word of before 8.0.26 went in 8.4.
-    idle = "skip-replica-start" if version >= (8, 0, 26) else "skip-slave-start"
-    words = {**MODEST, idle: "", "mysqlx": "OFF", "secure-file-priv": "NULL"}
+    words = {**MODEST, replication_off(MYSQL, version): "", "mysqlx": "OFF"}
+    # A file of a copy may set what it likes: what the donor persisted is not read.
+    words |= {"secure-file-priv": "NULL", "persisted-globals-load": "OFF"}
     return ServerProgram(path, MYSQL, words | _parts(Path(path)))
+
+
+def replication_off(flavour: str, version: Version | None) -> str:
+    """Return the option by which a server does not go on replicating when it starts."""
+    # The word of before 8.0.26 went in 8.4.
+    renamed = flavour == MYSQL and (version is None or version >= (8, 0, 26))
+    return "skip-replica-start" if renamed else "skip-slave-start"
 
 
 def find_mysqld(asked: str = "") -> tuple[str, Version]:

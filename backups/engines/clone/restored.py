@@ -102,6 +102,7 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         watch.process_started(*running.process)
         with watch.ending_by(running.kill):
             gtids = _executed(running)
+            sources = _sources(running)
             donor = read_donor(folder)
             saved = parse_saved_tables(donor.get("saved_tables", []))
             empty = left_out(running, saved)
@@ -116,7 +117,7 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         raise EngineError(
             f"the server recovered the copy and did not write down its position: {exc.strerror}"
         ) from None
-    prepared = replace(parse_position(text, gtids), left_out=empty)
+    prepared = replace(parse_position(text, gtids), left_out=empty, replica_of=sources)
     if not saved:
         return prepared
     return replace(prepared, detail=f"{prepared.detail}, {loaded} of {len(saved)} tables loaded")
@@ -146,6 +147,13 @@ def _executed(server: PrivateServer) -> str:
         cursor.execute("SELECT @@GLOBAL.gtid_executed")
         row = cursor.fetchone()
     return str(row[0] or "") if row else ""
+
+
+def _sources(server: PrivateServer) -> tuple[str, ...]:
+    """Return what the copy's server replicated from; its channels are in the copy."""
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT Host, Port FROM mysql.slave_master_info WHERE Host <> ''")
+        return tuple(sorted(f"{host}:{port}" for host, port in cursor.fetchall()))
 
 
 def parse_position(text: str, gtids: str) -> Prepared:
