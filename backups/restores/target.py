@@ -7,10 +7,12 @@ job is ever emptied for that job: what somebody else put there in its place stay
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from pathlib import Path
 
+from backups.contained import FOLDER, create_contained, read_contained, remove_contained
 from backups.engines import engine_named
 from backups.engines.base import CopyFacts
 from backups.exceptions import BadInput, Refused
@@ -19,25 +21,66 @@ from backups.programs.private_server import occupant
 from backups.units import format_bytes
 
 MARK = ".mooring-restore"
+_MARK_BYTES = 32
+# Nothing there, a link or a folder in its place, or more than a mark has: not this job's.
+_NO_MARK = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EFBIG, errno.EISDIR}
 # Preparing writes redo and undo of its own, and rolls back into the files.
 ROOM_FACTOR = 1.1
 RESERVE_BYTES = 64 * 1024 * 1024
 
 
 def claim_folder(target: Path, job_id: int) -> None:
-    """Make ``target`` where it is missing, and mark it as this job's.
+    """Make ``target`` where it is missing, take it over, and mark it as this job's.
 
-    FileExistsError when another restore has marked it first.
+    From here on nobody else can put anything into it: it is ours, and closed to others, until it
+    is handed over. FileExistsError when another restore has marked it first.
     """
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(target / MARK, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(str(job_id))
+    _make_folder(target)
+    _take_over(target)
+    create_contained(target, MARK, str(job_id).encode())
+    # Looked at before too; but only now can nobody add to it.
+    if planted := sorted(set(os.listdir(target)) - {MARK}):
+        remove_contained(target, MARK)
+        raise Refused(
+            f"{target} is not empty: {planted[0][:100]} appeared in it just now",
+            hint="Give a folder that nobody else writes to; nothing in it was touched.",
+        )
+
+
+def _make_folder(target: Path) -> None:
+    """Make it and what is missing above it, whatever the umask says."""
+    for folder in reversed(target.parents):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o755, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        target.mkdir(mode=0o700)
+
+
+def _take_over(target: Path) -> None:
+    """Make a folder ours alone; Refused where it is a link, or not ours to take."""
+    try:
+        descriptor = os.open(target, FOLDER)
+    except OSError as exc:
+        raise Refused(
+            f"{target} is no folder that a restore may fill: {exc.strerror}",
+            hint="Give a folder and not a link to one.",
+        ) from None
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            os.fchown(descriptor, os.geteuid(), os.getegid())
+        os.fchmod(descriptor, 0o700)
+    except PermissionError:
+        raise Refused(
+            f"{target} belongs to somebody else, and only root can take it over",
+            hint="Give a folder of the worker's user, or one that does not exist yet.",
+        ) from None
+    finally:
+        os.close(descriptor)
 
 
 def hand_over_folder(target: Path) -> None:
     """Take the mark away: the folder is complete, and no longer ours to remove."""
-    (target / MARK).unlink()
+    remove_contained(target, MARK)
 
 
 def release_folder(target: Path, job_id: int) -> bool:
@@ -46,10 +89,12 @@ def release_folder(target: Path, job_id: int) -> bool:
     The mark goes last, so that a removal that was cut short can be finished later.
     """
     try:
-        if (target / MARK).read_text(encoding="ascii", errors="replace") != str(job_id):
+        if read_contained(target, MARK, most_bytes=_MARK_BYTES) != str(job_id).encode():
             return False
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    except OSError as exc:
+        if exc.errno in _NO_MARK:
+            return False
+        raise
     for entry in target.iterdir():
         if entry.name == MARK:
             continue
@@ -57,7 +102,7 @@ def release_folder(target: Path, job_id: int) -> bool:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-    (target / MARK).unlink()
+    remove_contained(target, MARK)
     # Someone may have put a file there in the meantime: it stays.
     with contextlib.suppress(OSError):
         target.rmdir()
@@ -96,6 +141,10 @@ def refuse_target(target: Path) -> None:
     """Raise Refused unless ``target`` is a place a restore may fill."""
     if not target.is_absolute():
         raise BadInput(f"target {target} is not an absolute path")
+    if target.is_symlink():
+        raise Refused(
+            f"{target} is a link", hint="Name the folder itself: a link can be changed meanwhile."
+        )
     if target.exists() and not target.is_dir():
         raise Refused(f"{target} is not a folder")
     if target.is_dir() and (pid := occupant(target)):

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import json
 import os
+import pwd
 import shlex
-import shutil
+import stat
 from pathlib import Path
 
 from django.db import Error
 
+from backups.contained import create_contained, remove_contained
 from backups.engines import engine_named
+from backups.engines.base import Prepared
 from backups.engines.mariadb_backup.restored import PREPARE_FILE, commands_before_prepare
 from backups.exceptions import StageFailed
 from backups.instances.settings import parse_server_settings
-from backups.programs.compatibility import MARIADB_BACKUP
+from backups.programs.compatibility import MARIADB, MARIADB_BACKUP, MYSQL, parse_version
+from backups.programs.server_program import replication_off
 from backups.restores.option_file import OPTION_FILE, build_option_file
 from backups.restores.target import hand_over_folder
 from backups.runners.local import LocalRunner
@@ -32,15 +37,18 @@ class HandOver(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         if not work.raw:
             write_option_file(run.job.engine, work)
-        user, _, group = work.owner.partition(":")
-        if user:
-            change_owner(work.target, user, group or None)
+        owner = find_owner(work.owner)
+        if owner is not None:
+            change_owner(work.target, *owner)
         # Everything of that filesystem: thousands of files are not synced one by one.
         synced = LocalRunner().run(["sync", "-f", str(work.target)], timeout_seconds=3600)
         if synced.exit_code:
             raise StageFailed(f"{work.target} could not be synced: {synced.stderr.strip()}")
         run.check()
         hand_over_folder(work.target)
+        if owner is not None:
+            # Last: until now nobody else could put anything into it.
+            os.chown(work.target, *owner, follow_symlinks=False)
         # Whatever becomes of the row: without its mark the folder is no longer ours to remove.
         with contextlib.suppress(Error):
             run.forget_leftovers()
@@ -56,8 +64,14 @@ def write_option_file(engine: str, work: RestoreWork) -> None:
         shaping=engine_named(engine).start_options(work.target),
         server=parse_server_settings(about.get("server")),
         external_files=json.loads(about["facts"]["more"].get("external_files") or "{}"),
+        replication_off=replication_off(
+            MARIADB if engine == MARIADB_BACKUP else MYSQL,
+            parse_version(work.copy.backup.server_version),
+        ),
     )
-    (work.target / OPTION_FILE).write_text(text, encoding="utf-8")
+    # What prepare left is not trusted: a link in its place goes, and is not written through.
+    remove_contained(work.target, OPTION_FILE)
+    create_contained(work.target, OPTION_FILE, text.encode(), mode=0o644)
 
 
 def describe(work: RestoreWork) -> str:
@@ -69,8 +83,19 @@ def describe(work: RestoreWork) -> str:
         f"binlog {position}" if position else "",
         f"GTID {backup.gtid_executed}" if backup.gtid_executed else "",
         _before_prepare(work),
+        _replication_stopped(work.prepared),
     )
     return " ".join(part for part in parts if part)
+
+
+def _replication_stopped(prepared: Prepared) -> str:
+    """Say that the restored server will not go on as a replica by itself, and how it would."""
+    if not prepared.replica_of:
+        return ""
+    return (
+        f"- it was a replica of {', '.join(prepared.replica_of)}, its replication is stopped: "
+        "to go on run START REPLICA; on it, to make it independent RESET REPLICA ALL;"
+    )
 
 
 def _before_prepare(work: RestoreWork) -> str:
@@ -84,15 +109,31 @@ def _before_prepare(work: RestoreWork) -> str:
     return f"- before you prepare it with --defaults-file={PREPARE_FILE}: {' && '.join(commands)}"
 
 
-def change_owner(target: Path, user: str, group: str | None) -> None:
-    """Give every file to the user the server will run as."""
+def find_owner(named: str) -> tuple[int, int] | None:
+    """Return the ids of ``user:group``; None where nobody is named."""
+    user, _, group = named.partition(":")
+    if not user:
+        return None
     try:
-        for folder, _, files in os.walk(target):
-            shutil.chown(folder, user, group or user)
-            for file in files:
-                shutil.chown(Path(folder) / file, user, group or user)
-    except (LookupError, PermissionError) as exc:
+        return pwd.getpwnam(user).pw_uid, grp.getgrnam(group or user).gr_gid
+    except KeyError as exc:
+        raise StageFailed(f"the files cannot be given to {named}: {exc.args[0]}") from exc
+
+
+def change_owner(target: Path, uid: int, gid: int) -> None:
+    """Give everything in ``target`` to the user the server will run as, and nothing beyond.
+
+    A link is given itself, never what it leads to.
+    """
+    try:
+        for name, folders, files, descriptor in os.fwalk(target, topdown=False):
+            for entry in (*folders, *files):
+                found = os.stat(entry, dir_fd=descriptor, follow_symlinks=False)
+                if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+                    raise StageFailed(f"{name}/{entry} has another name elsewhere: not given away")
+                os.chown(entry, uid, gid, dir_fd=descriptor, follow_symlinks=False)
+    except PermissionError as exc:
         raise StageFailed(
-            f"{target} could not be given to {user}: {exc}",
+            f"{target} could not be given to another user: {exc}",
             hint="Run the worker as root, or restore without an owner and chown the folder.",
         ) from exc
