@@ -226,6 +226,8 @@ SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
 SPOOL_FOLDER = HOME / "spool"
 # The MySQL server that prepares and proves MySQL backups; blank is the one on the PATH.
 MYSQLD = os.environ.get("MOORING_MYSQLD", "")
+# Programs that open the files of a backup run as this user where we are root.
+RUN_USER = os.environ.get("MOORING_RUN_USER") or "mooring"
 # What opens MariaDB's encrypted files here: keys and libraries are this host's, never a backup's.
 MARIADB_KEY_FILE = os.environ.get("MOORING_MARIADB_KEY_FILE", "")
 MARIADB_KEY_FILE_PASSWORD = os.environ.get("MOORING_MARIADB_KEY_FILE_PASSWORD", "")

@@ -29,6 +29,7 @@ MODEST = {
     "max-connections": "50",
 }
 ARIA = {"aria-pagecache-buffer-size": "8M"}
+_PLACES = ("basedir", "lc-messages-dir", "character-sets-dir", "plugin-dir")
 # Where an unpacked MySQL may have its plugins.
 _PLUGIN_FOLDERS = ("lib/plugin", "lib/mysql/plugin", "plugin")
 _ANSWER_SECONDS = 30
@@ -113,6 +114,14 @@ def ask_settings(path: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise EngineError(f"{path} does not tell where its parts are: {exc}") from None
     return done.stdout
+
+
+def program_folders(server: ServerProgram) -> tuple[Path, ...]:
+    """Return the folders outside /usr that a server needs to run: its own, as named and as is."""
+    named = [Path(server.path).parent.parent, Path(server.path).resolve().parent.parent]
+    named += [Path(value) for name, value in server.words.items() if name in _PLACES]
+    outside = {path for path in named if not path.is_relative_to("/usr") and path != Path("/")}
+    return tuple(sorted(outside))
 
 
 def program(name: str) -> str:

@@ -185,6 +185,7 @@ def restored_server(
     keyring = keyring_of(folder)
     settings = Settings(
         skip_grant_tables=True,
+        confined=True,
         program=replace(mysql_program(path, version), keyring=keyring),
         # Saved rows come back in statements that may be as long as any row.
         options={

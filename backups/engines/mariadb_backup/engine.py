@@ -38,6 +38,7 @@ from backups.engines.mariadb_backup.command import (
 )
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.fitting import check_restore
+from backups.engines.mariadb_backup.host_plugins import readable_paths
 from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, StageEnded, StageStarted
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
@@ -47,6 +48,7 @@ from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, Settings
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
+from backups.runners.sandbox import Sandbox
 
 # A line of the log longer than this is cut into several.
 LINE_BYTES = 1 << 16
@@ -97,8 +99,10 @@ class MariadbBackup:
         links = _remove_foreign(folder, watch)
         settings = {SETTINGS: prepare_settings(folder, keys)}
         argv = prepare_argv(str(folder))
+        found = folder.stat()
+        sandbox = Sandbox((folder,), readable_paths(keys), (found.st_uid, found.st_gid))
         with (
-            LocalRunner().start(argv, secret_files=settings) as command,
+            LocalRunner(sandbox).start(argv, secret_files=settings) as command,
             watch.ending_by(command.stop),
         ):
             watch.process_started(*command.process)
@@ -116,7 +120,12 @@ class MariadbBackup:
         on_wait: Callable[[], None],
         keys: HostKeys = NO_KEYS,
     ) -> PrivateServer:
-        settings = Settings(skip_grant_tables=True, options=server_options(folder, keys))
+        settings = Settings(
+            skip_grant_tables=True,
+            confined=True,
+            readable=readable_paths(keys),
+            options=server_options(folder, keys),
+        )
         return PrivateServer(folder, settings, on_wait=on_wait)
 
 

@@ -53,6 +53,12 @@ def _key_options(shaping: Shaping, keys: HostKeys) -> dict[str, str]:
     return options
 
 
+def readable_paths(keys: HostKeys) -> tuple[Path, ...]:
+    """Return what a program behind walls must be able to read besides the copy."""
+    named = (keys.key_file, keys.key_file_password, keys.plugin_folder)
+    return tuple(Path(name) for name in named if name and Path(name).exists())
+
+
 @lru_cache(maxsize=1)
 def _own_plugin_folder() -> str:
     """Return where this host's MariaDB has its plugins, as it tells itself."""

@@ -8,8 +8,6 @@ import json
 import os
 import pwd
 import shlex
-import stat
-from pathlib import Path
 
 from django.db import Error
 
@@ -22,6 +20,7 @@ from backups.instances.settings import parse_server_settings
 from backups.programs.compatibility import MARIADB, MARIADB_BACKUP, MYSQL, parse_version
 from backups.programs.server_program import replication_off
 from backups.restores.option_file import OPTION_FILE, build_option_file
+from backups.restores.run_user import change_owner, give_folder
 from backups.restores.target import hand_over_folder
 from backups.runners.local import LocalRunner
 from backups.running.run import Run
@@ -35,10 +34,13 @@ class HandOver(PlainStage[RestoreWork]):
     watched = False
 
     def run(self, run: Run, work: RestoreWork) -> str:
+        ours = (os.geteuid(), os.getegid())
+        owner = find_owner(work.owner) or ours
+        # Programs worked on the files as somebody else; from here on they are ours again.
+        give_folder(work.target, *ours)
         if not work.raw:
             write_option_file(run.job.engine, work)
-        owner = find_owner(work.owner)
-        if owner is not None:
+        if work.run_user is not None or owner != ours:
             change_owner(work.target, *owner)
         # Everything of that filesystem: thousands of files are not synced one by one.
         synced = LocalRunner().run(["sync", "-f", str(work.target)], timeout_seconds=3600)
@@ -46,9 +48,8 @@ class HandOver(PlainStage[RestoreWork]):
             raise StageFailed(f"{work.target} could not be synced: {synced.stderr.strip()}")
         run.check()
         hand_over_folder(work.target)
-        if owner is not None:
-            # Last: until now nobody else could put anything into it.
-            os.chown(work.target, *owner, follow_symlinks=False)
+        # Last: until now nobody else could put anything into it.
+        give_folder(work.target, *owner)
         # Whatever becomes of the row: without its mark the folder is no longer ours to remove.
         with contextlib.suppress(Error):
             run.forget_leftovers()
@@ -118,22 +119,3 @@ def find_owner(named: str) -> tuple[int, int] | None:
         return pwd.getpwnam(user).pw_uid, grp.getgrnam(group or user).gr_gid
     except KeyError as exc:
         raise StageFailed(f"the files cannot be given to {named}: {exc.args[0]}") from exc
-
-
-def change_owner(target: Path, uid: int, gid: int) -> None:
-    """Give everything in ``target`` to the user the server will run as, and nothing beyond.
-
-    A link is given itself, never what it leads to.
-    """
-    try:
-        for name, folders, files, descriptor in os.fwalk(target, topdown=False):
-            for entry in (*folders, *files):
-                found = os.stat(entry, dir_fd=descriptor, follow_symlinks=False)
-                if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
-                    raise StageFailed(f"{name}/{entry} has another name elsewhere: not given away")
-                os.chown(entry, uid, gid, dir_fd=descriptor, follow_symlinks=False)
-    except PermissionError as exc:
-        raise StageFailed(
-            f"{target} could not be given to another user: {exc}",
-            hint="Run the worker as root, or restore without an owner and chown the folder.",
-        ) from exc

@@ -28,6 +28,8 @@ class RestoreWork:
     # Path of the server program to use; blank leaves it to the engine.
     server_program: str = ""
     keys: HostKeys = NO_KEYS
+    # Whose the files are while programs work on them; None: ours.
+    run_user: tuple[int, int] | None = None
     reader: BackupReader | None = None
     prepared: Prepared = field(default_factory=Prepared)
     # Of restore tests only.

@@ -9,7 +9,8 @@ import pytest
 
 from backups.exceptions import StageFailed
 from backups.models import Backup, BackupCopy
-from backups.stages.restore.hand_over import change_owner, describe
+from backups.restores.run_user import change_owner
+from backups.stages.restore.hand_over import describe
 from backups.stages.restore.work import RestoreWork
 
 LINKS = "find '/srv/my data' \\( -name '*.isl' -o -name '*.cnf' -o -name '*.my' \\) "
