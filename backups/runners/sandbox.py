@@ -92,12 +92,22 @@ def _walls(sandbox: Sandbox) -> list[str]:
     words += ["--ro-bind", "/usr", "/usr", *_top_folders()]
     for name in _SYSTEM:
         words += ["--ro-bind-try", name, name]
-    words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", _TMP, "--setenv", "TMPDIR", _TMP]
+    words += ["--proc", "/proc", "--dev", "/dev", "--setenv", "TMPDIR", _TMP]
+    words += ["--perms", "1777", "--tmpfs", _TMP]
+    for folder in _folders_above((*sandbox.readable, *sandbox.writable)):
+        # By itself it would make them for itself alone.
+        words += ["--perms", "0755", "--dir", str(folder)]
     for path in sandbox.readable:
         words += ["--ro-bind", str(path), str(path)]
     for path in sandbox.writable:
         words += ["--bind", str(path), str(path)]
     return words
+
+
+def _folders_above(paths: Sequence[Path]) -> list[Path]:
+    """Return the folders on the way to what is let in, from the top."""
+    above = {folder for path in paths for folder in path.parents}
+    return sorted(above - {Path("/"), Path("/usr"), Path(_TMP)})
 
 
 def _top_folders() -> Iterator[str]:
