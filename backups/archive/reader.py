@@ -35,8 +35,12 @@ class BackupReader:
         self.manifest_bytes = len(blob)
         self.manifest: Manifest
         with _naming(name):
-            self.manifest, self.cipher = open_manifest(blob, keyring)
+            self.manifest, self.cipher = open_manifest(blob, keyring, self._stored_bytes)
         self.backup = self.manifest.envelope.backup
+
+    def _stored_bytes(self) -> int:
+        names = [name for name in self.store.list(f"{self.folder}/") if name.endswith(".pack")]
+        return sum(self.store.size(name) for name in names)
 
     def pack_object(self, number: int) -> str:
         return f"{self.folder}/{pack_name(number)}"

@@ -8,15 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from backups.access import checked_store
 from backups.archive.contents import Contents
 from backups.archive.keys import Keyring
 from backups.archive.reader import BackupReader
+from backups.engines import ENGINES
 from backups.exceptions import ArchiveError, MooringError
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
-from backups.repositories.layout import INSTANCES, folder_of_manifest
+from backups.repositories.layout import INSTANCES, NEWER_HINT, folder_of_manifest
+from backups.states import BackupKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,13 @@ def rebuild(
             reader = BackupReader(store, folder, keyring)
             yield _rebuild_one(repository, folder, reader)
         except MooringError as exc:
-            yield Found(folder, error=str(exc))
+            yield Found(_shown(folder), error=_shown(str(exc)))
+
+
+def _shown(text: str) -> str:
+    """Write a name so that any terminal and any page takes it, whatever its bytes are."""
+    spelled = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in spelled)
 
 
 def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> Found:
@@ -106,18 +114,25 @@ def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> F
     try:
         reader.check_sizes()
         _register_found(repository, folder, reader)
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise ArchiveError(f"manifest lacks what a catalog needs: {exc!r}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as exc:
+        raise ArchiveError(f"manifest lacks what a catalog needs: {repr(exc)[:200]}") from None
     except Backup.DoesNotExist:
         raise ArchiveError("the backup it is based on is not in the catalog") from None
     except IntegrityError:
         raise ArchiveError(f"another backup is called {envelope.label} already") from None
+    except DataError as exc:
+        raise ArchiveError(f"manifest tells what no catalog holds: {str(exc)[:200]}") from None
     return Found(folder, envelope.label, added=True)
 
 
 @transaction.atomic
 def _register_found(repository: Repository, folder: str, reader: BackupReader) -> None:
     about = reader.manifest.about
+    if about["kind"] not in BackupKind or about["engine"] not in ENGINES:
+        raise ArchiveError(
+            f"its kind {about['kind']!r} or its engine {about['engine']!r} is unknown here",
+            hint=NEWER_HINT,
+        )
     register_backup(
         about,
         reader.manifest.contents,
