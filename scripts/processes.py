@@ -110,7 +110,7 @@ def main() -> None:
     if wanted not in known:
         give_up(f"no process is called {wanted!r}", f"Name one of {', '.join(known)}.")
     argv = known[wanted].argv
-    os.execvp(argv[0], argv)  # noqa: S606 - becoming the process is what this is for
+    os.execvp(argv[0], argv)  # noqa: S606 - becoming the process is what this is for  # nosec B606
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ prepare_folder(Path('$state'))"
 
 check "format" ruff format --check .
 check "lint" ruff check .
+check "security lint" bandit -q -r backups alerts monitor scripts -c pyproject.toml
 check "types" mypy
 check "imports" lint-imports
 check "migrations" deployed makemigrations --check --dry-run

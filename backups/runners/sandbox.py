@@ -34,7 +34,7 @@ _SYSTEM = (
 _TOP_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ANSWER_SECONDS = 30
 # One of its own, which nobody else sees.
-_TMP = "/tmp"  # noqa: S108
+_TMP = "/tmp"  # noqa: S108  # nosec B108
 
 
 @dataclass(frozen=True, slots=True)
