@@ -72,6 +72,8 @@ class Contents:
         check_paths(file.path for file in files)
         if len({file.number for file in files}) != len(files):
             raise ArchiveError("manifest lists a file number twice")
+        if any(not file.first_pack <= file.last_pack <= len(packs) for file in files):
+            raise ArchiveError("manifest lists a file in a pack it does not list")
         expected = 0
         for position, pack in enumerate(packs, start=1):
             if pack.number != position or pack.first_frame != expected:

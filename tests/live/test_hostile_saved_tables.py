@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,11 +112,36 @@ def test_the_account_may_fill_its_table_and_nothing_else(
             cursor = connection.cursor()
             cursor.execute("USE shop")
             if "CREATE TABLE" not in statement:
-                cursor.execute(CREATE)
-                cursor.execute(INSERT)
+                cursor.execute(CREATE.decode())
+                cursor.execute(INSERT.decode())
             with pytest.raises(pymysql.err.MySQLError) as refused:
                 cursor.execute(statement)
         assert refused.value.args[0] in {1044, 1045, 1142, 1227, 1290, 1370, 3619, 3661}, refused
         cursor = admin.cursor()
         cursor.execute("SELECT @@GLOBAL.long_query_time")
         assert cursor.fetchone() == (10,)
+
+
+def test_what_the_donor_persisted_is_not_read(made_once: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(made_once, folder)
+    marker = tmp_path / "general.log"
+    persisted = {"general_log_file": str(marker), "general_log": "ON"}
+    (folder / "mysqld-auto.cnf").write_text(
+        json.dumps(
+            {
+                "Version": 2,
+                "mysql_dynamic_variables": {
+                    name: {"Value": value, "Metadata": {"Host": "", "User": "", "Timestamp": 1}}
+                    for name, value in persisted.items()
+                },
+            }
+        )
+    )
+    path, version = find_mysqld(program("mysqld"))
+    settings = Settings(skip_grant_tables=True, program=mysql_program(path, version))
+    with PrivateServer(folder, settings) as running, running.connect() as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT @@GLOBAL.general_log")
+        assert cursor.fetchone() == (0,)
+    assert not marker.exists()

@@ -26,7 +26,7 @@ INSTANCE = {
     "port": 3306,
     "flavour": "mysql",
 }
-FACTS = {
+FACTS: dict[str, Any] = {
     "from_lsn": None, "to_lsn": 7, "binlog_file": "", "binlog_position": None,
     "gtid_executed": "", "server_version": "8.4.3", "tool_version": "", "lock_time_s": 0.5,
     "more": {},

@@ -24,6 +24,7 @@ from backups.engines.clone.keyring import keyring_of
 from backups.engines.clone.loading import load_tables
 from backups.engines.clone.mapping import Figures
 from backups.engines.clone.saved_files import SavedTable, parse_saved_tables
+from backups.engines.foreign_files import remove_foreign
 from backups.exceptions import EngineError, Refused
 from backups.programs.compatibility import can_start_mysql_on, parse_version
 from backups.programs.keyring_program import check_keyring_component
@@ -97,6 +98,8 @@ def check_restore(backup: CopyFacts, server: str) -> str:
 
 def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
     """Let a server recover the copy once, and read where it stands."""
+    for name in remove_foreign(folder):
+        watch.log("mooring", f"removed {name}: no clone brings such a file", "warning")
     relay = partial(relay_line, watch)
     with restored_server(folder, server=server, on_wait=watch.check, on_line=relay) as running:
         watch.process_started(*running.process)

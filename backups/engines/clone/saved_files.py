@@ -70,7 +70,8 @@ def _parse(described: object) -> SavedTable:
     counted = rows is None or (type(rows) is int and 0 <= rows < 1 << 63)
     if not whole or not counted:
         raise EngineError(f"a saved table of the backup makes no sense: {str(described)[:200]}")
-    table = SavedTable(*(str(text) for text in texts), rows=rows)
+    schema, name, engine, path = (str(text) for text in texts)
+    table = SavedTable(schema, name, engine, path, rows)
     if table.schema.lower() in SYSTEM_SCHEMAS:
         raise EngineError(f"the backup would replace {table.schema}.{table.name}, a system table")
     if not (is_safe_path(table.path) and table.path.startswith(f"{FOLDER}/")):

@@ -28,6 +28,7 @@ from backups.engines.base import (
     Prepared,
     PrepareWatch,
 )
+from backups.engines.foreign_files import remove_foreign
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
     SETTINGS,
@@ -42,7 +43,8 @@ from backups.engines.mariadb_backup.host_plugins import readable_paths
 from backups.engines.mariadb_backup.log import STAGES, LogLine, LogReader, StageEnded, StageStarted
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.engines.mariadb_backup.metadata import MetadataCollector, parse_facts
-from backups.engines.mariadb_backup.restored import prepare_settings, remove_foreign, server_options
+from backups.engines.mariadb_backup.restored import prepare_settings, server_options
+from backups.engines.mariadb_backup.shaping import SETTINGS_FILE
 from backups.exceptions import EngineError
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, Settings
@@ -198,7 +200,7 @@ class MariadbCopy:
 
 def _remove_foreign(folder: Path, watch: PrepareWatch) -> int:
     """Remove what a program would follow or read as options; return how many were links."""
-    removed = remove_foreign(folder)
+    removed = remove_foreign(folder, kept=SETTINGS_FILE)
     links = [name for name in removed if name.endswith(".isl")]
     for name in sorted(set(removed) - set(links)):
         watch.log("mooring", f"removed {name}: no backup of MariaDB holds such a file", "warning")

@@ -7,18 +7,16 @@ it was: a server that finds both opens neither, or worse, the original.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from backups.engines.base import NO_KEYS, HostKeys
+from backups.engines.foreign_files import SUFFIXES
 from backups.engines.mariadb_backup.command import build_prepare_settings
 from backups.engines.mariadb_backup.host_plugins import plugin_options
 from backups.engines.mariadb_backup.shaping import PATTERNS, SETTINGS_FILE, read_shaping
 
 # What a server is told of the copy's shape. The rest is for the tool alone.
 NEEDED = ("innodb_page_size", "innodb_data_file_path", "innodb_undo_tablespaces")
-# What programs read as links or options of theirs, wherever they find it.
-_FOREIGN_SUFFIXES = (".isl", ".cnf", ".my")
 PREPARE_FILE = "mooring-prepare.cnf"
 
 
@@ -45,25 +43,10 @@ def commands_before_prepare(folder: str) -> tuple[str, str]:
 
     ``folder`` is quoted for a shell.
     """
-    names = " -o ".join(f"-name '*{suffix}'" for suffix in _FOREIGN_SUFFIXES)
+    names = " -o ".join(f"-name '*{suffix}'" for suffix in SUFFIXES)
     keep = "|".join(PATTERNS)
     return (
         f"find {folder} \\( {names} \\) ! -name {SETTINGS_FILE} -delete",
         f"grep -xE '\\[mysqld]|({keep})=[A-Za-z0-9_.:;$-]+' {folder}/{SETTINGS_FILE} "
         f"> {PREPARE_FILE}",
     )
-
-
-def remove_foreign(folder: Path) -> list[str]:
-    """Delete links that lead out of a restored folder, and option files; return their names.
-
-    All links: the copy of a table made during the backup still has another suffix before
-    prepare renames it, and without a copy the link would only lead to the original.
-    """
-    removed: list[str] = []
-    for top, _, files, descriptor in os.fwalk(folder):
-        for name in files:
-            if name.endswith(_FOREIGN_SUFFIXES) and name != SETTINGS_FILE:
-                os.unlink(name, dir_fd=descriptor)
-                removed.append(os.path.relpath(os.path.join(top, name), folder))
-    return removed

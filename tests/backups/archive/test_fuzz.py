@@ -44,7 +44,7 @@ from tests.backups.engines.mbstreams import end, piece, seek, whole
 
 BACKUP = uuid.UUID("11111111-1111-4111-8111-111111111111")
 HUNDREDS = settings(max_examples=300)
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     [1e300, 2**70, -1, True, None, "", "/", "..", "../../etc/passwd", "a/b", "\0", "\ud800", "\n",
      [], {}, [[]], {"uuid": 7}, "x" * 5000, float("inf"), "9999-99-99", "full", 0]
 )  # fmt: skip
@@ -96,11 +96,12 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 def changed(value: Any, changes: list[tuple[int, Any]]) -> Any:
     """Put other values into some places of a structure."""
-    copy = deepcopy(value)
+    # Any: a way into JSON is of names and numbers.
+    copy: Any = deepcopy(value)
     for number, new in changes:
         found = places(copy)
         *way, last = found[number % len(found)] if found else ["x"]
-        inner = copy
+        inner: Any = copy
         for key in way:
             inner = inner[key]
         if isinstance(inner, (dict, list)):

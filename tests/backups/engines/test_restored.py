@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backups.engines.mariadb_backup.restored import remove_foreign, server_options
+from backups.engines.foreign_files import remove_foreign
+from backups.engines.mariadb_backup.restored import server_options
 from backups.exceptions import EngineError
 
 
