@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pwd
 import shlex
 import signal
 import subprocess
@@ -12,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import psutil
 import pytest
@@ -29,6 +32,7 @@ from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobLogLi
 from backups.programs.private_server import PrivateServer, initialise
 from backups.programs.private_server import Settings as ServerSettings
 from backups.runners.local import LocalRunner
+from backups.runners.sandbox import sandbox_works
 from backups.states import Operation
 from tests.backups.conftest import make_repository
 from tests.backups.taking import stored_files
@@ -112,6 +116,35 @@ def taken() -> str:
     ended = take()
     assert ended.exit_code == 0, ended.stdout
     return str(ended.json()["label"])
+
+
+_ON_FILES = ("--target-dir=", "--datadir=")
+
+
+class Users(threading.Thread):
+    """Notes as whom programs work on restored files meanwhile."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(daemon=True)
+        self._names, self._over = names, threading.Event()
+        self._known = set(psutil.Process().children(recursive=True))
+        self.seen: set[int] = set()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._over.wait(0.02):
+            for each in set(psutil.Process().children(recursive=True)) - self._known:
+                with contextlib.suppress(psutil.Error):
+                    works = any(word.startswith(_ON_FILES) for word in each.cmdline())
+                    if works and each.name() in self._names:
+                        self.seen.add(each.uids().effective)
 
 
 def prepare_by_hand(folder: Path) -> None:
@@ -245,6 +278,24 @@ def test_the_catalog_and_the_bytes_survive_the_loss_of_the_database(
     assert done.returncode == 0, done.stderr
     prepare_by_hand(second)
     assert_sound(second)
+
+
+def test_programs_have_no_rights_and_files_are_ours_in_the_end(
+    instance: Instance, main: Repository, tmp_path: Path, settings: Settings
+) -> None:
+    """Where we are root, files are lent; nobody is on every system and has no rights."""
+    settings.RUN_USER = "nobody"
+    label, target = taken(), tmp_path / "restored"
+    with Users("mariadb-backup", "mariadbd") as users:
+        assert run_command("testrestore", label, "--foreground").exit_code == 0
+        words = [label, "--to", str(target), "--foreground"]
+        assert run_command("restorebackup", *words).exit_code == 0
+    lent_to = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 and sandbox_works() else None
+    assert users.seen == {os.geteuid() if lent_to is None else lent_to}
+    owners = {path.lstat().st_uid for path in (target, *target.rglob("*"))}
+    assert owners == {os.geteuid()}
+    assert target.stat().st_mode & 0o777 == 0o700
+    assert_sound(target)
 
 
 def test_raw_files_are_restored_as_they_were_copied(

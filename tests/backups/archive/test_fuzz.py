@@ -100,12 +100,13 @@ def changed(value: Any, changes: list[tuple[int, Any]]) -> Any:
     copy: Any = deepcopy(value)
     for number, new in changes:
         found = places(copy)
-        *way, last = found[number % len(found)] if found else ["x"]
-        inner: Any = copy
+        if not found:
+            continue
+        *way, last = found[number % len(found)]
+        inner = copy
         for key in way:
             inner = inner[key]
-        if isinstance(inner, (dict, list)):
-            inner[last] = deepcopy(new)
+        inner[last] = deepcopy(new)
     return copy
 
 
