@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from backups.runners.environment import tool_environment
 from scripts.console import SetupError, give_up
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,11 @@ class Child:
     impatient_signal: signal.Signals = signal.SIGTERM
     # What its log says once it is ready for work; empty where nothing has to be waited for.
     ready_words: str = ""
+    # Whether it is Mooring: others get no keys and no passwords in their environment.
+    ours: bool = True
+
+    def environment(self, whole: Mapping[str, str]) -> dict[str, str]:
+        return dict(whole) if self.ours else tool_environment(whole)
 
 
 def home(environment: Mapping[str, str]) -> Path:
@@ -67,7 +73,7 @@ def _redis(folder: Path) -> Child:
     argv = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
     argv += ["--dir", str(folder), "--save", "", "--appendonly", "no"]
     argv += ["--maxmemory-policy", "noeviction", "--daemonize", "no"]
-    return Child("redis", tuple(argv))
+    return Child("redis", tuple(argv), ours=False)
 
 
 def _web(environment: Mapping[str, str]) -> Child:
@@ -109,8 +115,9 @@ def main() -> None:
     known = {child.name: child for child in children(os.environ)}
     if wanted not in known:
         give_up(f"no process is called {wanted!r}", f"Name one of {', '.join(known)}.")
-    argv = known[wanted].argv
-    os.execvp(argv[0], argv)  # noqa: S606 - becoming the process is what this is for  # nosec B606
+    argv, environment = known[wanted].argv, known[wanted].environment(os.environ)
+    # Becoming the process is what this is for.
+    os.execvpe(argv[0], argv, environment)  # noqa: S606  # nosec B606
 
 
 if __name__ == "__main__":
