@@ -1,4 +1,4 @@
-"""May what a manifest tells of its backup go into a database and onto pages?
+"""May the description of a backup in a manifest go into a database and onto pages?
 
 A manifest is bytes that somebody may have changed. Each value that is there must be of its type,
 within what its column holds, and free of what a path or a line of a log would misread. What is
@@ -118,18 +118,18 @@ _MAY_BE_NOTHING = frozenset({"base", "server"})
 
 
 def check_about(about: object) -> Mapping[str, Any]:
-    """Return what a manifest tells, or raise ArchiveError naming the value nobody could use."""
+    """Return the description, or raise ArchiveError naming the value nobody could use."""
     if not isinstance(about, dict):
-        raise ArchiveError("manifest tells nothing of its backup")
+        raise ArchiveError("manifest does not describe its backup")
     for name, rule in _RULES.items():
         part, _, key = name.rpartition(".")
-        told = about.get(part) if part else about
+        fields = about.get(part) if part else about
         if part not in about and part:
             continue
-        if told is None and part in _MAY_BE_NOTHING:
+        if fields is None and part in _MAY_BE_NOTHING:
             continue
-        if not isinstance(told, dict):
-            raise ArchiveError(f"manifest tells {str(told)[:80]!r} as {part}")
-        if key in told and not rule(told[key]):
-            raise ArchiveError(f"manifest tells {str(told[key])[:80]!r} as {name}")
+        if not isinstance(fields, dict):
+            raise ArchiveError(f"manifest has {str(fields)[:80]!r} as {part}")
+        if key in fields and not rule(fields[key]):
+            raise ArchiveError(f"manifest has {str(fields[key])[:80]!r} as {name}")
     return about

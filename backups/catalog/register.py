@@ -121,7 +121,7 @@ def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> F
     except IntegrityError:
         raise ArchiveError(f"another backup is called {envelope.label} already") from None
     except DataError as exc:
-        raise ArchiveError(f"manifest tells what no catalog holds: {str(exc)[:200]}") from None
+        raise ArchiveError(f"manifest has values no catalog can hold: {str(exc)[:200]}") from None
     return Found(folder, envelope.label, added=True)
 
 

@@ -28,6 +28,8 @@ def check_ancestors(target: Path) -> None:
             found = folder.lstat()
         except FileNotFoundError:
             continue
+        except OSError as exc:
+            raise Refused(f"{folder} cannot be looked at: {exc.strerror}") from None
         if found.st_uid not in {0, os.geteuid()}:
             raise Refused(
                 f"{folder} belongs to {_name(found.st_uid)}, who can replace what is in it",

@@ -222,7 +222,7 @@ def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict
     """
     variables = donor.get("variables")
     if not isinstance(variables, dict):
-        raise EngineError(f"{DONOR_FILE} does not tell how the donor was set")
+        raise EngineError(f"{DONOR_FILE} has no settings of the donor")
     told = {name: str(variables[name]) for name in SHAPING if variables.get(name)}
     if (files := told.get("innodb_data_file_path")) is not None:
         told["innodb_data_file_path"] = without_folders(files)

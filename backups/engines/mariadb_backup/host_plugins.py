@@ -61,12 +61,12 @@ def readable_paths(keys: HostKeys) -> tuple[Path, ...]:
 
 @lru_cache(maxsize=1)
 def _own_plugin_folder() -> str:
-    """Return where this host's MariaDB has its plugins, as it tells itself."""
-    told = ask_settings(program("mariadbd"))
-    found = re.search(r"^plugin-dir\s+(/\S*)\s*$", told, re.MULTILINE)
+    """Return where this host's MariaDB has its plugins, as it reports itself."""
+    settings = ask_settings(program("mariadbd"))
+    found = re.search(r"^plugin-dir\s+(/\S*)\s*$", settings, re.MULTILINE)
     if found is None:
         raise Refused(
-            "mariadbd does not tell where its plugins are",
+            "mariadbd does not report its plugin folder",
             hint="Name their folder in MOORING_MARIADB_PLUGIN_DIR.",
         )
     return found[1].rstrip("/")
