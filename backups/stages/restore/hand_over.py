@@ -118,4 +118,7 @@ def find_owner(named: str) -> tuple[int, int] | None:
     try:
         return pwd.getpwnam(user).pw_uid, grp.getgrnam(group or user).gr_gid
     except KeyError as exc:
-        raise StageFailed(f"the files cannot be given to {named}: {exc.args[0]}") from exc
+        raise StageFailed(
+            f"{named} cannot be given the files: {exc.args[0]}",
+            hint="Name a user and a group of this host, or restore without an owner.",
+        ) from exc
