@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backups.catalog.copies import open_copy
+from backups.restores.ancestors import check_ancestors
 from backups.restores.target import (
     check_room,
     check_server,
@@ -24,6 +25,9 @@ class CheckTarget(PlainStage[RestoreWork]):
         work.reader = open_copy(work.copy)
         refuse_target(work.target)
         starts = run.job.operation == Operation.RESTORE_TEST
+        if not starts:
+            # Where tests are restored to is the choice of whoever set Mooring up.
+            check_ancestors(work.target)
         server = "" if work.raw else check_server(work.copy, work.server_program, starts=starts)
         room = check_room(work.target, work.reader.manifest.contents.raw_bytes)
         own(run.job, run.token, leftovers=True)
