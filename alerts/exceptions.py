@@ -5,6 +5,7 @@ No text may contain a secret: it is stored with the notification and shown on pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from backups.exceptions import MooringError
@@ -21,6 +22,18 @@ class NotDelivered(AlertsError):
         super().__init__(message)
         # How long the receiver asked to wait.
         self.retry_after = retry_after
+
+
+class MessageRefused(NotDelivered):
+    """The receiver refuses this very message: another attempt with it cannot succeed."""
+
+
+class PartlyDelivered(NotDelivered):
+    """Some recipients are done with; only the others need another attempt."""
+
+    def __init__(self, message: str, *, done: Sequence[str]) -> None:
+        super().__init__(message)
+        self.done = tuple(done)
 
 
 class ChannelBroken(AlertsError):

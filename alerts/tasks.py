@@ -15,6 +15,7 @@ from alerts.evaluation import evaluate
 from alerts.exceptions import AlertsError
 from alerts.models import Channel
 from alerts.routing.outbox import notify_changes, notify_open_alerts
+from backups.health.clock_jump import refuse_clock_jump
 from backups.health.heartbeats import alone, records_heartbeat
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ def wake_senders() -> None:
 @records_heartbeat
 def prune_alerts() -> None:
     """Delete old resolved alerts and old notifications."""
+    refuse_clock_jump("prune alerts", now())
     pruning.prune_alerts(now())
 
 

@@ -51,6 +51,16 @@ class EngineError(MooringError):
     """The engine made no valid copy, by its exit code, its end marker or its stream."""
 
 
+class StrayFile(EngineError):
+    """Files in the data directory, not the server's, stop the engine; ``files`` are named in it."""
+
+    def __init__(
+        self, message: str, *, hint: str, files: tuple[str, ...], space: int | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.files, self.space = files, space
+
+
 class InstanceUnreachable(MooringError):
     """No connection to an instance, or a lost one: its address and the cause."""
 

@@ -61,6 +61,8 @@ class RestoreParameters(Parameters):
     target: Path
     # Whether the files are left as they were copied, not prepared.
     raw: bool = False
+    # Whether they are handed over without a server having been started on them once.
+    no_start: bool = False
     # "user:group" that gets the files; blank leaves them to whoever the worker runs as.
     owner: str = ""
     # Path of the server program to use; blank leaves it to the setting, and that to the engine.

@@ -14,6 +14,7 @@ from backups.catalog import condition
 from backups.executor.execute import execute
 from backups.executor.leftovers import extend_expired, lose_expired, remove_leftovers
 from backups.health import protection_rows, space
+from backups.health.clock_jump import refuse_clock_jump
 from backups.health.heartbeats import alone, records_heartbeat, silent_since
 from backups.health.queues import full_queues
 from backups.instances import reachability
@@ -159,6 +160,7 @@ def plan_occurrences() -> None:
 @records_heartbeat
 def prune_history() -> None:
     """Delete history that is older than it is kept."""
+    refuse_clock_jump("prune history", now())
     pruning.prune_history(now())
 
 

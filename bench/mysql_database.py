@@ -11,9 +11,9 @@ from copy import copy
 from pathlib import Path
 
 from backups.engines.base import Login
+from backups.logins.tls import Tls
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import ServerProgram, find_mysqld, mysql_program
-from backups.tls import Tls
 from bench.database import FILLING, OPTIONS, SCHEMA, Database, execute, prepare
 from bench.measure import BenchError
 

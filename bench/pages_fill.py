@@ -57,13 +57,13 @@ FROM backups_job WHERE operation = 'backup' AND status = 'succeeded' ORDER BY id
 """
 COPIES = """
 INSERT INTO backups_backupcopy (backup_id, repository_id, path, status, status_since, stored_bytes,
-  pack_count, key_id, expire_reason, key_fault)
+  pack_count, key_id, manifest_digest, fault, fault_detail, key_fault, expire_reason)
 SELECT id, 1 + id %% 3, label, CASE WHEN ended_at >= %s THEN 'stored' ELSE 'purged' END, ended_at,
-  stored_bytes, 4, 'k1', '', '' FROM backups_backup ORDER BY id
+  stored_bytes, 4, 'k1', '', '', '', '', '' FROM backups_backup ORDER BY id
 """
 EVIDENCE = """
-INSERT INTO backups_evidence (copy_id, operation, passed, created_at, report)
-SELECT id, 'verify', id % 400 > 0, status_since, '{}' FROM backups_backupcopy
+INSERT INTO backups_evidence (copy_id, operation, passed, created_at, manifest_digest, report)
+SELECT id, 'verify', id % 400 > 0, status_since, '', '{}' FROM backups_backupcopy
 WHERE status = 'stored' ORDER BY id
 """
 OCCURRENCES = """

@@ -59,7 +59,7 @@ class Shell:
 
     def _engine(self, login: Login) -> list[str]:
         settings = _secret(self._folder / "engine.cnf", build_settings(login))
-        argv = backup_argv(threads=self._threads)
+        argv = backup_argv(login, threads=self._threads)
         return [word.replace(f"{{{SETTINGS}}}", str(settings)) for word in argv]
 
 

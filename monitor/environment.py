@@ -7,10 +7,12 @@ required is missing: a default would end up in production.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -81,3 +83,25 @@ def switch(name: str) -> bool:
     if text in {"", "0", "no", "false", "off"}:
         return False
     raise ImproperlyConfigured(f"{name} is {text!r}: set yes or no")
+
+
+def site_url(environment: Mapping[str, str], hosts: Sequence[str], *, tls: bool) -> str:
+    """Return the URL of the site: ``MOORING_URL``, else worked out from where it listens.
+
+    A host that people use is one of ``hosts``, which the site answers to; a proxy in front of it
+    has the usual port.
+    """
+    if given := environment.get("MOORING_URL", "").strip():
+        return given.rstrip("/")
+    bound = (
+        environment.get("MOORING_BIND") or f"127.0.0.1:{environment.get('MOORING_PORT') or 8000}"
+    )
+    host, _, port = bound.rpartition(":")
+    named = [each for each in hosts if each not in LOOPBACK and each[:1] not in {"*", "."}]
+    if tls and named:
+        return f"https://{named[0]}"
+    if host in LOOPBACK:
+        return f"http://localhost:{port}"
+    if host in {"0.0.0.0", "[::]", ""}:  # noqa: S104 - compared, not bound  # nosec B104
+        host = named[0] if named else "localhost"
+    return f"http://{host}:{port}"

@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 
 from backups.activity import WEB, Actor, acting_as
+from backups.visible import visible
 from monitor.access.addresses import client_address
+
+# What a form sends back as it is; other tags; and the text between tags.
+_PARTS = re.compile(
+    r"(?P<sent><textarea\b.*?</textarea>|<(?:input|option)\b[^>]*>)|(?P<tag><[^>]*>)|(?P<text>[^<]+)",
+    re.DOTALL | re.IGNORECASE,
+)
+_WRITTEN_OUT = re.compile(r"\\u(?:061c|20[0-6][0-9a-f])")
+
+
+class DirectionMiddleware:
+    """Write out the marks with which a name from a server would turn a page's text around."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        if isinstance(response, HttpResponse) and response["Content-Type"].startswith("text/html"):
+            html = response.content.decode(response.charset)
+            if visible(html) != html:
+                response.content = _PARTS.sub(_part, html)
+        return response
+
+
+def _part(found: re.Match[str]) -> str:
+    part = found[0]
+    if found["sent"] or (shown := visible(part)) == part:
+        return part
+    return shown if found["tag"] else _WRITTEN_OUT.sub(r"<bdi>\g<0></bdi>", shown)
 
 
 class ActingMiddleware:

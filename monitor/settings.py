@@ -15,6 +15,7 @@ from monitor.environment import (
     number,
     numbers,
     secret,
+    site_url,
     state_folder,
     switch,
     words,
@@ -64,6 +65,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "monitor.preferences.ZoneMiddleware",
     "monitor.middleware.NoNulMiddleware",
+    "monitor.middleware.DirectionMiddleware",
     "monitor.middleware.ActingMiddleware",
     # Last, as it replaces the response to a locked-out user.
     "axes.middleware.AxesMiddleware",
@@ -113,6 +115,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+# How long PostgreSQL works on one statement of this process; 0 is no limit. Web processes set one.
+STATEMENT_SECONDS = number("MOORING_STATEMENT_SECONDS", 0)
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql" and STATEMENT_SECONDS:
+    DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
+        f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={STATEMENT_SECONDS}s"
+        f" -c idle_in_transaction_session_timeout={3 * STATEMENT_SECONDS}s"
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-gb"
@@ -258,7 +267,7 @@ COPY_THREADS = number("MOORING_COPY_THREADS", 0) or len(os.sched_getaffinity(0))
 # Whether the database holds sample data: then every page says so.
 SAMPLE_DATA = (HOME / "sample-data").exists()
 # The public URL of the site, for links in notifications.
-SITE_URL = os.environ.get("MOORING_URL", "http://localhost:8000").rstrip("/")
+SITE_URL = site_url(os.environ, ALLOWED_HOSTS, tls=BEHIND_TLS)
 # Private networks, as 10.0.0.0/8, that webhooks and other outgoing requests may reach.
 OUTBOUND_NETWORKS = words("MOORING_OUTBOUND_NETWORKS", "")
 # The lease of a sender of notifications: longer than any delivery takes.

@@ -27,6 +27,13 @@ logger = logging.getLogger(__name__)
 
 # Who stops waits no longer than this for the ticks under way: each may be cut off at any point.
 STOP_SECONDS = 5.0
+# While the machine is suspended, waits do not count: look again at least so often.
+LONGEST_WAIT = 30.0
+
+
+def boot_clock() -> float:
+    """Return seconds since the machine started, suspended or not; nobody can set this clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass(slots=True)
@@ -62,10 +69,10 @@ class Ticker:
 
     def stop(self) -> None:
         self._over.set()
-        until = time.monotonic() + STOP_SECONDS
+        until = boot_clock() + STOP_SECONDS
         self._thread.join(STOP_SECONDS)
         for thread in list(self._aside):
-            thread.join(max(until - time.monotonic(), 0))
+            thread.join(max(until - boot_clock(), 0))
 
     def _live(self) -> None:
         try:
@@ -78,21 +85,22 @@ class Ticker:
 
     def _loop(self) -> None:
         _run("planning the ticks", self._plan_first)
-        self._run_due(time.monotonic())
+        self._run_due(boot_clock())
         # Whoever looks sees at once that there are ticks again.
         _run("writing the beats", TICKS.write)
         while not self._over.wait(self._seconds_to_next()):
-            self._run_due(time.monotonic())
+            self._run_due(boot_clock())
 
     def _plan_first(self) -> None:
         """Have a tick due when it would have been, had this process not been started anew."""
-        at, now = time.monotonic(), clock()
+        at, now = boot_clock(), clock()
         beats = dict(TickHeartbeat.objects.values_list("name", "finished_at"))
         for tick in self._ticks:
             tick.due_at = at + seconds_to_first(beats.get(tick.name), tick.every, now)
 
     def _seconds_to_next(self) -> float:
-        return max(min(tick.due_at for tick in self._ticks) - time.monotonic(), 0)
+        wait = min(tick.due_at for tick in self._ticks) - boot_clock()
+        return min(max(wait, 0), LONGEST_WAIT)
 
     def _run_due(self, at: float) -> None:
         for tick in self._ticks:

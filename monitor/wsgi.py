@@ -13,6 +13,8 @@ from importlib import import_module
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "monitor.settings")
+# A query that takes longer fails its page, instead of holding one of a few threads.
+os.environ.setdefault("MOORING_STATEMENT_SECONDS", "20")
 
 application = get_wsgi_application()
 # The pages, and what wakes a worker.

@@ -2,20 +2,25 @@
 
     python -m scripts.manage WORDS
 
+A folder that is none is refused: only ``up`` and ``demo`` make one.
 Brings the folder up to date in the same process: a process of its own for that would set up
 Django twice before every command.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 from scripts.console import SetupError, give_up
 from scripts.prepare import prepare_for_commands
+from scripts.which_folder import command_folder
 
 
 def main() -> None:
     try:
+        # For all that read it afterwards: the settings first of all.
+        os.environ["MOORING_HOME"] = str(command_folder(os.environ))
         prepare_for_commands()
     except SetupError as exc:
         give_up(str(exc), exc.hint)

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.console import SetupError, give_up, say, timed
+from scripts.console import SetupError, complain, give_up, say, timed
 from scripts.processes import ROOT, home
 from scripts.state_folder import prepare_folder
 
@@ -122,10 +122,26 @@ def _create_backup_key() -> None:
 
     if settings.BACKUP_KEY_TEXT or settings.BACKUP_KEY_FILE.exists():
         return
+    if _sealed_copies():
+        complain(
+            f"no backup key: {settings.BACKUP_KEY_FILE} is missing, and stored backups need it",
+            "Restore that file; only if it is lost, run ./mooring manage createbackupkey for new "
+            "backups.",
+        )
+        return
     from django.core.management import call_command
 
     said = io.StringIO()
     call_command("createbackupkey", if_missing=True, stdout=said)
+
+
+def _sealed_copies() -> bool:
+    """Whether stored copies are encrypted: a new key would hide that theirs is missing."""
+    from backups.models import BackupCopy
+    from backups.states import CopyStatus
+
+    stored = BackupCopy.objects.filter(status=CopyStatus.STORED)
+    return stored.exclude(key_id="").exists()
 
 
 def _collect_static(folder: Path) -> None:

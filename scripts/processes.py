@@ -87,7 +87,11 @@ def _redis(folder: Path) -> Child:
 
 def _web(environment: Mapping[str, str]) -> Child:
     argv = [sys.executable, "-m", "gunicorn", "monitor.wsgi", "--bind", bind_address(environment)]
-    argv += ["--worker-class", "gthread", "--workers", environment.get("MOORING_WEB_WORKERS", "2")]
+    # Threads get whole requests only: see there.
+    argv += ["--worker-class", "monitor.web_worker.CollectingWorker"]
+    argv += ["--workers", environment.get("MOORING_WEB_WORKERS", "2")]
+    argv += ["--worker-connections", "500", "--limit-request-line", "8190"]
+    argv += ["--limit-request-fields", "60", "--timeout", "30", "--no-sendfile"]
     argv += ["--threads", "4", "--graceful-timeout", "10", "--no-control-socket"]
     # Its processes share what was loaded once.
     argv += ["--preload"]

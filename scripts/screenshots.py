@@ -182,12 +182,12 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "monitor.settings"
 django.setup()
 from django.db.models import F
 from django.utils.timezone import now
-from alerts.tasks import EXPECTED_TICKS
+from alerts.tasks import EXPECTED_TASKS
 from backups.models import RepositorySpace, TickHeartbeat
 RepositorySpace.objects.update(
     free_bytes=F("free_bytes") * {BIGGER}, total_bytes=F("total_bytes") * {BIGGER}
 )
-for name in EXPECTED_TICKS:
+for name in EXPECTED_TASKS:
     TickHeartbeat.objects.create(name=name, started_at=now(), finished_at=now())
 """
 

@@ -24,13 +24,14 @@ from scripts.console import SetupError, complain, say, timed
 from scripts.processes import ROOT, bind_address, children, home
 from scripts.state_folder import remember, sole_user
 from scripts.supervisor import Supervisor
+from scripts.which_folder import remember_folder
 
 
 def site_url(environment: Mapping[str, str]) -> str:
     """Return the address people open."""
     host, _, port = bind_address(environment).rpartition(":")
     # Bound to every address, it is on this one as well.
-    everywhere = host in {"0.0.0.0", "[::]", ""}  # noqa: S104  # nosec B104
+    everywhere = host in {"0.0.0.0", "[::]", ""}  # noqa: S104
     return f"http://{'127.0.0.1' if everywhere else host}:{port}/"
 
 
@@ -46,6 +47,7 @@ def running(environment: Mapping[str, str]) -> Iterator[Supervisor]:
     """Have Mooring run, ready to serve, and stopped in order afterwards."""
     folder = home(environment)
     with sole_user(folder):
+        remember_folder(folder)
         refuse_taken_port(environment)
         _refuse_missing_redis(environment)
         supervisor = Supervisor(

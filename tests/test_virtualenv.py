@@ -23,8 +23,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy2(ROOT / name, folder / name)
     for name in REQUIREMENTS:
         (folder / name).touch()
-    (folder / "scripts/prepare.py").touch()
-    (folder / "manage.py").write_text("import sys\nprint(sys.prefix)\n")
+    (folder / "scripts/manage.py").write_text("import sys\nprint(sys.prefix)\n")
     (folder / ".venv/bin").mkdir(parents=True)
     (folder / ".venv/bin/python").write_text("somebody's")
     said = run(folder)

@@ -123,8 +123,11 @@ class NotificationAdmin(HistoryAdmin):
 
 @admin.register(NotificationState)
 class NotificationStateAdmin(HistoryAdmin):
-    list_display = ["alert", "channel", "severity", "notified_at", "remind_at", "recovery_sent"]
-    list_filter = ["channel", "severity"]
+    list_display = [
+        "alert", "channel", "severity", "notified_at", "remind_at", "recovery_sent",
+        "delivery_failed",
+    ]  # fmt: skip
+    list_filter = ["channel", "severity", "delivery_failed"]
     list_select_related = ["alert", "channel"]
     search_fields = ["alert__subject_name", "alert__rule", "channel__name"]
     autocomplete_fields = ["alert", "channel"]

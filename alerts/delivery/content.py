@@ -11,6 +11,7 @@ from django.conf import settings
 from alerts.delivery.channels.base import Content
 from alerts.models import Alert, Notification
 from alerts.states import AlertStatus, NotificationKind, Severity
+from backups.visible import visible
 
 # Of the schema in docs/webhooks.md: within a version, fields are only added.
 VERSION = 1
@@ -30,8 +31,8 @@ def build_content(
         "kind": kind.value,
         "created_at": now.isoformat(),
         "severity": Severity(worst).label.lower(),
-        "title": text.splitlines()[0] if text else _title(kind, alerts, Severity(worst)),
-        "text": text,
+        "title": visible(text.splitlines()[0] if text else _title(kind, alerts, Severity(worst))),
+        "text": visible(text),
         "alert_count": len(alerts),
         "url": f"{settings.SITE_URL}/alerts/",
         "alerts": [describe(alert) for alert in alerts[:MAX_LISTED]],
@@ -48,9 +49,9 @@ def describe(alert: Alert) -> dict[str, Any]:
         "cause": alert.cause,
         "status": alert.status,
         "severity": Severity(alert.severity).label.lower(),
-        "message": alert.message,
-        "explanation": alert.explanation,
-        "hint": alert.hint,
+        "message": visible(alert.message),
+        "explanation": visible(alert.explanation),
+        "hint": visible(alert.hint),
         "instance": alert.instance.name if alert.instance else None,
         "schedule": alert.schedule.name if alert.schedule else None,
         "repository": alert.repository.name if alert.repository else None,

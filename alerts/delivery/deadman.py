@@ -13,6 +13,7 @@ from django.conf import settings
 from alerts.delivery.failed_channels import no_working_route
 from alerts.delivery.outbound import get
 from alerts.exceptions import NotDelivered
+from backups.health.heartbeats import is_stale
 from backups.models import TickHeartbeat
 
 # A periodic task that has not completed for this long counts as stopped.
@@ -28,7 +29,7 @@ def stopped_tasks(now: datetime, expected: frozenset[str]) -> list[str]:
         if (beat := beats.get(name)) is None
         or beat.error
         or beat.finished_at is None
-        or now - beat.finished_at > MAX_SILENCE
+        or is_stale(beat.finished_at, now, MAX_SILENCE)
     )
 
 

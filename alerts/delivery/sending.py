@@ -16,9 +16,16 @@ from django.db.models import Q, QuerySet
 from django.utils.timezone import now as wall_clock
 
 from alerts.delivery.channels import kind_of, values_of
-from alerts.delivery.content import build_content
+from alerts.delivery.channels.base import DONE
 from alerts.delivery.transitions import claim, lease_end, mark_delivered, mark_failed, reschedule
-from alerts.exceptions import AlertsError, ChannelBroken, NotDelivered
+from alerts.delivery.undelivered import record_undelivered, write_content
+from alerts.exceptions import (
+    AlertsError,
+    ChannelBroken,
+    MessageRefused,
+    NotDelivered,
+    PartlyDelivered,
+)
 from alerts.models import Channel, Notification
 from alerts.states import NotificationKind
 from backups.exceptions import BadInput, KeyUnavailable
@@ -95,7 +102,7 @@ def send_test(channel: Channel, *, requested_by: str) -> str:
     text = f"Test of channel {channel.name}\nRequested by {requested_by}. No action is needed."
     if not claim(notification, now=now):
         raise NotDelivered("another sender claimed the test; see the channel's notifications")
-    _write_content(notification, text=text)
+    write_content(notification, text=text)
     try:
         response = _deliver(notification)
     except AlertsError as exc:
@@ -107,7 +114,7 @@ def send_test(channel: Channel, *, requested_by: str) -> str:
 
 def _send(notification: Notification) -> bool:
     if not notification.content:
-        _write_content(notification)
+        write_content(notification)
     try:
         response = _deliver(notification)
     except ChannelBroken as exc:
@@ -124,7 +131,8 @@ def _send(notification: Notification) -> bool:
 def _deliver(notification: Notification) -> str:
     channel = notification.channel
     try:
-        return kind_of(channel).send(notification.content, values_of(channel))
+        done = "\n".join(notification.done_recipients)
+        return kind_of(channel).send(notification.content, {**values_of(channel), DONE: done})
     except AlertsError:
         raise
     except BadInput as exc:
@@ -146,26 +154,18 @@ def _deliver(notification: Notification) -> str:
         raise NotDelivered(f"unexpected {name}; see the log of the worker") from None
 
 
-def _write_content(notification: Notification, *, text: str = "") -> None:
-    alerts = notification.alerts.select_related("instance", "schedule", "repository", "job")
-    content = build_content(
-        notification, list(alerts.order_by("-severity", "pk")), now=wall_clock(), text=text
-    )
-    mine = Notification.objects.filter(pk=notification.pk, fencing_token=notification.fencing_token)
-    mine.update(content=content)
-    notification.content = dict(content)
-
-
 def _retry(notification: Notification, error: NotDelivered) -> None:
     now = wall_clock()
-    expired = now - notification.created_at > MAX_AGE
-    if expired and notification.attempts >= MAX_ATTEMPTS:
+    if isinstance(error, PartlyDelivered):
+        done = [*notification.done_recipients, *error.done]
+        mine = Notification.objects.filter(pk=notification.pk)
+        mine.filter(fencing_token=notification.fencing_token).update(done_recipients=done)
+    expired = now - notification.created_at > MAX_AGE and notification.attempts >= MAX_ATTEMPTS
+    if expired or isinstance(error, MessageRefused):
         mark_failed(notification, response=_short(error), now=now)
-        report_channel_fault(
-            notification.channel,
-            f"failed after {notification.attempts} attempts: {error}",
-            now=now,
-        )
+        fault = f"failed after {notification.attempts} attempts: {error}"
+        record_undelivered(notification, fault, now=now)
+        report_channel_fault(notification.channel, fault, now=now)
         return
     wait = retry_after(notification.attempts, error.retry_after)
     reschedule(notification, response=_short(error), retry_at=now + wait, now=now)
@@ -223,7 +223,7 @@ def report_channel_fault(channel: Channel, fault: str, *, now: datetime) -> None
                 },
             )
             if created:
-                _write_content(notification, text=text)
+                write_content(notification, text=text)
 
 
 def _due(now: datetime) -> QuerySet[Notification]:

@@ -37,6 +37,9 @@ class InstanceFacts(Facts):
     version: str = ""
     unreachable_since: datetime | None = None
     unreachable_reason: str = ""
+    # Another server at its address, since when.
+    other_server: str = ""
+    other_server_since: datetime | None = None
     # Kinds of the enabled schedules that cover it.
     scheduled_kinds: frozenset[str] = frozenset()
     # The newest success per kind, at any age.

@@ -31,6 +31,8 @@ class InstanceRow:
     version: str
     unreachable_since: datetime | None
     unreachable_reason: str
+    other_server: str
+    other_server_since: datetime | None
     restore_tested_at: datetime | None
 
 
@@ -43,7 +45,8 @@ def load_instances(ids: Sequence[int]) -> dict[int, InstanceRow]:
     rows = Instance.objects.filter(pk__in=ids, enabled=True).annotate(tested_at=newest_test)
     columns = rows.order_by("id").values_list(
         "id", "name", "created_at", "flavour", "engine", "version",
-        "unreachable_since", "unreachable_reason", "tested_at",
+        "unreachable_since", "unreachable_reason", "other_server", "other_server_since",
+        "tested_at",
     )  # fmt: skip
     return {row[0]: InstanceRow(*row) for row in columns}
 
@@ -60,6 +63,8 @@ def build_instance_facts(
         version=row.version,
         unreachable_since=row.unreachable_since,
         unreachable_reason=row.unreachable_reason,
+        other_server=row.other_server,
+        other_server_since=row.other_server_since,
         scheduled_kinds=frozenset(schedule.kind for schedule in belonging.schedules),
         last_success={
             kind: history[row.id, kind].newest.ended_at

@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Min
 
 from alerts.facts.site import KeyFacts, PeriodicTaskFacts, QueueFacts, RepositoryFacts
 from alerts.facts.subject import Facts, Subject
-from backups.health.heartbeats import WORKER_TIMEOUT
+from backups.health.heartbeats import WORKER_TIMEOUT, is_stale
 from backups.health.space import Sample, forecast_full
 from backups.jobs.wake import QUEUES, celery_app
 from backups.models import (
@@ -95,7 +95,7 @@ def _queues(now: datetime) -> Iterator[QueueFacts]:
             subject=Subject(f"queue:{queue}", f"queue {queue}"),
             waiting=sum(count for count, _ in jobs[queue]),
             waiting_since=min((since for _, since in jobs[queue]), default=None),
-            workers=sum(seen_at > now - WORKER_TIMEOUT for seen_at in heartbeats),
+            workers=sum(not is_stale(seen_at, now, WORKER_TIMEOUT) for seen_at in heartbeats),
             seen_at=max(heartbeats, default=None),
         )
 

@@ -96,6 +96,8 @@ class NotificationState(models.Model):
     # When a reminder is due unless the alert is acknowledged; null: never.
     remind_at = models.DateTimeField(null=True, blank=True)
     recovery_sent = models.BooleanField(default=False)
+    # The last notification was not delivered: the channel does not know of the alert.
+    delivery_failed = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["alert_id", "channel_id"]
@@ -131,6 +133,8 @@ class Notification(models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True, default=now)
     fencing_token = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # Recipients that need no further attempt, as the others do.
+    done_recipients = models.JSONField(default=list, blank=True)
     # The last response of the receiver, or the error. Never a secret.
     response = models.TextField(blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)

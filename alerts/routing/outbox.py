@@ -133,7 +133,7 @@ def _queue(entries: list[_Entry], now: datetime) -> None:
         [_new_state(entry, now) for entry in entries],
         update_conflicts=True,
         unique_fields=["alert", "channel"],
-        update_fields=["severity", "notified_at", "remind_at", "recovery_sent"],
+        update_fields=["severity", "notified_at", "remind_at", "recovery_sent", "delivery_failed"],
     )
 
 

@@ -30,6 +30,15 @@ def check_reachable(facts: InstanceFacts, limits: Limits) -> Finding | None:
     )
 
 
+def check_same_server(facts: InstanceFacts, limits: Limits) -> Finding | None:
+    if facts.other_server_since is None:
+        return None
+    return Finding(
+        message=f"another server is at its address: {facts.other_server}",
+        facts={"other_server_since": facts.other_server_since.isoformat()},
+    )
+
+
 def check_version(facts: InstanceFacts, limits: Limits) -> Finding | None:
     """Check once it has been reached: before that, its version is unknown."""
     if not facts.version:
@@ -73,6 +82,17 @@ INSTANCE_UNREACHABLE = Rule(
     ),
     damping=STATE_DAMPING,
 )
+ANOTHER_SERVER = Rule(
+    name="another_server",
+    title="Another server at the address",
+    about=InstanceFacts,
+    check=check_same_server,
+    severity=Severity.CRITICAL,
+    explanation="The server that answers is not the one whose backups the instance has. Backups "
+    "are refused, and its history is not read, until a person says what the server is.",
+    hint="Correct the address, or run confirmserver NAME --as restored, failed-over or another.",
+    resolves_when="The instance's own server answers again, or the other one is confirmed.",
+)
 VERSION_UNSUPPORTED = Rule(
     name="version_unsupported",
     title="Server version not supported",
@@ -84,4 +104,4 @@ VERSION_UNSUPPORTED = Rule(
     hint="Choose another engine for the instance, or check which versions the engine supports.",
     resolves_when="The engine supports the server version.",
 )
-RULES = (NOT_COVERED, INSTANCE_UNREACHABLE, VERSION_UNSUPPORTED)
+RULES = (NOT_COVERED, INSTANCE_UNREACHABLE, ANOTHER_SERVER, VERSION_UNSUPPORTED)

@@ -42,7 +42,8 @@ def check_periodic_task(facts: PeriodicTaskFacts, limits: Limits) -> Finding | N
     last_run_at = facts.finished_at or facts.started_at
     if last_run_at is None:
         return None
-    elapsed = facts.now - last_run_at
+    # In the future after the clock was set back: it is as long ago, or longer.
+    elapsed = abs(facts.now - last_run_at)
     tolerated = (limits.number("rounds") or 1) * facts.every
     severity = limits.reached(elapsed)
     if severity is None or elapsed < tolerated:

@@ -11,12 +11,7 @@ from django.http import HttpRequest
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.engines import ENGINES
 from backups.models import Instance, InstanceGroup, Tag
-
-# A stored password is sent only to the address, and over the route, it was stored for.
-_ROUTE_OF_PASSWORD = (
-    "host", "port", "socket", "tls", "runner", "ssh_host", "ssh_port", "ssh_user",
-    "ssh_known_hosts_file",
-)  # fmt: skip
+from backups.models.instance import ROUTE_OF_PASSWORD
 
 
 class InstanceForm(ModelForm):
@@ -34,8 +29,9 @@ class InstanceForm(ModelForm):
     class Meta:
         model = Instance
         fields = [
-            "name", "host", "port", "socket", "user", "tls", "groups", "tags", "enabled",
-            "engine", "allow_plugin_install", "save_foreign_tables", "history_tool", "runner",
+            "name", "host", "port", "socket", "user", "tls", "tls_ca_file",
+            "tls_certificate_file", "tls_key_file", "groups", "tags", "enabled", "engine",
+            "allow_plugin_install", "save_foreign_tables", "history_tool", "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
         ]  # fmt: skip
 
@@ -55,7 +51,7 @@ class InstanceForm(ModelForm):
         # The form writes its values to the instance only after this.
         return [
             name
-            for name in _ROUTE_OF_PASSWORD
+            for name in ROUTE_OF_PASSWORD
             if name in self.cleaned_data and self.cleaned_data[name] != getattr(self.instance, name)
         ]
 
@@ -68,12 +64,20 @@ class InstanceAdmin(ModelAdmin):
     search_fields = ["name", "host", "version", "groups__name"]
     filter_horizontal = ["groups", "tags"]
     readonly_fields = [
-        "uuid", "flavour", "version", "data_bytes", "seen_at", "unreachable_since",
-        "unreachable_reason", "created_at",
+        "uuid", "server_identity", "other_server", "other_server_since", "flavour", "version",
+        "data_bytes", "seen_at", "unreachable_since", "unreachable_reason", "created_at",
     ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["name", "enabled", "groups", "tags"]}),
-        ("Connection", {"fields": ["host", "port", "socket", "user", "new_password", "tls"]}),
+        (
+            "Connection",
+            {
+                "fields": [
+                    "host", "port", "socket", "user", "new_password",
+                    "tls", "tls_ca_file", "tls_certificate_file", "tls_key_file",
+                ]
+            },
+        ),
         (
             "Backup method",
             {

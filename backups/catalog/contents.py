@@ -1,11 +1,14 @@
 """Which schemas and tables are in a backup, and how big is each?
 
-Read from the manifest, so it is true of the stored bytes and not of today's instance.
+Taken from the manifest, so it is true of the stored bytes and not of today's instance. It is also
+kept as a row: pages read that and no repository, whose disk may hang.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,7 +17,7 @@ from backups.access import identity_of, store_of
 from backups.archive.contents import StoredFile
 from backups.archive.reader import BackupReader
 from backups.keys.load import load_keys
-from backups.models import BackupCopy
+from backups.models import Backup, BackupCopy, BackupTables
 
 TABLE_SUFFIXES = frozenset(
     # "new": a tablespace created while the copy was going on; prepare renames it to ibd.
@@ -36,6 +39,8 @@ TABLE_SUFFIXES = frozenset(
     }
 )
 DEFINITION_SUFFIX = ".frm"
+# Of each kind; a row of so many has about a megabyte, and is read in a tenth of a second.
+MAX_LISTED = 50_000
 # The server writes a character that is invalid in a file name as @ and its code point.
 _ENCODED = re.compile(r"@([0-9a-f]{4})")
 _PARTITION = re.compile(r"#p#", re.IGNORECASE)
@@ -59,6 +64,8 @@ class BackupContents:
     definitions: list[TableContent]
     other_files: int
     other_bytes: int
+    # Smaller tables that are counted among the other files, as there are too many to list.
+    omitted: int = 0
 
 
 def load_contents(copy: BackupCopy) -> BackupContents:
@@ -66,6 +73,42 @@ def load_contents(copy: BackupCopy) -> BackupContents:
     keyring = load_keys() if copy.encrypted else None
     reader = BackupReader(store_of(copy.repository), copy.path, keyring, identity_of(copy))
     return group_by_table(reader.manifest.contents.files)
+
+
+def store_contents(backup: Backup, files: Iterable[StoredFile]) -> None:
+    """Keep the contents of a backup as a row, unless there is one."""
+    content = pack_contents(group_by_table(files))
+    BackupTables.objects.get_or_create(backup=backup, defaults={"content": content})
+
+
+def stored_contents(backup: Backup) -> BackupContents | None:
+    """Return the contents that are kept as a row; None if there is no row."""
+    row = BackupTables.objects.filter(backup=backup).first()
+    return None if row is None else unpack_contents(bytes(row.content))
+
+
+def pack_contents(contents: BackupContents) -> bytes:
+    """Return the contents for a row: at most the largest ``MAX_LISTED`` tables by name."""
+    kept = sorted(contents.tables, key=lambda table: -table.bytes)
+    kept, rest = kept[:MAX_LISTED], kept[MAX_LISTED:]
+    definitions = contents.definitions[:MAX_LISTED]
+    packed = {
+        "tables": sorted(kept),
+        "definitions": definitions,
+        "other_files": contents.other_files + sum(table.files for table in rest),
+        "other_bytes": contents.other_bytes + sum(table.bytes for table in rest),
+        "omitted": len(rest) + len(contents.definitions) - len(definitions),
+    }
+    return zlib.compress(json.dumps(packed).encode())
+
+
+def unpack_contents(packed: bytes) -> BackupContents:
+    """Return what ``pack_contents`` packed."""
+    found = json.loads(zlib.decompress(packed))
+    tables, definitions = (
+        [TableContent(*row) for row in found.pop(name)] for name in ("tables", "definitions")
+    )
+    return BackupContents(tables, definitions, **found)
 
 
 def group_by_table(files: Iterable[StoredFile]) -> BackupContents:

@@ -15,6 +15,7 @@ from backups.archive.contents import Contents
 from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
 from backups.archive.reader import BackupReader
+from backups.catalog.contents import store_contents
 from backups.engines import ENGINES
 from backups.exceptions import ArchiveError, MooringError
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
@@ -51,6 +52,7 @@ def register_backup(
     """Write the rows of a backup and its copies; rows that are there already stay as they are."""
     columns = {"instance": instance, "made_by": made_by, **_columns(about, contents)}
     backup, _ = Backup.objects.get_or_create(uuid=about["uuid"], defaults=columns)
+    store_contents(backup, contents.files)
     for repository in repositories:
         BackupCopy.objects.get_or_create(
             backup=backup,

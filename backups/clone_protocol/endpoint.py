@@ -10,9 +10,10 @@ import pymysql
 from pymysql.connections import Connection
 
 from backups.clone_protocol.errors import CloneError
-from backups.tls import Tls, tls_options
+from backups.logins.guard import GuardedConnection, PasswordWithheld
+from backups.logins.tls import NO_CERTIFICATES, Certificates, Tls, tls_options
 
-__all__ = ["Connect", "Endpoint", "Tls"]
+__all__ = ["Certificates", "Connect", "Endpoint", "Tls"]
 
 Connect = Callable[[], Connection]
 
@@ -27,8 +28,7 @@ class Endpoint:
     port: int = 3306
     socket: str = ""
     tls: Tls = Tls.PREFERRED
-    # A file of certificates: with it the server must prove who it is, and TLS is required.
-    tls_ca: str = ""
+    certificates: Certificates = NO_CERTIFICATES
     connect_timeout_seconds: int = 10
 
     # Any: the client library's options are of many types.
@@ -40,7 +40,7 @@ class Endpoint:
             "write_timeout": self.connect_timeout_seconds,
         }
         try:
-            return pymysql.connect(
+            return GuardedConnection(
                 user=self.user,
                 password=self.password,
                 host=self.host,
@@ -49,10 +49,11 @@ class Endpoint:
                 connect_timeout=self.connect_timeout_seconds,
                 charset="utf8mb4",
                 program_name="mooring",
-                **tls_options(self.tls, self.tls_ca),
+                **tls_options(self.tls, self.certificates),
                 **(usual | more),
             )
         except (pymysql.err.Error, OSError, RuntimeError) as exc:
             where = self.socket or f"{self.host}:{self.port}"
             reason = exc.args[-1] if exc.args else type(exc).__name__
-            raise CloneError(f"cannot connect to {where}: {reason}") from None
+            hint = exc.hint if isinstance(exc, PasswordWithheld) else ""
+            raise CloneError(f"cannot connect to {where}: {reason}", hint=hint) from None

@@ -11,10 +11,10 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from backups.archive.records import Record
 from backups.engines.details import CopyDetails
+from backups.logins.tls import NO_CERTIFICATES, Certificates, Tls
 from backups.programs.compatibility import MARIADB_BACKUP
 from backups.programs.private_server import PrivateServer
 from backups.runners.base import Runner
-from backups.tls import Tls
 
 # As in the states of a backup, which engines do not know.
 FULL = "full"
@@ -30,6 +30,7 @@ class Login:
     port: int = 3306
     socket: str = ""
     tls: Tls = Tls.PREFERRED
+    certificates: Certificates = NO_CERTIFICATES
     # The engine that will copy the instance; blank while its product is unknown.
     engine: str = MARIADB_BACKUP
 
@@ -135,6 +136,8 @@ class Prepared:
     binlog_file: str = ""
     binlog_position: int | None = None
     gtid_executed: str = ""
+    # Whether a server was started on the files for it, and shut down in order.
+    started: bool = False
     # Schema and name of tables whose rows were not part of the copy.
     left_out: frozenset[tuple[str, str]] = frozenset()
     # Host and port of every source that the copy's server replicated from.

@@ -32,6 +32,14 @@ WORKER_TIMEOUT = timedelta(seconds=90)
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
+def is_stale(moment: datetime, now: datetime, limit: timedelta) -> bool:
+    """Whether a sign of life is older than ``limit``, or further than that in the future.
+
+    The clock was set back then, and how long ago it was is unknown: what runs soon gives another.
+    """
+    return abs(now - moment) > limit
+
+
 def records_heartbeat(tick: Callable[[], None]) -> Callable[[], None]:
     """Record a tick's heartbeat under its name in the beat schedule; its errors are re-raised."""
 
@@ -150,6 +158,7 @@ def silent_since(name: str, now: datetime) -> datetime | None:
     """
     rows = TickHeartbeat.objects.filter(name=name).values_list("finished_at", flat=True)
     finished_at = TICKS.finished_at(name) or rows.first()
+    # One in the future: the clock was set back, and no due time has passed meanwhile.
     if finished_at is None or now - finished_at <= SILENCE:
         return None
     return finished_at
@@ -172,5 +181,7 @@ def remove_worker(name: str) -> None:
 
 def queue_is_served(queue: str, now: datetime) -> bool:
     """Return whether a running worker consumes ``queue``."""
-    alive = WorkerHeartbeat.objects.filter(seen_at__gte=now - WORKER_TIMEOUT)
+    alive = WorkerHeartbeat.objects.filter(
+        seen_at__gte=now - WORKER_TIMEOUT, seen_at__lte=now + WORKER_TIMEOUT
+    )
     return alive.filter(queues__contains=f",{queue},").exists()

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
 
+from backups.exceptions import BadInput
 from backups.models import (
     Backup,
     BackupCopy,
@@ -162,7 +163,12 @@ def _cover(schedule: BackupSchedule, now: datetime) -> Cover:
 
 def longest_gap(schedule: BackupSchedule, now: datetime) -> timedelta:
     """Return the longest interval between two of the next runs, such as over a weekend."""
-    times = [due.at for due in preview(schedule.rhythm, now, TIMES_COMPARED)]
+    try:
+        times = [due.at for due in preview(schedule.rhythm, now, TIMES_COMPARED)]
+    except BadInput:
+        # Its time zone is no longer known: that is reported where it is planned. Only this
+        # schedule is judged by the rule for those without a rhythm.
+        times = []
     gaps = [later - sooner for sooner, later in pairwise(times)]
     return max(gaps, default=OLDEST_FULL)
 

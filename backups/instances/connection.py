@@ -6,8 +6,10 @@ and the login's own text leaves the password out.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +20,10 @@ from pymysql.cursors import DictCursor
 from backups.engines.base import Login
 from backups.exceptions import InstanceUnreachable
 from backups.instances.grants import create_statements
+from backups.logins.guard import GuardedConnection, PasswordWithheld
+from backups.logins.tls import Certificates, Tls, tls_options
 from backups.models import Instance
-from backups.tls import Tls, tls_options
+from backups.models.instance import TlsMode
 
 ACCESS_DENIED = {1045, 1698}
 # Error number to message and hint.
@@ -32,6 +36,12 @@ _SERVER_ERRORS = {
     3159: ("the server accepts TLS connections only", "Connect by its unix socket instead."),
 }
 _NETWORK_ERRORS: tuple[tuple[type[BaseException], str, str], ...] = (
+    (
+        ssl.SSLCertVerificationError,
+        "the server's certificate is not proven",
+        "Check the CA file of the instance, and the names in the server's certificate.",
+    ),
+    (ssl.SSLError, "TLS failed", "Check certificates and protocol versions of the instance."),
     (socket.gaierror, "unknown host", "Check the host name and the resolver of this machine."),
     (UnicodeError, "invalid host name", "Check the name for doubled dots and invalid characters."),
     (TimeoutError, "no answer in time", "Check firewall, host and port."),
@@ -49,9 +59,27 @@ def login_of(instance: Instance) -> Login:
         host=instance.host,
         port=instance.port,
         socket=instance.socket,
-        tls=Tls(instance.tls),
+        tls=_tls_of(instance),
+        certificates=Certificates(
+            instance.tls_ca_file, instance.tls_certificate_file, instance.tls_key_file
+        ),
         engine=instance.engine,
     )
+
+
+def _tls_of(instance: Instance) -> Tls:
+    """Return how its connections are protected: by its address, where the row says no more."""
+    if instance.tls != TlsMode.BY_ADDRESS:
+        return Tls(instance.tls)
+    return Tls.PREFERRED if instance.socket or is_this_host(instance.host) else Tls.REQUIRED
+
+
+def is_this_host(host: str) -> bool:
+    """Whether the address cannot leave this host. Names other than localhost are not resolved."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def connect(
@@ -59,7 +87,7 @@ def connect(
 ) -> Connection[DictCursor]:
     """Open a connection, rows as mappings, or raise InstanceUnreachable."""
     try:
-        connection = pymysql.connect(
+        connection: Connection[DictCursor] = GuardedConnection(
             user=login.user,
             password=login.password,
             host=login.host,
@@ -73,7 +101,7 @@ def connect(
             autocommit=True,
             program_name="mooring",
             cursorclass=DictCursor,
-            **tls_options(login.tls),
+            **tls_options(login.tls, login.certificates),
         )
     # ValueError: an invalid host name, such as one with two dots in a row.
     except (pymysql.err.Error, OSError, RuntimeError, ValueError) as exc:
@@ -103,6 +131,8 @@ def explain(exc: Exception, login: Login) -> InstanceUnreachable:
     if code in _SERVER_ERRORS:
         what, hint = _SERVER_ERRORS[code]
         return InstanceUnreachable(f"{_where(login)}: {what}", hint=hint)
+    if isinstance(exc, PasswordWithheld):
+        return InstanceUnreachable(f"{_where(login)}: {_text(exc)}", hint=exc.hint)
     cause = getattr(exc, "original_exception", None) or exc.__context__ or exc
     for kind, what, hint in _NETWORK_ERRORS:
         if isinstance(cause, kind):

@@ -25,6 +25,8 @@ VARIABLES = (
     "hostname",
     "server_uid",
     "server_uuid",
+    "server_id",
+    "port",
     "datadir",
     "innodb_data_home_dir",
     "innodb_undo_directory",
@@ -35,6 +37,10 @@ VARIABLES = (
     "gtid_current_pos",
     "gtid_executed",
 )
+# Names of InnoDB's LSNs among the status variables.
+LAST_CHECKPOINT = "Innodb_lsn_last_checkpoint"
+FLUSHED = "Innodb_lsn_flushed"
+CURRENT = "Innodb_lsn_current"
 _TABLESPACES = """
     SELECT COUNT(*) AS files, COALESCE(SUM(FILE_SIZE), 0) AS bytes
     FROM information_schema.INNODB_SYS_TABLESPACES WHERE NAME <> 'innodb_temporary'
@@ -74,8 +80,12 @@ class ServerFacts:
     version_comment: str
     grants: Grants
     hostname: str = ""
-    server_uid: str = ""
+    # Which server this is, as it names itself.
+    identity: str = ""
     datadir: str = ""
+    redo_folder: str = ""
+    # Of the last checkpoint; MariaDB only.
+    checkpoint_lsn: int | None = None
     # Folders of InnoDB's files other than the data folder.
     innodb_folders: tuple[str, ...] = ()
     page_size: int | None = None
@@ -105,8 +115,10 @@ def probe(connection: Connection[DictCursor]) -> ServerFacts:
         version_comment=variables.get("version_comment", ""),
         grants=grants,
         hostname=variables.get("hostname", ""),
-        server_uid=variables.get("server_uid") or variables.get("server_uuid", ""),
+        identity=_identity(variables),
         datadir=variables.get("datadir", ""),
+        redo_folder=_redo_folder(variables),
+        checkpoint_lsn=fetch_lsn(connection, LAST_CHECKPOINT) if flavour == MARIADB else None,
         innodb_folders=_innodb_folders(variables),
         page_size=int(variables["innodb_page_size"]) if variables.get("innodb_page_size") else None,
         log_bin=variables.get("log_bin", "").upper() in {"ON", "1"},
@@ -116,6 +128,25 @@ def probe(connection: Connection[DictCursor]) -> ServerFacts:
         longest_query=_longest_query(connection) if may_ask else None,
         clone=fetch_clone_facts(connection, grants, may_ask) if flavour == MYSQL else None,
     )
+
+
+def fetch_lsn(connection: Connection[DictCursor], name: str) -> int | None:
+    """Return one of InnoDB's LSNs; None if the server does not report it."""
+    rows = fetch_rows(connection, f"SHOW GLOBAL STATUS LIKE '{name}'")
+    return int(rows[0]["Value"]) if rows else None
+
+
+def fetch_identity(connection: Connection[DictCursor]) -> str:
+    """Return which server this is: one cheap query."""
+    return _identity(_variables(connection))
+
+
+def _identity(variables: Mapping[str, str]) -> str:
+    """MySQL's own uuid is in its data folder; MariaDB's is of the host's address and the port."""
+    if uuid := variables.get("server_uuid"):
+        return uuid
+    name = variables.get("server_uid") or f"{variables.get('hostname')}:{variables.get('port')}"
+    return f"{name}, server_id {variables.get('server_id')}"
 
 
 def _variables(connection: Connection[DictCursor]) -> dict[str, str]:
@@ -169,6 +200,11 @@ def _innodb(connection: Connection[DictCursor]) -> InnodbSizes:
 
 def _longest_query(connection: Connection[DictCursor]) -> timedelta:
     return timedelta(seconds=float(_one(connection, _LONGEST)["seconds"]))
+
+
+def _redo_folder(variables: Mapping[str, str]) -> str:
+    folder = variables.get("innodb_log_group_home_dir", "")
+    return folder if folder.startswith("/") else variables.get("datadir", "")
 
 
 def _innodb_folders(variables: Mapping[str, str]) -> tuple[str, ...]:

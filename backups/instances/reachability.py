@@ -6,13 +6,16 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q
 
 from backups.exceptions import MooringError
-from backups.instances.connection import connect, fetch_rows, login_of
+from backups.instances.connection import connect, login_of
+from backups.instances.facts import fetch_identity
+from backups.instances.identity import note_server
 from backups.models import Instance
 
 logger = logging.getLogger(__name__)
@@ -24,19 +27,29 @@ AT_ONCE = 20
 CONNECT_SECONDS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Which server answered, or why none did."""
+
+    fault: str = ""
+    identity: str = ""
+
+
 def probe_instances(now: datetime) -> int:
     """Probe the instances that are due; return how many did not answer."""
     due = _due_instances(now)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe") as threads:
-        faults = list(threads.map(_fault_of, due))
-    answered = [each.pk for each, fault in zip(due, faults, strict=True) if not fault]
+        answers = list(threads.map(_ask, due))
+    answered = [each.pk for each, answer in zip(due, answers, strict=True) if not answer.fault]
     Instance.objects.filter(pk__in=answered).update(
         seen_at=now, unreachable_since=None, unreachable_reason=""
     )
-    for instance, fault in zip(due, faults, strict=True):
-        if fault:
-            _record_fault(instance, fault, now)
-    return sum(bool(fault) for fault in faults)
+    for instance, answer in zip(due, answers, strict=True):
+        if answer.fault:
+            _record_fault(instance, answer.fault, now)
+        elif answer.identity != instance.server_identity or instance.other_server:
+            note_server(instance, answer.identity, now)
+    return sum(bool(answer.fault) for answer in answers)
 
 
 @transaction.atomic
@@ -52,13 +65,13 @@ def _due_instances(now: datetime) -> Sequence[Instance]:
     return due
 
 
-def _fault_of(instance: Instance) -> str:
-    """Return why an instance does not answer; blank if it does. Writes no row."""
+def _ask(instance: Instance) -> _Answer:
+    """Return which server answers, or why none does. Writes no row."""
     try:
         with closing(connect(login_of(instance), connect_timeout=CONNECT_SECONDS)) as connection:
-            fetch_rows(connection, "SELECT 1")
+            return _Answer(identity=fetch_identity(connection))
     except MooringError as exc:
-        return str(exc)
+        return _Answer(fault=str(exc))
     except Exception as exc:
         # An unexpected error must not keep the others from being probed.
         logger.exception(
@@ -66,8 +79,7 @@ def _fault_of(instance: Instance) -> str:
             instance,
             extra={"action": "probe_failed", "instance": instance.name},
         )
-        return f"unexpected {type(exc).__name__}: the log has the details"
-    return ""
+        return _Answer(fault=f"unexpected {type(exc).__name__}: the log has the details")
 
 
 def _record_fault(instance: Instance, fault: str, now: datetime) -> None:

@@ -137,6 +137,7 @@ def create_restore_job(
     target: Path,
     *,
     raw: bool = False,
+    no_start: bool = False,
     owner: str = "",
     mysqld: str = "",
     requested_by: User | None = None,
@@ -150,7 +151,9 @@ def create_restore_job(
     return create_copy_job(
         Operation.RESTORE,
         copy,
-        parameters=RestoreParameters(target, raw=raw, owner=owner, mysqld=mysqld),
+        parameters=RestoreParameters(
+            target, raw=raw, no_start=no_start, owner=owner, mysqld=mysqld
+        ),
         requested_by=requested_by,
         wake=wake,
     )

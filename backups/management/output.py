@@ -31,6 +31,7 @@ from rich.text import Text
 
 from backups.activity import acting_as, command_actor
 from backups.exceptions import BadInput, MooringError, Refused
+from backups.visible import visible
 
 DONE, FAILED, BAD_INPUT, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 # Without a terminal lines are not wrapped, so that they can be searched.
@@ -121,9 +122,9 @@ class MooringCommand(BaseCommand):
         if as_json:
             self.stdout.write(error_as_json(message, hint, exit_code_of(error)), ending="\n")
             return
-        self.stderr.write(f"error: {message}", self.style.ERROR, ending="\n")
+        self.stderr.write(f"error: {visible(message)}", self.style.ERROR, ending="\n")
         if hint:
-            self.stderr.write(f"HINT: {hint}", self.style.NOTICE, ending="\n")
+            self.stderr.write(f"HINT: {visible(hint)}", self.style.NOTICE, ending="\n")
 
 
 def exit_code_of(error: BaseException) -> int:
@@ -163,14 +164,17 @@ def table(
 def _print(console: Console, part: RenderableType) -> None:
     if isinstance(part, str):
         # Never wrapped: statements and paths are to be copied.
-        console.print(part, soft_wrap=True, markup=False, highlight=False)
-    elif console.is_terminal:
+        console.print(visible(part), soft_wrap=True, markup=False, highlight=False)
+        return
+    with console.capture() as drawn:
         console.print(part)
-    else:
-        with console.capture() as drawn:
-            console.print(part)
-        for line in drawn.get().splitlines():
-            console.print(line.rstrip(), soft_wrap=True, markup=False, highlight=False)
+    text = visible(drawn.get())
+    if console.is_terminal:
+        if not console.quiet:
+            console.file.write(text)
+        return
+    for line in text.splitlines():
+        console.print(line.rstrip(), soft_wrap=True, markup=False, highlight=False)
 
 
 def _console(stream: Any, *, quiet: bool, no_color: bool) -> Console:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count
 from django.utils.timezone import localtime
 
+from backups.exceptions import BadInput
 from backups.management.rows import named
 from backups.models import BackupSchedule, Occurrence
 from backups.schedule import DueTime, preview
@@ -38,7 +39,11 @@ def schedule_state(schedule: BackupSchedule, now: datetime) -> str:
 
 
 def next_runs(schedule: BackupSchedule, now: datetime, count: int) -> list[DueTime]:
-    return preview(schedule.rhythm, now, count) if schedule.enabled else []
+    """Return the next runs; none if its time zone is no longer known."""
+    try:
+        return preview(schedule.rhythm, now, count) if schedule.enabled else []
+    except BadInput:
+        return []
 
 
 def punctuality(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, dict[str, int]]:

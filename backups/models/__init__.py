@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backups.models.activity import Activity
-from backups.models.catalog import Backup, BackupCopy, Evidence
+from backups.models.catalog import Backup, BackupCopy, BackupTables, Evidence
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
@@ -18,6 +18,7 @@ __all__ = [
     "Backup",
     "BackupCopy",
     "BackupSchedule",
+    "BackupTables",
     "Evidence",
     "Instance",
     "InstanceGroup",

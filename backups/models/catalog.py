@@ -87,6 +87,20 @@ class Backup(models.Model):
         return self.ended_at - self.started_at
 
 
+class BackupTables(models.Model):
+    """Which tables are in a backup: written with its row, so that pages read no repository."""
+
+    backup = models.OneToOneField(Backup, models.CASCADE, related_name="tables")
+    # Compressed JSON; see ``backups.catalog.contents``.
+    content = models.BinaryField()
+
+    class Meta:
+        verbose_name_plural = "tables of backups"
+
+    def __str__(self) -> str:
+        return f"tables of {self.backup.label}"
+
+
 class BackupCopy(models.Model):
     """A backup's bytes in one repository."""
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import uuid
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.timezone import now
 
+from backups.logins.tls import Tls
 from backups.secrets import decrypt, encrypt
-from backups.tls import Tls
 
 # A name is part of labels, paths and addresses of pages.
 name_validator = RegexValidator(
     r"^[a-zA-Z0-9][a-zA-Z0-9._-]*\Z",
     "Use letters, digits, dots, dashes and underscores, beginning with a letter or digit.",
 )
+# A stored password is sent only to the address, and over the route, it was stored for.
+ROUTE_OF_PASSWORD = (
+    "host", "port", "socket", "tls", "tls_ca_file", "runner", "ssh_host", "ssh_port", "ssh_user",
+    "ssh_known_hosts_file",
+)  # fmt: skip
 port_validators = [MinValueValidator(1), MaxValueValidator(65535)]
 
 
@@ -36,7 +42,13 @@ class RunnerKind(models.TextChoices):
 class TlsMode(models.TextChoices):
     """Whether connections to the instance are encrypted."""
 
-    REQUIRED = Tls.REQUIRED.value, "Required: no connection without TLS"
+    BY_ADDRESS = "by-address", "By address: preferred on this host, otherwise required"
+    VERIFY_IDENTITY = (
+        Tls.VERIFY_IDENTITY.value,
+        "Verify identity: a certificate of the CA, for this host name",
+    )
+    VERIFY_CA = Tls.VERIFY_CA.value, "Verify CA: a certificate of the CA"
+    REQUIRED = Tls.REQUIRED.value, "Required: no connection without TLS; the server may be anybody"
     PREFERRED = Tls.PREFERRED.value, "Preferred: where the server offers TLS"
     OFF = Tls.OFF.value, "Off"
 
@@ -88,7 +100,13 @@ class Instance(models.Model):
     )
     user = models.CharField(max_length=80, default="mooring")
     password_token = models.TextField(blank=True, editable=False)
-    tls = models.CharField("TLS", max_length=10, choices=TlsMode.choices, default=TlsMode.PREFERRED)
+    tls = models.CharField(
+        "TLS", max_length=20, choices=TlsMode.choices, default=TlsMode.BY_ADDRESS
+    )
+    # On the worker's host, like the files of the ssh login.
+    tls_ca_file = models.CharField("CA file", max_length=400, blank=True)
+    tls_certificate_file = models.CharField("Client certificate file", max_length=400, blank=True)
+    tls_key_file = models.CharField("Client key file", max_length=400, blank=True)
     groups = models.ManyToManyField(InstanceGroup, related_name="instances", blank=True)
     tags = models.ManyToManyField(Tag, related_name="instances", blank=True)
     enabled = models.BooleanField(default=True)
@@ -114,6 +132,11 @@ class Instance(models.Model):
     # As reported by the instance when it was last reached; blank or null is unknown.
     flavour = models.CharField(max_length=10, choices=Flavour.choices, blank=True)
     version = models.CharField(max_length=80, blank=True)
+    # The server whose backups these are, as it names itself; blank until it was reached once.
+    server_identity = models.CharField(max_length=120, blank=True, editable=False)
+    # Another server at the address, since when; blank and null while there is none.
+    other_server = models.CharField(max_length=120, blank=True, editable=False)
+    other_server_since = models.DateTimeField(null=True, blank=True, editable=False)
     data_bytes = models.BigIntegerField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
     # Since when it has been unreachable, and why; null while reachable or not probed yet.
@@ -146,6 +169,24 @@ class Instance(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse TLS settings that would protect less than they seem to."""
+        verifies = self.tls in (TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY)
+        faults = {}
+        if verifies and not self.tls_ca_file:
+            faults["tls_ca_file"] = "Required by verify-ca and verify-identity."
+        if self.tls_ca_file and not verifies:
+            faults["tls"] = "A CA file is used by verify-ca and verify-identity only."
+        if self.socket and self.tls == TlsMode.VERIFY_IDENTITY:
+            faults["tls"] = "A unix socket has no host name to verify."
+        if bool(self.tls_key_file) != bool(self.tls_certificate_file):
+            faults["tls_key_file"] = "A client certificate and its key belong together."
+        for name in ("tls_ca_file", "tls_certificate_file", "tls_key_file"):
+            if (path := getattr(self, name)) and not path.startswith("/"):
+                faults[name] = "Enter an absolute path."
+        if faults:
+            raise ValidationError(faults)
 
     @property
     def address(self) -> str:

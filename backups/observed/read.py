@@ -21,7 +21,9 @@ from backups.exceptions import InstanceUnreachable
 from backups.history import READERS
 from backups.history.base import Cursor, HistoryReader, NoHistory, Query, Reading, Row
 from backups.instances.connection import connect, login_of
+from backups.instances.facts import fetch_identity
 from backups.instances.grants import quoted_account
+from backups.instances.identity import is_another
 from backups.models import Instance, Job, ObservedHistory
 from backups.models.heartbeat import HistoryVerdict
 from backups.observed.rows import store_run
@@ -71,6 +73,7 @@ def read_history(instance: Instance, now: datetime) -> list[Job]:
     reader = READERS[instance.history_tool]
     try:
         with contextlib.closing(connect(login_of(instance), connect_timeout=5)) as connection:
+            _refuse_another_server(instance, fetch_identity(connection))
             reading = read_rows(reader, query_function(connection), history.cursor)
     except NoHistory as exc:
         _note(history, HistoryVerdict.UNKNOWN, str(exc), "", now + READ_EVERY)
@@ -84,6 +87,14 @@ def read_history(instance: Instance, now: datetime) -> list[Job]:
     else:
         return store_reading(instance, history, reading, now)
     return []
+
+
+def _refuse_another_server(instance: Instance, identity: str) -> None:
+    """Raise NoHistory: the runs of another server are not runs of this instance."""
+    if is_another(instance, identity):
+        raise NoHistory(
+            f"another server is at this address: {identity}, not {instance.server_identity}"
+        )
 
 
 def read_rows(reader: HistoryReader, query: Query, cursor: Cursor) -> Reading:

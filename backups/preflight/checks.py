@@ -14,6 +14,7 @@ from backups.exceptions import Refused
 from backups.instances.clone_facts import CloneSettings
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import WHY, grant_statement, missing_privileges, needed_by
+from backups.instances.identity import note_server
 from backups.models import Instance, Repository
 from backups.preflight.clone_checks import decide_clone_checks
 from backups.preflight.encryption_check import check_encryption
@@ -72,6 +73,10 @@ def remember(
     instance: Instance, facts: ServerFacts, now: datetime, *, raw_bytes: int | None = None
 ) -> None:
     """Store on the row what the instance reported about itself, and when."""
+    note_server(instance, facts.identity, now)
+    if instance.other_server:
+        # What another server reports is not known of this instance.
+        return
     instance.flavour = facts.flavour
     instance.version = facts.version[:80]
     instance.seen_at = now
@@ -88,6 +93,7 @@ def decide_checks(survey: Survey) -> list[Check]:
     if survey.facts is None:
         checks += [Check(name, Verdict.UNKNOWN, NOT_ASKED) for name in ("version", "privileges")]
     else:
+        checks.append(check_server(survey, survey.facts))
         checks.append(_as_check("version", _ruling(survey.engine, survey.facts)))
         checks.append(check_privileges(survey.facts, survey.engine))
     if survey.host is not None:
@@ -107,6 +113,7 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
     checks = []
     if survey.host is not None:
         checks.append(check_data_folder(survey.host, facts))
+        checks.append(check_same_files(survey, facts))
     if survey.engine == CLONE and facts.clone is not None:
         checks += decide_clone_checks(facts, facts.clone, survey.clone_options)
         open_ones = [
@@ -125,6 +132,20 @@ def check_reachable(address: str, facts: ServerFacts | None, problem: Problem | 
         error, hint = (problem.error, problem.hint) if problem else ("not checked", "")
         return Check("reachable", Verdict.FAILED, error, hint)
     return Check("reachable", Verdict.OK, f"{address} as {facts.grants.account}")
+
+
+def check_server(survey: Survey, facts: ServerFacts) -> Check:
+    """Check that it is the server whose backups the instance has."""
+    name = "server"
+    if survey.known_identity in ("", facts.identity):
+        return Check(name, Verdict.OK, facts.identity)
+    return Check(
+        name,
+        Verdict.FAILED,
+        f"another server is at this address: {facts.identity}, not {survey.known_identity}",
+        f"Correct the address, or say what it is: confirmserver {survey.name} "
+        "--as restored, failed-over or another.",
+    )
 
 
 def check_privileges(facts: ServerFacts, engine: str = MARIADB_BACKUP) -> Check:
@@ -180,6 +201,27 @@ def check_data_folder(host: HostFacts, facts: ServerFacts) -> Check:
         )
     size = format_bytes(files.innodb_bytes + files.other_bytes)
     return Check(name, Verdict.OK, f"{facts.datadir}: {size} in {files.file_count} files to copy")
+
+
+def check_same_files(survey: Survey, facts: ServerFacts) -> Check:
+    """Check that the tool would read the files of the server that was connected to."""
+    name, found = "one server", survey.found_checkpoint
+    before, after = facts.checkpoint_lsn, survey.lsn_after
+    if found is None or before is None or after is None:
+        return Check(
+            name,
+            Verdict.UNKNOWN,
+            "not proven that the data folder here is this server's; a backup proves it at its end",
+        )
+    if before <= found <= after:
+        return Check(name, Verdict.OK, f"the redo log here has the server's checkpoint {found}")
+    return Check(
+        name,
+        Verdict.FAILED,
+        f"the files in {facts.datadir} here are of another server: their checkpoint is {found}, "
+        f"the server's is {before}",
+        "Run the tool on the server's own host (--runner ssh), where its data folder is.",
+    )
 
 
 def check_binlog(facts: ServerFacts) -> Check:

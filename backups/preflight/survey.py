@@ -10,10 +10,11 @@ from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
 from backups.instances.clone_facts import CloneSettings
 from backups.instances.connection import connect, login_of
-from backups.instances.facts import ServerFacts, probe
+from backups.instances.facts import CURRENT, ServerFacts, fetch_lsn, probe
 from backups.keys.load import load_keys
 from backups.models import Backup, Instance, Repository
 from backups.programs.host import HostFacts, survey_host
+from backups.programs.redo_checkpoint import read_checkpoint
 from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
 from backups.states import BackupKind
@@ -56,6 +57,12 @@ class Survey:
     repositories: tuple[RepositorySurvey, ...] = ()
     key_id: str = ""
     key_problem: Problem | None = None
+    name: str = ""
+    # Of the server whose backups the instance has; blank before the first.
+    known_identity: str = ""
+    # Of the files on the host, and of the server thereafter.
+    found_checkpoint: int | None = None
+    lsn_after: int | None = None
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
     # Options of the clone, from the instance or the job.
@@ -102,10 +109,15 @@ def look(
     facts, unreachable = _survey_instance(instance)
     key_id, key_problem = _survey_key()
     needs_host = engine_named(instance.engine).needs_host
+    found = read_checkpoint(runner, facts.redo_folder) if needs_host and facts else None
     return Survey(
         address=instance.address,
+        name=instance.name,
+        known_identity=instance.server_identity,
         engine=instance.engine,
         host=survey_host(runner, facts.datadir if facts else "") if needs_host else None,
+        found_checkpoint=found,
+        lsn_after=_current_lsn(instance) if found is not None else None,
         facts=facts,
         unreachable=unreachable,
         repositories=tuple(survey_repository(row, store) for row, store in stores),
@@ -150,6 +162,14 @@ def _survey_instance(instance: Instance) -> tuple[ServerFacts | None, Problem | 
             return probe(connection), None
     except MooringError as exc:
         return None, Problem(str(exc), exc.hint)
+
+
+def _current_lsn(instance: Instance) -> int | None:
+    try:
+        with closing(connect(login_of(instance))) as connection:
+            return fetch_lsn(connection, CURRENT)
+    except MooringError:
+        return None
 
 
 def _survey_key() -> tuple[str, Problem | None]:

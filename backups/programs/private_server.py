@@ -94,12 +94,14 @@ class PrivateServer:
         self.settings = settings or ServerOptions()
         self._temporary = run_folder is None
         self.run_folder = (run_folder or Path(tempfile.mkdtemp(prefix="mooring-"))).resolve()
-        self._on_wait = on_wait
+        self.on_wait, self._on_line = on_wait, on_line
         self.log = ServerLog(self.log_file, on_line)
         self._server: subprocess.Popen[bytes] | None = None
         self._has_answered = False
         # The end of its log, which is deleted with the run folder.
-        self._log_end = ""
+        self.log_end = ""
+        # What its start did to the data; blank: nothing worth a remark.
+        self.remark = ""
 
     @property
     def socket(self) -> Path:
@@ -135,7 +137,11 @@ class PrivateServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the server and return once it answers, or raise EngineError with its log."""
+        """Start the server and return once it answers, or raise EngineError with its log.
+
+        After a start that failed it may be started again.
+        """
+        self.log_end, self.log = "", ServerLog(self.log_file, self._on_line)
         try:
             self._refuse_unusable()
             self._prepare_run_folder()
@@ -151,7 +157,7 @@ class PrivateServer:
         if self._server is not None:
             # A starting server may ignore TERM; it can be killed without loss.
             end(self._server, self.settings.stop_seconds if self._has_answered else 0)
-            self._log_end = self._log_end or self.log.tail(100)
+            self.log_end = self.log_end or self.log.tail(100)
         if self._temporary:
             shutil.rmtree(self.run_folder, ignore_errors=True)
 
@@ -164,7 +170,7 @@ class PrivateServer:
         """Stop the server, or raise if it did not end in order: see ``require_order``."""
         self.stop()
         if self._server is not None:
-            require_order(exit_code_of(self._server) or 0, self._log_end, self.folder)
+            require_order(exit_code_of(self._server) or 0, self.log_end, self.folder)
 
     def connect(
         self, *, user: str = "root", password: str = "", database: str | None = None
@@ -178,6 +184,12 @@ class PrivateServer:
             charset="utf8mb4",
             autocommit=True,
         )
+
+    def version(self) -> str:
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT VERSION()")
+            row = cursor.fetchone()
+        return str(row[0]) if row else "unknown version"
 
     def _refuse_unusable(self) -> None:
         if not (self.folder / "mysql").is_dir():
@@ -251,7 +263,7 @@ class PrivateServer:
         silent_since, log_bytes = time.monotonic(), 0
         while not self._answers():
             self.log.relay()
-            self._on_wait()
+            self.on_wait()
             if self._server is not None and (code := exit_code_of(self._server)) is not None:
                 fail_if_disk_full(self.log.tail(100), self.folder)
                 raise EngineError(

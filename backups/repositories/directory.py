@@ -6,9 +6,11 @@ import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from io import FileIO
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import ClassVar
 
@@ -28,6 +30,8 @@ TEMPORARY_SUFFIX = ".part"
 TRANSIENT = frozenset(
     {errno.EAGAIN, errno.EINTR, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTUNREACH}
 )
+# An identity is a line of JSON.
+IDENTITY_BYTES = 4096
 # How many bytes are written before the kernel is asked to flush them.
 FLOW_BYTES = 8 * 1024 * 1024
 # Other users of the host must not read backups, least of all unencrypted ones.
@@ -47,7 +51,7 @@ class DirectoryStore:
     def identity(self) -> Identity:
         path = self.root / IDENTITY_NAME
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
+            fields = json.loads(self._read_identity())
             identity = Identity(str(fields["repository"]), int(fields["format"]))
         except FileNotFoundError:
             raise RepositoryError(
@@ -98,7 +102,7 @@ class DirectoryStore:
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         path = self._path(name)
-        with self._naming(path, "read"), path.open("rb", buffering=0) as file:
+        with self._naming(path, "read"), self._open(name) as file:
             there = max(0, os.fstat(file.fileno()).st_size - offset)
             wanted = there if length is None else length
             if offset < 0 or not 0 <= wanted <= there:
@@ -168,6 +172,36 @@ class DirectoryStore:
                 f"{self.root} holds another repository, {found}",
                 hint="Check which disk is mounted there.",
             )
+
+    def _read_identity(self) -> bytes:
+        with self._open(IDENTITY_NAME) as file:
+            # A longer one is none of ours.
+            return file.read(IDENTITY_BYTES) or b""
+
+    def _open(self, name: str) -> FileIO:
+        """Open an object for reading; it is a regular file, and no part of its name is a link.
+
+        Whoever can write to the repository could otherwise have any file of this host read, or
+        have this process wait for the other end of a named pipe.
+        """
+        *folders, last = PurePosixPath(name).parts
+        at = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for folder in folders:
+                inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+                os.close(at)
+                at = inner
+            opened = os.open(last, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=at)
+        finally:
+            os.close(at)
+        file = FileIO(opened, "rb")
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            file.close()
+            raise RepositoryError(
+                f"{self.root / name} is not a regular file",
+                hint="Find out who put it there; Mooring writes regular files only.",
+            )
+        return file
 
     def _path(self, name: str) -> Path:
         if not is_safe_path(name):
@@ -257,6 +291,8 @@ def _repository_error(path: Path, what: str, exc: OSError) -> RepositoryError:
     hint = "Check that disk and the kernel log of its host."
     if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
         hint = "Free space in the repository or purge backups; nothing incomplete was kept."
+    elif exc.errno == errno.ELOOP:
+        hint = "It is a link; objects of a repository are regular files only."
     elif exc.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
         hint = "Give the workers' user write access there."
     return RepositoryError(

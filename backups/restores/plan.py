@@ -43,6 +43,7 @@ class PlannedRestore:
     copy: BackupCopy
     target: Path
     raw: bool = False
+    no_start: bool = False
     owner: str = ""
     # Path of the server program; blank leaves it to the setting.
     mysqld: str = ""
@@ -88,7 +89,7 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
         _run_check("room at the target", lambda: _check_room(restore, readers)),
     ]
     if not restore.raw:
-        server = partial(check_server, restore.copy, program, starts=False)
+        server = partial(check_server, restore.copy, program, starts=not restore.no_start)
         checks.append(_run_check("server program", server))
     if restore.owner:
         checks.append(_run_check("owner", lambda: _check_owner(restore.owner)))
@@ -100,6 +101,7 @@ def command_of(restore: PlannedRestore) -> str:
     words = ["./mooring", "manage", "restorebackup", restore.copy.backup.label]
     words += ["--repository", restore.copy.repository.name, "--to", str(restore.target)]
     words += ["--raw"] if restore.raw else []
+    words += ["--no-start"] if restore.no_start else []
     words += ["--owner", restore.owner] if restore.owner else []
     words += ["--mysqld", restore.mysqld] if restore.mysqld else []
     return shlex.join(words)

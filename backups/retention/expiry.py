@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Prefetch, QuerySet
 
 from backups.catalog.evidence import without_faults
 from backups.exceptions import Refused
+from backups.health.clock_jump import CONFIRM, refuse_clock_jump
 from backups.jobs.request import create_copy_job
 from backups.jobs.wake import wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
@@ -33,25 +35,64 @@ logger = logging.getLogger(__name__)
 
 # The next tick continues: purges must not keep backups waiting for workers.
 PURGES_PER_TICK = 500
+TICK = "expire backups"
+# More than this, and more than this share of all stored copies, is held until a person confirms.
+PURGES_UNHELD, SHARE_UNHELD = 25, 0.1
 # A failed purge is not requested again every hour.
 RETRY_PURGE_AFTER = timedelta(days=1)
 UNHEALTHY = {OccurrenceStatus.FAILED, OccurrenceStatus.MISSED}
 INDIFFERENT = {OccurrenceStatus.SKIPPED, OccurrenceStatus.CANCELLED}
 
 
-def expire_backups(now: datetime) -> int:
-    """Request the purge of expired backups; return how many purges were requested."""
-    purges: list[Job] = []
+@dataclass(frozen=True, slots=True)
+class ExpiredCopy:
+    """A copy that its schedule no longer keeps."""
+
+    schedule: BackupSchedule
+    ruling: RetentionDecision
+    copy: BackupCopy
+
+
+def expire_backups(now: datetime, *, confirmed: bool = False) -> int:
+    """Request the purge of expired backups; return how many purges were requested.
+
+    Refused if they are so many, or ``now`` is so far ahead, that a person has to look first, who
+    calls this ``confirmed``.
+    """
+    expired = _expired_copies(now)
+    if expired and not confirmed:
+        refuse_clock_jump(TICK, now)
+        _refuse_many(len(expired))
+    found = [job for each in expired if (job := _purge(each.schedule, each.ruling, each.copy))]
+    wake_all(found)
+    return len(found)
+
+
+def _expired_copies(now: datetime) -> list[ExpiredCopy]:
+    expired: list[ExpiredCopy] = []
     for schedule_id, instance_id in _pairs_to_check(now):
-        if len(purges) >= PURGES_PER_TICK:
+        if len(expired) >= PURGES_PER_TICK:
             break
         schedule = BackupSchedule.objects.get(pk=schedule_id)
         backups = _stored(schedule_id, instance_id)
         for ruling in rule_about(schedule, instance_id, backups, now):
             if ruling.may_go:
-                purges += _request_purges(schedule, ruling, backups, now)
-    wake_all(purges)
-    return len(purges)
+                copies = _copies_to_purge(ruling, backups, now)
+                expired += [ExpiredCopy(schedule, ruling, copy) for copy in copies]
+    return expired
+
+
+def _refuse_many(count: int) -> None:
+    """Raise Refused if one run would purge an unusual part of all that is stored."""
+    if count <= PURGES_UNHELD:
+        return
+    stored = BackupCopy.objects.filter(status=CopyStatus.STORED).count()
+    if count > stored * SHARE_UNHELD:
+        raise Refused(
+            f"{TICK} is held: {count} or more of {stored} stored copies would be purged at once, "
+            f"by a changed retention or a wrong clock. {CONFIRM}",
+            hint=CONFIRM,
+        )
 
 
 def rule_about(
@@ -144,15 +185,14 @@ def _sound(backups: Sequence[Backup]) -> set[int]:
     return set(without_faults(stored).values_list("backup", flat=True))
 
 
-def _request_purges(
-    schedule: BackupSchedule, ruling: RetentionDecision, backups: Sequence[Backup], now: datetime
-) -> list[Job]:
+def _copies_to_purge(
+    ruling: RetentionDecision, backups: Sequence[Backup], now: datetime
+) -> list[BackupCopy]:
     backup = next(each for each in backups if each.label == ruling.label)
     if backup.dependents.all():
         # The dependents are purged first; this one follows in a later tick.
         return []
-    copies = [copy for copy in backup.copies.all() if not _requested_already(copy, now)]
-    return [job for copy in copies if (job := _purge(schedule, ruling, copy))]
+    return [copy for copy in backup.copies.all() if not _requested_already(copy, now)]
 
 
 def _purge(schedule: BackupSchedule, ruling: RetentionDecision, copy: BackupCopy) -> Job | None:

@@ -22,6 +22,7 @@ from backups.engines import engine_named
 from backups.exceptions import BadInput, KeyUnavailable
 from backups.management.rows import refuse_invalid
 from backups.models import BackupSchedule, Instance, Tag
+from backups.models.instance import ROUTE_OF_PASSWORD
 from backups.schedules.save import save_schedule
 from monitor.configuration.export import VERSION, values_of
 from monitor.configuration.sections import SECTIONS, Section
@@ -125,6 +126,7 @@ def _apply_entry(
     is_new = row.pk is None
     before = values_of(section, row)
     _set_columns(section, row, entry, is_new)
+    _refuse_moved_password(section, row, entry, before)
     sets_password = _set_password(row, entry, folder)
     lists = {each: _named_rows(section, each, entry.get(each) or []) for each in section.lists}
     after = {**values_of(section, row), **{each: sorted(lists[each]) for each in lists}}
@@ -165,6 +167,20 @@ def _set_columns(
         elif not is_new and not isinstance(field, models.DateTimeField):
             # The document defines all columns of a row that it names.
             setattr(row, name, field.get_default())
+
+
+def _refuse_moved_password(
+    section: Section, row: models.Model, entry: Mapping[str, Any], before: Mapping[str, Any]
+) -> None:
+    """Raise BadInput where a stored password would go elsewhere than it was stored for."""
+    if not isinstance(row, Instance) or not row.password_token or PASSWORD_FILE in entry:
+        return
+    after = values_of(section, row)
+    if moved := [name for name in ROUTE_OF_PASSWORD if before[name] != after[name]]:
+        raise BadInput(
+            f"the address changed ({', '.join(moved)}), and the password is not given again",
+            hint=f"Name a file with the password in {PASSWORD_FILE}.",
+        )
 
 
 def _set_password(row: models.Model, entry: Mapping[str, Any], folder: Path) -> bool:

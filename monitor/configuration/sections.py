@@ -31,8 +31,9 @@ SECTIONS = (
         Instance,
         ("name",),
         (
-            "host", "port", "socket", "user", "tls", "enabled", "engine", "allow_plugin_install",
-            "save_foreign_tables", "history_tool", "runner",
+            "host", "port", "socket", "user", "tls", "tls_ca_file", "tls_certificate_file",
+            "tls_key_file", "enabled", "engine", "allow_plugin_install", "save_foreign_tables",
+            "history_tool", "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
         ),
         ("groups", "tags"),

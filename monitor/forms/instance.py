@@ -23,7 +23,8 @@ ENGINE_WORDS = {
 }
 _SECTIONS = (
     ("Address", ("name", "host", "port", "socket")),
-    ("Login", ("user", "new_password", "tls")),
+    ("Login", ("user", "new_password")),
+    ("TLS", ("tls", "tls_ca_file", "tls_certificate_file", "tls_key_file")),
     ("Groups and tags", ("groups", "tags", "enabled")),
     ("Engine", ("engine", "runner")),
     (

@@ -51,6 +51,11 @@ class RestoreForm(forms.Form):
         required=False,
         help_text="The files stay as copied, unprepared.",
     )
+    no_start = forms.BooleanField(
+        label="Do not start a server on the files",
+        required=False,
+        help_text="Otherwise one is started and shut down once, to prove that the files are ready.",
+    )
 
     def __init__(self, *args: object, copy: BackupCopy, any_program: bool, **words: object) -> None:
         super().__init__(*args, **words)  # type: ignore[arg-type]
@@ -73,6 +78,7 @@ class RestoreForm(forms.Form):
             self.copy,
             Path(requested["target"]),
             raw=requested["raw"],
+            no_start=requested["no_start"],
             owner=requested["owner"],
             mysqld=requested.get("mysqld", ""),
         )

@@ -1,4 +1,4 @@
-"""Which schemas and tables does a backup contain? One page of its manifest."""
+"""Which schemas and tables does a backup contain? One page of what was registered with it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.core.paginator import Page, Paginator
 from django.http import QueryDict
 from django.utils.http import urlencode
 
-from backups.catalog.contents import BackupContents, TableContent, load_contents
-from backups.models import BackupCopy
+from backups.catalog.contents import BackupContents, TableContent, stored_contents
+from backups.models import Backup
 
 PAGE_SIZE = 100
 SCHEMAS_SHOWN = 50
@@ -49,9 +49,11 @@ class ContentsView:
         return urlencode({"schema": self.schema, "q": self.search, "page": str(number)})
 
 
-def view_contents(copy: BackupCopy, query: QueryDict) -> ContentsView:
-    """Read and filter the manifest; MooringError if it cannot be read."""
-    contents = load_contents(copy)
+def view_contents(backup: Backup, query: QueryDict) -> ContentsView | None:
+    """Filter the contents; None if they were not registered. Reads rows, never a repository."""
+    contents = stored_contents(backup)
+    if contents is None:
+        return None
     schema, search = query.get("schema", ""), query.get("q", "").strip()
     tables = [
         table

@@ -91,7 +91,7 @@ def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | 
     covered = covered_instances(schedule).order_by("name")
     return ScheduleView(
         row=build_rows([schedule], now)[0],
-        slots=preview(schedule.rhythm, now, SLOTS) if schedule.enabled else [],
+        slots=preview_rhythm(schedule.rhythm, now)[0] if schedule.enabled else [],
         covered=Paginator(covered, COVERED_SIZE).get_page(query.get("covered")),
         history=page,
         occurrences=[OccurrenceRow(occurrence) for occurrence in page],

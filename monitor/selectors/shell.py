@@ -10,6 +10,7 @@ from django.db.models import Case, Count, Exists, Q, When
 from alerts.delivery.failed_channels import failed_channels
 from alerts.models import Alert
 from alerts.states import AlertStatus, Severity
+from backups.health.heartbeats import is_stale
 from backups.models import TickHeartbeat
 from backups.schedules.tick import TICK
 
@@ -39,7 +40,7 @@ def load_scheduler_state(now: datetime) -> SchedulerState:
         return SchedulerState(None, False, "", beat is not None and beat.channel_failed)
     # A run that started but never completed counts from its start.
     last = beat.finished_at or beat.started_at
-    stopped = last is not None and now - last > STOPPED_AFTER
+    stopped = last is not None and is_stale(last, now, STOPPED_AFTER)
     return SchedulerState(beat.finished_at, stopped, beat.error, beat.channel_failed)
 
 

@@ -6,7 +6,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from backups.exceptions import MooringError
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
 from backups.parameters import Parameters, RestoreTestParameters, VerifyParameters
@@ -27,15 +26,11 @@ def backup_detail(request: HttpRequest, label: str) -> HttpResponse:
 @require_safe
 @needs(Role.VIEWER)
 def backup_contents(request: HttpRequest, label: str) -> HttpResponse:
-    """Render the contents by table; read from the manifest, so loaded after the page."""
+    """Render the contents by table; they can be many, so they are loaded after the page."""
     copy = first_stored_copy(get_object_or_404(Backup, label=label))
     if copy is None:
         raise Http404("no stored copy")
-    context: dict[str, object] = {"copy": copy}
-    try:
-        context["view"] = view_contents(copy, request.GET)
-    except MooringError as exc:
-        context["error"] = exc
+    context = {"copy": copy, "view": view_contents(copy.backup, request.GET)}
     return render(request, "monitor/partials/backup_contents.html", context)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -27,7 +28,9 @@ FORM_METHODS = ["GET", "HEAD", "POST"]
 def channels(request: HttpRequest) -> HttpResponse:
     page, rows = load_channels(request.GET.get("page"))
     kinds = [(name, kind.label) for name, kind in CHANNELS.items()]
-    context = {"page": page, "rows": rows, "kinds": kinds}
+    here = request.build_absolute_uri("/").rstrip("/")
+    elsewhere = settings.SITE_URL if here != settings.SITE_URL else ""
+    context = {"page": page, "rows": rows, "kinds": kinds, "elsewhere": elsewhere, "here": here}
     return render(request, "monitor/channels.html", context)
 
 

@@ -21,7 +21,7 @@ from monitor.selectors.proof import UNPROVEN, load_proofs
 from monitor.selectors.restore import copies_to_restore, find_instances, load_candidates
 from monitor.views.requests import refusals_shown, requesting_user
 
-FIELDS = ("target", "owner", "mysqld", "raw")
+FIELDS = ("target", "owner", "mysqld", "raw", "no_start")
 
 
 @require_safe
@@ -51,6 +51,7 @@ def restore_start(request: HttpRequest) -> HttpResponse:
                 copy,
                 wish.target,
                 raw=wish.raw,
+                no_start=wish.no_start,
                 owner=wish.owner,
                 mysqld=wish.mysqld,
                 requested_by=requesting_user(request),

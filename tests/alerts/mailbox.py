@@ -32,6 +32,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
+        self.recipients: list[str] = []
         self.arrived_at: list[datetime] = []
         self.refuse: dict[str, str] = {}
         self.refuse_logins = ""
@@ -48,6 +49,7 @@ class Mailbox:
 
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
         content = envelope.original_content or b""
+        self.recipients.extend(envelope.rcpt_tos)
         self.arrived_at.append(datetime.now(UTC))
         self.messages.append(message_from_bytes(content, policy=policy.default))
         return "250 queued as 4711"

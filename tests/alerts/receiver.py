@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +26,14 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b"thanks"
     wait_seconds: float = 0
+    # Text of JSON under this name that is longer gets 400, as chat services answer.
+    limited: str = ""
+    limit: int = 0
     received: list[Received] = field(default_factory=list)
+
+
+def _is_too_long(receiver: Receiver, body: bytes) -> bool:
+    return bool(receiver.limited) and len(json.loads(body)[receiver.limited]) > receiver.limit
 
 
 @contextmanager
@@ -37,7 +45,7 @@ def receiving() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             receiver.received.append(Received(self.path, dict(self.headers), body))
             time.sleep(receiver.wait_seconds)
-            self.send_response(receiver.status)
+            self.send_response(400 if _is_too_long(receiver, body) else receiver.status)
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(receiver.body)))

@@ -21,6 +21,7 @@ def make_alert(
     severity: Severity = Severity.CRITICAL,
     rule: str = "job_failed",
     cause: str = "",
+    message: str = "the backup failed",
     at: datetime = T0,
 ) -> Alert:
     """Create an alert about an instance, with a change that nobody was told of."""
@@ -37,7 +38,7 @@ def make_alert(
         severity=severity,
         status=status,
         status_since=at,
-        message="the backup failed",
+        message=message,
         hint="Read the job's log.",
         opened_at=at,
         fires_at=at,

@@ -100,6 +100,8 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("instance_unreachable", {"unreachable_since": NOW - 2 * M + S}, None),
     ("instance_unreachable", {"unreachable_since": NOW - 2 * M}, W),
     ("instance_unreachable", {"unreachable_since": NOW - 10 * M}, C),
+    ("another_server", {}, None),
+    ("another_server", {"other_server": "5c1b", "other_server_since": NOW}, 0),
     ("version_unsupported", {}, None),
     ("version_unsupported", {"version": ""}, None),
     ("version_unsupported", {"version": "10.5.9-MariaDB"}, 0),

@@ -65,7 +65,8 @@ class FakeEngine:
     end_marker: bool = True
     chatter: int = 0
     prepare_failure: EngineError | None = None
-    prepared: Prepared = field(default_factory=Prepared)
+    # Its files start no server.
+    prepared: Prepared = field(default_factory=lambda: Prepared(started=True))
     # Where a test waits for a copy, and a copy for a test.
     blocked: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)

@@ -114,7 +114,7 @@ class InstancePasswordTestCase(TestCase):
             "user": "mooring",
             "engine": "mariadb_backup",
             "runner": "local",
-            "tls": "preferred",
+            "tls": "by-address",
             "ssh_port": "22",
         }
         self.response = self.client.post(self.address, words | changed)

@@ -36,8 +36,8 @@ def job_with(operation: Operation, parameters: Any, **fields: str) -> Job:
         (Operation.RESTORE_TEST, {"mysqld": "/m"}, RestoreTestParameters("/m")),
         (
             Operation.RESTORE,
-            {"target": "/srv/r", "raw": True, "owner": "mysql", "mysqld": ""},
-            RestoreParameters(Path("/srv/r"), raw=True, owner="mysql"),
+            {"target": "/srv/r", "raw": True, "no_start": True, "owner": "mysql", "mysqld": ""},
+            RestoreParameters(Path("/srv/r"), raw=True, no_start=True, owner="mysql"),
         ),
         (
             Operation.PURGE,

@@ -49,7 +49,7 @@ class LivePartsTestCase(BrowserTestCase):
         expect(page.locator(BYTES)).to_have_text("3.0 GiB")
         self.assertTrue(page.locator("dialog:modal").is_visible())
         page.locator("dialog button[type=submit]").click()
-        page.locator(".toast").get_by_text("was asked to stop").wait_for()
+        page.locator(".toast").get_by_text("Cancellation of the job was requested.").wait_for()
 
     def test_a_job_that_ended_is_asked_for_no_more(self) -> None:
         page = self.open(reverse("job-detail", args=[self.job.pk]), self.olga)

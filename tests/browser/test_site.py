@@ -121,7 +121,7 @@ def test_a_schedule_is_made_while_its_times_are_shown(reader: Reader) -> None:
     page.get_by_label("Cron expression").fill("61 2 * * *")
     expect(page.locator(".preview .unknown")).to_contain_text("61")
     page.get_by_label("Cron expression").fill("30 2 * * *")
-    page.get_by_label("Every instance there is").check()
+    page.get_by_label("All instances").check()
     expect(page.locator(".preview .slots tbody tr:not(.note)")).to_have_count(10)
     expect(page.locator(".preview")).to_contain_text("1 instance would be covered: bank-1")
     page.get_by_role("button", name="Save schedule").click()

@@ -32,10 +32,11 @@ INSIDE = {
     "hand over": "check",
     "read packs": "check",
     "start server": "check",
+    "start once": "check",
     "check tables": "check",
 }
 # What these have started would go on meanwhile; others are held by their pipe, or wait for us.
-FROZEN = {"prepare", "start server"}
+FROZEN = {"prepare", "start server", "start once"}
 
 
 class Breakpoint:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from pytest_django import Settings
 
+from backups.clone_protocol import Endpoint
 from backups.engines.clone.keyring import keyring_of
 from backups.engines.clone.restored import read_donor, server_options
 from backups.innodb.pages import is_whole, page_size_of
 from backups.models import Instance, Repository
 from tests.backups.conftest import make_repository
 from tests.commands import Ended, run_command
-from tests.live.mysql import PrivateMysql, program
+from tests.live.mysql import PrivateMysql, know_scramble, program
 from tests.settings import TEST_HOME
 
 PASSWORD = "cl0ne-me-n0where"
@@ -42,6 +43,7 @@ def account_words(server: PrivateMysql) -> Iterator[list[str]]:
     """Give the words by which ``addinstance`` is told of a server and its account."""
     file = Path(TEST_HOME) / "given-password"
     file.write_text(PASSWORD)
+    know_scramble(Endpoint("bk", PASSWORD, port=server.port))
     yield ["--port", str(server.port), "--user", "bk", "--password-file", str(file)]
     file.unlink()
 

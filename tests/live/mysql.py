@@ -17,6 +17,7 @@ from typing import Any, Self
 import pymysql
 from pymysql.connections import Connection
 
+from backups.clone_protocol import Endpoint
 from tests.live.server import free_port
 from tests.live.templates import copy_template
 
@@ -38,6 +39,11 @@ def mysql_folder() -> Path:
 
 def program(name: str) -> str:
     return str(mysql_folder() / "bin" / name)
+
+
+def know_scramble(endpoint: Endpoint) -> None:
+    """Log in once with TLS: from then on the server accepts this account without it."""
+    endpoint.connect().close()
 
 
 class PrivateMysql:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,9 @@ from backups.clone_protocol import (
     Tls,
     clone,
 )
+from backups.logins.tls import Certificates
 from tests.live.clone_folder import CloneFolder
-from tests.live.mysql import ROOT, PrivateMysql, program
+from tests.live.mysql import ROOT, PrivateMysql, know_scramble, program
 from tests.live.mysql_load import TOTAL, Load, prepare
 
 pytestmark = pytest.mark.live
@@ -43,6 +45,8 @@ def donor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMysql]:
             "CREATE USER weak@'127.0.0.1' IDENTIFIED BY 'secret'",
         )
         prepare(server)
+        for user in ("don", "weak"):
+            know_scramble(endpoint(server, user, Tls.REQUIRED))
         yield server
 
 
@@ -199,9 +203,11 @@ def test_a_wrong_password_is_not_repeated(donor: PrivateMysql) -> None:
 def test_a_certificate_that_does_not_fit_is_refused(donor: PrivateMysql, tmp_path: Path) -> None:
     # The server's own authority, but a certificate for no name: it is not who it should be.
     authority = donor.folder / "ca.pem"
-    strict = Endpoint("don", "secret", port=donor.port, tls_ca=str(authority))
+    files = Certificates(str(authority))
+    strict = replace(endpoint(donor, tls=Tls.VERIFY_IDENTITY), certificates=files)
     with pytest.raises(CloneError, match="certificate"):
         strict.connect()
+    replace(strict, tls=Tls.VERIFY_CA).connect().close()
 
 
 def test_the_donor_introduces_itself(donor: PrivateMysql) -> None:
@@ -218,6 +224,7 @@ def test_a_donor_that_dies_is_noticed(tmp_path: Path) -> None:
     with PrivateMysql(tmp_path / "data") as server:
         server.execute("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
         server.execute("CREATE USER don@'127.0.0.1' IDENTIFIED BY 'secret'")
+        know_scramble(endpoint(server, tls=Tls.REQUIRED))
         server.execute("GRANT BACKUP_ADMIN ON *.* TO don@'127.0.0.1'")
         limits = SpoolLimits(memory_bytes=1 << 20)
         with clone(endpoint(server).connect, workers=1, limits=limits) as stream:

@@ -149,7 +149,7 @@ def test_the_same_stream_gives_the_same_files_as_mbstream(login: Login, tmp_path
     stream, ours, theirs = tmp_path / "stream", tmp_path / "ours", tmp_path / "theirs"
     settings = {SETTINGS: build_settings(login)}
     with (
-        LocalRunner().start(backup_argv(threads=2), secret_files=settings) as command,
+        LocalRunner().start(backup_argv(login, threads=2), secret_files=settings) as command,
         stream.open("wb") as file,
         subprocess.Popen(["cat"], stdin=command.stdout, stdout=file),
     ):

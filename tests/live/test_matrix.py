@@ -38,7 +38,7 @@ WORKER, ENGINE, SERVER, FULL, SSH, BROKER, DATABASE = (
 )
 FAULTS = (WORKER, ENGINE, SERVER, FULL, SSH, BROKER, DATABASE)
 # Stages in which a program of the job's own is at work: the tool, or a restored server.
-WITH_ENGINE = {"copy", "prepare", "start server", "check tables", "record"}
+WITH_ENGINE = {"copy", "prepare", "start once", "start server", "check tables", "record"}
 # What makes no sense, and why: said in the document, under the table.
 NO_ENGINE = "no program of the job's own is at work"
 NO_SERVER = "the instance's server is not asked"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from django.contrib.auth.models import Group, User
 
+from backups.archive.contents import StoredFile
+from backups.catalog.contents import store_contents
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobStage, Repository
 from backups.states import CopyStatus, JobStatus, Operation
-from tests.backups.archive.stores import make_store, records_of, write_backup
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 GIB = 1024**3
@@ -52,20 +52,13 @@ def make_job(
     )
 
 
-def write_stored(copy: BackupCopy, files: dict[str, bytes], folder: Path) -> None:
-    """Write bytes that a copy's row is of into a repository of their own, without encryption."""
-    backup = copy.backup
-    copy.path = write_backup(
-        make_store(folder),
-        records_of(files),
-        label=backup.label,
-        backup=backup.uuid,
-        encrypted=False,
-        about={"instance": {"uuid": str(backup.instance.uuid)}},
-    )
-    copy.key_id = ""
-    copy.save(update_fields=["path", "key_id"])
-    Repository.objects.filter(pk=copy.repository_id).update(path=folder)
+def record_tables(copy: BackupCopy, sizes: dict[str, int]) -> None:
+    """Record the files of a copy's backup, with their sizes, as its registration does."""
+    files = [
+        StoredFile(number, path, size, size, 1, 1)
+        for number, (path, size) in enumerate(sizes.items(), start=1)
+    ]
+    store_contents(copy.backup, files)
 
 
 def make_backup(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from django.utils.timezone import now
 
 from backups.health.protection_rows import judge_due
 from backups.models import Backup, BackupCopy, Instance, Job
+from backups.repositories.layout import MANIFEST_NAME
 from backups.states import CopyStatus, Operation
 from tests.markup import one_line
 from tests.monitor.rows import (
@@ -18,7 +20,7 @@ from tests.monitor.rows import (
     make_instance,
     make_repository,
     make_user,
-    write_stored,
+    record_tables,
 )
 
 
@@ -61,14 +63,19 @@ class BackupPageTestCase(TestCase):
                 with self.assertNumQueries(11):
                     self.client.get(self.address)
 
-    def test_contents_that_cannot_be_read_say_why(self) -> None:
+    def test_contents_that_were_not_recorded_say_what_to_do(self) -> None:
         response = self.client.get(reverse("backup-contents", args=[self.label]))
-        self.assertContains(response, "The manifest in plain cannot be read")
+        self.assertContains(response, f"./mooring manage showbackup {self.label}")
 
-    def test_contents_are_read_from_the_stored_bytes(self) -> None:
-        files = {"shop/orders.frm": b"x" * 10, "shop/orders.ibd": b"y" * 2048, "ibdata1": b"z"}
+    def test_contents_are_what_was_registered_whatever_the_repository_does(self) -> None:
+        record_tables(self.copy, {"shop/orders.frm": 10, "shop/orders.ibd": 2048, "ibdata1": 1})
         with tempfile.TemporaryDirectory() as folder:
-            write_stored(self.copy, files, Path(folder))
+            # As a hung mount: whoever opens this to read waits for ever.
+            manifest = Path(folder) / self.copy.path / MANIFEST_NAME
+            manifest.parent.mkdir(parents=True)
+            os.mkfifo(manifest)
+            self.copy.repository.path = folder
+            self.copy.repository.save()
             response = self.client.get(reverse("backup-contents", args=[self.label]))
         self.assertContains(response, "1 table;")
         self.assertIn("1 other file (", one_line(response.content.decode()))

@@ -35,6 +35,14 @@ class ChannelPagesTestCase(TestCase):
     def setUp(self) -> None:
         self.client.force_login(self.ada)
 
+    def test_links_that_lead_elsewhere_are_pointed_out(self) -> None:
+        with self.settings(SITE_URL="http://localhost:8000"):
+            response = self.client.get(reverse("channels"))
+            self.assertContains(response, "MOORING_URL=http://testserver")
+        with self.settings(SITE_URL="http://testserver"):
+            response = self.client.get(reverse("channels"))
+            self.assertNotContains(response, "MOORING_URL")
+
     def test_an_empty_list_offers_every_kind(self) -> None:
         response = self.client.get(reverse("channels"))
         for kind in ("email", "webhook", "apprise"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from monitor.environment import choice, number, numbers
+from monitor.environment import choice, number, numbers, site_url
 
 NAME = "MOORING_A_TEST"
 
@@ -51,3 +51,20 @@ def test_a_word_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "retry")
     with pytest.raises(ImproperlyConfigured, match="set fail or requeue"):
         choice(NAME, "fail", "requeue")
+
+
+@pytest.mark.parametrize(
+    ("environment", "hosts", "tls", "url"),
+    [
+        ({}, ["localhost"], False, "http://localhost:8000"),
+        ({"MOORING_PORT": "8100"}, ["localhost"], False, "http://localhost:8100"),
+        ({"MOORING_BIND": "10.0.0.5:83"}, ["localhost"], False, "http://10.0.0.5:83"),
+        ({"MOORING_BIND": "0.0.0.0:83"}, ["localhost", "m.example"], False, "http://m.example:83"),
+        ({}, ["localhost", "*", ".example", "m.example"], True, "https://m.example"),
+        ({"MOORING_URL": "https://m.example/x/"}, ["localhost"], False, "https://m.example/x"),
+    ],
+)
+def test_links_lead_to_where_the_site_listens(
+    environment: dict[str, str], hosts: list[str], tls: bool, url: str
+) -> None:
+    assert site_url(environment, hosts, tls=tls) == url

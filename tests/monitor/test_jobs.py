@@ -126,7 +126,7 @@ class JobPageTestCase(TestCase):
         address = reverse("job-cancel", args=[self.job.pk])
         response = self.client.post(address, follow=True)
         self.assertContains(response, "Cancellation of the job was requested")
-        self.assertContains(response, "Stopping…")
+        self.assertContains(response, "Cancelling…")
         self.assertNotContains(response, "Cancel job")
 
     def test_a_job_that_has_ended_cannot_be_cancelled(self) -> None:

@@ -113,6 +113,7 @@ class RestoreTestCase(TestCase):
         self.assertEqual(job.operation, Operation.RESTORE)
         self.assertEqual(job.requested_by, self.olga)
         asked = {"target": str(self.target), "raw": True, "owner": "mysql", "mysqld": ""}
+        asked |= {"no_start": False}
         self.assertEqual(job.parameters, asked)
 
     def test_only_admins_say_which_program_is_run(self) -> None:

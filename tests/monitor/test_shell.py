@@ -61,7 +61,7 @@ class ShellTestCase(TestCase):
 
     def test_a_channel_that_mooring_switched_off_is_on_every_page(self) -> None:
         make_webhook()
-        words = "Mooring switched a channel off"
+        words = "Mooring disabled a channel"
         for tick in ("dispatch notifications", TICK):
             TickHeartbeat.objects.create(name=tick, started_at=now(), finished_at=now())
             for enabled, reason, said in (

@@ -12,7 +12,14 @@ from django.db import OperationalError
 
 from backups.models import TickHeartbeat
 from monitor.celery import EVERY_SECONDS, OUTSIDE_EVERY_SECONDS, app
-from monitor.ticks import PeriodicTick, Ticker, planned_ticks, seconds_to_first
+from monitor.ticks import (
+    LONGEST_WAIT,
+    PeriodicTick,
+    Ticker,
+    boot_clock,
+    planned_ticks,
+    seconds_to_first,
+)
 
 T0 = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 PATIENCE = 10
@@ -146,3 +153,34 @@ def test_ticks_that_end_by_themselves_do_not_go_unnoticed() -> None:
     ticker = ticker_of(PeriodicTick("leaves", leave, 0.02, aside=False), on_death=died.set)
     ticker.start()
     assert died.wait(PATIENCE)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("step", [timedelta(hours=-1), timedelta(hours=1), timedelta(days=365)])
+def test_ticks_go_on_whatever_is_done_to_the_clock(
+    monkeypatch: pytest.MonkeyPatch, step: timedelta
+) -> None:
+    TickHeartbeat.objects.create(name="a", finished_at=datetime.now(UTC) - step)
+    before = Counted(2)
+    ticker = ticker_of(PeriodicTick("a", before, 0.02, aside=False))
+    ticker.start()
+    assert before.done.wait(PATIENCE)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime.now(UTC) + step)
+    monkeypatch.setattr("time.time", lambda: datetime.now(UTC).timestamp() + step.total_seconds())
+    after = before.runs + 2
+    until = boot_clock() + PATIENCE
+    while before.runs < after and boot_clock() < until:
+        threading.Event().wait(0.01)
+    ticker.stop()
+    assert before.runs >= after
+
+
+def test_a_suspended_machine_looks_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The wait does not count while it is suspended, so it is bounded; the due time does.
+    daily = PeriodicTick("daily", print, 86_400, aside=False)
+    ticker = ticker_of(daily)
+    daily.plan_next(boot_clock())
+    assert ticker._seconds_to_next() <= LONGEST_WAIT
+    at = boot_clock()
+    monkeypatch.setattr("time.clock_gettime", lambda clock: at + 86_400)
+    assert ticker._seconds_to_next() == 0

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Literal, Protocol
 Values = Mapping[str, str]
 # The content of a notification: JSON, documented in docs/webhooks.md. Any: mixed values.
 Content = Mapping[str, Any]
+# The value that names, one per line, who got this notification in an earlier attempt.
+DONE = "done_recipients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class ChannelKind(Protocol):
     def send(self, content: Content, values: Values) -> str:
         """Deliver, and return the response of the receiver.
 
-        NotDelivered: to be retried. ChannelBroken: not before a person changes the channel.
+        NotDelivered: to be retried. PartlyDelivered: only for the recipients that are not in
+        ``values[DONE]`` by then. MessageRefused: this message is not retried. ChannelBroken: not
+        before a person changes the channel.
         """
         ...

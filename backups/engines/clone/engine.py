@@ -87,7 +87,13 @@ class CloneEngine:
     ) -> Iterator[CloneCopy]:
         login = request.login
         endpoint = Endpoint(
-            login.user, login.password, login.host, login.port, login.socket, login.tls
+            login.user,
+            login.password,
+            login.host,
+            login.port,
+            login.socket,
+            login.tls,
+            login.certificates,
         )
         observer.stage_started(NAMES[State.INIT], datetime.now(UTC))
         before = _ask(endpoint, fetch_gtids)

@@ -120,7 +120,9 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         raise EngineError(
             f"the server recovered the copy without recording its position: {exc.strerror}"
         ) from None
-    prepared = replace(parse_position(text, gtids), left_out=empty, replica_of=sources)
+    prepared = replace(
+        parse_position(text, gtids), left_out=empty, replica_of=sources, started=True
+    )
     if not saved:
         return prepared
     return replace(prepared, detail=f"{prepared.detail}, {loaded} of {len(saved)} tables loaded")

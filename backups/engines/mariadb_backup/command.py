@@ -9,10 +9,11 @@ plugins.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from backups.engines.base import Login
-from backups.tls import Tls
+from backups.exceptions import EngineError
+from backups.logins.tls import Tls
 
 TOOL = "mariadb-backup"
 # The name of the settings file, as runners know secret files.
@@ -36,18 +37,42 @@ def build_settings(login: Login) -> str:
         fields |= {"host": login.host, "port": str(login.port), "protocol": "tcp"}
     if login.tls is not Tls.PREFERRED:
         # Without the option the tool uses the default of its series.
-        fields["ssl"] = "1" if login.tls is Tls.REQUIRED else "0"
+        fields["ssl"] = "0" if login.tls is Tls.OFF else "1"
     lines = [f'{name}="{value.translate(_ESCAPES)}"' for name, value in fields.items()]
     # Every series reads this group; not all read the one named mariadb-backup.
     return "\n".join(["[mariabackup]", *lines, ""])
 
 
-def backup_argv(*, threads: int) -> list[str]:
+def certificate_files(login: Login) -> dict[str, str]:
+    """Return the files of a login with TLS, by name; EngineError if one cannot be read."""
+    files = {}
+    for name, path in _certificates(login).items():
+        try:
+            files[name] = Path(path).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as exc:
+            reason = getattr(exc, "strerror", None) or "it is not a PEM file"
+            raise EngineError(f"TLS file {path} cannot be read: {reason}") from None
+    return files
+
+
+def _certificates(login: Login) -> dict[str, str]:
+    files = login.certificates
+    if login.tls is Tls.OFF:
+        return {}
+    named = {"ca": files.authority if login.tls.verifies else "", "cert": files.own}
+    return {name: path for name, path in {**named, "key": files.key}.items() if path}
+
+
+def backup_argv(login: Login, *, threads: int) -> list[str]:
     """Return the command that streams a full copy to stdout."""
     return [
         TOOL,
         # Accepted only as the first option.
         f"--defaults-file={{{SETTINGS}}}",
+        # On the instance's host these files are copies, at a place the runner chooses.
+        *(f"--ssl-{name}={{{name}}}" for name in _certificates(login)),
+        # The tool knows one way to verify: CA and name. Over a socket there is neither.
+        *(["--ssl-verify-server-cert"] if login.tls.verifies and not login.socket else []),
         "--backup",
         "--stream=mbstream",
         f"--parallel={threads}",

@@ -38,6 +38,7 @@ from backups.engines.mariadb_backup.command import (
     TOOL,
     backup_argv,
     build_settings,
+    certificate_files,
     prepare_argv,
 )
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
@@ -58,6 +59,7 @@ from backups.engines.mariadb_backup.metadata import (
 )
 from backups.engines.mariadb_backup.restored import prepare_settings, server_options
 from backups.engines.mariadb_backup.shaping import SETTINGS_FILE
+from backups.engines.mariadb_backup.undecided import RestoredMariadb
 from backups.exceptions import EngineError
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, ServerOptions
@@ -88,8 +90,8 @@ class MariadbBackup:
         self, request: CopyRequest[EngineOptions], observer: CopyObserver
     ) -> Iterator[MariadbCopy]:
         login, runner = request.login, request.runner
-        settings = {SETTINGS: build_settings(login)}
-        argv = backup_argv(threads=request.threads)
+        settings = {SETTINGS: build_settings(login), **certificate_files(login)}
+        argv = backup_argv(login, threads=request.threads)
         with runner.start(argv, secret_files=settings) as command:
             listener = _Listener(command, observer, LogReader([login.password]))
             try:
@@ -137,7 +139,7 @@ class MariadbBackup:
             readable=readable_paths(keys),
             options=server_options(folder, keys),
         )
-        return PrivateServer(folder, settings, on_wait=on_wait)
+        return RestoredMariadb(folder, settings, on_wait=on_wait)
 
 
 class MariadbCopy:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from backups.engines.mariadb_backup.command import TOOL
 from backups.engines.mariadb_backup.log import LogReader
+from backups.engines.mariadb_backup.strays import find_stray
 from backups.exceptions import EngineError
 
 # A pattern in the tool's output, in lower case, and the hint. The first match is used; ``{0}`` is
@@ -59,6 +60,8 @@ PREPARE_HINT = "Read the job's log for earlier messages; the stored backup was n
 
 def build_error(exit_code: int, log: LogReader, *, otherwise: str = "") -> EngineError:
     """Return an error with the exit of the tool and its own message, if any."""
+    if stray := find_stray(log.errors, f"{TOOL} {describe_end(exit_code)}"):
+        return stray
     why = log.errors[0] if log.errors else otherwise or log.last
     return EngineError(
         f"{TOOL} {describe_end(exit_code)}{': ' if why else ''}{why}",

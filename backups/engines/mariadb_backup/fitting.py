@@ -25,11 +25,15 @@ from backups.runners.local import LocalRunner
 SERVER = "mariadbd"
 
 
+# Of a restore; a restore test cannot do without a server.
+NO_SERVER = "or restore with --no-start, or test it elsewhere"
+
+
 def check_restore(backup: CopyFacts, *, starts: bool) -> str:
     """Return what will prepare the copy and, if it ``starts``, serve it, or raise Refused."""
     parts = [_check(TOOL, backup.tool_version, can_prepare_with, "or restore with --raw")]
     if starts:
-        parts.append(_check(SERVER, backup.server_version, can_start_on, "or test it elsewhere"))
+        parts.append(_check(SERVER, backup.server_version, can_start_on, NO_SERVER))
     return "; ".join(parts)
 
 
@@ -38,7 +42,8 @@ def _check(
 ) -> str:
     found = installed(LocalRunner(), program)
     if found.version is None:
-        raise Refused(found.problem, hint=found.hint or f"Install {program} on this host.")
+        hint = found.hint or f"Install {program} on this host."
+        raise Refused(found.problem, hint=f"{hint.rstrip('.')}, {way_out}.")
     if (made_by := parse_version(origin)) is None:
         return f"{program} {found.version}; the backup has no version to compare with"
     ruling = rule(found.version, made_by)

@@ -30,8 +30,8 @@ from backups.programs.compatibility import MARIADB_BACKUP, can_back_up
 Named = TypeVar("Named", InstanceGroup, Tag)
 NO_CHECK = "Add it without a check with --no-check."
 COLUMNS = (
-    "name", "host", "port", "user", "socket", "tls", "runner", "history_tool",
-    "allow_plugin_install", "save_foreign_tables",
+    "name", "host", "port", "user", "socket", "tls", "tls_ca_file", "tls_certificate_file",
+    "tls_key_file", "runner", "history_tool", "allow_plugin_install", "save_foreign_tables",
 )  # fmt: skip
 SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_known_hosts_file")
 
@@ -49,7 +49,7 @@ class Command(MooringCommand):
             help="File with the password; - prompts for it, or reads a line from a pipe.",
         )
         parser.add_argument("--socket", default="", help="Unix socket, instead of host and port.")
-        parser.add_argument("--tls", choices=TlsMode.values, default=TlsMode.PREFERRED.value)
+        _add_tls_options(parser)
         parser.add_argument(
             "--engine", choices=list(ENGINES), help="Default: the engine for the server's product."
         )
@@ -88,6 +88,18 @@ class Command(MooringCommand):
             _refuse_unfit(instance, facts)
         _save(instance, options["group"], options["tag"], facts)
         return _answer(instance, facts)
+
+
+def _add_tls_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--tls",
+        choices=TlsMode.values,
+        default=TlsMode.BY_ADDRESS.value,
+        help="Default: preferred on this host, otherwise required.",
+    )
+    parser.add_argument("--tls-ca-file", default="", help="CA of the server, for verify-*.")
+    parser.add_argument("--tls-certificate-file", default="", help="Certificate of the worker.")
+    parser.add_argument("--tls-key-file", default="", help="Private key of that certificate.")
 
 
 def _add_ssh_options(parser: CommandParser) -> None:

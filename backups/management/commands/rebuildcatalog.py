@@ -21,6 +21,12 @@ class Command(MooringCommand):
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("repository")
+        parser.add_argument(
+            "--allow-unencrypted",
+            action="store_true",
+            help="Register unencrypted backups in an encrypted repository too: from before its "
+            "encryption was enabled. Anyone who can write the disk can forge one.",
+        )
 
     def answer(self, options: dict[str, Any]) -> Answer:
         repository = named_repository(options["repository"])
@@ -30,7 +36,8 @@ class Command(MooringCommand):
             # Unencrypted backups need none; each encrypted one will report its own error.
             self.progress_console(options).print(f"no keys available: {exc}")
             keyring = None
-        found = list(rebuild(repository, keyring))
+        allow_unencrypted: bool = options["allow_unencrypted"]
+        found = list(rebuild(repository, keyring, allow_unencrypted=allow_unencrypted))
         added = sum(finding.added for finding in found)
         record(Verb.REBUILT, repository, details={"backups": len(found), "added": added})
         unreadable = [finding for finding in found if finding.error]

@@ -32,6 +32,11 @@ class Command(CopyCommand):
             help="Do not prepare: restore the files as they were copied.",
         )
         parser.add_argument(
+            "--no-start",
+            action="store_true",
+            help="Do not start a server on the prepared files once before they are handed over.",
+        )
+        parser.add_argument(
             "--owner", default="", help="Owner of the files, as user[:group], for example mysql."
         )
         add_mysqld_option(parser)
@@ -66,6 +71,7 @@ class Command(CopyCommand):
             copy,
             target,
             raw=options["raw"],
+            no_start=options["no_start"],
             owner=options["owner"],
             mysqld=chosen_mysqld(options),
             wake=wake,

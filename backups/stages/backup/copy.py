@@ -10,10 +10,13 @@ from backups.access import checked_store, runner_of
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named, refuse_unfit_kind
-from backups.exceptions import StageFailed
+from backups.exceptions import StageFailed, StrayFile
 from backups.instances.connection import login_of
+from backups.instances.facts import CURRENT, FLUSHED
 from backups.models import Backup
 from backups.running.run import Run
+from backups.stages.backup.one_server import read_lsn, refuse_another_source
+from backups.stages.backup.strays import name_stray
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.transitions.jobs import own
@@ -47,8 +50,10 @@ class Copy(PlainStage[BackupWork]):
         try:
             self._copy(run, work, writer)
             work.contents = writer.finish()
-        except BaseException:
+        except BaseException as exc:
             writer.abort()
+            if isinstance(exc, StrayFile):
+                name_stray(exc, work.job.instance)
             raise
         meter.raw_bytes_total, meter.files_total = meter.raw_bytes, meter.files_done
         return (
@@ -79,13 +84,18 @@ class Copy(PlainStage[BackupWork]):
 
     def _copy(self, run: Run, work: BackupWork, writer: ArchiveWriter) -> None:
         settings.SPOOL_FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with engine_named(work.job.engine).copy(_request_of(work), run) as stream:
+        engine, instance = engine_named(work.job.engine), work.job.instance
+        # An engine that reads no files of a host copies what the connection gives it.
+        before = read_lsn(instance, FLUSHED) if engine.needs_host else None
+        with engine.copy(_request_of(work), run) as stream:
             with run.ending_by(stream.stop):
                 if stream.process is not None:
                     run.process_started(*stream.process)
                 for record in stream.records():
                     writer.write(record)
                 work.copy_facts = stream.facts()
+            if before is not None:
+                refuse_another_source(work.copy_facts, before, read_lsn(instance, CURRENT))
             run.check()
 
 

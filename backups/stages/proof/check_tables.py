@@ -9,12 +9,14 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.exceptions import EngineError
+from backups.models.job import LogLevel
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer
 from backups.programs.server_ending import LOG_HINT
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
+from backups.stages.proof.source_faults import explain
 from backups.stages.restore.work import RestoreWork
 
 # Everything that has rows: MariaDB has two kinds more.
@@ -59,7 +61,12 @@ class CheckTables(PlainStage[RestoreWork]):
             record(run, work.copy, passed=False, report=report)
             raise EngineError(f"{len(faulty)} of {len(work.tables)} tables are faulty: {names}")
         rows = sum(int(str(each["rows"])) for each in work.tables if each["rows"] is not None)
-        return f"{len(work.tables)} tables passed, {rows:,} rows"
+        unread = [each for each in work.tables if each["rows"] is None]
+        for each in unread:
+            text = f"{each['schema']}.{each['name']} was not read: {each['message']}"
+            run.log(self.name, text, LogLevel.WARNING)
+        passed = f"{len(work.tables) - len(unread)} tables passed, {rows:,} rows"
+        return f"{passed}; {len(unread)} not read, see the log" if unread else passed
 
     def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:
         meter = run.new_meter()
@@ -103,8 +110,10 @@ def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str,
             raise EngineError(
                 f"the restored server ended while {name} was checked", hint=LOG_HINT
             ) from None
-        verdict = "failed"
         messages.append(str(exc.args[-1] if exc.args else exc))
+        reason = explain(connection, table, int(exc.args[0]) if exc.args else 0)
+        verdict = "unknown" if reason else "failed"
+        messages = [reason, *messages] if reason else messages
     return {
         "schema": table["table_schema"],
         "name": table["table_name"],

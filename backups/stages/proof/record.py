@@ -30,6 +30,7 @@ class RecordRestoreTest(PlainStage[RestoreWork]):
             "binlog_file": found.binlog_file,
             "binlog_position": found.binlog_position,
             "gtid_executed": found.gtid_executed,
+            "remark": work.remark,
         }
         record(run, work.copy, passed=True, report=report, recovery_time=recovery_time)
         return f"recovery took {format_duration(recovery_time)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.timezone import now
 
 from backups.engines import engine_named
+from backups.models.job import LogLevel
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence
@@ -25,10 +26,10 @@ class StartServer(PlainStage[RestoreWork]):
             work.server.start()
             run.process_started(*work.server.process)
         work.answered_at = now()
-        with work.server.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT VERSION()")
-            row = cursor.fetchone()
-        return f"answered: {row[0] if row else 'unknown version'}"
+        work.remark = work.server.remark
+        if work.remark:
+            run.log(self.name, work.remark, LogLevel.WARNING)
+        return f"answered: {work.server.version()}"
 
     def clean_up(self, run: Run, work: RestoreWork) -> None:
         if work.server is not None:

@@ -6,8 +6,9 @@ from backups.stages.restore.check_target import CheckTarget
 from backups.stages.restore.extract import Extract
 from backups.stages.restore.hand_over import HandOver
 from backups.stages.restore.prepare import Prepare
+from backups.stages.restore.start_once import StartOnce
 from backups.stages.restore.work import RestoreWork
 
-STAGES = (CheckTarget(), Extract(), Prepare(), HandOver())
+STAGES = (CheckTarget(), Extract(), Prepare(), StartOnce(), HandOver())
 
 __all__ = ["STAGES", "RestoreWork"]

@@ -24,10 +24,11 @@ class CheckTarget(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         work.reader = open_copy(work.copy)
         refuse_target(work.target)
-        starts = run.job.operation == Operation.RESTORE_TEST
-        if not starts:
-            # Where tests are restored to is the choice of whoever set Mooring up.
+        test = run.job.operation == Operation.RESTORE_TEST
+        if not test:
+            # The folder of tests is set by the administrator.
             check_ancestors(work.target)
+        starts = test or not work.no_start
         server = "" if work.raw else check_server(work.copy, work.server_program, starts=starts)
         room = check_room(work.target, work.reader.manifest.contents.raw_bytes)
         own(run.job, run.token, leftovers=True)

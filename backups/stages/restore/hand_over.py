@@ -14,6 +14,7 @@ from backups.contained import create_contained, remove_contained
 from backups.engines import engine_named
 from backups.engines.base import Prepared
 from backups.engines.mariadb_backup.restored import PREPARE_FILE, commands_before_prepare
+from backups.engines.mariadb_backup.undecided import rollback_command
 from backups.exceptions import StageFailed
 from backups.programs.compatibility import MARIADB, MARIADB_BACKUP, MYSQL, parse_version
 from backups.programs.server_program import replication_off
@@ -79,34 +80,47 @@ def describe(work: RestoreWork) -> str:
     backup = work.copy.backup
     position = f"{backup.binlog_file}:{backup.binlog_position}" if backup.binlog_file else ""
     parts = (
-        f"{'raw' if work.raw else 'prepared'} in {work.target}",
+        f"{_state(work)} in {work.target}",
         f"binlog {position}" if position else "",
         f"GTID {backup.gtid_executed}" if backup.gtid_executed else "",
         _before_prepare(work),
         _replication_stopped(work.prepared),
+        f"- {work.remark}" if work.remark else "",
     )
     return " ".join(part for part in parts if part)
 
 
+def _state(work: RestoreWork) -> str:
+    if work.raw:
+        return "raw"
+    started = work.started_once or work.prepared.started
+    return "prepared and started once" if started else "prepared, not started yet,"
+
+
 def _replication_stopped(prepared: Prepared) -> str:
-    """Say that the restored server will not go on as a replica by itself, and how it would."""
+    """Return what the server replicated from, and how it resumes; it does not by itself."""
     if not prepared.replica_of:
         return ""
     return (
         f"- it was a replica of {', '.join(prepared.replica_of)}, its replication is stopped: "
-        "to go on run START REPLICA; on it, to make it independent RESET REPLICA ALL;"
+        "START REPLICA resumes it, RESET REPLICA ALL makes the server independent;"
     )
 
 
 def _before_prepare(work: RestoreWork) -> str:
-    """Return the commands that must run before a manual prepare.
+    """Return the commands that must run before a manual prepare, and one for after it.
 
-    Links would lead it to the originals, and the backup's option file may name a library.
+    Links would lead it to the originals, and the backup's option file may name a library. The
+    last command rolls back what no binlog decides.
     """
     if not work.raw or work.copy.backup.engine != MARIADB_BACKUP:
         return ""
-    commands = commands_before_prepare(shlex.quote(str(work.target)))
-    return f"- before you prepare it with --defaults-file={PREPARE_FILE}: {' && '.join(commands)}"
+    folder = shlex.quote(str(work.target))
+    commands = " && ".join(commands_before_prepare(folder))
+    return (
+        f"- before you prepare it with --defaults-file={PREPARE_FILE}: {commands} - after it, "
+        f"where a server reports 'Found N prepared transactions': {rollback_command(folder)}"
+    )
 
 
 def find_owner(named: str) -> tuple[int, int] | None:

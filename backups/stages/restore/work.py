@@ -24,6 +24,8 @@ class RestoreWork:
     copy: BackupCopy
     target: Path
     raw: bool = False
+    # Whether the files are handed over without a server having been started on them.
+    no_start: bool = False
     # "user:group" that gets the files; blank leaves them to the worker's user.
     owner: str = ""
     # Path of the server program; blank lets the engine choose.
@@ -33,6 +35,9 @@ class RestoreWork:
     run_user: tuple[int, int] | None = None
     reader: BackupReader | None = None
     prepared: Prepared = field(default_factory=Prepared)
+    started_once: bool = False
+    # What the start of the server did to the files; blank: nothing worth a remark.
+    remark: str = ""
     # For restore tests only.
     began_at: datetime | None = None
     answered_at: datetime | None = None
@@ -52,6 +57,7 @@ def restore_work(job: Job, asked: RestoreParameters) -> RestoreWork:
         copy_of(job),
         asked.target,
         raw=asked.raw,
+        no_start=asked.no_start,
         owner=asked.owner,
         server_program=asked.mysqld or settings.MYSQLD,
         keys=host_keys(),

@@ -31,6 +31,13 @@ def test_a_tick_is_stale_when_it_never_ran_failed_or_stopped() -> None:
     assert stopped_tasks(T0, EXPECTED) == ["plan"]
 
 
+def test_a_run_in_the_future_is_none() -> None:
+    # The clock was set back an hour: nobody knows how long ago that was.
+    beat("plan", timedelta(hours=-1))
+    beat("evaluate", timedelta(seconds=-1))
+    assert stopped_tasks(T0, EXPECTED) == ["plan"]
+
+
 def test_the_outside_is_called_only_when_everything_ticks(settings: Settings) -> None:
     settings.OUTBOUND_NETWORKS = ["127.0.0.0/8"]
     with receiving() as receiver:

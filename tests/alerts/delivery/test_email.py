@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from alerts.delivery.channels.base import DONE
 from alerts.delivery.channels.email.channel import EmailChannel
-from alerts.exceptions import ChannelBroken, NotDelivered
+from alerts.exceptions import ChannelBroken, MessageRefused, NotDelivered, PartlyDelivered
 from backups.exceptions import BadInput
 from tests.alerts.mailbox import PASSWORD, USER, Mailbox, mailbox
 
@@ -128,6 +129,37 @@ def test_a_certificate_nobody_trusts_gets_no_password(
 def test_nobody_there(box: Mailbox) -> None:
     with pytest.raises(NotDelivered, match="refused"):
         EmailChannel().send(CONTENT, values(box, port="1"))
+
+
+def test_who_answers_for_a_while_only_is_tried_again_and_alone(box: Mailbox) -> None:
+    box.refuse["owner@example.org"] = "451 greylisted"
+    with pytest.raises(PartlyDelivered, match="451 greylisted") as caught:
+        EmailChannel().send(CONTENT, values(box))
+    assert caught.value.done == ("dba@example.org",)
+    box.refuse.clear()
+    again = EmailChannel().send(CONTENT, values(box, **{DONE: "dba@example.org"}))
+    assert "for 1 recipients" in again
+    assert box.recipients == ["dba@example.org", "owner@example.org"]
+
+
+def test_all_refused_for_good_is_not_tried_again(box: Mailbox) -> None:
+    for name in ("dba", "owner"):
+        box.refuse[f"{name}@example.org"] = "550 no such user"
+    with pytest.raises(MessageRefused, match="550 no such user"):
+        EmailChannel().send(CONTENT, values(box))
+
+
+def test_a_name_and_a_domain_beyond_ascii_arrive(box: Mailbox) -> None:
+    recipients = "J\u00fcrgen <dba@b\u00fccher.example>"
+    EmailChannel().send(CONTENT, values(box, recipients=recipients))
+    assert box.recipients == ["dba@xn--bcher-kva.example"]
+    assert box.messages[0]["To"] == "J\u00fcrgen <dba@xn--bcher-kva.example>"
+
+
+def test_a_mailbox_beyond_ascii_is_refused_in_the_form() -> None:
+    given = {"sender": "m@example.org", "recipients": "j\u00fcrgen@example.org", "port": "25"}
+    with pytest.raises(BadInput, match="letters beyond ASCII"):
+        EmailChannel().check({**given, "security": "none"})
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,9 @@ def test_a_repository_that_is_not_there_protects_nobody(copy: BackupCopy, how: s
     shutil.rmtree(folder)
     folder.with_name("unmounted").rename(folder)
     assert check_repositories(now()) == 0
-    repository = Repository.objects.get()
-    assert (repository.fault, repository.fault_since) == ("", None)
+    repository.refresh_from_db()
+    assert not repository.fault
+    assert not repository.fault_since
     assert restorable_backups().exists()
 
 
@@ -143,7 +144,8 @@ def test_a_check_dated_in_the_future_is_repeated(copy: BackupCopy) -> None:
     check_copies(now())
     copy.refresh_from_db()
     assert copy.key_fault == ""
-    assert copy.checked_at is not None and copy.checked_at <= now()
+    assert copy.checked_at is not None
+    assert copy.checked_at <= now()
 
 
 def test_a_purged_copy_is_not_missing(copy: BackupCopy) -> None:

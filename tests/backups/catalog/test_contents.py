@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from backups.archive.contents import StoredFile
-from backups.catalog.contents import decode_name, group_by_table, table_of
+from backups.catalog.contents import (
+    MAX_LISTED,
+    decode_name,
+    group_by_table,
+    pack_contents,
+    table_of,
+    unpack_contents,
+)
 
 
 def files(**sizes: int) -> list[StoredFile]:
@@ -71,3 +78,11 @@ def test_nothing_is_nothing() -> None:
 )
 def test_names_are_decoded(encoded: str, name: str) -> None:
     assert decode_name(encoded) == name
+
+
+def test_more_tables_than_a_row_lists_are_counted() -> None:
+    tables = {f"s/t{number}.ibd": number + 1 for number in range(MAX_LISTED + 2)}
+    found = unpack_contents(pack_contents(group_by_table(files(**tables))))
+    assert (len(found.tables), found.omitted) == (MAX_LISTED, 2)
+    # The smallest.
+    assert (found.other_files, found.other_bytes) == (2, 1 + 2)

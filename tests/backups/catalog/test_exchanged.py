@@ -31,6 +31,7 @@ from backups.states import JobStatus, Operation
 from tests.backups.archive.stores import never_stop, records_of, write_records
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import prove, restore, run_here, take_backup
+from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FORGED = {"shop/orders.ibd": b"rows of somebody else"}
@@ -143,6 +144,22 @@ def test_a_rebuild_from_nothing_takes_no_plain_one(copy: BackupCopy) -> None:
     (found,) = rebuild(copy.repository, load_keys())
     assert "is not" in found.error
     assert not Backup.objects.exists()
+
+
+def test_a_rebuild_takes_plain_ones_on_request(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    Repository.objects.update(encrypted=False)
+    main.refresh_from_db()
+    label = take_backup(orders, main).label
+    Repository.objects.update(encrypted=True)
+    BackupCopy.objects.all().delete()
+    Job.objects.all().delete()
+    Backup.objects.all().delete()
+    refused = run_command("rebuildcatalog", "main")
+    assert (refused.exit_code, Backup.objects.count()) == (1, 0)
+    allowed = run_command("rebuildcatalog", "main", "--allow-unencrypted", "--json")
+    assert (allowed.exit_code, allowed.json()["added"]) == (0, [label])
 
 
 def test_a_rotation_changes_no_digest(copy: BackupCopy, key_file: Path) -> None:

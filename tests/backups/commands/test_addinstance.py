@@ -39,7 +39,7 @@ def test_it_keeps_everything_it_was_given(password_file: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "engine", "tls"),
     [
-        ((), "mariadb_backup", "preferred"),
+        ((), "mariadb_backup", "by-address"),
         (("--engine", "clone", "--tls", "required"), "clone", "required"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from backups.engines.base import Login
 from backups.engines.mariadb_backup import prepare_argv
 from backups.engines.mariadb_backup.command import backup_argv, build_settings
-from backups.tls import Tls
+from backups.logins.tls import Tls
 
 
 def understood(settings: str, folder: Path) -> list[str]:
@@ -65,7 +65,7 @@ def test_without_a_socket_it_is_tcp(tmp_path: Path) -> None:
 
 
 def test_the_settings_come_first_and_hold_all_that_is_secret() -> None:
-    argv = backup_argv(threads=3)
+    argv = backup_argv(Login("bk", "x"), threads=3)
     assert argv[:2] == ["mariadb-backup", "--defaults-file={settings}"]
     assert "--parallel=3" in argv
     assert "--log-copy-interval=20" in argv
@@ -78,7 +78,13 @@ def test_prepare_names_its_folder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tls", "line"), [(Tls.REQUIRED, 'ssl="1"'), (Tls.OFF, 'ssl="0"'), (Tls.PREFERRED, None)]
+    ("tls", "line"),
+    [
+        (Tls.VERIFY_CA, 'ssl="1"'),
+        (Tls.REQUIRED, 'ssl="1"'),
+        (Tls.OFF, 'ssl="0"'),
+        (Tls.PREFERRED, None),
+    ],
 )
 def test_tls(tls: Tls, line: str | None) -> None:
     lines = build_settings(Login("bk", "x", tls=tls)).splitlines()

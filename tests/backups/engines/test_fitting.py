@@ -54,7 +54,7 @@ def test_a_tool_that_does_not_answer_is_refused(host: Path) -> None:
     (host / "mariadb-backup").write_text("#!/bin/sh\nexit 3\n")
     with pytest.raises(Refused, match=r"ended with 3") as refused:
         check_restore(BACKUP, starts=False)
-    assert refused.value.hint == "Install mariadb-backup on this host."
+    assert refused.value.hint == "Install mariadb-backup on this host, or restore with --raw."
 
 
 def test_a_backup_that_tells_no_version_is_let_through_as_unknown(host: Path) -> None:

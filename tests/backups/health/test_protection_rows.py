@@ -52,6 +52,11 @@ class JudgingTestCase(TestCase):
         self.assertEqual((row.level, row.newest_backup), ("protected", backup))
         self.assertEqual((row.run_time, row.next_run_at), (backup.run_time, T0 + timedelta(days=1)))
 
+    def test_a_zone_that_is_unknown_by_now_stops_no_judging(self) -> None:
+        BackupSchedule.objects.filter(pk=self.nightly.pk).update(time_zone="Europe/Atlantis")
+        make_backup(self.orders, self.main)
+        self.assertEqual(self.judged().level, "protected")
+
     def test_a_purged_backup_protects_nobody(self) -> None:
         make_backup(self.orders, self.main, status=CopyStatus.PURGED)
         self.assertEqual(self.judged().reasons, "no full backup to restore from")

@@ -23,6 +23,7 @@ MARIADB = {
     "version_comment": "Debian 12",
     "hostname": "db-1",
     "server_uid": "3GsBIZNuozNMSCMWfr4GI0gHvvQ=",
+    "server_id": "7",
     "datadir": "/var/lib/mysql/",
     "innodb_data_home_dir": "",
     "innodb_undo_directory": "./",
@@ -56,6 +57,7 @@ class FakeServer:
             "SHOW GRANTS": [{"Grants for bk@localhost": line} for line in grants],
             "INNODB_SYS_TABLESPACES": [{"files": 13, "bytes": 228_900_864}],
             "INNODB_TABLESPACES_ENCRYPTION": [{"files": 2}],
+            "Innodb_lsn_last_checkpoint": [{"Value": "46980"}],
             "Innodb_checkpoint_age": [{"Value": "6800107"}],
             "COMMAND = 'clone'": [{"n": 0}],
             "PROCESSLIST": [{"seconds": 75}],
@@ -105,6 +107,8 @@ def test_mariadb() -> None:
     assert (facts.datadir, facts.innodb_folders) == ("/var/lib/mysql/", ("/redo",))
     assert (facts.log_bin, facts.binlog_format, facts.gtid_position) == (True, "MIXED", "0-1-42")
     assert facts.page_size == 16384
+    assert facts.identity == "3GsBIZNuozNMSCMWfr4GI0gHvvQ=, server_id 7"
+    assert (facts.checkpoint_lsn, facts.redo_folder) == (46_980, "/redo/")
     assert facts.innodb == InnodbSizes(228_900_864, 13, 2, 6_800_107)
     assert facts.longest_query == timedelta(seconds=75)
     assert facts.grants.account == "bk@localhost"
@@ -113,7 +117,7 @@ def test_mariadb() -> None:
 def test_mysql() -> None:
     facts = ask(FakeServer(MYSQL, ["GRANT PROCESS, REFERENCES ON *.* TO `root`@`localhost`"]))
     assert (facts.flavour, facts.release) == ("mysql", (9, 7, 4))
-    assert (facts.server_uid, facts.gtid_position) == ("5c1b", "5c1b:1-9")
+    assert (facts.identity, facts.gtid_position) == ("5c1b", "5c1b:1-9")
     assert facts.innodb == InnodbSizes(73_629_696, 7, 1, 338_432)
     assert facts.clone == CloneFacts(
         plugin="ACTIVE",

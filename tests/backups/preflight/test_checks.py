@@ -28,13 +28,23 @@ FACTS = ServerFacts(
     grants=Grants("bk@localhost", frozenset({"RELOAD", "PROCESS", "BINLOG MONITOR"})),
     hostname="db-1",
     datadir="/var/lib/mysql/",
+    checkpoint_lsn=1000,
     log_bin=True,
     binlog_format="ROW",
     innodb=InnodbSizes(3 * GIB, 200, 0, GIB),
     longest_query=timedelta(0),
 )
 MAIN = RepositorySurvey("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
-SOUND = Survey("10.0.0.7:3306", "mariadb_backup", HOST, FACTS, repositories=(MAIN,), key_id="k1")
+SOUND = Survey(
+    "10.0.0.7:3306",
+    "mariadb_backup",
+    HOST,
+    FACTS,
+    repositories=(MAIN,),
+    key_id="k1",
+    found_checkpoint=1000,
+    lsn_after=2000,
+)
 
 
 def checked(survey: Survey) -> dict[str, Check]:
@@ -58,10 +68,12 @@ def test_nothing_stands_in_the_way_of_a_sound_instance() -> None:
     assert {check.verdict for check in checks} == {Verdict.OK}
     assert [check.name for check in checks] == [
         "reachable",
+        "server",
         "version",
         "privileges",
         "tool",
         "data folder",
+        "one server",
         "binlog",
         "running queries",
         "backup key",
@@ -69,6 +81,20 @@ def test_nothing_stands_in_the_way_of_a_sound_instance() -> None:
         "room in main",
     ]
     refuse_if_failed(checks)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (1000, Verdict.OK),
+        (2000, Verdict.OK),
+        (999, Verdict.FAILED),
+        (2001, Verdict.FAILED),
+        (None, Verdict.UNKNOWN),
+    ],
+)
+def test_whose_files_the_tool_would_read(found: int | None, verdict: Verdict) -> None:
+    assert checked(replace(SOUND, found_checkpoint=found))["one server"].verdict is verdict
 
 
 UNREADABLE = replace(HOST.files or DataFiles(0, 0, 0), unreadable="/var/lib/mysql/shop")

@@ -48,6 +48,7 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
     assert {check.verdict for check in checks.values()} == {Verdict.OK}
     assert list(checks) == [
         "reachable",
+        "server",
         "version",
         "privileges",
         "clone plugin",

@@ -163,3 +163,23 @@ def test_a_deletion_that_is_cut_short_leaves_no_manifest(
             store.remove_tree("a")
     assert list(store.list("a")) == ["a/packs/000001.pack"]
     assert store.remove_tree("a") == 1
+
+
+def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    os.mkfifo(tmp_path / "object")
+    with pytest.raises(RepositoryError, match="is not a regular file"):
+        store.read("object")
+
+
+@pytest.mark.parametrize("name", ["link", "folder/object"])
+def test_links_are_not_followed_whatever_they_lead_to(tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "object").write_bytes(b"another file of this host")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(outside / "object")
+    (root / "folder").symlink_to(outside)
+    with pytest.raises(RepositoryError, match="could not be read"):
+        DirectoryStore(root).read(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,8 @@ def copy(orders: Instance, main: Repository, engine: FakeEngine) -> BackupCopy:
     return take_backup(orders).copies.get()
 
 
-def plan(copy: BackupCopy, target: Path, **words: str) -> RestorePlan:
+# Any: the other columns of a planned restore.
+def plan(copy: BackupCopy, target: Path, **words: Any) -> RestorePlan:
     return plan_restore(PlannedRestore(copy, target, raw=True, **words))
 
 

@@ -9,6 +9,9 @@ import time_machine
 from django.db.models import F
 from django.utils.timezone import now
 
+from alerts import tasks as tasks_of_alerts
+from backups import tasks
+from backups.exceptions import Refused
 from backups.models import (
     Backup,
     BackupCopy,
@@ -17,13 +20,15 @@ from backups.models import (
     Job,
     Occurrence,
     Repository,
+    TickHeartbeat,
 )
-from backups.retention.expiry import expire_backups
+from backups.retention.expiry import TICK, expire_backups
 from backups.retention.pruning import prune_history
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.planning import make_schedule
 from tests.backups.taking import prove, run_here, take_backup
+from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
@@ -176,3 +181,34 @@ def test_what_tells_how_long_a_stored_backup_is_kept_is_not_forgotten(
     # They would be kept for ever if nobody knew whose they are.
     BackupSchedule.objects.update(keep_least=3)
     assert expire_backups(later) == purges
+
+
+def test_a_clock_that_jumped_a_year_expires_nothing_until_a_person_confirms(
+    nightly: BackupSchedule,
+) -> None:
+    TickHeartbeat.objects.create(name=TICK, finished_at=now())
+    with time_machine.travel(now() + 365 * DAY):
+        with pytest.raises(Refused, match=r"expire backups is held: .* 365 days ago"):
+            expire_backups(now())
+        for task in (tasks.prune_history, tasks_of_alerts.prune_alerts):
+            TickHeartbeat.objects.update_or_create(
+                name=task.__name__.replace("_", " "),
+                defaults={"finished_at": now() - 365 * DAY},
+            )
+            with pytest.raises(Refused, match="is held"):
+                task()
+        assert purges() == []
+        answer = run_command("confirmexpiry", "--json").json()
+        assert answer["purges"] == len(purges()) == 3
+        assert expire_backups(now()) == 0
+        tasks.prune_history()
+
+
+def test_an_unusual_share_of_all_copies_is_held(
+    nightly: BackupSchedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backups.retention.expiry.PURGES_UNHELD", 2)
+    with pytest.raises(Refused, match="3 or more of 5 stored copies"):
+        expire_backups(now())
+    assert purges() == []
+    assert expire_backups(now(), confirmed=True) == 3

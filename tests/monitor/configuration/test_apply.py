@@ -143,7 +143,7 @@ def test_what_is_not_named_stays_unless_pruned(file: Path) -> None:
         ("tags: [prod, eu]", "tags: [two words]", "Use letters"),
         ("version: 1", "version: [", "is not valid YAML"),
         ("window: 6h", "window: 9000000d", "window: '9000000d' is longer than 100 years"),
-        ("host: 10.0.0.7", "engine: nonsense", "there is no engine 'nonsense'"),
+        ("host: 10.0.0.7", "engine: nonsense", "no engine is called 'nonsense'"),
         ("rule: lock_time\n  sev", "rule: no_such\n  sev", "no rule is named no_such"),
         ("{warning: 30}", "{factor: 1}", "lock_time has no threshold named factor"),
         ("{warning: 30}", "{warning: abc}", "warning: 'abc' must be a number"),
@@ -169,6 +169,22 @@ def test_a_password_that_no_key_opens_any_more_is_set_anew(file: Path) -> None:
     Instance.objects.update(password_token="gone with its key")
     (change,) = applied(file)
     assert change.columns == (("password", "", "set"),)
+    assert Instance.objects.get().password() == "s3cret"
+
+
+@pytest.mark.parametrize(
+    "line", ["host: 10.0.0.9", "port: 3307", "tls: 'off'", "runner: ssh", "ssh_host: 10.0.0.9"]
+)
+def test_a_stored_password_goes_to_no_other_address(file: Path, line: str) -> None:
+    applied(file)
+    moved = FLEET.replace("  host: 10.0.0.7\n", f"  {line}\n")
+    file.write_text(moved.replace("  password_file: orders.password\n", ""))
+    with pytest.raises(BadInput, match="password is not given again") as caught:
+        applied(file)
+    assert "password_file" in caught.value.hint
+    assert Instance.objects.get().host == "10.0.0.7"
+    file.write_text(moved)
+    applied(file)
     assert Instance.objects.get().password() == "s3cret"
 
 

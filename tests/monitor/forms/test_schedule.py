@@ -76,7 +76,7 @@ class ScheduleFormTestCase(TestCase):
             ("time_zone", "Europe/Nowhere", "no time zone"),
             ("instances", "orders-1, nobody", "Unknown instance: nobody."),
             ("window", "soon", "not a length of time"),
-            ("window", "0s", "A window has a length."),
+            ("window", "0s", "The window must be longer than zero."),
             ("grace", "5h", "missed before it is late"),
             ("options", "[1]", "JSON object"),
             ("options", "{", "valid JSON"),

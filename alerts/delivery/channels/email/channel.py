@@ -14,9 +14,9 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from alerts.delivery.channels.base import Content, Field, Values
+from alerts.delivery.channels.base import DONE, Content, Field, Values
 from alerts.delivery.channels.text import build_html, build_text
-from alerts.exceptions import ChannelBroken, NotDelivered
+from alerts.exceptions import ChannelBroken, MessageRefused, NotDelivered, PartlyDelivered
 from backups.exceptions import BadInput
 
 TIMEOUT_SECONDS = 20
@@ -40,10 +40,7 @@ class EmailChannel:
 
     def check(self, values: Values) -> None:
         for address in [values["sender"], *_recipients(values)]:
-            try:
-                validate_email(parseaddr(address)[1])
-            except ValidationError:
-                raise BadInput(f"{address!r} is not an e-mail address") from None
+            _address(address)
         if not values["port"].isdigit() or not 0 < int(values["port"]) < 65536:
             raise BadInput(f"{values['port']!r} is not a port")
         if values["security"] not in {STARTTLS, TLS, PLAIN}:
@@ -52,34 +49,51 @@ class EmailChannel:
             raise BadInput("the password would be sent unencrypted: choose STARTTLS or TLS")
 
     def send(self, content: Content, values: Values) -> str:
-        message, recipients = build_message(content, values), _recipients(values)
+        message = build_message(content, values)
+        done = set(values.get(DONE, "").splitlines())
+        addresses = [_address(line) for line in _recipients(values)]
+        recipients = [address for address in addresses if address not in done]
         server = f"{values['host']}:{values['port']}"
         try:
             with _session(values) as session:
-                refused = session.send_message(message, to_addrs=recipients)
+                refused = session.send_message(
+                    message, from_addr=_address(values["sender"]), to_addrs=recipients
+                )
         except smtplib.SMTPAuthenticationError as exc:
             text = f"{server} does not accept user or password: {_response_text(exc)}"
             # 454, a temporary failure, raises the same exception (RFC 4954, 6).
-            raise (ChannelBroken if 500 <= exc.smtp_code < 600 else NotDelivered)(text) from None
+            raise (ChannelBroken if _is_final(exc.smtp_code) else NotDelivered)(text) from None
         except smtplib.SMTPRecipientsRefused as exc:
-            raise NotDelivered(f"{server} refused {_refusals(exc.recipients)}") from None
+            final = all(_is_final(code) for code, _ in exc.recipients.values())
+            text = f"{server} refused {_refusals(exc.recipients)}"
+            raise (MessageRefused if final else NotDelivered)(text) from None
         except smtplib.SMTPResponseException as exc:
-            raise NotDelivered(f"{server} responded {_response_text(exc)}") from None
+            # Of the content, not of the session: too long, or not wanted.
+            final = isinstance(exc, smtplib.SMTPDataError) and _is_final(exc.smtp_code)
+            text = f"{server} responded {_response_text(exc)}"
+            raise (MessageRefused if final else NotDelivered)(text) from None
         except (smtplib.SMTPException, OSError) as exc:
             raise NotDelivered(f"{server}: {exc}") from None
         accepted = f"{server} accepted it for {len(recipients) - len(refused)} recipients"
-        # A retry would reach the others twice: it counts as delivered, with the refusals shown.
-        return f"{accepted}; refused {_refusals(refused)}" if refused else accepted
+        text = f"{accepted}; refused {_refusals(refused)}" if refused else accepted
+        later = {name for name, (code, _) in refused.items() if not _is_final(code)}
+        if later:
+            raise PartlyDelivered(text, done=[name for name in recipients if name not in later])
+        # What was refused for good is shown; the others have it.
+        return text
 
 
 def build_message(content: Content, values: Values) -> EmailMessage:
     """Return the e-mail; mail clients show those about one alert as a thread."""
     message = EmailMessage()
-    domain = parseaddr(values["sender"])[1].rpartition("@")[2]
+    sender = _address(values["sender"])
+    domain = sender.rpartition("@")[2]
     # On one line: an error of a server or a tool may have several.
     message["Subject"] = f"[Mooring] {' '.join(str(content['title']).split())}"
-    message["From"] = formataddr(("Mooring", parseaddr(values["sender"])[1]))
-    message["To"] = ", ".join(_recipients(values))
+    message["From"] = formataddr(("Mooring", sender))
+    message["To"] = ", ".join(
+        formataddr((parseaddr(line)[0], _address(line))) for line in _recipients(values)
+    )
     message["Date"] = formatdate(usegmt=True)
     # The same in every attempt: a mail client shows a duplicate once.
     key = hashlib.sha256(str(content["id"]).encode()).hexdigest()[:32]
@@ -109,6 +123,27 @@ def _session(values: Values) -> Iterator[smtplib.SMTP]:
         if values.get("user"):
             session.login(values["user"], values.get("password", ""))
         yield session
+
+
+def _address(text: str) -> str:
+    """Return the address of ``Name <address>`` as SMTP takes it; BadInput if it takes none."""
+    address = parseaddr(text)[1]
+    name, _, domain = address.rpartition("@")
+    if not name.isascii():
+        raise BadInput(
+            f"{text!r} has letters beyond ASCII before the @",
+            hint="Use another address of this recipient: many mail servers refuse such names.",
+        )
+    try:
+        encoded = f"{name}@{domain if domain.isascii() else domain.encode('idna').decode()}"
+        validate_email(encoded)
+    except (ValidationError, UnicodeError):
+        raise BadInput(f"{text!r} is not an e-mail address") from None
+    return encoded
+
+
+def _is_final(code: int) -> bool:
+    return 500 <= code < 600
 
 
 def _recipients(values: Values) -> list[str]:

@@ -11,7 +11,7 @@ from django.template import Context, Engine
 from alerts.delivery.channels.base import Content, Field, Values
 from alerts.delivery.channels.webhook.signature import build_signature
 from alerts.delivery.outbound import ServerResponse, post, refuse_bad_url
-from alerts.exceptions import ChannelBroken, NotDelivered
+from alerts.exceptions import ChannelBroken, MessageRefused, NotDelivered
 from backups.exceptions import BadInput
 
 # Gone, or the credentials are not accepted: a retry cannot succeed.
@@ -20,6 +20,7 @@ PERMANENT_FAILURES = {
     403: "forbids the request",
     410: "no longer exists",
 }
+TOO_LARGE = 413
 MAX_SHOWN_LENGTH = 300
 # Set by Mooring: a custom header of that name would break the signature or the request.
 RESERVED = {"content-type", "content-length", "host", "mooring-signature", "mooring-dedupe-key"}
@@ -71,6 +72,8 @@ def _raise_failure(response: ServerResponse, text: str) -> None:
         return
     if reason := PERMANENT_FAILURES.get(response.status):
         raise ChannelBroken(f"the receiver {reason}: {text}")
+    if response.status == TOO_LARGE:
+        raise MessageRefused(f"the receiver takes no message of this size: {text}")
     if 300 <= response.status < 400:
         raise NotDelivered(f"redirects are not followed, use the final address: {text}")
     raise NotDelivered(f"the receiver responded {text}", retry_after=response.retry_after)

@@ -1,0 +1,63 @@
+"""Was a table that cannot be read broken on the instance already?
+
+Then the copy is as good as the original, and the restore test has nothing against it. What the
+copied dictionary of InnoDB says is what the instance's said: a discarded tablespace is recorded in
+it, and a table it does not list has no data anywhere, only a definition file that somebody left.
+A table whose data the copy lost has another error and stays a fault.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+
+UNKNOWN_ENGINE = 1286
+DISCARDED = 1814
+NOT_IN_ENGINE = 1932
+CHILD_MISSING = 1168
+
+_KNOWN_TO_INNODB = """
+    SELECT 1 FROM information_schema.INNODB_SYS_TABLES
+    WHERE CAST(NAME AS BINARY) = %s OR CAST(NAME AS BINARY) LIKE %s LIMIT 1
+"""
+
+
+def explain(connection: Connection[Any], table: dict[str, Any], error: int) -> str:
+    """Return why ``error`` is no fault of the copy; blank where it may be one."""
+    engine = str(table["engine"] or "")
+    if error == UNKNOWN_ENGINE:
+        return f"not checked: this host's server has no storage engine {engine}"
+    if error == CHILD_MISSING and engine.upper() == "MRG_MYISAM":
+        return "broken on the instance too: a table of this MERGE does not exist or does not fit"
+    if engine.upper() != "INNODB":
+        return ""
+    if error == DISCARDED:
+        return "broken on the instance too: its tablespace was discarded there"
+    if error == NOT_IN_ENGINE and not _known_to_innodb(connection, table):
+        return "broken on the instance too: a definition file (.frm) without a table in InnoDB"
+    return ""
+
+
+def _known_to_innodb(connection: Connection[Any], table: dict[str, Any]) -> bool:
+    """Return whether the copied dictionary lists the table; True where it cannot be asked."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT CAST(CONVERT(%s USING filename) AS BINARY), "
+                "CAST(CONVERT(%s USING filename) AS BINARY)",
+                (table["table_schema"], table["table_name"]),
+            )
+            schema, name = cursor.fetchone()
+            path = f"{_text(schema)}/{_text(name)}"
+            # Partitions are tables of their own there.
+            escaped = path.replace("\\", "\\\\").replace("_", "\\_")
+            cursor.execute(_KNOWN_TO_INNODB, (path, f"{escaped}#P#%"))
+            return cursor.fetchone() is not None
+    except pymysql.Error:
+        return True
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else name
