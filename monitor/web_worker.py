@@ -42,7 +42,7 @@ class RequestRefused(Exception):
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
-        self.status = status
+        self.code = status
 
 
 def is_whole(data: bytes) -> bool:
@@ -130,7 +130,7 @@ class CollectingWorker(ThreadWorker):  # type: ignore[misc]
             if not whole and sum(len(each.data) for each in self._arriving.values()) > ALL_BYTES:
                 raise RequestRefused(503)
         except RequestRefused as exc:
-            self._refuse(arriving, exc.status)
+            self._refuse(arriving, exc.code)
             return True
         if whole:
             self._hand_over(arriving)

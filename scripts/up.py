@@ -31,7 +31,7 @@ def site_url(environment: Mapping[str, str]) -> str:
     """Return the address people open."""
     host, _, port = bind_address(environment).rpartition(":")
     # Bound to every address, it is on this one as well.
-    everywhere = host in {"0.0.0.0", "[::]", ""}  # noqa: S104
+    everywhere = host in {"0.0.0.0", "[::]", ""}  # noqa: S104  # nosec B104
     return f"http://{'127.0.0.1' if everywhere else host}:{port}/"
 
 

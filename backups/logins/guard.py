@@ -33,7 +33,7 @@ SHA2 = {"sha256_password", "caching_sha2_password"}
 _FAST_LOGIN = b"\x01\x03"
 
 
-class Channel(enum.Enum):
+class LoginChannel(enum.Enum):
     """What is known of the other side of a connection."""
 
     VERIFIED = "verified TLS"
@@ -44,8 +44,8 @@ class Channel(enum.Enum):
     PLAIN = "a connection without TLS"
 
 
-_MAY_HAVE_CLEAR = {Channel.VERIFIED, Channel.SOCKET}
-_MAY_HAVE_SHA2 = {*_MAY_HAVE_CLEAR, Channel.OPEN_SOCKET, Channel.LOOPBACK_TLS}
+_MAY_HAVE_CLEAR = {LoginChannel.VERIFIED, LoginChannel.SOCKET}
+_MAY_HAVE_SHA2 = {*_MAY_HAVE_CLEAR, LoginChannel.OPEN_SOCKET, LoginChannel.LOOPBACK_TLS}
 
 
 class PasswordWithheld(OperationalError):
@@ -54,7 +54,7 @@ class PasswordWithheld(OperationalError):
     hint = HINT
 
 
-def refuse_unproven(plugin: str, channel: Channel) -> None:
+def refuse_unproven(plugin: str, channel: LoginChannel) -> None:
     """Raise PasswordWithheld if ``plugin`` would give the password to who knows whom."""
     if channel not in (_MAY_HAVE_SHA2 if plugin in SHA2 else _MAY_HAVE_CLEAR):
         raise PasswordWithheld(
@@ -76,18 +76,18 @@ class GuardedConnection(_Connection):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, auth_plugin_map=_HANDLERS)
 
-    def channel(self) -> Channel:
+    def channel(self) -> LoginChannel:
         """Return what is known of the server, while the login goes on."""
         known = vars(self)
         if path := known["unix_socket"]:
             shared = Path(path).parent.stat().st_mode & stat.S_IWOTH
-            return Channel.OPEN_SOCKET if shared else Channel.SOCKET
+            return LoginChannel.OPEN_SOCKET if shared else LoginChannel.SOCKET
         if not isinstance(known["_sock"], ssl.SSLSocket):
-            return Channel.PLAIN
+            return LoginChannel.PLAIN
         if known["_sock"].context.verify_mode is ssl.CERT_REQUIRED:
-            return Channel.VERIFIED
+            return LoginChannel.VERIFIED
         peer = ipaddress.ip_address(known["_sock"].getpeername()[0])
-        return Channel.LOOPBACK_TLS if peer.is_loopback else Channel.UNVERIFIED_TLS
+        return LoginChannel.LOOPBACK_TLS if peer.is_loopback else LoginChannel.UNVERIFIED_TLS
 
     def _get_server_information(self) -> None:
         super()._get_server_information()  # type: ignore[misc]

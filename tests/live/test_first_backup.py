@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pwd
-import shlex
 import signal
 import subprocess
 import sys
@@ -14,23 +12,18 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import psutil
 import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from backups.engines.mariadb_backup import prepare_argv
 from backups.engines.mariadb_backup.restored import (
-    PREPARE_FILE,
-    commands_before_prepare,
     server_options,
 )
 from backups.instances.grants import NEEDED
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobLogLine, Repository
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
-from backups.runners.local import LocalRunner
 from backups.runners.sandbox import sandbox_works
 from backups.states import Operation
 from tests.backups.conftest import make_repository
@@ -38,6 +31,7 @@ from tests.backups.taking import stored_files
 from tests.commands import Ended, run_command
 from tests.live.bank import TOTAL, Teller, open_bank, sum_of, unsound_tables
 from tests.live.midway import Midway
+from tests.live.restored_files import Users, prepare_by_hand
 from tests.live.server import free_port
 from tests.live.sshd import private_sshd
 from tests.settings import TEST_HOME
@@ -115,44 +109,6 @@ def taken() -> str:
     ended = take()
     assert ended.exit_code == 0, ended.stdout
     return str(ended.json()["label"])
-
-
-_ON_FILES = ("--target-dir=", "--datadir=")
-
-
-class Users(threading.Thread):
-    """Notes as whom programs work on restored files meanwhile."""
-
-    def __init__(self, *names: str) -> None:
-        super().__init__(daemon=True)
-        self._names, self._over = names, threading.Event()
-        self._known = set(psutil.Process().children(recursive=True))
-        self.seen: set[int] = set()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self.join()
-
-    def run(self) -> None:
-        while not self._over.wait(0.02):
-            for each in set(psutil.Process().children(recursive=True)) - self._known:
-                with contextlib.suppress(psutil.Error):
-                    works = any(word.startswith(_ON_FILES) for word in each.cmdline())
-                    if works and each.name() in self._names:
-                        self.seen.add(each.uids().effective)
-
-
-def prepare_by_hand(folder: Path) -> None:
-    """Type what a raw restore and the pages print."""
-    for command in commands_before_prepare(shlex.quote(str(folder))):
-        subprocess.run(["sh", "-c", command], cwd=folder.parent, check=True)
-    argv = prepare_argv(folder, settings=folder.parent / PREPARE_FILE)
-    done = LocalRunner().run(argv, timeout_seconds=120)
-    assert done.exit_code == 0, done.stderr
 
 
 def assert_sound(folder: Path) -> None:
