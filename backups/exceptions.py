@@ -61,6 +61,10 @@ class StrayFile(EngineError):
         self.files, self.space = files, space
 
 
+class LockNotGranted(EngineError):
+    """The engine gave up its wait for a lock on the instance; others had waited behind it."""
+
+
 class InstanceUnreachable(MooringError):
     """No connection to an instance, or a lost one: its address and the cause."""
 

@@ -38,11 +38,11 @@ _REFUSALS = {
 
 
 class RequestRefused(Exception):
-    """The request is not taken; its status."""
+    """The request is not taken; its HTTP status code."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.code = status
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def is_whole(data: bytes) -> bool:

@@ -13,13 +13,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / "scripts" / "system_packages.sh"
-# From Debian's packages that are always there: coreutils, bash, dash, findutils, tar, mount.
+# From Debian's packages that are always there: coreutils, util-linux, bash, dash, findutils, tar,
+# mount.
 ALWAYS = {
-    *("bash", "cat", "cp", "diff", "env", "false", "find", "head", "ls", "mount", "od", "printf"),
-    *("sh", "sha256sum", "sleep", "sync", "tar", "tee", "tr", "true", "umount", "uname"),
+    *("bash", "cat", "cp", "diff", "env", "false", "find", "head", "ionice", "ls", "mount", "nice"),
+    *("od", "printf", "sh", "sha256sum", "sleep", "sync", "tar", "tee", "tr", "true", "umount"),
+    "uname",
 }
 # What they put in front of a program.
-WRAPPERS = ("setpriv",)
+WRAPPERS = ("setpriv", "nice")
 
 
 class ProgramUnknown(RuntimeError):

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from backups.admin.history import HistoryAdmin, HistoryInline
-from backups.models import Backup, BackupCopy, Evidence
+from backups.models import Backup, BackupCopy, BackupTables, Evidence
 
 
 class CopyInline(HistoryInline):
@@ -54,3 +54,11 @@ class EvidenceAdmin(HistoryAdmin):
     list_select_related = ["copy__backup", "copy__repository"]
     search_fields = ["copy__backup__label", "copy__repository__name"]
     autocomplete_fields = ["copy", "job"]
+
+
+@admin.register(BackupTables)
+class BackupTablesAdmin(HistoryAdmin):
+    list_display = ["backup"]
+    list_select_related = ["backup"]
+    search_fields = ["backup__label"]
+    autocomplete_fields = ["backup"]

@@ -31,7 +31,8 @@ class InstanceForm(ModelForm):
         fields = [
             "name", "host", "port", "socket", "user", "tls", "tls_ca_file",
             "tls_certificate_file", "tls_key_file", "groups", "tags", "enabled", "engine",
-            "allow_plugin_install", "save_foreign_tables", "history_tool", "runner",
+            "allow_plugin_install", "save_foreign_tables", "lock_wait_seconds", "history_tool",
+            "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
         ]  # fmt: skip
 
@@ -83,7 +84,7 @@ class InstanceAdmin(ModelAdmin):
             {
                 "fields": [
                     "engine", "allow_plugin_install", "save_foreign_tables",
-                    "runner", "ssh_host", "ssh_port", "ssh_user",
+                    "lock_wait_seconds", "runner", "ssh_host", "ssh_port", "ssh_user",
                     "ssh_identity_file", "ssh_known_hosts_file",
                 ]
             },

@@ -11,6 +11,7 @@ from pymysql.connections import Connection
 
 from backups.clone_protocol.errors import CloneError
 from backups.logins.guard import GuardedConnection, PasswordWithheld
+from backups.logins.session import begin_session
 from backups.logins.tls import NO_CERTIFICATES, Certificates, Tls, tls_options
 
 __all__ = ["Certificates", "Connect", "Endpoint", "Tls"]
@@ -40,9 +41,10 @@ class Endpoint:
             "write_timeout": self.connect_timeout_seconds,
         }
         try:
-            return GuardedConnection(
+            connection = GuardedConnection(
                 user=self.user,
-                password=self.password,
+                # The client library knows Latin-1 only.
+                password=self.password.encode(),
                 host=self.host,
                 port=self.port,
                 unix_socket=self.socket or None,
@@ -52,8 +54,10 @@ class Endpoint:
                 **tls_options(self.tls, self.certificates),
                 **(usual | more),
             )
+            begin_session(connection)
         except (pymysql.err.Error, OSError, RuntimeError) as exc:
             where = self.socket or f"{self.host}:{self.port}"
             reason = exc.args[-1] if exc.args else type(exc).__name__
             hint = exc.hint if isinstance(exc, PasswordWithheld) else ""
             raise CloneError(f"cannot connect to {where}: {reason}", hint=hint) from None
+        return connection

@@ -11,11 +11,13 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from backups.archive.records import Record
 from backups.engines.details import CopyDetails
+from backups.exceptions import BadInput
 from backups.logins.tls import NO_CERTIFICATES, Certificates, Tls
 from backups.programs.compatibility import MARIADB_BACKUP
 from backups.programs.private_server import PrivateServer
 from backups.runners.base import Runner
 
+LOCK_WAIT_SECONDS = 60
 # As in the states of a backup, which engines do not know.
 FULL = "full"
 
@@ -52,7 +54,19 @@ class CopyFacts:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What can be asked of a copy by one engine only; an engine with options derives its own."""
+    """What can be asked of a copy; an engine with options of its own derives its class."""
+
+    # The longest wait for a lock on the instance: others queue behind it. None: the default.
+    lock_wait_seconds: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.lock_wait_seconds is not None and self.lock_wait_seconds < 1:
+            raise BadInput(f"lock_wait_seconds is {self.lock_wait_seconds}: at least 1 is needed")
+
+    @property
+    def lock_wait(self) -> int:
+        """The longest wait for a lock, in seconds."""
+        return self.lock_wait_seconds or LOCK_WAIT_SECONDS
 
 
 Options = TypeVar("Options", bound=EngineOptions, contravariant=True)

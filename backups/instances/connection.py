@@ -20,7 +20,9 @@ from pymysql.cursors import DictCursor
 from backups.engines.base import Login
 from backups.exceptions import InstanceUnreachable
 from backups.instances.grants import create_statements
+from backups.instances.login_errors import SAME_ANSWER, account_error
 from backups.logins.guard import GuardedConnection, PasswordWithheld
+from backups.logins.session import begin_session
 from backups.logins.tls import Certificates, Tls, tls_options
 from backups.models import Instance
 from backups.models.instance import TlsMode
@@ -89,7 +91,8 @@ def connect(
     try:
         connection: Connection[DictCursor] = GuardedConnection(
             user=login.user,
-            password=login.password,
+            # The client library knows Latin-1 only.
+            password=login.password.encode(),
             host=login.host,
             port=login.port,
             unix_socket=login.socket or None,
@@ -103,6 +106,7 @@ def connect(
             cursorclass=DictCursor,
             **tls_options(login.tls, login.certificates),
         )
+        begin_session(connection)
     # ValueError: an invalid host name, such as one with two dots in a row.
     except (pymysql.err.Error, OSError, RuntimeError, ValueError) as exc:
         raise explain(exc, login) from None
@@ -126,6 +130,8 @@ def fetch_rows(
 def explain(exc: Exception, login: Login) -> InstanceUnreachable:
     """Turn an error of the client library into one with address, cause and hint."""
     code = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
+    if problem := account_error(code, _text(exc), login):
+        return InstanceUnreachable(f"{_where(login)}: {problem[0]}", hint=problem[1])
     if code in ACCESS_DENIED:
         return _denied(exc, login)
     if code in _SERVER_ERRORS:
@@ -147,7 +153,7 @@ def _denied(exc: Exception, login: Login) -> InstanceUnreachable:
     statements = " ".join(create_statements(login.user, host, login.engine))
     return InstanceUnreachable(
         f"{_where(login)}: access denied for user {login.user}@{host}",
-        hint=f"Check user and password, or create the user: {statements}",
+        hint=f"Check user and password, or create the user: {statements} {SAME_ANSWER}",
     )
 
 

@@ -5,8 +5,8 @@ information_schema.TABLES is not queried on purpose: that opens every table of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,8 @@ from backups.exceptions import InstanceUnreachable
 from backups.instances.clone_facts import CloneFacts, fetch_clone_facts
 from backups.instances.connection import fetch_rows
 from backups.instances.grants import Grants, parse_grants
+from backups.instances.lock_holders import LockHolder, fetch_lock_holders
+from backups.logins.session import GIVEN_SETTINGS
 from backups.programs.compatibility import MARIADB, MYSQL, Version, decide_flavour, parse_version
 
 VARIABLES = (
@@ -36,6 +38,7 @@ VARIABLES = (
     "binlog_format",
     "gtid_current_pos",
     "gtid_executed",
+    "init_connect",
 )
 # Names of InnoDB's LSNs among the status variables.
 LAST_CHECKPOINT = "Innodb_lsn_last_checkpoint"
@@ -60,13 +63,18 @@ _LONGEST = """
 """
 
 
+# A transaction or a lock that is older may hold up the end of a copy.
+LONG_HELD = timedelta(minutes=5)
+
+
 @dataclass(frozen=True, slots=True)
 class InnodbSizes:
     """The sizes InnoDB reports. Tables not opened since the start are left out."""
 
     file_bytes: int
     file_count: int
-    encrypted_count: int
+    # None if the server does not report it.
+    encrypted_count: int | None
     # The redo that a backup started now would copy.
     redo_bytes: int
 
@@ -92,9 +100,14 @@ class ServerFacts:
     log_bin: bool = False
     binlog_format: str = ""
     gtid_position: str = ""
-    # None if the account lacks the privilege.
+    # None if the account lacks the privilege, or the server hides them.
     innodb: InnodbSizes | None = None
     longest_query: timedelta | None = None
+    # Sessions that may hold a lock for long.
+    lock_holders: Sequence[LockHolder] | None = None
+    # What the server gives to a new session of this account.
+    session_settings: Mapping[str, str] = field(default_factory=dict)
+    init_connect: str = ""
     # Of MySQL only.
     clone: CloneFacts | None = None
 
@@ -126,6 +139,11 @@ def probe(connection: Connection[DictCursor]) -> ServerFacts:
         gtid_position=variables.get("gtid_current_pos") or variables.get("gtid_executed", ""),
         innodb=_sizes(connection, flavour) if may_ask else None,
         longest_query=_longest_query(connection) if may_ask else None,
+        lock_holders=fetch_lock_holders(connection, least=LONG_HELD) if may_ask else None,
+        session_settings={
+            name: str(value) for name, value in _one(connection, GIVEN_SETTINGS).items()
+        },
+        init_connect=variables.get("init_connect", ""),
         clone=fetch_clone_facts(connection, grants, may_ask) if flavour == MYSQL else None,
     )
 
@@ -174,9 +192,8 @@ def _sizes(connection: Connection[DictCursor], flavour: str) -> InnodbSizes | No
 
 def _innodb_of_mysql(connection: Connection[DictCursor]) -> InnodbSizes | None:
     # Servers before 8.0 have no such table, and are refused as too old.
-    try:
-        sizes = _one(connection, _MYSQL_TABLESPACES)
-    except InstanceUnreachable:
+    sizes = _reported(connection, _MYSQL_TABLESPACES)
+    if sizes is None:
         return None
     log = fetch_rows(connection, "SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_logical_size'")
     return InnodbSizes(
@@ -187,15 +204,31 @@ def _innodb_of_mysql(connection: Connection[DictCursor]) -> InnodbSizes | None:
     )
 
 
-def _innodb(connection: Connection[DictCursor]) -> InnodbSizes:
-    sizes = _one(connection, _TABLESPACES)
+def _innodb(connection: Connection[DictCursor]) -> InnodbSizes | None:
+    sizes = _reported(connection, _TABLESPACES)
+    if sizes is None:
+        return None
+    encrypted = _reported(connection, _ENCRYPTED)
     age = fetch_rows(connection, "SHOW GLOBAL STATUS LIKE 'Innodb_checkpoint_age'")
     return InnodbSizes(
         file_bytes=int(sizes["bytes"]),
         file_count=int(sizes["files"]),
-        encrypted_count=int(_one(connection, _ENCRYPTED)["files"]),
+        encrypted_count=None if encrypted is None else int(encrypted["files"]),
         redo_bytes=int(age[0]["Value"]) if age else 0,
     )
+
+
+def _reported(connection: Connection[DictCursor], sql: str) -> Mapping[str, Any] | None:
+    """Return the row of a table that not every server has; None if this one has not.
+
+    The table may be of a newer release, or of a plugin that is not loaded.
+    """
+    try:
+        return _one(connection, sql)
+    except InstanceUnreachable:
+        # A lost connection is noticed here.
+        fetch_rows(connection, "SELECT VERSION()")
+        return None
 
 
 def _longest_query(connection: Connection[DictCursor]) -> timedelta:

@@ -82,16 +82,16 @@ def create_backup_job(
 
 def backup_parameters(instance: Instance, save_foreign_tables: bool | None) -> BackupParameters:
     """Return the parameters of a backup job of the instance beyond its columns."""
-    options = engine_named(instance.engine).options
+    options, wait = engine_named(instance.engine).options, instance.lock_wait_seconds
     if issubclass(options, CloneOptions):
         asked = instance.save_foreign_tables if save_foreign_tables is None else save_foreign_tables
-        return BackupParameters(options(save_foreign_tables=asked))
+        return BackupParameters(options(save_foreign_tables=asked, lock_wait_seconds=wait))
     if save_foreign_tables:
         raise BadInput(
             f"engine {instance.engine} has no option to save foreign tables",
             hint="Leave the option out: it copies the tables of every storage engine.",
         )
-    return BackupParameters(options())
+    return BackupParameters(options(lock_wait_seconds=wait))
 
 
 def scheduled_parameters(occurrence: Occurrence) -> BackupParameters:

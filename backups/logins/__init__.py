@@ -1,1 +1,1 @@
-"""How does a login travel: does TLS prove the server, and what may it ask for? Pure."""
+"""How does a login travel and begin: TLS, what a server may ask for, settings of the session."""

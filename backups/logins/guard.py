@@ -33,7 +33,7 @@ SHA2 = {"sha256_password", "caching_sha2_password"}
 _FAST_LOGIN = b"\x01\x03"
 
 
-class LoginChannel(enum.Enum):
+class PeerTrust(enum.Enum):
     """What is known of the other side of a connection."""
 
     VERIFIED = "verified TLS"
@@ -44,8 +44,8 @@ class LoginChannel(enum.Enum):
     PLAIN = "a connection without TLS"
 
 
-_MAY_HAVE_CLEAR = {LoginChannel.VERIFIED, LoginChannel.SOCKET}
-_MAY_HAVE_SHA2 = {*_MAY_HAVE_CLEAR, LoginChannel.OPEN_SOCKET, LoginChannel.LOOPBACK_TLS}
+_MAY_HAVE_CLEAR = {PeerTrust.VERIFIED, PeerTrust.SOCKET}
+_MAY_HAVE_SHA2 = {*_MAY_HAVE_CLEAR, PeerTrust.OPEN_SOCKET, PeerTrust.LOOPBACK_TLS}
 
 
 class PasswordWithheld(OperationalError):
@@ -54,11 +54,11 @@ class PasswordWithheld(OperationalError):
     hint = HINT
 
 
-def refuse_unproven(plugin: str, channel: LoginChannel) -> None:
+def refuse_unproven(plugin: str, trust: PeerTrust) -> None:
     """Raise PasswordWithheld if ``plugin`` would give the password to who knows whom."""
-    if channel not in (_MAY_HAVE_SHA2 if plugin in SHA2 else _MAY_HAVE_CLEAR):
+    if trust not in (_MAY_HAVE_SHA2 if plugin in SHA2 else _MAY_HAVE_CLEAR):
         raise PasswordWithheld(
-            WITHHELD, f"the server asks for the password itself ({plugin}) over {channel.value}"
+            WITHHELD, f"the server asks for the password itself ({plugin}) over {trust.value}"
         )
 
 
@@ -76,18 +76,18 @@ class GuardedConnection(_Connection):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, auth_plugin_map=_HANDLERS)
 
-    def channel(self) -> LoginChannel:
+    def peer_trust(self) -> PeerTrust:
         """Return what is known of the server, while the login goes on."""
         known = vars(self)
         if path := known["unix_socket"]:
             shared = Path(path).parent.stat().st_mode & stat.S_IWOTH
-            return LoginChannel.OPEN_SOCKET if shared else LoginChannel.SOCKET
+            return PeerTrust.OPEN_SOCKET if shared else PeerTrust.SOCKET
         if not isinstance(known["_sock"], ssl.SSLSocket):
-            return LoginChannel.PLAIN
+            return PeerTrust.PLAIN
         if known["_sock"].context.verify_mode is ssl.CERT_REQUIRED:
-            return LoginChannel.VERIFIED
+            return PeerTrust.VERIFIED
         peer = ipaddress.ip_address(known["_sock"].getpeername()[0])
-        return LoginChannel.LOOPBACK_TLS if peer.is_loopback else LoginChannel.UNVERIFIED_TLS
+        return PeerTrust.LOOPBACK_TLS if peer.is_loopback else PeerTrust.UNVERIFIED_TLS
 
     def _get_server_information(self) -> None:
         super()._get_server_information()  # type: ignore[misc]
@@ -99,7 +99,7 @@ class GuardedConnection(_Connection):
     def _process_auth(self, plugin: bytes, packet: Any, handler: Any = None) -> Any:
         name = plugin.decode("ascii", "replace")
         if name in CLEAR:
-            refuse_unproven(name, self.channel())
+            refuse_unproven(name, self.peer_trust())
         elif name not in SCRAMBLES | SHA2:
             # Also the scramble of servers before 4.1, from which a password can be computed.
             raise PasswordWithheld(WITHHELD, f"the server asks for the login {name!r}, never given")
@@ -114,7 +114,7 @@ class _Sha256:
 
     def authenticate(self, packet: Any) -> Any:
         if self._connection.password:
-            refuse_unproven("sha256_password", self._connection.channel())
+            refuse_unproven("sha256_password", self._connection.peer_trust())
         return _auth.sha256_password_auth(self._connection, packet)  # type: ignore[no-untyped-call]
 
 
@@ -134,7 +134,7 @@ class _CachingSha2:
             packet = connection._read_packet()
             packet.check_error()
         if connection.password and packet.get_all_data() != _FAST_LOGIN:
-            refuse_unproven("caching_sha2_password", connection.channel())
+            refuse_unproven("caching_sha2_password", connection.peer_trust())
         return _auth.caching_sha2_password_auth(connection, packet)
 
 

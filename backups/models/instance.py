@@ -122,6 +122,12 @@ class Instance(models.Model):
         default=False,
         help_text="MySQL: save tables of other engines by SELECT, each locked meanwhile.",
     )
+    lock_wait_seconds = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Longest wait of a backup for a lock; others queue behind it. Default: 60.",
+    )
     runner = models.CharField(max_length=10, choices=RunnerKind.choices, default=RunnerKind.LOCAL)
     ssh_host = models.CharField(max_length=253, blank=True)
     ssh_port = models.PositiveIntegerField(default=22, validators=port_validators)

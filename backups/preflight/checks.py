@@ -18,6 +18,8 @@ from backups.instances.identity import note_server
 from backups.models import Instance, Repository
 from backups.preflight.clone_checks import decide_clone_checks
 from backups.preflight.encryption_check import check_encryption
+from backups.preflight.lock_check import check_locks
+from backups.preflight.session_checks import check_session_settings
 from backups.preflight.space_estimate import estimate_room
 from backups.preflight.survey import Problem, RepositorySurvey, Survey, look
 from backups.programs.compatibility import (
@@ -120,7 +122,9 @@ def _checks_of_server(survey: Survey, facts: ServerFacts) -> list[Check]:
             repository.name for repository in survey.repositories if not repository.encrypted
         ]
         checks.append(check_encryption(facts, facts.clone, open_ones))
+    checks.append(check_session_settings(facts, survey.engine))
     checks.append(check_binlog(facts))
+    checks.append(check_locks(facts))
     if survey.engine == MARIADB_BACKUP:
         checks.append(check_running_queries(facts))
         checks += check_tablespace_encryption(facts)
@@ -190,7 +194,8 @@ def check_data_folder(host: HostFacts, facts: ServerFacts) -> Check:
             name,
             Verdict.FAILED,
             f"{files.unreadable} cannot be read by the user that runs mariadb-backup",
-            "Run the worker (or log in by ssh) as the server's own user or as root.",
+            "Run the worker (or log in by ssh) as the server's own user or as root, or move a "
+            "folder that is no schema out of the data folder.",
         )
     if facts.hostname and host.hostname and facts.hostname != host.hostname:
         return Check(
@@ -252,7 +257,10 @@ def check_running_queries(facts: ServerFacts) -> Check:
 
 def check_tablespace_encryption(facts: ServerFacts) -> list[Check]:
     """Return a check only where the server encrypts its own files."""
-    if facts.innodb is None or not facts.innodb.encrypted_count:
+    if facts.innodb is None or facts.innodb.encrypted_count is None:
+        found = "the server does not report which tablespaces it encrypts"
+        return [Check("server encryption", Verdict.UNKNOWN, found)]
+    if not facts.innodb.encrypted_count:
         return []
     return [
         Check(

@@ -66,7 +66,7 @@ def survey_host(runner: Runner, datadir: str) -> HostFacts:
 
 
 def parse_listing(text: str) -> DataFiles:
-    """Add up lines of ``size name``; ``! type path`` is a path this user may not read."""
+    """Add up lines of ``size name``; ``! type depth path`` is a path this user may not read."""
     innodb_bytes = other_bytes = file_count = 0
     unreadable = ""
     for line in text.splitlines():
@@ -84,15 +84,16 @@ def parse_listing(text: str) -> DataFiles:
 
 def _needed(unreadable: str) -> str:
     """Return the path if a backup must read it, otherwise an empty string."""
-    kind, _, path = unreadable.partition(" ")
+    kind, depth, path = unreadable.split(" ", 2)
     name = path.rpartition("/")[2]
-    folder = kind == "d" and name != "lost+found"
+    # It opens every folder there, as a schema, and none below: also lost+found and hidden ones.
+    folder = kind == "d" and int(depth) <= 1
     return path if folder or _INNODB.fullmatch(name) or _OTHERS.fullmatch(name) else ""
 
 
 def _look_at_files(runner: Runner, datadir: str) -> tuple[DataFiles | None, str]:
     # A folder that cannot be listed is not readable either: find prints the same line for it.
-    unreadable = ["(", "!", "-readable", "-printf", "! %y %p\\n", "-prune", ")"]
+    unreadable = ["(", "!", "-readable", "-printf", "! %y %d %p\\n", "-prune", ")"]
     listing = ["-o", "-type", "f", "-printf", "%s %f\\n"]
     folder = datadir.rstrip("/") + "/"
     try:

@@ -24,6 +24,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from backups.exceptions import EngineError
+from backups.logins.session import begin_session
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.keyring_program import link_with_keyring
 from backups.programs.server_ending import LOG_HINT, require_order
@@ -176,7 +177,7 @@ class PrivateServer:
         self, *, user: str = "root", password: str = "", database: str | None = None
     ) -> Connection:
         """Return a connection over the socket, in autocommit mode."""
-        return pymysql.connect(
+        connection = pymysql.connect(
             unix_socket=str(self.socket),
             user=user,
             password=password,
@@ -184,6 +185,8 @@ class PrivateServer:
             charset="utf8mb4",
             autocommit=True,
         )
+        begin_session(connection)
+        return connection
 
     def version(self) -> str:
         with self.connect() as connection, connection.cursor() as cursor:

@@ -31,9 +31,11 @@ from backups.runners.sandbox import Sandbox, confine
 
 # The maximum for an unprivileged process; sixteen times the default.
 PIPE_BYTES = 1 << 20
+# A server on this host comes first. A kernel that does not allow it is no obstacle.
+LOW_PRIORITY = ("nice", "-n", "10", "ionice", "-t", "-c", "best-effort", "-n", "7")
 # Exit codes of setpriv, like those of a shell: not executable, not found.
 NEVER_STARTED = {126, 127}
-TIED_TO_US = ("setpriv", "--pdeathsig", "KILL", "--")
+TIED_TO_US = (*LOW_PRIORITY, "setpriv", "--pdeathsig", "KILL", "--")
 # Debian installs some programs in folders that are only in root's PATH.
 EXTRA_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
@@ -108,7 +110,7 @@ class LocalRunner:
             command.close()
 
     def failure(self, argv: Sequence[str], exit_code: int, stderr: str) -> RunnerError | None:
-        if exit_code in NEVER_STARTED and stderr.startswith("setpriv: "):
+        if exit_code in NEVER_STARTED and stderr.startswith(("setpriv: ", "nice: ")):
             return RunnerError(f"{argv[0]} could not be started: {stderr.splitlines()[0]}")
         return None
 
@@ -134,7 +136,7 @@ def spawn(
         child = _spawning_thread(os.getpid()).submit(start).result()
     except FileNotFoundError as exc:
         raise RunnerError(
-            f"{TIED_TO_US[0]} is not installed on this host", hint="Install util-linux."
+            f"{TIED_TO_US[0]} is not installed on this host", hint="Install coreutils."
         ) from exc
     except OSError as exc:
         raise RunnerError(f"{argv[0]} could not be started on this host: {exc}") from exc

@@ -3,7 +3,8 @@
 sshd does not end a command when the connection breaks. So the command runs beside a watcher that
 reads the connection: when that ends, for any reason, the watcher ends the command's whole session
 and removes its secret files. Plain POSIX shell plus ``setsid``,
-``head`` and ``mktemp``; nothing is installed.
+``nice``, ``head`` and ``mktemp``; nothing is installed. The command runs at low priority: the
+server comes first.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ trap 'rm -rf "$secrets"' EXIT
 trap 'exit 129' HUP INT TERM
 SECRET_FILES
 exec 3<&0 </dev/null
-setsid COMMAND 3<&- &
+low="nice -n 10"
+command -v ionice >/dev/null 2>&1 && low="$low ionice -t -c best-effort -n 7"
+setsid $low COMMAND 3<&- &
 command=$!
 end() { kill "-$1" "-$command" 2>/dev/null || kill "-$1" "$command" 2>/dev/null; }
 watch() {

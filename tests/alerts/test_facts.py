@@ -186,7 +186,7 @@ def test_queues_know_their_waiting_jobs_and_their_workers() -> None:
     make_job(make_instance(), JobStatus.PENDING, T0)
     WorkerHeartbeat.objects.create(name="a", queues=",transfer,", started_at=T0, seen_at=T0 - M)
     WorkerHeartbeat.objects.create(
-        name="b", queues=",copy,", started_at=T0, seen_at=T0 - timedelta(seconds=90)
+        name="b", queues=",copy,", started_at=T0, seen_at=T0 - timedelta(seconds=91)
     )
     copy, transfer = site_facts(QueueFacts)
     assert (copy.waiting, copy.workers, copy.waiting_since) == (1, 0, T0 - 20 * M)

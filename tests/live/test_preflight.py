@@ -19,6 +19,7 @@ from backups.exceptions import InstanceUnreachable
 from backups.instances.connection import connect, login_of
 from backups.instances.facts import probe
 from backups.instances.grants import NEEDED
+from backups.logins.session import NO_LIMIT
 from backups.models import Instance
 from backups.preflight.checks import check_data_folder, run_checks
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
@@ -295,3 +296,80 @@ def test_addinstance_asks_the_server(
     row = Instance.objects.get(name="orders-2")
     assert row.version.startswith("10.11.")
     assert row.seen_at is not None
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("sql_select_limit = 3", "sql_select_limit = 3 from a global setting"),
+        ("max_join_size = 10", "max_join_size = 10 from a global setting"),
+        ("init_connect = 'SET sql_select_limit = 4'", "sql_select_limit = 4 from init_connect"),
+    ],
+)
+def test_a_limit_that_ends_the_tool_is_refused_by_name(
+    server: PrivateServer, orders: Instance, main: Path, tmp_path: Path, setting: str, found: str
+) -> None:
+    try:
+        run(server, f"SET GLOBAL {setting}")
+        assert not backup_succeeds(server, tmp_path / "limited")
+        ended, checks = doctor()
+        assert ended.exit_code == 3
+        assert checks["session settings"]["found"].startswith(found)
+        assert "Run SET GLOBAL" in checks["session settings"]["hint"]
+    finally:
+        run(
+            server,
+            f"SET GLOBAL sql_select_limit = {NO_LIMIT}",
+            f"SET GLOBAL max_join_size = {NO_LIMIT}, GLOBAL sql_big_selects = 1",
+            "SET GLOBAL init_connect = ''",
+        )
+    assert doctor()[0].exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"innodb-sys-tablespaces": "OFF"},
+        {"innodb-tablespaces-encryption": "OFF"},
+        {"innodb-sys-tablespaces": "OFF", "innodb-tablespaces-encryption": "OFF"},
+    ],
+)
+def test_tables_a_server_does_not_offer_are_unknown(
+    orders: Instance, main: Path, tmp_path: Path, options: dict[str, str]
+) -> None:
+    initialise(tmp_path / "data")
+    settings = ServerOptions(port=free_port(), server_id=1, binlog=True, options=options)
+    with PrivateServer(tmp_path / "data", settings) as hiding:
+        make_user(hiding, list(NEEDED))
+        Instance.objects.filter(pk=orders.pk).update(port=settings.port)
+        ended, checks = doctor()
+        assert ended.exit_code == 0, ended.stdout
+        assert checks["server encryption"]["verdict"] == "unknown"
+        (tmp_path / "password").write_text(PASSWORD)
+        words = ["--port", str(settings.port), "--user", "bk"]
+        added = run_command(
+            "addinstance", "new-1", *words, "--password-file", str(tmp_path / "password")
+        )
+        assert added.exit_code == 0, added.stderr
+
+
+def test_a_folder_the_tool_cannot_open_is_found_before(
+    orders: Instance, main: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    initialise(folder)
+    settings = ServerOptions(port=free_port(), server_id=1, binlog=True)
+    with PrivateServer(folder, settings) as mine:
+        make_user(mine, list(NEEDED))
+        Instance.objects.filter(pk=orders.pk).update(port=settings.port)
+        orders.refresh_from_db()
+        for path in (tmp_path, *tmp_path.parents[:2], *tmp_path.rglob("*")):
+            path.chmod(0o755)
+        (folder / "lost+found").mkdir(mode=0o700)
+        survey = run_checks(orders, [], NobodyRunner()).survey
+        assert survey.host is not None
+        assert survey.host.files is not None
+        assert survey.host.files.unreadable == f"{folder}/lost+found"
+        assert survey.facts is not None
+        check = check_data_folder(survey.host, survey.facts)
+        assert (check.verdict, "lost+found cannot be read" in check.found) == (Verdict.FAILED, True)

@@ -170,7 +170,7 @@ class Night:
         self.broker.listen(patch)
         patch.setattr(tasks, "full_queues", self.broker.full_queues)
         patch.setattr(reachability, "connect", self._connect)
-        patch.setattr(reachability, "fetch_rows", lambda *_: [])
+        patch.setattr(reachability, "fetch_identity", lambda _: None)
         patch.setattr(shutil, "disk_usage", self._disk_usage)
 
     def _disk_usage(self, folder: Path) -> SimpleNamespace:

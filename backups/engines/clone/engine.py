@@ -97,9 +97,16 @@ class CloneEngine:
         )
         observer.stage_started(NAMES[State.INIT], datetime.now(UTC))
         before = _ask(endpoint, fetch_gtids)
-        workers = min(max(request.threads, 1) - 1, MAX_WORKERS)
-        with clone(endpoint.connect, workers=workers, spool_folder=request.spool_folder) as stream:
-            saver = TableSaver(endpoint.connect) if request.options.save_foreign_tables else None
+        options = request.options
+        with clone(
+            endpoint.connect,
+            workers=min(max(request.threads, 1) - 1, MAX_WORKERS),
+            spool_folder=request.spool_folder,
+            ddl_timeout_seconds=options.lock_wait,
+        ) as stream:
+            saver = None
+            if options.save_foreign_tables:
+                saver = TableSaver(endpoint.connect, lock_wait_seconds=options.lock_wait)
             try:
                 yield CloneCopy(stream, endpoint, observer, before, saver, sealed=request.sealed)
             finally:

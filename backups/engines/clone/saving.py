@@ -15,17 +15,17 @@ from typing import Any, cast
 
 import pymysql
 from pymysql.connections import Connection
+from pymysql.constants.ER import LOCK_WAIT_TIMEOUT
 from pymysql.cursors import Cursor, SSCursor
 
+from backups.engines.base import LOCK_WAIT_SECONDS
 from backups.engines.clone.literals import Column, quoted
 from backups.engines.clone.saved_files import PREAMBLE, SavedTable, framed, path_of
-from backups.exceptions import EngineError
+from backups.exceptions import EngineError, LockNotGranted
 
 # Engines whose rows can be saved and loaded. Others have no rows, or lose them at a restart.
 ENGINES_WITH_ROWS = frozenset({"MyISAM", "CSV", "ARCHIVE", "ROCKSDB"})
 STATEMENT_BYTES = 1 << 20
-# While a session waits for a lock, all writers queue behind it.
-LOCK_WAIT_SECONDS = 60
 # How long a repository may stall before the donor closes the connection.
 PATIENCE_SECONDS = 900
 # With AUTO_INCREMENT set, ARCHIVE refuses rows with lower numbers; the rows set it correctly.
@@ -41,16 +41,22 @@ _SESSION = (
     *PREAMBLE,
     # Every value in its stored bytes.
     "SET character_set_results = NULL",
-    f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}, max_execution_time = 0, "
-    f"net_write_timeout = {PATIENCE_SECONDS}, sql_select_limit = DEFAULT",
+    f"SET SESSION net_write_timeout = {PATIENCE_SECONDS}",
 )
 
 
 class TableSaver:
     """Reads tables over a connection of its own; ``stop`` may be called from any thread."""
 
-    def __init__(self, connect: Callable[..., Connection[Any]]) -> None:
+    def __init__(
+        self,
+        connect: Callable[..., Connection[Any]],
+        *,
+        lock_wait_seconds: int = LOCK_WAIT_SECONDS,
+    ) -> None:
         self._connect = connect
+        # While a session waits for a lock, all writers queue behind it.
+        self._lock_wait = f"SET SESSION lock_wait_timeout = {lock_wait_seconds}"
         self._connection: Connection[Any] | None = None
         self._stopped = False
         self.saved: list[SavedTable] = []
@@ -74,7 +80,7 @@ class TableSaver:
             use_unicode=False, conv={}, read_timeout=PATIENCE_SECONDS, autocommit=True
         )
         try:
-            for statement in _SESSION:
+            for statement in (*_SESSION, self._lock_wait):
                 self._run(statement)
             for number, table in enumerate(order, 1):
                 yield from self._save_one(table, number)
@@ -119,6 +125,8 @@ class TableSaver:
     def _explain(self, full_name: str, exc: Exception) -> EngineError:
         if self._stopped:
             return EngineError("the clone was stopped")
+        if exc.args and exc.args[0] == LOCK_WAIT_TIMEOUT:
+            return LockNotGranted(f"the wait for a lock on {full_name} was given up")
         reason = exc.args[-1] if exc.args else type(exc).__name__
         return EngineError(
             f"{full_name} could not be saved: {reason}",
@@ -141,7 +149,17 @@ class TableSaver:
         rows: int | None = None
         if table.engine in ENGINES_WITH_ROWS:
             rows = yield from self._rows(table, full_name)
+            # Under the same lock: nobody has written meanwhile.
+            self._refuse_part(rows, full_name)
         self.saved.append(SavedTable(table.schema, table.name, table.engine, table.path, rows))
+
+    def _refuse_part(self, read: int, full_name: str) -> None:
+        counted = int(self._run(f"SELECT COUNT(*) FROM {full_name}")[0][0])  # noqa: S608
+        if counted != read:
+            raise EngineError(
+                f"{read} rows were read, the server counts {counted}",
+                hint=f"Run CHECK TABLE {full_name} on the instance.",
+            )
 
     def _rows(self, table: SavedTable, full_name: str) -> Generator[bytes, None, int]:
         columns = self._columns(table)

@@ -91,7 +91,9 @@ class MariadbBackup:
     ) -> Iterator[MariadbCopy]:
         login, runner = request.login, request.runner
         settings = {SETTINGS: build_settings(login), **certificate_files(login)}
-        argv = backup_argv(login, threads=request.threads)
+        argv = backup_argv(
+            login, threads=request.threads, lock_wait_seconds=request.options.lock_wait
+        )
         with runner.start(argv, secret_files=settings) as command:
             listener = _Listener(command, observer, LogReader([login.password]))
             try:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from backups.engines.mariadb_backup.command import TOOL
 from backups.engines.mariadb_backup.log import LogReader
 from backups.engines.mariadb_backup.strays import find_stray
-from backups.exceptions import EngineError
+from backups.exceptions import EngineError, LockNotGranted
 
 # A pattern in the tool's output, in lower case, and the hint. The first match is used; ``{0}`` is
 # the pattern's group.
@@ -51,10 +51,19 @@ _HINTS: Sequence[tuple[str, str]] = (
         r"page corruption|corrupted page",
         "A page is damaged on the server's disk: run CHECK TABLE there, and fix the table first.",
     ),
-    (r"permission denied|errcode: 13\b", "Let the runner's user read the data directory."),
+    (
+        r"can't open dir ",
+        "Let the runner's user read that folder, or move it out of the data directory.",
+    ),
+    (
+        r"permission denied|errcode: 13\b|operating system error number 13\b",
+        "Let the runner's user read the data directory.",
+    ),
     (r"no such file or directory|errcode: 2\b", "Run it on the host that has the data directory."),
 )
 
+_NOT_OPENED = re.compile(r"can(?:'t|not) open (?:dir|file)\b", re.IGNORECASE)
+_LOCK_WAIT = "Lock wait timeout exceeded"
 PREPARE_HINT = "Read the job's log for earlier messages; the stored backup was not changed."
 
 
@@ -62,7 +71,11 @@ def build_error(exit_code: int, log: LogReader, *, otherwise: str = "") -> Engin
     """Return an error with the exit of the tool and its own message, if any."""
     if stray := find_stray(log.errors, f"{TOOL} {describe_end(exit_code)}"):
         return stray
-    why = log.errors[0] if log.errors else otherwise or log.last
+    # The path that was not read says more than the number of an error.
+    named = [line for line in log.errors if _NOT_OPENED.search(line)]
+    why = next(iter([*named, *log.errors]), "") or otherwise or log.last
+    if _LOCK_WAIT in why:
+        return LockNotGranted(f"{TOOL} gave up its wait for a lock on the instance")
     return EngineError(
         f"{TOOL} {describe_end(exit_code)}{': ' if why else ''}{why}",
         hint=find_hint("\n".join(log.errors) or log.last),

@@ -42,7 +42,8 @@ _PREFIX = re.compile(
     r"(?:\[\d+\] )?(?P<fatal>FATAL ERROR: )?(?:\d{4}-\d\d-\d\d +\d?\d:\d\d:\d\d )?(?:\d+ (?=\[))?"
 )
 _ERROR = re.compile(
-    r"\[ERROR\]|(?:mariabackup: |mariadb-backup: )?(?:fatal )?error\b|failed to\b|was only able\b",
+    r"\[ERROR\]|(?:mariabackup: |mariadb-backup: )?(?:fatal )?error\b|failed to\b|was only able\b"
+    r"|can't open\b|merror\b",
     re.IGNORECASE,
 )
 _WARNING = re.compile(r"\[Warning\]|(?:mariabackup: )?warning\b|setrlimit failed", re.IGNORECASE)

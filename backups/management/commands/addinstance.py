@@ -15,7 +15,7 @@ from django.utils.timezone import now
 from backups.activity import record
 from backups.checks import Verdict
 from backups.engines import ENGINE_FOR, ENGINES
-from backups.exceptions import BadInput, InstanceUnreachable, Refused
+from backups.exceptions import BadInput, Refused
 from backups.instances.connection import connect, login_of
 from backups.instances.facts import ServerFacts, probe
 from backups.instances.grants import grant_statement, missing_privileges, needed_by
@@ -28,10 +28,10 @@ from backups.preflight.checks import remember
 from backups.programs.compatibility import MARIADB_BACKUP, can_back_up
 
 Named = TypeVar("Named", InstanceGroup, Tag)
-NO_CHECK = "Add it without a check with --no-check."
 COLUMNS = (
     "name", "host", "port", "user", "socket", "tls", "tls_ca_file", "tls_certificate_file",
     "tls_key_file", "runner", "history_tool", "allow_plugin_install", "save_foreign_tables",
+    "lock_wait_seconds",
 )  # fmt: skip
 SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_known_hosts_file")
 
@@ -62,6 +62,11 @@ class Command(MooringCommand):
             "--save-foreign-tables",
             action="store_true",
             help="MySQL: save tables of other engines by SELECT, each locked while it is read.",
+        )
+        parser.add_argument(
+            "--lock-wait-seconds",
+            type=int,
+            help="Longest wait of a backup for a lock; others queue behind it. Default: 60.",
         )
         parser.add_argument("--group", action="append", default=[], help="May be repeated.")
         parser.add_argument("--tag", action="append", default=[], help="May be repeated.")
@@ -146,11 +151,8 @@ def _read_password(source: str | None) -> str:
 
 
 def _ask(instance: Instance) -> ServerFacts:
-    try:
-        with closing(connect(login_of(instance))) as connection:
-            return probe(connection)
-    except InstanceUnreachable as exc:
-        raise InstanceUnreachable(str(exc), hint=f"{exc.hint} {NO_CHECK}".strip()) from None
+    with closing(connect(login_of(instance))) as connection:
+        return probe(connection)
 
 
 def _proposed_engine(facts: ServerFacts | None) -> str:
@@ -160,7 +162,7 @@ def _proposed_engine(facts: ServerFacts | None) -> str:
 def _refuse_unfit(instance: Instance, facts: ServerFacts) -> None:
     ruling = can_back_up(instance.engine, facts.flavour, facts.release)
     if ruling.verdict is Verdict.FAILED:
-        raise Refused(f"{instance.address}: {ruling.reason}", hint=f"{ruling.hint} {NO_CHECK}")
+        raise Refused(f"{instance.address}: {ruling.reason}", hint=ruling.hint)
 
 
 def _save(

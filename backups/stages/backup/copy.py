@@ -10,11 +10,12 @@ from backups.access import checked_store, runner_of
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named, refuse_unfit_kind
-from backups.exceptions import StageFailed, StrayFile
+from backups.exceptions import LockNotGranted, StageFailed, StrayFile
 from backups.instances.connection import login_of
 from backups.instances.facts import CURRENT, FLUSHED
 from backups.models import Backup
 from backups.running.run import Run
+from backups.stages.backup.lock_wait import with_holders
 from backups.stages.backup.one_server import read_lsn, refuse_another_source
 from backups.stages.backup.strays import name_stray
 from backups.stages.backup.work import BackupWork
@@ -50,6 +51,9 @@ class Copy(PlainStage[BackupWork]):
         try:
             self._copy(run, work, writer)
             work.contents = writer.finish()
+        except LockNotGranted as exc:
+            writer.abort()
+            raise with_holders(exc, work) from None
         except BaseException as exc:
             writer.abort()
             if isinstance(exc, StrayFile):

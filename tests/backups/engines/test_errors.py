@@ -9,7 +9,7 @@ import pytest
 from backups.engines.mariadb_backup import check_prepare
 from backups.engines.mariadb_backup.errors import build_error, describe_end, find_hint
 from backups.engines.mariadb_backup.log import LogReader
-from backups.exceptions import EngineError
+from backups.exceptions import EngineError, LockNotGranted
 
 CAPTURED = Path(__file__).parents[2] / "data"
 
@@ -42,6 +42,50 @@ def test_a_captured_failure_is_told_in_its_own_words(case: str, message: str, hi
         log.feed(line, 0)
     error = build_error(1, log)
     assert (str(error), error.hint) == (f"mariadb-backup exited with 1: {message}", hint)
+
+
+NOT_OPENED = (
+    (
+        "[00] 2026-11-29 18:24:07 mariabackup: Generating a list of tablespaces",
+        "[00] 2026-11-29 18:24:07 Can't open dir ./lost+found",
+        "[00] 2026-11-29 18:24:07 merror: xb_load_tablespaces() failed with error Generic error.",
+        "2026-11-29 18:24:07 0 [Note] InnoDB: Starting shutdown...",
+    ),
+    (
+        "2026-11-29 18:24:29 0 [ERROR] InnoDB: Operating system error number 13.",
+        "[01] 2026-11-29 18:24:29 error: cannot open file ./test/x.frm",
+        "[01] 2026-11-29 18:24:29 Error: copy_file() failed.",
+        "2026-11-29 18:24:29 0 [Note] InnoDB: Starting shutdown...",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message", "hint"),
+    [
+        (NOT_OPENED[0], "Can't open dir ./lost+found", "move it out of the data directory."),
+        (NOT_OPENED[1], "error: cannot open file ./test/x.frm", "read the data directory."),
+    ],
+)
+def test_what_could_not_be_opened_is_the_cause(
+    lines: tuple[str, ...], message: str, hint: str
+) -> None:
+    log = LogReader()
+    for line in lines:
+        log.feed(line, 0)
+    error = build_error(1, log)
+    assert str(error) == f"mariadb-backup exited with 1: {message}"
+    assert error.hint.endswith(hint)
+
+
+def test_a_lock_that_was_not_granted_is_an_error_of_its_own() -> None:
+    log = LogReader()
+    log.feed(
+        "[00] FATAL ERROR: 2026-11-29 18:08:26 failed to execute query BACKUP STAGE START: "
+        "Lock wait timeout exceeded; try restarting transaction",
+        0,
+    )
+    assert isinstance(build_error(1, log), LockNotGranted)
 
 
 @pytest.mark.parametrize(

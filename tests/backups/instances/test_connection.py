@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from pymysql._auth import ed25519_password
 from pymysql.err import OperationalError
 
 from backups.engines.base import Login
@@ -51,6 +52,10 @@ def test_access_denied_comes_with_the_statements_for_this_host(number: int) -> N
     assert str(explained) == "cannot connect to db-1:3307: access denied for user bk@10.0.0.5"
     assert "CREATE USER `bk`@`10.0.0.5` IDENTIFIED BY '...';" in explained.hint
     assert "s3cret" not in str(explained) + explained.hint
+
+
+def test_an_account_of_ed25519_can_log_in() -> None:
+    assert len(ed25519_password("pässwörd €".encode(), bytes(32))) == 64
 
 
 @pytest.mark.parametrize("host", ["db..example.org", "x" * 64 + ".example.org"])

@@ -16,7 +16,7 @@ from backups.engines.mariadb_backup.command import (
 )
 from backups.exceptions import InstanceUnreachable
 from backups.instances.connection import connect
-from backups.logins.guard import LoginChannel, PasswordWithheld, refuse_unproven
+from backups.logins.guard import PasswordWithheld, PeerTrust, refuse_unproven
 from backups.logins.tls import Certificates, Tls
 from backups.runners.local import LocalRunner
 from tests.backups.certificates import issue
@@ -117,11 +117,11 @@ def test_a_socket_in_a_folder_of_everybody_is_not_believed(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("plugin", ["sha256_password", "caching_sha2_password"])
-@pytest.mark.parametrize("channel", [LoginChannel.UNVERIFIED_TLS, LoginChannel.PLAIN])
-def test_sha2_beyond_this_host_needs_verified_tls(plugin: str, channel: LoginChannel) -> None:
+@pytest.mark.parametrize("channel", [PeerTrust.UNVERIFIED_TLS, PeerTrust.PLAIN])
+def test_sha2_beyond_this_host_needs_verified_tls(plugin: str, channel: PeerTrust) -> None:
     with pytest.raises(PasswordWithheld):
         refuse_unproven(plugin, channel)
-    refuse_unproven(plugin, LoginChannel.VERIFIED)
+    refuse_unproven(plugin, PeerTrust.VERIFIED)
 
 
 @pytest.mark.parametrize("tls", [Tls.VERIFY_CA, Tls.VERIFY_IDENTITY])

@@ -11,6 +11,8 @@ from backups.checks import Check, Verdict, failed
 from backups.exceptions import Refused
 from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.instances.grants import Grants
+from backups.instances.lock_holders import LockHolder
+from backups.logins.session import NO_LIMIT
 from backups.models import Backup, Instance
 from backups.preflight.checks import decide_checks, refuse_if_failed, remember
 from backups.preflight.survey import Problem, RepositorySurvey, Survey, load_past_ratio
@@ -33,6 +35,12 @@ FACTS = ServerFacts(
     binlog_format="ROW",
     innodb=InnodbSizes(3 * GIB, 200, 0, GIB),
     longest_query=timedelta(0),
+    lock_holders=(),
+    session_settings={
+        "sql_select_limit": str(NO_LIMIT),
+        "sql_big_selects": "1",
+        "max_join_size": str(NO_LIMIT),
+    },
 )
 MAIN = RepositorySurvey("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
 SOUND = Survey(
@@ -74,7 +82,9 @@ def test_nothing_stands_in_the_way_of_a_sound_instance() -> None:
         "tool",
         "data folder",
         "one server",
+        "session settings",
         "binlog",
+        "locks",
         "running queries",
         "backup key",
         "repository main",
@@ -155,6 +165,18 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
             "running queries",
             Verdict.OK,
             "none longer",
+        ),
+        (
+            with_facts(lock_holders=(LockHolder(7, "app", "10.0.0.9:1", 600, "", True),)),
+            "locks",
+            Verdict.WARNING,
+            "possibly held by session 7 of app@10.0.0.9:1, in a transaction, since",
+        ),
+        (
+            with_facts(lock_holders=(LockHolder(7, "app", "10.0.0.9:1", 600),)),
+            "locks",
+            Verdict.OK,
+            "no transaction or lock older than 5 min 00 s",
         ),
         (with_facts(longest_query=None), "running queries", Verdict.UNKNOWN, "may not see"),
         (with_facts(innodb=ENCRYPTED), "server encryption", Verdict.WARNING, "2 tablespaces"),

@@ -10,6 +10,7 @@ from backups.checks import Check, Verdict, failed
 from backups.instances.clone_facts import CloneFacts, CloneSettings, ForeignTable
 from backups.instances.facts import InnodbSizes, ServerFacts
 from backups.instances.grants import Grants
+from backups.logins.session import NO_LIMIT
 from backups.preflight.checks import decide_checks
 from backups.preflight.survey import RepositorySurvey, Survey
 
@@ -25,6 +26,12 @@ FACTS = ServerFacts(
     binlog_format="ROW",
     innodb=SIZES,
     clone=CLONE,
+    lock_holders=(),
+    session_settings={
+        "sql_select_limit": str(NO_LIMIT),
+        "sql_big_selects": "1",
+        "max_join_size": str(NO_LIMIT),
+    },
 )
 MAIN = RepositorySurvey("main", encrypted=True, uuid="u1", found_uuid="u1", free_bytes=100 * GIB)
 SOUND = Survey("10.0.0.7:3306", "clone", None, FACTS, repositories=(MAIN,), key_id="k1")
@@ -58,7 +65,9 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
         "size",
         "other engines",
         "server encryption",
+        "session settings",
         "binlog",
+        "locks",
         "backup key",
         "repository main",
         "room in main",

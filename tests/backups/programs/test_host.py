@@ -134,10 +134,11 @@ def test_which_files_a_backup_copies(line: str, innodb: int, other: int) -> None
 @pytest.mark.parametrize(
     ("line", "unreadable"),
     [
-        ("! d /var/lib/mysql/shop", "/var/lib/mysql/shop"),
-        ("! f /var/lib/mysql/shop/my table.ibd", "/var/lib/mysql/shop/my table.ibd"),
-        ("! f /var/lib/mysql/server-key.pem", ""),
-        ("! d /var/lib/mysql/lost+found", ""),
+        ("! d 1 /var/lib/mysql/shop", "/var/lib/mysql/shop"),
+        ("! f 2 /var/lib/mysql/shop/my table.ibd", "/var/lib/mysql/shop/my table.ibd"),
+        ("! f 2 /var/lib/mysql/server-key.pem", ""),
+        ("! d 1 /var/lib/mysql/lost+found", "/var/lib/mysql/lost+found"),
+        ("! d 2 /var/lib/mysql/shop/attic", ""),
     ],
 )
 def test_only_what_a_backup_needs_has_to_be_readable(line: str, unreadable: str) -> None:

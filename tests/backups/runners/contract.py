@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ class RunnerContract:
         ) as caught:
             runner.run(["no-such"])
         assert caught.value.hint
+
+    def test_a_command_leaves_processor_and_disk_to_the_server(self, runner: Runner) -> None:
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert runner.run(["nice"]).stdout == f"{min(own + 10, 19)}\n"
+        assert runner.run(["ionice"]).stdout == "best-effort: prio 7\n"
 
     def test_a_command_that_hangs_is_stopped(self, runner: Runner) -> None:
         with pytest.raises(RunnerError, match="did not end within"):
