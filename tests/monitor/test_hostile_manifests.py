@@ -14,13 +14,14 @@ from backups.models import Backup, Instance, Repository
 from backups.repositories.base import Identity
 from backups.repositories.directory import DirectoryStore
 from backups.repositories.layout import FORMAT_VERSION
+from tests.backups.archive.stores import INSTANCE as FOLDER_UUID
 from tests.backups.archive.stores import records_of, write_backup
 from tests.monitor.rows import make_user
 
 pytestmark = pytest.mark.django_db
 
 INSTANCE = {
-    "uuid": "22222222-2222-4222-8222-222222222222",
+    "uuid": str(FOLDER_UUID),
     "name": "orders-1",
     "host": "h",
     "port": 3306,
