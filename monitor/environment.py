@@ -102,6 +102,6 @@ def site_url(environment: Mapping[str, str], hosts: Sequence[str], *, tls: bool)
         return f"https://{named[0]}"
     if host in LOOPBACK:
         return f"http://localhost:{port}"
-    if host in {"0.0.0.0", "[::]", ""}:  # noqa: S104 - compared, not bound
+    if host in {"0.0.0.0", "[::]", ""}:  # noqa: S104 - compared, not bound  # nosec B104
         host = named[0] if named else "localhost"
     return f"http://{host}:{port}"

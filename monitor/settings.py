@@ -255,6 +255,12 @@ SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
 SPOOL_FOLDER = HOME / "spool"
 # The mysqld that prepares and tests MySQL backups; blank: the one on the PATH.
 MYSQLD = os.environ.get("MOORING_MYSQLD", "")
+# Programs that open the files of a backup run as this user where we are root.
+RUN_USER = os.environ.get("MOORING_RUN_USER") or "mooring"
+# What opens MariaDB's encrypted files here: keys and libraries are this host's, never a backup's.
+MARIADB_KEY_FILE = os.environ.get("MOORING_MARIADB_KEY_FILE", "")
+MARIADB_KEY_FILE_PASSWORD = os.environ.get("MOORING_MARIADB_KEY_FILE_PASSWORD", "")
+MARIADB_PLUGIN_FOLDER = os.environ.get("MOORING_MARIADB_PLUGIN_DIR", "")
 COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
 # Threads that compress and encrypt; default: one per core.
 COPY_THREADS = number("MOORING_COPY_THREADS", 0) or len(os.sched_getaffinity(0))

@@ -23,6 +23,8 @@ from scripts.state_folder import prepare_folder
 # The folders of unpacked servers beside the installed MariaDB, by the variable that names another.
 MYSQL = ("MOORING_TEST_MYSQL", ROOT / "var" / "mysql")
 MYSQL57 = ("MOORING_TEST_MYSQL57", ROOT / "var" / "mysql57")
+# What an installation runs; tests and measurements may do what it must not.
+SHIPPED = ("backups", "alerts", "monitor", "scripts")
 
 
 def static_checks(state: Path) -> list[Part]:
@@ -33,6 +35,7 @@ def static_checks(state: Path) -> list[Part]:
     return [
         Part("format", ("ruff", "format", "--check", ".")),
         Part("lint", ("ruff", "check", ".")),
+        Part("security lint", ("bandit", "-q", "-r", *SHIPPED, "-c", "pyproject.toml")),
         Part("shell scripts", ("shellcheck", *shell_scripts())),
         Part("imports", ("lint-imports",)),
         Part("migrations", (*manage, "makemigrations", "--check", "--dry-run"), deployed),

@@ -13,6 +13,7 @@ from backups.instances.grants import PLUGIN_TABLE, quoted_account
 from backups.programs.compatibility import CLONE, MYSQL, can_back_up
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import ServerProgram, find_mysqld, mysql_program
+from backups.runners.environment import tool_environment
 from scripts import shop, shop_fill
 from scripts.console import SetupError, timed
 from scripts.demo_shop import BACKUP_ACCOUNT, DemoShop
@@ -104,7 +105,14 @@ class DemoMysql(DemoShop):
         words = [f"--{name}={value}" if value else f"--{name}" for name, value in self._words()]
         argv = [self._program.path, "--no-defaults", "--initialize-insecure", *words]
         argv += [f"--datadir={folder}", *(["--user=root"] if os.geteuid() == 0 else [])]
-        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            argv,
+            env=tool_environment(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
         if done.returncode:
             raise SetupError(f"no MySQL could be made: {done.stderr.strip()[-400:]}")
         settings = ServerOptions(program=self._program)

@@ -185,7 +185,7 @@ def read_contents(backup: Backup, keys: dict[str, bytes]) -> tuple[list[StoredFi
         if header != SKIPPABLE.pack(SEALED_BODY, len(sealed)):
             raise DamagedError(f"{what} is not sealed")
         body = backup.open(what, PART_MANIFEST, 0, backup.uuid, sealed)
-    text = decompress(what, body, MAX_BODY)
+    text = decompress(what, body, min(MAX_BODY, (4 << 20) + 64 * len(body)))
     return parse_json(what, text, lambda parsed: build_contents(backup, parsed))
 
 

@@ -15,13 +15,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from backups.runners.environment import tool_environment
 from scripts.console import SetupError, give_up
 
 ROOT = Path(__file__).resolve().parent.parent
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
 SOCKET_PATH_BYTES = 107
 DEFAULT_PORT = 8000
-MEMORY_FOLDER = Path("/dev/shm")
+# Looked at and named, never written.
+MEMORY_FOLDER = Path("/dev/shm")  # nosec B108
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Child:
     stops_last: bool = False
     # What asks it to end.
     stop_signal: signal.Signals = signal.SIGTERM
+    # Whether it is Mooring: others get no keys and no passwords in their environment.
+    ours: bool = True
+
+    def environment(self, whole: Mapping[str, str]) -> dict[str, str]:
+        return dict(whole) if self.ours else tool_environment(whole)
 
 
 def home(environment: Mapping[str, str]) -> Path:
@@ -75,7 +82,7 @@ def _redis(folder: Path) -> Child:
     # It has nothing that expires, and need not wake up ten times a second to look.
     argv += ["--hz", "1"]
     # It has nothing to lose, and would look only once a second whether it is asked to end.
-    return Child("redis", tuple(argv), stops_last=True, stop_signal=signal.SIGKILL)
+    return Child("redis", tuple(argv), stops_last=True, stop_signal=signal.SIGKILL, ours=False)
 
 
 def _web(environment: Mapping[str, str]) -> Child:
@@ -118,8 +125,9 @@ def main() -> None:
     known = {child.name: child for child in children(os.environ)}
     if wanted not in known:
         give_up(f"no process is called {wanted!r}", f"Name one of {', '.join(known)}.")
-    argv = known[wanted].argv
-    os.execvp(argv[0], argv)  # noqa: S606 - becoming the process is what this is for
+    argv, environment = known[wanted].argv, known[wanted].environment(os.environ)
+    # Becoming the process is what this is for.
+    os.execvpe(argv[0], argv, environment)  # noqa: S606  # nosec B606
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ def _wait_for(url: str) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         try:
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own site
+            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own site  # nosec B310
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)

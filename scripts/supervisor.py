@@ -64,7 +64,7 @@ class Kept:
             self._process = subprocess.Popen(
                 [*argv, *self.child.argv],
                 cwd=ROOT,
-                env=dict(self._environment),
+                env=self.child.environment(self._environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -11,6 +11,7 @@ RUN_PROGRAMS=(
   "mbstream mariadb-backup"
   "redis-server redis-server"
   "setpriv util-linux"
+  "bwrap bubblewrap"
 )
 TEST_PROGRAMS=(
   "git git"
@@ -66,6 +67,17 @@ ensure_packages() {
     fail "these packages are missing and this user may not install them: ${missing[*]}" \
       "Run as root: apt-get install --no-install-recommends ${missing[*]}"
   fi
+}
+
+# The user without rights that programs run as which open the files of a backup.
+RUN_USER=${MOORING_RUN_USER:-mooring}
+ensure_run_user() {
+  [[ $EUID -ne 0 ]] && return
+  id -u "$RUN_USER" >/dev/null 2>&1 && return
+  say "creating the system user $RUN_USER, without a home and a shell"
+  useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \
+    "$RUN_USER" || fail "the user $RUN_USER could not be created" \
+    "Create it, or name another one without rights in MOORING_RUN_USER."
 }
 
 # install_packages NAME...: as root.

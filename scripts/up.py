@@ -31,7 +31,7 @@ def site_url(environment: Mapping[str, str]) -> str:
     """Return the address people open."""
     host, _, port = bind_address(environment).rpartition(":")
     # Bound to every address, it is on this one as well.
-    everywhere = host in {"0.0.0.0", "[::]", ""}  # noqa: S104
+    everywhere = host in {"0.0.0.0", "[::]", ""}  # noqa: S104  # nosec B104
     return f"http://{'127.0.0.1' if everywhere else host}:{port}/"
 
 
@@ -110,7 +110,8 @@ def _answers(environment: Mapping[str, str]) -> bool:
     if not environment.get("REDIS_URL") and not _listens(home(environment) / "run" / "redis.sock"):
         return False
     try:
-        urllib.request.urlopen(f"{site_url(environment)}healthz", timeout=5).close()  # noqa: S310 - our own
+        address = f"{site_url(environment)}healthz"
+        urllib.request.urlopen(address, timeout=5).close()  # noqa: S310 - our own  # nosec B310
     except urllib.error.HTTPError:
         return True  # a refusal is an answer
     except OSError:

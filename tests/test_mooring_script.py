@@ -101,6 +101,7 @@ def test_nothing_is_installed_where_nothing_is_missing(tmp_path: Path) -> None:
         ("redis-server", "run", "redis-server"),
         ("mariadbd", "run", "mariadb-server-core"),
         ("mbstream", "run", "mariadb-backup"),
+        ("bwrap", "run", "bubblewrap"),
         ("initdb", "run", ""),
         ("initdb", "test", "postgresql"),
         ("sshd", "test", "openssh-server"),
@@ -126,6 +127,19 @@ def test_without_root_the_command_to_run_is_shown(tmp_path: Path) -> None:
     assert "apt-get install --no-install-recommends mariadb-server-core redis-server" in (
         refused.stdout
     )
+
+
+def test_the_user_programs_run_as_is_made_once_and_by_root_only(tmp_path: Path) -> None:
+    script = """
+    RUN_USER=no-such-user-here
+    useradd() { echo "useradd $*"; }
+    ensure_run_user
+    """
+    made = "" if os.geteuid() else "useradd --system --no-create-home"
+    assert made in packages(script, tmp_path).stdout
+    assert "useradd" not in packages(script, tmp_path, unprivileged=True).stdout
+    known = packages(script.replace("no-such-user-here", "root"), tmp_path)
+    assert "useradd" not in known.stdout
 
 
 def policy(folder: Path) -> Path:

@@ -58,7 +58,7 @@ class EvidenceAdmin(HistoryAdmin):
 
 @admin.register(BackupTables)
 class BackupTablesAdmin(HistoryAdmin):
-    list_display = ["backup"]
+    list_display = ["id", "backup"]
     list_select_related = ["backup"]
     search_fields = ["backup__label"]
     autocomplete_fields = ["backup"]

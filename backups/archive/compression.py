@@ -29,16 +29,24 @@ def compress(content: bytes | memoryview, level: int) -> bytes:
     return compressor.compress(content)
 
 
+def claimed_bytes(blob: bytes | memoryview) -> int:
+    """Return how long a frame says its content is; below 0 where it does not say."""
+    try:
+        return zstandard.frame_content_size(blob)
+    except zstandard.ZstdError as exc:
+        raise ArchiveError(f"compressed part does not decompress: {exc}") from None
+
+
 def decompress(blob: bytes | memoryview, *, limit: int) -> bytes:
     """Open one zstd frame of at most ``limit`` bytes; ArchiveError for anything else.
 
     The size a frame claims is checked before memory is allocated for it: a forged frame of a
     few bytes can claim any size.
     """
+    claimed = claimed_bytes(blob)
+    if not 0 <= claimed <= limit:
+        raise ArchiveError(f"compressed part claims {claimed} bytes, the limit is {limit}")
     try:
-        claimed = zstandard.frame_content_size(blob)
-        if not 0 <= claimed <= limit:
-            raise ArchiveError(f"compressed part claims {claimed} bytes, the limit is {limit}")
         return _contexts.decompressor.decompress(blob, allow_extra_data=False)
     except zstandard.ZstdError as exc:
         raise ArchiveError(f"compressed part does not decompress: {exc}") from None

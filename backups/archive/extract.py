@@ -131,7 +131,7 @@ class _Output:
         for number, path in self._paths.items():
             secret = path.parent == self._target / KEYRING_FOLDER
             mode = 0o600 if secret else 0o640
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
             try:
                 os.ftruncate(descriptor, self._files[number].size)
             finally:
@@ -154,7 +154,7 @@ class _Output:
     ) -> None:
         runs = content_runs(content, start, end, offset) if fresh else [(start, end)]
         view = memoryview(content)
-        descriptor = os.open(self._paths[file], os.O_WRONLY)
+        descriptor = os.open(self._paths[file], os.O_WRONLY | os.O_NOFOLLOW)
         try:
             for run_start, run_end in runs:
                 write_whole(descriptor, view[run_start:run_end], offset + run_start - start)

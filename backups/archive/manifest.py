@@ -16,13 +16,14 @@ import base64
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from backups.archive.about import check_about
 from backups.archive.cipher import AesGcm, Cipher, SealedPart, Unencrypted
-from backups.archive.compression import compress, decompress
+from backups.archive.compression import claimed_bytes, compress, decompress
 from backups.archive.contents import Contents
 from backups.archive.keys import KeyEncryptionKey, Keyring
 from backups.exceptions import ArchiveError, KeyUnavailable
@@ -34,6 +35,12 @@ SEALED_MAGIC = 0x184D2A51
 DIGEST_MAGIC = 0x184D2A52
 SKIPPABLE = struct.Struct("<II")
 MAX_BODY_BYTES = 2 * 1024**3
+# What a body may always be, and how much more of it a stored byte of the packs accounts for: a
+# file of a backup is never listed in more bytes than these.
+UNASKED_BODY_BYTES = 4 * 1024**2
+BODY_BYTES_PER_STORED = 4
+# Names of tables that differ by a number compress to a thirtieth, hardly more.
+MOST_COMPRESSION = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +133,14 @@ def cipher_of(envelope: Envelope, keyring: Keyring | None) -> Cipher:
     return AesGcm(key.unwrap(envelope.wrapped_key, envelope.backup))
 
 
-def open_manifest(blob: bytes, keyring: Keyring | None) -> tuple[Manifest, Cipher]:
-    """Decode a whole manifest; ArchiveError if any bit of it has changed."""
+def open_manifest(
+    blob: bytes, keyring: Keyring | None, stored_bytes: Callable[[], int] = lambda: MAX_BODY_BYTES
+) -> tuple[Manifest, Cipher]:
+    """Decode a whole manifest; ArchiveError if any bit of it has changed.
+
+    ``stored_bytes`` returns the size of all packs; it is called for large manifests only. One
+    that lists more files than the packs can hold is not decompressed.
+    """
     envelope_bytes, body = _split(blob)
     envelope = _parse_envelope(envelope_bytes)
     cipher = cipher_of(envelope, keyring)
@@ -138,13 +151,21 @@ def open_manifest(blob: bytes, keyring: Keyring | None) -> tuple[Manifest, Ciphe
             raise ArchiveError("manifest has bytes after its sealed body")
         body = cipher.open(SealedPart.MANIFEST, 0, sealed, envelope.backup.bytes)
     try:
-        fields = json.loads(decompress(body, limit=MAX_BODY_BYTES))
-        about, contents = fields["about"], Contents.from_json(fields["contents"])
+        limit = _body_limit(len(blob), claimed_bytes(body), stored_bytes)
+        fields = json.loads(decompress(body, limit=limit))
+        about, contents = check_about(fields["about"]), Contents.from_json(fields["contents"])
         if about["uuid"] != str(envelope.backup) or about["label"] != envelope.label:
             raise ArchiveError("manifest's envelope and body name different backups")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise ArchiveError(f"manifest cannot be decoded: {exc!r}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:
+        raise ArchiveError(f"manifest cannot be decoded: {repr(exc)[:200]}") from None
     return Manifest(envelope, about, contents, digest), cipher
+
+
+def _body_limit(blob_bytes: int, claimed: int, stored_bytes: Callable[[], int]) -> int:
+    limit = min(MAX_BODY_BYTES, UNASKED_BODY_BYTES + MOST_COMPRESSION * blob_bytes)
+    if claimed <= UNASKED_BODY_BYTES:
+        return limit
+    return min(limit, UNASKED_BODY_BYTES + BODY_BYTES_PER_STORED * stored_bytes())
 
 
 def _wrap(envelope: Envelope, body: bytes) -> bytes:

@@ -46,10 +46,14 @@ class BackupReader:
             if expected is not None:
                 # Before a byte of the body is believed: it may be forged, and without a seal.
                 expected.check_envelope(read_envelope(blob))
-            self.manifest, self.cipher = open_manifest(blob, keyring)
+            self.manifest, self.cipher = open_manifest(blob, keyring, self._stored_bytes)
             if expected is not None:
                 expected.check(self.manifest)
         self.backup = self.manifest.envelope.backup
+
+    def _stored_bytes(self) -> int:
+        names = [name for name in self.store.list(f"{self.folder}/") if name.endswith(".pack")]
+        return sum(self.store.size(name) for name in names)
 
     def pack_object(self, number: int) -> str:
         return f"{self.folder}/{pack_name(number)}"

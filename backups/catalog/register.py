@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from backups.access import checked_store, identity_of
 from backups.archive.contents import Contents
@@ -16,9 +16,16 @@ from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
 from backups.archive.reader import BackupReader
 from backups.catalog.contents import store_contents
+from backups.engines import ENGINES
 from backups.exceptions import ArchiveError, MooringError
 from backups.models import Backup, BackupCopy, Instance, Job, Repository
-from backups.repositories.layout import INSTANCES, folder_of_manifest, owner_of_folder
+from backups.repositories.layout import (
+    INSTANCES,
+    NEWER_HINT,
+    folder_of_manifest,
+    owner_of_folder,
+)
+from backups.states import BackupKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,13 @@ def rebuild(
             reader = BackupReader(store, folder, keyring, expected)
             yield _rebuild_one(repository, folder, reader)
         except MooringError as exc:
-            yield RebuiltBackup(folder, error=str(exc))
+            yield RebuiltBackup(_shown(folder), error=_shown(str(exc)))
+
+
+def _shown(text: str) -> str:
+    """Return a name with everything escaped that a terminal or a page cannot print."""
+    spelled = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in spelled)
 
 
 def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> RebuiltBackup:
@@ -124,18 +137,27 @@ def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> R
     try:
         reader.check_sizes()
         _register_found(repository, folder, reader)
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise ArchiveError(f"manifest lacks fields the catalog needs: {exc!r}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as exc:
+        reason = repr(exc)[:200]
+        raise ArchiveError(f"manifest lacks fields the catalog needs: {reason}") from None
     except Backup.DoesNotExist:
         raise ArchiveError("the backup it is based on is not in the catalog") from None
     except IntegrityError:
         raise ArchiveError(f"another backup has the label {envelope.label}") from None
+    except DataError as exc:
+        reason = str(exc)[:200]
+        raise ArchiveError(f"manifest has values the catalog cannot hold: {reason}") from None
     return RebuiltBackup(folder, envelope.label, added=True)
 
 
 @transaction.atomic
 def _register_found(repository: Repository, folder: str, reader: BackupReader) -> None:
     about = reader.manifest.about
+    if about["kind"] not in BackupKind or about["engine"] not in ENGINES:
+        raise ArchiveError(
+            f"its kind {about['kind']!r} or its engine {about['engine']!r} is unknown here",
+            hint=NEWER_HINT,
+        )
     register_backup(
         about,
         reader.manifest.contents,

@@ -91,6 +91,20 @@ class CopyRequest(Generic[OwnOptions]):
     spool_folder: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HostKeys:
+    """What the admin of this host named for files that are encrypted. Blank is none."""
+
+    # The file MariaDB's file_key_management reads keys from, and the file with its password.
+    key_file: str = ""
+    key_file_password: str = ""
+    # Where MariaDB's plugins are; blank asks the server.
+    plugin_folder: str = ""
+
+
+NO_KEYS = HostKeys()
+
+
 class CopyObserver(Protocol):
     """Receives the progress of an engine's copy. Called from any thread; must not block."""
 
@@ -140,6 +154,8 @@ class Prepared:
     started: bool = False
     # Schema and name of tables whose rows were not part of the copy.
     left_out: frozenset[tuple[str, str]] = frozenset()
+    # Host and port of every source that the copy's server replicated from.
+    replica_of: tuple[str, ...] = ()
 
 
 class PrepareWatch(Protocol):
@@ -196,12 +212,19 @@ class Engine(Protocol[Options]):
         """Return the options any server needs to accept the files, as on its command line."""
         ...
 
-    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+    def prepare(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> Prepared:
         """Make a raw copy in ``folder`` ready for a server, or raise EngineError."""
         ...
 
     def restored_server(
-        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+        self,
+        folder: Path,
+        *,
+        server: str,
+        on_wait: Callable[[], None],
+        keys: HostKeys = NO_KEYS,
     ) -> PrivateServer:
         """Return a server for a prepared copy, not started yet, without a login."""
         ...

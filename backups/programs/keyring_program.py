@@ -7,20 +7,17 @@ plugin folder. A private folder with links to both makes it find ours.
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from backups.exceptions import EngineError, Refused
-from backups.programs.server_program import ServerProgram
+from backups.programs.server_program import ServerProgram, ask_settings
 
 COMPONENT = "component_keyring_file"
 # Paths a server derives from its program's location, which would be wrong in our folder.
 _PLACES = ("basedir", "lc-messages-dir", "character-sets-dir", "plugin-dir")
-_ANSWER_SECONDS = 30
 
 
 def manifest() -> str:
@@ -77,22 +74,8 @@ def _places(server: ServerProgram) -> Mapping[str, str]:
 
 
 def _reported_by(path: str) -> dict[str, str]:
-    argv = [path, "--no-defaults", "--verbose", "--help"]
-    if os.geteuid() == 0:
-        argv.append("--user=root")
-    try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_ANSWER_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        raise EngineError(f"folders of {path} unknown: {exc}") from None
     pattern = rf"^({'|'.join(_PLACES)})\s+(/.*?)\s*$"
-    found = {name: place for name, place in re.findall(pattern, done.stdout, re.MULTILINE)}
+    found = {name: place for name, place in re.findall(pattern, ask_settings(path), re.MULTILINE)}
     if missing := [name for name in _PLACES if name not in found]:
         raise EngineError(f"{path} does not report its {', '.join(missing)}")
     return found

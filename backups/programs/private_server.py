@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -30,8 +29,18 @@ from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.keyring_program import link_with_keyring
 from backups.programs.server_ending import LOG_HINT, require_order
 from backups.programs.server_log import ServerLog
-from backups.programs.server_program import ARIA, MODEST, ServerProgram, mariadb_program, program
+from backups.programs.server_process import SERVER_NAMES, end, exit_code_of, servers_of
+from backups.programs.server_program import (
+    ARIA,
+    MODEST,
+    ServerProgram,
+    mariadb_program,
+    program,
+    program_folders,
+)
+from backups.runners.environment import tool_environment
 from backups.runners.groups import start_time
+from backups.runners.sandbox import Sandbox, confine
 
 # The kernel's limit for the path of a unix socket, without its closing zero byte.
 SOCKET_PATH_BYTES = 107
@@ -50,6 +59,10 @@ class ServerOptions:
     skip_grant_tables: bool = False
     server_id: int | None = None
     binlog: bool = False
+    # Whether it opens files that somebody else may have made: see ``runners.sandbox``.
+    confined: bool = False
+    # Further paths that it must be able to read then.
+    readable: tuple[Path, ...] = ()
     # None: this host's MariaDB.
     program: ServerProgram | None = None
     options: Mapping[str, str] = field(default_factory=dict)
@@ -102,14 +115,15 @@ class PrivateServer:
     @property
     def process(self) -> tuple[int, float]:
         """Process group and start time, of a server that runs."""
-        pid = self.pid or 0
+        pid = self._server.pid if self._server and self._server.poll() is None else 0
         return pid, start_time(pid)
 
     @property
     def pid(self) -> int | None:
         """The server's process, while it runs."""
-        running = self._server is not None and self._server.poll() is None
-        return self._server.pid if running and self._server else None
+        if self._server is None or self._server.poll() is not None:
+            return None
+        return next((each.pid for each in servers_of(self._server)), self._server.pid)
 
     def __enter__(self) -> PrivateServer:
         self.start()
@@ -143,7 +157,7 @@ class PrivateServer:
         """End the server, gently at first. May be called any number of times."""
         if self._server is not None:
             # A starting server may ignore TERM; it can be killed without loss.
-            _end(self._server, self.settings.stop_seconds if self._has_answered else 0)
+            end(self._server, self.settings.stop_seconds if self._has_answered else 0)
             self.log_end = self.log_end or self.log.tail(100)
         if self._temporary:
             shutil.rmtree(self.run_folder, ignore_errors=True)
@@ -151,13 +165,13 @@ class PrivateServer:
     def kill(self) -> None:
         """Kill the server at once, for callers that must not wait for a shutdown."""
         if self._server is not None:
-            _end(self._server, 0)
+            end(self._server, 0)
 
     def shut_down(self) -> None:
         """Stop the server, or raise if it did not end in order: see ``require_order``."""
         self.stop()
         if self._server is not None:
-            require_order(self._server.returncode, self.log_end, self.folder)
+            require_order(exit_code_of(self._server) or 0, self.log_end, self.folder)
 
     def connect(
         self, *, user: str = "root", password: str = "", database: str | None = None
@@ -220,7 +234,7 @@ class PrivateServer:
             options["server-id"] = str(self.settings.server_id)
         options |= self.settings.options
         return [
-            *_as_owner(self.folder),
+            *(self._walls(server) if self.settings.confined else _as_owner(self.folder)),
             server.path,
             "--no-defaults",
             *_mysql_user(self.folder),
@@ -236,6 +250,13 @@ class PrivateServer:
             *_words(options),
         ]
 
+    def _walls(self, server: ServerProgram) -> list[str]:
+        """Confine the server to its folders, as the owner of its data."""
+        owner = self.folder.stat()
+        readable = (*program_folders(server), *self.settings.readable)
+        sandbox = Sandbox((self.folder, self.run_folder), readable, (owner.st_uid, owner.st_gid))
+        return ["setpriv", "--pdeathsig", "KILL", "--", *confine([], sandbox)]
+
     def _network_options(self) -> list[str]:
         if self.settings.port is None:
             return ["--skip-networking"]
@@ -246,7 +267,7 @@ class PrivateServer:
         while not self._answers():
             self.log.relay()
             self.on_wait()
-            if self._server is not None and (code := self._server.poll()) is not None:
+            if self._server is not None and (code := exit_code_of(self._server)) is not None:
                 fail_if_disk_full(self.log.tail(100), self.folder)
                 raise EngineError(
                     f"the private server ended with {code}:\n{self.log.tail()}", hint=LOG_HINT
@@ -290,7 +311,13 @@ def initialise(folder: Path, options: Mapping[str, str] | None = None) -> None:
         *_words(MODEST | ARIA | HASTY | dict(options or {})),
     ]
     done = subprocess.run(
-        argv, cwd=folder, capture_output=True, text=True, errors="replace", check=False
+        argv,
+        cwd=folder,
+        env=tool_environment(),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         output = "\n".join((done.stdout + done.stderr).splitlines()[-12:])
@@ -305,9 +332,7 @@ def occupant(folder: Path) -> int | None:
     folder = folder.resolve()
     for candidate in psutil.process_iter(["name", "cwd"]):
         # A server's working folder is its data folder.
-        if candidate.info["name"] in {"mariadbd", "mysqld"} and candidate.info["cwd"] == str(
-            folder
-        ):
+        if candidate.info["name"] in SERVER_NAMES and candidate.info["cwd"] == str(folder):
             return int(candidate.pid)
     return 0 if _is_locked(folder / "ibdata1") else None
 
@@ -354,15 +379,6 @@ def _start(argv: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:
         stdout=log,
         stderr=log,
         close_fds=True,
+        env=tool_environment(),
         start_new_session=True,
     )
-
-
-def _end(server: subprocess.Popen[bytes], patience_seconds: float) -> None:
-    if patience_seconds and server.poll() is None:
-        server.send_signal(signal.SIGTERM)
-    try:
-        server.wait(patience_seconds)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from backups.exceptions import EngineError, Refused
 from backups.programs.compatibility import MARIADB, MYSQL, Version, decide_flavour, parse_version
+from backups.runners.environment import tool_environment
 
 # Debian keeps servers where only root's PATH looks.
 PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -28,6 +29,7 @@ MODEST = {
     "max-connections": "50",
 }
 ARIA = {"aria-pagecache-buffer-size": "8M"}
+_PLACES = ("basedir", "lc-messages-dir", "character-sets-dir", "plugin-dir")
 # Where an unpacked MySQL may have its plugins.
 _PLUGIN_FOLDERS = ("lib/plugin", "lib/mysql/plugin", "plugin")
 _ANSWER_SECONDS = 30
@@ -53,10 +55,17 @@ def mariadb_program() -> ServerProgram:
 
 def mysql_program(path: str, version: Version) -> ServerProgram:
     """Return a MySQL server that was found at ``path``."""
-    # The option of releases before 8.0.26 was removed in 8.4.
-    idle = "skip-replica-start" if version >= (8, 0, 26) else "skip-slave-start"
-    options = {**MODEST, idle: "", "mysqlx": "OFF", "secure-file-priv": "NULL"}
+    options = {**MODEST, replication_off(MYSQL, version): "", "mysqlx": "OFF"}
+    # A file of a copy may set anything: what the donor persisted is not read.
+    options |= {"secure-file-priv": "NULL", "persisted-globals-load": "OFF"}
     return ServerProgram(path, MYSQL, options | _parts(Path(path)))
+
+
+def replication_off(flavour: str, version: Version | None) -> str:
+    """Return the option that keeps a server from resuming replication when it starts."""
+    # The option of releases before 8.0.26 was removed in 8.4.
+    renamed = flavour == MYSQL and (version is None or version >= (8, 0, 26))
+    return "skip-replica-start" if renamed else "skip-slave-start"
 
 
 def find_mysqld(chosen: str = "") -> tuple[str, Version]:
@@ -68,6 +77,7 @@ def find_mysqld(chosen: str = "") -> tuple[str, Version]:
     try:
         done = subprocess.run(
             [path, "--no-defaults", "--version"],
+            env=tool_environment(),
             capture_output=True,
             text=True,
             errors="replace",
@@ -84,6 +94,34 @@ def find_mysqld(chosen: str = "") -> tuple[str, Version]:
     if decide_flavour(output, "") != MYSQL:
         raise Refused(f"{path} is not MySQL but {output.strip()[:120]}", hint=hint)
     return path, version
+
+
+def ask_settings(path: str) -> str:
+    """Return the default settings a server reports, one per line, or raise EngineError."""
+    argv = [path, "--no-defaults", "--verbose", "--help"]
+    if os.geteuid() == 0:
+        argv.append("--user=root")
+    try:
+        done = subprocess.run(
+            argv,
+            env=tool_environment(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_ANSWER_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise EngineError(f"settings of {path} unknown: {exc}") from None
+    return done.stdout
+
+
+def program_folders(server: ServerProgram) -> tuple[Path, ...]:
+    """Return the folders outside /usr that a server needs to run, as named and as resolved."""
+    named = [Path(server.path).parent.parent, Path(server.path).resolve().parent.parent]
+    named += [Path(value) for name, value in server.options.items() if name in _PLACES]
+    outside = {path for path in named if not path.is_relative_to("/usr") and path != Path("/")}
+    return tuple(sorted(outside))
 
 
 def program(name: str) -> str:

@@ -35,8 +35,12 @@ def build_option_file(
     shaping: Mapping[str, str],
     server: ServerSettings,
     external_files: Mapping[str, str],
+    replication_off: str,
 ) -> str:
-    """Return the fragment; ``shaping`` are the options a server needs to accept the files."""
+    """Return the fragment; ``shaping`` are the options a server needs to accept the files.
+
+    ``replication_off`` is the option that keeps the server from resuming replication.
+    """
     settings = {"datadir": str(folder)}
     settings |= {name.replace("-", "_"): value for name, value in shaping.items()}
     for name in _KEPT:
@@ -50,6 +54,11 @@ def build_option_file(
         "# start with --defaults-file.",
         "[mysqld]",
         *(f"{name} = {quoted_value(value)}" for name, value in settings.items()),
+        "",
+        "# A restored server does nothing by itself: no replication, no events. Remove these two",
+        "# lines where it is to go on as the server that was backed up.",
+        f"{replication_off.replace('-', '_')} = ON",
+        "event_scheduler = OFF",
         *_to_decide(server),
         *_plugins(server.plugins),
         *_places(server, external_files),

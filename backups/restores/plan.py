@@ -22,6 +22,7 @@ from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET
 from backups.models import BackupCopy, Evidence, Job
+from backups.restores.ancestors import check_ancestors
 from backups.restores.target import (
     check_room,
     check_server,
@@ -166,6 +167,7 @@ def _check_target(target: Path) -> str:
     if len(str(target)) > LONGEST_TARGET:
         raise BadInput(f"target is longer than {LONGEST_TARGET} characters")
     refuse_target(target)
+    check_ancestors(target)
     restoring = Job.objects.filter(
         operation=Operation.RESTORE,
         status__in=ACTIVE_JOB_STATUSES,

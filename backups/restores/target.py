@@ -7,11 +7,13 @@ emptied for that job: anything put there in its place stays.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from pathlib import Path
 
 from backups.catalog.facts import facts_of
+from backups.contained import FOLDER, create_contained, read_contained, remove_contained
 from backups.engines import engine_named
 from backups.exceptions import BadInput, Refused
 from backups.models import BackupCopy, Repository
@@ -19,25 +21,66 @@ from backups.programs.private_server import occupant
 from backups.units import format_bytes
 
 MARK = ".mooring-restore"
+_MARK_BYTES = 32
+# The mark is missing, a link or a folder, or longer than a mark: the folder is not this job's.
+_NO_MARK = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EFBIG, errno.EISDIR}
 # Prepare writes redo and undo logs of its own, and rolls back inside the files.
 ROOM_FACTOR = 1.1
 RESERVE_BYTES = 64 * 1024 * 1024
 
 
 def claim_folder(target: Path, job_id: int) -> None:
-    """Create ``target`` if it is missing, and mark it as this job's.
+    """Create ``target`` if it is missing, take it over, and mark it as this job's.
 
-    Raises FileExistsError if another restore has marked it first.
+    From here on until it is handed over, the folder belongs to the worker's user and is closed
+    to others. Raises FileExistsError if another restore has marked it first.
     """
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(target / MARK, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(str(job_id))
+    _make_folder(target)
+    _take_over(target)
+    create_contained(target, MARK, str(job_id).encode())
+    # Looked at before too; but only now can nobody add to it.
+    if planted := sorted(set(os.listdir(target)) - {MARK}):
+        remove_contained(target, MARK)
+        raise Refused(
+            f"{target} is not empty: {planted[0][:100]} appeared in it just now",
+            hint="Give a folder that nobody else writes to; nothing in it was touched.",
+        )
+
+
+def _make_folder(target: Path) -> None:
+    """Make it and what is missing above it, whatever the umask says."""
+    for folder in reversed(target.parents):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o755, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        target.mkdir(mode=0o700)
+
+
+def _take_over(target: Path) -> None:
+    """Make a folder ours alone; Refused where it is a link, or not ours to take."""
+    try:
+        descriptor = os.open(target, FOLDER)
+    except OSError as exc:
+        raise Refused(
+            f"{target} is no folder that a restore may fill: {exc.strerror}",
+            hint="Give a folder and not a link to one.",
+        ) from None
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            os.fchown(descriptor, os.geteuid(), os.getegid())
+        os.fchmod(descriptor, 0o700)
+    except PermissionError:
+        raise Refused(
+            f"{target} belongs to somebody else, and only root can take it over",
+            hint="Give a folder of the worker's user, or one that does not exist yet.",
+        ) from None
+    finally:
+        os.close(descriptor)
 
 
 def hand_over_folder(target: Path) -> None:
     """Remove the mark: the folder is complete, and the job may no longer remove it."""
-    (target / MARK).unlink()
+    remove_contained(target, MARK)
 
 
 def release_folder(target: Path, job_id: int) -> bool:
@@ -46,10 +89,12 @@ def release_folder(target: Path, job_id: int) -> bool:
     The mark is removed last, so that an interrupted removal can be finished later.
     """
     try:
-        if (target / MARK).read_text(encoding="ascii", errors="replace") != str(job_id):
+        if read_contained(target, MARK, most_bytes=_MARK_BYTES) != str(job_id).encode():
             return False
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    except OSError as exc:
+        if exc.errno in _NO_MARK:
+            return False
+        raise
     for entry in target.iterdir():
         if entry.name == MARK:
             continue
@@ -57,7 +102,7 @@ def release_folder(target: Path, job_id: int) -> bool:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-    (target / MARK).unlink()
+    remove_contained(target, MARK)
     # A file put there in the meantime stays.
     with contextlib.suppress(OSError):
         target.rmdir()
@@ -91,6 +136,10 @@ def refuse_target(target: Path) -> None:
     """Raise Refused unless a restore may write to ``target``."""
     if not target.is_absolute():
         raise BadInput(f"target {target} is not an absolute path")
+    if target.is_symlink():
+        raise Refused(
+            f"{target} is a link", hint="Name the folder itself: a link can be changed meanwhile."
+        )
     if target.exists() and not target.is_dir():
         raise Refused(f"{target} is not a folder")
     if target.is_dir() and (pid := occupant(target)):

@@ -25,7 +25,9 @@ from typing import BinaryIO, ClassVar, cast
 
 from backups.exceptions import RunnerError
 from backups.runners.base import Completed, RunningCommand
+from backups.runners.environment import tool_environment
 from backups.runners.groups import end_group, start_time
+from backups.runners.sandbox import Sandbox, confine
 
 # The maximum for an unprivileged process; sixteen times the default.
 PIPE_BYTES = 1 << 20
@@ -79,6 +81,10 @@ class LocalRunner:
 
     kind: ClassVar[str] = "local"
 
+    def __init__(self, sandbox: Sandbox | None = None) -> None:
+        """With a sandbox, every command runs confined to it."""
+        self._sandbox = sandbox
+
     def run(self, argv: Sequence[str], *, timeout_seconds: float = 30) -> Completed:
         with self.start(argv, secret_files={}) as command:
             done = complete(command, argv[0], timeout_seconds)
@@ -90,10 +96,14 @@ class LocalRunner:
     def start(
         self, argv: Sequence[str], *, secret_files: Mapping[str, str]
     ) -> Iterator[LocalCommand]:
-        with memory_files(secret_files) as files:
+        owner = self._sandbox.owner if self._sandbox else None
+        with memory_files(secret_files, owner) as files:
             places = {name: f"/proc/self/fd/{fd}" for name, fd in files.items()}
             words = [fill_in(word, places) for word in argv]
-            command = spawn([_find(words[0]), *words[1:]], pass_fds=tuple(files.values()))
+            words[0] = _find(words[0])
+            if self._sandbox is not None:
+                words = confine(words, self._sandbox)
+            command = spawn(words, pass_fds=tuple(files.values()))
         try:
             yield command
         finally:
@@ -117,6 +127,7 @@ def spawn(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
+            env=tool_environment(),
             pass_fds=pass_fds,
             start_new_session=True,
         )
@@ -162,8 +173,13 @@ def fill_in(word: str, places: Mapping[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def memory_files(texts: Mapping[str, str]) -> Iterator[dict[str, int]]:
-    """Open a memory file, mode 0600, for each text; closed here, they stay open in children."""
+def memory_files(
+    texts: Mapping[str, str], owner: tuple[int, int] | None = None
+) -> Iterator[dict[str, int]]:
+    """Open a memory file, mode 0600, for each text; closed here, they stay open in children.
+
+    ``owner``: ids of the user and group that open them, if those are not ours.
+    """
     files: dict[str, int] = {}
     try:
         for name, text in texts.items():
@@ -171,6 +187,8 @@ def memory_files(texts: Mapping[str, str]) -> Iterator[dict[str, int]]:
             # MariaDB's programs ignore a world-writable settings file.
             os.fchmod(fd, 0o600)
             os.write(fd, text.encode())
+            if owner is not None and owner[0] != os.geteuid():
+                os.fchown(fd, *owner)
         yield files
     finally:
         for fd in files.values():

@@ -28,7 +28,7 @@ from monitor.configuration.export import VERSION, values_of
 from monitor.configuration.sections import SECTIONS, Section
 from monitor.configuration.values import parsed
 
-PASSWORD_FILE = "password_file"  # noqa: S105 - the name of a key
+PASSWORD_FILE = "password_file"  # noqa: S105 - the name of a key  # nosec B105
 
 # Any in this module: what YAML holds.
 

@@ -17,7 +17,7 @@ from backups.units import format_bytes, format_duration
 
 register = template.Library()
 
-UNKNOWN = mark_safe('<span class="unknown">unknown</span>')
+UNKNOWN = mark_safe('<span class="unknown">unknown</span>')  # nosec B308
 
 
 @register.filter

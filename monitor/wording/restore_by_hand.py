@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backups.catalog.facts import details_of
-from backups.engines.mariadb_backup.restored import removal_of_links
+from backups.engines.mariadb_backup.restored import PREPARE_FILE, commands_before_prepare
 from backups.models import Backup, BackupCopy
-from backups.programs.compatibility import CLONE, parse_version
+from backups.programs.compatibility import CLONE, MYSQL, parse_version
+from backups.programs.server_program import replication_off
 
 TARGET = "/path/to/empty/folder"
 KEY_FILE = "/path/to/backup.key"
+RUN_FOLDER = "/path/to/run/folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,20 @@ def _extract(copy: BackupCopy) -> ManualStep:
 
 def _of_mariadb_backup(backup: Backup) -> list[ManualStep]:
     series = _series(backup)
-    prepare = f"mariadb-backup --defaults-file={TARGET}/backup-my.cnf --prepare"
+    remove, keep = commands_before_prepare(TARGET)
+    prepare = f"mariadb-backup --defaults-file={PREPARE_FILE} --prepare"
     return [
         ManualStep(
-            "Remove links to the original files",
-            removal_of_links(TARGET),
+            "Remove links to the original files, and option files",
+            remove,
             "Each link points to the original file of a table with a DATA DIRECTORY. The target "
             "has its own copy; through the link, the server would open the original.",
+        ),
+        ManualStep(
+            "Keep the options of the file format",
+            keep,
+            "Do not give the backup's backup-my.cnf to a program: anybody with write access to "
+            "the repository could name a library in it, and the program would load it.",
         ),
         ManualStep(
             "Prepare",
@@ -59,10 +68,8 @@ def _of_mariadb_backup(backup: Backup) -> list[ManualStep]:
         _change_owner(),
         ManualStep(
             "Start an isolated server",
-            f"mariadbd --no-defaults --user=mysql --datadir={TARGET} --skip-networking "
-            "--socket=/tmp/restored.sock --skip-grant-tables --skip-slave-start "
-            "--event-scheduler=DISABLED",
-            f"With mariadbd of MariaDB {series}. Options of the file format are in backup-my.cnf.",
+            _server_command("mariadbd", "--skip-slave-start"),
+            f"With mariadbd of MariaDB {series}. Options of the file format are in {PREPARE_FILE}.",
         ),
         _check_contents("mariadb"),
     ]
@@ -82,9 +89,13 @@ def _of_clone(backup: Backup) -> list[ManualStep]:
     steps.append(
         ManualStep(
             "Start an isolated server",
-            f"mysqld --no-defaults --user=mysql --datadir={TARGET} --skip-networking "
-            "--socket=/tmp/restored.sock --mysqlx=OFF --skip-replica-start "
-            "--event-scheduler=DISABLED",
+            _server_command(
+                "mysqld",
+                "--mysqlx=OFF",
+                "--secure-file-priv=NULL",
+                "--skip-log-bin",
+                f"--{replication_off(MYSQL, parse_version(backup.server_version))}",
+            ),
             f"With mysqld of MySQL {_series(backup)}: it runs crash recovery at its first start.",
         )
     )
@@ -93,12 +104,31 @@ def _of_clone(backup: Backup) -> list[ManualStep]:
 
 def _change_owner() -> ManualStep:
     return ManualStep(
-        "Change the owner", f"chown -R mysql:mysql {TARGET}", "To the user that runs the server."
+        "Change the owner",
+        f'OWNER=mysql; RUN={RUN_FOLDER}; mkdir -p -m 700 "$RUN" && '
+        f'chmod 700 "$RUN" && chown -R "$OWNER": {TARGET} "$RUN"',
+        "OWNER is the user that runs the server. RUN holds its socket and log: it must be closed "
+        "to others, because the server accepts anybody who reaches the socket.",
     )
 
 
+def _server_command(program: str, *options: str) -> str:
+    """Return how docs/restore-by-hand.md starts a server: reachable by its owner only."""
+    words = [
+        f'{program} --no-defaults --user="$OWNER" --datadir={TARGET} --skip-networking',
+        '--socket="$RUN/server.sock" --pid-file="$RUN/server.pid"',
+        '--log-error="$RUN/server.log" --tmpdir="$RUN" --skip-grant-tables',
+        *options,
+        "--event-scheduler=DISABLED &",
+    ]
+    return " ".join(words)
+
+
 def _check_contents(client: str) -> ManualStep:
-    return ManualStep("Check the contents", f"{client} -S /tmp/restored.sock -e 'SHOW DATABASES'")
+    return ManualStep(
+        "Check the contents",
+        f'{client} --no-defaults --socket="$RUN/server.sock" -e "SHOW DATABASES"',
+    )
 
 
 def _series(backup: Backup) -> str:

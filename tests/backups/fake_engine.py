@@ -13,10 +13,12 @@ from typing import ClassVar
 from backups.archive.records import Record
 from backups.engines.base import (
     FULL,
+    NO_KEYS,
     CopyFacts,
     CopyObserver,
     CopyRequest,
     EngineOptions,
+    HostKeys,
     Prepared,
     PrepareWatch,
 )
@@ -81,14 +83,21 @@ class FakeEngine:
     def start_options(self, folder: Path) -> dict[str, str]:
         return {"innodb-page-size": "16384"}
 
-    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+    def prepare(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> Prepared:
         if self.prepare_failure is not None:
             raise self.prepare_failure
         assert folder.is_dir()
         return self.prepared
 
     def restored_server(
-        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+        self,
+        folder: Path,
+        *,
+        server: str,
+        on_wait: Callable[[], None],
+        keys: HostKeys = NO_KEYS,
     ) -> PrivateServer:
         return PrivateServer(folder, on_wait=on_wait)
 

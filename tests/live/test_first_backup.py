@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -17,18 +18,20 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from backups.engines.mariadb_backup import prepare_argv
-from backups.engines.mariadb_backup.restored import server_options
+from backups.engines.mariadb_backup.restored import (
+    server_options,
+)
 from backups.instances.grants import NEEDED
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobLogLine, Repository
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
-from backups.runners.local import LocalRunner
+from backups.runners.sandbox import sandbox_works
 from backups.states import Operation
 from tests.backups.conftest import make_repository
 from tests.backups.taking import stored_files
 from tests.commands import Ended, run_command
 from tests.live.bank import TOTAL, Teller, open_bank, sum_of, unsound_tables
 from tests.live.midway import Midway
+from tests.live.restored_files import Users, prepare_by_hand
 from tests.live.server import free_port
 from tests.live.sshd import private_sshd
 from tests.settings import TEST_HOME
@@ -228,9 +231,26 @@ def test_the_catalog_and_the_bytes_survive_the_loss_of_the_database(
     key = ["--key-file", str(settings.BACKUP_KEY_FILE), "--to", str(second)]
     done = subprocess.run([*script, *key], capture_output=True, text=True, check=False, env={})
     assert done.returncode == 0, done.stderr
-    prepared = LocalRunner().run(prepare_argv(str(second)), timeout_seconds=120)
-    assert prepared.exit_code == 0, prepared.stderr
+    prepare_by_hand(second)
     assert_sound(second)
+
+
+def test_programs_have_no_rights_and_files_are_ours_in_the_end(
+    instance: Instance, main: Repository, tmp_path: Path, settings: Settings
+) -> None:
+    """Where we are root, files are lent; nobody is on every system and has no rights."""
+    settings.RUN_USER = "nobody"
+    label, target = taken(), tmp_path / "restored"
+    with Users("mariadb-backup", "mariadbd") as users:
+        assert run_command("testrestore", label, "--foreground").exit_code == 0
+        words = [label, "--to", str(target), "--foreground"]
+        assert run_command("restorebackup", *words).exit_code == 0
+    lent_to = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 and sandbox_works() else None
+    assert users.seen == {os.geteuid() if lent_to is None else lent_to}
+    owners = {path.lstat().st_uid for path in (target, *target.rglob("*"))}
+    assert owners == {os.geteuid()}
+    assert target.stat().st_mode & 0o777 == 0o700
+    assert_sound(target)
 
 
 def test_raw_files_are_restored_as_they_were_copied(
@@ -241,7 +261,7 @@ def test_raw_files_are_restored_as_they_were_copied(
     ended = run_command("restorebackup", *words)
     stages = {stage["name"]: stage["status"] for stage in ended.json()["stages"]}
     assert (ended.exit_code, stages["prepare"]) == (0, "skipped")
-    assert LocalRunner().run(prepare_argv(str(target)), timeout_seconds=120).exit_code == 0
+    prepare_by_hand(target)
     assert_sound(target)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,19 +14,16 @@ import pytest
 
 from backups.archive.records import Data, FileClosed, FileOpened, FileRemoved, FileRenamed, Record
 from backups.engines.base import CopyRequest, EngineOptions, Login
-from backups.engines.mariadb_backup import (
-    MariadbBackup,
-    MariadbDetails,
-    check_prepare,
-    prepare_argv,
-)
+from backups.engines.mariadb_backup import MariadbBackup, MariadbDetails
 from backups.engines.mariadb_backup.command import SETTINGS, backup_argv, build_settings
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.exceptions import EngineError, RunnerError
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.runners import LocalRunner, Runner, SshRunner
+from backups.runners.environment import tool_environment
 from backups.runners.groups import list_members
 from tests.live.observer import Diary
+from tests.live.preparing import prepare_folder
 from tests.live.sshd import private_sshd
 
 pytestmark = pytest.mark.live
@@ -113,11 +110,6 @@ def write_out(records: Iterator[Record], folder: Path) -> None:
                 paths[number].unlink()
 
 
-def prepare(folder: Path) -> None:
-    done = LocalRunner().run(prepare_argv(folder), timeout_seconds=60)
-    check_prepare(done.exit_code, done.stderr)
-
-
 def rows(server: PrivateServer, statement: str) -> list[tuple[object, ...]]:
     with server.connect(database="shop") as connection, connection.cursor() as cursor:
         cursor.execute(statement)
@@ -144,7 +136,7 @@ def test_a_copy_restores_to_the_same_tables(
     ]
     assert facts.gtid_executed == rows(server, "SELECT @@gtid_current_pos")[0][0]
     assert not [line for line in diary.lines if line[0] == "error"]
-    prepare(target)
+    prepare_folder(target)
     with PrivateServer(target, ServerOptions(options=ELSEWHERE)) as restored:
         for table in ("orders", "visits", "notes", "events"):
             (verdict,) = rows(restored, f"CHECK TABLE {table} EXTENDED")
@@ -199,7 +191,7 @@ def test_tables_that_change_while_they_are_copied(
         copy.facts()
     rows(server, "DROP TABLE new, big")
     assert {FileRemoved, FileRenamed} <= {type(each) for each in seen}
-    prepare(tmp_path)
+    prepare_folder(tmp_path)
     with PrivateServer(tmp_path, ServerOptions(options=ELSEWHERE)) as restored:
         tables = {name for (name,) in rows(restored, "SHOW TABLES")}
         assert tables & {"gone", "old", "new"} == {"new"}
@@ -225,6 +217,26 @@ def test_no_password_is_in_any_argv_or_environment(runner: Runner, login: Login)
         for process in [*tools(), psutil.Process(copy.process[0])]:
             for content in ("cmdline", "environ"):
                 assert PASSWORD.encode() not in Path(f"/proc/{process.pid}/{content}").read_bytes()
+
+
+def test_a_tool_gets_named_variables_only(
+    runner: Runner, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOORING_BACKUP_KEY", "Tr0ub4dor")
+    monkeypatch.setenv("MOORING_ADMIN_PASSWORD", "Tr0ub4dor")
+    with MariadbBackup().copy(request_for(login, runner, threads=1), Diary()) as copy:
+        next(copy.records())
+        children = psutil.Process().children(recursive=True)
+        environments = [Path(f"/proc/{each.pid}/environ").read_bytes() for each in children]
+        tool = Path(f"/proc/{tools()[0].pid}/environ").read_bytes()
+    assert not [each for each in (*environments, tool) if b"Tr0ub4dor" in each]
+    if isinstance(runner, LocalRunner):
+        assert tool == environment_text(tool_environment())
+
+
+def environment_text(variables: Mapping[str, str]) -> bytes:
+    """As the kernel shows it."""
+    return b"".join(f"{name}={value}\0".encode() for name, value in variables.items())
 
 
 def tools() -> list[psutil.Process]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pymysql
 import pytest
 from pytest_django import Settings
 
-from backups.models import Instance
+from backups.models import Instance, Job
 from backups.programs.server_program import mariadb_program
 from backups.programs.server_settings import ServerSettings
 from backups.restores.option_file import OPTION_FILE, build_option_file
@@ -24,6 +25,12 @@ from tests.live.server import LiveServer, free_port
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
+# Nobody listens there: what matters is that nobody tries.
+REPLICATE = (
+    "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=1, SOURCE_USER='r'",
+    "START REPLICA",
+)
+IO_STATE = "SELECT SERVICE_STATE FROM performance_schema.replication_connection_status"
 ODD = 'it\'s "the" #1 folder \\n é'
 
 
@@ -33,6 +40,10 @@ def restored(label: str, target: Path) -> Path:
     assert ended.exit_code == 0, ended.stdout
     assert ended.json()["option_file"] == str(target / OPTION_FILE)
     return target
+
+
+def last_detail() -> str:
+    return Job.objects.latest("pk").stages.get(name="hand over").detail
 
 
 def answers(argv: list[str], target: Path, folder: Path, *questions: str) -> list[Any]:
@@ -83,10 +94,12 @@ def test_a_mysql_starts_on_it(tmp_path: Path, settings: Settings) -> None:
         "sql-mode": "ANSI_QUOTES,ONLY_FULL_GROUP_BY",
     }
     with PrivateMysql(tmp_path / "donor", options) as donor:
-        donor.execute(*USER, "CREATE DATABASE Shop", "CREATE TABLE Shop.A (i INT)")
+        donor.execute(*USER, *REPLICATE, "CREATE DATABASE Shop", "CREATE TABLE Shop.A (i INT)")
+        donor.execute("SET GLOBAL event_scheduler = ON")
         make_main(tmp_path, settings)
         add_instance(donor)
         target = restored(taken(), tmp_path / ODD)
+        assert "it was a replica of 127.0.0.1:1, its replication is stopped" in last_detail()
     text = (target / OPTION_FILE).read_text()
     assert '# plugin_load_add = "clone=mysql_clone.so"' in text
     assert f'# port = "{donor.port}"' in text
@@ -111,6 +124,8 @@ def test_a_mysql_starts_on_it(tmp_path: Path, settings: Settings) -> None:
         "SELECT @@time_zone",
         "SELECT @@innodb_redo_log_capacity",
         "SELECT @@gtid_mode",
+        "SELECT @@event_scheduler",
+        IO_STATE,
     ) == [
         0,
         f"{target}/",
@@ -119,6 +134,8 @@ def test_a_mysql_starts_on_it(tmp_path: Path, settings: Settings) -> None:
         "+02:00",
         64 << 20,
         "ON",
+        "OFF",
+        "OFF",
     ]
 
 
@@ -128,11 +145,15 @@ def test_a_mariadb_starts_on_it(mariadb: LiveServer, tmp_path: Path) -> None:
         "CREATE OR REPLACE DATABASE fragment",
         "CREATE TABLE fragment.t (i INT)",
         "INSERT INTO fragment.t VALUES (1), (2)",
+        "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='r'",
     )
     Instance.objects.create(name="m-1", port=mariadb.port, user="root", engine="mariadb_backup")
     taken = run_command("takebackup", "m-1", "--foreground", "--json")
     assert taken.exit_code == 0, taken.stdout
     target = restored(taken.json()["label"], tmp_path / "restored")
+    # A backup leaves it out; somebody may well put it back.
+    shutil.copy(mariadb.folder / "master.info", target)
+    mariadb.execute("RESET SLAVE ALL")
     text = (target / OPTION_FILE).read_text()
     assert 'innodb_log_file_size = "16777216"' in text
     assert f'# port = "{mariadb.port}"' in text
@@ -143,8 +164,12 @@ def test_a_mariadb_starts_on_it(mariadb: LiveServer, tmp_path: Path) -> None:
         "SELECT COUNT(*) FROM fragment.t",
         "SELECT @@datadir",
         "SELECT @@innodb_log_file_size",
+        "SELECT @@event_scheduler",
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Slave%'",
+        # The name of its one source, which is the default one.
+        "SHOW ALL SLAVES STATUS",
     )
-    assert found == [2, f"{target}/", 16 << 20]
+    assert found == [2, f"{target}/", 16 << 20, "OFF", 0, ""]
 
 
 @pytest.mark.parametrize("value", ["plain", ODD, "a;b", " edge ", "tab\there", "back\\slash"])
@@ -157,8 +182,9 @@ def test_servers_read_what_was_written(value: str, tmp_path: Path) -> None:
             shaping={"socket": value},
             server=ServerSettings(),
             external_files={},
+            replication_off="skip-slave-start",
         )
     )
     argv = ["my_print_defaults", f"--defaults-file={file}", "mysqld"]
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    assert said == f"--datadir={tmp_path / value}\n--socket={value}\n"
+    assert said.startswith(f"--datadir={tmp_path / value}\n--socket={value}\n--skip_slave_start")

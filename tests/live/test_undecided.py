@@ -16,6 +16,7 @@ from backups.programs.private_server import PrivateServer, ServerOptions, initia
 from backups.states import Operation
 from tests.live.faults import Place, make_place
 from tests.live.mooring_site import wait_until
+from tests.live.restored_files import prepare_by_hand
 from tests.live.server import LiveServer, free_port
 
 pytestmark = pytest.mark.live
@@ -139,12 +140,10 @@ def test_a_raw_restore_names_the_command(place: Place) -> None:
     target = place.folder / "restored"
     ended = place.restore(place.label(), target, "--raw")
     assert ended.exit_code == 0, ended.json()["error"]
-    settings = f"--defaults-file={target}/backup-my.cnf"
-    prepare = ["mariadb-backup", settings, "--prepare", f"--target-dir={target}"]
-    subprocess.run(prepare, check=True, capture_output=True)
+    prepare_by_hand(target)
     said = place_detail()
     command = said[said.index("mariadbd --defaults-file") :]
-    subprocess.run(["bash", "-c", command], check=True, capture_output=True)
+    subprocess.run(["bash", "-c", command], cwd=target.parent, check=True, capture_output=True)
     assert_rolled_back(target)
 
 

@@ -68,7 +68,14 @@ class BackupActsTestCase(TestCase):
 
     def test_links_to_the_originals_go_before_prepare(self) -> None:
         titles = [step.title for step in steps_by_hand(self.copy)]
-        self.assertEqual(titles[1:3], ["Remove links to the original files", "Prepare"])
+        self.assertEqual(
+            titles[1:4],
+            [
+                "Remove links to the original files, and option files",
+                "Keep the options of the file format",
+                "Prepare",
+            ],
+        )
 
     def test_a_clone_is_not_prepared(self) -> None:
         self.copy.backup.engine, self.copy.backup.server_version = "clone", "8.4.6"

@@ -40,6 +40,13 @@ def test_whoever_runs_them_is_told_of_all(told: str) -> None:
     assert all(f"{mark}{one.name}{mark}" in told_of for one in children(OWN))
 
 
+def test_our_redis_gets_no_keys_and_mooring_does() -> None:
+    whole = {"PATH": "/bin", "MOORING_BACKUP_KEY": "Tr0ub4dor"}
+    told = {child.name: child.environment(whole) for child in children({})}
+    assert "MOORING_BACKUP_KEY" not in told.pop("redis")
+    assert all(environment == whole for environment in told.values())
+
+
 def test_our_redis_has_no_port_and_drops_nothing() -> None:
     argv = argv_of("redis", OWN)
     assert "--port 0 --unixsocket /tmp/mooring-somewhere/run/redis.sock" in argv

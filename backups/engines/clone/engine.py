@@ -30,10 +30,12 @@ from backups.clone_protocol import (
 from backups.clone_protocol.client import may_skip_lock
 from backups.engines.base import (
     FULL,
+    NO_KEYS,
     CopyFacts,
     CopyObserver,
     CopyRequest,
     EngineOptions,
+    HostKeys,
     Prepared,
     PrepareWatch,
 )
@@ -118,11 +120,18 @@ class CloneEngine:
         encrypted = keyring_of(folder) is not None
         return server_options(read_donor(folder), encrypted=encrypted)
 
-    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
+    def prepare(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> Prepared:
         return prepare(folder, watch, server=server)
 
     def restored_server(
-        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+        self,
+        folder: Path,
+        *,
+        server: str,
+        on_wait: Callable[[], None],
+        keys: HostKeys = NO_KEYS,
     ) -> PrivateServer:
         return restored_server(folder, server=server, on_wait=on_wait)
 

@@ -15,9 +15,17 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
+from backups.contained import remove_contained
 from backups.engines.base import PrepareWatch
 from backups.engines.clone.literals import quoted
-from backups.engines.clone.saved_files import FOLDER, PREAMBLE, read_statements
+from backups.engines.clone.loading_account import LoadingAccount, check_trigger, loading_account
+from backups.engines.clone.saved_files import (
+    FOLDER,
+    PREAMBLE,
+    SavedTable,
+    allowed,
+    read_statements,
+)
 from backups.exceptions import EngineError
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer
@@ -31,59 +39,77 @@ _TRIGGERS = """
 
 
 def load_tables(
-    server: PrivateServer, folder: Path, saved: Sequence[Mapping[str, Any]], watch: PrepareWatch
+    server: PrivateServer, folder: Path, saved: Sequence[SavedTable], watch: PrepareWatch
 ) -> int:
     """Load every saved table, or raise EngineError; return how many.
 
     A table whose engine the server lacks stays as a file, with a warning in the log.
     """
     loaded = 0
-    with server.connect() as connection:
-        known = {row["name"] for row in _rows(connection, _ENGINES)}
-        for table in saved:
-            watch.check()
-            if table["engine"] not in known:
-                watch.log(
-                    "mooring",
-                    f"{table['path']} was not loaded: the server has no engine {table['engine']}",
-                    "warning",
-                )
-                continue
-            try:
-                _load(connection, folder, table, watch)
-            except EngineError as exc:
-                # The client only gets "table is full"; the log shows that the disk was.
-                fail_if_disk_full(f"{exc}\n{server.log.tail(100)}", folder)
-                raise
-            (folder / table["path"]).unlink()
-            loaded += 1
+    with server.connect() as admin:
+        known = {row["name"] for row in _rows(admin, _ENGINES)}
+        with loading_account(server, admin) as account:
+            for table in saved:
+                watch.check()
+                if table.engine not in known:
+                    watch.log("mooring", _not_loaded(table), "warning")
+                    continue
+                try:
+                    _load(server, account, folder, table, watch)
+                except EngineError as exc:
+                    # The client only gets "table is full"; the log shows that the disk was.
+                    fail_if_disk_full(f"{exc}\n{server.log.tail(100)}", folder)
+                    raise
+                remove_contained(folder, table.path)
+                loaded += 1
     if loaded == len(saved):
         shutil.rmtree(folder / FOLDER, ignore_errors=True)
     return loaded
 
 
+def _not_loaded(table: SavedTable) -> str:
+    return f"{table.path} was not loaded: the server has no engine {table.engine}"
+
+
 def _load(
-    connection: Connection[Any], folder: Path, table: Mapping[str, Any], watch: PrepareWatch
+    server: PrivateServer,
+    account: LoadingAccount,
+    folder: Path,
+    table: SavedTable,
+    watch: PrepareWatch,
 ) -> None:
-    full_name = f"{quoted(table['schema'])}.{quoted(table['name'])}"
+    full_name = f"{quoted(table.schema)}.{quoted(table.name)}"
+    admin = account.admin
     try:
-        triggers = _triggers(connection, table)
-        for statement in read_statements(folder / table["path"]):
-            watch.check()
-            watch.alive()
-            _run(connection, statement, full_name, watch)
+        triggers = _triggers(admin, table)
+        _make_place(admin, table)
+        account.grant(table.schema, table.name)
+        with server.connect(user=account.name, password=account.password) as connection:
+            for statement in allowed(read_statements(folder, table.path), table):
+                watch.check()
+                watch.alive()
+                account.grant_union(table.schema, statement)
+                _run(connection, statement, full_name, watch)
+        account.revoke_all()
         for trigger in triggers:
-            _make_again(connection, table["schema"], trigger)
-        found = None if table["rows"] is None else _count(connection, full_name)
-    except (pymysql.err.Error, OSError) as exc:
+            _make_again(admin, table.schema, trigger)
+        found = None if table.rows is None else _count(admin, full_name)
+    except (pymysql.err.Error, OSError, UnicodeDecodeError) as exc:
         # A server stopped on request is no evidence about the table.
         watch.check()
         reason = exc.args[-1] if exc.args else type(exc).__name__
         raise EngineError(f"{full_name} could not be loaded: {reason}") from None
-    if found != table["rows"]:
-        raise EngineError(f"{full_name}: {table['rows']} rows were saved, {found} loaded")
+    if found != table.rows:
+        raise EngineError(f"{full_name}: {table.rows} rows were saved, {found} loaded")
     what = "its definition" if found is None else f"{found} rows"
     watch.log("mooring", f"loaded {full_name}: {what}")
+
+
+def _make_place(admin: Connection[Any], table: SavedTable) -> None:
+    """Take the table away, with its triggers: the backup's file makes it anew."""
+    with admin.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(table.schema)}")
+        cursor.execute(f"DROP TABLE IF EXISTS {quoted(table.schema)}.{quoted(table.name)}")
 
 
 def _run(connection: Connection[Any], sql: str, full_name: str, watch: PrepareWatch) -> None:
@@ -100,9 +126,9 @@ def _count(connection: Connection[Any], full_name: str) -> int:
     return int(_rows(connection, f"SELECT COUNT(*) AS n FROM {full_name}")[0]["n"])  # noqa: S608
 
 
-def _triggers(connection: Connection[Any], table: Mapping[str, Any]) -> list[dict[str, Any]]:
-    names = _rows(connection, _TRIGGERS, (table["schema"], table["name"]))
-    schema = quoted(table["schema"])
+def _triggers(connection: Connection[Any], table: SavedTable) -> list[dict[str, Any]]:
+    names = _rows(connection, _TRIGGERS, (table.schema, table.name))
+    schema = quoted(table.schema)
     return [
         _rows(connection, f"SHOW CREATE TRIGGER {schema}.{quoted(row['name'])}")[0] for row in names
     ]
@@ -113,7 +139,7 @@ def _make_again(connection: Connection[Any], schema: str, trigger: Mapping[str, 
         cursor.execute(f"USE {quoted(schema)}")
         cursor.execute("SET SESSION sql_mode = %s", (trigger["sql_mode"],))
         cursor.execute("SET SESSION collation_connection = %s", (trigger["collation_connection"],))
-        cursor.execute(trigger["SQL Original Statement"])
+        cursor.execute(check_trigger(trigger["SQL Original Statement"]))
         for statement in PREAMBLE:
             cursor.execute(statement)
 

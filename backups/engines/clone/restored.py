@@ -8,6 +8,7 @@ records the binlog position of the copy.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,12 +17,14 @@ from typing import Any
 
 from backups.checks import Verdict
 from backups.clone_protocol import DonorFacts
+from backups.contained import read_contained
 from backups.engines.base import CopyFacts, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings
 from backups.engines.clone.keyring import keyring_of
 from backups.engines.clone.loading import load_tables
 from backups.engines.clone.mapping import Figures
-from backups.engines.clone.saving import SavedTable
+from backups.engines.clone.saved_files import SavedTable, parse_saved_tables
+from backups.engines.foreign_files import remove_foreign
 from backups.exceptions import EngineError, Refused
 from backups.programs.compatibility import can_start_mysql_on, parse_version
 from backups.programs.keyring_program import check_keyring_component
@@ -31,8 +34,16 @@ from backups.programs.server_program import find_mysqld, mysql_program
 # In schema mysql, whose folder then exists, as a server requires.
 DONOR_FILE = "mysql/mooring-donor.json"
 POSITION_FILE = "#clone/#status_recovery"
-# These shape the files: a server with other values refuses them.
-SHAPING = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names")
+_SIZE = r"\d{1,15}[KMGkmg]?"
+_DATA_FILE = rf"[\w.$-]+:{_SIZE}(?::autoextend(?::max:{_SIZE})?)?"
+# These shape the files, and what each may be: a server with other values refuses the files.
+SHAPING = {
+    "innodb_page_size": r"\d{4,5}",
+    "innodb_data_file_path": rf"{_DATA_FILE}(?:;{_DATA_FILE})*",
+    "lower_case_table_names": r"[012]",
+}
+# A million listed tables take less.
+MOST_DONOR_BYTES = 1 << 28
 # Keep logs encrypted: without these options a server writes its logs in the clear.
 ENCRYPTING = ("innodb_redo_log_encrypt", "innodb_undo_log_encrypt")
 FORMAT = 1
@@ -87,13 +98,16 @@ def check_restore(backup: CopyFacts, server: str) -> str:
 
 def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
     """Let a server recover the copy once, and read its binlog position."""
+    for name in remove_foreign(folder):
+        watch.log("mooring", f"removed {name}: no clone contains such a file", "warning")
     relay = partial(relay_line, watch)
     with restored_server(folder, server=server, on_wait=watch.check, on_line=relay) as running:
         watch.process_started(*running.process)
         with watch.ending_by(running.kill):
             gtids = _executed(running)
+            sources = _sources(running)
             donor = read_donor(folder)
-            saved = donor.get("saved_tables", [])
+            saved = parse_saved_tables(donor.get("saved_tables", []))
             empty = left_out(running, saved)
             loaded = load_tables(running, folder, saved, watch) if saved else 0
         running.log.relay()
@@ -106,7 +120,9 @@ def prepare(folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
         raise EngineError(
             f"the server recovered the copy without recording its position: {exc.strerror}"
         ) from None
-    prepared = replace(parse_position(text, gtids), left_out=empty, started=True)
+    prepared = replace(
+        parse_position(text, gtids), left_out=empty, replica_of=sources, started=True
+    )
     if not saved:
         return prepared
     return replace(prepared, detail=f"{prepared.detail}, {loaded} of {len(saved)} tables loaded")
@@ -120,9 +136,7 @@ def relay_line(watch: PrepareWatch, line: str) -> None:
         watch.log("mysqld", line)
 
 
-def left_out(
-    server: PrivateServer, saved: Sequence[Mapping[str, Any]]
-) -> frozenset[tuple[str, str]]:
+def left_out(server: PrivateServer, saved: Sequence[SavedTable]) -> frozenset[tuple[str, str]]:
     """Return the tables that are only in the data dictionary of the copy.
 
     Read from the recovered server: the account of the backup may not have seen them all.
@@ -130,7 +144,7 @@ def left_out(
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(NOT_CLONED)
         foreign = {(str(schema), str(name)) for schema, name in cursor.fetchall()}
-    return frozenset(foreign - {(each["schema"], each["name"]) for each in saved})
+    return frozenset(foreign - {(each.schema, each.name) for each in saved})
 
 
 def _executed(server: PrivateServer) -> str:
@@ -138,6 +152,13 @@ def _executed(server: PrivateServer) -> str:
         cursor.execute("SELECT @@GLOBAL.gtid_executed")
         row = cursor.fetchone()
     return str(row[0] or "") if row else ""
+
+
+def _sources(server: PrivateServer) -> tuple[str, ...]:
+    """Return what the copy's server replicated from; its channels are in the copy."""
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT Host, Port FROM mysql.slave_master_info WHERE Host <> ''")
+        return tuple(sorted(f"{host}:{port}" for host, port in cursor.fetchall()))
 
 
 def parse_position(text: str, gtids: str) -> Prepared:
@@ -169,6 +190,7 @@ def restored_server(
     keyring = keyring_of(folder)
     settings = ServerOptions(
         skip_grant_tables=True,
+        confined=True,
         program=replace(mysql_program(path, version), keyring=keyring),
         # Saved rows are loaded by statements that may be as long as any row.
         options={
@@ -183,10 +205,13 @@ def restored_server(
 
 def read_donor(folder: Path) -> Mapping[str, Any]:
     """Return the description of the donor in the copy. Any: it is JSON."""
+    path = folder / DONOR_FILE
     try:
-        described = json.loads((folder / DONOR_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise EngineError(f"{folder / DONOR_FILE} cannot be read: {exc}") from None
+        described = json.loads(read_contained(folder, DONOR_FILE, most_bytes=MOST_DONOR_BYTES))
+    except OSError as exc:
+        raise EngineError(f"{path} cannot be read: {exc.strerror}") from None
+    except (ValueError, RecursionError):
+        raise EngineError(f"{path} cannot be read: it is no JSON of ours") from None
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         raise EngineError(f"{folder / DONOR_FILE} has a format unknown to this version")
     return described
@@ -197,14 +222,18 @@ def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict
 
     ``encrypted``: whether it has a keyring, so that it can keep encrypting its logs.
     """
-    variables = donor["variables"]
-    names = [name for name in SHAPING if variables.get(name)]
+    variables = donor.get("variables")
+    if not isinstance(variables, dict):
+        raise EngineError(f"{DONOR_FILE} has no settings of the donor")
+    options = {name: str(variables[name]) for name in SHAPING if variables.get(name)}
+    if (files := options.get("innodb_data_file_path")) is not None:
+        options["innodb_data_file_path"] = without_folders(files)
+    for name, value in options.items():
+        if not re.fullmatch(SHAPING[name], value, flags=re.ASCII):
+            raise EngineError(f"no server can be started with {name} = {value[:100]!r}")
     if encrypted:
-        names += [name for name in ENCRYPTING if variables.get(name) == "ON"]
-    options = {name.replace("_", "-"): variables[name] for name in names}
-    if (files := options.get("innodb-data-file-path")) is not None:
-        options["innodb-data-file-path"] = without_folders(files)
-    return options
+        options |= {name: "ON" for name in ENCRYPTING if variables.get(name) == "ON"}
+    return {name.replace("_", "-"): value for name, value in options.items()}
 
 
 def without_folders(data_file_path: str) -> str:

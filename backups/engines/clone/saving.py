@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import pymysql
@@ -21,7 +20,7 @@ from pymysql.cursors import Cursor, SSCursor
 
 from backups.engines.base import LOCK_WAIT_SECONDS
 from backups.engines.clone.literals import Column, quoted
-from backups.engines.clone.saved_files import PREAMBLE, framed, path_of
+from backups.engines.clone.saved_files import PREAMBLE, SavedTable, framed, path_of
 from backups.exceptions import EngineError, LockNotGranted
 
 # Engines whose rows can be saved and loaded. Others have no rows, or lose them at a restart.
@@ -44,21 +43,6 @@ _SESSION = (
     "SET character_set_results = NULL",
     f"SET SESSION net_write_timeout = {PATIENCE_SECONDS}",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SavedTable:
-    """A table in the backup."""
-
-    schema: str
-    name: str
-    engine: str
-    path: str
-    # None: only the definition is saved for such an engine.
-    rows: int | None
-
-    def as_json(self) -> dict[str, object]:
-        return asdict(self)
 
 
 class TableSaver:

@@ -8,6 +8,7 @@ plugins.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 from backups.engines.base import LOCK_WAIT_SECONDS, Login
@@ -85,9 +86,22 @@ def backup_argv(
     ]
 
 
-def prepare_argv(target: str | PurePath, *, memory_bytes: int | None = None) -> list[str]:
-    """Return the command that makes a restored copy consistent, in its place."""
-    # The copy contains the settings it needs: page size, system tablespace, undo tablespaces.
-    settings = f"--defaults-file={PurePath(target) / 'backup-my.cnf'}"
-    argv = [TOOL, settings, "--prepare", f"--target-dir={target}"]
+def prepare_argv(
+    target: str | PurePath,
+    *,
+    settings: str | PurePath = f"{{{SETTINGS}}}",
+    memory_bytes: int | None = None,
+) -> list[str]:
+    """Return the command that makes a restored copy consistent, in its place.
+
+    ``settings`` is an option file of ours: see ``build_prepare_settings``.
+    """
+    argv = [TOOL, f"--defaults-file={settings}", "--prepare", f"--target-dir={target}"]
     return [*argv, *([f"--use-memory={memory_bytes}"] if memory_bytes else [])]
+
+
+def build_prepare_settings(options: Mapping[str, str]) -> str:
+    """Return the option file of a prepare. It is read instead of the one in the backup."""
+    lines = [f'{name}="{value.translate(_ESCAPES)}"' for name, value in options.items()]
+    # The tool wrote the files of its undo tablespaces to where all others are.
+    return "\n".join(["[mysqld]", 'innodb_undo_directory="./"', *lines, ""])

@@ -21,14 +21,17 @@ from typing import ClassVar, cast
 from backups.archive.records import Record
 from backups.engines.base import (
     FULL,
+    NO_KEYS,
     CopyFacts,
     CopyObserver,
     CopyRequest,
     EngineOptions,
+    HostKeys,
     Prepared,
     PrepareWatch,
 )
 from backups.engines.details import CopyDetails
+from backups.engines.foreign_files import remove_foreign
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
     SETTINGS,
@@ -40,6 +43,7 @@ from backups.engines.mariadb_backup.command import (
 )
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.fitting import check_restore
+from backups.engines.mariadb_backup.host_plugins import readable_paths
 from backups.engines.mariadb_backup.log import (
     STAGES,
     LogReader,
@@ -53,13 +57,15 @@ from backups.engines.mariadb_backup.metadata import (
     MetadataCollector,
     parse_facts,
 )
-from backups.engines.mariadb_backup.restored import remove_links, server_options
+from backups.engines.mariadb_backup.restored import prepare_settings, server_options
+from backups.engines.mariadb_backup.shaping import SETTINGS_FILE
 from backups.engines.mariadb_backup.undecided import RestoredMariadb
 from backups.exceptions import EngineError
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
+from backups.runners.sandbox import Sandbox
 
 # A line of the log longer than this is cut into several.
 LINE_BYTES = 1 << 16
@@ -102,10 +108,18 @@ class MariadbBackup:
     def start_options(self, folder: Path) -> Mapping[str, str]:
         return server_options(folder)
 
-    def prepare(self, folder: Path, watch: PrepareWatch, *, server: str) -> Prepared:
-        links = remove_links(folder)
+    def prepare(
+        self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
+    ) -> Prepared:
+        links = _remove_foreign(folder, watch)
+        settings = {SETTINGS: prepare_settings(folder, keys)}
         argv = prepare_argv(str(folder))
-        with LocalRunner().start(argv, secret_files={}) as command, watch.ending_by(command.stop):
+        found = folder.stat()
+        sandbox = Sandbox((folder,), readable_paths(keys), (found.st_uid, found.st_gid))
+        with (
+            LocalRunner(sandbox).start(argv, secret_files=settings) as command,
+            watch.ending_by(command.stop),
+        ):
             watch.process_started(*command.process)
             output = _relay(command, watch, folder)
             exit_code = command.wait()
@@ -114,9 +128,19 @@ class MariadbBackup:
         return Prepared(detail=f"{links} tables moved in from other folders" if links else "")
 
     def restored_server(
-        self, folder: Path, *, server: str, on_wait: Callable[[], None]
+        self,
+        folder: Path,
+        *,
+        server: str,
+        on_wait: Callable[[], None],
+        keys: HostKeys = NO_KEYS,
     ) -> PrivateServer:
-        settings = ServerOptions(skip_grant_tables=True, options=server_options(folder))
+        settings = ServerOptions(
+            skip_grant_tables=True,
+            confined=True,
+            readable=readable_paths(keys),
+            options=server_options(folder, keys),
+        )
         return RestoredMariadb(folder, settings, on_wait=on_wait)
 
 
@@ -185,6 +209,15 @@ class MariadbCopy:
         raise self._runner.failure(self._argv, exit_code, output) or build_error(
             exit_code, self._listener.log, otherwise=otherwise
         )
+
+
+def _remove_foreign(folder: Path, watch: PrepareWatch) -> int:
+    """Remove what a program would follow or read as options; return how many were links."""
+    removed = remove_foreign(folder, kept=SETTINGS_FILE)
+    links = [name for name in removed if name.endswith(".isl")]
+    for name in sorted(set(removed) - set(links)):
+        watch.log("mooring", f"removed {name}: no backup of MariaDB holds such a file", "warning")
+    return len(links)
 
 
 def _relay(command: RunningCommand, watch: PrepareWatch, folder: Path) -> str:

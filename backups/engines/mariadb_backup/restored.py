@@ -1,46 +1,52 @@
 """Which options and clean-up does a server need to start on restored files?
 
-The tool writes the instance's own settings beside its copy, in ``backup-my.cnf``: a server with
-another page size, or with other system tablespaces, refuses the files. A table with a DATA
-DIRECTORY is copied into its schema's folder like all others, together with the link to its
+A server with another page size, or with other system tablespaces, refuses the files. A table with
+a DATA DIRECTORY is copied into its schema's folder like all others, together with the link to its
 original place: a server that finds both opens neither, or worse, the original.
 """
 
 from __future__ import annotations
 
-import configparser
 from pathlib import Path
 
-from backups.exceptions import EngineError
+from backups.engines.base import NO_KEYS, HostKeys
+from backups.engines.foreign_files import SUFFIXES
+from backups.engines.mariadb_backup.command import build_prepare_settings
+from backups.engines.mariadb_backup.host_plugins import plugin_options
+from backups.engines.mariadb_backup.shaping import PATTERNS, SETTINGS_FILE, read_shaping
 
-SETTINGS_FILE = "backup-my.cnf"
-# These shape the files. Paths are left out: everything is restored to one folder.
+# The options that a server needs; the other options of the copy are for the tool only.
 NEEDED = ("innodb_page_size", "innodb_data_file_path", "innodb_undo_tablespaces")
+PREPARE_FILE = "mooring-prepare.cnf"
 
 
-def server_options(folder: Path) -> dict[str, str]:
-    """Return the options for a server on ``folder``, named as on its command line."""
-    parser = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
-    try:
-        parser.read_string((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, configparser.Error) as exc:
-        raise EngineError(f"{folder / SETTINGS_FILE} cannot be read: {exc}") from None
-    options = dict(parser["mysqld"]) if parser.has_section("mysqld") else {}
-    return {name.replace("_", "-"): value for name in NEEDED if (value := options.get(name))}
+def server_options(folder: Path, keys: HostKeys | None = None) -> dict[str, str]:
+    """Return the options for a server on ``folder``, named as on its command line.
 
-
-def removal_of_links(folder: str) -> str:
-    """Return the command that does the same, for a manual prepare of a raw copy."""
-    return f"find {folder} -mindepth 2 -maxdepth 2 -name '*.isl' -delete"
-
-
-def remove_links(folder: Path) -> int:
-    """Delete the links that lead out of a restored folder; return how many.
-
-    All of them: the copy of a table created during the backup has another suffix until prepare
-    renames it, and without a copy the link would lead to the original.
+    Without ``keys`` those that load plugins are left out.
     """
-    links = list(folder.glob("*/*.isl"))
-    for link in links:
-        link.unlink()
-    return len(links)
+    shaping = read_shaping(folder)
+    options = {name: value for name, value in shaping.settings.items() if name in NEEDED}
+    if keys is not None:
+        options |= plugin_options(shaping, keys)
+    return {name.replace("_", "-"): value for name, value in options.items()}
+
+
+def prepare_settings(folder: Path, keys: HostKeys = NO_KEYS) -> str:
+    """Return the option file for a prepare of the copy in ``folder``."""
+    shaping = read_shaping(folder)
+    return build_prepare_settings({**shaping.settings, **plugin_options(shaping, keys)})
+
+
+def commands_before_prepare(folder: str) -> tuple[str, str]:
+    """Return what does the same where somebody prepares a raw copy by hand.
+
+    ``folder`` is quoted for a shell.
+    """
+    names = " -o ".join(f"-name '*{suffix}'" for suffix in SUFFIXES)
+    keep = "|".join(PATTERNS)
+    return (
+        f"find {folder} \\( {names} \\) ! -name {SETTINGS_FILE} -delete",
+        f"grep -xE '\\[mysqld]|({keep})=[A-Za-z0-9_.:;$-]+' {folder}/{SETTINGS_FILE} "
+        f"> {PREPARE_FILE}",
+    )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from backups.engines.mariadb_backup.restored import SETTINGS_FILE
+from backups.engines.mariadb_backup.restored import PREPARE_FILE
 from backups.exceptions import EngineError
 from backups.programs.private_server import PrivateServer
 
@@ -29,9 +29,12 @@ def count_undecided(log: str) -> int:
 
 
 def rollback_command(folder: str) -> str:
-    """Return the command that does the same by hand; ``folder`` is quoted for a shell."""
+    """Return the command that does the same by hand; ``folder`` is quoted for a shell.
+
+    It reads the options that ``commands_before_prepare`` kept, not those of the backup.
+    """
     return (
-        f"mariadbd --defaults-file={folder}/{SETTINGS_FILE} --datadir={folder} "
+        f"mariadbd --defaults-file={PREPARE_FILE} --datadir={folder} "
         f'--user="$(stat -c %U {folder})" --bootstrap --{ROLLBACK}=ROLLBACK < /dev/null'
     )
 

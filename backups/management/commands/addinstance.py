@@ -76,9 +76,7 @@ class Command(MooringCommand):
             default="",
             help="Tool whose history to read, if another scheduler takes the backups.",
         )
-        parser.add_argument(
-            "--no-check", action="store_true", help="Add it without connecting to it."
-        )
+        parser.add_argument("--no-check", action="store_true", help="Do not connect to it.")
         _add_ssh_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:

@@ -21,7 +21,7 @@ class StartServer(PlainStage[RestoreWork]):
         with failure_as_evidence(run, work.copy, self.name):
             engine = engine_named(run.job.engine)
             work.server = engine.restored_server(
-                work.target, server=work.server_program, on_wait=run.check
+                work.target, server=work.server_program, on_wait=run.check, keys=work.keys
             )
             work.server.start()
             run.process_started(*work.server.process)

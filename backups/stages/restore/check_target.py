@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backups.catalog.copies import open_copy
+from backups.restores.ancestors import check_ancestors
 from backups.restores.target import (
     check_room,
     check_server,
@@ -23,7 +24,11 @@ class CheckTarget(PlainStage[RestoreWork]):
     def run(self, run: Run, work: RestoreWork) -> str:
         work.reader = open_copy(work.copy)
         refuse_target(work.target)
-        starts = run.job.operation == Operation.RESTORE_TEST or not work.no_start
+        test = run.job.operation == Operation.RESTORE_TEST
+        if not test:
+            # The folder of tests is set by the administrator.
+            check_ancestors(work.target)
+        starts = test or not work.no_start
         server = "" if work.raw else check_server(work.copy, work.server_program, starts=starts)
         room = check_room(work.target, work.reader.manifest.contents.raw_bytes)
         own(run.job, run.token, leftovers=True)

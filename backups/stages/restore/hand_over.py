@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
+import pwd
 import shlex
-import shutil
-from pathlib import Path
 
 from django.db import Error
 
+from backups.contained import create_contained, remove_contained
 from backups.engines import engine_named
-from backups.engines.mariadb_backup.restored import removal_of_links
+from backups.engines.base import Prepared
+from backups.engines.mariadb_backup.restored import PREPARE_FILE, commands_before_prepare
 from backups.engines.mariadb_backup.undecided import rollback_command
 from backups.exceptions import StageFailed
-from backups.programs.compatibility import MARIADB_BACKUP
+from backups.programs.compatibility import MARIADB, MARIADB_BACKUP, MYSQL, parse_version
+from backups.programs.server_program import replication_off
 from backups.programs.server_settings import parse_server_settings
 from backups.restores.option_file import OPTION_FILE, build_option_file
+from backups.restores.run_user import change_owner, give_folder
 from backups.restores.target import hand_over_folder
 from backups.runners.local import LocalRunner
 from backups.running.run import Run
@@ -30,17 +34,22 @@ class HandOver(PlainStage[RestoreWork]):
     watched = False
 
     def run(self, run: Run, work: RestoreWork) -> str:
+        ours = (os.geteuid(), os.getegid())
+        owner = find_owner(work.owner) or ours
+        # Programs worked on the files as somebody else; from here on they are ours again.
+        give_folder(work.target, *ours)
         if not work.raw:
             write_option_file(run.job.engine, work)
-        user, _, group = work.owner.partition(":")
-        if user:
-            change_owner(work.target, user, group or None)
+        if work.run_user is not None or owner != ours:
+            change_owner(work.target, *owner)
         # The whole filesystem: syncing thousands of files one by one is slower.
         synced = LocalRunner().run(["sync", "-f", str(work.target)], timeout_seconds=3600)
         if synced.exit_code:
             raise StageFailed(f"{work.target} could not be synced: {synced.stderr.strip()}")
         run.check()
         hand_over_folder(work.target)
+        # Last: until now nobody else could put anything into it.
+        give_folder(work.target, *owner)
         # Even if this write fails: without its mark no tick removes the folder.
         with contextlib.suppress(Error):
             run.forget_leftovers()
@@ -56,8 +65,14 @@ def write_option_file(engine: str, work: RestoreWork) -> None:
         shaping=used.start_options(work.target),
         server=parse_server_settings(about.get("server")),
         external_files=used.details.read(about["facts"]["more"]).external_files or {},
+        replication_off=replication_off(
+            MARIADB if engine == MARIADB_BACKUP else MYSQL,
+            parse_version(work.copy.backup.server_version),
+        ),
     )
-    (work.target / OPTION_FILE).write_text(text, encoding="utf-8")
+    # What prepare left is not trusted: a link in its place goes, and is not written through.
+    remove_contained(work.target, OPTION_FILE)
+    create_contained(work.target, OPTION_FILE, text.encode(), mode=0o644)
 
 
 def describe(work: RestoreWork) -> str:
@@ -69,6 +84,7 @@ def describe(work: RestoreWork) -> str:
         f"binlog {position}" if position else "",
         f"GTID {backup.gtid_executed}" if backup.gtid_executed else "",
         _before_prepare(work),
+        _replication_stopped(work.prepared),
         f"- {work.remark}" if work.remark else "",
     )
     return " ".join(part for part in parts if part)
@@ -81,29 +97,41 @@ def _state(work: RestoreWork) -> str:
     return "prepared and started once" if started else "prepared, not started yet,"
 
 
-def _before_prepare(work: RestoreWork) -> str:
-    """Return the command that must run before a manual prepare, and one for after it.
+def _replication_stopped(prepared: Prepared) -> str:
+    """Return what the server replicated from, and how it resumes; it does not by itself."""
+    if not prepared.replica_of:
+        return ""
+    return (
+        f"- it was a replica of {', '.join(prepared.replica_of)}, its replication is stopped: "
+        "START REPLICA resumes it, RESET REPLICA ALL makes the server independent;"
+    )
 
-    The first removes links to originals, the second rolls back what no binlog decides.
+
+def _before_prepare(work: RestoreWork) -> str:
+    """Return the commands that must run before a manual prepare, and one for after it.
+
+    Links would lead it to the originals, and the backup's option file may name a library. The
+    last command rolls back what no binlog decides.
     """
     if not work.raw or work.copy.backup.engine != MARIADB_BACKUP:
         return ""
     folder = shlex.quote(str(work.target))
+    commands = " && ".join(commands_before_prepare(folder))
     return (
-        f"- before you prepare it: {removal_of_links(folder)} - after it, where a server reports "
-        f"'Found N prepared transactions': {rollback_command(folder)}"
+        f"- before you prepare it with --defaults-file={PREPARE_FILE}: {commands} - after it, "
+        f"where a server reports 'Found N prepared transactions': {rollback_command(folder)}"
     )
 
 
-def change_owner(target: Path, user: str, group: str | None) -> None:
-    """Give every file to the user the server will run as."""
+def find_owner(named: str) -> tuple[int, int] | None:
+    """Return the ids of ``user:group``; None where nobody is named."""
+    user, _, group = named.partition(":")
+    if not user:
+        return None
     try:
-        for folder, _, files in os.walk(target):
-            shutil.chown(folder, user, group or user)
-            for file in files:
-                shutil.chown(Path(folder) / file, user, group or user)
-    except (LookupError, PermissionError) as exc:
+        return pwd.getpwnam(user).pw_uid, grp.getgrnam(group or user).gr_gid
+    except KeyError as exc:
         raise StageFailed(
-            f"owner of {target} not changed to {user}: {exc}",
-            hint="Run the worker as root, or restore without an owner and chown the folder.",
+            f"owner of the files not changed to {named}: {exc.args[0]}",
+            hint="Name a user and a group of this host, or restore without an owner.",
         ) from exc

@@ -25,7 +25,7 @@ class StartOnce(PlainStage[RestoreWork]):
 
     def run(self, run: Run, work: RestoreWork) -> str:
         server = engine_named(run.job.engine).restored_server(
-            work.target, server=work.server_program, on_wait=run.check
+            work.target, server=work.server_program, on_wait=run.check, keys=work.keys
         )
         try:
             with run.ending_by(server.kill):

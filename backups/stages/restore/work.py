@@ -10,7 +10,7 @@ from django.conf import settings
 
 from backups.archive.reader import BackupReader
 from backups.catalog.copies import copy_of
-from backups.engines.base import Prepared
+from backups.engines.base import NO_KEYS, HostKeys, Prepared
 from backups.exceptions import BadInput
 from backups.models import BackupCopy, Job
 from backups.parameters import RestoreParameters, RestoreTestParameters
@@ -30,6 +30,9 @@ class RestoreWork:
     owner: str = ""
     # Path of the server program; blank lets the engine choose.
     server_program: str = ""
+    keys: HostKeys = NO_KEYS
+    # Whose the files are while programs work on them; None: ours.
+    run_user: tuple[int, int] | None = None
     reader: BackupReader | None = None
     prepared: Prepared = field(default_factory=Prepared)
     started_once: bool = False
@@ -57,13 +60,23 @@ def restore_work(job: Job, asked: RestoreParameters) -> RestoreWork:
         no_start=asked.no_start,
         owner=asked.owner,
         server_program=asked.mysqld or settings.MYSQLD,
+        keys=host_keys(),
     )
 
 
 def restore_test_work(job: Job, asked: RestoreTestParameters) -> RestoreWork:
     """Build the work object of a restore test, whose target is a scratch folder."""
     mysqld = asked.mysqld or settings.MYSQLD
-    return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld)
+    return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld, keys=host_keys())
+
+
+def host_keys() -> HostKeys:
+    """Return the key files of this host for encrypted files, from the settings."""
+    return HostKeys(
+        key_file=settings.MARIADB_KEY_FILE,
+        key_file_password=settings.MARIADB_KEY_FILE_PASSWORD,
+        plugin_folder=settings.MARIADB_PLUGIN_FOLDER,
+    )
 
 
 def scratch_folder(job: Job) -> Path:

@@ -17,6 +17,7 @@ import pytest
 from backups.exceptions import EngineError, MooringError, StageFailed
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise, occupant
 from backups.programs.server_program import ServerProgram, program
+from backups.runners.environment import tool_environment
 
 pytestmark = pytest.mark.live
 
@@ -51,6 +52,14 @@ def ask(server: PrivateServer, question: str) -> tuple[object, ...]:
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(question)
         return tuple(cursor.fetchone() or ())
+
+
+def test_it_gets_named_variables_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOORING_BACKUP_KEY", "Tr0ub4dor")
+    with PrivateServer(folder) as server:
+        environment = Path(f"/proc/{server.pid}/environ").read_bytes()
+    names = {each.partition(b"=")[0].decode() for each in environment.split(b"\0") if each}
+    assert names == set(tool_environment())
 
 
 def test_it_answers_by_its_socket_alone_and_does_nothing_of_its_own(folder: Path) -> None:

@@ -31,6 +31,7 @@ def built(server: ServerSettings, **external: str) -> list[str]:
         shaping={"innodb-page-size": "8192", "lower-case-table-names": "1"},
         server=server,
         external_files=external,
+        replication_off="skip-replica-start",
     ).splitlines()
 
 
@@ -46,6 +47,8 @@ def test_everything_a_server_has_to_be_told() -> None:
         'sql_mode = "ANSI_QUOTES"',
         'innodb_redo_log_capacity = "104857600"',
         'default_time_zone = "+02:00"',
+        "skip_replica_start = ON",
+        "event_scheduler = OFF",
     ]
     for comment in (
         '# server_id = "7"',
@@ -64,6 +67,8 @@ def test_a_backup_that_tells_nothing_of_its_server() -> None:
         'datadir = "/srv/it"',
         'innodb_page_size = "8192"',
         'lower_case_table_names = "1"',
+        "skip_replica_start = ON",
+        "event_scheduler = OFF",
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backups.exceptions import Refused
 from backups.restores.target import MARK, claim_folder, hand_over_folder, release_folder
 
 
@@ -72,4 +73,27 @@ def test_a_removal_that_was_cut_short_can_be_finished(target: Path) -> None:
     claim_folder(target, 7)
     assert [path.name for path in target.iterdir()] == [MARK]
     assert release_folder(target, 7)
+    assert not release_folder(target, 7)
+
+
+def test_a_link_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o755)
+    (tmp_path / "link").symlink_to(tmp_path / "theirs")
+    with pytest.raises(Refused, match="no folder that a restore may fill"):
+        claim_folder(tmp_path / "link", 7)
+    assert (tmp_path / "theirs").stat().st_mode & 0o777 == 0o755
+
+
+def test_what_was_planted_before_it_is_ours_is_found(target: Path, tmp_path: Path) -> None:
+    target.mkdir(parents=True)
+    (target / "mooring-my.cnf").symlink_to(tmp_path / "victim")
+    with pytest.raises(Refused, match=r"not empty: mooring-my\.cnf appeared"):
+        claim_folder(target, 7)
+    assert [path.name for path in target.iterdir()] == ["mooring-my.cnf"]
+
+
+def test_a_mark_that_is_a_link_is_nobody_s(target: Path, tmp_path: Path) -> None:
+    target.mkdir(parents=True)
+    (tmp_path / "seven").write_text("7")
+    (target / MARK).symlink_to(tmp_path / "seven")
     assert not release_folder(target, 7)

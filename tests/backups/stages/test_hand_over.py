@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from backups.exceptions import StageFailed
 from backups.models import Backup, BackupCopy
+from backups.restores.run_user import change_owner
 from backups.stages.restore.hand_over import describe
 from backups.stages.restore.work import RestoreWork
 
-LINKS = "find '/srv/my data' -mindepth 2 -maxdepth 2 -name '*.isl' -delete"
+LINKS = "find '/srv/my data' \\( -name '*.isl' -o -name '*.cnf' -o -name '*.my' \\) "
 
 
 @pytest.mark.parametrize(
@@ -21,3 +24,26 @@ def test_links_are_told_of_where_somebody_else_prepares(engine: str, raw: bool, 
     copy = BackupCopy(backup=Backup(engine=engine))
     said = describe(RestoreWork(copy, Path("/srv/my data"), raw=raw))
     assert (LINKS in said) is told
+
+
+def test_what_a_link_leads_to_is_not_given_away(tmp_path: Path) -> None:
+    target, victim = tmp_path / "target", tmp_path / "victim"
+    (target / "shop").mkdir(parents=True)
+    victim.touch()
+    before = os.stat(victim)
+    (target / "shop" / "ibd").symlink_to(victim)
+    (target / "folder").symlink_to(tmp_path)
+    # To a stranger where we may; else to ourselves, which touches the time of change alone.
+    new = (65534, 65534) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    change_owner(target, *new)
+    assert os.stat(victim) == before
+    assert os.lstat(target / "shop" / "ibd").st_uid == new[0]
+
+
+def test_a_file_with_another_name_elsewhere_is_not_given_away(tmp_path: Path) -> None:
+    target, victim = tmp_path / "target", tmp_path / "victim"
+    target.mkdir()
+    victim.touch()
+    os.link(victim, target / "ibdata1")
+    with pytest.raises(StageFailed, match="ibdata1 has another name elsewhere"):
+        change_owner(target, os.geteuid(), os.getegid())

@@ -37,3 +37,22 @@ def test_only_an_encrypted_copy_needs_a_backup_key() -> None:
     sealed, clear = (steps_by_hand(clone_copy({}, key_id=key))[0] for key in ("k1", ""))
     assert "--key-file" in sealed.command and "k1" in sealed.note
     assert "--key-file" not in clear.command
+
+
+@pytest.mark.parametrize(
+    ("engine", "version"), [("clone", "8.4.9"), ("mariadb_backup", "10.11.14-MariaDB")]
+)
+def test_a_server_without_grants_is_reachable_by_its_owner_only(engine: str, version: str) -> None:
+    copy = clone_copy({})
+    copy.backup.engine, copy.backup.server_version = engine, version
+    commands = {step.title: step.command for step in steps_by_hand(copy)}
+    assert 'chmod 700 "$RUN"' in commands["Change the owner"]
+    assert '--socket="$RUN/server.sock"' in commands["Start an isolated server"]
+    assert '--user="$OWNER"' in commands["Start an isolated server"]
+    assert "/tmp" not in " ".join(commands.values())
+
+
+def test_a_server_is_started_with_the_option_of_its_release() -> None:
+    copy = clone_copy({})
+    copy.backup.server_version = "8.0.25"
+    assert any("--skip-slave-start" in step.command for step in steps_by_hand(copy))

@@ -9,14 +9,18 @@ import pymysql
 import pytest
 
 from backups.engines.clone.loading import load_tables
+from backups.engines.clone.saved_files import FOLDER, SavedTable, framed
 from backups.exceptions import EngineError, MooringError, StageFailed
 from backups.programs.private_server import PrivateServer
 
-TABLE = {"schema": "shop", "name": "notes", "engine": "MyISAM", "path": "notes.sql", "rows": 1}
+TABLE = SavedTable("shop", "notes", "MyISAM", f"{FOLDER}/notes.sql", 1)
 
 
 class Cursor:
     """Knows its engines, and takes nothing."""
+
+    asked = ""
+    warning_count = 0
 
     def __enter__(self) -> Cursor:
         return self
@@ -25,11 +29,15 @@ class Cursor:
         return None
 
     def execute(self, sql: str, parameters: object = None) -> None:
-        if "information_schema.ENGINES" not in sql:
+        self.asked = sql
+        if sql.startswith("CREATE TABLE"):
             raise pymysql.OperationalError(1114, "The table 'notes' is full")
 
+    def fetchone(self) -> tuple[int]:
+        return (0,)
+
     def fetchall(self) -> list[dict[str, str]]:
-        return [{"name": "MyISAM"}]
+        return [{"name": "MyISAM"}] if "information_schema.ENGINES" in self.asked else []
 
 
 class Connection(Cursor):
@@ -48,6 +56,9 @@ class Watch:
     def check(self) -> None:
         return None
 
+    def alive(self) -> None:
+        return None
+
     def log(self, source: str, text: str, level: str = "") -> None:
         return None
 
@@ -62,6 +73,8 @@ class Watch:
 def test_only_a_disk_with_room_makes_it_the_tables_fault(
     tmp_path: Path, log: str, raised: type[MooringError]
 ) -> None:
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / TABLE.path).write_bytes(framed(b"CREATE TABLE `notes` (`i` INT)"))
     server = Full(tmp_path, run_folder=tmp_path / "run")
     server.run_folder.mkdir()
     server.log_file.write_text(log)

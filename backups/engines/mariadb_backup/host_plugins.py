@@ -1,0 +1,72 @@
+"""Which libraries and keys of this host may be used for a copy that needs them?
+
+Libraries come from this host's own plugin folder, keys from a file that this host's admin named.
+Neither ever comes out of a backup.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from backups.engines.base import HostKeys
+from backups.engines.mariadb_backup.shaping import KEY_FILE_PLUGIN, Shaping
+from backups.exceptions import Refused
+from backups.programs.server_program import ask_settings, program
+
+
+def plugin_options(shaping: Shaping, keys: HostKeys) -> dict[str, str]:
+    """Return what loads the plugins of a copy, or raise Refused where this host lacks one."""
+    if not shaping.plugins:
+        return {}
+    folder = keys.plugin_folder or _own_plugin_folder()
+    for name in shaping.plugins:
+        if not (Path(folder) / f"{name}.so").is_file():
+            raise Refused(
+                f"the backup needs the plugin {name}, and there is no {folder}/{name}.so",
+                hint="Install it (on Debian it is in mariadb-server or mariadb-plugin-provider-*), "
+                "or name its folder in MOORING_MARIADB_PLUGIN_DIR.",
+            )
+    options = {
+        "plugin_load": ";".join(f"{name}={name}.so" for name in shaping.plugins),
+        "plugin_dir": folder,
+    }
+    return options | (_key_options(shaping, keys) if shaping.needs_keys else {})
+
+
+def _key_options(shaping: Shaping, keys: HostKeys) -> dict[str, str]:
+    if not keys.key_file:
+        raise Refused(
+            "the backup's files are encrypted, and this host names no file with their keys",
+            hint="Name it in MOORING_MARIADB_KEY_FILE; keys are never taken from a backup.",
+        )
+    if not os.access(keys.key_file, os.R_OK):
+        raise Refused(
+            f"the file of keys {keys.key_file} cannot be read",
+            hint="Check MOORING_MARIADB_KEY_FILE and that the worker may read that file.",
+        )
+    options = {f"{KEY_FILE_PLUGIN}_filename": keys.key_file, **shaping.key_settings}
+    if keys.key_file_password:
+        options[f"{KEY_FILE_PLUGIN}_filekey"] = f"FILE:{keys.key_file_password}"
+    return options
+
+
+def readable_paths(keys: HostKeys) -> tuple[Path, ...]:
+    """Return what a program behind walls must be able to read besides the copy."""
+    named = (keys.key_file, keys.key_file_password, keys.plugin_folder)
+    return tuple(Path(name) for name in named if name and Path(name).exists())
+
+
+@lru_cache(maxsize=1)
+def _own_plugin_folder() -> str:
+    """Return where this host's MariaDB has its plugins, as it reports itself."""
+    settings = ask_settings(program("mariadbd"))
+    found = re.search(r"^plugin-dir\s+(/\S*)\s*$", settings, re.MULTILINE)
+    if found is None:
+        raise Refused(
+            "mariadbd does not report its plugin folder",
+            hint="Name their folder in MOORING_MARIADB_PLUGIN_DIR.",
+        )
+    return found[1].rstrip("/")

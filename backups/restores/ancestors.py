@@ -1,0 +1,77 @@
+"""Can somebody else change which folder a path leads to?
+
+Whoever can write a folder can put a link in the place of anything in it. What is restored there
+with the rights of root would then be written, or given away, somewhere else.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from backups.exceptions import Refused
+
+_MOVE_HINT = "Restore to a folder below one that only root can write, and move it there afterwards."
+
+
+def check_ancestors(target: Path) -> None:
+    """Raise Refused where a folder above ``target`` belongs to somebody else, or is open to all.
+
+    A folder like /tmp is fine: its sticky bit keeps everybody's hands off what is not theirs.
+    """
+    for folder in _above(target):
+        try:
+            found = folder.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise Refused(f"{folder} cannot be looked at: {exc.strerror}") from None
+        if found.st_uid not in {0, os.geteuid()}:
+            raise Refused(
+                f"{folder} belongs to {_name(found.st_uid)}, who can replace what is in it",
+                hint=_MOVE_HINT,
+            )
+        if stat.S_ISDIR(found.st_mode) and _is_open(found):
+            raise Refused(
+                f"{folder} can be written by others than its owner, and has no sticky bit",
+                hint=_MOVE_HINT,
+            )
+
+
+def _above(target: Path) -> Iterator[Path]:
+    """Yield every folder on the way, and every link: as named, and as it is."""
+    seen: set[Path] = set()
+    for path in (target.parent, target.parent.resolve()):
+        for folder in (path, *path.parents):
+            if folder not in seen:
+                seen.add(folder)
+                yield folder
+
+
+def _is_open(found: os.stat_result) -> bool:
+    if found.st_mode & stat.S_ISVTX:
+        return False
+    by_group = bool(found.st_mode & stat.S_IWGRP) and not _is_private(found.st_gid)
+    return bool(found.st_mode & stat.S_IWOTH) or by_group
+
+
+def _is_private(gid: int) -> bool:
+    """Whether nobody but us is in a group: many systems give each user one of their own."""
+    if gid == 0:
+        return True
+    if gid != os.getegid():
+        return False
+    own = pwd.getpwuid(os.geteuid())
+    members = {each.pw_name for each in pwd.getpwall() if each.pw_gid == gid}
+    return (members | set(grp.getgrgid(gid).gr_mem)) <= {own.pw_name, "root"}
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
