@@ -12,8 +12,8 @@ import os
 import shutil
 from pathlib import Path
 
+from backups.archive.contained import FOLDER, create_contained, read_contained, remove_contained
 from backups.catalog.facts import facts_of
-from backups.contained import FOLDER, create_contained, read_contained, remove_contained
 from backups.engines import engine_named
 from backups.exceptions import BadInput, Refused
 from backups.models import BackupCopy, Repository

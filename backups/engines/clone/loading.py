@@ -15,7 +15,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-from backups.contained import remove_contained
+from backups.archive.contained import remove_contained
 from backups.engines.base import PrepareWatch
 from backups.engines.clone.literals import quoted
 from backups.engines.clone.loading_account import LoadingAccount, check_trigger, loading_account

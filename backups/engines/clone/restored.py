@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from backups.archive.contained import read_contained
 from backups.checks import Verdict
 from backups.clone_protocol import DonorFacts
-from backups.contained import read_contained
 from backups.engines.base import CopyFacts, Prepared, PrepareWatch
 from backups.engines.clone.donor import DonorSettings
 from backups.engines.clone.keyring import keyring_of

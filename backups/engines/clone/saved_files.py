@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from backups.contained import open_contained
+from backups.archive.contained import open_contained
 from backups.engines.clone.literals import quoted
 from backups.exceptions import EngineError
 from backups.repositories.layout import is_safe_path

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backups.contained import read_contained
+from backups.archive.contained import read_contained
 from backups.exceptions import EngineError
 
 SETTINGS_FILE = "backup-my.cnf"

@@ -53,21 +53,7 @@ class Command(MooringCommand):
         parser.add_argument(
             "--engine", choices=list(ENGINES), help="Default: the engine for the server's product."
         )
-        parser.add_argument(
-            "--allow-plugin-install",
-            action="store_true",
-            help="MySQL: a backup may install the clone plugin if it is missing.",
-        )
-        parser.add_argument(
-            "--save-foreign-tables",
-            action="store_true",
-            help="MySQL: save tables of other engines by SELECT, each locked while it is read.",
-        )
-        parser.add_argument(
-            "--lock-wait-seconds",
-            type=int,
-            help="Longest wait of a backup for a lock; others queue behind it. Default: 60.",
-        )
+        _add_engine_options(parser)
         parser.add_argument("--group", action="append", default=[], help="May be repeated.")
         parser.add_argument("--tag", action="append", default=[], help="May be repeated.")
         parser.add_argument(
@@ -91,6 +77,24 @@ class Command(MooringCommand):
             _refuse_unfit(instance, facts)
         _save(instance, options["group"], options["tag"], facts)
         return _answer(instance, facts)
+
+
+def _add_engine_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--allow-plugin-install",
+        action="store_true",
+        help="MySQL: a backup may install the clone plugin if it is missing.",
+    )
+    parser.add_argument(
+        "--save-foreign-tables",
+        action="store_true",
+        help="MySQL: save tables of other engines by SELECT, each locked while it is read.",
+    )
+    parser.add_argument(
+        "--lock-wait-seconds",
+        type=int,
+        help="Longest wait of a backup for a lock; others queue behind it. Default: 60.",
+    )
 
 
 def _add_tls_options(parser: CommandParser) -> None:

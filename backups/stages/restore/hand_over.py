@@ -10,7 +10,7 @@ import shlex
 
 from django.db import Error
 
-from backups.contained import create_contained, remove_contained
+from backups.archive.contained import create_contained, remove_contained
 from backups.engines import engine_named
 from backups.engines.base import Prepared
 from backups.engines.mariadb_backup.restored import PREPARE_FILE, commands_before_prepare
