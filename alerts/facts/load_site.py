@@ -8,7 +8,13 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Max, Min
 
-from alerts.facts.site import KeyFacts, PeriodicTaskFacts, QueueFacts, RepositoryFacts
+from alerts.facts.site import (
+    CopyFaultFacts,
+    KeyFacts,
+    PeriodicTaskFacts,
+    QueueFacts,
+    RepositoryFacts,
+)
 from alerts.facts.subject import Facts, Subject
 from backups.health.heartbeats import WORKER_TIMEOUT, is_stale
 from backups.health.space import Sample, forecast_full
@@ -30,7 +36,13 @@ TREND = timedelta(days=7)
 
 def load_site_facts(now: datetime) -> list[Facts]:
     """Read the facts that belong to no instance."""
-    return [*_repositories(now), *_keys(now), *_queues(now), *_periodic_tasks(now)]
+    return [
+        *_repositories(now),
+        *_copy_faults(now),
+        *_keys(now),
+        *_queues(now),
+        *_periodic_tasks(now),
+    ]
 
 
 def _repositories(now: datetime) -> Iterator[RepositoryFacts]:
@@ -56,7 +68,26 @@ def _repositories(now: datetime) -> Iterator[RepositoryFacts]:
             free_bytes=newest.free_bytes if newest else None,
             total_bytes=newest.total_bytes if newest else None,
             full_at=forecast_full(trend),
-            error=newest.error if newest else "",
+            error=repository.fault or (newest.error if newest else ""),
+        )
+
+
+def _copy_faults(now: datetime) -> Iterator[CopyFaultFacts]:
+    faulty = BackupCopy.objects.filter(status=CopyStatus.STORED).exclude(fault="")
+    rows = faulty.order_by("repository_id", "fault").values_list(
+        "repository_id", "repository__name", "fault"
+    )
+    # A lost disk is one alert, however many copies were on it.
+    for repository, name, fault, copies, label, detail in rows.annotate(
+        copies=Count("id"), label=Max("backup__label"), detail=Max("fault_detail")
+    ):
+        yield CopyFaultFacts(
+            now=now,
+            subject=Subject(f"repository:{repository}/{fault}", name, repository_id=repository),
+            fault=fault,
+            copies=copies,
+            label=label,
+            detail=detail,
         )
 
 

@@ -33,6 +33,17 @@ class KeyFacts(Facts):
 
 
 @dataclass(frozen=True, slots=True)
+class CopyFaultFacts(Facts):
+    """Stored copies in one repository that a check found missing, or changed."""
+
+    # A value of ``CopyFault``.
+    fault: str
+    copies: int
+    label: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class QueueFacts(Facts):
     """A queue: the jobs that wait in it, and the workers that serve it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.facts.site import KeyFacts, RepositoryFacts
+from alerts.facts.site import CopyFaultFacts, KeyFacts, RepositoryFacts
 from alerts.rules.base import STATE_DAMPING, Finding, Limits, Rule, Threshold, Unit
 from alerts.states import Severity
 from backups.units import format_bytes, format_duration
@@ -50,6 +50,14 @@ def check_encrypted(facts: RepositoryFacts, limits: Limits) -> Finding | None:
         return None
     return Finding(
         message="new backups are not encrypted: anyone with access to the disk can read the data"
+    )
+
+
+def check_copies(facts: CopyFaultFacts, limits: Limits) -> Finding | None:
+    count = f"{facts.copies} copies are" if facts.copies > 1 else f"the copy of {facts.label} is"
+    return Finding(
+        message=f"{count} {facts.fault}: {facts.detail}",
+        facts={"fault": facts.fault, "copies": facts.copies, "for_example": facts.label},
     )
 
 
@@ -116,6 +124,17 @@ UNENCRYPTED = Rule(
     hint="Enable encryption for the repository; new backups are encrypted from then on.",
     resolves_when="The repository encrypts new backups, or is disabled.",
 )
+COPIES_FAULTY = Rule(
+    name="copies_faulty",
+    title="Stored copies missing or changed",
+    about=CopyFaultFacts,
+    check=check_copies,
+    severity=Severity.EMERGENCY,
+    explanation="Every 5 minutes the objects of each repository are compared with the catalog, and "
+    "every manifest at least once a day. These copies cannot be relied on for a restore.",
+    hint="Check whether the repository's disk was exchanged or emptied, and take new backups now.",
+    resolves_when="The copies are found as they were registered, or are purged.",
+)
 KEY_MISSING = Rule(
     name="key_missing",
     title="Encryption key missing",
@@ -127,4 +146,4 @@ KEY_MISSING = Rule(
     hint="Restore the key to the key file; checkkeys shows which backups need which key.",
     resolves_when="The copies can be decrypted again, or are purged.",
 )
-RULES = (SPACE_LOW, FULL_SOON, REPOSITORY_UNUSABLE, UNENCRYPTED, KEY_MISSING)
+RULES = (SPACE_LOW, FULL_SOON, REPOSITORY_UNUSABLE, UNENCRYPTED, COPIES_FAULTY, KEY_MISSING)

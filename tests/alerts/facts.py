@@ -14,7 +14,13 @@ from alerts.facts.run import (
     MissedFacts,
     SuccessFacts,
 )
-from alerts.facts.site import KeyFacts, PeriodicTaskFacts, QueueFacts, RepositoryFacts
+from alerts.facts.site import (
+    CopyFaultFacts,
+    KeyFacts,
+    PeriodicTaskFacts,
+    QueueFacts,
+    RepositoryFacts,
+)
 from alerts.facts.subject import Facts, Subject
 from alerts.rules import RULES, Finding, Limits
 
@@ -68,6 +74,12 @@ WELL: dict[type[Facts], dict[str, Any]] = {
         "total_bytes": 100 * GIB,
     },
     KeyFacts: {"key_id": "k1", "copies": 1, "label": "orders-1@7-F", "fault": "no such key"},
+    CopyFaultFacts: {
+        "fault": "missing",
+        "copies": 1,
+        "label": "orders-1@7-F",
+        "detail": "its manifest is not in the repository",
+    },
     QueueFacts: {"workers": 1},
     PeriodicTaskFacts: {"every": 10 * S, "started_at": NOW, "finished_at": NOW},
     SuccessFacts: {"kind": "full", "ended_at": NOW, "run_time": 3 * M},

@@ -13,7 +13,13 @@ from alerts.evaluation.evaluate import evaluate_all
 from alerts.facts import load_fleet_facts, load_site_facts
 from alerts.facts.instance import BackupFacts, InstanceFacts
 from alerts.facts.run import ActiveJobFacts, EvidenceFacts, FailureFacts, MissedFacts
-from alerts.facts.site import KeyFacts, PeriodicTaskFacts, QueueFacts, RepositoryFacts
+from alerts.facts.site import (
+    CopyFaultFacts,
+    KeyFacts,
+    PeriodicTaskFacts,
+    QueueFacts,
+    RepositoryFacts,
+)
 from alerts.facts.subject import Facts
 from backups.models import (
     BackupCopy,
@@ -21,6 +27,7 @@ from backups.models import (
     Instance,
     InstanceGroup,
     Job,
+    Repository,
     RepositorySpace,
     Tag,
     TickHeartbeat,
@@ -180,6 +187,24 @@ def test_keys_that_do_not_open_are_one_subject_each() -> None:
         ("k0", 1),
         ("k1", 2),
     ]
+
+
+def test_faulty_copies_are_one_subject_per_repository_and_fault() -> None:
+    main = make_repository()
+    copies = [make_backup(make_instance(f"shop-{n}"), T0, main) for n in range(3)]
+    BackupCopy.objects.filter(backup__in=copies[1:]).update(fault="missing", fault_detail="gone")
+    BackupCopy.objects.filter(backup=copies[0]).update(fault="changed")
+    assert [(facts.fault, facts.copies) for facts in site_facts(CopyFaultFacts)] == [
+        ("changed", 1),
+        ("missing", 2),
+    ]
+
+
+def test_a_repository_that_cannot_be_used_says_why() -> None:
+    make_repository()
+    Repository.objects.update(fault="holds another repository")
+    (facts,) = site_facts(RepositoryFacts)
+    assert facts.error == "holds another repository"
 
 
 def test_queues_know_their_waiting_jobs_and_their_workers() -> None:

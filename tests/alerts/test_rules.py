@@ -155,6 +155,7 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("repository_unusable", {"error": "/srv/main could not be measured"}, 0),
     ("unencrypted", {}, None),
     ("unencrypted", {"encrypted": False}, 0),
+    ("copies_faulty", {}, 0),
     ("key_missing", {}, 0),
     ("queue_without_worker", waiting(2 * M - S), None),
     ("queue_without_worker", waiting(2 * M), W),
@@ -180,7 +181,7 @@ def test_it_finds(name: str, fields: dict[str, Any], severity: Severity | int | 
 
 
 def test_every_rule_has_cases_of_both_sorts() -> None:
-    always = {"occurrence_missed", "key_missing", "backup_succeeded"}
+    always = {"occurrence_missed", "copies_faulty", "key_missing", "backup_succeeded"}
     for name in RULES.keys() - {"rule_broken"}:
         outcomes = {severity is None for rule, _, severity in CASES if rule == name}
         assert outcomes == ({False} if name in always else {True, False}), name
