@@ -211,7 +211,7 @@ def test_what_was_not_saved_is_neither_a_pass_nor_a_fault(
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
     said = {(each["schema"], each["name"]): each for each in report["tables"]}
     assert said["shop", "old"]["verdict"] == "unknown"
-    assert said["shop", "many"]["said"] == "not in the backup"
+    assert said["shop", "many"]["message"] == "not in the backup"
 
 
 def test_what_the_account_could_not_see_is_no_pass_either(
@@ -226,4 +226,4 @@ def test_what_the_account_could_not_see_is_no_pass_either(
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
     of_shop = {each["name"]: each for each in report["tables"] if each["schema"] == "shop"}
     assert {each["verdict"] for each in of_shop.values()} == {"unknown"}
-    assert of_shop["many"]["said"] == "not in the backup"
+    assert of_shop["many"]["message"] == "not in the backup"
