@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -14,13 +14,16 @@ from pymysql.connections import Connection
 from pytest_django import Settings
 
 from backups.instances.connection import connect, login_of
-from backups.instances.lock_holders import fetch_lock_holders
+from backups.instances.lock_holders import LockHolder, fetch_lock_holders
 from backups.models import Backup, Instance
 from backups.programs.private_server import PrivateServer
 from tests.live import clone_jobs
+from tests.live.mooring_site import wait_until
 from tests.live.mysql import PrivateMysql
 from tests.live.test_clone_foreign_tables import READ
 from tests.live.test_first_backup import add_instance, main, serve, take
+
+ZERO = timedelta(0)
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
@@ -32,6 +35,10 @@ def number_of(connection: Connection[Any]) -> int:
         cursor.execute("SELECT CONNECTION_ID()")
         (row,) = cursor.fetchall()
     return int(row[0])
+
+
+def first_of(holders: Sequence[LockHolder]) -> tuple[int, bool]:
+    return holders[0].id, holders[0].in_transaction
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +77,11 @@ def test_an_open_transaction_comes_first(bank: PrivateServer) -> None:
     ):
         cursor.execute("BEGIN")
         cursor.execute("UPDATE bank.accounts SET money = money + 1 LIMIT 1")
-        found = fetch_lock_holders(connection, least=timedelta(0))
+        changing = (number_of(holder), True)
+        # The server keeps its list of transactions for a moment before it makes a new one.
+        wait_until(lambda: first_of(fetch_lock_holders(connection, least=ZERO)) == changing, 30)
+        found = fetch_lock_holders(connection, least=ZERO)
         holder.rollback()
-        assert (found[0].id, found[0].in_transaction) == (number_of(holder), True)
         assert number_of(idle) in {each.id for each in found[1:]}
 
 

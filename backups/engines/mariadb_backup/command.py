@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 
-from backups.engines.base import LOCK_WAIT_SECONDS, Login
+from backups.engines.base import Login
 from backups.exceptions import EngineError
 from backups.logins.tls import Tls
 
@@ -63,9 +63,7 @@ def _certificates(login: Login) -> dict[str, str]:
     return {name: path for name, path in {**named, "key": files.key}.items() if path}
 
 
-def backup_argv(
-    login: Login, *, threads: int, lock_wait_seconds: int = LOCK_WAIT_SECONDS
-) -> list[str]:
+def backup_argv(login: Login, *, threads: int) -> list[str]:
     """Return the command that streams a full copy to stdout."""
     return [
         TOOL,
@@ -79,8 +77,6 @@ def backup_argv(
         "--stream=mbstream",
         f"--parallel={threads}",
         f"--log-copy-interval={LOG_COPY_INTERVAL_MS}",
-        # The name that every series knows. Without it the tool waits for a year.
-        f"--ftwrl-wait-timeout={lock_wait_seconds}",
         # Required but unused: everything goes to the stream.
         "--target-dir=/tmp",
     ]

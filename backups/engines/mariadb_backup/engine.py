@@ -44,6 +44,7 @@ from backups.engines.mariadb_backup.command import (
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.fitting import check_restore
 from backups.engines.mariadb_backup.host_plugins import readable_paths
+from backups.engines.mariadb_backup.lock_watch import LockWatch
 from backups.engines.mariadb_backup.log import (
     STAGES,
     LogReader,
@@ -60,7 +61,7 @@ from backups.engines.mariadb_backup.metadata import (
 from backups.engines.mariadb_backup.restored import prepare_settings, server_options
 from backups.engines.mariadb_backup.shaping import SETTINGS_FILE
 from backups.engines.mariadb_backup.undecided import RestoredMariadb
-from backups.exceptions import EngineError
+from backups.exceptions import EngineError, LockNotGranted
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners.base import Runner, RunningCommand
@@ -91,11 +92,10 @@ class MariadbBackup:
     ) -> Iterator[MariadbCopy]:
         login, runner = request.login, request.runner
         settings = {SETTINGS: build_settings(login), **certificate_files(login)}
-        argv = backup_argv(
-            login, threads=request.threads, lock_wait_seconds=request.options.lock_wait
-        )
+        argv = backup_argv(login, threads=request.threads)
         with runner.start(argv, secret_files=settings) as command:
-            listener = _Listener(command, observer, LogReader([login.password]))
+            log = LogReader([login.password])
+            listener = _Listener(command, observer, log, request.options.lock_wait)
             try:
                 yield MariadbCopy(runner, argv, command, listener)
             finally:
@@ -237,8 +237,12 @@ def _relay(command: RunningCommand, watch: PrepareWatch, folder: Path) -> str:
 class _Listener:
     """Reads the tool's log in a thread and reports to the observer."""
 
-    def __init__(self, command: RunningCommand, observer: CopyObserver, log: LogReader) -> None:
+    def __init__(
+        self, command: RunningCommand, observer: CopyObserver, log: LogReader, lock_wait: float
+    ) -> None:
         self.log = log
+        self._command = command
+        self._lock_watch = LockWatch(lock_wait, self._give_up_lock)
         self._first: list[str] = []
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         # An error of the observer: the log is still read to its end, or the tool would block.
@@ -259,14 +263,23 @@ class _Listener:
         while line := self._source.readline(LINE_BYTES):
             text = line.decode("utf-8", errors="replace").rstrip("\r\n")
             (self._first if len(self._first) < FIRST_LINES else self._last).append(text)
+            self._lock_watch.feed(text)
             events = self.log.feed(text, time.monotonic())
             try:
                 for event in events:
                     self._tell(event)
             except Exception as exc:
                 self.failure = self.failure or exc
+        self._lock_watch.close()
         # The pipe belongs to the command, which closes it.
         self._source.detach()
+
+    def _give_up_lock(self) -> None:
+        """End the tool: whatever wants a lock on the instance queues behind its wait."""
+        self.failure = self.failure or LockNotGranted(
+            f"{TOOL} gave up its wait for a lock on the instance"
+        )
+        self._command.stop()
 
     def _tell(self, event: ToolLogLine | StageStarted | StageEnded) -> None:
         now = datetime.now(UTC)
