@@ -139,7 +139,7 @@ def test_a_read_only_disk(disk: Place) -> None:
     label = disk.label()
     remount(disk.main.path, "ro")
     told = Told(
-        REFUSED, r"^preflight refused: repository main: .*Read-only file system", "right to"
+        REFUSED, r"^preflight refused: repository main: .*Read-only file system", "write access"
     )
     assert_told(disk.take(), told)
     # It can still be read.

@@ -238,8 +238,8 @@ def test_a_repository_without_room_is_refused_with_figures(
         assert run_command("addrepository", "tiny", "--path", str(disk)).exit_code == 0
         ended, checks = doctor("--repository", "tiny")
     assert ended.exit_code == 3
-    assert "8.0 MiB are free" in checks["room in tiny"]["found"]
-    assert "too few" in checks["room in tiny"]["found"]
+    assert "8.0 MiB free" in checks["room in tiny"]["found"]
+    assert "short" in checks["room in tiny"]["found"]
     assert "room in main" not in checks
 
 
