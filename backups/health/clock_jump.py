@@ -25,7 +25,7 @@ CONFIRM = "Check the date of this host, then run: ./mooring manage confirmexpiry
 
 def refuse_clock_jump(task: str, now: datetime) -> None:
     """Raise Refused if ``now`` is not to be believed by ``task``."""
-    elsewhere = _database_clock()
+    elsewhere = database_clock()
     if elsewhere is not None and abs(now - elsewhere) > MAX_DIFFERENCE:
         raise Refused(
             f"{task} is held: this host's clock says {now:%Y-%m-%d %H:%M} UTC, the database's "
@@ -47,7 +47,7 @@ def confirm_clock(now: datetime) -> None:
         note_run(task, now)
 
 
-def _database_clock() -> datetime | None:
+def database_clock() -> datetime | None:
     """Return the time of the database's host; None if the database is a file on this one."""
     if connection.vendor != "postgresql":
         return None

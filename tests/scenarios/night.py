@@ -25,6 +25,7 @@ from alerts.tasks import send_channel
 from backups import tasks
 from backups.exceptions import InstanceUnreachable
 from backups.executor.execute import worker_name
+from backups.health import clock_jump
 from backups.health.heartbeats import record_worker_heartbeat
 from backups.instances import reachability
 from backups.models import Job
@@ -170,6 +171,8 @@ class Night:
         self.broker.listen(patch)
         patch.setattr(tasks, "full_queues", self.broker.full_queues)
         patch.setattr(reachability, "connect", self._connect)
+        # The clock of a database server is not moved with ours.
+        patch.setattr(clock_jump, "database_clock", lambda: None)
         patch.setattr(reachability, "fetch_identity", lambda _: "")
         patch.setattr(shutil, "disk_usage", self._disk_usage)
 

@@ -43,7 +43,9 @@ def chat(url: str) -> Channel:
 
 def long_alert() -> None:
     # What an engine prints: long, of several lines, with what would be markup.
-    make_alert(message="the backup failed: <b>\u00fc & _x_ " + "no space left\n" * 400)
+    alert = make_alert(message="the backup failed: <b>\u00fc & _x_")
+    alert.hint = "no space left\n" * 400
+    alert.save(update_fields=["hint"])
     notify_changes(now())
 
 

@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from alerts import tasks as tasks_of_alerts
 from backups import tasks
 from backups.exceptions import Refused
+from backups.health import clock_jump
 from backups.models import (
     Backup,
     BackupCopy,
@@ -168,6 +169,13 @@ def test_a_failed_restore_test_counts_though_a_verify_came_after_it(
     assert expire_backups(now()) == 1
 
 
+@pytest.fixture
+def moved_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the clock of a database server, which no test moves."""
+    monkeypatch.setattr(clock_jump, "database_clock", lambda: None)
+
+
+@pytest.mark.usefixtures("moved_clock")
 @pytest.mark.parametrize(("stored", "left", "purges"), [(True, 6, 3), (False, 1, 0)])
 def test_what_tells_how_long_a_stored_backup_is_kept_is_not_forgotten(
     nightly: BackupSchedule, orders: Instance, stored: bool, left: int, purges: int
@@ -183,6 +191,7 @@ def test_what_tells_how_long_a_stored_backup_is_kept_is_not_forgotten(
     assert expire_backups(later) == purges
 
 
+@pytest.mark.usefixtures("moved_clock")
 def test_a_clock_that_jumped_a_year_expires_nothing_until_a_person_confirms(
     nightly: BackupSchedule,
 ) -> None:
