@@ -194,7 +194,8 @@ class BreakableSite:
     def kill_engines(self, job: int) -> int:
         killed = 0
         for process in psutil.Process(self.job_worker(job)).children(recursive=True):
-            if process.name() in {"mariadb-backup", "mariadbd"}:
+            # A sandbox that stands still may not have started its program yet: it dies with it.
+            if process.name() in {"mariadb-backup", "mariadbd", "bwrap"}:
                 process.kill()
                 killed += 1
         return killed

@@ -90,7 +90,9 @@ class PrivateMysql:
             # Files of its own somewhere else are in no copy of a folder.
             self._initialise(self.folder)
             return
-        name = f"mysql-{hashlib.sha256(options.encode()).hexdigest()[:16]}"
+        # Of the same program: each release makes other files.
+        made_by = f"{self._argv()[0]} {options}"
+        name = f"mysql-{hashlib.sha256(made_by.encode()).hexdigest()[:16]}"
         copy_template(name, self._initialise, self.folder)
         # Who the server is: two copies must not be one.
         (self.folder / "auto.cnf").unlink()

@@ -56,13 +56,13 @@ def checked(connection: Connection, name: str, engine: str = "InnoDB") -> dict[s
 
 def test_a_whole_table(connection: Connection) -> None:
     found = checked(connection, "o`dd")
-    assert (found["verdict"], found["rows"], found["said"]) == ("ok", 2, "")
+    assert (found["verdict"], found["rows"], found["message"]) == ("ok", 2, "")
 
 
 def test_an_engine_that_cannot_be_checked(connection: Connection) -> None:
     found = checked(connection, "sheet", "MEMORY")
     assert (found["verdict"], found["rows"]) == ("unknown", 0)
-    assert "doesn't support check" in found["said"]
+    assert "doesn't support check" in found["message"]
 
 
 @pytest.mark.parametrize("question", [TABLES_OF_A_SERVER, proof.TABLES], ids=["stage", "demo"])
@@ -75,13 +75,13 @@ def test_everything_with_rows_is_asked_for(connection: Connection, question: str
 
 def test_a_versioned_table_counts_what_is_in_it_now(connection: Connection) -> None:
     found = checked(connection, "prices")
-    assert (found["verdict"], found["rows"], found["said"]) == ("ok", 1, "")
+    assert (found["verdict"], found["rows"], found["message"]) == ("ok", 1, "")
 
 
 def test_a_sequence_is_read_but_cannot_be_checked(connection: Connection) -> None:
     found = checked(connection, "numbers")
     assert (found["verdict"], found["rows"]) == ("unknown", 1)
-    assert "doesn't support check" in found["said"]
+    assert "doesn't support check" in found["message"]
 
 
 def test_a_damaged_table(server: PrivateServer, connection: Connection) -> None:
@@ -91,7 +91,7 @@ def test_a_damaged_table(server: PrivateServer, connection: Connection) -> None:
         cursor.execute("FLUSH TABLES")
     found = checked(connection, "old", "MyISAM")
     assert found["verdict"] == "failed"
-    assert found["said"]
+    assert found["message"]
 
 
 def test_a_table_that_is_gone(connection: Connection) -> None:
