@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +95,15 @@ def set_breakpoints() -> None:
 
 @contextmanager
 def _frozen() -> Iterator[None]:
-    engines = psutil.Process().children()
-    for engine in engines:
-        engine.suspend()
+    engines: list[psutil.Process] = []
+    # What a sandbox runs stands below it: nothing new can start once those above stand still.
+    while new := [
+        process for process in psutil.Process().children(recursive=True) if process not in engines
+    ]:
+        for engine in new:
+            with suppress(psutil.NoSuchProcess):
+                engine.suspend()
+        engines += new
     try:
         yield
     finally:
