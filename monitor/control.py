@@ -2,7 +2,7 @@
 
     celery -A monitor.control worker --pool threads
 
-Beside the ticks it takes what is sent to the queues it is told to serve. Of these processes there
+Beside the ticks it takes the messages of the queues it is configured to serve. Of these processes there
 is one, on one host.
 """
 

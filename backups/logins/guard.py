@@ -49,7 +49,7 @@ _MAY_HAVE_SHA2 = {*_MAY_HAVE_CLEAR, PeerTrust.OPEN_SOCKET, PeerTrust.LOOPBACK_TL
 
 
 class PasswordWithheld(OperationalError):
-    """The server asked for the password on a connection where it is not given."""
+    """The server requested the password on a connection that must not carry it."""
 
     hint = HINT
 

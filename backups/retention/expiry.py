@@ -56,7 +56,7 @@ class ExpiredCopy:
 def expire_backups(now: datetime, *, confirmed: bool = False) -> int:
     """Request the purge of expired backups; return how many purges were requested.
 
-    Refused if they are so many, or ``now`` is so far ahead, that a person has to look first, who
+    Refused if there are so many, or ``now`` is so far ahead, that a person must check first, who
     calls this ``confirmed``.
     """
     expired = _expired_copies(now)
