@@ -2,8 +2,8 @@
 
     celery -A monitor.control worker --pool threads
 
-Beside the ticks it takes the messages of the queues it is configured to serve. Of these processes there
-is one, on one host.
+Beside the ticks it takes the messages of the queues it is configured to serve. There is one such
+process, on one host.
 """
 
 from __future__ import annotations
