@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -22,6 +23,11 @@ from scripts.processes import ROOT
 # How long a run may be silent, and how long a part may take to end when asked.
 PATIENCE_SECONDS = 8.0
 GENTLE_SECONDS = 10.0
+# A part that takes this long hangs: it is ended, and what it wrote until then says where.
+LIMIT_SECONDS = 3600.0
+# How long one that was ended at the limit may take to say what it knows.
+LAST_WORDS_SECONDS = 60.0
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +119,31 @@ class Running:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def wait(self) -> Ended:
-        """Return once it has ended, and all that it wrote was read."""
-        _, status, usage = os.wait4(self._process.pid, 0)
+    def wait(self, limit_seconds: float = LIMIT_SECONDS) -> Ended:
+        """Return once it has ended, by itself or at the limit, and all that it wrote was read."""
+        status, usage = self._wait_until(self._began + limit_seconds)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         # Whatever it left behind may keep the pipe open.
         self._reader.join(GENTLE_SECONDS)
         cpu_seconds = usage.ru_utime + usage.ru_stime
         seconds = self._ended - self._began
         return Ended(self.part, self._process.returncode, seconds, cpu_seconds)
+
+    def _wait_until(self, limit: float) -> tuple[int, resource.struct_rusage]:
+        """Wait for its end; at ``limit`` interrupt it, and later kill it with what it started."""
+        for end, number, deadline in (
+            (os.kill, signal.SIGINT, limit),
+            (os.killpg, signal.SIGKILL, limit + LAST_WORDS_SECONDS),
+        ):
+            while time.monotonic() < deadline:
+                pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+                if pid:
+                    return status, usage
+                time.sleep(POLL_SECONDS)
+            self._watch.write(f"\n{self.part.name}: takes too long, ending it\n".encode())
+            end(self._process.pid, number)
+        _, status, usage = os.wait4(self._process.pid, 0)
+        return status, usage
 
     def stop(self) -> None:
         """End it if it is at work, as Ctrl-C would, and then whatever it started."""
@@ -149,12 +171,12 @@ class Running:
         self._watch.end(self.part.name)
 
 
-def run_shown(part: Part, watch: Watch) -> Ended:
+def run_shown(part: Part, watch: Watch, limit_seconds: float = LIMIT_SECONDS) -> Ended:
     """Run one part and show what it writes as it comes."""
     heading(f"== {part.name}")
     running = Running(part, watch, shown=True)
     try:
-        return running.wait()
+        return running.wait(limit_seconds)
     finally:
         running.stop()
 

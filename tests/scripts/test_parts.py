@@ -49,6 +49,19 @@ def test_the_first_failure_ends_what_runs_beside(
     assert time.monotonic() - began < 60
 
 
+def test_a_part_that_hangs_is_ended_and_can_say_where(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    hangs = script("import time\ntry:\n time.sleep(600)\nexcept KeyboardInterrupt:\n exit('here')")
+    with Watch() as watch:
+        ended = run_shown(Part("hangs", hangs), watch, limit_seconds=1)
+    assert ended.exit_code == 1
+    assert ended.seconds < 60
+    out = capfdbinary.readouterr().out
+    assert b"hangs: takes too long" in out
+    assert b"here" in out
+
+
 def test_every_part_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     busy = Part("busy", script("sum(range(5_000_000))"))
     failed = Part("failed", script("raise SystemExit(1)"))
