@@ -7,7 +7,7 @@ unknown facts over good ones.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +19,12 @@ OLDEST_FULL = timedelta(days=7)
 OLDEST_PROOF = timedelta(days=90)
 # Allowed difference between the clocks of two hosts.
 CLOCK_TOLERANCE = timedelta(minutes=10)
-BAD_ENDS = frozenset({"failed", "lost"})
+# How a backup job ended badly, as an instance's reason.
+BAD_ENDS: Mapping[str, str] = {
+    "failed": "last backup failed",
+    "lost": "last backup was lost",
+    "refused": "last backup was refused",
+}
 
 
 class Level(enum.StrEnum):
@@ -49,7 +54,7 @@ class Slip:
     """An irregularity of the newest planned run of a schedule."""
 
     schedule: str
-    # "was missed", "failed", "is late", or "unreachable": it waits for the instance.
+    # "was missed", "failed", "was refused", "is late", or "unreachable": it waits for the instance.
     how: str
 
 
@@ -62,7 +67,7 @@ class ProtectionFacts:
     covers: Sequence[Cover] = ()
     # The end of the newest full backup that can still be restored, ours or an observed one.
     last_full_at: datetime | None = None
-    # The status of the newest backup job that has ended.
+    # The status of the newest backup job that has ended with a result.
     last_run: str = ""
     slips: Sequence[Slip] = ()
     # Which proofs of the newest backup failed: "verify", "restore test".
@@ -122,7 +127,7 @@ def _lacks(facts: ProtectionFacts) -> list[str]:
 def _risks(facts: ProtectionFacts) -> list[str]:
     reasons = []
     if facts.last_run in BAD_ENDS:
-        reasons.append("last backup was lost" if facts.last_run == "lost" else "last backup failed")
+        reasons.append(BAD_ENDS[facts.last_run])
     reasons += [f"{slip.schedule} {slip.how}" for slip in facts.slips if slip.how != "unreachable"]
     limit = oldest_full(facts.covers)
     if facts.last_full_at and facts.now - facts.last_full_at > limit:

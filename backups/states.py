@@ -36,17 +36,25 @@ class JobStatus(models.TextChoices):
     RUNNING = "running", "Running"  # a worker holds its lease and renews it
     SUCCEEDED = "succeeded", "Succeeded"  # every stage finished and its outcome is recorded
     FAILED = "failed", "Failed"  # a stage failed; see error and hint
+    REFUSED = "refused", "Refused"  # a check failed before anything was changed
     CANCELLED = "cancelled", "Cancelled"  # stopped on request; its partial output is removed
     LOST = "lost", "Lost"  # the worker's lease expired; how the job ended is unknown
 
 
 JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.PENDING: frozenset({JobStatus.RUNNING, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.PENDING: frozenset({JobStatus.RUNNING, JobStatus.REFUSED, JobStatus.CANCELLED}),
     JobStatus.RUNNING: frozenset(
-        {JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.LOST}
+        {
+            JobStatus.SUCCEEDED,
+            JobStatus.FAILED,
+            JobStatus.REFUSED,
+            JobStatus.CANCELLED,
+            JobStatus.LOST,
+        }
     ),
     JobStatus.SUCCEEDED: frozenset(),
     JobStatus.FAILED: frozenset(),
+    JobStatus.REFUSED: frozenset(),
     JobStatus.CANCELLED: frozenset(),
     JobStatus.LOST: frozenset(),
 }
@@ -57,14 +65,18 @@ class StageStatus(models.TextChoices):
     RUNNING = "running", "Running"  # the job is executing it
     SUCCEEDED = "succeeded", "Succeeded"  # completed
     FAILED = "failed", "Failed"  # did not complete; the job's error says why
+    REFUSED = "refused", "Refused"  # a check failed; the job's error says which
     SKIPPED = "skipped", "Skipped"  # not needed for this job, or never reached
 
 
 STAGE_MOVES: Mapping[StageStatus, frozenset[StageStatus]] = {
     StageStatus.PENDING: frozenset({StageStatus.RUNNING, StageStatus.SKIPPED}),
-    StageStatus.RUNNING: frozenset({StageStatus.SUCCEEDED, StageStatus.FAILED}),
+    StageStatus.RUNNING: frozenset(
+        {StageStatus.SUCCEEDED, StageStatus.FAILED, StageStatus.REFUSED}
+    ),
     StageStatus.SUCCEEDED: frozenset(),
     StageStatus.FAILED: frozenset(),
+    StageStatus.REFUSED: frozenset(),
     StageStatus.SKIPPED: frozenset(),
 }
 
@@ -94,6 +106,7 @@ class OccurrenceStatus(models.TextChoices):
     RUNNING = "running", "Running"  # its job is running
     SUCCEEDED = "succeeded", "Succeeded"  # its job, managed or observed, succeeded
     FAILED = "failed", "Failed"  # it ran, and no retry is left
+    REFUSED = "refused", "Refused"  # its last attempt was refused, and no retry is left
     MISSED = "missed", "Missed"  # the window closed before anything ran; see the reason
     SKIPPED = "skipped", "Skipped"  # a later one replaces it; see the reason
     CANCELLED = "cancelled", "Cancelled"  # its job was cancelled; a window's end is WINDOW_END
@@ -105,6 +118,7 @@ OCCURRENCE_MOVES: Mapping[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
             OccurrenceStatus.RUNNING,
             OccurrenceStatus.SUCCEEDED,
             OccurrenceStatus.FAILED,
+            OccurrenceStatus.REFUSED,
             OccurrenceStatus.MISSED,
             OccurrenceStatus.SKIPPED,
             OccurrenceStatus.CANCELLED,
@@ -115,11 +129,13 @@ OCCURRENCE_MOVES: Mapping[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
             OccurrenceStatus.DUE,
             OccurrenceStatus.SUCCEEDED,
             OccurrenceStatus.FAILED,
+            OccurrenceStatus.REFUSED,
             OccurrenceStatus.CANCELLED,
         }
     ),
     OccurrenceStatus.SUCCEEDED: frozenset(),
     OccurrenceStatus.FAILED: frozenset(),
+    OccurrenceStatus.REFUSED: frozenset(),
     # An observed one, if its run appears in the history later.
     OccurrenceStatus.MISSED: frozenset({OccurrenceStatus.DUE}),
     OccurrenceStatus.SKIPPED: frozenset(),
@@ -140,7 +156,7 @@ class WaitReason(models.TextChoices):
     NO_WORKER = "no_worker", "No worker takes jobs from the queue"
     NOT_CLAIMED = "not_claimed", "No worker claimed the job in time"
     REPOSITORY = "repository", "The repository cannot be used"
-    REFUSED = "refused", "This kind of backup is not possible here; see the detail"
+    REFUSED = "refused", "A check refused it; see the detail"
     SCHEDULER_DOWN = "scheduler_down", "The scheduler was not running"
     NOTHING_SEEN = "nothing_seen", "The tool's own history shows no run"
     HISTORY_UNKNOWN = "history_unknown", "The tool's own history cannot be read"

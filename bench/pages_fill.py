@@ -31,11 +31,11 @@ STAGES, LINES = 12, 5_000
 JOBS = """
 WITH RECURSIVE nights(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM nights WHERE n + 1 < %(nights)s)
 INSERT INTO backups_job (operation, instance_id, origin, kind, engine, parameters, requested_at,
-  status, status_since, cancel_requested, error, hint, refused, failed_stage, failure_key,
+  status, status_since, cancel_requested, error, hint, failed_stage, failure_key,
   started_at, ended_at, worker, waits_for, fencing_token, label, leftovers, bytes_done, bytes_total,
   stored_bytes, files_done, current_file, lock_time, backup_id, copy_id)
 SELECT %(operation)s, i.id, 'managed', 'full', 'mariadb_backup', '{}', at, state, ended, 0,
-  CASE state WHEN 'failed' THEN 'copy failed: no space left' ELSE '' END, '', 0,
+  CASE state WHEN 'failed' THEN 'copy failed: no space left' ELSE '' END, '',
   CASE state WHEN 'failed' THEN 'copy' ELSE '' END, CASE state WHEN 'failed' THEN 'k1' ELSE '' END,
   at, ended, 'bench:1', '', 2, '', 0, bytes, bytes, bytes / 3, 812, '', 55000, NULL, NULL
 FROM (SELECT i.id, n,

@@ -182,7 +182,7 @@ def broken_promises(site: BreakableSite) -> list[str]:
         "jobs that say something is left": "leftovers",
         "jobs that hold a claim or a lease": "exclusive_key IS NOT NULL "
         "OR lease_expires_at IS NOT NULL",
-        "failed jobs without a reason": "status = 'failed' AND error = ''",
+        "failed jobs without a reason": "status IN ('failed', 'refused') AND error = ''",
         "jobs that failed by a fault of our own": "error LIKE '%unexpected %'",
     }
     found = [

@@ -27,7 +27,7 @@ from backups.models import (
     Repository,
 )
 from backups.states import CopyStatus, JobStatus, OccurrenceStatus, Operation, StageStatus
-from scripts.sample_history import GRACE, WINDOW, Night
+from scripts.sample_history import BAD, GRACE, WINDOW, Night, how_it_ended
 from scripts.sample_instances import SampleInstance
 
 # How long copies are kept, and for how long back the details of a job were.
@@ -67,7 +67,7 @@ class Catalog:
             occurrence = self._occurrence(instance, night, schedule) if schedule else None
             if night.retried:
                 self._failed(instance, night, occurrence, night.started_at - timedelta(minutes=12))
-            if night.status == "failed":
+            if night.status in BAD:
                 self._failed(instance, night, occurrence, night.started_at)
             elif night.status == "succeeded":
                 job = self._job(instance, night, occurrence, JobStatus.SUCCEEDED)
@@ -154,12 +154,12 @@ class Catalog:
         self, instance: Instance, night: Night, occurrence: Occurrence | None, at: datetime
     ) -> None:
         stage, error, hint = night.fault
-        took = night.took if night.status == "failed" else timedelta(seconds=4)
-        done = night.raw_bytes if night.status == "failed" else 0
-        attempt = Night(night.due_at, "failed", at, took, done, 0, None, fault=night.fault)
-        job = self._job(instance, attempt, occurrence, JobStatus.FAILED)
+        took = night.took if night.status in BAD else timedelta(seconds=4)
+        done = night.raw_bytes if night.status in BAD else 0
+        how = how_it_ended(stage)
+        attempt = Night(night.due_at, how, at, took, done, 0, None, fault=night.fault)
+        job = self._job(instance, attempt, occurrence, JobStatus(how))
         job.error, job.hint, job.failed_stage = error, hint, stage
-        job.refused = stage == "preflight"
         if not night.retried and self.now - at > DETAILED:
             self.alerts.append(_past_alert(instance, attempt))
 
@@ -249,7 +249,7 @@ class Catalog:
 
     def _details(self, job: Job, night: Night) -> None:
         """Add stages, events and a log, as far back as anybody looks."""
-        failed = night.fault[0] if job.status == JobStatus.FAILED else ""
+        failed = night.fault[0] if job.status in BAD else ""
         at, position, copying = night.started_at, 0, None
         engine = engine_named(job.engine).stages
         for name in (*STAGES_BEFORE, "copy", *engine, *STAGES_AFTER):
@@ -266,7 +266,7 @@ class Catalog:
                 parent=copying if inner else None,
                 position=position,
                 name=name,
-                status=StageStatus.FAILED if name == failed else StageStatus.SUCCEEDED,
+                status=StageStatus(job.status if name == failed else "succeeded"),
                 started_at=at,
                 ended_at=ended,
                 bytes_done=night.raw_bytes if name == "copy" else 0,
@@ -289,7 +289,7 @@ class Catalog:
                 job=job, created_at=night.ended_at, old_status="running", new_status=job.status
             ),
         ]
-        level = "error" if job.status == JobStatus.FAILED else "info"
+        level = "error" if job.status in BAD else "info"
         text = night.fault[1] or "completed OK!"
         self.lines.append(
             JobLogLine(job=job, logged_at=night.ended_at, level=level, source="engine", text=text)
@@ -322,7 +322,7 @@ def _label(instance: Instance, night: Night) -> str:
 
 def _past_alert(instance: Instance, night: Night) -> Alert:
     return Alert(
-        rule="job_failed",
+        rule=f"job_{night.status}",
         subject=f"instance:{instance.pk}",
         subject_name=instance.name,
         instance=instance,

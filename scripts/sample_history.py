@@ -31,6 +31,8 @@ ERRORS = (
     ("copy", "copy failed: mariadb-backup exited with 1: log copying being too slow",
      "Raise innodb_log_file_size, or back up when less is written."),
 )  # fmt: skip
+# How a night ends without a backup, though an attempt was made.
+BAD = ("failed", "refused")
 PRIVILEGE = (
     "preflight",
     "privileges: missing BACKUP_ADMIN (takes a clone)",
@@ -43,7 +45,7 @@ class Night:
     """What one night brought one instance."""
 
     due_at: datetime
-    status: str  # of the occurrence: succeeded, failed, missed
+    status: str  # of the occurrence: succeeded, failed, refused, missed
     started_at: datetime
     took: timedelta
     raw_bytes: int
@@ -123,6 +125,11 @@ def _spoilt(night: Night, instance: SampleInstance, days_ago: int, dice: random.
     return night
 
 
+def how_it_ended(stage: str) -> str:
+    """Return the status of a job that did not get beyond ``stage``."""
+    return "refused" if stage == "preflight" else "failed"
+
+
 def _missed(night: Night, reason: str, detail: str) -> Night:
     return Night(
         night.due_at, "missed", night.due_at, timedelta(0), night.raw_bytes, 0, None, reason, detail
@@ -149,6 +156,6 @@ def _failed(
     took = night.took * (dice.uniform(0.1, 0.8) if stage == "copy" else 0.001)
     done = round(night.raw_bytes * (took / night.took)) if stage == "copy" else 0
     return Night(
-        night.due_at, "failed", night.started_at, max(took, timedelta(seconds=1.4)),
+        night.due_at, how_it_ended(stage), night.started_at, max(took, timedelta(seconds=1.4)),
         done, 0, None, fault=told,
     )  # fmt: skip

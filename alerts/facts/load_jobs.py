@@ -16,6 +16,7 @@ from alerts.facts.load_history import History
 from alerts.facts.run import ActiveJobFacts, FailureFacts
 from backups.models import Job
 from backups.models.catalog import Origin
+from backups.models.job import UNATTENDED
 from backups.schedule import may_retry
 from backups.states import (
     OPEN_OCCURRENCE_STATUSES,
@@ -36,12 +37,18 @@ _OCCURRENCE = (
 def build_failures(
     now: datetime, belongings: Belongings, held_jobs: Collection[int] = ()
 ) -> Iterator[FailureFacts]:
-    """Yield the newest failure per operation and kind without a later success."""
+    """Yield the newest failure or refusal per operation and kind without a later success."""
     recent = Q(ended_at__gte=now - HORIZON) | Q(pk__in=list(held_jobs))
     failed = Job.objects.filter(
         recent,
         _not_cancelled_by_a_person(),
-        status__in=[JobStatus.FAILED, JobStatus.LOST, JobStatus.CANCELLED],
+        _not_refused_to_a_person(),
+        status__in=[
+            JobStatus.FAILED,
+            JobStatus.REFUSED,
+            JobStatus.LOST,
+            JobStatus.CANCELLED,
+        ],
         instance__in=list(belongings),
         # A check that failed left evidence, which has its own rule.
         evidence=None,
@@ -129,6 +136,11 @@ def build_active_jobs(
 def _not_cancelled_by_a_person() -> Q:
     """A job cancelled by a person is no failure; one stopped at the end of its window is."""
     return ~Q(status=JobStatus.CANCELLED) | Q(occurrence__reason=WaitReason.WINDOW_END)
+
+
+def _not_refused_to_a_person() -> Q:
+    """Who requested a job by hand was shown why it was refused; a schedule was not."""
+    return ~Q(status=JobStatus.REFUSED) | UNATTENDED
 
 
 def _retry_planned(row: Columns, now: datetime) -> bool:

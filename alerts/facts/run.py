@@ -10,7 +10,7 @@ from alerts.facts.subject import Facts
 
 @dataclass(frozen=True, slots=True)
 class FailureFacts(Facts):
-    """The newest failed, lost or stopped job of its operation and kind, without a later success."""
+    """The newest failed, refused, lost or stopped job of its kind, without a later success."""
 
     job_id: int
     operation: str

@@ -1,4 +1,4 @@
-"""Did a job fail, or was it lost, without a later success?"""
+"""Did a job fail, or was it refused or lost, without a later success?"""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ def check_failed(facts: FailureFacts, limits: Limits) -> Finding | None:
     where = f" in {facts.failed_stage}" if facts.failed_stage else ""
     reason = f": {facts.error}" if facts.error else ""
     return _finding(facts, f"{job_name(facts)} failed{where}{reason}")
+
+
+def check_refused(facts: FailureFacts, limits: Limits) -> Finding | None:
+    if facts.status != JobStatus.REFUSED:
+        return None
+    where = f" in {facts.failed_stage}" if facts.failed_stage else ""
+    # The error of the job begins with the same words.
+    reason = facts.error.removeprefix(f"{facts.failed_stage} refused: ")
+    return _finding(facts, f"{job_name(facts)} was refused{where}: {reason}")
 
 
 def check_lost(facts: FailureFacts, limits: Limits) -> Finding | None:
@@ -75,7 +84,20 @@ JOB_FAILED = Rule(
     hint="Open the job: its failed stage and its log show the cause.",
     resolves_when=RESOLVES_WHEN,
     # Only the newest failure per operation and kind is found: a lost job hides a failed one.
-    superseded_by=("job_lost",),
+    superseded_by=("job_refused", "job_lost"),
+)
+JOB_REFUSED = Rule(
+    name="job_refused",
+    title="Scheduled job refused",
+    about=FailureFacts,
+    check=check_refused,
+    severity=Severity.EMERGENCY,
+    explanation="A check refused a job that a schedule had started, before anything was changed. "
+    "Emergency for a missing backup; warning while a retry is planned, and for purge. A job that a "
+    "person started raises no alert: its command or page shows why it was refused.",
+    hint="Open the job: its error names each failed check.",
+    resolves_when=RESOLVES_WHEN,
+    superseded_by=("job_failed", "job_lost"),
 )
 JOB_LOST = Rule(
     name="job_lost",
@@ -87,6 +109,6 @@ JOB_LOST = Rule(
     "down, or it lost its connection to the database. The result of the job is unknown.",
     hint="Check the log and the host of the worker; the job can be started again at once.",
     resolves_when=RESOLVES_WHEN,
-    superseded_by=("job_failed",),
+    superseded_by=("job_failed", "job_refused"),
 )
-RULES = (JOB_FAILED, JOB_LOST)
+RULES = (JOB_FAILED, JOB_REFUSED, JOB_LOST)

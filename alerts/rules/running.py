@@ -67,7 +67,7 @@ RUNNING_LONG = Rule(
     "than median + 3 MAD of the last 20 of its kind; or it still runs after its window closed.",
     hint="Compare its rate with earlier jobs: the instance, network or repository may be slow.",
     resolves_when="The job ends.",
-    superseded_by=("job_failed", "job_lost"),
+    superseded_by=("job_failed", "job_refused", "job_lost"),
     thresholds=(
         Threshold("factor", "Times the expected duration", Unit.TIMES, 1),
         Threshold("slack", "Minimum excess over an estimate", Unit.MINUTES, 10),
@@ -83,7 +83,7 @@ JOB_STALLED = Rule(
     "while. After MOORING_STALL_SECONDS the executor fails it.",
     hint="Check the instance and the repository: one of them does not respond.",
     resolves_when="The job continues, or ends.",
-    superseded_by=("job_failed", "job_lost"),
+    superseded_by=("job_failed", "job_refused", "job_lost"),
     thresholds=(
         Threshold("warning", "Warning after", Unit.MINUTES, 5),
         Threshold("critical", "Critical after", Unit.MINUTES, 12),

@@ -26,7 +26,14 @@ from django.db import (
 )
 from django.utils.timezone import now
 
-from backups.exceptions import CancelRequested, LeaseLost, MooringError, NoLongerNeeded, Refused
+from backups.exceptions import (
+    BadInput,
+    CancelRequested,
+    LeaseLost,
+    MooringError,
+    NoLongerNeeded,
+    Refused,
+)
 from backups.executor.operations import exclusive_key, plan_job
 from backups.jobs.request import request_again
 from backups.models import Job
@@ -95,6 +102,7 @@ def _run_stages(
     """Run the stages in order, and on failure undo the ones that ran, last first."""
     ran: list[AnyStage] = []
     title = ""
+    stage: AnyStage | None = None
     try:
         for number, stage in enumerate(stages):
             title = stage.title
@@ -109,7 +117,7 @@ def _run_stages(
         # is not the reason why the job ends.
         reason = run.stop_reason or error
         _clean_up(run, ran, work)
-        return _outcome_of(run, title, reason)
+        return _outcome_of(run, title, reason, refused=_refuses(reason, stage))
     return JobStatus.SUCCEEDED, JobOutcome()
 
 
@@ -123,10 +131,11 @@ def _run_stage(run: Run, rows: StageRows, number: int, stage: AnyStage, work: ob
         detail = stage.run(run, work)
         # A stage can take hours: the database may have been restarted meanwhile.
         close_old_connections()
-    except BaseException:
+    except BaseException as error:
+        to = StageStatus.REFUSED if _refuses(error, stage) else StageStatus.FAILED
         # Should this fail too, the stage's own error counts; a job that ends closes its stages.
         with contextlib.suppress(Exception):
-            rows.end(number, StageStatus.FAILED, now())
+            rows.end(number, to, now())
         raise
     # The stage has succeeded: an unreachable database must not undo that.
     _write_patiently(run, lambda: rows.end(number, StageStatus.SUCCEEDED, now(), detail))
@@ -153,7 +162,14 @@ def _clean_up(run: Run, ran: Sequence[AnyStage], work: object) -> None:
             run.log(stage.name, f"clean-up failed: {exc}", LogLevel.WARNING)
 
 
-def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, JobOutcome]:
+def _refuses(error: BaseException, stage: AnyStage | None) -> bool:
+    """Whether the job is refused rather than failed: nothing was changed before the error."""
+    return isinstance(error, Refused | BadInput) and stage is not None and stage.may_refuse
+
+
+def _outcome_of(
+    run: Run, stage: str, error: BaseException, *, refused: bool = False
+) -> tuple[JobStatus, JobOutcome]:
     if isinstance(error, CancelRequested | KeyboardInterrupt):
         run.log("mooring", "cancelled on request")
         return JobStatus.CANCELLED, JobOutcome(reason="cancelled on request", failed_stage=stage)
@@ -175,17 +191,18 @@ def _outcome_of(run: Run, stage: str, error: BaseException) -> tuple[JobStatus, 
             extra={"action": "lease_lost", "job_id": run.job.pk},
         )
         return JobStatus.LOST, JobOutcome(reason=str(error))
-    text, hint = _describe_failure(run, stage, error)
+    if refused and isinstance(error, MooringError):
+        text, hint, to = f"{stage} refused: {error}", error.hint, JobStatus.REFUSED
+    else:
+        (text, hint), to = _describe_failure(run, stage, error), JobStatus.FAILED
     run.log("mooring", text, LogLevel.ERROR)
-    refused = isinstance(error, Refused)
-    return JobStatus.FAILED, JobOutcome(error=text, hint=hint, failed_stage=stage, refused=refused)
+    return to, JobOutcome(error=text, hint=hint, failed_stage=stage)
 
 
 def _describe_failure(run: Run, stage: str, error: BaseException) -> tuple[str, str]:
     """Return what failed and what to do; log the details that people are not shown."""
     if isinstance(error, MooringError):
-        verb = "refused" if isinstance(error, Refused) else "failed"
-        return f"{stage} {verb}: {error}", error.hint
+        return f"{stage} failed: {error}", error.hint
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         text = f"{stage} failed: {where}{error.strerror or error}"

@@ -24,6 +24,7 @@ from backups.models import (
 )
 from backups.models.catalog import Origin
 from backups.models.heartbeat import HistoryVerdict
+from backups.models.job import WITHOUT_RESULT
 from backups.protection import OLDEST_FULL, Cover, ProtectionFacts, Slip
 from backups.schedule import preview
 from backups.states import (
@@ -31,7 +32,6 @@ from backups.states import (
     TERMINAL_JOB_STATUSES,
     BackupKind,
     CopyStatus,
-    JobStatus,
     OccurrenceStatus,
     Operation,
     WaitReason,
@@ -46,7 +46,11 @@ _PATHS: Mapping[str, str] = {
     "groups": "instancegroup__instances",
     "tags": "tag__instances",
 }
-_BAD = {OccurrenceStatus.MISSED: "was missed", OccurrenceStatus.FAILED: "failed"}
+_BAD = {
+    OccurrenceStatus.MISSED: "was missed",
+    OccurrenceStatus.FAILED: "failed",
+    OccurrenceStatus.REFUSED: "was refused",
+}
 
 
 Schedules = Mapping[int, Sequence[BackupSchedule]]
@@ -83,12 +87,15 @@ def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
     """Load the newest rows of each instance, whatever the length of its history."""
     restorable = restorable_backups().filter(instance=OuterRef("pk"))
     full = restorable.filter(kind=BackupKind.FULL)
-    # A cancelled job must not hide the failure before it.
-    ended = Job.objects.filter(
-        instance=OuterRef("pk"),
-        operation=Operation.BACKUP,
-        status__in=TERMINAL_JOB_STATUSES - {JobStatus.CANCELLED},
-    ).order_by("-id")
+    ended = (
+        Job.objects.filter(
+            instance=OuterRef("pk"),
+            operation=Operation.BACKUP,
+            status__in=TERMINAL_JOB_STATUSES,
+        )
+        .exclude(WITHOUT_RESULT)
+        .order_by("-id")
+    )
     rows = Instance.objects.filter(pk__in=ids).annotate(
         newest_id=Subquery(restorable.values("pk")[:1]),
         full_at=Subquery(full.values("ended_at")[:1]),

@@ -33,6 +33,7 @@ from backups.transitions.jobs import JobOutcome, end
 from backups.units import format_bytes, format_duration
 
 POLL_SECONDS = 0.5
+_EXIT_CODES = {JobStatus.SUCCEEDED: DONE, JobStatus.REFUSED: REFUSED}
 # Without a worker a job stays queued: say so after this time.
 PATIENCE = timedelta(seconds=10)
 # A host shutdown, a script's time-out, a closed terminal.
@@ -51,11 +52,7 @@ def run_and_follow(job: Job, console: Console, *, foreground: bool) -> Answer:
 
 def answer_for(job: Job) -> Answer:
     """Return the outcome of a job for people and for scripts."""
-    exit_code = FAILED
-    if job.status == JobStatus.SUCCEEDED:
-        exit_code = DONE
-    elif job.refused:
-        exit_code = REFUSED
+    exit_code = _EXIT_CODES.get(JobStatus(job.status), FAILED)
     shown: list[Any] = [stage_table(job), f"{job} {job.get_status_display().lower()}"]
     if job.error:
         shown += [f"error: {job.error}", *([f"HINT: {job.hint}"] if job.hint else [])]
@@ -169,9 +166,8 @@ def _gave_up(job: Job) -> bool:
     outcome = JobOutcome(
         error=f"refused: the job {reason}",
         hint="Wait, cancel the other job, or leave out --foreground to queue it.",
-        refused=True,
     )
-    return end(job, JobStatus.FAILED, now=now(), outcome=outcome, actor="command line")
+    return end(job, JobStatus.REFUSED, now=now(), outcome=outcome, actor="command line")
 
 
 def _watch(job_id: int, console: Console, over: threading.Event) -> None:

@@ -14,6 +14,13 @@ from backups.models.instance import Instance
 from backups.models.repository import Repository
 from backups.states import ACTIVE_JOB_STATUSES, BackupKind, JobStatus, Operation, StageStatus
 
+# Requested by a schedule: nobody at a terminal or on a page was shown why it was refused.
+UNATTENDED = Q(occurrence__isnull=False) | Q(
+    operation=Operation.PURGE, parameters__schedule__isnull=False
+)
+# A cancelled job, or a refusal that a person was shown, must not hide the failure before it.
+WITHOUT_RESULT = Q(status=JobStatus.CANCELLED) | (Q(status=JobStatus.REFUSED) & ~UNATTENDED)
+
 
 class Job(models.Model):
     """One attempt at one operation on one instance or one of its backups."""
@@ -49,8 +56,6 @@ class Job(models.Model):
     cancel_requested = models.BooleanField(default=False)
     error = models.TextField(blank=True)
     hint = models.TextField(blank=True)
-    # A check failed before anything was changed.
-    refused = models.BooleanField(default=False)
     failed_stage = models.CharField(max_length=40, blank=True)
     # The same for all jobs that failed the same way; see backups.transitions.failure_key.
     failure_key = models.CharField(max_length=32, blank=True)

@@ -40,7 +40,7 @@ TICK = "expire backups"
 PURGES_UNHELD, SHARE_UNHELD = 25, 0.1
 # A failed purge is not requested again every hour.
 RETRY_PURGE_AFTER = timedelta(days=1)
-UNHEALTHY = {OccurrenceStatus.FAILED, OccurrenceStatus.MISSED}
+UNHEALTHY = {OccurrenceStatus.FAILED, OccurrenceStatus.REFUSED, OccurrenceStatus.MISSED}
 INDIFFERENT = {OccurrenceStatus.SKIPPED, OccurrenceStatus.CANCELLED}
 
 

@@ -172,14 +172,28 @@ def _job_ended(occurrence: Occurrence, job: Job, context: ScheduleContext) -> Ne
             return ended(OccurrenceStatus.FAILED, WaitReason.WINDOW_END, detail, when)
         detail = f"{job} was cancelled"
         return ended(OccurrenceStatus.CANCELLED, WaitReason.NONE, detail, when)
-    reason = WaitReason.INSTANCE_UNREACHABLE if job.failed_stage == CONNECT else WaitReason.FAILED
+    reason = _reason_of(job)
     error = job.error or f"{job} {job.get_status_display().lower()}"
     retry_at = _retry_at(occurrence, job, context)
     if retry_at is None:
-        return ended(OccurrenceStatus.FAILED, reason, error, when)
+        return ended(_without_retry(reason), reason, error, when)
     values = {"reason": reason, "detail": error[:300], "retry_at": retry_at, **late}
     values["next_check_at"] = max(retry_at, context.now)
     return NextStep(OccurrenceStatus.DUE, values)
+
+
+def _reason_of(job: Job) -> WaitReason:
+    """Return why the attempt did not succeed."""
+    if job.status == JobStatus.REFUSED:
+        return WaitReason.REFUSED
+    unreachable = job.failed_stage == CONNECT
+    return WaitReason.INSTANCE_UNREACHABLE if unreachable else WaitReason.FAILED
+
+
+def _without_retry(reason: WaitReason) -> OccurrenceStatus:
+    """Return how an occurrence ends whose last attempt ended for ``reason``."""
+    refused = reason is WaitReason.REFUSED
+    return OccurrenceStatus.REFUSED if refused else OccurrenceStatus.FAILED
 
 
 def _retry_at(occurrence: Occurrence, job: Job, context: ScheduleContext) -> datetime | None:
@@ -231,7 +245,7 @@ def _late_end(
 ) -> NextStep:
     """End it after its window: failed if an attempt had run, otherwise missed."""
     if occurrence.attempts > (1 if act is Act.WITHDRAW else 0):
-        return ended(OccurrenceStatus.FAILED, reason, detail, act=act)
+        return ended(_without_retry(reason), reason, detail, act=act)
     late = lateness(occurrence, context.now)
     return ended(OccurrenceStatus.MISSED, reason, detail, late, act)
 
@@ -239,5 +253,7 @@ def _late_end(
 def _never(occurrence: Occurrence, reason: WaitReason, detail: str) -> NextStep:
     """End it without another attempt."""
     if occurrence.attempts:
-        return ended(OccurrenceStatus.FAILED, WaitReason.FAILED, occurrence.detail)
+        refused = occurrence.reason == WaitReason.REFUSED
+        last = WaitReason.REFUSED if refused else WaitReason.FAILED
+        return ended(_without_retry(last), last, occurrence.detail)
     return ended(OccurrenceStatus.SKIPPED, reason, detail)

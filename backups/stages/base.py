@@ -29,6 +29,14 @@ class Stage(Protocol[Work]):
         """Whether silence means a stall. False if a server may work without any output."""
         ...
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether the job is refused, not failed, if it raises ``Refused`` or ``BadInput``.
+
+        Only before anything was changed.
+        """
+        ...
+
     def children(self, run: Run) -> Sequence[str]:
         """Names of the sub-operations an engine will report within this stage."""
         ...
@@ -51,6 +59,7 @@ class PlainStage(Generic[Work]):
 
     name = ""
     watched = True
+    may_refuse = False
     # Tells a stage from others of its kind in the same job: "link 2".
     part = ""
 

@@ -42,7 +42,6 @@ class JobOutcome:
     error: str = ""
     hint: str = ""
     failed_stage: str = ""
-    refused: bool = False
 
 
 def claim(
@@ -172,7 +171,6 @@ def _columns_at_end(job: Job, outcome: JobOutcome, now: datetime) -> dict[str, A
         "hint": outcome.hint,
         "failed_stage": outcome.failed_stage,
         "failure_key": failure_key(outcome.failed_stage, outcome.error, job.instance.name),
-        "refused": outcome.refused,
         "rate_bytes_per_s": None,
         "current_file": "",
     }

@@ -29,9 +29,16 @@ def move_stage(stage: JobStage, to: StageStatus, *, now: datetime, detail: str =
             setattr(stage, name, value)
 
 
+_ENDED_WITH = {
+    JobStatus.SUCCEEDED: StageStatus.SUCCEEDED,
+    JobStatus.REFUSED: StageStatus.REFUSED,
+}
+
+
 def close_stages(job: Job, to: JobStatus, now: datetime) -> None:
     """Close the stages of an ended job."""
     stages = JobStage.objects.filter(job=job)
-    ended = StageStatus.SUCCEEDED if to is JobStatus.SUCCEEDED else StageStatus.FAILED
-    stages.filter(status=StageStatus.RUNNING).update(status=ended, ended_at=now)
+    stages.filter(status=StageStatus.RUNNING).update(
+        status=_ENDED_WITH.get(to, StageStatus.FAILED), ended_at=now
+    )
     stages.filter(status=StageStatus.PENDING).update(status=StageStatus.SKIPPED)

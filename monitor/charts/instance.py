@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 from django.utils.timezone import localtime
 
+from backups.states import JobStatus
 from backups.units import format_bytes, format_duration
 from monitor.charts.figure import Figure, as_json, byte_axis, frame, time_axis
 from monitor.selectors.instance_runs import BackupRun
@@ -31,7 +32,9 @@ class InstanceChart:
 @dataclass(frozen=True, slots=True)
 class InstanceCharts:
     drawn: list[InstanceChart]
+    # How many failed or were lost, and how many were refused.
     failures: int
+    refusals: int
     note: str
 
 
@@ -44,7 +47,8 @@ def instance_charts(runs: Sequence[BackupRun]) -> InstanceCharts | None:
     drawn = [_size(good, failed), _duration(good, failed), _throughput(good, failed)]
     if any(run.lock_time is not None for run in good):
         drawn.append(_lock_time(good, failed))
-    return InstanceCharts(drawn, len(failed), f"last {len(runs)} backup jobs")
+    refusals = sum(run.status is JobStatus.REFUSED for run in failed)
+    return InstanceCharts(drawn, len(failed) - refusals, refusals, f"last {len(runs)} backup jobs")
 
 
 def _size(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
@@ -127,10 +131,11 @@ def _marks(failed: Sequence[BackupRun]) -> Any:
     return go.Scatter(
         x=_times(failed),
         y=[0] * len(failed),
+        text=[run.status.value for run in failed],
         mode="markers",
         marker={"symbol": "x", "size": 9, "color": "var(--bad)"},
         # The tooltip of every point includes the nearest failure: its time avoids confusion.
-        hovertemplate="failed %{x|%-d %b %H:%M}<extra></extra>",
+        hovertemplate="%{text} %{x|%-d %b %H:%M}<extra></extra>",
         cliponaxis=False,
     )
 

@@ -12,6 +12,7 @@ from django.utils.timezone import localdate
 
 from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Backup, BackupCopy, Instance, Job
+from backups.models.job import WITHOUT_RESULT
 from backups.protection import BAD_ENDS
 from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
 from monitor.selectors.progress import Progress, progress_of
@@ -56,7 +57,7 @@ class InstanceHistory:
     newest: BackupRow | None
     # The newest one without a failed check; None if all recent ones failed.
     recoverable: BackupRow | None
-    # The last backup job, if it failed.
+    # The last backup job with a result, if it failed, was refused or was lost.
     last_failed: Job | None
     backups: list[BackupRow]
     backup_page: Page[Backup]
@@ -92,7 +93,7 @@ def load_history(
 
 def _last_failed(jobs: QuerySet[Job]) -> Job | None:
     ended = jobs.filter(operation=Operation.BACKUP, status__in=TERMINAL_JOB_STATUSES)
-    last = ended.first()
+    last = ended.exclude(WITHOUT_RESULT).first()
     return last if last and last.status in BAD_ENDS else None
 
 

@@ -11,6 +11,7 @@ from backups.checks import Verdict
 from backups.health.protection_facts import next_run, restorable_backups, schedules_of
 from backups.health.protection_rows import judge_one
 from backups.models import Backup, BackupSchedule, Instance, Job
+from backups.models.job import WITHOUT_RESULT
 from backups.programs.compatibility import (
     MYSQL,
     Compatibility,
@@ -64,8 +65,10 @@ def load_instance_header(instance: Instance, now: datetime) -> InstanceHeader:
     last_full = restorable_backups().filter(instance=instance, kind=BackupKind.FULL).first()
     schedules = schedules_of([instance.pk])
     failed = Job.objects.filter(
-        instance=instance, operation=Operation.BACKUP, status=JobStatus.FAILED
-    )
+        instance=instance,
+        operation=Operation.BACKUP,
+        status__in=(JobStatus.FAILED, JobStatus.REFUSED),
+    ).exclude(WITHOUT_RESULT)
     facts = engine_facts(details_of(last_full)) if last_full else []
     return InstanceHeader(
         protection=judge_one(instance, schedules, now),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from backups.models import Job
-from backups.states import JobStatus, Operation
+from backups.models.job import WITHOUT_RESULT
+from backups.states import TERMINAL_JOB_STATUSES, JobStatus, Operation
 
 # A chart of half a page cannot show more points.
 RUNS_SHOWN = 60
@@ -17,11 +18,15 @@ class BackupRun:
     """One ended backup job; only a successful one has figures."""
 
     at: datetime
-    succeeded: bool
+    status: JobStatus
     raw_bytes: int
     stored_bytes: int
     run_time: timedelta
     lock_time: timedelta | None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status is JobStatus.SUCCEEDED
 
     @property
     def bytes_per_s(self) -> int:
@@ -30,18 +35,20 @@ class BackupRun:
 
 
 def list_runs(instance_name: str) -> list[BackupRun]:
-    """Return the newest runs, the oldest first, without cancelled ones."""
-    ended_statuses = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.LOST)
+    """Return the newest runs, the oldest first, without those that have no result."""
     jobs = Job.objects.filter(
         instance__name=instance_name,
         operation=Operation.BACKUP,
-        status__in=ended_statuses,
+        status__in=TERMINAL_JOB_STATUSES,
         started_at__isnull=False,
         ended_at__isnull=False,
-    ).values_list("started_at", "ended_at", "status", "bytes_done", "stored_bytes", "lock_time")
-    newest = jobs.order_by("-id")[:RUNS_SHOWN]
+    ).exclude(WITHOUT_RESULT)
+    figures = jobs.values_list(
+        "started_at", "ended_at", "status", "bytes_done", "stored_bytes", "lock_time"
+    )
+    newest = figures.order_by("-id")[:RUNS_SHOWN]
     return [
-        BackupRun(ended, status == JobStatus.SUCCEEDED, raw, stored, ended - started, lock)
+        BackupRun(ended, JobStatus(status), raw, stored, ended - started, lock)
         for started, ended, status, raw, stored, lock in reversed(newest)
         # The query excludes nulls, which the types do not express.
         if started and ended

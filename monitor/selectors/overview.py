@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, F, QuerySet
 
 from backups.models import Instance, InstanceGroup, InstanceProtection, Job, Occurrence
+from backups.models.job import WITHOUT_RESULT
 from backups.states import (
     TERMINAL_JOB_STATUSES,
     JobStatus,
@@ -86,7 +87,7 @@ def _outcomes(
     if group:
         missed = missed.filter(instance__in=_members(group))
     counts[OccurrenceStatus.MISSED.value] = missed.count()
-    order = ("succeeded", "failed", "lost", "missed", "cancelled")
+    order = ("succeeded", "failed", "refused", "lost", "missed", "cancelled")
     return [
         OutcomeCount(status, counts.get(status, 0), status)
         for status in order
@@ -95,5 +96,7 @@ def _outcomes(
 
 
 def _failures(jobs: QuerySet[Job], now: datetime) -> list[Job]:
-    bad = jobs.filter(status__in=(JobStatus.FAILED, JobStatus.LOST), ended_at__gte=now - WEEK)
+    bad = jobs.filter(
+        status__in=(JobStatus.FAILED, JobStatus.LOST, JobStatus.REFUSED), ended_at__gte=now - WEEK
+    ).exclude(WITHOUT_RESULT)
     return list(bad.select_related("instance").order_by("-ended_at")[:SHOWN])

@@ -15,7 +15,7 @@ from django.utils.timezone import localdate
 from backups.models import BackupSchedule, Instance, Occurrence
 from backups.schedules.coverage import count_covered, uncovered_instances
 from backups.states import OPEN_OCCURRENCE_STATUSES
-from monitor.wording.occurrences import counted, word_of, worst
+from monitor.wording.occurrences import NOT_ON_TIME, counted, word_of, worst
 from monitor.wording.rhythms import rhythm_in_words
 
 PAGE_SIZE = 20
@@ -47,7 +47,7 @@ class PunctualityRecord:
     @property
     def percent_on_time(self) -> int | None:
         """Rounded down: 100 only if no run was late. None before the first run."""
-        ended = sum(self.counts.get(word, 0) for word in ("done", "late", "missed", "failed"))
+        ended = sum(self.counts.get(word, 0) for word in ("done", *NOT_ON_TIME))
         return self.counts.get("done", 0) * 100 // ended if ended else None
 
     @property
@@ -158,7 +158,7 @@ def punctuality_of(days: Days) -> PunctualityRecord:
 
 def _square(day: date, counts: Mapping[str, int]) -> DaySquare:
     word = worst(word for word, count in counts.items() if count)
-    bad = sum(counts.get(word, 0) for word in ("late", "missed", "failed"))
+    bad = sum(counts.get(word, 0) for word in NOT_ON_TIME)
     all_runs = sum(counts.values())
     # One late run of a hundred has to be visible, but different from all being late.
     share = 0 if not bad else 1 + (bad * 10 >= all_runs) + (bad * 3 >= all_runs)

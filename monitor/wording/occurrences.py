@@ -15,15 +15,20 @@ _WORDS: Mapping[str, str] = {
     OccurrenceStatus.RUNNING: "running",
     OccurrenceStatus.SUCCEEDED: "done",
     OccurrenceStatus.FAILED: "failed",
+    OccurrenceStatus.REFUSED: "refused",
     OccurrenceStatus.MISSED: "missed",
     OccurrenceStatus.SKIPPED: "skipped",
     OccurrenceStatus.CANCELLED: "cancelled",
 }
 # Of several on one day, the first of these is shown.
 WORST_FIRST = (
-    "failed", "missed", "running", "late", "due", "cancelled", "skipped", "done",
+    "failed", "refused", "missed", "running", "late", "due", "cancelled", "skipped", "done",
     "unplanned", "paused", "planned",
 )  # fmt: skip
+
+
+# Nothing was backed up, or not on time.
+NOT_ON_TIME = ("late", "missed", "refused", "failed")
 
 
 def word_of(status: str, *, late: bool) -> str:

@@ -12,7 +12,7 @@ _STATUSES_BY_TONE = {
         "enabled healthy supported"
     ),
     "bad": "failed attention lost missed unprotected firing critical emergency broken",
-    "warn": "unencrypted late delayed at_risk warning stale retrying degraded unsupported",
+    "warn": "unencrypted refused late delayed at_risk warning stale retrying degraded unsupported",
     "busy": "running sending due notice",
     "waiting": "pending planned waiting queued",
     "unknown": "unproven unknown observed unplanned",

@@ -121,6 +121,31 @@ def test_a_failure_counts_until_a_success_of_its_sort_or_a_full() -> None:
     assert [facts.operation for facts in fleet_facts(FailureFacts)] == ["purge"]
 
 
+@pytest.mark.parametrize("operation", list(Operation))
+def test_what_a_person_requested_and_was_refused_is_no_failure(operation: Operation) -> None:
+    make_job(make_instance(), JobStatus.REFUSED, T0, operation=operation)
+    assert fleet_facts(FailureFacts) == []
+
+
+def test_what_a_schedule_requested_and_was_refused_is_one() -> None:
+    orders = make_instance()
+    nightly = make_schedule("nightly", orders)
+    planned = make_occurrence(nightly, orders, OccurrenceStatus.REFUSED)
+    make_job(orders, JobStatus.REFUSED, T0, occurrence=planned)
+    expired = {"reason": "older than 30 d", "schedule": nightly.pk}
+    make_job(orders, JobStatus.REFUSED, T0, operation=Operation.PURGE, parameters=expired)
+    found = {facts.operation: facts.status for facts in fleet_facts(FailureFacts)}
+    assert found == {"backup": "refused", "purge": "refused"}
+
+
+def test_a_refusal_that_a_person_read_hides_no_failure() -> None:
+    orders = make_instance()
+    make_job(orders, JobStatus.FAILED, T0 - H)
+    make_job(orders, JobStatus.REFUSED, T0)
+    (facts,) = fleet_facts(FailureFacts)
+    assert (facts.status, facts.count) == ("failed", 1)
+
+
 def test_a_test_that_left_evidence_is_no_failed_job() -> None:
     backup = make_backup(make_instance(), T0 - H, make_repository())
     job = make_job(backup.instance, JobStatus.FAILED, T0, operation=Operation.VERIFY)

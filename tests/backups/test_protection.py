@@ -24,6 +24,7 @@ LITTLE = timedelta(seconds=1)
         ({"covers": []}, Level.UNPROTECTED, "no schedule covers it"),
         ({"last_run": "failed"}, Level.AT_RISK, "last backup failed"),
         ({"last_run": "lost"}, Level.AT_RISK, "last backup was lost"),
+        ({"last_run": "refused"}, Level.AT_RISK, "last backup was refused"),
         # A person stopped it: what was there before is as good as it was.
         ({"last_run": "cancelled"}, Level.PROTECTED, "covered by nightly"),
         (
@@ -32,6 +33,7 @@ LITTLE = timedelta(seconds=1)
             "newest full backup is older than 1 d 0 h",
         ),
         ({"slips": [Slip("nightly", "was missed")]}, Level.AT_RISK, "nightly was missed"),
+        ({"slips": [Slip("nightly", "was refused")]}, Level.AT_RISK, "nightly was refused"),
         ({"slips": [Slip("nightly", "is late")]}, Level.AT_RISK, "nightly is late"),
         ({"slips": [Slip("nightly", "unreachable")]}, Level.UNKNOWN, "unreachable"),
         ({"unreachable": "timed out"}, Level.UNKNOWN, "unreachable: timed out"),

@@ -73,9 +73,12 @@ def test_a_status_is_a_lower_case_word_that_fits_its_column(
 def test_a_job_is_either_active_or_ended() -> None:
     assert {JobStatus.PENDING, JobStatus.RUNNING} == ACTIVE_JOB_STATUSES
     assert set(JobStatus) == TERMINAL_JOB_STATUSES | ACTIVE_JOB_STATUSES
-    assert {StageStatus.SUCCEEDED, StageStatus.FAILED, StageStatus.SKIPPED} == (
-        TERMINAL_STAGE_STATUSES
-    )
+    assert {
+        StageStatus.SUCCEEDED,
+        StageStatus.FAILED,
+        StageStatus.REFUSED,
+        StageStatus.SKIPPED,
+    } == TERMINAL_STAGE_STATUSES
 
 
 def test_an_occurrence_comes_back_for_a_retry_or_a_run_that_turns_up() -> None:

@@ -25,6 +25,8 @@ from tests.live.mooring_site import ROOT, wait_until
 
 pytestmark = pytest.mark.live
 
+# What did not go well, by the status of the job.
+BAD = ("failed", "refused")
 DOCUMENT = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- the matrix begins -->\n", "<!-- the matrix ends -->\n"
 WORKER, ENGINE, SERVER, FULL, SSH, BROKER, DATABASE = (
@@ -195,7 +197,7 @@ def outcome(site: BreakableSite, job: int) -> str:
     """Put into a few words how a job ended: they are the cell of the table."""
     sql = f"SELECT status, failed_stage FROM backups_job WHERE id = {job}"
     status, stage = site.rows(sql)[0]
-    return f"{status} in {stage}" if status == "failed" else str(status)
+    return f"{status} in {stage}" if status in BAD else str(status)
 
 
 def assert_told(site: BreakableSite, cell: Cell, job: int, said: str) -> None:
@@ -206,7 +208,7 @@ def assert_told(site: BreakableSite, cell: Cell, job: int, said: str) -> None:
         assert "Traceback" not in text
         assert "unexpected " not in text, text
     assert bool(error) == (status != "succeeded"), (status, error)
-    if status == "failed":
+    if status in BAD:
         assert hint, error
     if cell.fault == WORKER:
         assert status == "lost"
@@ -251,7 +253,7 @@ def assert_bytes(site: BreakableSite, cell: Cell, job: int, before: set[str], la
         assert folders(site) == before
     if cell.operation is Operation.BACKUP:
         assert len(folders(site) - before) == (status == "succeeded")
-    if status == "failed":
+    if status in BAD:
         # None of these faults speaks against the copy, but for an engine that dies on it.
         which = "true" if cell.fault == FULL else "passed"
         evidence = f"SELECT count(*) FROM backups_evidence WHERE job_id = {job} AND {which}"

@@ -51,6 +51,7 @@ class CalendarTestCase(TestCase):
                 (OccurrenceStatus.SUCCEEDED, True, "late"),
                 (OccurrenceStatus.MISSED, True, "missed"),
                 (OccurrenceStatus.FAILED, False, "failed"),
+                (OccurrenceStatus.REFUSED, False, "refused"),
                 (OccurrenceStatus.RUNNING, False, "running"),
                 (OccurrenceStatus.DUE, False, "due"),
                 (OccurrenceStatus.DUE, True, "late"),

@@ -11,12 +11,13 @@ from django.test import SimpleTestCase, TestCase
 from django.urls import reverse
 
 from backups.models import Instance, Job
-from backups.states import JobStatus, Operation
+from backups.states import JobStatus, OccurrenceStatus, Operation
 from monitor.charts.figure import byte_axis, time_axis
 from monitor.charts.instance import instance_charts
 from monitor.plotly_files import PlotlyFinder
 from monitor.selectors.instance_runs import RUNS_SHOWN, list_runs
 from monitor.templatetags.charts import STYLE_OF_MAPS, STYLE_OF_PLOTS
+from tests.monitor.planning import make_occurrence, make_schedule
 from tests.monitor.rows import GIB, T0, make_instance, make_job, make_user
 
 
@@ -99,11 +100,24 @@ class InstanceChartsTestCase(TestCase):
         charts = instance_charts(list_runs("orders-1"))
         assert charts is not None
         self.assertEqual([c.name for c in charts.drawn], ["size", "duration", "throughput"])
-        self.assertEqual(charts.failures, 2)
+        self.assertEqual((charts.failures, charts.refusals), (2, 0))
         for drawn in charts.drawn:
             with self.subTest(drawn.name):
                 marks = drawn.figure.drawing["data"][-1]
                 self.assertEqual((marks["y"], marks["marker"]["symbol"]), ([0, 0], "x"))
+
+    def test_only_refusals_of_scheduled_runs_are_marked_and_counted_apart(self) -> None:
+        for status in (JobStatus.SUCCEEDED, JobStatus.REFUSED, JobStatus.REFUSED):
+            make_job(self.orders, status)
+        nightly = make_schedule("nightly", self.orders)
+        planned = make_occurrence(nightly, self.orders, T0, OccurrenceStatus.REFUSED)
+        scheduled = make_job(self.orders, JobStatus.REFUSED)
+        Job.objects.filter(pk=scheduled.pk).update(occurrence=planned)
+        make_job(self.orders, JobStatus.SUCCEEDED)
+        charts = instance_charts(list_runs("orders-1"))
+        assert charts is not None
+        self.assertEqual((charts.failures, charts.refusals), (0, 1))
+        self.assertEqual(charts.drawn[0].figure.drawing["data"][-1]["text"], ["refused"])
 
     def test_lock_times_are_drawn_where_they_are_known(self) -> None:
         for _ in range(2):

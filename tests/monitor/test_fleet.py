@@ -16,9 +16,10 @@ from backups.models import (
     InstanceGroup,
     InstanceProtection,
     Job,
+    Occurrence,
     Repository,
 )
-from backups.states import CopyStatus, JobStatus, Operation
+from backups.states import CopyStatus, JobStatus, OccurrenceStatus, Operation
 from monitor.selectors.fleet import FleetRow, FleetView, load_fleet
 from monitor.selectors.overview import load_overview
 from tests.monitor.rows import (
@@ -140,6 +141,27 @@ class FleetListTestCase(TestCase):
     def test_the_last_day_is_told_by_outcome(self) -> None:
         outcomes = {each.status: each.count for each in load_overview(T0).outcomes}
         self.assertEqual(outcomes, {"succeeded": 0, "failed": 1, "missed": 0})
+
+    def test_a_refusal_is_counted_under_its_own_word(self) -> None:
+        good = Instance.objects.get(name="a-good")
+        make_job(good, JobStatus.REFUSED, Operation.RESTORE)
+        overview = load_overview(T0)
+        outcomes = {each.status: each.count for each in overview.outcomes}
+        self.assertEqual(outcomes, {"succeeded": 0, "failed": 1, "refused": 1, "missed": 0})
+        # A person requested it, and was shown why.
+        self.assertEqual([job.instance.name for job in overview.failures], ["c-failed"])
+
+    def test_a_scheduled_backup_that_was_refused_is_among_the_failures(self) -> None:
+        good = Instance.objects.get(name="a-good")
+        nightly = BackupSchedule.objects.get()
+        times = dict.fromkeys(("due_at", "starts_at", "late_after", "missed_after"), T0)
+        planned = Occurrence.objects.create(
+            schedule=nightly, instance=good, status=OccurrenceStatus.REFUSED, **times
+        )
+        job = make_job(good, JobStatus.REFUSED)
+        Job.objects.filter(pk=job.pk).update(occurrence=planned)
+        failures = {failed.instance.name for failed in load_overview(T0).failures}
+        self.assertEqual(failures, {"a-good", "c-failed"})
 
     def test_a_group_is_the_same_within_it(self) -> None:
         group = InstanceGroup.objects.create(name="shop")

@@ -103,6 +103,13 @@ class JobPageTestCase(TestCase):
         for words in ("Backup lock", "on orders-1", "access denied", "Grant RELOAD."):
             self.assertIn(words, text)
 
+    def test_a_refusal_is_called_that(self) -> None:
+        refused = make_job(self.orders, JobStatus.REFUSED, error="check target refused: /srv is no")
+        Job.objects.filter(pk=refused.pk).update(failed_stage="check target")
+        text = " ".join(self.page(refused).split())
+        self.assertIn("Check target refused <span", text)
+        self.assertNotIn("failed", text)
+
     def test_every_status_has_a_page(self) -> None:
         for status in JobStatus:
             with self.subTest(status):

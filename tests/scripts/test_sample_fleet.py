@@ -62,12 +62,12 @@ def test_rows_of_a_few_of_them(tmp_path: Path) -> None:
     assert JobStage.objects.filter(parent__name="copy").exists()
     newest = Job.objects.filter(instance__name="orders-fra-3").first()
     assert newest is not None
-    assert (newest.status, newest.failed_stage) == (JobStatus.FAILED, "preflight")
+    assert (newest.status, newest.failed_stage) == (JobStatus.REFUSED, "preflight")
     assert not Backup.objects.filter(instance__name="sessions-ams-2").exists()
     assert not Occurrence.objects.filter(instance__name="billing-fra-1").exists()
     # The rules found these themselves.
     rules = set(Alert.objects.exclude(open_key=None).values_list("rule", "instance__name"))
-    assert {("job_failed", "orders-fra-3"), ("never_backed_up", "sessions-ams-2")} <= rules
+    assert {("job_refused", "orders-fra-3"), ("never_backed_up", "sessions-ams-2")} <= rules
 
 
 @pytest.mark.django_db

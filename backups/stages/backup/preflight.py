@@ -24,6 +24,7 @@ LEVELS = {Verdict.FAILED: LogLevel.ERROR, Verdict.WARNING: LogLevel.WARNING}
 
 class RunPreflight(PlainStage[BackupWork]):
     name = "preflight"
+    may_refuse = True
 
     def run(self, run: Run, work: BackupWork) -> str:
         instance = work.job.instance

@@ -45,6 +45,7 @@ def had_damaged_pages(copy: BackupCopy) -> bool:
 
 class ReadPacks(PlainStage[VerifyWork]):
     name = "read packs"
+    may_refuse = True
 
     def run(self, run: Run, work: VerifyWork) -> str:
         with failure_as_evidence(run, work.copy, self.name):

@@ -39,6 +39,7 @@ def purge_work(job: Job, asked: PurgeParameters) -> PurgeWork:
 
 class Decide(PlainStage[PurgeWork]):
     name = "decide"
+    may_refuse = True
 
     def run(self, run: Run, work: PurgeWork) -> str:
         search = Search()

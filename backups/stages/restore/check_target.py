@@ -20,6 +20,7 @@ from backups.transitions.jobs import own
 
 class CheckTarget(PlainStage[RestoreWork]):
     name = "check target"
+    may_refuse = True
 
     def run(self, run: Run, work: RestoreWork) -> str:
         work.reader = open_copy(work.copy)

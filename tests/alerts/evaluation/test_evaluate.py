@@ -79,6 +79,25 @@ def test_a_failed_backup_is_an_emergency_until_one_succeeds(orders: Instance) ->
     assert moves(alert) == [("", "firing"), ("firing", "resolved")]
 
 
+def test_a_scheduled_backup_that_is_refused_is_an_emergency_in_its_own_words(
+    orders: Instance,
+) -> None:
+    occurrence = make_occurrence(orders.schedules.get(), orders, OccurrenceStatus.REFUSED, T0)
+    error = "preflight refused: room in main: 2 GiB needed; 1 GiB free"
+    make_job(
+        orders, JobStatus.REFUSED, T0 + M, occurrence=occurrence, error=error,
+        failed_stage="preflight", hint="Purge backups.",
+    )  # fmt: skip
+    evaluate_all(T0 + M)
+    alert = only("job_refused")
+    assert (alert.status, alert.severity) == (AlertStatus.FIRING, Severity.EMERGENCY)
+    assert alert.message.endswith(
+        "full backup was refused in preflight: room in main: 2 GiB needed; 1 GiB free"
+    )
+    assert alert.hint == "Purge backups."
+    assert not alerts_of("job_failed")
+
+
 def test_asked_again_it_stays_one_alert(orders: Instance) -> None:
     fail(orders)
     for minute in range(3):

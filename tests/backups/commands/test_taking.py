@@ -95,15 +95,16 @@ def test_takebackup_refused(orders: Instance, main: Repository, engine: FakeEngi
     assert ended.json()["error"] == "a backup of orders-1 is already queued or running"
 
 
-def test_a_stage_that_refuses_is_exit_code_3(
+def test_what_is_refused_when_bytes_have_been_written_has_failed(
     orders: Instance, main: Repository, engine: FakeEngine
 ) -> None:
     from backups.exceptions import Refused
 
     engine.fails_after, engine.failure = 0, Refused("12.0 GiB needed, 1.0 GiB free")
     ended = take()
-    assert ended.exit_code == 3
-    assert "copy refused: 12.0 GiB needed, 1.0 GiB free" in ended.stdout
+    assert ended.exit_code == 1
+    assert "copy failed: 12.0 GiB needed, 1.0 GiB free" in ended.stdout
+    assert Job.objects.get().status == JobStatus.FAILED
 
 
 def test_without_a_broker_it_waits_for_a_worker(
@@ -134,7 +135,7 @@ def test_a_foreground_job_whose_turn_has_not_come_does_not_linger(label: str) ->
     ended = run_command("verifybackup", label, "--foreground", "--json")
     assert ended.exit_code == 3
     assert f"refused: the job waits for {busy}" in ended.json()["error"]
-    assert Job.objects.get(pk=ended.json()["job"]).status == JobStatus.FAILED
+    assert Job.objects.get(pk=ended.json()["job"]).status == JobStatus.REFUSED
 
 
 def test_canceljob(orders: Instance, main: Repository, engine: FakeEngine) -> None:
@@ -213,7 +214,8 @@ def test_restorebackup(label: str, tmp_path: Path) -> None:
     assert hand_over == f"raw in {target} binlog binlog.000007:815 GTID 0-1-42"
     assert (target / "ibdata1").exists()
     again = run_command("restorebackup", *words)
-    assert again.exit_code == 3
+    assert (again.exit_code, again.json()["status"]) == (3, "refused")
+    assert again.json()["stages"][0]["status"] == "refused"
     assert "is not empty" in again.json()["error"]
 
 

@@ -115,7 +115,7 @@ def test_an_engine_that_fails(
         setattr(engine, name, value)
     job = run_here(job_for(orders))
     assert (job.status, job.error, job.hint) == (JobStatus.FAILED, error, hint)
-    assert (job.failed_stage, job.refused, job.leftovers) == ("copy", False, False)
+    assert (job.failed_stage, job.leftovers) == ("copy", False)
     assert stored_files(main) == ["mooring.json"]
     assert not Backup.objects.exists()
     assert stages_of(job)["copy"] == StageStatus.FAILED
@@ -374,7 +374,7 @@ def test_an_outcome_waits_for_a_database_that_is_away(
 
     # Any: the wrapper passes on whatever Django executes.
     def away(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if refusals and sql.startswith("UPDATE") and '"refused" =' in sql:
+        if refusals and sql.startswith("UPDATE") and '"failure_key" =' in sql:
             raise refusals.pop()
         return execute(sql, params, many, context)
 

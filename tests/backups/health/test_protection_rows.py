@@ -12,6 +12,7 @@ from backups.models import (
     Instance,
     InstanceGroup,
     InstanceProtection,
+    Job,
     ObservedHistory,
     Occurrence,
     Repository,
@@ -78,6 +79,22 @@ class JudgingTestCase(TestCase):
         make_job(self.orders, JobStatus.FAILED)
         make_job(self.orders, JobStatus.CANCELLED)
         self.assertIn("last backup failed", self.judged().reasons)
+
+    def test_a_refusal_that_a_person_read_does_not_hide_the_failure_before_it(self) -> None:
+        make_backup(self.orders, self.main)
+        make_job(self.orders, JobStatus.REFUSED)
+        self.assertEqual(self.judged().level, "protected")
+        make_job(self.orders, JobStatus.FAILED)
+        make_job(self.orders, JobStatus.REFUSED)
+        self.assertIn("last backup failed", self.judged().reasons)
+
+    def test_a_scheduled_backup_that_is_refused_protects_nobody(self) -> None:
+        make_backup(self.orders, self.main)
+        self.occurrence(OccurrenceStatus.REFUSED, hours_ago=6)
+        job = make_job(self.orders, JobStatus.REFUSED)
+        Job.objects.filter(pk=job.pk).update(occurrence=Occurrence.objects.get())
+        self.assertEqual(self.judged().level, "at_risk")
+        self.assertEqual(self.judged().reasons, "last backup was refused\nnightly was refused")
 
     def test_groups_and_tags_cover_as_well(self) -> None:
         make_backup(self.orders, self.main)

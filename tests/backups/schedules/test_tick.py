@@ -14,6 +14,7 @@ from backups.health.heartbeats import begin_tick, end_tick, silent_since
 from backups.jobs.cancel import request_cancel
 from backups.jobs.request import request_again
 from backups.models import BackupSchedule, Instance, Job, Occurrence, Repository, WorkerHeartbeat
+from backups.retention.expiry import newest_run_failed
 from backups.schedules.pauses import pause_schedule
 from backups.schedules.tick import TICK, plan_occurrences
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
@@ -174,6 +175,35 @@ def test_a_failed_run_is_retried_inside_the_window(shop: Instance, to: JobStatus
     ended = only()
     assert (ended.status, ended.attempts, ended.late_at) == ("succeeded", 2, None)
     assert list(ended.jobs.order_by("id")) == [first, second]
+
+
+def test_a_refused_run_is_retried_and_then_the_next_due_time_is_armed(shop: Instance) -> None:
+    schedule = make_schedule(shop, retries=1, retry_delay=MINUTE)
+    error = "preflight refused: room in main: 2 GiB needed"
+    tick(T0)
+    finish(start(only().job, T0), T0 + SECOND, JobStatus.REFUSED, error=error)
+    tick(T0 + SECOND)
+    assert (only().status, only().reason, only().detail) == ("due", "refused", error)
+    again = T0 + MINUTE + SECOND
+    tick(again)
+    finish(start(only().job, again), again + SECOND, JobStatus.REFUSED, error=error)
+    tick(again + SECOND)
+    assert statuses() == [("refused", "refused")]
+    assert newest_run_failed(schedule, shop.pk) == "refused"
+    tick(T0 + timedelta(days=1))
+    assert [status for status, _ in statuses()] == ["refused", "due"]
+
+
+def test_a_refused_run_whose_schedule_is_disabled_before_its_retry_stays_refused(
+    shop: Instance,
+) -> None:
+    schedule = make_schedule(shop, retries=5, retry_delay=MINUTE)
+    tick(T0)
+    finish(start(only().job, T0), T0 + SECOND, JobStatus.REFUSED, error="preflight refused: x")
+    tick(T0 + SECOND)
+    type(schedule).objects.update(enabled=False)
+    tick(T0 + 2 * MINUTE)
+    assert statuses() == [("refused", "refused")]
 
 
 def test_when_no_retry_is_left_it_failed_and_the_next_due_time_is_armed(shop: Instance) -> None:

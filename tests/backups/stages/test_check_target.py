@@ -24,7 +24,7 @@ def copy(orders: Instance, main: Repository, engine: FakeEngine) -> BackupCopy:
 
 
 def assert_refused(job: Job, error: str) -> None:
-    assert (job.status, job.refused, job.leftovers) == (JobStatus.FAILED, True, False)
+    assert (job.status, job.leftovers) == (JobStatus.REFUSED, False)
     assert job.error.startswith(f"check target refused: {error}")
 
 
@@ -45,7 +45,7 @@ def test_a_file(copy: BackupCopy, tmp_path: Path) -> None:
 def test_a_place_inside_a_repository(copy: BackupCopy, inside: str, tmp_path: Path) -> None:
     target = Path(copy.repository.path) / inside
     job = restore(copy, target)
-    assert job.refused
+    assert job.status == JobStatus.REFUSED
     assert not inside or "is inside repository main" in job.error
 
 

@@ -60,11 +60,7 @@ def stored_in(repository: Repository, backup: Backup) -> BackupCopy:
 def assert_refused(copy: BackupCopy, error: str) -> None:
     job = purge(copy)
     copy.refresh_from_db()
-    assert (job.status, job.refused, copy.status) == (
-        JobStatus.FAILED,
-        True,
-        CopyStatus.STORED,
-    )
+    assert (job.status, copy.status) == (JobStatus.REFUSED, CopyStatus.STORED)
     assert job.error.startswith(f"decide refused: {error}")
     assert job.hint
     assert len(stored_files(copy.repository)) > 1
@@ -156,7 +152,7 @@ def test_a_hollow_backup_is_nothing_to_be_left_with(
     hollow = an_older_one(copy)
     (Path(copy.repository.path) / hollow.path / name).unlink()
     job = purge(copy)
-    assert job.refused
+    assert job.status == JobStatus.REFUSED
     assert fault in job.error
 
 
@@ -195,14 +191,14 @@ def test_a_pinned_one_stays_even_with_force(copy: BackupCopy) -> None:
     an_older_one(copy)
     Backup.objects.filter(pk=copy.backup_id).update(pinned=True, pinned_reason="audit 2026")
     assert_refused(copy, f"{copy.backup.label} is pinned: audit 2026")
-    assert purge(copy, force=True).refused
+    assert purge(copy, force=True).status == JobStatus.REFUSED
 
 
 def test_one_that_others_are_based_on_stays_even_with_force(copy: BackupCopy) -> None:
     an_older_one(copy)
     an_older_one(copy, label="tuesday", kind="incremental", base=copy.backup)
     assert_refused(copy, f"{copy.backup.label} is needed to restore tuesday")
-    assert purge(copy, force=True).refused
+    assert purge(copy, force=True).status == JobStatus.REFUSED
 
 
 def test_one_that_is_being_read_stays(copy: BackupCopy) -> None:
@@ -244,7 +240,8 @@ def test_a_disk_that_is_not_mounted_is_not_a_purge(copy: BackupCopy) -> None:
     away = path.rename(path.with_name("unmounted"))
     job = purge(copy, force=True)
     copy.refresh_from_db()
-    assert (job.refused, copy.status) == (True, CopyStatus.EXPIRED)
+    # Its deletion had been decided: that is no refusal any more.
+    assert (job.status, copy.status) == (JobStatus.FAILED, CopyStatus.EXPIRED)
     assert "is not a repository" in job.error
     away.rename(path)
     assert purge(copy).status == JobStatus.SUCCEEDED
@@ -254,7 +251,7 @@ def test_another_repository_at_the_path_is_left_alone(copy: BackupCopy) -> None:
     identity = Path(copy.repository.path) / "mooring.json"
     identity.write_text(json.dumps({"repository": str(uuid4()), "format": 1}))
     job = purge(copy, force=True)
-    assert job.refused
+    assert job.status == JobStatus.FAILED
     assert "holds another repository" in job.error
     assert len(stored_files(copy.repository)) > 1
 

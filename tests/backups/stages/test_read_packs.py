@@ -145,7 +145,7 @@ def test_a_copy_that_expired_in_the_meantime_is_refused(copy: BackupCopy) -> Non
     job = create_copy_job(Operation.VERIFY, copy, wake=False)
     BackupCopy.objects.update(status=CopyStatus.EXPIRED)
     job = run_here(job)
-    assert job.refused
+    assert job.status == JobStatus.REFUSED
     assert "is expired: nothing to read" in job.error
     assert not Evidence.objects.exists()
 

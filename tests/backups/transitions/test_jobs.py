@@ -144,16 +144,14 @@ class TestEnd:
             job,
             JobStatus.FAILED,
             now=LATER,
-            outcome=JobOutcome(
-                error="copy failed: x", hint="Do y.", failed_stage="copy", refused=True
-            ),
+            outcome=JobOutcome(error="copy failed: x", hint="Do y.", failed_stage="copy"),
         )
 
         stored = Job.objects.get(pk=job.pk)
         assert (stored.lease_expires_at, stored.exclusive_key) == (None, None)
         assert (stored.rate_bytes_per_s, stored.current_file) == (None, "")
         assert (stored.error, stored.hint) == ("copy failed: x", "Do y.")
-        assert (stored.failed_stage, stored.refused) == ("copy", True)
+        assert stored.failed_stage == "copy"
         assert (stored.started_at, stored.ended_at) == (T0, LATER)
         # An event without a reason of its own tells the error.
         assert events(job)[-1] == ("running", "failed", "", "copy failed: x")
