@@ -97,6 +97,11 @@ def label_of(kind: str) -> str:
     return CHANNELS[kind].label if kind in CHANNELS else kind
 
 
+def is_anybody_notified() -> bool:
+    """Whether an enabled channel has an enabled route."""
+    return Route.objects.filter(enabled=True, channel__enabled=True).exists()
+
+
 def load_channels(page: str | None) -> tuple[Page[Any], list[ChannelRow]]:
     """Load a page of channels with routes and newest notifications. Any: annotated."""
     newest = Notification.objects.filter(channel=OuterRef("pk")).order_by("-id")

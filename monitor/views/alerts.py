@@ -10,12 +10,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from alerts.models import Alert
 from backups.activity import record
+from backups.models import Instance
 from backups.models.activity import Verb
 from monitor.access.roles import Role, needs
 from monitor.acknowledging import acknowledge_all
 from monitor.forms.filters import AlertFilter
 from monitor.selectors.alert import load_alert, silence_address
 from monitor.selectors.alerts import count_severities, load_history, load_open
+from monitor.selectors.channels import is_anybody_notified
 from monitor.views.requests import redirect_back, requesting_user
 
 MOST_AT_ONCE = 200
@@ -98,6 +100,9 @@ def _open(request: HttpRequest) -> dict[str, object]:
         "severity": chosen["severity"],
         "tiles": count_severities(at),
         "alerts": load_open(chosen, request.GET.get("page"), at),
+        # Called by the page only where no alert is open.
+        "has_instances": Instance.objects.exists,
+        "is_anybody_notified": is_anybody_notified,
     }
 
 

@@ -20,6 +20,7 @@ from backups.models.activity import Verb
 from backups.schedule import Rhythm
 from monitor.access.roles import Role, needs
 from monitor.forms.silence import SilenceForm
+from monitor.selectors.channels import is_anybody_notified
 from monitor.selectors.silences import SilenceTime, load_silence_list, next_times
 from monitor.views.channels import FORM_METHODS
 from monitor.views.requests import requesting_user
@@ -33,7 +34,11 @@ DEFAULT_LENGTH = timedelta(hours=2)
 def silences(request: HttpRequest) -> HttpResponse:
     query = request.GET
     found = load_silence_list(query.get("state", ""), query.get("page"), now())
-    return render(request, "monitor/silences.html", {"silences": found})
+    return render(
+        request,
+        "monitor/silences.html",
+        {"silences": found, "is_anybody_notified": is_anybody_notified},
+    )
 
 
 @require_http_methods(FORM_METHODS)

@@ -47,6 +47,12 @@ def test_listalerts_shows_what_is_open(orders: Instance) -> None:
     assert "no alerts" in run("listalerts", "--rule", "job_lost").stdout
 
 
+def test_listalerts_without_an_instance_says_that() -> None:
+    ended = run("listalerts")
+    assert "no instance yet" in ended.stdout
+    assert run("listalerts", "--json").json() == {"alerts": []}
+
+
 def test_listalerts_shows_silenced_and_resolved_ones_as_such(orders: Instance) -> None:
     evaluate_all(now())
     Silence.objects.create(comment="moving house", starts_at=now() - M)

@@ -9,15 +9,15 @@ from django.test import TestCase
 from django.urls import reverse
 from django.utils.timezone import now
 
-from alerts.models import Alert, Notification, Silence
+from alerts.models import Alert, Notification, Route, Silence
 from alerts.routing.silences import load_silences, silence_of, with_traits
 from alerts.states import AlertStatus, NotificationKind, NotificationStatus, Severity
 from backups.models import Activity, Instance, InstanceGroup, Tag
 from monitor.selectors.alert import compare_facts
 from monitor.selectors.silenced import silenced_q
-from tests.alerts.rows import make_alert, make_webhook
+from tests.alerts.rows import make_alert, make_route, make_webhook
 from tests.monitor.planning import HOUR, make_schedule
-from tests.monitor.rows import make_user
+from tests.monitor.rows import make_instance, make_user
 
 
 class AlertPagesTestCase(TestCase):
@@ -36,8 +36,23 @@ class AlertPagesTestCase(TestCase):
         rows = self.client.get(f"{reverse(page)}{query}").context["alerts"].rows
         return [row.alert.subject_name for row in rows]
 
-    def test_nothing_wrong_is_said_so(self) -> None:
-        self.assertContains(self.client.get(reverse("alerts")), "No open alerts")
+    def test_without_an_instance_it_is_not_said_that_no_rule_has_a_finding(self) -> None:
+        response = self.client.get(reverse("alerts"))
+        self.assertContains(response, "No instance yet")
+        self.assertNotContains(response, "No rule has a finding")
+        self.assertNotContains(response, reverse("setting-instance-add"))
+        self.client.force_login(make_user("ada", "admin"))
+        self.assertContains(self.client.get(reverse("alerts")), reverse("setting-instance-add"))
+
+    def test_without_a_finding_it_is_said_and_whether_anybody_would_be_notified(self) -> None:
+        make_instance("orders-1")
+        response = self.client.get(reverse("alerts"))
+        self.assertContains(response, "No rule has a finding")
+        self.assertContains(response, "Nobody is notified of alerts")
+        route = make_route(make_webhook())
+        self.assertNotContains(self.client.get(reverse("alerts")), "Nobody is notified")
+        Route.objects.filter(pk=route.pk).update(enabled=False)
+        self.assertContains(self.client.get(reverse("alerts")), "Nobody is notified")
 
     def test_the_worst_comes_first_and_of_those_the_oldest(self) -> None:
         at = now()

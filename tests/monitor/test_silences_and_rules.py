@@ -13,6 +13,7 @@ from alerts.models import Alert, RuleSetting, Silence
 from alerts.rules import RULES
 from alerts.states import Severity
 from backups.models import InstanceGroup
+from tests.alerts.rows import make_route, make_webhook
 from tests.monitor.planning import DAY, HOUR
 from tests.monitor.rows import make_instance, make_user
 
@@ -61,6 +62,15 @@ class SilencePagesTestCase(TestCase):
             with self.subTest(state):
                 page = self.client.get(f"{reverse('silences')}?state={state}").context["silences"]
                 self.assertEqual({row.silence.comment for row in page.rows}, found)
+
+    def test_without_a_route_it_is_not_said_that_anybody_is_notified(self) -> None:
+        response = self.client.get(reverse("silences"))
+        self.assertContains(response, "Nobody is notified of alerts")
+        self.assertNotContains(response, "channels are notified")
+        make_route(make_webhook())
+        response = self.client.get(reverse("silences"))
+        self.assertContains(response, "the channels are notified of the alerts")
+        self.assertNotContains(response, "Nobody is notified")
 
     def test_ending_ends_now(self) -> None:
         row = Silence.objects.create(comment="x", starts_at=now() - HOUR)

@@ -13,6 +13,9 @@ from alerts.routing.silences import Matcher, load_silences, silence_of
 from alerts.rules import RULES
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
+from backups.models import Instance
+
+NO_INSTANCE = "no alerts: there is no instance yet, add one with ./mooring manage addinstance"
 
 
 class Command(MooringCommand):
@@ -35,7 +38,8 @@ class Command(MooringCommand):
         silences = load_silences(at)
         silenced = {alert.pk: silence_of(alert, silences, at) for alert in alerts}
         if not alerts:
-            return Answer({"alerts": []}, ["no alerts"])
+            found = "no alerts" if Instance.objects.exists() else NO_INSTANCE
+            return Answer({"alerts": []}, [found])
         rows = [_row(alert, silenced[alert.pk]) for alert in alerts]
         return Answer(
             {"alerts": [_fields(alert, silenced[alert.pk]) for alert in alerts]},
