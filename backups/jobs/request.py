@@ -15,6 +15,7 @@ from backups.activity import current_actor, record
 from backups.engines import engine_named
 from backups.engines.clone import CloneOptions
 from backups.exceptions import BadInput, Refused
+from backups.jobs.destinations import default_destinations
 from backups.jobs.wake import wake as wake_job
 from backups.models import BackupCopy, Instance, Job, Occurrence, Repository
 from backups.models.activity import Verb
@@ -54,7 +55,7 @@ def create_backup_job(
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
-    """Request a backup; without repositories, into the only enabled one.
+    """Request a backup; without repositories, to where the instance's backups usually go.
 
     ``save_foreign_tables`` None leaves it to the instance.
     """
@@ -68,7 +69,7 @@ def create_backup_job(
         status__in=ACTIVE_JOB_STATUSES,
     ).exists():
         raise Refused(f"a backup of {instance.name} is already queued or running")
-    repositories = repositories or [only_repository()]
+    repositories = repositories or default_destinations(instance, kind).repositories
     refuse_unfit(repositories)
     job = Job(
         operation=Operation.BACKUP,
@@ -246,14 +247,3 @@ def refuse_unfit(repositories: Sequence[Repository]) -> None:
             "the repositories of one backup must all be encrypted or all unencrypted",
             hint="Take two backups, or choose other repositories.",
         )
-
-
-def only_repository() -> Repository:
-    """Return the only enabled repository, or raise BadInput if there are several or none."""
-    enabled = list(Repository.objects.filter(enabled=True)[:2])
-    if len(enabled) != 1:
-        raise BadInput(
-            "no repository named, and " + ("several are enabled" if enabled else "none is enabled"),
-            hint="Name one with --repository, or add one with addrepository.",
-        )
-    return enabled[0]

@@ -14,7 +14,7 @@ from django.db.models import Max
 
 from backups.exceptions import BadInput
 from backups.health.heartbeats import queue_is_served
-from backups.jobs.request import only_repository
+from backups.jobs.destinations import only_repository
 from backups.jobs.wake import QUEUES
 from backups.models import BackupSchedule, Job, ObservedHistory, Occurrence, Repository
 from backups.models.catalog import Origin

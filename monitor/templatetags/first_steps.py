@@ -9,6 +9,7 @@ from django.template import Context
 
 from backups.models import Backup, Instance, Job, Repository
 from backups.states import ACTIVE_JOB_STATUSES, Operation
+from monitor.selectors.destinations import load_destinations
 from monitor.selectors.settings import key_state
 
 register = template.Library()
@@ -34,6 +35,7 @@ def first_steps(context: Context, instance_count: int) -> dict[str, Any]:
         "csrf_token": context.get("csrf_token"),
         "instance": instance,
         "repository": repository,
+        "destinations": load_destinations(instance) if instance else None,
         "key": key_state(),
         "running": backup_jobs.filter(status__in=ACTIVE_JOB_STATUSES).first(),
         "last": backup_jobs.first(),

@@ -13,27 +13,33 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from backups.access import runner_of, stores_of
 from backups.checks import Check, failed
+from backups.exceptions import BadInput
 from backups.jobs.request import create_backup_job
-from backups.models import Instance
+from backups.models import Instance, Repository
 from backups.preflight.checks import remember, run_checks
 from backups.programs.compatibility import CLONE
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
+from monitor.selectors.destinations import load_destinations
 from monitor.selectors.instance import load_history
 from monitor.selectors.instance_header import load_instance_header
 from monitor.selectors.instance_runs import list_runs
 from monitor.selectors.repositories import list_enabled
 from monitor.views.requests import refusals_shown, requesting_user
 
+_SELECT = "Select where the backup is stored, or add a repository under Settings."
+
 
 @require_safe
 @needs(Role.VIEWER)
 def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
-    context = _context(request, name) | {"repositories": list_enabled()}
+    context = _context(request, name)
     context["charts"] = instance_charts(list_runs(name))
     instance = context["instance"]
     assert isinstance(instance, Instance)
-    context["known"] = load_instance_header(instance, now())
+    known = load_instance_header(instance, now())
+    context["known"] = known
+    context["destinations"] = load_destinations(instance, known.schedules)
     return render(request, "monitor/instance_detail.html", context)
 
 
@@ -49,12 +55,10 @@ def instance_live(request: HttpRequest, name: str) -> HttpResponse:
 def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
     """Request a full backup now, to the selected repositories."""
     instance = get_object_or_404(Instance, name=name)
-    selected = request.POST.getlist("repository")
-    repositories = [r for r in list_enabled() if r.name in selected]
     with refusals_shown(request):
         job = create_backup_job(
             instance,
-            repositories=repositories or None,
+            repositories=_selected(request),
             save_foreign_tables=_foreign_tables(request, instance),
             requested_by=requesting_user(request),
         )
@@ -79,6 +83,17 @@ def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponseClientRefresh()
     return redirect("instance-detail", name)
+
+
+def _selected(request: HttpRequest) -> list[Repository]:
+    """Return the repositories that the form had selected, and no others."""
+    names = request.POST.getlist("repository")
+    if not names:
+        raise BadInput("no repository is selected", hint=_SELECT)
+    found = list(Repository.objects.filter(name__in=names))
+    if missing := sorted(set(names) - {repository.name for repository in found}):
+        raise BadInput(f"no repository is named {', '.join(missing)}", hint="Select another one.")
+    return found
 
 
 def _summarize(request: HttpRequest, checks: Sequence[Check]) -> None:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from backups.activity import record
 from backups.exceptions import MooringError
+from backups.jobs.destinations import destinations_of
 from backups.jobs.request import create_backup_job
 from backups.models import BackupSchedule
 from backups.models.activity import Verb
@@ -82,14 +83,14 @@ def schedule_start(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _start_all(request: HttpRequest, schedule: BackupSchedule) -> tuple[int, list[str]]:
-    repositories, started = list(schedule.repositories.all()), 0
+    started = 0
     refused: list[str] = []
     for instance in covered_instances(schedule):
         try:
             create_backup_job(
                 instance,
                 kind=schedule.kind,
-                repositories=repositories or None,
+                repositories=destinations_of(schedule),
                 requested_by=requesting_user(request),
             )
             started += 1

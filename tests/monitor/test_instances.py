@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from django.contrib.auth.models import User
@@ -8,6 +9,7 @@ from django.urls import reverse
 
 from backups.models import Instance, Job, Repository
 from backups.states import CopyStatus, JobStatus, Operation
+from tests.monitor.planning import make_schedule
 from tests.monitor.rows import (
     make_backup,
     make_evidence,
@@ -69,7 +71,7 @@ class InstancePageTestCase(TestCase):
                         make_backup(self.orders, self.main, age=age), Operation.VERIFY, passed=True
                     )
                     make_job(self.orders, JobStatus.SUCCEEDED)
-                with self.assertNumQueries(33):
+                with self.assertNumQueries(34):
                     self.client.get(self.address)
 
     def test_long_histories_are_paged(self) -> None:
@@ -108,7 +110,7 @@ class BackUpNowTestCase(TestCase):
 
     def test_it_creates_a_job_and_goes_to_its_page(self) -> None:
         make_repository()
-        response = self.client.post(self.address)
+        response = self.client.post(self.address, {"repository": "main"})
         job = Job.objects.get()
         self.assertRedirects(response, reverse("job-detail", args=[job.pk]))
         self.assertEqual((job.instance, job.requested_by), (self.orders, self.olga))
@@ -116,7 +118,7 @@ class BackUpNowTestCase(TestCase):
     def test_it_backs_up_into_what_was_ticked(self) -> None:
         for name in ("a", "b", "c"):
             make_repository(name)
-        self.client.post(self.address, {"repository": ["a", "c", "unknown"]})
+        self.client.post(self.address, {"repository": ["a", "c"]})
         names = Job.objects.get().repositories.values_list("name", flat=True)
         self.assertEqual(list(names), ["a", "c"])
 
@@ -124,14 +126,52 @@ class BackUpNowTestCase(TestCase):
         make_repository("a")
         make_repository("b")
         Repository.objects.filter(name="a").update(enabled=False)
-        self.client.post(self.address, {"repository": ["a"]})
-        names = Job.objects.get().repositories.values_list("name", flat=True)
-        self.assertEqual(list(names), ["b"])
+        response = self.client.post(self.address, {"repository": ["a", "b"]}, follow=True)
+        self.assertContains(response, "Repository a is disabled.")
+        self.assertFalse(Job.objects.exists())
+
+    def test_where_nothing_or_something_unknown_is_selected_nothing_is_written(self) -> None:
+        make_repository()
+        for given, words in (
+            ([], "No repository is selected."),
+            (["main", "gone"], "No repository is named gone."),
+        ):
+            with self.subTest(words):
+                response = self.client.post(self.address, {"repository": given}, follow=True)
+                self.assertContains(response, words)
+                self.assertFalse(Job.objects.exists())
+
+    def shown(self) -> tuple[list[str], str]:
+        """What the form of the page would send, and its text."""
+        page = self.client.get(reverse("instance-detail", args=["orders-1"])).content.decode()
+        (form,) = re.findall(rf'action="{self.address}">(.*?)</form>', page, re.DOTALL)
+        self.assertNotIn("<details", form)
+        inputs = re.findall(r'<input[^>]*name="repository"[^>]*>', form)
+        sent = [field for field in inputs if "checked" in field or "hidden" in field]
+        names = [re.findall(r'value="([^"]*)"', field)[0] for field in sent]
+        return names, " ".join(re.sub(r"<[^>]*>", " ", form).split())
+
+    def test_the_form_shows_where_it_writes_as_the_schedule_does(self) -> None:
+        for name in ("a", "b", "c"):
+            make_repository(name)
+        nightly = make_schedule("nightly", self.orders)
+        nightly.repositories.set(Repository.objects.filter(name__in=("b", "c")))
+        self.assertEqual(self.shown(), (["b", "c"], "As nightly, to a b c Back up now"))
+
+    def test_without_a_schedule_nothing_is_selected_of_several(self) -> None:
+        for name in ("a", "b"):
+            make_repository(name)
+        self.assertEqual(self.shown(), ([], "To a b Back up now"))
+
+    def test_the_only_repository_is_named_beside_the_button(self) -> None:
+        make_repository("main")
+        self.assertEqual(self.shown(), (["main"], "to main Back up now"))
 
     def test_a_refusal_is_told_with_what_to_do(self) -> None:
         self.orders.enabled = False
         self.orders.save()
-        response = self.client.post(self.address, follow=True)
+        make_repository()
+        response = self.client.post(self.address, {"repository": "main"}, follow=True)
         self.assertContains(response, "Instance orders-1 is disabled. Enable the instance first.")
         self.assertEqual(Job.objects.count(), 0)
 

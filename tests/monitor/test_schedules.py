@@ -9,7 +9,14 @@ from django.test import TestCase
 from django.urls import reverse
 from django.utils.timezone import now
 
-from backups.models import Activity, BackupSchedule, Instance, Job, Occurrence
+from backups.models import (
+    Activity,
+    BackupSchedule,
+    Instance,
+    Job,
+    Occurrence,
+    Repository,
+)
 from backups.states import OccurrenceStatus, WaitReason
 from monitor.selectors.schedules import load_days, punctuality_of
 from tests.monitor.planning import DAY, HOUR, make_occurrence, make_schedule
@@ -132,6 +139,15 @@ class SchedulePagesTestCase(TestCase):
         self.assertEqual(Job.objects.filter(requested_by=self.olga).count(), 2)
         again = self.client.post(address, follow=True)
         self.assertContains(again, "0 backups requested. Refused:")
+
+    def test_starting_stores_where_this_schedule_does_and_not_where_another(self) -> None:
+        make_repository("main")
+        away = make_repository("away")
+        Repository.objects.filter(pk=away.pk).update(enabled=False)
+        sooner = make_schedule("hourly", self.orders, next_due_at=now() - DAY)
+        sooner.repositories.set([away])
+        self.client.post(reverse("schedule-start", args=["nightly"]))
+        self.assertEqual([each.name for each in Job.objects.get().repositories.all()], ["main"])
 
     def test_what_somebody_else_runs_is_not_started(self) -> None:
         BackupSchedule.objects.update(origin="observed")

@@ -25,7 +25,8 @@ class Command(MooringCommand):
         parser.add_argument(
             "--repository",
             action="append",
-            help="Repository to store it in; may be repeated for several copies.",
+            help="Repository to store it in; may be repeated for several copies. Default: those of "
+            "the schedule that covers the instance, else the only enabled one.",
         )
         parser.add_argument(
             "--save-foreign-tables",
