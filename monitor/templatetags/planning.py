@@ -32,7 +32,9 @@ _PLAIN = mark_safe("")  # nosec B308
 _TODAY, _WEEK = mark_safe(' class="today"'), mark_safe(' class="week"')  # nosec B308
 _SHARES = [_PLAIN, *(format_html(' data-share="{}"', share) for share in (1, 2, 3))]
 # Words with a shape of their own, defined in planning.css.
-_OWN_SHAPES = {word: format_html(' data-word="{}"', word) for word in ("missed", "due", "paused")}
+_OWN_SHAPES = {
+    word: format_html(' data-word="{}"', word) for word in ("missed", "refused", "due", "paused")
+}
 
 
 @register.simple_tag
