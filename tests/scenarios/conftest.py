@@ -19,7 +19,7 @@ from tests.alerts.rows import make_route, make_webhook
 from tests.backups.conftest import engine, key_file, make_repository
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.stage_lists import set_stages
-from tests.scenarios.night import DUE, Connect, Night
+from tests.scenarios.night import DUE, Connect, Night, RunPreflight
 
 __all__ = ["engine", "key_file"]
 
@@ -38,7 +38,7 @@ def night(
         night = Night(clock, engine, receiver)
         night.patch(monkeypatch)
         stages = PLANS[Operation.BACKUP].known_stages
-        set_stages(Operation.BACKUP, [Connect(night), *stages], monkeypatch)
+        set_stages(Operation.BACKUP, [Connect(night), RunPreflight(night), *stages], monkeypatch)
         yield night
         engine.stopped.set()
         for running in night.jobs:

@@ -23,7 +23,7 @@ from alerts.models import Alert
 from alerts.states import OPEN_ALERT_STATUSES
 from alerts.tasks import send_channel
 from backups import tasks
-from backups.exceptions import InstanceUnreachable
+from backups.exceptions import InstanceUnreachable, Refused
 from backups.executor.execute import worker_name
 from backups.health import clock_jump
 from backups.health.heartbeats import record_worker_heartbeat
@@ -89,6 +89,8 @@ class Night:
         self.dies = False
         # Instances that do not answer, and what the disk of every repository has left.
         self.away: set[str] = set()
+        # Why preflight refuses every backup; blank: it does not.
+        self.refusal = ""
         self.free = 800 * GIB
         self.jobs: list[Running] = []
         self._last: dict[str, datetime] = {}
@@ -198,4 +200,19 @@ class Connect(PlainStage[BackupWork]):
     def run(self, run: Run, work: BackupWork) -> str:
         if work.job.instance.host in self.night.away:
             raise InstanceUnreachable(AWAY)
+        return ""
+
+
+class RunPreflight(PlainStage[BackupWork]):
+    """In the place of the stage of that name: does a check refuse the backup?"""
+
+    name = "preflight"
+    may_refuse = True
+
+    def __init__(self, night: Night) -> None:
+        self.night = night
+
+    def run(self, run: Run, work: BackupWork) -> str:
+        if self.night.refusal:
+            raise Refused(self.night.refusal, hint="Purge backups.")
         return ""

@@ -35,6 +35,7 @@ from tests.scenarios.scenario import (
 DONE = ("succeeded", "")
 # How the messages about shop-0 begin.
 RUN, DUE_AT = "shop-0, nightly", "due at 2026-03-02 02:00 UTC"
+FULL, FREE = sets("refusal", "room in main: 2 GiB needed"), sets("refusal", "")
 OFF, ON = sets("scheduler", False), sets("scheduler", True)
 NOBODY, SOMEBODY = sets("worker", False), sets("worker", True)
 SCENARIOS = [
@@ -240,6 +241,40 @@ SCENARIOS = [
             "Resolved: shop-0: full backup failed in copy…",
         ],
         schedule={"retries": 1},
+    ),
+    Scenario(
+        "refused by preflight",
+        {0 * M: FULL, 17 * M: both(FREE, by_hand)},
+        [("refused", "refused")],
+        [
+            "Emergency: shop-0: full backup was refused in preflight: room in main…",
+            "Resolved: shop-0: full backup was refused in preflight: room in main…",
+        ],
+    ),
+    Scenario(
+        "refused, then retried",
+        {0 * M: FULL, 2 * M: FREE},
+        [DONE],
+        [
+            "Warning: shop-0: full backup was refused in preflight…; it will be retried",
+            "Resolved: shop-0: full backup was refused in preflight…",
+        ],
+        schedule={"retries": 1},
+    ),
+    Scenario(
+        # Whoever started it was shown why.
+        "started by a person and refused",
+        {5 * M: both(FULL, by_hand), 10 * M: FREE},
+        [DONE],
+        [],
+    ),
+    Scenario(
+        # The refusal of the second does not stand for the failure of the first.
+        "failed, then started by a person and refused",
+        {0 * M: fails, 5 * M: both(works, FULL, by_hand)},
+        [("failed", "failed")],
+        ["Emergency: shop-0: full backup failed in copy…"],
+        standing=["job_failed"],
     ),
     Scenario(
         "cancelled by a person", {0 * M: hang_until_stopped, 3 * M: cancel}, [("cancelled", "")], []
