@@ -170,7 +170,7 @@ def test_a_running_backup_is_cancelled(live: LiveSite, reader: Reader) -> None:
 
 
 def test_an_alert_is_acknowledged_with_a_word(live: LiveSite, reader: Reader) -> None:
-    # A missing privilege would be a refusal, of which nobody is notified who requested it.
+    # A missing privilege would be a refusal, and one that a person requested raises no alert.
     live.mariadb.execute("ALTER USER celery@'%' ACCOUNT LOCK")
     try:
         assert live.site.manage("takebackup", "bank-1", "--foreground")["status"] == "failed"
