@@ -44,8 +44,9 @@ class Assembly:
     def __init__(self, chain: Sequence[BackupReader], wanted: Iterable[StoredFile]) -> None:
         """``chain`` begins with the full backup and ends with the one to put together."""
         self.chain = chain
-        self._table = StoredTable(chain[-1])
-        check_chain(self._table, chain)
+        self._tables = [StoredTable(reader) for reader in chain]
+        self._table = self._tables[-1]
+        check_chain(self._tables, chain)
         self._own = len(chain) - 1
         self._sizes = [
             {file.number: file.size for file in reader.manifest.contents.files} for reader in chain
@@ -178,14 +179,17 @@ class Assembly:
             length = min(BLOCK_BYTES, file_end - block * BLOCK_BYTES)
             if at + length <= len(content) and block not in target.changes:
                 digest, _ = self._table.find(target.file.number, block)
-                if digest != UNKNOWN:
+                if digest == UNKNOWN:
+                    target.checked[block] = _CHECKED
+                elif not self._tables[depth].is_changed(source, block):
                     self.check(target.file, block, digest, bytes(content[at : at + length]))
-                target.checked[block] = _CHECKED
+                    target.checked[block] = _CHECKED
             at += BLOCK_BYTES
 
 
-def check_chain(table: StoredTable, chain: Sequence[BackupReader]) -> None:
+def check_chain(tables: Sequence[StoredTable], chain: Sequence[BackupReader]) -> None:
     """Raise ArchiveError unless these are the backups the last one needs, in their order."""
+    table = tables[-1]
     needed = [(each.uuid, each.digest) for each in table.blocks.ancestors]
     given = [(str(reader.backup), reader.manifest.digest) for reader in chain[:-1]]
     if needed != given:
@@ -195,8 +199,7 @@ def check_chain(table: StoredTable, chain: Sequence[BackupReader]) -> None:
             "their manifests have changed",
             hint="Use another copy of the chain, or restore another backup.",
         )
-    keys = {StoredTable(reader).blocks.key for reader in chain[:-1]} - {table.blocks.key}
-    if keys:
+    if len({each.blocks.key for each in tables}) != 1:
         raise ArchiveError("the backups of the chain hash their blocks with different keys")
 
 
