@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from backups.archive.blocks.table import BlockTable
 from backups.exceptions import ArchiveError
 from backups.repositories.layout import is_safe_path
 
@@ -44,21 +45,38 @@ class Contents:
     # Number of the first frame of each phase: frames of a phase may be applied in any
     # order, phases only one after the other.
     phases: Sequence[int]
+    # None in backups of versions before there were any.
+    blocks: BlockTable | None = None
+
+    @property
+    def needs_others(self) -> bool:
+        """Whether the bytes of some blocks are in other backups."""
+        return self.blocks is not None and self.blocks.depth > 0
+
+    @property
+    def restored_bytes(self) -> int:
+        """The size of all files, as they are after a restore."""
+        return sum(file.size for file in self.files)
 
     @property
     def raw_bytes(self) -> int:
-        return sum(pack.raw_bytes for pack in self.packs)
+        """The bytes of files that are stored, uncompressed; the block table is not one."""
+        table = 0 if self.blocks is None else sum(frame.length for frame in self.blocks.frames)
+        return sum(pack.raw_bytes for pack in self.packs) - table
 
     @property
     def stored_bytes(self) -> int:
         return sum(pack.stored_bytes for pack in self.packs)
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        fields: dict[str, Any] = {
             "files": [list(file) for file in self.files],
             "packs": [list(pack) for pack in self.packs],
             "phases": list(self.phases),
         }
+        if self.blocks is not None:
+            fields["blocks"] = self.blocks.as_json()
+        return fields
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Contents:
@@ -81,7 +99,10 @@ class Contents:
             expected += pack.frames
         if phases[:1] != (0,) or any(a >= b for a, b in pairwise(phases)) or phases[-1] > expected:
             raise ArchiveError("manifest lists its phases out of order")
-        contents = cls(files, packs, phases)
+        blocks = BlockTable.from_json(fields["blocks"]) if "blocks" in fields else None
+        contents = cls(files, packs, phases, blocks)
+        if contents.raw_bytes < 0:
+            raise ArchiveError("manifest lists a block table that its packs cannot hold")
         if max(contents.raw_bytes, contents.stored_bytes) >= _MOST:
             raise ArchiveError("manifest lists more bytes than any disk has")
         return contents

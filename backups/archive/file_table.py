@@ -6,7 +6,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backups.archive.contents import StoredFile
@@ -38,11 +38,18 @@ class FileTable:
         self._take(record.path)
         self._files[record.file] = _TrackedFile(record.path)
 
+    def check_open(self, piece: Data) -> None:
+        self._open_file(piece)
+
     def add(self, piece: Data) -> None:
+        """Account for bytes that are stored."""
+        self._open_file(piece).written_bytes += len(piece.payload)
+
+    def _open_file(self, piece: Data) -> _TrackedFile:
         file = self._files.get(piece.file)
         if file is None or file.size is not None:
             raise ArchiveError(f"engine sent bytes of file {piece.file}, which is not open")
-        file.written_bytes += len(piece.payload)
+        return file
 
     def close(self, record: FileClosed) -> None:
         file = self._files.get(record.file)
@@ -69,6 +76,10 @@ class FileTable:
     def path(self, number: int) -> str:
         """Return the present path of a file, or the last one of a file that was removed."""
         return (self._files.get(number) or self._removed[number]).path
+
+    def numbers(self) -> Sequence[int]:
+        """Return the files that are part of the backup until now."""
+        return tuple(self._files)
 
     def check_finished(self) -> None:
         """Raise ArchiveError if a file was never completed."""

@@ -17,7 +17,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,10 @@ from backups.archive.keys import KeyEncryptionKey, Keyring
 from backups.exceptions import ArchiveError, KeyUnavailable
 from backups.repositories.layout import NEWER_HINT
 
+# A backup that needs others has the second: whoever knows only the first would miss them.
 FORMAT = 1
+FORMAT_OF_LINKS = 2
+FORMATS = (FORMAT, FORMAT_OF_LINKS)
 ENVELOPE_MAGIC = 0x184D2A50
 SEALED_MAGIC = 0x184D2A51
 DIGEST_MAGIC = 0x184D2A52
@@ -39,6 +42,8 @@ MAX_BODY_BYTES = 2 * 1024**3
 # file of a backup is never listed in more bytes than these.
 UNASKED_BODY_BYTES = 4 * 1024**2
 BODY_BYTES_PER_STORED = 4
+# Where the bytes of the files are in other backups, these are for listing them.
+UNASKED_BODY_BYTES_OF_LINKS = 128 * 1024**2
 # Names of tables that differ by a number compress to a thirtieth, hardly more.
 MOST_COMPRESSION = 64
 
@@ -52,6 +57,7 @@ class Envelope:
     cipher: str
     key_id: str = ""
     wrapped_key: bytes = b""
+    format: int = FORMAT
 
     @property
     def encrypted(self) -> bool:
@@ -74,6 +80,8 @@ def seal_manifest(
     envelope: Envelope, about: Mapping[str, Any], contents: Contents, cipher: Cipher
 ) -> bytes:
     """Return the bytes of a manifest."""
+    if contents.needs_others:
+        envelope = replace(envelope, format=FORMAT_OF_LINKS)
     text = json.dumps({"about": about, "contents": contents.as_json()}, separators=(",", ":"))
     body = compress(text.encode(), 3)
     if envelope.encrypted:
@@ -109,7 +117,8 @@ def rewrap(blob: bytes, keyring: Keyring) -> bytes | None:
     if not envelope.encrypted or envelope.key_id == keyring.current.id:
         return None
     data_key = keyring.find(envelope.key_id).unwrap(envelope.wrapped_key, envelope.backup)
-    return _wrap(new_envelope(envelope.backup, envelope.label, data_key, keyring.current), body)
+    wrapped = new_envelope(envelope.backup, envelope.label, data_key, keyring.current)
+    return _wrap(replace(wrapped, format=envelope.format), body)
 
 
 def new_envelope(
@@ -151,27 +160,33 @@ def open_manifest(
             raise ArchiveError("manifest has bytes after its sealed body")
         body = cipher.open(SealedPart.MANIFEST, 0, sealed, envelope.backup.bytes)
     try:
-        limit = _body_limit(len(blob), claimed_bytes(body), stored_bytes)
+        limit = _body_limit(envelope, len(blob), claimed_bytes(body), stored_bytes)
         fields = json.loads(decompress(body, limit=limit))
         about, contents = check_about(fields["about"]), Contents.from_json(fields["contents"])
         if about["uuid"] != str(envelope.backup) or about["label"] != envelope.label:
             raise ArchiveError("manifest's envelope and body name different backups")
+        if contents.needs_others != (envelope.format == FORMAT_OF_LINKS):
+            raise ArchiveError("manifest's envelope and body disagree whether it needs others")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:
         raise ArchiveError(f"manifest cannot be decoded: {repr(exc)[:200]}") from None
     return Manifest(envelope, about, contents, digest), cipher
 
 
-def _body_limit(blob_bytes: int, claimed: int, stored_bytes: Callable[[], int]) -> int:
+def _body_limit(
+    envelope: Envelope, blob_bytes: int, claimed: int, stored_bytes: Callable[[], int]
+) -> int:
     limit = min(MAX_BODY_BYTES, UNASKED_BODY_BYTES + MOST_COMPRESSION * blob_bytes)
-    if claimed <= UNASKED_BODY_BYTES:
+    links = envelope.format == FORMAT_OF_LINKS
+    unasked = UNASKED_BODY_BYTES_OF_LINKS if links else UNASKED_BODY_BYTES
+    if claimed <= unasked:
         return limit
-    return min(limit, UNASKED_BODY_BYTES + BODY_BYTES_PER_STORED * stored_bytes())
+    return min(limit, unasked + BODY_BYTES_PER_STORED * stored_bytes())
 
 
 def _wrap(envelope: Envelope, body: bytes) -> bytes:
     fields = {
         "mooring": "manifest",
-        "format": FORMAT,
+        "format": envelope.format,
         "backup": str(envelope.backup),
         "label": envelope.label,
         "cipher": envelope.cipher,
@@ -197,9 +212,10 @@ def _parse_envelope(text: bytes) -> Envelope:
         fields = json.loads(text)
         if fields["mooring"] != "manifest":
             raise ArchiveError("manifest was not written by Mooring")
-        if fields["format"] != FORMAT:
+        form = fields["format"]
+        if form not in FORMATS or type(form) is not int:
             raise ArchiveError(
-                f"manifest has format {fields['format']}, this version reads format {FORMAT}",
+                f"manifest has format {form}, this version reads formats up to {FORMATS[-1]}",
                 hint=NEWER_HINT,
             )
         return Envelope(
@@ -208,6 +224,7 @@ def _parse_envelope(text: bytes) -> Envelope:
             str(fields["cipher"]),
             str(fields["key_id"]),
             base64.b64decode(fields["wrapped_key"], validate=True),
+            form,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise ArchiveError(f"manifest's envelope cannot be decoded: {exc!r}") from None

@@ -12,6 +12,8 @@ class Meter:
     raw_bytes: int = 0
     raw_bytes_total: int | None = None
     stored_bytes: int = 0
+    # Read from the engine and not stored, because the base has them.
+    unchanged_bytes: int = 0
     files_done: int = 0
     files_total: int | None = None
     current_file: str = ""

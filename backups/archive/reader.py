@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from backups.archive.frames import Frame, open_frame
 from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
-from backups.archive.manifest import Manifest, open_manifest, read_envelope
+from backups.archive.manifest import Manifest, manifest_digest, open_manifest, read_envelope
 from backups.archive.packs import (
     HEADER,
     TRAILER,
@@ -45,7 +46,7 @@ class BackupReader:
         with _naming(name):
             if expected is not None:
                 # Before a byte of the body is believed: it may be forged, and without a seal.
-                expected.check_envelope(read_envelope(blob))
+                expected.check_unopened(read_envelope(blob), manifest_digest(blob))
             self.manifest, self.cipher = open_manifest(blob, keyring, self._stored_bytes)
             if expected is not None:
                 expected.check(self.manifest)
@@ -95,6 +96,15 @@ class BackupReader:
         if numbers != list(range(listed.first_frame, listed.first_frame + listed.frames)):
             raise ArchiveError(f"{name} does not hold the frames the manifest says")
         return index
+
+    def find_frame(self, number: int) -> Frame:
+        """Read a frame by its number."""
+        packs = self.manifest.contents.packs
+        pack = bisect_right(packs, number, key=lambda pack: pack.first_frame)
+        if not pack or number >= packs[pack - 1].first_frame + packs[pack - 1].frames:
+            raise ArchiveError(f"no pack of {self.manifest.envelope.label} has frame {number}")
+        index = self.read_index(pack)
+        return self.read_frame(pack, index.frames[number - packs[pack - 1].first_frame])
 
     def read_frame(self, pack: int, place: FramePlace) -> Frame:
         """Read, unseal and decompress one frame, and compare it with the index."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from backups.archive.blocks.table import TABLE_FILE
 from backups.archive.frames import HEADER as FRAME_HEADER
 from backups.archive.frames import Extent, Frame, parse_header
 from backups.archive.memory import keep_freed_memory
@@ -70,8 +71,9 @@ def verify(
     """
     keep_freed_memory()
     contents = reader.manifest.contents
-    meter.raw_bytes_total = contents.raw_bytes
-    meter.files_total = len(contents.files)
+    if meter.raw_bytes_total is None:
+        meter.raw_bytes_total = contents.raw_bytes
+        meter.files_total = len(contents.files)
     run = _Verification(reader, check, meter, threads, inspect)
     with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
         for pack in contents.packs:
@@ -195,7 +197,9 @@ class _Verification:
             self._damage(Damage(name, place.offset, paths, str(exc)))
             return
         self.report.frames += 1
-        self._meter.raw_bytes += sum(extent.length for extent in frame.extents)
+        self._meter.raw_bytes += sum(
+            extent.length for extent in frame.extents if extent.file != TABLE_FILE
+        )
         if astray := {extent.file for extent in frame.extents if self._is_astray(pack, extent)}:
             problem = f"frame {frame.number} is not where the manifest says"
             self._damage(Damage(name, place.offset, self._paths(astray), problem))

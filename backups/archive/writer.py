@@ -16,6 +16,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
 
+from backups.archive.blocks.filter import BlockFilter
+from backups.archive.blocks.hashing import BLOCK_BYTES
+from backups.archive.blocks.reading import StoredTable
+from backups.archive.blocks.table import TABLE_FILE
 from backups.archive.cipher import Cipher
 from backups.archive.contents import Contents
 from backups.archive.file_table import FileTable
@@ -62,12 +66,15 @@ class ArchiveWriter:
         check: Callable[[], None],
         meter: Meter,
         pace: Pace,
+        base: StoredTable | None = None,
         full_bytes: int = FULL_BYTES,
     ) -> None:
+        """``base`` is what a backup goes on from: of blocks that it has, no bytes are stored."""
         keep_freed_memory()
         self._backup, self._cipher, self._level = backup, cipher, level
         self._check, self._meter, self._pace = check, meter, pace
         self._files = FileTable()
+        self._filter = BlockFilter(base, self._write_alone, meter)
         self._phases = [0]
         self._next_frame = 0
         self._extents: list[Extent] = []
@@ -87,10 +94,18 @@ class ArchiveWriter:
         """Write one record; blocks while the stores are slower than the engine."""
         match record:
             case Data():
-                self._gather(record)
+                self._files.check_open(record)
             case FileOpened():
+                # Refused before anything is kept of it.
                 self._files.open(record)
                 self._meter.current_file = record.path
+        for needed in self._filter.take(record):
+            self._store(needed)
+
+    def _store(self, record: Record) -> None:
+        match record:
+            case Data():
+                self._gather(record)
             case FileClosed():
                 self._files.close(record)
                 self._meter.files_done += 1
@@ -107,12 +122,14 @@ class ArchiveWriter:
         """Write what is left and return what was written, every pack durable."""
         self._files.check_finished()
         self._flush()
+        blocks = self._filter.finish(self._files.numbers())
         self._built.put(None)
         self._sink_thread.join()
         self._pool.shutdown()
         self._raise_failure()
         packs = self._sink.finish()
-        return Contents(self._files.stored(self._sink.pack_ranges), packs, tuple(self._phases))
+        files = self._files.stored(self._sink.pack_ranges)
+        return Contents(files, packs, tuple(self._phases), blocks)
 
     def abort(self) -> None:
         """Stop all threads and drop the unfinished pack. May be called at any time."""
@@ -126,7 +143,10 @@ class ArchiveWriter:
         self._files.add(piece)
         offset, rest = piece.offset, piece.payload
         while rest:
-            part = rest[: MAX_RAW_BYTES - self._gathered]
+            part = rest[: self._room(offset, len(rest))]
+            if not part:
+                self._flush()
+                continue
             rest = rest[len(part) :]
             self._extents.append(Extent(piece.file, offset, len(part)))
             self._pieces.append(part)
@@ -135,20 +155,38 @@ class ArchiveWriter:
             if self._gathered == MAX_RAW_BYTES or len(self._extents) == MAX_EXTENTS:
                 self._flush()
 
+    def _room(self, offset: int, length: int) -> int:
+        """Return how many of ``length`` bytes go into this frame: no block is split over two."""
+        room = MAX_RAW_BYTES - self._gathered
+        if length <= room:
+            return length
+        end = (offset + room) // BLOCK_BYTES * BLOCK_BYTES
+        return max(end - offset, 0)
+
     def _flush(self) -> None:
-        """Pass the gathered frame to the pool, waiting until there is room in flight."""
+        """Pass the gathered frame to the pool."""
         if not self._extents:
             return
         self._check()
         self._pace.spend(self._gathered, self._check)
+        self._submit(self._extents, self._pieces)
+        self._extents, self._pieces, self._gathered = [], [], 0
+
+    def _write_alone(self, extents: list[Extent], pieces: list[memoryview]) -> int:
+        """Write a frame of its own, which is of no file of the backup; return its number."""
+        self._check()
+        self._submit(extents, pieces)
+        return self._next_frame - 1
+
+    def _submit(self, extents: list[Extent], pieces: list[memoryview]) -> None:
+        """Wait until there is room in flight."""
         while not self._places.acquire(timeout=0.5):
             self._raise_failure()
             self._check()
         self._raise_failure()
-        future = self._pool.submit(self._build, self._next_frame, self._extents, self._pieces)
+        future = self._pool.submit(self._build, self._next_frame, extents, pieces)
         self._built.put(future)
         self._next_frame += 1
-        self._extents, self._pieces, self._gathered = [], [], 0
 
     def _build(self, number: int, extents: list[Extent], pieces: list[memoryview]) -> BuiltFrame:
         stored = build_frame(
@@ -159,7 +197,8 @@ class ArchiveWriter:
             cipher=self._cipher,
             level=self._level,
         )
-        paths = {extent.file: self._files.path(extent.file) for extent in extents}
+        numbers = {extent.file for extent in extents} - {TABLE_FILE}
+        paths = {number: self._files.path(number) for number in numbers}
         return BuiltFrame(number, extents, stored, paths)
 
     def _drain(self) -> None:
@@ -169,7 +208,9 @@ class ArchiveWriter:
                 if self._failure is None:
                     frame = future.result()
                     self._sink.put(frame)
-                    self._meter.raw_bytes += sum(extent.length for extent in frame.extents)
+                    self._meter.raw_bytes += sum(
+                        extent.length for extent in frame.extents if extent.file != TABLE_FILE
+                    )
                     self._meter.stored_bytes += len(frame.stored)
             except BaseException as exc:
                 # Kept for the caller's thread, which is the one that can end the job.

@@ -10,7 +10,7 @@ from django.conf import settings
 from backups.access import checked_store, runner_of
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
-from backups.engines import CopyRequest, EngineOptions, engine_named, refuse_unfit_kind
+from backups.engines import CopyRequest, EngineOptions, engine_named
 from backups.exceptions import LockNotGranted, StageFailed, StrayFile
 from backups.instances.connection import login_of
 from backups.instances.facts import CURRENT, FLUSHED
@@ -51,6 +51,7 @@ class Copy(PlainStage[BackupWork]):
             check=run.check,
             meter=meter,
             pace=Pace(settings.THROTTLE_BYTES_PER_S),
+            base=work.base_table,
         )
         try:
             self._copy(run, work, writer)
@@ -64,9 +65,12 @@ class Copy(PlainStage[BackupWork]):
                 name_stray(exc, work.job.instance)
             raise
         meter.raw_bytes_total, meter.files_total = meter.raw_bytes, meter.files_done
+        unchanged = (
+            f", {format_bytes(meter.unchanged_bytes)} as in {work.base.label}" if work.base else ""
+        )
         return (
             f"{len(work.contents.files)} files, {format_bytes(work.contents.raw_bytes)} "
-            f"stored as {format_bytes(work.contents.stored_bytes)}"
+            f"stored as {format_bytes(work.contents.stored_bytes)}{unchanged}"
         )
 
     def clean_up(self, run: Run, work: BackupWork) -> None:
@@ -118,12 +122,10 @@ def _whose_label(work: BackupWork) -> str:
 
 
 def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:
-    refuse_unfit_kind(work.job.engine, work.job.kind)
     return CopyRequest(
         login_of(work.job.instance),
         runner_of(work.job.instance),
         work.asked.options,
-        kind=work.job.kind,
         threads=settings.COPY_THREADS,
         sealed=work.encrypted,
         spool_folder=settings.SPOOL_FOLDER,

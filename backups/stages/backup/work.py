@@ -12,6 +12,7 @@ from uuid import UUID
 from django.utils.timezone import now
 
 from backups.access import stores_of
+from backups.archive.blocks.reading import StoredTable
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents
 from backups.archive.identity import CopyIdentity
@@ -20,7 +21,7 @@ from backups.engines.base import CopyFacts
 from backups.engines.clone import CloneOptions
 from backups.exceptions import BadInput
 from backups.instances.facts import ServerFacts
-from backups.models import Job, Repository
+from backups.models import Backup, Job, Repository
 from backups.parameters import BackupParameters
 from backups.preflight.checks import Preflight
 from backups.programs.server_settings import ServerSettings
@@ -47,6 +48,10 @@ class BackupWork:
     encrypted: bool
     # Whether the folder was created by this attempt, which may then remove it.
     reserved: bool = False
+    # As requested; full where there is nothing to go on from.
+    kind: str = BackupKind.FULL
+    base: Backup | None = None
+    base_table: StoredTable | None = None
     started_at: datetime = field(default_factory=now)
     # Seconds added to the one of the start that the label names, where that label was taken.
     label_shift: timedelta = timedelta(0)
@@ -64,7 +69,7 @@ class BackupWork:
 
     @property
     def label(self) -> str:
-        letter = KIND_LETTERS[BackupKind(self.job.kind)]
+        letter = KIND_LETTERS[BackupKind(self.kind)]
         moment = self.started_at + self.label_shift
         return f"{self.job.instance.name}@{moment:%Y%m%dT%H%M%SZ}-{letter}"
 
@@ -105,4 +110,5 @@ def backup_work(job: Job, asked: BackupParameters) -> BackupWork:
             f"the repositories of one backup must all be encrypted or all unencrypted: {names}",
             hint="Take two backups, or choose other repositories.",
         )
-    return BackupWork(job, asked, stores_of(repositories), repositories[0].encrypted)
+    stores, encrypted = stores_of(repositories), repositories[0].encrypted
+    return BackupWork(job, asked, stores, encrypted, kind=job.kind)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from backups.archive.blocks.reading import StoredTable
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents
 from backups.archive.extract import extract
@@ -61,6 +62,7 @@ def make_writer(
     check: Callable[[], None] = never_stop,
     meter: Meter | None = None,
     full_bytes: int = FULL_BYTES,
+    base: StoredTable | None = None,
 ) -> ArchiveWriter:
     return ArchiveWriter(
         stores,
@@ -73,6 +75,7 @@ def make_writer(
         meter=meter or Meter(),
         pace=Pace(0),
         full_bytes=full_bytes,
+        base=base,
     )
 
 
@@ -96,12 +99,20 @@ def write_backup(
     full_bytes: int = FULL_BYTES,
     backup: UUID | None = None,
     about: dict[str, Any] | None = None,
+    base: BackupReader | None = None,
 ) -> str:
     """Write a whole backup and return its folder."""
     stores = stores if isinstance(stores, Sequence) else [stores]
     backup, data_key = backup or uuid.uuid4(), os.urandom(32)
     cipher: Cipher = AesGcm(data_key) if encrypted else Unencrypted()
-    writer = make_writer(stores, label=label, backup=backup, cipher=cipher, full_bytes=full_bytes)
+    writer = make_writer(
+        stores,
+        label=label,
+        backup=backup,
+        cipher=cipher,
+        full_bytes=full_bytes,
+        base=None if base is None else StoredTable(base),
+    )
     contents = write_records(writer, records)
     envelope = new_envelope(backup, label, data_key, KEYRING.current if encrypted else None)
     fields = {"uuid": str(backup), "label": label, **(about or {})}
@@ -126,11 +137,15 @@ def extract_backup(
     folder: str,
     target: Path,
     wanted: Callable[[str], bool] = lambda path: True,
+    needs: Sequence[str] = (),
 ) -> dict[str, bytes]:
-    """Extract into ``target``, which is made, and return what is in it."""
+    """Extract into ``target``, which is made, and return what is in it.
+
+    ``needs`` are the folders of the backups it goes on from, the full one first.
+    """
     target.mkdir()
-    reader = open_backup(store, folder)
-    extract(reader, target, threads=2, check=never_stop, meter=Meter(), wanted=wanted)
+    chain = [open_backup(store, each) for each in (*needs, folder)]
+    extract(chain, target, threads=2, check=never_stop, meter=Meter(), wanted=wanted)
     return contents_of(target)
 
 

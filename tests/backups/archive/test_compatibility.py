@@ -56,7 +56,7 @@ def test_the_reader_opens_format_1(tmp_path: Path, label: str) -> None:
     reader = reader_of(label)
 
     assert verify(reader, threads=1, check=never_stop, meter=Meter()).damages == []
-    extract(reader, tmp_path, threads=1, check=never_stop, meter=Meter())
+    extract([reader], tmp_path, threads=1, check=never_stop, meter=Meter())
     assert contents_of(tmp_path) == EXPECTED
     assert reader.manifest.about["facts"]["gtid_executed"] == "0-1-42"
     assert len(reader.manifest.contents.packs) > 1

@@ -15,15 +15,18 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from backups.archive import manifest
+from backups.archive.cipher import Unencrypted
 from backups.archive.keys import KeyEncryptionKey
+from backups.archive.manifest import seal_manifest
 from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, Record
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.layout import manifest_name
 from tests.backups.archive.stores import (
     KEYRING,
     KIB,
@@ -31,6 +34,7 @@ from tests.backups.archive.stores import (
     MIB,
     contents_of,
     make_store,
+    open_backup,
     records_of,
     write_backup,
     write_key_file,
@@ -206,17 +210,19 @@ def _found(pattern: str, text: str) -> bool:
     return re.search(pattern, text) is not None
 
 
-def test_a_newer_format_is_refused(
-    tmp_path: Path, store: DirectoryStore, key: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as later:
-        later.setattr(manifest, "FORMAT", 2)
-        write_backup(store, records_of({"a": b"x"}))
+def test_a_newer_format_is_refused(tmp_path: Path, store: DirectoryStore, key: Path) -> None:
+    folder = write_backup(store, records_of({"a": b"x"}), encrypted=False)
+    opened = open_backup(store, folder).manifest
+    newer = replace(opened.envelope, format=3)
+    store.replace(
+        manifest_name(folder),
+        seal_manifest(newer, opened.about, opened.contents, Unencrypted()),
+    )
 
     finished = run(store.root, "--key-file", key, "--allow-plain", "--to", tmp_path / "out")
 
     assert finished.returncode == 2
-    assert "has format 2; this reads 1" in finished.stderr
+    assert "has format 3; this reads 1 and 2" in finished.stderr
 
 
 @both_ciphers

@@ -107,8 +107,12 @@ def test_a_full_pack_is_followed_by_another(tmp_path: Path) -> None:
     folder = write_backup(store, records_of({"big": content, "x": b"x"}), full_bytes=5 * MIB)
 
     listed = open_backup(store, folder).manifest.contents
-    # Frames of 4 MiB: the second one fills a pack of 5 MiB.
-    assert [(p.number, p.first_frame, p.frames) for p in listed.packs] == [(1, 0, 2), (2, 2, 2)]
+    # Frames of 4 MiB: the second one fills a pack of 5 MiB. The last one is the block table.
+    assert [(p.number, p.first_frame, p.frames) for p in listed.packs] == [
+        (1, 0, 2),
+        (2, 2, 2),
+        (3, 4, 1),
+    ]
     assert [(f.path, f.first_pack, f.last_pack) for f in listed.files] == [
         ("big", 1, 2),
         ("x", 2, 2),
@@ -123,7 +127,7 @@ def test_a_pack_ends_when_its_index_is_full(
     store = make_store(tmp_path / "r")
     folder = write_backup(store, records_of({"zeros": bytes(20 * MIB)}, piece=4 * MIB))
 
-    assert [p.frames for p in open_backup(store, folder).manifest.contents.packs] == [2, 2, 1]
+    assert [p.frames for p in open_backup(store, folder).manifest.contents.packs] == [2, 2, 2]
 
 
 def test_more_extents_than_a_frame_can_list(tmp_path: Path) -> None:
@@ -131,8 +135,9 @@ def test_more_extents_than_a_frame_can_list(tmp_path: Path) -> None:
     store = make_store(tmp_path / "r")
     folder = write_backup(store, records_of({"tiny": content}, piece=1))
 
-    index = open_backup(store, folder).read_index(1)
-    assert [len(place.extents) for place in index.frames] == [MAX_EXTENTS, MAX_EXTENTS, 1]
+    frames = open_backup(store, folder).read_index(1).frames
+    # The last one is of the block table.
+    assert [len(place.extents) for place in frames[:-1]] == [MAX_EXTENTS, MAX_EXTENTS, 1]
     assert extract_backup(store, folder, tmp_path / "out") == {"tiny": content}
 
 

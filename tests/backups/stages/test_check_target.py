@@ -95,7 +95,8 @@ def test_an_empty_folder_that_is_there_already_is_fine(copy: BackupCopy, tmp_pat
 def test_damage_found_on_the_way_leaves_nothing(copy: BackupCopy, tmp_path: Path) -> None:
     (pack,) = Path(copy.repository.path).rglob("*.pack")
     content = bytearray(pack.read_bytes())
-    content[len(content) // 2] ^= 1
+    # In its first frame.
+    content[64] ^= 1
     pack.write_bytes(content)
     job = restore(copy, tmp_path / "target")
     assert job.status == JobStatus.FAILED

@@ -1,0 +1,208 @@
+"""How are the files of a backup put together from the backups of its chain?
+
+Each block is read and written once, from the backup that has it. Then comes what the backup itself
+overrides in later phases. Every block is held against the backup's own table: one that a wrong
+base, a wrong link or a fault of ours put there does not pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from backups.archive.blocks.hashing import BLOCK_BYTES, UNKNOWN
+from backups.archive.blocks.reading import StoredTable
+from backups.archive.blocks.table import ZERO
+from backups.archive.contents import StoredFile
+from backups.archive.frames import Extent, Frame
+from backups.archive.output import Piece
+from backups.archive.reader import BackupReader
+from backups.exceptions import ArchiveError
+
+_CHECKED = 1
+_CHECKED_IF_ZERO = bytes(_CHECKED if place == ZERO else 0 for place in range(256))
+
+
+@dataclass(slots=True)
+class _Target:
+    """A file that is put together: where each block is stored, and which were checked."""
+
+    file: StoredFile
+    # A byte for each block: the number of a backup, or ZERO.
+    places: bytes
+    checked: bytearray
+    changes: dict[int, bytes] = field(default_factory=dict)
+
+
+class Assembly:
+    """The wanted files of one backup, and what each backup of its chain has of them.
+
+    Its methods may be called from many threads.
+    """
+
+    def __init__(self, chain: Sequence[BackupReader], wanted: Iterable[StoredFile]) -> None:
+        """``chain`` begins with the full backup and ends with the one to put together."""
+        self.chain = chain
+        self._tables = [StoredTable(reader) for reader in chain]
+        self._table = self._tables[-1]
+        check_chain(self._tables, chain)
+        self._own = len(chain) - 1
+        self._sizes = [
+            {file.number: file.size for file in reader.manifest.contents.files} for reader in chain
+        ]
+        self._targets = {file.number: self._target(file) for file in wanted}
+        # For each backup: its number of a file, and the files that are put together from it.
+        self._uses: list[dict[int, list[_Target]]] = [{} for _ in chain]
+        for number, target in self._targets.items():
+            for depth, source in enumerate(self._table.sources_of(number)):
+                if depth == self._own or (source and depth in target.places):
+                    self._uses[depth].setdefault(source, []).append(target)
+                elif depth in target.places:
+                    raise ArchiveError(
+                        f"block table takes {target.file.path} from a backup that does not have it"
+                    )
+
+    def sources(self, depth: int) -> Iterator[StoredFile]:
+        """Yield the files of a backup of the chain that have bytes to take."""
+        for file in self.chain[depth].manifest.contents.files:
+            if file.number in self._uses[depth]:
+                yield file
+
+    def live_bytes(self, depth: int) -> int:
+        """Return about how many bytes are taken from a backup of the chain."""
+        if depth == self._own:
+            return sum(target.file.written_bytes for target in self._targets.values())
+        return sum(
+            target.places.count(depth) * BLOCK_BYTES
+            for targets in self._uses[depth].values()
+            for target in targets
+        )
+
+    def needs(self, depth: int, extents: Sequence[Extent]) -> bool:
+        """Whether a frame of a backup has bytes to take."""
+        if depth == self._own:
+            return any(extent.file in self._targets for extent in extents)
+        return any(
+            any(depth in target.places[first:end] for target in self._uses[depth].get(file, ()))
+            for file, first, end in _blocks_of(extents)
+        )
+
+    def take(self, depth: int, frame: Frame) -> Iterator[Piece]:
+        """Yield what of a frame of a backup belongs into the files, each block checked."""
+        start = 0
+        view = memoryview(frame.content)
+        for extent in frame.extents:
+            content = view[start : start + extent.length]
+            start += extent.length
+            for target in self._uses[depth].get(extent.file, ()):
+                if depth == self._own:
+                    yield self._take_own(target, extent, content)
+                else:
+                    yield from self._take_extent(depth, target, extent, content)
+
+    def unchecked(self) -> Iterator[tuple[StoredFile, int, bytes]]:
+        """Yield file, block and hash of what could not be checked piece by piece."""
+        for number, target in self._targets.items():
+            for content in self._table.pieces_of(number):
+                for place in range(len(content.places)):
+                    block = content.first_block + place
+                    if block >= len(target.places):
+                        break
+                    if target.checked[block] == _CHECKED or block in target.changes:
+                        continue
+                    if (digest := content.hash_of(block)) != UNKNOWN:
+                        yield target.file, block, digest
+            for block, digest in target.changes.items():
+                if digest != UNKNOWN and block * BLOCK_BYTES < target.file.size:
+                    yield target.file, block, digest
+
+    def check(self, file: StoredFile, block: int, digest: bytes, content: bytes) -> None:
+        """Raise ArchiveError unless a block of a file is what the table says."""
+        if self._table.hasher.hash(content) != digest:
+            raise ArchiveError(
+                f"block {block} of {file.path} is not what the backup's table says",
+                hint="A backup of the chain is damaged or another one's. Use another copy.",
+            )
+
+    def _target(self, file: StoredFile) -> _Target:
+        blocks = -(-file.size // BLOCK_BYTES)
+        places = bytearray()
+        for content in self._table.pieces_of(file.number):
+            # Between two pieces nothing was sent: zeros.
+            places += bytes((ZERO,)) * (content.first_block - len(places)) + content.places
+        places = places[:blocks] + bytes((ZERO,)) * (blocks - len(places))
+        if any(place > self._own for place in set(places) - {ZERO}):
+            raise ArchiveError(f"block table takes {file.path} from a backup beyond its chain")
+        # What nobody wrote reads as zeros: a restored file begins as such.
+        checked = bytearray(places.translate(_CHECKED_IF_ZERO))
+        return _Target(file, bytes(places), checked, dict(self._table.changes_of(file.number)))
+
+    def _take_own(self, target: _Target, extent: Extent, content: memoryview) -> Piece:
+        """All that the backup itself stored: what its base lacks, and what overrides it."""
+        if extent.offset + extent.length > target.file.size:
+            raise ArchiveError(f"a frame reaches past the end of {target.file.path}")
+        self._check_run(self._own, target, extent.file, extent.offset, content)
+        return Piece(target.file.number, extent.offset, content)
+
+    def _take_extent(
+        self, depth: int, target: _Target, extent: Extent, content: memoryview
+    ) -> Iterator[Piece]:
+        """Runs of blocks of which the backup is the one to take them from."""
+        first, end = (
+            extent.offset // BLOCK_BYTES,
+            -(-(extent.offset + extent.length) // BLOCK_BYTES),
+        )
+        block = first
+        for place, run in groupby(target.places[first:end]):
+            count = sum(1 for _ in run)
+            if place == depth:
+                start = max(block * BLOCK_BYTES, extent.offset)
+                stop = min(
+                    (block + count) * BLOCK_BYTES,
+                    extent.offset + extent.length,
+                    target.file.size,
+                )
+                part = content[start - extent.offset : stop - extent.offset]
+                self._check_run(depth, target, extent.file, start, part)
+                yield Piece(target.file.number, start, part)
+            block += count
+
+    def _check_run(
+        self, depth: int, target: _Target, source: int, start: int, content: memoryview
+    ) -> None:
+        """Check the blocks that are there as a whole."""
+        file_end = min(target.file.size, self._sizes[depth].get(source, 0))
+        at = -start % BLOCK_BYTES
+        while at < len(content):
+            block = (start + at) // BLOCK_BYTES
+            length = min(BLOCK_BYTES, file_end - block * BLOCK_BYTES)
+            if at + length <= len(content) and block not in target.changes:
+                digest, _ = self._table.find(target.file.number, block)
+                if digest == UNKNOWN:
+                    target.checked[block] = _CHECKED
+                elif not self._tables[depth].is_changed(source, block):
+                    self.check(target.file, block, digest, bytes(content[at : at + length]))
+                    target.checked[block] = _CHECKED
+            at += BLOCK_BYTES
+
+
+def check_chain(tables: Sequence[StoredTable], chain: Sequence[BackupReader]) -> None:
+    """Raise ArchiveError unless these are the backups the last one needs, in their order."""
+    table = tables[-1]
+    needed = [(each.uuid, each.digest) for each in table.blocks.ancestors]
+    given = [(str(reader.backup), reader.manifest.digest) for reader in chain[:-1]]
+    if needed != given:
+        named = ", ".join(each.label for each in table.blocks.ancestors) or "no other backup"
+        raise ArchiveError(
+            f"{chain[-1].manifest.envelope.label} needs {named}; what was given are others, or "
+            "their manifests have changed",
+            hint="Use another copy of the chain, or restore another backup.",
+        )
+    if len({each.blocks.key for each in tables}) != 1:
+        raise ArchiveError("the backups of the chain hash their blocks with different keys")
+
+
+def _blocks_of(extents: Sequence[Extent]) -> Iterator[tuple[int, int, int]]:
+    for file, offset, length in extents:
+        yield file, offset // BLOCK_BYTES, -(-(offset + length) // BLOCK_BYTES)
