@@ -21,6 +21,7 @@ from backups.models import (
     Job,
     ObservedHistory,
     Occurrence,
+    Repository,
 )
 from backups.models.catalog import Origin
 from backups.models.heartbeat import HistoryVerdict
@@ -63,6 +64,7 @@ class InstanceRows(NamedTuple):
     full_at: datetime | None
     last_job_id: int | None
     last_run: str | None
+    shared_disk: str | None
 
 
 def usable_copies() -> QuerySet[BackupCopy]:
@@ -94,8 +96,19 @@ def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
         full_at=Subquery(full.values("ended_at")[:1]),
         last_job_id=Subquery(ended.values("pk")[:1]),
         last_run=Subquery(ended.values("status")[:1]),
+        shared_disk=Subquery(_on_its_disk().values("name")[:1]),
     )
     return [InstanceRows(*row) for row in rows.order_by("pk").values_list(*InstanceRows._fields)]
+
+
+def _on_its_disk() -> QuerySet[Repository]:
+    """Return the repositories with copies of an instance that are on the disk of its data."""
+    copies = BackupCopy.objects.filter(
+        status=CopyStatus.STORED,
+        repository=OuterRef("pk"),
+        backup__instance=OuterRef(OuterRef("pk")),
+    )
+    return Repository.objects.filter(Exists(copies), device=OuterRef("data_device"))
 
 
 def gather_facts(
@@ -120,6 +133,7 @@ def gather_facts(
             failed_proofs=failed[candidate.pk],
             proven_at=proven.get(candidate.pk),
             unusable_copies=unusable.get(candidate.pk, ""),
+            shared_disk=candidate.shared_disk or "",
             history_fault=faults.get(candidate.pk, ""),
             unreachable=candidate.unreachable_reason if candidate.unreachable_since else "",
         )

@@ -62,7 +62,9 @@ def _begin_history(old: Instance, identity: str, now: datetime) -> Instance:
     new.pk, new.uuid, new.created_at = None, Instance().uuid, now
     new.server_identity, new.other_server, new.other_server_since = identity, "", None
     new.flavour = new.version = ""
-    new.data_bytes = new.seen_at = None
+    new.data_bytes = new.seen_at = new.data_device = None
+    new.data_folder = new.files_unproven = ""
+    new.files_confirmed, new.files_confirmed_by, new.files_confirmed_at = "", "", None
     new.save(force_insert=True)
     new.groups.set(old.groups.all())
     new.tags.set(old.tags.all())

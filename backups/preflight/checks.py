@@ -12,11 +12,13 @@ from datetime import datetime, timedelta
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import Refused
 from backups.instances.clone_facts import CloneSettings
+from backups.instances.data_folder import note_data_folder
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import WHY, grant_statement, missing_privileges, needed_by
 from backups.instances.identity import note_server
 from backups.models import Instance, Repository
 from backups.preflight.clone_checks import decide_clone_checks
+from backups.preflight.disk_check import check_disk
 from backups.preflight.encryption_check import check_encryption
 from backups.preflight.lock_check import check_locks
 from backups.preflight.session_checks import check_session_settings
@@ -82,7 +84,8 @@ def remember(
     instance.flavour = facts.flavour
     instance.version = facts.version[:80]
     instance.seen_at = now
-    columns = ["flavour", "version", "seen_at"]
+    note_data_folder(instance, facts)
+    columns = ["flavour", "version", "seen_at", "data_folder", "data_device"]
     if raw_bytes is not None:
         instance.data_bytes = raw_bytes
         columns.append("data_bytes")
@@ -108,6 +111,7 @@ def decide_checks(survey: Survey) -> list[Check]:
         checks.append(NO_REPOSITORY)
     for repository in survey.repositories:
         checks += check_repository(repository, survey.raw_bytes, survey.past_ratio)
+        checks += check_disk(repository, survey.name, survey.data_folders, survey.data_device)
     return checks
 
 

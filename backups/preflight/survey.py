@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -10,12 +11,14 @@ from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
 from backups.instances.clone_facts import CloneSettings
 from backups.instances.connection import connect, login_of
+from backups.instances.data_folder import data_folders_here
 from backups.instances.facts import CURRENT, ServerFacts, fetch_lsn, probe
 from backups.keys.load import load_keys
 from backups.models import Backup, Instance, Repository
 from backups.programs.host import HostFacts, survey_host
 from backups.programs.redo_checkpoint import read_checkpoint
 from backups.repositories.base import ObjectStore
+from backups.repositories.disks import device_of
 from backups.runners.base import Runner
 from backups.states import BackupKind
 
@@ -42,6 +45,9 @@ class RepositorySurvey:
     found_uuid: str = ""
     free_bytes: int | None = None
     problem: Problem | None = None
+    # Its folder, links resolved, and its device; blank and None: unknown.
+    folder: str = ""
+    device: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,9 @@ class Survey:
     name: str = ""
     # Of the server whose backups the instance has; blank before the first.
     known_identity: str = ""
+    # Folders of its files on this host, links resolved; none if they are on another.
+    data_folders: tuple[str, ...] = ()
+    data_device: int | None = None
     # Of the files on the host, and of the server thereafter.
     found_checkpoint: int | None = None
     lsn_after: int | None = None
@@ -110,12 +119,15 @@ def look(
     key_id, key_problem = _survey_key()
     needs_host = engine_named(instance.engine).needs_host
     found = read_checkpoint(runner, facts.redo_folder) if needs_host and facts else None
+    folders = data_folders_here(instance, facts) if facts else ()
     return Survey(
         address=instance.address,
         name=instance.name,
         known_identity=instance.server_identity,
         engine=instance.engine,
         host=survey_host(runner, facts.datadir if facts else "") if needs_host else None,
+        data_folders=folders,
+        data_device=device_of(folders[0]) if folders else None,
         found_checkpoint=found,
         lsn_after=_current_lsn(instance) if found is not None else None,
         facts=facts,
@@ -143,7 +155,15 @@ def survey_repository(repository: Repository, store: ObjectStore) -> RepositoryS
         free_bytes = store.free_bytes()
     except RepositoryError as exc:
         return RepositorySurvey(name, encrypted, uuid, problem=Problem(str(exc), exc.hint))
-    return RepositorySurvey(name, encrypted, uuid, found_uuid, free_bytes)
+    return RepositorySurvey(
+        name,
+        encrypted,
+        uuid,
+        found_uuid,
+        free_bytes,
+        folder=os.path.realpath(repository.path),
+        device=device_of(repository.path),
+    )
 
 
 def load_past_ratio(instance: Instance) -> float | None:

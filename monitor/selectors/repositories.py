@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
 
-from backups.models import Backup, BackupCopy, Repository
+from backups.models import Backup, BackupCopy, Instance, Repository
 from backups.states import CopyStatus
 
 
@@ -20,6 +20,8 @@ class RepositoryRow:
     newest_backup: Backup | None
     # Share of the bytes of all repositories, in percent.
     share: float = 0.0
+    # Whether it is known to be on the disk of an instance that has copies in it.
+    shares_disk: bool = False
 
 
 def list_repositories() -> list[RepositoryRow]:
@@ -37,11 +39,25 @@ def list_repositories() -> list[RepositoryRow]:
     newest = Backup.objects.in_bulk([row["newest"] for row in totals.values()])
     total = sum(row["bytes"] for row in totals.values())
     rows = []
-    for repository in Repository.objects.all():
+    on_its_disk = Instance.objects.filter(
+        data_device=OuterRef("device"),
+        backups__copies__repository=OuterRef("pk"),
+        backups__copies__status=CopyStatus.STORED,
+    )
+    for repository in Repository.objects.annotate(shares_disk=Exists(on_its_disk)):
         row = totals.get(repository.pk, {"count": 0, "bytes": 0, "newest": 0})
         share = row["bytes"] * 100 / total if total else 0.0
         backup = newest.get(row["newest"])
-        rows.append(RepositoryRow(repository, row["count"], row["bytes"], backup, round(share, 1)))
+        rows.append(
+            RepositoryRow(
+                repository,
+                row["count"],
+                row["bytes"],
+                backup,
+                round(share, 1),
+                repository.shares_disk,
+            )
+        )
     return rows
 
 
