@@ -8,18 +8,20 @@ its schedule keeps by then because a run failed or the schedule was paused.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Prefetch, QuerySet
 
+from backups.activity import record
 from backups.catalog.evidence import without_faults
 from backups.exceptions import Refused
-from backups.health.clock_jump import CONFIRM, refuse_clock_jump
+from backups.health.clock_jump import CONFIRM, confirm_clock, refuse_clock_jump
 from backups.jobs.request import create_copy_job
 from backups.jobs.wake import wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
+from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.parameters import PurgeParameters
 from backups.retention.rules import Entry, Policy, RetentionDecision, rule
@@ -53,22 +55,43 @@ class ExpiredCopy:
     copy: BackupCopy
 
 
-def expire_backups(now: datetime, *, confirmed: bool = False) -> int:
+def expire_backups(now: datetime) -> int:
     """Request the purge of expired backups; return how many purges were requested.
 
-    Refused if there are so many, or ``now`` is so far ahead, that a person must check first, who
-    calls this ``confirmed``.
+    Refused if there are so many, or ``now`` is so far ahead, that a person must check first.
     """
-    expired = _expired_copies(now)
-    if expired and not confirmed:
+    expired = expired_copies(now)
+    if expired:
         refuse_clock_jump(TICK, now)
         _refuse_many(len(expired))
+    return _request_purges(expired)
+
+
+def confirm_expiry(now: datetime, *, seen: Collection[int] | None = None) -> int:
+    """Let expiry continue, for a person who has checked the clock; return how many purges.
+
+    With ``seen``, the copies that the person was shown, it is refused if others expire by now.
+    """
+    expired = expired_copies(now)
+    if seen is not None and (others := [each for each in expired if each.copy.pk not in seen]):
+        raise Refused(
+            f"{len(others)} copies would be purged that were not shown: {others[0].copy}",
+            hint="Look at the list again.",
+        )
+    purges = _request_purges(expired)
+    confirm_clock(now)
+    record(Verb.RESUMED, details={"what": "expiry", "purges": purges})
+    return purges
+
+
+def _request_purges(expired: Sequence[ExpiredCopy]) -> int:
     found = [job for each in expired if (job := _purge(each.schedule, each.ruling, each.copy))]
     wake_all(found)
     return len(found)
 
 
-def _expired_copies(now: datetime) -> list[ExpiredCopy]:
+def expired_copies(now: datetime) -> list[ExpiredCopy]:
+    """Return what schedules no longer keep, as far as one tick would purge it."""
     expired: list[ExpiredCopy] = []
     for schedule_id, instance_id in _pairs_to_check(now):
         if len(expired) >= PURGES_PER_TICK:

@@ -23,7 +23,7 @@ from backups.models import (
     Repository,
     TickHeartbeat,
 )
-from backups.retention.expiry import TICK, expire_backups
+from backups.retention.expiry import TICK, confirm_expiry, expire_backups
 from backups.retention.pruning import prune_history
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
@@ -220,4 +220,4 @@ def test_an_unusual_share_of_all_copies_is_held(
     with pytest.raises(Refused, match="3 or more of 5 stored copies"):
         expire_backups(now())
     assert purges() == []
-    assert expire_backups(now(), confirmed=True) == 3
+    assert confirm_expiry(now()) == 3
