@@ -12,12 +12,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from backups.activity import record
 from backups.catalog.evidence import without_faults
 from backups.exceptions import Refused
-from backups.health.clock_jump import CONFIRM, confirm_clock, refuse_clock_jump
+from backups.health.clock_jump import CONFIRM, HELD, confirm_clock, refuse_clock_jump
 from backups.jobs.request import create_copy_job
 from backups.jobs.wake import wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
@@ -98,9 +98,10 @@ def expired_copies(now: datetime) -> list[ExpiredCopy]:
             break
         schedule = BackupSchedule.objects.get(pk=schedule_id)
         backups = _stored(schedule_id, instance_id)
+        requested = _requested_already(backups, now)
         for ruling in rule_about(schedule, instance_id, backups, now):
             if ruling.may_go:
-                copies = _copies_to_purge(ruling, backups, now)
+                copies = _copies_to_purge(ruling, backups, requested)
                 expired += [ExpiredCopy(schedule, ruling, copy) for copy in copies]
     return expired
 
@@ -112,7 +113,7 @@ def _refuse_many(count: int) -> None:
     stored = BackupCopy.objects.filter(status=CopyStatus.STORED).count()
     if count > stored * SHARE_UNHELD:
         raise Refused(
-            f"{TICK} is held: {count} or more of {stored} stored copies would be purged at once, "
+            f"{TICK}{HELD}{count} or more of {stored} stored copies would be purged at once, "
             f"by a changed retention or a wrong clock. {CONFIRM}",
             hint=CONFIRM,
         )
@@ -209,13 +210,13 @@ def _sound(backups: Sequence[Backup]) -> set[int]:
 
 
 def _copies_to_purge(
-    ruling: RetentionDecision, backups: Sequence[Backup], now: datetime
+    ruling: RetentionDecision, backups: Sequence[Backup], requested: Collection[int]
 ) -> list[BackupCopy]:
     backup = next(each for each in backups if each.label == ruling.label)
     if backup.dependents.all():
         # The dependents are purged first; this one follows in a later tick.
         return []
-    return [copy for copy in backup.copies.all() if not _requested_already(copy, now)]
+    return [copy for copy in backup.copies.all() if copy.pk not in requested]
 
 
 def _purge(schedule: BackupSchedule, ruling: RetentionDecision, copy: BackupCopy) -> Job | None:
@@ -234,7 +235,8 @@ def _purge(schedule: BackupSchedule, ruling: RetentionDecision, copy: BackupCopy
         return None
 
 
-def _requested_already(copy: BackupCopy, now: datetime) -> bool:
-    purges = Job.objects.filter(copy=copy, operation=Operation.PURGE)
-    active = purges.filter(status__in=ACTIVE_JOB_STATUSES)
-    return active.exists() or purges.filter(requested_at__gt=now - RETRY_PURGE_AFTER).exists()
+def _requested_already(backups: Sequence[Backup], now: datetime) -> set[int]:
+    """Return the copies whose purge was requested, and is not to be repeated yet."""
+    purges = Job.objects.filter(operation=Operation.PURGE, copy__backup__in=backups)
+    recent = Q(status__in=ACTIVE_JOB_STATUSES) | Q(requested_at__gt=now - RETRY_PURGE_AFTER)
+    return {pk for pk in purges.filter(recent).values_list("copy", flat=True) if pk is not None}
