@@ -100,6 +100,11 @@ urlpatterns = [
         confirming.instance_confirm_server,
         name="instance-confirm-server",
     ),
+    path(
+        "instances/<str:name>/confirm-files/",
+        confirming.instance_confirm_files,
+        name="instance-confirm-files",
+    ),
     path("instances/<str:name>/backup/", instances.instance_backup, name="instance-backup"),
     path("jobs/<int:pk>/", jobs.job_detail, name="job-detail"),
     path("jobs/<int:pk>/live/", jobs.job_live, name="job-live"),

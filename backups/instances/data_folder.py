@@ -27,7 +27,9 @@ def data_folders_here(instance: Instance, facts: ServerFacts) -> tuple[str, ...]
     """Return its folders, the data folder first, links resolved; none if on another host."""
     if not facts.datadir or not _is_here(instance, facts):
         return ()
-    return tuple(os.path.realpath(each) for each in (facts.datadir, *facts.innodb_folders))
+    folders = (facts.datadir, *facts.innodb_folders)
+    # A relative one is below the data folder.
+    return tuple(os.path.realpath(os.path.join(facts.datadir, each)) for each in folders)
 
 
 def note_data_folder(instance: Instance, facts: ServerFacts) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
@@ -51,6 +52,15 @@ class RepositorySurvey:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmedFiles:
+    """Which files of which server an admin confirmed to belong together."""
+
+    files: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """Everything a backup depends on, at one moment."""
 
@@ -72,6 +82,7 @@ class Survey:
     # Of the files on the host, and of the server thereafter.
     found_checkpoint: int | None = None
     lsn_after: int | None = None
+    confirmed: ConfirmedFiles | None = None
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
     # Options of the clone, from the instance or the job.
@@ -129,6 +140,7 @@ def look(
         data_folders=folders,
         data_device=device_of(folders[0]) if folders else None,
         found_checkpoint=found,
+        confirmed=_confirmed_files(instance),
         lsn_after=_current_lsn(instance) if found is not None else None,
         facts=facts,
         unreachable=unreachable,
@@ -182,6 +194,14 @@ def _survey_instance(instance: Instance) -> tuple[ServerFacts | None, Problem | 
             return probe(connection), None
     except MooringError as exc:
         return None, Problem(str(exc), exc.hint)
+
+
+def _confirmed_files(instance: Instance) -> ConfirmedFiles | None:
+    if not instance.files_confirmed or instance.files_confirmed_at is None:
+        return None
+    return ConfirmedFiles(
+        instance.files_confirmed, instance.files_confirmed_by, instance.files_confirmed_at
+    )
 
 
 def _current_lsn(instance: Instance) -> int | None:

@@ -9,6 +9,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
 from alerts.evaluation.new_history import confirm_server
+from backups.instances.files import confirm_files
 from backups.instances.identity import Replacement
 from backups.models import Instance
 from backups.retention.expiry import confirm_expiry
@@ -29,6 +30,19 @@ def instance_confirm_server(request: HttpRequest, name: str) -> HttpResponse:
     with refusals_shown(request):
         accepted = confirm_server(instance, Replacement(choice), now(), seen=seen)
         messages.success(request, f"The server of {name} is {accepted.server_identity} now.")
+    return redirect("instance-detail", name)
+
+
+@require_POST
+@needs(Role.ADMIN)
+def instance_confirm_files(request: HttpRequest, name: str) -> HttpResponse:
+    """Store that the files which were shown are of the server that was shown."""
+    instance, seen = get_object_or_404(Instance, name=name), request.POST.get("files", "")
+    if not seen:
+        messages.error(request, "Nothing was changed: the page did not show what to confirm.")
+        return redirect("instance-detail", name)
+    with refusals_shown(request):
+        messages.success(request, f"Confirmed: {confirm_files(instance, now(), seen=seen)}.")
     return redirect("instance-detail", name)
 
 

@@ -76,6 +76,44 @@ class AnotherServerTestCase(TestCase):
         self.assertFalse(Activity.objects.filter(verb="confirmed").exists())
 
 
+class UnprovenFilesTestCase(TestCase):
+    files = "/var/lib/mysql/ on db-1 and server uuid-of-orders"
+    page: str
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        orders = make_instance("orders-1")
+        Instance.objects.filter(pk=orders.pk).update(files_unproven=cls.files)
+        make_user("ada", "admin")
+        make_user("olga", "operator")
+        cls.page = reverse("instance-detail", args=["orders-1"])
+
+    def shown_to(self, name: str) -> str:
+        self.client.force_login(User.objects.get(username=name))
+        return " ".join(self.client.get(self.page).content.decode().split())
+
+    def confirm(self, files: str) -> None:
+        self.client.post(reverse("instance-confirm-files", args=["orders-1"]), {"files": files})
+
+    def test_the_page_says_so_before_and_after_an_admin_confirmed(self) -> None:
+        button = "Confirm: they belong together"
+        self.assertNotIn(button, self.shown_to("olga"))
+        before = self.shown_to("ada")
+        self.assertIn(button, before)
+        self.assertIn("Backups are refused until an admin confirms it", before)
+        self.confirm(self.files)
+        after = self.shown_to("ada")
+        self.assertNotIn(button, after)
+        self.assertIn(f"Not proven whose files are copied: {self.files}. Confirmed by ada", after)
+        self.assertEqual(Activity.objects.get(verb="confirmed").actor, "ada")
+
+    def test_what_was_not_shown_is_not_confirmed(self) -> None:
+        self.shown_to("ada")
+        for files in ("", "something else"):
+            self.confirm(files)
+        self.assertTrue(Instance.objects.get().files_await_confirmation)
+
+
 class ExpiryTestCase(TestCase):
     ada: User
     copies: list[BackupCopy]

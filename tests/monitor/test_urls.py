@@ -32,7 +32,8 @@ OPERATED = OPERATED_FORMS | {
 ADMIN_POSTS = {
     "schedule-preview", "channel-test", "channel-delete", "route-delete", "rule-setting-delete",
     "setting-instance-test", "setting-instance-delete", "setting-repository-delete",
-    "setting-group-delete", "instance-confirm-server", "expiry-confirm",
+    "setting-group-delete", "instance-confirm-server",
+    "instance-confirm-files", "expiry-confirm",
 }  # fmt: skip
 POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
 # Looked at, but not by everybody.

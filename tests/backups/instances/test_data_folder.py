@@ -85,6 +85,13 @@ def test_only_folders_of_this_host_are_known(
     assert bool(found) is here
 
 
+def test_a_relative_folder_of_innodb_is_below_the_data_folder(
+    local: Instance, facts: ServerFacts, datadir: Path
+) -> None:
+    found = data_folders_here(local, replace(facts, innodb_folders=("undo", "/srv/undo")))
+    assert found == (str(datadir), str(datadir / "undo"), "/srv/undo")
+
+
 @pytest.mark.parametrize("where", ["mysql", "mysql/backups", ".", "link"])
 def test_preflight_refuses_it(
     local: Instance, facts: ServerFacts, tmp_path: Path, where: str
