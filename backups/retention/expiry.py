@@ -24,6 +24,7 @@ from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.parameters import PurgeParameters
+from backups.retention.repository_clocks import refuse_other_clock
 from backups.retention.rules import Entry, Policy, RetentionDecision, rule
 from backups.states import (
     ACTIVE_JOB_STATUSES,
@@ -63,6 +64,8 @@ def expire_backups(now: datetime) -> int:
     expired = expired_copies(now)
     if expired:
         refuse_clock_jump(TICK, now)
+        repositories = {each.copy.repository_id: each.copy.repository for each in expired}
+        refuse_other_clock(TICK, repositories.values(), now)
         _refuse_many(len(expired))
     return _request_purges(expired)
 
