@@ -57,8 +57,10 @@ class RepositoryAdmin(ModelAdmin):
     list_display = ["name", "kind", "path", "encrypted", "enabled", "created_at"]
     list_filter = ["kind", "encrypted", "enabled"]
     search_fields = ["name", "path"]
-    fields = ["name", "kind", "path", "encrypted", "enabled", "max_jobs", "uuid", "created_at"]
-    readonly_fields = ["uuid", "created_at"]
+    fields = [
+        "name", "kind", "path", "encrypted", "enabled", "max_jobs", "uuid", "device", "created_at",
+    ]  # fmt: skip
+    readonly_fields = ["uuid", "device", "created_at"]
 
 
 @admin.register(RepositorySpace)

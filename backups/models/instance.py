@@ -181,7 +181,15 @@ class Instance(models.Model):
                 name="backups_instance_history_tool_valid",
             ),
         ]
-        indexes = [models.Index(fields=["next_probe_at"], name="backups_instance_next_probe")]
+        indexes = [
+            models.Index(fields=["next_probe_at"], name="backups_instance_next_probe"),
+            # Which instances are on the disk of a repository; most are on other hosts.
+            models.Index(
+                fields=["data_device"],
+                name="backups_instance_device",
+                condition=models.Q(data_device__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
