@@ -76,6 +76,8 @@ class ProtectionFacts:
     proven_at: datetime | None = None
     # How many stored copies are unusable, and why; blank if none.
     unusable_copies: str = ""
+    # A repository of its copies that is on the disk of its data; blank if none is known.
+    shared_disk: str = ""
     # Why the history of its backup tool cannot be read; blank if it can.
     history_fault: str = ""
     # Why it is unreachable; blank if it is reachable or has not been probed.
@@ -92,6 +94,15 @@ class Protection:
 
 def judge(facts: ProtectionFacts) -> Protection:
     """Assess how protected an instance is; each level has at least one reason."""
+    answer = _judge(facts)
+    if not facts.shared_disk:
+        return answer
+    # A note, not a fault: whether another disk is wanted is for people to decide.
+    note = f"{facts.shared_disk} shares a disk with what it protects"
+    return Protection(answer.level, (*answer.reasons, note))
+
+
+def _judge(facts: ProtectionFacts) -> Protection:
     if not facts.enabled:
         return Protection(Level.DISABLED, ("disabled: it is not backed up",))
     unknown = _unknowns(facts)

@@ -165,6 +165,7 @@ def prune_history() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
 @records_heartbeat
 def expire_backups() -> None:
     """Request the purge of backups that schedules no longer keep."""

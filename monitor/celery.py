@@ -25,7 +25,6 @@ EVERY_SECONDS = {
     "backups.tasks.fail_lost_jobs": 10,
     "backups.tasks.read_histories": 15,
     "backups.tasks.judge_instances": 5,
-    "backups.tasks.expire_backups": 3600,
     "backups.tasks.forget_samples": 3600,
     "alerts.tasks.evaluate_changed": 10,
     "alerts.tasks.evaluate_all": 300,
@@ -40,6 +39,7 @@ OUTSIDE_EVERY_SECONDS = {
     "backups.tasks.check_copies": 60,
     "backups.tasks.check_repositories": 300,
     "alerts.tasks.ping_dead_man_switch": 60,
+    "backups.tasks.expire_backups": 3600,
     "backups.tasks.prune_history": 3600,
     "alerts.tasks.prune_alerts": 3600,
 }

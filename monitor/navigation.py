@@ -37,7 +37,7 @@ PARTS = (
     SiteSection(
         "Fleet", "fleet", ("fleet",), ("fleet", "group", "instance", "job", "backup", "copy")
     ),
-    SiteSection("Schedules", "schedules", ("schedules",), ("schedule",)),
+    SiteSection("Schedules", "schedules", ("schedules",), ("schedule", "expiry")),
     SiteSection("Calendar", "calendar", ("calendar",), ("calendar", "occurrence")),
     SiteSection("Alerts", "alerts", ("alerts",), ("alert", "silence", "rule", "channel", "route")),
     SiteSection("Restore", "restore", ("restore-wizard",), ("restore",), Role.OPERATOR),

@@ -90,7 +90,7 @@ ANOTHER_SERVER = Rule(
     severity=Severity.CRITICAL,
     explanation="The server that answers is not the one whose backups the instance has. Backups "
     "are refused, and its history is not read, until a person says what the server is.",
-    hint="Correct the address, or run confirmserver NAME --as restored, failed-over or another.",
+    hint="Correct the address, or confirm the server on its page or by confirmserver NAME.",
     resolves_when="The instance's own server answers again, or the other one is confirmed.",
 )
 VERSION_UNSUPPORTED = Rule(

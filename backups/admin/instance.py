@@ -66,7 +66,9 @@ class InstanceAdmin(ModelAdmin):
     filter_horizontal = ["groups", "tags"]
     readonly_fields = [
         "uuid", "server_identity", "other_server", "other_server_since", "flavour", "version",
-        "data_bytes", "seen_at", "unreachable_since", "unreachable_reason", "created_at",
+        "data_bytes", "data_folder", "data_device", "files_unproven", "files_confirmed",
+        "files_confirmed_by", "files_confirmed_at", "seen_at", "unreachable_since",
+        "unreachable_reason", "created_at",
     ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["name", "enabled", "groups", "tags"]}),

@@ -10,7 +10,9 @@ from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
 from backups.catalog.new_repository import absolute_path, settle
 from backups.exceptions import BadInput, MooringError
+from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository, RepositorySpace
+from backups.repositories.disks import device_of
 
 
 class RepositoryForm(ModelForm):
@@ -40,8 +42,10 @@ class RepositoryForm(ModelForm):
         found = Repository(kind=self.cleaned_data["kind"], path=self.cleaned_data["path"])
         if self.instance._state.adding:
             settle(found)
-            self.instance.uuid = found.uuid
+            self.instance.uuid, self.instance.device = found.uuid, found.device
         elif "path" in self.changed_data:
+            refuse_nested_repository(found.path)
+            self.instance.device = device_of(found.path)
             identity = store_of(found).identity()
             if identity.uuid != str(self.instance.uuid):
                 raise BadInput(f"{found.path} holds another repository, {identity.uuid}")
@@ -53,8 +57,10 @@ class RepositoryAdmin(ModelAdmin):
     list_display = ["name", "kind", "path", "encrypted", "enabled", "created_at"]
     list_filter = ["kind", "encrypted", "enabled"]
     search_fields = ["name", "path"]
-    fields = ["name", "kind", "path", "encrypted", "enabled", "max_jobs", "uuid", "created_at"]
-    readonly_fields = ["uuid", "created_at"]
+    fields = [
+        "name", "kind", "path", "encrypted", "enabled", "max_jobs", "uuid", "device", "created_at",
+    ]  # fmt: skip
+    readonly_fields = ["uuid", "device", "created_at"]
 
 
 @admin.register(RepositorySpace)

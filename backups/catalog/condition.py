@@ -18,6 +18,7 @@ from backups.access import checked_store, identity_of
 from backups.archive.keys import Keyring
 from backups.archive.manifest import cipher_of, manifest_digest, read_envelope
 from backups.archive.packs import pack_name
+from backups.catalog.disks import note_disks
 from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
 from backups.keys.load import load_keys
 from backups.models import BackupCopy, Instance, InstanceProtection, Repository
@@ -37,6 +38,7 @@ FAULT_LENGTH = 300
 def check_repositories(now: datetime) -> int:
     """Identify every repository and look for its copies; return how many cannot be used."""
     unusable = 0
+    present: set[int] = set()
     for repository in Repository.objects.all():
         try:
             store = checked_store(repository)
@@ -45,8 +47,10 @@ def check_repositories(now: datetime) -> int:
             _note_repository(repository, str(exc), now)
             unusable += 1
             continue
+        present.add(repository.pk)
         _note_repository(repository, "", now)
         _compare(repository, store, objects, now)
+    note_disks(present)
     return unusable
 
 

@@ -8,8 +8,10 @@ from uuid import UUID, uuid4
 
 from backups.access import store_of
 from backups.exceptions import BadInput, RepositoryError
+from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository
 from backups.repositories.base import Identity
+from backups.repositories.disks import device_of
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 
 
@@ -27,6 +29,7 @@ def settle(repository: Repository) -> bool:
 
     Return whether the repository existed before: then it may hold backups already.
     """
+    refuse_nested_repository(repository.path)
     store = store_of(repository)
     try:
         adopted = store.exists(IDENTITY_NAME)
@@ -40,4 +43,5 @@ def settle(repository: Repository) -> bool:
             f"{repository.path} holds the repository already registered as {known.name}",
             hint=f"The registered path is {known.path}.",
         )
+    repository.device = device_of(repository.path)
     return adopted

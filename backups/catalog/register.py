@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,15 @@ from backups.archive.reader import BackupReader
 from backups.catalog.contents import store_contents
 from backups.engines import ENGINES
 from backups.exceptions import ArchiveError, MooringError
-from backups.models import Backup, BackupAncestor, BackupCopy, Instance, Job, Repository
+from backups.models import (
+    Backup,
+    BackupAncestor,
+    BackupCopy,
+    BackupTables,
+    Instance,
+    Job,
+    Repository,
+)
 from backups.repositories.layout import (
     INSTANCES,
     NEWER_HINT,
@@ -68,6 +77,19 @@ def register_backup(
             },
         )
     return backup
+
+
+@transaction.atomic
+def renew_backup(backup: Backup, about: Mapping[str, Any], contents: Contents) -> None:
+    """Write what an accepted manifest says into the rows of its backup."""
+    with faults_named(backup.label):
+        columns = _columns(about, contents)
+        fixed = ("kind", "engine", "base")
+        if other := [name for name in fixed if columns[name] != getattr(backup, name)]:
+            raise ArchiveError(f"its {', '.join(other)} would be another than registered")
+        Backup.objects.filter(pk=backup.pk).update(**columns)
+        BackupTables.objects.filter(backup=backup).delete()
+        store_contents(backup, contents.files)
 
 
 # Any: each column has a type of its own.
@@ -145,20 +167,27 @@ def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> R
     if known := copies.select_related("backup__instance").first():
         identity_of(known).check(reader.manifest)
         return RebuiltBackup(folder, envelope.label)
-    try:
+    with faults_named(envelope.label):
         reader.check_sizes()
         _register_found(repository, folder, reader)
+    return RebuiltBackup(folder, envelope.label, added=True)
+
+
+@contextmanager
+def faults_named(label: str) -> Iterator[None]:
+    """Turn whatever a manifest's fields cause in the catalog into an ArchiveError."""
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as exc:
         reason = repr(exc)[:200]
         raise ArchiveError(f"manifest lacks fields the catalog needs: {reason}") from None
     except Backup.DoesNotExist:
         raise ArchiveError("the backup it is based on is not in the catalog") from None
     except IntegrityError:
-        raise ArchiveError(f"another backup has the label {envelope.label}") from None
+        raise ArchiveError(f"another backup has the label {label}") from None
     except DataError as exc:
         reason = str(exc)[:200]
         raise ArchiveError(f"manifest has values the catalog cannot hold: {reason}") from None
-    return RebuiltBackup(folder, envelope.label, added=True)
 
 
 @transaction.atomic

@@ -20,6 +20,8 @@ DELETING_TASKS = ("expire backups", "prune history", "prune alerts")
 # A longer downtime is confirmed as well.
 LONGEST_PAUSE = timedelta(days=7)
 MAX_DIFFERENCE = timedelta(minutes=10)
+# In the error of each that is held.
+HELD = " is held: "
 CONFIRM = "Check the date of this host, then run: ./mooring manage confirmexpiry."
 
 
@@ -28,14 +30,14 @@ def refuse_clock_jump(task: str, now: datetime) -> None:
     elsewhere = database_clock()
     if elsewhere is not None and abs(now - elsewhere) > MAX_DIFFERENCE:
         raise Refused(
-            f"{task} is held: this host's clock says {now:%Y-%m-%d %H:%M} UTC, the database's "
+            f"{task}{HELD}this host's clock says {now:%Y-%m-%d %H:%M} UTC, the database's "
             f"{elsewhere:%Y-%m-%d %H:%M}; set the wrong one",
             hint="It continues once both clocks agree.",
         )
     last = TickHeartbeat.objects.filter(name=task).values_list("finished_at", flat=True).first()
     if last is not None and now - last > LONGEST_PAUSE:
         raise Refused(
-            f"{task} is held: it last completed {(now - last).days} days ago by this host's clock "
+            f"{task}{HELD}it last completed {(now - last).days} days ago by this host's clock "
             f"({now:%Y-%m-%d %H:%M} UTC), which may have jumped. {CONFIRM}",
             hint=CONFIRM,
         )

@@ -22,6 +22,7 @@ from backups.models import (
     Job,
     ObservedHistory,
     Occurrence,
+    Repository,
 )
 from backups.models.catalog import Origin
 from backups.models.heartbeat import HistoryVerdict
@@ -68,6 +69,7 @@ class InstanceRows(NamedTuple):
     full_at: datetime | None
     last_job_id: int | None
     last_run: str | None
+    shared_disk: str | None
 
 
 def restorable_backups() -> QuerySet[Backup]:
@@ -95,8 +97,19 @@ def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
         full_at=Subquery(full.values("ended_at")[:1]),
         last_job_id=Subquery(ended.values("pk")[:1]),
         last_run=Subquery(ended.values("status")[:1]),
+        shared_disk=Subquery(_on_its_disk().values("name")[:1]),
     )
     return [InstanceRows(*row) for row in rows.order_by("pk").values_list(*InstanceRows._fields)]
+
+
+def _on_its_disk() -> QuerySet[Repository]:
+    """Return the repositories with copies of an instance that are on the disk of its data."""
+    # Nested, not joined: a plan that begins with all copies of a repository would read them all.
+    copies = BackupCopy.objects.filter(
+        status=CopyStatus.STORED, backup=OuterRef("pk"), repository=OuterRef(OuterRef("pk"))
+    )
+    backups = Backup.objects.filter(Exists(copies), instance=OuterRef(OuterRef("pk")))
+    return Repository.objects.filter(Exists(backups), device=OuterRef("data_device"))
 
 
 def gather_facts(
@@ -121,6 +134,7 @@ def gather_facts(
             failed_proofs=failed[candidate.pk],
             proven_at=proven.get(candidate.pk),
             unusable_copies=unusable.get(candidate.pk, ""),
+            shared_disk=candidate.shared_disk or "",
             history_fault=faults.get(candidate.pk, ""),
             unreachable=candidate.unreachable_reason if candidate.unreachable_since else "",
         )

@@ -5,6 +5,7 @@ information_schema.TABLES is not queried on purpose: that opens every table of t
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -236,8 +237,10 @@ def _longest_query(connection: Connection[DictCursor]) -> timedelta:
 
 
 def _redo_folder(variables: Mapping[str, str]) -> str:
-    folder = variables.get("innodb_log_group_home_dir", "")
-    return folder if folder.startswith("/") else variables.get("datadir", "")
+    datadir = variables.get("datadir", "")
+    # A relative one is below the data folder.
+    folder = posixpath.join(datadir, variables.get("innodb_log_group_home_dir", ""))
+    return posixpath.normpath(folder) if datadir else folder
 
 
 def _innodb_folders(variables: Mapping[str, str]) -> tuple[str, ...]:

@@ -39,11 +39,21 @@ def note_server(instance: Instance, identity: str, now: datetime) -> None:
 
 
 @transaction.atomic
-def accept_server(instance: Instance, kind: Replacement, now: datetime) -> Instance:
-    """Accept the other server; return the instance that it belongs to from now on."""
+def accept_server(
+    instance: Instance, kind: Replacement, now: datetime, *, seen: str = ""
+) -> Instance:
+    """Accept the other server; return the instance that it belongs to from now on.
+
+    With ``seen``, refused if another one than that is there by now.
+    """
     row = Instance.objects.select_for_update().get(pk=instance.pk)
     if not row.other_server:
         raise Refused(f"no other server was seen at the address of {row}")
+    if seen not in ("", row.other_server):
+        raise Refused(
+            f"the server at the address of {row} is {row.other_server} by now, not {seen}",
+            hint="Look which server it is, and confirm again.",
+        )
     identity, row.other_server, row.other_server_since = row.other_server, "", None
     if kind is not Replacement.ANOTHER:
         row.server_identity = identity
@@ -62,7 +72,9 @@ def _begin_history(old: Instance, identity: str, now: datetime) -> Instance:
     new.pk, new.uuid, new.created_at = None, Instance().uuid, now
     new.server_identity, new.other_server, new.other_server_since = identity, "", None
     new.flavour = new.version = ""
-    new.data_bytes = new.seen_at = None
+    new.data_bytes = new.seen_at = new.data_device = None
+    new.data_folder = new.files_unproven = ""
+    new.files_confirmed, new.files_confirmed_by, new.files_confirmed_at = "", "", None
     new.save(force_insert=True)
     new.groups.set(old.groups.all())
     new.tags.set(old.tags.all())

@@ -20,6 +20,8 @@ class Verb(models.TextChoices):
     ADDED = "added", "Added"
     CHANGED = "changed", "Changed"
     DELETED = "deleted", "Deleted"
+    ACCEPTED = "accepted", "Accepted"
+    CONFIRMED = "confirmed", "Confirmed"
     PINNED = "pinned", "Pinned"
     UNPINNED = "unpinned", "Unpinned"
     ROTATED = "rotated", "Rotated keys"

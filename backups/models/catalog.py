@@ -189,6 +189,10 @@ class BackupCopy(models.Model):
     def encrypted(self) -> bool:
         return bool(self.key_id)
 
+    @property
+    def shares_disk(self) -> bool:
+        return self.repository.shares_disk_with(self.backup.instance)
+
 
 class EvidenceQuerySet(models.QuerySet["Evidence"]):
     def current(self) -> EvidenceQuerySet:

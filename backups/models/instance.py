@@ -144,6 +144,16 @@ class Instance(models.Model):
     other_server = models.CharField(max_length=120, blank=True, editable=False)
     other_server_since = models.DateTimeField(null=True, blank=True, editable=False)
     data_bytes = models.BigIntegerField(null=True, blank=True)
+    # Its data folder, with links resolved, and the device that it is on; blank and null unless
+    # it is known to be a folder of Mooring's own host.
+    data_folder = models.CharField(max_length=1000, blank=True, editable=False)
+    data_device = models.BigIntegerField(null=True, blank=True, editable=False)
+    # Which files of which server the last preflight could not prove to belong together; blank if
+    # it could. And which of these an admin confirmed.
+    files_unproven = models.TextField(blank=True, editable=False)
+    files_confirmed = models.TextField(blank=True, editable=False)
+    files_confirmed_by = models.CharField(max_length=150, blank=True, editable=False)
+    files_confirmed_at = models.DateTimeField(null=True, blank=True, editable=False)
     seen_at = models.DateTimeField(null=True, blank=True)
     # Since when it has been unreachable, and why; null while reachable or not probed yet.
     unreachable_since = models.DateTimeField(null=True, blank=True)
@@ -171,7 +181,15 @@ class Instance(models.Model):
                 name="backups_instance_history_tool_valid",
             ),
         ]
-        indexes = [models.Index(fields=["next_probe_at"], name="backups_instance_next_probe")]
+        indexes = [
+            models.Index(fields=["next_probe_at"], name="backups_instance_next_probe"),
+            # Which instances are on the disk of a repository; most are on other hosts.
+            models.Index(
+                fields=["data_device"],
+                name="backups_instance_device",
+                condition=models.Q(data_device__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -193,6 +211,11 @@ class Instance(models.Model):
                 faults[name] = "Enter an absolute path."
         if faults:
             raise ValidationError(faults)
+
+    @property
+    def files_await_confirmation(self) -> bool:
+        """Whether backups are refused until an admin confirms whose files the tool reads."""
+        return self.files_unproven not in ("", self.files_confirmed)
 
     @property
     def address(self) -> str:

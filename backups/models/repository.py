@@ -8,7 +8,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.timezone import now
 
-from backups.models.instance import name_validator
+from backups.models.instance import Instance, name_validator
 
 
 class RepositoryKind(models.TextChoices):
@@ -41,6 +41,8 @@ class Repository(models.Model):
     # Why it cannot be used, as a tick last found; blank where it was there and is the right one.
     fault = models.CharField(max_length=300, blank=True, editable=False)
     fault_since = models.DateTimeField(null=True, blank=True, editable=False)
+    # The device its folder is on, as a tick last found; null is unknown.
+    device = models.BigIntegerField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["name"]
@@ -54,6 +56,10 @@ class Repository(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def shares_disk_with(self, instance: Instance) -> bool:
+        """Whether it is known to be on the disk that the instance's data is on."""
+        return self.device is not None and self.device == instance.data_device
 
 
 class RepositorySpace(models.Model):

@@ -12,13 +12,16 @@ from datetime import datetime, timedelta
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import Refused
 from backups.instances.clone_facts import CloneSettings
+from backups.instances.data_folder import note_data_folder
 from backups.instances.facts import ServerFacts
 from backups.instances.grants import WHY, grant_statement, missing_privileges, needed_by
 from backups.instances.identity import note_server
 from backups.models import Instance, Repository
 from backups.preflight.clone_checks import decide_clone_checks
+from backups.preflight.disk_check import check_disk
 from backups.preflight.encryption_check import check_encryption
 from backups.preflight.lock_check import check_locks
+from backups.preflight.same_files import check_same_files
 from backups.preflight.session_checks import check_session_settings
 from backups.preflight.space_estimate import estimate_room
 from backups.preflight.survey import Problem, RepositorySurvey, Survey, look
@@ -82,7 +85,8 @@ def remember(
     instance.flavour = facts.flavour
     instance.version = facts.version[:80]
     instance.seen_at = now
-    columns = ["flavour", "version", "seen_at"]
+    note_data_folder(instance, facts)
+    columns = ["flavour", "version", "seen_at", "data_folder", "data_device"]
     if raw_bytes is not None:
         instance.data_bytes = raw_bytes
         columns.append("data_bytes")
@@ -108,6 +112,7 @@ def decide_checks(survey: Survey) -> list[Check]:
         checks.append(NO_REPOSITORY)
     for repository in survey.repositories:
         checks += check_repository(repository, survey.raw_bytes, survey.past_ratio)
+        checks += check_disk(repository, survey.name, survey.data_folders, survey.data_device)
     return checks
 
 
@@ -206,27 +211,6 @@ def check_data_folder(host: HostFacts, facts: ServerFacts) -> Check:
         )
     size = format_bytes(files.innodb_bytes + files.other_bytes)
     return Check(name, Verdict.OK, f"{facts.datadir}: {size} in {files.file_count} files to copy")
-
-
-def check_same_files(survey: Survey, facts: ServerFacts) -> Check:
-    """Check that the tool would read the files of the server that was connected to."""
-    name, found = "one server", survey.found_checkpoint
-    before, after = facts.checkpoint_lsn, survey.lsn_after
-    if found is None or before is None or after is None:
-        return Check(
-            name,
-            Verdict.UNKNOWN,
-            "not proven that the data folder here is this server's; a backup proves it at its end",
-        )
-    if before <= found <= after:
-        return Check(name, Verdict.OK, f"the redo log here has the server's checkpoint {found}")
-    return Check(
-        name,
-        Verdict.FAILED,
-        f"the files in {facts.datadir} here are of another server: their checkpoint is {found}, "
-        f"the server's is {before}",
-        "Run the tool on the server's own host (--runner ssh), where its data folder is.",
-    )
 
 
 def check_binlog(facts: ServerFacts) -> Check:

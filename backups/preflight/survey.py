@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
 from backups.instances.clone_facts import CloneSettings
 from backups.instances.connection import connect, login_of
+from backups.instances.data_folder import data_folders_here
 from backups.instances.facts import CURRENT, ServerFacts, fetch_lsn, probe
 from backups.keys.load import load_keys
 from backups.models import Backup, Instance, Repository
 from backups.programs.host import HostFacts, survey_host
 from backups.programs.redo_checkpoint import read_checkpoint
 from backups.repositories.base import ObjectStore
+from backups.repositories.disks import device_of
 from backups.runners.base import Runner
 from backups.states import BackupKind
 
@@ -42,6 +46,18 @@ class RepositorySurvey:
     found_uuid: str = ""
     free_bytes: int | None = None
     problem: Problem | None = None
+    # Its folder, links resolved, and its device; blank and None: unknown.
+    folder: str = ""
+    device: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedFiles:
+    """Which files of which server an admin confirmed to belong together."""
+
+    files: str
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +76,13 @@ class Survey:
     name: str = ""
     # Of the server whose backups the instance has; blank before the first.
     known_identity: str = ""
+    # Folders of its files on this host, links resolved; none if they are on another.
+    data_folders: tuple[str, ...] = ()
+    data_device: int | None = None
     # Of the files on the host, and of the server thereafter.
     found_checkpoint: int | None = None
     lsn_after: int | None = None
+    confirmed: ConfirmedFiles | None = None
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
     # Options of the clone, from the instance or the job.
@@ -110,13 +130,17 @@ def look(
     key_id, key_problem = _survey_key()
     needs_host = engine_named(instance.engine).needs_host
     found = read_checkpoint(runner, facts.redo_folder) if needs_host and facts else None
+    folders = data_folders_here(instance, facts) if facts else ()
     return Survey(
         address=instance.address,
         name=instance.name,
         known_identity=instance.server_identity,
         engine=instance.engine,
         host=survey_host(runner, facts.datadir if facts else "") if needs_host else None,
+        data_folders=folders,
+        data_device=device_of(folders[0]) if folders else None,
         found_checkpoint=found,
+        confirmed=_confirmed_files(instance),
         lsn_after=_current_lsn(instance) if found is not None else None,
         facts=facts,
         unreachable=unreachable,
@@ -143,7 +167,15 @@ def survey_repository(repository: Repository, store: ObjectStore) -> RepositoryS
         free_bytes = store.free_bytes()
     except RepositoryError as exc:
         return RepositorySurvey(name, encrypted, uuid, problem=Problem(str(exc), exc.hint))
-    return RepositorySurvey(name, encrypted, uuid, found_uuid, free_bytes)
+    return RepositorySurvey(
+        name,
+        encrypted,
+        uuid,
+        found_uuid,
+        free_bytes,
+        folder=os.path.realpath(repository.path),
+        device=device_of(repository.path),
+    )
 
 
 def load_past_ratio(instance: Instance) -> float | None:
@@ -162,6 +194,14 @@ def _survey_instance(instance: Instance) -> tuple[ServerFacts | None, Problem | 
             return probe(connection), None
     except MooringError as exc:
         return None, Problem(str(exc), exc.hint)
+
+
+def _confirmed_files(instance: Instance) -> ConfirmedFiles | None:
+    if not instance.files_confirmed or instance.files_confirmed_at is None:
+        return None
+    return ConfirmedFiles(
+        instance.files_confirmed, instance.files_confirmed_by, instance.files_confirmed_at
+    )
 
 
 def _current_lsn(instance: Instance) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol
 
@@ -79,4 +80,8 @@ class ObjectStore(Protocol):
 
     def total_bytes(self) -> int | None:
         """Return the total space; None if unknown."""
+        ...
+
+    def clock(self) -> datetime:
+        """Return the present time by the storage's own clock. Leaves nothing behind."""
         ...

@@ -9,6 +9,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -165,6 +166,11 @@ class DirectoryStore:
         with self._naming(self.root, "measured"):
             return shutil.disk_usage(self.root).total
 
+    def clock(self) -> datetime:
+        with self.create("clock") as upload:
+            upload.write(b"?")
+            return upload.written_at()
+
     def _refuse_another(self) -> None:
         """Refuse a path that holds another repository: a disk may be unmounted at any time."""
         if self._uuid and (found := self.identity().uuid) != self._uuid:
@@ -260,6 +266,18 @@ class DirectoryUpload:
             with suppress(OSError):
                 os.posix_fadvise(fileno, self._flowing_bytes, length, os.POSIX_FADV_DONTNEED)
             self._flowing_bytes = self._written_bytes
+
+    def written_at(self) -> datetime:
+        """Return when the file was written, by the clock of the file system, and close it.
+
+        The server of a network file system has its own clock, seen once the bytes are there.
+        """
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            return datetime.fromtimestamp(self._temporary.stat().st_mtime, UTC)
+        except OSError as exc:
+            raise _repository_error(self._path, "written", exc) from None
 
     def commit(self) -> None:
         try:

@@ -8,20 +8,23 @@ its schedule keeps by then because a run failed or the schedule was paused.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
+from backups.activity import record
 from backups.catalog.evidence import without_faults
 from backups.exceptions import Refused
-from backups.health.clock_jump import CONFIRM, refuse_clock_jump
+from backups.health.clock_jump import CONFIRM, HELD, confirm_clock, refuse_clock_jump
 from backups.jobs.request import create_copy_job
 from backups.jobs.wake import wake_all
 from backups.models import Backup, BackupCopy, BackupSchedule, Job, Occurrence
+from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.parameters import PurgeParameters
+from backups.retention.repository_clocks import refuse_other_clock
 from backups.retention.rules import Entry, Policy, RetentionDecision, rule
 from backups.states import (
     ACTIVE_JOB_STATUSES,
@@ -53,31 +56,55 @@ class ExpiredCopy:
     copy: BackupCopy
 
 
-def expire_backups(now: datetime, *, confirmed: bool = False) -> int:
+def expire_backups(now: datetime) -> int:
     """Request the purge of expired backups; return how many purges were requested.
 
-    Refused if there are so many, or ``now`` is so far ahead, that a person must check first, who
-    calls this ``confirmed``.
+    Refused if there are so many, or ``now`` is so far ahead, that a person must check first.
     """
-    expired = _expired_copies(now)
-    if expired and not confirmed:
+    expired = expired_copies(now)
+    if expired:
         refuse_clock_jump(TICK, now)
+        repositories = {each.copy.repository_id: each.copy.repository for each in expired}
+        refuse_other_clock(TICK, repositories.values(), now)
         _refuse_many(len(expired))
+    return _request_purges(expired)
+
+
+def confirm_expiry(now: datetime, *, seen: Collection[int] | None = None) -> int:
+    """Let expiry continue, for a person who has checked the clock; return how many purges.
+
+    With ``seen``, the copies that the person was shown, it is refused if others expire by now.
+    """
+    expired = expired_copies(now)
+    if seen is not None and (others := [each for each in expired if each.copy.pk not in seen]):
+        raise Refused(
+            f"{len(others)} copies would be purged that were not shown: {others[0].copy}",
+            hint="Look at the list again.",
+        )
+    purges = _request_purges(expired)
+    confirm_clock(now)
+    record(Verb.RESUMED, details={"what": "expiry", "purges": purges})
+    return purges
+
+
+def _request_purges(expired: Sequence[ExpiredCopy]) -> int:
     found = [job for each in expired if (job := _purge(each.schedule, each.ruling, each.copy))]
     wake_all(found)
     return len(found)
 
 
-def _expired_copies(now: datetime) -> list[ExpiredCopy]:
+def expired_copies(now: datetime) -> list[ExpiredCopy]:
+    """Return what schedules no longer keep, as far as one tick would purge it."""
     expired: list[ExpiredCopy] = []
     for schedule_id, instance_id in _pairs_to_check(now):
         if len(expired) >= PURGES_PER_TICK:
             break
         schedule = BackupSchedule.objects.get(pk=schedule_id)
         backups = _stored(schedule_id, instance_id)
+        requested = _requested_already(backups, now)
         for ruling in rule_about(schedule, instance_id, backups, now):
             if ruling.may_go:
-                copies = _copies_to_purge(ruling, backups, now)
+                copies = _copies_to_purge(ruling, backups, requested)
                 expired += [ExpiredCopy(schedule, ruling, copy) for copy in copies]
     return expired
 
@@ -89,7 +116,7 @@ def _refuse_many(count: int) -> None:
     stored = BackupCopy.objects.filter(status=CopyStatus.STORED).count()
     if count > stored * SHARE_UNHELD:
         raise Refused(
-            f"{TICK} is held: {count} or more of {stored} stored copies would be purged at once, "
+            f"{TICK}{HELD}{count} or more of {stored} stored copies would be purged at once, "
             f"by a changed retention or a wrong clock. {CONFIRM}",
             hint=CONFIRM,
         )
@@ -186,13 +213,13 @@ def _sound(backups: Sequence[Backup]) -> set[int]:
 
 
 def _copies_to_purge(
-    ruling: RetentionDecision, backups: Sequence[Backup], now: datetime
+    ruling: RetentionDecision, backups: Sequence[Backup], requested: Collection[int]
 ) -> list[BackupCopy]:
     backup = next(each for each in backups if each.label == ruling.label)
     if backup.dependents.all():
         # The dependents are purged first; this one follows in a later tick.
         return []
-    return [copy for copy in backup.copies.all() if not _requested_already(copy, now)]
+    return [copy for copy in backup.copies.all() if copy.pk not in requested]
 
 
 def _purge(schedule: BackupSchedule, ruling: RetentionDecision, copy: BackupCopy) -> Job | None:
@@ -211,7 +238,8 @@ def _purge(schedule: BackupSchedule, ruling: RetentionDecision, copy: BackupCopy
         return None
 
 
-def _requested_already(copy: BackupCopy, now: datetime) -> bool:
-    purges = Job.objects.filter(copy=copy, operation=Operation.PURGE)
-    active = purges.filter(status__in=ACTIVE_JOB_STATUSES)
-    return active.exists() or purges.filter(requested_at__gt=now - RETRY_PURGE_AFTER).exists()
+def _requested_already(backups: Sequence[Backup], now: datetime) -> set[int]:
+    """Return the copies whose purge was requested, and is not to be repeated yet."""
+    purges = Job.objects.filter(operation=Operation.PURGE, copy__backup__in=backups)
+    recent = Q(status__in=ACTIVE_JOB_STATUSES) | Q(requested_at__gt=now - RETRY_PURGE_AFTER)
+    return {pk for pk in purges.filter(recent).values_list("copy", flat=True) if pk is not None}

@@ -9,11 +9,13 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.forms import BoundField
 from django.utils.timezone import now
 
 from backups.admin.bases import ModelForm
-from backups.models import BackupSchedule, InstanceGroup, Repository, Tag
+from backups.instances.data_folder import HINT, find_nested
+from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
@@ -97,6 +99,20 @@ class ScheduleForm(ModelForm):
         """Blank keeps the present value; for a new schedule, the time of its creation."""
         given: datetime | None = self.cleaned_data["anchor_at"]
         return given or self.instance.anchor_at
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse a repository in the data folder of a covered instance, as far as rows show it."""
+        given = super().clean() or self.cleaned_data
+        here = Instance.objects.exclude(data_folder="")
+        if not given.get("covers_all"):
+            here = here.filter(
+                Q(pk__in=[instance.pk for instance in given.get("instances") or ()])
+                | Q(groups__in=given.get("groups") or ())
+                | Q(tags__in=given.get("tags") or ())
+            ).distinct()
+        if fault := find_nested(given.get("repositories") or (), here):
+            self.add_error("repositories", f"{fault}. {HINT}")
+        return given
 
     def rhythm(self) -> Rhythm:
         """Return the rhythm as entered, valid or not, for the preview; after validation."""

@@ -12,6 +12,7 @@ from alerts.models import Alert, AlertTransition, Notification
 from alerts.routing.silences import Matcher, load_silences, silence_of, with_traits
 from alerts.rules import RULES
 from alerts.states import Severity
+from backups.health.clock_jump import HELD
 from monitor.selectors.alerts import title_of
 
 MOST_ROWS = 100
@@ -52,6 +53,11 @@ class AlertView:
     transitions: Sequence[TransitionRow]
     notifications: Sequence[Notification]
     silence: Matcher | None
+
+    @property
+    def holds_expiry(self) -> bool:
+        """Whether a task that deletes waits for an admin, who confirms on a page of its own."""
+        return self.alert.open_key is not None and HELD in self.alert.message
 
 
 def load_alert(pk: int, now: datetime) -> AlertView | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 
-from backups.models import Backup, BackupCopy, Repository
+from backups.models import Backup, BackupCopy, Instance, Repository
 from backups.states import CopyStatus
 
 
@@ -20,6 +20,8 @@ class RepositoryRow:
     newest_backup: Backup | None
     # Share of the bytes of all repositories, in percent.
     share: float = 0.0
+    # Whether it is known to be on the disk of an instance that has copies in it.
+    shares_disk: bool = False
 
 
 def list_repositories() -> list[RepositoryRow]:
@@ -37,12 +39,33 @@ def list_repositories() -> list[RepositoryRow]:
     newest = Backup.objects.in_bulk([row["newest"] for row in totals.values()])
     total = sum(row["bytes"] for row in totals.values())
     rows = []
-    for repository in Repository.objects.all():
+    for repository in Repository.objects.annotate(shares_disk=Exists(_on_its_disk())):
         row = totals.get(repository.pk, {"count": 0, "bytes": 0, "newest": 0})
         share = row["bytes"] * 100 / total if total else 0.0
         backup = newest.get(row["newest"])
-        rows.append(RepositoryRow(repository, row["count"], row["bytes"], backup, round(share, 1)))
+        rows.append(
+            RepositoryRow(
+                repository,
+                row["count"],
+                row["bytes"],
+                backup,
+                round(share, 1),
+                repository.shares_disk,
+            )
+        )
     return rows
+
+
+def _on_its_disk() -> QuerySet[Instance]:
+    """Return the instances with copies in a repository whose data is on its disk."""
+    # Nested, not joined: a plan that begins with all copies of a repository would read them all.
+    copies = BackupCopy.objects.filter(
+        status=CopyStatus.STORED,
+        backup=OuterRef("pk"),
+        repository=OuterRef(OuterRef(OuterRef("pk"))),
+    )
+    backups = Backup.objects.filter(Exists(copies), instance=OuterRef("pk"))
+    return Instance.objects.filter(Exists(backups), data_device=OuterRef("device"))
 
 
 def list_enabled() -> list[Repository]:

@@ -170,7 +170,8 @@ def _space(row: RepositorySpace, trend: Sequence[Sample]) -> Space:
 def load_proven() -> dict[int, ProvenCopies]:
     """Count, per repository, the stored copies by the result of their newest check."""
     newest = (
-        Evidence.objects.filter(copy__status=CopyStatus.STORED)
+        Evidence.objects.current()
+        .filter(copy__status=CopyStatus.STORED)
         .order_by()
         .values("copy", "operation")
         .annotate(newest=Max("id"))

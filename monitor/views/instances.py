@@ -17,6 +17,7 @@ from backups.exceptions import BadInput
 from backups.jobs.request import create_backup_job
 from backups.models import Instance, Repository
 from backups.preflight.checks import remember, run_checks
+from backups.preflight.same_files import note_unproven_files
 from backups.programs.compatibility import CLONE
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
@@ -73,6 +74,7 @@ def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
     instance = get_object_or_404(Instance, name=name)
     with refusals_shown(request):
         preflight = run_checks(instance, stores_of(list_enabled()), runner_of(instance))
+        note_unproven_files(instance, preflight.survey)
         if (facts := preflight.survey.facts) is not None:
             remember(instance, facts, now(), raw_bytes=preflight.survey.raw_bytes)
         context: dict[str, object] = {"instance": instance, "checks": preflight.checks, "at": now()}

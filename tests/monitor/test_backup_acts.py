@@ -8,7 +8,14 @@ from backups.models import Activity, Backup, BackupCopy, Job
 from backups.models.activity import Verb
 from backups.states import Operation
 from monitor.wording.restore_by_hand import steps_by_hand
-from tests.monitor.rows import make_backup, make_instance, make_repository, make_user, record_tables
+from tests.monitor.rows import (
+    make_backup,
+    make_evidence,
+    make_instance,
+    make_repository,
+    make_user,
+    record_tables,
+)
 
 
 class BackupActsTestCase(TestCase):
@@ -37,6 +44,27 @@ class BackupActsTestCase(TestCase):
         self.assertEqual((backup.pinned, backup.pinned_reason), (False, ""))
         verbs = Activity.objects.order_by("id").values_list("verb", flat=True)
         self.assertEqual(list(verbs)[-2:], [Verb.PINNED, Verb.UNPINNED])
+
+    def test_a_changed_copy_says_so_and_how_it_is_accepted(self) -> None:
+        page = reverse("backup-detail", args=[self.label])
+        self.assertNotContains(self.client.get(page), "acceptcopy")
+        BackupCopy.objects.update(fault="changed", fault_detail="its digest is another")
+        answer = self.client.get(page)
+        self.assertContains(answer, "Changed: its digest is another")
+        self.assertContains(answer, "acceptcopy")
+
+    def test_evidence_of_other_bytes_is_marked_and_not_counted(self) -> None:
+        make_evidence(self.copy, Operation.VERIFY, passed=True)
+        pages = [
+            reverse("backup-detail", args=[self.label]),
+            reverse("repository-detail", args=[self.copy.repository.name]),
+        ]
+        for digest, marked, verified in (("", False, 1), ("another", True, 0)):
+            BackupCopy.objects.update(manifest_digest=digest)
+            backup, repository = (self.client.get(page) for page in pages)
+            self.assertEqual("does not count" in backup.content.decode(), marked)
+            proven = repository.context["view"].overview.proven
+            self.assertEqual(proven.verified, verified)
 
     def test_a_purge_needs_the_label_typed(self) -> None:
         address = reverse("copy-purge", args=[self.label, self.copy.pk])

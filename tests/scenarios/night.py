@@ -29,6 +29,7 @@ from backups.health import clock_jump
 from backups.health.heartbeats import record_worker_heartbeat
 from backups.instances import reachability
 from backups.models import Job
+from backups.retention import repository_clocks
 from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
@@ -173,8 +174,9 @@ class Night:
         self.broker.listen(patch)
         patch.setattr(tasks, "full_queues", self.broker.full_queues)
         patch.setattr(reachability, "connect", self._connect)
-        # The clock of a database server is not moved with ours.
+        # The clocks of a database server and of disks are not moved with ours.
         patch.setattr(clock_jump, "database_clock", lambda: None)
+        patch.setattr(repository_clocks, "repository_clock", lambda _: None)
         patch.setattr(reachability, "fetch_identity", lambda _: "")
         patch.setattr(shutil, "disk_usage", self._disk_usage)
 

@@ -17,6 +17,7 @@ from backups.checks import Verdict
 from backups.engines import ENGINE_FOR, ENGINES
 from backups.exceptions import BadInput, Refused
 from backups.instances.connection import connect, login_of
+from backups.instances.data_folder import refuse_instance_around
 from backups.instances.facts import ServerFacts, probe
 from backups.instances.grants import grant_statement, missing_privileges, needed_by
 from backups.management.output import Answer, MooringCommand
@@ -75,6 +76,7 @@ class Command(MooringCommand):
         instance.engine = options["engine"] or _proposed_engine(facts)
         if facts is not None:
             _refuse_unfit(instance, facts)
+            refuse_instance_around(instance, facts)
         _save(instance, options["group"], options["tag"], facts)
         return _answer(instance, facts)
 

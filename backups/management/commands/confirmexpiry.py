@@ -6,11 +6,8 @@ from typing import Any
 
 from django.utils.timezone import now
 
-from backups.activity import record
-from backups.health.clock_jump import confirm_clock
 from backups.management.output import Answer, MooringCommand
-from backups.models.activity import Verb
-from backups.retention.expiry import expire_backups
+from backups.retention.expiry import confirm_expiry
 
 
 class Command(MooringCommand):
@@ -20,8 +17,5 @@ class Command(MooringCommand):
     )
 
     def answer(self, options: dict[str, Any]) -> Answer:
-        moment = now()
-        purges = expire_backups(moment, confirmed=True)
-        confirm_clock(moment)
-        record(Verb.RESUMED, details={"what": "expiry", "purges": purges})
+        purges = confirm_expiry(now())
         return Answer({"purges": purges}, [f"expiry continues; {purges} purges were requested"])

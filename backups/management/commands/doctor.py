@@ -16,6 +16,7 @@ from backups.management.output import DONE, REFUSED, Answer, MooringCommand, tab
 from backups.management.rows import named_instance, named_repository
 from backups.models import Repository
 from backups.preflight.checks import remember, run_checks
+from backups.preflight.same_files import note_unproven_files
 
 COLOURS = {
     Verdict.OK: "green",
@@ -39,6 +40,7 @@ class Command(MooringCommand):
         stores = stores_of(_repositories(options["repository"]))
         preflight = run_checks(instance, stores, runner_of(instance))
         survey = preflight.survey
+        note_unproven_files(instance, survey)
         if survey.facts is not None:
             remember(instance, survey.facts, now(), raw_bytes=survey.raw_bytes)
         refused = bool(failed(preflight.checks))

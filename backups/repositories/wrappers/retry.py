@@ -14,6 +14,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TypeVar
 
 from backups.exceptions import RepositoryError
@@ -70,6 +71,9 @@ class RetryingStore:
 
     def total_bytes(self) -> int | None:
         return self._store.total_bytes()
+
+    def clock(self) -> datetime:
+        return self._store.clock()
 
     def _patiently(self, name: str, call: Callable[[], T]) -> T:
         for delay in () if name in self._given_up else DELAYS:

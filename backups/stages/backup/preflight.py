@@ -13,6 +13,7 @@ from backups.models.job import LogLevel
 from backups.preflight.checks import refuse_if_failed, remember, run_checks
 from backups.preflight.clone_checks import INSTALL_PLUGIN, lacks_plugin
 from backups.preflight.clone_plugin import install_clone_plugin
+from backups.preflight.same_files import note_unproven_files
 from backups.preflight.survey import Survey, clone_options_of
 from backups.programs.compatibility import CLONE
 from backups.running.run import Run
@@ -34,6 +35,7 @@ class RunPreflight(PlainStage[BackupWork]):
         for check in checks:
             level = LEVELS.get(check.verdict, LogLevel.INFO)
             run.log(self.name, f"{check.name}: {check.verdict}: {check.found}", level)
+        note_unproven_files(instance, work.preflight.survey)
         refuse_if_failed(checks)
         self._install_missing_plugin(run, work.preflight.survey)
         if work.facts is not None:

@@ -111,7 +111,7 @@ def test_mariadb() -> None:
     assert (facts.log_bin, facts.binlog_format, facts.gtid_position) == (True, "MIXED", "0-1-42")
     assert facts.page_size == 16384
     assert facts.identity == "3GsBIZNuozNMSCMWfr4GI0gHvvQ=, server_id 7"
-    assert (facts.checkpoint_lsn, facts.redo_folder) == (46_980, "/redo/")
+    assert (facts.checkpoint_lsn, facts.redo_folder) == (46_980, "/redo")
     assert facts.innodb == InnodbSizes(228_900_864, 13, 2, 6_800_107)
     assert facts.longest_query == timedelta(seconds=75)
     assert facts.grants.account == "bk@localhost"
@@ -159,3 +159,18 @@ def test_a_server_that_stops_answering() -> None:
     del server.answers["SHOW GRANTS"]
     with pytest.raises(InstanceUnreachable, match="Lost connection to server during query"):
         ask(server)
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ("/redo/", "/redo"),
+        ("./", "/var/lib/mysql"),
+        ("", "/var/lib/mysql"),
+        ("logs", "/var/lib/mysql/logs"),
+    ],
+)
+def test_where_the_redo_log_is(given: str, folder: str) -> None:
+    variables = {**MARIADB, "innodb_log_group_home_dir": given}
+    grant = "GRANT RELOAD, PROCESS, BINLOG MONITOR ON *.* TO `bk`@`localhost`"
+    assert ask(FakeServer(variables, [grant])).redo_folder == folder

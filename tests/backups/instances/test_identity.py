@@ -60,7 +60,7 @@ def test_what_another_reports_is_not_known_of_the_instance(orders: Instance) -> 
 @pytest.mark.parametrize("kind", ["restored", "failed-over"])
 def test_the_same_data_goes_on_with_its_history(orders: Instance, kind: str) -> None:
     note_server(orders, OTHER, T0)
-    ended = run_command("confirmserver", "orders-1", "--as", kind)
+    ended = run_command("confirmserver", "orders-1", "--as", kind, app="alerts")
     assert ended.exit_code == 0, ended.stderr
     row = Instance.objects.get()
     assert (row.pk, row.server_identity, row.other_server) == (orders.pk, OTHER, "")

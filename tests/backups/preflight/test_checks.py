@@ -100,7 +100,7 @@ def test_nothing_stands_in_the_way_of_a_sound_instance() -> None:
         (2000, Verdict.OK),
         (999, Verdict.FAILED),
         (2001, Verdict.FAILED),
-        (None, Verdict.UNKNOWN),
+        (None, Verdict.FAILED),
     ],
 )
 def test_whose_files_the_tool_would_read(found: int | None, verdict: Verdict) -> None:

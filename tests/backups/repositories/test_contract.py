@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils.timezone import now
 
 from backups.exceptions import RepositoryError
 from backups.repositories import REPOSITORIES, DirectoryStore, ObjectStore
@@ -188,6 +190,11 @@ def test_removing_a_tree_frees_its_bytes_and_no_others(store: ObjectStore) -> No
     assert store.remove_tree("a") == 0
     with unfinished:
         pass
+
+
+def test_its_clock_leaves_nothing_behind(store: ObjectStore) -> None:
+    assert abs(now() - store.clock()) < timedelta(minutes=1)
+    assert not store.exists("clock")
 
 
 def test_it_says_how_much_fits_or_that_nobody_knows(store: ObjectStore) -> None:

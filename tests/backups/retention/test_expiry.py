@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -23,7 +24,8 @@ from backups.models import (
     Repository,
     TickHeartbeat,
 )
-from backups.retention.expiry import TICK, expire_backups
+from backups.retention import repository_clocks
+from backups.retention.expiry import TICK, confirm_expiry, expire_backups
 from backups.retention.pruning import prune_history
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
@@ -171,8 +173,9 @@ def test_a_failed_restore_test_counts_though_a_verify_came_after_it(
 
 @pytest.fixture
 def moved_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the clock of a database server, which no test moves."""
+    """Leave out the clocks of a database server and of disks, which no test moves."""
     monkeypatch.setattr(clock_jump, "database_clock", lambda: None)
+    monkeypatch.setattr(repository_clocks, "repository_clock", lambda _: None)
 
 
 @pytest.mark.usefixtures("moved_clock")
@@ -213,6 +216,27 @@ def test_a_clock_that_jumped_a_year_expires_nothing_until_a_person_confirms(
         tasks.prune_history()
 
 
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)])
+def test_another_clock_of_a_repository_expires_nothing(
+    nightly: BackupSchedule, main: Repository, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    monkeypatch.setattr(clock_jump, "database_clock", lambda: None)
+    with (
+        time_machine.travel(now() + jump),
+        pytest.raises(Refused, match=r"expire backups is held: .* that of repository main"),
+    ):
+        expire_backups(now())
+    assert (purges(), sorted(Path(main.path).glob("clock*"))) == ([], [])
+    assert expire_backups(now()) == 3
+
+
+def test_a_repository_that_cannot_be_reached_holds_nothing_of_others(
+    nightly: BackupSchedule, main: Repository
+) -> None:
+    Path(main.path).rename(Path(main.path).with_name("unmounted"))
+    assert expire_backups(now()) == 3
+
+
 def test_an_unusual_share_of_all_copies_is_held(
     nightly: BackupSchedule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,4 +244,4 @@ def test_an_unusual_share_of_all_copies_is_held(
     with pytest.raises(Refused, match="3 or more of 5 stored copies"):
         expire_backups(now())
     assert purges() == []
-    assert expire_backups(now(), confirmed=True) == 3
+    assert confirm_expiry(now()) == 3

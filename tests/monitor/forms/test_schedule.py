@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
 
-from backups.models import Activity, BackupSchedule, InstanceGroup, Tag
+from backups.models import Activity, BackupSchedule, Instance, InstanceGroup, Tag
 from backups.schedule import Rhythm
 from monitor.selectors.schedule import preview_rhythm
 from tests.monitor.planning import make_schedule
@@ -37,6 +37,16 @@ class ScheduleFormTestCase(TestCase):
 
     def setUp(self) -> None:
         self.client.force_login(self.ada)
+
+    def test_a_repository_in_the_data_folder_of_a_covered_instance_is_refused(self) -> None:
+        main = make_repository()
+        orders = Instance.objects.get()
+        for folder, covers in (("/srv/main/mysql", {}), ("/srv", {"covers_all": "on"})):
+            Instance.objects.filter(pk=orders.pk).update(data_folder=folder)
+            given = typed(repositories=[main.pk], **covers)
+            answer = self.client.post(reverse("schedule-add"), given)
+            self.assertIn("are inside one another", str(answer.context["form"].errors))
+        self.assertFalse(BackupSchedule.objects.exists())
 
     def test_everything_typed_is_stored_and_comes_back(self) -> None:
         group = InstanceGroup.objects.create(name="shop")

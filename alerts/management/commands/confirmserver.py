@@ -7,11 +7,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
 
-from backups.activity import record
-from backups.instances.identity import Replacement, accept_server
+from alerts.evaluation.new_history import confirm_server
+from backups.instances.identity import Replacement
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import named_instance
-from backups.models.activity import Verb
 
 
 class Command(MooringCommand):
@@ -29,11 +28,8 @@ class Command(MooringCommand):
         )
 
     def answer(self, options: dict[str, Any]) -> Answer:
-        instance = named_instance(options["name"])
-        kind = Replacement(options["kind"])
-        accepted = accept_server(instance, kind, now())
-        details = {"server": accepted.server_identity, "as": kind.value}
-        record(Verb.CHANGED, accepted, details=details)
+        instance, kind = named_instance(options["name"]), Replacement(options["kind"])
+        accepted = confirm_server(instance, kind, now())
         shown = [f"{accepted}: its server is {accepted.server_identity} from now on."]
         if accepted.pk != instance.pk:
             instance.refresh_from_db()

@@ -1,0 +1,25 @@
+"""On which disks are the repositories, and the data folders of this host?
+
+Both are looked up together, by a tick: a restart of the host may number its devices anew, and no
+page waits for a disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from backups.models import Instance, Repository
+from backups.models.instance import RunnerKind
+from backups.repositories.disks import device_of
+
+
+def note_disks(present: Collection[int]) -> None:
+    """Store the devices. Of a repository that is not ``present``, only a mount point is there."""
+    for repository in Repository.objects.all():
+        device = device_of(repository.path) if repository.pk in present else None
+        if device != repository.device:
+            Repository.objects.filter(pk=repository.pk).update(device=device)
+    for instance in Instance.objects.exclude(data_folder="").exclude(runner=RunnerKind.SSH):
+        device = device_of(instance.data_folder)
+        if device != instance.data_device:
+            Instance.objects.filter(pk=instance.pk).update(data_device=device)
