@@ -12,7 +12,7 @@ from pathlib import Path
 from backups.engines.base import NO_KEYS, HostKeys
 from backups.engines.foreign_files import SUFFIXES
 from backups.engines.mariadb_backup.command import build_prepare_settings
-from backups.engines.mariadb_backup.host_plugins import plugin_options
+from backups.engines.mariadb_backup.host_plugins import engines_here, plugin_options
 from backups.engines.mariadb_backup.shaping import PATTERNS, SETTINGS_FILE, read_shaping
 
 # The options that a server needs; the other options of the copy are for the tool only.
@@ -28,7 +28,7 @@ def server_options(folder: Path, keys: HostKeys | None = None) -> dict[str, str]
     shaping = read_shaping(folder)
     options = {name: value for name, value in shaping.settings.items() if name in NEEDED}
     if keys is not None:
-        options |= plugin_options(shaping, keys)
+        options |= plugin_options(shaping, keys, engines_here(folder, keys))
     return {name.replace("_", "-"): value for name, value in options.items()}
 
 

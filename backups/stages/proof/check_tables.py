@@ -30,7 +30,6 @@ TABLES = """
 # Errors of a lost connection: the server ended.
 ENDED = {(2006,), (2013,)}
 # The note of an engine that cannot check a table: neither a fault nor a pass.
-# The note of an engine that cannot check a table: neither a fault nor a pass.
 UNCHECKED = "doesn't support check"
 
 
@@ -111,7 +110,7 @@ def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str,
                 f"the restored server ended while {name} was checked", hint=LOG_HINT
             ) from None
         messages.append(str(exc.args[-1] if exc.args else exc))
-        reason = explain(connection, table, int(exc.args[0]) if exc.args else 0)
+        reason = explain(connection, table, exc)
         verdict = "unknown" if reason else "failed"
         messages = [reason, *messages] if reason else messages
     return {

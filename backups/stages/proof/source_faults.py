@@ -8,6 +8,7 @@ A table whose data the copy lost has another error and stays a fault.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pymysql
@@ -17,6 +18,7 @@ UNKNOWN_ENGINE = 1286
 DISCARDED = 1814
 NOT_IN_ENGINE = 1932
 CHILD_MISSING = 1168
+ROWS_ELSEWHERE = frozenset({"FEDERATED", "CONNECT", "SPIDER", "S3", "SPHINX"})
 
 _KNOWN_TO_INNODB = """
     SELECT 1 FROM information_schema.INNODB_SYS_TABLES
@@ -24,11 +26,12 @@ _KNOWN_TO_INNODB = """
 """
 
 
-def explain(connection: Connection[Any], table: dict[str, Any], error: int) -> str:
-    """Return why ``error`` is no fault of the copy; blank where it may be one."""
+def explain(connection: Connection[Any], table: dict[str, Any], exc: pymysql.Error) -> str:
+    """Return why ``exc`` is no fault of the copy; blank where it may be one."""
     engine = str(table["engine"] or "")
+    error = int(exc.args[0]) if exc.args else 0
     if error == UNKNOWN_ENGINE:
-        return f"not checked: this host's server has no storage engine {engine}"
+        return _explain_engine(engine or _named(str(exc.args[-1])))
     if error == CHILD_MISSING and engine.upper() == "MRG_MYISAM":
         return "broken on the instance too: a table of this MERGE does not exist or does not fit"
     if engine.upper() != "INNODB":
@@ -38,6 +41,21 @@ def explain(connection: Connection[Any], table: dict[str, Any], error: int) -> s
     if error == NOT_IN_ENGINE and not _known_to_innodb(connection, table):
         return "broken on the instance too: a definition file (.frm) without a table in InnoDB"
     return ""
+
+
+def _explain_engine(engine: str) -> str:
+    if engine.upper() in ROWS_ELSEWHERE:
+        return (
+            f"not checked: the engine {engine} reads other files or servers, "
+            "and those are not in the backup"
+        )
+    return f"not checked: this host's server has no storage engine {engine}"
+
+
+def _named(message: str) -> str:
+    """Return the engine in the server's message: without it, a table's engine is NULL."""
+    found = re.search(r"'([^']+)'", message)
+    return found[1] if found else ""
 
 
 def _known_to_innodb(connection: Connection[Any], table: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backups.engines.base import NO_KEYS, HostKeys
-from backups.engines.mariadb_backup.host_plugins import plugin_options
+from backups.engines.mariadb_backup.host_plugins import engines_here, plugin_options
 from backups.engines.mariadb_backup.restored import prepare_settings
 from backups.engines.mariadb_backup.shaping import Shaping, parse_shaping
 from backups.exceptions import EngineError, Refused
@@ -114,3 +114,27 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cannot be read") as caught:
         prepare_settings(tmp_path / "copy")
     assert "Tr0ub4dor" not in str(caught.value)
+
+
+def test_engines_that_are_plugins_are_loaded_where_this_host_has_them(tmp_path: Path) -> None:
+    plugins, copy = tmp_path / "plugins", tmp_path / "copy"
+    plugins.mkdir()
+    copy.mkdir()
+    keys = HostKeys(plugin_folder=str(plugins))
+    assert engines_here(copy, keys) == ()
+    for name in ("ha_archive", "ha_rocksdb", "ha_federated", "ha_connect"):
+        (plugins / f"{name}.so").touch()
+    assert engines_here(copy, keys) == ("ha_archive",)
+    # An engine that would otherwise make its folder.
+    (copy / "#rocksdb").mkdir()
+    assert engines_here(copy, keys) == ("ha_archive", "ha_rocksdb")
+
+
+def test_engines_are_loaded_beside_what_the_copy_needs(tmp_path: Path) -> None:
+    (tmp_path / "provider_lz4.so").touch()
+    shaping, keys = Shaping(plugins=("provider_lz4",)), HostKeys(plugin_folder=str(tmp_path))
+    assert plugin_options(shaping, keys, ["ha_archive"]) == {
+        "plugin_load": "provider_lz4=provider_lz4.so;ha_archive.so",
+        "plugin_dir": str(tmp_path),
+    }
+    assert plugin_options(Shaping(), keys) == {}

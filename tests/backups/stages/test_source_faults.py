@@ -1,0 +1,24 @@
+"""Which engines that this host does not load are named, and with which reason?"""
+
+from __future__ import annotations
+
+import pymysql
+import pytest
+
+from backups.stages.proof.source_faults import UNKNOWN_ENGINE, explain
+
+
+@pytest.mark.parametrize(
+    ("engine", "told", "reason"),
+    [
+        ("ARCHIVE", "ARCHIVE", "this host's server has no storage engine ARCHIVE"),
+        # The server's own list has no name for an engine that it does not know.
+        (None, "ROCKSDB", "this host's server has no storage engine ROCKSDB"),
+        (None, "CONNECT", "the engine CONNECT reads other files or servers"),
+        (None, "FEDERATED", "the engine FEDERATED reads other files or servers"),
+    ],
+)
+def test_a_table_of_an_engine_that_is_not_here(engine: str | None, told: str, reason: str) -> None:
+    error = pymysql.err.OperationalError(UNKNOWN_ENGINE, f"Unknown storage engine '{told}'")
+    table = {"table_schema": "shop", "table_name": "t", "engine": engine}
+    assert reason in explain(pymysql.Connection(defer_connect=True), table, error)
