@@ -44,6 +44,7 @@ from backups.engines.mariadb_backup.command import (
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.fitting import check_restore
 from backups.engines.mariadb_backup.host_plugins import readable_paths
+from backups.engines.mariadb_backup.key_proof import refuse_wrong_keys
 from backups.engines.mariadb_backup.lock_watch import LockWatch
 from backups.engines.mariadb_backup.log import (
     STAGES,
@@ -59,7 +60,7 @@ from backups.engines.mariadb_backup.metadata import (
     parse_facts,
 )
 from backups.engines.mariadb_backup.restored import prepare_settings, server_options
-from backups.engines.mariadb_backup.shaping import SETTINGS_FILE
+from backups.engines.mariadb_backup.shaping import SETTINGS_FILE, read_shaping
 from backups.engines.mariadb_backup.undecided import RestoredMariadb
 from backups.exceptions import EngineError, LockNotGranted
 from backups.programs.disk_full import fail_if_disk_full
@@ -113,6 +114,7 @@ class MariadbBackup:
     ) -> Prepared:
         links = _remove_foreign(folder, watch)
         settings = {SETTINGS: prepare_settings(folder, keys)}
+        refuse_wrong_keys(folder, read_shaping(folder), keys, watch.check)
         argv = prepare_argv(str(folder))
         found = folder.stat()
         sandbox = Sandbox((folder,), readable_paths(keys), (found.st_uid, found.st_gid))

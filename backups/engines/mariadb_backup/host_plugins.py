@@ -64,19 +64,24 @@ def engines_here(copy: Path, keys: HostKeys) -> tuple[str, ...]:
 
 def _key_options(shaping: Shaping, keys: HostKeys) -> dict[str, str]:
     if not keys.key_file:
-        raise Refused(
-            "the backup's files are encrypted, and this host names no file with their keys",
-            hint="Name it in MOORING_MARIADB_KEY_FILE; keys are never taken from a backup.",
-        )
-    if not os.access(keys.key_file, os.R_OK):
-        raise Refused(
-            f"the file of keys {keys.key_file} cannot be read",
-            hint="Check MOORING_MARIADB_KEY_FILE and that the worker may read that file.",
-        )
+        raise needs_keys("its files are encrypted, and this host names no file with their keys")
+    for file in filter(None, (keys.key_file, keys.key_file_password)):
+        if not os.access(file, os.R_OK):
+            raise needs_keys(f"{file} cannot be read by the worker")
     options = {f"{KEY_FILE_PLUGIN}_filename": keys.key_file, **shaping.key_settings}
     if keys.key_file_password:
         options[f"{KEY_FILE_PLUGIN}_filekey"] = f"FILE:{keys.key_file_password}"
     return options
+
+
+def needs_keys(why: str) -> Refused:
+    """Return what ends a job whose copy cannot be opened here: no evidence on the copy."""
+    return Refused(
+        f"the backup needs keys: {why}",
+        hint="Name the instance's key file in MOORING_MARIADB_KEY_FILE, and the file of its "
+        "password, if it has one, in MOORING_MARIADB_KEY_FILE_PASSWORD; until then it is unknown "
+        "whether the copy is sound.",
+    )
 
 
 def readable_paths(keys: HostKeys) -> tuple[Path, ...]:

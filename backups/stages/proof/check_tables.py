@@ -16,7 +16,7 @@ from backups.programs.server_ending import LOG_HINT
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
-from backups.stages.proof.source_faults import explain
+from backups.stages.proof.source_faults import explain, explain_check
 from backups.stages.restore.work import RestoreWork
 
 # Everything that has rows: MariaDB has two kinds more.
@@ -93,13 +93,16 @@ def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str,
     """Check one table and count its rows; keep the server's messages about it."""
     name = f"{_quoted(table['table_schema'])}.{_quoted(table['table_name'])}"
     messages: list[str] = []
-    verdict, rows = "ok", None
+    warnings: list[str] = []
+    verdict, rows, reason = "ok", None, ""
     try:
         for line in _rows(connection, f"CHECK TABLE {name}"):
             if line["Msg_type"] == "error" or line["Msg_text"] == "Corrupt":
                 verdict = "failed"
             elif line["Msg_type"] == "note" and UNCHECKED in line["Msg_text"]:
                 verdict = "unknown"
+            if line["Msg_type"] == "warning":
+                warnings.append(line["Msg_text"])
             if line["Msg_text"] != "OK":
                 messages.append(line["Msg_text"])
         rows = _rows(connection, f"SELECT COUNT(*) AS n FROM {name}")[0]["n"]  # noqa: S608
@@ -111,8 +114,9 @@ def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str,
             ) from None
         messages.append(str(exc.args[-1] if exc.args else exc))
         reason = explain(connection, table, exc)
-        verdict = "unknown" if reason else "failed"
-        messages = [reason, *messages] if reason else messages
+        verdict = "failed"
+    if verdict == "failed" and (reason := reason or explain_check(warnings)):
+        verdict, rows, messages = "unknown", None, [reason, *messages]
     return {
         "schema": table["table_schema"],
         "name": table["table_name"],

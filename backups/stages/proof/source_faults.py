@@ -9,6 +9,7 @@ A table whose data the copy lost has another error and stays a fault.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pymysql
@@ -18,6 +19,7 @@ UNKNOWN_ENGINE = 1286
 DISCARDED = 1814
 NOT_IN_ENGINE = 1932
 CHILD_MISSING = 1168
+MARKED = "marked as crashed"
 ROWS_ELSEWHERE = frozenset({"FEDERATED", "CONNECT", "SPIDER", "S3", "SPHINX"})
 
 _KNOWN_TO_INNODB = """
@@ -40,6 +42,17 @@ def explain(connection: Connection[Any], table: dict[str, Any], exc: pymysql.Err
         return "broken on the instance too: its tablespace was discarded there"
     if error == NOT_IN_ENGINE and not _known_to_innodb(connection, table):
         return "broken on the instance too: a definition file (.frm) without a table in InnoDB"
+    return ""
+
+
+def explain_check(warnings: Sequence[str]) -> str:
+    """Return why CHECK TABLE found errors that are no fault of the copy; blank: they may be one.
+
+    CHECK TABLE is the first here to open the table. So a mark that it warns of is the instance's:
+    a server sets it in the file when it finds damage or when a repair fails.
+    """
+    if any(MARKED in text for text in warnings):
+        return "broken on the instance too: it was marked as crashed there"
     return ""
 
 

@@ -69,12 +69,17 @@ def test_a_value_no_server_writes_is_refused(line: str) -> None:
         "file_key_management=evil.so",
         "file_key_management;evil",
         "../file_key_management.so",
-        "hashicorp_key_management",
     ],
 )
 def test_a_plugin_that_is_not_on_the_list_is_refused(plugins: str) -> None:
     with pytest.raises(EngineError, match="none of those Mooring loads"):
         parse_shaping(f"[mysqld]\nplugin_load={plugins}\n")
+
+
+def test_keys_that_are_in_no_file_are_no_fault_of_the_copy() -> None:
+    text = "[mysqld]\nplugin_load=hashicorp_key_management=hashicorp_key_management.so\n"
+    with pytest.raises(Refused, match="keys are in hashicorp_key_management, which"):
+        parse_shaping(text)
 
 
 def test_plugins_and_keys_are_this_hosts_own(tmp_path: Path) -> None:
@@ -94,8 +99,10 @@ def test_what_this_host_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"needs the plugin file_key_management, and there is no"):
         plugin_options(shaping, HostKeys(plugin_folder=str(tmp_path)))
     (tmp_path / "file_key_management.so").touch()
-    with pytest.raises(Refused, match="names no file with their keys"):
+    with pytest.raises(Refused, match=r"needs keys: .* names no file with their keys") as caught:
         plugin_options(shaping, HostKeys(plugin_folder=str(tmp_path)))
+    assert "MOORING_MARIADB_KEY_FILE" in caught.value.hint
+    assert "unknown whether the copy is sound" in caught.value.hint
 
 
 def test_the_option_file_of_a_prepare_is_ours(tmp_path: Path) -> None:

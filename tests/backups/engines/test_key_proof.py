@@ -1,0 +1,107 @@
+"""Whether this host's keys open a copy is found out before a program reads noise with them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from backups.engines.base import HostKeys
+from backups.engines.mariadb_backup.key_file import KeyFileUnreadable, read_keys
+from backups.engines.mariadb_backup.key_proof import refuse_wrong_keys
+from backups.engines.mariadb_backup.shaping import Shaping
+from backups.exceptions import Refused
+
+KEY, OTHER = bytes(range(32)), bytes(range(16))
+PAGE, SPACE, VECTOR, LSN = 16384, 7, bytes(range(16)), 4711
+NEEDS_KEYS = Shaping(plugins=("file_key_management",))
+# The flags of a tablespace of full_crc32 with pages of 16 KiB.
+FULL_CRC32 = 0x15
+
+
+def encrypted_table(key: bytes, number: int, mode: str) -> bytes:
+    """Two pages as MariaDB writes them; the second is encrypted, but for its header."""
+    first = bytearray(PAGE)
+    first[34:38], first[54:58] = SPACE.to_bytes(4, "big"), FULL_CRC32.to_bytes(4, "big")
+    info = b"s\x0e\x0cREt" + b"\x01\x10" + VECTOR + (1).to_bytes(4, "big")
+    first[4096 : 4096 + 32] = info + number.to_bytes(4, "big")
+    local = Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(VECTOR)  # noqa: S305
+    tweak = SPACE.to_bytes(4, "little") + (1).to_bytes(4, "little") + LSN.to_bytes(8, "little")
+    plain = bytes(8) + SPACE.to_bytes(4, "big") + bytes(4)
+    chosen = modes.CBC(tweak) if mode == "aes_cbc" else modes.CTR(tweak)
+    second = bytearray(PAGE)
+    second[0:8] = (1).to_bytes(4, "big") * 2
+    second[16:24] = LSN.to_bytes(8, "big")
+    second[26:42] = Cipher(algorithms.AES(local), chosen).encryptor().update(plain)
+    return bytes(first + second)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    (tmp_path / "copy" / "shop").mkdir(parents=True)
+    (tmp_path / "copy" / "shop" / "plain.ibd").write_bytes(bytes(2 * PAGE))
+    return tmp_path / "copy"
+
+
+def host_keys(folder: Path, keys: Mapping[int, bytes]) -> HostKeys:
+    lines = ["# ours", *(f"{number};{key.hex()} # {number}" for number, key in keys.items())]
+    (folder / "keys").write_text("\n".join(lines))
+    return HostKeys(key_file=str(folder / "keys"))
+
+
+def refuse(copy: Path, keys: HostKeys) -> None:
+    refuse_wrong_keys(copy, NEEDS_KEYS, keys, lambda: None)
+
+
+@pytest.mark.parametrize("mode", ["aes_cbc", "aes_ctr"])
+def test_the_key_that_encrypted_the_page_passes(copy: Path, tmp_path: Path, mode: str) -> None:
+    (copy / "shop" / "orders.ibd").write_bytes(encrypted_table(KEY, 1, mode))
+    (copy / "shop" / "visits.ibd").write_bytes(encrypted_table(OTHER, 2, mode))
+    refuse(copy, host_keys(tmp_path, {1: KEY, 2: OTHER}))
+    with pytest.raises(Refused, match=r"key 2 in \S+/keys does not open shop/visits\.ibd"):
+        refuse(copy, host_keys(tmp_path, {1: KEY, 2: KEY}))
+    with pytest.raises(Refused, match=r"visits\.ibd is encrypted with key 2, and \S+ has none"):
+        refuse(copy, host_keys(tmp_path, {1: KEY}))
+
+
+def test_a_page_behind_a_link_is_not_read(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside.ibd").write_bytes(encrypted_table(KEY, 1, "aes_cbc"))
+    (copy / "shop" / "orders.ibd").symlink_to(tmp_path / "outside.ibd")
+    with pytest.raises(OSError, match="symbolic link"):
+        refuse(copy, host_keys(tmp_path, {1: OTHER}))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"file_key_management_digest": "sha256"},
+        {"file_key_management_digest": "sha512", "file_key_management_use_pbkdf2": "1000"},
+    ],
+)
+def test_a_file_of_keys_with_a_password(tmp_path: Path, settings: dict[str, str]) -> None:
+    digest = settings.get("file_key_management_digest", "sha1")
+    rounds = int(settings.get("file_key_management_use_pbkdf2", 0))
+    salt, secret = b"saltsalt", b""
+    while not rounds and len(secret) < 48:
+        secret += hashlib.new(
+            digest, secret[-hashlib.new(digest).digest_size :] + b"pw" + salt
+        ).digest()
+    secret = secret or hashlib.pbkdf2_hmac(digest, b"pw", salt, rounds, 48)
+    padder = padding.PKCS7(128).padder()
+    padded = padder.update(f"1;{KEY.hex()}\n".encode()) + padder.finalize()
+    sealed = (
+        Cipher(algorithms.AES(secret[:32]), modes.CBC(secret[32:48])).encryptor().update(padded)
+    )
+    keys, password = tmp_path / "keys", tmp_path / "password"
+    keys.write_bytes(b"Salted__" + salt + sealed)
+    password.write_text("pw\n")
+    named = HostKeys(key_file=str(keys), key_file_password=str(password))
+    assert read_keys(named, settings) == {1: KEY}
+    password.write_text("another\n")
+    with pytest.raises(KeyFileUnreadable, match="password is wrong"):
+        read_keys(named, settings)
