@@ -200,11 +200,14 @@ class Engine(Protocol[Options]):
         """Start a copy; leaving the context leaves no process and no secret behind."""
         ...
 
-    def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
+    def check_restore(
+        self, backup: CopyFacts, server: str, *, starts: bool, keys: HostKeys = NO_KEYS
+    ) -> str:
         """Return which programs will prepare such a copy on this host, or raise Refused.
 
         ``server`` is the path of the server program to use; blank leaves it to the engine.
-        ``starts`` says that a server will also be started on the prepared files.
+        ``starts`` says that a server will also be started on the prepared files, ``keys`` what
+        this host has for encrypted ones.
         """
         ...
 

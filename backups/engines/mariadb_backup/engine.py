@@ -103,8 +103,10 @@ class MariadbBackup:
                 command.stop()
                 listener.join()
 
-    def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
-        return check_restore(backup, starts=starts)
+    def check_restore(
+        self, backup: CopyFacts, server: str, *, starts: bool, keys: HostKeys = NO_KEYS
+    ) -> str:
+        return check_restore(backup, starts=starts, keys=keys)
 
     def start_options(self, folder: Path) -> Mapping[str, str]:
         return server_options(folder)

@@ -9,7 +9,7 @@ it goes into an option file of our own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,6 +84,23 @@ def parse_shaping(text: str) -> Shaping:
     return Shaping(_matching(found, PATTERNS), _plugins(found), _matching(found, KEY_PATTERNS))
 
 
+def named_plugins(text: str) -> tuple[str, ...]:
+    """Return the names in such a file that are known here; a backup is taken whatever they are."""
+    words = re.split(r"[;\s]+", dict(_options(text)).get("plugin_load", ""))
+    names = (word.partition("=")[0] for word in words)
+    return tuple(dict.fromkeys(name for name in names if name in PLUGINS | KEY_SERVER_PLUGINS))
+
+
+def refuse_key_server(names: Iterable[str]) -> None:
+    """Raise Refused where the keys of a copy are not in a file."""
+    for name in KEY_SERVER_PLUGINS.intersection(names):
+        raise Refused(
+            f"the backup's keys are in {name}, which Mooring does not load",
+            hint="Restore with --raw and prepare it where that plugin is set up; whether the "
+            "copy is sound is unknown here.",
+        )
+
+
 def _options(text: str) -> Iterator[tuple[str, str]]:
     """Yield the options of the server's own group, as the tool wrote them."""
     group = ""
@@ -116,12 +133,8 @@ def _plugins(found: Mapping[str, str]) -> tuple[str, ...]:
     named: list[str] = []
     for word in filter(None, re.split(r"[;\s]+", found.get("plugin_load", ""))):
         match = _PLUGIN.fullmatch(word)
-        if match and match[1] in KEY_SERVER_PLUGINS:
-            raise Refused(
-                f"the backup's keys are in {match[1]}, which Mooring does not load",
-                hint="Restore with --raw and prepare it where that plugin is set up; whether the "
-                "copy is sound is unknown here.",
-            )
+        if match:
+            refuse_key_server(match.groups())
         if match is None or match[1] not in PLUGINS or match[2] not in {None, match[1]}:
             raise EngineError(
                 f"{SETTINGS_FILE} of the backup loads the plugin {word[:100]!r}, "
