@@ -211,7 +211,7 @@ class Engine(Protocol[Options]):
         """
         ...
 
-    def start_options(self, folder: Path) -> Mapping[str, str]:
+    def start_options(self, folder: Path, keys: HostKeys = NO_KEYS) -> Mapping[str, str]:
         """Return the options any server needs to accept the files, as on its command line."""
         ...
 

@@ -82,7 +82,7 @@ class FakeEngine:
     ) -> str:
         return server
 
-    def start_options(self, folder: Path) -> dict[str, str]:
+    def start_options(self, folder: Path, keys: HostKeys = NO_KEYS) -> dict[str, str]:
         return {"innodb-page-size": "16384"}
 
     def prepare(

@@ -118,7 +118,7 @@ class CloneEngine:
     ) -> str:
         return check_restore(backup, server)
 
-    def start_options(self, folder: Path) -> Mapping[str, str]:
+    def start_options(self, folder: Path, keys: HostKeys = NO_KEYS) -> Mapping[str, str]:
         encrypted = keyring_of(folder) is not None
         return server_options(read_donor(folder), encrypted=encrypted)
 

@@ -43,7 +43,7 @@ from backups.engines.mariadb_backup.command import (
 )
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.fitting import check_restore
-from backups.engines.mariadb_backup.host_plugins import readable_paths
+from backups.engines.mariadb_backup.host_plugins import engines_here, readable_paths
 from backups.engines.mariadb_backup.key_proof import refuse_wrong_keys
 from backups.engines.mariadb_backup.lock_watch import LockWatch
 from backups.engines.mariadb_backup.log import (
@@ -108,8 +108,8 @@ class MariadbBackup:
     ) -> str:
         return check_restore(backup, starts=starts, keys=keys)
 
-    def start_options(self, folder: Path) -> Mapping[str, str]:
-        return server_options(folder)
+    def start_options(self, folder: Path, keys: HostKeys = NO_KEYS) -> Mapping[str, str]:
+        return server_options(folder, keys)
 
     def prepare(
         self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
@@ -143,7 +143,7 @@ class MariadbBackup:
             skip_grant_tables=True,
             confined=True,
             readable=readable_paths(keys),
-            options=server_options(folder, keys),
+            options=server_options(folder, keys, engines_here(folder, keys)),
         )
         return RestoredMariadb(folder, settings, on_wait=on_wait)
 

@@ -18,6 +18,8 @@ from backups.engines.mariadb_backup.shaping import KEY_FILE_PLUGIN, Shaping
 from backups.exceptions import Refused
 from backups.programs.server_program import ask_settings, program
 
+# The option, as the tool has it; a server has one more, which adds to it.
+LOAD = "plugin_load"
 # Engines whose rows are in a copy, by library. Those whose rows are elsewhere (FEDERATED, CONNECT,
 # SPIDER, S3, SPHINX) are not loaded: a copied table could have them open what this host can reach.
 ENGINES = ("ha_archive", "ha_blackhole")
@@ -48,7 +50,7 @@ def plugin_options(shaping: Shaping, keys: HostKeys, engines: Sequence[str] = ()
             )
     named = [f"{name}={name}.so" for name in shaping.plugins]
     options = {
-        "plugin_load": ";".join([*named, *(f"{name}.so" for name in engines)]),
+        LOAD: ";".join([*named, *(f"{name}.so" for name in engines)]),
         "plugin_dir": folder,
     }
     return options | (_key_options(shaping, keys) if shaping.needs_keys else {})

@@ -62,7 +62,7 @@ def write_option_file(engine: str, work: RestoreWork) -> None:
     text = build_option_file(
         work.target,
         label=about["label"],
-        shaping=used.start_options(work.target),
+        shaping=used.start_options(work.target, work.keys),
         server=parse_server_settings(about.get("server")),
         external_files=used.details.read(about["facts"]["more"]).external_files or {},
         replication_off=replication_off(
