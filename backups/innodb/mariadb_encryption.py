@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from backups.innodb.formats import FLAGS_OFFSET, format_of
 
 _MAGIC = b"s\x0e\x0cREt"
-# Scheme, length of the vector, the vector, lowest version of the key, its number.
-_INFO = struct.Struct(">BB16sII")
+# Scheme, length of the vector, the vector, lowest version of the key, its number, and whether the
+# table was created encrypted, as the server's setting has it, or never.
+_INFO = struct.Struct(">BB16sIIB")
+_BY_TABLE = 1
 _SCHEME, _VECTOR_BYTES = 1, 16
 _SPACE_ID, _LSN = slice(34, 38), slice(16, 24)
 _FIRST_BLOCK = slice(26, 42)
@@ -34,6 +36,8 @@ class TablespaceKey:
     vector: bytes
     space_id: bytes
     page_bytes: int
+    # Whether the server asks for the key even before a page is encrypted.
+    required: bool
 
 
 def read_tablespace_key(first_page: bytes) -> TablespaceKey | None:
@@ -45,10 +49,11 @@ def read_tablespace_key(first_page: bytes) -> TablespaceKey | None:
     start += len(_MAGIC)
     if len(first_page) < start + _INFO.size:
         return None
-    scheme, length, vector, _, number = _INFO.unpack_from(first_page, start)
+    scheme, length, vector, _, number, mode = _INFO.unpack_from(first_page, start)
     if scheme != _SCHEME or length != _VECTOR_BYTES:
         return None
-    return TablespaceKey(number, vector, first_page[_SPACE_ID], form.bytes)
+    space_id, required = first_page[_SPACE_ID], mode == _BY_TABLE
+    return TablespaceKey(number, vector, space_id, form.bytes, required)
 
 
 def is_encrypted(page: bytes) -> bool:

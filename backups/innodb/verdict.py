@@ -69,9 +69,10 @@ def page_type(page: bytes) -> int:
 
 
 def identity(page: bytes, form: PageFormat) -> tuple[int, int | None]:
-    """Return the page number and, if present, the space id in a page's header."""
-    packed = form.full_crc32 and page_type(page) & _FULL_CRC32_PACKED
-    space_id = None if packed else int.from_bytes(page[34:38], "big")
+    """Return the page number and, if it can be read, the space id in a page's header."""
+    # Compressed pages have no space id, and that of encrypted ones is encrypted.
+    hidden = page_type(page) & _FULL_CRC32_PACKED or page[:4] != _NO_KEY
+    space_id = None if form.full_crc32 and hidden else int.from_bytes(page[34:38], "big")
     return int.from_bytes(page[4:8], "big"), space_id
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from backups.engines.base import HostKeys
 from backups.engines.mariadb_backup.host_plugins import needs_keys
@@ -37,7 +38,7 @@ def refuse_wrong_keys(
     except KeyFileUnreadable as exc:
         raise needs_keys(f"{keys.key_file} cannot be used: {exc}") from None
     proved: set[int] = set()
-    for name, page, tablespace in _encrypted_pages(copy, proved):
+    for name, tablespace, page in _encrypted(copy, proved):
         check()
         key = known.get(tablespace.number)
         if key is None:
@@ -45,13 +46,15 @@ def refuse_wrong_keys(
                 f"{name} is encrypted with key {tablespace.number}, and {keys.key_file} "
                 "has none of that number"
             )
+        if not page:
+            continue
         if not opens(page, tablespace, key):
             raise needs_keys(f"key {tablespace.number} in {keys.key_file} does not open {name}")
         proved.add(tablespace.number)
 
 
-def _encrypted_pages(copy: Path, proved: set[int]) -> Iterator[tuple[str, bytes, TablespaceKey]]:
-    """Yield a page of each tablespace whose key is not ``proved``, with the file's name."""
+def _encrypted(copy: Path, proved: set[int]) -> Iterator[tuple[str, TablespaceKey, bytes]]:
+    """Yield each tablespace whose key is not ``proved``, and an encrypted page of it, if any."""
     for top, _, files, descriptor in os.fwalk(copy):
         for name in files:
             if not name.endswith(".ibd") and not name.startswith("ibdata"):
@@ -61,9 +64,16 @@ def _encrypted_pages(copy: Path, proved: set[int]) -> Iterator[tuple[str, bytes,
                 tablespace = read_tablespace_key(file.read(LARGEST_PAGE))
                 if tablespace is None or tablespace.number in proved:
                     continue
-                for number in range(1, _MOST_PAGES):
-                    file.seek(number * tablespace.page_bytes)
-                    page = file.read(tablespace.page_bytes)
-                    if is_encrypted(page):
-                        yield os.path.relpath(os.path.join(top, name), copy), page, tablespace
-                        break
+                page = _find_encrypted(file, tablespace.page_bytes)
+            if page or tablespace.required:
+                yield os.path.relpath(os.path.join(top, name), copy), tablespace, page
+
+
+def _find_encrypted(file: BinaryIO, page_bytes: int) -> bytes:
+    """Return an encrypted page; empty where the first ones have not been written yet."""
+    for number in range(1, _MOST_PAGES):
+        file.seek(number * page_bytes)
+        page = file.read(page_bytes)
+        if is_encrypted(page):
+            return page
+    return b""
