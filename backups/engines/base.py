@@ -154,6 +154,8 @@ class Prepared:
     started: bool = False
     # Schema and name of tables whose rows were not part of the copy.
     left_out: frozenset[tuple[str, str]] = frozenset()
+    # A key file of which nothing shows whether it opens all of the copy; blank: it is not in doubt.
+    unproved_keys: str = ""
     # Host and port of every source that the copy's server replicated from.
     replica_of: tuple[str, ...] = ()
 

@@ -1,9 +1,9 @@
 """Does a key open a page that MariaDB encrypted?
 
 Each encrypted tablespace has a key number and an initial vector in its page 0, which stays
-readable. Pages of full_crc32 are encrypted from byte 26 on, so their first block holds what page 0
-has in the clear: the number of the tablespace. Without the key nobody finds it there. Pages of
-other formats have nothing known at a known place, and are not judged.
+readable. A page is opened as far as something known is in it. In full_crc32 the first encrypted
+block holds the number of the tablespace, which page 0 has in the clear. In older formats a page of
+an index has the names of its first and last record at fixed places.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from backups.innodb.formats import FLAGS_OFFSET, format_of
+from backups.innodb.formats import FLAGS_OFFSET, PageFormat, format_of
+from backups.innodb.verdict import FULL_CRC32_PACKED, page_type
 
 _MAGIC = b"s\x0e\x0cREt"
 # Scheme, length of the vector, the vector, lowest version of the key, its number, and whether the
@@ -22,10 +23,15 @@ _INFO = struct.Struct(">BB16sIIB")
 _BY_TABLE = 1
 _SCHEME, _VECTOR_BYTES = 1, 16
 _SPACE_ID, _LSN = slice(34, 38), slice(16, 24)
-_FIRST_BLOCK = slice(26, 42)
-# Of the block: the number of the tablespace is what the header has at byte 34.
-_SPACE_ID_IN_BLOCK = slice(8, 12)
 _NO_KEY = bytes(4)
+_BLOCK = 16
+# In full_crc32: where the encrypted part begins, and the number of the tablespace in its block 0.
+_START, _SPACE_ID_IN_BLOCK = 26, slice(8, 12)
+# In older formats: the same, and parts of "infimum" and "supremum" in its block 4, by row format.
+_OLD_START, _OLD_BLOCK = 38, 4
+_KEY_VERSION = slice(26, 30)
+_INDEX = 17855
+_RECORDS = (((0, b"imum\0"), (10, b"suprem")), ((0, b"nfimum\0"), (14, b"su")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +41,16 @@ class TablespaceKey:
     number: int
     vector: bytes
     space_id: bytes
-    page_bytes: int
+    form: PageFormat
     # Whether the server asks for the key even before a page is encrypted.
     required: bool
 
 
 def read_tablespace_key(first_page: bytes) -> TablespaceKey | None:
-    """Return what page 0 says; None where nothing is encrypted or nothing can be judged."""
+    """Return what page 0 says; None where nothing is encrypted."""
     form = format_of(int.from_bytes(first_page[FLAGS_OFFSET : FLAGS_OFFSET + 4], "big"))
     start = first_page.find(_MAGIC)
-    if form is None or not form.full_crc32 or start < 0:
+    if form is None or start < 0:
         return None
     start += len(_MAGIC)
     if len(first_page) < start + _INFO.size:
@@ -53,23 +59,44 @@ def read_tablespace_key(first_page: bytes) -> TablespaceKey | None:
     if scheme != _SCHEME or length != _VECTOR_BYTES:
         return None
     space_id, required = first_page[_SPACE_ID], mode == _BY_TABLE
-    return TablespaceKey(number, vector, space_id, form.bytes, required)
+    return TablespaceKey(number, vector, space_id, form, required)
 
 
-def is_encrypted(page: bytes) -> bool:
-    """Whether a page of full_crc32 has the version of a key."""
-    return page[:4] != _NO_KEY and len(page) >= _FIRST_BLOCK.stop
+def can_be_opened(page: bytes, form: PageFormat) -> bool:
+    """Whether a page is encrypted and has something known in it: a compressed one has not."""
+    if len(page) != form.bytes or form.size.compressed:
+        return False
+    if form.full_crc32:
+        return page[:4] != _NO_KEY and not page_type(page) & FULL_CRC32_PACKED
+    return page[_KEY_VERSION] != _NO_KEY and page_type(page) == _INDEX
 
 
 def opens(page: bytes, tablespace: TablespaceKey, key: bytes) -> bool:
-    """Whether a key opens an encrypted page, by either of the algorithms that MariaDB has."""
+    """Whether a key opens such a page, by either of the algorithms that MariaDB has."""
     # The modes are the server's own choice; a block is no message.
     local = _block(key, tablespace.vector, encrypt=True)
     counter = tablespace.space_id[::-1] + page[4:8][::-1] + page[_LSN][::-1]
-    sealed = page[_FIRST_BLOCK]
-    by_cbc = _xor(_block(local, sealed, encrypt=False), counter)
-    by_ctr = _xor(_block(local, counter, encrypt=True), sealed)
-    return tablespace.space_id in (by_cbc[_SPACE_ID_IN_BLOCK], by_ctr[_SPACE_ID_IN_BLOCK])
+    if tablespace.form.full_crc32:
+        opened = _open_block(page, _START, 0, local, counter)
+        return any(block[_SPACE_ID_IN_BLOCK] == tablespace.space_id for block in opened)
+    opened = _open_block(page, _OLD_START, _OLD_BLOCK, local, counter)
+    return any(
+        all(block[start : start + len(part)] == part for start, part in parts)
+        for block in opened
+        for parts in _RECORDS
+    )
+
+
+def _open_block(
+    page: bytes, start: int, number: int, local: bytes, counter: bytes
+) -> tuple[bytes, bytes]:
+    """Return a block of the encrypted part as each of the algorithms opens it."""
+    at = start + number * _BLOCK
+    sealed = page[at : at + _BLOCK]
+    before = page[at - _BLOCK : at] if number else counter
+    counted = (int.from_bytes(counter, "big") + number) % (1 << 128)
+    stream = _block(local, counted.to_bytes(_BLOCK, "big"), encrypt=True)
+    return _xor(_block(local, sealed, encrypt=False), before), _xor(stream, sealed)
 
 
 def _block(key: bytes, block: bytes, *, encrypt: bool) -> bytes:

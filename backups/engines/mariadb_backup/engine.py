@@ -44,7 +44,7 @@ from backups.engines.mariadb_backup.command import (
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.fitting import check_restore
 from backups.engines.mariadb_backup.host_plugins import engines_here, readable_paths
-from backups.engines.mariadb_backup.key_proof import refuse_wrong_keys
+from backups.engines.mariadb_backup.key_proof import judge_failure, prove_keys, unproved_keys
 from backups.engines.mariadb_backup.lock_watch import LockWatch
 from backups.engines.mariadb_backup.log import (
     STAGES,
@@ -116,7 +116,8 @@ class MariadbBackup:
     ) -> Prepared:
         links = _remove_foreign(folder, watch)
         settings = {SETTINGS: prepare_settings(folder, keys)}
-        refuse_wrong_keys(folder, read_shaping(folder), keys, watch.check)
+        shaping = read_shaping(folder)
+        proved = prove_keys(folder, shaping, keys, watch.check)
         argv = prepare_argv(str(folder))
         found = folder.stat()
         sandbox = Sandbox((folder,), readable_paths(keys), (found.st_uid, found.st_gid))
@@ -128,8 +129,14 @@ class MariadbBackup:
             output = _relay(command, watch, folder)
             exit_code = command.wait()
         watch.check()
-        check_prepare(exit_code, output)
-        return Prepared(detail=f"{links} tables moved in from other folders" if links else "")
+        try:
+            check_prepare(exit_code, output)
+        except EngineError as exc:
+            raise judge_failure(exc, output, shaping, keys, proved) from None
+        return Prepared(
+            detail=f"{links} tables moved in from other folders" if links else "",
+            unproved_keys=unproved_keys(shaping, keys, proved),
+        )
 
     def restored_server(
         self,

@@ -1,12 +1,14 @@
 """Do the keys of this host open the files of a copy? Asked before any program needs them.
 
 A program with a wrong key reads noise, and reports a damaged copy. So one page is opened here for
-each key that the copy names.
+each key that the copy names. Redo log and Aria tables have nothing to compare with: there the
+program's own failure is judged.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -15,10 +17,11 @@ from backups.engines.base import HostKeys
 from backups.engines.mariadb_backup.host_plugins import needs_keys
 from backups.engines.mariadb_backup.key_file import KeyFileUnreadable, read_keys
 from backups.engines.mariadb_backup.shaping import Shaping
-from backups.innodb.formats import LARGEST_PAGE
+from backups.exceptions import EngineError, MooringError
+from backups.innodb.formats import LARGEST_PAGE, PageFormat
 from backups.innodb.mariadb_encryption import (
     TablespaceKey,
-    is_encrypted,
+    can_be_opened,
     opens,
     read_tablespace_key,
 )
@@ -27,12 +30,21 @@ from backups.innodb.mariadb_encryption import (
 _MOST_PAGES = 64
 
 
-def refuse_wrong_keys(
+# Of the redo log and of Aria.
+_SYSTEM_KEY = 1
+# What MariaDB's programs log about a key that is missing or wrong, if they notice it.
+_UNDECRYPTED = re.compile(r"The page \[.* cannot be decrypted|Encryption key is not found for \S+")
+
+
+def prove_keys(
     copy: Path, shaping: Shaping, keys: HostKeys, check: Callable[[], None]
-) -> None:
-    """Raise Refused where a key is missing or opens nothing; what cannot be judged passes."""
+) -> frozenset[int]:
+    """Return the numbers of the keys that open a page each; Refused where one does not.
+
+    A key for which there is no page to judge by is not among them.
+    """
     if not shaping.needs_keys:
-        return
+        return frozenset()
     try:
         known = read_keys(keys, shaping.key_settings)
     except KeyFileUnreadable as exc:
@@ -51,6 +63,31 @@ def refuse_wrong_keys(
         if not opens(page, tablespace, key):
             raise needs_keys(f"key {tablespace.number} in {keys.key_file} does not open {name}")
         proved.add(tablespace.number)
+    return frozenset(proved)
+
+
+def find_undecrypted(log: str) -> str:
+    """Return what a program could not decrypt, in its own words; blank where it named nothing."""
+    found = _UNDECRYPTED.search(log)
+    return found[0] if found else ""
+
+
+def judge_failure(
+    error: EngineError, log: str, shaping: Shaping, keys: HostKeys, proved: frozenset[int]
+) -> MooringError:
+    """Return what to raise where a prepare failed: keys that may be wrong prove no fault."""
+    if not shaping.needs_keys:
+        return error
+    if named := find_undecrypted(log):
+        return needs_keys(f"with those in {keys.key_file}: {named}")
+    if unproved := unproved_keys(shaping, keys, proved):
+        return needs_keys(f"those in {unproved} could not be proved right, and {error}")
+    return error
+
+
+def unproved_keys(shaping: Shaping, keys: HostKeys, proved: frozenset[int]) -> str:
+    """Return the key file if logs and Aria tables may need another one; blank if not."""
+    return keys.key_file if shaping.needs_keys and _SYSTEM_KEY not in proved else ""
 
 
 def _encrypted(copy: Path, proved: set[int]) -> Iterator[tuple[str, TablespaceKey, bytes]]:
@@ -64,16 +101,16 @@ def _encrypted(copy: Path, proved: set[int]) -> Iterator[tuple[str, TablespaceKe
                 tablespace = read_tablespace_key(file.read(LARGEST_PAGE))
                 if tablespace is None or tablespace.number in proved:
                     continue
-                page = _find_encrypted(file, tablespace.page_bytes)
+                page = _find_encrypted(file, tablespace.form)
             if page or tablespace.required:
                 yield os.path.relpath(os.path.join(top, name), copy), tablespace, page
 
 
-def _find_encrypted(file: BinaryIO, page_bytes: int) -> bytes:
-    """Return an encrypted page; empty where the first ones have not been written yet."""
+def _find_encrypted(file: BinaryIO, form: PageFormat) -> bytes:
+    """Return a page to judge a key by; empty where the first ones have not been written yet."""
     for number in range(1, _MOST_PAGES):
-        file.seek(number * page_bytes)
-        page = file.read(page_bytes)
-        if is_encrypted(page):
+        file.seek(number * form.bytes)
+        page = file.read(form.bytes)
+        if can_be_opened(page, form):
             return page
     return b""

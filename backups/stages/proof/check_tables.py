@@ -8,6 +8,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
+from backups.engines.base import Prepared
 from backups.exceptions import EngineError
 from backups.models.job import LogLevel
 from backups.programs.disk_full import fail_if_disk_full
@@ -48,7 +49,7 @@ class CheckTables(PlainStage[RestoreWork]):
             except EngineError as exc:
                 fail_if_disk_full(f"{exc}\n{work.server.log.tail(100)}", work.server.folder)
                 raise
-        work.tables = [_judged(each, work.prepared.left_out) for each in work.tables]
+        work.tables = [_judged(each, work.prepared) for each in work.tables]
         # A server stopped on request has not checked the tables: no evidence against the copy.
         run.check()
         faulty = [each for each in work.tables if each["verdict"] == "failed"]
@@ -82,11 +83,16 @@ class CheckTables(PlainStage[RestoreWork]):
             connection.close()
 
 
-def _judged(checked: dict[str, object], left_out: frozenset[tuple[str, str]]) -> dict[str, object]:
-    """Mark a table that was never in the backup as unknown: neither a fault nor a pass."""
-    if (checked["schema"], checked["name"]) not in left_out:
-        return checked
-    return checked | {"verdict": "unknown", "message": "not in the backup"}
+def _judged(checked: dict[str, object], prepared: Prepared) -> dict[str, object]:
+    """Mark as unknown, neither a fault nor a pass, what says nothing of the copy."""
+    if (checked["schema"], checked["name"]) in prepared.left_out:
+        return checked | {"verdict": "unknown", "message": "not in the backup"}
+    # Of Aria no page shows whether a key is right: a wrong one looks like damage.
+    if prepared.unproved_keys and checked["verdict"] == "failed" and checked["engine"] == "Aria":
+        why = f"the keys in {prepared.unproved_keys} could not be proved right"
+        message = f"{why}; {checked['message']}"
+        return checked | {"verdict": "unknown", "rows": None, "message": message}
+    return checked
 
 
 def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str, object]:
@@ -115,7 +121,7 @@ def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str,
         messages.append(str(exc.args[-1] if exc.args else exc))
         reason = explain(connection, table, exc)
         verdict = "failed"
-    if verdict == "failed" and (reason := reason or explain_check(warnings)):
+    if verdict == "failed" and (reason := reason or explain_check(warnings, messages)):
         verdict, rows, messages = "unknown", None, [reason, *messages]
     return {
         "schema": table["table_schema"],

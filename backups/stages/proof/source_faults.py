@@ -20,6 +20,8 @@ DISCARDED = 1814
 NOT_IN_ENGINE = 1932
 CHILD_MISSING = 1168
 MARKED = "marked as crashed"
+# Of InnoDB, of Aria.
+UNDECRYPTED = ("is encrypted but encryption service", "decryption failed")
 ROWS_ELSEWHERE = frozenset({"FEDERATED", "CONNECT", "SPIDER", "S3", "SPHINX"})
 
 _KNOWN_TO_INNODB = """
@@ -45,12 +47,14 @@ def explain(connection: Connection[Any], table: dict[str, Any], exc: pymysql.Err
     return ""
 
 
-def explain_check(warnings: Sequence[str]) -> str:
+def explain_check(warnings: Sequence[str], messages: Sequence[str]) -> str:
     """Return why CHECK TABLE found errors that are no fault of the copy; blank: they may be one.
 
     CHECK TABLE is the first here to open the table. So a mark that it warns of is the instance's:
     a server sets it in the file when it finds damage or when a repair fails.
     """
+    if any(sign in text for text in messages for sign in UNDECRYPTED):
+        return "not checked: encrypted, and the keys in MOORING_MARIADB_KEY_FILE do not open it"
     if any(MARKED in text for text in warnings):
         return "broken on the instance too: it was marked as crashed there"
     return ""

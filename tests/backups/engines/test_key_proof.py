@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from backups.engines.base import HostKeys
 from backups.engines.mariadb_backup.key_file import KeyFileUnreadable, read_keys
-from backups.engines.mariadb_backup.key_proof import refuse_wrong_keys
+from backups.engines.mariadb_backup.key_proof import judge_failure, prove_keys
 from backups.engines.mariadb_backup.shaping import Shaping
-from backups.exceptions import Refused
+from backups.exceptions import EngineError, Refused
+from tests.backups.engines.key_files import seal
 
 KEY, OTHER = bytes(range(32)), bytes(range(16))
 PAGE, SPACE, VECTOR, LSN = 16384, 7, bytes(range(16)), 4711
@@ -53,52 +52,68 @@ def host_keys(folder: Path, keys: Mapping[int, bytes]) -> HostKeys:
     return HostKeys(key_file=str(folder / "keys"))
 
 
-def refuse(copy: Path, keys: HostKeys) -> None:
-    refuse_wrong_keys(copy, NEEDS_KEYS, keys, lambda: None)
+def proved(copy: Path, keys: HostKeys) -> frozenset[int]:
+    return prove_keys(copy, NEEDS_KEYS, keys, lambda: None)
 
 
 @pytest.mark.parametrize("mode", ["aes_cbc", "aes_ctr"])
 def test_the_key_that_encrypted_the_page_passes(copy: Path, tmp_path: Path, mode: str) -> None:
     (copy / "shop" / "orders.ibd").write_bytes(encrypted_table(KEY, 1, mode))
     (copy / "shop" / "visits.ibd").write_bytes(encrypted_table(OTHER, 2, mode))
-    refuse(copy, host_keys(tmp_path, {1: KEY, 2: OTHER}))
+    assert proved(copy, host_keys(tmp_path, {1: KEY, 2: OTHER})) == {1, 2}
     with pytest.raises(Refused, match=r"key 2 in \S+/keys does not open shop/visits\.ibd"):
-        refuse(copy, host_keys(tmp_path, {1: KEY, 2: KEY}))
+        proved(copy, host_keys(tmp_path, {1: KEY, 2: KEY}))
     with pytest.raises(Refused, match=r"visits\.ibd is encrypted with key 2, and \S+ has none"):
-        refuse(copy, host_keys(tmp_path, {1: KEY}))
+        proved(copy, host_keys(tmp_path, {1: KEY}))
+
+
+def test_a_compressed_page_shows_nothing_of_a_key(copy: Path, tmp_path: Path) -> None:
+    table = bytearray(encrypted_table(KEY, 1, "aes_cbc"))
+    table[PAGE + 24] |= 0x80
+    (copy / "shop" / "packed.ibd").write_bytes(table)
+    assert proved(copy, host_keys(tmp_path, {1: KEY})) == frozenset()
+
+
+FAILED = EngineError("mariadb-backup exited with 1: Aria log apply FAILED")
+UNDECRYPTED = "[ERROR] InnoDB: Encryption key is not found for ./shop/orders.ibd"
+
+
+@pytest.mark.parametrize(
+    ("shaping", "known", "log", "said"),
+    [
+        (Shaping(), set(), UNDECRYPTED, FAILED.args[0]),
+        (NEEDS_KEYS, {1}, "Aria log apply FAILED", FAILED.args[0]),
+        # Nothing else shows a wrong key of a redo log or of Aria's.
+        (NEEDS_KEYS, {2}, "Aria log apply FAILED", "those in /keys could not be proved right, and"),
+        (NEEDS_KEYS, {1}, UNDECRYPTED, "Encryption key is not found for ./shop/orders.ibd"),
+    ],
+)
+def test_a_prepare_that_fails_for_want_of_keys_is_no_evidence(
+    shaping: Shaping, known: set[int], log: str, said: str
+) -> None:
+    keys = HostKeys(key_file="/keys")
+    judged = judge_failure(FAILED, log, shaping, keys, frozenset(known))
+    assert said in str(judged)
+    assert isinstance(judged, Refused) is (judged is not FAILED)
 
 
 def test_a_page_behind_a_link_is_not_read(copy: Path, tmp_path: Path) -> None:
     (tmp_path / "outside.ibd").write_bytes(encrypted_table(KEY, 1, "aes_cbc"))
     (copy / "shop" / "orders.ibd").symlink_to(tmp_path / "outside.ibd")
     with pytest.raises(OSError, match="symbolic link"):
-        refuse(copy, host_keys(tmp_path, {1: OTHER}))
+        proved(copy, host_keys(tmp_path, {1: OTHER}))
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"file_key_management_digest": "sha256"},
-        {"file_key_management_digest": "sha512", "file_key_management_use_pbkdf2": "1000"},
-    ],
+    ("digest", "rounds"), [("sha1", 0), ("sha256", 0), ("sha512", 1000)], ids=str
 )
-def test_a_file_of_keys_with_a_password(tmp_path: Path, settings: dict[str, str]) -> None:
-    digest = settings.get("file_key_management_digest", "sha1")
-    rounds = int(settings.get("file_key_management_use_pbkdf2", 0))
-    salt, secret = b"saltsalt", b""
-    while not rounds and len(secret) < 48:
-        secret += hashlib.new(
-            digest, secret[-hashlib.new(digest).digest_size :] + b"pw" + salt
-        ).digest()
-    secret = secret or hashlib.pbkdf2_hmac(digest, b"pw", salt, rounds, 48)
-    padder = padding.PKCS7(128).padder()
-    padded = padder.update(f"1;{KEY.hex()}\n".encode()) + padder.finalize()
-    sealed = (
-        Cipher(algorithms.AES(secret[:32]), modes.CBC(secret[32:48])).encryptor().update(padded)
-    )
+def test_a_file_of_keys_with_a_password(tmp_path: Path, digest: str, rounds: int) -> None:
+    settings = {
+        "file_key_management_digest": digest,
+        "file_key_management_use_pbkdf2": str(rounds),
+    }
     keys, password = tmp_path / "keys", tmp_path / "password"
-    keys.write_bytes(b"Salted__" + salt + sealed)
+    keys.write_bytes(seal(f"1;{KEY.hex()}\n", b"pw", digest, rounds))
     password.write_text("pw\n")
     named = HostKeys(key_file=str(keys), key_file_password=str(password))
     assert read_keys(named, settings) == {1: KEY}
