@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.conf import settings
 
@@ -22,6 +23,9 @@ from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.transitions.jobs import own
 from backups.units import format_bytes
+
+# How far a label may be after the start of its backup.
+MOST_LABEL_SHIFT = timedelta(seconds=10)
 
 
 class Copy(PlainStage[BackupWork]):
@@ -77,12 +81,14 @@ class Copy(PlainStage[BackupWork]):
 
     def _reserve(self, run: Run, work: BackupWork) -> None:
         """Record on the row, before any byte is written, where a tick would find leftovers."""
-        for repository, store in work.stores:
-            if store.exists(work.folder):
+        # Two backups may begin within a second, and a clock may be set back.
+        while taken := _whose_label(work):
+            if work.label_shift >= MOST_LABEL_SHIFT:
                 raise StageFailed(
-                    f"{repository} already has a folder {work.folder}",
+                    f"{taken} already has a backup {work.label}",
                     hint="Start the backup again: labels contain the second of the start.",
                 )
+            work.label_shift += timedelta(seconds=1)
         own(run.job, run.token, label=work.label, leftovers=True)
         work.reserved = True
 
@@ -101,6 +107,14 @@ class Copy(PlainStage[BackupWork]):
             if before is not None:
                 refuse_another_source(work.copy_facts, before, read_lsn(instance, CURRENT))
             run.check()
+
+
+def _whose_label(work: BackupWork) -> str:
+    """Return what already has a backup of that label; blank where nothing has."""
+    for repository, store in work.stores:
+        if store.exists(work.folder):
+            return str(repository)
+    return "the catalog" if Backup.objects.filter(label=work.label).exists() else ""
 
 
 def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,8 @@ class BackupWork:
     # Whether the folder was created by this attempt, which may then remove it.
     reserved: bool = False
     started_at: datetime = field(default_factory=now)
+    # Seconds added to the one of the start that the label names, where that label was taken.
+    label_shift: timedelta = timedelta(0)
     backup: UUID = field(default_factory=uuid.uuid4)
     data_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     facts: ServerFacts | None = None
@@ -63,7 +65,8 @@ class BackupWork:
     @property
     def label(self) -> str:
         letter = KIND_LETTERS[BackupKind(self.job.kind)]
-        return f"{self.job.instance.name}@{self.started_at:%Y%m%dT%H%M%SZ}-{letter}"
+        moment = self.started_at + self.label_shift
+        return f"{self.job.instance.name}@{moment:%Y%m%dT%H%M%SZ}-{letter}"
 
     @property
     def saves_foreign_tables(self) -> bool:
