@@ -81,8 +81,8 @@ def needs_keys(why: str) -> Refused:
     return Refused(
         f"the backup needs keys: {why}",
         hint="Name the instance's key file in MOORING_MARIADB_KEY_FILE, and the file of its "
-        "password, if it has one, in MOORING_MARIADB_KEY_FILE_PASSWORD; until then it is unknown "
-        "whether the copy is sound.",
+        "password, if it has one, in MOORING_MARIADB_KEY_FILE_PASSWORD, both readable by "
+        "MOORING_RUN_USER; until then it is unknown whether the copy is sound.",
     )
 
 

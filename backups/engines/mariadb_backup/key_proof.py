@@ -33,7 +33,11 @@ _MOST_PAGES = 64
 # Of the redo log and of Aria.
 _SYSTEM_KEY = 1
 # What MariaDB's programs log about a key that is missing or wrong, if they notice it.
-_UNDECRYPTED = re.compile(r"The page \[.* cannot be decrypted|Encryption key is not found for \S+")
+_UNDECRYPTED = re.compile(
+    r"The page \[.* cannot be decrypted|Encryption key is not found for \S+"
+    r"|Can't find file: .*(?=\n.*Plugin 'file_key_management' init)"
+    r"|Plugin 'file_key_management' init function returned error"
+)
 
 
 def prove_keys(

@@ -75,6 +75,11 @@ def test_a_compressed_page_shows_nothing_of_a_key(copy: Path, tmp_path: Path) ->
 
 
 FAILED = EngineError("mariadb-backup exited with 1: Aria log apply FAILED")
+# As the tool wrote it, run by a user that the file was not for.
+UNREADABLE = """\
+/usr/bin/mariadb-backup: Can't find file: '/srv/keys' (errno: 13 "Permission denied")
+2026-11-29 21:46:31 0 [ERROR] Plugin 'file_key_management' init function returned error.
+2026-11-29 21:46:31 0 [ERROR] Plugin 'file_key_management' registration as a ENCRYPTION failed."""
 UNDECRYPTED = "[ERROR] InnoDB: Encryption key is not found for ./shop/orders.ibd"
 
 
@@ -85,6 +90,7 @@ UNDECRYPTED = "[ERROR] InnoDB: Encryption key is not found for ./shop/orders.ibd
         (NEEDS_KEYS, {1}, "Aria log apply FAILED", FAILED.args[0]),
         # Nothing else shows a wrong key of a redo log or of Aria's.
         (NEEDS_KEYS, {2}, "Aria log apply FAILED", "those in /keys could not be proved right, and"),
+        (NEEDS_KEYS, {1}, UNREADABLE, "Can't find file: '/srv/keys' (errno: 13 \"Permission den"),
         (NEEDS_KEYS, {1}, UNDECRYPTED, "Encryption key is not found for ./shop/orders.ibd"),
     ],
 )
