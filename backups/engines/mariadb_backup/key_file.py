@@ -20,7 +20,8 @@ from backups.engines.base import HostKeys
 MOST_BYTES = 1 << 20
 _SALTED = b"Salted__"
 _SALT_BYTES, _KEY_BYTES, _VECTOR_BYTES = 8, 32, 16
-_KEY = re.compile(r"(\d+)\s*;\s*((?:[0-9a-fA-F]{2})+)\s*")
+# Of 128, 192 or 256 bits.
+_KEY = re.compile(r"(\d+)\s*;\s*([0-9a-fA-F]{32}|[0-9a-fA-F]{48}|[0-9a-fA-F]{64})")
 
 
 class KeyFileUnreadable(ValueError):

@@ -25,11 +25,10 @@ from backups.innodb.mariadb_encryption import (
     opens,
     read_tablespace_key,
 )
+from backups.innodb.verdict import PageVerdict, judge
 
 # A tablespace with nothing encrypted so far is not searched to its end.
 _MOST_PAGES = 64
-
-
 # Of the redo log and of Aria.
 _SYSTEM_KEY = 1
 # What MariaDB's programs log about a key that is missing or wrong, if they notice it.
@@ -115,6 +114,6 @@ def _find_encrypted(file: BinaryIO, form: PageFormat) -> bytes:
     for number in range(1, _MOST_PAGES):
         file.seek(number * form.bytes)
         page = file.read(form.bytes)
-        if can_be_opened(page, form):
+        if can_be_opened(page, form) and judge(page, form).verdict is PageVerdict.WHOLE:
             return page
     return b""

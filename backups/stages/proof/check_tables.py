@@ -121,7 +121,7 @@ def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str,
         messages.append(str(exc.args[-1] if exc.args else exc))
         reason = explain(connection, table, exc)
         verdict = "failed"
-    if verdict == "failed" and (reason := reason or explain_check(warnings, messages)):
+    if verdict == "failed" and (reason := reason or explain_check(table, warnings, messages)):
         verdict, rows, messages = "unknown", None, [reason, *messages]
     return {
         "schema": table["table_schema"],

@@ -47,15 +47,16 @@ def explain(connection: Connection[Any], table: dict[str, Any], exc: pymysql.Err
     return ""
 
 
-def explain_check(warnings: Sequence[str], messages: Sequence[str]) -> str:
+def explain_check(table: dict[str, Any], warnings: Sequence[str], messages: Sequence[str]) -> str:
     """Return why CHECK TABLE found errors that are no fault of the copy; blank: they may be one.
 
     CHECK TABLE is the first here to open the table. So a mark that it warns of is the instance's:
-    a server sets it in the file when it finds damage or when a repair fails.
+    a server sets it in the file when it finds damage or when a repair fails. Of MyISAM only:
+    prepare applies Aria's log, and may set the mark itself.
     """
     if any(sign in text for text in messages for sign in UNDECRYPTED):
         return "not checked: encrypted, and the keys in MOORING_MARIADB_KEY_FILE do not open it"
-    if any(MARKED in text for text in warnings):
+    if table["engine"] == "MyISAM" and any(MARKED in text for text in warnings):
         return "broken on the instance too: it was marked as crashed there"
     return ""
 

@@ -13,6 +13,7 @@ from backups.engines.mariadb_backup.key_file import KeyFileUnreadable, read_keys
 from backups.engines.mariadb_backup.key_proof import judge_failure, prove_keys
 from backups.engines.mariadb_backup.shaping import Shaping
 from backups.exceptions import EngineError, Refused
+from backups.innodb.checksums import crc32c
 from tests.backups.engines.key_files import seal
 
 KEY, OTHER = bytes(range(32)), bytes(range(16))
@@ -36,6 +37,7 @@ def encrypted_table(key: bytes, number: int, mode: str) -> bytes:
     second[0:8] = (1).to_bytes(4, "big") * 2
     second[16:24] = LSN.to_bytes(8, "big")
     second[26:42] = Cipher(algorithms.AES(local), chosen).encryptor().update(plain)
+    second[-4:] = crc32c(bytes(second[:-4]))
     return bytes(first + second)
 
 
@@ -72,6 +74,19 @@ def test_a_compressed_page_shows_nothing_of_a_key(copy: Path, tmp_path: Path) ->
     table[PAGE + 24] |= 0x80
     (copy / "shop" / "packed.ibd").write_bytes(table)
     assert proved(copy, host_keys(tmp_path, {1: KEY})) == frozenset()
+
+
+def test_a_damaged_page_does_not_speak_against_a_key(copy: Path, tmp_path: Path) -> None:
+    table = bytearray(encrypted_table(KEY, 1, "aes_cbc"))
+    table[PAGE + 30] ^= 1
+    (copy / "shop" / "orders.ibd").write_bytes(table)
+    assert proved(copy, host_keys(tmp_path, {1: KEY})) == frozenset()
+
+
+def test_a_key_of_an_impossible_length_is_none(copy: Path, tmp_path: Path) -> None:
+    (copy / "shop" / "orders.ibd").write_bytes(encrypted_table(KEY, 1, "aes_cbc"))
+    with pytest.raises(Refused, match="has none of that number"):
+        proved(copy, host_keys(tmp_path, {1: KEY[:20]}))
 
 
 FAILED = EngineError("mariadb-backup exited with 1: Aria log apply FAILED")
