@@ -47,12 +47,11 @@ class TablespaceKey:
 
 
 def read_tablespace_key(first_page: bytes) -> TablespaceKey | None:
-    """Return what page 0 says; None where nothing is encrypted."""
+    """Return what page 0 says, with which ``first_page`` begins; None: nothing is encrypted."""
     form = format_of(int.from_bytes(first_page[FLAGS_OFFSET : FLAGS_OFFSET + 4], "big"))
-    start = first_page.find(_MAGIC)
-    if form is None or start < 0:
+    if form is None or (found := first_page.find(_MAGIC, 0, form.bytes)) < 0:
         return None
-    start += len(_MAGIC)
+    start = found + len(_MAGIC)
     if len(first_page) < start + _INFO.size:
         return None
     scheme, length, vector, _, number, mode = _INFO.unpack_from(first_page, start)

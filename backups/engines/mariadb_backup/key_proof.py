@@ -36,6 +36,7 @@ _UNDECRYPTED = re.compile(
     r"The page \[.* cannot be decrypted|Encryption key is not found for \S+"
     r"|Can't find file: .*(?=\n.*Plugin 'file_key_management' init)"
     r"|Plugin 'file_key_management' init function returned error"
+    r"|Can't open shared library '[^'\n]*file_key_management.*"
 )
 
 

@@ -95,6 +95,7 @@ UNREADABLE = """\
 /usr/bin/mariadb-backup: Can't find file: '/srv/keys' (errno: 13 "Permission denied")
 2026-11-29 21:46:31 0 [ERROR] Plugin 'file_key_management' init function returned error.
 2026-11-29 21:46:31 0 [ERROR] Plugin 'file_key_management' registration as a ENCRYPTION failed."""
+OF_ANOTHER_RELEASE = "Can't open shared library 'file_key_management.so' (errno: 1, API version)"
 UNDECRYPTED = "[ERROR] InnoDB: Encryption key is not found for ./shop/orders.ibd"
 
 
@@ -106,6 +107,7 @@ UNDECRYPTED = "[ERROR] InnoDB: Encryption key is not found for ./shop/orders.ibd
         # Nothing else shows a wrong key of a redo log or of Aria's.
         (NEEDS_KEYS, {2}, "Aria log apply FAILED", "those in /keys could not be proved right, and"),
         (NEEDS_KEYS, {1}, UNREADABLE, "Can't find file: '/srv/keys' (errno: 13 \"Permission den"),
+        (NEEDS_KEYS, {1}, f"mariadbd: {OF_ANOTHER_RELEASE}", OF_ANOTHER_RELEASE),
         (NEEDS_KEYS, {1}, UNDECRYPTED, "Encryption key is not found for ./shop/orders.ibd"),
     ],
 )
