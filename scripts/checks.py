@@ -20,9 +20,10 @@ from scripts.parts import Ended, Part, Watch, report, run_beside, run_shown
 from scripts.processes import ROOT
 from scripts.state_folder import prepare_folder
 
-# The folders of unpacked servers beside the installed MariaDB, by the variable that names another.
+# The folders of what is unpacked beside the installed MariaDB, by the variable that names another.
 MYSQL = ("MOORING_TEST_MYSQL", ROOT / "var" / "mysql")
 MYSQL57 = ("MOORING_TEST_MYSQL57", ROOT / "var" / "mysql57")
+PLUGINS = ("MOORING_TEST_MARIADB_PLUGINS", ROOT / "var" / "mariadb-plugins")
 # What an installation runs; tests and measurements may do what it must not.
 SHIPPED = ("backups", "alerts", "monitor", "scripts")
 
@@ -64,13 +65,18 @@ def fast_tests(words: Sequence[str]) -> list[Part]:
 def all_tests(words: Sequence[str]) -> Iterator[Part]:
     """Every test, after the servers that they need."""
     # Beside MariaDB, which is installed, a MySQL is unpacked: the two cannot be installed
-    # together. Another is too old to be cloned, to see it refused.
-    servers = {name: os.environ.get(name) or str(folder) for name, folder in (MYSQL, MYSQL57)}
-    mysql, mysql57 = servers.values()
+    # together. Another is too old to be cloned, to see it refused. MariaDB's plugins are in a
+    # package that would start a service.
+    unpacked = (MYSQL, MYSQL57, PLUGINS)
+    servers = {name: os.environ.get(name) or str(folder) for name, folder in unpacked}
+    mysql, mysql57, plugins = servers.values()
     if not Path(mysql, "bin/mysqld").exists():
         yield Part("a MySQL to test with", ("bash", "scripts/mysql_server.sh", mysql))
     if not Path(mysql57, "server/mysqld").exists():
         yield Part("a MySQL to refuse", ("bash", "scripts/mysql57.sh", mysql57))
+    # Ours are replaced after an upgrade of the installed server.
+    if plugins == str(PLUGINS[1]) or not Path(plugins, "file_key_management.so").exists():
+        yield Part("MariaDB's plugins", ("bash", "scripts/mariadb_plugins.sh", plugins))
     yield Part("tests on SQLite, with real servers", pytest(*words), servers)
     postgres = (sys.executable, "-m", "scripts.private_postgres")
     yield Part("tests on PostgreSQL", (*postgres, *pytest("-m", "not live", *words)), servers)

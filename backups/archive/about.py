@@ -112,6 +112,7 @@ _RULES: Mapping[str, Rule] = {
     ),
     "server.variables": _texts(1 << 16),
     "server.plugins": _texts(1 << 10),
+    "server.sources": _texts(1 << 9),
 }
 
 _MAY_BE_NOTHING = frozenset({"base", "server"})

@@ -152,6 +152,8 @@ class Prepared:
     started: bool = False
     # Schema and name of tables whose rows were not part of the copy.
     left_out: frozenset[tuple[str, str]] = frozenset()
+    # A key file of which nothing shows whether it opens all of the copy; blank: it is not in doubt.
+    unproved_keys: str = ""
     # Host and port of every source that the copy's server replicated from.
     replica_of: tuple[str, ...] = ()
 
@@ -198,15 +200,18 @@ class Engine(Protocol[Options]):
         """Start a copy; leaving the context leaves no process and no secret behind."""
         ...
 
-    def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
+    def check_restore(
+        self, backup: CopyFacts, server: str, *, starts: bool, keys: HostKeys = NO_KEYS
+    ) -> str:
         """Return which programs will prepare such a copy on this host, or raise Refused.
 
         ``server`` is the path of the server program to use; blank leaves it to the engine.
-        ``starts`` says that a server will also be started on the prepared files.
+        ``starts`` says that a server will also be started on the prepared files, ``keys`` what
+        this host has for encrypted ones.
         """
         ...
 
-    def start_options(self, folder: Path) -> Mapping[str, str]:
+    def start_options(self, folder: Path, keys: HostKeys = NO_KEYS) -> Mapping[str, str]:
         """Return the options any server needs to accept the files, as on its command line."""
         ...
 

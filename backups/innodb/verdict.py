@@ -21,7 +21,8 @@ ZEROS = bytes(LARGEST_PAGE)
 ENCRYPTED_TYPES = range(15, 18)
 # Types of pages that MariaDB's older formats compress and give no checksum.
 _PAGE_COMPRESSED_TYPES = (34354, 37401)
-_FULL_CRC32_PACKED = 0x8000
+# A flag of the page type, in full_crc32.
+FULL_CRC32_PACKED = 0x8000
 _NO_KEY = bytes(4)
 
 CHECKSUM_WRONG = "its checksum does not match"
@@ -69,9 +70,10 @@ def page_type(page: bytes) -> int:
 
 
 def identity(page: bytes, form: PageFormat) -> tuple[int, int | None]:
-    """Return the page number and, if present, the space id in a page's header."""
-    packed = form.full_crc32 and page_type(page) & _FULL_CRC32_PACKED
-    space_id = None if packed else int.from_bytes(page[34:38], "big")
+    """Return the page number and, if it can be read, the space id in a page's header."""
+    # Compressed pages have no space id, and that of encrypted ones is encrypted.
+    hidden = page_type(page) & FULL_CRC32_PACKED or page[:4] != _NO_KEY
+    space_id = None if form.full_crc32 and hidden else int.from_bytes(page[34:38], "big")
     return int.from_bytes(page[4:8], "big"), space_id
 
 
@@ -104,9 +106,9 @@ def _judge_compressed(page: bytes) -> Judgement:
 def _judge_full_crc32(page: bytes) -> Judgement:
     """MariaDB's checksum is that of the bytes on the disk, encrypted and compressed as they are."""
     size = len(page)
-    packed = bool(page_type(page) & _FULL_CRC32_PACKED)
+    packed = bool(page_type(page) & FULL_CRC32_PACKED)
     if packed:
-        size = (page_type(page) & ~_FULL_CRC32_PACKED) << 8
+        size = (page_type(page) & ~FULL_CRC32_PACKED) << 8
         if not 0 < size < len(page):
             return Judgement(PageVerdict.DAMAGED, "its length field is invalid")
     if crc32c(page[: size - 4]) != page[size - 4 : size]:

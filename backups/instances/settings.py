@@ -9,7 +9,9 @@ from __future__ import annotations
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
+from backups.exceptions import InstanceUnreachable
 from backups.instances.connection import fetch_rows
+from backups.programs.compatibility import MARIADB
 from backups.programs.server_settings import ServerSettings
 
 VARIABLES = (
@@ -38,7 +40,11 @@ _PLUGINS = """
 """
 
 
-def fetch_server_settings(connection: Connection[DictCursor]) -> ServerSettings:
+# Of MariaDB, whose backups hold no file that names a source. A privilege of its own is needed.
+_SOURCES = "SHOW ALL SLAVES STATUS"
+
+
+def fetch_server_settings(connection: Connection[DictCursor], flavour: str) -> ServerSettings:
     """Query a server; InstanceUnreachable when it stops answering."""
     wanted = ", ".join(["%s"] * len(VARIABLES))
     variables = fetch_rows(
@@ -48,4 +54,18 @@ def fetch_server_settings(connection: Connection[DictCursor]) -> ServerSettings:
     return ServerSettings(
         {row["Variable_name"].lower(): str(row["Value"] or "") for row in variables},
         {row["name"]: row["soname"] for row in plugins},
+        _sources(connection) if flavour == MARIADB else {},
     )
+
+
+def _sources(connection: Connection[DictCursor]) -> dict[str, str]:
+    """Return what a server replicates from; empty where the account may not see it."""
+    try:
+        rows = fetch_rows(connection, _SOURCES)
+    except InstanceUnreachable:
+        # A lost connection is noticed here.
+        fetch_rows(connection, "SELECT VERSION()")
+        return {}
+    return {
+        str(row["Connection_name"]): f"{row['Master_Host']}:{row['Master_Port']}" for row in rows
+    }

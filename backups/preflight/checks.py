@@ -251,7 +251,7 @@ def check_tablespace_encryption(facts: ServerFacts) -> list[Check]:
             "server encryption",
             Verdict.WARNING,
             f"{facts.innodb.encrypted_count} tablespaces are encrypted by the server",
-            "Keep the server's own encryption keys too: a restore needs them.",
+            "Keep the server's own keys too: a restore needs them (MOORING_MARIADB_KEY_FILE).",
         )
     ]
 

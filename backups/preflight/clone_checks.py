@@ -121,7 +121,7 @@ def check_running_clones(facts: ServerFacts, clone: CloneFacts) -> Check:
 
 def check_sizes(facts: ServerFacts) -> Check:
     if facts.innodb is None:
-        return missing_privilege_check("size", facts, "PROCESS")
+        return unlisted_tablespaces_check("size", facts)
     size = format_bytes(facts.innodb.file_bytes)
     return Check("size", Verdict.OK, f"{size} in {facts.innodb.file_count} tablespaces to copy")
 
@@ -173,6 +173,18 @@ def _list_tables(tables: Sequence[ForeignTable]) -> str:
     ]
     more = len(tables) - NAMED_TABLES
     return ", ".join([*named, f"{more} more"] if more > 0 else named)
+
+
+def unlisted_tablespaces_check(name: str, facts: ServerFacts) -> Check:
+    """Return why the tablespaces are unknown: the account, or a server that hides them."""
+    if not facts.grants.everything and "PROCESS" not in facts.grants.privileges:
+        return missing_privilege_check(name, facts, "PROCESS")
+    return Check(
+        name,
+        Verdict.UNKNOWN,
+        "the server does not list its tablespaces (information_schema.INNODB_TABLESPACES)",
+        "To allow the check, start the server without innodb_tablespaces=OFF.",
+    )
 
 
 def missing_privilege_check(name: str, facts: ServerFacts, privilege: str) -> Check:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from backups.checks import Check, Verdict
 from backups.instances.clone_facts import CloneFacts
 from backups.instances.facts import ServerFacts
-from backups.preflight.clone_checks import missing_privilege_check
+from backups.preflight.clone_checks import unlisted_tablespaces_check
 
 NAME = "server encryption"
 # Older servers cannot read the keyring in the backup.
@@ -25,7 +25,7 @@ def check_encryption(
     count = facts.innodb.encrypted_count if facts.innodb else 0
     if not count and not clone.encrypts_logs:
         if facts.innodb is None:
-            return missing_privilege_check(NAME, facts, "PROCESS")
+            return unlisted_tablespaces_check(NAME, facts)
         return Check(NAME, Verdict.OK, "no tablespace is encrypted by the server")
     found = _found(facts, clone)
     if problems := _problems(facts, clone, open_repositories):

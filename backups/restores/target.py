@@ -19,6 +19,7 @@ from backups.engines import engine_named
 from backups.exceptions import BadInput, Refused
 from backups.models import Backup, BackupCopy, Repository
 from backups.programs.private_server import occupant
+from backups.restores.host_keys import host_keys
 from backups.units import format_bytes
 
 MARK = ".mooring-restore"
@@ -141,7 +142,8 @@ def check_room(target: Path, raw_bytes: int) -> str:
 def check_server(copy: BackupCopy, server_program: str, *, starts: bool) -> str:
     """Return which programs will open the files; Refused if none fits."""
     engine = engine_named(copy.backup.engine)
-    return engine.check_restore(facts_of(copy.backup), server_program, starts=starts)
+    facts = facts_of(copy.backup)
+    return engine.check_restore(facts, server_program, starts=starts, keys=host_keys())
 
 
 def refuse_target(target: Path) -> None:

@@ -77,10 +77,12 @@ class FakeEngine:
         self.copies += 1
         yield FakeCopy(self, observer)
 
-    def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
+    def check_restore(
+        self, backup: CopyFacts, server: str, *, starts: bool, keys: HostKeys = NO_KEYS
+    ) -> str:
         return server
 
-    def start_options(self, folder: Path) -> dict[str, str]:
+    def start_options(self, folder: Path, keys: HostKeys = NO_KEYS) -> dict[str, str]:
         return {"innodb-page-size": "16384"}
 
     def prepare(

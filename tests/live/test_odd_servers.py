@@ -293,16 +293,3 @@ def test_a_storm_of_ddl_for_as_long_as_the_copy_takes(
     rows = {each["rows"] for (schema, name), each in tables.items() if schema == "storm"}
     assert rows <= {0, 50, 200, 40_000}
     assert_nothing_left(place, backups=1)
-
-
-def test_a_plugin_for_encrypted_tables_that_is_missing_is_no_secret(tmp_path: Path) -> None:
-    """file_key_management is in no package here: its server does not even start."""
-    keys = tmp_path / "keys"
-    keys.write_text("1;" + "ab" * 32 + "\n")
-    options = {"plugin-load-add": "file_key_management", "file-key-management-filename": str(keys)}
-    initialise(tmp_path / "data")
-    with (
-        pytest.raises(Exception, match=r"file.key.management"),
-        PrivateServer(tmp_path / "data", ServerOptions(options=options)),
-    ):
-        pass

@@ -151,6 +151,7 @@ def test_a_mariadb_starts_on_it(mariadb: LiveServer, tmp_path: Path) -> None:
     taken = run_command("takebackup", "m-1", "--foreground", "--json")
     assert taken.exit_code == 0, taken.stdout
     target = restored(taken.json()["label"], tmp_path / "restored")
+    assert "it was a replica of 127.0.0.1:1; the restored server replicates from" in last_detail()
     # A backup leaves it out; somebody may well put it back.
     shutil.copy(mariadb.folder / "master.info", target)
     mariadb.execute("RESET SLAVE ALL")

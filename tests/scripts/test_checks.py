@@ -24,9 +24,10 @@ def test_servers_that_are_there_are_not_fetched(
     for variable, program in (
         ("MOORING_TEST_MYSQL", "bin/mysqld"),
         ("MOORING_TEST_MYSQL57", "server/mysqld"),
+        ("MOORING_TEST_MARIADB_PLUGINS", "file_key_management.so"),
     ):
         monkeypatch.setenv(variable, str(tmp_path))
-        (tmp_path / program).parent.mkdir()
+        (tmp_path / program).parent.mkdir(exist_ok=True)
         (tmp_path / program).touch()
     names = [part.name for part in checks.all_tests([])]
     assert names == ["tests on SQLite, with real servers", "tests on PostgreSQL"]
@@ -37,9 +38,21 @@ def test_servers_that_are_missing_are_fetched_first(
 ) -> None:
     monkeypatch.setenv("MOORING_TEST_MYSQL", str(tmp_path / "mysql"))
     monkeypatch.setenv("MOORING_TEST_MYSQL57", str(tmp_path / "mysql57"))
+    monkeypatch.setenv("MOORING_TEST_MARIADB_PLUGINS", str(tmp_path / "plugins"))
     parts = list(checks.all_tests([]))
-    assert [part.name for part in parts[:2]] == ["a MySQL to test with", "a MySQL to refuse"]
-    assert parts[2].environment["MOORING_TEST_MYSQL"] == str(tmp_path / "mysql")
+    assert [part.name for part in parts[:3]] == [
+        "a MySQL to test with",
+        "a MySQL to refuse",
+        "MariaDB's plugins",
+    ]
+    assert parts[3].environment["MOORING_TEST_MYSQL"] == str(tmp_path / "mysql")
+    assert parts[3].environment["MOORING_TEST_MARIADB_PLUGINS"] == str(tmp_path / "plugins")
+
+
+def test_our_own_plugins_follow_the_installed_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MOORING_TEST_MARIADB_PLUGINS", raising=False)
+    scripts = [part.argv[1] for part in checks.all_tests([])]
+    assert "scripts/mariadb_plugins.sh" in scripts
 
 
 def test_every_shell_script_is_checked() -> None:

@@ -113,10 +113,12 @@ class CloneEngine:
                 if saver is not None:
                     saver.stop()
 
-    def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
+    def check_restore(
+        self, backup: CopyFacts, server: str, *, starts: bool, keys: HostKeys = NO_KEYS
+    ) -> str:
         return check_restore(backup, server)
 
-    def start_options(self, folder: Path) -> Mapping[str, str]:
+    def start_options(self, folder: Path, keys: HostKeys = NO_KEYS) -> Mapping[str, str]:
         encrypted = keyring_of(folder) is not None
         return server_options(read_donor(folder), encrypted=encrypted)
 

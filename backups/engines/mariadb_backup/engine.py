@@ -43,7 +43,8 @@ from backups.engines.mariadb_backup.command import (
 )
 from backups.engines.mariadb_backup.errors import build_error, check_prepare
 from backups.engines.mariadb_backup.fitting import check_restore
-from backups.engines.mariadb_backup.host_plugins import readable_paths
+from backups.engines.mariadb_backup.host_plugins import engines_here, readable_paths
+from backups.engines.mariadb_backup.key_proof import judge_failure, prove_keys, unproved_keys
 from backups.engines.mariadb_backup.lock_watch import LockWatch
 from backups.engines.mariadb_backup.log import (
     STAGES,
@@ -59,7 +60,7 @@ from backups.engines.mariadb_backup.metadata import (
     parse_facts,
 )
 from backups.engines.mariadb_backup.restored import prepare_settings, server_options
-from backups.engines.mariadb_backup.shaping import SETTINGS_FILE
+from backups.engines.mariadb_backup.shaping import SETTINGS_FILE, read_shaping
 from backups.engines.mariadb_backup.undecided import RestoredMariadb
 from backups.exceptions import EngineError, LockNotGranted
 from backups.programs.disk_full import fail_if_disk_full
@@ -102,17 +103,21 @@ class MariadbBackup:
                 command.stop()
                 listener.join()
 
-    def check_restore(self, backup: CopyFacts, server: str, *, starts: bool) -> str:
-        return check_restore(backup, starts=starts)
+    def check_restore(
+        self, backup: CopyFacts, server: str, *, starts: bool, keys: HostKeys = NO_KEYS
+    ) -> str:
+        return check_restore(backup, starts=starts, keys=keys)
 
-    def start_options(self, folder: Path) -> Mapping[str, str]:
-        return server_options(folder)
+    def start_options(self, folder: Path, keys: HostKeys = NO_KEYS) -> Mapping[str, str]:
+        return server_options(folder, keys)
 
     def prepare(
         self, folder: Path, watch: PrepareWatch, *, server: str, keys: HostKeys = NO_KEYS
     ) -> Prepared:
         links = _remove_foreign(folder, watch)
         settings = {SETTINGS: prepare_settings(folder, keys)}
+        shaping = read_shaping(folder)
+        proved = prove_keys(folder, shaping, keys, watch.check)
         argv = prepare_argv(str(folder))
         found = folder.stat()
         sandbox = Sandbox((folder,), readable_paths(keys), (found.st_uid, found.st_gid))
@@ -124,8 +129,14 @@ class MariadbBackup:
             output = _relay(command, watch, folder)
             exit_code = command.wait()
         watch.check()
-        check_prepare(exit_code, output)
-        return Prepared(detail=f"{links} tables moved in from other folders" if links else "")
+        try:
+            check_prepare(exit_code, output)
+        except EngineError as exc:
+            raise judge_failure(exc, output, shaping, keys, proved) from None
+        return Prepared(
+            detail=f"{links} tables moved in from other folders" if links else "",
+            unproved_keys=unproved_keys(shaping, keys, proved),
+        )
 
     def restored_server(
         self,
@@ -139,7 +150,7 @@ class MariadbBackup:
             skip_grant_tables=True,
             confined=True,
             readable=readable_paths(keys),
-            options=server_options(folder, keys),
+            options=server_options(folder, keys, engines_here(folder, keys)),
         )
         return RestoredMariadb(folder, settings, on_wait=on_wait)
 

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from backups.archive.records import Data, FileOpened, FileRemoved, FileRenamed, Record
 from backups.engines.base import CopyFacts
 from backups.engines.details import CopyDetails
+from backups.engines.mariadb_backup.shaping import SETTINGS_FILE, named_plugins
 from backups.exceptions import EngineError
 
 # Name from MariaDB 11 on, name before.
 CHECKPOINTS = ("mariadb_backup_checkpoints", "xtrabackup_checkpoints")
 SUMMARY = ("mariadb_backup_info", "xtrabackup_info")
 BINLOG = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
-NAMES = frozenset((*CHECKPOINTS, *SUMMARY, *BINLOG))
+NAMES = frozenset((*CHECKPOINTS, *SUMMARY, *BINLOG, SETTINGS_FILE))
 # A thousand times the usual size; anything larger is not metadata.
 MOST_BYTES = 1 << 20
 
@@ -35,6 +36,8 @@ class MariadbDetails(CopyDetails):
     end_time: str | None = None
     partial: bool | None = None
     incremental: bool | None = None
+    # Which plugins a restore has to load, by name: it asks before it reads the first byte.
+    plugins: str | None = None
 
 
 class MetadataCollector:
@@ -74,6 +77,7 @@ def parse_facts(texts: Mapping[str, str]) -> CopyFacts:
     checkpoints = _fields(_required(texts, CHECKPOINTS))
     summary = _fields(_required(texts, SUMMARY))
     binlog_file, binlog_position, gtid = _parse_coordinates(_text(texts, BINLOG))
+    plugins = " ".join(named_plugins(texts.get(SETTINGS_FILE, "")))
     return CopyFacts(
         from_lsn=_number(checkpoints, "from_lsn"),
         to_lsn=_number(checkpoints, "to_lsn"),
@@ -82,7 +86,7 @@ def parse_facts(texts: Mapping[str, str]) -> CopyFacts:
         gtid_executed=gtid,
         server_version=summary.get("server_version", ""),
         tool_version=summary.get("tool_version", ""),
-        details=MariadbDetails.read(summary | checkpoints),
+        details=MariadbDetails.read(summary | checkpoints | {"plugins": plugins}),
     )
 
 

@@ -7,12 +7,13 @@ original place: a server that finds both opens neither, or worse, the original.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from backups.engines.base import NO_KEYS, HostKeys
 from backups.engines.foreign_files import SUFFIXES
 from backups.engines.mariadb_backup.command import build_prepare_settings
-from backups.engines.mariadb_backup.host_plugins import plugin_options
+from backups.engines.mariadb_backup.host_plugins import LOAD, plugin_options
 from backups.engines.mariadb_backup.shaping import PATTERNS, SETTINGS_FILE, read_shaping
 
 # The options that a server needs; the other options of the copy are for the tool only.
@@ -20,15 +21,19 @@ NEEDED = ("innodb_page_size", "innodb_data_file_path", "innodb_undo_tablespaces"
 PREPARE_FILE = "mooring-prepare.cnf"
 
 
-def server_options(folder: Path, keys: HostKeys | None = None) -> dict[str, str]:
+def server_options(
+    folder: Path, keys: HostKeys = NO_KEYS, engines: Sequence[str] = ()
+) -> dict[str, str]:
     """Return the options for a server on ``folder``, named as on its command line.
 
-    Without ``keys`` those that load plugins are left out.
+    ``engines`` are the libraries of storage engines that it is to load as well.
     """
     shaping = read_shaping(folder)
     options = {name: value for name, value in shaping.settings.items() if name in NEEDED}
-    if keys is not None:
-        options |= plugin_options(shaping, keys)
+    options |= plugin_options(shaping, keys, engines)
+    if LOAD in options:
+        # Added to what the server's other option files load, where it has any.
+        options[f"{LOAD}_add"] = options.pop(LOAD)
     return {name.replace("_", "-"): value for name, value in options.items()}
 
 

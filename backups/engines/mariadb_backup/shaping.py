@@ -9,12 +9,12 @@ it goes into an option file of our own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from backups.archive.contained import read_contained
-from backups.exceptions import EngineError
+from backups.exceptions import EngineError, Refused
 
 SETTINGS_FILE = "backup-my.cnf"
 # The tool's own is never a hundredth of this.
@@ -40,6 +40,8 @@ KEY_PATTERNS: Mapping[str, str] = {
     "innodb_encrypt_log": r"0|1|ON|OFF",
 }
 KEY_FILE_PLUGIN = "file_key_management"
+# Their keys are on a server, with credentials that are not for a restored copy to use.
+KEY_SERVER_PLUGINS = frozenset({"hashicorp_key_management", "aws_key_management"})
 # What a program may load for a backup, each by its own library of this host.
 PLUGINS = frozenset(
     {
@@ -82,6 +84,23 @@ def parse_shaping(text: str) -> Shaping:
     return Shaping(_matching(found, PATTERNS), _plugins(found), _matching(found, KEY_PATTERNS))
 
 
+def named_plugins(text: str) -> tuple[str, ...]:
+    """Return the names in such a file that are known here; a backup is taken whatever they are."""
+    words = re.split(r"[;\s]+", dict(_options(text)).get("plugin_load", ""))
+    names = (word.partition("=")[0] for word in words)
+    return tuple(dict.fromkeys(name for name in names if name in PLUGINS | KEY_SERVER_PLUGINS))
+
+
+def refuse_key_server(names: Iterable[str]) -> None:
+    """Raise Refused where the keys of a copy are not in a file."""
+    for name in KEY_SERVER_PLUGINS.intersection(names):
+        raise Refused(
+            f"the backup's keys are in {name}, which Mooring does not load",
+            hint="Restore with --raw and prepare it where that plugin is set up; whether the "
+            "copy is sound is unknown here.",
+        )
+
+
 def _options(text: str) -> Iterator[tuple[str, str]]:
     """Yield the options of the server's own group, as the tool wrote them."""
     group = ""
@@ -107,10 +126,15 @@ def _matching(found: Mapping[str, str], patterns: Mapping[str, str]) -> dict[str
 
 
 def _plugins(found: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the plugins a copy needs, by name; its own folder for them is never looked at."""
+    """Return the plugins a copy needs, by name; its own folder for them is never looked at.
+
+    EngineError where no server loads such a one, Refused where only Mooring does not.
+    """
     named: list[str] = []
     for word in filter(None, re.split(r"[;\s]+", found.get("plugin_load", ""))):
         match = _PLUGIN.fullmatch(word)
+        if match:
+            refuse_key_server(match.groups())
         if match is None or match[1] not in PLUGINS or match[2] not in {None, match[1]}:
             raise EngineError(
                 f"{SETTINGS_FILE} of the backup loads the plugin {word[:100]!r}, "

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from backups.engines.mariadb_backup.host_plugins import needs_keys
+from backups.engines.mariadb_backup.key_proof import find_undecrypted
 from backups.engines.mariadb_backup.restored import PREPARE_FILE
 from backups.exceptions import EngineError
 from backups.programs.private_server import PrivateServer
@@ -40,12 +42,17 @@ def rollback_command(folder: str) -> str:
 
 
 class RestoredMariadb(PrivateServer):
-    """A server on a prepared copy. Its start rolls back what nobody can decide, and records it."""
+    """A server on a prepared copy. Its start rolls back what nobody can decide, and records it.
+
+    Refused where it misses a key: that says nothing of the copy.
+    """
 
     def start(self) -> None:
         try:
             super().start()
         except EngineError:
+            if named := find_undecrypted(self.log_end):
+                raise needs_keys(named) from None
             if not (count := count_undecided(self.log_end)):
                 raise
             self._roll_back()

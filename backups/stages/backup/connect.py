@@ -22,6 +22,6 @@ class Connect(PlainStage[BackupWork]):
         instance = work.job.instance
         with closing(connect(login_of(instance))) as connection:
             work.facts = probe(connection)
-            work.server_settings = fetch_server_settings(connection)
+            work.server_settings = fetch_server_settings(connection, work.facts.flavour)
         remember(instance, work.facts, now())
         return f"{work.facts.version} at {instance.address}"

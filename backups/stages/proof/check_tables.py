@@ -8,6 +8,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
+from backups.engines.base import Prepared
 from backups.exceptions import EngineError
 from backups.models.job import LogLevel
 from backups.programs.disk_full import fail_if_disk_full
@@ -16,7 +17,7 @@ from backups.programs.server_ending import LOG_HINT
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
-from backups.stages.proof.source_faults import explain
+from backups.stages.proof.source_faults import explain, explain_check
 from backups.stages.restore.work import RestoreWork
 
 # Everything that has rows: MariaDB has two kinds more.
@@ -29,7 +30,6 @@ TABLES = """
 """
 # Errors of a lost connection: the server ended.
 ENDED = {(2006,), (2013,)}
-# The note of an engine that cannot check a table: neither a fault nor a pass.
 # The note of an engine that cannot check a table: neither a fault nor a pass.
 UNCHECKED = "doesn't support check"
 
@@ -49,7 +49,7 @@ class CheckTables(PlainStage[RestoreWork]):
             except EngineError as exc:
                 fail_if_disk_full(f"{exc}\n{work.server.log.tail(100)}", work.server.folder)
                 raise
-        work.tables = [_judged(each, work.prepared.left_out) for each in work.tables]
+        work.tables = [_judged(each, work.prepared) for each in work.tables]
         # A server stopped on request has not checked the tables: no evidence against the copy.
         run.check()
         faulty = [each for each in work.tables if each["verdict"] == "failed"]
@@ -83,24 +83,32 @@ class CheckTables(PlainStage[RestoreWork]):
             connection.close()
 
 
-def _judged(checked: dict[str, object], left_out: frozenset[tuple[str, str]]) -> dict[str, object]:
-    """Mark a table that was never in the backup as unknown: neither a fault nor a pass."""
-    if (checked["schema"], checked["name"]) not in left_out:
-        return checked
-    return checked | {"verdict": "unknown", "message": "not in the backup"}
+def _judged(checked: dict[str, object], prepared: Prepared) -> dict[str, object]:
+    """Mark as unknown, neither a fault nor a pass, what says nothing of the copy."""
+    if (checked["schema"], checked["name"]) in prepared.left_out:
+        return checked | {"verdict": "unknown", "message": "not in the backup"}
+    # Of Aria no page shows whether a key is right: a wrong one looks like damage.
+    if prepared.unproved_keys and checked["verdict"] == "failed" and checked["engine"] == "Aria":
+        why = f"the keys in {prepared.unproved_keys} could not be proved right"
+        message = f"{why}; {checked['message']}"
+        return checked | {"verdict": "unknown", "rows": None, "message": message}
+    return checked
 
 
 def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str, object]:
     """Check one table and count its rows; keep the server's messages about it."""
     name = f"{_quoted(table['table_schema'])}.{_quoted(table['table_name'])}"
     messages: list[str] = []
-    verdict, rows = "ok", None
+    warnings: list[str] = []
+    verdict, rows, reason = "ok", None, ""
     try:
         for line in _rows(connection, f"CHECK TABLE {name}"):
             if line["Msg_type"] == "error" or line["Msg_text"] == "Corrupt":
                 verdict = "failed"
             elif line["Msg_type"] == "note" and UNCHECKED in line["Msg_text"]:
                 verdict = "unknown"
+            if line["Msg_type"] == "warning":
+                warnings.append(line["Msg_text"])
             if line["Msg_text"] != "OK":
                 messages.append(line["Msg_text"])
         rows = _rows(connection, f"SELECT COUNT(*) AS n FROM {name}")[0]["n"]  # noqa: S608
@@ -111,9 +119,10 @@ def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str,
                 f"the restored server ended while {name} was checked", hint=LOG_HINT
             ) from None
         messages.append(str(exc.args[-1] if exc.args else exc))
-        reason = explain(connection, table, int(exc.args[0]) if exc.args else 0)
-        verdict = "unknown" if reason else "failed"
-        messages = [reason, *messages] if reason else messages
+        reason = explain(connection, table, exc)
+        verdict = "failed"
+    if verdict == "failed" and (reason := reason or explain_check(table, warnings, messages)):
+        verdict, rows, messages = "unknown", None, [reason, *messages]
     return {
         "schema": table["table_schema"],
         "name": table["table_name"],

@@ -8,6 +8,8 @@ A table whose data the copy lost has another error and stays a fault.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import pymysql
@@ -17,6 +19,10 @@ UNKNOWN_ENGINE = 1286
 DISCARDED = 1814
 NOT_IN_ENGINE = 1932
 CHILD_MISSING = 1168
+MARKED = "marked as crashed"
+# Of InnoDB, of Aria.
+UNDECRYPTED = ("is encrypted but encryption service", "decryption failed")
+ROWS_ELSEWHERE = frozenset({"FEDERATED", "CONNECT", "SPIDER", "S3", "SPHINX"})
 
 _KNOWN_TO_INNODB = """
     SELECT 1 FROM information_schema.INNODB_SYS_TABLES
@@ -24,11 +30,12 @@ _KNOWN_TO_INNODB = """
 """
 
 
-def explain(connection: Connection[Any], table: dict[str, Any], error: int) -> str:
-    """Return why ``error`` is no fault of the copy; blank where it may be one."""
+def explain(connection: Connection[Any], table: dict[str, Any], exc: pymysql.Error) -> str:
+    """Return why ``exc`` is no fault of the copy; blank where it may be one."""
     engine = str(table["engine"] or "")
+    error = int(exc.args[0]) if exc.args else 0
     if error == UNKNOWN_ENGINE:
-        return f"not checked: this host's server has no storage engine {engine}"
+        return _explain_engine(engine or _named(str(exc.args[-1])))
     if error == CHILD_MISSING and engine.upper() == "MRG_MYISAM":
         return "broken on the instance too: a table of this MERGE does not exist or does not fit"
     if engine.upper() != "INNODB":
@@ -38,6 +45,35 @@ def explain(connection: Connection[Any], table: dict[str, Any], error: int) -> s
     if error == NOT_IN_ENGINE and not _known_to_innodb(connection, table):
         return "broken on the instance too: a definition file (.frm) without a table in InnoDB"
     return ""
+
+
+def explain_check(table: dict[str, Any], warnings: Sequence[str], messages: Sequence[str]) -> str:
+    """Return why CHECK TABLE found errors that are no fault of the copy; blank: they may be one.
+
+    CHECK TABLE is the first here to open the table. So a mark that it warns of is the instance's:
+    a server sets it in the file when it finds damage or when a repair fails. Of MyISAM only:
+    prepare applies Aria's log, and may set the mark itself.
+    """
+    if any(sign in text for text in messages for sign in UNDECRYPTED):
+        return "not checked: encrypted, and the keys in MOORING_MARIADB_KEY_FILE do not open it"
+    if table["engine"] == "MyISAM" and any(MARKED in text for text in warnings):
+        return "broken on the instance too: it was marked as crashed there"
+    return ""
+
+
+def _explain_engine(engine: str) -> str:
+    if engine.upper() in ROWS_ELSEWHERE:
+        return (
+            f"not checked: the engine {engine} reads other files or servers, "
+            "and those are not in the backup"
+        )
+    return f"not checked: this host's server has no storage engine {engine}"
+
+
+def _named(message: str) -> str:
+    """Return the engine in the server's message: without it, a table's engine is NULL."""
+    found = re.search(r"'([^']+)'", message)
+    return found[1] if found else ""
 
 
 def _known_to_innodb(connection: Connection[Any], table: dict[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from backups.engines.mariadb_backup.undecided import rollback_command
 from backups.exceptions import StageFailed
 from backups.programs.compatibility import MARIADB, MARIADB_BACKUP, MYSQL, parse_version
 from backups.programs.server_program import replication_off
-from backups.programs.server_settings import parse_server_settings
+from backups.programs.server_settings import ServerSettings, parse_server_settings
 from backups.restores.option_file import OPTION_FILE, build_option_file
 from backups.restores.run_user import change_owner, give_folder
 from backups.restores.target import hand_over_folder
@@ -35,11 +35,12 @@ class HandOver(PlainStage[RestoreWork]):
 
     def run(self, run: Run, work: RestoreWork) -> str:
         ours = (os.geteuid(), os.getegid())
+        server = parse_server_settings(work.opened().manifest.about.get("server"))
         owner = find_owner(work.owner) or ours
         # Programs worked on the files as somebody else; from here on they are ours again.
         give_folder(work.target, *ours)
         if not work.raw:
-            write_option_file(run.job.engine, work)
+            write_option_file(run.job.engine, work, server)
         if work.run_user is not None or owner != ours:
             change_owner(work.target, *owner)
         # The whole filesystem: syncing thousands of files one by one is slower.
@@ -53,17 +54,17 @@ class HandOver(PlainStage[RestoreWork]):
         # Even if this write fails: without its mark no tick removes the folder.
         with contextlib.suppress(Error):
             run.forget_leftovers()
-        return describe(work)
+        return describe(work, server)
 
 
-def write_option_file(engine: str, work: RestoreWork) -> None:
+def write_option_file(engine: str, work: RestoreWork, server: ServerSettings) -> None:
     """Write the settings for a server on the restored files."""
     about, used = work.opened().manifest.about, engine_named(engine)
     text = build_option_file(
         work.target,
         label=about["label"],
-        shaping=used.start_options(work.target),
-        server=parse_server_settings(about.get("server")),
+        shaping=used.start_options(work.target, work.keys),
+        server=server,
         external_files=used.details.read(about["facts"]["more"]).external_files or {},
         replication_off=replication_off(
             MARIADB if engine == MARIADB_BACKUP else MYSQL,
@@ -75,7 +76,7 @@ def write_option_file(engine: str, work: RestoreWork) -> None:
     create_contained(work.target, OPTION_FILE, text.encode(), mode=0o644)
 
 
-def describe(work: RestoreWork) -> str:
+def describe(work: RestoreWork, server: ServerSettings) -> str:
     """Return where the files are, and the position a replica would start from."""
     backup = work.copy.backup
     position = f"{backup.binlog_file}:{backup.binlog_position}" if backup.binlog_file else ""
@@ -85,6 +86,7 @@ def describe(work: RestoreWork) -> str:
         f"GTID {backup.gtid_executed}" if backup.gtid_executed else "",
         _before_prepare(work),
         _replication_stopped(work.prepared),
+        _was_replica_of(server),
         f"- {work.remark}" if work.remark else "",
     )
     return " ".join(part for part in parts if part)
@@ -104,6 +106,16 @@ def _replication_stopped(prepared: Prepared) -> str:
     return (
         f"- it was a replica of {', '.join(prepared.replica_of)}, its replication is stopped: "
         "START REPLICA resumes it, RESET REPLICA ALL makes the server independent;"
+    )
+
+
+def _was_replica_of(server: ServerSettings) -> str:
+    """Return what a MariaDB replicated from: no backup holds the files in which it keeps that."""
+    if not (sources := sorted(set(server.sources.values()))):
+        return ""
+    return (
+        f"- it was a replica of {', '.join(sources)}; the restored server replicates from nothing "
+        "until CHANGE MASTER TO is run there;"
     )
 
 

@@ -16,6 +16,7 @@ from backups.exceptions import BadInput
 from backups.models import BackupCopy, Job
 from backups.parameters import RestoreParameters, RestoreTestParameters
 from backups.programs.private_server import PrivateServer
+from backups.restores.host_keys import host_keys
 
 
 @dataclass(slots=True)
@@ -70,15 +71,6 @@ def restore_test_work(job: Job, asked: RestoreTestParameters) -> RestoreWork:
     """Build the work object of a restore test, whose target is a scratch folder."""
     mysqld = asked.mysqld or settings.MYSQLD
     return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld, keys=host_keys())
-
-
-def host_keys() -> HostKeys:
-    """Return the key files of this host for encrypted files, from the settings."""
-    return HostKeys(
-        key_file=settings.MARIADB_KEY_FILE,
-        key_file_password=settings.MARIADB_KEY_FILE_PASSWORD,
-        plugin_folder=settings.MARIADB_PLUGIN_FOLDER,
-    )
 
 
 def scratch_folder(job: Job) -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from backups.engines.base import CopyFacts
+from backups.engines.base import CopyFacts, HostKeys
 from backups.engines.mariadb_backup.fitting import check_restore
+from backups.engines.mariadb_backup.metadata import MariadbDetails
 from backups.exceptions import Refused
 
 BACKUP = CopyFacts(server_version="10.11.14-MariaDB-log", tool_version="10.11.14")
@@ -59,3 +61,25 @@ def test_a_tool_that_does_not_answer_is_refused(host: Path) -> None:
 
 def test_a_backup_that_tells_no_version_is_let_through_as_unknown(host: Path) -> None:
     assert "has no version" in check_restore(CopyFacts(), starts=True)
+
+
+@pytest.mark.parametrize(
+    ("plugins", "why"),
+    [
+        ("file_key_management", "this host names no file with their keys"),
+        ("provider_lz4", "needs the plugin provider_lz4, and there is no"),
+        ("hashicorp_key_management", "keys are in hashicorp_key_management"),
+    ],
+)
+def test_what_this_host_lacks_is_refused_before_a_byte_is_read(
+    host: Path, plugins: str, why: str
+) -> None:
+    (host / "file_key_management.so").touch()
+    backup = replace(BACKUP, details=MariadbDetails(plugins=plugins))
+    keys = HostKeys(plugin_folder=str(host))
+    with pytest.raises(Refused, match=why):
+        check_restore(backup, starts=False, keys=keys)
+    (host / "keys").touch()
+    named = HostKeys(plugin_folder=str(host), key_file=str(host / "keys"))
+    needed = MariadbDetails(plugins="file_key_management")
+    check_restore(replace(BACKUP, details=needed), starts=False, keys=named)

@@ -50,6 +50,22 @@ def test_coordinates(text: str, coordinates: tuple[str, int | None, str]) -> Non
 
 
 @pytest.mark.parametrize(
+    ("settings", "plugins"),
+    [
+        ("[mysqld]\ninnodb_page_size=16384\n", None),
+        (
+            "[mysqld]\nplugin_load=file_key_management=file_key_management.so;provider_lz4;evil\n",
+            "file_key_management provider_lz4",
+        ),
+    ],
+)
+def test_the_plugins_that_a_restore_needs(settings: str, plugins: str | None) -> None:
+    details = parse_facts(NEEDED | {"backup-my.cnf": settings}).details
+    assert isinstance(details, MariadbDetails)
+    assert details.plugins == plugins
+
+
+@pytest.mark.parametrize(
     ("texts", "why"),
     [
         ({}, "no mariadb_backup_checkpoints"),

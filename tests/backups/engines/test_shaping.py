@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backups.engines.base import NO_KEYS, HostKeys
-from backups.engines.mariadb_backup.host_plugins import plugin_options
+from backups.engines.mariadb_backup.host_plugins import engines_here, plugin_options
 from backups.engines.mariadb_backup.restored import prepare_settings
 from backups.engines.mariadb_backup.shaping import Shaping, parse_shaping
 from backups.exceptions import EngineError, Refused
@@ -69,12 +69,17 @@ def test_a_value_no_server_writes_is_refused(line: str) -> None:
         "file_key_management=evil.so",
         "file_key_management;evil",
         "../file_key_management.so",
-        "hashicorp_key_management",
     ],
 )
 def test_a_plugin_that_is_not_on_the_list_is_refused(plugins: str) -> None:
     with pytest.raises(EngineError, match="none of those Mooring loads"):
         parse_shaping(f"[mysqld]\nplugin_load={plugins}\n")
+
+
+def test_keys_that_are_in_no_file_are_no_fault_of_the_copy() -> None:
+    text = "[mysqld]\nplugin_load=hashicorp_key_management=hashicorp_key_management.so\n"
+    with pytest.raises(Refused, match="keys are in hashicorp_key_management, which"):
+        parse_shaping(text)
 
 
 def test_plugins_and_keys_are_this_hosts_own(tmp_path: Path) -> None:
@@ -94,8 +99,10 @@ def test_what_this_host_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"needs the plugin file_key_management, and there is no"):
         plugin_options(shaping, HostKeys(plugin_folder=str(tmp_path)))
     (tmp_path / "file_key_management.so").touch()
-    with pytest.raises(Refused, match="names no file with their keys"):
+    with pytest.raises(Refused, match=r"needs keys: .* names no file with their keys") as caught:
         plugin_options(shaping, HostKeys(plugin_folder=str(tmp_path)))
+    assert "MOORING_MARIADB_KEY_FILE" in caught.value.hint
+    assert "unknown whether the copy is sound" in caught.value.hint
 
 
 def test_the_option_file_of_a_prepare_is_ours(tmp_path: Path) -> None:
@@ -114,3 +121,27 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cannot be read") as caught:
         prepare_settings(tmp_path / "copy")
     assert "Tr0ub4dor" not in str(caught.value)
+
+
+def test_engines_that_are_plugins_are_loaded_where_this_host_has_them(tmp_path: Path) -> None:
+    plugins, copy = tmp_path / "plugins", tmp_path / "copy"
+    plugins.mkdir()
+    copy.mkdir()
+    keys = HostKeys(plugin_folder=str(plugins))
+    assert engines_here(copy, keys) == ()
+    for name in ("ha_archive", "ha_rocksdb", "ha_federated", "ha_connect"):
+        (plugins / f"{name}.so").touch()
+    assert engines_here(copy, keys) == ("ha_archive",)
+    # An engine that would otherwise make its folder.
+    (copy / "#rocksdb").mkdir()
+    assert engines_here(copy, keys) == ("ha_archive", "ha_rocksdb")
+
+
+def test_engines_are_loaded_beside_what_the_copy_needs(tmp_path: Path) -> None:
+    (tmp_path / "provider_lz4.so").touch()
+    shaping, keys = Shaping(plugins=("provider_lz4",)), HostKeys(plugin_folder=str(tmp_path))
+    assert plugin_options(shaping, keys, ["ha_archive"]) == {
+        "plugin_load": "provider_lz4=provider_lz4.so;ha_archive.so",
+        "plugin_dir": str(tmp_path),
+    }
+    assert plugin_options(Shaping(), keys) == {}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backups.innodb.formats import PageFormat, format_of
 from backups.innodb.pages import PageSize
 from backups.innodb.transparent import unpack_page
-from backups.innodb.verdict import CHECKSUM_WRONG, TORN, PageVerdict, judge
+from backups.innodb.verdict import CHECKSUM_WRONG, TORN, PageVerdict, identity, judge
 from backups.page_check.check import judge_in_place
 from backups.page_check.recognise import Tablespace
 from tests.backups.innodb.made_pages import (
@@ -182,3 +182,10 @@ def test_a_page_of_another_place_or_space() -> None:
 )
 def test_flags(flags: int, form: PageFormat | None) -> None:
     assert format_of(flags) == form
+
+
+def test_the_space_id_of_an_encrypted_page_cannot_be_read() -> None:
+    page, form = full_crc32(16 * K), full_form(16 * K)
+    assert identity(page, form) == (3, SPACE)
+    # The version of its key.
+    assert identity(b"\0\0\0\1" + page[4:], form) == (3, None)

@@ -161,7 +161,21 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
             "s.a`b (MyISAM) has a backtick in its name",
             "Rename the table",
         ),
-        (with_facts(innodb=None), "size", Verdict.UNKNOWN, "PROCESS", "GRANT PROCESS"),
+        (
+            with_facts(innodb=None, grants=Grants("bk@%", frozenset({"BACKUP_ADMIN"}))),
+            "size",
+            Verdict.UNKNOWN,
+            "PROCESS is missing",
+            "GRANT PROCESS",
+        ),
+        # A server may be started without the table.
+        (
+            with_facts(innodb=None),
+            "size",
+            Verdict.UNKNOWN,
+            "the server does not list its tablespaces",
+            "innodb_tablespaces=OFF",
+        ),
         (
             with_facts(log_bin=False),
             "binlog",

@@ -8,6 +8,7 @@ import pytest
 
 from backups.checks import Check, Verdict
 from backups.instances.facts import InnodbSizes, ServerFacts
+from backups.instances.grants import Grants
 from backups.preflight.checks import decide_checks
 from backups.preflight.survey import Survey
 from tests.backups.preflight.test_clone_checks import CLONE, FACTS, GIB, MAIN, SOUND
@@ -45,7 +46,12 @@ def judged(survey: Survey) -> Check:
             Verdict.OK,
             "the server encrypts its redo or undo log; the",
         ),
-        (replace(FACTS, innodb=None), Verdict.UNKNOWN, "PROCESS is missing"),
+        (replace(FACTS, innodb=None), Verdict.UNKNOWN, "the server does not list its tablespaces"),
+        (
+            replace(FACTS, innodb=None, grants=Grants("bk@%")),
+            Verdict.UNKNOWN,
+            "PROCESS is missing",
+        ),
     ],
 )
 def test_where_nothing_stands_in_the_way(facts: ServerFacts, verdict: Verdict, words: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from backups.exceptions import StageFailed
 from backups.models import Backup, BackupCopy
+from backups.programs.server_settings import ServerSettings
 from backups.restores.run_user import change_owner
 from backups.stages.restore.hand_over import describe
 from backups.stages.restore.work import RestoreWork
@@ -22,8 +23,15 @@ LINKS = "find '/srv/my data' \\( -name '*.isl' -o -name '*.cnf' -o -name '*.my' 
 )
 def test_links_are_told_of_where_somebody_else_prepares(engine: str, raw: bool, told: bool) -> None:
     copy = BackupCopy(backup=Backup(engine=engine))
-    said = describe(RestoreWork(copy, Path("/srv/my data"), raw=raw))
+    said = describe(RestoreWork(copy, Path("/srv/my data"), raw=raw), ServerSettings())
     assert (LINKS in said) is told
+
+
+def test_a_mariadb_that_was_a_replica_is_not_one_any_more() -> None:
+    copy = BackupCopy(backup=Backup(engine="mariadb_backup"))
+    server = ServerSettings(sources={"": "db1.example:3306", "east": "db2.example:3307"})
+    said = describe(RestoreWork(copy, Path("/srv/data")), server)
+    assert "it was a replica of db1.example:3306, db2.example:3307; the restored server" in said
 
 
 def test_what_a_link_leads_to_is_not_given_away(tmp_path: Path) -> None:
