@@ -182,6 +182,24 @@ def test_a_later_phase_overrides_and_the_next_link_knows(chain: Chain) -> None:
     assert chain.restored("three") == {"a.ibd": final}
 
 
+def test_a_full_with_later_phases_is_a_base_too(chain: Chain) -> None:
+    """Of a page that came twice the table has the last; the first passes through a restore."""
+    page = os.urandom(BLOCK_BYTES)
+    final = changed(BIG, BLOCK_BYTES, page)
+    chain.add(
+        [
+            FileOpened(1, "a.ibd"),
+            Data(1, 0, memoryview(BIG)),
+            PhaseStarted(),
+            Data(1, BLOCK_BYTES, memoryview(page)),
+            FileClosed(1, len(BIG)),
+        ]
+    )
+    chain.add(records_of({"a.ibd": final}))
+    assert chain.stored_bytes() < 10 * KIB
+    assert chain.restored() == {"a.ibd": final}
+
+
 def test_the_links_of_another_chain_are_refused(tmp_path: Path) -> None:
     one, two = Chain(tmp_path / "1"), Chain(tmp_path / "2")
     for chain in (one, two):
