@@ -127,7 +127,7 @@ def sent(state: State, draw: st.DataObject) -> Iterator[Record]:
         yield FileOpened(number, f"{path}.tmp")
         for at in range(0, len(content), piece):
             part = content[at : at + piece]
-            if draw.draw(st.integers(0, 9)) == 0:
+            if draw.draw(st.integers(0, 3)) == 0:
                 # Torn: a later phase brings the right bytes.
                 late.append((number, at, part))
                 part = os.urandom(len(part))
