@@ -264,6 +264,8 @@ MARIADB_PLUGIN_FOLDER = os.environ.get("MOORING_MARIADB_PLUGIN_DIR", "")
 COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
 # Threads that compress and encrypt; default: one per core.
 COPY_THREADS = number("MOORING_COPY_THREADS", 0) or len(os.sched_getaffinity(0))
+# The most backups that go on from a full one, one from the other.
+MOST_LINKS = number("MOORING_MOST_LINKS", 7)
 # Whether the database holds sample data: then every page says so.
 SAMPLE_DATA = (HOME / "sample-data").exists()
 # The public URL of the site, for links in notifications.

@@ -71,8 +71,9 @@ def verify(
     """
     keep_freed_memory()
     contents = reader.manifest.contents
-    meter.raw_bytes_total = contents.raw_bytes
-    meter.files_total = len(contents.files)
+    if meter.raw_bytes_total is None:
+        meter.raw_bytes_total = contents.raw_bytes
+        meter.files_total = len(contents.files)
     run = _Verification(reader, check, meter, threads, inspect)
     with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
         for pack in contents.packs:

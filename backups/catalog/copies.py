@@ -6,7 +6,7 @@ from django.db import transaction
 
 from backups.access import checked_store, identity_of
 from backups.archive.reader import BackupReader
-from backups.exceptions import BadInput, Refused
+from backups.exceptions import ArchiveError, BadInput, Refused
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupCopy, Job
 from backups.states import CopyStatus
@@ -42,6 +42,37 @@ def open_copy(copy: BackupCopy) -> BackupReader:
         status = BackupCopy.objects.select_for_update().get(pk=copy.pk).status
     if status != CopyStatus.STORED:
         raise Refused(f"{copy} is {status}: nothing to read")
+    return _open(copy)
+
+
+def open_chain(copy: BackupCopy) -> list[BackupReader]:
+    """Open a copy and all that it needs from the same repository, the full backup first.
+
+    Refused or ArchiveError names what is missing. What the copy needs cannot be deleted while it
+    is stored, and the copy cannot while a running job reads it.
+    """
+    last = open_copy(copy)
+    blocks = last.manifest.contents.blocks
+    needed = blocks.ancestors if blocks is not None else ()
+    known = {
+        str(ancestor.backup.uuid): ancestor
+        for ancestor in BackupCopy.objects.filter(
+            repository=copy.repository, backup__uuid__in=[each.uuid for each in needed]
+        ).select_related("repository", "backup__instance")
+    }
+    chain = []
+    for each in needed:
+        found = known.get(each.uuid)
+        if found is None or found.status != CopyStatus.STORED:
+            raise ArchiveError(
+                f"{copy} needs {each.label}, which is not stored there",
+                hint="Restore another backup, or the copy in another repository.",
+            )
+        chain.append(_open(found))
+    return [*chain, last]
+
+
+def _open(copy: BackupCopy) -> BackupReader:
     store = checked_store(copy.repository)
     keyring = load_keys() if copy.encrypted else None
     return BackupReader(store, copy.path, keyring, identity_of(copy))

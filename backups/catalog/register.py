@@ -18,7 +18,7 @@ from backups.archive.reader import BackupReader
 from backups.catalog.contents import store_contents
 from backups.engines import ENGINES
 from backups.exceptions import ArchiveError, MooringError
-from backups.models import Backup, BackupCopy, Instance, Job, Repository
+from backups.models import Backup, BackupAncestor, BackupCopy, Instance, Job, Repository
 from backups.repositories.layout import (
     INSTANCES,
     NEWER_HINT,
@@ -52,6 +52,8 @@ def register_backup(
     """Write the rows of a backup and its copies; rows that are there already stay as they are."""
     columns = {"instance": instance, "made_by": made_by, **_columns(about, contents)}
     backup, _ = Backup.objects.get_or_create(uuid=about["uuid"], defaults=columns)
+    if backup.base is not None:
+        _store_ancestors(backup, backup.base)
     store_contents(backup, contents.files)
     for repository in repositories:
         BackupCopy.objects.get_or_create(
@@ -87,11 +89,20 @@ def _columns(about: Mapping[str, Any], contents: Contents) -> dict[str, Any]:
         "facts": facts["more"],
         "lock_time": _length(facts["lock_time_s"]),
         "raw_bytes": contents.raw_bytes,
+        "restored_bytes": contents.restored_bytes,
         "stored_bytes": contents.stored_bytes,
         "file_count": len(contents.files),
         "started_at": datetime.fromisoformat(about["started_at"]),
         "ended_at": datetime.fromisoformat(about["ended_at"]),
     }
+
+
+def _store_ancestors(backup: Backup, base: Backup) -> None:
+    needed = [each.ancestor for each in base.ancestors.select_related("ancestor")]
+    for position, ancestor in enumerate([*needed, base]):
+        BackupAncestor.objects.get_or_create(
+            backup=backup, position=position, defaults={"ancestor": ancestor}
+        )
 
 
 def rebuild(

@@ -18,8 +18,9 @@ from backups.programs.private_server import PrivateServer
 from backups.runners.base import Runner
 
 LOCK_WAIT_SECONDS = 60
-# As in the states of a backup, which engines do not know.
-FULL = "full"
+# As in the states of a backup, which engines do not know. An engine always sends a full copy: what
+# of it is stored is the archive's affair.
+BLOCK_KINDS = frozenset({"full", "incremental", "differential"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,6 @@ class CopyRequest(Generic[OwnOptions]):
     # What runs commands on the instance's host.
     runner: Runner
     options: OwnOptions
-    kind: str = FULL
-    # The copy that this one goes on from; None where it stands alone.
-    base: CopyFacts | None = None
     threads: int = 1
     # Whether the archive hides what is in it.
     sealed: bool = False

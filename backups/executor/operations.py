@@ -35,7 +35,7 @@ class Plan(Generic[Asked, Work]):
     parameters: type[Asked]
     # Which stages a request leads to, in order. The same class of stage may be there several
     # times, each with a part of its own.
-    stages: Callable[[Asked], Sequence[Stage[Work]]]
+    stages: Callable[[Job, Asked], Sequence[Stage[Work]]]
     # Every stage that any request leads to, once: their names may be in settings.
     known_stages: Sequence[Stage[Work]]
     # What the first stage begins with.
@@ -44,9 +44,9 @@ class Plan(Generic[Asked, Work]):
     key: Callable[[Job, Asked], str]
 
 
-def always(stages: Sequence[Stage[Work]]) -> Callable[[Parameters], Sequence[Stage[Work]]]:
+def always(stages: Sequence[Stage[Work]]) -> Callable[[Job, Parameters], Sequence[Stage[Work]]]:
     """Return a choice of stages that is the same for every request."""
-    return lambda asked: stages
+    return lambda job, asked: stages
 
 
 def _copy_key(job: Job, asked: Parameters) -> str:
@@ -58,7 +58,7 @@ def _copy_key(job: Job, asked: Parameters) -> str:
 PLANS: dict[Operation, Plan[Any, Any]] = {
     Operation.BACKUP: Plan(
         BackupParameters,
-        always(backup.STAGES),
+        lambda job, asked: backup.stages_for(job.kind),
         backup.STAGES,
         backup_work,
         lambda job, asked: f"instance:{job.instance_id}",
@@ -91,7 +91,7 @@ def plan_job(job: Job) -> tuple[Sequence[Stage[Any]], Any]:
     """Return the job's stages, and what the first of them begins with."""
     plan = PLANS[Operation(job.operation)]
     asked = plan.parameters.of(job)
-    return plan.stages(asked), plan.work(job, asked)
+    return plan.stages(job, asked), plan.work(job, asked)
 
 
 def stage_names() -> set[str]:

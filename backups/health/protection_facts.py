@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subqu
 from django.db.models.functions import Coalesce, NullIf
 
 from backups.exceptions import BadInput
+from backups.health.usable import usable_copies
 from backups.models import (
     Backup,
     BackupCopy,
@@ -63,13 +64,6 @@ class InstanceRows(NamedTuple):
     full_at: datetime | None
     last_job_id: int | None
     last_run: str | None
-
-
-def usable_copies() -> QuerySet[BackupCopy]:
-    """Return the copies that a restore could read now, according to the last checks."""
-    return BackupCopy.objects.filter(
-        status=CopyStatus.STORED, fault="", key_fault="", repository__fault=""
-    )
 
 
 def restorable_backups() -> QuerySet[Backup]:
@@ -250,7 +244,8 @@ def _unusable(ids: Sequence[int]) -> dict[int, str]:
     reason = Coalesce(
         NullIf(F("repository__fault"), Value("")),
         NullIf(F("fault_detail"), Value("")),
-        F("key_fault"),
+        NullIf(F("key_fault"), Value("")),
+        Value("a backup they need cannot be read"),
     )
     rows = bad.values("backup__instance").annotate(count=Count("pk"), reason=Max(reason))
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backups.models.activity import Activity
-from backups.models.catalog import Backup, BackupCopy, BackupTables, Evidence
+from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
@@ -16,6 +16,7 @@ from backups.models.schedule import BackupSchedule, Occurrence
 __all__ = [
     "Activity",
     "Backup",
+    "BackupAncestor",
     "BackupCopy",
     "BackupSchedule",
     "BackupTables",

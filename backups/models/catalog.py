@@ -52,6 +52,8 @@ class Backup(models.Model):
 
     # Null is unknown: a tool's history does not record the size.
     raw_bytes = models.BigIntegerField(null=True, blank=True)
+    # Of all files after a restore; one that goes on from another stores less.
+    restored_bytes = models.BigIntegerField(null=True, blank=True)
     stored_bytes = models.BigIntegerField(null=True, blank=True)
     file_count = models.PositiveIntegerField(null=True, blank=True)
     started_at = models.DateTimeField()
@@ -85,6 +87,27 @@ class Backup(models.Model):
     @property
     def run_time(self) -> timedelta:
         return self.ended_at - self.started_at
+
+
+class BackupAncestor(models.Model):
+    """A backup that another one needs for a restore: its base, the base of that, and so on."""
+
+    backup = models.ForeignKey(Backup, models.CASCADE, related_name="ancestors")
+    # PROTECT: it outlives its dependents.
+    ancestor = models.ForeignKey(Backup, models.PROTECT, related_name="descendants")
+    # The number in the chain; the full backup is 0.
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["backup", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["backup", "position"], name="backups_ancestor_one_per_position"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.backup.label} needs {self.ancestor.label}"
 
 
 class BackupTables(models.Model):

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from backups.archive.reader import BackupReader
-from backups.catalog.copies import open_copy
+from backups.catalog.copies import open_chain
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET
@@ -28,7 +28,9 @@ from backups.restores.target import (
     check_server,
     nearest_folder,
     refuse_target,
+    restored_size,
     room_needed,
+    room_of,
 )
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, Operation
 
@@ -71,7 +73,7 @@ class RestorePlan:
 
     @property
     def need_bytes(self) -> int | None:
-        raw_bytes = self.restore.copy.backup.raw_bytes
+        raw_bytes = restored_size(self.restore.copy.backup)
         return None if raw_bytes is None else room_needed(raw_bytes)
 
     @property
@@ -158,9 +160,10 @@ def _run_check(name: str, look: Callable[[], str]) -> Check:
 
 
 def _check_copy(copy: BackupCopy, readers: list[BackupReader]) -> str:
-    readers.append(open_copy(copy))
+    readers += open_chain(copy)
     key = f"opened with key {copy.key_id}" if copy.key_id else "not encrypted"
-    return f"{copy.repository} is there, its manifest was read, {key}"
+    others = f", with {len(readers) - 1} backups that it needs" if len(readers) > 1 else ""
+    return f"{copy.repository} is there, its manifest was read{others}, {key}"
 
 
 def _check_target(target: Path) -> str:
@@ -182,10 +185,10 @@ def _check_target(target: Path) -> str:
 
 
 def _check_room(restore: PlannedRestore, readers: list[BackupReader]) -> str:
-    for reader in readers:
-        return check_room(restore.target, reader.manifest.contents.raw_bytes)
+    if readers:
+        return check_room(restore.target, room_of(readers[-1]))
     # The manifest could not be read: use the size in the catalog.
-    return check_room(restore.target, restore.copy.backup.raw_bytes or 0)
+    return check_room(restore.target, restored_size(restore.copy.backup) or 0)
 
 
 def _check_owner(owner: str) -> str:

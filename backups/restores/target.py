@@ -13,10 +13,11 @@ import shutil
 from pathlib import Path
 
 from backups.archive.contained import FOLDER, create_contained, read_contained, remove_contained
+from backups.archive.reader import BackupReader
 from backups.catalog.facts import facts_of
 from backups.engines import engine_named
 from backups.exceptions import BadInput, Refused
-from backups.models import BackupCopy, Repository
+from backups.models import Backup, BackupCopy, Repository
 from backups.programs.private_server import occupant
 from backups.units import format_bytes
 
@@ -112,6 +113,17 @@ def release_folder(target: Path, job_id: int) -> bool:
 def room_needed(raw_bytes: int) -> int:
     """Return the space a restore of ``raw_bytes`` takes on the target's disk."""
     return int(raw_bytes * ROOM_FACTOR) + RESERVE_BYTES
+
+
+def room_of(reader: BackupReader) -> int:
+    """Return how many bytes the files of a backup take on a disk, holes left out where known."""
+    contents = reader.manifest.contents
+    return contents.restored_bytes if contents.needs_others else contents.raw_bytes
+
+
+def restored_size(backup: Backup) -> int | None:
+    """Return the same of a backup in the catalog; None is unknown."""
+    return backup.raw_bytes if backup.base_id is None else backup.restored_bytes
 
 
 def check_room(target: Path, raw_bytes: int) -> str:

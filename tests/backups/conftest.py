@@ -32,7 +32,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     fake = FakeEngine()
     monkeypatch.setitem(ENGINES, fake.name, fake)
     without_instance = backup.STAGES[2:]
-    assert without_instance[0].name == "copy"
+    assert without_instance[0].name == "choose base"
     set_stages(Operation.BACKUP, without_instance, monkeypatch)
     yield fake
     # A copy that the test left waiting ends with it.

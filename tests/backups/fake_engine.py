@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from backups.archive.records import Record
 from backups.engines.base import (
-    FULL,
+    BLOCK_KINDS,
     NO_KEYS,
     CopyFacts,
     CopyObserver,
@@ -49,7 +49,7 @@ class FakeEngine:
 
     name: ClassVar[str] = "fake"
     stages: ClassVar[tuple[str, ...]] = ("file copy", "backup lock", "finish")
-    kinds: ClassVar[frozenset[str]] = frozenset({FULL})
+    kinds: ClassVar[frozenset[str]] = BLOCK_KINDS
     needs_host: ClassVar[bool] = False
     options: ClassVar[type[EngineOptions]] = FakeOptions
     details: ClassVar[type[CopyDetails]] = MariadbDetails

@@ -164,6 +164,30 @@ class BreakableSite:
     def free_disk(self) -> None:
         (self.disk / "filler").unlink(missing_ok=True)
 
+    def recover(self) -> None:
+        """Give back all that was taken away, and end what is at work."""
+        (self.home / "go").touch()
+        with suppress(ProcessLookupError):
+            os.killpg(self.children["worker"].pid, signal.SIGKILL)
+        self.children["worker"].wait()
+        self.free_disk()
+        for name, start in (("redis", self.start_broker), ("sshd", self.start_sshd)):
+            if self.children[name].poll() is not None:
+                start()
+        if not (Path(self._database) / "data" / "postmaster.pid").exists():
+            self.start_database()
+        if self.server.pid is None or not psutil.pid_exists(self.server.pid):
+            self.server.start()
+        for process in self.engines():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        time.sleep(LEASE_SECONDS + 0.2)
+        self.tick()
+        for name in ("go", "break", "reached"):
+            (self.home / name).unlink(missing_ok=True)
+        shutil.rmtree(self.disk / "target", ignore_errors=True)
+        self.start_worker()
+
     # What is at work
 
     def job_worker(self, job: int) -> int:
@@ -195,9 +219,10 @@ class BreakableSite:
         killed = 0
         for process in psutil.Process(self.job_worker(job)).children(recursive=True):
             # A sandbox that stands still may not have started its program yet: it dies with it.
-            if process.name() in {"mariadb-backup", "mariadbd", "bwrap"}:
-                process.kill()
-                killed += 1
+            with suppress(psutil.NoSuchProcess):
+                if process.name() in {"mariadb-backup", "mariadbd", "bwrap"}:
+                    process.kill()
+                    killed += 1
         return killed
 
 

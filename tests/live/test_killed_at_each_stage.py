@@ -71,6 +71,7 @@ def test_killed(
     forks = site.forks()
     worker = forks.start(HELD, operation.value, stage, moment, *words, "--foreground", "--json")
     wait_until((site.home / "held").exists)
+    assert worker > 1
     os.kill(worker, signal.SIGKILL)
     assert forks.ended() == -signal.SIGKILL
     (job, status) = site.rows("SELECT id, status FROM backups_job ORDER BY id DESC LIMIT 1")[0]

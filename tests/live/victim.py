@@ -1,8 +1,8 @@
 """Runs Mooring's commands in processes that begin as fast as a fork, so that tests may kill them.
 
 A program of its own: each line it reads is a file for the output and the words of a command, as
-JSON. It answers with two lines for each: the process, as soon as it runs, and its exit code, once
-it has ended.
+JSON. It answers with two lines for each: ``started`` and the process, as soon as it runs, and
+``ended`` and its exit code.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def main() -> None:
         pid = os.fork()
         if not pid:
             _become(*json.loads(line))
-        print(pid, flush=True)
+        print("started", pid, flush=True)
         _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print("ended", os.waitstatus_to_exitcode(status), flush=True)
 
 
 def _become(output: str, words: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ from backups.clone_protocol import (
 )
 from backups.clone_protocol.client import may_skip_lock
 from backups.engines.base import (
-    FULL,
+    BLOCK_KINDS,
     NO_KEYS,
     CopyFacts,
     CopyObserver,
@@ -76,7 +76,7 @@ class CloneEngine:
 
     name: ClassVar[str] = "clone"
     stages: ClassVar[tuple[str, ...]] = tuple(NAMES.values())
-    kinds: ClassVar[frozenset[str]] = frozenset({FULL})
+    kinds: ClassVar[frozenset[str]] = BLOCK_KINDS
     needs_host: ClassVar[bool] = False
     options: ClassVar[type[EngineOptions]] = CloneOptions
     details: ClassVar[type[CopyDetails]] = CloneDetails

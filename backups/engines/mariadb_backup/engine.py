@@ -20,7 +20,7 @@ from typing import ClassVar, cast
 
 from backups.archive.records import Record
 from backups.engines.base import (
-    FULL,
+    BLOCK_KINDS,
     NO_KEYS,
     CopyFacts,
     CopyObserver,
@@ -81,7 +81,7 @@ class MariadbBackup:
 
     name: ClassVar[str] = "mariadb_backup"
     stages: ClassVar[tuple[str, ...]] = STAGES
-    kinds: ClassVar[frozenset[str]] = frozenset({FULL})
+    kinds: ClassVar[frozenset[str]] = BLOCK_KINDS
     needs_host: ClassVar[bool] = True
     options: ClassVar[type[EngineOptions]] = EngineOptions
     details: ClassVar[type[CopyDetails]] = MariadbDetails

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
 
+from backups.chains.planner import KINDS
 from backups.executor.leftovers import clear_up_here
 from backups.jobs.request import create_backup_job
 from backups.management.follow import run_and_follow
@@ -21,7 +22,13 @@ class Command(MooringCommand):
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("instance")
-        parser.add_argument("--kind", default=BackupKind.FULL, choices=[BackupKind.FULL.value])
+        parser.add_argument(
+            "--kind",
+            default=BackupKind.FULL,
+            choices=KINDS,
+            help="What to store: everything, what changed since the newest backup (incremental) "
+            "or since the newest full one (differential). Without one: a full backup is taken.",
+        )
         parser.add_argument(
             "--repository",
             action="append",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from backups.stages.backup.choose_base import ChooseBase
 from backups.stages.backup.connect import Connect
 from backups.stages.backup.copy import Copy
 from backups.stages.backup.manifest import WriteManifest
@@ -9,7 +12,16 @@ from backups.stages.backup.preflight import RunPreflight
 from backups.stages.backup.read_back import ReadBack
 from backups.stages.backup.register import Register
 from backups.stages.backup.work import BackupWork
+from backups.stages.base import Stage
+from backups.states import BackupKind
 
-STAGES = (Connect(), RunPreflight(), Copy(), WriteManifest(), ReadBack(), Register())
+STAGES = (Connect(), RunPreflight(), ChooseBase(), Copy(), WriteManifest(), ReadBack(), Register())
 
-__all__ = ["STAGES", "BackupWork"]
+
+def stages_for(kind: str) -> Sequence[Stage[BackupWork]]:
+    """Return the stages of a backup of a kind: a full one goes on from nothing."""
+    full = kind == BackupKind.FULL
+    return [stage for stage in STAGES if not (full and isinstance(stage, ChooseBase))]
+
+
+__all__ = ["STAGES", "BackupWork", "stages_for"]

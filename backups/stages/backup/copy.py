@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.conf import settings
 
 from backups.access import checked_store, runner_of
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
-from backups.engines import CopyRequest, EngineOptions, engine_named, refuse_unfit_kind
+from backups.engines import CopyRequest, EngineOptions, engine_named
 from backups.exceptions import LockNotGranted, StageFailed, StrayFile
 from backups.instances.connection import login_of
 from backups.instances.facts import CURRENT, FLUSHED
@@ -22,6 +23,9 @@ from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.transitions.jobs import own
 from backups.units import format_bytes
+
+# How far a label may be after the start of its backup.
+MOST_LABEL_SHIFT = timedelta(seconds=10)
 
 
 class Copy(PlainStage[BackupWork]):
@@ -47,6 +51,7 @@ class Copy(PlainStage[BackupWork]):
             check=run.check,
             meter=meter,
             pace=Pace(settings.THROTTLE_BYTES_PER_S),
+            base=work.base_table,
         )
         try:
             self._copy(run, work, writer)
@@ -60,9 +65,12 @@ class Copy(PlainStage[BackupWork]):
                 name_stray(exc, work.job.instance)
             raise
         meter.raw_bytes_total, meter.files_total = meter.raw_bytes, meter.files_done
+        unchanged = (
+            f", {format_bytes(meter.unchanged_bytes)} as in {work.base.label}" if work.base else ""
+        )
         return (
             f"{len(work.contents.files)} files, {format_bytes(work.contents.raw_bytes)} "
-            f"stored as {format_bytes(work.contents.stored_bytes)}"
+            f"stored as {format_bytes(work.contents.stored_bytes)}{unchanged}"
         )
 
     def clean_up(self, run: Run, work: BackupWork) -> None:
@@ -77,12 +85,14 @@ class Copy(PlainStage[BackupWork]):
 
     def _reserve(self, run: Run, work: BackupWork) -> None:
         """Record on the row, before any byte is written, where a tick would find leftovers."""
-        for repository, store in work.stores:
-            if store.exists(work.folder):
+        # Two backups may begin within a second, and a clock may be set back.
+        while taken := _whose_label(work):
+            if work.label_shift >= MOST_LABEL_SHIFT:
                 raise StageFailed(
-                    f"{repository} already has a folder {work.folder}",
+                    f"{taken} already has a backup {work.label}",
                     hint="Start the backup again: labels contain the second of the start.",
                 )
+            work.label_shift += timedelta(seconds=1)
         own(run.job, run.token, label=work.label, leftovers=True)
         work.reserved = True
 
@@ -103,13 +113,19 @@ class Copy(PlainStage[BackupWork]):
             run.check()
 
 
+def _whose_label(work: BackupWork) -> str:
+    """Return what already has a backup of that label; blank where nothing has."""
+    for repository, store in work.stores:
+        if store.exists(work.folder):
+            return str(repository)
+    return "the catalog" if Backup.objects.filter(label=work.label).exists() else ""
+
+
 def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:
-    refuse_unfit_kind(work.job.engine, work.job.kind)
     return CopyRequest(
         login_of(work.job.instance),
         runner_of(work.job.instance),
         work.asked.options,
-        kind=work.job.kind,
         threads=settings.COPY_THREADS,
         sealed=work.encrypted,
         spool_folder=settings.SPOOL_FOLDER,

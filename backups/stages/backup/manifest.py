@@ -49,9 +49,9 @@ def describe(work: BackupWork) -> dict[str, Any]:
             "port": instance.port,
             "flavour": instance.flavour,
         },
-        "kind": work.job.kind,
+        "kind": work.kind,
         "engine": work.job.engine,
-        "base": None,
+        "base": work.base and {"uuid": str(work.base.uuid), "label": work.base.label},
         "started_at": work.started_at.isoformat(),
         "ended_at": now().isoformat(),
         "facts": {

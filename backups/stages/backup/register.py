@@ -7,6 +7,7 @@ from django.db import transaction
 from backups.catalog.register import register_backup
 from backups.exceptions import StageFailed
 from backups.running.run import Run
+from backups.stages.backup.choose_base import lock_copies
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
 from backups.transitions.jobs import own
@@ -21,6 +22,8 @@ class Register(PlainStage[BackupWork]):
         with transaction.atomic():
             # First, so that a run that has lost its lease registers nothing.
             own(run.job, run.token, leftovers=False)
+            if work.base is not None:
+                lock_copies(work.base, work)
             register_backup(
                 work.about,
                 work.contents,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.utils.timezone import now
 
 from backups.access import stores_of
+from backups.archive.blocks.reading import StoredTable
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents
 from backups.archive.identity import CopyIdentity
@@ -20,7 +21,7 @@ from backups.engines.base import CopyFacts
 from backups.engines.clone import CloneOptions
 from backups.exceptions import BadInput
 from backups.instances.facts import ServerFacts
-from backups.models import Job, Repository
+from backups.models import Backup, Job, Repository
 from backups.parameters import BackupParameters
 from backups.preflight.checks import Preflight
 from backups.programs.server_settings import ServerSettings
@@ -47,7 +48,13 @@ class BackupWork:
     encrypted: bool
     # Whether the folder was created by this attempt, which may then remove it.
     reserved: bool = False
+    # As requested; full where there is nothing to go on from.
+    kind: str = BackupKind.FULL
+    base: Backup | None = None
+    base_table: StoredTable | None = None
     started_at: datetime = field(default_factory=now)
+    # Seconds added to the one of the start that the label names, where that label was taken.
+    label_shift: timedelta = timedelta(0)
     backup: UUID = field(default_factory=uuid.uuid4)
     data_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     facts: ServerFacts | None = None
@@ -62,8 +69,9 @@ class BackupWork:
 
     @property
     def label(self) -> str:
-        letter = KIND_LETTERS[BackupKind(self.job.kind)]
-        return f"{self.job.instance.name}@{self.started_at:%Y%m%dT%H%M%SZ}-{letter}"
+        letter = KIND_LETTERS[BackupKind(self.kind)]
+        moment = self.started_at + self.label_shift
+        return f"{self.job.instance.name}@{moment:%Y%m%dT%H%M%SZ}-{letter}"
 
     @property
     def saves_foreign_tables(self) -> bool:
@@ -102,4 +110,5 @@ def backup_work(job: Job, asked: BackupParameters) -> BackupWork:
             f"the repositories of one backup must all be encrypted or all unencrypted: {names}",
             hint="Take two backups, or choose other repositories.",
         )
-    return BackupWork(job, asked, stores_of(repositories), repositories[0].encrypted)
+    stores, encrypted = stores_of(repositories), repositories[0].encrypted
+    return BackupWork(job, asked, stores, encrypted, kind=job.kind)

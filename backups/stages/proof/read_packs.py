@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
+from backups.archive.blocks.verify import verify_chain
 from backups.archive.meter import Meter
 from backups.archive.reader import BackupReader
-from backups.archive.verify import VerifyReport, verify
+from backups.archive.verify import VerifyReport
 from backups.catalog import page_results
-from backups.catalog.copies import copy_of, open_copy
+from backups.catalog.copies import copy_of, open_chain
 from backups.exceptions import ArchiveError
 from backups.models import BackupCopy, Evidence, Job
 from backups.models.job import LogLevel
@@ -20,7 +22,7 @@ from backups.parameters import VerifyParameters
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
-from backups.states import Operation
+from backups.states import CopyStatus, Operation
 
 
 @dataclass(slots=True)
@@ -48,14 +50,15 @@ class ReadPacks(PlainStage[VerifyWork]):
 
     def run(self, run: Run, work: VerifyWork) -> str:
         with failure_as_evidence(run, work.copy, self.name):
-            reader = open_copy(work.copy)
+            chain = open_chain(work.copy)
         if work.pages_again:
             run.log(self.name, "checking pages as well: the last verify found damaged pages")
-        report, pages = self._read(run, reader, work.pages)
+        report, pages = self._read(run, chain, work.pages)
         passed = report.passed and not (pages and pages.damaged)
-        record(run, work.copy, passed=passed, report=as_json(report, pages))
+        record(run, work.copy, passed=passed, report=as_json(report, pages, chain[:-1]))
         self._log(run, report, pages)
         if not report.passed:
+            self._name_dependents(run, work.copy)
             raise ArchiveError(
                 f"{len(report.damages)} faults found, the first: {report.damages[0]}",
                 hint="Take a new backup now; the log lists every fault, "
@@ -71,7 +74,7 @@ class ReadPacks(PlainStage[VerifyWork]):
         return f"{done}; {page_results.summary(page_results.as_json(pages))}" if pages else done
 
     def _read(
-        self, run: Run, reader: BackupReader, with_pages: bool
+        self, run: Run, chain: Sequence[BackupReader], with_pages: bool
     ) -> tuple[VerifyReport, PageReport | None]:
         def alive() -> None:
             run.check()
@@ -80,13 +83,27 @@ class ReadPacks(PlainStage[VerifyWork]):
 
         meter = run.new_meter()
         if not with_pages:
-            return self._verify(run, reader, meter), None
-        pages = PageCheck(reader, check=alive, meter=meter)
-        return self._verify(run, reader, meter, inspect=pages.inspect), pages.finish()
+            return self._verify(run, chain, meter), None
+        pages = PageCheck(chain[-1], check=alive, meter=meter)
+        return self._verify(run, chain, meter, inspect=pages.inspect), pages.finish()
 
     # Any: options of verify, such as a callback for each frame.
-    def _verify(self, run: Run, reader: BackupReader, meter: Meter, **more: Any) -> VerifyReport:
-        return verify(reader, threads=settings.COPY_THREADS, check=run.check, meter=meter, **more)
+    def _verify(
+        self, run: Run, chain: Sequence[BackupReader], meter: Meter, **more: Any
+    ) -> VerifyReport:
+        threads = settings.COPY_THREADS
+        return verify_chain(chain, threads=threads, check=run.check, meter=meter, **more)
+
+    def _name_dependents(self, run: Run, copy: BackupCopy) -> None:
+        """Log which other backups cannot be restored either."""
+        stored = BackupCopy.objects.filter(
+            backup__ancestors__ancestor=copy.backup,
+            repository=copy.repository,
+            status=CopyStatus.STORED,
+        )
+        labels = stored.order_by("backup__label").values_list("backup__label", flat=True)
+        if names := ", ".join(labels):
+            run.log(self.name, f"needed to restore {names}", LogLevel.ERROR)
 
     def _log(self, run: Run, report: VerifyReport, pages: PageReport | None) -> None:
         for damage in report.damages:
@@ -99,13 +116,17 @@ class ReadPacks(PlainStage[VerifyWork]):
             run.log("pages", line, LogLevel.WARNING)
 
 
-def as_json(report: VerifyReport, pages: PageReport | None = None) -> dict[str, object]:
+def as_json(
+    report: VerifyReport, pages: PageReport | None = None, needed: Sequence[BackupReader] = ()
+) -> dict[str, object]:
     found: dict[str, object] = {
         "packs": report.packs,
         "frames": report.frames,
         "files": report.files,
         "damages": [str(damage) for damage in report.damages],
     }
+    if needed:
+        found["with"] = [reader.manifest.envelope.label for reader in needed]
     if pages is not None:
         found["pages"] = page_results.as_json(pages)
     return found

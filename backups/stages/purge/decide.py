@@ -84,6 +84,7 @@ def refuse_if_needed(copy: BackupCopy, job: Job, search: Search, *, force: bool)
     if reading is not None:
         raise Refused(f"{reading} is reading {backup.label}", hint="Wait for it or cancel it.")
     # A damaged copy does not count as a remaining one, nor one that exists only as a row.
+    refuse_if_others_need(copy)
     stored = without_faults(BackupCopy.objects.filter(status=CopyStatus.STORED))
     if search.finds_one(stored.filter(backup=backup).exclude(pk=copy.pk)):
         return
@@ -104,12 +105,22 @@ def refuse_if_needed(copy: BackupCopy, job: Job, search: Search, *, force: bool)
     )
 
 
-def refuse_if_promised(backup: Backup) -> None:
-    """Raise Refused if other backups depend on this one, or if it is pinned."""
-    needing = backup.dependents.filter(copies__status=CopyStatus.STORED).distinct()
+def refuse_if_others_need(copy: BackupCopy) -> None:
+    """Raise Refused if backups in the same repository go on from this one, or are about to."""
+    backup = copy.backup
+    needing = backup.dependents.filter(
+        copies__status=CopyStatus.STORED, copies__repository=copy.repository
+    ).distinct()
     if needing:
         names = ", ".join(dependent.label for dependent in needing)
         raise Refused(f"{backup.label} is needed to restore {names}", hint="Purge those first.")
+    going_on = Job.objects.filter(base=backup, status=JobStatus.RUNNING).first()
+    if going_on is not None:
+        raise Refused(f"{going_on} goes on from {backup.label}", hint="Wait for it or cancel it.")
+
+
+def refuse_if_promised(backup: Backup) -> None:
+    """Raise Refused if the backup is pinned."""
     if backup.pinned:
         why = f": {backup.pinned_reason}" if backup.pinned_reason else ""
         raise Refused(f"{backup.label} is pinned{why}", hint="Unpin it first.")

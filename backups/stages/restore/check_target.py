@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backups.catalog.copies import open_copy
+from backups.catalog.copies import open_chain
 from backups.restores.ancestors import check_ancestors
 from backups.restores.target import (
     check_room,
@@ -10,6 +10,7 @@ from backups.restores.target import (
     claim_folder,
     refuse_target,
     release_folder,
+    room_of,
 )
 from backups.running.run import Run
 from backups.stages.base import PlainStage
@@ -22,7 +23,7 @@ class CheckTarget(PlainStage[RestoreWork]):
     name = "check target"
 
     def run(self, run: Run, work: RestoreWork) -> str:
-        work.reader = open_copy(work.copy)
+        work.chain = open_chain(work.copy)
         refuse_target(work.target)
         test = run.job.operation == Operation.RESTORE_TEST
         if not test:
@@ -30,7 +31,7 @@ class CheckTarget(PlainStage[RestoreWork]):
             check_ancestors(work.target)
         starts = test or not work.no_start
         server = "" if work.raw else check_server(work.copy, work.server_program, starts=starts)
-        room = check_room(work.target, work.reader.manifest.contents.raw_bytes)
+        room = check_room(work.target, room_of(work.opened()))
         own(run.job, run.token, leftovers=True)
         claim_folder(work.target, run.job.pk)
         return f"{room}; {server}" if server else room

@@ -23,7 +23,7 @@ class Extract(PlainStage[RestoreWork]):
         meter = run.new_meter()
         try:
             count = extract(
-                [work.opened()],
+                work.chain,
                 work.target,
                 threads=settings.COPY_THREADS,
                 check=run.check,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +34,8 @@ class RestoreWork:
     keys: HostKeys = NO_KEYS
     # Whose the files are while programs work on them; None: ours.
     run_user: tuple[int, int] | None = None
-    reader: BackupReader | None = None
+    # The backup and all that it needs, the full one first; empty until it is opened.
+    chain: Sequence[BackupReader] = ()
     prepared: Prepared = field(default_factory=Prepared)
     started_once: bool = False
     # What the start of the server did to the files; blank: nothing worth a remark.
@@ -45,10 +47,10 @@ class RestoreWork:
     tables: list[dict[str, object]] | None = None
 
     def opened(self) -> BackupReader:
-        """Return the reader; the first stage opened it."""
-        if self.reader is None:
+        """Return the reader of the backup itself; the first stage opened it."""
+        if not self.chain:
             raise BadInput("the backup has not been opened")
-        return self.reader
+        return self.chain[-1]
 
 
 def restore_work(job: Job, asked: RestoreParameters) -> RestoreWork:

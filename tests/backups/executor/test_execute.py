@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import OperationalError, connection
 from django.db.models import F
+from django.utils.timezone import now
 from pytest_django import Settings
 
 from backups.exceptions import CancelRequested
@@ -262,9 +265,19 @@ def test_a_folder_that_is_there_already_is_refused_and_stays(
     monkeypatch.setattr("backups.stages.backup.work.BackupWork.label", first.label)
     job = run_here(job_for(orders))
     assert job.status == JobStatus.FAILED
-    assert "already has a folder" in job.error
+    assert "already has a backup" in job.error
     assert stored_files(main) == before
     assert not job.leftovers
+
+
+def test_two_backups_within_a_second_have_two_labels(
+    orders: Instance, main: Repository, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = now().replace(microsecond=0)
+    with time_machine.travel(moment, tick=False):
+        first, second = take_backup(orders), take_backup(orders)
+    assert first.label.endswith(f"{moment:%H%M%S}Z-F")
+    assert second.label.endswith(f"{moment + timedelta(seconds=1):%H%M%S}Z-F")
 
 
 def test_what_fails_after_the_backup_was_registered_removes_nothing(

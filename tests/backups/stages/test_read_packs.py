@@ -40,7 +40,7 @@ def test_a_whole_copy(copy: BackupCopy) -> None:
     assert job.stages.get().detail == "1 packs, 2 frames, 5 files match"
     evidence = Evidence.objects.get()
     assert (evidence.passed, evidence.job) == (True, job)
-    assert evidence.report == {"packs": 1, "frames": 1, "files": 5, "damages": []}
+    assert evidence.report == {"packs": 1, "frames": 2, "files": 5, "damages": []}
 
 
 def test_every_fault_is_in_the_log(copy: BackupCopy) -> None:

@@ -1,0 +1,1 @@
+"""Which backup does a new one go on from, and may it?"""

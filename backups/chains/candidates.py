@@ -1,0 +1,64 @@
+"""Which stored backups of an instance could a new one go on from?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Count
+
+from backups.catalog.evidence import BackupProof, load_proofs
+from backups.chains.planner import KINDS, Candidate
+from backups.health.usable import usable_copies
+from backups.models import Backup, Instance
+from backups.models.catalog import Origin
+from backups.programs.compatibility import parse_version
+from backups.states import Operation
+
+# The newest full backup may have many links after it.
+MOST = 200
+
+
+def load_candidates(instance: Instance) -> list[Candidate]:
+    """Return the newest stored backups of an instance, the newest first."""
+    backups = list(
+        Backup.objects.filter(instance=instance, origin=Origin.MANAGED, kind__in=KINDS)
+        .filter(copies__in=usable_copies())
+        .annotate(ancestor_count=Count("ancestors", distinct=True))
+        .order_by("-ended_at", "-id")
+        .prefetch_related("copies__repository")[:MOST]
+    )
+    usable = _usable_in(backups)
+    proofs = load_proofs(backups)
+    return [
+        Candidate(
+            backup.label,
+            backup.kind,
+            backup.ancestor_count,
+            backup.engine,
+            series_of(backup.server_version),
+            frozenset(usable.get(backup.pk, ())),
+            _failed_proof(proofs[backup.pk]),
+        )
+        for backup in backups
+    ]
+
+
+def series_of(version: str) -> str:
+    """Return ``10.11`` of ``10.11.6-MariaDB``; blank if it is unknown."""
+    parsed = parse_version(version)
+    return "" if parsed is None else ".".join(map(str, parsed.series))
+
+
+def _usable_in(backups: Iterable[Backup]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    rows = usable_copies().filter(backup__in=list(backups))
+    for backup, repository in rows.values_list("backup", "repository__name"):
+        found.setdefault(backup, set()).add(repository)
+    return found
+
+
+def _failed_proof(proof: BackupProof) -> str:
+    for evidence in (proof.verify, proof.restore_test):
+        if evidence is not None and not evidence.passed:
+            return Operation(evidence.operation).label.lower()
+    return ""

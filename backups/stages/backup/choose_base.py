@@ -1,0 +1,79 @@
+"""What does an incremental or differential backup go on from? If nothing fits, it is a full one."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+
+from backups.archive.blocks.reading import StoredTable
+from backups.catalog.copies import open_chain
+from backups.chains.candidates import load_candidates, series_of
+from backups.chains.planner import Choice, Wanted, choose_base
+from backups.exceptions import ArchiveError, KeyUnavailable, RepositoryError, StageFailed
+from backups.models import Backup, BackupCopy
+from backups.models.job import LogLevel
+from backups.running.run import Run
+from backups.stages.backup.work import BackupWork
+from backups.stages.base import PlainStage
+from backups.states import BackupKind, CopyStatus
+from backups.transitions.jobs import own
+
+
+class ChooseBase(PlainStage[BackupWork]):
+    name = "choose base"
+
+    def run(self, run: Run, work: BackupWork) -> str:
+        choice = choose_base(_wanted(work), load_candidates(work.job.instance))
+        if choice.base:
+            try:
+                _take_base(run, work, choice)
+            except (ArchiveError, KeyUnavailable, RepositoryError) as exc:
+                choice = Choice(BackupKind.FULL, "", f"{choice.base} cannot be read: {exc}")
+        if not choice.base:
+            work.kind, work.base, work.base_table = BackupKind.FULL, None, None
+            own(run.job, run.token, kind=BackupKind.FULL, base=None)
+            run.log(self.name, f"taking a full backup: {choice.reason}", LogLevel.WARNING)
+            return f"full: {choice.reason}"
+        return choice.reason
+
+
+def _wanted(work: BackupWork) -> Wanted:
+    return Wanted(
+        work.kind,
+        work.job.engine,
+        series_of(work.facts.version if work.facts else ""),
+        frozenset(repository.name for repository, _ in work.stores),
+        settings.MOST_LINKS,
+    )
+
+
+def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
+    """Hold the base against purges, and open its table."""
+    base = Backup.objects.get(label=choice.base)
+    repositories = [repository for repository, _ in work.stores]
+    with transaction.atomic():
+        copies = lock_copies(base, work)
+        # A purge looks for running jobs with this base.
+        own(run.job, run.token, base=base)
+    work.base = base
+    tables = [StoredTable(open_chain(copy)[-1]) for copy in copies]
+    if len({table.as_ancestor() for table in tables}) != 1:
+        names = ", ".join(repository.name for repository in repositories)
+        raise ArchiveError(f"its copies in {names} have different manifests")
+    work.base_table = tables[0]
+
+
+def lock_copies(base: Backup, work: BackupWork) -> list[BackupCopy]:
+    """Return the base's copies in the backup's repositories; nobody deletes them meanwhile."""
+    repositories = [repository for repository, _ in work.stores]
+    copies = list(
+        BackupCopy.objects.select_for_update()
+        .filter(backup=base, repository__in=repositories, status=CopyStatus.STORED)
+        .order_by("repository")
+    )
+    if len(copies) != len(repositories):
+        raise StageFailed(
+            f"{base.label}, which the backup goes on from, is being deleted",
+            hint="Take the backup again.",
+        )
+    return copies

@@ -1,0 +1,55 @@
+"""Which base is chosen, and which reason for a full backup is given?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from backups.chains.planner import Candidate, Wanted, choose_base
+
+HERE = frozenset({"main"})
+WANTED = Wanted("incremental", "mariadb_backup", "10.11", HERE, most_links=7)
+FULL = Candidate("full", "full", 0, "mariadb_backup", "10.11", HERE)
+LINK = replace(FULL, label="link", kind="incremental", ancestors=1)
+PARTIAL = replace(FULL, label="part", kind="partial")
+
+
+def test_an_incremental_goes_on_from_the_newest_whole_backup() -> None:
+    choice = choose_base(WANTED, [PARTIAL, LINK, FULL])
+    assert (choice.kind, choice.base) == ("incremental", "link")
+    assert choice.reason == "changes since link, the newest backup"
+
+
+def test_a_differential_goes_on_from_the_newest_full_one() -> None:
+    choice = choose_base(replace(WANTED, kind="differential"), [LINK, FULL])
+    assert (choice.kind, choice.base) == ("differential", "full")
+
+
+def test_a_full_one_goes_on_from_nothing() -> None:
+    choice = choose_base(replace(WANTED, kind="full"), [LINK, FULL])
+    assert (choice.kind, choice.base) == ("full", "")
+
+
+@pytest.mark.parametrize(
+    ("candidates", "reason"),
+    [
+        ([], "there is no stored backup to go on from"),
+        ([PARTIAL], "there is no stored backup to go on from"),
+        ([replace(FULL, repositories=frozenset({"other"}))], "cannot be read in main"),
+        ([replace(FULL, failed_proof="restore test")], "failed its restore test"),
+        ([replace(FULL, engine="clone")], "was taken by clone"),
+        ([replace(FULL, series="10.6")], "is of a server of series 10.6, now it is 10.11"),
+        ([replace(LINK, ancestors=7), FULL], "is backup 8 of its chain"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_reason_for_a_full_one(candidates: list[Candidate], reason: str) -> None:
+    choice = choose_base(WANTED, candidates)
+    assert (choice.kind, choice.base) == ("full", "")
+    assert reason in choice.reason
+
+
+def test_an_unknown_series_is_no_reason() -> None:
+    assert choose_base(WANTED, [replace(FULL, series="")]).base == "full"
+    assert choose_base(replace(WANTED, series=""), [FULL]).base == "full"
