@@ -494,7 +494,7 @@ class Assembly:
         for file in files:
             stored = self.target.files[file]
             source = self.contents.sources[file][depth] if file in self.contents.sources else 0
-            if source not in listed:
+            if not source or source not in listed:
                 raise DamagedError(f"{stored.path} is not in {backup.label}, where its blocks are")
             uses.setdefault(source, []).append(stored)
         written = dict.fromkeys(uses, 0)
@@ -614,7 +614,7 @@ def extract(path: Path, keys: dict[str, bytes], directory: Path, only: str, plai
     print(f"{backup.label}: {len(files)} files are in {directory}, every byte checked")
     if assembly and blake3 is None:
         print("Block hashes were not checked: that needs the library blake3 (pip install blake3).")
-    print("They are a raw copy: see section 7 of docs/format.md before a server starts on them.")
+    print("They are a raw copy: see section 8 of docs/format.md before a server starts on them.")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -51,9 +51,11 @@ class Assembly:
         for number, target in self._targets.items():
             used = target.places.numbers() | {self._own}
             for depth, source in enumerate(self._table.sources_of(number)):
-                if depth in used and source in self._sizes[depth]:
+                if depth not in used:
+                    continue
+                if depth == self._own or (source and source in self._sizes[depth]):
                     self._uses[depth].setdefault(source, []).append(target)
-                elif depth in used:
+                else:
                     raise ArchiveError(
                         f"block table takes {target.file.path} from a backup that does not have it"
                     )
