@@ -138,6 +138,24 @@ def test_a_full_with_later_phases_is_a_base_too(chain: Chain) -> None:
     assert chain.restored() == {"a.ibd": final}
 
 
+def test_a_block_that_was_torn_in_a_link_is_whole_in_the_next(chain: Chain) -> None:
+    final = os.urandom(4 * BLOCK_BYTES)
+
+    def clone() -> Iterator[Record]:
+        yield FileOpened(1, "a.ibd")
+        # Read while the server wrote it: the second phase brings what it is.
+        yield Data(1, 0, memoryview(os.urandom(len(final))))
+        yield PhaseStarted()
+        yield Data(1, 0, memoryview(final))
+        yield FileClosed(1, len(final))
+
+    chain.add(records_of({"a.ibd": bytes(len(final))}))
+    chain.add(clone())
+    chain.add(records_of({"a.ibd": final}))
+    assert chain.restored() == {"a.ibd": final}
+    assert chain.stored_bytes() < 10 * KIB
+
+
 def test_the_links_of_another_chain_are_refused(tmp_path: Path) -> None:
     one, two = Chain(tmp_path / "1"), Chain(tmp_path / "2")
     for chain in (one, two):
