@@ -23,7 +23,7 @@ import re
 import struct
 import sys
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -45,7 +45,7 @@ MAX_SEALED = MAX_RAW + MAX_RAW // 128 + 1024 + 16 * MAX_EXTENTS + 16
 MAX_BODY = 2 * 1024**3  # of a manifest, decompressed
 ENVELOPE, SEALED_BODY, DIGEST = 0x184D2A50, 0x184D2A51, 0x184D2A52  # the parts of a manifest
 FORMATS, PACK_FORMAT, PART_FRAME, PART_MANIFEST = (1, 2), 1, 1, 3
-BLOCK, PIECE_BLOCKS, MOST_BACKUPS = 16 * 1024, 4096, 200  # of the table of blocks
+BLOCK, PIECE_BLOCKS, MOST_BACKUPS, MOST_SHARED = 16 * 1024, 4096, 200, 32  # of tables of blocks
 TABLE_FILE, ZEROS, UNKNOWN = 0xFFFFFFFF, 255, bytes(8)
 CIPHERS = {"none": 0, "aes-256-gcm": 1}
 
@@ -300,6 +300,9 @@ def add_blocks(found: Contents, blocks: Any) -> None:
     found.sources = {file: list(numbers) for file, numbers in blocks["sources"]}
     if any(len(numbers) != len(found.ancestors) for numbers in found.sources.values()):
         raise ValueError("its files come from another chain")
+    shared = Counter(use for row in found.sources.values() for use in enumerate(row) if use[1])
+    if any(count > MOST_SHARED for count in shared.values()):
+        raise ValueError("too many of its files come from one file")
 
 
 @dataclass

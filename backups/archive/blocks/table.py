@@ -10,6 +10,7 @@ docs/format.md specifies it.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,6 +30,8 @@ CHANGE = struct.Struct("<IQ8s")
 ZERO = 255
 # The full backup and what goes on from it; numbers above are kept for other meanings.
 MOST_BACKUPS = 200
+# Files that take blocks from one file of another backup: each of its blocks is looked up for all.
+MOST_SHARED = 32
 _MOST = 1 << 63
 _MOST_BLOCKS = _MOST // BLOCK_BYTES
 
@@ -129,6 +132,9 @@ class BlockTable:
         _check_numbers([tuple(self.sources)])
         if any(len(numbers) != self.depth for numbers in self.sources.values()):
             raise ArchiveError("manifest has sources of its files for another chain")
+        shared = Counter(use for each in self.sources.values() for use in uses_of(each))
+        if any(files > MOST_SHARED for files in shared.values()):
+            raise ArchiveError("manifest takes too many files from one file of another backup")
         self._check_stream()
 
     def _check_stream(self) -> None:
@@ -175,6 +181,11 @@ def _check_numbers(rows: Any) -> None:
     for row in rows:
         if any(type(value) is not int or not 0 <= value < _MOST for value in row):
             raise ArchiveError(f"manifest has {str(row)[:80]} in its block table")
+
+
+def uses_of(sources: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the number of each backup that has a file, and the file's number there."""
+    return ((depth, number) for depth, number in enumerate(sources) if number)
 
 
 def split_piece(content: bytes, blocks: int) -> tuple[bytes, bytes]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from backups.archive.blocks.assemble import Assembly
 from backups.archive.blocks.hashing import BLOCK_BYTES
+from backups.archive.blocks.table import MOST_SHARED
 from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, Record
 from backups.exceptions import ArchiveError
 from tests.backups.archive.blocks.chains import Chain, State, changed, ibd, sent, states
@@ -93,6 +94,16 @@ def test_a_table_made_anew_under_an_old_name_beside_the_old_one(chain: Chain) ->
     after = {"s/a.ibd": new, "s/old.ibd": old}
     chain.add(records_of(after))
     chain.add(records_of(after))
+    assert chain.restored() == after
+
+
+def test_many_tables_of_one_id_are_not_all_taken_from_one_file(chain: Chain) -> None:
+    table = ibd(7, os.urandom(BLOCK_BYTES))
+    chain.add(records_of({"s/a.ibd": table}))
+    after = {f"s/{number}.ibd": table for number in range(MOST_SHARED + 3)}
+    chain.add(records_of(after))
+    # Three are stored as a whole.
+    assert chain.stored_bytes() == 3 * len(table)
     assert chain.restored() == after
 
 

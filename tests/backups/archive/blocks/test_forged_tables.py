@@ -6,9 +6,10 @@ and time than the bytes that are stored account for.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,15 @@ from backups.archive.blocks.builder import TableBuilder
 from backups.archive.blocks.hashing import BLOCK_BYTES
 from backups.archive.blocks.places import Places
 from backups.archive.blocks.reading import PieceContent, StoredTable
-from backups.archive.blocks.table import MOST_BACKUPS, PIECE_BLOCKS, ZERO, BlockTable
+from backups.archive.blocks.table import (
+    MOST_BACKUPS,
+    MOST_SHARED,
+    PIECE_BLOCKS,
+    ZERO,
+    BlockTable,
+)
 from backups.archive.cipher import Unencrypted
-from backups.archive.manifest import seal_manifest
+from backups.archive.manifest import manifest_digest, seal_manifest
 from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, Record
 from backups.exceptions import ArchiveError
 from backups.repositories.layout import manifest_name
@@ -61,18 +68,37 @@ def make_chain(folder: Path) -> Chain:
     return chain
 
 
-def forge(chain: Chain, contents: Any) -> None:
-    """Put other contents into the manifest of the last backup."""
-    opened = open_backup(chain.store, chain.links[-1]).manifest
+def forge(chain: Chain, contents: Any, number: int = -1) -> str:
+    """Put other contents into the manifest of a backup, the last one; return its digest."""
+    link = chain.links[number]
+    opened = open_backup(chain.store, link).manifest
 
     class Anything:
-        needs_others = True
+        needs_others = number != 0
 
         def as_json(self) -> Any:
             return contents
 
     blob = seal_manifest(opened.envelope, opened.about, Anything(), Unencrypted())  # type: ignore[arg-type]
-    chain.store.replace(manifest_name(chain.links[-1]), blob)
+    chain.store.replace(manifest_name(link), blob)
+    return manifest_digest(blob)
+
+
+def contents_in(chain: Chain, number: int = -1) -> Any:
+    """What the manifest of a backup says of its contents, as JSON."""
+    contents = open_backup(chain.store, chain.links[number]).manifest.contents
+    return json.loads(json.dumps(contents.as_json()))
+
+
+@contextmanager
+def put_back(chain: Chain) -> Iterator[None]:
+    """Have the manifests afterwards as they were before."""
+    blobs = {name: chain.store.read(name) for name in map(manifest_name, chain.links)}
+    try:
+        yield
+    finally:
+        for name, blob in blobs.items():
+            chain.store.replace(name, blob)
 
 
 def restore_twice(chain: Chain) -> None:
@@ -106,19 +132,28 @@ def test_the_forgeries_below_start_from_a_good_chain(shared: Chain) -> None:
 def test_a_forged_description_of_blocks(
     shared: Chain, changes: list[tuple[int, Any]], everything: bool
 ) -> None:
-    name = manifest_name(shared.links[-1])
-    blob = shared.store.read(name)
-    contents = open_backup(shared.store, shared.links[-1]).manifest.contents.as_json()
+    contents = contents_in(shared)
     forged = (
         changed(contents, changes)
         if everything
         else {**contents, "blocks": changed(contents["blocks"], changes)}
     )
-    try:
+    with put_back(shared):
         forge(shared, forged)
         restore_twice(shared)
-    finally:
-        shared.store.replace(name, blob)
+
+
+@settings(max_examples=100, deadline=IN_TIME)
+@given(CHANGES)
+def test_a_forged_full_backup_that_the_last_one_names(
+    shared: Chain, changes: list[tuple[int, Any]]
+) -> None:
+    contents = contents_in(shared)
+    with put_back(shared):
+        digest = forge(shared, changed(contents_in(shared, 0), changes), 0)
+        contents["blocks"]["ancestors"][0][2] = digest
+        forge(shared, contents)
+        restore_twice(shared)
 
 
 @settings(max_examples=60, deadline=IN_TIME)
@@ -192,6 +227,10 @@ UUID = "11111111-1111-4111-8111-111111111111"
         {"ancestors": [[UUID, "a", "d"]] * MOST_BACKUPS},
         {"sources": [[1, [1]]]},
         {"sources": [[-1, []]]},
+        {
+            "ancestors": [[UUID, "a", "d"]],
+            "sources": [[number, [1]] for number in range(MOST_SHARED + 1)],
+        },
         {"spaces": [[1, "x"]]},
     ],
     ids=str,
@@ -214,14 +253,10 @@ def test_a_piece_anywhere_in_a_file_of_any_size_takes_no_memory() -> None:
 
 def test_many_pieces_of_the_same_bytes_are_refused(shared: Chain) -> None:
     """Each would take memory, and the table would be read again and again."""
-    contents = open_backup(shared.store, shared.links[-1]).manifest.contents.as_json()
-    name = manifest_name(shared.links[-1])
-    blob = shared.store.read(name)
+    contents = contents_in(shared)
     piece = contents["blocks"]["pieces"][0]
     forged = [[1, number * PIECE_BLOCKS, *piece[2:]] for number in range(1000)]
-    try:
+    with put_back(shared):
         forge(shared, {**contents, "blocks": {**contents["blocks"], "pieces": forged}})
         with pytest.raises(ArchiveError, match="twice"):
             StoredTable(open_backup(shared.store, shared.links[-1]))
-    finally:
-        shared.store.replace(name, blob)
