@@ -294,8 +294,8 @@ def add_blocks(found: Contents, blocks: Any) -> None:
     for part in found.parts:
         if part.offset < end or not part.length or part.first_block % PIECE_BLOCKS:
             raise ValueError(f"its table is out of order at {part.offset}")
-        if part.file is not None and part.blocks > PIECE_BLOCKS:
-            raise ValueError(f"a piece of its table has {part.blocks} blocks")
+        if part.file is not None and (part.blocks > PIECE_BLOCKS or part.first_block >> 49):
+            raise ValueError(f"a piece of its table has {part.blocks} blocks: {part}")
         end = part.offset + part.length
     found.sources = {file: list(numbers) for file, numbers in blocks["sources"]}
     if any(len(numbers) != len(found.ancestors) for numbers in found.sources.values()):

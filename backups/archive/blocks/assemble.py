@@ -154,17 +154,19 @@ class Assembly:
     ) -> None:
         """Check the blocks that are there as a whole, and that no later phase overrides."""
         file_end = min(target.file.size, self._sizes[depth].get(source, 0))
-        at = -start % BLOCK_BYTES
-        while at < len(content):
-            block = (start + at) // BLOCK_BYTES
-            length = min(BLOCK_BYTES, file_end - block * BLOCK_BYTES)
-            overridden = block in target.changes or self._tables[depth].is_changed(source, block)
-            if at + length <= len(content) and not overridden:
-                digest, _ = self._table.find(target.file.number, block)
-                if digest != UNKNOWN:
-                    self.check(target.file, block, digest, bytes(content[at : at + length]))
-                target.places.set_checked(block)
-            at += BLOCK_BYTES
+        end = start + len(content)
+        for block in range(start // BLOCK_BYTES, -(-end // BLOCK_BYTES)):
+            first, after = block * BLOCK_BYTES, min((block + 1) * BLOCK_BYTES, file_end)
+            if block in target.changes or self._tables[depth].is_changed(source, block):
+                continue
+            if first < start or after > end:
+                target.places.set_checked(block, checked=False)
+                continue
+            digest, _ = self._table.find(target.file.number, block)
+            if digest != UNKNOWN:
+                part = content[first - start : after - start]
+                self.check(target.file, block, digest, bytes(part))
+            target.places.set_checked(block)
 
 
 def check_chain(tables: Sequence[StoredTable], chain: Sequence[BackupReader]) -> None:

@@ -58,11 +58,11 @@ class Places:
         checked = self._checked.get(number, b"")
         return place < len(checked) and checked[place] == _CHECKED
 
-    def set_checked(self, block: int) -> None:
+    def set_checked(self, block: int, *, checked: bool = True) -> None:
         number, place = divmod(block, PIECE_BLOCKS)
-        checked = self._checked.get(number)
-        if checked is not None and place < len(checked):
-            checked[place] = _CHECKED
+        found = self._checked.get(number)
+        if found is not None and place < len(found):
+            found[place] = _CHECKED if checked else 0
 
     def _slices(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield the places of these blocks, piece by piece, with the first block of each."""

@@ -35,7 +35,7 @@ from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, 
 from backups.exceptions import ArchiveError
 from backups.repositories.layout import manifest_name
 from tests.backups.archive.blocks.chains import Chain, ibd
-from tests.backups.archive.stores import load_extractor, open_backup
+from tests.backups.archive.stores import load_extractor, open_backup, records_of
 from tests.backups.archive.test_fuzz import VALUES, bounded, changed, listing
 
 EXTRACTOR = load_extractor()
@@ -179,6 +179,25 @@ def test_a_forged_stream_of_the_table(
         patch.setattr(TableBuilder, "_put", forging)
         chain.add(clone(b"3", b"4"), encrypted=False)
     restore_twice(chain)
+
+
+def test_bytes_over_zeros_that_the_table_does_not_have_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of a block: the table says zeros, and no change."""
+    chain = Chain(tmp_path)
+    content = b"a" * BLOCK_BYTES + bytes(BLOCK_BYTES)
+    chain.add(records_of({"a": content}), encrypted=False)
+    records: list[Record] = [
+        *list(records_of({"a": content}))[:-1],
+        PhaseStarted(),
+        Data(1, BLOCK_BYTES + 5, memoryview(b"x")),
+        FileClosed(1, len(content)),
+    ]
+    monkeypatch.setattr(TableBuilder, "change", lambda *row: None)
+    chain.add(records, encrypted=False)
+    with pytest.raises(ArchiveError, match="block 1 of a is not what"):
+        chain.restored()
 
 
 PIECE, END = [1, 0, 4, 0], 100
