@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from backups.archive.blocks.table import BlockTable
+from backups.archive.blocks.table import TABLE_FILE, BlockTable
 from backups.exceptions import ArchiveError
 from backups.repositories.layout import is_safe_path
 
@@ -88,8 +88,9 @@ class Contents:
             raise ArchiveError("manifest lists phases that are no numbers")
         _check_rows((*files, *packs))
         check_paths(file.path for file in files)
-        if len({file.number for file in files}) != len(files):
-            raise ArchiveError("manifest lists a file number twice")
+        numbers = {file.number for file in files}
+        if len(numbers) != len(files) or TABLE_FILE in numbers:
+            raise ArchiveError("manifest lists a file number twice, or that of the block table")
         if any(not file.first_pack <= file.last_pack <= len(packs) for file in files):
             raise ArchiveError("manifest lists a file in a pack it does not list")
         expected = 0

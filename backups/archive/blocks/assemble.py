@@ -9,29 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from backups.archive.blocks.hashing import BLOCK_BYTES, UNKNOWN
+from backups.archive.blocks.places import Places
 from backups.archive.blocks.reading import StoredTable
-from backups.archive.blocks.table import ZERO
 from backups.archive.contents import StoredFile
 from backups.archive.frames import Extent, Frame
 from backups.archive.output import Piece
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError
 
-_CHECKED = 1
-_CHECKED_IF_ZERO = bytes(_CHECKED if place == ZERO else 0 for place in range(256))
-
 
 @dataclass(slots=True)
 class _Target:
-    """A file that is put together: where each block is stored, and which were checked."""
+    """A file that is put together."""
 
     file: StoredFile
-    # A byte for each block: the number of a backup, or ZERO.
-    places: bytes
-    checked: bytearray
+    places: Places
     changes: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -55,10 +49,13 @@ class Assembly:
         # For each backup: its number of a file, and the files that are put together from it.
         self._uses: list[dict[int, list[_Target]]] = [{} for _ in chain]
         for number, target in self._targets.items():
+            used = target.places.numbers() | {self._own}
             for depth, source in enumerate(self._table.sources_of(number)):
-                if depth == self._own or (source and depth in target.places):
+                if depth not in used:
+                    continue
+                if depth == self._own or (source and source in self._sizes[depth]):
                     self._uses[depth].setdefault(source, []).append(target)
-                elif depth in target.places:
+                else:
                     raise ArchiveError(
                         f"block table takes {target.file.path} from a backup that does not have it"
                     )
@@ -84,7 +81,7 @@ class Assembly:
         if depth == self._own:
             return any(extent.file in self._targets for extent in extents)
         return any(
-            any(depth in target.places[first:end] for target in self._uses[depth].get(file, ()))
+            any(target.places.has(depth, first, end) for target in self._uses[depth].get(file, ()))
             for file, first, end in _blocks_of(extents)
         )
 
@@ -107,9 +104,9 @@ class Assembly:
             for content in self._table.pieces_of(number):
                 for place in range(len(content.places)):
                     block = content.first_block + place
-                    if block >= len(target.places):
+                    if block * BLOCK_BYTES >= target.file.size:
                         break
-                    if target.checked[block] == _CHECKED or block in target.changes:
+                    if target.places.is_checked(block) or block in target.changes:
                         continue
                     if (digest := content.hash_of(block)) != UNKNOWN:
                         yield target.file, block, digest
@@ -127,16 +124,10 @@ class Assembly:
 
     def _target(self, file: StoredFile) -> _Target:
         blocks = -(-file.size // BLOCK_BYTES)
-        places = bytearray()
-        for content in self._table.pieces_of(file.number):
-            # Between two pieces nothing was sent: zeros.
-            places += bytes((ZERO,)) * (content.first_block - len(places)) + content.places
-        places = places[:blocks] + bytes((ZERO,)) * (blocks - len(places))
-        if any(place > self._own for place in set(places) - {ZERO}):
+        places = Places(self._table.pieces_of(file.number), blocks)
+        if any(number > self._own for number in places.numbers()):
             raise ArchiveError(f"block table takes {file.path} from a backup beyond its chain")
-        # What nobody wrote reads as zeros: a restored file begins as such.
-        checked = bytearray(places.translate(_CHECKED_IF_ZERO))
-        return _Target(file, bytes(places), checked, dict(self._table.changes_of(file.number)))
+        return _Target(file, places, dict(self._table.changes_of(file.number)))
 
     def _take_own(self, target: _Target, extent: Extent, content: memoryview) -> Piece:
         """All that the backup itself stored: what its base lacks, and what overrides it."""
@@ -149,42 +140,33 @@ class Assembly:
         self, depth: int, target: _Target, extent: Extent, content: memoryview
     ) -> Iterator[Piece]:
         """Runs of blocks of which the backup is the one to take them from."""
-        first, end = (
-            extent.offset // BLOCK_BYTES,
-            -(-(extent.offset + extent.length) // BLOCK_BYTES),
-        )
-        block = first
-        for place, run in groupby(target.places[first:end]):
-            count = sum(1 for _ in run)
-            if place == depth:
-                start = max(block * BLOCK_BYTES, extent.offset)
-                stop = min(
-                    (block + count) * BLOCK_BYTES,
-                    extent.offset + extent.length,
-                    target.file.size,
-                )
-                part = content[start - extent.offset : stop - extent.offset]
-                self._check_run(depth, target, extent.file, start, part)
-                yield Piece(target.file.number, start, part)
-            block += count
+        extent_end = extent.offset + extent.length
+        first, end = extent.offset // BLOCK_BYTES, -(-extent_end // BLOCK_BYTES)
+        for run_first, run_end in target.places.runs_of(depth, first, end):
+            start = max(run_first * BLOCK_BYTES, extent.offset)
+            stop = min(run_end * BLOCK_BYTES, extent_end, target.file.size)
+            part = content[start - extent.offset : stop - extent.offset]
+            self._check_run(depth, target, extent.file, start, part)
+            yield Piece(target.file.number, start, part)
 
     def _check_run(
         self, depth: int, target: _Target, source: int, start: int, content: memoryview
     ) -> None:
-        """Check the blocks that are there as a whole."""
+        """Check the blocks that are there as a whole, and that no later phase overrides."""
         file_end = min(target.file.size, self._sizes[depth].get(source, 0))
-        at = -start % BLOCK_BYTES
-        while at < len(content):
-            block = (start + at) // BLOCK_BYTES
-            length = min(BLOCK_BYTES, file_end - block * BLOCK_BYTES)
-            if at + length <= len(content) and block not in target.changes:
-                digest, _ = self._table.find(target.file.number, block)
-                if digest == UNKNOWN:
-                    target.checked[block] = _CHECKED
-                elif not self._tables[depth].is_changed(source, block):
-                    self.check(target.file, block, digest, bytes(content[at : at + length]))
-                    target.checked[block] = _CHECKED
-            at += BLOCK_BYTES
+        end = start + len(content)
+        for block in range(start // BLOCK_BYTES, -(-end // BLOCK_BYTES)):
+            first, after = block * BLOCK_BYTES, min((block + 1) * BLOCK_BYTES, file_end)
+            if block in target.changes or self._tables[depth].is_changed(source, block):
+                continue
+            if first < start or after > end:
+                target.places.set_checked(block, checked=False)
+                continue
+            digest, _ = self._table.find(target.file.number, block)
+            if digest != UNKNOWN:
+                part = content[first - start : after - start]
+                self.check(target.file, block, digest, bytes(part))
+            target.places.set_checked(block)
 
 
 def check_chain(tables: Sequence[StoredTable], chain: Sequence[BackupReader]) -> None:
@@ -199,7 +181,7 @@ def check_chain(tables: Sequence[StoredTable], chain: Sequence[BackupReader]) ->
             "their manifests have changed",
             hint="Use another copy of the chain, or restore another backup.",
         )
-    if len({each.blocks.key for each in tables}) != 1:
+    if any(each.blocks.key != table.blocks.key for each in tables):
         raise ArchiveError("the backups of the chain hash their blocks with different keys")
 
 

@@ -8,6 +8,7 @@ the id of a tablespace is, and a file that is compared with the wrong one costs 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from backups.archive.blocks.hashing import (
     new_block_key,
 )
 from backups.archive.blocks.reading import StoredTable
-from backups.archive.blocks.table import ZERO, BlockTable
+from backups.archive.blocks.table import MOST_SHARED, ZERO, BlockTable, uses_of
 from backups.archive.meter import Meter
 from backups.archive.records import (
     Data,
@@ -101,6 +102,8 @@ class BlockFilter:
         self._table = TableBuilder(write_frame, self._hasher.zero)
         self._files: dict[int, _File] = {}
         self._sources: dict[int, tuple[int, ...]] = {}
+        # Of each file of each backup that is needed: how many files may take blocks from it.
+        self._shared: Counter[tuple[int, int]] = Counter()
         self._spaces: dict[int, int] = {}
 
     def take(self, record: Record) -> Iterator[Record]:
@@ -250,9 +253,15 @@ class BlockFilter:
             return
         base = self._base.by_space.get(space) if space is not None else None
         base = self._base.files.get(file.path) if base is None else base
-        if base:
-            file.base = base
-            self._sources[number] = self._base.sources_of(base)
+        if not base:
+            return
+        sources = self._base.sources_of(base)
+        if any(self._shared[use] >= MOST_SHARED for use in uses_of(sources)):
+            # A restore looks each block up for all of them.
+            return
+        self._shared.update(uses_of(sources))
+        file.base = base
+        self._sources[number] = sources
 
 
 def _space_of(path: str, data: Data) -> int | None:

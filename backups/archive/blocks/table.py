@@ -2,19 +2,22 @@
 
 The table is a stream of bytes, cut into frames of their own, whose extents are of the file number
 ``TABLE_FILE`` that no backup lists. A *piece* is the table of up to 4,096 blocks of one file in a
-row: the hashes, 8 bytes each, then where each block is stored, a byte each. *Changes* are blocks
-that a later phase overrode: u32 file, u64 block, 8 bytes hash. docs/format.md specifies it.
+row, the first a multiple of 4,096: the hashes, 8 bytes each, then where each block is stored, a
+byte each. *Changes* are blocks that a later phase overrode: u32 file, u64 block, 8 bytes hash.
+docs/format.md specifies it.
 """
 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from backups.archive.about import is_label
 from backups.archive.blocks.hashing import BLOCK_BYTES, HASH_BYTES, KEY_BYTES
 from backups.exceptions import ArchiveError
 
@@ -27,7 +30,10 @@ CHANGE = struct.Struct("<IQ8s")
 ZERO = 255
 # The full backup and what goes on from it; numbers above are kept for other meanings.
 MOST_BACKUPS = 200
+# Files that take blocks from one file of another backup: each of its blocks is looked up for all.
+MOST_SHARED = 32
 _MOST = 1 << 63
+_MOST_BLOCKS = _MOST // BLOCK_BYTES
 
 
 class Ancestor(NamedTuple):
@@ -116,7 +122,7 @@ class BlockTable:
         if len(self.key) != KEY_BYTES or len(self.ancestors) >= MOST_BACKUPS:
             raise ArchiveError("manifest has a block table that no writer produces")
         for each in self.ancestors:
-            if not all(isinstance(text, str) for text in each) or str(UUID(each.uuid)) != each.uuid:
+            if not is_label(each.label) or not _is_identity(each):
                 raise ArchiveError(f"manifest names {str(each)[:200]} as what it needs")
         _check_numbers(self.pieces)
         _check_numbers(self.frames)
@@ -126,6 +132,9 @@ class BlockTable:
         _check_numbers([tuple(self.sources)])
         if any(len(numbers) != self.depth for numbers in self.sources.values()):
             raise ArchiveError("manifest has sources of its files for another chain")
+        shared = Counter(use for each in self.sources.values() for use in uses_of(each))
+        if any(files > MOST_SHARED for files in shared.values()):
+            raise ArchiveError("manifest takes too many files from one file of another backup")
         self._check_stream()
 
     def _check_stream(self) -> None:
@@ -137,12 +146,35 @@ class BlockTable:
             end += frame.length
         if any(a.frame >= b.frame for a, b in pairwise(self.frames)):
             raise ArchiveError("manifest lists frames of its block table out of order")
+        self._check_pieces()
+        parts = [(each.offset, each.blocks * (HASH_BYTES + 1)) for each in self.pieces]
+        parts += [(each.offset, each.blocks * CHANGE.size) for each in self.changes]
+        # What is read of a table is never more than what is stored of it.
+        reached = 0
+        for offset, length in sorted(parts):
+            if offset < reached or not length:
+                raise ArchiveError("manifest has a part of its block table twice, or an empty one")
+            reached = offset + length
+        if reached > end:
+            raise ArchiveError(
+                f"manifest has a block table of {end} bytes that reaches to {reached}"
+            )
+
+    def _check_pieces(self) -> None:
         for piece in self.pieces:
-            if not 0 < piece.blocks <= PIECE_BLOCKS:
-                raise ArchiveError(f"manifest has {piece.blocks} blocks in a piece of its table")
-            _check_end(piece.offset + piece.blocks * (HASH_BYTES + 1), end)
-        for change in self.changes:
-            _check_end(change.offset + change.blocks * CHANGE.size, end)
+            aligned = piece.first_block % PIECE_BLOCKS == 0 and piece.first_block < _MOST_BLOCKS
+            if not aligned or not 0 < piece.blocks <= PIECE_BLOCKS:
+                raise ArchiveError(
+                    f"manifest has {piece.blocks} blocks from {piece.first_block} on in a piece of "
+                    "its block table"
+                )
+        if any(a[:2] >= b[:2] for a, b in pairwise(self.pieces)):
+            raise ArchiveError("manifest lists pieces of its block table out of order")
+
+
+def _is_identity(each: Ancestor) -> bool:
+    texts = isinstance(each.uuid, str) and isinstance(each.digest, str)
+    return texts and str(UUID(each.uuid)) == each.uuid
 
 
 def _check_numbers(rows: Any) -> None:
@@ -151,9 +183,9 @@ def _check_numbers(rows: Any) -> None:
             raise ArchiveError(f"manifest has {str(row)[:80]} in its block table")
 
 
-def _check_end(reached: int, end: int) -> None:
-    if reached > end:
-        raise ArchiveError(f"manifest has a block table of {end} bytes that reaches to {reached}")
+def uses_of(sources: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the number of each backup that has a file, and the file's number there."""
+    return ((depth, number) for depth, number in enumerate(sources) if number)
 
 
 def split_piece(content: bytes, blocks: int) -> tuple[bytes, bytes]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import errno
-import importlib.util
 import os
 import re
 import shutil
@@ -17,7 +16,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -32,7 +30,9 @@ from tests.backups.archive.stores import (
     KIB,
     LABEL,
     MIB,
+    SCRIPT,
     contents_of,
+    load_extractor,
     make_store,
     open_backup,
     records_of,
@@ -40,7 +40,6 @@ from tests.backups.archive.stores import (
     write_key_file,
 )
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "extract_backup.py"
 FILES = {
     "ibdata1": os.urandom(5 * MIB + 17),
     "shop/orders.ibd": bytes(9 * MIB) + os.urandom(4096),
@@ -69,14 +68,14 @@ def key(tmp_path: Path) -> Path:
     return write_key_file(tmp_path / "key", KEYRING.current)
 
 
-def test_it_needs_two_libraries_and_nothing_of_mooring() -> None:
+def test_it_needs_two_libraries_or_three_and_nothing_of_mooring() -> None:
     imported = set()
     for node in ast.walk(ast.parse(SCRIPT.read_text())):
         if isinstance(node, ast.Import):
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").partition(".")[0])
-    assert imported - sys.stdlib_module_names == {"zstandard", "cryptography"}
+    assert imported - sys.stdlib_module_names == {"zstandard", "cryptography", "blake3"}
 
 
 @both_ciphers
@@ -275,19 +274,6 @@ def test_a_path_that_leads_out_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def load_script() -> ModuleType:
-    """The program as a module, so that a test can have the disk fail under it."""
-    found = importlib.util.spec_from_file_location("extract_backup", SCRIPT)
-    assert found and found.loader
-    module = importlib.util.module_from_spec(found)
-    sys.modules["extract_backup"] = module
-    try:
-        found.loader.exec_module(module)
-    finally:
-        del sys.modules["extract_backup"]
-    return module
-
-
 def test_every_file_and_folder_is_synced(
     tmp_path: Path, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,7 +281,7 @@ def test_every_file_and_folder_is_synced(
     synced = set()
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
     out = tmp_path / "out"
-    assert load_script().main([str(store.root), "--to", str(out)]) == 0
+    assert load_extractor().main([str(store.root), "--to", str(out)]) == 0
     assert {path.stat().st_ino for path in (out, *out.rglob("*"))} <= synced
 
 
@@ -315,7 +301,7 @@ def test_what_the_disk_refuses_at_the_end_is_a_failure(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", failing)
-    assert load_script().main([str(store.root), "--to", str(tmp_path / "out")]) == 1
+    assert load_extractor().main([str(store.root), "--to", str(tmp_path / "out")]) == 1
     shown = capsys.readouterr()
     assert "No space left on device" in shown.err
     assert "every byte checked" not in shown.out

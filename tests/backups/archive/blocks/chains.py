@@ -1,0 +1,144 @@
+"""Chains of backups, and histories of what a server's files may be, for tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from backups.archive.blocks.hashing import BLOCK_BYTES
+from backups.archive.records import (
+    Data,
+    FileClosed,
+    FileOpened,
+    FileRemoved,
+    FileRenamed,
+    PhaseStarted,
+    Record,
+)
+from backups.repositories.base import ObjectStore
+from tests.backups.archive.stores import (
+    KIB,
+    MIB,
+    extract_backup,
+    make_store,
+    open_backup,
+    write_backup,
+)
+
+
+class Chain:
+    """Backups that go on from each other, in one repository."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store: ObjectStore = make_store(folder / "repository")
+        self.folder = folder
+        self.links: list[str] = []
+        self._written = 0
+
+    def add(
+        self, records: Iterable[Record], *, base: int | None = None, encrypted: bool = True
+    ) -> str:
+        """Write a backup that goes on from the last one, or from that of a number."""
+        self._written += 1
+        needs = self.links if base is None else self.links[: base + 1]
+        link = write_backup(
+            self.store,
+            records,
+            label=f"orders-1@20260302T01{self._written:02}00Z-{'I' if needs else 'F'}",
+            encrypted=encrypted,
+            base=open_backup(self.store, needs[-1]) if needs else None,
+        )
+        self.links = [*needs, link]
+        return link
+
+    def stored_bytes(self) -> int:
+        return open_backup(self.store, self.links[-1]).manifest.contents.raw_bytes
+
+    def restored(self, name: str = "out") -> dict[str, bytes]:
+        *needs, last = self.links
+        return extract_backup(self.store, last, self.folder / name, needs=needs)
+
+
+def changed(content: bytes, at: int, piece: bytes) -> bytes:
+    return content[:at] + piece + content[at + len(piece) :]
+
+
+def ibd(space: int, content: bytes) -> bytes:
+    """A file whose first page says which tablespace it is."""
+    page = bytearray(os.urandom(BLOCK_BYTES))
+    page[4:8] = bytes(4)
+    page[34:38] = space.to_bytes(4, "big")
+    return bytes(page) + content
+
+
+State = dict[str, bytes]
+NAMES = ("s/a.ibd", "s/b.ibd", "c.MYD", "d")
+
+
+@st.composite
+def states(draw: st.DrawFn) -> list[State]:
+    """What a server's files are at each backup: written, grown, cut, zeroed, renamed, made anew."""
+    state: State = {}
+    found = []
+    for _ in range(draw(st.integers(2, 4))):
+        for _ in range(draw(st.integers(0, 4))):
+            name = draw(st.sampled_from(NAMES))
+            content = state.get(name, b"")
+            match draw(st.sampled_from(["new", "write", "zero", "cut", "grow", "drop", "swap"])):
+                case "new":
+                    body = draw(st.integers(0, 5 * BLOCK_BYTES))
+                    state[name] = ibd(draw(st.integers(1, 5)), os.urandom(body))
+                case "write" if content:
+                    at = draw(st.integers(0, len(content) - 1))
+                    state[name] = changed(content, at, os.urandom(20))[: len(content)]
+                case "zero" if content:
+                    at = draw(st.integers(0, len(content) - 1)) // BLOCK_BYTES * BLOCK_BYTES
+                    piece = bytes(min(BLOCK_BYTES, len(content) - at))
+                    state[name] = changed(content, at, piece)
+                case "cut":
+                    state[name] = content[: draw(st.integers(0, len(content)))]
+                case "grow":
+                    state[name] = content + os.urandom(draw(st.integers(1, 2 * BLOCK_BYTES)))
+                case "drop":
+                    state.pop(name, None)
+                case "swap":
+                    other = draw(st.sampled_from(NAMES))
+                    if name in state and other in state:
+                        state[name], state[other] = state[other], state[name]
+        found.append(dict(state))
+    return found
+
+
+def sent(state: State, draw: st.DataObject) -> Iterator[Record]:
+    """The stream of a copy: pieces of odd sizes, later phases, renames, files that go."""
+    piece = draw.draw(st.sampled_from([1000, 4 * KIB, BLOCK_BYTES, 40_000, MIB]))
+    order = draw.draw(st.permutations(sorted(state)))
+    numbers = {path: number for number, path in enumerate(order, start=1)}
+    late: list[tuple[int, int, bytes]] = []
+    if draw.draw(st.booleans()):
+        yield FileOpened(99, "gone")
+        yield Data(99, 0, memoryview(b"gone" * 9000))
+        yield FileClosed(99, 36_000)
+    for path, number in numbers.items():
+        content = state[path]
+        yield FileOpened(number, f"{path}.tmp")
+        for at in range(0, len(content), piece):
+            part = content[at : at + piece]
+            if draw.draw(st.integers(0, 3)) == 0:
+                # Torn: a later phase brings the right bytes.
+                late.append((number, at, part))
+                part = os.urandom(len(part))
+            yield Data(number, at, memoryview(part))
+    if late:
+        yield PhaseStarted()
+        for number, at, part in late:
+            yield Data(number, at, memoryview(part))
+    for path, number in numbers.items():
+        yield FileRenamed(number, path)
+        yield FileClosed(number, len(state[path]))
+    if 99 not in numbers.values() and draw.draw(st.booleans()):
+        yield FileOpened(100, "short")
+        yield FileRemoved(100)
