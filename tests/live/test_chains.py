@@ -180,7 +180,7 @@ def test_a_mariadb_under_load_restarted_and_put_back(tmp_path: Path) -> None:
 
 
 def take_two(server: PrivateServer, two_ways: TwoWays, folder: Path) -> None:
-    login = Login("bk", PASSWORD, port=server.settings.port)
+    login = Login("bk", PASSWORD, port=server.settings.port or 0)
     with Teller(server.connect):
         for _ in range(2):
             with copied(ENGINES[MARIADB_BACKUP], login, folder) as records:

@@ -42,7 +42,7 @@ class Read(PlainStage[object]):
         return f"{run.patience} s"
 
 
-def read_parts(asked: VerifyParameters) -> Sequence[Stage[object]]:
+def read_parts(job: Job, asked: VerifyParameters) -> Sequence[Stage[object]]:
     return [Read("link 1"), Read("link 2", fails=asked.pages)]
 
 
