@@ -11,6 +11,7 @@ RUN_PROGRAMS=(
   "mbstream mariadb-backup"
   "redis-server redis-server"
   "setpriv util-linux"
+  "useradd passwd"
   "bwrap bubblewrap"
 )
 TEST_PROGRAMS=(
