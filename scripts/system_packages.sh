@@ -11,7 +11,6 @@ RUN_PROGRAMS=(
   "mbstream mariadb-backup"
   "redis-server redis-server"
   "setpriv util-linux"
-  "useradd passwd"
   "bwrap bubblewrap"
 )
 TEST_PROGRAMS=(
@@ -76,7 +75,7 @@ ensure_run_user() {
   [[ $EUID -ne 0 ]] && return
   id -u "$RUN_USER" >/dev/null 2>&1 && return
   say "creating the system user $RUN_USER, without a home and a shell"
-  useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \
+  PATH=$PATH:/usr/sbin:/sbin useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \
     "$RUN_USER" || fail "the user $RUN_USER could not be created" \
     "Create it, or name another one without rights in MOORING_RUN_USER."
 }
