@@ -75,8 +75,8 @@ ensure_run_user() {
   [[ $EUID -ne 0 ]] && return
   id -u "$RUN_USER" >/dev/null 2>&1 && return
   say "creating the system user $RUN_USER, without a home and a shell"
-  useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \
-    "$RUN_USER" || fail "the user $RUN_USER could not be created" \
+  PATH=$PATH:/usr/sbin:/sbin useradd --system --no-create-home --home-dir /nonexistent \
+    --shell /usr/sbin/nologin "$RUN_USER" || fail "the user $RUN_USER could not be created" \
     "Create it, or name another one without rights in MOORING_RUN_USER."
 }
 

@@ -183,7 +183,7 @@ def unlisted_tablespaces_check(name: str, facts: ServerFacts) -> Check:
         name,
         Verdict.UNKNOWN,
         "the server does not list its tablespaces (information_schema.INNODB_TABLESPACES)",
-        "To allow the check, start the server without innodb_tablespaces=OFF.",
+        "To allow the check, start the server with its plugin INNODB_TABLESPACES on.",
     )
 
 

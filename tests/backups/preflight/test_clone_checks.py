@@ -174,7 +174,7 @@ def test_nothing_stands_in_the_way_and_no_host_is_looked_at() -> None:
             "size",
             Verdict.UNKNOWN,
             "the server does not list its tablespaces",
-            "innodb_tablespaces=OFF",
+            "plugin INNODB_TABLESPACES",
         ),
         (
             with_facts(log_bin=False),
