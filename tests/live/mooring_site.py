@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ import psutil
 import psycopg
 
 from backups.instances.grants import NEEDED
+from scripts.processes import children
 from tests.live.bank import open_bank
 from tests.live.forks import Forks
 from tests.live.server import LiveServer
@@ -210,21 +211,21 @@ class running:
         self._child.wait()
 
 
-def worker(site: Site, *, pool: Sequence[str] = ("--concurrency", "2")) -> running:
-    beat = ("--beat", "--schedule-filename", str(site.home / "run" / "beat-schedule"))
-    return _celery(site, "--queues", "copy,transfer,control,outside", *beat, *pool)
+class worker(running):
+    """The processes ``worker`` and ``control`` as they are installed; signals go to both."""
 
+    def __init__(self, site: Site) -> None:
+        argvs = {child.name: list(child.argv) for child in children(site.environment)}
+        self._control = running(argvs["control"], site)
+        super().__init__(argvs["worker"], site)
 
-def outside_worker(site: Site) -> running:
-    """The one with threads, for all that may hang: probes and messages."""
-    words = ("--pool", "threads", "--concurrency", "4", "--hostname", "outside@%h")
-    return _celery(site, "--queues", "outside", *words)
+    def signal(self, number: signal.Signals) -> None:
+        super().signal(number)
+        self._control.signal(number)
 
-
-def _celery(site: Site, *words: str) -> running:
-    argv = [sys.executable, "-m", "celery", "-A", "monitor", "worker", *words]
-    argv += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
-    return running(argv, site)
+    def kill(self) -> None:
+        super().kill()
+        self._control.kill()
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 40) -> None:

@@ -16,7 +16,6 @@ from tests.live.mooring_site import (
     PASSWORD,
     ROOT,
     Site,
-    outside_worker,
     private_site,
     redis,
     running,
@@ -65,7 +64,7 @@ def test_a_failure_is_mailed_and_its_end(
 def play(site: Site, mariadb: LiveServer, box: Mailbox) -> None:
     mariadb.execute("ALTER USER celery@'%' IDENTIFIED BY 'another one'")
     schedule_in(site, timedelta(seconds=15))
-    with worker(site), outside_worker(site):
+    with worker(site):
         wait_until(lambda: mails(box, FAILED), seconds=120)
         (failed,) = mails(box, FAILED)
         assert failed.startswith("[Mooring] Emergency: bank-1: ")
