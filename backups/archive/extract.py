@@ -19,7 +19,7 @@ from backups.archive.contents import StoredFile
 from backups.archive.frames import Extent, Frame
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
-from backups.archive.output import OutputFiles, Piece
+from backups.archive.output import FilePiece, OutputFiles
 from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError
@@ -27,14 +27,14 @@ from backups.exceptions import ArchiveError
 FRAMES_IN_FLIGHT_PER_THREAD = 3
 
 
-class _Source(Protocol):
+class _Origin(Protocol):
     """Which bytes of which backup belong into the files."""
 
     def sources(self, depth: int) -> Iterable[StoredFile]: ...
 
     def needs(self, depth: int, extents: Sequence[Extent]) -> bool: ...
 
-    def take(self, depth: int, frame: Frame) -> Iterator[Piece]: ...
+    def take(self, depth: int, frame: Frame) -> Iterator[FilePiece]: ...
 
 
 def extract(
@@ -58,11 +58,7 @@ def extract(
     files = {file.number: file for file in listed if wanted(file.path)}
     assembly = Assembly(chain, files.values()) if own else None
     meter.files_total = len(files)
-    meter.raw_bytes_total = (
-        sum(assembly.live_bytes(depth) for depth in range(len(chain)))
-        if assembly
-        else sum(file.written_bytes for file in files.values())
-    )
+    meter.raw_bytes_total = _bytes_to_take(assembly, files.values())
     output = OutputFiles(target, files, meter)
     output.create_files()
     source = assembly or _OneBackup(files)
@@ -79,6 +75,12 @@ def extract(
     if assembly:
         _check_rest(assembly, output, check)
     return len(files)
+
+
+def _bytes_to_take(assembly: Assembly | None, files: Iterable[StoredFile]) -> int:
+    if assembly is None:
+        return sum(file.written_bytes for file in files)
+    return sum(assembly.live_bytes(depth) for depth in range(len(assembly.chain)))
 
 
 def _check_rest(assembly: Assembly, output: OutputFiles, check: Callable[[], None]) -> None:
@@ -101,13 +103,13 @@ class _OneBackup:
     def needs(self, depth: int, extents: Sequence[Extent]) -> bool:
         return any(extent.file in self._files for extent in extents)
 
-    def take(self, depth: int, frame: Frame) -> Iterator[Piece]:
+    def take(self, depth: int, frame: Frame) -> Iterator[FilePiece]:
         start, view = 0, memoryview(frame.content)
         for extent in frame.extents:
             if (file := self._files.get(extent.file)) is not None:
                 if extent.offset + extent.length > file.size:
                     raise ArchiveError(f"frame {frame.number} reaches past the end of {file.path}")
-                yield Piece(file.number, extent.offset, view[start : start + extent.length])
+                yield FilePiece(file.number, extent.offset, view[start : start + extent.length])
             start += extent.length
 
 
@@ -120,7 +122,7 @@ class _Work:
         in_flight: int,
         reader: BackupReader,
         depth: int,
-        source: _Source,
+        source: _Origin,
         output: OutputFiles,
         check: Callable[[], None],
     ) -> None:

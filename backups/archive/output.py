@@ -23,7 +23,7 @@ ZEROS = bytes(HOLE_BYTES)
 KEYRING_FOLDER = "mooring-keyring"
 
 
-class Piece(NamedTuple):
+class FilePiece(NamedTuple):
     """Bytes for a place of a file, by its number."""
 
     file: int
@@ -55,7 +55,7 @@ class OutputFiles:
             finally:
                 os.close(descriptor)
 
-    def write(self, piece: Piece, *, fresh: bool, counts: bool = True) -> None:
+    def write(self, piece: FilePiece, *, fresh: bool, counts: bool = True) -> None:
         """Put bytes in their place. ``fresh``: nothing was written there, so zeros stay holes.
 
         ``counts``: whether they are of those that the manifest says the file has.

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from backups.access import runner_of, stores_of
+from backups.chains.planner import KINDS
 from backups.checks import Check, failed
 from backups.exceptions import BadInput
 from backups.jobs.request import create_backup_job
@@ -19,6 +20,7 @@ from backups.models import Instance, Repository
 from backups.preflight.checks import remember, run_checks
 from backups.preflight.same_files import note_unproven_files
 from backups.programs.compatibility import CLONE
+from backups.states import BackupKind
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
 from monitor.selectors.destinations import load_destinations
@@ -40,6 +42,7 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     assert isinstance(instance, Instance)
     known = load_instance_header(instance, now())
     context["known"] = known
+    context["kinds"] = [BackupKind(kind) for kind in KINDS]
     context["destinations"] = load_destinations(instance, known.schedules)
     return render(request, "monitor/instance_detail.html", context)
 
@@ -54,11 +57,12 @@ def instance_live(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
-    """Request a full backup now, to the selected repositories."""
+    """Request a backup now, of the selected kind, to the selected repositories."""
     instance = get_object_or_404(Instance, name=name)
     with refusals_shown(request):
         job = create_backup_job(
             instance,
+            kind=request.POST.get("kind") or BackupKind.FULL,
             repositories=_selected(request),
             save_foreign_tables=_foreign_tables(request, instance),
             requested_by=requesting_user(request),

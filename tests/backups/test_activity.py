@@ -102,7 +102,7 @@ def test_a_restore_that_failed_says_so(
     (tmp_path / "full" / "ibdata1").touch()
     restore(made.copies.get(), tmp_path / "full")
     details = Activity.objects.get(verb=Verb.RESTORED).details
-    assert details["outcome"] == "failed"
+    assert details["outcome"] == "refused"
     assert details["error"].endswith("is not empty")
 
 

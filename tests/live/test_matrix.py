@@ -103,7 +103,7 @@ def test_cell(site: BreakableSite, seen: dict[Cell, str], cell: Cell) -> None:
 def play(site: BreakableSite, seen: dict[Cell, str], cell: Cell) -> None:
     instance = "far" if cell.fault == SSH else "near"
     label = "" if cell.operation is Operation.BACKUP else stored_backup(site, cell.operation)
-    words = words_for(cell.operation, site, instance, label)
+    words = words_for(cell, site, instance, label)
     before = folders(site)
     command, job = start_held(site, cell, words)
 
@@ -131,10 +131,11 @@ def play(site: BreakableSite, seen: dict[Cell, str], cell: Cell) -> None:
         again(site, cell, words, label)
 
 
-def words_for(operation: Operation, site: BreakableSite, instance: str, label: str) -> list[str]:
-    match operation:
+def words_for(cell: Cell, site: BreakableSite, instance: str, label: str) -> list[str]:
+    match cell.operation:
         case Operation.BACKUP:
-            return ["takebackup", instance]
+            kind = "incremental" if cell.stage == "choose base" else "full"
+            return ["takebackup", instance, "--kind", kind]
         case Operation.RESTORE:
             return ["restorebackup", label, "--to", str(site.disk / "target")]
         case Operation.VERIFY:
@@ -146,10 +147,10 @@ def words_for(operation: Operation, site: BreakableSite, instance: str, label: s
 
 
 def stored_backup(site: BreakableSite, operation: Operation) -> str:
-    """Return a backup that is there: the oldest, or a new one where there is none."""
+    """Return a backup that is there, which no other needs, or a new one where there is none."""
     sql = (
         "SELECT b.label FROM backups_backup b JOIN backups_backupcopy c ON c.backup_id = b.id "
-        "WHERE c.status = 'stored' ORDER BY b.id LIMIT 1"
+        "WHERE c.status = 'stored' ORDER BY b.id DESC LIMIT 1"
     )
     if not site.rows(sql):
         assert site.run("takebackup", "near").code == 0

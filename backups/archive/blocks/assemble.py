@@ -15,7 +15,7 @@ from backups.archive.blocks.places import Places
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.contents import StoredFile
 from backups.archive.frames import Extent, Frame
-from backups.archive.output import Piece
+from backups.archive.output import FilePiece
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError
 
@@ -85,7 +85,7 @@ class Assembly:
             for file, first, end in _blocks_of(extents)
         )
 
-    def take(self, depth: int, frame: Frame) -> Iterator[Piece]:
+    def take(self, depth: int, frame: Frame) -> Iterator[FilePiece]:
         """Yield what of a frame of a backup belongs into the files, each block checked."""
         start = 0
         view = memoryview(frame.content)
@@ -129,16 +129,16 @@ class Assembly:
             raise ArchiveError(f"block table takes {file.path} from a backup beyond its chain")
         return _Target(file, places, dict(self._table.changes_of(file.number)))
 
-    def _take_own(self, target: _Target, extent: Extent, content: memoryview) -> Piece:
+    def _take_own(self, target: _Target, extent: Extent, content: memoryview) -> FilePiece:
         """All that the backup itself stored: what its base lacks, and what overrides it."""
         if extent.offset + extent.length > target.file.size:
             raise ArchiveError(f"a frame reaches past the end of {target.file.path}")
         self._check_run(self._own, target, extent.file, extent.offset, content)
-        return Piece(target.file.number, extent.offset, content)
+        return FilePiece(target.file.number, extent.offset, content)
 
     def _take_extent(
         self, depth: int, target: _Target, extent: Extent, content: memoryview
-    ) -> Iterator[Piece]:
+    ) -> Iterator[FilePiece]:
         """Runs of blocks of which the backup is the one to take them from."""
         extent_end = extent.offset + extent.length
         first, end = extent.offset // BLOCK_BYTES, -(-extent_end // BLOCK_BYTES)
@@ -147,7 +147,7 @@ class Assembly:
             stop = min(run_end * BLOCK_BYTES, extent_end, target.file.size)
             part = content[start - extent.offset : stop - extent.offset]
             self._check_run(depth, target, extent.file, start, part)
-            yield Piece(target.file.number, start, part)
+            yield FilePiece(target.file.number, start, part)
 
     def _check_run(
         self, depth: int, target: _Target, source: int, start: int, content: memoryview

@@ -75,7 +75,7 @@ class StoredTable:
         }
         self._changes = _read_changes(blocks, self._read)
         # Blocks are mostly asked for in the order they have in their file.
-        self._last: dict[int, PieceContent] = {}
+        self._last: OrderedDict[int, PieceContent] = OrderedDict()
         self.files = {file.path: file.number for file in reader.manifest.contents.files}
         listed = set(self.files.values())
         self.by_space = {space: file for file, space in blocks.spaces.items() if file in listed}
@@ -128,7 +128,9 @@ class StoredTable:
         place = bisect_right(pieces, block, key=lambda piece: piece.first_block) - 1
         if place < 0 or block >= pieces[place].first_block + pieces[place].blocks:
             return None
-        self._last[file] = found = self._content(pieces[place])
+        found = self._content(pieces[place])
+        with self._lock:
+            _keep(self._last, file, found, PIECES_KEPT)
         return found
 
     def _content(self, piece: TablePiece) -> PieceContent:

@@ -270,6 +270,23 @@ def test_a_piece_anywhere_in_a_file_of_any_size_takes_no_memory() -> None:
         assert not places.is_checked(first)
 
 
+def test_a_table_of_many_files_is_read_in_bounded_memory(tmp_path: Path) -> None:
+    chain, files = Chain(tmp_path), 1500
+
+    def hollow() -> Iterator[Record]:
+        for number in range(1, files + 1):
+            yield FileOpened(number, str(number))
+            # The table of a file is as long as its last block is far.
+            yield Data(number, (PIECE_BLOCKS - 1) * BLOCK_BYTES, memoryview(b"x"))
+            yield FileClosed(number, (PIECE_BLOCKS - 1) * BLOCK_BYTES + 1)
+
+    chain.add(hollow(), encrypted=False)
+    table = StoredTable(open_backup(chain.store, chain.links[0]))
+    with bounded(40 << 20):
+        hashes = {table.find(number, PIECE_BLOCKS - 1) for number in range(1, files + 1)}
+    assert len(hashes) == 1
+
+
 def test_many_pieces_of_the_same_bytes_are_refused(shared: Chain) -> None:
     """Each would take memory, and the table would be read again and again."""
     contents = contents_in(shared)
