@@ -8,8 +8,8 @@ from __future__ import annotations
 from backups.exceptions import RunnerError
 from backups.runners.base import Runner
 
-# With the highest bit set, the log is encrypted; its checkpoints are not.
-_FORMAT, _ENCRYPTED = 0x50687973, 1 << 31
+# In the clear, and encrypted; the checkpoints of both are in the clear.
+_FORMATS = (0x50687973, 0xF09F979D)
 _CHECKPOINTS = (4096, 8192)
 _LSN_BYTES = 8
 
@@ -28,7 +28,7 @@ def read_checkpoint(runner: Runner, folder: str) -> int | None:
 
 def parse_checkpoint(content: bytes) -> int | None:
     """Return the newest of both checkpoints at the beginning of a redo log."""
-    if int.from_bytes(content[:4], "big") & ~_ENCRYPTED != _FORMAT:
+    if int.from_bytes(content[:4], "big") not in _FORMATS:
         return None
     found = [content[offset : offset + _LSN_BYTES] for offset in _CHECKPOINTS]
     if any(len(each) != _LSN_BYTES for each in found):

@@ -15,7 +15,7 @@ def redo_log(kind: int, first: int, second: int) -> bytes:
     return bytes(content)
 
 
-@pytest.mark.parametrize("kind", [0x50687973, 0xD0687973])
+@pytest.mark.parametrize("kind", [0x50687973, 0xF09F979D])
 def test_the_newer_of_both(kind: int) -> None:
     assert parse_checkpoint(redo_log(kind, 7, 9)) == 9
     assert parse_checkpoint(redo_log(kind, 9, 7)) == 9
