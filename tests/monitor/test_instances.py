@@ -94,6 +94,10 @@ class InstancePageTestCase(TestCase):
         self.assertNotContains(self.client.get(self.address), 'type="submit">Back up now')
 
 
+# What the form offers beside the repositories.
+KINDS = "Kind of backup Full Incremental Differential"
+
+
 class BackUpNowTestCase(TestCase):
     olga: User
     orders: Instance
@@ -156,16 +160,21 @@ class BackUpNowTestCase(TestCase):
             make_repository(name)
         nightly = make_schedule("nightly", self.orders)
         nightly.repositories.set(Repository.objects.filter(name__in=("b", "c")))
-        self.assertEqual(self.shown(), (["b", "c"], "As nightly, to a b c Back up now"))
+        self.assertEqual(self.shown(), (["b", "c"], f"{KINDS} As nightly, to a b c Back up now"))
 
     def test_without_a_schedule_nothing_is_selected_of_several(self) -> None:
         for name in ("a", "b"):
             make_repository(name)
-        self.assertEqual(self.shown(), ([], "To a b Back up now"))
+        self.assertEqual(self.shown(), ([], f"{KINDS} To a b Back up now"))
+
+    def test_the_kind_that_is_selected_is_taken(self) -> None:
+        make_repository("main")
+        self.client.post(self.address, {"repository": "main", "kind": "incremental"})
+        self.assertEqual(Job.objects.get().kind, "incremental")
 
     def test_the_only_repository_is_named_beside_the_button(self) -> None:
         make_repository("main")
-        self.assertEqual(self.shown(), (["main"], "to main Back up now"))
+        self.assertEqual(self.shown(), (["main"], f"{KINDS} to main Back up now"))
 
     def test_a_refusal_is_told_with_what_to_do(self) -> None:
         self.orders.enabled = False

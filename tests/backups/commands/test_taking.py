@@ -75,7 +75,7 @@ def test_takebackup_that_fails(orders: Instance, main: Repository, engine: FakeE
     [
         (["nobody", "--foreground"], "no instance is called nobody"),
         (["orders-1", "--repository", "elsewhere"], "no repository is called elsewhere"),
-        (["orders-1", "--kind", "incremental"], "invalid choice: 'incremental'"),
+        (["orders-1", "--kind", "partial"], "invalid choice: 'partial'"),
         ([], "the following arguments are required: instance"),
     ],
 )

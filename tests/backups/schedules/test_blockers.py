@@ -115,10 +115,10 @@ def test_without_a_choice_of_repository_that_is_the_reason(shop: Instance) -> No
 
 
 def test_a_kind_the_engine_cannot_take_is_refused_in_words(shop: Instance) -> None:
-    make_schedule(shop, kind="incremental")
+    make_schedule(shop, kind="partial")
     tick(T0)
     assert (only().status, only().reason) == ("due", "refused")
-    assert "incremental backups are not supported by engine fake" in only().detail
+    assert "partial backups are not supported by engine fake" in only().detail
 
 
 def test_a_run_that_still_goes_holds_up_the_next_one_until_it_ends(shop: Instance) -> None:

@@ -36,6 +36,14 @@ class Spoil(PlainStage[object]):
         return ""
 
 
+# Without an instance to connect to.
+CHOSEN = backup.STAGES[2:]
+
+
+def _after(name: str) -> int:
+    return [stage.name for stage in CHOSEN].index(name) + 1
+
+
 @pytest.mark.parametrize("pattern", ["manifest.json.zst", "*.pack"])
 def test_damage_in_any_copy_is_found_before_the_backup_counts(
     orders: Instance,
@@ -46,8 +54,8 @@ def test_damage_in_any_copy_is_found_before_the_backup_counts(
     pattern: str,
 ) -> None:
     second = make_repository("second", tmp_path / "second")
-    stages: list[Stage[Any]] = [*backup.STAGES[2:]]
-    stages.insert(2, Spoil(second.path, pattern))
+    stages: list[Stage[Any]] = [*CHOSEN]
+    stages.insert(_after("manifest"), Spoil(second.path, pattern))
     set_stages(Operation.BACKUP, stages, monkeypatch)
     job = run_here(create_backup_job(orders, repositories=[main, second], wake=False))
     assert job.status == JobStatus.FAILED
@@ -70,8 +78,8 @@ def test_the_key_on_disk_must_open_it_not_the_one_in_memory(
             key_file.unlink()
             return ""
 
-    stages: list[Stage[Any]] = [*backup.STAGES[2:]]
-    stages.insert(2, Forget())
+    stages: list[Stage[Any]] = [*CHOSEN]
+    stages.insert(_after("manifest"), Forget())
     set_stages(Operation.BACKUP, stages, monkeypatch)
     run_here(create_backup_job(orders, wake=False))
     job = Job.objects.get()
