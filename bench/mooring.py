@@ -86,9 +86,12 @@ class Mooring:
         words = [*database.address_words, f"--password-file={password}"]
         self._run("addinstance", database.name, *words, "--json")
 
-    def take(self, database: Database, *, threads: int | None = None) -> Finished:
+    def take(
+        self, database: Database, *, threads: int | None = None, kind: str = "full"
+    ) -> Finished:
         before = tree_bytes(self._repository)
-        done = self._run("takebackup", database.name, "--foreground", "--json", threads=threads)
+        words = ("takebackup", database.name, "--kind", kind, "--foreground", "--json")
+        done = self._run(*words, threads=threads)
         return _finished(done, tree_bytes(self._repository) - before)
 
     def restore(self, label: str, target: Path, *, raw: bool) -> Finished:
@@ -98,6 +101,12 @@ class Mooring:
 
     def purge(self, label: str) -> None:
         self._run("purgebackup", label, "--force", "--foreground", "--json")
+
+    def lsn(self, label: str) -> int:
+        """Return the LSN that a backup reaches to."""
+        with closing(sqlite3.connect(self._home / "mooring.sqlite3")) as rows:
+            sql = "SELECT to_lsn FROM backups_backup WHERE label = ?"
+            return int(rows.execute(sql, (label,)).fetchone()[0])
 
     def fact(self, label: str, name: str) -> str:
         """Return what the engine noted of a backup that is in the catalog."""

@@ -18,6 +18,8 @@ HEADINGS: Mapping[str, str] = {
     "backup": "Backups",
     "extract": "Extracting the stored copy, unprepared",
     "restore": "From the stored copy to a server that answers",
+    "incremental": "Incremental backups after one per cent of the rows was changed",
+    "chain": "Restoring a chain, unprepared",
     "load": "Writers beside a backup",
     "memory": "Resident memory of Mooring's process",
 }

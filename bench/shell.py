@@ -32,6 +32,11 @@ class Shell:
     def compress(self, login: Login, sink: Path) -> float:
         return run_chain([self._engine(login), self._zstd], logs=self._logs, sink=sink)
 
+    def compress_changes(self, login: Login, sink: Path, *, since_lsn: int) -> float:
+        """The tool's own incremental backup: pages with a newer LSN."""
+        engine = [*self._engine(login), f"--incremental-lsn={since_lsn}"]
+        return run_chain([engine, self._zstd], logs=self._logs, sink=sink)
+
     def compress_seal_hash(self, login: Login, sink: Path) -> float:
         """Do what Mooring does: compress, encrypt, hash."""
         openssl = (*OPENSSL, "-pass", f"file:{self._password}")

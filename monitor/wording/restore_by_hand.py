@@ -38,6 +38,12 @@ def _extract(copy: BackupCopy) -> ManualStep:
     if copy.key_id:
         words += ["--key-file", KEY_FILE]
     note = "Exit code 0 means that every byte was checked."
+    needed = [each.ancestor.label for each in copy.backup.ancestors.select_related("ancestor")]
+    if needed:
+        note += (
+            f" The repository must hold {', '.join(needed)} as well. With the library blake3, "
+            "each block is compared with its hash."
+        )
     if copy.key_id:
         note += f" The key file must hold the key {copy.key_id}."
     return ManualStep("Extract", shlex.join([*words, "--to", TARGET]), note)

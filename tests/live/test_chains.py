@@ -135,7 +135,6 @@ def test_a_mysql_under_load_and_ddl(tmp_path: Path) -> None:
     for number in range(LINKS):
         two_ways.assert_equal(number)
     assert all(link.raw_bytes < alone.raw_bytes for link, alone in sizes[1:])
-    assert len(sizes[-1][0].phases) == 3
 
 
 DDL = (

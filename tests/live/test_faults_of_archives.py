@@ -12,7 +12,12 @@ from pytest_django import Settings
 from backups.archive.cipher import AesGcm, SealedPart, Unencrypted
 from backups.archive.compression import compress
 from backups.archive.frames import Extent
-from backups.archive.manifest import new_envelope, open_manifest, seal_manifest
+from backups.archive.manifest import (
+    manifest_digest,
+    new_envelope,
+    open_manifest,
+    seal_manifest,
+)
 from backups.models import BackupCopy, Evidence, Repository
 from backups.states import Operation
 from tests.backups.conftest import make_repository
@@ -96,14 +101,16 @@ def plain(place: Place) -> Place:
 
 
 def forge_manifest(place: Place, old: str, new: str) -> None:
-    """Rewrite the list of files, with a digest that fits."""
+    """Rewrite the list of files, with digests that fit, in the catalog too."""
     (file,) = place.manifests
     manifest, _ = open_manifest(file.read_bytes(), None)
     contents = manifest.contents
     files = [each._replace(path=new) if each.path == old else each for each in contents.files]
     envelope = new_envelope(manifest.envelope.backup, manifest.envelope.label, b"", None)
     forged = type(contents)(files, contents.packs, contents.phases)
-    file.write_bytes(seal_manifest(envelope, manifest.about, forged, Unencrypted()))
+    blob = seal_manifest(envelope, manifest.about, forged, Unencrypted())
+    file.write_bytes(blob)
+    BackupCopy.objects.update(manifest_digest=manifest_digest(blob))
 
 
 @pytest.mark.parametrize("path", ["../outside", "/tmp/faults-outside", "shop/../../outside"])

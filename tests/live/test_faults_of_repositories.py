@@ -253,7 +253,7 @@ def write_newer(place: Place, label: str) -> None:
     end = blob.index(b"}", 8) + 1
     envelope = json.loads(blob[8:end])
     assert envelope["format"] == 1
-    text = json.dumps(envelope | {"format": 2}).encode()
+    text = json.dumps(envelope | {"format": 3}).encode()
     body = blob[8 + int.from_bytes(blob[4:8], "little") : -40]
     new = manifests._skippable(manifests.ENVELOPE_MAGIC, text) + body
     import hashlib
@@ -271,7 +271,7 @@ DAMAGES: list[tuple[Callable[[Place, str], None], str]] = [
     (cut_manifest, r"manifest"),
     (lose_manifest, r"manifest\.json\.zst could not be read"),
     (take_another_manifest, r"manifest"),
-    (write_newer, r"format 2, this version reads format 1"),
+    (write_newer, r"format 3, this version reads formats up to 2"),
 ]
 
 

@@ -1,0 +1,180 @@
+"""How does an incremental backup compare with the tool's own, and a chain with a full backup?
+
+    python -m bench.chains [--gib 4] [--rounds 3] [--links 6] [--json FILE]
+
+After one per cent of the rows was changed, at random places (scattered) or in one stretch of each
+table (clustered), Mooring's incremental backup and ``mariadb-backup --incremental-lsn`` with zstd
+take turns from the same state. Then a full backup with links, one per cent scattered before each,
+is restored beside a full backup of the same moment. It prints tables and never judges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from backups.exceptions import MooringError
+from bench import report
+from bench.arguments import count, size
+from bench.backup_vs_shell import THREADS
+from bench.database import SCHEMA, TABLES, Database, await_idle, execute
+from bench.measure import BenchError
+from bench.mooring import ROOT, Mooring
+from bench.rounds import Rounds, say
+from bench.samples import Place, Ratio, Samples
+from bench.shell import Shell
+
+PER_CENT = 100
+SHAPES = ("scattered", "clustered")
+# What of the tool's own is promised, by shape.
+STORED_AT_MOST = {"scattered": 0.3, "clustered": 1.0}
+
+
+def _ratios() -> Sequence[Ratio]:
+    ratios = []
+    for shape in SHAPES:
+        mooring, native = f"{shape}, mooring", f"{shape}, native"
+        for figure in ("wall_s", "job_s"):
+            below = Place("incremental", native, "wall_s")
+            above = Place("incremental", mooring, figure)
+            ratios.append(Ratio(f"{shape}: {figure} ÷ native | zstd", above, below, at_most=1.10))
+        above = Place("incremental", mooring, "stored_bytes")
+        below = Place("incremental", native, "stored_bytes")
+        at_most = STORED_AT_MOST[shape]
+        ratios.append(Ratio(f"{shape}: stored ÷ native | zstd", above, below, at_most=at_most))
+    chain, full = (Place("chain", name, "wall_s") for name in ("full and links", "full"))
+    peak = Place("incremental", "scattered, mooring", "rss_mib")
+    return (
+        *ratios,
+        Ratio("restore of a chain ÷ of a full backup", chain, full, at_most=1.3),
+        Ratio("peak RSS of an incremental, MiB", peak, at_most=350),
+    )
+
+
+class Chains(Rounds):
+    """The sections, on one database."""
+
+    def __init__(self, rounds: Rounds, database: Database, shell: Shell, *, links: int) -> None:
+        super().__init__(
+            rounds.server, rounds.mooring, rounds.samples, rounds.folder, rounds.rounds
+        )
+        self._database, self._shell, self._links = database, shell, links
+        self._changes = 0
+
+    def increments(self) -> None:
+        for shape in SHAPES:
+            base = self.mooring.take(self._database)
+            since = self.mooring.lsn(base.label)
+            self._change(shape)
+            self.play(
+                "incremental",
+                {
+                    f"{shape}, mooring": self._take_increment,
+                    f"{shape}, native": lambda since=since: self.pipe(
+                        lambda sink: self._shell.compress_changes(
+                            self._database.login, sink, since_lsn=since
+                        )
+                    ),
+                },
+            )
+            self.mooring.purge(base.label)
+
+    def chain(self) -> None:
+        """Both restore the same moment."""
+        labels = [self.mooring.take(self._database).label]
+        for _ in range(self._links):
+            self._change("scattered")
+            labels.append(self.mooring.take(self._database, kind="incremental").label)
+        full = self.mooring.take(self._database).label
+        self.play(
+            "chain",
+            {
+                "full and links": lambda: self._restore(labels[-1]),
+                "full": lambda: self._restore(full),
+            },
+        )
+        for label in (full, *reversed(labels)):
+            self.mooring.purge(label)
+
+    def _take_increment(self) -> Mapping[str, float]:
+        taken, figures = self.job(lambda: self.mooring.take(self._database, kind="incremental"))
+        self.mooring.purge(taken.label)
+        return figures | taken.copy_figures()
+
+    def _restore(self, label: str) -> Mapping[str, float]:
+        target = self.folder / "restored"
+        done, figures = self.job(lambda: self.mooring.restore(label, target, raw=True))
+        shutil.rmtree(target)
+        return {**figures, "stage_s": done.stages_s["extract"]}
+
+    def _change(self, shape: str) -> None:
+        """Change one per cent of the rows of each table, and let the server write the pages."""
+        self._changes += 1
+        rows = self._database.rows_per_table
+        first = self._changes * rows // PER_CENT % rows
+        where = (
+            f"id % {PER_CENT} = {self._changes % PER_CENT}"
+            if shape == "scattered"
+            else f"id BETWEEN {first} AND {first + rows // PER_CENT}"
+        )
+        for table in range(1, TABLES + 1):
+            execute(self.server, f"UPDATE {SCHEMA}.sbtest{table} SET k = k + 1 WHERE {where}")
+        await_idle(self.server)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.chains", description="Compare chains of backups."
+    )
+    parser.add_argument("--gib", type=size, default=4.0, help="size of the tables (4)")
+    parser.add_argument("--rounds", type=count, default=3)
+    parser.add_argument("--links", type=count, default=6, help="of the chain to restore (6)")
+    parser.add_argument("--work", type=Path, default=ROOT / "var" / "bench", help="kept folder")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
+    asked = parser.parse_args(arguments)
+    began, samples, exit_code = time.monotonic(), Samples(), 0
+    try:
+        _measure(asked, samples)
+    except (BenchError, MooringError) as exc:
+        say(f"error: {exc}")
+        exit_code = 1
+    results = samples.results(_ratios())
+    print(report.tables(samples, results))
+    seconds = time.monotonic() - began
+    if asked.json:
+        text = report.as_json(samples, results, vars(asked), seconds)
+        asked.json.write_text(text + "\n", encoding="utf-8")
+    say(f"took {seconds:.0f} s")
+    return exit_code
+
+
+def _measure(asked: argparse.Namespace, samples: Samples) -> None:
+    work: Path = asked.work.resolve()
+    logs, folder = work / "log", work / "measured"
+    shutil.rmtree(folder, ignore_errors=True)
+    for each in (logs, folder):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mooring = Mooring(work / "mooring", logs, threads=THREADS)
+    mooring.set_up()
+    database = Database(work / f"{asked.gib:g}-gib", asked.gib)
+    say(f"{database.name}: filling where that was not done, starting, warming")
+    database.fill()
+    try:
+        with database.running() as server:
+            mooring.add(database)
+            rounds = Rounds(server, mooring, samples, folder, asked.rounds)
+            shell = Shell(folder, logs, threads=THREADS)
+            chains = Chains(rounds, database, shell, links=asked.links)
+            chains.increments()
+            chains.chain()
+    finally:
+        mooring.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
