@@ -14,6 +14,7 @@ from backups.health.usable import usable_copies
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupAncestor, BackupCopy, Evidence, Instance, Job, Repository
+from backups.parameters import VerifyParameters
 from backups.states import JobStatus, Operation
 from tests.backups.archive.stores import contents_of
 from tests.backups.conftest import make_repository
@@ -129,6 +130,12 @@ def test_a_verify_reads_the_whole_chain_and_says_so(chain: list[Backup]) -> None
     report = Evidence.objects.get().report
     assert report["with"] == [chain[0].label, chain[1].label]
     assert report["packs"] == 3
+
+
+def test_pages_of_a_link_are_checked_where_it_stored_them(chain: list[Backup]) -> None:
+    asked = VerifyParameters(pages=True)
+    job = create_copy_job(Operation.VERIFY, copy_of(chain[2]), parameters=asked, wake=False)
+    assert run_here(job).status == JobStatus.SUCCEEDED
 
 
 def test_damage_of_the_full_one_is_found_by_the_verify_of_a_link(chain: list[Backup]) -> None:

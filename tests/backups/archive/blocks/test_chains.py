@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from backups.archive.blocks.assemble import Assembly
 from backups.archive.blocks.hashing import BLOCK_BYTES
 from backups.archive.blocks.table import MOST_SHARED
+from backups.archive.keys import KeyEncryptionKey, Keyring
+from backups.archive.manifest import manifest_digest, open_manifest, read_envelope, rewrap
 from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, Record
 from backups.exceptions import ArchiveError
+from backups.repositories.layout import manifest_name
 from tests.backups.archive.blocks.chains import Chain, State, changed, ibd, sent, states
-from tests.backups.archive.stores import KIB, MIB, open_backup, records_of, verify_backup
+from tests.backups.archive.stores import KEYRING, KIB, MIB, open_backup, records_of, verify_backup
 
 BIG = os.urandom(5 * MIB + 17)
 
@@ -165,6 +168,18 @@ def test_a_block_that_was_torn_in_a_link_is_whole_in_the_next(chain: Chain) -> N
     chain.add(records_of({"a.ibd": final}))
     assert chain.restored() == {"a.ibd": final}
     assert chain.stored_bytes() < 10 * KIB
+
+
+def test_rotated_keys_leave_a_link_a_link(chain: Chain) -> None:
+    chain.add(records_of({"a": BIG}))
+    chain.add(records_of({"a": changed(BIG, 0, b"new")}))
+    newer = Keyring((KeyEncryptionKey(bytes(32)), *KEYRING.keys))
+    before = chain.store.read(manifest_name(chain.links[-1]))
+    blob = rewrap(before, newer)
+    assert blob is not None
+    assert read_envelope(blob).format == 2
+    assert manifest_digest(blob) == manifest_digest(before)
+    assert open_manifest(blob, newer)[0].contents.needs_others
 
 
 def test_the_links_of_another_chain_are_refused(tmp_path: Path) -> None:
