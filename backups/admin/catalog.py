@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from backups.admin.history import HistoryAdmin, HistoryInline
-from backups.models import Backup, BackupCopy, BackupTables, Evidence
+from backups.models import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
 
 
 class CopyInline(HistoryInline):
@@ -54,6 +54,14 @@ class EvidenceAdmin(HistoryAdmin):
     list_select_related = ["copy__backup", "copy__repository"]
     search_fields = ["copy__backup__label", "copy__repository__name"]
     autocomplete_fields = ["copy", "job"]
+
+
+@admin.register(BackupAncestor)
+class BackupAncestorAdmin(HistoryAdmin):
+    list_display = ["id", "backup", "position", "ancestor"]
+    list_select_related = ["backup", "ancestor"]
+    search_fields = ["backup__label", "ancestor__label"]
+    autocomplete_fields = ["backup", "ancestor"]
 
 
 @admin.register(BackupTables)

@@ -95,7 +95,7 @@ class InstancePageTestCase(TestCase):
 
 
 # What the form offers beside the repositories.
-KINDS = "Kind of backup Full Incremental Differential"
+KINDS = "Full Incremental Differential"
 
 
 class BackUpNowTestCase(TestCase):
