@@ -86,13 +86,17 @@ def backups_for_pages() -> QuerySet[Backup]:
 def load_backup(backup: Backup) -> BackupView:
     """Load the page of ``backup``, which was read through ``backups_for_pages``."""
     copies = list(backup.copies.all())
+    needed: list[str] = []
+    if backup.base_id is not None:
+        ancestors = backup.ancestors.order_by("position")
+        needed = list(ancestors.values_list("ancestor__label", flat=True))
     return BackupView(
         backup=backup,
         proof=load_proofs([backup.pk]).get(backup.pk, UNPROVEN),
         copies=[_copy_row(copy) for copy in copies],
         dependents=list(backup.dependents.order_by("ended_at")),
         engine_facts=engine_facts(details_of(backup)),
-        by_hand=next((steps_by_hand(copy) for copy in copies if _is_stored(copy)), ()),
+        by_hand=next((steps_by_hand(copy, needed) for copy in copies if _is_stored(copy)), ()),
     )
 
 

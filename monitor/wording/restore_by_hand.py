@@ -26,19 +26,21 @@ class ManualStep:
     note: str = ""
 
 
-def steps_by_hand(copy: BackupCopy) -> Sequence[ManualStep]:
-    """Return the steps from the stored bytes to a running server."""
+def steps_by_hand(copy: BackupCopy, needed: Sequence[str] = ()) -> Sequence[ManualStep]:
+    """Return the steps from the stored bytes to a running server.
+
+    ``needed`` are the labels of the backups that the copy needs.
+    """
     engine_steps = _of_clone if copy.backup.engine == CLONE else _of_mariadb_backup
-    return [_extract(copy), *engine_steps(copy.backup)]
+    return [_extract(copy, needed), *engine_steps(copy.backup)]
 
 
-def _extract(copy: BackupCopy) -> ManualStep:
+def _extract(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:
     words = ["python3", "scripts/extract_backup.py", copy.repository.path]
     words += ["--label", copy.backup.label]
     if copy.key_id:
         words += ["--key-file", KEY_FILE]
     note = "Exit code 0 means that every byte was checked."
-    needed = [each.ancestor.label for each in copy.backup.ancestors.select_related("ancestor")]
     if needed:
         note += (
             f" The repository must hold {', '.join(needed)} as well. With the library blake3, "

@@ -33,6 +33,12 @@ def test_an_encrypted_clone_needs_its_keyring_before_the_first_start() -> None:
     assert steps[keyring + 1].title == "Start an isolated server"
 
 
+def test_a_link_names_the_backups_it_needs() -> None:
+    extract = steps_by_hand(clone_copy({}), ["shop-0-F"])[0]
+    assert "The repository must hold shop-0-F as well." in extract.note
+    assert "must hold shop" not in steps_by_hand(clone_copy({}))[0].note
+
+
 def test_only_an_encrypted_copy_needs_a_backup_key() -> None:
     sealed, clear = (steps_by_hand(clone_copy({}, key_id=key))[0] for key in ("k1", ""))
     assert "--key-file" in sealed.command and "k1" in sealed.note
