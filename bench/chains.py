@@ -15,6 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from backups.exceptions import MooringError
@@ -74,11 +75,7 @@ class Chains(Rounds):
                 "incremental",
                 {
                     f"{shape}, mooring": self._take_increment,
-                    f"{shape}, native": lambda since=since: self.pipe(
-                        lambda sink: self._shell.compress_changes(
-                            self._database.login, sink, since_lsn=since
-                        )
-                    ),
+                    f"{shape}, native": partial(self._take_native, since),
                 },
             )
             self.mooring.purge(base.label)
@@ -99,6 +96,10 @@ class Chains(Rounds):
         )
         for label in (full, *reversed(labels)):
             self.mooring.purge(label)
+
+    def _take_native(self, since_lsn: int) -> Mapping[str, float]:
+        login, shell = self._database.login, self._shell
+        return self.pipe(lambda sink: shell.compress_changes(login, sink, since_lsn=since_lsn))
 
     def _take_increment(self) -> Mapping[str, float]:
         taken, figures = self.job(lambda: self.mooring.take(self._database, kind="incremental"))
