@@ -13,7 +13,14 @@ SHELF = "MOORING_TEST_SHELF"
 
 
 def copy_template(name: str, make: Callable[[Path], object], target: Path) -> None:
-    """Fill ``target`` with what ``make`` makes in a folder; whoever comes first makes it."""
+    """Fill ``target`` with what ``make`` makes in a folder; whoever comes first makes it.
+
+    Where no run of tests has named a folder, as in measurements, it is made in its place.
+    """
+    if SHELF not in os.environ:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make(target)
+        return
     shelf = Path(os.environ[SHELF])
     template = shelf / name
     with (shelf / f"{name}.lock").open("a") as lock:
