@@ -167,6 +167,7 @@ class BreakableSite:
     def recover(self) -> None:
         """Give back all that was taken away, and end what is at work."""
         (self.home / "go").touch()
+        engines = self.engines()
         with suppress(ProcessLookupError):
             os.killpg(self.children["worker"].pid, signal.SIGKILL)
         self.children["worker"].wait()
@@ -178,7 +179,7 @@ class BreakableSite:
             self.start_database()
         if self.server.pid is None or not psutil.pid_exists(self.server.pid):
             self.server.start()
-        for process in self.engines():
+        for process in engines:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         time.sleep(LEASE_SECONDS + 0.2)
@@ -218,9 +219,9 @@ class BreakableSite:
     def kill_engines(self, job: int) -> int:
         killed = 0
         for process in psutil.Process(self.job_worker(job)).children(recursive=True):
-            # A sandbox that stands still may not have started its program yet: it dies with it.
+            # What starts a program may stand still before it has: the program dies with it.
             with suppress(psutil.NoSuchProcess):
-                if process.name() in {"mariadb-backup", "mariadbd", "bwrap"}:
+                if process.name() in {"mariadb-backup", "mariadbd", "bwrap", "setpriv"}:
                     process.kill()
                     killed += 1
         return killed
