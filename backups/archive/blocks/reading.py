@@ -1,6 +1,6 @@
 """What does the table of a stored backup say of a block?
 
-Pieces are read when they are asked for, a few at a time: a table is as long as half a thousandth
+Pieces are read when they are needed, a few at a time: a table is as long as half a thousandth
 of its backup.
 """
 
@@ -74,7 +74,7 @@ class StoredTable:
             for file, pieces in groupby(blocks.pieces, key=lambda piece: piece.file)
         }
         self._changes = _read_changes(blocks, self._read)
-        # Blocks are mostly asked for in the order they have in their file.
+        # Blocks are mostly looked up in the order they have in their file.
         self._last: OrderedDict[int, PieceContent] = OrderedDict()
         self.files = {file.path: file.number for file in reader.manifest.contents.files}
         listed = set(self.files.values())

@@ -25,7 +25,7 @@ _KEY = re.compile(r"(\d+)\s*;\s*([0-9a-fA-F]{32}|[0-9a-fA-F]{48}|[0-9a-fA-F]{64}
 
 
 class KeyFileUnreadable(ValueError):
-    """The keys in the file cannot be told; the text says why, without any of its content."""
+    """The keys in the file cannot be read; the text says why, without any of its content."""
 
 
 def read_keys(named: HostKeys, settings: Mapping[str, str]) -> dict[int, bytes]:
