@@ -59,7 +59,7 @@ class ExpiredCopy:
 def expire_backups(now: datetime) -> int:
     """Request the purge of expired backups; return how many purges were requested.
 
-    Refused if there are so many, or ``now`` is so far ahead, that a person must check first.
+    Refused if an unusual number would expire, or if a clock is in doubt.
     """
     expired = expired_copies(now)
     if expired:

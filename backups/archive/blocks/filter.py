@@ -37,7 +37,6 @@ from backups.archive.records import (
 _PAGE_NUMBER = slice(4, 8)
 _SPACE_ID = slice(34, 38)
 _WITH_SPACE_ID = (".ibd", ".ibu")
-_ZEROS = bytes(BLOCK_BYTES)
 
 
 class _Run(NamedTuple):
@@ -165,6 +164,9 @@ class BlockFilter:
         """Blocks that were sent as a whole: one record for those in a row that are stored."""
         kept: int | None = None
         for at in range(0, len(content), BLOCK_BYTES):
+            if file.partial and (place := block_of(offset + at)) in file.partial:
+                # What was sent of it before comes first: the whole overrides it.
+                yield from self._end_part(number, file, place)
             if self._is_needed(number, file, offset + at, content[at : at + BLOCK_BYTES]):
                 kept = at if kept is None else kept
             elif kept is not None:

@@ -80,6 +80,11 @@ class StoredTable:
         listed = set(self.files.values())
         self.by_space = {space: file for file, space in blocks.spaces.items() if file in listed}
 
+    def check_readable(self) -> None:
+        """Read all of the table once; ArchiveError or RepositoryError where it cannot be."""
+        for frame in self.blocks.frames:
+            self._read_frame(frame.frame, frame.offset, frame.length)
+
     def as_ancestor(self) -> Ancestor:
         manifest = self._reader.manifest
         return Ancestor(str(self._reader.backup), manifest.envelope.label, manifest.digest)

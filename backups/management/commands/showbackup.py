@@ -50,6 +50,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "label": backup.label,
         "instance": backup.instance.name,
         "kind": backup.kind,
+        "needs": [each.ancestor.label for each in backup.ancestors.select_related("ancestor")],
         "engine": backup.engine,
         "server_version": backup.server_version,
         "tool_version": backup.tool_version,
@@ -81,6 +82,8 @@ def _contents_fields(contents: BackupContents) -> dict[str, object]:
 
 
 def _written(found: object) -> str:
+    if isinstance(found, list):
+        return ", ".join(found) or "no other backup"
     if isinstance(found, timedelta):
         return format_duration(found)
     return "unknown" if found in (None, "") else str(found)

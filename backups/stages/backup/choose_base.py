@@ -9,7 +9,7 @@ from backups.archive.blocks.reading import StoredTable
 from backups.catalog.copies import open_chain
 from backups.chains.candidates import load_candidates, series_of
 from backups.chains.planner import Choice, Wanted, choose_base
-from backups.exceptions import ArchiveError, KeyUnavailable, RepositoryError, StageFailed
+from backups.exceptions import ArchiveError, MooringError, StageFailed
 from backups.models import Backup, BackupCopy
 from backups.models.job import LogLevel
 from backups.running.run import Run
@@ -27,7 +27,8 @@ class ChooseBase(PlainStage[BackupWork]):
         if choice.base:
             try:
                 _take_base(run, work, choice)
-            except (ArchiveError, KeyUnavailable, RepositoryError) as exc:
+            except MooringError as exc:
+                # A full backup needs nothing of it, and is better than none.
                 choice = Choice(BackupKind.FULL, "", f"{choice.base} cannot be read: {exc}")
         if not choice.base:
             work.kind, work.base, work.base_table = BackupKind.FULL, None, None
@@ -60,6 +61,10 @@ def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
     if len({table.as_ancestor() for table in tables}) != 1:
         names = ", ".join(repository.name for repository in repositories)
         raise ArchiveError(f"its copies in {names} have different manifests")
+    # Now, while a full backup can still be taken instead: it is needed block by block later.
+    for table in tables:
+        run.check()
+        table.check_readable()
     work.base_table = tables[0]
 
 

@@ -10,16 +10,20 @@ from pytest_django import Settings
 
 from backups.catalog.condition import check_copies
 from backups.catalog.register import rebuild
+from backups.chains.candidates import load_candidates
+from backups.chains.planner import Candidate
 from backups.health.usable import usable_copies
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupAncestor, BackupCopy, Evidence, Instance, Job, Repository
 from backups.parameters import VerifyParameters
-from backups.states import JobStatus, Operation
+from backups.stages.backup import choose_base
+from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.archive.stores import contents_of
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import Running, prove, purge, restore, run_here, take_backup
+from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,6 +84,12 @@ def test_each_link_restores_what_was_there(
     assert "new1.ibd" not in contents_of(tmp_path / "first")
 
 
+def test_a_link_shows_what_it_needs(chain: list[Backup]) -> None:
+    needs = [run_command("showbackup", backup.label, "--json").json()["needs"] for backup in chain]
+    labels = [backup.label for backup in chain]
+    assert needs == [[], labels[:1], labels[:2]]
+
+
 def test_a_differential_goes_on_from_the_full_one(chain: list[Backup], orders: Instance) -> None:
     backup = take(orders, "differential")
     assert (backup.kind, backup.base) == ("differential", chain[0])
@@ -103,6 +113,33 @@ def test_a_base_that_cannot_be_read_makes_it_a_full_one(
     backup = take(orders, "incremental")
     assert backup.kind == "full"
     assert "cannot be read" in Job.objects.get(product=backup).stages.get(name="choose base").detail
+
+
+def test_a_base_whose_table_is_damaged_makes_it_a_full_one(
+    chain: list[Backup], orders: Instance
+) -> None:
+    copy = copy_of(chain[2])
+    pack = Path(copy.repository.path, copy.path, "packs", "000001.pack")
+    content = bytearray(pack.read_bytes())
+    # Its last frame is of the table of its blocks.
+    content[content.rindex(b"MFR1") + 40] ^= 1
+    pack.write_bytes(content)
+    backup = take(orders, "incremental")
+    assert backup.kind == "full"
+    assert "cannot be read" in Job.objects.get(product=backup).stages.get(name="choose base").detail
+
+
+def test_a_base_that_is_being_deleted_makes_it_a_full_one(
+    chain: list[Backup], orders: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Purged after it was chosen, before it was held.
+    def chosen(instance: Instance) -> list[Candidate]:
+        found = load_candidates(instance)
+        BackupCopy.objects.filter(backup=chain[2]).update(status=CopyStatus.EXPIRED)
+        return found
+
+    monkeypatch.setattr(choose_base, "load_candidates", chosen)
+    assert take(orders, "incremental").kind == "full"
 
 
 def test_a_chain_lives_whole_in_one_repository(

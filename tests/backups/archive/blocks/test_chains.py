@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backups.archive.blocks.assemble import Assembly
-from backups.archive.blocks.hashing import BLOCK_BYTES
+from backups.archive.blocks.hashing import BLOCK_BYTES, UNKNOWN
+from backups.archive.blocks.reading import StoredTable
 from backups.archive.blocks.table import MOST_SHARED
 from backups.archive.keys import KeyEncryptionKey, Keyring
 from backups.archive.manifest import manifest_digest, open_manifest, read_envelope, rewrap
@@ -168,6 +169,21 @@ def test_a_block_that_was_torn_in_a_link_is_whole_in_the_next(chain: Chain) -> N
     chain.add(records_of({"a.ibd": final}))
     assert chain.restored() == {"a.ibd": final}
     assert chain.stored_bytes() < 10 * KIB
+
+
+def test_a_block_that_is_sent_again_as_a_whole_after_a_part_of_it(chain: Chain) -> None:
+    final = os.urandom(2 * BLOCK_BYTES)
+
+    def twice() -> Iterator[Record]:
+        yield FileOpened(1, "a")
+        yield Data(1, 0, memoryview(b"begun" * 100))
+        yield Data(1, 0, memoryview(final))
+        yield FileClosed(1, len(final))
+
+    chain.add(records_of({"a": bytes(len(final))}))
+    chain.add(twice())
+    table = StoredTable(open_backup(chain.store, chain.links[-1]))
+    assert table.find(1, 0)[0] in {UNKNOWN, table.hasher.hash(final[:BLOCK_BYTES])}
 
 
 def test_rotated_keys_leave_a_link_a_link(chain: Chain) -> None:
