@@ -18,6 +18,7 @@ from backups.access import checked_store, identity_of
 from backups.activity import record
 from backups.archive.manifest import Manifest
 from backups.archive.reader import BackupReader
+from backups.catalog.copies import labels_needing
 from backups.catalog.register import renew_backup
 from backups.exceptions import ArchiveError, Refused
 from backups.keys.load import load_keys
@@ -64,6 +65,9 @@ def inspect_changed(copy: BackupCopy) -> ChangedCopy:
     """Read a changed copy; Refused unless it could be accepted."""
     if copy.status != CopyStatus.STORED:
         raise Refused(f"{copy} is {copy.status}")
+    if needing := ", ".join(labels_needing(copy)):
+        # Their tables name the manifest that was registered: with another they cannot be restored.
+        raise Refused(f"{copy} cannot be accepted: it is needed to restore {needing}", hint=HINT)
     store = checked_store(copy.repository)
     expected = replace(identity_of(copy), digest="")
     try:

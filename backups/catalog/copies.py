@@ -33,6 +33,16 @@ def copy_of(job: Job) -> BackupCopy:
     return job.copy
 
 
+def labels_needing(copy: BackupCopy) -> list[str]:
+    """Return the labels of the stored backups in its repository that cannot do without a copy."""
+    stored = BackupCopy.objects.filter(
+        backup__ancestors__ancestor=copy.backup,
+        repository=copy.repository,
+        status=CopyStatus.STORED,
+    )
+    return list(stored.order_by("backup__label").values_list("backup__label", flat=True))
+
+
 def open_copy(copy: BackupCopy) -> BackupReader:
     """Open a copy for reading, or raise Refused if it is being deleted.
 

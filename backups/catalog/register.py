@@ -34,7 +34,7 @@ from backups.repositories.layout import (
     folder_of_manifest,
     owner_of_folder,
 )
-from backups.states import BackupKind
+from backups.states import BackupKind, CopyStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,7 @@ def _register_found(repository: Repository, folder: str, reader: BackupReader) -
             f"its kind {about['kind']!r} or its engine {about['engine']!r} is unknown here",
             hint=NEWER_HINT,
         )
+    _refuse_broken_chain(repository, reader.manifest.contents)
     register_backup(
         about,
         reader.manifest.contents,
@@ -207,6 +208,16 @@ def _register_found(repository: Repository, folder: str, reader: BackupReader) -
         repositories=[repository],
         instance=_instance_of(about["instance"], about["engine"]),
     )
+
+
+def _refuse_broken_chain(repository: Repository, contents: Contents) -> None:
+    """Raise ArchiveError unless the repository has all that the backup needs, unchanged."""
+    for each in contents.blocks.ancestors if contents.blocks is not None else ():
+        registered = BackupCopy.objects.filter(
+            repository=repository, backup__uuid=each.uuid, manifest_digest=each.digest
+        )
+        if not registered.exclude(status=CopyStatus.PURGED).exists():
+            raise ArchiveError(f"it needs {each.label}, which is missing or has changed")
 
 
 def _instance_of(described: Mapping[str, Any], engine: str) -> Instance:

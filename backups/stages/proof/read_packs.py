@@ -13,7 +13,7 @@ from backups.archive.meter import Meter
 from backups.archive.reader import BackupReader
 from backups.archive.verify import VerifyReport
 from backups.catalog import page_results
-from backups.catalog.copies import copy_of, open_chain
+from backups.catalog.copies import copy_of, labels_needing, open_chain
 from backups.exceptions import ArchiveError
 from backups.models import BackupCopy, Evidence, Job
 from backups.models.job import LogLevel
@@ -22,7 +22,7 @@ from backups.parameters import VerifyParameters
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
-from backups.states import CopyStatus, Operation
+from backups.states import Operation
 
 
 @dataclass(slots=True)
@@ -97,13 +97,7 @@ class ReadPacks(PlainStage[VerifyWork]):
 
     def _name_dependents(self, run: Run, copy: BackupCopy) -> None:
         """Log which other backups cannot be restored either."""
-        stored = BackupCopy.objects.filter(
-            backup__ancestors__ancestor=copy.backup,
-            repository=copy.repository,
-            status=CopyStatus.STORED,
-        )
-        labels = stored.order_by("backup__label").values_list("backup__label", flat=True)
-        if names := ", ".join(labels):
+        if names := ", ".join(labels_needing(copy)):
             run.log(self.name, f"needed to restore {names}", LogLevel.ERROR)
 
     def _log(self, run: Run, report: VerifyReport, pages: PageReport | None) -> None:

@@ -8,10 +8,13 @@ import pytest
 from django.utils.timezone import now
 from pytest_django import Settings
 
+from backups.archive.manifest import open_manifest, seal_manifest
+from backups.catalog.accept import inspect_changed
 from backups.catalog.condition import check_copies
 from backups.catalog.register import rebuild
 from backups.chains.candidates import load_candidates
 from backups.chains.planner import Candidate
+from backups.exceptions import Refused
 from backups.health.usable import usable_copies
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.keys.load import load_keys
@@ -48,6 +51,16 @@ def chain(orders: Instance, main: Repository, engine: FakeEngine) -> list[Backup
 
 def copy_of(backup: Backup) -> BackupCopy:
     return backup.copies.get()
+
+
+def forget(chain: list[Backup]) -> None:
+    """Lose the catalog's rows of the backups, not their bytes."""
+    Job.objects.update(base=None)
+    BackupAncestor.objects.all().delete()
+    BackupCopy.objects.all().delete()
+    for backup in reversed(chain):
+        Job.objects.filter(product=backup).delete()
+        backup.delete()
 
 
 def damage(backup: Backup) -> None:
@@ -232,6 +245,33 @@ def test_a_copy_elsewhere_does_not_free_what_is_needed_here(
     assert purge(full.copies.get(repository=other)).status == JobStatus.SUCCEEDED
 
 
+def put_older_manifest(backup: Backup) -> None:
+    """Seal the manifest again with another fact: the same backup by name, of other bytes."""
+    copy = copy_of(backup)
+    path = Path(copy.repository.path, copy.path, "manifest.json.zst")
+    manifest, cipher = open_manifest(path.read_bytes(), load_keys())
+    about = {**manifest.about, "written_by": "somebody else"}
+    path.write_bytes(seal_manifest(manifest.envelope, about, manifest.contents, cipher))
+
+
+def test_a_changed_copy_that_others_need_is_not_accepted(chain: list[Backup]) -> None:
+    # Their tables name the digest it had: none of them could be restored.
+    put_older_manifest(chain[0])
+    with pytest.raises(Refused, match=f"needed to restore {chain[1].label}, {chain[2].label}"):
+        inspect_changed(copy_of(chain[0]))
+
+
+def test_a_link_whose_base_was_changed_is_not_registered_again(
+    chain: list[Backup], main: Repository
+) -> None:
+    put_older_manifest(chain[0])
+    forget(chain)
+    errors = [each.error for each in rebuild(main, load_keys())]
+    assert errors[0] == ""
+    assert f"needs {chain[0].label}, which is missing or has changed" in errors[1]
+    assert Backup.objects.count() == 1
+
+
 def test_a_failed_proof_of_the_base_makes_the_next_a_full_one(
     chain: list[Backup], orders: Instance
 ) -> None:
@@ -243,12 +283,7 @@ def test_a_lost_catalog_is_rebuilt_with_its_chains(
     chain: list[Backup], main: Repository, tmp_path: Path, engine: FakeEngine
 ) -> None:
     label = chain[2].label
-    Job.objects.update(base=None)
-    BackupAncestor.objects.all().delete()
-    BackupCopy.objects.all().delete()
-    for backup in reversed(chain):
-        Job.objects.filter(product=backup).delete()
-        backup.delete()
+    forget(chain)
     assert [each.error for each in rebuild(main, load_keys())] == ["", "", ""]
     last = Backup.objects.get(label=label)
     assert last.ancestors.count() == 2
