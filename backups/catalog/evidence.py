@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from backups.models import Backup, BackupCopy, Evidence
+from backups.models import Backup, BackupAncestor, BackupCopy, Evidence
 from backups.states import CopyStatus, Operation
 
 
@@ -39,13 +39,28 @@ class BackupProof:
 
 
 def without_faults(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
-    """Exclude copies whose newest verify or restore test failed; unproven ones stay."""
+    """Exclude copies whose newest verify or restore test failed; unproven ones stay.
+
+    Excluded as well are those that need such a copy, in the same repository.
+    """
+    faulty = _with_newest(BackupCopy.objects.all()).filter(
+        Q(newest_verify=False) | Q(newest_restore_test=False),
+        backup=OuterRef("ancestor"),
+        repository=OuterRef(OuterRef("repository")),
+    )
+    needed = BackupAncestor.objects.filter(Exists(faulty), backup=OuterRef("backup"))
+    found = _with_newest(copies).filter(~Exists(needed))
+    for name in ("newest_verify", "newest_restore_test"):
+        found = found.filter(Q(**{name: True}) | Q(**{f"{name}__isnull": True}))
+    return found
+
+
+def _with_newest(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
+    """Annotate with whether the newest proof of each kind passed; null without one."""
     for operation in (Operation.VERIFY, Operation.RESTORE_TEST):
         newest = Evidence.objects.current().filter(copy=OuterRef("pk"), operation=operation)
-        newest = newest.order_by("-id")
-        name = f"newest_{operation.value}"
-        copies = copies.annotate(**{name: Subquery(newest.values("passed")[:1])})
-        copies = copies.filter(Q(**{name: True}) | Q(**{f"{name}__isnull": True}))
+        passed = Subquery(newest.order_by("-id").values("passed")[:1])
+        copies = copies.annotate(**{f"newest_{operation.value}": passed})
     return copies
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from django.db.models import Count
 
-from backups.catalog.evidence import BackupProof, load_proofs
+from backups.catalog.evidence import BackupProof, load_proofs, without_faults
 from backups.chains.planner import KINDS, Candidate
 from backups.health.usable import usable_copies
-from backups.models import Backup, Instance
+from backups.models import Backup, BackupCopy, Instance
 from backups.models.catalog import Origin
 from backups.programs.compatibility import parse_version
-from backups.states import Operation
+from backups.states import CopyStatus, Operation
 
 # The newest full backup may have many links after it.
 MOST = 200
@@ -29,6 +29,8 @@ def load_candidates(instance: Instance) -> list[Candidate]:
     )
     usable = _usable_in(backups)
     proofs = load_proofs(backups)
+    stored = BackupCopy.objects.filter(backup__in=backups, status=CopyStatus.STORED)
+    sound = set(without_faults(stored).values_list("backup", flat=True))
     return [
         Candidate(
             backup.label,
@@ -37,7 +39,7 @@ def load_candidates(instance: Instance) -> list[Candidate]:
             backup.engine,
             series_of(backup.server_version),
             frozenset(usable.get(backup.pk, ())),
-            _failed_proof(proofs[backup.pk]),
+            _fault(proofs[backup.pk], sound=backup.pk in sound),
         )
         for backup in backups
     ]
@@ -57,8 +59,8 @@ def _usable_in(backups: Iterable[Backup]) -> dict[int, set[str]]:
     return found
 
 
-def _failed_proof(proof: BackupProof) -> str:
+def _fault(proof: BackupProof, *, sound: bool) -> str:
     for evidence in (proof.verify, proof.restore_test):
         if evidence is not None and not evidence.passed:
-            return Operation(evidence.operation).label.lower()
-    return ""
+            return f"failed its {Operation(evidence.operation).label.lower()}"
+    return "" if sound else "needs a backup whose verify or restore test failed"

@@ -28,8 +28,8 @@ class Candidate:
     series: str
     # The repositories in which it and all it needs can be read.
     repositories: frozenset[str]
-    # Which of its proofs failed; blank if none.
-    failed_proof: str = ""
+    # Why it should not be relied on: "failed its verify"; blank if nothing is known.
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ def choose_base(wanted: Wanted, newest_first: Sequence[Candidate]) -> Choice:
 def _why_not(wanted: Wanted, base: Candidate) -> str:
     if missing := sorted(wanted.repositories - base.repositories):
         return f"cannot be read in {', '.join(missing)}, and a chain lives whole in one repository"
-    if base.failed_proof:
-        return f"failed its {base.failed_proof}"
+    if base.fault:
+        return base.fault
     if base.engine != wanted.engine:
         return f"was taken by {base.engine}"
     if base.series and wanted.series and base.series != wanted.series:

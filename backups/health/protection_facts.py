@@ -15,6 +15,7 @@ from backups.exceptions import BadInput
 from backups.health.usable import usable_copies
 from backups.models import (
     Backup,
+    BackupAncestor,
     BackupCopy,
     BackupSchedule,
     Evidence,
@@ -119,9 +120,7 @@ def gather_facts(
     ids = [candidate.pk for candidate in candidates]
     covers = {s.pk: _cover(s, now) for found in schedules.values() for s in found}
     slips, faults = _slips(ids, now), _history_faults(ids)
-    failed = _failed_proofs(
-        {candidate.newest_id: candidate.pk for candidate in candidates if candidate.newest_id}
-    )
+    failed = _failed_proofs([each.newest_id for each in candidates if each.newest_id])
     proven, unusable = _proven(ids), _unusable(ids)
     return {
         candidate.pk: ProtectionFacts(
@@ -230,24 +229,25 @@ def _history_faults(ids: Sequence[int]) -> dict[int, str]:
     return {row.instance_id: row.detail or row.get_verdict_display().lower() for row in watched}
 
 
-def _failed_proofs(owners: Mapping[int, int]) -> Mapping[int, list[str]]:
-    """Name by instance the proofs that failed; ``owners`` maps newest backups to instances."""
+def _failed_proofs(backups: Sequence[int]) -> Mapping[int, list[str]]:
+    """Name by instance the proofs that failed, of these backups and of what they need."""
+    needed = BackupAncestor.objects.filter(backup__in=backups).values("ancestor")
     last = (
         Evidence.objects.current()
-        .filter(copy__backup__in=owners)
+        .filter(Q(copy__backup__in=backups) | Q(copy__backup__in=needed))
         .order_by()
         .values("copy", "operation")
         .annotate(newest=Max("id"))
     )
     failed = Evidence.objects.filter(pk__in=[row["newest"] for row in last], passed=False)
     found: defaultdict[int, list[str]] = defaultdict(list)
-    rows = failed.values_list("copy__backup", "operation", "copy__status").order_by("-operation")
-    for backup, operation, status in rows:
+    rows = failed.values_list("copy__backup__instance", "operation", "copy__status")
+    for instance, operation, status in rows.order_by("-operation"):
         if status != CopyStatus.STORED:
             continue
         name = Operation(operation).label.lower()
-        if name not in found[owners[backup]]:
-            found[owners[backup]].append(name)
+        if name not in found[instance]:
+            found[instance].append(name)
     return found
 
 

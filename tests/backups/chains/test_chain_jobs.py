@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from pytest_django import Settings
 from backups.archive.manifest import open_manifest, seal_manifest
 from backups.catalog.accept import inspect_changed
 from backups.catalog.condition import check_copies
+from backups.catalog.evidence import without_faults
 from backups.catalog.register import rebuild
 from backups.chains.candidates import load_candidates
 from backups.chains.planner import Candidate
 from backups.exceptions import Refused
+from backups.health.protection_facts import find_candidates, gather_facts, schedules_of
 from backups.health.usable import usable_copies
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.keys.load import load_keys
@@ -277,6 +280,39 @@ def test_a_failed_proof_of_the_base_makes_the_next_a_full_one(
 ) -> None:
     prove(copy_of(chain[2]), Operation.VERIFY, passed=False)
     assert take(orders, "incremental").kind == "full"
+
+
+def test_a_failed_proof_of_what_the_base_needs_makes_the_next_a_full_one(
+    chain: list[Backup], orders: Instance
+) -> None:
+    prove(copy_of(chain[0]), Operation.VERIFY, passed=False)
+    backup = take(orders, "incremental")
+    assert backup.kind == "full"
+    detail = Job.objects.get(product=backup).stages.get(name="choose base").detail
+    assert "needs a backup whose verify or restore test failed" in detail
+
+
+def test_a_failed_proof_of_the_full_one_speaks_against_its_links(chain: list[Backup]) -> None:
+    copies = BackupCopy.objects.all()
+    assert without_faults(copies).count() == 3
+    prove(copy_of(chain[1]), Operation.RESTORE_TEST, passed=False)
+    assert [copy.backup for copy in without_faults(copies)] == [chain[0]]
+    prove(copy_of(chain[1]), Operation.RESTORE_TEST, passed=True)
+    assert without_faults(copies).count() == 3
+
+
+def failed_proofs_of(instance: Instance) -> Sequence[str]:
+    ids = [instance.pk]
+    facts = gather_facts(find_candidates(ids), schedules_of(ids), now())
+    return facts[instance.pk].failed_proofs
+
+
+def test_an_instance_is_at_risk_where_its_newest_backup_needs_a_faulty_one(
+    chain: list[Backup], orders: Instance
+) -> None:
+    assert failed_proofs_of(orders) == []
+    prove(copy_of(chain[0]), Operation.VERIFY, passed=False)
+    assert failed_proofs_of(orders) == ["verify"]
 
 
 def test_a_lost_catalog_is_rebuilt_with_its_chains(

@@ -37,7 +37,7 @@ def test_a_full_one_goes_on_from_nothing() -> None:
         ([], "there is no stored backup to go on from"),
         ([PARTIAL], "there is no stored backup to go on from"),
         ([replace(FULL, repositories=frozenset({"other"}))], "cannot be read in main"),
-        ([replace(FULL, failed_proof="restore test")], "failed its restore test"),
+        ([replace(FULL, fault="failed its restore test")], "failed its restore test"),
         ([replace(FULL, engine="clone")], "was taken by clone"),
         ([replace(FULL, series="10.6")], "is of a server of series 10.6, now it is 10.11"),
         ([replace(LINK, ancestors=7), FULL], "is backup 8 of its chain"),
