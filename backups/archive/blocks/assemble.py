@@ -74,6 +74,9 @@ class Assembly:
         self._targets = {file.number: self._target(file) for file in wanted}
         # For each backup: its number of a file, and the files that are put together from it.
         self._uses: list[dict[int, list[_Target]]] = [{} for _ in chain]
+        self._find_uses()
+
+    def _find_uses(self) -> None:
         for number, target in self._targets.items():
             used = target.places.numbers() | {self._own}
             for depth, source in enumerate(self._table.sources_of(number)):

@@ -129,7 +129,7 @@ def test_a_block_that_is_sent_again_is_not_a_difference_of_itself(chain: Chain) 
     chain.add(records_of({"a": BIG}))
     after = touched(BIG, 1, b"after")
     again = os.urandom(BLOCK_BYTES)
-    records = [
+    records: list[Record] = [
         FileOpened(1, "a"),
         Data(1, 0, memoryview(after)),
         Data(1, BLOCK_BYTES, memoryview(again)),
