@@ -14,6 +14,7 @@ from backups.chains.planner import Choice, Wanted, choose_base
 from backups.exceptions import ArchiveError, MooringError, StageFailed
 from backups.models import Backup, BackupCopy
 from backups.models.job import LogLevel
+from backups.preflight.checks import check_full_rooms, refuse_if_failed
 from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
@@ -23,6 +24,7 @@ from backups.transitions.jobs import own
 
 class ChooseBase(PlainStage[BackupWork]):
     name = "choose base"
+    may_refuse = True
 
     def run(self, run: Run, work: BackupWork) -> str:
         choice = choose_base(_wanted(work), load_candidates(work.job.instance))
@@ -33,6 +35,9 @@ class ChooseBase(PlainStage[BackupWork]):
                 # A full backup needs nothing of it, and is better than none.
                 choice = Choice(BackupKind.FULL, "", f"{choice.base} cannot be read: {exc}")
         if not choice.base:
+            if work.preflight is not None and work.kind != BackupKind.FULL:
+                # Until now there had to be room for what was requested.
+                refuse_if_failed(check_full_rooms(work.preflight.survey))
             work.kind, work.base, work.base_table = BackupKind.FULL, None, None
             work.differences = None
             own(run.job, run.token, kind=BackupKind.FULL, base=None)
