@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from backups.archive.blocks.differences import Differences
+from backups.archive.blocks.full_blocks import FullBlocks
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.cipher import AesGcm
 from backups.archive.contents import Contents
@@ -72,7 +74,12 @@ class TwoWays:
             for name, goes_on in ((f"link{number}", base), (f"alone{number}", None)):
                 key, identity = os.urandom(32), uuid.uuid4()
                 writer = make_writer(
-                    [self.store], label=name, backup=identity, cipher=AesGcm(key), base=goes_on
+                    [self.store],
+                    label=name,
+                    backup=identity,
+                    cipher=AesGcm(key),
+                    base=goes_on,
+                    differences=Differences(FullBlocks(self.chain[0])) if goes_on else None,
                 )
                 failed.callback(writer.abort)
                 writers.append((name, key, identity, writer))
@@ -89,6 +96,10 @@ class TwoWays:
                 upload.commit()
         self.chain.append(self._open(f"link{number}"))
         return contents[0], contents[1]
+
+    def difference_frames(self) -> int:
+        tables = [reader.manifest.contents.blocks for reader in self.chain]
+        return sum(table.differences for table in tables if table is not None)
 
     def _open(self, name: str) -> BackupReader:
         return BackupReader(self.store, backup_folder(INSTANCE, name), KEYRING)
@@ -135,6 +146,7 @@ def test_a_mysql_under_load_and_ddl(tmp_path: Path) -> None:
     for number in range(LINKS):
         two_ways.assert_equal(number)
     assert all(link.raw_bytes < alone.raw_bytes for link, alone in sizes[1:])
+    assert two_ways.difference_frames() > 0
 
 
 DDL = (
@@ -176,6 +188,7 @@ def test_a_mariadb_under_load_restarted_and_put_back(tmp_path: Path) -> None:
         take_two(server, two_ways, tmp_path)
     for number in range(len(two_ways.chain)):
         two_ways.assert_equal(number)
+    assert two_ways.difference_frames() > 0
 
 
 def take_two(server: PrivateServer, two_ways: TwoWays, folder: Path) -> None:
