@@ -207,7 +207,7 @@ def broken_promises(site: BreakableSite) -> list[str]:
     found += [f"unfinished: {path}" for path in site.disk.rglob("*.part")]
     found += [f"left in scratch: {path.name}" for path in site.disk.glob("scratch/*")]
     found += [f"half restored: {path.parent}" for path in site.disk.rglob(".mooring-restore")]
-    found += [f"still at work: {' '.join(each.cmdline())[:200]}" for each in site.engines()]
+    found += [f"still running: {' '.join(each.cmdline())[:200]}" for each in site.engines()]
     return found
 
 

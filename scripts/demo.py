@@ -229,7 +229,7 @@ def _seed_fleet(environment: Mapping[str, str]) -> None:
 
 
 def _interrupt(supervisor: Supervisor) -> None:
-    """Leave whatever is going on; a second time, stop waiting for what is still at work."""
+    """Leave whatever is going on; a second time, stop waiting for what is still running."""
     first = not supervisor.stop_requested
     supervisor.request_stop()
     if first:
@@ -243,7 +243,7 @@ def main() -> int:
         "--mysql", action="store_true", help="fetch a MySQL where there is none, and use it too"
     )
     parser.add_argument(
-        "--fleet", action="store_true", help="put sixty made-up instances with a year beside it"
+        "--fleet", action="store_true", help="add sixty sample instances with a year of history"
     )
     asked = parser.parse_args()
     try:

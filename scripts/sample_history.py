@@ -18,7 +18,7 @@ GRACE = timedelta(minutes=15)
 # Days before today on which the fleet had a bad night, and what it was.
 INCIDENTS = {
     23: ("scheduler_down", ""),
-    71: ("no_worker", "nobody takes from copy"),
+    71: ("no_worker", "no worker serves copy"),
     188: ("repository", "sample-main is not mounted"),
 }
 ERRORS = (

@@ -109,7 +109,7 @@ class RowSum:
 def fill(
     connect: Callable[[], Connection], *, script: str = "", scale: int = 1
 ) -> dict[str, RowSum]:
-    """Make the shop anew and return the sums of the tables that will never change."""
+    """Create the shop and return the sums of the tables that will never change."""
     with connect() as connection:
         shop_fill.create_schema(connection, script or shop_fill.schema())
     shop_fill.fill(connect, scale)

@@ -69,7 +69,7 @@ class ArchiveWriter:
         base: StoredTable | None = None,
         full_bytes: int = FULL_BYTES,
     ) -> None:
-        """``base`` is what a backup goes on from: of blocks that it has, no bytes are stored."""
+        """Of blocks that the backup ``base`` has, no bytes are stored."""
         keep_freed_memory()
         self._backup, self._cipher, self._level = backup, cipher, level
         self._check, self._meter, self._pace = check, meter, pace

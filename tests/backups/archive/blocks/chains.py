@@ -41,7 +41,7 @@ class Chain:
     def add(
         self, records: Iterable[Record], *, base: int | None = None, encrypted: bool = True
     ) -> str:
-        """Write a backup that goes on from the last one, or from that of a number."""
+        """Write a backup based on the last one, or on that of a number."""
         self._written += 1
         needs = self.links if base is None else self.links[: base + 1]
         link = write_backup(
