@@ -74,7 +74,7 @@ def _take_over(target: Path) -> None:
     except PermissionError:
         raise Refused(
             f"{target} belongs to another user, and only root can take it over",
-            hint="Specify a folder of the worker's user, or one that does not exist yet.",
+            hint="Give a folder of the worker's user, or one that does not exist yet.",
         ) from None
     finally:
         os.close(descriptor)
