@@ -203,7 +203,9 @@ def run(environment: Mapping[str, str], *, once: bool) -> bool:
             stories.append((demo, time.monotonic() - began))
         proven = all([_show(demo, seconds) for demo, seconds in stories])
         if not once:
-            summary.show_door(site_url(environment), ADMIN, environment["MOORING_ADMIN_PASSWORD"])
+            summary.show_dashboard(
+                site_url(environment), ADMIN, environment["MOORING_ADMIN_PASSWORD"]
+            )
             supervisor.run()
     return proven
 

@@ -41,7 +41,7 @@ def show(
     return proven
 
 
-def show_door(url: str, user: str, password: str) -> None:
+def show_dashboard(url: str, user: str, password: str) -> None:
     """Print where the dashboard is and how to get in."""
     table = Table.grid(padding=(0, 2))
     for name, value in (("dashboard", url), ("user", user), ("password", password)):
