@@ -53,7 +53,7 @@ class Finished:
 
 
 class Mooring:
-    """An installation in a folder, made anew for each run."""
+    """An installation in a folder, made for each run."""
 
     def __init__(self, folder: Path, logs: Path, *, threads: int, mysqld: str = "") -> None:
         self._home = folder / "home"

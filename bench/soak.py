@@ -3,7 +3,7 @@
     .mooring/venv/bin/python -m bench.soak --minutes 30 --seed 7
 
 Four instances on two private MariaDB, a worker with two processes, a private Redis and
-PostgreSQL, an sshd, a repository on a small disk of its own. At the end everything is mended,
+PostgreSQL, an sshd, a repository on a small disk of its own. At the end everything is repaired,
 the ticks run, and rows, repository and processes are held against each other. The exit code is
 1 where they contradict each other, and the figures are printed in any case.
 """
@@ -52,29 +52,29 @@ class Soak:
     def __init__(self, site: BreakableSite, seed: int) -> None:
         self._site, self._chance = site, random.Random(seed)
         self._open: dict[int, str] = {}
-        self._mend: list[tuple[float, Callable[[], None]]] = []
+        self._repairs: list[tuple[float, Callable[[], None]]] = []
         self.figures = Figures()
 
     def run(self, seconds: float) -> None:
         until, ticked = time.monotonic() + seconds, 0.0
         while time.monotonic() < until:
-            self._mend_what_is_due()
+            self._repair_what_is_due()
             self._keep_worker()
             self._collect()
-            if not self._mend and time.monotonic() - ticked > TICK_SECONDS:
+            if not self._repairs and time.monotonic() - ticked > TICK_SECONDS:
                 self._site.start("tick")
                 ticked = time.monotonic()
             if len(self._open) < AT_ONCE:
                 self._ask()
-            if self._chance.random() < 0.06 and not self._mend:
+            if self._chance.random() < 0.06 and not self._repairs:
                 self._break()
             time.sleep(0.3)
 
     def settle(self) -> None:
         """Mend everything and let what is under way come to its end."""
-        for _, mend in self._mend:
-            mend()
-        self._mend.clear()
+        for _, repair in self._repairs:
+            repair()
+        self._repairs.clear()
         self._keep_worker()
         until = time.monotonic() + SETTLE_SECONDS
         busy = "SELECT 1 FROM backups_job WHERE status IN ('pending', 'running') OR leftovers"
@@ -84,7 +84,7 @@ class Soak:
             time.sleep(1)
 
     def _keep_worker(self) -> None:
-        """Start a worker that has ended anew, as ``./mooring up`` and every supervisor do.
+        """Start a worker again that has ended, as ``./mooring up`` and every supervisor do.
 
         kombu 5.7 sometimes gives up where its broker goes away: the jobs at work end in order.
         """
@@ -121,7 +121,7 @@ class Soak:
                 "ON c.backup_id = b.id WHERE c.status = 'stored'"
             )
             return [label for (label,) in self._site.rows(sql)]
-        # The database is away just now.
+        # The database cannot be reached just now.
         return []
 
     def _collect(self) -> None:
@@ -151,16 +151,16 @@ class Soak:
             "database away": (site.stop_database, site.start_database, 1),
         }
         name = self._chance.choice(sorted(faults))
-        strike, mend, after = faults[name]
+        strike, repair, after = faults[name]
         strike()
         self.figures.faults[name] += 1
-        self._mend.append((time.monotonic() + after, mend))
+        self._repairs.append((time.monotonic() + after, repair))
 
-    def _mend_what_is_due(self) -> None:
-        for each in list(self._mend):
+    def _repair_what_is_due(self) -> None:
+        for each in list(self._repairs):
             if time.monotonic() >= each[0]:
                 each[1]()
-                self._mend.remove(each)
+                self._repairs.remove(each)
 
     def _kill_worker(self) -> None:
         worker = psutil.Process(self._site.children["worker"].pid)
@@ -207,7 +207,7 @@ def broken_promises(site: BreakableSite) -> list[str]:
     found += [f"unfinished: {path}" for path in site.disk.rglob("*.part")]
     found += [f"left in scratch: {path.name}" for path in site.disk.glob("scratch/*")]
     found += [f"half restored: {path.parent}" for path in site.disk.rglob(".mooring-restore")]
-    found += [f"still at work: {' '.join(each.cmdline())[:200]}" for each in site.engines()]
+    found += [f"still running: {' '.join(each.cmdline())[:200]}" for each in site.engines()]
     return found
 
 

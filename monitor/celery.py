@@ -71,8 +71,8 @@ def share_memory(**_: Any) -> None:
 
 
 @worker_ready.connect
-def say_hello(sender: Any, **_: Any) -> None:
-    """Have every worker say that it is there. Any: Celery passes its consumer, untyped."""
+def start_worker_heartbeat(sender: Any, **_: Any) -> None:
+    """Start the heartbeat of every worker. Any: Celery passes its consumer, untyped."""
     # Models can be imported only now that Django is set up.
     from backups.health.workers import start_heartbeat
 
@@ -101,7 +101,7 @@ def end_wait() -> None:
 
 
 @worker_shutdown.connect
-def say_goodbye(**_: Any) -> None:
+def stop_worker_heartbeat(**_: Any) -> None:
     from backups.health.workers import stop_heartbeat
 
     stop_heartbeat()

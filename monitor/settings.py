@@ -106,7 +106,7 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file is no server that goes away. The last connection that closes empties the WAL, which
-    # then is written anew.
+    # then is created again.
     DATABASES["default"]["CONN_MAX_AGE"] = None
     DATABASES["default"]["OPTIONS"] = {
         # A writer waits for the other writer instead of failing a job over it.

@@ -65,7 +65,7 @@ class DamagedError(Exception):
 
 
 class RefusedError(Exception):
-    """What was asked for is not there or not allowed."""
+    """What was requested is not there or not allowed."""
 
 
 def load_keys(path: Path | None) -> dict[str, bytes]:
@@ -108,7 +108,7 @@ def parse_json(what: str, text: bytes, build: Callable[[Any], Parsed]) -> Parsed
     try:
         return build(json.loads(text))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as exc:
-        raise DamagedError(f"{what} is not as the format says: {exc!r}") from None
+        raise DamagedError(f"{what} does not follow the format: {exc!r}") from None
 
 
 @dataclass
@@ -250,7 +250,7 @@ def read_contents(backup: Backup, keys: dict[str, bytes]) -> Contents:
 def build_contents(backup: Backup, parsed: Any) -> Contents:
     about, contents = parsed["about"], parsed["contents"]
     if uuid.UUID(about["uuid"]).bytes != backup.uuid or about["label"] != backup.label:
-        raise ValueError("it speaks of another backup than its envelope")
+        raise ValueError("it describes another backup than its envelope")
     files = [StoredFile(*row) for row in contents["files"]]
     packs = [Pack(*row) for row in contents["packs"]]
     rows: list[StoredFile | Pack] = [*files, *packs]
@@ -399,7 +399,7 @@ class Target:
         for number, offset, length in frame.extents:
             piece, rest = rest[:length], rest[length:]
             if (stored := self.files.get(number)) is None:
-                continue  # not asked for, or deleted on the server during the copy
+                continue  # not requested, or deleted on the server during the copy
             in_pack = stored.first_pack <= pack.number <= stored.last_pack
             if not in_pack or offset + length > stored.size:
                 raise DamagedError(f"{stored.path}: an extent at {offset} is out of its bounds")
@@ -568,7 +568,7 @@ class Assembly:
             content = written.read(BLOCK).ljust(BLOCK, b"\0")
         found = blake3.blake3(content, key=self.contents.key).digest(8)
         if digest != (found if found != UNKNOWN else b"\1" + bytes(7)):
-            raise DamagedError(f"{stored.path}: block {block} is not what its hash says")
+            raise DamagedError(f"{stored.path}: block {block} does not match its hash")
 
 
 def find_manifests(repository: Path, label: str | None = None) -> list[Path]:

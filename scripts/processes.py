@@ -33,7 +33,7 @@ class Child:
     name: str
     argv: tuple[str, ...]
     # How the kernel tells it that its parent is gone. Celery takes TERM as "finish your
-    # jobs first", which may take hours that nobody waits for any more.
+    # jobs first", which may take hours.
     orphan_signal: signal.Signals = signal.SIGTERM
     # What ends it without waiting for jobs, once it had its time.
     impatient_signal: signal.Signals = signal.SIGTERM

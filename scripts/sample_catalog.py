@@ -278,9 +278,9 @@ class Catalog:
                 break
             copying = stage if name == "copy" else copying
             at = at if name == "copy" else ended
-        self._told(job, night)
+        self._add_history(job, night)
 
-    def _told(self, job: Job, night: Night) -> None:
+    def _add_history(self, job: Job, night: Night) -> None:
         self.events += [
             JobEvent(
                 job=job, created_at=job.requested_at, new_status="pending", reason="requested"

@@ -29,6 +29,9 @@ from alerts.states import AlertStatus
 
 _LONGEST_MESSAGE = 500
 LONGEST_EVALUATION = timedelta(minutes=10)
+# What the whole site shares is evaluated every few seconds. That a problem of it is still there is
+# stored only this often: at rest it would be most of what Mooring writes.
+STORED_EVERY = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
@@ -115,11 +118,12 @@ def _continue(
     outcome: EvaluationOutcome,
 ) -> None:
     """Update the alerts whose rule found the same problem again."""
-    updated: list[Alert] = []
+    found_again: list[int] = []
     for key, result in results.by_key.items():
         if (alert := known.get(key)) is None:
             continue
-        updated.append(alert)
+        if not timedelta(0) <= now - alert.last_found_at < _stored_every(alert):
+            found_again.append(alert.pk)
         if alert.clear_since is not None:
             mark_recurred(alert)
         new_episode = bool(result.finding.episode) and result.finding.episode != alert.episode
@@ -130,7 +134,12 @@ def _continue(
         if alert.status == AlertStatus.PENDING and alert.fires_at <= now:
             outcome.fired += fire(alert, now=now)
         _update_finding(alert, result)
-    Alert.objects.filter(pk__in=[alert.pk for alert in updated]).update(last_found_at=now)
+    if found_again:
+        Alert.objects.filter(pk__in=found_again).update(last_found_at=now)
+
+
+def _stored_every(alert: Alert) -> timedelta:
+    return STORED_EVERY if alert.instance_id is None else timedelta(0)
 
 
 def _update_finding(alert: Alert, result: RuleResult) -> None:
@@ -157,15 +166,23 @@ def _resolve_cleared(
         for key, alert in known.items()
         if key not in results.by_key
         and alert.rule not in results.broken
-        # A concurrent evaluation that started later has found it; unless the clock was set
-        # back in between.
-        and not now < alert.last_found_at < now + LONGEST_EVALUATION
+        and not _may_be_found_since(alert, now)
     ]
     mark_clear([alert for alert in cleared if alert.clear_since is None], now=now)
     for alert in cleared:
         clear_since = alert.clear_since or now
         if now >= clear_since + _damping_of(alert):
             outcome.resolved += resolve(alert, now=now, reason=_resolve_reason(alert))
+
+
+def _may_be_found_since(alert: Alert, now: datetime) -> bool:
+    """Whether a concurrent evaluation that started after ``now`` may have found it.
+
+    Not if the clock was set back in between.
+    """
+    # Findings before this moment need not be stored.
+    newest = alert.last_found_at + _stored_every(alert)
+    return now < newest < now + LONGEST_EVALUATION
 
 
 def _damping_of(alert: Alert) -> timedelta:

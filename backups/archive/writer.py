@@ -72,7 +72,7 @@ class ArchiveWriter:
         differences: Differences | None = None,
         full_bytes: int = FULL_BYTES,
     ) -> None:
-        """``base`` is what a backup goes on from: of blocks that it has, no bytes are stored.
+        """Of blocks that the backup ``base`` has, no bytes are stored.
 
         With ``differences``, from the full backup of its chain, changed blocks may be such.
         """

@@ -46,7 +46,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The kind of backup to take, what it goes on from, and why."""
+    """The kind of backup to take, its base, and why."""
 
     kind: str
     # Label of the base; blank for a full backup.

@@ -52,7 +52,7 @@ class Backup(models.Model):
 
     # Null is unknown: a tool's history does not record the size.
     raw_bytes = models.BigIntegerField(null=True, blank=True)
-    # Of all files after a restore; one that goes on from another stores less.
+    # Of all files after a restore; one with a base stores less.
     restored_bytes = models.BigIntegerField(null=True, blank=True)
     stored_bytes = models.BigIntegerField(null=True, blank=True)
     file_count = models.PositiveIntegerField(null=True, blank=True)

@@ -31,7 +31,7 @@ class Job(models.Model):
     # The backup the job works on; null for a backup job, whose product points here instead.
     backup = models.ForeignKey(Backup, models.PROTECT, related_name="jobs", null=True, blank=True)
     # The copy that is read or deleted.
-    # Which backup a new one goes on from, while it is taken: it must not be deleted meanwhile.
+    # The base of a new backup, while it is taken: it must not be deleted meanwhile.
     base = models.ForeignKey(
         Backup, models.SET_NULL, related_name="jobs_going_on", null=True, blank=True
     )

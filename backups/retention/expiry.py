@@ -79,7 +79,7 @@ def confirm_expiry(now: datetime, *, seen: Collection[int] | None = None) -> int
     if seen is not None and (others := [each for each in expired if each.copy.pk not in seen]):
         raise Refused(
             f"{len(others)} copies would be purged that were not shown: {others[0].copy}",
-            hint="Look at the list again.",
+            hint="Check the list again.",
         )
     purges = _request_purges(expired)
     confirm_clock(now)

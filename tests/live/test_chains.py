@@ -1,6 +1,6 @@
 """Do chains of real servers under load restore, byte for byte, what the engine sent?
 
-The stream of each copy goes to two writers: one that goes on from the last backup, and one that
+The stream of each copy goes to two writers: one that is based on the last backup, and one that
 stores everything. What the two restore has to be the same.
 """
 

@@ -148,7 +148,7 @@ class Assembly:
         """Raise ArchiveError unless a block of a file is what the table says."""
         if self._table.hasher.hash(content) != digest:
             raise ArchiveError(
-                f"block {block} of {file.path} is not what the backup's table says",
+                f"block {block} of {file.path} does not match the backup's table",
                 hint="A backup of the chain is damaged or another one's. Use another copy.",
             )
 

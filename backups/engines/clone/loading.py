@@ -106,7 +106,7 @@ def _load(
 
 
 def _make_place(admin: Connection[Any], table: SavedTable) -> None:
-    """Take the table away, with its triggers: the backup's file makes it anew."""
+    """Drop the table with its triggers: the backup's file creates it again."""
     with admin.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(table.schema)}")
         cursor.execute(f"DROP TABLE IF EXISTS {quoted(table.schema)}.{quoted(table.name)}")

@@ -211,7 +211,7 @@ def read_donor(folder: Path) -> Mapping[str, Any]:
     except OSError as exc:
         raise EngineError(f"{path} cannot be read: {exc.strerror}") from None
     except (ValueError, RecursionError):
-        raise EngineError(f"{path} cannot be read: it is no JSON of ours") from None
+        raise EngineError(f"{path} cannot be read: it is not JSON that Mooring wrote") from None
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         raise EngineError(f"{folder / DONOR_FILE} has a format unknown to this version")
     return described

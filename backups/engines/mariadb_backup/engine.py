@@ -68,6 +68,7 @@ from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
 from backups.runners.sandbox import Sandbox
+from backups.units import format_count
 
 # A line of the log longer than this is cut into several.
 LINE_BYTES = 1 << 16
@@ -134,7 +135,7 @@ class MariadbBackup:
         except EngineError as exc:
             raise judge_failure(exc, output, shaping, keys, proved) from None
         return Prepared(
-            detail=f"{links} tables moved in from other folders" if links else "",
+            detail=f"{format_count(links, 'table')} moved in from other folders" if links else "",
             unproved_keys=unproved_keys(shaping, keys, proved),
         )
 

@@ -16,7 +16,7 @@ from backups.management.output import Answer, MooringCommand, table
 class Command(MooringCommand):
     help = (
         "Show in which way a copy differs from what was registered; with --digest, accept it. "
-        "Its evidence does not count any more."
+        "Its evidence no longer counts."
     )
 
     def add_options(self, parser: CommandParser) -> None:
@@ -33,7 +33,7 @@ class Command(MooringCommand):
             if options["digest"] != changed.manifest.digest:
                 raise BadInput(
                     f"the digest found is {changed.manifest.digest}, not {options['digest']}",
-                    hint="Look at the copy again: run the command without --digest.",
+                    hint="Check the copy again: run the command without --digest.",
                 )
             accept_changed(changed, now())
         return Answer(

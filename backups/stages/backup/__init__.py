@@ -19,7 +19,7 @@ STAGES = (Connect(), RunPreflight(), ChooseBase(), Copy(), WriteManifest(), Read
 
 
 def stages_for(kind: str) -> Sequence[Stage[BackupWork]]:
-    """Return the stages of a backup of a kind: a full one goes on from nothing."""
+    """Return the stages of a backup of a kind: a full one has no base."""
     full = kind == BackupKind.FULL
     return [stage for stage in STAGES if not (full and isinstance(stage, ChooseBase))]
 

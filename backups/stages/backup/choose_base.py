@@ -89,7 +89,7 @@ def lock_copies(base: Backup, work: BackupWork) -> list[BackupCopy]:
     )
     if len(copies) != len(repositories):
         raise StageFailed(
-            f"{base.label}, which the backup goes on from, is being deleted",
+            f"{base.label}, the base of the backup, is being deleted",
             hint="Take the backup again.",
         )
     return copies

@@ -8,6 +8,7 @@ from backups.keys.load import load_keys
 from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
+from backups.units import format_count
 
 
 class ReadBack(PlainStage[BackupWork]):
@@ -33,4 +34,4 @@ class ReadBack(PlainStage[BackupWork]):
                 reader.read_frame(pack.number, index.frames[-1])
                 packs += 1
             work.manifest_digest = reader.manifest.digest
-        return f"{packs} packs opened"
+        return f"{format_count(packs, 'pack')} opened"

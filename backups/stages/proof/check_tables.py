@@ -19,6 +19,7 @@ from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.stages.proof.source_faults import explain, explain_check
 from backups.stages.restore.work import RestoreWork
+from backups.units import format_count
 
 # Everything that has rows: MariaDB has two kinds more.
 TABLES = """
@@ -59,13 +60,16 @@ class CheckTables(PlainStage[RestoreWork]):
             names = ", ".join(f"{each['schema']}.{each['name']}" for each in faulty[:5])
             report = {"tables": work.tables, "error": f"faulty tables: {names}"}
             record(run, work.copy, passed=False, report=report)
-            raise EngineError(f"{len(faulty)} of {len(work.tables)} tables are faulty: {names}")
+            raise EngineError(
+                f"{len(faulty)} of {format_count(len(work.tables), 'table')} faulty: {names}"
+            )
         rows = sum(int(str(each["rows"])) for each in work.tables if each["rows"] is not None)
         unread = [each for each in work.tables if each["rows"] is None]
         for each in unread:
             text = f"{each['schema']}.{each['name']} was not read: {each['message']}"
             run.log(self.name, text, LogLevel.WARNING)
-        passed = f"{len(work.tables) - len(unread)} tables passed, {rows:,} rows"
+        tables = format_count(len(work.tables) - len(unread), "table")
+        passed = f"{tables} passed, {format_count(rows, 'row')}"
         return f"{passed}; {len(unread)} not read, see the log" if unread else passed
 
     def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:

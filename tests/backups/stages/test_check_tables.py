@@ -54,12 +54,12 @@ def work_of(run: Run, folder: Path) -> RestoreWork:
 
 @pytest.mark.parametrize("verdict", ["ok", "unknown"])
 def test_a_table_that_cannot_be_checked_is_no_fault(run: Run, tmp_path: Path, verdict: str) -> None:
-    assert Checked(verdict).run(run, work_of(run, tmp_path)) == "1 tables passed, 7 rows"
+    assert Checked(verdict).run(run, work_of(run, tmp_path)) == "1 table passed, 7 rows"
     assert not Evidence.objects.exists()
 
 
 def test_a_faulty_table_is_evidence_against_the_copy(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="1 of 1 tables are faulty"):
+    with pytest.raises(EngineError, match="1 of 1 table faulty"):
         Checked("failed").run(run, work_of(run, tmp_path))
     evidence = Evidence.objects.get()
     assert (evidence.passed, evidence.copy) == (False, BackupCopy.objects.get())

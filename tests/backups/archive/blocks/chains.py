@@ -48,7 +48,7 @@ class Chain:
         encrypted: bool = True,
         differences: bool = True,
     ) -> str:
-        """Write a backup that goes on from the last one, or from that of a number."""
+        """Write a backup based on the last one, or on that of a number."""
         self._written += 1
         needs = self.links if base is None else self.links[: base + 1]
         full = FullBlocks(open_backup(self.store, needs[0])) if needs and differences else None

@@ -198,7 +198,7 @@ def test_a_block_is_held_against_its_hash(
 
     assert run(chain) == (1 if there else 0)
     shown = capsys.readouterr()
-    assert ("a: block 0 is not what its hash says" in shown.err) == there
+    assert ("a: block 0 does not match its hash" in shown.err) == there
     assert ("Block hashes were not checked" in shown.out) != there
 
 
