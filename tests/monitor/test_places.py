@@ -59,6 +59,9 @@ class PlacesTestCase(TestCase):
                 self.assertEqual(list(Path(folder).iterdir()), [])
         self.assertEqual(Repository.objects.count(), 1)
 
+    def test_a_changed_copy(self) -> None:
+        self.busy("get", "copy-changed", self.copy.backup.label, str(self.copy.pk))
+
     def test_the_plan_of_a_restore(self) -> None:
         given = {"copy": str(self.copy.pk), "target": "/srv/restored"}
         self.busy("get", "restore-wizard", **given)

@@ -183,7 +183,8 @@ def test_a_server_that_says_nothing_holds_a_few_threads_only(port: int) -> None:
     with ExitStack() as stack:
         asked = clients(port, request.encode(), stack, 16)
         # Two of each process wait; the others are answered before those give up.
-        answered, waiting = [], asked
+        answered: list[socket.socket] = []
+        waiting = asked
         while len(answered) < 12:
             ready, _, _ = select.select(waiting, [], [], 8)
             assert ready, f"{len(answered)} of 16 were answered"
