@@ -10,6 +10,7 @@ from monitor.views import (
     alerts,
     backups,
     calendar,
+    changed_copies,
     channels,
     confirming,
     fleet,
@@ -116,6 +117,16 @@ urlpatterns = [
     path("backups/<str:label>/contents/", backups.backup_contents, name="backup-contents"),
     path("backups/<str:label>/pin/", pins.backup_pin, name="backup-pin"),
     path("backups/<str:label>/copies/<int:copy>/purge/", pins.copy_purge, name="copy-purge"),
+    path(
+        "backups/<str:label>/copies/<int:copy>/changed/",
+        changed_copies.copy_changed,
+        name="copy-changed",
+    ),
+    path(
+        "backups/<str:label>/copies/<int:copy>/accept/",
+        changed_copies.copy_accept,
+        name="copy-accept",
+    ),
     path("backups/<str:label>/copies/<int:copy>/verify/", backups.copy_verify, name="copy-verify"),
     path(
         "backups/<str:label>/copies/<int:copy>/restore-test/",

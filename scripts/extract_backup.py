@@ -42,6 +42,7 @@ except ImportError:
 
 MAX_RAW, MAX_EXTENTS = 4 * 1024 * 1024, 16_384  # of one frame
 MAX_SEALED = MAX_RAW + MAX_RAW // 128 + 1024 + 16 * MAX_EXTENTS + 16
+MAX_MANIFEST = 128 * 1024**2
 MAX_BODY = 2 * 1024**3  # of a manifest, decompressed
 ENVELOPE, SEALED_BODY, DIGEST = 0x184D2A50, 0x184D2A51, 0x184D2A52  # the parts of a manifest
 FORMATS, PACK_FORMAT, PART_FRAME, PART_MANIFEST = (1, 2), 1, 1, 3
@@ -208,6 +209,8 @@ class Frame(NamedTuple):
 
 def read_envelope(path: Path) -> Backup:
     """Return the backup, after checking the digest over the whole manifest."""
+    if path.stat().st_size > MAX_MANIFEST:
+        raise DamagedError(f"{path} is larger than any manifest")
     content = path.read_bytes()
     signed = content[:-40]
     expected = SKIPPABLE.pack(DIGEST, 32) + hashlib.sha256(signed).digest()

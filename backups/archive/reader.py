@@ -12,6 +12,7 @@ from backups.archive.frames import Extent, Frame, open_frame
 from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
 from backups.archive.manifest import Manifest, manifest_digest, open_manifest, read_envelope
+from backups.archive.manifest_file import read_manifest
 from backups.archive.packs import (
     HEADER,
     TRAILER,
@@ -42,7 +43,7 @@ class BackupReader:
         """Open what is in ``folder``; CopyChanged unless it is what is ``expected``."""
         self.store, self.folder = store, folder
         name = manifest_name(folder)
-        blob = store.read(name)
+        blob = read_manifest(store, folder)
         self.manifest_bytes = len(blob)
         self.manifest: Manifest
         with _naming(name):

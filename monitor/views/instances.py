@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from backups.access import runner_of, stores_of
+from backups.admin.places import place_to_wait
 from backups.chains.planner import KINDS
 from backups.checks import Check, failed
 from backups.exceptions import BadInput
@@ -76,7 +77,7 @@ def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
 def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
     """Run the preflight checks now, without a backup."""
     instance = get_object_or_404(Instance, name=name)
-    with refusals_shown(request):
+    with refusals_shown(request), place_to_wait():
         preflight = run_checks(instance, stores_of(list_enabled()), runner_of(instance))
         note_unproven_files(instance, preflight.survey)
         if (facts := preflight.survey.facts) is not None:

@@ -8,6 +8,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
+from backups.catalog.contents import table_of
 from backups.engines.base import Prepared
 from backups.exceptions import EngineError
 from backups.models.job import LogLevel
@@ -17,7 +18,7 @@ from backups.programs.server_ending import LOG_HINT
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
-from backups.stages.proof.source_faults import explain, explain_check
+from backups.stages.proof.source_faults import BROKEN_THERE, explain, explain_check
 from backups.stages.restore.work import RestoreWork
 from backups.units import format_count
 
@@ -91,12 +92,23 @@ def _judged(checked: dict[str, object], prepared: Prepared) -> dict[str, object]
     """Mark as unknown, neither a fault nor a pass, what says nothing of the copy."""
     if (checked["schema"], checked["name"]) in prepared.left_out:
         return checked | {"verdict": "unknown", "message": "not in the backup"}
-    # Of Aria no page shows whether a key is right: a wrong one looks like damage.
-    if prepared.unproved_keys and checked["verdict"] == "failed" and checked["engine"] == "Aria":
-        why = f"the keys in {prepared.unproved_keys} could not be proved right"
-        message = f"{why}; {checked['message']}"
-        return checked | {"verdict": "unknown", "rows": None, "message": message}
+    if checked["verdict"] == "failed" and checked["engine"] == "Aria":
+        return _judged_aria(checked, prepared)
     return checked
+
+
+def _judged_aria(checked: dict[str, object], prepared: Prepared) -> dict[str, object]:
+    why = ""
+    marked = {table_of(path) for path in prepared.marked_crashed}
+    if (checked["schema"], checked["name"]) in marked:
+        why = f"{BROKEN_THERE}: it was marked as crashed there"
+    # Of Aria no page shows whether a key is right: a wrong one looks like damage.
+    elif prepared.unproved_keys:
+        why = f"the keys in {prepared.unproved_keys} could not be proved right"
+    if not why:
+        return checked
+    message = f"{why}; {checked['message']}"
+    return checked | {"verdict": "unknown", "rows": None, "message": message}
 
 
 def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str, object]:

@@ -43,7 +43,8 @@ class Checked(CheckTables):
     def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:
         if self._stop:
             run.stop(CancelRequested())
-        tables.append({"schema": "shop", "name": "orders", "rows": 7, "verdict": self._verdict})
+        row = {"schema": "shop", "name": "orders", "engine": "InnoDB", "rows": 7}
+        tables.append({**row, "verdict": self._verdict})
 
 
 def work_of(run: Run, folder: Path) -> RestoreWork:
