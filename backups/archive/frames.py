@@ -71,12 +71,25 @@ def build_frame(
 ) -> bytes:
     """Return a frame ready to be stored. ``pieces`` are the bytes of the extents, in order."""
     content = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
-    table = EXTENT_COUNT.pack(len(extents)) + b"".join(EXTENT.pack(*each) for each in extents)
     compressed = compress(content, level)
+    return seal_frame(number, extents, compressed, backup=backup, cipher=cipher)
+
+
+def seal_frame(
+    number: int,
+    extents: Sequence[Extent],
+    compressed: bytes | memoryview,
+    *,
+    backup: UUID,
+    cipher: Cipher,
+) -> bytes:
+    """Return a frame ready to be stored, of bytes that are compressed already."""
+    table = EXTENT_COUNT.pack(len(extents)) + b"".join(EXTENT.pack(*each) for each in extents)
     sealed_bytes = len(table) + len(compressed) + TAG_BYTES
-    header = HEADER.pack(MAGIC, sealed_bytes, len(content), number)
-    sealed = cipher.seal(SealedPart.FRAME, number, table + compressed, header + backup.bytes)
-    return header + sealed
+    raw_bytes = sum(extent.length for extent in extents)
+    header = HEADER.pack(MAGIC, sealed_bytes, raw_bytes, number)
+    part = b"".join((table, compressed))
+    return header + cipher.seal(SealedPart.FRAME, number, part, header + backup.bytes)
 
 
 def parse_header(blob: bytes) -> FrameHeader:
@@ -93,6 +106,11 @@ def parse_header(blob: bytes) -> FrameHeader:
 
 def open_frame(blob: bytes, *, backup: UUID, cipher: Cipher) -> Frame:
     """Unseal and decompress a stored frame, checking every figure in it."""
+    return open_compressed(blob, backup=backup, cipher=cipher)[0]
+
+
+def open_compressed(blob: bytes, *, backup: UUID, cipher: Cipher) -> tuple[Frame, memoryview]:
+    """Return the frame, and its content as it is compressed in it."""
     header = parse_header(blob)
     if len(blob) != HEADER.size + header.sealed_bytes:
         raise ArchiveError(f"frame {header.number} is {len(blob)} bytes, its header says otherwise")
@@ -104,7 +122,7 @@ def open_frame(blob: bytes, *, backup: UUID, cipher: Cipher) -> Frame:
         raise ArchiveError(
             f"frame {header.number} holds {len(content)} bytes, not {header.raw_bytes}"
         )
-    return Frame(header.number, extents, content)
+    return Frame(header.number, extents, content), compressed
 
 
 def _parse_extents(table: bytes, header: FrameHeader) -> tuple[list[Extent], memoryview]:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backups.archive.frames import Frame, open_frame
+from backups.archive.frames import Frame, open_compressed, open_frame
 from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
 from backups.archive.manifest import Manifest, manifest_digest, open_manifest, read_envelope
@@ -116,16 +116,29 @@ class BackupReader:
         with _naming(f"{name} at byte {place.offset}"):
             return self.open_frame(stored, place)
 
+    def read_compressed(self, pack: int, place: FramePlace) -> tuple[Frame, memoryview]:
+        """Read a frame as ``read_frame`` does; return its compressed content as well."""
+        name = self.pack_object(pack)
+        stored = self.store.read(name, place.offset, place.stored_bytes)
+        with _naming(f"{name} at byte {place.offset}"):
+            frame, compressed = open_compressed(stored, backup=self.backup, cipher=self.cipher)
+            _check_place(frame, place)
+            return frame, compressed
+
     def open_frame(self, stored: bytes, place: FramePlace) -> Frame:
         """Unseal and decompress a frame's stored bytes, and compare it with the index."""
         frame = self.open_frame_alone(stored)
-        if frame.number != place.number or frame.extents != place.extents:
-            raise ArchiveError(f"frame {place.number} is not the one its pack's index lists")
+        _check_place(frame, place)
         return frame
 
     def open_frame_alone(self, stored: bytes) -> Frame:
         """Unseal and decompress a frame without an index to compare it with."""
         return open_frame(stored, backup=self.backup, cipher=self.cipher)
+
+
+def _check_place(frame: Frame, place: FramePlace) -> None:
+    if frame.number != place.number or frame.extents != place.extents:
+        raise ArchiveError(f"frame {place.number} is not the one its pack's index lists")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from backups.exceptions import ArchiveError
 
 
 @dataclass(slots=True)
-class _Target:
+class TargetFile:
     """A file that is put together."""
 
     file: StoredFile
@@ -47,7 +47,7 @@ class Assembly:
         ]
         self._targets = {file.number: self._target(file) for file in wanted}
         # For each backup: its number of a file, and the files that are put together from it.
-        self._uses: list[dict[int, list[_Target]]] = [{} for _ in chain]
+        self._uses: list[dict[int, list[TargetFile]]] = [{} for _ in chain]
         for number, target in self._targets.items():
             used = target.places.numbers() | {self._own}
             for depth, source in enumerate(self._table.sources_of(number)):
@@ -122,14 +122,14 @@ class Assembly:
                 hint="A backup of the chain is damaged or another one's. Use another copy.",
             )
 
-    def _target(self, file: StoredFile) -> _Target:
+    def _target(self, file: StoredFile) -> TargetFile:
         blocks = -(-file.size // BLOCK_BYTES)
         places = Places(self._table.pieces_of(file.number), blocks)
         if any(number > self._own for number in places.numbers()):
             raise ArchiveError(f"block table takes {file.path} from a backup beyond its chain")
-        return _Target(file, places, dict(self._table.changes_of(file.number)))
+        return TargetFile(file, places, dict(self._table.changes_of(file.number)))
 
-    def _take_own(self, target: _Target, extent: Extent, content: memoryview) -> FilePiece:
+    def _take_own(self, target: TargetFile, extent: Extent, content: memoryview) -> FilePiece:
         """All that the backup itself stored: what its base lacks, and what overrides it."""
         if extent.offset + extent.length > target.file.size:
             raise ArchiveError(f"a frame reaches past the end of {target.file.path}")
@@ -137,7 +137,7 @@ class Assembly:
         return FilePiece(target.file.number, extent.offset, content)
 
     def _take_extent(
-        self, depth: int, target: _Target, extent: Extent, content: memoryview
+        self, depth: int, target: TargetFile, extent: Extent, content: memoryview
     ) -> Iterator[FilePiece]:
         """Runs of blocks of which the backup is the one to take them from."""
         extent_end = extent.offset + extent.length
@@ -150,7 +150,7 @@ class Assembly:
             yield FilePiece(target.file.number, start, part)
 
     def _check_run(
-        self, depth: int, target: _Target, source: int, start: int, content: memoryview
+        self, depth: int, target: TargetFile, source: int, start: int, content: memoryview
     ) -> None:
         """Check the blocks that are there as a whole, and that no later phase overrides."""
         file_end = min(target.file.size, self._sizes[depth].get(source, 0))
