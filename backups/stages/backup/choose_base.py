@@ -13,7 +13,7 @@ from backups.exceptions import ArchiveError, MooringError, StageFailed
 from backups.models import Backup, BackupCopy
 from backups.models.job import LogLevel
 from backups.running.run import Run
-from backups.stages.backup.work import BackupWork
+from backups.stages.backup.work import BackupWork, NewBackup
 from backups.stages.base import PlainStage
 from backups.states import BackupKind, CopyStatus
 from backups.transitions.jobs import own
@@ -68,7 +68,7 @@ def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
     work.base_table = tables[0]
 
 
-def lock_copies(base: Backup, work: BackupWork) -> list[BackupCopy]:
+def lock_copies(base: Backup, work: NewBackup) -> list[BackupCopy]:
     """Return the base's copies in the backup's repositories; nobody deletes them meanwhile."""
     repositories = [repository for repository, _ in work.stores]
     copies = list(
