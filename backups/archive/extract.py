@@ -27,7 +27,7 @@ from backups.exceptions import ArchiveError
 FRAMES_IN_FLIGHT_PER_THREAD = 3
 
 
-class Origin(Protocol):
+class FrameSource(Protocol):
     """Which bytes of which backup belong into the files."""
 
     def sources(self, depth: int) -> Iterable[StoredFile]: ...
@@ -114,17 +114,17 @@ class _OneBackup:
 
 
 def frames_to_take(
-    reader: BackupReader, origin: Origin, depth: int
+    reader: BackupReader, source: FrameSource, depth: int
 ) -> Iterator[tuple[int, FramePlace]]:
     """Yield pack and place of every frame of a backup that has bytes to take."""
     needed = {
         number
-        for file in origin.sources(depth)
+        for file in source.sources(depth)
         for number in range(max(1, file.first_pack), file.last_pack + 1)
     }
     for number in sorted(needed):
         for place in reader.read_index(number).frames:
-            if origin.needs(depth, place.extents):
+            if source.needs(depth, place.extents):
                 yield number, place
 
 
@@ -137,7 +137,7 @@ class _Work:
         in_flight: int,
         reader: BackupReader,
         depth: int,
-        source: Origin,
+        source: FrameSource,
         output: OutputFiles,
         check: Callable[[], None],
     ) -> None:

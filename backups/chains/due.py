@@ -28,21 +28,20 @@ RETRY_AFTER = timedelta(days=1)
 
 def consolidate_chains(now: datetime) -> int:
     """Request the consolidations that are due; return how many."""
-    schedules = BackupSchedule.objects.filter(
-        enabled=True, paused_at=None, origin=Origin.MANAGED, consolidate_after__isnull=False
-    )
+    schedules = BackupSchedule.objects.filter(enabled=True, paused_at=None, origin=Origin.MANAGED)
     jobs = [
         job
         for schedule in schedules.order_by("id")
-        for backup in _due(schedule, now)
+        if schedule.consolidate_after is not None
+        for backup in _due(schedule, schedule.consolidate_after, now)
         if (job := _request(schedule, backup))
     ]
     wake_all(jobs)
     return len(jobs)
 
 
-def _due(schedule: BackupSchedule, now: datetime) -> QuerySet[Backup]:
-    """Return the last links of the chains that are long enough, one for each instance."""
+def _due(schedule: BackupSchedule, links: int, now: datetime) -> QuerySet[Backup]:
+    """Return the last links of chains with so many of them, one for each instance."""
     jobs = Job.objects.filter(operation=Operation.CONSOLIDATE, backup=OuterRef("pk"))
     tried = jobs.filter(Q(status__in=ACTIVE_JOB_STATUSES) | Q(requested_at__gt=now - RETRY_AFTER))
     # What it takes goes on from the link.
@@ -60,8 +59,7 @@ def _due(schedule: BackupSchedule, now: datetime) -> QuerySet[Backup]:
         base__isnull=False,
         made_by__occurrence__schedule=schedule,
     )
-    counted = last_links.annotate(links=Count("ancestors"))
-    return counted.filter(links__gte=schedule.consolidate_after)
+    return last_links.annotate(links=Count("ancestors")).filter(links__gte=links)
 
 
 def _newer_ones() -> QuerySet[Backup]:

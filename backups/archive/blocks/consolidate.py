@@ -70,22 +70,31 @@ def consolidate(
     )
     writer = _FullWriter(pipeline, live, backup, cipher, level)
     try:
-        with ThreadPoolExecutor(threads, thread_name_prefix="read") as readers:
-            reading = _Reading(readers, threads * FRAMES_IN_FLIGHT_PER_THREAD, live, writer, check)
-            try:
-                for depth in range(len(chain)):
-                    reading.run(depth)
-            except BaseException:
-                readers.shutdown(cancel_futures=True)
-                raise
-        for file, block in live.missing():
-            raise ArchiveError(
-                f"block {block} of {file.path} is in no backup of the chain", hint=DAMAGED_HINT
-            )
-        return writer.finish()
+        _take_all(live, writer, threads, check)
+        contents = writer.finish()
     except BaseException:
         pipeline.abort()
         raise
+    meter.files_done = len(contents.files)
+    return contents
+
+
+def _take_all(
+    live: LiveBlocks, writer: _FullWriter, threads: int, check: Callable[[], None]
+) -> None:
+    """Write every live block; ArchiveError if one is nowhere."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="read") as readers:
+        reading = _Reading(readers, threads * FRAMES_IN_FLIGHT_PER_THREAD, live, writer, check)
+        try:
+            for depth in range(len(live.chain)):
+                reading.run(depth)
+        except BaseException:
+            readers.shutdown(cancel_futures=True)
+            raise
+    for file, block in live.missing():
+        raise ArchiveError(
+            f"block {block} of {file.path} is in no backup of the chain", hint=DAMAGED_HINT
+        )
 
 
 class _Taken:

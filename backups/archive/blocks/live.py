@@ -26,7 +26,7 @@ MOST_PARTS = 8192
 _ZEROS = memoryview(bytes(BLOCK_BYTES))
 
 
-class Run(NamedTuple):
+class LiveRun(NamedTuple):
     """Bytes in a row: of which file they are, where in it, and where in their frame."""
 
     file: int
@@ -39,20 +39,20 @@ class Run(NamedTuple):
 class LiveFrame:
     """What is taken of a frame."""
 
-    runs: list[Run] = field(default_factory=list)
+    runs: list[LiveRun] = field(default_factory=list)
     # Blocks that came in parts, with the last of them in this frame.
     joined: list[tuple[Extent, bytes]] = field(default_factory=list)
     # Whether the runs are all of the frame, in their order: its compressed bytes can be kept.
     whole: bool = True
 
-    def add(self, run: Run) -> None:
+    def add(self, run: LiveRun) -> None:
         """Add bytes; those that go on from the last ones make one run with them."""
         if not run.length:
             return
         if self.runs:
             file, offset, at, length = self.runs[-1]
             if (file, offset + length, at + length) == run[:3]:
-                self.runs[-1] = Run(file, offset, at, length + run.length)
+                self.runs[-1] = LiveRun(file, offset, at, length + run.length)
                 return
         self.runs.append(run)
 
@@ -101,7 +101,7 @@ class LiveBlocks(Assembly):
 
     def _leave(self, found: LiveFrame, offset: int, at: int, content: memoryview) -> None:
         """Bytes that are in no file. Zeros may stay in their frame: they take no place."""
-        found.add(Run(self.nobody, offset, at, len(content)))
+        found.add(LiveRun(self.nobody, offset, at, len(content)))
         found.whole = found.whole and not _has_bytes(content)
 
     def missing(self) -> Iterator[tuple[StoredFile, int]]:
@@ -148,7 +148,7 @@ class LiveBlocks(Assembly):
             whole = start == block * BLOCK_BYTES and stop >= after
             fate = self._judge(depth, target, extent.file, block, part, whole=whole)
             kept = len(part) if fate is _Fate.TAKEN else 0
-            found.add(Run(target.file.number, start, place, kept))
+            found.add(LiveRun(target.file.number, start, place, kept))
             if kept < len(sent):
                 self._leave(found, start + kept, place + kept, sent[kept:])
             if fate is _Fate.PART and (joined := self._join(target, block, start, part, after)):
