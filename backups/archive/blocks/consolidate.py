@@ -26,7 +26,7 @@ from backups.archive.frames import MAX_EXTENTS, MAX_RAW_BYTES, Extent, build_fra
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
 from backups.archive.pack_writer import BuiltFrame
-from backups.archive.packs import FULL_BYTES, FramePlace
+from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError, RepositoryError
 from backups.repositories.base import ObjectStore
@@ -47,7 +47,6 @@ def consolidate(
     level: int,
     check: Callable[[], None],
     meter: Meter,
-    full_bytes: int = FULL_BYTES,
 ) -> Contents:
     """Write what the last backup of ``chain`` restores as a full backup into ``folder``.
 
@@ -56,8 +55,7 @@ def consolidate(
     """
     keep_freed_memory()
     live = LiveBlocks(chain)
-    meter.files_total = len(chain[-1].manifest.contents.files)
-    meter.raw_bytes_total = sum(live.live_bytes(depth) for depth in range(len(chain)))
+    _expect(meter, live)
     pipeline = FramePipeline(
         stores,
         folder,
@@ -66,7 +64,6 @@ def consolidate(
         threads=threads,
         check=check,
         meter=meter,
-        full_bytes=full_bytes,
     )
     writer = _FullWriter(pipeline, live, backup, cipher, level)
     try:
@@ -77,6 +74,11 @@ def consolidate(
         raise
     meter.files_done = len(contents.files)
     return contents
+
+
+def _expect(meter: Meter, live: LiveBlocks) -> None:
+    meter.files_total = len(live.chain[-1].manifest.contents.files)
+    meter.raw_bytes_total = sum(live.live_bytes(depth) for depth in range(len(live.chain)))
 
 
 def _take_all(
