@@ -54,6 +54,8 @@ class FramePipeline:
         self._check, self._meter = check, meter
         # The number of the next frame.
         self.next_frame = 0
+        # How many hold differences; complete after ``finish``.
+        self.difference_frames = 0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="frame")
         self._places = threading.Semaphore(threads * FRAMES_IN_FLIGHT_PER_THREAD + FRAMES_TO_SPARE)
         self._built: queue.Queue[Future[BuiltFrame] | None] = queue.Queue()
@@ -103,9 +105,13 @@ class FramePipeline:
                 if self._failure is None:
                     frame = future.result()
                     self._sink.put(frame)
-                    self._meter.raw_bytes += sum(
+                    raw_bytes = sum(
                         extent.length for extent in frame.extents if extent.file != TABLE_FILE
                     )
+                    self._meter.raw_bytes += raw_bytes
+                    if frame.is_difference:
+                        self.difference_frames += 1
+                        self._meter.difference_bytes += raw_bytes
                     self._meter.stored_bytes += len(frame.stored)
             except BaseException as exc:
                 # Kept for the caller's thread, which is the one that can end the job.

@@ -7,18 +7,20 @@ Memory is bounded: frames in flight times frame size, whatever the size of the i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from backups.archive.blocks.filter import BlockFilter
-from backups.archive.blocks.hashing import BLOCK_BYTES
+from backups.archive.blocks.differences import Differences
+from backups.archive.blocks.filter import BlockFilter, ChangedBlocks
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.blocks.table import TABLE_FILE
 from backups.archive.cipher import Cipher
 from backups.archive.contents import Contents
 from backups.archive.file_table import FileTable
 from backups.archive.frame_pipeline import FramePipeline
-from backups.archive.frames import MAX_EXTENTS, MAX_RAW_BYTES, Extent, build_frame
+from backups.archive.frames import Extent, build_frame
+from backups.archive.gathering import Gathered
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
 from backups.archive.pace import Pace
@@ -56,18 +58,21 @@ class ArchiveWriter:
         meter: Meter,
         pace: Pace,
         base: StoredTable | None = None,
+        differences: Differences | None = None,
         full_bytes: int = FULL_BYTES,
     ) -> None:
-        """``base`` is what a backup goes on from: of blocks that it has, no bytes are stored."""
+        """``base`` is what a backup goes on from: of blocks that it has, no bytes are stored.
+
+        With ``differences``, from the full backup of its chain, changed blocks may be such.
+        """
         keep_freed_memory()
         self._backup, self._cipher, self._level = backup, cipher, level
         self._check, self._meter, self._pace = check, meter, pace
         self._files = FileTable()
         self._filter = BlockFilter(base, self._write_alone, meter)
         self._phases = [0]
-        self._extents: list[Extent] = []
-        self._pieces: list[memoryview] = []
-        self._gathered = 0
+        self._plain, self._changed = Gathered(), Gathered()
+        self._differences = differences
         self._pipeline = FramePipeline(
             stores,
             folder,
@@ -103,17 +108,20 @@ class ArchiveWriter:
             case FileRemoved():
                 self._meter.files_done -= self._files.remove(record)
             case PhaseStarted():
-                self._flush()
+                self._flush(self._plain)
+                self._flush(self._changed)
                 if self._phases[-1] != self._pipeline.next_frame:
                     self._phases.append(self._pipeline.next_frame)
 
     def finish(self) -> Contents:
         """Write what is left and return what was written, every pack durable."""
         self._files.check_finished()
-        self._flush()
+        self._flush(self._plain)
+        self._flush(self._changed)
         blocks = self._filter.finish(self._files.numbers())
         packs = self._pipeline.finish()
         files = self._files.stored(self._pipeline.pack_ranges)
+        blocks = replace(blocks, differences=self._pipeline.difference_frames)
         return Contents(files, packs, tuple(self._phases), blocks)
 
     def abort(self) -> None:
@@ -122,51 +130,35 @@ class ArchiveWriter:
 
     def _gather(self, piece: Data) -> None:
         self._files.add(piece)
-        offset, rest = piece.offset, piece.payload
+        full_file = piece.full_file if isinstance(piece, ChangedBlocks) else 0
+        # In frames of their own: a frame holds differences as a whole, or none.
+        apart = full_file and self._differences is not None
+        frame = self._changed if apart else self._plain
+        rest, offset = piece.payload, piece.offset
         while rest:
-            part = rest[: self._room(offset, len(rest))]
-            if not part:
-                self._flush()
-                continue
-            rest = rest[len(part) :]
-            self._extents.append(Extent(piece.file, offset, len(part)))
-            self._pieces.append(part)
-            self._gathered += len(part)
-            offset += len(part)
-            if self._gathered == MAX_RAW_BYTES or len(self._extents) == MAX_EXTENTS:
-                self._flush()
+            if taken := frame.add(piece.file, full_file, offset, rest):
+                rest, offset = rest[taken:], offset + taken
+            if rest or frame.is_full:
+                self._flush(frame)
 
-    def _room(self, offset: int, length: int) -> int:
-        """Return how many of ``length`` bytes go into this frame: no block is split over two."""
-        room = MAX_RAW_BYTES - self._gathered
-        if length <= room:
-            return length
-        end = (offset + room) // BLOCK_BYTES * BLOCK_BYTES
-        return max(end - offset, 0)
-
-    def _flush(self) -> None:
-        """Pass the gathered frame to the pool."""
-        if not self._extents:
+    def _flush(self, frame: Gathered) -> None:
+        """Pass a gathered frame to the pool."""
+        if not frame.extents:
             return
         self._check()
-        self._pace.spend(self._gathered, self._check)
-        self._pipeline.submit(partial(self._build, self._extents, self._pieces))
-        self._extents, self._pieces, self._gathered = [], [], 0
+        self._pace.spend(frame.raw_bytes, self._check)
+        self._pipeline.submit(partial(self._build, frame.take()))
 
     def _write_alone(self, extents: list[Extent], pieces: list[memoryview]) -> int:
         """Write a frame of its own, which is of no file of the backup; return its number."""
         self._check()
-        return self._pipeline.submit(partial(self._build, extents, pieces))
+        return self._pipeline.submit(partial(self._build, Gathered(extents, pieces)))
 
-    def _build(self, extents: list[Extent], pieces: list[memoryview], number: int) -> BuiltFrame:
+    def _build(self, frame: Gathered, number: int) -> BuiltFrame:
+        compressed = frame.compress(self._level, self._differences)
         stored = build_frame(
-            number,
-            extents,
-            pieces,
-            backup=self._backup,
-            cipher=self._cipher,
-            level=self._level,
+            number, frame.extents, compressed, backup=self._backup, cipher=self._cipher
         )
-        numbers = {extent.file for extent in extents} - {TABLE_FILE}
+        numbers = {extent.file for extent in frame.extents} - {TABLE_FILE}
         paths = {number: self._files.path(number) for number in numbers}
-        return BuiltFrame(number, extents, stored, paths)
+        return BuiltFrame(number, frame.extents, stored, paths, compressed.is_difference)

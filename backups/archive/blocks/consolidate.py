@@ -9,12 +9,12 @@ all that is in memory.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from uuid import UUID
 
-from backups.archive.blocks.hashing import BLOCK_BYTES
 from backups.archive.blocks.live import LiveBlocks, LiveFrame
 from backups.archive.blocks.merge_tables import merge_tables
 from backups.archive.blocks.table import TABLE_FILE
@@ -22,7 +22,8 @@ from backups.archive.cipher import Cipher
 from backups.archive.contents import Contents, StoredFile
 from backups.archive.extract import FRAMES_IN_FLIGHT_PER_THREAD, frames_to_take
 from backups.archive.frame_pipeline import FramePipeline
-from backups.archive.frames import MAX_EXTENTS, MAX_RAW_BYTES, Extent, build_frame, seal_frame
+from backups.archive.frames import Compressed, Extent, Frame, build_frame
+from backups.archive.gathering import Gathered
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
 from backups.archive.pack_writer import BuiltFrame
@@ -102,15 +103,20 @@ def _take_all(
 class _Taken:
     """A frame that was read: what is taken of it, and what it can be made of again."""
 
-    def __init__(self, live: LiveFrame, content: bytes, compressed: memoryview) -> None:
+    def __init__(self, live: LiveFrame, frame: Frame, compressed: memoryview | None) -> None:
+        """``compressed`` is the content, where it can be kept as it is."""
         self.live = live
-        self.compressed: memoryview | None = compressed if live.whole else None
-        view = memoryview(content)
+        self.compressed: Compressed | None = None
+        self.pieces: Sequence[memoryview] = ()
+        if live.whole and compressed is not None:
+            self.compressed = Compressed(bytes(compressed), len(frame.content))
+            return
+        view = memoryview(frame.content)
         pieces = [view[run.at : run.at + run.length] for run in live.runs]
-        if 2 * sum(map(len, pieces)) < len(content):
+        if 2 * sum(map(len, pieces)) < len(view):
             # A few bytes would keep all of the frame in memory.
             pieces = [memoryview(bytes(piece)) for piece in pieces]
-        self.pieces = [] if live.whole else pieces
+        self.pieces = pieces
 
 
 class _Reading:
@@ -145,18 +151,35 @@ class _Reading:
 
     def _read(self, depth: int, pack: int, place: FramePlace) -> _Taken:
         reader = self._live.chain[depth]
-        try:
+        with _naming(reader):
             frame, compressed = reader.read_compressed(pack, place)
-            return _Taken(self._live.take_live(depth, frame), frame.content, compressed)
-        except (ArchiveError, RepositoryError) as exc:
-            label = reader.manifest.envelope.label
-            raise type(exc)(f"{label} is damaged: {exc}", hint=DAMAGED_HINT) from None
+        if frame.is_difference:
+            # What is wrong here is wrong in the full backup, which the difference is from.
+            with _naming(self._live.chain[0]):
+                frame = reader.resolve(frame)
+            return self._take(depth, frame, None)
+        return self._take(depth, frame, compressed)
+
+    def _take(self, depth: int, frame: Frame, compressed: memoryview | None) -> _Taken:
+        with _naming(self._live.chain[depth]):
+            live = self._live.take_live(depth, frame, may_stay=compressed is not None)
+            return _Taken(live, frame, compressed)
 
     def _write(self, left: int) -> None:
         self._check()
         while len(self._running) > left:
             self._writer.write(self._running.popleft().result())
             self._check()
+
+
+@contextmanager
+def _naming(reader: BackupReader) -> Iterator[None]:
+    """Say in errors which backup of the chain is damaged."""
+    try:
+        yield
+    except (ArchiveError, RepositoryError) as exc:
+        label = reader.manifest.envelope.label
+        raise type(exc)(f"{label} is damaged: {exc}", hint=DAMAGED_HINT) from None
 
 
 class _FullWriter:
@@ -171,15 +194,13 @@ class _FullWriter:
         self._paths = {file.number: file.path for file in self._listed}
         self._written: Counter[int] = Counter()
         self._phases = [0]
-        self._extents: list[Extent] = []
-        self._pieces: list[memoryview] = []
-        self._gathered = 0
+        self._frame = Gathered()
 
     def write(self, taken: _Taken) -> None:
         if taken.compressed is not None:
             extents = [Extent(run.file, run.offset, run.length) for run in taken.live.runs]
             self._count(extents)
-            self._pipeline.submit(partial(self._seal, extents, taken.compressed))
+            self._pipeline.submit(partial(self._built, extents, taken.compressed))
             return
         for run, piece in zip(taken.live.runs, taken.pieces, strict=True):
             self._gather(run.file, run.offset, piece)
@@ -211,48 +232,28 @@ class _FullWriter:
 
     def _gather(self, file: int, offset: int, piece: memoryview) -> None:
         while piece:
-            room = MAX_RAW_BYTES - self._gathered
-            if len(piece) > room:
-                # No block is split over two frames.
-                room = max((offset + room) // BLOCK_BYTES * BLOCK_BYTES - offset, 0)
-            part = piece[:room]
-            if not part or len(self._extents) == MAX_EXTENTS:
+            taken = self._frame.add(file, 0, offset, piece)
+            piece, offset = piece[taken:], offset + taken
+            if piece or self._frame.is_full:
                 self._flush()
-                continue
-            self._extents.append(Extent(file, offset, len(part)))
-            self._pieces.append(part)
-            self._gathered += len(part)
-            piece, offset = piece[len(part) :], offset + len(part)
 
     def _flush(self) -> None:
-        if not self._extents:
+        if not self._frame.extents:
             return
-        self._count(self._extents)
-        self._pipeline.submit(partial(self._build, self._extents, self._pieces))
-        self._extents, self._pieces, self._gathered = [], [], 0
+        self._count(self._frame.extents)
+        self._pipeline.submit(partial(self._build, self._frame.take()))
 
     def _write_alone(self, extents: list[Extent], pieces: list[memoryview]) -> int:
-        return self._pipeline.submit(partial(self._build, extents, pieces))
+        return self._pipeline.submit(partial(self._build, Gathered(extents, pieces)))
 
     def _count(self, extents: Iterable[Extent]) -> None:
         for extent in extents:
             self._written[extent.file] += extent.length
 
-    def _build(self, extents: list[Extent], pieces: list[memoryview], number: int) -> BuiltFrame:
-        stored = build_frame(
-            number,
-            extents,
-            pieces,
-            backup=self._backup,
-            cipher=self._cipher,
-            level=self._level,
-        )
-        return self._built(number, extents, stored)
+    def _build(self, frame: Gathered, number: int) -> BuiltFrame:
+        return self._built(frame.extents, frame.compress(self._level, None), number)
 
-    def _seal(self, extents: list[Extent], compressed: memoryview, number: int) -> BuiltFrame:
-        stored = seal_frame(number, extents, compressed, backup=self._backup, cipher=self._cipher)
-        return self._built(number, extents, stored)
-
-    def _built(self, number: int, extents: list[Extent], stored: bytes) -> BuiltFrame:
+    def _built(self, extents: list[Extent], content: Compressed, number: int) -> BuiltFrame:
+        stored = build_frame(number, extents, content, backup=self._backup, cipher=self._cipher)
         files = {extent.file for extent in extents} - {TABLE_FILE, self._live.nobody}
         return BuiltFrame(number, extents, stored, {file: self._paths[file] for file in files})

@@ -82,9 +82,12 @@ class LiveBlocks(Assembly):
         self._changes_taken: set[tuple[int, int]] = set()
         self._parts: dict[tuple[int, int], bytearray] = {}
 
-    def take_live(self, depth: int, frame: Frame) -> LiveFrame:
-        """Return what of a frame is the last backup's; ArchiveError for a damaged block."""
-        found, at = LiveFrame(), 0
+    def take_live(self, depth: int, frame: Frame, *, may_stay: bool) -> LiveFrame:
+        """Return what of a frame is the last backup's; ArchiveError for a damaged block.
+
+        ``may_stay``: whether its compressed bytes are those of its content.
+        """
+        found, at = LiveFrame(whole=may_stay), 0
         view = memoryview(frame.content)
         for extent in frame.extents:
             content = view[at : at + extent.length]

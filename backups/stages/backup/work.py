@@ -12,6 +12,7 @@ from uuid import UUID
 from django.utils.timezone import now
 
 from backups.access import stores_of
+from backups.archive.blocks.differences import Differences
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents
@@ -100,6 +101,7 @@ class BackupWork(NewBackup):
 
     asked: BackupParameters
     base_table: StoredTable | None = None
+    differences: Differences | None = None
     facts: ServerFacts | None = None
     server_settings: ServerSettings = field(default_factory=ServerSettings)
     preflight: Preflight | None = None

@@ -56,7 +56,8 @@ def test_it_needs_no_other_and_is_what_the_link_restores(chain: Chain) -> None:
 
 def test_frames_that_are_live_as_a_whole_keep_their_compressed_bytes(chain: Chain) -> None:
     chain.add(records_of({"a": BIG, "z": bytes(MIB)}))
-    chain.add(records_of({"a": changed(BIG, 5 * MIB, b"new"), "z": bytes(MIB)}))
+    changed_files = {"a": changed(BIG, 5 * MIB, b"new"), "z": bytes(MIB)}
+    chain.add(records_of(changed_files), differences=False)
     full, link = (open_backup(chain.store, each) for each in chain.links)
     old = compressed_frames(full)
     new = compressed_frames(open_backup(chain.store, chain.consolidate()))
@@ -64,6 +65,22 @@ def test_frames_that_are_live_as_a_whole_keep_their_compressed_bytes(chain: Chai
     assert len(BIG) > 2 * MAX_RAW_BYTES
     assert [frame in new for frame in old[:4]] == [True, False, True, True]
     assert compressed_frames(link)[0] in new
+
+
+def test_differences_become_blocks(chain: Chain) -> None:
+    files = {"a": BIG}
+    chain.add(records_of(files))
+    for at in (1, 2):
+        files = {"a": changed(files["a"], at * 100 * BLOCK_BYTES, b"new")}
+        chain.add(records_of(files))
+    last = open_backup(chain.store, chain.links[-1]).manifest.contents.blocks
+    assert last is not None
+    assert last.differences == 1
+    made = open_backup(chain.store, chain.consolidate()).manifest.contents.blocks
+    assert made is not None
+    assert made.differences == 0
+    assert verify_backup(chain.store, chain.links[-1]).damages == []
+    assert chain.restored() == files
 
 
 def test_the_next_link_goes_on_from_it(chain: Chain) -> None:
