@@ -5,7 +5,8 @@
 After one per cent of the rows was changed, at random places (scattered) or in one stretch of each
 table (clustered), Mooring's incremental backup and ``mariadb-backup --incremental-lsn`` with zstd
 take turns from the same state. Then a full backup with links, one per cent scattered before each,
-is restored beside a full backup of the same moment. It prints tables and never judges.
+is restored beside a full backup of the same moment, and consolidated beside ``cat`` of the same
+packs. It prints tables and never judges.
 """
 
 from __future__ import annotations
@@ -48,11 +49,16 @@ def _ratios() -> Sequence[Ratio]:
         at_most = STORED_AT_MOST[shape]
         ratios.append(Ratio(f"{shape}: stored ÷ native | zstd", above, below, at_most=at_most))
     chain, full = (Place("chain", name, "wall_s") for name in ("full and links", "full"))
+    made, cat = Place("consolidate", "mooring", "job_s"), Place("consolidate", "cat", "wall_s")
     peak = Place("incremental", "scattered, mooring", "rss_mib")
+    peak_made = Place("consolidate", "mooring", "rss_mib")
     return (
         *ratios,
         Ratio("restore of a chain ÷ of a full backup", chain, full, at_most=1.3),
+        # 0.8 of the speed.
+        Ratio("consolidate: job_s ÷ cat", made, cat, at_most=1.25),
         Ratio("peak RSS of an incremental, MiB", peak, at_most=350),
+        Ratio("peak RSS of a consolidation, MiB", peak_made, at_most=350),
     )
 
 
@@ -94,6 +100,14 @@ class Chains(Rounds):
                 "full": lambda: self._restore(full),
             },
         )
+        packs = [pack for label in labels for pack in self.mooring.packs(label)]
+        self.play(
+            "consolidate",
+            {
+                "mooring": lambda: self._consolidate(labels[-1]),
+                "cat": lambda: self.pipe(lambda sink: self._shell.rewrite(packs, sink)),
+            },
+        )
         for label in (full, *reversed(labels)):
             self.mooring.purge(label)
 
@@ -111,6 +125,11 @@ class Chains(Rounds):
         done, figures = self.job(lambda: self.mooring.restore(label, target, raw=True))
         shutil.rmtree(target)
         return {**figures, "stage_s": done.stages_s["extract"]}
+
+    def _consolidate(self, label: str) -> Mapping[str, float]:
+        made, figures = self.job(lambda: self.mooring.consolidate(label))
+        self.mooring.purge(made.label)
+        return {**figures, "stage_s": made.stages_s["merge"], "stored_bytes": made.stored_bytes}
 
     def _change(self, shape: str) -> None:
         """Change one per cent of the rows of each table, and let the server write the pages."""

@@ -135,6 +135,7 @@ def test_the_command_and_what_is_shown(chain: list[Backup]) -> None:
     ended = run_command("consolidatebackup", chain[2].label, "--foreground", "--json")
     assert (ended.exit_code, ended.json()["status"]) == (0, "succeeded")
     made = Backup.objects.get(consolidated_from=chain[2].label)
+    assert ended.json()["label"] == made.label
     shown = run_command("showbackup", made.label, "--json").json()
     assert (shown["consolidated_from"], shown["needs"]) == (chain[2].label, [])
     again = run_command("consolidatebackup", chain[2].label, "--foreground", "--json")
