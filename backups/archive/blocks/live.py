@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from backups.archive.blocks.assemble import Assembly, TargetFile
 from backups.archive.blocks.hashing import BLOCK_BYTES, UNKNOWN
-from backups.archive.blocks.table import ZERO
 from backups.archive.contents import StoredFile
 from backups.archive.frames import Extent, Frame
 from backups.archive.reader import BackupReader
@@ -111,18 +110,15 @@ class LiveBlocks(Assembly):
         """Yield file and block of what no frame had."""
         zero = self._table.hasher.zero
         for number, target in self._targets.items():
-            end = -(-target.file.size // BLOCK_BYTES)
-            for content in self._table.pieces_of(number):
-                for block in range(content.first_block, min(content.end, end)):
-                    place = content.places[block - content.first_block]
-                    if place == ZERO or target.places.is_checked(block):
-                        continue
-                    change = target.changes.get(block)
-                    needed = change is None or (change == UNKNOWN and place != self._own)
-                    if needed and content.hash_of(block) != zero:
-                        yield target.file, block
+            for block in target.places.unchecked():
+                digest, place = self._table.find_first(number, block)
+                change = target.changes.get(block)
+                # A block that the last backup stored and overrode in parts was taken as it came.
+                raw = change == UNKNOWN and place == self._own
+                if change in (None, UNKNOWN) and not raw and digest != zero:
+                    yield target.file, block
             for block, digest in target.changes.items():
-                known = digest not in (UNKNOWN, zero) and block < end
+                known = digest not in (UNKNOWN, zero) and block * BLOCK_BYTES < target.file.size
                 if known and (number, block) not in self._changes_taken:
                     yield target.file, block
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from backups.archive.blocks import live
 from backups.archive.blocks.hashing import BLOCK_BYTES
-from backups.archive.frames import HEADER, MAX_RAW_BYTES
+from backups.archive.blocks.live import LiveBlocks, LiveFrame
+from backups.archive.frames import HEADER, MAX_RAW_BYTES, Frame
 from backups.archive.reader import BackupReader
 from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, Record
 from backups.exceptions import ArchiveError
@@ -176,3 +177,16 @@ def test_any_chain_at_any_time(history: Sequence[State], draw: st.DataObject) ->
                 made = chain.consolidate()
                 assert verify_backup(chain.store, made).damages == []
                 assert chain.restored(f"full{number}") == wanted
+
+
+def test_a_block_that_is_nowhere_is_missed(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain.add(records_of({"a": BIG}))
+    chain.add(records_of({"a": changed(BIG, 5 * MIB, b"new")}))
+    take = LiveBlocks.take_live
+
+    def without_link(self: LiveBlocks, depth: int, frame: Frame, *, may_stay: bool) -> LiveFrame:
+        return take(self, depth, frame, may_stay=may_stay) if depth == 0 else LiveFrame()
+
+    monkeypatch.setattr(LiveBlocks, "take_live", without_link)
+    with pytest.raises(ArchiveError, match=r"^block 320 of a is in no backup of the chain$"):
+        chain.consolidate()
