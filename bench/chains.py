@@ -48,15 +48,16 @@ def _ratios() -> Sequence[Ratio]:
         below = Place("incremental", native, "stored_bytes")
         at_most = STORED_AT_MOST[shape]
         ratios.append(Ratio(f"{shape}: stored ÷ native | zstd", above, below, at_most=at_most))
+        above = Place("consolidate", mooring, "job_s")
+        below = Place("consolidate", f"{shape}, cat", "wall_s")
+        # 0.8 of its speed.
+        ratios.append(Ratio(f"{shape}: consolidation ÷ cat", above, below, at_most=1.25))
     chain, full = (Place("chain", name, "wall_s") for name in ("full and links", "full"))
-    made, cat = Place("consolidate", "mooring", "job_s"), Place("consolidate", "cat", "wall_s")
     peak = Place("incremental", "scattered, mooring", "rss_mib")
-    peak_made = Place("consolidate", "mooring", "rss_mib")
+    peak_made = Place("consolidate", "scattered, mooring", "rss_mib")
     return (
         *ratios,
         Ratio("restore of a chain ÷ of a full backup", chain, full, at_most=1.3),
-        # 0.8 of the speed.
-        Ratio("consolidate: job_s ÷ cat", made, cat, at_most=1.25),
         Ratio("peak RSS of an incremental, MiB", peak, at_most=350),
         Ratio("peak RSS of a consolidation, MiB", peak_made, at_most=350),
     )
@@ -88,10 +89,7 @@ class Chains(Rounds):
 
     def chain(self) -> None:
         """Both restore the same moment."""
-        labels = [self.mooring.take(self._database).label]
-        for _ in range(self._links):
-            self._change("scattered")
-            labels.append(self.mooring.take(self._database, kind="incremental").label)
+        labels = self._take_chain("scattered")
         full = self.mooring.take(self._database).label
         self.play(
             "chain",
@@ -100,15 +98,29 @@ class Chains(Rounds):
                 "full": lambda: self._restore(full),
             },
         )
+        self.mooring.purge(full)
+        self._play_consolidation("scattered", labels)
+
+    def clustered_chain(self) -> None:
+        self._play_consolidation("clustered", self._take_chain("clustered"))
+
+    def _take_chain(self, shape: str) -> list[str]:
+        labels = [self.mooring.take(self._database).label]
+        for _ in range(self._links):
+            self._change(shape)
+            labels.append(self.mooring.take(self._database, kind="incremental").label)
+        return labels
+
+    def _play_consolidation(self, shape: str, labels: Sequence[str]) -> None:
         packs = [pack for label in labels for pack in self.mooring.packs(label)]
         self.play(
             "consolidate",
             {
-                "mooring": lambda: self._consolidate(labels[-1]),
-                "cat": lambda: self.pipe(lambda sink: self._shell.rewrite(packs, sink)),
+                f"{shape}, mooring": lambda: self._consolidate(labels[-1]),
+                f"{shape}, cat": lambda: self.pipe(lambda sink: self._shell.rewrite(packs, sink)),
             },
         )
-        for label in (full, *reversed(labels)):
+        for label in reversed(labels):
             self.mooring.purge(label)
 
     def _take_native(self, since_lsn: int) -> Mapping[str, float]:
@@ -191,6 +203,7 @@ def _measure(asked: argparse.Namespace, samples: Samples) -> None:
             chains = Chains(rounds, database, shell, links=asked.links)
             chains.increments()
             chains.chain()
+            chains.clustered_chain()
     finally:
         mooring.remove()
         shutil.rmtree(folder, ignore_errors=True)
