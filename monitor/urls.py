@@ -133,6 +133,11 @@ urlpatterns = [
         backups.copy_restore_test,
         name="copy-restore-test",
     ),
+    path(
+        "backups/<str:label>/copies/<int:copy>/consolidate/",
+        backups.copy_consolidate,
+        name="copy-consolidate",
+    ),
     path("expiry/", confirming.expiry, name="expiry"),
     path("expiry/confirm/", confirming.expiry_confirm, name="expiry-confirm"),
     path("repositories/", repositories.repositories, name="repositories"),

@@ -27,7 +27,7 @@ from backups.exceptions import ArchiveError
 FRAMES_IN_FLIGHT_PER_THREAD = 3
 
 
-class _Origin(Protocol):
+class FrameSource(Protocol):
     """Which bytes of which backup belong into the files."""
 
     def sources(self, depth: int) -> Iterable[StoredFile]: ...
@@ -113,6 +113,21 @@ class _OneBackup:
             start += extent.length
 
 
+def frames_to_take(
+    reader: BackupReader, source: FrameSource, depth: int
+) -> Iterator[tuple[int, FramePlace]]:
+    """Yield pack and place of every frame of a backup that has bytes to take."""
+    needed = {
+        number
+        for file in source.sources(depth)
+        for number in range(max(1, file.first_pack), file.last_pack + 1)
+    }
+    for number in sorted(needed):
+        for place in reader.read_index(number).frames:
+            if source.needs(depth, place.extents):
+                yield number, place
+
+
 class _Work:
     """Frames of one backup being applied: a bounded number at a time, in any order in a phase."""
 
@@ -122,7 +137,7 @@ class _Work:
         in_flight: int,
         reader: BackupReader,
         depth: int,
-        source: _Origin,
+        source: FrameSource,
         output: OutputFiles,
         check: Callable[[], None],
     ) -> None:
@@ -138,7 +153,7 @@ class _Work:
         """
         later = deque(self._reader.manifest.contents.phases[1:])
         fresh = first
-        for pack, place in self._places():
+        for pack, place in frames_to_take(self._reader, self._source, self._depth):
             while later and place.number >= later[0]:
                 later.popleft()
                 fresh = False
@@ -146,18 +161,6 @@ class _Work:
             self._wait(self._in_flight - 1)
             self._running.append(self._pool.submit(self._apply, pack, place, fresh, own))
         self._wait(0)
-
-    def _places(self) -> Iterator[tuple[int, FramePlace]]:
-        """Yield pack and place of every frame that has bytes to take."""
-        needed = {
-            number
-            for file in self._source.sources(self._depth)
-            for number in range(max(1, file.first_pack), file.last_pack + 1)
-        }
-        for number in sorted(needed):
-            for place in self._reader.read_index(number).frames:
-                if self._source.needs(self._depth, place.extents):
-                    yield number, place
 
     def _apply(self, pack: int, place: FramePlace, fresh: bool, own: bool) -> None:
         frame = self._reader.read_frame(pack, place)

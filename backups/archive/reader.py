@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from backups.archive.differing import xor
-from backups.archive.frames import Extent, Frame, open_frame
+from backups.archive.frames import Extent, Frame, open_compressed, open_frame
 from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
 from backups.archive.manifest import Manifest, manifest_digest, open_manifest, read_envelope
@@ -121,11 +121,19 @@ class BackupReader:
         with _naming(f"{name} at byte {place.offset}"):
             return self.open_frame(stored, place)
 
+    def read_compressed(self, pack: int, place: FramePlace) -> tuple[Frame, memoryview]:
+        """Read a frame as ``read_frame`` does; return its compressed content as well."""
+        name = self.pack_object(pack)
+        stored = self.store.read(name, place.offset, place.stored_bytes)
+        with _naming(f"{name} at byte {place.offset}"):
+            frame, compressed = open_compressed(stored, backup=self.backup, cipher=self.cipher)
+            _check_place(frame, place)
+            return frame, compressed
+
     def open_frame(self, stored: bytes, place: FramePlace) -> Frame:
         """Unseal and decompress a frame's stored bytes, and compare it with the index."""
         frame = self.open_frame_alone(stored)
-        if frame.number != place.number or frame.extents != place.extents:
-            raise ArchiveError(f"frame {place.number} is not the one its pack's index lists")
+        _check_place(frame, place)
         return frame
 
     def open_frame_alone(self, stored: bytes) -> Frame:
@@ -143,6 +151,11 @@ class BackupReader:
             )
         content = xor(frame.content, self.basis(frame.extents))
         return replace(frame, content=content, is_difference=False)
+
+
+def _check_place(frame: Frame, place: FramePlace) -> None:
+    if frame.number != place.number or frame.extents != place.extents:
+        raise ArchiveError(f"frame {place.number} is not the one its pack's index lists")
 
 
 @contextmanager

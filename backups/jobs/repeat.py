@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from backups.engines.clone import CloneOptions
 from backups.exceptions import Refused
+from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.models import Job
 from backups.models.catalog import Origin
@@ -49,6 +50,8 @@ def rerun(job: Job, *, requested_by: User) -> Job:
             requested_by=requested_by,
         )
     assert job.copy is not None
+    if job.operation == Operation.CONSOLIDATE:
+        return create_consolidate_job(job.copy, requested_by=requested_by)
     return create_copy_job(
         Operation(job.operation), job.copy, requested_by=requested_by, parameters=asked
     )

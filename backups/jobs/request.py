@@ -113,9 +113,13 @@ def create_copy_job(
     requested_by: User | None = None,
     actor: str = "",
     parameters: Parameters | None = None,
+    repositories: Sequence[Repository] = (),
     wake: bool = True,
 ) -> Job:
-    """Request an operation on a copy: verify, restore, restore test or purge."""
+    """Request an operation on a copy: verify, restore, restore test, consolidation or purge.
+
+    ``repositories`` are those it works in, if not the one of the copy.
+    """
     backup = copy.backup
     if copy.status == CopyStatus.PURGED:
         raise Refused(f"the copy of {backup.label} in {copy.repository} was purged")
@@ -130,7 +134,7 @@ def create_copy_job(
         engine=backup.engine,
         parameters=(parameters or default_parameters(operation)).write(),
     )
-    return _create(job, requested_by, wake, [copy.repository], actor)
+    return _create(job, requested_by, wake, repositories or [copy.repository], actor)
 
 
 def create_restore_job(

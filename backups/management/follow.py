@@ -66,7 +66,8 @@ def job_fields(job: Job) -> dict[str, object]:
         "operation": job.operation,
         "instance": job.instance.name,
         "status": job.status,
-        "label": job.backup.label if job.backup else job.label,
+        # Of what it makes, or of what it works on.
+        "label": job.label or (job.backup.label if job.backup else ""),
         "error": job.error,
         "hint": job.hint,
         "started_at": job.started_at,

@@ -83,6 +83,10 @@ class BackupSchedule(models.Model):
     # Null: kept for ever. The newest ``keep_least`` are kept whatever their age.
     keep_for = models.DurationField(null=True, blank=True)
     keep_least = models.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1)])
+    # Null: never. A chain with so many backups after its full one becomes a full one of its own.
+    consolidate_after = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
     # Options of the kind or the engine beyond the columns.
     options = models.JSONField(default=dict, blank=True)
 

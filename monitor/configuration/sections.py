@@ -45,7 +45,8 @@ SECTIONS = (
         (
             "origin", "kind", "cron", "time_zone", "every_hours", "anchor_at", "covers_all",
             "window", "grace", "expected_duration", "at_window_end", "retries", "retry_delay",
-            "stagger", "catch_up", "max_jobs", "keep_for", "keep_least", "options", "enabled",
+            "stagger", "catch_up", "max_jobs", "keep_for", "keep_least",
+            "consolidate_after", "options", "enabled",
         ),
         ("instances", "groups", "tags", "repositories"),
     ),

@@ -27,7 +27,10 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Instances", ("covers_all", "groups", "tags", "instances")),
     ("Window", ("window", "grace", "stagger", "expected_duration", "at_window_end", "catch_up")),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
-    ("Repositories and retention", ("repositories", "keep_for", "keep_least", "options")),
+    (
+        "Repositories and retention",
+        ("repositories", "keep_for", "keep_least", "consolidate_after", "options"),
+    ),
 )
 
 
@@ -75,6 +78,7 @@ class ScheduleForm(ModelForm):
             "catch_up": "After a downtime of Mooring",
             "max_jobs": "Concurrent jobs",
             "keep_least": "Keep at least",
+            "consolidate_after": "Consolidate after",
         }
         help_texts = {
             "origin": "Observed: an external tool takes the backup, and Mooring monitors it.",
@@ -82,6 +86,8 @@ class ScheduleForm(ModelForm):
             "time_zone": "Time zone of the cron expression, such as Europe/Berlin or UTC.",
             "covers_all": "",
             "keep_least": "Number of backups per instance that are kept at any age.",
+            "consolidate_after": "Number of backups after a full one, from which a new full one is "
+            "then made without the server. Blank: never.",
             "enabled": "Off: no runs are planned.",
         }
 

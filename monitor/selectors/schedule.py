@@ -100,6 +100,18 @@ def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | 
 
 
 def retention_in_words(schedule: BackupSchedule) -> str:
+    return f"{_kept_in_words(schedule)} {_consolidated_in_words(schedule)}".strip()
+
+
+def _consolidated_in_words(schedule: BackupSchedule) -> str:
+    if schedule.consolidate_after is None:
+        return ""
+    count = schedule.consolidate_after
+    backups = f"{count} backup{'' if count == 1 else 's'}"
+    return f"A chain is consolidated once it has {backups} after its full one."
+
+
+def _kept_in_words(schedule: BackupSchedule) -> str:
     if schedule.keep_for is None:
         return "Backups are kept for ever."
     return (

@@ -91,6 +91,12 @@ class SchedulePagesTestCase(TestCase):
         self.assertContains(response, "The instance cannot be reached")
         self.assertContains(response, "connection refused")
         self.assertContains(response, "Backups are kept for ever.")
+        self.assertNotContains(response, "consolidated")
+        for links, words in ((1, "1 backup after"), (6, "6 backups after")):
+            BackupSchedule.objects.update(consolidate_after=links)
+            page = self.client.get(response.request["PATH_INFO"])
+            words = f"A chain is consolidated once it has {words} its full one."
+            self.assertContains(page, words)
         self.assertEqual(len(response.context["view"].slots), 10)
 
     def test_the_history_can_be_narrowed(self) -> None:

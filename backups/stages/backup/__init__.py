@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backups.stages.backup.choose_base import ChooseBase
 from backups.stages.backup.connect import Connect
 from backups.stages.backup.copy import Copy
-from backups.stages.backup.manifest import WriteManifest
+from backups.stages.backup.manifest import WriteManifest, describe_server
 from backups.stages.backup.preflight import RunPreflight
 from backups.stages.backup.read_back import ReadBack
 from backups.stages.backup.register import Register
@@ -15,7 +15,15 @@ from backups.stages.backup.work import BackupWork
 from backups.stages.base import Stage
 from backups.states import BackupKind
 
-STAGES = (Connect(), RunPreflight(), ChooseBase(), Copy(), WriteManifest(), ReadBack(), Register())
+STAGES = (
+    Connect(),
+    RunPreflight(),
+    ChooseBase(),
+    Copy(),
+    WriteManifest(describe_server),
+    ReadBack(),
+    Register(),
+)
 
 
 def stages_for(kind: str) -> Sequence[Stage[BackupWork]]:

@@ -16,7 +16,7 @@ from backups.models import Backup, BackupCopy
 from backups.models.job import LogLevel
 from backups.preflight.checks import check_full_rooms, refuse_if_failed
 from backups.running.run import Run
-from backups.stages.backup.work import BackupWork
+from backups.stages.backup.work import BackupWork, NewBackup
 from backups.stages.base import PlainStage
 from backups.states import BackupKind, CopyStatus
 from backups.transitions.jobs import own
@@ -79,7 +79,7 @@ def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
         work.differences = Differences(FullBlocks(chains[0][0]))
 
 
-def lock_copies(base: Backup, work: BackupWork) -> list[BackupCopy]:
+def lock_copies(base: Backup, work: NewBackup) -> list[BackupCopy]:
     """Return the base's copies in the backup's repositories; nobody deletes them meanwhile."""
     repositories = [repository for repository, _ in work.stores]
     copies = list(
