@@ -102,8 +102,8 @@ def choose_base(wanted: Wanted, newest_first: Sequence[Candidate]) -> Choice:
         return _full(f"{newest.label} {why_not}", Cause.BASE_UNUSABLE)
     if newest.ancestors >= wanted.most_links:
         return _full(
-            f"{newest.label} is backup {newest.ancestors + 1} of its chain: {wanted.most_links} may "
-            "follow a full",
+            f"{newest.label} is backup {newest.ancestors + 1} of its chain: "
+            f"{wanted.most_links} may follow a full",
             Cause.CHAIN_FULL,
         )
     if wanted.kind == AUTO:

@@ -39,12 +39,20 @@ class Command(MooringCommand):
         counts = punctuality([schedule], at)[schedule.pk]
         fields = {
             "name": schedule.name,
+            "kind": schedule.kind,
             "rhythm": rhythm_words(schedule),
+            "make_up_full": schedule.make_up_full,
             "state": schedule_state(schedule, at),
             "window": schedule.window,
             "grace": schedule.grace,
             "next_runs": [
-                {"local": run.local.isoformat(), "utc": run.at, "note": run.note} for run in runs
+                {
+                    "local": run.local.isoformat(),
+                    "utc": run.at,
+                    "kind": schedule.kind_of(run),
+                    "note": run.note,
+                }
+                for run in runs
             ],
             "instances": offsets,
             "last_30_days": counts,
@@ -52,14 +60,20 @@ class Command(MooringCommand):
         return Answer(
             fields,
             [
-                f"{schedule.name}: {rhythm_words(schedule)}, {schedule_state(schedule, at)}",
+                f"{schedule.name}: {schedule.kind}, {rhythm_words(schedule)}, "
+                f"{schedule_state(schedule, at)}",
                 f"window {format_duration(schedule.window)}, late after "
                 f"{format_duration(schedule.grace)}; the last 30 days: {punctuality_words(counts)}",
                 table(
-                    ("local", "utc", "note"),
+                    ("local", "utc", "kind", "note"),
                     [
-                        (f"{r.local:%Y-%m-%d %H:%M %Z}", f"{r.at:%Y-%m-%d %H:%M}Z", r.note)
-                        for r in runs
+                        (
+                            f"{run.local:%Y-%m-%d %H:%M %Z}",
+                            f"{run.at:%Y-%m-%d %H:%M}Z",
+                            schedule.kind_of(run),
+                            run.note,
+                        )
+                        for run in runs
                     ],
                 ),
                 table(
