@@ -37,7 +37,7 @@ def load_overdue_fulls(occurrences: Sequence[Occurrence]) -> dict[int, str]:
     ).order_by("-due_at")
     rows = Occurrence.objects.filter(pk__in=asking).annotate(full=Subquery(fulls.values("pk")[:1]))
     before = dict(rows.order_by().values_list("pk", "full"))
-    overdue = {each.pk: each for each in _without_backup({*before.values()} - {None})}
+    overdue = _without_backup([full for full in before.values() if full is not None])
     return {pk: _reason(overdue[full]) for pk, full in before.items() if full in overdue}
 
 
@@ -47,7 +47,7 @@ def _makes_up(occurrence: Occurrence) -> bool:
     return bool(rule) and occurrence.kind != BackupKind.FULL
 
 
-def _without_backup(fulls: set[int | None]) -> Sequence[Occurrence]:
+def _without_backup(fulls: Sequence[int]) -> dict[int, Occurrence]:
     """Of these planned full backups, those not taken; nor has there been another one since."""
     since = Backup.objects.filter(
         instance=OuterRef("instance"),
@@ -55,7 +55,8 @@ def _without_backup(fulls: set[int | None]) -> Sequence[Occurrence]:
         origin=Origin.MANAGED,
         ended_at__gt=OuterRef("due_at"),
     )
-    return Occurrence.objects.filter(~Exists(since), pk__in=fulls).exclude(status__in=_DONE)
+    rows = Occurrence.objects.filter(~Exists(since), pk__in=fulls).exclude(status__in=_DONE)
+    return {each.pk: each for each in rows}
 
 
 def _reason(full: Occurrence) -> str:
