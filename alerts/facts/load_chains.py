@@ -112,9 +112,14 @@ def _load_fallbacks(
     columns = rows.values_list("id", "requested_kind", "kind_cause", "kind_reason")
     return {
         jobs[job]: Fallback(
-            job, newest[jobs[job]].newest.ended_at, *why, first=_is_first(pasts[jobs[job]])
+            job,
+            newest[jobs[job]].newest.ended_at,
+            requested,
+            cause,
+            reason,
+            first=_is_first(pasts[jobs[job]]),
         )
-        for job, *why in columns
+        for job, requested, cause, reason in columns
     }
 
 

@@ -140,11 +140,10 @@ def test_a_full_backup_that_was_planned_as_another_kind() -> None:
     newest = make_chain(2)[-1]
     full = make_backup(newest.instance, T0)
     columns = {"kind_cause": "base_unusable", "kind_reason": "it is damaged"}
-    Job.objects.filter(product=full).update(requested_kind="incremental", **columns)
+    job = Job.objects.get(product=full)
+    Job.objects.filter(pk=job.pk).update(requested_kind="incremental", **columns)
     (facts,) = fleet_facts(ChainFacts)
-    assert facts.fallback == Fallback(
-        full.made_by_id, T0, "incremental", "base_unusable", "it is damaged"
-    )
+    assert facts.fallback == Fallback(job.pk, T0, "incremental", "base_unusable", "it is damaged")
     make_backup(newest.instance, T0 + H, kind="incremental")
     (facts,) = fleet_facts(ChainFacts)
     assert facts.fallback is None
