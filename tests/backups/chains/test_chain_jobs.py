@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils.timezone import now
 from pytest_django import Settings
 
@@ -20,7 +19,6 @@ from backups.chains.planner import Candidate
 from backups.exceptions import Refused
 from backups.health.protection_facts import find_candidates, gather_facts, schedules_of
 from backups.health.usable import usable_copies
-from backups.jobs.repeat import rerun
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupAncestor, BackupCopy, Evidence, Instance, Job, Repository
@@ -327,76 +325,3 @@ def test_a_lost_catalog_is_rebuilt_with_its_chains(
     assert last.ancestors.count() == 2
     assert restore(copy_of(last), tmp_path / "out").status == JobStatus.SUCCEEDED
     assert contents_of(tmp_path / "out") == engine.files
-
-
-def take_due(instance: Instance) -> Job:
-    return run_here(create_backup_job(instance, kind="auto", wake=False))
-
-
-def test_whichever_is_due_is_taken_and_the_job_has_the_reason(
-    orders: Instance, main: Repository, engine: FakeEngine, settings: Settings
-) -> None:
-    engine.files["big.ibd"] = bytes(range(256)) * 1000
-    first, second = take_due(orders), take_due(orders)
-    assert (first.kind, first.kind_cause) == ("full", "no_base")
-    assert first.kind_reason == "there is no stored backup to go on from"
-    assert (second.kind, second.kind_cause) == ("incremental", "incremental_due")
-    assert second.kind_reason == f"changes since {first.label}, the newest backup"
-    assert {first.requested_kind, second.requested_kind} == {"auto"}
-    settings.AUTO_FULL_DAYS = 0
-    third = take_due(orders)
-    assert (third.kind, third.kind_cause) == ("full", "full_old")
-    assert third.stages.get(name="choose base").detail == f"full: {third.kind_reason}"
-
-
-def test_increments_as_large_as_fulls_end_the_chain(chain: list[Backup], orders: Instance) -> None:
-    Backup.objects.filter(pk=chain[0].pk).update(stored_bytes=1000)
-    Backup.objects.filter(pk__in=[each.pk for each in chain[1:]]).update(stored_bytes=600)
-    job = take_due(orders)
-    assert (job.kind, job.kind_cause) == ("full", "increments_large")
-    assert job.kind_reason == "the newest increments stored 60 % and 60 % of their full backup"
-
-
-def test_a_fallback_to_a_full_is_kept_with_its_reason(
-    chain: list[Backup], orders: Instance
-) -> None:
-    remove(chain[0])
-    job = Job.objects.get(product=take(orders, "incremental"))
-    assert (job.requested_kind, job.kind, job.kind_cause) == (
-        "incremental", "full", "base_unusable",
-    )  # fmt: skip
-    assert "cannot be read" in job.kind_reason
-
-
-def test_a_full_that_makes_up_for_another_shows_why(
-    orders: Instance, main: Repository, engine: FakeEngine
-) -> None:
-    job = create_backup_job(orders, kind="incremental", wake=False)
-    job.kind, job.kind_cause, job.kind_reason = "full", "full_overdue", "the full was missed"
-    job.save()
-    job = run_here(job)
-    assert job.stages.get(name="choose base").detail == "full: the full was missed"
-    assert Backup.objects.get(made_by=job).kind == "full"
-
-
-@pytest.mark.parametrize(
-    ("columns", "kind"),
-    [
-        ({"requested_kind": "auto", "kind": "full", "kind_cause": "full_old"}, "auto"),
-        ({"requested_kind": "incremental", "kind": "full", "kind_cause": "no_base"}, "incremental"),
-        ({"requested_kind": "incremental", "kind": "full", "kind_cause": "full_overdue"}, "full"),
-        ({"requested_kind": "", "kind": "differential", "kind_cause": ""}, "differential"),
-    ],
-)
-def test_what_is_requested_again(
-    orders: Instance,
-    main: Repository,
-    engine: FakeEngine,
-    admin_user: User,
-    columns: dict[str, str],
-    kind: str,
-) -> None:
-    job = create_backup_job(orders, wake=False)
-    Job.objects.filter(pk=job.pk).update(status=JobStatus.FAILED, **columns)
-    job.refresh_from_db()
-    assert rerun(job, requested_by=admin_user).requested_kind == kind
