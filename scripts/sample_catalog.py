@@ -15,6 +15,7 @@ from alerts.states import AlertStatus, Severity
 from backups.engines import engine_named
 from backups.models import (
     Backup,
+    BackupAncestor,
     BackupCopy,
     BackupSchedule,
     Evidence,
@@ -26,7 +27,15 @@ from backups.models import (
     Occurrence,
     Repository,
 )
-from backups.states import CopyStatus, JobStatus, OccurrenceStatus, Operation, StageStatus
+from backups.states import (
+    BackupKind,
+    CopyStatus,
+    JobStatus,
+    OccurrenceStatus,
+    Operation,
+    StageStatus,
+)
+from scripts.sample_chains import LETTERS, SampleChain
 from scripts.sample_history import BAD, GRACE, WINDOW, Night, how_it_ended
 from scripts.sample_instances import SampleInstance
 
@@ -47,6 +56,7 @@ class Catalog:
     now: datetime
     jobs: list[Job] = field(default_factory=list)
     backups: list[Backup] = field(default_factory=list)
+    ancestors: list[BackupAncestor] = field(default_factory=list)
     copies: list[BackupCopy] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     occurrences: list[Occurrence] = field(default_factory=list)
@@ -63,15 +73,24 @@ class Catalog:
         schedule: BackupSchedule | None,
     ) -> None:
         """Take in one instance with all its nights, the oldest first."""
-        for number, night in enumerate(nights):
+        chain = SampleChain(linked=schedule is not None and bool(schedule.full_cron))
+        for number, whole in enumerate(nights):
+            night = chain.as_taken(whole)
             occurrence = self._occurrence(instance, night, schedule) if schedule else None
+            if occurrence is not None:
+                occurrence.kind = chain.planned(night)
             if night.retried:
-                self._failed(instance, night, occurrence, night.started_at - timedelta(minutes=12))
+                at = night.started_at - timedelta(minutes=12)
+                chain.describe(self._failed(instance, night, occurrence, at), night)
             if night.status in BAD:
-                self._failed(instance, night, occurrence, night.started_at)
+                failed = self._failed(instance, night, occurrence, night.started_at)
+                chain.describe(failed, night)
             elif night.status == "succeeded":
                 job = self._job(instance, night, occurrence, JobStatus.SUCCEEDED)
-                self._backup(sample, instance, night, job, number)
+                chain.describe(job, night)
+                self._backup(sample, instance, night, job, number, chain)
+            if night.status != "succeeded":
+                chain.not_taken(night)
 
     def save(self) -> dict[str, int]:
         """Write everything. Jobs, backups and copies name one another: they are numbered first."""
@@ -97,6 +116,7 @@ class Catalog:
 
     def _rest(self) -> list[tuple[type[Model], Sequence[Model]]]:
         return [
+            (BackupAncestor, self.ancestors),
             (Evidence, self.evidence), (JobEvent, self.events),
             (JobLogLine, self.lines), (Alert, self.alerts),
         ]  # fmt: skip
@@ -123,7 +143,6 @@ class Catalog:
     def _job(
         self, instance: Instance, night: Night, occurrence: Occurrence | None, status: JobStatus
     ) -> Job:
-        good = status == JobStatus.SUCCEEDED
         seconds = max(night.took.total_seconds(), 1)
         job = Job(
             operation=Operation.BACKUP,
@@ -137,7 +156,6 @@ class Catalog:
             started_at=night.started_at,
             ended_at=night.ended_at,
             worker="backup-worker-1:2207",
-            label=_label(instance, night) if good else "",
             bytes_done=night.raw_bytes,
             bytes_total=night.raw_bytes or instance.data_bytes,
             stored_bytes=night.stored_bytes,
@@ -152,7 +170,7 @@ class Catalog:
 
     def _failed(
         self, instance: Instance, night: Night, occurrence: Occurrence | None, at: datetime
-    ) -> None:
+    ) -> Job:
         stage, error, hint = night.fault
         took = night.took if night.status in BAD else timedelta(seconds=4)
         done = night.raw_bytes if night.status in BAD else 0
@@ -162,15 +180,23 @@ class Catalog:
         job.error, job.hint, job.failed_stage = error, hint, stage
         if not night.retried and self.now - at > DETAILED:
             self.alerts.append(_past_alert(instance, attempt))
+        return job
 
     def _backup(
-        self, sample: SampleInstance, instance: Instance, night: Night, job: Job, number: int
+        self,
+        sample: SampleInstance,
+        instance: Instance,
+        night: Night,
+        job: Job,
+        number: int,
+        chain: SampleChain,
     ) -> None:
+        job.label = _label(instance, night, job.kind)
         backup = Backup(
             label=job.label,
             instance=instance,
             made_by=job,
-            kind="full",
+            kind=job.kind,
             engine=instance.engine,
             to_lsn=10_000_000 + number * 4_711_000,
             binlog_file=f"binlog.{number + 120:06}",
@@ -184,9 +210,10 @@ class Catalog:
             lock_time=night.lock_time,
         )
         self.backups.append(backup)
-        # Every seventh is kept for a year, as many people do.
-        gone = self.now - night.ended_at > KEPT and number % 7
-        for repository in self.repositories if number % 7 == 0 else self.repositories[:1]:
+        self._chain(backup, chain)
+        gone = self._is_gone(backup, number, chain)
+        often = backup.kind == "full" if chain.linked else number % 7 == 0
+        for repository in self.repositories if often else self.repositories[:1]:
             copy = BackupCopy(
                 backup=backup,
                 repository=repository,
@@ -201,6 +228,21 @@ class Catalog:
             )
             self.copies.append(copy)
             self._proof(sample, copy, night, number)
+
+    def _chain(self, backup: Backup, chain: SampleChain) -> None:
+        needed = chain.add(backup)
+        backup.base = needed[-1] if needed else None
+        self.ancestors += [
+            BackupAncestor(backup=backup, ancestor=each, position=position)
+            for position, each in enumerate(needed)
+        ]
+
+    def _is_gone(self, backup: Backup, number: int, chain: SampleChain) -> bool:
+        """Every seventh is kept for a year, as many people do; chains go as a whole."""
+        if not chain.linked:
+            return self.now - backup.ended_at > KEPT and number % 7 != 0
+        old = self.now - chain.backups[0].ended_at > KEPT
+        return old and (backup.kind != "full" or chain.number % 4 != 0)
 
     def _proof(self, sample: SampleInstance, copy: BackupCopy, night: Night, number: int) -> None:
         if copy.repository != self.repositories[0] or sample.trouble == "untested":
@@ -316,8 +358,8 @@ def _proving_job(
     )
 
 
-def _label(instance: Instance, night: Night) -> str:
-    return f"{instance.name}@{night.ended_at:%Y%m%dT%H%M%SZ}-F"
+def _label(instance: Instance, night: Night, kind: str) -> str:
+    return f"{instance.name}@{night.ended_at:%Y%m%dT%H%M%SZ}-{LETTERS[BackupKind(kind)]}"
 
 
 def _past_alert(instance: Instance, night: Night) -> Alert:

@@ -60,7 +60,7 @@ def _copy_key(job: Job, asked: Parameters) -> str:
 PLANS: dict[Operation, Plan[Any, Any]] = {
     Operation.BACKUP: Plan(
         BackupParameters,
-        lambda job, asked: backup.stages_for(job.kind),
+        lambda job, asked: backup.stages_for(job),
         backup.STAGES,
         backup_work,
         lambda job, asked: f"instance:{job.instance_id}",

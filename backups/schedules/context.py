@@ -20,6 +20,7 @@ from backups.models import BackupSchedule, Job, ObservedHistory, Occurrence, Rep
 from backups.models.catalog import Origin
 from backups.norms import DEPTH
 from backups.schedules.expected import expected_duration
+from backups.schedules.make_up import load_overdue_fulls
 from backups.states import ACTIVE_JOB_STATUSES, OccurrenceStatus, Operation
 
 # Runs of a few seconds vary by as much again without significance.
@@ -43,6 +44,8 @@ class ScheduleContext:
     only_repository: Repository | BadInput | None
     copy_queue_served: bool
     histories: dict[int, ObservedHistory] = field(default_factory=dict)
+    # By occurrence: why it takes a full backup instead of its kind.
+    overdue_fulls: dict[int, str] = field(default_factory=dict)
 
     def starting(self, occurrence: Occurrence) -> None:
         """Count an occurrence that starts now against those decided after it."""
@@ -75,6 +78,7 @@ def load_context(
         _only_repository() if len(repositories) < len(schedules) else None,
         queue_is_served(QUEUES[Operation.BACKUP], now),
         _histories(occurrences),
+        load_overdue_fulls(occurrences),
     )
 
 

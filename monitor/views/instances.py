@@ -21,7 +21,7 @@ from backups.models import Instance, Repository
 from backups.preflight.checks import remember, run_checks
 from backups.preflight.same_files import note_unproven_files
 from backups.programs.compatibility import CLONE
-from backups.states import BackupKind
+from backups.states import AUTO, PLANNED_KINDS, BackupKind
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
 from monitor.selectors.destinations import load_destinations
@@ -43,7 +43,10 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     assert isinstance(instance, Instance)
     known = load_instance_header(instance, now())
     context["known"] = known
-    context["kinds"] = [BackupKind(kind) for kind in KINDS]
+    offered = (*KINDS, AUTO)
+    context["kinds"] = [
+        {"value": kind, "label": label} for kind, label in PLANNED_KINDS if kind in offered
+    ]
     context["destinations"] = load_destinations(instance, known.schedules)
     return render(request, "monitor/instance_detail.html", context)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backups.models import Job
 from backups.stages.backup.choose_base import ChooseBase
 from backups.stages.backup.connect import Connect
 from backups.stages.backup.copy import Copy
@@ -26,9 +27,9 @@ STAGES = (
 )
 
 
-def stages_for(kind: str) -> Sequence[Stage[BackupWork]]:
-    """Return the stages of a backup of a kind: a full one has no base."""
-    full = kind == BackupKind.FULL
+def stages_for(job: Job) -> Sequence[Stage[BackupWork]]:
+    """Return the stages of a backup: one that was requested as a full one chooses no base."""
+    full = job.kind == BackupKind.FULL and not job.kind_reason
     return [stage for stage in STAGES if not (full and isinstance(stage, ChooseBase))]
 
 
