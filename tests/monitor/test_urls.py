@@ -23,7 +23,8 @@ ADMIN_FORMS = {
 }  # fmt: skip
 FORMS = OPERATED_FORMS | ADMIN_FORMS
 OPERATED = OPERATED_FORMS | {
-    "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "schedule-pause",
+    "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "copy-consolidate",
+    "schedule-pause",
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
     "restore-start",
