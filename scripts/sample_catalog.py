@@ -214,20 +214,25 @@ class Catalog:
         gone = self._is_gone(backup, number, chain)
         often = backup.kind == "full" if chain.linked else number % 7 == 0
         for repository in self.repositories if often else self.repositories[:1]:
-            copy = BackupCopy(
-                backup=backup,
-                repository=repository,
-                path=f"instances/{instance.uuid}/backups/{backup.label}",
-                status=CopyStatus.PURGED if gone else CopyStatus.STORED,
-                status_since=night.ended_at + KEPT if gone else night.ended_at,
-                stored_bytes=night.stored_bytes,
-                pack_count=max(1, night.stored_bytes // (256 * 1024**2)),
-                key_id=KEY,
-                checked_at=self.now,
-                expire_reason="older than 35 days" if gone else "",
-            )
+            copy = self._copy(backup, repository, night, gone=gone)
             self.copies.append(copy)
             self._proof(sample, copy, night, number)
+
+    def _copy(
+        self, backup: Backup, repository: Repository, night: Night, *, gone: bool
+    ) -> BackupCopy:
+        return BackupCopy(
+            backup=backup,
+            repository=repository,
+            path=f"instances/{backup.instance.uuid}/backups/{backup.label}",
+            status=CopyStatus.PURGED if gone else CopyStatus.STORED,
+            status_since=night.ended_at + KEPT if gone else night.ended_at,
+            stored_bytes=night.stored_bytes,
+            pack_count=max(1, night.stored_bytes // (256 * 1024**2)),
+            key_id=KEY,
+            checked_at=self.now,
+            expire_reason="older than 35 days" if gone else "",
+        )
 
     def _chain(self, backup: Backup, chain: SampleChain) -> None:
         needed = chain.add(backup)

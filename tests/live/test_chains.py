@@ -269,7 +269,7 @@ def test_a_chain_of_a_busy_server_by_the_commands(tmp_path: Path, settings: Sett
     ended = run_command("consolidatebackup", second.label, "--foreground", "--json")
     assert (ended.exit_code, ended.json()["error"]) == (0, "")
     made = Backup.objects.get(consolidated_from=second.label)
-    assert (made.kind, made.ended_at) == ("full", second.ended_at)
+    assert (made.kind, made.started_at) == ("full", second.started_at)
     for label in reversed(labels):
         assert run_command("purgebackup", label, "--foreground").exit_code == 0
     assert run_command("verifybackup", made.label, "--pages", "--foreground").exit_code == 0

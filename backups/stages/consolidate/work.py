@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils.timezone import now
@@ -17,6 +18,10 @@ from backups.parameters import ConsolidateParameters
 from backups.stages.backup.manifest import describe_writing
 from backups.stages.backup.work import NewBackup, destinations
 from backups.states import BackupKind
+
+# Of two backups of one moment the one that needs no other is the newer, for retention as well as
+# for the next backup.
+LATER = timedelta(microseconds=1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +63,7 @@ def describe_consolidated(work: ConsolidateWork) -> dict[str, Any]:
         "label": work.label,
         "kind": BackupKind.FULL.value,
         "base": None,
+        "ended_at": (datetime.fromisoformat(link["ended_at"]) + LATER).isoformat(),
         "consolidated": {
             "uuid": link["uuid"],
             "label": link["label"],
