@@ -11,7 +11,6 @@ from django.db import connection
 from django.db.models import Model
 
 from alerts.models import Alert, EvaluationCursor
-from alerts.states import AlertStatus, Severity
 from backups.engines import engine_named
 from backups.models import (
     Backup,
@@ -35,7 +34,8 @@ from backups.states import (
     Operation,
     StageStatus,
 )
-from scripts.sample_chains import LETTERS, SampleChain
+from scripts.sample_alerts import past_alert
+from scripts.sample_chains import LETTERS, SampleChain, stages_before
 from scripts.sample_history import BAD, GRACE, WINDOW, Night, how_it_ended
 from scripts.sample_instances import SampleInstance
 
@@ -45,7 +45,7 @@ DETAILED = timedelta(days=14)
 KEY = "5a3be1c0ffee0042"
 BATCH = 2000
 VERIFY_EVERY, TEST_EVERY = 7, 28
-STAGES_BEFORE, STAGES_AFTER = ("connect", "preflight"), ("manifest", "read-back", "register")
+STAGES_AFTER = ("manifest", "read-back", "register")
 
 
 @dataclass(slots=True)
@@ -81,13 +81,11 @@ class Catalog:
                 occurrence.kind = chain.planned(night)
             if night.retried:
                 at = night.started_at - timedelta(minutes=12)
-                chain.describe(self._failed(instance, night, occurrence, at), night)
+                self._failed(instance, night, occurrence, at, chain)
             if night.status in BAD:
-                failed = self._failed(instance, night, occurrence, night.started_at)
-                chain.describe(failed, night)
+                self._failed(instance, night, occurrence, night.started_at, chain)
             elif night.status == "succeeded":
-                job = self._job(instance, night, occurrence, JobStatus.SUCCEEDED)
-                chain.describe(job, night)
+                job = self._job(instance, night, occurrence, JobStatus.SUCCEEDED, chain)
                 self._backup(sample, instance, night, job, number, chain)
             if night.status != "succeeded":
                 chain.not_taken(night)
@@ -141,14 +139,18 @@ class Catalog:
         return row
 
     def _job(
-        self, instance: Instance, night: Night, occurrence: Occurrence | None, status: JobStatus
+        self,
+        instance: Instance,
+        night: Night,
+        occurrence: Occurrence | None,
+        status: JobStatus,
+        chain: SampleChain,
     ) -> Job:
         seconds = max(night.took.total_seconds(), 1)
         job = Job(
             operation=Operation.BACKUP,
             instance=instance,
             occurrence=occurrence,
-            kind="full",
             engine=instance.engine,
             requested_at=night.started_at - timedelta(seconds=2),
             status=status,
@@ -163,24 +165,29 @@ class Catalog:
             rate_bytes_per_s=round(night.raw_bytes / seconds) or None,
             lock_time=night.lock_time,
         )
+        chain.describe(job, night)
         self.jobs.append(job)
         if self.now - night.started_at < DETAILED:
             self._details(job, night)
         return job
 
     def _failed(
-        self, instance: Instance, night: Night, occurrence: Occurrence | None, at: datetime
-    ) -> Job:
+        self,
+        instance: Instance,
+        night: Night,
+        occurrence: Occurrence | None,
+        at: datetime,
+        chain: SampleChain,
+    ) -> None:
         stage, error, hint = night.fault
         took = night.took if night.status in BAD else timedelta(seconds=4)
         done = night.raw_bytes if night.status in BAD else 0
         how = how_it_ended(stage)
         attempt = Night(night.due_at, how, at, took, done, 0, None, fault=night.fault)
-        job = self._job(instance, attempt, occurrence, JobStatus(how))
+        job = self._job(instance, attempt, occurrence, JobStatus(how), chain)
         job.error, job.hint, job.failed_stage = error, hint, stage
         if not night.retried and self.now - at > DETAILED:
-            self.alerts.append(_past_alert(instance, attempt))
-        return job
+            self.alerts.append(past_alert(instance, attempt))
 
     def _backup(
         self,
@@ -191,28 +198,11 @@ class Catalog:
         number: int,
         chain: SampleChain,
     ) -> None:
-        job.label = _label(instance, night, job.kind)
-        backup = Backup(
-            label=job.label,
-            instance=instance,
-            made_by=job,
-            kind=job.kind,
-            engine=instance.engine,
-            to_lsn=10_000_000 + number * 4_711_000,
-            binlog_file=f"binlog.{number + 120:06}",
-            binlog_position=154 + number * 977,
-            server_version=instance.version,
-            raw_bytes=night.raw_bytes,
-            stored_bytes=night.stored_bytes,
-            file_count=job.files_done,
-            started_at=night.started_at,
-            ended_at=night.ended_at,
-            lock_time=night.lock_time,
-        )
+        backup = _made_by(job, night, number)
         self.backups.append(backup)
         self._chain(backup, chain)
         gone = self._is_gone(backup, number, chain)
-        often = backup.kind == "full" if chain.linked else number % 7 == 0
+        often = backup.kind == BackupKind.FULL if chain.linked else number % 7 == 0
         for repository in self.repositories if often else self.repositories[:1]:
             copy = self._copy(backup, repository, night, gone=gone)
             self.copies.append(copy)
@@ -299,7 +289,7 @@ class Catalog:
         failed = night.fault[0] if job.status in BAD else ""
         at, position, copying = night.started_at, 0, None
         engine = engine_named(job.engine).stages
-        for name in (*STAGES_BEFORE, "copy", *engine, *STAGES_AFTER):
+        for name in (*stages_before(job), "copy", *engine, *STAGES_AFTER):
             inner = name in engine
             if copying is None and inner:
                 continue
@@ -363,27 +353,26 @@ def _proving_job(
     )
 
 
-def _label(instance: Instance, night: Night, kind: str) -> str:
-    return f"{instance.name}@{night.ended_at:%Y%m%dT%H%M%SZ}-{LETTERS[BackupKind(kind)]}"
-
-
-def _past_alert(instance: Instance, night: Night) -> Alert:
-    return Alert(
-        rule=f"job_{night.status}",
-        subject=f"instance:{instance.pk}",
-        subject_name=instance.name,
+def _made_by(job: Job, night: Night, number: int) -> Backup:
+    """Return the backup of a job, which gets its label as well."""
+    instance, letter = job.instance, LETTERS[BackupKind(job.kind)]
+    job.label = f"{instance.name}@{night.ended_at:%Y%m%dT%H%M%SZ}-{letter}"
+    return Backup(
+        label=job.label,
         instance=instance,
-        cause=f"instance:{instance.pk}",
-        severity=Severity.EMERGENCY,
-        status=AlertStatus.RESOLVED,
-        status_since=night.ended_at + timedelta(days=1),
-        message=f"{instance.name}: {night.fault[1]}"[:500],
-        hint=night.fault[2],
-        opened_at=night.ended_at,
-        fires_at=night.ended_at,
-        fired_at=night.ended_at,
-        last_found_at=night.ended_at + timedelta(days=1),
-        resolved_at=night.ended_at + timedelta(days=1),
+        made_by=job,
+        kind=job.kind,
+        engine=instance.engine,
+        to_lsn=10_000_000 + number * 4_711_000,
+        binlog_file=f"binlog.{number + 120:06}",
+        binlog_position=154 + number * 977,
+        server_version=instance.version,
+        raw_bytes=night.raw_bytes,
+        stored_bytes=night.stored_bytes,
+        file_count=job.files_done,
+        started_at=night.started_at,
+        ended_at=night.ended_at,
+        lock_time=night.lock_time,
     )
 
 

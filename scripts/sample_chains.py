@@ -1,4 +1,4 @@
-"""Which nights of an instance were incremental, and what does each backup need? Pure."""
+"""Which nights of an instance were incremental, and what does each backup need?"""
 
 from __future__ import annotations
 
@@ -65,3 +65,9 @@ class SampleChain:
         needed = list(self.backups)
         self.backups.append(backup)
         return needed
+
+
+def stages_before(job: Job) -> tuple[str, ...]:
+    """Return the stages before the copy: a full backup as planned chooses no base."""
+    first = ("connect", "preflight")
+    return first if job.requested_kind == BackupKind.FULL else (*first, "choose base")

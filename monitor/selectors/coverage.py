@@ -95,7 +95,7 @@ def load_coverage(instances: QuerySet[Instance], query: QueryDict, now: datetime
         total,
         (
             _row("Full", "full", counts["full"], total, query),
-            _row("Incremental or differential", "incremental", counts["incremental"], total, query),
+            _row("Incremental", "incremental", counts["incremental"], total, query),
         ),
         counts["none"],
         _address(query, coverage="none"),

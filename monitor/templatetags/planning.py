@@ -80,13 +80,15 @@ def slot_table(slots: list[DueTime], zone_name: str = "", kind: str = "") -> dic
     ``kind`` is that of the runs which are not of full backups.
     """
     reader = get_current_timezone_name()
+    # Day of the week and year are in the first column.
+    utc = "%m-%d %H:%M" if reader != "UTC" else "%a %Y-%m-%d %H:%M"
     rows = [
         {
             "slot": slot,
             "kind": kind_in_words(BackupKind.FULL if slot.full else kind),
             "here": f"{localtime(slot.at):%a %Y-%m-%d %H:%M}",
             "there": f"{slot.local:%a %Y-%m-%d %H:%M}",
-            "utc": f"{slot.at.astimezone(UTC):%a %Y-%m-%d %H:%M}",
+            "utc": slot.at.astimezone(UTC).strftime(utc),
         }
         for slot in slots
     ]
