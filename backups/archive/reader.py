@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from backups.archive.differing import xor
-from backups.archive.frames import Extent, Frame, open_frame
+from backups.archive.frames import HEADER as FRAME_HEADER
+from backups.archive.frames import Extent, Frame, open_frame, parse_header
 from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
 from backups.archive.manifest import Manifest, manifest_digest, open_manifest, read_envelope
@@ -130,6 +131,13 @@ class BackupReader:
     def open_frame_alone(self, stored: bytes) -> Frame:
         """Unseal and decompress a frame without an index to compare it with."""
         return open_frame(stored, backup=self.backup, cipher=self.cipher)
+
+    def is_difference(self, pack: int, place: FramePlace) -> bool:
+        """Whether a frame holds differences, as its header says; opening it checks that."""
+        name = self.pack_object(pack)
+        header = self.store.read(name, place.offset, FRAME_HEADER.size)
+        with _naming(f"{name} at byte {place.offset}"):
+            return parse_header(header).is_difference
 
     def resolve(self, frame: Frame) -> Frame:
         """Return a frame with the bytes of the files instead of their differences."""
