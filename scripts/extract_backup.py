@@ -541,7 +541,7 @@ class Assembly:
         listed = {stored.number for stored in contents.files}
         uses: dict[int, list[StoredFile]] = {}
         for file in files:
-            sources = self.contents.sources.get(file, [0] * len(self.chain))
+            sources = self.contents.sources.get(file, [0] * (len(self.chain) - 1))
             source = [*sources, file][depth]
             if not source or source not in listed:
                 path = self.target.files[file].path
