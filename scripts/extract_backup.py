@@ -323,6 +323,7 @@ class PackReader:
     name: str
     pack: Pack
     backup: Backup
+    differences: int  # how many frames of the backup may be such
     position: int = 0
     sha256: Any = field(default_factory=hashlib.sha256)
 
@@ -370,6 +371,11 @@ class PackReader:
         content = decompress(what, opened[begin:], raw)
         lengths = {len(content), raw, sum(length for _, _, length in extents)}
         self.expect(len(lengths) == 1, f"its lengths disagree: {lengths}", what)
+        if magic == DIFFERENCES:
+            right = all(n and not n % BLOCK and not at % BLOCK for _, at, n in extents)
+            self.expect(
+                right and self.differences > 0, "it holds differences, and should not", what
+            )
         return Frame(extents, content, magic == DIFFERENCES)
 
     def take(self, length: int) -> bytes:
@@ -431,7 +437,8 @@ class Target:
 def open_pack(backup: Backup, contents: Contents, pack: Pack) -> PackReader:
     name = f"packs/{pack.number:06}.pack"
     print(f"{backup.label}: {name} of {len(contents.packs)}", file=sys.stderr)
-    return PackReader((backup.folder / name).open("rb"), name, pack, backup)
+    stream = (backup.folder / name).open("rb")
+    return PackReader(stream, name, pack, backup, contents.differences)
 
 
 def packs_of(contents: Contents, files: Iterable[StoredFile]) -> list[Pack]:
