@@ -58,6 +58,8 @@ def extract(
     files = {file.number: file for file in listed if wanted(file.path)}
     output = OutputFiles(target, files, meter)
     assembly = Assembly(chain, files.values(), read_written=output.read) if own else None
+    if assembly:
+        _note_differences(assembly, check)
     meter.files_total = len(files)
     meter.raw_bytes_total = _bytes_to_take(assembly, files.values())
     output.create_files()
@@ -81,6 +83,16 @@ def _bytes_to_take(assembly: Assembly | None, files: Iterable[StoredFile]) -> in
     if assembly is None:
         return sum(file.written_bytes for file in files)
     return sum(assembly.live_bytes(depth) for depth in range(len(assembly.chain)))
+
+
+def _note_differences(assembly: Assembly, check: Callable[[], None]) -> None:
+    """Find out, before the full backup's blocks are taken, which ones differences are of."""
+    for depth, reader in enumerate(assembly.chain):
+        if assembly.has_differences(depth):
+            for pack, place in frames_to_take(reader, assembly, depth):
+                check()
+                if reader.is_difference(pack, place):
+                    assembly.note_differences(depth, place.extents)
 
 
 def _check_rest(assembly: Assembly, output: OutputFiles, check: Callable[[], None]) -> None:

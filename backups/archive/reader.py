@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from backups.archive.blocks.hashing import BLOCK_BYTES
+from backups.archive.blocks.table import TABLE_FILE
 from backups.archive.differing import xor
-from backups.archive.frames import Extent, Frame, open_compressed, open_frame
+from backups.archive.frames import HEADER as FRAME_HEADER
+from backups.archive.frames import Extent, Frame, open_compressed, open_frame, parse_header
 from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
 from backups.archive.manifest import Manifest, manifest_digest, open_manifest, read_envelope
@@ -138,7 +141,30 @@ class BackupReader:
 
     def open_frame_alone(self, stored: bytes) -> Frame:
         """Unseal and decompress a frame without an index to compare it with."""
-        return open_frame(stored, backup=self.backup, cipher=self.cipher)
+        frame = open_frame(stored, backup=self.backup, cipher=self.cipher)
+        self._check_difference(frame)
+        return frame
+
+    def _check_difference(self, frame: Frame) -> None:
+        """Refuse differences that no writer produces."""
+        if not frame.is_difference:
+            return
+        blocks = self.manifest.contents.blocks
+        if blocks is None or not blocks.differences:
+            raise ArchiveError(
+                f"frame {frame.number} holds differences, and the manifest says there are none"
+            )
+        for file, offset, length in frame.extents:
+            whole = length and not offset % BLOCK_BYTES and not length % BLOCK_BYTES
+            if not whole or file == TABLE_FILE:
+                raise ArchiveError(f"frame {frame.number} holds differences of no whole blocks")
+
+    def is_difference(self, pack: int, place: FramePlace) -> bool:
+        """Whether a frame holds differences, as its header says; opening it checks that."""
+        name = self.pack_object(pack)
+        header = self.store.read(name, place.offset, FRAME_HEADER.size)
+        with _naming(f"{name} at byte {place.offset}"):
+            return parse_header(header).is_difference
 
     def resolve(self, frame: Frame) -> Frame:
         """Return a frame with the bytes of the files instead of their differences."""

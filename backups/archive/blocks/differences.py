@@ -52,10 +52,9 @@ class Differences:
             # The blocks themselves are at hand; a verify of the chain will name the damage.
             self.ended = f"the full backup cannot be read: {exc}"
             return None
-        if before is None:
-            return None
+        # Indexes were read, even if they say that too much would have to be opened.
         self._note_read(time.monotonic() - began)
-        return xor(content, before)
+        return None if before is None else xor(content, before)
 
     def note(self, *, paid: bool) -> None:
         """Record whether a difference was smaller than its blocks."""

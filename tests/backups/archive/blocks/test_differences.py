@@ -196,13 +196,15 @@ def test_damage_of_the_full_backup_is_found_through_differences(chain: Chain) ->
 class SlowStore:
     """What reads a full backup: slowly, or not at all."""
 
-    def __init__(self, error: str = "") -> None:
-        self.error, self.read = error, 0
+    def __init__(self, error: str = "", *, is_far: bool = False) -> None:
+        self.error, self.read, self.is_far = error, 0, is_far
 
-    def read_near(self, extents: list[Extent], most_bytes: int) -> bytes:
+    def read_near(self, extents: list[Extent], most_bytes: int) -> bytes | None:
         self.read += 1
         if self.error:
             raise ArchiveError(self.error)
+        if self.is_far:
+            return None
         return bytes(sum(extent.length for extent in extents))
 
 
@@ -223,6 +225,17 @@ def test_a_slow_repository_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
         assert found.of([Extent(1, 0, 4)], b"1234") == b"1234"
     assert "for each frame" in found.ended
     assert found.of([Extent(1, 0, 4)], b"1234") is None
+
+
+def test_indexes_that_are_slow_to_read_end_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the blocks are too far from each other each time."""
+    monkeypatch.setattr(module, "SLOWEST_READ_S", -1.0)
+    store = SlowStore(is_far=True)
+    found = Differences(store)  # type: ignore[arg-type]
+    for _ in range(READS_AVERAGED + 5):
+        assert found.of([Extent(1, 0, 4)], b"1234") is None
+    assert "for each frame" in found.ended
+    assert store.read == READS_AVERAGED
 
 
 def test_what_does_not_pay_is_tried_less_and_less() -> None:
