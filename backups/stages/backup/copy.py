@@ -66,6 +66,8 @@ class Copy(PlainStage[BackupWork]):
         meter.raw_bytes_total, meter.files_total = meter.raw_bytes, meter.files_done
         if work.differences and work.differences.ended:
             why = f"changed blocks are stored whole: {work.differences.ended}"
+            if work.differences.is_full_unreadable:
+                why += f"; verify {work.label}, which needs that backup, or take a full one"
             run.log(self.name, why, LogLevel.WARNING)
         return _summary(work, work.contents, meter)
 

@@ -164,6 +164,21 @@ def test_a_base_whose_table_is_damaged_makes_it_a_full_one(
     assert "cannot be read" in Job.objects.get(product=backup).stages.get(name="choose base").detail
 
 
+def test_a_full_backup_that_is_damaged_is_noticed_when_differences_are_made(
+    chain: list[Backup], orders: Instance, engine: FakeEngine
+) -> None:
+    """The job goes on: the changed blocks are at hand. Others of the backup may be damaged."""
+    damage(chain[0])
+    engine.files["shop/orders.ibd"] = b"changed" + engine.files["shop/orders.ibd"][7:]
+    backup = take(orders, "incremental")
+    assert backup.kind == "incremental"
+    log = Job.objects.get(product=backup).log_lines.filter(level="warning")
+    [line] = log.values_list("text", flat=True)
+    assert "stored whole: the full backup cannot be read" in line
+    assert f"verify {backup.label}" in line
+    assert verify(backup).status == JobStatus.FAILED
+
+
 def test_a_base_that_is_being_deleted_makes_it_a_full_one(
     chain: list[Backup], orders: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,6 +178,20 @@ def test_a_page_check_sees_the_pages(chain: Chain) -> None:
     assert all(after[at : at + len(piece)] == piece for at, piece in pages.items())
 
 
+def test_a_verify_finds_what_a_difference_is_of_once(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For its pages and for its blocks."""
+    chain.add(records_of({"a": BIG}))
+    chain.add(records_of({"a": touched(BIG, 2, b"x")}))
+    read, calls = FullBlocks.read, list[int]()
+    monkeypatch.setattr(
+        FullBlocks, "read", lambda full, extents: calls.append(1) or read(full, extents)
+    )
+    assert verified(chain) == []
+    assert len(calls) == difference_frames(chain)
+
+
 def test_damage_of_the_full_backup_is_found_through_differences(chain: Chain) -> None:
     """Every block is stored as a difference: of the full backup's blocks none is live."""
     full = chain.add(records_of({"a": bytes(range(256)) * (BLOCK_BYTES // 4)}), encrypted=False)
