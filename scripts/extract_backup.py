@@ -617,7 +617,7 @@ class Assembly:
             raise DamagedError(f"{stored.path}: block {block} does not match its hash")
 
 
-def value_at(pieces: Mapping[int, Mapping[int, bytes]], file: int, block: int) -> int:
+def value_at(pieces: Mapping[int, Mapping[int, bytes | bytearray]], file: int, block: int) -> int:
     """Return what a file's pieces have of a block; zeros where they do not reach."""
     number, place = divmod(block, PIECE_BLOCKS)
     held = pieces.get(file)
