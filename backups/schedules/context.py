@@ -83,14 +83,19 @@ def load_context(
 
 
 def expected_run(occurrence: Occurrence) -> timedelta | None:
-    """Return how long a run may take: set on the schedule, or computed from past runs."""
+    """Return how long a run may take: set on the schedule, or computed from past runs.
+
+    Only runs that took the same kind are compared.
+    """
     given = occurrence.schedule.expected_duration
     if given is not None:
         return given
+    kind = occurrence.job.kind if occurrence.job is not None else occurrence.kind
     past = Occurrence.objects.filter(
         schedule=occurrence.schedule_id,
         instance=occurrence.instance_id,
         status=OccurrenceStatus.SUCCEEDED,
+        job__kind=kind,
         job__started_at__isnull=False,
         job__ended_at__isnull=False,
     ).order_by("-due_at")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backups.models import Backup, BackupSchedule, Instance, Job, Occurrence
+from backups.schedules.context import expected_run
 from backups.schedules.due import plan_due_schedules
 from backups.schedules.make_up import load_overdue_fulls
 from backups.schedules.pauses import pause_schedule
@@ -136,6 +137,17 @@ def test_the_fulls_of_other_schedules_are_theirs(orders: Instance) -> None:
     run(SUNDAY)
     run(SUNDAY + 3 * HOUR, JobStatus.FAILED)
     assert run(SUNDAY + DAY).kind == "incremental"
+
+
+def test_a_run_is_compared_with_those_of_its_kind(orders: Instance) -> None:
+    make_rhythm(orders)
+    for number in range(6):
+        run(SUNDAY + number * DAY)
+    full = Occurrence.objects.select_related("schedule", "job").get(kind="full")
+    incremental = Occurrence.objects.select_related("schedule", "job").first()
+    assert incremental is not None
+    # Five incremental runs are enough to compare with, one full backup is not.
+    assert (expected_run(full), expected_run(incremental)) == (None, 10 * MINUTE)
 
 
 def test_the_cost_of_overdue_fulls_does_not_grow(django_assert_num_queries: Any) -> None:
