@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-# Where a stage stands still: as soon as it looks whether it must stop, or its program writes a line.
+# Where a stage stands still: once it looks whether it must stop, or its program writes a line.
 # All others do so before their work.
 INSIDE = {
     "copy": "check",
