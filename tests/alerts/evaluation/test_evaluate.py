@@ -288,9 +288,9 @@ def test_what_changed_is_found_without_a_sweep(orders: Instance) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "happens", "moved"), [(59, False, False), (60, False, True), (10, True, True)]
+    ("seconds", "happens", "moved"), [(299, False, False), (300, False, True), (10, True, True)]
 )
-def test_the_cursor_moves_where_something_happened_or_a_minute_passed(
+def test_the_cursor_moves_where_something_happened_or_five_minutes_passed(
     orders: Instance, seconds: int, happens: bool, moved: bool
 ) -> None:
     evaluate_changed(T0)
@@ -311,40 +311,6 @@ def test_an_evaluation_that_began_earlier_ends_nothing_a_later_one_found(
     )  # fmt: skip
     evaluate_all(T0)
     assert only("job_failed").status == AlertStatus.FIRING
-
-
-def test_what_stays_wrong_with_the_site_is_stored_every_half_minute() -> None:
-    make_repository(encrypted=False)
-    stored = []
-    for tick in range(7):
-        evaluate_changed(T0 + tick * TICK)
-        stored.append(only("unencrypted").last_found_at - T0)
-    assert stored == [0 * TICK] * 3 + [3 * TICK] * 3 + [6 * TICK]
-
-
-@pytest.mark.parametrize(("began", "status"), [(29, "firing"), (30, "resolved")])
-def test_an_evaluation_ends_nothing_of_the_site_that_a_later_one_may_have_found(
-    began: int, status: str
-) -> None:
-    repository = make_repository(encrypted=False)
-    evaluate_changed(T0)
-    # It is found a moment before the next time that is stored, by who began last.
-    evaluate_changed(T0 + timedelta(seconds=29.9))
-    repository.encrypted = True
-    repository.save()
-    evaluate_changed(T0 + timedelta(seconds=began))
-    assert only("unencrypted").status == status
-
-
-def test_a_clock_that_is_set_back_keeps_no_alert_of_the_site_open() -> None:
-    repository = make_repository(encrypted=False)
-    evaluate_changed(T0 + H)
-    evaluate_changed(T0)
-    assert only("unencrypted").last_found_at == T0
-    repository.encrypted = True
-    repository.save()
-    evaluate_changed(T0 + 3 * TICK)
-    assert only("unencrypted").status == AlertStatus.RESOLVED
 
 
 def test_a_broken_rule_is_reported_and_stops_no_other(
