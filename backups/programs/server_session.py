@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -26,7 +26,7 @@ _END_SECONDS = 5.0
 def session(server: PrivateServer) -> Iterator[Connection[Any]]:
     """Connect to a server that has answered; where it has ended since, raise ``gone``."""
     try:
-        with closing(server.connect()) as connection:
+        with server.connect() as connection:
             yield connection
     except pymysql.Error as exc:
         if is_lost(exc):
