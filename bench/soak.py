@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -33,6 +34,10 @@ INSTANCES = ("near", "far", "near-2", "far-2")
 TICK_SECONDS = 2.0
 AT_ONCE = 4
 SETTLE_SECONDS = 90
+OUR_FAULT = "error LIKE '%unexpected %'"
+# Up to the line of the error, the first that is not indented.
+TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:^[ \t].*\n)+^.*$", re.MULTILINE)
+TRACEBACKS_SHOWN = 12
 
 
 @dataclass
@@ -183,7 +188,7 @@ def broken_promises(site: BreakableSite) -> list[str]:
         "jobs that hold a claim or a lease": "exclusive_key IS NOT NULL "
         "OR lease_expires_at IS NOT NULL",
         "failed jobs without a reason": "status IN ('failed', 'refused') AND error = ''",
-        "jobs that failed by a fault of our own": "error LIKE '%unexpected %'",
+        "jobs that failed by a fault of our own": OUR_FAULT,
     }
     found = [
         f"{count} {what}"
@@ -209,6 +214,20 @@ def broken_promises(site: BreakableSite) -> list[str]:
     found += [f"half restored: {path.parent}" for path in site.disk.rglob(".mooring-restore")]
     found += [f"still running: {' '.join(each.cmdline())[:200]}" for each in site.engines()]
     return found
+
+
+def our_faults(site: BreakableSite) -> list[str]:
+    """Return the jobs that failed by a fault of our own, and the tracebacks in the logs."""
+    rows = site.rows(f"SELECT id, operation, error FROM backups_job WHERE {OUR_FAULT} ORDER BY id")
+    told = [f"job {number}, {operation}: {error}" for number, operation, error in rows]
+    if not told:
+        return []
+    found: dict[str, str] = {}
+    for log in sorted(site.home.glob("*.log")):
+        for traceback in TRACEBACK.findall(log.read_text(errors="replace")):
+            # One of each kind: the last line is the error.
+            found.setdefault(traceback.splitlines()[-1], f"{log.name}:\n{traceback}")
+    return [*told, *list(found.values())[:TRACEBACKS_SHOWN]]
 
 
 _COPIES = "SELECT path FROM backups_backupcopy WHERE status = 'stored'"
@@ -254,7 +273,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         began = time.monotonic()
         soak.run(options.minutes * 60)
         soak.settle()
-        broken = broken_promises(site) + soak.figures.tracebacks
+        broken = broken_promises(site) + our_faults(site) + soak.figures.tracebacks
         broken += prove_what_is_stored(site)
         report(site, soak.figures, time.monotonic() - began, broken)
     return 1 if broken else 0

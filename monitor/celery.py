@@ -27,6 +27,7 @@ EVERY_SECONDS = {
     "backups.tasks.judge_instances": 5,
     "backups.tasks.forget_samples": 3600,
     "alerts.tasks.evaluate_changed": 10,
+    "backups.tasks.consolidate_chains": 600,
     "alerts.tasks.evaluate_all": 300,
     "alerts.tasks.dispatch_notifications": 10,
     "alerts.tasks.recheck_open_alerts": 60,

@@ -38,6 +38,8 @@ class Backup(models.Model):
     base = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="dependents"
     )
+    # The label of the link it was made of, without a server; blank for all others.
+    consolidated_from = models.CharField(max_length=120, blank=True)
     engine = models.CharField(max_length=20)
 
     from_lsn = models.BigIntegerField(null=True, blank=True)

@@ -12,7 +12,15 @@ from django.utils.timezone import now
 from backups.models.catalog import Backup, BackupCopy, Origin
 from backups.models.instance import Instance
 from backups.models.repository import Repository
-from backups.states import ACTIVE_JOB_STATUSES, BackupKind, JobStatus, Operation, StageStatus
+from backups.states import (
+    ACTIVE_JOB_STATUSES,
+    PLANNED_KINDS,
+    BackupKind,
+    JobStatus,
+    KindCause,
+    Operation,
+    StageStatus,
+)
 
 # Requested by a schedule: nobody at a terminal or on a page was shown why it was refused.
 UNATTENDED = Q(occurrence__isnull=False) | Q(
@@ -45,6 +53,10 @@ class Job(models.Model):
     # Observed: the tool's own name for the run. Read twice, it is the same job.
     observed_key = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001 - nulls differ, blanks do not
     kind = models.CharField(max_length=20, choices=BackupKind.choices, blank=True)
+    # Of a backup: what was requested or planned, and why it is of another kind, or what is due.
+    requested_kind = models.CharField(max_length=20, choices=PLANNED_KINDS, blank=True)
+    kind_cause = models.CharField(max_length=20, choices=KindCause.choices, blank=True)
+    kind_reason = models.CharField(max_length=300, blank=True)
     engine = models.CharField(max_length=20, blank=True)
     repositories = models.ManyToManyField(Repository, related_name="jobs", blank=True)
     # Parameters of the request beyond the columns: restore target, owner, reason to force.

@@ -31,6 +31,7 @@ INSIDE = {
     "prepare": "log",
     "hand over": "check",
     "read packs": "check",
+    "merge": "check",
     "start server": "check",
     "start once": "check",
     "check tables": "check",

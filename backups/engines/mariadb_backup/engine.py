@@ -32,6 +32,7 @@ from backups.engines.base import (
 )
 from backups.engines.details import CopyDetails
 from backups.engines.foreign_files import remove_foreign
+from backups.engines.mariadb_backup.aria_marks import marked_tables
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
     SETTINGS,
@@ -119,6 +120,7 @@ class MariadbBackup:
         settings = {SETTINGS: prepare_settings(folder, keys)}
         shaping = read_shaping(folder)
         proved = prove_keys(folder, shaping, keys, watch.check)
+        marked = marked_tables(folder)
         argv = prepare_argv(str(folder))
         found = folder.stat()
         sandbox = Sandbox((folder,), readable_paths(keys), (found.st_uid, found.st_gid))
@@ -137,6 +139,7 @@ class MariadbBackup:
         return Prepared(
             detail=f"{format_count(links, 'table')} moved in from other folders" if links else "",
             unproved_keys=unproved_keys(shaping, keys, proved),
+            marked_crashed=marked,
         )
 
     def restored_server(

@@ -49,11 +49,7 @@ class Command(MooringCommand):
 
 def _comparison(changed: ChangedCopy) -> list[Any]:
     """Any: what the console can render."""
-    rows = [
-        (name.replace("_", " "), str(value), str(changed.found[name]))
-        for name, value in changed.registered.items()
-    ]
-    return [table(("", "registered", "found"), rows), ""]
+    return [table(("", "registered", "found"), changed.compared), ""]
 
 
 def _conclusion(changed: ChangedCopy, *, accepted: bool) -> list[str]:

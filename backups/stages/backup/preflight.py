@@ -31,7 +31,7 @@ class RunPreflight(PlainStage[BackupWork]):
     def run(self, run: Run, work: BackupWork) -> str:
         instance = work.job.instance
         options = replace(clone_options_of(instance), save_foreign_tables=work.saves_foreign_tables)
-        work.preflight = run_checks(instance, work.stores, runner_of(instance), options)
+        work.preflight = run_checks(instance, work.stores, runner_of(instance), options, work.kind)
         checks = work.preflight.checks
         for check in checks:
             level = LEVELS.get(check.verdict, LogLevel.INFO)

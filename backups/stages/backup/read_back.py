@@ -6,17 +6,17 @@ from backups.archive.reader import BackupReader
 from backups.exceptions import StageFailed
 from backups.keys.load import load_keys
 from backups.running.run import Run
-from backups.stages.backup.work import BackupWork
+from backups.stages.backup.work import NewBackup
 from backups.stages.base import PlainStage
 from backups.units import format_count
 
 
-class ReadBack(PlainStage[BackupWork]):
+class ReadBack(PlainStage[NewBackup]):
     """Decode the manifest with the keys on disk, not those in memory, and open every pack."""
 
     name = "read-back"
 
-    def run(self, run: Run, work: BackupWork) -> str:
+    def run(self, run: Run, work: NewBackup) -> str:
         packs = 0
         for repository, store in work.stores:
             if (found := store.identity().uuid) != str(repository.uuid):
