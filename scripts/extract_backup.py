@@ -42,6 +42,7 @@ except ImportError:
 
 MAX_RAW, MAX_EXTENTS = 4 * 1024 * 1024, 16_384  # of one frame
 MAX_SEALED = MAX_RAW + MAX_RAW // 128 + 1024 + 16 * MAX_EXTENTS + 16
+MAX_MANIFEST = 128 * 1024**2
 MAX_BODY = 2 * 1024**3  # of a manifest, decompressed
 ENVELOPE, SEALED_BODY, DIGEST = 0x184D2A50, 0x184D2A51, 0x184D2A52  # the parts of a manifest
 CONTENT, DIFFERENCES = b"MFR1", b"MFR2"  # the magics of frames
@@ -66,7 +67,7 @@ class DamagedError(Exception):
 
 
 class RefusedError(Exception):
-    """What was asked for is not there or not allowed."""
+    """What was requested is not there or not allowed."""
 
 
 def load_keys(path: Path | None) -> dict[str, bytes]:
@@ -109,7 +110,7 @@ def parse_json(what: str, text: bytes, build: Callable[[Any], Parsed]) -> Parsed
     try:
         return build(json.loads(text))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as exc:
-        raise DamagedError(f"{what} is not as the format says: {exc!r}") from None
+        raise DamagedError(f"{what} does not follow the format: {exc!r}") from None
 
 
 @dataclass
@@ -209,6 +210,8 @@ class Frame(NamedTuple):
 
 def read_envelope(path: Path) -> Backup:
     """Return the backup, after checking the digest over the whole manifest."""
+    if path.stat().st_size > MAX_MANIFEST:
+        raise DamagedError(f"{path} is larger than any manifest")
     content = path.read_bytes()
     signed = content[:-40]
     expected = SKIPPABLE.pack(DIGEST, 32) + hashlib.sha256(signed).digest()
@@ -251,7 +254,7 @@ def read_contents(backup: Backup, keys: dict[str, bytes]) -> Contents:
 def build_contents(backup: Backup, parsed: Any) -> Contents:
     about, contents = parsed["about"], parsed["contents"]
     if uuid.UUID(about["uuid"]).bytes != backup.uuid or about["label"] != backup.label:
-        raise ValueError("it speaks of another backup than its envelope")
+        raise ValueError("it describes another backup than its envelope")
     files = [StoredFile(*row) for row in contents["files"]]
     packs = [Pack(*row) for row in contents["packs"]]
     rows: list[StoredFile | Pack] = [*files, *packs]
@@ -408,7 +411,7 @@ class Target:
         for number, offset, length in frame.extents:
             piece, rest = rest[:length], rest[length:]
             if (stored := self.files.get(number)) is None:
-                continue  # not asked for, or deleted on the server during the copy
+                continue  # not requested, or deleted on the server during the copy
             in_pack = stored.first_pack <= pack.number <= stored.last_pack
             if not in_pack or offset + length > stored.size:
                 raise DamagedError(f"{stored.path}: an extent at {offset} is out of its bounds")
@@ -611,10 +614,10 @@ class Assembly:
             content = written.read(BLOCK).ljust(BLOCK, b"\0")
         found = blake3.blake3(content, key=self.contents.key).digest(8)
         if digest != (found if found != UNKNOWN else b"\1" + bytes(7)):
-            raise DamagedError(f"{stored.path}: block {block} is not what its hash says")
+            raise DamagedError(f"{stored.path}: block {block} does not match its hash")
 
 
-def value_at(pieces: Mapping[int, Mapping[int, bytes]], file: int, block: int) -> int:
+def value_at(pieces: Mapping[int, Mapping[int, bytes | bytearray]], file: int, block: int) -> int:
     """Return what a file's pieces have of a block; zeros where they do not reach."""
     number, place = divmod(block, PIECE_BLOCKS)
     held = pieces.get(file)

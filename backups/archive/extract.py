@@ -27,7 +27,7 @@ from backups.exceptions import ArchiveError
 FRAMES_IN_FLIGHT_PER_THREAD = 3
 
 
-class _Origin(Protocol):
+class FrameSource(Protocol):
     """Which bytes of which backup belong into the files."""
 
     def sources(self, depth: int) -> Iterable[StoredFile]: ...
@@ -126,7 +126,7 @@ class _OneBackup:
 
 
 def frames_to_take(
-    reader: BackupReader, source: _Origin, depth: int
+    reader: BackupReader, source: FrameSource, depth: int
 ) -> Iterator[tuple[int, FramePlace]]:
     """Yield pack and place of every frame of a backup that has bytes to take."""
     needed = {
@@ -149,7 +149,7 @@ class _Work:
         in_flight: int,
         reader: BackupReader,
         depth: int,
-        source: _Origin,
+        source: FrameSource,
         output: OutputFiles,
         check: Callable[[], None],
     ) -> None:

@@ -160,7 +160,7 @@ def check_server(survey: Survey, facts: ServerFacts) -> Check:
 
 
 def check_privileges(facts: ServerFacts, engine: str = MARIADB_BACKUP) -> Check:
-    needed = needed_by(engine)
+    needed = needed_by(engine, rocksdb=facts.rocksdb)
     missing = missing_privileges(facts.grants, needed)
     if not missing:
         verb = "is" if len(needed) == 1 else "are"

@@ -25,7 +25,7 @@ from backups.exceptions import ArchiveError
 
 
 @dataclass(slots=True)
-class _Target:
+class TargetFile:
     """A file that is put together."""
 
     file: StoredFile
@@ -68,7 +68,7 @@ class Assembly:
         ]
         self._targets = {file.number: self._target(file) for file in wanted}
         # For each backup: its number of a file, and the files that are put together from it.
-        self._uses: list[dict[int, list[_Target]]] = [{} for _ in chain]
+        self._uses: list[dict[int, list[TargetFile]]] = [{} for _ in chain]
         self._find_uses()
 
     def _find_uses(self) -> None:
@@ -160,16 +160,16 @@ class Assembly:
         """Raise ArchiveError unless a block of a file is what the table says."""
         if self._table.hasher.hash(content) != digest:
             raise ArchiveError(
-                f"block {block} of {file.path} is not what the backup's table says",
+                f"block {block} of {file.path} does not match the backup's table",
                 hint="A backup of the chain is damaged or another one's. Use another copy.",
             )
 
-    def _target(self, file: StoredFile) -> _Target:
+    def _target(self, file: StoredFile) -> TargetFile:
         blocks = -(-file.size // BLOCK_BYTES)
         places = Places(self._table.pieces_of(file.number), blocks)
         if any(number > self._own for number in places.numbers()):
             raise ArchiveError(f"block table takes {file.path} from a backup beyond its chain")
-        return _Target(file, places, dict(self._table.changes_of(file.number)))
+        return TargetFile(file, places, dict(self._table.changes_of(file.number)))
 
     def _set_basis(self) -> None:
         """Let each backup with differences find what they are of."""
@@ -179,7 +179,7 @@ class Assembly:
                 reader.basis = partial(_read_full, full, table.blocks.sources)
 
     def _without_difference(
-        self, depth: int, target: _Target, extent: Extent, content: memoryview
+        self, depth: int, target: TargetFile, extent: Extent, content: memoryview
     ) -> memoryview:
         """Return the bytes of the file whose differences are in an extent of a backup."""
         if self._read_written is not None:
@@ -192,7 +192,7 @@ class Assembly:
         return memoryview(xor(content, before))
 
     def _take_own(
-        self, target: _Target, extent: Extent, content: memoryview, frame: Frame
+        self, target: TargetFile, extent: Extent, content: memoryview, frame: Frame
     ) -> FilePiece:
         """All that the backup itself stored: what its base lacks, and what overrides it."""
         if extent.offset + extent.length > target.file.size:
@@ -203,7 +203,7 @@ class Assembly:
         return FilePiece(target.file.number, extent.offset, content)
 
     def _take_extent(
-        self, depth: int, target: _Target, extent: Extent, content: memoryview, frame: Frame
+        self, depth: int, target: TargetFile, extent: Extent, content: memoryview, frame: Frame
     ) -> Iterator[FilePiece]:
         """Runs of blocks of which the backup is the one to take them from, or what they are of."""
         blocks = _first_and_end(extent)
@@ -221,7 +221,7 @@ class Assembly:
                 yield FilePiece(target.file.number, *_cut(run, target, extent, content))
 
     def _check_run(
-        self, depth: int, target: _Target, source: int, start: int, content: memoryview
+        self, depth: int, target: TargetFile, source: int, start: int, content: memoryview
     ) -> None:
         """Check the blocks that are there as a whole, and that no later phase overrides."""
         file_end = min(target.file.size, self._sizes[depth].get(source, 0))
@@ -274,7 +274,7 @@ def _first_and_end(extent: Extent) -> tuple[int, int]:
 
 
 def _cut(
-    run: tuple[int, int], target: _Target, extent: Extent, content: memoryview
+    run: tuple[int, int], target: TargetFile, extent: Extent, content: memoryview
 ) -> tuple[int, memoryview]:
     """Return what an extent has of blocks in a row and of the file, and where it begins."""
     start = max(run[0] * BLOCK_BYTES, extent.offset)

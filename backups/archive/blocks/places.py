@@ -78,6 +78,14 @@ class Places:
         checked = self._checked.get(number, b"")
         return place < len(checked) and checked[place] == _CHECKED
 
+    def unchecked(self) -> Iterator[int]:
+        """Yield the blocks that were not checked, of those that a piece has."""
+        for number, checked in self._checked.items():
+            place = checked.find(0)
+            while place >= 0:
+                yield number * PIECE_BLOCKS + place
+                place = checked.find(0, place + 1)
+
     def set_checked(self, block: int, *, checked: bool = True) -> None:
         number, place = divmod(block, PIECE_BLOCKS)
         found = self._checked.get(number)

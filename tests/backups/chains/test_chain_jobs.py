@@ -264,7 +264,7 @@ def test_a_base_is_not_purged_while_a_backup_goes_on_from_it(
     running = Running(create_backup_job(orders, kind="incremental", wake=False))
     running.reach(engine.blocked)
     try:
-        assert f"goes on from {full.label}" in purge(copy_of(full), force=True).error
+        assert f"is based on {full.label}" in purge(copy_of(full), force=True).error
     finally:
         engine.stopped.set()
     assert running.end().status == JobStatus.SUCCEEDED

@@ -181,9 +181,12 @@ def test_a_verify_finds_what_a_difference_is_of_once(
     chain.add(records_of({"a": BIG}))
     chain.add(records_of({"a": touched(BIG, 2, b"x")}))
     read, calls = FullBlocks.read, list[int]()
-    monkeypatch.setattr(
-        FullBlocks, "read", lambda full, extents: calls.append(1) or read(full, extents)
-    )
+
+    def counted(full: FullBlocks, extents: list[Extent]) -> bytes:
+        calls.append(len(extents))
+        return read(full, extents)
+
+    monkeypatch.setattr(FullBlocks, "read", counted)
     assert verified(chain) == []
     assert len(calls) == difference_frames(chain)
 

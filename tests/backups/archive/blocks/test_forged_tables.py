@@ -196,7 +196,7 @@ def test_bytes_over_zeros_that_the_table_does_not_have_are_found(
     ]
     monkeypatch.setattr(TableBuilder, "change", lambda *row: None)
     chain.add(records, encrypted=False)
-    with pytest.raises(ArchiveError, match="block 1 of a is not what"):
+    with pytest.raises(ArchiveError, match="block 1 of a does not match"):
         chain.restored()
 
 
