@@ -142,7 +142,10 @@ def states(draw: st.DrawFn) -> list[State]:
 
     Bytes of a file are often zeros at its end: cut off, or there beforehand.
     """
-    state: State = {}
+    state: State = {
+        "c.MYD": os.urandom(3 * BLOCK_BYTES + 9000),
+        "s/a.ibd": ibd(1, os.urandom(40_000)),
+    }
     found = []
     for _ in range(draw(st.integers(2, 4))):
         for _ in range(draw(st.integers(0, 4))):
@@ -159,8 +162,8 @@ def states(draw: st.DrawFn) -> list[State]:
                     at = draw(st.integers(0, len(content) - 1)) // BLOCK_BYTES * BLOCK_BYTES
                     piece = bytes(min(BLOCK_BYTES, len(content) - at))
                     state[name] = changed(content, at, piece)
-                case "empty":
-                    kept = content[: draw(st.integers(0, len(content)))]
+                case "empty" if content:
+                    kept = changed(content, 0, os.urandom(20))[: draw(st.integers(0, len(content)))]
                     state[name] = kept.ljust(len(content), b"\0")
                 case "reserve":
                     state[name] = content + bytes(draw(st.integers(1, 2 * BLOCK_BYTES)))
