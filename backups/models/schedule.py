@@ -16,6 +16,7 @@ from backups.models.catalog import Origin
 from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
 from backups.models.job import Job
 from backups.models.repository import Repository
+from backups.models.retention import RetentionSettings
 from backups.schedule import LONGEST, Rhythm, check_rhythm
 from backups.states import BackupKind, OccurrenceStatus, WaitReason
 
@@ -34,7 +35,7 @@ class CatchUp(models.TextChoices):
     SKIP = "skip", "Wait for the next one"
 
 
-class BackupSchedule(models.Model):
+class BackupSchedule(RetentionSettings):
     """What to back up, when, where to, and how long to keep it."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
@@ -80,9 +81,6 @@ class BackupSchedule(models.Model):
     )
 
     repositories = models.ManyToManyField(Repository, related_name="schedules", blank=True)
-    # Null: kept for ever. The newest ``keep_least`` are kept whatever their age.
-    keep_for = models.DurationField(null=True, blank=True)
-    keep_least = models.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1)])
     # Options of the kind or the engine beyond the columns.
     options = models.JSONField(default=dict, blank=True)
 
