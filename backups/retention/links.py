@@ -11,7 +11,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """One stored copy of a backup of the instance."""
 
     key: int
@@ -37,7 +37,7 @@ class Link:
 class Chains:
     """The copies of one instance, and what each of them needs."""
 
-    def __init__(self, links: Collection[Link]) -> None:
+    def __init__(self, links: Collection[ChainLink]) -> None:
         self._links = {link.key: link for link in links}
         self._sound: dict[int, bool] = {}
         for link in links:
@@ -47,23 +47,23 @@ class Chains:
                     whole = each.full or self._sound.get(each.base or 0, False)
                     self._sound[each.key] = each.sound and whole
 
-    def with_needed(self, link: Link) -> Iterator[Link]:
+    def with_needed(self, link: ChainLink) -> Iterator[ChainLink]:
         """Yield a link, its base, the base of that, up to the full backup."""
         seen: set[int] = set()
-        current: Link | None = link
+        current: ChainLink | None = link
         while current is not None and current.key not in seen:
             seen.add(current.key)
             yield current
             current = self._links.get(current.base) if current.base is not None else None
 
-    def restorable(self, link: Link) -> bool:
+    def restorable(self, link: ChainLink) -> bool:
         """Whether it and all that it needs can be read, without a failed proof."""
         return self._sound[link.key]
 
-    def proven(self, link: Link) -> bool:
+    def proven(self, link: ChainLink) -> bool:
         """Whether it is restorable and a proof of it, which reads its chain, has passed."""
         return link.passed and self._sound[link.key]
 
-    def root(self, link: Link) -> Link:
+    def root(self, link: ChainLink) -> ChainLink:
         """Return the first link of its chain, as far as that is stored."""
         return list(self.with_needed(link))[-1]

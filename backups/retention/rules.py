@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from backups.retention.links import Chains, Link
+from backups.retention.links import ChainLink, Chains
 from backups.retention.policy import Policy, keepers
 from backups.units import format_duration
 
@@ -20,7 +20,7 @@ NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RetentionVerdict:
     """Whether a copy may be deleted, and the reasons either way."""
 
     may_go: bool
@@ -51,8 +51,8 @@ class _Findings:
 
 
 def judge(
-    links: Collection[Link], policies: Mapping[int, Policy], now: datetime
-) -> dict[int, Verdict]:
+    links: Collection[ChainLink], policies: Mapping[int, Policy], now: datetime
+) -> dict[int, RetentionVerdict]:
     """Decide about every stored copy of one instance; ``policies`` by the key of its links."""
     newest_first = sorted(
         links, key=lambda each: (each.ended_at, each.label, each.key), reverse=True
@@ -76,7 +76,7 @@ def proven_needed(policies: Mapping[int, Policy]) -> int:
     )
 
 
-def _keep_for_people(links: Sequence[Link], found: Mapping[int, _Findings]) -> None:
+def _keep_for_people(links: Sequence[ChainLink], found: Mapping[int, _Findings]) -> None:
     for link in links:
         if link.pinned:
             found[link.key].reasons[link.pinned] = None
@@ -85,7 +85,7 @@ def _keep_for_people(links: Sequence[Link], found: Mapping[int, _Findings]) -> N
 
 
 def _keep_by_policies(
-    newest_first: Sequence[Link],
+    newest_first: Sequence[ChainLink],
     policies: Mapping[int, Policy],
     chains: Chains,
     now: datetime,
@@ -102,7 +102,7 @@ def _keep_by_policies(
 
 
 def _keep_proven(
-    newest_first: Sequence[Link], needed: int, chains: Chains, found: Mapping[int, _Findings]
+    newest_first: Sequence[ChainLink], needed: int, chains: Chains, found: Mapping[int, _Findings]
 ) -> str:
     """Keep the newest proven backups; return what is missing if there are too few of them."""
     labels = list(dict.fromkeys(link.label for link in newest_first if chains.proven(link)))
@@ -117,7 +117,7 @@ def _keep_proven(
 
 
 def _keep_needed(
-    newest_first: Sequence[Link], chains: Chains, shortage: str, found: Mapping[int, _Findings]
+    newest_first: Sequence[ChainLink], chains: Chains, shortage: str, found: Mapping[int, _Findings]
 ) -> None:
     """Keep what kept links need, from the ends of the chains to their full backups."""
     depths = {link.key: len(list(chains.with_needed(link))) for link in newest_first}
@@ -140,8 +140,8 @@ def _names(labels: Collection[str]) -> str:
     return f"{named} and {len(labels) - NAMED} more" if len(labels) > NAMED else named
 
 
-def _verdict(link: Link, policy: Policy, own: _Findings, now: datetime) -> Verdict:
+def _verdict(link: ChainLink, policy: Policy, own: _Findings, now: datetime) -> RetentionVerdict:
     if own.reasons:
-        return Verdict(False, tuple(own.reasons), own.until, own.blocked)
+        return RetentionVerdict(False, tuple(own.reasons), own.until, own.blocked)
     age = format_duration(now - link.ended_at)
-    return Verdict(True, (f"{policy}: this one is {age} old",))
+    return RetentionVerdict(True, (f"{policy}: this one is {age} old",))

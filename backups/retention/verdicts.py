@@ -11,10 +11,10 @@ from backups.exceptions import BadInput
 from backups.health.clock_jump import HELD
 from backups.models import BackupSchedule, Repository, TickHeartbeat
 from backups.models.retention import RetentionSettings
-from backups.retention.links import Link
+from backups.retention.links import ChainLink
 from backups.retention.periods import PeriodCounts
 from backups.retention.policy import Policy
-from backups.retention.rules import Verdict, judge, proven_needed
+from backups.retention.rules import RetentionVerdict, judge, proven_needed
 from backups.retention.stored import (
     StoredCopy,
     proof_results,
@@ -36,7 +36,7 @@ class JudgedCopy:
     copy: StoredCopy
     # "schedule nightly" or "repository main": whose policy decides.
     owner: str
-    verdict: Verdict
+    verdict: RetentionVerdict
     # Whether a stored backup in the same repository goes on from it: that one goes first.
     has_dependents: bool
     # How many proven backups of the instance must remain.
@@ -68,9 +68,9 @@ def judge_copies(
     blocks = _Blocks(copies, owners, instances, held=held)
     failed, passed = proof_results(instances)
     by_backup = {(each.backup_id, each.repository_id): each.pk for each in copies}
-    found: dict[int, list[tuple[StoredCopy, Link]]] = defaultdict(list)
+    found: dict[int, list[tuple[StoredCopy, ChainLink]]] = defaultdict(list)
     for each in copies:
-        link = Link(
+        link = ChainLink(
             key=each.pk,
             label=each.label,
             policy=_owner_of(each),
@@ -89,7 +89,7 @@ def judge_copies(
 
 
 def _judge_instance(
-    pairs: Sequence[tuple[StoredCopy, Link]], owners: Mapping[int, _Owner], now: datetime
+    pairs: Sequence[tuple[StoredCopy, ChainLink]], owners: Mapping[int, _Owner], now: datetime
 ) -> Iterable[JudgedCopy]:
     links = [link for _, link in pairs]
     policies = {link.policy: owners[link.policy].policy for link in links}

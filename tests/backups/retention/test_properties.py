@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.retention.links import Chains, Link
+from backups.retention.links import ChainLink, Chains
 from backups.retention.periods import PeriodCounts
 from backups.retention.policy import Policy
-from backups.retention.rules import Verdict, judge
+from backups.retention.rules import RetentionVerdict, judge
 
 NOW = datetime(2026, 3, 30, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -19,9 +19,9 @@ small = st.integers(0, 4)
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Link]:
+def histories(draw: st.DrawFn) -> list[ChainLink]:
     """Backups of one instance in two repositories: fulls, and what goes on from any earlier one."""
-    links: list[Link] = []
+    links: list[ChainLink] = []
     ages = draw(st.lists(st.integers(0, 1500), unique=True, max_size=14))
     for number, age in enumerate(sorted(ages, reverse=True)):
         base = draw(st.sampled_from([None, *(each for each in links if each.key % 2 == 0)]))
@@ -29,7 +29,7 @@ def histories(draw: st.DrawFn) -> list[Link]:
             # A copy whose base has no copy beside it cannot be restored.
             beside = {each.label: each.key for each in links if each.key % 2 == place}
             links.append(
-                Link(
+                ChainLink(
                     number * 2 + place,
                     f"b{number}",
                     draw(st.integers(1, 2)),
@@ -63,13 +63,13 @@ def policies(draw: st.DrawFn) -> dict[int, Policy]:
     }
 
 
-def kept(links: list[Link], found: dict[int, Verdict]) -> list[Link]:
+def kept(links: list[ChainLink], found: dict[int, RetentionVerdict]) -> list[ChainLink]:
     return [link for link in links if not found[link.key].may_go]
 
 
 @given(histories(), policies())
 def test_every_copy_gets_a_verdict_with_a_reason(
-    links: list[Link], known: dict[int, Policy]
+    links: list[ChainLink], known: dict[int, Policy]
 ) -> None:
     found = judge(links, known, NOW)
     assert set(found) == {link.key for link in links}
@@ -78,7 +78,7 @@ def test_every_copy_gets_a_verdict_with_a_reason(
 
 @given(histories(), policies())
 def test_what_is_kept_is_kept_with_all_that_it_needs(
-    links: list[Link], known: dict[int, Policy]
+    links: list[ChainLink], known: dict[int, Policy]
 ) -> None:
     chains = Chains(links)
     remaining = kept(links, judge(links, known, NOW))
@@ -88,7 +88,7 @@ def test_what_is_kept_is_kept_with_all_that_it_needs(
 
 @given(histories(), policies())
 def test_what_can_be_restored_and_is_proven_remains(
-    links: list[Link], known: dict[int, Policy]
+    links: list[ChainLink], known: dict[int, Policy]
 ) -> None:
     """Either so many are left, or nothing has gone."""
     remaining = kept(links, judge(links, known, NOW))
@@ -103,7 +103,9 @@ def test_what_can_be_restored_and_is_proven_remains(
 
 
 @given(histories(), policies())
-def test_people_and_faults_keep_what_they_name(links: list[Link], known: dict[int, Policy]) -> None:
+def test_people_and_faults_keep_what_they_name(
+    links: list[ChainLink], known: dict[int, Policy]
+) -> None:
     found = judge(links, known, NOW)
     assert not any(
         found[link.key].may_go for link in links if link.pinned or link.held or link.blocked
@@ -112,7 +114,7 @@ def test_people_and_faults_keep_what_they_name(links: list[Link], known: dict[in
 
 @given(histories(), policies(), st.integers(0, 8), st.integers(1, 3))
 def test_a_policy_that_keeps_more_deletes_no_more(
-    links: list[Link], known: dict[int, Policy], which: int, more: int
+    links: list[ChainLink], known: dict[int, Policy], which: int, more: int
 ) -> None:
     one = known[1]
     if one.keeps_everything:
@@ -137,7 +139,7 @@ def test_a_policy_that_keeps_more_deletes_no_more(
 
 @given(histories(), policies())
 def test_deleting_what_may_go_changes_no_other_verdict(
-    links: list[Link], known: dict[int, Policy]
+    links: list[ChainLink], known: dict[int, Policy]
 ) -> None:
     remaining = kept(links, judge(links, known, NOW))
     assert kept(remaining, judge(remaining, known, NOW)) == remaining
@@ -145,7 +147,7 @@ def test_deleting_what_may_go_changes_no_other_verdict(
 
 @given(histories(), policies())
 def test_no_backup_is_kept_beyond_a_date_that_is_stated(
-    links: list[Link], known: dict[int, Policy]
+    links: list[ChainLink], known: dict[int, Policy]
 ) -> None:
     """Of one that has an end, and with no faults: after it, nothing keeps it any more."""
     links = [replace(link, blocked="") for link in links]

@@ -7,28 +7,28 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backups.retention.links import Link
+from backups.retention.links import ChainLink
 from backups.retention.periods import PeriodCounts
 from backups.retention.policy import Policy
-from backups.retention.rules import Verdict, judge
+from backups.retention.rules import RetentionVerdict, judge
 
 NOW = datetime(2026, 3, 30, 2, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 TWO_WEEKS = Policy("schedule nightly", 14 * DAY, 3, keep_proven=0)
 
 
-def aged(days: float, **values: object) -> Link:
-    link = Link(round(days * 10), f"d{days:g}", 1, NOW - timedelta(days=days))
+def aged(days: float, **values: object) -> ChainLink:
+    link = ChainLink(round(days * 10), f"d{days:g}", 1, NOW - timedelta(days=days))
     return replace(link, **values)  # type: ignore[arg-type] # columns of the case
 
 
-def verdicts(links: list[Link], *policies: Policy) -> dict[str, Verdict]:
+def verdicts(links: list[ChainLink], *policies: Policy) -> dict[str, RetentionVerdict]:
     known = dict(enumerate(policies or (TWO_WEEKS,), 1))
     found = judge(links, known, NOW)
     return {link.label: found[link.key] for link in links}
 
 
-def gone(links: list[Link], *policies: Policy) -> set[str]:
+def gone(links: list[ChainLink], *policies: Policy) -> set[str]:
     return {label for label, each in verdicts(links, *policies).items() if each.may_go}
 
 
@@ -78,7 +78,7 @@ def test_what_people_keep_stays_and_a_hold_has_an_end() -> None:
     assert (found["d90"].reason, found["d90"].until) == ("pinned", None)
 
 
-def chain(*days: float) -> list[Link]:
+def chain(*days: float) -> list[ChainLink]:
     """A full backup and what goes on from it, each from the one before."""
     links = [aged(day) for day in days]
     return [
@@ -150,6 +150,17 @@ def test_a_fault_keeps_what_nothing_else_does(fault: str) -> None:
     assert gone(links) == set()
     assert (found["d15"].reason, found["d15"].blocked) == (fault, True)
     assert not found["d14"].blocked
+
+
+def test_a_fault_of_one_policy_keeps_what_its_backups_need() -> None:
+    full, other = aged(40), aged(35, policy=2, full=False, base=400, blocked="it is paused")
+    newer = [aged(day + policy / 10, policy=policy) for policy in (1, 2) for day in (1, 2, 3)]
+    links = [*newer, aged(14, policy=2), aged(14.5), full, other]
+    two = replace(TWO_WEEKS, owner="schedule other")
+    assert gone(links, TWO_WEEKS, two) == set()
+    assert verdicts(links, TWO_WEEKS, two)["d40"].reason == "needed to restore d35"
+    healthy = [*links[:-1], replace(other, blocked="")]
+    assert gone(healthy, TWO_WEEKS, two) == {"d35", "d40"}
 
 
 def test_nothing_goes_before_so_many_are_proven() -> None:
