@@ -26,7 +26,7 @@ OPERATED = OPERATED_FORMS | {
     "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "schedule-pause",
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
-    "restore-start",
+    "restore-start", "backup-hold",
 }  # fmt: skip
 # What readers change is their own: how the site looks.
 ADMIN_POSTS = {

@@ -30,7 +30,7 @@ from backups.retention.pruning import prune_history
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.planning import make_schedule
-from tests.backups.taking import prove, run_here, take_backup
+from tests.backups.taking import made_by_schedule, prove, run_here, take_backup
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,17 +50,6 @@ def nightly(orders: Instance, main: Repository, engine: FakeEngine) -> BackupSch
 def taken(instance: Instance, days_ago: int) -> Backup:
     with time_machine.travel(now() - days_ago * DAY):
         return take_backup(instance)
-
-
-def made_by_schedule(schedule: BackupSchedule, backup: Backup) -> None:
-    """As if it had been the schedule that asked for it."""
-    at, job = backup.started_at, backup.made_by
-    assert job is not None
-    occurrence = Occurrence.objects.create(
-        schedule=schedule, instance=backup.instance, due_at=at, starts_at=at, late_after=at,
-        missed_after=at, status="succeeded", job=job,
-    )  # fmt: skip
-    Job.objects.filter(pk=job.pk).update(occurrence=occurrence)
 
 
 def purges() -> list[Job]:
