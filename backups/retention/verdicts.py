@@ -57,11 +57,13 @@ def judge_copies(
     *,
     instead: RetentionSettings | None = None,
     held: bool = True,
+    faults: bool = True,
 ) -> list[JudgedCopy]:
     """Judge every stored copy, or those of some instances.
 
     ``instead`` is a changed schedule or repository that is not saved yet. ``held`` says whether
-    an expiry that is held keeps everything: only the tick, which finds that out, asks without.
+    an expiry that is held keeps everything: the tick, which finds that out, asks without. Without
+    ``faults`` nothing passing keeps anything: no failed run, no repository that is not mounted.
     """
     copies = stored_copies(instances)
     owners = _load_owners(copies, instead, now)
@@ -82,7 +84,7 @@ def judge_copies(
             pinned=_pin(each),
             held=_hold(each, now),
             held_until=each.held_until,
-            blocked=blocks.of(each),
+            blocked=blocks.of(each) if faults else "",
         )
         found[each.instance_id].append((each, link))
     return [judged for pairs in found.values() for judged in _judge_instance(pairs, owners, now)]

@@ -16,10 +16,12 @@ from django.utils.timezone import now
 from backups.admin.bases import ModelForm
 from backups.instances.data_folder import HINT, find_nested
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
+from backups.models.retention import RETENTION_COLUMNS
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
 from monitor.forms.fields import CheckboxesField, LengthField, NamesField, TimestampField
+from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Backup", ("name", "origin", "kind", "enabled")),
@@ -27,7 +29,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Instances", ("covers_all", "groups", "tags", "instances")),
     ("Window", ("window", "grace", "stagger", "expected_duration", "at_window_end", "catch_up")),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
-    ("Repositories and retention", ("repositories", "keep_for", "keep_least", "options")),
+    ("Repositories", ("repositories", "options")),
+    ("Retention", RETENTION_COLUMNS),
 )
 
 
@@ -56,7 +59,7 @@ class ScheduleForm(ModelForm):
         required=False, help_text="A longer run is reported. Blank: estimated from earlier runs."
     )
     retry_delay = LengthField(help_text="Time between retries; all within the window.")
-    keep_for = LengthField(required=False, help_text="Blank: for ever.")
+    keep_for = keep_for_field()
     options = forms.JSONField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
@@ -74,14 +77,14 @@ class ScheduleForm(ModelForm):
             "at_window_end": "Running at the end of the window",
             "catch_up": "After a downtime of Mooring",
             "max_jobs": "Concurrent jobs",
-            "keep_least": "Keep at least",
+            **RETENTION_LABELS,
         }
         help_texts = {
             "origin": "Observed: an external tool takes the backup, and Mooring monitors it.",
             "cron": "Minute, hour, day of the month, month, day of the week: 30 2 * * 1-5.",
             "time_zone": "Time zone of the cron expression, such as Europe/Berlin or UTC.",
             "covers_all": "",
-            "keep_least": "Number of backups per instance that are kept at any age.",
+            **RETENTION_HELP,
             "enabled": "Off: no runs are planned.",
         }
 
