@@ -101,7 +101,10 @@ def refuse_if_needed(
         return
     others = stored.filter(backup__instance=backup.instance, backup__base=None)
     if not search.finds_one(others.exclude(backup=backup)):
-        raise _last_one(backup, "restorable", search)
+        refusal = "is the last restorable backup of"
+        if search.missing:
+            refusal = "is the last reachable backup of"
+        raise _last_one(backup, search, refusal, hint="Take another backup")
     refuse_last_proven(copy, search, proven_needed)
 
 
@@ -114,23 +117,18 @@ def refuse_last_proven(copy: BackupCopy, search: Search, needed: int) -> None:
     if not needed and proven.filter(pk=copy.pk).exists():
         needed = 1
     if needed and not search.finds(needed, proven.exclude(backup=copy.backup)):
-        raise _last_one(copy.backup, "proven", search)
+        refusal = "is the last proven backup of"
+        raise _last_one(copy.backup, search, refusal, hint="Verify another backup")
 
 
-def _last_one(backup: Backup, what: str, search: Search) -> Refused:
-    """Return the refusal to delete the last restorable or proven backup of an instance."""
-    if search.missing:
-        reachable = "reachable" if what == "restorable" else f"reachable {what}"
-        return Refused(
-            f"{backup.label} is the last {reachable} backup of {backup.instance}: "
-            f"{search.in_words()}"[:REASON_LENGTH],
-            hint="Make that repository reachable or take another backup first, or use --force "
-            "to delete the last one.",
-        )
-    first = "Take another backup" if what == "restorable" else "Verify another backup"
+def _last_one(backup: Backup, search: Search, refusal: str, *, hint: str) -> Refused:
+    """Return the refusal to delete the last of what must remain, with what could not be found."""
+    missing = f": {search.in_words()}" if search.missing else ""
+    if missing:
+        hint = f"Make that repository reachable or {hint[:1].lower()}{hint[1:]}"
     return Refused(
-        f"{backup.label} is the last {what} backup of {backup.instance}",
-        hint=f"{first} first, or use --force to delete the last one.",
+        f"{backup.label} {refusal} {backup.instance}{missing}"[:REASON_LENGTH],
+        hint=f"{hint} first, or use --force to delete the last one.",
     )
 
 
