@@ -46,7 +46,7 @@ class Policy:
     def __str__(self) -> str:
         if self.keeps_everything:
             return f"{self.owner} keeps everything"
-        parts = [] if self.keep_for is None else [format_duration(self.keep_for)]
+        parts = [] if self.keep_for is None else [_written(self.keep_for)]
         if self.keep_chains:
             parts.append(f"{self.keep_chains} chains")
         parts += [f"{count} {kind}" for kind, count in self.periods.counts().items() if count]
@@ -87,7 +87,7 @@ def _in_window(
     length: timedelta, newest_first: Sequence[ChainLink], series: Sequence[ChainLink], now: datetime
 ) -> Iterator[Keeper]:
     """Yield what is younger, and the newest one before: it restores the window's beginning."""
-    written = format_duration(length)
+    written = _written(length)
     newer: datetime | None = None
     ends: dict[str, datetime | None] = {}
     for link in series:
@@ -112,3 +112,9 @@ def _of_newest_chains(count: int, series: Sequence[ChainLink], chains: Chains) -
     for link in series:
         if roots[link.label].label in newest:
             yield Keeper(link.label, reason)
+
+
+def _written(length: timedelta) -> str:
+    """Write a configured length: whole days without the hours."""
+    days, rest = divmod(length, timedelta(days=1))
+    return f"{days} d" if days and not rest else format_duration(length)

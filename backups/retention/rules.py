@@ -131,7 +131,7 @@ def _keep_needed(
         elif not own.reasons and (why := link.blocked or shortage):
             own.reasons[why] = None
             own.blocked = True
-        if own.reasons and link.base in found:
+        if own.reasons and link.base is not None and link.base in found:
             found[link.base].needed_by[link.label] = own.until
 
 

@@ -46,7 +46,7 @@ def backup_hold(request: HttpRequest, label: str) -> HttpResponse:
         return redirect("backup-detail", label)
     form = HoldForm(request.POST)
     if not form.is_valid():
-        faults = " ".join(text for texts in form.errors.values() for text in texts)
+        faults = " ".join(str(text) for texts in form.errors.values() for text in texts)
         messages.error(request, f"Nothing was changed: {faults}")
         return redirect("backup-detail", label)
     with refusals_shown(request):

@@ -41,8 +41,8 @@ def job_with(operation: Operation, parameters: Any, **fields: str) -> Job:
         ),
         (
             Operation.PURGE,
-            {"reason": "old", "force": False, "schedule": 3},
-            PurgeParameters("old", schedule=3),
+            {"reason": "old", "force": False, "retention": True},
+            PurgeParameters("old", retention=True),
         ),
         (Operation.BACKUP, {"save_foreign_tables": True}, BackupParameters(CloneOptions(True))),
     ],

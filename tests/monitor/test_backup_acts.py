@@ -49,13 +49,13 @@ class BackupActsTestCase(TestCase):
         address, page = (
             reverse(f"backup-{name}", args=[self.label]) for name in ("hold", "detail")
         )
-        for values, answer in [
+        for values, fault in [
             ({"until": "2999-01-01T00:00", "reason": " "}, "Enter a reason for the hold."),
             ({"reason": "audit"}, "Enter the end of the hold."),
             ({"until": "2020-01-01T00:00", "reason": "audit"}, "is not in the future"),
         ]:
-            with self.subTest(answer):
-                self.assertContains(self.client.post(address, values, follow=True), answer)
+            with self.subTest(fault):
+                self.assertContains(self.client.post(address, values, follow=True), fault)
                 self.assertIsNone(Backup.objects.get().held_until)
         self.client.post(address, {"until": "2090-01-01T00:00", "reason": "audit"})
         self.assertContains(self.client.get(page), "held by olga until 2090-01-01 00:00Z: audit")

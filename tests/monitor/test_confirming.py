@@ -14,7 +14,7 @@ from django.utils.timezone import now
 from alerts.models import Alert
 from backups.instances.identity import note_server
 from backups.models import Activity, Backup, BackupCopy, Instance, Job, Occurrence, TickHeartbeat
-from backups.retention.expiry import TICK
+from backups.retention.verdicts import TICK
 from backups.states import JobStatus, Operation
 from tests.backups.planning import make_schedule
 from tests.monitor.rows import (

@@ -25,8 +25,9 @@ from backups.models import (
     TickHeartbeat,
 )
 from backups.retention import repository_clocks
-from backups.retention.expiry import TICK, confirm_expiry, expire_backups
+from backups.retention.expiry import confirm_expiry, expire_backups
 from backups.retention.pruning import prune_history
+from backups.retention.verdicts import TICK
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.planning import make_schedule
@@ -70,7 +71,7 @@ def test_what_is_too_old_is_purged_with_its_reason(nightly: BackupSchedule) -> N
     assert ages_stored() == [2, 12, 14]
     copy = Backup.objects.earliest("ended_at").copies.get()
     assert copy.status == CopyStatus.PURGED
-    assert copy.expire_reason.startswith("schedule nightly keeps 14 d 0 h and at least 2: this one")
+    assert copy.expire_reason.startswith("schedule nightly keeps 14 d and at least 2: this one")
     assert expire_backups(now()) == 0
 
 
