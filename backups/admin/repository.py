@@ -21,7 +21,10 @@ class RepositoryForm(ModelForm):
 
     class Meta:
         model = Repository
-        fields = ["name", "kind", "path", "encrypted", "enabled", "max_jobs", *RETENTION_COLUMNS]
+        fields = [
+            "name", "kind", "path", "encrypted", "differences", "enabled", "max_jobs",
+            *RETENTION_COLUMNS,
+        ]  # fmt: skip
 
     def clean_path(self) -> str:
         try:
@@ -59,8 +62,8 @@ class RepositoryAdmin(ModelAdmin):
     list_filter = ["kind", "encrypted", "enabled"]
     search_fields = ["name", "path"]
     fields = [
-        "name", "kind", "path", "encrypted", "enabled", "max_jobs", *RETENTION_COLUMNS, "uuid",
-        "device", "created_at",
+        "name", "kind", "path", "encrypted", "differences", "enabled", "max_jobs",
+        *RETENTION_COLUMNS, "uuid", "device", "created_at",
     ]  # fmt: skip
     readonly_fields = ["uuid", "device", "created_at"]
 

@@ -35,7 +35,7 @@ def verify_chain(
     whole = VerifyReport()
     for depth, reader in enumerate(chain):
         own = depth == len(chain) - 1
-        look = partial(_look, assembly, depth, inspect if own else None)
+        look = partial(_look, assembly, depth, reader, inspect if own else None)
         found = verify(reader, threads=threads, check=check, meter=meter, inspect=look)
         whole.packs += found.packs
         whole.frames += found.frames
@@ -47,11 +47,12 @@ def verify_chain(
 def _look(
     assembly: Assembly | None,
     depth: int,
+    reader: BackupReader,
     inspect: Callable[[Frame], None] | None,
     frame: Frame,
 ) -> None:
     if inspect is not None:
-        inspect(frame)
+        inspect(reader.resolve(frame))
     if assembly is not None:
         for _ in assembly.take(depth, frame):
             # Taking a piece checks its blocks.
