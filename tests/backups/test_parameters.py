@@ -77,7 +77,7 @@ def test_a_row_of_an_earlier_version_is_read(
         (Operation.VERIFY, {"pages": 1}, "pages is 1: true or false is expected"),
         (Operation.RESTORE, {}, "missing key target"),
         (Operation.RESTORE, {"target": ["/r"]}, r"target is \['/r'\]: a path is expected"),
-        (Operation.PURGE, {"reason": "x", "schedule": True}, "a whole number is expected"),
+        (Operation.PURGE, {"reason": "x", "retention": 1}, "true or false is expected"),
         (Operation.PURGE, {"reason": None}, "reason is None: a text is expected"),
         (Operation.BACKUP, {"throttle": 5}, "unknown key throttle"),
         (Operation.VERIFY, ["pages"], "an object is expected"),
