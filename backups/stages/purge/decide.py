@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from backups.catalog.copies import copy_of
@@ -94,18 +95,25 @@ def refuse_if_needed(
     # A damaged copy does not count as a remaining one, nor one that exists only as a row.
     refuse_if_others_need(copy)
     stored = without_faults(BackupCopy.objects.filter(status=CopyStatus.STORED))
-    if search.finds_one(stored.filter(backup=backup).exclude(pk=copy.pk)):
-        return
-    refuse_if_promised(backup)
+    elsewhere = search.finds_one(stored.filter(backup=backup).exclude(pk=copy.pk))
+    if not elsewhere:
+        refuse_if_promised(backup)
     if force:
         return
-    others = stored.filter(backup__instance=backup.instance, backup__base=None)
-    if not search.finds_one(others.exclude(backup=backup)):
-        refusal = "is the last restorable backup of"
-        if search.missing:
-            refusal = "is the last reachable backup of"
-        raise _last_one(backup, search, refusal, hint="Take another backup")
+    if not elsewhere:
+        refuse_last_restorable(backup, stored, search)
     refuse_last_proven(copy, search, proven_needed)
+
+
+def refuse_last_restorable(backup: Backup, stored: QuerySet[BackupCopy], search: Search) -> None:
+    """Raise Refused if no other backup of the instance would remain that is present."""
+    others = stored.filter(backup__instance=backup.instance, backup__base=None)
+    if search.finds_one(others.exclude(backup=backup)):
+        return
+    refusal = "is the last restorable backup of"
+    if search.missing:
+        refusal = "is the last reachable backup of"
+    raise _last_one(backup, search, refusal, hint="Take another backup")
 
 
 def refuse_last_proven(copy: BackupCopy, search: Search, needed: int) -> None:
@@ -116,7 +124,7 @@ def refuse_last_proven(copy: BackupCopy, search: Search, needed: int) -> None:
     proven = with_passed_proof(usable_copies()).filter(backup__instance=copy.backup.instance)
     if not needed and proven.filter(pk=copy.pk).exists():
         needed = 1
-    if needed and not search.finds(needed, proven.exclude(backup=copy.backup)):
+    if needed and not search.finds(needed, proven.exclude(pk=copy.pk)):
         refusal = "is the last proven backup of"
         raise _last_one(copy.backup, search, refusal, hint="Verify another backup")
 
