@@ -33,6 +33,6 @@ def keep_for_field() -> LengthField:
     return LengthField(
         label=RETENTION_LABELS["keep_for"],
         required=False,
-        help_text="Younger backups are kept, and the newest one before. Blank, with 0 in the counts "
-        "below: for ever.",
+        help_text="Younger backups are kept, and the newest one before. Blank, and 0 in all counts: "
+        "for ever.",
     )
