@@ -33,6 +33,6 @@ def keep_for_field() -> LengthField:
     return LengthField(
         label=RETENTION_LABELS["keep_for"],
         required=False,
-        help_text="Younger backups are kept, and the newest one before. Blank, and 0 in all counts: "
+        help_text="Younger backups are kept, and the newest one before. Blank, and all counts 0: "
         "for ever.",
     )
