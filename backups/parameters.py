@@ -84,8 +84,8 @@ class PurgeParameters(Parameters):
     reason: str
     # Whether the last restorable backup may go.
     force: bool = False
-    # Which schedule no longer keeps it; None where a person decided.
-    schedule: int | None = None
+    # Whether retention requested it, and decides again; False where a person decided.
+    retention: bool = False
 
 
 @dataclass(frozen=True, slots=True)

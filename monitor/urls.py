@@ -116,6 +116,7 @@ urlpatterns = [
     path("backups/<str:label>/", backups.backup_detail, name="backup-detail"),
     path("backups/<str:label>/contents/", backups.backup_contents, name="backup-contents"),
     path("backups/<str:label>/pin/", pins.backup_pin, name="backup-pin"),
+    path("backups/<str:label>/hold/", pins.backup_hold, name="backup-hold"),
     path("backups/<str:label>/copies/<int:copy>/purge/", pins.copy_purge, name="copy-purge"),
     path(
         "backups/<str:label>/copies/<int:copy>/changed/",

@@ -13,6 +13,7 @@ from backups.catalog.new_repository import absolute_path, settle
 from backups.exceptions import BadInput, MooringError
 from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository, RepositorySpace
+from backups.models.retention import RETENTION_COLUMNS
 from backups.repositories.disks import device_of
 
 
@@ -21,7 +22,10 @@ class RepositoryForm(ModelForm):
 
     class Meta:
         model = Repository
-        fields = ["name", "kind", "path", "encrypted", "differences", "enabled", "max_jobs"]
+        fields = [
+            "name", "kind", "path", "encrypted", "differences", "enabled", "max_jobs",
+            *RETENTION_COLUMNS,
+        ]  # fmt: skip
 
     def clean_path(self) -> str:
         try:
@@ -60,8 +64,8 @@ class RepositoryAdmin(ModelAdmin):
     list_filter = ["kind", "encrypted", "enabled"]
     search_fields = ["name", "path"]
     fields = [
-        "name", "kind", "path", "encrypted", "differences", "enabled", "max_jobs", "uuid", "device",
-        "created_at",
+        "name", "kind", "path", "encrypted", "differences", "enabled", "max_jobs",
+        *RETENTION_COLUMNS, "uuid", "device", "created_at",
     ]  # fmt: skip
     readonly_fields = ["uuid", "device", "created_at"]
 

@@ -55,6 +55,12 @@ def without_faults(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
     return found
 
 
+def with_passed_proof(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
+    """Leave the copies that a verify or a restore test has proven, and that none has refuted."""
+    passed = Q(newest_verify=True) | Q(newest_restore_test=True)
+    return without_faults(copies).filter(passed)
+
+
 def _with_newest(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
     """Annotate with whether the newest proof of each kind passed; null without one."""
     for operation in (Operation.VERIFY, Operation.RESTORE_TEST):

@@ -6,6 +6,7 @@ on disk: its repository, its manifest, and the size of its packs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
@@ -29,8 +30,18 @@ class Search:
 
     def finds_one(self, copies: QuerySet[BackupCopy]) -> bool:
         """Check copies from the newest on, and stop at the first that exists."""
+        return self.finds(1, copies)
+
+    def finds(self, count: int, copies: QuerySet[BackupCopy]) -> bool:
+        """Check copies from the newest on, until so many backups exist with all they need."""
         newest = copies.select_related("repository", "backup").order_by("-backup__ended_at", "-id")
-        return any(self._is_there(copy) for copy in newest.iterator())
+        there: set[int] = set()
+        for copy in newest.iterator():
+            if all(self._is_there(each) for each in _with_needed(copy)):
+                there.add(copy.backup_id)
+            if len(there) >= count:
+                return True
+        return False
 
     def in_words(self) -> str:
         return "; ".join(self.missing)
@@ -61,6 +72,15 @@ class Search:
             except MooringError as exc:
                 self.missing.append(f"repository {copy.repository} cannot be reached: {exc}")
         return self._stores[key]
+
+
+def _with_needed(copy: BackupCopy) -> Iterator[BackupCopy]:
+    """Yield a copy and those of the backups that it needs, in the same repository."""
+    yield copy
+    needed = BackupCopy.objects.filter(
+        backup__descendants__backup=copy.backup_id, repository=copy.repository_id
+    )
+    yield from needed.select_related("repository", "backup")
 
 
 def _fault(store: ObjectStore, copy: BackupCopy) -> str:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 
 from backups.exceptions import BadInput
-from backups.models import Instance, Repository
+from backups.models import Backup, Instance, Repository
 
 Row = TypeVar("Row", bound=Model)
 
@@ -22,6 +22,14 @@ def named_instance(name: str) -> Instance:
 def named_repository(name: str) -> Repository:
     """Load a repository by name, or raise BadInput with the nearest names as hint."""
     return named(Repository.objects.all(), name, "repository", "addrepository")
+
+
+def named_backup(label: str) -> Backup:
+    """Load a backup by its label, or raise BadInput."""
+    backup = Backup.objects.select_related("instance").filter(label=label).first()
+    if backup is None:
+        raise BadInput(f"no backup is called {label}", hint="Run listbackups to see the labels.")
+    return backup
 
 
 def refuse_invalid(row: Model) -> None:

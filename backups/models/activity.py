@@ -24,6 +24,8 @@ class Verb(models.TextChoices):
     CONFIRMED = "confirmed", "Confirmed"
     PINNED = "pinned", "Pinned"
     UNPINNED = "unpinned", "Unpinned"
+    HELD = "held", "Held"
+    RELEASED = "released", "Released"
     ROTATED = "rotated", "Rotated keys"
     PAUSED = "paused", "Paused"
     RESUMED = "resumed", "Resumed"

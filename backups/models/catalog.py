@@ -14,7 +14,7 @@ from backups.models.repository import Repository
 from backups.states import BackupKind, CopyFault, CopyStatus, Operation
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
 
 class Origin(models.TextChoices):
@@ -65,6 +65,10 @@ class Backup(models.Model):
 
     pinned = models.BooleanField(default=False)
     pinned_reason = models.CharField(max_length=200, blank=True)
+    # A hold is a pin that ends by itself. Null: there was none.
+    held_until = models.DateTimeField(null=True, blank=True)
+    held_reason = models.CharField(max_length=200, blank=True)
+    held_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
         ordering = ["-ended_at", "-id"]
@@ -89,6 +93,10 @@ class Backup(models.Model):
     @property
     def run_time(self) -> timedelta:
         return self.ended_at - self.started_at
+
+    def held(self, at: datetime) -> bool:
+        """Whether a hold keeps it at ``at``."""
+        return self.held_until is not None and at < self.held_until
 
 
 class BackupAncestor(models.Model):

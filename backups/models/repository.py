@@ -9,14 +9,18 @@ from django.db import models
 from django.utils.timezone import now
 
 from backups.models.instance import Instance, name_validator
+from backups.models.retention import RetentionSettings
 
 
 class RepositoryKind(models.TextChoices):
     DIRECTORY = "directory", "Directory"  # a folder the workers can access
 
 
-class Repository(models.Model):
-    """One store for copies of backups. Its identity is also written into it."""
+class Repository(RetentionSettings):
+    """One store for copies of backups. Its identity is also written into it.
+
+    Its retention is that of the backups in it that no schedule has taken.
+    """
 
     # Also in the repository's mooring.json, so that another disk at the path is detected.
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

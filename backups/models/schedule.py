@@ -17,6 +17,7 @@ from backups.models.catalog import Origin
 from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
 from backups.models.job import Job
 from backups.models.repository import Repository
+from backups.models.retention import RetentionSettings
 from backups.schedule import LONGEST, DueTime, Rhythm, check_cron, check_rhythm
 from backups.states import (
     AUTO,
@@ -42,7 +43,7 @@ class CatchUp(models.TextChoices):
     SKIP = "skip", "Wait for the next one"
 
 
-class BackupSchedule(models.Model):
+class BackupSchedule(RetentionSettings):
     """What to back up, when, where to, and how long to keep it."""
 
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
@@ -93,9 +94,6 @@ class BackupSchedule(models.Model):
     )
 
     repositories = models.ManyToManyField(Repository, related_name="schedules", blank=True)
-    # Null: kept for ever. The newest ``keep_least`` are kept whatever their age.
-    keep_for = models.DurationField(null=True, blank=True)
-    keep_least = models.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1)])
     # Null: never. A chain with so many backups after its full one becomes a full one of its own.
     consolidate_after = models.PositiveSmallIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)]

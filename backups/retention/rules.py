@@ -1,97 +1,147 @@
-"""Which backups may be deleted, and why is each of the others kept?
+"""Which copies may be deleted, and why is each of the others kept?
 
-Pure. A backup may be deleted when it is older than its schedule keeps it and nothing else requires
-it. After a failed run nothing is deleted: the old backups may be needed.
+Pure. A copy is kept while anything is a reason to: its policy, a pin, a hold, being one of the
+proven backups that must remain, or a kept backup that cannot be restored without it. What nothing
+keeps may be deleted, unless something is wrong: a failed run, a paused schedule, no proof.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
+from backups.retention.links import ChainLink, Chains
+from backups.retention.policy import Policy, keepers
 from backups.units import format_duration
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One backup of a schedule and an instance that has a stored copy."""
-
-    label: str
-    ended_at: datetime
-    # Labels of the stored backups that cannot be restored without it.
-    dependents: frozenset[str] = frozenset()
-    pinned: bool = False
-    # False if its last verify or restore test failed; an unproven backup counts as sound.
-    sound: bool = True
+# Of many backups that need another one, only the first are named.
+NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """How long a schedule keeps its backups. None is for ever."""
+class RetentionVerdict:
+    """Whether a copy may be deleted, and the reasons either way."""
 
-    schedule: str
-    keep_for: timedelta | None
-    keep_least: int
-
-    def __str__(self) -> str:
-        if self.keep_for is None:
-            return f"schedule {self.schedule} keeps everything"
-        length = format_duration(self.keep_for)
-        return f"schedule {self.schedule} keeps {length} and at least {self.keep_least}"
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionDecision:
-    """Whether a backup may be deleted, and the reason either way."""
-
-    label: str
     may_go: bool
-    reason: str
+    reasons: tuple[str, ...]
+    # When the last known reason to keep it ends; None if that depends on later backups.
+    until: datetime | None = None
+    # Nothing but a fault keeps it.
+    blocked: bool = False
+
+    @property
+    def reason(self) -> str:
+        return "; ".join(self.reasons)
 
 
-def rule(
-    entries: Iterable[Entry], policy: Policy, now: datetime, *, newest_run_failed: str = ""
-) -> list[RetentionDecision]:
-    """Decide about every backup, the newest first; ``newest_run_failed`` is how, if it did."""
-    newest_first = sorted(entries, key=lambda each: (each.ended_at, each.label), reverse=True)
-    least = _least(newest_first, max(1, policy.keep_least))
-    rulings: list[RetentionDecision] = []
-    going: set[str] = set()
-    # Dependents are newer than their base, so they have been decided already.
-    for entry in newest_first:
-        why_kept = _why_kept(entry, policy, now, newest_run_failed, least, going)
-        if not why_kept:
-            going.add(entry.label)
-        age = format_duration(now - entry.ended_at)
-        reason = why_kept or f"{policy}: this one is {age} old"
-        rulings.append(RetentionDecision(entry.label, not why_kept, reason))
-    return rulings
+@dataclass(slots=True)
+class _Findings:
+    """What is found about one copy on the way to its verdict."""
+
+    reasons: dict[str, datetime | None] = field(default_factory=dict)
+    # What cannot be restored without it, and until when that is kept.
+    needed_by: dict[str, datetime | None] = field(default_factory=dict)
+    blocked: bool = False
+
+    @property
+    def until(self) -> datetime | None:
+        known = [end for end in self.reasons.values() if end is not None]
+        return max(known) if known and len(known) == len(self.reasons) else None
 
 
-def _least(newest_first: Sequence[Entry], count: int) -> set[str]:
-    # A damaged one does not count: it cannot be relied on.
-    return {entry.label for entry in [each for each in newest_first if each.sound][:count]}
+def judge(
+    links: Collection[ChainLink], policies: Mapping[int, Policy], now: datetime
+) -> dict[int, RetentionVerdict]:
+    """Decide about every stored copy of one instance; ``policies`` by the key of its links."""
+    newest_first = sorted(
+        links, key=lambda each: (each.ended_at, each.label, each.key), reverse=True
+    )
+    chains = Chains(newest_first)
+    found = {link.key: _Findings() for link in newest_first}
+    _keep_for_people(newest_first, found)
+    _keep_by_policies(newest_first, policies, chains, now, found)
+    shortage = _keep_proven(newest_first, proven_needed(policies), chains, found)
+    _keep_needed(newest_first, chains, shortage, found)
+    return {
+        link.key: _verdict(link, policies[link.policy], found[link.key], now)
+        for link in newest_first
+    }
 
 
-def _why_kept(
-    entry: Entry,
-    policy: Policy,
+def proven_needed(policies: Mapping[int, Policy]) -> int:
+    """Return how many proven backups of the instance must remain: what any policy demands."""
+    return max(
+        (each.keep_proven for each in policies.values() if not each.keeps_everything), default=0
+    )
+
+
+def _keep_for_people(links: Sequence[ChainLink], found: Mapping[int, _Findings]) -> None:
+    for link in links:
+        if link.pinned:
+            found[link.key].reasons[link.pinned] = None
+        if link.held:
+            found[link.key].reasons[link.held] = link.held_until
+
+
+def _keep_by_policies(
+    newest_first: Sequence[ChainLink],
+    policies: Mapping[int, Policy],
+    chains: Chains,
     now: datetime,
-    newest_run_failed: str,
-    least: set[str],
-    going: set[str],
+    found: Mapping[int, _Findings],
+) -> None:
+    for key, policy in policies.items():
+        own = [link for link in newest_first if link.policy == key]
+        copies: dict[str, list[int]] = {}
+        for link in own:
+            copies.setdefault(link.label, []).append(link.key)
+        for keeper in keepers(policy, own, chains, now):
+            for each in copies[keeper.label]:
+                found[each].reasons[keeper.reason] = keeper.until
+
+
+def _keep_proven(
+    newest_first: Sequence[ChainLink], needed: int, chains: Chains, found: Mapping[int, _Findings]
 ) -> str:
-    if policy.keep_for is None:
-        return str(policy)
-    if entry.pinned:
-        return "pinned"
-    if now - entry.ended_at < policy.keep_for:
-        return f"kept until {entry.ended_at + policy.keep_for:%Y-%m-%d %H:%M}Z"
-    if entry.label in least:
-        return f"one of the {policy.keep_least} newest"
-    if needing := sorted(entry.dependents - going):
-        return f"needed to restore {', '.join(needing)}"
-    if newest_run_failed:
-        return f"nothing is deleted while the newest run is {newest_run_failed}"
-    return ""
+    """Keep the newest proven backups; return what is missing if there are too few of them."""
+    labels = list(dict.fromkeys(link.label for link in newest_first if chains.proven(link)))
+    reason = f"one of the newest proven backups, of which {needed} must remain"
+    for link in newest_first:
+        if link.label in labels[:needed]:
+            found[link.key].reasons[reason] = None
+    if len(labels) >= needed:
+        return ""
+    has = f"{len(labels)} of {needed} backups" if labels else "no backup"
+    return f"nothing is deleted while {has} of the instance is proven restorable and present"
+
+
+def _keep_needed(
+    newest_first: Sequence[ChainLink], chains: Chains, shortage: str, found: Mapping[int, _Findings]
+) -> None:
+    """Keep what kept links need, from the ends of the chains to their full backups."""
+    depths = {link.key: len(list(chains.with_needed(link))) for link in newest_first}
+    for link in sorted(newest_first, key=lambda each: depths[each.key], reverse=True):
+        own = found[link.key]
+        if own.needed_by:
+            ends = list(own.needed_by.values())
+            known = [end for end in ends if end is not None]
+            until = max(known) if len(known) == len(ends) else None
+            own.reasons[f"needed to restore {_names(own.needed_by)}"] = until
+        elif not own.reasons and (why := link.blocked or shortage):
+            own.reasons[why] = None
+            own.blocked = True
+        if own.reasons and link.base is not None and link.base in found:
+            found[link.base].needed_by[link.label] = own.until
+
+
+def _names(labels: Collection[str]) -> str:
+    named = ", ".join(sorted(labels)[:NAMED])
+    return f"{named} and {len(labels) - NAMED} more" if len(labels) > NAMED else named
+
+
+def _verdict(link: ChainLink, policy: Policy, own: _Findings, now: datetime) -> RetentionVerdict:
+    if own.reasons:
+        return RetentionVerdict(False, tuple(own.reasons), own.until, own.blocked)
+    age = format_duration(now - link.ended_at)
+    return RetentionVerdict(True, (f"{policy}: this one is {age} old",))

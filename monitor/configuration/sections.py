@@ -8,6 +8,7 @@ from django.db import models
 
 from alerts.models import RuleSetting
 from backups.models import BackupSchedule, Instance, InstanceGroup
+from backups.models.retention import RETENTION_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ SECTIONS = (
         (
             "origin", "kind", "cron", "time_zone", "every_hours", "anchor_at", "full_cron",
             "make_up_full", "covers_all", "window", "grace", "expected_duration", "at_window_end",
-            "retries", "retry_delay", "stagger", "catch_up", "max_jobs", "keep_for", "keep_least",
+            "retries", "retry_delay", "stagger", "catch_up", "max_jobs", *RETENTION_COLUMNS,
             "consolidate_after", "options", "enabled",
         ),
         ("instances", "groups", "tags", "repositories"),

@@ -16,10 +16,12 @@ from django.utils.timezone import now
 from backups.admin.bases import ModelForm
 from backups.instances.data_folder import HINT, find_nested
 from backups.models import BackupSchedule, Instance, InstanceGroup, Repository, Tag
+from backups.models.retention import RETENTION_COLUMNS
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
 from monitor.forms.fields import CheckboxesField, LengthField, NamesField, TimestampField
+from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Backup", ("name", "origin", "kind", "enabled")),
@@ -27,10 +29,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Instances", ("covers_all", "groups", "tags", "instances")),
     ("Window", ("window", "grace", "stagger", "expected_duration", "at_window_end", "catch_up")),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
-    (
-        "Repositories and retention",
-        ("repositories", "keep_for", "keep_least", "consolidate_after", "options"),
-    ),
+    ("Repositories", ("repositories", "consolidate_after", "options")),
+    ("Retention", RETENTION_COLUMNS),
 )
 
 
@@ -59,7 +59,7 @@ class ScheduleForm(ModelForm):
         required=False, help_text="A longer run is reported. Blank: estimated from earlier runs."
     )
     retry_delay = LengthField(help_text="Time between retries; all within the window.")
-    keep_for = LengthField(required=False, help_text="Blank: for ever.")
+    keep_for = keep_for_field()
     options = forms.JSONField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
@@ -79,8 +79,8 @@ class ScheduleForm(ModelForm):
             "at_window_end": "Running at the end of the window",
             "catch_up": "After a downtime of Mooring",
             "max_jobs": "Concurrent jobs",
-            "keep_least": "Keep at least",
             "consolidate_after": "Consolidate after",
+            **RETENTION_LABELS,
         }
         help_texts = {
             "kind": "Automatic: incremental, and full when one is due.",
@@ -91,9 +91,9 @@ class ScheduleForm(ModelForm):
             "the run is a full backup. Blank: no times for full backups.",
             "make_up_full": "After a missed or failed full backup the next run is a full one.",
             "covers_all": "",
-            "keep_least": "Number of backups per instance that are kept at any age.",
             "consolidate_after": "Number of backups after a full one, from which a new full one is "
             "then made without the server. Blank: never.",
+            **RETENTION_HELP,
             "enabled": "Off: no runs are planned.",
         }
 

@@ -6,10 +6,13 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms import BoundField
 
 from backups.admin.bases import ModelForm
 from backups.admin.repository import RepositoryForm
 from backups.models import Instance, InstanceGroup
+from backups.models.retention import RETENTION_COLUMNS
+from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 NAMES_SHOWN = 5
 
@@ -17,11 +20,24 @@ NAMES_SHOWN = 5
 class RepositorySettingsForm(RepositoryForm):
     """The form of the Django admin: saving a new one initializes the folder."""
 
+    keep_for = keep_for_field()
+
+    class Meta(RepositoryForm.Meta):
+        labels = dict(RETENTION_LABELS)
+        help_texts = dict(RETENTION_HELP)
+
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
         super().__init__(*args, **words)
         self.fields["path"].help_text = "Absolute path on the worker's host; a new or empty folder."
         # There is only one kind.
         self.fields["kind"].widget = forms.HiddenInput()
+
+    def settings_fields(self) -> list[BoundField]:
+        """Return the fields beside those of the retention."""
+        return [field for field in self.visible_fields() if field.name not in RETENTION_COLUMNS]
+
+    def retention_fields(self) -> list[BoundField]:
+        return [self[name] for name in RETENTION_COLUMNS]
 
 
 class GroupForm(ModelForm):

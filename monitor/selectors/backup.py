@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 
 from backups.catalog.facts import details_of
 from backups.catalog.page_results import summary
 from backups.models import Backup, BackupCopy, Evidence
+from backups.retention.verdicts import JudgedCopy, judge_copies
 from backups.states import CopyStatus
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
@@ -43,6 +45,8 @@ class CopyRow:
     stored: bool
     evidence: list[EvidenceRow]
     hidden_evidence: int = 0
+    # What retention decides about it; None if it is not stored.
+    judged: JudgedCopy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class BackupView:
     copies: list[CopyRow]
     dependents: list[Backup]
     engine_facts: list[EngineFact]
+    # Whether a hold keeps it now.
+    held: bool
     # For a restore without Mooring, from the first stored copy; empty without one.
     by_hand: Sequence[ManualStep]
 
@@ -83,9 +89,11 @@ def backups_for_pages() -> QuerySet[Backup]:
     )
 
 
-def load_backup(backup: Backup) -> BackupView:
+def load_backup(backup: Backup, now: datetime) -> BackupView:
     """Load the page of ``backup``, which was read through ``backups_for_pages``."""
     copies = list(backup.copies.all())
+    stored = judge_copies(now, [backup.instance_id]) if any(map(_is_stored, copies)) else []
+    judged = {each.copy.pk: each for each in stored if each.copy.backup_id == backup.pk}
     needed: list[str] = []
     if backup.base_id is not None:
         ancestors = backup.ancestors.order_by("position")
@@ -93,9 +101,10 @@ def load_backup(backup: Backup) -> BackupView:
     return BackupView(
         backup=backup,
         proof=load_proofs([backup.pk]).get(backup.pk, UNPROVEN),
-        copies=[_copy_row(copy) for copy in copies],
+        copies=[_copy_row(copy, judged.get(copy.pk)) for copy in copies],
         dependents=list(backup.dependents.order_by("ended_at")),
         engine_facts=engine_facts(details_of(backup)),
+        held=backup.held(now),
         by_hand=next((steps_by_hand(copy, needed) for copy in copies if _is_stored(copy)), ()),
     )
 
@@ -110,7 +119,7 @@ def _is_stored(copy: BackupCopy) -> bool:
     return copy.status == CopyStatus.STORED
 
 
-def _copy_row(copy: BackupCopy) -> CopyRow:
+def _copy_row(copy: BackupCopy, judged: JudgedCopy | None) -> CopyRow:
     rows = [
         EvidenceRow(
             evidence,
@@ -122,4 +131,4 @@ def _copy_row(copy: BackupCopy) -> CopyRow:
         for evidence in copy.evidence.all()[:EVIDENCE_SHOWN]
     ]
     hidden = max(0, len(copy.evidence.all()) - EVIDENCE_SHOWN)
-    return CopyRow(copy, copy.status == CopyStatus.STORED, rows, hidden)
+    return CopyRow(copy, copy.status == CopyStatus.STORED, rows, hidden, judged)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,9 +14,11 @@ from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Backup, BackupCopy, Instance, Job
 from backups.models.job import WITHOUT_RESULT
 from backups.protection import BAD_ENDS
+from backups.retention.verdicts import JudgedCopy
 from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
+from monitor.selectors.retention import judge_by_backup, longest_kept
 
 PAGE_SIZE = 10
 # How many backups to search for one without a failed check.
@@ -30,6 +32,8 @@ class BackupRow:
     backup: Backup
     proof: ProofSummary
     repositories: list[str]
+    # What retention decides; None without a stored copy.
+    judged: JudgedCopy | None = None
 
     @property
     def proven_together(self) -> bool:
@@ -74,7 +78,8 @@ def load_history(
     backups_shown = Paginator(backups, PAGE_SIZE).get_page(backup_page)
     newest = list(backups[:RECENT])
     proofs = load_proofs({backup.pk for backup in (*backups_shown, *newest)})
-    recent = [_backup_row(backup, proofs) for backup in newest]
+    judged = judge_by_backup([instance.pk], now) if newest else {}
+    recent = [_backup_row(backup, proofs, judged) for backup in newest]
     jobs = Job.objects.filter(instance=instance).select_related("requested_by", "product")
     jobs_shown = Paginator(jobs, PAGE_SIZE).get_page(job_page)
     active = list(jobs.filter(status__in=ACTIVE_JOB_STATUSES))
@@ -83,7 +88,7 @@ def load_history(
         newest=recent[0] if recent else None,
         recoverable=next((row for row in recent if not row.proof.failed), None),
         last_failed=_last_failed(jobs),
-        backups=[_backup_row(backup, proofs) for backup in backups_shown],
+        backups=[_backup_row(backup, proofs, judged) for backup in backups_shown],
         backup_page=backups_shown,
         jobs=[_job_row(job, waiting, now) for job in jobs_shown],
         job_page=jobs_shown,
@@ -109,11 +114,16 @@ def _stored_backups(instance: Instance) -> QuerySet[Backup]:
     )
 
 
-def _backup_row(backup: Backup, proofs: Mapping[int, ProofSummary]) -> BackupRow:
+def _backup_row(
+    backup: Backup,
+    proofs: Mapping[int, ProofSummary],
+    judged: Mapping[int, Sequence[JudgedCopy]],
+) -> BackupRow:
     # Filtered here: SQLite would read every stored copy.
     stored = [copy for copy in backup.copies.all() if copy.status == CopyStatus.STORED]
     repositories = [copy.repository.name for copy in stored]
-    return BackupRow(backup, proofs.get(backup.pk, UNPROVEN), repositories)
+    kept = longest_kept(judged.get(backup.pk, ()))
+    return BackupRow(backup, proofs.get(backup.pk, UNPROVEN), repositories, kept)
 
 
 def _job_row(job: Job, waiting: Mapping[int, Waiting], now: datetime) -> JobRow:

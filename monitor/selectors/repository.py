@@ -17,10 +17,12 @@ from backups.models import BackupCopy, Evidence, Repository, RepositorySpace
 from backups.states import CopyStatus, Operation
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.selectors.repositories import RepositoryRow, list_repositories
+from monitor.selectors.repository_usage import InstanceUsage, load_grown, load_usage
 
 PAGE_SIZE = 15
 TREND = timedelta(days=7)
 GROWTH_DAYS = 90
+MONTH = timedelta(days=30)
 # Measured every few minutes: one sample per hour is enough for a week.
 SAMPLE_MINUTES = 10
 # With less free space than this, the tone is a warning.
@@ -74,6 +76,8 @@ class RepositoryOverview:
     row: RepositoryRow
     space: Space
     proven: ProvenCopies
+    # Written minus purged in the last month.
+    grown_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ class RepositoryView:
     days: list[DayTotal]
     copies: Page[BackupCopy]
     proofs: Mapping[int, ProofSummary]
+    # Of the instances that use most.
+    usage: Sequence[InstanceUsage]
 
     @property
     def rows(self) -> list[tuple[BackupCopy, ProofSummary]]:
@@ -118,12 +124,13 @@ class RepositoryView:
 def list_overviews(now: datetime) -> list[RepositoryOverview]:
     """Return every repository, in a fixed number of queries."""
     rows = list_repositories()
-    spaces, proven = load_spaces(now), load_proven()
+    spaces, proven, grown = load_spaces(now), load_proven(), load_grown(now - MONTH)
     return [
         RepositoryOverview(
             row,
             spaces.get(row.repository.pk, NOT_MEASURED),
             proven.get(row.repository.pk, ProvenCopies()),
+            grown.get(row.repository.pk, 0),
         )
         for row in rows
     ]
@@ -135,7 +142,10 @@ def load_repository(repository: Repository, now: datetime, page: str | None) -> 
     newest = stored.select_related("backup__instance").order_by("-backup__ended_at", "-id")
     copies = Paginator(newest, PAGE_SIZE).get_page(page)
     proofs = load_proofs([copy.backup_id for copy in copies])
-    return RepositoryView(overview, _keys(stored), load_growth(repository, now), copies, proofs)
+    usage = load_usage(repository, now - MONTH)
+    return RepositoryView(
+        overview, _keys(stored), load_growth(repository, now), copies, proofs, usage
+    )
 
 
 def load_spaces(now: datetime) -> dict[int, Space]:

@@ -13,6 +13,7 @@ from django.http import QueryDict
 
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Occurrence, Tag
+from backups.retention.verdicts import policy_of
 from backups.schedule import DueTime, Rhythm, check_rhythm, preview
 from backups.schedules.coverage import covered_instances, uncovered_instances
 from backups.states import AUTO, BackupKind, OccurrenceStatus
@@ -130,11 +131,16 @@ def _consolidated_in_words(schedule: BackupSchedule) -> str:
 
 
 def _kept_in_words(schedule: BackupSchedule) -> str:
-    if schedule.keep_for is None:
+    policy = policy_of(schedule, "", schedule.time_zone)
+    if policy.keeps_everything:
         return "Backups are kept for ever."
+    kept = [] if policy.keep_for is None else [f"for {format_configured_length(policy.keep_for)}"]
+    if policy.keep_chains:
+        kept.append(f"of the newest {policy.keep_chains} chains")
+    kept += [f"{count} {kind}" for kind, count in policy.periods.counts().items() if count]
     return (
-        f"Backups are kept for {format_configured_length(schedule.keep_for)}; the newest "
-        f"{schedule.keep_least} per instance are kept at any age."
+        f"Backups are kept {', '.join(kept)}; the newest {policy.keep_least} per instance are kept "
+        "at any age."
     )
 
 

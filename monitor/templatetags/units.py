@@ -123,7 +123,7 @@ def day_in_words(at: datetime, now: datetime) -> str:
         return f"{_NEAR_DAYS[days]} {at:%H:%M}"
     if 1 < days < 7:
         return f"{at:%A %H:%M}"
-    return f"{at.day} {at:%b %Y}" if days > 180 else f"{at.day} {at:%b %H:%M}"
+    return f"{at.day} {at:%b %Y}" if abs(days) > 180 else f"{at.day} {at:%b %H:%M}"
 
 
 _NEAR_DAYS = {-1: "tomorrow", 0: "today", 1: "yesterday"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
 from backups.jobs.consolidation import create_consolidate_job
@@ -21,7 +22,7 @@ from monitor.views.requests import refusals_shown, requesting_user
 @needs(Role.VIEWER)
 def backup_detail(request: HttpRequest, label: str) -> HttpResponse:
     backup = get_object_or_404(backups_for_pages(), label=label)
-    return render(request, "monitor/backup_detail.html", {"view": load_backup(backup)})
+    return render(request, "monitor/backup_detail.html", {"view": load_backup(backup, now())})
 
 
 @require_safe

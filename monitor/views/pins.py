@@ -1,20 +1,21 @@
-"""Pin a backup, and purge one of its copies."""
+"""Pin or hold a backup, and purge one of its copies."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.timezone import now
 from django.views.decorators.http import require_POST
 
-from backups.activity import record
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
-from backups.models.activity import Verb
 from backups.parameters import PurgeParameters
+from backups.retention.holds import hold_backup, pin_backup, release_backup, unpin_backup
 from backups.states import CopyStatus, Operation
 from monitor.access.roles import Role, has_role, needs
 from monitor.confirmations import name_confirmed
+from monitor.forms.hold import HoldForm
 from monitor.views.requests import refusals_shown, requesting_user
 
 
@@ -23,16 +24,34 @@ from monitor.views.requests import refusals_shown, requesting_user
 def backup_pin(request: HttpRequest, label: str) -> HttpResponse:
     """Pin a backup, with a reason; or unpin it."""
     backup = get_object_or_404(Backup.objects.select_related("instance"), label=label)
-    backup.pinned = "unpin" not in request.POST
-    reason = request.POST.get("reason", "").strip()[:200]
-    if backup.pinned and not reason:
-        messages.error(request, "Nothing was changed: enter a reason for the pin.")
+    with refusals_shown(request):
+        if "unpin" in request.POST:
+            unpin_backup(backup)
+            messages.success(request, "No longer pinned.")
+        else:
+            pin_backup(backup, reason=request.POST.get("reason", ""))
+            messages.success(request, "Pinned.")
+    return redirect("backup-detail", label)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def backup_hold(request: HttpRequest, label: str) -> HttpResponse:
+    """Hold a backup until a date, with a reason; or release it."""
+    backup = get_object_or_404(Backup.objects.select_related("instance"), label=label)
+    if "release" in request.POST:
+        with refusals_shown(request):
+            release_backup(backup, now())
+            messages.success(request, "No longer held.")
         return redirect("backup-detail", label)
-    backup.pinned_reason = reason if backup.pinned else ""
-    backup.save(update_fields=["pinned", "pinned_reason"])
-    verb = Verb.PINNED if backup.pinned else Verb.UNPINNED
-    record(verb, backup, details={"reason": reason} if reason else None)
-    messages.success(request, "Pinned." if backup.pinned else "No longer pinned.")
+    form = HoldForm(request.POST)
+    if not form.is_valid():
+        faults = " ".join(str(text) for texts in form.errors.values() for text in texts)
+        messages.error(request, f"Nothing was changed: {faults}")
+        return redirect("backup-detail", label)
+    with refusals_shown(request):
+        hold_backup(backup, now=now(), **form.cleaned_data)
+        messages.success(request, "Held.")
     return redirect("backup-detail", label)
 
 

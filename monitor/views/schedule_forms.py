@@ -14,6 +14,7 @@ from backups.models.activity import Verb
 from monitor.access.roles import Role, needs
 from monitor.forms.presets import PRESETS, Preset, preset_named
 from monitor.forms.schedule import ScheduleForm
+from monitor.selectors.retention import needs_confirmation, what_if
 from monitor.selectors.schedule import Preview, build_preview, draft_coverage
 
 FORM_METHODS = ["GET", "HEAD", "POST"]
@@ -38,7 +39,8 @@ def schedule_edit(request: HttpRequest, name: str) -> HttpResponse:
 def schedule_preview(request: HttpRequest) -> HttpResponse:
     """Render a preview of the entered schedule; nothing is saved."""
     old = BackupSchedule.objects.filter(name=request.POST.get("being_edited", "")).first()
-    context = {"preview": _preview(ScheduleForm(request.POST, instance=old or BackupSchedule()))}
+    form = ScheduleForm(request.POST, instance=old or BackupSchedule())
+    context = {"preview": _preview(form), "what_if": what_if(form.instance, now())}
     return render(request, "monitor/partials/schedule_preview.html", context)
 
 
@@ -50,7 +52,10 @@ def _edit(
     posted = request.method == "POST"
     form = ScheduleForm(request.POST if posted else None, instance=schedule)
     wants_preview = "preview" in request.POST
-    if posted and not wants_preview and form.is_valid():
+    valid = posted and not wants_preview and form.is_valid()
+    changes = what_if(form.instance, now()) if valid else None
+    must_confirm = needs_confirmation(request, changes)
+    if valid and not must_confirm:
         saved = form.store()
         changed = {"changed": form.changed_data}
         record(Verb.ADDED if new else Verb.CHANGED, saved, details=changed)
@@ -62,6 +67,8 @@ def _edit(
         "preview": _preview(form),
         "presets": PRESETS if new else (),
         "preset": preset,
+        "must_confirm": must_confirm,
+        "what_if": what_if(form.instance, now()),
     }
     failed = posted and not wants_preview
     return render(request, "monitor/schedule_form.html", context, status=422 if failed else 200)

@@ -6,12 +6,14 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backups.models import Instance, Repository
 from monitor.access.roles import Role, needs
 from monitor.forms.settings import RepositorySettingsForm
 from monitor.selectors.repositories import list_repositories
+from monitor.selectors.retention import WhatIf, needs_confirmation, what_if
 from monitor.selectors.settings import key_state, why_repository_stays
 from monitor.views.settings_pages import delete, record_saved, tabs
 
@@ -45,6 +47,9 @@ def setting_repository_edit(request: HttpRequest, name: str) -> HttpResponse:
     if request.method != "POST":
         return _page(request, RepositorySettingsForm(instance=repository), name)
     form = RepositorySettingsForm(request.POST, instance=repository)
+    changes = what_if(form.instance, now()) if form.is_valid() else None
+    if needs_confirmation(request, changes):
+        return _page(request, form, name, changes)
     if not _save(form, added=False):
         return _page(request, form, name)
     messages.success(request, f"{form.instance.name} was saved.")
@@ -69,10 +74,19 @@ def _save(form: RepositorySettingsForm, *, added: bool) -> bool:
     return True
 
 
-def _page(request: HttpRequest, form: RepositorySettingsForm, name: str = "") -> HttpResponse:
+def _page(
+    request: HttpRequest,
+    form: RepositorySettingsForm,
+    name: str = "",
+    to_confirm: WhatIf | None = None,
+) -> HttpResponse:
     context = {"form": form, "name": name, "key": key_state(), "tabs": tabs("repositories")}
+    context |= {"what_if": to_confirm, "must_confirm": to_confirm is not None}
     if name:
         context["stays"] = why_repository_stays(get_object_or_404(Repository, name=name))
     return render(
-        request, "monitor/settings/repository.html", context, status=422 if form.errors else 200
+        request,
+        "monitor/settings/repository.html",
+        context,
+        status=422 if form.errors or to_confirm else 200,
     )

@@ -16,7 +16,7 @@ _STATUSES_BY_TONE = {
     "busy": "running sending due notice",
     "waiting": "pending planned waiting queued",
     "unknown": "unproven unknown observed unplanned",
-    "idle": "cancelled skipped disabled paused expired purged silenced acknowledged pinned",
+    "idle": "cancelled skipped disabled paused expired purged silenced acknowledged pinned held",
 }
 TONES: dict[str, str] = {
     status: tone for tone, statuses in _STATUSES_BY_TONE.items() for status in statuses.split()

@@ -10,7 +10,16 @@ from django.db import connection
 
 from backups.executor.execute import execute
 from backups.jobs.request import create_backup_job, create_copy_job, create_restore_job
-from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
+from backups.models import (
+    Backup,
+    BackupCopy,
+    BackupSchedule,
+    Evidence,
+    Instance,
+    Job,
+    Occurrence,
+    Repository,
+)
 from backups.parameters import PurgeParameters
 from backups.states import JobStatus, Operation
 
@@ -20,6 +29,17 @@ def take_backup(instance: Instance, *repositories: Repository) -> Backup:
     job = run_here(create_backup_job(instance, repositories=repositories or None, wake=False))
     assert (job.status, job.error) == (JobStatus.SUCCEEDED, "")
     return Backup.objects.get(made_by=job)
+
+
+def made_by_schedule(schedule: BackupSchedule, backup: Backup) -> None:
+    """As if it had been the schedule that asked for it."""
+    at, job = backup.started_at, backup.made_by
+    assert job is not None
+    occurrence = Occurrence.objects.create(
+        schedule=schedule, instance=backup.instance, due_at=at, starts_at=at, late_after=at,
+        missed_after=at, status="succeeded", job=job,
+    )  # fmt: skip
+    Job.objects.filter(pk=job.pk).update(occurrence=occurrence)
 
 
 def restore(copy: BackupCopy, target: Path, *, raw: bool = True) -> Job:

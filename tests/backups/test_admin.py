@@ -14,6 +14,7 @@ from backups.models import Backup, BackupSchedule, Instance, InstanceGroup, Repo
 from backups.repositories.directory import DirectoryStore
 from backups.states import JobStatus, Operation
 from tests.monitor.rows import (
+    RETENTION_TYPED,
     make_backup,
     make_evidence,
     make_instance,
@@ -168,8 +169,8 @@ class ScheduleAdminTestCase(TestCase):
             "name": "nightly", "origin": "managed", "kind": "full", "cron": "0 2 * * *",
             "time_zone": "Europe/Berlin", "anchor_at_0": "2026-03-01", "anchor_at_1": "00:00:00",
             "window": "04:00:00", "grace": "00:15:00", "at_window_end": "finish", "retries": "1",
-            "retry_delay": "00:10:00", "stagger": "0", "catch_up": "once", "keep_least": "3",
-            "options": "{}", "enabled": "on",
+            "retry_delay": "00:10:00", "stagger": "0", "catch_up": "once",
+            "options": "{}", "enabled": "on", **RETENTION_TYPED,
         }  # fmt: skip
         address = reverse("admin:backups_backupschedule_add")
         return self.client.post(address, fields | changed).content.decode()
@@ -195,6 +196,7 @@ class RepositoryAdminTestCase(TestCase):
         """Save a new one and return the page that answers."""
         address = reverse("admin:backups_repository_add")
         fields = {"name": name, "kind": "directory", "path": str(path), "encrypted": "on"}
+        fields |= RETENTION_TYPED
         return self.client.post(address, fields).content.decode()
 
     def test_a_new_one_makes_its_folder_a_repository(self) -> None:
@@ -222,6 +224,7 @@ class RepositoryAdminTestCase(TestCase):
 
         address = reverse("admin:backups_repository_change", args=[main.pk])
         fields = {"name": "main", "kind": "directory", "path": str(self.folder / "b")}
+        fields |= RETENTION_TYPED
         self.client.post(address, fields)
 
         main.refresh_from_db()

@@ -61,6 +61,13 @@ def record_tables(copy: BackupCopy, sizes: dict[str, int]) -> None:
     store_contents(copy.backup, files)
 
 
+# What a browser sends of the numbers of a retention policy that nobody has touched.
+RETENTION_TYPED = {
+    "keep_least": "3", "keep_chains": "0", "keep_hourly": "0", "keep_daily": "0",
+    "keep_weekly": "0", "keep_monthly": "0", "keep_yearly": "0", "keep_proven": "1",
+}  # fmt: skip
+
+
 def make_backup(
     instance: Instance,
     repository: Repository,

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from backups.models import Activity, Backup, BackupCopy, Job
 from backups.models.activity import Verb
-from backups.states import Operation
+from backups.states import CopyStatus, Operation
 from monitor.wording.restore_by_hand import steps_by_hand
 from tests.monitor.rows import (
     make_backup,
@@ -46,6 +46,39 @@ class BackupActsTestCase(TestCase):
         self.assertEqual((backup.pinned, backup.pinned_reason), (False, ""))
         verbs = Activity.objects.order_by("id").values_list("verb", flat=True)
         self.assertEqual(list(verbs)[-2:], [Verb.PINNED, Verb.UNPINNED])
+
+    def test_a_hold_needs_a_reason_and_an_end_and_is_not_shortened(self) -> None:
+        address, page = (
+            reverse(f"backup-{name}", args=[self.label]) for name in ("hold", "detail")
+        )
+        for values, fault in [
+            ({"until": "2999-01-01T00:00", "reason": " "}, "Enter a reason for the hold."),
+            ({"reason": "audit"}, "Enter the end of the hold."),
+            ({"until": "2020-01-01T00:00", "reason": "audit"}, "is not in the future"),
+        ]:
+            with self.subTest(fault):
+                self.assertContains(self.client.post(address, values, follow=True), fault)
+                self.assertIsNone(Backup.objects.get().held_until)
+        self.client.post(address, {"until": "2090-01-01T00:00", "reason": "audit"})
+        self.assertContains(self.client.get(page), "held by olga until 2090-01-01 00:00Z: audit")
+        shorter = {"until": "2080-01-01T00:00", "reason": "audit"}
+        answer = self.client.post(address, shorter, follow=True)
+        self.assertContains(answer, "Release it first, or give a later end.")
+        self.client.post(address, {"release": "yes"})
+        self.assertIsNone(Backup.objects.get().held_until)
+        verbs = Activity.objects.order_by("id").values_list("verb", flat=True)
+        self.assertEqual(list(verbs)[-2:], [Verb.HELD, Verb.RELEASED])
+
+    def test_what_has_no_stored_copy_is_neither_pinned_nor_held(self) -> None:
+        BackupCopy.objects.update(**{"status": CopyStatus.EXPIRED})
+        hold = {"until": "2090-01-01T00:00", "reason": "audit"}
+        for name, values in (("pin", {"reason": "audit"}), ("hold", hold)):
+            with self.subTest(name):
+                address = reverse(f"backup-{name}", args=[self.label])
+                answer = self.client.post(address, values, follow=True)
+                self.assertContains(answer, "has no stored copy that could be kept")
+        backup = Backup.objects.get()
+        self.assertEqual((backup.pinned, backup.held_until), (False, None))
 
     def test_a_changed_copy_says_so_and_how_it_is_accepted(self) -> None:
         page = reverse("backup-detail", args=[self.label])

@@ -14,10 +14,17 @@ from django.utils.timezone import now
 from alerts.models import Alert
 from backups.instances.identity import note_server
 from backups.models import Activity, Backup, BackupCopy, Instance, Job, Occurrence, TickHeartbeat
-from backups.retention.expiry import TICK
+from backups.retention.verdicts import TICK
 from backups.states import JobStatus, Operation
 from tests.backups.planning import make_schedule
-from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
+from tests.monitor.rows import (
+    make_backup,
+    make_evidence,
+    make_instance,
+    make_job,
+    make_repository,
+    make_user,
+)
 
 WORDS = (
     "was replaced by a restore",
@@ -124,6 +131,8 @@ class ExpiryTestCase(TestCase):
         orders, main = make_instance("orders-1"), make_repository()
         schedule = make_schedule(orders, keep_for=timedelta(days=14), keep_least=1)
         cls.copies = [make_backup(orders, main, age=timedelta(days=age)) for age in (0, 20, 30)]
+        # T0 is long ago: the newest one restores the beginning of the recovery window.
+        make_evidence(cls.copies[0], Operation.VERIFY, passed=True)
         for copy in cls.copies:
             job, at = make_job(orders, JobStatus.SUCCEEDED), copy.backup.started_at
             occurrence = Occurrence.objects.create(

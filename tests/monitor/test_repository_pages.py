@@ -116,9 +116,9 @@ class RepositoryPagesTestCase(TestCase):
                     Operation.VERIFY,
                     passed=True,
                 )
-            with self.subTest(count), self.assertNumQueries(12):
+            with self.subTest(count), self.assertNumQueries(14):
                 self.client.get(reverse("repositories"))
-            with self.subTest(count), self.assertNumQueries(19):
+            with self.subTest(count), self.assertNumQueries(22):
                 self.client.get(reverse("repository-detail", args=["main"]))
 
     def test_nothing_yet(self) -> None:

@@ -13,7 +13,14 @@ from django.urls import reverse
 from backups.models import Activity, Instance, InstanceGroup, Repository
 from backups.models.activity import Verb
 from backups.states import JobStatus
-from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
+from tests.monitor.rows import (
+    RETENTION_TYPED,
+    make_backup,
+    make_instance,
+    make_job,
+    make_repository,
+    make_user,
+)
 
 SECRET = "0nly-the-server-knows"
 # Nobody listens there: refused at once.
@@ -144,7 +151,7 @@ class RepositorySettingsTestCase(TestCase):
     def test_a_folder_is_made_a_repository(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             form = {"name": "main", "kind": "directory", "path": f"{folder}/r", "encrypted": "on",
-                    "enabled": "on"}  # fmt: skip
+                    "enabled": "on", **RETENTION_TYPED}  # fmt: skip
             self.client.post(reverse("setting-repository-add"), form)
             self.assertTrue(Path(folder, "r", "mooring.json").exists())
         repository = Repository.objects.get()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils.timezone import localtime
+from django.utils.timezone import localtime, now
 
 from backups.catalog.evidence import BackupProof, load_proofs
 from backups.management.output import Answer, MooringCommand, table
+from backups.management.retention_words import (
+    judge_backups,
+    retention_fields,
+    retention_words,
+)
 from backups.management.rows import named_instance
 from backups.models import Backup
 from backups.models.catalog import Origin
+from backups.retention.verdicts import JudgedCopy
 from backups.units import format_bytes, format_duration
 
 
@@ -34,19 +41,21 @@ class Command(MooringCommand):
         ]
         if not shown:
             return Answer({"backups": []}, ["no backups yet: take one with takebackup"])
+        judged = judge_backups(shown, now())
+        found = [(each, proofs[each.pk], judged.get(each.pk, [])) for each in shown]
         return Answer(
-            {"backups": [_fields(each, proofs[each.pk]) for each in shown]},
+            {"backups": [_fields(*each) for each in found]},
             [
                 table(
-                    ("label", "kind", "ended", "raw", "stored", "took", "in", "proof"),
-                    [_row(each, proofs[each.pk]) for each in shown],
+                    ("label", "kind", "ended", "raw", "stored", "took", "in", "proof", "retention"),
+                    [_row(*each) for each in found],
                     right="raw,stored,took",
                 )
             ],
         )
 
 
-def _fields(backup: Backup, proof: BackupProof) -> dict[str, object]:
+def _fields(backup: Backup, proof: BackupProof, judged: Sequence[JudgedCopy]) -> dict[str, object]:
     return {
         "label": backup.label,
         "instance": backup.instance.name,
@@ -60,10 +69,11 @@ def _fields(backup: Backup, proof: BackupProof) -> dict[str, object]:
         "verified_at": proof.verified_at,
         "restore_tested_at": proof.restore_tested_at,
         "proof": proof.in_words(),
+        "retention": [retention_fields(each) for each in judged],
     }
 
 
-def _row(backup: Backup, proof: BackupProof) -> tuple[str, ...]:
+def _row(backup: Backup, proof: BackupProof, judged: Sequence[JudgedCopy]) -> tuple[str, ...]:
     observed = backup.origin == Origin.OBSERVED
     return (
         backup.label,
@@ -74,4 +84,5 @@ def _row(backup: Backup, proof: BackupProof) -> tuple[str, ...]:
         format_duration(backup.run_time),
         ", ".join(proof.stored_in) or ("elsewhere" if observed else "purged"),
         "observed: cannot be proven" if observed else proof.in_words(),
+        retention_words(judged, brief=True),
     )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils.dateparse import parse_datetime
 from django.utils.timezone import now
 
 from backups.activity import record
-from backups.exceptions import BadInput
+from backups.management.moments import moment_of
 from backups.management.output import Answer, MooringCommand
 from backups.management.schedule_rows import named_schedule, schedule_state
 from backups.models.activity import Verb
@@ -31,20 +29,8 @@ class Command(MooringCommand):
 
     def answer(self, options: dict[str, Any]) -> Answer:
         schedule, at = named_schedule(options["schedule"]), now()
-        until = _moment(options["until"]) if options["until"] else None
+        until = moment_of(options["until"], "--until") if options["until"] else None
         pause_schedule(schedule, reason=options["reason"], until=until, by=None, now=at)
         record(Verb.PAUSED, schedule, details={"reason": schedule.paused_reason})
         fields = {"name": schedule.name, "paused_until": until, "reason": schedule.paused_reason}
         return Answer(fields, [f"{schedule.name} is {schedule_state(schedule, at)}"])
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise BadInput(
-            f"--until {text} is not a date and time", hint="Write it as in 2026-12-24T18:00+01:00."
-        )
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils.timezone import now
 
 from backups.catalog.contents import BackupContents, load_contents
 from backups.catalog.copies import named_copy
 from backups.catalog.evidence import load_proofs
 from backups.management.output import Answer, MooringCommand, table
+from backups.management.retention_words import judge_backups, retention_words
 from backups.models import Backup, BackupCopy
 from backups.units import format_bytes, format_duration
 
@@ -70,6 +72,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "folder": copy.path,
         "key_id": copy.key_id or "not encrypted",
         "proof": load_proofs([backup])[backup.pk].in_words(),
+        "retention": retention_words(judge_backups([backup], now()).get(backup.pk, [])),
     }
 
 

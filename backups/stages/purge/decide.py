@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from backups.catalog.copies import copy_of
-from backups.catalog.evidence import without_faults
+from backups.catalog.evidence import with_passed_proof, without_faults
 from backups.catalog.survivors import Search
 from backups.exceptions import NoLongerNeeded, Refused
+from backups.health.usable import usable_copies
 from backups.models import Backup, BackupCopy, Job
 from backups.parameters import PurgeParameters
-from backups.retention.expiry import why_kept
+from backups.retention.expiry import judge_again
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.states import CopyStatus, JobStatus
@@ -29,12 +31,12 @@ class PurgeWork:
     copy: BackupCopy
     reason: str
     force: bool
-    # The schedule that requests the purge; None if a person does.
-    schedule_id: int | None = None
+    # Whether retention requests the purge; False if a person does.
+    retention: bool = False
 
 
 def purge_work(job: Job, asked: PurgeParameters) -> PurgeWork:
-    return PurgeWork(copy_of(job), asked.reason, asked.force, asked.schedule)
+    return PurgeWork(copy_of(job), asked.reason, asked.force, asked.retention)
 
 
 class Decide(PlainStage[PurgeWork]):
@@ -64,21 +66,27 @@ def stop_unless_it_may_go(work: PurgeWork, job: Job, search: Search) -> BackupCo
     """Return the copy as its row is now; an expired one may be deleted."""
     copy = BackupCopy.objects.get(pk=work.copy.pk)
     if copy.status == CopyStatus.STORED:
-        stop_if_still_kept(copy, work.schedule_id)
-        refuse_if_needed(copy, job, search, force=work.force)
+        proven_needed = stop_if_still_kept(copy) if work.retention else 0
+        refuse_if_needed(copy, job, search, force=work.force, proven_needed=proven_needed)
     return copy
 
 
-def stop_if_still_kept(copy: BackupCopy, schedule_id: int | None) -> None:
-    """End a purge that its schedule would no longer request.
+def stop_if_still_kept(copy: BackupCopy) -> int:
+    """End a purge that retention would no longer request; return how many proven must remain.
 
     It may have been queued for hours behind other jobs. No action is needed.
     """
-    if schedule_id is not None and (why := why_kept(schedule_id, copy.backup, now())):
-        raise NoLongerNeeded(f"{copy.backup.label} is kept: {why}")
+    judged = judge_again(copy, now())
+    if judged is None:
+        return 0
+    if not judged.verdict.may_go:
+        raise NoLongerNeeded(f"{copy.backup.label} is kept: {judged.verdict.reason}")
+    return judged.proven_needed
 
 
-def refuse_if_needed(copy: BackupCopy, job: Job, search: Search, *, force: bool) -> None:
+def refuse_if_needed(
+    copy: BackupCopy, job: Job, search: Search, *, force: bool, proven_needed: int = 0
+) -> None:
     """Raise Refused while the copy is still needed."""
     backup = copy.backup
     reading = Job.objects.filter(copy=copy, status=JobStatus.RUNNING).exclude(pk=job.pk).first()
@@ -87,22 +95,48 @@ def refuse_if_needed(copy: BackupCopy, job: Job, search: Search, *, force: bool)
     # A damaged copy does not count as a remaining one, nor one that exists only as a row.
     refuse_if_others_need(copy)
     stored = without_faults(BackupCopy.objects.filter(status=CopyStatus.STORED))
-    if search.finds_one(stored.filter(backup=backup).exclude(pk=copy.pk)):
+    elsewhere = search.finds_one(stored.filter(backup=backup).exclude(pk=copy.pk))
+    if not elsewhere:
+        refuse_if_promised(backup)
+    if force:
         return
-    refuse_if_promised(backup)
+    if not elsewhere:
+        refuse_last_restorable(backup, stored, search)
+    refuse_last_proven(copy, search, proven_needed)
+
+
+def refuse_last_restorable(backup: Backup, stored: QuerySet[BackupCopy], search: Search) -> None:
+    """Raise Refused if no other backup of the instance would remain that is present."""
     others = stored.filter(backup__instance=backup.instance, backup__base=None)
-    if force or search.finds_one(others.exclude(backup=backup)):
+    if search.finds_one(others.exclude(backup=backup)):
         return
+    refusal = "is the last restorable backup of"
     if search.missing:
-        raise Refused(
-            f"{backup.label} is the last reachable backup of {backup.instance}: "
-            f"{search.in_words()}"[:REASON_LENGTH],
-            hint="Make that repository reachable or take another backup first, or use --force "
-            "to delete the last one.",
-        )
-    raise Refused(
-        f"{backup.label} is the last restorable backup of {backup.instance}",
-        hint="Take another backup first, or use --force to delete the last one.",
+        refusal = "is the last reachable backup of"
+    raise _last_one(backup, search, refusal, hint="Take another backup")
+
+
+def refuse_last_proven(copy: BackupCopy, search: Search, needed: int) -> None:
+    """Raise Refused if too few proven backups would remain that are present.
+
+    A person may delete any but the last of them.
+    """
+    proven = with_passed_proof(usable_copies()).filter(backup__instance=copy.backup.instance)
+    if not needed and proven.filter(pk=copy.pk).exists():
+        needed = 1
+    if needed and not search.finds(needed, proven.exclude(pk=copy.pk)):
+        refusal = "is the last proven backup of"
+        raise _last_one(copy.backup, search, refusal, hint="Verify another backup")
+
+
+def _last_one(backup: Backup, search: Search, refusal: str, *, hint: str) -> Refused:
+    """Return the refusal to delete the last of what must remain, with what could not be found."""
+    missing = f": {search.in_words()}" if search.missing else ""
+    if missing:
+        hint = f"Make that repository reachable or {hint[:1].lower()}{hint[1:]}"
+    return Refused(
+        f"{backup.label} {refusal} {backup.instance}{missing}"[:REASON_LENGTH],
+        hint=f"{hint} first, or use --force to delete the last one.",
     )
 
 
@@ -121,7 +155,13 @@ def refuse_if_others_need(copy: BackupCopy) -> None:
 
 
 def refuse_if_promised(backup: Backup) -> None:
-    """Raise Refused if the backup is pinned."""
+    """Raise Refused if the backup is pinned or held."""
     if backup.pinned:
         why = f": {backup.pinned_reason}" if backup.pinned_reason else ""
         raise Refused(f"{backup.label} is pinned{why}", hint="Unpin it first.")
+    if backup.held(now()):
+        raise Refused(
+            f"{backup.label} is held by {backup.held_by} until "
+            f"{backup.held_until:%Y-%m-%d %H:%M}Z: {backup.held_reason}",
+            hint="Release it first.",
+        )

@@ -25,12 +25,13 @@ from backups.models import (
     TickHeartbeat,
 )
 from backups.retention import repository_clocks
-from backups.retention.expiry import TICK, confirm_expiry, expire_backups
+from backups.retention.expiry import confirm_expiry, expire_backups
 from backups.retention.pruning import prune_history
+from backups.retention.verdicts import TICK
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.planning import make_schedule
-from tests.backups.taking import prove, run_here, take_backup
+from tests.backups.taking import made_by_schedule, prove, run_here, take_backup
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,27 +40,17 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def nightly(orders: Instance, main: Repository, engine: FakeEngine) -> BackupSchedule:
-    """Five nightly backups, of 2, 12, 22, 32 and 42 days ago; two weeks and two are kept."""
+    """Six nightly backups, the newest proven; two weeks, their beginning and two are kept."""
     schedule = make_schedule(orders, keep_for=14 * DAY, keep_least=2)
-    for age in (2, 12, 22, 32, 42):
+    for age in (2, 12, 14, 22, 32, 42):
         made_by_schedule(schedule, taken(orders, age))
+    prove(Backup.objects.latest("ended_at").copies.get(), "verify", passed=True)
     return schedule
 
 
 def taken(instance: Instance, days_ago: int) -> Backup:
     with time_machine.travel(now() - days_ago * DAY):
         return take_backup(instance)
-
-
-def made_by_schedule(schedule: BackupSchedule, backup: Backup) -> None:
-    """As if it had been the schedule that asked for it."""
-    at, job = backup.started_at, backup.made_by
-    assert job is not None
-    occurrence = Occurrence.objects.create(
-        schedule=schedule, instance=backup.instance, due_at=at, starts_at=at, late_after=at,
-        missed_after=at, status="succeeded", job=job,
-    )  # fmt: skip
-    Job.objects.filter(pk=job.pk).update(occurrence=occurrence)
 
 
 def purges() -> list[Job]:
@@ -77,10 +68,10 @@ def test_what_is_too_old_is_purged_with_its_reason(nightly: BackupSchedule) -> N
         assert run_here(job).status == JobStatus.SUCCEEDED
         event = job.events.order_by("id").first()
         assert event is not None and event.actor == "schedule nightly"
-    assert ages_stored() == [2, 12]
+    assert ages_stored() == [2, 12, 14]
     copy = Backup.objects.earliest("ended_at").copies.get()
     assert copy.status == CopyStatus.PURGED
-    assert copy.expire_reason.startswith("schedule nightly keeps 14 d 0 h and at least 2: this one")
+    assert copy.expire_reason.startswith("schedule nightly keeps 14 d and at least 2: this one")
     assert expire_backups(now()) == 0
 
 
@@ -117,14 +108,15 @@ def test_a_schedule_that_makes_nothing_new_drops_nothing_old(
 
 
 def test_pinned_damaged_and_needed_ones(nightly: BackupSchedule) -> None:
-    newest, _second, third, fourth, fifth = Backup.objects.order_by("-ended_at")
-    Backup.objects.filter(pk=third.pk).update(pinned=True)
-    Backup.objects.filter(pk=fourth.pk).update(base=fifth)
+    newest, second, _third, fourth, fifth, sixth = Backup.objects.order_by("-ended_at")
+    Backup.objects.filter(pk=fourth.pk).update(pinned=True)
+    Backup.objects.filter(pk=fifth.pk).update(base=sixth, kind="incremental")
     Backup.objects.filter(pk=newest.pk).update(ended_at=now() - 15 * DAY)
     prove(newest.copies.get(), "verify", passed=False)
+    prove(second.copies.get(), "verify", passed=True)
     # The damaged one goes, though it is the newest: two sound ones stay. The base waits.
     assert expire_backups(now()) == 2
-    assert [job.backup for job in purges()] == [newest, fourth]
+    assert [job.backup for job in purges()] == [fifth, newest]
 
 
 def test_backups_that_a_person_asked_for_are_nobodys_to_drop(
@@ -145,13 +137,26 @@ def test_a_purge_that_had_to_wait_asks_the_schedule_once_more(
     BackupSchedule.objects.update(paused_at=now())
     job = run_here(second)
     assert (job.status, job.error) == (JobStatus.CANCELLED, "")
-    reason = job.events.latest("id").reason
-    assert reason.endswith("is kept: its schedule is paused or disabled, or keeps everything")
+    assert job.events.latest("id").reason.endswith("is kept: schedule nightly is paused")
     BackupSchedule.objects.update(paused_at=None)
-    assert second.backup is not None
     prove(Backup.objects.latest("ended_at").copies.get(), "verify", passed=False)
-    assert run_here(third).status == JobStatus.SUCCEEDED
-    assert ages_stored() == [2, 12, 32]
+    job = run_here(third)
+    assert job.status == JobStatus.CANCELLED
+    assert job.events.latest("id").reason.endswith("is proven restorable and present")
+    assert ages_stored() == [2, 12, 14, 22, 32]
+
+
+def test_no_purge_of_retention_leaves_the_instance_without_a_proven_backup_on_disk(
+    nightly: BackupSchedule, main: Repository
+) -> None:
+    """The rows say that it is there: only the purge itself looks at the disk."""
+    proven = Backup.objects.latest("ended_at").copies.get()
+    assert expire_backups(now()) == 3
+    (Path(main.path) / proven.path / "packs" / "000001.pack").unlink()
+    job = run_here(purges()[0])
+    assert job.status == JobStatus.REFUSED
+    assert "is the last proven backup of orders-1: " in job.error
+    assert len(ages_stored()) == 6
 
 
 def test_a_disabled_instance_keeps_what_it_has(nightly: BackupSchedule, orders: Instance) -> None:
@@ -162,10 +167,12 @@ def test_a_disabled_instance_keeps_what_it_has(nightly: BackupSchedule, orders: 
 def test_a_failed_restore_test_counts_though_a_verify_came_after_it(
     nightly: BackupSchedule,
 ) -> None:
-    newest = Backup.objects.latest("ended_at").copies.get()
+    newest, second = [each.copies.get() for each in Backup.objects.order_by("-ended_at")[:2]]
+    BackupSchedule.objects.update(keep_least=3)
+    prove(second, "verify", passed=True)
     prove(newest, "restore_test", passed=False)
     prove(newest, "verify", passed=True)
-    # Two sound ones stay beside it.
+    # Three sound ones stay beside it.
     assert expire_backups(now()) == 2
     prove(newest, "restore_test", passed=True)
     assert expire_backups(now()) == 1
@@ -179,7 +186,7 @@ def moved_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("moved_clock")
-@pytest.mark.parametrize(("stored", "left", "purges"), [(True, 6, 3), (False, 1, 0)])
+@pytest.mark.parametrize(("stored", "left", "purges"), [(True, 7, 4), (False, 1, 0)])
 def test_what_tells_how_long_a_stored_backup_is_kept_is_not_forgotten(
     nightly: BackupSchedule, orders: Instance, stored: bool, left: int, purges: int
 ) -> None:
@@ -211,7 +218,7 @@ def test_a_clock_that_jumped_a_year_expires_nothing_until_a_person_confirms(
                 task()
         assert purges() == []
         answer = run_command("confirmexpiry", "--json").json()
-        assert answer["purges"] == len(purges()) == 3
+        assert answer["purges"] == len(purges()) == 4
         assert expire_backups(now()) == 0
         tasks.prune_history()
 
@@ -253,7 +260,7 @@ def test_an_unusual_share_of_all_copies_is_held(
     nightly: BackupSchedule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backups.retention.expiry.PURGES_UNHELD", 2)
-    with pytest.raises(Refused, match="3 or more of 5 stored copies"):
+    with pytest.raises(Refused, match="3 or more of 6 stored copies"):
         expire_backups(now())
     assert purges() == []
     assert confirm_expiry(now()) == 3

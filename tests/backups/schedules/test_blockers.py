@@ -8,7 +8,7 @@ import pytest
 
 from backups.jobs.request import create_backup_job
 from backups.models import Instance, Job, Occurrence, Repository
-from backups.retention.expiry import newest_run_failed
+from backups.retention.stored import unhealthy_runs
 from backups.schedules.pauses import pause_schedule, resume_schedule
 from backups.schedules.save import save_schedule
 from backups.schedules.tick import decide_due
@@ -165,7 +165,7 @@ def test_what_was_in_the_way_until_the_next_slot_is_why_it_was_missed(
     missed = Occurrence.objects.earliest("due_at")
     assert (missed.detail, missed.late_at) == ("repository main is disabled", T0 + 15 * MINUTE)
     # What the schedule made before must not expire meanwhile.
-    assert newest_run_failed(schedule, shop.pk) == "missed"
+    assert unhealthy_runs([shop.pk]) == {(schedule.pk, shop.pk): "missed"}
 
 
 def test_a_window_that_closed_while_nobody_looked_says_so(shop: Instance) -> None:
@@ -186,7 +186,7 @@ def test_due_times_not_accounted_for_yet_do_not_hide_what_was_in_the_way(shop: I
     assert waiting.next_check_at == T0 + HOUR + SECOND
     tick(T0 + HOUR + SECOND)
     assert [status for status, _ in statuses()] == ["missed", "due"]
-    assert newest_run_failed(schedule, shop.pk) == "missed"
+    assert unhealthy_runs([shop.pk]) == {(schedule.pk, shop.pk): "missed"}
 
 
 def test_somebody_elses_backup_holds_it_up_as_well(shop: Instance) -> None:

@@ -14,7 +14,7 @@ from backups.health.heartbeats import begin_tick, end_tick, silent_since
 from backups.jobs.cancel import request_cancel
 from backups.jobs.request import request_again
 from backups.models import BackupSchedule, Instance, Job, Occurrence, Repository, WorkerHeartbeat
-from backups.retention.expiry import newest_run_failed
+from backups.retention.stored import unhealthy_runs
 from backups.schedules.pauses import pause_schedule
 from backups.schedules.tick import TICK, plan_occurrences
 from backups.states import JobStatus, OccurrenceStatus, WaitReason
@@ -189,7 +189,7 @@ def test_a_refused_run_is_retried_and_then_the_next_due_time_is_armed(shop: Inst
     finish(start(only().job, again), again + SECOND, JobStatus.REFUSED, error=error)
     tick(again + SECOND)
     assert statuses() == [("refused", "refused")]
-    assert newest_run_failed(schedule, shop.pk) == "refused"
+    assert unhealthy_runs([shop.pk]) == {(schedule.pk, shop.pk): "refused"}
     tick(T0 + timedelta(days=1))
     assert [status for status, _ in statuses()] == ["refused", "due"]
 

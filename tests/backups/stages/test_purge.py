@@ -187,6 +187,18 @@ def test_a_copy_elsewhere_allows_it(
     assert_refused(made.copies.get(repository=second), f"{made.label} is pinned")
 
 
+def test_an_unproven_copy_elsewhere_does_not_stand_for_the_proven_one(
+    orders: Instance, main: Repository, engine: FakeEngine, tmp_path: Path
+) -> None:
+    second = make_repository("second", tmp_path / "second")
+    made = take_backup(orders, main, second)
+    copy, other = (made.copies.get(repository=each) for each in (main, second))
+    prove(copy, "verify", passed=True)
+    assert_refused(copy, f"{made.label} is the last proven backup of orders-1")
+    prove(other, "verify", passed=True)
+    assert purge(copy).status == JobStatus.SUCCEEDED
+
+
 def test_a_pinned_one_stays_even_with_force(copy: BackupCopy) -> None:
     an_older_one(copy)
     Backup.objects.filter(pk=copy.backup_id).update(pinned=True, pinned_reason="audit 2026")

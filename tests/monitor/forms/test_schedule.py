@@ -13,7 +13,7 @@ from backups.schedule import Rhythm
 from monitor.forms.presets import PRESETS
 from monitor.selectors.schedule import preview_rhythm
 from tests.monitor.planning import make_schedule
-from tests.monitor.rows import make_instance, make_repository, make_user
+from tests.monitor.rows import RETENTION_TYPED, make_instance, make_repository, make_user
 
 
 def typed(**changes: object) -> dict[str, object]:
@@ -23,8 +23,8 @@ def typed(**changes: object) -> dict[str, object]:
         "cron": "30 2 * * *", "time_zone": "Europe/Berlin", "every_hours": "", "anchor_at": "",
         "instances": "orders-1", "window": "4h", "grace": "15m", "stagger": "0s",
         "expected_duration": "", "at_window_end": "finish", "catch_up": "once", "retries": "1",
-        "retry_delay": "10m", "max_jobs": "", "keep_for": "14d", "keep_least": "3", "options": "",
-        **changes,
+        "retry_delay": "10m", "max_jobs": "", "keep_for": "14d", "options": "",
+        **RETENTION_TYPED, **changes,
     }  # fmt: skip
 
 

@@ -1,0 +1,54 @@
+"""How do the commands say what retention decides about a backup?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from backups.models import Backup
+from backups.retention.rules import RetentionVerdict
+from backups.retention.verdicts import JudgedCopy, judge_copies
+
+
+def verdict_word(verdict: RetentionVerdict) -> str:
+    """Return the verdict in a few words, without the reasons."""
+    if verdict.may_go:
+        return "expired"
+    if verdict.blocked:
+        return "kept for now"
+    return f"kept until {verdict.until:%Y-%m-%d %H:%M}Z" if verdict.until else "kept"
+
+
+def retention_fields(judged: JudgedCopy) -> dict[str, object]:
+    """Return what the JSON of a command says about a copy."""
+    verdict = judged.verdict
+    return {
+        "repository": judged.copy.repository,
+        "verdict": "expired" if verdict.may_go else "kept",
+        "expires_at": verdict.until,
+        "reasons": list(verdict.reasons),
+    }
+
+
+def judge_backups(backups: Iterable[Backup], now: datetime) -> dict[int, list[JudgedCopy]]:
+    """Map the id of each backup with stored copies to their verdicts."""
+    instances = {backup.instance_id for backup in backups}
+    found: dict[int, list[JudgedCopy]] = {}
+    for judged in judge_copies(now, instances) if instances else ():
+        found.setdefault(judged.copy.backup_id, []).append(judged)
+    return found
+
+
+def retention_words(judged: Sequence[JudgedCopy], *, brief: bool = False) -> str:
+    """Return verdict and reasons of a backup's copies; once where all have the same."""
+    words = {each.copy.repository: _words(each.verdict, brief=brief) for each in judged}
+    if len(set(words.values())) <= 1:
+        return next(iter(words.values()), "")
+    return "; ".join(f"in {repository}: {text}" for repository, text in sorted(words.items()))
+
+
+def _words(verdict: RetentionVerdict, *, brief: bool) -> str:
+    word = verdict_word(verdict)
+    if brief and (verdict.may_go or verdict.until):
+        return word
+    return f"{word}: {verdict.reasons[0] if brief else verdict.reason}"

@@ -1,0 +1,69 @@
+"""What is a stored copy to retention, and which others does it need?
+
+Pure. A chain lives whole in one repository, so a copy needs copies of that repository only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One stored copy of a backup of the instance."""
+
+    key: int
+    label: str
+    # The key of its policy.
+    policy: int
+    ended_at: datetime
+    full: bool = True
+    # Key of the copy that it goes on from; None if that is not stored.
+    base: int | None = None
+    # It can be read, and no proof of it has failed.
+    sound: bool = True
+    # A verify or a restore test of it has passed.
+    passed: bool = False
+    # Why a person keeps it; blank if nobody does.
+    pinned: str = ""
+    held: str = ""
+    held_until: datetime | None = None
+    # Why nothing of its policy may be deleted now; blank if nothing is wrong.
+    blocked: str = ""
+
+
+class Chains:
+    """The copies of one instance, and what each of them needs."""
+
+    def __init__(self, links: Collection[ChainLink]) -> None:
+        self._links = {link.key: link for link in links}
+        self._sound: dict[int, bool] = {}
+        for link in links:
+            # From the full backup on, so that the answer about a base is known.
+            for each in reversed(list(self.with_needed(link))):
+                if each.key not in self._sound:
+                    whole = each.full or self._sound.get(each.base or 0, False)
+                    self._sound[each.key] = each.sound and whole
+
+    def with_needed(self, link: ChainLink) -> Iterator[ChainLink]:
+        """Yield a link, its base, the base of that, up to the full backup."""
+        seen: set[int] = set()
+        current: ChainLink | None = link
+        while current is not None and current.key not in seen:
+            seen.add(current.key)
+            yield current
+            current = self._links.get(current.base) if current.base is not None else None
+
+    def restorable(self, link: ChainLink) -> bool:
+        """Whether it and all that it needs can be read, without a failed proof."""
+        return self._sound[link.key]
+
+    def proven(self, link: ChainLink) -> bool:
+        """Whether it is restorable and a proof of it, which reads its chain, has passed."""
+        return link.passed and self._sound[link.key]
+
+    def root(self, link: ChainLink) -> ChainLink:
+        """Return the first link of its chain, as far as that is stored."""
+        return list(self.with_needed(link))[-1]

@@ -1,0 +1,120 @@
+"""Which rows decide about the stored copies? A constant number of queries, whatever their number.
+
+A copy counts as present only if its repository was identified and its files were found, by the
+checks that run all the time; see ``backups.catalog.condition``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Exists, Max, OuterRef, QuerySet
+
+from backups.models import BackupCopy, Evidence, Job, Occurrence
+from backups.models.job import WITHOUT_RESULT
+from backups.protection import BAD_ENDS
+from backups.states import (
+    TERMINAL_JOB_STATUSES,
+    TERMINAL_OCCURRENCE_STATUSES,
+    CopyStatus,
+    OccurrenceStatus,
+    Operation,
+)
+
+UNHEALTHY = {OccurrenceStatus.FAILED, OccurrenceStatus.REFUSED, OccurrenceStatus.MISSED}
+INDIFFERENT = {OccurrenceStatus.SKIPPED, OccurrenceStatus.CANCELLED}
+CONCLUSIVE = TERMINAL_OCCURRENCE_STATUSES - INDIFFERENT
+
+
+class StoredCopy(NamedTuple):
+    """The columns of a stored copy that retention reads."""
+
+    pk: int
+    backup_id: int
+    label: str
+    instance_id: int
+    instance: str
+    instance_enabled: bool
+    repository_id: int
+    repository: str
+    repository_fault: str
+    ended_at: datetime
+    kind: str
+    base_id: int | None
+    pinned: bool
+    pinned_reason: str
+    held_until: datetime | None
+    held_reason: str
+    held_by: str
+    fault: str
+    key_fault: str
+    stored_bytes: int
+    # None: no schedule has taken it, or the catalog was rebuilt.
+    schedule_id: int | None
+
+
+_COLUMNS = (
+    "pk", "backup_id", "backup__label", "backup__instance_id", "backup__instance__name",
+    "backup__instance__enabled", "repository_id", "repository__name", "repository__fault",
+    "backup__ended_at", "backup__kind", "backup__base_id", "backup__pinned",
+    "backup__pinned_reason", "backup__held_until", "backup__held_reason", "backup__held_by",
+    "fault", "key_fault", "stored_bytes", "backup__made_by__occurrence__schedule_id",
+)  # fmt: skip
+
+
+def stored_copies(instances: Collection[int] | None) -> list[StoredCopy]:
+    """Return the stored copies of these instances, or all."""
+    return [StoredCopy(*row) for row in _stored(instances).values_list(*_COLUMNS)]
+
+
+def proof_results(instances: Collection[int] | None) -> tuple[set[int], set[int]]:
+    """Return the copies with a failed newest proof, and those with a passed one."""
+    newest = (
+        Evidence.objects.current()
+        .filter(copy__in=_stored(instances))
+        .order_by()
+        .values("copy", "operation")
+        .annotate(newest=Max("id"))
+        .values("newest")
+    )
+    failed: set[int] = set()
+    passed: set[int] = set()
+    for copy, good in (
+        Evidence.objects.filter(pk__in=newest).order_by().values_list("copy", "passed")
+    ):
+        (passed if good else failed).add(copy)
+    return failed, passed
+
+
+def unhealthy_runs(instances: Collection[int] | None) -> dict[tuple[int, int], str]:
+    """Return how the newest run with a result failed, by schedule and instance, where it did."""
+    newer = Occurrence.objects.filter(
+        schedule=OuterRef("schedule"),
+        instance=OuterRef("instance"),
+        due_at__gt=OuterRef("due_at"),
+        status__in=CONCLUSIVE,
+    )
+    bad = Occurrence.objects.filter(~Exists(newer), status__in=UNHEALTHY)
+    if instances is not None:
+        bad = bad.filter(instance__in=instances)
+    rows = bad.order_by().values_list("schedule", "instance", "status")
+    return {
+        (schedule, instance): OccurrenceStatus(status).label.lower()
+        for schedule, instance, status in rows
+    }
+
+
+def unhealthy_instances(instances: Iterable[int]) -> set[int]:
+    """Return the instances whose last backup job with a result has failed."""
+    ended = Job.objects.filter(operation=Operation.BACKUP, status__in=TERMINAL_JOB_STATUSES)
+    ended = ended.exclude(WITHOUT_RESULT)
+    newer = ended.filter(instance=OuterRef("instance"), pk__gt=OuterRef("pk"))
+    bad = ended.filter(~Exists(newer), status__in=BAD_ENDS, instance__in=list(instances))
+    return set(bad.values_list("instance", flat=True))
+
+
+def _stored(instances: Collection[int] | None) -> QuerySet[BackupCopy]:
+    stored = BackupCopy.objects.filter(status=CopyStatus.STORED).order_by()
+    return stored if instances is None else stored.filter(backup__instance__in=instances)

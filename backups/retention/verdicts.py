@@ -1,0 +1,217 @@
+"""May each stored copy be deleted now, and why is it kept? Computed from rows, never stored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from backups.exceptions import BadInput
+from backups.health.clock_jump import HELD
+from backups.models import BackupSchedule, Repository, TickHeartbeat
+from backups.models.retention import RetentionSettings
+from backups.retention.links import ChainLink
+from backups.retention.periods import PeriodCounts
+from backups.retention.policy import Policy
+from backups.retention.rules import RetentionVerdict, judge, proven_needed
+from backups.retention.stored import (
+    StoredCopy,
+    proof_results,
+    stored_copies,
+    unhealthy_instances,
+    unhealthy_runs,
+)
+from backups.states import BackupKind
+from backups.wall_clock import zone
+
+TICK = "expire backups"
+UTC = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCopy:
+    """A stored copy and what retention says about it."""
+
+    copy: StoredCopy
+    # "schedule nightly" or "repository main": whose policy decides.
+    owner: str
+    verdict: RetentionVerdict
+    # Whether a stored backup in the same repository goes on from it: that one goes first.
+    has_dependents: bool
+    # How many proven backups of the instance must remain.
+    proven_needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """A policy, and why it deletes nothing at all now; blank if it does."""
+
+    policy: Policy
+    fault: str = ""
+
+
+def judge_copies(
+    now: datetime,
+    instances: Collection[int] | None = None,
+    *,
+    instead: RetentionSettings | None = None,
+    held: bool = True,
+    faults: bool = True,
+) -> list[JudgedCopy]:
+    """Judge every stored copy, or those of some instances.
+
+    ``instead`` is a changed schedule or repository that is not saved yet. ``held`` says whether
+    an expiry that is held keeps everything: the tick, which finds that out, asks without. Without
+    ``faults`` nothing passing keeps anything: no failed run, no repository that is not mounted.
+    """
+    copies = stored_copies(instances)
+    owners = _load_owners(copies, instead, now)
+    blocks = _Blocks(copies, owners, instances, held=held)
+    failed, passed = proof_results(instances)
+    by_backup = {(each.backup_id, each.repository_id): each.pk for each in copies}
+    found: dict[int, list[tuple[StoredCopy, ChainLink]]] = defaultdict(list)
+    for each in copies:
+        link = ChainLink(
+            key=each.pk,
+            label=each.label,
+            policy=_owner_of(each),
+            ended_at=each.ended_at,
+            full=each.kind == BackupKind.FULL,
+            base=by_backup.get((each.base_id or 0, each.repository_id)),
+            sound=not (each.fault or each.key_fault or each.repository_fault or each.pk in failed),
+            passed=each.pk in passed,
+            pinned=_pin(each),
+            held=_hold(each, now),
+            held_until=each.held_until,
+            blocked=blocks.of(each) if faults else "",
+        )
+        found[each.instance_id].append((each, link))
+    return [judged for pairs in found.values() for judged in _judge_instance(pairs, owners, now)]
+
+
+def _judge_instance(
+    pairs: Sequence[tuple[StoredCopy, ChainLink]], owners: Mapping[int, _Owner], now: datetime
+) -> Iterable[JudgedCopy]:
+    links = [link for _, link in pairs]
+    policies = {link.policy: owners[link.policy].policy for link in links}
+    verdicts = judge(links, policies, now)
+    needed = proven_needed(policies)
+    bases = {link.base for link in links}
+    for copy, link in pairs:
+        owner = policies[link.policy].owner
+        yield JudgedCopy(copy, owner, verdicts[link.key], link.key in bases, needed)
+
+
+def _owner_of(copy: StoredCopy) -> int:
+    """Return the key of the policy: a schedule's id, or minus that of the repository."""
+    return copy.schedule_id or -copy.repository_id
+
+
+def _load_owners(
+    copies: Sequence[StoredCopy], instead: RetentionSettings | None, now: datetime
+) -> dict[int, _Owner]:
+    wanted = {_owner_of(copy) for copy in copies}
+    rows: list[RetentionSettings] = [
+        *BackupSchedule.objects.filter(pk__in=[key for key in wanted if key > 0]),
+        *Repository.objects.filter(pk__in=[-key for key in wanted if key < 0]),
+    ]
+    owners = {_key(row): _owner(row, now) for row in rows}
+    if instead is not None and instead.pk is not None:
+        owners[_key(instead)] = _owner(instead, now)
+    return owners
+
+
+def _key(row: RetentionSettings) -> int:
+    return -row.pk if isinstance(row, Repository) else row.pk
+
+
+def _owner(row: RetentionSettings, now: datetime) -> _Owner:
+    fault, time_zone = "", UTC
+    if isinstance(row, BackupSchedule):
+        time_zone = row.time_zone
+        # One that takes no new backups expires no old ones.
+        if not row.enabled:
+            fault = f"schedule {row.name} is disabled"
+        elif row.paused_at is not None:
+            fault = f"schedule {row.name} is paused"
+        try:
+            zone(time_zone)
+        except BadInput as exc:
+            fault, time_zone = fault or str(exc), UTC
+    name = f"{'schedule' if isinstance(row, BackupSchedule) else 'repository'} {row}"
+    return _Owner(policy_of(row, name, time_zone), fault)
+
+
+def policy_of(row: RetentionSettings, owner: str, time_zone: str = UTC) -> Policy:
+    """Return the columns of a schedule or repository as a value for the rules."""
+    return Policy(
+        owner,
+        row.keep_for,
+        row.keep_least,
+        row.keep_chains,
+        PeriodCounts(
+            row.keep_hourly, row.keep_daily, row.keep_weekly, row.keep_monthly, row.keep_yearly
+        ),
+        row.keep_proven,
+        time_zone,
+    )
+
+
+class _Blocks:
+    """What is wrong, so that nothing may be deleted meanwhile."""
+
+    def __init__(
+        self,
+        copies: Sequence[StoredCopy],
+        owners: Mapping[int, _Owner],
+        instances: Collection[int] | None,
+        *,
+        held: bool,
+    ) -> None:
+        self._owners = owners
+        self._held = why_expiry_is_held() if held else ""
+        self._runs = unhealthy_runs(instances)
+        # Of those without a schedule only if a repository expires any.
+        unplanned = {
+            copy.instance_id
+            for copy in copies
+            if copy.schedule_id is None and not owners[_owner_of(copy)].policy.keeps_everything
+        }
+        self._instances = unhealthy_instances(unplanned) if unplanned else set()
+
+    def of(self, copy: StoredCopy) -> str:
+        """Return why a copy stays though nothing else keeps it; blank if nothing is wrong."""
+        if fault := self._owners[_owner_of(copy)].fault:
+            return fault
+        if not copy.instance_enabled:
+            # A disabled instance gets no new backups either.
+            return "the instance is disabled"
+        if copy.repository_fault:
+            return f"repository {copy.repository} cannot be used: {copy.repository_fault}"
+        if failed := self._failed_run(copy):
+            return f"nothing is deleted while the newest run is {failed}"
+        return f"nothing is deleted while expiry is held: {self._held}" if self._held else ""
+
+    def _failed_run(self, copy: StoredCopy) -> str:
+        if copy.schedule_id is None:
+            return "failed" if copy.instance_id in self._instances else ""
+        return self._runs.get((copy.schedule_id, copy.instance_id), "")
+
+
+def why_expiry_is_held() -> str:
+    """Return why the tick that expires backups was held when it last ran; blank if it was not."""
+    error = TickHeartbeat.objects.filter(name=TICK).values_list("error", flat=True).first() or ""
+    return error.partition(HELD)[2]
+
+
+def _pin(copy: StoredCopy) -> str:
+    if not copy.pinned:
+        return ""
+    return f"pinned: {copy.pinned_reason}" if copy.pinned_reason else "pinned"
+
+
+def _hold(copy: StoredCopy, now: datetime) -> str:
+    if copy.held_until is None or now >= copy.held_until:
+        return ""
+    return f"held by {copy.held_by} until {copy.held_until:%Y-%m-%d %H:%M}Z: {copy.held_reason}"
