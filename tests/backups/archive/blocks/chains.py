@@ -136,6 +136,38 @@ NAMES = ("s/a.ibd", "s/b.ibd", "c.MYD", "d")
 CHANGES = ("new", "write", "write", "zero", "empty", "cut", "grow", "reserve", "drop", "swap")
 
 
+def _change(draw: st.DrawFn, state: State) -> None:
+    """Let something happen to a file."""
+    name = draw(st.sampled_from(NAMES))
+    content = state.get(name, b"")
+    match draw(st.sampled_from(CHANGES)):
+        case "new":
+            body = draw(st.integers(0, 5 * BLOCK_BYTES))
+            state[name] = ibd(draw(st.integers(1, 5)), os.urandom(body))
+        case "write" if content:
+            at = draw(st.integers(0, len(content) - 1))
+            state[name] = changed(content, at, os.urandom(20))[: len(content)]
+        case "zero" if content:
+            at = draw(st.integers(0, len(content) - 1)) // BLOCK_BYTES * BLOCK_BYTES
+            piece = bytes(min(BLOCK_BYTES, len(content) - at))
+            state[name] = changed(content, at, piece)
+        case "empty" if content:
+            kept = changed(content, 0, os.urandom(20))[: draw(st.integers(0, len(content)))]
+            state[name] = kept.ljust(len(content), b"\0")
+        case "reserve":
+            state[name] = content + bytes(draw(st.integers(1, 2 * BLOCK_BYTES)))
+        case "cut":
+            state[name] = content[: draw(st.integers(0, len(content)))]
+        case "grow":
+            state[name] = content + os.urandom(draw(st.integers(1, 2 * BLOCK_BYTES)))
+        case "drop":
+            state.pop(name, None)
+        case "swap":
+            other = draw(st.sampled_from(NAMES))
+            if name in state and other in state:
+                state[name], state[other] = state[other], state[name]
+
+
 @st.composite
 def states(draw: st.DrawFn) -> list[State]:
     """What a server's files are at each backup: written, grown, cut, zeroed, renamed, made anew.
@@ -149,34 +181,7 @@ def states(draw: st.DrawFn) -> list[State]:
     found = []
     for _ in range(draw(st.integers(2, 4))):
         for _ in range(draw(st.integers(0, 4))):
-            name = draw(st.sampled_from(NAMES))
-            content = state.get(name, b"")
-            match draw(st.sampled_from(CHANGES)):
-                case "new":
-                    body = draw(st.integers(0, 5 * BLOCK_BYTES))
-                    state[name] = ibd(draw(st.integers(1, 5)), os.urandom(body))
-                case "write" if content:
-                    at = draw(st.integers(0, len(content) - 1))
-                    state[name] = changed(content, at, os.urandom(20))[: len(content)]
-                case "zero" if content:
-                    at = draw(st.integers(0, len(content) - 1)) // BLOCK_BYTES * BLOCK_BYTES
-                    piece = bytes(min(BLOCK_BYTES, len(content) - at))
-                    state[name] = changed(content, at, piece)
-                case "empty" if content:
-                    kept = changed(content, 0, os.urandom(20))[: draw(st.integers(0, len(content)))]
-                    state[name] = kept.ljust(len(content), b"\0")
-                case "reserve":
-                    state[name] = content + bytes(draw(st.integers(1, 2 * BLOCK_BYTES)))
-                case "cut":
-                    state[name] = content[: draw(st.integers(0, len(content)))]
-                case "grow":
-                    state[name] = content + os.urandom(draw(st.integers(1, 2 * BLOCK_BYTES)))
-                case "drop":
-                    state.pop(name, None)
-                case "swap":
-                    other = draw(st.sampled_from(NAMES))
-                    if name in state and other in state:
-                        state[name], state[other] = state[other], state[name]
+            _change(draw, state)
         found.append(dict(state))
     return found
 
