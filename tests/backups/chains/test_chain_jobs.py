@@ -63,6 +63,7 @@ def test_a_full_backup_instead_is_refused_where_only_an_increment_fits(
     orders: Instance, main: Repository
 ) -> None:
     job = create_backup_job(orders, kind="incremental", wake=False)
+    Job.objects.update(status=JobStatus.RUNNING)
     work = backup_work(job, BackupParameters(options=FakeOptions()))
     survey = replace(SOUND, is_link=True, repositories=(replace(MAIN, free_bytes=GIB),))
     work.preflight = Preflight(survey, tuple(decide_checks(survey)))

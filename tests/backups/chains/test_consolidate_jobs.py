@@ -29,8 +29,7 @@ from tests.backups.chains.test_chain_jobs import copy_of, damage, forget, take, 
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.planning import make_schedule
-from tests.backups.retention.test_expiry import made_by_schedule
-from tests.backups.taking import prove, purge, restore, run_here, stored_files
+from tests.backups.taking import made_by_schedule, prove, purge, restore, run_here, stored_files
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
