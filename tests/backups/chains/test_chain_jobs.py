@@ -30,6 +30,7 @@ from backups.running.run import Run
 from backups.stages.backup import choose_base
 from backups.stages.backup.work import backup_work
 from backups.states import CopyStatus, JobStatus, Operation
+from backups.transitions.jobs import claim
 from tests.backups.archive.stores import contents_of
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine, FakeOptions
@@ -63,7 +64,7 @@ def test_a_full_backup_instead_is_refused_where_only_an_increment_fits(
     orders: Instance, main: Repository
 ) -> None:
     job = create_backup_job(orders, kind="incremental", wake=False)
-    Job.objects.update(status=JobStatus.RUNNING)
+    assert claim(job, worker="w", exclusive_key="k", now=now())
     work = backup_work(job, BackupParameters(options=FakeOptions()))
     survey = replace(SOUND, is_link=True, repositories=(replace(MAIN, free_bytes=GIB),))
     work.preflight = Preflight(survey, tuple(decide_checks(survey)))

@@ -170,10 +170,7 @@ def _change(draw: st.DrawFn, state: State) -> None:
 
 @st.composite
 def states(draw: st.DrawFn) -> list[State]:
-    """What a server's files are at each backup: written, grown, cut, zeroed, renamed, made anew.
-
-    Bytes of a file are often zeros at its end: cut off, or there beforehand.
-    """
+    """What a server's files are at each backup. Their last bytes are often zeros."""
     state: State = {
         "c.MYD": os.urandom(3 * BLOCK_BYTES + 9000),
         "s/a.ibd": ibd(1, os.urandom(40_000)),
