@@ -104,6 +104,21 @@ class CalendarTestCase(TestCase):
         cell = next(c for c in calendar().rows[0].cells if c.day == at.date())
         self.assertEqual((cell.word, cell.counts), ("failed", "1 failed, 1 done"))
 
+    def test_the_kinds_of_past_and_planned_runs(self) -> None:
+        # T0 is a Monday.
+        BackupSchedule.objects.update(kind="incremental", full_cron="30 12 * * 0")
+        for days, kind in ((1, "full"), (2, "incremental")):
+            make_occurrence(self.nightly, self.orders, T0 - days * DAY, kind=kind)
+        cells = {cell.day: cell for cell in calendar().rows[0].cells}
+        for days, kinds in ((-2, "incremental"), (-1, "full"), (0, "incremental"), (6, "full")):
+            with self.subTest(days):
+                cell = cells[TODAY + days * DAY]
+                self.assertEqual((cell.kinds, cell.full), (kinds, kinds == "full"))
+
+    def test_full_backups_alone_are_not_marked(self) -> None:
+        make_occurrence(self.nightly, self.orders, T0 - DAY)
+        self.assertFalse(calendar().shows_fulls)
+
     def test_a_backup_nobody_planned_is_seen(self) -> None:
         Backup.objects.create(
             label="orders-1@x", instance=self.orders, kind="full", engine="mysqlbackup",

@@ -52,7 +52,8 @@ def _look(
     frame: Frame,
 ) -> None:
     if inspect is not None:
-        inspect(reader.resolve(frame))
+        frame = reader.resolve(frame)
+        inspect(frame)
     if assembly is not None:
         for _ in assembly.take(depth, frame):
             # Taking a piece checks its blocks.

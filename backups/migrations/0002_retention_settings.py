@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('backups', '0002_repository_differences'),
+        ('backups', '0001_initial'),
     ]
 
     operations = [
