@@ -15,6 +15,7 @@ from alerts.states import AlertStatus, Severity
 from backups.engines import engine_named
 from backups.models import (
     Backup,
+    BackupAncestor,
     BackupCopy,
     BackupSchedule,
     Evidence,
@@ -26,7 +27,15 @@ from backups.models import (
     Occurrence,
     Repository,
 )
-from backups.states import CopyStatus, JobStatus, OccurrenceStatus, Operation, StageStatus
+from backups.states import (
+    BackupKind,
+    CopyStatus,
+    JobStatus,
+    OccurrenceStatus,
+    Operation,
+    StageStatus,
+)
+from scripts.sample_chains import SampleChain
 from scripts.sample_history import BAD, GRACE, WINDOW, Night, how_it_ended
 from scripts.sample_instances import SampleInstance
 
@@ -47,6 +56,7 @@ class Catalog:
     now: datetime
     jobs: list[Job] = field(default_factory=list)
     backups: list[Backup] = field(default_factory=list)
+    ancestors: list[BackupAncestor] = field(default_factory=list)
     copies: list[BackupCopy] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     occurrences: list[Occurrence] = field(default_factory=list)
@@ -63,15 +73,19 @@ class Catalog:
         schedule: BackupSchedule | None,
     ) -> None:
         """Take in one instance with all its nights, the oldest first."""
-        for number, night in enumerate(nights):
+        chain = SampleChain(sample, self.now)
+        for number, planned in enumerate(nights):
+            kind, night = chain.plan(planned)
             occurrence = self._occurrence(instance, night, schedule) if schedule else None
             if night.retried:
-                self._failed(instance, night, occurrence, night.started_at - timedelta(minutes=12))
+                at = night.started_at - timedelta(minutes=12)
+                self._failed(instance, night, occurrence, at, kind)
             if night.status in BAD:
-                self._failed(instance, night, occurrence, night.started_at)
+                self._failed(instance, night, occurrence, night.started_at, kind)
             elif night.status == "succeeded":
-                job = self._job(instance, night, occurrence, JobStatus.SUCCEEDED)
-                self._backup(sample, instance, night, job, number)
+                job = self._job(instance, night, occurrence, JobStatus.SUCCEEDED, kind)
+                self._backup(instance, night, job, number, chain)
+        self.ancestors += chain.ancestors
 
     def save(self) -> dict[str, int]:
         """Write everything. Jobs, backups and copies name one another: they are numbered first."""
@@ -97,7 +111,7 @@ class Catalog:
 
     def _rest(self) -> list[tuple[type[Model], Sequence[Model]]]:
         return [
-            (Evidence, self.evidence), (JobEvent, self.events),
+            (BackupAncestor, self.ancestors), (Evidence, self.evidence), (JobEvent, self.events),
             (JobLogLine, self.lines), (Alert, self.alerts),
         ]  # fmt: skip
 
@@ -121,7 +135,12 @@ class Catalog:
         return row
 
     def _job(
-        self, instance: Instance, night: Night, occurrence: Occurrence | None, status: JobStatus
+        self,
+        instance: Instance,
+        night: Night,
+        occurrence: Occurrence | None,
+        status: JobStatus,
+        kind: BackupKind,
     ) -> Job:
         good = status == JobStatus.SUCCEEDED
         seconds = max(night.took.total_seconds(), 1)
@@ -129,7 +148,7 @@ class Catalog:
             operation=Operation.BACKUP,
             instance=instance,
             occurrence=occurrence,
-            kind="full",
+            kind=kind,
             engine=instance.engine,
             requested_at=night.started_at - timedelta(seconds=2),
             status=status,
@@ -137,7 +156,7 @@ class Catalog:
             started_at=night.started_at,
             ended_at=night.ended_at,
             worker="backup-worker-1:2207",
-            label=_label(instance, night) if good else "",
+            label=_label(instance, night, kind) if good else "",
             bytes_done=night.raw_bytes,
             bytes_total=night.raw_bytes or instance.data_bytes,
             stored_bytes=night.stored_bytes,
@@ -151,26 +170,36 @@ class Catalog:
         return job
 
     def _failed(
-        self, instance: Instance, night: Night, occurrence: Occurrence | None, at: datetime
+        self,
+        instance: Instance,
+        night: Night,
+        occurrence: Occurrence | None,
+        at: datetime,
+        kind: BackupKind,
     ) -> None:
         stage, error, hint = night.fault
         took = night.took if night.status in BAD else timedelta(seconds=4)
         done = night.raw_bytes if night.status in BAD else 0
         how = how_it_ended(stage)
         attempt = Night(night.due_at, how, at, took, done, 0, None, fault=night.fault)
-        job = self._job(instance, attempt, occurrence, JobStatus(how))
+        job = self._job(instance, attempt, occurrence, JobStatus(how), kind)
         job.error, job.hint, job.failed_stage = error, hint, stage
         if not night.retried and self.now - at > DETAILED:
             self.alerts.append(_past_alert(instance, attempt))
 
     def _backup(
-        self, sample: SampleInstance, instance: Instance, night: Night, job: Job, number: int
+        self,
+        instance: Instance,
+        night: Night,
+        job: Job,
+        number: int,
+        chain: SampleChain,
     ) -> None:
         backup = Backup(
             label=job.label,
             instance=instance,
             made_by=job,
-            kind="full",
+            kind=job.kind,
             engine=instance.engine,
             to_lsn=10_000_000 + number * 4_711_000,
             binlog_file=f"binlog.{number + 120:06}",
@@ -183,10 +212,12 @@ class Catalog:
             ended_at=night.ended_at,
             lock_time=night.lock_time,
         )
+        chain.add(backup, night)
         self.backups.append(backup)
         # Every seventh is kept for a year, as many people do.
         gone = self.now - night.ended_at > KEPT and number % 7
-        for repository in self.repositories if number % 7 == 0 else self.repositories[:1]:
+        everywhere = chain.is_everywhere(night, number)
+        for repository in self.repositories if everywhere else self.repositories[:1]:
             copy = BackupCopy(
                 backup=backup,
                 repository=repository,
@@ -200,7 +231,7 @@ class Catalog:
                 expire_reason="older than 35 days" if gone else "",
             )
             self.copies.append(copy)
-            self._proof(sample, copy, night, number)
+            self._proof(chain.sample, copy, night, number)
 
     def _proof(self, sample: SampleInstance, copy: BackupCopy, night: Night, number: int) -> None:
         if copy.repository != self.repositories[0] or sample.trouble == "untested":
@@ -304,7 +335,7 @@ def _proving_job(
         instance=copy.backup.instance,
         backup=copy.backup,
         copy=copy,
-        kind="full",
+        kind=copy.backup.kind,
         engine=copy.backup.engine,
         requested_at=began,
         status=JobStatus.SUCCEEDED if passed else JobStatus.FAILED,
@@ -316,8 +347,8 @@ def _proving_job(
     )
 
 
-def _label(instance: Instance, night: Night) -> str:
-    return f"{instance.name}@{night.ended_at:%Y%m%dT%H%M%SZ}-F"
+def _label(instance: Instance, night: Night, kind: BackupKind) -> str:
+    return f"{instance.name}@{night.ended_at:%Y%m%dT%H%M%SZ}-{kind[0].upper()}"
 
 
 def _past_alert(instance: Instance, night: Night) -> Alert:

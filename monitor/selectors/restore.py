@@ -82,7 +82,7 @@ def _newest_proven(instance: Instance) -> RestoreCandidate | None:
     )
     backups = list(_restorable(instance).filter(Exists(passed))[:MAX_TESTED])
     proofs = load_proofs([backup.pk for backup in backups])
-    good = (backup for backup in backups if not proofs[backup.pk].failed)
+    good = (backup for backup in backups if proofs[backup.pk].sound)
     newest = next(good, None)
     return _candidate(newest, proofs[newest.pk], recommended=True) if newest else None
 

@@ -209,10 +209,10 @@ class FleetPageTestCase(TestCase):
             while judge_due(T0):
                 pass
             for name, words, expected in [
-                ("fleet", [], 26),
-                ("fleet-live", [], 23),
-                ("group-detail", ["shop"], 23),
-                ("group-live", ["shop"], 20),
+                ("fleet", [], 30),
+                ("fleet-live", [], 27),
+                ("group-detail", ["shop"], 27),
+                ("group-live", ["shop"], 24),
             ]:
                 with self.subTest(f"{name} of {size}"), self.assertNumQueries(expected):
                     self.assertEqual(self.client.get(reverse(name, args=words)).status_code, 200)

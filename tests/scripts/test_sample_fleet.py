@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from alerts.models import Alert
+from backups.catalog.evidence import without_faults
+from backups.health.usable import usable_copies
 from backups.models import (
     Backup,
     BackupSchedule,
@@ -68,6 +70,19 @@ def test_rows_of_a_few_of_them(tmp_path: Path) -> None:
     # The rules found these themselves.
     rules = set(Alert.objects.exclude(open_key=None).values_list("rule", "instance__name"))
     assert {("job_refused", "orders-fra-3"), ("never_backed_up", "sessions-ams-2")} <= rules
+
+
+@pytest.mark.django_db
+def test_some_of_them_have_chains_that_are_whole_in_each_repository(tmp_path: Path) -> None:
+    seed_fleet(tmp_path, NOW, [FLEET["tracking-ams-3"]])
+    links = Backup.objects.filter(kind="incremental")
+    assert links.count() > 20
+    for link in links:
+        assert link.label.endswith("-I")
+        assert link.ancestors.count() == len({each.ancestor for each in link.ancestors.all()}) < 7
+        assert link.base == link.ancestors.latest("position").ancestor
+    broken = links.exclude(copies__in=without_faults(usable_copies()))
+    assert 0 < broken.count() < links.count()
 
 
 @pytest.mark.django_db
