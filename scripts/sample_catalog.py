@@ -214,6 +214,9 @@ class Catalog:
         )
         chain.add(backup, night)
         self.backups.append(backup)
+        self._copies(backup, night, number, chain)
+
+    def _copies(self, backup: Backup, night: Night, number: int, chain: SampleChain) -> None:
         # Every seventh is kept for a year, as many people do.
         gone = self.now - night.ended_at > KEPT and number % 7
         everywhere = chain.is_everywhere(night, number)
@@ -221,7 +224,7 @@ class Catalog:
             copy = BackupCopy(
                 backup=backup,
                 repository=repository,
-                path=f"instances/{instance.uuid}/backups/{backup.label}",
+                path=f"instances/{backup.instance.uuid}/backups/{backup.label}",
                 status=CopyStatus.PURGED if gone else CopyStatus.STORED,
                 status_since=night.ended_at + KEPT if gone else night.ended_at,
                 stored_bytes=night.stored_bytes,
