@@ -17,6 +17,7 @@ from backups.archive.blocks.assemble import Assembly
 from backups.archive.blocks.hashing import BLOCK_BYTES
 from backups.archive.contents import StoredFile
 from backups.archive.frames import Extent, Frame
+from backups.archive.link_reads import UNWATCHED, ChainWatch, LinkRead
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
 from backups.archive.output import FilePiece, OutputFiles
@@ -45,12 +46,14 @@ def extract(
     check: Callable[[], None],
     meter: Meter,
     wanted: Callable[[str], bool] = lambda path: True,
+    watch: ChainWatch = UNWATCHED,
 ) -> int:
     """Write the wanted files below ``target``, an existing empty folder; return how many.
 
-    ``chain`` are the backup and all that it needs, the full one first. ``check`` is called between
-    frames and raises when the job must end. An OSError of the target's disk is passed on;
-    ArchiveError if a file would be incomplete, or a block is not what it was.
+    ``chain`` are the backup and all that it needs, the full one first; of each only the frames with
+    bytes to take are read. ``check`` is called between frames and raises when the job must end. An
+    OSError of the target's disk is passed on; ArchiveError if a file would be incomplete, or a
+    block is not what it was.
     """
     keep_freed_memory()
     own = len(chain) - 1
@@ -67,7 +70,9 @@ def extract(
             for depth, reader in enumerate(chain):
                 in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
                 work = _Work(pool, in_flight, reader, depth, source, output, check)
+                watch.link_began(depth)
                 work.run(own=depth == own, first=depth == 0)
+                watch.link_ended(depth, work.read)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -130,6 +135,7 @@ class _Work:
         self._source, self._output, self._check = source, output, check
         self._in_flight = in_flight
         self._running: deque[Future[None]] = deque()
+        self.read = LinkRead.of(reader.manifest.contents)
 
     def run(self, *, own: bool, first: bool) -> None:
         """Apply the frames in their order; at the end of a phase, wait for all of it.
@@ -144,6 +150,7 @@ class _Work:
                 fresh = False
                 self._wait(0)
             self._wait(self._in_flight - 1)
+            self.read.add(place.stored_bytes)
             self._running.append(self._pool.submit(self._apply, pack, place, fresh, own))
         self._wait(0)
 
