@@ -197,6 +197,13 @@ class Contents:
     parts: list[Part] = field(default_factory=list)
     frames: dict[int, tuple[int, int]] = field(default_factory=dict)  # number: offset, length
     sources: dict[int, list[int]] = field(default_factory=dict)
+    differences: int = 0  # frames that are XORed with what the full one has
+
+
+class Frame(NamedTuple):
+    extents: list[Extent]
+    content: bytes
+    differs: bool  # the content is XORed
 
 
 def read_envelope(path: Path) -> Backup:
@@ -284,6 +291,8 @@ def add_blocks(found: Contents, blocks: Any) -> None:
         if {"", ".", ".."} & {each.label} or "/" in each.label or not each.label.isprintable():
             raise ValueError(f"unsafe label {each.label!r}")
     rows = [*blocks["frames"], *blocks["pieces"], *blocks["changes"]]
+    found.differences = blocks.get("differences", 0)
+    rows.append([found.differences])
     for row in rows + [[file, *numbers] for file, numbers in blocks["sources"]]:
         if any(type(value) is not int or not 0 <= value < 1 << 63 for value in row):
             raise ValueError(f"its table has {row!r}"[:200])
@@ -316,8 +325,8 @@ class PackReader:
     position: int = 0
     sha256: Any = field(default_factory=hashlib.sha256)
 
-    def frames(self) -> Iterator[tuple[list[Extent], bytes]]:
-        """Yield the extents and the content of each frame, and check the whole at the end."""
+    def frames(self) -> Iterator[Frame]:
+        """Yield each frame, and check the whole at the end."""
         size = os.fstat(self.stream.fileno()).st_size
         self.expect(size == self.pack.stored, f"has {size} bytes, not {self.pack.stored}")
         place = (CIPHERS[self.backup.cipher], self.pack.number, self.backup.uuid)
@@ -325,31 +334,30 @@ class PackReader:
         self.expect(self.take(PACK_HEADER.size) == header, "its header is damaged, or another's")
         raw = 0
         for number in range(self.pack.first_frame, self.pack.first_frame + self.pack.frames):
-            extents, content = self.read_frame(number)
-            raw += len(content)
-            yield extents, content
+            yield (frame := self.read_frame(number))
+            raw += len(frame.content)
         self.expect(raw == self.pack.raw, f"holds {raw} raw bytes instead of {self.pack.raw}")
         # Footer and trailer, for readers that have no manifest: covered by the hash like all else.
         while self.position < size:
             self.take(min(MAX_RAW, size - self.position))
         self.expect(self.sha256.hexdigest() == self.pack.sha256, "its SHA-256 does not match")
 
-    def some_frames(self, numbers: Container[int]) -> Iterator[tuple[int, list[Extent], bytes]]:
+    def some_frames(self, numbers: Container[int]) -> Iterator[tuple[int, Frame]]:
         """Yield some frames; the others are passed over, and the whole is not checked."""
         self.take(PACK_HEADER.size)
         for number in range(self.pack.first_frame, self.pack.first_frame + self.pack.frames):
             if number in numbers:
-                yield number, *self.read_frame(number)
+                yield number, self.read_frame(number)
             else:
                 _, length, _, _ = FRAME_HEADER.unpack(self.take(FRAME_HEADER.size))
                 self.stream.seek(length, os.SEEK_CUR)
                 self.position += length
 
-    def read_frame(self, number: int) -> tuple[list[Extent], bytes]:
+    def read_frame(self, number: int) -> Frame:
         what = f"{self.name}: frame {number} at byte {self.position}"
         magic, length, raw, found = FRAME_HEADER.unpack(header := self.take(FRAME_HEADER.size))
-        sane = magic == b"MFR1" and found == number and raw <= MAX_RAW and length <= MAX_SEALED
-        self.expect(sane, "its header is damaged", what)
+        sane = found == number and raw <= MAX_RAW and length <= MAX_SEALED
+        self.expect(sane and magic in (b"MFR1", b"MFR2"), "its header is damaged", what)
         sealed = self.take(length)
         opened = self.backup.open(what, PART_FRAME, number, header + self.backup.uuid, sealed)
         count = int.from_bytes(opened[:4], "little")
@@ -359,7 +367,7 @@ class PackReader:
         content = decompress(what, opened[begin:], raw)
         lengths = {len(content), raw, sum(length for _, _, length in extents)}
         self.expect(len(lengths) == 1, f"its lengths disagree: {lengths}", what)
-        return extents, content
+        return Frame(extents, content, magic == b"MFR2")
 
     def take(self, length: int) -> bytes:
         taken = self.stream.read(length)
@@ -385,22 +393,26 @@ class Target:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as created:
                 created.truncate(stored.size)
 
-    def apply(self, pack: Pack, extents: list[Extent], content: bytes) -> None:
+    def apply(self, pack: Pack, frame: Frame) -> None:
         """Write the extents in their order, so that a later phase overrides an earlier one."""
-        rest = memoryview(content)
-        for number, offset, length in extents:
+        rest = memoryview(frame.content)
+        for number, offset, length in frame.extents:
             piece, rest = rest[:length], rest[length:]
             if (stored := self.files.get(number)) is None:
                 continue  # not asked for, or deleted on the server during the copy
             in_pack = stored.first_pack <= pack.number <= stored.last_pack
             if not in_pack or offset + length > stored.size:
                 raise DamagedError(f"{stored.path}: an extent at {offset} is out of its bounds")
-            self.write(stored, offset, piece)
+            self.write(stored, offset, piece, frame.differs)
             self.written[number] += length
 
-    def write(self, stored: StoredFile, offset: int, piece: memoryview) -> None:
+    def write(self, stored: StoredFile, at: int, piece: bytes | memoryview, differs: bool) -> None:
         with open(self.root / stored.path, "r+b") as target:
-            target.seek(offset)
+            if differs:  # from the full backup's bytes, which were written before
+                target.seek(at)
+                before = int.from_bytes(target.read(len(piece)), "little")
+                piece = (int.from_bytes(piece, "little") ^ before).to_bytes(len(piece), "little")
+            target.seek(at)
             target.write(piece)
 
     def check_complete(self) -> None:
@@ -434,9 +446,9 @@ def table_parts(backup: Backup, contents: Contents) -> Iterator[tuple[Part, byte
         if not any(number in numbers for number in contents.frames):
             continue
         with (reader := open_pack(backup, contents, pack)).stream:
-            for number, extents, content in reader.some_frames(contents.frames):
+            for number, (extents, content, differs) in reader.some_frames(contents.frames):
                 offset, length = contents.frames[number]
-                right = extents == [(TABLE_FILE, offset, length)]
+                right = extents == [(TABLE_FILE, offset, length)] and not differs
                 reader.expect(right, f"frame {number} is not a part of the block table")
                 while parts and parts[0].offset + parts[0].length <= offset + length:
                     part = parts.popleft()
@@ -485,44 +497,51 @@ class Assembly:
         for file, numbers in used.items():
             if beyond := numbers - {ZEROS, *range(len(self.chain))}:
                 raise DamagedError(f"{self.target.files[file].path} needs backups {beyond}")
-        for depth, (backup, contents) in enumerate(self.chain[:-1]):
-            files = [file for file, numbers in used.items() if depth in numbers]
-            self.take_from(depth, backup, contents, files)
+        differing = {depth for depth, (_, each) in enumerate(self.chain) if each.differences}
+        for depth in range(len(self.chain) - 1):
+            # With what differences are of, which the full one has.
+            taken = {depth} if depth else {0} | differing
+            wanted = {file: depth in found for file, found in used.items() if taken & found}
+            self.take_from(depth, wanted, taken)
 
-    def take_from(
-        self, depth: int, backup: Backup, contents: Contents, files: Sequence[int]
-    ) -> None:
+    def take_from(self, depth: int, wanted: dict[int, bool], taken: set[int]) -> None:
+        """Write blocks of a backup; of files that are only wanted, it need not have any."""
+        backup, contents = self.chain[depth]
         listed = {stored.number: stored for stored in contents.files}
         uses: dict[int, list[StoredFile]] = {}
-        for file in files:
+        for file, needed in wanted.items():
             stored = self.target.files[file]
             source = self.contents.sources[file][depth] if file in self.contents.sources else 0
             if not source or source not in listed:
+                if not needed:
+                    continue
                 raise DamagedError(f"{stored.path} is not in {backup.label}, where its blocks are")
             uses.setdefault(source, []).append(stored)
         written = dict.fromkeys(uses, 0)
         for pack in packs_of(contents, (listed[source] for source in uses)):
             with (reader := open_pack(backup, contents, pack)).stream:
-                for extents, content in reader.frames():
-                    rest = memoryview(content)
-                    for number, offset, length in extents:
+                for frame in reader.frames():
+                    rest = memoryview(frame.content)
+                    for number, offset, length in frame.extents:
                         piece, rest = rest[:length], rest[length:]
                         for stored in uses.get(number, ()):
-                            self.take_blocks(depth, stored, offset, piece)
+                            self.take_blocks(taken, stored, offset, piece, frame.differs)
                         if number in uses:
                             written[number] += length
         for source, length in written.items():
             if length != listed[source].written:
                 raise DamagedError(f"{backup.label}: {listed[source].path} has {length} bytes")
 
-    def take_blocks(self, depth: int, stored: StoredFile, offset: int, piece: memoryview) -> None:
+    def take_blocks(
+        self, taken: set[int], stored: StoredFile, offset: int, piece: memoryview, differs: bool
+    ) -> None:
         end = min(offset + len(piece), stored.size)
         blocks = range(offset // BLOCK, -(-end // BLOCK))
         for place, run in groupby(blocks, partial(self.place_of, stored.number)):
             first, *more = run
             start, stop = max(first * BLOCK, offset), min((first + 1 + len(more)) * BLOCK, end)
-            if place == depth:
-                self.target.write(stored, start, piece[start - offset : stop - offset])
+            if place in taken:
+                self.target.write(stored, start, piece[start - offset : stop - offset], differs)
 
     def place_of(self, file: int, block: int) -> int:
         number, place = divmod(block, PIECE_BLOCKS)
@@ -609,8 +628,8 @@ def extract(path: Path, keys: dict[str, bytes], directory: Path, only: str, plai
         assembly.take()
     for pack in packs_of(contents, files) if only else contents.packs:
         with (reader := open_pack(backup, contents, pack)).stream:
-            for extents, content in reader.frames():
-                target.apply(pack, extents, content)
+            for frame in reader.frames():
+                target.apply(pack, frame)
     if assembly and blake3 is not None:
         assembly.check_blocks()
     target.check_complete()

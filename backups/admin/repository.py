@@ -20,7 +20,7 @@ class RepositoryForm(ModelForm):
 
     class Meta:
         model = Repository
-        fields = ["name", "kind", "path", "encrypted", "enabled", "max_jobs"]
+        fields = ["name", "kind", "path", "encrypted", "differences", "enabled", "max_jobs"]
 
     def clean_path(self) -> str:
         try:
@@ -58,7 +58,8 @@ class RepositoryAdmin(ModelAdmin):
     list_filter = ["kind", "encrypted", "enabled"]
     search_fields = ["name", "path"]
     fields = [
-        "name", "kind", "path", "encrypted", "enabled", "max_jobs", "uuid", "device", "created_at",
+        "name", "kind", "path", "encrypted", "differences", "enabled", "max_jobs", "uuid", "device",
+        "created_at",
     ]  # fmt: skip
     readonly_fields = ["uuid", "device", "created_at"]
 

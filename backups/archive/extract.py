@@ -59,10 +59,10 @@ def extract(
     own = len(chain) - 1
     listed = chain[own].manifest.contents.files
     files = {file.number: file for file in listed if wanted(file.path)}
-    assembly = Assembly(chain, files.values()) if own else None
+    output = OutputFiles(target, files, meter)
+    assembly = Assembly(chain, files.values(), read_written=output.read) if own else None
     meter.files_total = len(files)
     meter.raw_bytes_total = _bytes_to_take(assembly, files.values())
-    output = OutputFiles(target, files, meter)
     output.create_files()
     source = assembly or _OneBackup(files)
     with ThreadPoolExecutor(threads, thread_name_prefix="extract") as pool:

@@ -3,10 +3,11 @@
 A frame holds up to 4 MiB of raw bytes as a list of extents, compressed alone and sealed
 alone, so that the work spreads over all cores and any part can be read by itself.
 
-    header   16 bytes   "MFR1", u32 sealed length, u32 raw length, u32 frame number
+    header   16 bytes   "MFR1" or "MFR2", u32 sealed length, u32 raw length, u32 frame number
     sealed   n bytes    u32 extent count, that many (u32 file, u64 offset, u32 length),
                         then one zstd frame of the extents' bytes in that order
 
+In a frame "MFR2" the bytes are XORed with those of the full backup at the same places.
 Integers are little-endian. docs/format.md specifies the format.
 """
 
@@ -19,10 +20,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from backups.archive.cipher import TAG_BYTES, Cipher, SealedPart
-from backups.archive.compression import compress, decompress
+from backups.archive.compression import decompress
 from backups.exceptions import ArchiveError
 
-MAGIC = b"MFR1"
+MAGIC, DIFFERENCE_MAGIC = b"MFR1", b"MFR2"
 MAX_RAW_BYTES = 4 * 1024 * 1024
 MAX_EXTENTS = 16_384
 HEADER = struct.Struct("<4sIII")
@@ -49,6 +50,8 @@ class Frame:
     number: int
     extents: Sequence[Extent]
     content: bytes
+    # Whether the content is the difference from what the full backup has at the same places.
+    is_difference: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +61,32 @@ class FrameHeader:
     sealed_bytes: int
     raw_bytes: int
     number: int
+    is_difference: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """The content of a frame, as it is sealed."""
+
+    blob: bytes
+    raw_bytes: int
+    is_difference: bool = False
 
 
 def build_frame(
     number: int,
     extents: Sequence[Extent],
-    pieces: Sequence[memoryview],
+    content: Compressed,
     *,
     backup: UUID,
     cipher: Cipher,
-    level: int,
 ) -> bytes:
-    """Return a frame ready to be stored. ``pieces`` are the bytes of the extents, in order."""
-    content = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
+    """Return a frame ready to be stored."""
     table = EXTENT_COUNT.pack(len(extents)) + b"".join(EXTENT.pack(*each) for each in extents)
-    compressed = compress(content, level)
-    sealed_bytes = len(table) + len(compressed) + TAG_BYTES
-    header = HEADER.pack(MAGIC, sealed_bytes, len(content), number)
-    sealed = cipher.seal(SealedPart.FRAME, number, table + compressed, header + backup.bytes)
+    sealed_bytes = len(table) + len(content.blob) + TAG_BYTES
+    magic = DIFFERENCE_MAGIC if content.is_difference else MAGIC
+    header = HEADER.pack(magic, sealed_bytes, content.raw_bytes, number)
+    sealed = cipher.seal(SealedPart.FRAME, number, table + content.blob, header + backup.bytes)
     return header + sealed
 
 
@@ -84,11 +95,11 @@ def parse_header(blob: bytes) -> FrameHeader:
     if len(blob) < HEADER.size:
         raise ArchiveError(f"frame header is cut off after {len(blob)} bytes")
     magic, sealed_bytes, raw_bytes, number = HEADER.unpack_from(blob)
-    if magic != MAGIC:
+    if magic not in (MAGIC, DIFFERENCE_MAGIC):
         raise ArchiveError("no frame begins here")
     if raw_bytes > MAX_RAW_BYTES or not TAG_BYTES < sealed_bytes <= MAX_SEALED_BYTES:
         raise ArchiveError(f"frame {number} claims {sealed_bytes} sealed, {raw_bytes} raw bytes")
-    return FrameHeader(sealed_bytes, raw_bytes, number)
+    return FrameHeader(sealed_bytes, raw_bytes, number, magic == DIFFERENCE_MAGIC)
 
 
 def open_frame(blob: bytes, *, backup: UUID, cipher: Cipher) -> Frame:
@@ -104,7 +115,7 @@ def open_frame(blob: bytes, *, backup: UUID, cipher: Cipher) -> Frame:
         raise ArchiveError(
             f"frame {header.number} holds {len(content)} bytes, not {header.raw_bytes}"
         )
-    return Frame(header.number, extents, content)
+    return Frame(header.number, extents, content, header.is_difference)
 
 
 def _parse_extents(table: bytes, header: FrameHeader) -> tuple[list[Extent], memoryview]:

@@ -14,6 +14,8 @@ class Meter:
     stored_bytes: int = 0
     # Read from the engine and not stored, because the base has them.
     unchanged_bytes: int = 0
+    # Stored as differences from the full backup, before compression.
+    difference_bytes: int = 0
     files_done: int = 0
     files_total: int | None = None
     current_file: str = ""

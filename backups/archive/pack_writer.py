@@ -32,6 +32,7 @@ class BuiltFrame:
     extents: Sequence[Extent]
     stored: bytes
     paths: Mapping[int, str]
+    is_difference: bool = False
 
 
 class PackSink:

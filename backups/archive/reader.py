@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
-from backups.archive.frames import Frame, open_frame
+from backups.archive.differing import xor
+from backups.archive.frames import Extent, Frame, open_frame
 from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
 from backups.archive.manifest import Manifest, manifest_digest, open_manifest, read_envelope
@@ -51,6 +53,8 @@ class BackupReader:
             if expected is not None:
                 expected.check(self.manifest)
         self.backup = self.manifest.envelope.backup
+        # Gives what the full backup has where extents of this one are; None without the full one.
+        self.basis: Callable[[Sequence[Extent]], bytes] | None = None
 
     def _stored_bytes(self) -> int:
         names = [name for name in self.store.list(f"{self.folder}/") if name.endswith(".pack")]
@@ -126,6 +130,18 @@ class BackupReader:
     def open_frame_alone(self, stored: bytes) -> Frame:
         """Unseal and decompress a frame without an index to compare it with."""
         return open_frame(stored, backup=self.backup, cipher=self.cipher)
+
+    def resolve(self, frame: Frame) -> Frame:
+        """Return a frame with the bytes of the files instead of their differences."""
+        if not frame.is_difference:
+            return frame
+        if self.basis is None:
+            raise ArchiveError(
+                f"frame {frame.number} holds differences, and the full backup is not at hand",
+                hint=DAMAGE_HINT,
+            )
+        content = xor(frame.content, self.basis(frame.extents))
+        return replace(frame, content=content, is_difference=False)
 
 
 @contextmanager

@@ -14,16 +14,18 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from uuid import UUID
 
-from backups.archive.blocks.filter import BlockFilter
-from backups.archive.blocks.hashing import BLOCK_BYTES
+from backups.archive.blocks.differences import Differences
+from backups.archive.blocks.filter import BlockFilter, ChangedBlocks
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.blocks.table import TABLE_FILE
 from backups.archive.cipher import Cipher
 from backups.archive.contents import Contents
 from backups.archive.file_table import FileTable
-from backups.archive.frames import MAX_EXTENTS, MAX_RAW_BYTES, Extent, build_frame
+from backups.archive.frames import Extent, build_frame
+from backups.archive.gathering import Gathered
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
 from backups.archive.pace import Pace
@@ -67,9 +69,13 @@ class ArchiveWriter:
         meter: Meter,
         pace: Pace,
         base: StoredTable | None = None,
+        differences: Differences | None = None,
         full_bytes: int = FULL_BYTES,
     ) -> None:
-        """``base`` is what a backup goes on from: of blocks that it has, no bytes are stored."""
+        """``base`` is what a backup goes on from: of blocks that it has, no bytes are stored.
+
+        With ``differences``, from the full backup of its chain, changed blocks may be such.
+        """
         keep_freed_memory()
         self._backup, self._cipher, self._level = backup, cipher, level
         self._check, self._meter, self._pace = check, meter, pace
@@ -77,9 +83,8 @@ class ArchiveWriter:
         self._filter = BlockFilter(base, self._write_alone, meter)
         self._phases = [0]
         self._next_frame = 0
-        self._extents: list[Extent] = []
-        self._pieces: list[memoryview] = []
-        self._gathered = 0
+        self._plain, self._changed = Gathered(), Gathered()
+        self._differences, self._difference_frames = differences, 0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="frame")
         self._places = threading.Semaphore(threads * FRAMES_IN_FLIGHT_PER_THREAD + FRAMES_TO_SPARE)
         self._built: queue.Queue[Future[BuiltFrame] | None] = queue.Queue()
@@ -114,14 +119,16 @@ class ArchiveWriter:
             case FileRemoved():
                 self._meter.files_done -= self._files.remove(record)
             case PhaseStarted():
-                self._flush()
+                self._flush(self._plain)
+                self._flush(self._changed)
                 if self._phases[-1] != self._next_frame:
                     self._phases.append(self._next_frame)
 
     def finish(self) -> Contents:
         """Write what is left and return what was written, every pack durable."""
         self._files.check_finished()
-        self._flush()
+        self._flush(self._plain)
+        self._flush(self._changed)
         blocks = self._filter.finish(self._files.numbers())
         self._built.put(None)
         self._sink_thread.join()
@@ -129,6 +136,7 @@ class ArchiveWriter:
         self._raise_failure()
         packs = self._sink.finish()
         files = self._files.stored(self._sink.pack_ranges)
+        blocks = replace(blocks, differences=self._difference_frames)
         return Contents(files, packs, tuple(self._phases), blocks)
 
     def abort(self) -> None:
@@ -141,65 +149,49 @@ class ArchiveWriter:
 
     def _gather(self, piece: Data) -> None:
         self._files.add(piece)
-        offset, rest = piece.offset, piece.payload
+        full_file = piece.full_file if isinstance(piece, ChangedBlocks) else 0
+        # In frames of their own: a frame holds differences as a whole, or none.
+        apart = full_file and self._differences is not None
+        frame = self._changed if apart else self._plain
+        rest, offset = piece.payload, piece.offset
         while rest:
-            part = rest[: self._room(offset, len(rest))]
-            if not part:
-                self._flush()
-                continue
-            rest = rest[len(part) :]
-            self._extents.append(Extent(piece.file, offset, len(part)))
-            self._pieces.append(part)
-            self._gathered += len(part)
-            offset += len(part)
-            if self._gathered == MAX_RAW_BYTES or len(self._extents) == MAX_EXTENTS:
-                self._flush()
+            if taken := frame.add(piece.file, full_file, offset, rest):
+                rest, offset = rest[taken:], offset + taken
+            if rest or frame.is_full:
+                self._flush(frame)
 
-    def _room(self, offset: int, length: int) -> int:
-        """Return how many of ``length`` bytes go into this frame: no block is split over two."""
-        room = MAX_RAW_BYTES - self._gathered
-        if length <= room:
-            return length
-        end = (offset + room) // BLOCK_BYTES * BLOCK_BYTES
-        return max(end - offset, 0)
-
-    def _flush(self) -> None:
-        """Pass the gathered frame to the pool."""
-        if not self._extents:
+    def _flush(self, frame: Gathered) -> None:
+        """Pass a gathered frame to the pool."""
+        if not frame.extents:
             return
         self._check()
-        self._pace.spend(self._gathered, self._check)
-        self._submit(self._extents, self._pieces)
-        self._extents, self._pieces, self._gathered = [], [], 0
+        self._pace.spend(frame.raw_bytes, self._check)
+        self._submit(frame.take())
 
     def _write_alone(self, extents: list[Extent], pieces: list[memoryview]) -> int:
         """Write a frame of its own, which is of no file of the backup; return its number."""
         self._check()
-        self._submit(extents, pieces)
+        self._submit(Gathered(extents, pieces))
         return self._next_frame - 1
 
-    def _submit(self, extents: list[Extent], pieces: list[memoryview]) -> None:
+    def _submit(self, frame: Gathered) -> None:
         """Wait until there is room in flight."""
         while not self._places.acquire(timeout=0.5):
             self._raise_failure()
             self._check()
         self._raise_failure()
-        future = self._pool.submit(self._build, self._next_frame, extents, pieces)
+        future = self._pool.submit(self._build, self._next_frame, frame)
         self._built.put(future)
         self._next_frame += 1
 
-    def _build(self, number: int, extents: list[Extent], pieces: list[memoryview]) -> BuiltFrame:
+    def _build(self, number: int, frame: Gathered) -> BuiltFrame:
+        compressed = frame.compress(self._level, self._differences)
         stored = build_frame(
-            number,
-            extents,
-            pieces,
-            backup=self._backup,
-            cipher=self._cipher,
-            level=self._level,
+            number, frame.extents, compressed, backup=self._backup, cipher=self._cipher
         )
-        numbers = {extent.file for extent in extents} - {TABLE_FILE}
+        numbers = {extent.file for extent in frame.extents} - {TABLE_FILE}
         paths = {number: self._files.path(number) for number in numbers}
-        return BuiltFrame(number, extents, stored, paths)
+        return BuiltFrame(number, frame.extents, stored, paths, compressed.is_difference)
 
     def _drain(self) -> None:
         """Store frames in order, however they were built. Runs in the sink thread."""
@@ -208,9 +200,13 @@ class ArchiveWriter:
                 if self._failure is None:
                     frame = future.result()
                     self._sink.put(frame)
-                    self._meter.raw_bytes += sum(
+                    raw_bytes = sum(
                         extent.length for extent in frame.extents if extent.file != TABLE_FILE
                     )
+                    self._meter.raw_bytes += raw_bytes
+                    if frame.is_difference:
+                        self._difference_frames += 1
+                        self._meter.difference_bytes += raw_bytes
                     self._meter.stored_bytes += len(frame.stored)
             except BaseException as exc:
                 # Kept for the caller's thread, which is the one that can end the job.

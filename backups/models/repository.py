@@ -29,6 +29,13 @@ class Repository(models.Model):
         default=True,
         help_text="Encrypt new backups; unencrypted ones are readable by anyone there.",
     )
+    differences = models.BooleanField(
+        "store differences",
+        default=True,
+        help_text="Store a changed block of an incremental or differential backup as its "
+        "difference from the full backup's, which is read from here meanwhile. Switch it off "
+        "where reading is slow or costs money.",
+    )
     enabled = models.BooleanField(default=True)
     max_jobs = models.PositiveSmallIntegerField(
         "max concurrent jobs",

@@ -102,7 +102,7 @@ class Heads:
     def _apply(self, source: _Source, file: int, head: bytearray) -> None:
         name = self._reader.pack_object(source.pack)
         stored = self._reader.store.read(name, source.offset, source.stored_bytes)
-        frame = self._reader.open_frame_alone(stored)
+        frame = self._reader.resolve(self._reader.open_frame_alone(stored))
         start = 0
         for extent in frame.extents:
             room = len(head) - extent.offset

@@ -1,19 +1,23 @@
 """How are the files of a backup put together from the backups of its chain?
 
-Each block is read and written once, from the backup that has it. Then comes what the backup itself
-overrides in later phases. Every block is held against the backup's own table: one that a wrong
+Each block is read and written once, from the backup that has it; where that is the difference from
+the full backup's block, that one comes before. Then comes what the backup itself overrides in later
+phases. Every block is held against the backup's own table: one that a wrong
 base, a wrong link or a fault of ours put there does not pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from backups.archive.blocks.full_blocks import FullBlocks
 from backups.archive.blocks.hashing import BLOCK_BYTES, UNKNOWN
 from backups.archive.blocks.places import Places
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.contents import StoredFile
+from backups.archive.differing import xor
 from backups.archive.frames import Extent, Frame
 from backups.archive.output import FilePiece
 from backups.archive.reader import BackupReader
@@ -29,33 +33,58 @@ class _Target:
     changes: dict[int, bytes] = field(default_factory=dict)
 
 
+# Returns bytes that were written to a file, by its number, from an offset on.
+ReadWritten = Callable[[int, int, int], bytes]
+
+
 class Assembly:
     """The wanted files of one backup, and what each backup of its chain has of them.
 
     Its methods may be called from many threads.
     """
 
-    def __init__(self, chain: Sequence[BackupReader], wanted: Iterable[StoredFile]) -> None:
-        """``chain`` begins with the full backup and ends with the one to put together."""
+    def __init__(
+        self,
+        chain: Sequence[BackupReader],
+        wanted: Iterable[StoredFile],
+        *,
+        read_written: ReadWritten | None = None,
+    ) -> None:
+        """``chain`` begins with the full backup and ends with the one to put together.
+
+        With ``read_written``, pieces are written before those of the next backup are taken: what
+        differences are of is then among those of the full one, and is read from there. Without
+        it, it is read from the full backup for each difference.
+        """
         self.chain = chain
+        self._read_written = read_written
         self._tables = [StoredTable(reader) for reader in chain]
         self._table = self._tables[-1]
         check_chain(self._tables, chain)
         self._own = len(chain) - 1
+        self._set_basis()
+        # Where blocks are whose places are of a backup: with what differences of it are of.
+        self._taken = [frozenset((depth,)) for depth in range(len(chain))]
+        if read_written is not None:
+            with_differences = (n for n, each in enumerate(self._tables) if each.blocks.differences)
+            self._taken[0] = frozenset((0, *with_differences))
         self._sizes = [
             {file.number: file.size for file in reader.manifest.contents.files} for reader in chain
         ]
         self._targets = {file.number: self._target(file) for file in wanted}
         # For each backup: its number of a file, and the files that are put together from it.
         self._uses: list[dict[int, list[_Target]]] = [{} for _ in chain]
+        self._find_uses()
+
+    def _find_uses(self) -> None:
         for number, target in self._targets.items():
             used = target.places.numbers() | {self._own}
             for depth, source in enumerate(self._table.sources_of(number)):
-                if depth not in used:
+                if used.isdisjoint(self._taken[depth]):
                     continue
                 if depth == self._own or (source and source in self._sizes[depth]):
                     self._uses[depth].setdefault(source, []).append(target)
-                else:
+                elif depth in used:
                     raise ArchiveError(
                         f"block table takes {target.file.path} from a backup that does not have it"
                     )
@@ -71,7 +100,7 @@ class Assembly:
         if depth == self._own:
             return sum(target.file.written_bytes for target in self._targets.values())
         return sum(
-            target.places.count(depth) * BLOCK_BYTES
+            target.places.count(self._taken[depth]) * BLOCK_BYTES
             for targets in self._uses[depth].values()
             for target in targets
         )
@@ -81,8 +110,9 @@ class Assembly:
         if depth == self._own:
             return any(extent.file in self._targets for extent in extents)
         return any(
-            any(target.places.has(depth, first, end) for target in self._uses[depth].get(file, ()))
+            target.places.has(self._taken[depth], first, end)
             for file, first, end in _blocks_of(extents)
+            for target in self._uses[depth].get(file, ())
         )
 
     def take(self, depth: int, frame: Frame) -> Iterator[FilePiece]:
@@ -94,9 +124,9 @@ class Assembly:
             start += extent.length
             for target in self._uses[depth].get(extent.file, ()):
                 if depth == self._own:
-                    yield self._take_own(target, extent, content)
+                    yield self._take_own(target, extent, content, frame)
                 else:
-                    yield from self._take_extent(depth, target, extent, content)
+                    yield from self._take_extent(depth, target, extent, content, frame)
 
     def unchecked(self) -> Iterator[tuple[StoredFile, int, bytes]]:
         """Yield file, block and hash of what could not be checked piece by piece."""
@@ -129,24 +159,52 @@ class Assembly:
             raise ArchiveError(f"block table takes {file.path} from a backup beyond its chain")
         return _Target(file, places, dict(self._table.changes_of(file.number)))
 
-    def _take_own(self, target: _Target, extent: Extent, content: memoryview) -> FilePiece:
+    def _set_basis(self) -> None:
+        """Let each backup with differences find what they are of."""
+        full = FullBlocks(self.chain[0])
+        for reader, table in zip(self.chain[1:], self._tables[1:], strict=True):
+            if table.blocks.differences:
+                reader.basis = partial(_read_full, full, table.blocks.sources)
+
+    def _without_difference(
+        self, depth: int, target: _Target, extent: Extent, content: memoryview
+    ) -> memoryview:
+        """Return the bytes of the file whose differences are in an extent of a backup."""
+        if self._read_written is not None:
+            number, length = target.file.number, extent.length
+            before = self._read_written(number, extent.offset, length).ljust(length, b"\0")
+        elif (basis := self.chain[depth].basis) is not None:
+            before = basis([extent])
+        else:
+            raise ArchiveError("a frame holds differences, and the manifest says there are none")
+        return memoryview(xor(content, before))
+
+    def _take_own(
+        self, target: _Target, extent: Extent, content: memoryview, frame: Frame
+    ) -> FilePiece:
         """All that the backup itself stored: what its base lacks, and what overrides it."""
         if extent.offset + extent.length > target.file.size:
             raise ArchiveError(f"a frame reaches past the end of {target.file.path}")
+        if frame.is_difference:
+            content = self._without_difference(self._own, target, extent, content)
         self._check_run(self._own, target, extent.file, extent.offset, content)
         return FilePiece(target.file.number, extent.offset, content)
 
     def _take_extent(
-        self, depth: int, target: _Target, extent: Extent, content: memoryview
+        self, depth: int, target: _Target, extent: Extent, content: memoryview, frame: Frame
     ) -> Iterator[FilePiece]:
-        """Runs of blocks of which the backup is the one to take them from."""
+        """Runs of blocks of which the backup is the one to take them from, or their basis."""
         extent_end = extent.offset + extent.length
         first, end = extent.offset // BLOCK_BYTES, -(-extent_end // BLOCK_BYTES)
-        for run_first, run_end in target.places.runs_of(depth, first, end):
+        for place, run_first, run_end in target.places.runs_of(self._taken[depth], first, end):
             start = max(run_first * BLOCK_BYTES, extent.offset)
             stop = min(run_end * BLOCK_BYTES, extent_end, target.file.size)
             part = content[start - extent.offset : stop - extent.offset]
-            self._check_run(depth, target, extent.file, start, part)
+            if frame.is_difference:
+                run = Extent(extent.file, start, len(part))
+                part = self._without_difference(depth, target, run, part)
+            if place == depth:
+                self._check_run(depth, target, extent.file, start, part)
             yield FilePiece(target.file.number, start, part)
 
     def _check_run(
@@ -183,6 +241,13 @@ def check_chain(tables: Sequence[StoredTable], chain: Sequence[BackupReader]) ->
         )
     if any(each.blocks.key != table.blocks.key for each in tables):
         raise ArchiveError("the backups of the chain hash their blocks with different keys")
+
+
+def _read_full(
+    full: FullBlocks, sources: Mapping[int, Sequence[int]], extents: Sequence[Extent]
+) -> bytes:
+    """Return what the full backup has where extents of another one are."""
+    return full.read([each._replace(file=sources.get(each.file, (0,))[0]) for each in extents])
 
 
 def _blocks_of(extents: Sequence[Extent]) -> Iterator[tuple[int, int, int]]:

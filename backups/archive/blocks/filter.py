@@ -39,6 +39,14 @@ _SPACE_ID = slice(34, 38)
 _WITH_SPACE_ID = (".ibd", ".ibu")
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedBlocks(Data):
+    """Whole blocks, stored for the first time, of a file that the full backup has too."""
+
+    # The number of the file there.
+    full_file: int
+
+
 class _Run(NamedTuple):
     """Bytes of a block that were sent one after the other."""
 
@@ -167,20 +175,28 @@ class BlockFilter:
             if file.partial and (place := block_of(offset + at)) in file.partial:
                 # What was sent of it before comes first: the whole overrides it.
                 yield from self._end_part(number, file, place)
-            if self._is_needed(number, file, offset + at, content[at : at + BLOCK_BYTES]):
+            block = content[at : at + BLOCK_BYTES]
+            again = self._table.is_seen(number, block_of(offset + at))
+            if not again and self._is_needed(number, file, offset + at, block):
                 kept = at if kept is None else kept
-            elif kept is not None:
-                yield Data(number, offset + kept, _own(content, kept, at))
+                continue
+            if kept is not None:
+                yield self._changed(number, offset + kept, _own(content, kept, at))
                 kept = None
+            if again:
+                yield from self._override(Data(number, offset + at, block))
         if kept is not None:
-            yield Data(number, offset + kept, _own(content, kept, len(content)))
+            yield self._changed(number, offset + kept, _own(content, kept, len(content)))
+
+    def _changed(self, number: int, offset: int, content: memoryview) -> Data:
+        sources = self._sources.get(number)
+        if sources and sources[0]:
+            return ChangedBlocks(number, offset, content, sources[0])
+        return Data(number, offset, content)
 
     def _is_needed(self, number: int, file: _File, offset: int, block: memoryview) -> bool:
         """Enter a block into the table, and return whether its bytes have to be stored."""
         place = block_of(offset)
-        if self._table.is_seen(number, place):
-            self._table.change(number, place, self._hasher.hash(block))
-            return True
         digest = self._hasher.hash(block)
         zero = digest == self._hasher.zero
         if self._base is None:
@@ -236,6 +252,9 @@ class BlockFilter:
 
     def _override(self, data: Data) -> Iterator[Record]:
         """Bytes of a later phase are stored, whatever they are: they replace others' here."""
+        if self._files[data.file].fresh:
+            # Sent again in the same phase, whose frames are put into files in any order.
+            yield PhaseStarted()
         start, end = data.offset, data.offset + len(data.payload)
         for place in range(block_of(start), block_of(end - 1) + 1):
             at = place * BLOCK_BYTES

@@ -5,7 +5,7 @@ Held for the pieces of the table only: a file may be of any size, and pieces any
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import groupby
 
 from backups.archive.blocks.reading import PieceContent
@@ -35,22 +35,24 @@ class Places:
         """Return the numbers of the backups that have blocks of the file."""
         return set().union(*self._pieces.values()) - {ZERO}
 
-    def count(self, number: int) -> int:
-        """Return how many blocks a backup has."""
-        return sum(places.count(number) for places in self._pieces.values())
+    def count(self, numbers: Iterable[int]) -> int:
+        """Return how many blocks some backups have."""
+        return sum(places.count(each) for places in self._pieces.values() for each in numbers)
 
-    def has(self, number: int, first: int, end: int) -> bool:
-        """Whether one of these blocks is in a backup."""
-        return any(number in places for _, places in self._slices(first, end))
+    def has(self, numbers: Iterable[int], first: int, end: int) -> bool:
+        """Whether one of these blocks is in one of some backups."""
+        return any(each in places for _, places in self._slices(first, end) for each in numbers)
 
-    def runs_of(self, number: int, first: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield first and end of the blocks in a row that are in a backup."""
+    def runs_of(
+        self, numbers: Container[int], first: int, end: int
+    ) -> Iterator[tuple[int, int, int]]:
+        """Yield the number, and first and end of the blocks in a row, that a backup has."""
         for start, places in self._slices(first, end):
             block = start
             for place, run in groupby(places):
                 after = block + sum(1 for _ in run)
-                if place == number:
-                    yield block, after
+                if place in numbers:
+                    yield place, block, after
                 block = after
 
     def is_checked(self, block: int) -> bool:

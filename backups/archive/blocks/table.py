@@ -83,6 +83,8 @@ class BlockTable:
     sources: dict[int, Sequence[int]]
     # By file number: the tablespace's id.
     spaces: dict[int, int]
+    # How many of its frames hold differences from the full backup's blocks.
+    differences: int = 0
 
     @property
     def depth(self) -> int:
@@ -99,6 +101,7 @@ class BlockTable:
             "changes": [list(each) for each in self.changes],
             "sources": [[file, list(numbers)] for file, numbers in self.sources.items()],
             "spaces": [[file, space] for file, space in self.spaces.items()],
+            "differences": self.differences,
         }
 
     @classmethod
@@ -114,6 +117,7 @@ class BlockTable:
             tuple(ChangePiece(*each) for each in fields["changes"]),
             {file: tuple(numbers) for file, numbers in fields["sources"]},
             dict(fields["spaces"]),
+            fields.get("differences", 0),
         )
         table._check()
         return table
@@ -129,7 +133,9 @@ class BlockTable:
         _check_numbers(self.changes)
         _check_numbers(self.sources.values())
         _check_numbers(self.spaces.items())
-        _check_numbers([tuple(self.sources)])
+        _check_numbers([tuple(self.sources), (self.differences,)])
+        if self.differences and not self.depth:
+            raise ArchiveError("manifest has differences in a backup that needs no other")
         if any(len(numbers) != self.depth for numbers in self.sources.values()):
             raise ArchiveError("manifest has sources of its files for another chain")
         shared = Counter(use for each in self.sources.values() for use in uses_of(each))

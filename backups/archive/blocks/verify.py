@@ -48,7 +48,7 @@ def verify_chain(
     whole = ChainReport()
     for depth, reader in enumerate(chain):
         own = depth == len(chain) - 1
-        look = partial(_look, blocks, depth, inspect if own else None)
+        look = partial(_look, blocks, depth, reader, inspect if own else None)
         read = LinkRead.of(reader.manifest.contents)
         watch.link_began(depth)
         found = verify(reader, threads=threads, check=check, meter=meter, inspect=look)
@@ -87,10 +87,11 @@ class _BlockCheck:
 def _look(
     blocks: _BlockCheck | None,
     depth: int,
+    reader: BackupReader,
     inspect: Callable[[Frame], None] | None,
     frame: Frame,
 ) -> None:
     if inspect is not None:
-        inspect(frame)
+        inspect(reader.resolve(frame))
     if blocks is not None:
         blocks.look(depth, frame)

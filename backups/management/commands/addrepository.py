@@ -31,7 +31,12 @@ class Command(MooringCommand):
         parser.add_argument(
             "--unencrypted", action="store_true", help="Do not encrypt new backups."
         )
-
+        parser.add_argument(
+            "--whole-blocks",
+            action="store_true",
+            help="Store changed blocks as they are, not as differences from the full backup: "
+            "where reading the repository is slow or costs money.",
+        )
         parser.add_argument(
             "--max-jobs", type=int, help="Maximum number of jobs that use it at the same time."
         )
@@ -41,6 +46,7 @@ class Command(MooringCommand):
             name=options["name"],
             path=absolute_path(options["path"]),
             encrypted=not options["unencrypted"],
+            differences=not options["whole_blocks"],
             max_jobs=options["max_jobs"],
         )
         refuse_invalid(repository)

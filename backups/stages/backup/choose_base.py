@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import transaction
 
+from backups.archive.blocks.differences import Differences
+from backups.archive.blocks.full_blocks import FullBlocks
 from backups.archive.blocks.reading import StoredTable
 from backups.catalog.copies import open_chain
 from backups.chains.candidates import load_candidates, series_of
@@ -32,6 +34,7 @@ class ChooseBase(PlainStage[BackupWork]):
                 choice = Choice(BackupKind.FULL, "", f"{choice.base} cannot be read: {exc}")
         if not choice.base:
             work.kind, work.base, work.base_table = BackupKind.FULL, None, None
+            work.differences = None
             own(run.job, run.token, kind=BackupKind.FULL, base=None)
             run.log(self.name, f"taking a full backup: {choice.reason}", LogLevel.WARNING)
             return f"full: {choice.reason}"
@@ -57,7 +60,8 @@ def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
         # A purge looks for running jobs with this base.
         own(run.job, run.token, base=base)
     work.base = base
-    tables = [StoredTable(open_chain(copy)[-1]) for copy in copies]
+    chains = [open_chain(copy) for copy in copies]
+    tables = [StoredTable(chain[-1]) for chain in chains]
     if len({table.as_ancestor() for table in tables}) != 1:
         names = ", ".join(repository.name for repository in repositories)
         raise ArchiveError(f"its copies in {names} have different manifests")
@@ -66,6 +70,8 @@ def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
         run.check()
         table.check_readable()
     work.base_table = tables[0]
+    if all(repository.differences for repository in repositories):
+        work.differences = Differences(FullBlocks(chains[0][0]))
 
 
 def lock_copies(base: Backup, work: BackupWork) -> list[BackupCopy]:

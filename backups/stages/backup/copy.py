@@ -8,6 +8,8 @@ from datetime import timedelta
 from django.conf import settings
 
 from backups.access import checked_store, runner_of
+from backups.archive.contents import Contents
+from backups.archive.meter import Meter
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named
@@ -15,6 +17,7 @@ from backups.exceptions import LockNotGranted, StageFailed, StrayFile
 from backups.instances.connection import login_of
 from backups.instances.facts import CURRENT, FLUSHED
 from backups.models import Backup
+from backups.models.job import LogLevel
 from backups.running.run import Run
 from backups.stages.backup.lock_wait import with_holders
 from backups.stages.backup.one_server import read_lsn, refuse_another_source
@@ -52,6 +55,7 @@ class Copy(PlainStage[BackupWork]):
             meter=meter,
             pace=Pace(settings.THROTTLE_BYTES_PER_S),
             base=work.base_table,
+            differences=work.differences,
         )
         try:
             self._copy(run, work, writer)
@@ -65,13 +69,10 @@ class Copy(PlainStage[BackupWork]):
                 name_stray(exc, work.job.instance)
             raise
         meter.raw_bytes_total, meter.files_total = meter.raw_bytes, meter.files_done
-        unchanged = (
-            f", {format_bytes(meter.unchanged_bytes)} as in {work.base.label}" if work.base else ""
-        )
-        return (
-            f"{len(work.contents.files)} files, {format_bytes(work.contents.raw_bytes)} "
-            f"stored as {format_bytes(work.contents.stored_bytes)}{unchanged}"
-        )
+        if work.differences and work.differences.ended:
+            why = f"changed blocks are stored whole: {work.differences.ended}"
+            run.log(self.name, why, LogLevel.WARNING)
+        return _summary(work, work.contents, meter)
 
     def clean_up(self, run: Run, work: BackupWork) -> None:
         """Remove the bytes of the attempt, unless the folder is another's or already a backup."""
@@ -119,6 +120,20 @@ def _whose_label(work: BackupWork) -> str:
         if store.exists(work.folder):
             return str(repository)
     return "the catalog" if Backup.objects.filter(label=work.label).exists() else ""
+
+
+def _summary(work: BackupWork, contents: Contents, meter: Meter) -> str:
+    stored = (
+        f"{len(contents.files)} files, {format_bytes(contents.raw_bytes)} "
+        f"stored as {format_bytes(contents.stored_bytes)}"
+    )
+    if work.base is None:
+        return stored
+    differences = f"{format_bytes(meter.difference_bytes)} as differences, "
+    return (
+        f"{stored}, {differences if meter.difference_bytes else ''}"
+        f"{format_bytes(meter.unchanged_bytes)} as in {work.base.label}"
+    )
 
 
 def _request_of(work: BackupWork) -> CopyRequest[EngineOptions]:

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.utils.timezone import now
 
 from backups.access import stores_of
+from backups.archive.blocks.differences import Differences
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents
@@ -52,6 +53,7 @@ class BackupWork:
     kind: str = BackupKind.FULL
     base: Backup | None = None
     base_table: StoredTable | None = None
+    differences: Differences | None = None
     started_at: datetime = field(default_factory=now)
     # Seconds added to the one of the start that the label names, where that label was taken.
     label_shift: timedelta = timedelta(0)

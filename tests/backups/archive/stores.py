@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 from uuid import UUID
 
+from backups.archive.blocks.differences import Differences
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents
@@ -67,6 +68,7 @@ def make_writer(
     meter: Meter | None = None,
     full_bytes: int = FULL_BYTES,
     base: StoredTable | None = None,
+    differences: Differences | None = None,
 ) -> ArchiveWriter:
     return ArchiveWriter(
         stores,
@@ -80,6 +82,7 @@ def make_writer(
         pace=Pace(0),
         full_bytes=full_bytes,
         base=base,
+        differences=differences,
     )
 
 
@@ -104,6 +107,7 @@ def write_backup(
     backup: UUID | None = None,
     about: dict[str, Any] | None = None,
     base: BackupReader | None = None,
+    differences: Differences | None = None,
 ) -> str:
     """Write a whole backup and return its folder."""
     stores = stores if isinstance(stores, Sequence) else [stores]
@@ -116,6 +120,7 @@ def write_backup(
         cipher=cipher,
         full_bytes=full_bytes,
         base=None if base is None else StoredTable(base),
+        differences=differences,
     )
     contents = write_records(writer, records)
     envelope = new_envelope(backup, label, data_key, KEYRING.current if encrypted else None)

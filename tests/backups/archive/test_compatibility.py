@@ -1,14 +1,15 @@
 """Can everything still be read that formats 1 and 2 ever wrote?
 
-``tests/data/repository-format-1`` and ``-2`` were written by the versions that introduced these
-formats, and are never written again. Where a test here fails, the format has changed: it needs a
-new number.
+``tests/data/repository-format-1``, ``-2`` and ``repository-differences`` were written by the
+versions that introduced what is in them, and are never written again. Where a test here fails, the
+format has changed: it needs a new number.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import random
 import struct
 import subprocess
 import sys
@@ -30,6 +31,8 @@ from tests.backups.archive.stores import SCRIPT, contents_of, never_stop
 
 DATA = Path(__file__).parents[2] / "data"
 GOLDEN, GOLDEN_2 = DATA / "repository-format-1", DATA / "repository-format-2"
+# Of format 2 too, with differences.
+GOLDEN_3 = DATA / "repository-differences"
 LABELS = ["golden@20260302T010000Z-F", "golden@20260303T010000Z-F"]  # sealed, unencrypted
 EXPECTED = {
     "ibdata1": b"dictionary" * 500,
@@ -70,6 +73,15 @@ NEEDS = {
     "golden@20260403T010000Z-I": ["golden@20260401T010000Z-F", "golden@20260402T010000Z-I"],
     "golden@20260404T010000Z-D": ["golden@20260401T010000Z-F"],
     "golden@20260406T010000Z-I": ["golden@20260405T010000Z-F"],
+}
+PAGES = random.Random(5).randbytes(5 * PAGE)
+DIFFERING = {
+    "golden@20260501T010000Z-F": {"a.ibd": PAGES},
+    "golden@20260502T010000Z-I": {"a.ibd": PAGES[:100] + b"1" + PAGES[101:]},
+    "golden@20260503T010000Z-I": {"a.ibd": PAGES[: 3 * PAGE] + b"2" + PAGES[3 * PAGE + 1 :] + b"3"},
+}
+NEEDS_DIFFERENCES = {
+    label: list(DIFFERING)[:number] for number, label in enumerate(DIFFERING) if number
 }
 
 
@@ -129,6 +141,20 @@ def test_the_reader_opens_format_2(tmp_path: Path, label: str) -> None:
 def test_the_program_without_mooring_opens_format_2(tmp_path: Path, label: str) -> None:
     run_program(GOLDEN_2, label, tmp_path)
     assert contents_of(tmp_path) == CHAINS[label]
+
+
+@pytest.mark.parametrize("label", DIFFERING)
+def test_both_readers_open_differences(tmp_path: Path, label: str) -> None:
+    chain = [reader_of(each, GOLDEN_3) for each in (*NEEDS_DIFFERENCES.get(label, ()), label)]
+    blocks = chain[-1].manifest.contents.blocks
+    assert blocks
+    assert bool(blocks.differences) == (label in NEEDS_DIFFERENCES)
+    assert verify_chain(chain, threads=1, check=never_stop, meter=Meter()).damages == []
+    (ours := tmp_path / "ours").mkdir()
+    extract(chain, ours, threads=1, check=never_stop, meter=Meter())
+    assert contents_of(ours) == DIFFERING[label]
+    run_program(GOLDEN_3, label, tmp_path / "theirs")
+    assert contents_of(tmp_path / "theirs") == DIFFERING[label]
 
 
 def test_a_footer_is_as_the_document_says() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from backups.archive.blocks.differences import Differences
+from backups.archive.blocks.full_blocks import FullBlocks
 from backups.archive.blocks.hashing import BLOCK_BYTES
 from backups.archive.records import (
     Data,
@@ -39,17 +41,24 @@ class Chain:
         self._written = 0
 
     def add(
-        self, records: Iterable[Record], *, base: int | None = None, encrypted: bool = True
+        self,
+        records: Iterable[Record],
+        *,
+        base: int | None = None,
+        encrypted: bool = True,
+        differences: bool = True,
     ) -> str:
         """Write a backup that goes on from the last one, or from that of a number."""
         self._written += 1
         needs = self.links if base is None else self.links[: base + 1]
+        full = FullBlocks(open_backup(self.store, needs[0])) if needs and differences else None
         link = write_backup(
             self.store,
             records,
             label=f"orders-1@20260302T01{self._written:02}00Z-{'I' if needs else 'F'}",
             encrypted=encrypted,
             base=open_backup(self.store, needs[-1]) if needs else None,
+            differences=Differences(full) if full else None,
         )
         self.links = [*needs, link]
         return link

@@ -210,6 +210,7 @@ GOOD: dict[str, Any] = {
     "changes": [[36, 1]],
     "sources": [],
     "spaces": [],
+    "differences": 0,
 }
 UUID = "11111111-1111-4111-8111-111111111111"
 
@@ -265,7 +266,7 @@ def test_a_piece_anywhere_in_a_file_of_any_size_takes_no_memory() -> None:
     with bounded(1 << 20):
         places = Places([PieceContent(first, bytes(16), bytes((1, ZERO)))], 1 << 49)
         assert places.numbers() == {1}
-        assert list(places.runs_of(1, first - 3, first + 9)) == [(first, first + 1)]
+        assert list(places.runs_of((1,), first - 3, first + 9)) == [(1, first, first + 1)]
         assert places.is_checked(first + 1)
         assert not places.is_checked(first)
 
