@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backups.models import Backup
-from backups.states import CopyStatus
 from monitor.selectors.chain_links import state_of
 from monitor.selectors.chains import Chain, draw_chain, load_chain
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
@@ -21,7 +20,6 @@ class NeededBackup:
     backup: Backup
     status: str
     word: str
-    repositories: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +51,7 @@ def load_backup_chain(backup: Backup) -> tuple[ProofSummary, BackupChain | None]
     newer = [each for each in backups if each.pk in set(needing)]
     return proof, BackupChain(
         draw_chain(backups, proofs, backup.pk, ancestors),
-        [_needed(each, proofs.get(each.pk, UNPROVEN)) for each in needed],
+        [NeededBackup(each, *state_of(each, proofs.get(each.pk, UNPROVEN))) for each in needed],
         newer[:NEEDING_SHOWN],
         max(0, len(needing) - NEEDING_SHOWN),
     )
-
-
-def _needed(backup: Backup, proof: ProofSummary) -> NeededBackup:
-    stored = [each for each in backup.copies.all() if each.status == CopyStatus.STORED]
-    return NeededBackup(backup, *state_of(backup, proof), [copy.repository.name for copy in stored])

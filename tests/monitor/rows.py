@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.contrib.auth.models import Group, User
 
-from backups.archive.contents import StoredFile
+from backups.archive.contents import Contents, StoredFile
 from backups.catalog.contents import store_contents
 from backups.models import (
     Backup,
@@ -67,7 +67,7 @@ def record_tables(copy: BackupCopy, sizes: dict[str, int]) -> None:
         StoredFile(number, path, size, size, 1, 1)
         for number, (path, size) in enumerate(sizes.items(), start=1)
     ]
-    store_contents(copy.backup, files)
+    store_contents(copy.backup, Contents(files, (), (0,)))
 
 
 def make_backup(

@@ -11,7 +11,8 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from backups.models import Backup, BackupCopy, Instance, Repository
+from backups.catalog.contents import BackupContents, TableContent, pack_contents
+from backups.models import Backup, BackupCopy, BackupTables, Instance, Repository
 from backups.states import CopyStatus, Operation
 from monitor.selectors.chains import CHAINS_SHOWN, LINKS_SHOWN
 from tests.markup import one_line
@@ -22,9 +23,11 @@ from tests.monitor.rows import (
     make_instance,
     make_repository,
     make_user,
+    record_tables,
 )
 
 DAY = timedelta(days=1)
+MIB = 1024 * 1024
 LINK = re.compile(r"<li class=\"link[^>]*>")
 
 
@@ -113,9 +116,9 @@ class InstanceChainsTestCase(ChainPageTestCase):
         page = self.page()
         self.assertEqual(len(self.lines(page)), LINKS_SHOWN + 1)
         self.assertIn(f"{31 - LINKS_SHOWN} between", page)
-        self.assertIn(f'title="{chain[0].label}">Full', page)
-        self.assertIn(f'title="{chain[30].label}">Differential', page)
-        self.assertNotIn(f'title="{chain[3].label}">Differential', page)
+        self.assertIn(f'title="{chain[0].label}"><span>Full', page)
+        self.assertIn(f'title="{chain[30].label}"><span>Differential', page)
+        self.assertNotIn(f'title="{chain[3].label}"><span>Differential', page)
 
     def test_chains_are_paged(self) -> None:
         for number in range(CHAINS_SHOWN + 1):
@@ -179,3 +182,53 @@ class BackupChainTestCase(ChainPageTestCase):
             costs.append(len(queries))
         self.assertEqual(costs[0], costs[1])
         self.assertLessEqual(costs[0], 22)
+
+
+class ChangesTestCase(ChainPageTestCase):
+    def contents(self, backup: Backup, **query: str) -> str:
+        response = self.client.get(reverse("backup-contents", args=[backup.label]), query)
+        return one_line(response.content.decode())
+
+    def test_it_lists_the_tables_that_changed_since_the_base(self) -> None:
+        full, link = make_chain(self.orders, self.main, "FI")
+        record_tables(
+            full.copies.get(), {"shop/a.ibd": 9 * MIB, "shop/b.ibd": MIB, "shop/c.ibd": 5}
+        )
+        content = pack_contents(
+            BackupContents(
+                [
+                    TableContent("shop", "a", 1, 10 * MIB, 2 * MIB, True),
+                    TableContent("shop", "b", 1, MIB, 0, True),
+                    TableContent("shop", "d", 1, MIB, MIB, False),
+                ],
+                [],
+                0,
+                0,
+                other_stored_bytes=7,
+            )
+        )
+        BackupTables.objects.create(backup=link, content=content)
+        page = self.contents(link)
+        self.assertIn(f">{full.label}</a>", page)
+        self.assertIn("1 of 3 tables changed: 192 blocks of 16 KiB,", page)
+        self.assertIn("1 new, 0 renamed, 1 dropped", page)
+        rows = re.findall(r"<th scope=\"row\"> (shop\.\w+)", page)
+        self.assertEqual(rows, ["shop.a", "shop.d"])
+        self.assertIn("Dropped, or renamed: shop.c (", page)
+        self.assertIn(">+1.0 MiB</span>", page)
+        # A filter replaces the list of tables, which is below.
+        self.assertNotIn("shop.d", self.contents(link, q="a"))
+
+    def test_without_an_earlier_backup_nothing_is_compared(self) -> None:
+        (full,) = make_chain(self.orders, self.main, "F")
+        record_tables(full.copies.get(), {"shop/a.ibd": 9})
+        self.assertNotIn("Changed since", self.contents(full))
+
+    def test_of_a_full_backup_sizes_are_compared_with_the_one_before(self) -> None:
+        (old,) = make_chain(self.orders, self.main, "F", age=DAY)
+        (new,) = make_chain(self.orders, self.main, "F")
+        for backup, size in ((old, 5), (new, 9)):
+            record_tables(backup.copies.get(), {"shop/a.ibd": size})
+        page = self.contents(new)
+        self.assertIn(f">{old.label}</a>", page)
+        self.assertIn("only names and sizes are compared", page)

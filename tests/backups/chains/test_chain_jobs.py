@@ -108,6 +108,35 @@ def test_a_link_shows_what_it_needs(chain: list[Backup]) -> None:
     assert needs == [[], labels[:1], labels[:2]]
 
 
+def test_the_contents_of_a_link_say_what_changed(
+    chain: list[Backup], orders: Instance, engine: FakeEngine
+) -> None:
+    engine.files["shop/fresh.ibd"] = bytes([7]) * 40_000
+    engine.files["shop/orders.ibd"] = b"ORDERS" + engine.files["shop/orders.ibd"][6:]
+    del engine.files["shop/visits.MYD"]
+    label = take(orders, "incremental").label
+    shown = run_command("showbackup", label, "--json").json()
+    assert shown["changed_since"] == chain[2].label
+    changes = shown["changes"]
+    found = {each["name"]: (each["how"], each["stored_bytes"]) for each in changes["tables"]}
+    assert found == {"fresh": ("new", 40_000), "orders": ("changed", 16_384)}
+    assert [each["name"] for each in changes["dropped"]] == ["visits"]
+    assert f"1 tables changed, 1 new, 0 renamed, 1 dropped since {chain[2].label}" in (
+        run_command("showbackup", label).stdout
+    )
+
+
+def test_a_full_backup_is_compared_with_the_one_before(
+    chain: list[Backup], orders: Instance, engine: FakeEngine
+) -> None:
+    engine.files["shop/orders.ibd"] += bytes(16_384)
+    shown = run_command("showbackup", take(orders, "full").label, "--json").json()
+    assert shown["changed_since"] == chain[2].label
+    (change,) = shown["changes"]["tables"]
+    assert (change["name"], change["stored_bytes"]) == ("orders", None)
+    assert run_command("showbackup", chain[0].label, "--json").json()["changes"] is None
+
+
 def test_a_differential_goes_on_from_the_full_one(chain: list[Backup], orders: Instance) -> None:
     backup = take(orders, "differential")
     assert (backup.kind, backup.base) == ("differential", chain[0])
