@@ -1,7 +1,7 @@
 """How are the files of a backup extracted, using all cores?
 
-Ranged reads, unsealing, decompressing and writing happen in a pool of threads, frame by
-frame; only phases wait for one another, and the backups of a chain. In the first phase runs of
+Ranged reads of the frames with bytes to take, unsealing, decompressing and writing happen in a
+pool of threads, frame by frame; only phases wait for one another, and the backups of a chain. In the first phase runs of
 zeros stay holes.
 """
 
@@ -50,10 +50,9 @@ def extract(
 ) -> int:
     """Write the wanted files below ``target``, an existing empty folder; return how many.
 
-    ``chain`` are the backup and all that it needs, the full one first; of each only the frames with
-    bytes to take are read. ``check`` is called between frames and raises when the job must end. An
-    OSError of the target's disk is passed on; ArchiveError if a file would be incomplete, or a
-    block is not what it was.
+    ``chain`` are the backup and all that it needs, the full one first. ``check`` is called between
+    frames and raises when the job must end. An OSError of the target's disk is passed on;
+    ArchiveError if a file would be incomplete, or a block is not what it was.
     """
     keep_freed_memory()
     own = len(chain) - 1
@@ -68,8 +67,7 @@ def extract(
     with ThreadPoolExecutor(threads, thread_name_prefix="extract") as pool:
         try:
             for depth, reader in enumerate(chain):
-                in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
-                work = _Work(pool, in_flight, reader, depth, source, output, check)
+                work = _Work(pool, threads, reader, depth, source, output, check)
                 watch.link_began(depth)
                 work.run(own=depth == own, first=depth == 0)
                 watch.link_ended(depth, work.read)
@@ -124,7 +122,7 @@ class _Work:
     def __init__(
         self,
         pool: ThreadPoolExecutor,
-        in_flight: int,
+        threads: int,
         reader: BackupReader,
         depth: int,
         source: _Origin,
@@ -133,7 +131,7 @@ class _Work:
     ) -> None:
         self._pool, self._reader, self._depth = pool, reader, depth
         self._source, self._output, self._check = source, output, check
-        self._in_flight = in_flight
+        self._in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
         self._running: deque[Future[None]] = deque()
         self.read = LinkRead.of(reader.manifest.contents)
 

@@ -48,7 +48,7 @@ class TableChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ContentChanges:
     """All changes in figures, and the largest by name."""
 
     # The largest first; dropped tables are listed by themselves.
@@ -71,7 +71,7 @@ class Changes:
         return None if self.stored_bytes is None else -(-self.stored_bytes // BLOCK_BYTES)
 
 
-def compare(before: BackupContents, after: BackupContents) -> Changes:
+def compare(before: BackupContents, after: BackupContents) -> ContentChanges:
     """Compare the tables of a backup with those of an earlier one."""
     old = {each[:2]: each for each in before.tables}
     now = {each[:2] for each in after.tables}
@@ -88,7 +88,7 @@ def compare(before: BackupContents, after: BackupContents) -> Changes:
         for key, each in old.items()
         if key not in now and not after.omitted
     ]
-    return Changes(
+    return ContentChanges(
         _largest(found),
         _largest(gone),
         len(after.tables) + after.omitted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backups.catalog.changes import Changes, TableChange, compare
+from backups.catalog.changes import ContentChanges, TableChange, compare
 from backups.catalog.contents import BackupContents, earlier_backup, stored_contents
 from backups.models import Backup
 
@@ -28,7 +28,7 @@ class ChangesView:
     """The largest changes, and the sums."""
 
     since: Backup
-    changes: Changes
+    changes: ContentChanges
     rows: Sequence[ChangeRow]
 
     @property

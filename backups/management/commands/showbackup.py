@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.table import Table
 
-from backups.catalog.changes import Changes, compare
+from backups.catalog.changes import ContentChanges, compare
 from backups.catalog.contents import (
     BackupContents,
     earlier_backup,
@@ -82,7 +82,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
 
 
 # The label of the backup it is compared with, and what has changed since; None where none is.
-Compared = tuple[str, Changes] | None
+Compared = tuple[str, ContentChanges] | None
 
 
 def _changes_of(backup: Backup, contents: BackupContents) -> Compared:

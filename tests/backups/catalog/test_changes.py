@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from backups.catalog.changes import MOST_LISTED, Changes, compare
+from backups.catalog.changes import MOST_LISTED, ContentChanges, compare
 from backups.catalog.contents import BackupContents, TableContent
 
 BLOCK = 16 * 1024
@@ -20,7 +20,7 @@ def table(name: str, size: int, stored: int | None = None, *, known: bool = True
     return TableContent("shop", name, 1, size, stored, known)
 
 
-def names(changes: Changes) -> list[tuple[str, str]]:
+def names(changes: ContentChanges) -> list[tuple[str, str]]:
     return [(each.name, each.how) for each in changes.tables]
 
 

@@ -23,10 +23,8 @@ from backups.jobs.request import create_backup_job, create_copy_job
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupAncestor, BackupCopy, Evidence, Instance, Job, Repository
 from backups.parameters import VerifyParameters
-from backups.stages import link_stages
 from backups.stages.backup import choose_base
 from backups.states import CopyStatus, JobStatus, Operation
-from backups.units import format_bytes
 from tests.backups.archive.stores import contents_of
 from tests.backups.conftest import make_repository
 from tests.backups.fake_engine import FakeEngine
@@ -108,35 +106,6 @@ def test_a_link_shows_what_it_needs(chain: list[Backup]) -> None:
     assert needs == [[], labels[:1], labels[:2]]
 
 
-def test_the_contents_of_a_link_say_what_changed(
-    chain: list[Backup], orders: Instance, engine: FakeEngine
-) -> None:
-    engine.files["shop/fresh.ibd"] = bytes([7]) * 40_000
-    engine.files["shop/orders.ibd"] = b"ORDERS" + engine.files["shop/orders.ibd"][6:]
-    del engine.files["shop/visits.MYD"]
-    label = take(orders, "incremental").label
-    shown = run_command("showbackup", label, "--json").json()
-    assert shown["changed_since"] == chain[2].label
-    changes = shown["changes"]
-    found = {each["name"]: (each["how"], each["stored_bytes"]) for each in changes["tables"]}
-    assert found == {"fresh": ("new", 40_000), "orders": ("changed", 16_384)}
-    assert [each["name"] for each in changes["dropped"]] == ["visits"]
-    assert f"1 tables changed, 1 new, 0 renamed, 1 dropped since {chain[2].label}" in (
-        run_command("showbackup", label).stdout
-    )
-
-
-def test_a_full_backup_is_compared_with_the_one_before(
-    chain: list[Backup], orders: Instance, engine: FakeEngine
-) -> None:
-    engine.files["shop/orders.ibd"] += bytes(16_384)
-    shown = run_command("showbackup", take(orders, "full").label, "--json").json()
-    assert shown["changed_since"] == chain[2].label
-    (change,) = shown["changes"]["tables"]
-    assert (change["name"], change["stored_bytes"]) == ("orders", None)
-    assert run_command("showbackup", chain[0].label, "--json").json()["changes"] is None
-
-
 def test_a_differential_goes_on_from_the_full_one(chain: list[Backup], orders: Instance) -> None:
     backup = take(orders, "differential")
     assert (backup.kind, backup.base) == ("differential", chain[0])
@@ -214,71 +183,6 @@ def test_a_verify_reads_the_whole_chain_and_says_so(chain: list[Backup]) -> None
     report = Evidence.objects.get(copy=copy_of(chain[2])).report
     assert report["with"] == [chain[0].label, chain[1].label]
     assert report["packs"] == 3
-
-
-def test_a_verify_proves_what_the_backup_needs_as_well(chain: list[Backup]) -> None:
-    job = verify(chain[2])
-    for backup in chain[:2]:
-        evidence = Evidence.objects.get(copy=copy_of(backup))
-        assert (evidence.passed, evidence.job) == (True, None)
-        assert evidence.report["part_of"] == chain[2].label
-        assert evidence.report["packs"] == 1
-    assert Evidence.objects.get(job=job).copy == copy_of(chain[2])
-
-
-def test_damage_found_from_above_stands_against_the_backup_that_has_it(
-    chain: list[Backup],
-) -> None:
-    damage(chain[0])
-    verify(chain[2])
-    newest = {each.copy.backup: each.passed for each in Evidence.objects.order_by("id")}
-    assert newest == {chain[0]: False, chain[1]: True, chain[2]: False}
-    # The one between needs the damaged one too, and nobody verified it.
-    assert not without_faults(BackupCopy.objects.all()).exists()
-
-
-def test_a_verify_from_above_does_not_hide_damaged_pages(chain: list[Backup]) -> None:
-    found = prove(copy_of(chain[0]), Operation.VERIFY, passed=False)
-    Evidence.objects.filter(pk=found.pk).update(report={"pages": {"damaged": 1}})
-    verify(chain[2])
-    assert not Evidence.objects.get(copy=copy_of(chain[0])).passed
-    assert Evidence.objects.get(copy=copy_of(chain[1])).passed
-
-
-def links_of(job: Job) -> list[tuple[str, str]]:
-    """The sub-operations of a job's stage that reads a chain."""
-    rows = job.stages.exclude(parent=None).order_by("position")
-    return list(rows.values_list("name", "detail"))
-
-
-def test_a_verify_says_what_it_read_of_each_link(chain: list[Backup]) -> None:
-    links = links_of(verify(chain[2]))
-    assert [name for name, _ in links] == ["full backup", "link 1", "link 2"]
-    for backup, (_, detail) in zip(chain, links, strict=True):
-        size = format_bytes(backup.stored_bytes or 0)
-        assert detail.startswith(f"{backup.label}: {size} of {size} read, ")
-
-
-def test_a_restore_says_what_it_read_of_each_link(chain: list[Backup], tmp_path: Path) -> None:
-    job = restore(copy_of(chain[2]), tmp_path / "out")
-    links = links_of(job)
-    assert [name for name, _ in links] == ["full backup", "link 1", "link 2"]
-    # Each has a frame of files and one of its block table, which is read block by block.
-    assert all(detail.endswith("1 of 2 frames") for _, detail in links)
-    assert "; 3 backups: " in job.stages.get(name="extract").detail
-
-
-def test_a_backup_that_stands_alone_has_no_links(chain: list[Backup], tmp_path: Path) -> None:
-    assert links_of(verify(chain[0])) == links_of(restore(copy_of(chain[0]), tmp_path / "o")) == []
-
-
-def test_the_links_of_a_long_chain_are_only_summed_up(
-    chain: list[Backup], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(link_stages, "MOST_LINKS_LISTED", 2)
-    job = verify(chain[2])
-    assert (job.status, links_of(job)) == (JobStatus.SUCCEEDED, [])
-    assert "; 3 backups: " in job.stages.get().detail
 
 
 def test_pages_of_a_link_are_checked_where_it_stored_them(chain: list[Backup]) -> None:
