@@ -1,8 +1,8 @@
 """How are the files of a backup extracted, using all cores?
 
-Ranged reads of the frames with bytes to take, unsealing, decompressing and writing happen in a
-pool of threads, frame by frame; only phases wait for one another, and the backups of a chain. In the first phase runs of
-zeros stay holes.
+Ranged reads of the frames that have bytes to take, unsealing, decompressing and writing happen in a
+pool of threads, frame by frame; only phases wait for one another, and the backups of a chain. In
+the first phase runs of zeros stay holes.
 """
 
 from __future__ import annotations

@@ -120,10 +120,11 @@ def _lines(
     pairs = list(zip(runs, values, strict=True))
     full = [(run, value) for run, value in pairs if run.kind == BackupKind.FULL]
     rest = [(run, value) for run, value in pairs if run.kind != BackupKind.FULL]
-    if full:
-        yield _line(*zip(*full, strict=True), words, name, colour)
-    if rest:
-        yield _points(*zip(*rest, strict=True), words, name, colour)
+    for draw, found in ((_line, full), (_points, rest)):
+        if found:
+            yield draw(
+                [run for run, _ in found], [value for _, value in found], words, name, colour
+            )
 
 
 def _points(

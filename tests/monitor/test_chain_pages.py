@@ -17,6 +17,7 @@ from backups.states import CopyStatus, Operation
 from monitor.selectors.chains import CHAINS_SHOWN, LINKS_SHOWN
 from tests.markup import one_line
 from tests.monitor.rows import (
+    GIB,
     make_backup,
     make_chain,
     make_evidence,
@@ -232,3 +233,36 @@ class ChangesTestCase(ChainPageTestCase):
         page = self.contents(new)
         self.assertIn(f">{old.label}</a>", page)
         self.assertIn("only names and sizes are compared", page)
+
+
+class RestoreOfChainTestCase(ChainPageTestCase):
+    def setUp(self) -> None:
+        self.client.force_login(make_user("olga", "operator"))
+
+    def test_the_list_says_what_kind_each_backup_is_and_what_its_restore_reads(self) -> None:
+        chain = make_chain(self.orders, self.main, "FII")
+        Backup.objects.filter(pk=chain[2].pk).update(restored_bytes=5 * GIB)
+        page = self.page(f"{reverse('restore-wizard')}?instance=orders-1")
+        row = page[page.index(chain[2].label) : page.index(chain[1].label)]
+        for words in ("Incremental", ">5.0 GiB<", ">3.0 GiB<", "of 3 backups"):
+            self.assertIn(words, row)
+
+    def test_one_that_cannot_be_restored_is_not_recommended(self) -> None:
+        full, link = make_chain(self.orders, self.main, "FI")
+        make_evidence(link.copies.get(), Operation.RESTORE_TEST, passed=True)
+        address = f"{reverse('restore-wizard')}?instance=orders-1"
+        self.assertIn("Newest backup that passed a restore test", self.page(address))
+        make_evidence(full.copies.get(), Operation.VERIFY, passed=False)
+        page = self.page(address)
+        self.assertNotIn("Newest backup that passed a restore test", page)
+        self.assertIn("not restorable", page)
+
+    def test_the_plan_names_all_backups_that_are_read(self) -> None:
+        full, first, second = make_chain(self.orders, self.main, "FII")
+        page = self.page(f"{reverse('restore-wizard')}?copy={second.copies.get().pk}")
+        self.assertIn("A restore reads 3 backups of main", page)
+        for backup in (full, first, second):
+            self.assertIn(backup.label, page)
+        self.assertNotIn(
+            "A restore reads", self.page(f"{reverse('restore-wizard')}?copy={full.copies.get().pk}")
+        )
