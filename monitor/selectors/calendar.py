@@ -10,17 +10,18 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import TruncDate
+from django.db.models.functions import Coalesce, TruncDate
 from django.utils.timezone import localdate
 
 from backups.models import Backup, BackupSchedule, Instance, Job, Occurrence
 from backups.schedules.coverage import covered_instances
+from monitor.selectors.chain_links import LETTERS
 from monitor.selectors.planned import day_begins, planned_days, planned_words, schedules_of
 from monitor.selectors.schedule import OccurrenceRow
 from monitor.wording.occurrences import counted, word_of, worst
 
 # With more rows, long names and many words make the page too large.
-PAGE_SIZE = 12
+PAGE_SIZE = 11
 DAYS_BACK = 30
 DAYS_AHEAD = 7
 
@@ -34,6 +35,8 @@ class Cell:
     day: date
     word: str
     counts: str
+    # Letter of the backups of that day; a full one counts more than what goes on from it.
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,10 @@ def load_calendar(chosen: Mapping[str, Any], page: str | None, now: datetime) ->
     first = today - timedelta(days=DAYS_BACK - 1)
     days = [first + timedelta(days=n) for n in range(DAYS_BACK + DAYS_AHEAD)]
     instances = list(shown)
-    counts = _count_days(instances, days, only)
+    counts, kinds = _count_days(instances, days, only), _kinds_of_days(instances, days, only)
     ahead = planned_words(schedules_of(instances, only), days[DAYS_BACK - 1 :], now)
     rows = [
-        CalendarRow(instance, [_cell(instance, day, counts, ahead) for day in days])
+        CalendarRow(instance, [_cell(instance, day, counts, ahead, kinds) for day in days])
         for instance in instances
     ]
     return Calendar(shown, days, today, rows)
@@ -145,10 +148,33 @@ def _add_unplanned(
         counts[pk, day]["unplanned"] += count
 
 
+def _kinds_of_days(
+    instances: Sequence[Instance], days: Sequence[date], only: BackupSchedule | None
+) -> Mapping[tuple[int, date], str]:
+    """Return the letter of each day with backups, by the day on which they were due."""
+    within = (day_begins(days[0]), day_begins(days[-1] + timedelta(days=2)))
+    backups = Backup.objects.filter(instance__in=instances, ended_at__range=within)
+    if only is not None:
+        backups = backups.filter(made_by__occurrence__schedule=only)
+    due = TruncDate(Coalesce("made_by__occurrence__due_at", "ended_at"))
+    rows = backups.order_by().annotate(day=due).values_list("instance", "day", "kind").distinct()
+    found: defaultdict[tuple[int, date], set[str]] = defaultdict(set)
+    for pk, day, kind in rows:
+        found[pk, day].add(kind)
+    return {
+        key: next((letter for kind, letter in LETTERS.items() if kind in kinds), "")
+        for key, kinds in found.items()
+    }
+
+
 def _cell(
-    instance: Instance, day: date, counts: Counts, ahead: Mapping[tuple[int, date], str]
+    instance: Instance,
+    day: date,
+    counts: Counts,
+    ahead: Mapping[tuple[int, date], str],
+    kinds: Mapping[tuple[int, date], str],
 ) -> Cell:
     words = counts.get((instance.pk, day), Counter())
     if word := worst(word for word, count in words.items() if count):
-        return Cell(day, word, counted(words))
+        return Cell(day, word, counted(words), kinds.get((instance.pk, day), ""))
     return Cell(day, ahead.get((instance.pk, day), ""), "")

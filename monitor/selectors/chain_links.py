@@ -13,10 +13,11 @@ from backups.models import Backup
 from backups.states import BackupKind, CopyStatus
 from monitor.selectors.proof import UNPROVEN, ProofSummary
 
+# What holds most is the first.
 LETTERS: Mapping[str, str] = {
     BackupKind.FULL: "F",
-    BackupKind.INCREMENTAL: "I",
     BackupKind.DIFFERENTIAL: "D",
+    BackupKind.INCREMENTAL: "I",
 }
 # So that a small increment is still a line.
 LEAST_PERCENT = 2

@@ -18,6 +18,7 @@ from alerts.states import Severity
 from backups.schedule import DueTime, Rhythm
 from monitor.selectors.alerts import SeverityTile
 from monitor.selectors.calendar import CalendarRow, Cell
+from monitor.selectors.chain_links import LETTERS
 from monitor.selectors.schedules import PunctualityRecord
 from monitor.templatetags.parts import badge
 from monitor.templatetags.units import moment
@@ -30,6 +31,8 @@ register = template.Library()
 # Markup that a page repeats hundreds of times is built once.
 _PLAIN = mark_safe("")  # nosec B308
 _TODAY, _WEEK = mark_safe(' class="today"'), mark_safe(' class="week"')  # nosec B308
+# Of each day's backups; see ``monitor.selectors.calendar``.
+_KINDS = {letter: format_html(' data-kind="{}"', letter) for letter in LETTERS.values()}
 _SHARES = [_PLAIN, *(format_html(' data-share="{}"', share) for share in (1, 2, 3))]
 # Words with a shape of their own, defined in planning.css.
 _OWN_SHAPES = {
@@ -167,8 +170,9 @@ def _mark(cell: Cell, name: str) -> SafeString:
     if not cell.word:
         return _PLAIN
     return format_html(
-        '<a{} data-tone="{}" title="{}: {}" href="{}/{}/">{}</a>',
+        '<a{}{} data-tone="{}" title="{}: {}" href="{}/{}/">{}</a>',
         _OWN_SHAPES.get(cell.word, _PLAIN),
+        _KINDS.get(cell.kind, _PLAIN),
         tone_of(cell.word),
         cell.day.day,
         cell.counts or cell.word,
