@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 
 from django.db.models import Max
 
-from backups.catalog.evidence import without_faults
+from backups.catalog.evidence import BackupProof, without_faults
 from backups.health.usable import usable_copies
 from backups.models import BackupAncestor, BackupCopy, Evidence
 from backups.states import CopyStatus, Operation
+
+# More than a page shows: what a list of all backups asks about is asked in parts.
+AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,28 @@ class Condition:
     obstacle: Obstacle | None = None
 
 
+SOUND = Condition()
+
+
+def proof_in_words(proof: BackupProof, condition: Condition) -> str:
+    """Return what is proven of a backup; where it cannot be restored now, that instead."""
+    obstacle = condition.obstacle
+    says_so = any(each and not each.passed for each in (proof.verify, proof.restore_test))
+    if obstacle is None or (obstacle.own and says_so):
+        return proof.in_words()
+    return f"NOT RESTORABLE: {obstacle}"
+
+
 def load_conditions(backup_ids: Iterable[int]) -> dict[int, Condition]:
     """Return the condition of each backup that has stored copies."""
-    ids = set(backup_ids)
+    ids = sorted(set(backup_ids))
+    found: dict[int, Condition] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        found |= _load_some(set(ids[start : start + AT_ONCE]))
+    return found
+
+
+def _load_some(ids: set[int]) -> dict[int, Condition]:
     needed = _needed_by(ids)
     copies = _copies_of(ids.union(*needed.values()) if needed else ids)
     good = set(without_faults(usable_copies().filter(backup__in=ids)).values_list("pk", flat=True))
@@ -82,7 +104,8 @@ def _needed_by(ids: Collection[int]) -> dict[int, list[int]]:
 def _copies_of(ids: Collection[int]) -> Copies:
     """Return the copies by backup and repository."""
     rows = BackupCopy.objects.filter(backup__in=ids).select_related("backup", "repository")
-    return {(copy.backup_id, copy.repository_id): copy for copy in rows.order_by("id")}
+    rows = rows.defer("backup__facts", "backup__gtid_executed").order_by("id")
+    return {(copy.backup_id, copy.repository_id): copy for copy in rows}
 
 
 def _failed_proofs(copies: Copies) -> dict[int, str]:

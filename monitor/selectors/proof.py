@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 from django.db.models import Max
 
-from backups.catalog.restorable import Condition, Obstacle, load_conditions
+from backups.catalog.restorable import SOUND, Condition, Obstacle, load_conditions
 from backups.models import Evidence
 from backups.states import CopyStatus, Operation
-
-_NO_CONDITION = Condition()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,7 @@ class ProofSummary:
 
     verified: Evidence | None = None
     restore_tested: Evidence | None = None
-    condition: Condition = _NO_CONDITION
+    condition: Condition = SOUND
 
     @property
     def failed(self) -> list[Evidence]:
@@ -79,7 +77,7 @@ def load_proofs(backup_ids: Iterable[int]) -> Mapping[int, ProofSummary]:
         backup_id: ProofSummary(
             checks.get((backup_id, Operation.VERIFY.value)),
             checks.get((backup_id, Operation.RESTORE_TEST.value)),
-            conditions.get(backup_id, _NO_CONDITION),
+            conditions.get(backup_id, SOUND),
         )
         for backup_id in {*conditions, *(backup_id for backup_id, _ in checks)}
     }

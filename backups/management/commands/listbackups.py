@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 from django.utils.timezone import localtime
 
 from backups.catalog.evidence import BackupProof, load_proofs
+from backups.catalog.restorable import SOUND, Condition, load_conditions, proof_in_words
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 from backups.models import Backup
@@ -34,19 +35,21 @@ class Command(MooringCommand):
         ]
         if not shown:
             return Answer({"backups": []}, ["no backups yet: take one with takebackup"])
+        found = load_conditions(each.pk for each in shown)
+        conditions = {each.pk: found.get(each.pk, SOUND) for each in shown}
         return Answer(
-            {"backups": [_fields(each, proofs[each.pk]) for each in shown]},
+            {"backups": [_fields(each, proofs[each.pk], conditions[each.pk]) for each in shown]},
             [
                 table(
                     ("label", "kind", "ended", "raw", "stored", "took", "in", "proof"),
-                    [_row(each, proofs[each.pk]) for each in shown],
+                    [_row(each, proofs[each.pk], conditions[each.pk]) for each in shown],
                     right="raw,stored,took",
                 )
             ],
         )
 
 
-def _fields(backup: Backup, proof: BackupProof) -> dict[str, object]:
+def _fields(backup: Backup, proof: BackupProof, condition: Condition) -> dict[str, object]:
     return {
         "label": backup.label,
         "instance": backup.instance.name,
@@ -59,11 +62,12 @@ def _fields(backup: Backup, proof: BackupProof) -> dict[str, object]:
         "repositories": proof.stored_in,
         "verified_at": proof.verified_at,
         "restore_tested_at": proof.restore_tested_at,
-        "proof": proof.in_words(),
+        "proof": proof_in_words(proof, condition),
+        "not_restorable": str(condition.obstacle) if condition.obstacle else "",
     }
 
 
-def _row(backup: Backup, proof: BackupProof) -> tuple[str, ...]:
+def _row(backup: Backup, proof: BackupProof, condition: Condition) -> tuple[str, ...]:
     observed = backup.origin == Origin.OBSERVED
     return (
         backup.label,
@@ -73,5 +77,5 @@ def _row(backup: Backup, proof: BackupProof) -> tuple[str, ...]:
         format_bytes(backup.stored_bytes),
         format_duration(backup.run_time),
         ", ".join(proof.stored_in) or ("elsewhere" if observed else "purged"),
-        "observed: cannot be proven" if observed else proof.in_words(),
+        "observed: cannot be proven" if observed else proof_in_words(proof, condition),
     )

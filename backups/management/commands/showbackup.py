@@ -18,6 +18,7 @@ from backups.catalog.contents import (
 )
 from backups.catalog.copies import named_copy
 from backups.catalog.evidence import load_proofs
+from backups.catalog.restorable import SOUND, load_conditions, proof_in_words
 from backups.management.output import Answer, MooringCommand, table
 from backups.models import Backup, BackupCopy
 from backups.units import format_bytes, format_duration
@@ -77,7 +78,10 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "repository": copy.repository.name,
         "folder": copy.path,
         "key_id": copy.key_id or "not encrypted",
-        "proof": load_proofs([backup])[backup.pk].in_words(),
+        "proof": proof_in_words(
+            load_proofs([backup])[backup.pk],
+            load_conditions([backup.pk]).get(backup.pk, SOUND),
+        ),
     }
 
 

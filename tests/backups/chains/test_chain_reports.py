@@ -121,3 +121,15 @@ def test_a_full_backup_is_compared_with_the_one_before(
     (change,) = shown["changes"]["tables"]
     assert (change["name"], change["stored_bytes"]) == ("orders", None)
     assert run_command("showbackup", chain[0].label, "--json").json()["changes"] is None
+
+
+def test_lists_do_not_call_proven_what_cannot_be_restored(chain: list[Backup]) -> None:
+    prove(copy_of(chain[2]), Operation.VERIFY, passed=True)
+    prove(copy_of(chain[1]), Operation.VERIFY, passed=False)
+    needs = f"it needs {chain[1].label}, which failed its verify in main"
+    rows = {each["label"]: each for each in run_command("listbackups", "--json").json()["backups"]}
+    found = [rows[backup.label]["proof"] for backup in chain]
+    assert found == ["not proven yet", "VERIFY FAILED", f"NOT RESTORABLE: {needs}"]
+    assert rows[chain[2].label]["not_restorable"] == needs
+    shown = run_command("showbackup", chain[2].label, "--json").json()
+    assert shown["proof"] == f"NOT RESTORABLE: {needs}"
