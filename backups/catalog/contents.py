@@ -53,7 +53,7 @@ class TableContent(NamedTuple):
     name: str
     files: int
     bytes: int
-    # Stored because the base did not have it; None where the backup stands alone.
+    # Stored because the base did not have it; None where the backup needs no other.
     stored_bytes: int | None = None
     # Whether the base has one of its files, under whatever name.
     in_base: bool = False

@@ -17,7 +17,7 @@ MOST_LINKS_LISTED = 40
 
 
 def link_names(job: Job) -> Sequence[str]:
-    """Name the backups that the job's backup is restored from; none where it stands alone."""
+    """Name the backups that the job's backup is restored from; none where it needs no other."""
     needed = job.copy.backup.ancestors.count() if job.copy is not None else 0
     if not 0 < needed < MOST_LINKS_LISTED:
         return ()

@@ -39,7 +39,7 @@ class BackupChain:
 
 
 def load_backup_chain(backup: Backup) -> tuple[ProofSummary, BackupChain | None]:
-    """Return what is known of a backup, and its chain; None where it stands alone."""
+    """Return what is known of a backup, and its chain; None where it has none."""
     backups = load_chain(backup)
     proofs = load_proofs([each.pk for each in backups])
     proof = proofs.get(backup.pk, UNPROVEN)

@@ -100,7 +100,7 @@ def load_members(instance: Instance, page: str | None) -> Members:
 
 
 def draw_chains(members: Members, proofs: Mapping[int, ProofSummary]) -> ChainsView:
-    """Return the chains as they are drawn; full backups in a row that stand alone as one."""
+    """Return the chains as they are drawn; full backups in a row without increments as one."""
     largest = _largest(members.by_full.values())
     chains: list[Chain] = []
     for alone, group in groupby(members.by_full.values(), key=lambda each: len(each) == 1):

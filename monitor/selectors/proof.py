@@ -32,7 +32,7 @@ class ProofSummary:
     def obstacle(self) -> Obstacle | None:
         """Why the backup cannot be restored now, where that is another one's or the disk's fault.
 
-        A failed check of its own says so itself.
+        A failed check of its own has its own badge.
         """
         found = self.condition.obstacle
         return None if found is None or (found.own and self.failed) else found
