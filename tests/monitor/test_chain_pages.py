@@ -78,6 +78,16 @@ class InstanceChainsTestCase(ChainPageTestCase):
         lines = ["sound start", "sound through", "through", "sound drop", "through", "end"]
         self.assertEqual(self.lines(self.page()), lines)
 
+    def test_where_no_line_says_it_words_name_the_base(self) -> None:
+        _, first, second, third = make_chain(self.orders, self.main, "FIII")
+        self.assertNotIn('<span class="minor">on ', self.page())
+        # Both were taken at the same time.
+        Backup.objects.filter(pk=third.pk).update(base=first)
+        third.ancestors.filter(ancestor=second).delete()
+        page = self.page()
+        self.assertEqual(self.lines(page), ["sound", "sound", "", ""])
+        self.assertEqual(page.count('<span class="minor">on '), 1)
+
     def test_the_newest_chain_is_the_first(self) -> None:
         old = make_chain(self.orders, self.main, "FI", age=7 * DAY)
         new = make_chain(self.orders, self.main, "FI")
