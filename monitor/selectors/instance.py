@@ -20,8 +20,8 @@ from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 
 PAGE_SIZE = 10
-# How many backups to search for one without a failed check.
-RECENT = 5
+# How many backups to search for one that can be restored: two chains of the usual length.
+RECENT = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,17 @@ class InstanceChainsTestCase(ChainPageTestCase):
         for word, count in (("verify failed", 1), ("not restorable", 2), (">verified<", 1)):
             self.assertEqual(picture.count(word), count, word)
 
+    def test_what_is_recoverable_is_found_behind_a_broken_chain(self) -> None:
+        (old,) = make_chain(self.orders, self.main, "F", age=7 * DAY)
+        chain = make_chain(self.orders, self.main, "FIIIIIII")
+        make_evidence(chain[0].copies.get(), Operation.VERIFY, passed=False)
+        page = self.page()
+        sentence = page[page.index("Recoverable to") : page.index('id="doctor"')]
+        self.assertIn(reverse("backup-detail", args=[old.label]), sentence)
+        self.assertIn("newest backup</a> cannot be restored now.", sentence)
+        make_evidence(old.copies.get(), Operation.VERIFY, passed=False)
+        self.assertIn("None of the newest backups can be restored", self.page())
+
     def test_what_is_pinned_or_being_deleted_is_marked(self) -> None:
         chain = make_chain(self.orders, self.main, "FII")
         Backup.objects.filter(pk=chain[1].pk).update(pinned=True)
