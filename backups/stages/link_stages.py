@@ -38,9 +38,13 @@ class LinkStages:
 
     def link_ended(self, number: int, read: LinkRead) -> None:
         self._reads.append(read)
-        if _name(number) in self._listed:
-            label = self._chain[number].manifest.envelope.label
-            self._run.stage_ended(_name(number), now(), detail=f"{label}: {_in_words(read)}")
+        if _name(number) not in self._listed:
+            return
+        label = self._chain[number].manifest.envelope.label
+        self._run.log(self._run.stage, f"{label}: {_in_words(read)}")
+        # The name of the instance is all over the page: what follows it is enough.
+        moment = label.rpartition("@")[2]
+        self._run.stage_ended(_name(number), now(), detail=f"{moment}: {_in_words(read)}")
 
     def in_words(self) -> str:
         """Return the sums, to be appended to a stage's detail; blank for a backup that is alone."""

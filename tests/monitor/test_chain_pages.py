@@ -78,6 +78,10 @@ class InstanceChainsTestCase(ChainPageTestCase):
         lines = ["sound start", "sound through", "through", "sound drop", "through", "end"]
         self.assertEqual(self.lines(self.page()), lines)
 
+    def test_kind_and_moment_are_two_words(self) -> None:
+        make_chain(self.orders, self.main, "FI")
+        self.assertRegex(self.page(), r"<span>Incremental </span><time")
+
     def test_where_no_line_says_it_words_name_the_base(self) -> None:
         _, first, second, third = make_chain(self.orders, self.main, "FIII")
         self.assertNotIn('<span class="minor">on ', self.page())

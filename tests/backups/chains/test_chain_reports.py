@@ -65,11 +65,13 @@ def links_of(job: Job) -> list[tuple[str, str]]:
 
 
 def test_a_verify_says_what_it_read_of_each_link(chain: list[Backup]) -> None:
-    links = links_of(verify(chain[2]))
+    job = verify(chain[2])
+    links = links_of(job)
+    assert job.log_lines.filter(text=f"orders-1@{links[1][1]}").exists()
     assert [name for name, _ in links] == ["full backup", "link 1", "link 2"]
     for backup, (_, detail) in zip(chain, links, strict=True):
         size = format_bytes(backup.stored_bytes or 0)
-        assert detail.startswith(f"{backup.label}: {size} of {size} read, ")
+        assert f"orders-1@{detail}".startswith(f"{backup.label}: {size} of {size} read, ")
 
 
 def test_a_restore_says_what_it_read_of_each_link(chain: list[Backup], tmp_path: Path) -> None:
