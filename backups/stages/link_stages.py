@@ -42,7 +42,7 @@ class LinkStages:
             return
         label = self._chain[number].manifest.envelope.label
         self._run.log(self._run.stage, f"{label}: {_in_words(read)}")
-        # The name of the instance is all over the page: what follows it is enough.
+        # The page names the instance: what follows it is enough.
         moment = label.rpartition("@")[2]
         self._run.stage_ended(_name(number), now(), detail=f"{moment}: {_in_words(read)}")
 
