@@ -5,7 +5,7 @@ No text may contain a secret: it is stored with the notification and shown on pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from backups.exceptions import MooringError
@@ -29,11 +29,18 @@ class MessageRefused(NotDelivered):
 
 
 class PartlyDelivered(NotDelivered):
-    """Some recipients are done with; only the others need another attempt."""
+    """Not every recipient accepted it; some of them may in another attempt."""
 
-    def __init__(self, message: str, *, done: Sequence[str]) -> None:
+    def __init__(
+        self, message: str, *, done: Sequence[str], refused: Mapping[str, str], left: bool
+    ) -> None:
         super().__init__(message)
+        # Need no further attempt: they accepted it, or refused it for good.
         self.done = tuple(done)
+        # The response of each that refused it for good.
+        self.refused = dict(refused)
+        # Whether another attempt has somebody to reach.
+        self.left = left
 
 
 class ChannelBroken(AlertsError):

@@ -53,7 +53,7 @@ class NotificationStatus(models.TextChoices):
     SENDING = "sending", "Sending"  # a sender holds its lease
     DELIVERED = "delivered", "Delivered"  # accepted by the receiver
     FAILED = "failed", "Failed"  # refused, or out of attempts
-    DROPPED = "dropped", "Dropped"  # not worth sending any more; see the response
+    DROPPED = "dropped", "Dropped"  # no longer worth sending; see the response
 
 
 NOTIFICATION_MOVES: Mapping[NotificationStatus, frozenset[NotificationStatus]] = {

@@ -75,6 +75,11 @@ class RestoreTestParameters(Parameters):
 
 
 @dataclass(frozen=True, slots=True)
+class ConsolidateParameters(Parameters):
+    """Nothing beyond the columns."""
+
+
+@dataclass(frozen=True, slots=True)
 class PurgeParameters(Parameters):
     reason: str
     # Whether the last restorable backup may go.
@@ -102,6 +107,7 @@ _OF: Mapping[Operation, type[Parameters]] = {
     Operation.RESTORE: RestoreParameters,
     Operation.VERIFY: VerifyParameters,
     Operation.RESTORE_TEST: RestoreTestParameters,
+    Operation.CONSOLIDATE: ConsolidateParameters,
     Operation.PURGE: PurgeParameters,
 }
 

@@ -42,10 +42,11 @@ class Cover:
     """One enabled schedule that covers the instance."""
 
     name: str
+    # Whether it plans full backups, and not only as the first of a chain.
     makes_full: bool = True
     observed: bool = False
     paused: bool = False
-    # The longest time between two of its runs, window included.
+    # The longest time between two of its full backups, window included.
     longest_wait: timedelta = OLDEST_FULL
 
 
@@ -121,9 +122,14 @@ def _judge(facts: ProtectionFacts) -> Protection:
 
 
 def oldest_full(covers: Sequence[Cover]) -> timedelta:
-    """Return how old the newest full may be: the most frequent full schedule decides."""
-    waits = [cover.longest_wait for cover in covers if cover.makes_full and not cover.paused]
-    return min(waits, default=OLDEST_FULL)
+    """Return how old the newest full may be: the most frequent full schedule decides.
+
+    Without one it is the longest chain that any schedule leads to.
+    """
+    active = [cover for cover in covers if not cover.paused]
+    waits = [cover.longest_wait for cover in active if cover.makes_full]
+    chains = [cover.longest_wait for cover in active if not cover.makes_full]
+    return min(waits, default=max([OLDEST_FULL, *chains]))
 
 
 def _lacks(facts: ProtectionFacts) -> list[str]:

@@ -4,14 +4,17 @@ Pure functions of a rhythm and of moments: nothing here reads the clock or the d
 A cron expression that names hours follows the wall clock: a due time in a gap runs once, right
 after it; one in a fold runs once, at its first passing.
 An expression for every hour follows elapsed time.
+A rhythm may have an expression of its own for full backups. Where both are due at one moment,
+there is one due time, of a full backup.
 """
 
 from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -42,6 +45,8 @@ class Rhythm:
     time_zone: str
     every_hours: int | None
     anchor_at: datetime
+    # When it takes full backups, besides or instead of the others; blank: no rule for them.
+    full_cron: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class DueTime:
     at: datetime
     local: datetime
     note: str = ""
+    # Due by the rhythm's expression for full backups.
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +94,20 @@ def stagger_of(instance_uuid: object, schedule_id: int, stagger: timedelta) -> t
 
 def check_rhythm(rhythm: Rhythm) -> None:
     """Raise BadInput if a rhythm is invalid or never due."""
-    where = zone(rhythm.time_zone)
-    if rhythm.every_hours is not None:
-        if rhythm.every_hours < 1:
-            raise BadInput(f"an interval of {rhythm.every_hours} hours is too short")
-        return
-    _parsed(rhythm.cron, datetime(2026, 1, 1, tzinfo=where))
-    if next_due_time(rhythm, datetime(2026, 1, 1, tzinfo=UTC)) is None:
-        raise BadInput(f"cron {rhythm.cron!r} is never due", hint="Check its day and month.")
+    if rhythm.every_hours is None:
+        check_cron(rhythm.cron, rhythm.time_zone)
+    elif zone(rhythm.time_zone) and rhythm.every_hours < 1:
+        raise BadInput(f"an interval of {rhythm.every_hours} hours is too short")
+    if rhythm.full_cron:
+        check_cron(rhythm.full_cron, rhythm.time_zone)
+
+
+def check_cron(cron: str, time_zone: str) -> None:
+    """Raise BadInput if a cron expression is invalid or never due."""
+    _parsed(cron, datetime(2026, 1, 1, tzinfo=zone(time_zone)))
+    alone = Rhythm(cron, time_zone, None, datetime(2026, 1, 1, tzinfo=UTC))
+    if next_due_time(alone, alone.anchor_at) is None:
+        raise BadInput(f"cron {cron!r} is never due", hint="Check its day and month.")
 
 
 def next_due_time(rhythm: Rhythm, after: datetime) -> datetime | None:
@@ -115,6 +128,32 @@ def preview(rhythm: Rhythm, after: datetime, count: int) -> list[DueTime]:
 
 def upcoming(rhythm: Rhythm, after: datetime) -> Iterator[DueTime]:
     """Yield every due time later than ``after``, in order and each once."""
+    if not rhythm.full_cron:
+        return _alone(rhythm, after)
+    fulls = (replace(due, full=True) for due in _alone(only_full(rhythm), after))
+    # Stable: of two at one moment the full backup comes first.
+    return _once(heapq.merge(fulls, _alone(rhythm, after), key=_moment))
+
+
+def only_full(rhythm: Rhythm) -> Rhythm:
+    """Return the rhythm of the full backups of one that has an expression for them."""
+    return replace(rhythm, cron=rhythm.full_cron, every_hours=None, full_cron="")
+
+
+def _once(merged: Iterable[DueTime]) -> Iterator[DueTime]:
+    """Of due times at one moment, the first: that of the full backup."""
+    last: datetime | None = None
+    for due in merged:
+        if due.at != last:
+            last = due.at
+            yield due
+
+
+def _moment(due: DueTime) -> datetime:
+    return due.at
+
+
+def _alone(rhythm: Rhythm, after: datetime) -> Iterator[DueTime]:
     if rhythm.every_hours is not None:
         return _every_hours(rhythm, after)
     where = zone(rhythm.time_zone)

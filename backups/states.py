@@ -18,6 +18,7 @@ class Operation(models.TextChoices):
     RESTORE = "restore", "Restore"
     VERIFY = "verify", "Verify"
     RESTORE_TEST = "restore_test", "Restore test"
+    CONSOLIDATE = "consolidate", "Consolidation"
     PURGE = "purge", "Purge"
 
 
@@ -29,6 +30,26 @@ class BackupKind(models.TextChoices):
     DIFFERENTIAL = "differential", "Differential"  # changes since its full backup
     PARTIAL = "partial", "Partial"  # chosen tables only
     TTS = "tts", "Transportable"  # chosen tables, for import into a running instance
+
+
+# Requested instead of a kind: a full or an incremental backup, whichever is due.
+AUTO = "auto"
+PLANNED_KINDS = [*BackupKind.choices, (AUTO, "Automatic")]
+# The kinds that go on from another backup.
+LINK_KINDS = (BackupKind.INCREMENTAL, BackupKind.DIFFERENTIAL)
+
+
+class KindCause(models.TextChoices):
+    """Why a backup job takes a full backup instead of another kind, or what is due."""
+
+    NONE = "", "As requested"
+    INCREMENTAL_DUE = "incremental_due", "An incremental backup is due"
+    NO_BASE = "no_base", "There is nothing to go on from"
+    CHAIN_FULL = "chain_full", "The chain is at its limit"
+    BASE_UNUSABLE = "base_unusable", "The newest backup cannot be gone on from"
+    FULL_OLD = "full_old", "The full backup of the chain is old"
+    INCREMENTS_LARGE = "increments_large", "The increments are as large as full backups"
+    FULL_OVERDUE = "full_overdue", "The planned full backup was not taken"
 
 
 class JobStatus(models.TextChoices):

@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
 from backups.catalog import condition
+from backups.chains import due
 from backups.executor.execute import execute
 from backups.executor.leftovers import extend_expired, lose_expired, remove_leftovers
 from backups.health import protection_rows, space
@@ -170,6 +171,14 @@ def prune_history() -> None:
 def expire_backups() -> None:
     """Request the purge of backups that schedules no longer keep."""
     expiry.expire_backups(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def consolidate_chains() -> None:
+    """Request a full backup of each chain that has become as long as its schedule lets it."""
+    due.consolidate_chains(now())
 
 
 @shared_task(ignore_result=True)

@@ -1,4 +1,4 @@
-"""How are sizes and durations written for people? The same everywhere."""
+"""How are sizes, durations and counts written for people? The same everywhere."""
 
 from __future__ import annotations
 
@@ -40,3 +40,8 @@ def format_duration(length: timedelta | None) -> str:
     if whole < 86_400:
         return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def format_count(count: int, noun: str, plural: str = "") -> str:
+    """Write how many: ``1 job``, ``1,200 jobs``; ``plural`` where it is not the noun with an s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

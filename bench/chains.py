@@ -5,7 +5,8 @@
 After one per cent of the rows was changed, at random places (scattered) or in one stretch of each
 table (clustered), Mooring's incremental backup and ``mariadb-backup --incremental-lsn`` with zstd
 take turns from the same state. Then a full backup with links, one per cent scattered before each,
-is restored beside a full backup of the same moment. It prints tables and never judges.
+is restored beside a full backup of the same moment, and consolidated beside ``cat`` of the same
+packs. It prints tables and never judges.
 """
 
 from __future__ import annotations
@@ -47,12 +48,18 @@ def _ratios() -> Sequence[Ratio]:
         below = Place("incremental", native, "stored_bytes")
         at_most = STORED_AT_MOST[shape]
         ratios.append(Ratio(f"{shape}: stored ÷ native | zstd", above, below, at_most=at_most))
+        above = Place("consolidate", mooring, "job_s")
+        below = Place("consolidate", f"{shape}, cat", "wall_s")
+        # 0.8 of its speed.
+        ratios.append(Ratio(f"{shape}: consolidation ÷ cat", above, below, at_most=1.25))
     chain, full = (Place("chain", name, "wall_s") for name in ("full and links", "full"))
     peak = Place("incremental", "scattered, mooring", "rss_mib")
+    peak_made = Place("consolidate", "scattered, mooring", "rss_mib")
     return (
         *ratios,
         Ratio("restore of a chain ÷ of a full backup", chain, full, at_most=1.3),
         Ratio("peak RSS of an incremental, MiB", peak, at_most=350),
+        Ratio("peak RSS of a consolidation, MiB", peak_made, at_most=350),
     )
 
 
@@ -82,10 +89,7 @@ class Chains(Rounds):
 
     def chain(self) -> None:
         """Both restore the same moment."""
-        labels = [self.mooring.take(self._database).label]
-        for _ in range(self._links):
-            self._change("scattered")
-            labels.append(self.mooring.take(self._database, kind="incremental").label)
+        labels = self._take_chain("scattered")
         full = self.mooring.take(self._database).label
         self.play(
             "chain",
@@ -94,7 +98,29 @@ class Chains(Rounds):
                 "full": lambda: self._restore(full),
             },
         )
-        for label in (full, *reversed(labels)):
+        self.mooring.purge(full)
+        self._play_consolidation("scattered", labels)
+
+    def clustered_chain(self) -> None:
+        self._play_consolidation("clustered", self._take_chain("clustered"))
+
+    def _take_chain(self, shape: str) -> list[str]:
+        labels = [self.mooring.take(self._database).label]
+        for _ in range(self._links):
+            self._change(shape)
+            labels.append(self.mooring.take(self._database, kind="incremental").label)
+        return labels
+
+    def _play_consolidation(self, shape: str, labels: Sequence[str]) -> None:
+        packs = [pack for label in labels for pack in self.mooring.packs(label)]
+        self.play(
+            "consolidate",
+            {
+                f"{shape}, mooring": lambda: self._consolidate(labels[-1]),
+                f"{shape}, cat": lambda: self.pipe(lambda sink: self._shell.rewrite(packs, sink)),
+            },
+        )
+        for label in reversed(labels):
             self.mooring.purge(label)
 
     def _take_native(self, since_lsn: int) -> Mapping[str, float]:
@@ -111,6 +137,11 @@ class Chains(Rounds):
         done, figures = self.job(lambda: self.mooring.restore(label, target, raw=True))
         shutil.rmtree(target)
         return {**figures, "stage_s": done.stages_s["extract"]}
+
+    def _consolidate(self, label: str) -> Mapping[str, float]:
+        made, figures = self.job(lambda: self.mooring.consolidate(label))
+        self.mooring.purge(made.label)
+        return {**figures, "stage_s": made.stages_s["merge"], "stored_bytes": made.stored_bytes}
 
     def _change(self, shape: str) -> None:
         """Change one per cent of the rows of each table, and let the server write the pages."""
@@ -172,6 +203,7 @@ def _measure(asked: argparse.Namespace, samples: Samples) -> None:
             chains = Chains(rounds, database, shell, links=asked.links)
             chains.increments()
             chains.chain()
+            chains.clustered_chain()
     finally:
         mooring.remove()
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,9 +2,9 @@
 
     python -m bench.clone_vs_shell [--gib 2.1] [--rounds 3] [--only backup,restore,…] [--json FILE]
 
-Prints tables of medians and ratios. It never judges: whatever the figures are, it exits with 0.
-Exit code 1 means that a program failed and nothing can be said, 2 that it was asked for
-something it cannot do here. What each figure means is in bench/README.md.
+Prints tables of medians and ratios. It never judges: it exits with 0 for any figures. Exit
+code 1 means that a program failed and there are no figures, 2 that it cannot do here what was
+requested. What each figure means is in bench/README.md.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Database:
 
     @property
     def address_words(self) -> list[str]:
-        """How ``addinstance`` is told of it."""
+        """What names it to ``addinstance``."""
         return ["--socket", self.login.socket, "--user", self.login.user]
 
     def fill(self) -> None:

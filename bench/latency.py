@@ -4,7 +4,7 @@
 
 A whole Mooring as ``./mooring up`` runs it, with its default ticks, a private MariaDB and an SMTP
 server with STARTTLS and a login. In each round an instance of its own fails a backup and, once that
-was told, succeeds, at random moments between two ticks; both messages are timed.
+was notified, succeeds, at random moments between two ticks; both messages are timed.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Finished:
 
 
 class Mooring:
-    """An installation in a folder, made anew for each run."""
+    """An installation in a folder, made for each run."""
 
     def __init__(self, folder: Path, logs: Path, *, threads: int, mysqld: str = "") -> None:
         self._home = folder / "home"
@@ -98,6 +98,16 @@ class Mooring:
         arguments = ["--to", str(target), *(["--raw"] if raw else [])]
         done = self._run("restorebackup", label, *arguments, "--foreground", "--json")
         return _finished(done, 0)
+
+    def consolidate(self, label: str) -> Finished:
+        """Make a full backup of a chain; its label is that of the new one."""
+        before = tree_bytes(self._repository)
+        done = self._run("consolidatebackup", label, "--foreground", "--json")
+        return _finished(done, tree_bytes(self._repository) - before)
+
+    def packs(self, label: str) -> list[Path]:
+        """Return the packs of a backup, in their order."""
+        return sorted(self._repository.glob(f"instances/*/backups/{label}/packs/*.pack"))
 
     def purge(self, label: str) -> None:
         self._run("purgebackup", label, "--force", "--foreground", "--json")

@@ -1,4 +1,4 @@
-"""What a large fleet has of alerts: those the rules find, months of past ones, who is told.
+"""What a large fleet has of alerts: those the rules find, months of past ones, who is notified.
 
 The fleet of bench/pages_fill.py is what the rules judge.
 """

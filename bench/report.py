@@ -20,6 +20,7 @@ HEADINGS: Mapping[str, str] = {
     "restore": "From the stored copy to a server that answers",
     "incremental": "Incremental backups after one per cent of the rows was changed",
     "chain": "Restoring a chain, unprepared",
+    "consolidate": "Making a full backup of a chain",
     "load": "Writers beside a backup",
     "memory": "Resident memory of Mooring's process",
 }

@@ -35,13 +35,13 @@ class Ratio:
     # None: the figure itself is compared.
     below: Place | None = None
     at_most: float | None = None
-    # Better than asked for.
+    # Better than required.
     stretch: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a ratio."""
+    """How a ratio compares with its limits."""
 
     name: str
     value: float

@@ -7,6 +7,7 @@ their file to the page cache; Mooring syncs its own before a backup counts.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from backups.engines.base import Login
@@ -52,6 +53,12 @@ class Shell:
         target.mkdir(mode=0o700)
         mbstream = ("mbstream", "-x", f"-p{self._threads}", "-C", str(target))
         return run_chain([("zstd", "-q", "-d", "-c"), mbstream], logs=self._logs, source=source)
+
+    def rewrite(self, sources: Sequence[Path], sink: Path) -> float:
+        """Read files and write their bytes again, synced as Mooring does."""
+        words = ("cat", *map(str, sources))
+        read = run_chain([words], logs=self._logs, sink=sink)
+        return read + run_chain([("sync", str(sink))], logs=self._logs)
 
     def dump(self, socket: Path, sink: Path) -> float:
         words = ("--no-defaults", f"--socket={socket}", "--user=root")

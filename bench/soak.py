@@ -3,7 +3,7 @@
     .mooring/venv/bin/python -m bench.soak --minutes 30 --seed 7
 
 Four instances on two private MariaDB, a worker with two processes, a private Redis and
-PostgreSQL, an sshd, a repository on a small disk of its own. At the end everything is mended,
+PostgreSQL, an sshd, a repository on a small disk of its own. At the end everything is repaired,
 the ticks run, and rows, repository and processes are held against each other. The exit code is
 1 where they contradict each other, and the figures are printed in any case.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -33,6 +34,10 @@ INSTANCES = ("near", "far", "near-2", "far-2")
 TICK_SECONDS = 2.0
 AT_ONCE = 4
 SETTLE_SECONDS = 90
+OUR_FAULT = "error LIKE '%unexpected %'"
+# Up to the line of the error, the first that is not indented.
+TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:^[ \t].*\n)+^.*$", re.MULTILINE)
+TRACEBACKS_SHOWN = 12
 
 
 @dataclass
@@ -52,29 +57,29 @@ class Soak:
     def __init__(self, site: BreakableSite, seed: int) -> None:
         self._site, self._chance = site, random.Random(seed)
         self._open: dict[int, str] = {}
-        self._mend: list[tuple[float, Callable[[], None]]] = []
+        self._repairs: list[tuple[float, Callable[[], None]]] = []
         self.figures = Figures()
 
     def run(self, seconds: float) -> None:
         until, ticked = time.monotonic() + seconds, 0.0
         while time.monotonic() < until:
-            self._mend_what_is_due()
+            self._repair_what_is_due()
             self._keep_worker()
             self._collect()
-            if not self._mend and time.monotonic() - ticked > TICK_SECONDS:
+            if not self._repairs and time.monotonic() - ticked > TICK_SECONDS:
                 self._site.start("tick")
                 ticked = time.monotonic()
             if len(self._open) < AT_ONCE:
                 self._ask()
-            if self._chance.random() < 0.06 and not self._mend:
+            if self._chance.random() < 0.06 and not self._repairs:
                 self._break()
             time.sleep(0.3)
 
     def settle(self) -> None:
         """Mend everything and let what is under way come to its end."""
-        for _, mend in self._mend:
-            mend()
-        self._mend.clear()
+        for _, repair in self._repairs:
+            repair()
+        self._repairs.clear()
         self._keep_worker()
         until = time.monotonic() + SETTLE_SECONDS
         busy = "SELECT 1 FROM backups_job WHERE status IN ('pending', 'running') OR leftovers"
@@ -84,7 +89,7 @@ class Soak:
             time.sleep(1)
 
     def _keep_worker(self) -> None:
-        """Start a worker that has ended anew, as ``./mooring up`` and every supervisor do.
+        """Start a worker again that has ended, as ``./mooring up`` and every supervisor do.
 
         kombu 5.7 sometimes gives up where its broker goes away: the jobs at work end in order.
         """
@@ -121,7 +126,7 @@ class Soak:
                 "ON c.backup_id = b.id WHERE c.status = 'stored'"
             )
             return [label for (label,) in self._site.rows(sql)]
-        # The database is away just now.
+        # The database cannot be reached just now.
         return []
 
     def _collect(self) -> None:
@@ -151,16 +156,16 @@ class Soak:
             "database away": (site.stop_database, site.start_database, 1),
         }
         name = self._chance.choice(sorted(faults))
-        strike, mend, after = faults[name]
+        strike, repair, after = faults[name]
         strike()
         self.figures.faults[name] += 1
-        self._mend.append((time.monotonic() + after, mend))
+        self._repairs.append((time.monotonic() + after, repair))
 
-    def _mend_what_is_due(self) -> None:
-        for each in list(self._mend):
+    def _repair_what_is_due(self) -> None:
+        for each in list(self._repairs):
             if time.monotonic() >= each[0]:
                 each[1]()
-                self._mend.remove(each)
+                self._repairs.remove(each)
 
     def _kill_worker(self) -> None:
         worker = psutil.Process(self._site.children["worker"].pid)
@@ -183,7 +188,7 @@ def broken_promises(site: BreakableSite) -> list[str]:
         "jobs that hold a claim or a lease": "exclusive_key IS NOT NULL "
         "OR lease_expires_at IS NOT NULL",
         "failed jobs without a reason": "status IN ('failed', 'refused') AND error = ''",
-        "jobs that failed by a fault of our own": "error LIKE '%unexpected %'",
+        "jobs that failed by a fault of our own": OUR_FAULT,
     }
     found = [
         f"{count} {what}"
@@ -207,8 +212,22 @@ def broken_promises(site: BreakableSite) -> list[str]:
     found += [f"unfinished: {path}" for path in site.disk.rglob("*.part")]
     found += [f"left in scratch: {path.name}" for path in site.disk.glob("scratch/*")]
     found += [f"half restored: {path.parent}" for path in site.disk.rglob(".mooring-restore")]
-    found += [f"still at work: {' '.join(each.cmdline())[:200]}" for each in site.engines()]
+    found += [f"still running: {' '.join(each.cmdline())[:200]}" for each in site.engines()]
     return found
+
+
+def our_faults(site: BreakableSite) -> list[str]:
+    """Return the jobs that failed by a fault of our own, and the tracebacks in the logs."""
+    rows = site.rows(f"SELECT id, operation, error FROM backups_job WHERE {OUR_FAULT} ORDER BY id")
+    told = [f"job {number}, {operation}: {error}" for number, operation, error in rows]
+    if not told:
+        return []
+    found: dict[str, str] = {}
+    for log in sorted(site.home.glob("*.log")):
+        for traceback in TRACEBACK.findall(log.read_text(errors="replace")):
+            # One of each kind: the last line is the error.
+            found.setdefault(traceback.splitlines()[-1], f"{log.name}:\n{traceback}")
+    return [*told, *list(found.values())[:TRACEBACKS_SHOWN]]
 
 
 _COPIES = "SELECT path FROM backups_backupcopy WHERE status = 'stored'"
@@ -254,7 +273,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         began = time.monotonic()
         soak.run(options.minutes * 60)
         soak.settle()
-        broken = broken_promises(site) + soak.figures.tracebacks
+        broken = broken_promises(site) + our_faults(site) + soak.figures.tracebacks
         broken += prove_what_is_stored(site)
         report(site, soak.figures, time.monotonic() - began, broken)
     return 1 if broken else 0

@@ -27,6 +27,7 @@ EVERY_SECONDS = {
     "backups.tasks.judge_instances": 5,
     "backups.tasks.forget_samples": 3600,
     "alerts.tasks.evaluate_changed": 10,
+    "backups.tasks.consolidate_chains": 600,
     "alerts.tasks.evaluate_all": 300,
     "alerts.tasks.dispatch_notifications": 10,
     "alerts.tasks.recheck_open_alerts": 60,
@@ -71,8 +72,8 @@ def share_memory(**_: Any) -> None:
 
 
 @worker_ready.connect
-def say_hello(sender: Any, **_: Any) -> None:
-    """Have every worker say that it is there. Any: Celery passes its consumer, untyped."""
+def start_worker_heartbeat(sender: Any, **_: Any) -> None:
+    """Start the heartbeat of every worker. Any: Celery passes its consumer, untyped."""
     # Models can be imported only now that Django is set up.
     from backups.health.workers import start_heartbeat
 
@@ -101,7 +102,7 @@ def end_wait() -> None:
 
 
 @worker_shutdown.connect
-def say_goodbye(**_: Any) -> None:
+def stop_worker_heartbeat(**_: Any) -> None:
     from backups.health.workers import stop_heartbeat
 
     stop_heartbeat()

@@ -23,7 +23,7 @@ __all__ = ["app"]
 
 
 def _end_process() -> None:
-    """Whoever keeps this process running starts it anew: without its ticks it is of no use."""
+    """The supervisor starts this process again: without its ticks it is of no use."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 

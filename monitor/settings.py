@@ -106,7 +106,7 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file is no server that goes away. The last connection that closes empties the WAL, which
-    # then is written anew.
+    # then is created again.
     DATABASES["default"]["CONN_MAX_AGE"] = None
     DATABASES["default"]["OPTIONS"] = {
         # A writer waits for the other writer instead of failing a job over it.
@@ -266,6 +266,8 @@ COMPRESSION_LEVEL = int(os.environ.get("MOORING_COMPRESSION_LEVEL", "1"))
 COPY_THREADS = number("MOORING_COPY_THREADS", 0) or len(os.sched_getaffinity(0))
 # The most backups that go on from a full one, one from the other.
 MOST_LINKS = number("MOORING_MOST_LINKS", 7)
+# Where whichever is due was requested: how old the full backup of a chain may be.
+AUTO_FULL_DAYS = number("MOORING_AUTO_FULL_DAYS", 7)
 # Whether the database holds sample data: then every page says so.
 SAMPLE_DATA = (HOME / "sample-data").exists()
 # The public URL of the site, for links in notifications.

@@ -87,12 +87,12 @@ class Ticker:
         _run("planning the ticks", self._plan_first)
         self._run_due(boot_clock())
         # Whoever looks sees at once that there are ticks again.
-        _run("writing the beats", TICKS.write)
+        _run("writing the heartbeats", TICKS.write)
         while not self._over.wait(self._seconds_to_next()):
             self._run_due(boot_clock())
 
     def _plan_first(self) -> None:
-        """Have a tick due when it would have been, had this process not been started anew."""
+        """Have a tick due when it would have been, had this process not been restarted."""
         at, now = boot_clock(), clock()
         beats = dict(TickHeartbeat.objects.values_list("name", "finished_at"))
         for tick in self._ticks:

@@ -75,7 +75,7 @@ def all_tests(words: Sequence[str]) -> Iterator[Part]:
     if not Path(mysql57, "server/mysqld").exists():
         yield Part("a MySQL to refuse", ("bash", "scripts/mysql57.sh", mysql57))
     # Ours are replaced after an upgrade of the installed server.
-    if plugins == str(PLUGINS[1]) or not Path(plugins, "file_key_management.so").exists():
+    if plugins == str(PLUGINS[1]) or not Path(plugins, "ha_rocksdb.so").exists():
         yield Part("MariaDB's plugins", ("bash", "scripts/mariadb_plugins.sh", plugins))
     yield Part("tests on SQLite, with real servers", pytest(*words), servers)
     postgres = (sys.executable, "-m", "scripts.private_postgres")

@@ -11,7 +11,7 @@ fail() {
   exit 1
 }
 
-# patiently WHAT COMMAND...: run it, and write every ten seconds that it is still at work.
+# patiently WHAT COMMAND...: run it, and write every ten seconds that it is still running.
 patiently() {
   local what=$1 began=$SECONDS ended=0 pulse
   shift

@@ -203,7 +203,9 @@ def run(environment: Mapping[str, str], *, once: bool) -> bool:
             stories.append((demo, time.monotonic() - began))
         proven = all([_show(demo, seconds) for demo, seconds in stories])
         if not once:
-            summary.show_door(site_url(environment), ADMIN, environment["MOORING_ADMIN_PASSWORD"])
+            summary.show_dashboard(
+                site_url(environment), ADMIN, environment["MOORING_ADMIN_PASSWORD"]
+            )
             supervisor.run()
     return proven
 
@@ -229,7 +231,7 @@ def _seed_fleet(environment: Mapping[str, str]) -> None:
 
 
 def _interrupt(supervisor: Supervisor) -> None:
-    """Leave whatever is going on; a second time, stop waiting for what is still at work."""
+    """Leave whatever is going on; a second time, stop waiting for what is still running."""
     first = not supervisor.stop_requested
     supervisor.request_stop()
     if first:
@@ -243,7 +245,7 @@ def main() -> int:
         "--mysql", action="store_true", help="fetch a MySQL where there is none, and use it too"
     )
     parser.add_argument(
-        "--fleet", action="store_true", help="put sixty made-up instances with a year beside it"
+        "--fleet", action="store_true", help="add sixty sample instances with a year of history"
     )
     asked = parser.parse_args()
     try:

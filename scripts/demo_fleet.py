@@ -37,8 +37,8 @@ def seed(folder: Path) -> bool:
         return False
     began = time.monotonic()
     counts = seed_fleet(folder / "sample", now() - timedelta(minutes=1))
-    told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    say(f"sample fleet: {told}, in {time.monotonic() - began:.0f} s")
+    rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    say(f"sample fleet: {rows}, in {time.monotonic() - began:.0f} s")
     return True
 
 

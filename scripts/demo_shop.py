@@ -68,7 +68,7 @@ class DemoShop:
 
     @property
     def password_file(self) -> Path:
-        """The backup user's password; made when first asked for."""
+        """The backup user's password; made on first use."""
         return created_secret(self._keys / f"{self._prefix}-backup.password")
 
     @property

@@ -24,7 +24,7 @@ import struct
 import sys
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -42,8 +42,10 @@ except ImportError:
 
 MAX_RAW, MAX_EXTENTS = 4 * 1024 * 1024, 16_384  # of one frame
 MAX_SEALED = MAX_RAW + MAX_RAW // 128 + 1024 + 16 * MAX_EXTENTS + 16
+MAX_MANIFEST = 128 * 1024**2
 MAX_BODY = 2 * 1024**3  # of a manifest, decompressed
 ENVELOPE, SEALED_BODY, DIGEST = 0x184D2A50, 0x184D2A51, 0x184D2A52  # the parts of a manifest
+CONTENT, DIFFERENCES = b"MFR1", b"MFR2"  # the magics of frames
 FORMATS, PACK_FORMAT, PART_FRAME, PART_MANIFEST = (1, 2), 1, 1, 3
 BLOCK, PIECE_BLOCKS, MOST_BACKUPS, MOST_SHARED = 16 * 1024, 4096, 200, 32  # of tables of blocks
 TABLE_FILE, ZEROS, UNKNOWN = 0xFFFFFFFF, 255, bytes(8)
@@ -65,7 +67,7 @@ class DamagedError(Exception):
 
 
 class RefusedError(Exception):
-    """What was asked for is not there or not allowed."""
+    """What was requested is not there or not allowed."""
 
 
 def load_keys(path: Path | None) -> dict[str, bytes]:
@@ -108,7 +110,7 @@ def parse_json(what: str, text: bytes, build: Callable[[Any], Parsed]) -> Parsed
     try:
         return build(json.loads(text))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as exc:
-        raise DamagedError(f"{what} is not as the format says: {exc!r}") from None
+        raise DamagedError(f"{what} does not follow the format: {exc!r}") from None
 
 
 @dataclass
@@ -208,6 +210,8 @@ class Frame(NamedTuple):
 
 def read_envelope(path: Path) -> Backup:
     """Return the backup, after checking the digest over the whole manifest."""
+    if path.stat().st_size > MAX_MANIFEST:
+        raise DamagedError(f"{path} is larger than any manifest")
     content = path.read_bytes()
     signed = content[:-40]
     expected = SKIPPABLE.pack(DIGEST, 32) + hashlib.sha256(signed).digest()
@@ -250,7 +254,7 @@ def read_contents(backup: Backup, keys: dict[str, bytes]) -> Contents:
 def build_contents(backup: Backup, parsed: Any) -> Contents:
     about, contents = parsed["about"], parsed["contents"]
     if uuid.UUID(about["uuid"]).bytes != backup.uuid or about["label"] != backup.label:
-        raise ValueError("it speaks of another backup than its envelope")
+        raise ValueError("it describes another backup than its envelope")
     files = [StoredFile(*row) for row in contents["files"]]
     packs = [Pack(*row) for row in contents["packs"]]
     rows: list[StoredFile | Pack] = [*files, *packs]
@@ -322,6 +326,7 @@ class PackReader:
     name: str
     pack: Pack
     backup: Backup
+    differences: int  # how many frames of the backup may be such
     position: int = 0
     sha256: Any = field(default_factory=hashlib.sha256)
 
@@ -342,14 +347,16 @@ class PackReader:
             self.take(min(MAX_RAW, size - self.position))
         self.expect(self.sha256.hexdigest() == self.pack.sha256, "its SHA-256 does not match")
 
-    def some_frames(self, numbers: Container[int]) -> Iterator[tuple[int, Frame]]:
-        """Yield some frames; the others are passed over, and the whole is not checked."""
+    def some_frames(self, wanted: Callable[[int, bytes], bool]) -> Iterator[tuple[int, Frame]]:
+        """Yield frames by number and magic; others are passed over, the whole is not checked."""
         self.take(PACK_HEADER.size)
         for number in range(self.pack.first_frame, self.pack.first_frame + self.pack.frames):
-            if number in numbers:
+            magic, length, _, _ = FRAME_HEADER.unpack(self.take(FRAME_HEADER.size))
+            if wanted(number, magic):
+                self.stream.seek(self.position - FRAME_HEADER.size)
+                self.position -= FRAME_HEADER.size
                 yield number, self.read_frame(number)
             else:
-                _, length, _, _ = FRAME_HEADER.unpack(self.take(FRAME_HEADER.size))
                 self.stream.seek(length, os.SEEK_CUR)
                 self.position += length
 
@@ -357,7 +364,7 @@ class PackReader:
         what = f"{self.name}: frame {number} at byte {self.position}"
         magic, length, raw, found = FRAME_HEADER.unpack(header := self.take(FRAME_HEADER.size))
         sane = found == number and raw <= MAX_RAW and length <= MAX_SEALED
-        self.expect(sane and magic in (b"MFR1", b"MFR2"), "its header is damaged", what)
+        self.expect(sane and magic in (CONTENT, DIFFERENCES), "its header is damaged", what)
         sealed = self.take(length)
         opened = self.backup.open(what, PART_FRAME, number, header + self.backup.uuid, sealed)
         count = int.from_bytes(opened[:4], "little")
@@ -367,7 +374,12 @@ class PackReader:
         content = decompress(what, opened[begin:], raw)
         lengths = {len(content), raw, sum(length for _, _, length in extents)}
         self.expect(len(lengths) == 1, f"its lengths disagree: {lengths}", what)
-        return Frame(extents, content, magic == b"MFR2")
+        if magic == DIFFERENCES:
+            right = all(n and not n % BLOCK and not at % BLOCK for _, at, n in extents)
+            self.expect(
+                right and self.differences > 0, "it holds differences, and should not", what
+            )
+        return Frame(extents, content, magic == DIFFERENCES)
 
     def take(self, length: int) -> bytes:
         taken = self.stream.read(length)
@@ -399,7 +411,7 @@ class Target:
         for number, offset, length in frame.extents:
             piece, rest = rest[:length], rest[length:]
             if (stored := self.files.get(number)) is None:
-                continue  # not asked for, or deleted on the server during the copy
+                continue  # not requested, or deleted on the server during the copy
             in_pack = stored.first_pack <= pack.number <= stored.last_pack
             if not in_pack or offset + length > stored.size:
                 raise DamagedError(f"{stored.path}: an extent at {offset} is out of its bounds")
@@ -428,7 +440,8 @@ class Target:
 def open_pack(backup: Backup, contents: Contents, pack: Pack) -> PackReader:
     name = f"packs/{pack.number:06}.pack"
     print(f"{backup.label}: {name} of {len(contents.packs)}", file=sys.stderr)
-    return PackReader((backup.folder / name).open("rb"), name, pack, backup)
+    stream = (backup.folder / name).open("rb")
+    return PackReader(stream, name, pack, backup, contents.differences)
 
 
 def packs_of(contents: Contents, files: Iterable[StoredFile]) -> list[Pack]:
@@ -446,7 +459,8 @@ def table_parts(backup: Backup, contents: Contents) -> Iterator[tuple[Part, byte
         if not any(number in numbers for number in contents.frames):
             continue
         with (reader := open_pack(backup, contents, pack)).stream:
-            for number, (extents, content, differs) in reader.some_frames(contents.frames):
+            frames = reader.some_frames(lambda number, _: number in contents.frames)
+            for number, (extents, content, differs) in frames:
                 offset, length = contents.frames[number]
                 right = extents == [(TABLE_FILE, offset, length)] and not differs
                 reader.expect(right, f"frame {number} is not a part of the block table")
@@ -482,6 +496,9 @@ class Assembly:
         self.chain, self.target = chain, target
         self.backup, self.contents = chain[-1]
         self.places: dict[int, dict[int, bytes]] = {}  # by file, by first block / PIECE_BLOCKS
+        self.differing: dict[
+            int, dict[int, bytearray]
+        ] = {}  # the same, 1 where a difference is stored
         self.changes: dict[tuple[int, int], bytes] = {}  # by file and block: its final hash
         for part, content in table_parts(self.backup, self.contents):
             if part.file is None:
@@ -497,56 +514,85 @@ class Assembly:
         for file, numbers in used.items():
             if beyond := numbers - {ZEROS, *range(len(self.chain))}:
                 raise DamagedError(f"{self.target.files[file].path} needs backups {beyond}")
-        differing = {depth for depth, (_, each) in enumerate(self.chain) if each.differences}
+        self.find_differences(used)
         for depth in range(len(self.chain) - 1):
-            # With what differences are of, which the full one has.
-            taken = {depth} if depth else {0} | differing
-            wanted = {file: depth in found for file, found in used.items() if taken & found}
-            self.take_from(depth, wanted, taken)
+            uses = self.uses_at(depth, (file for file, found in used.items() if depth in found))
+            if not depth:  # With what differences are of.
+                for file in self.differing.keys() - {s.number for v in uses.values() for s in v}:
+                    source = self.contents.sources.get(file, [0])[0]
+                    uses.setdefault(source, []).append(self.target.files[file])
+            self.take_from(depth, uses)
 
-    def take_from(self, depth: int, wanted: dict[int, bool], taken: set[int]) -> None:
-        """Write blocks of a backup; of files that are only wanted, it need not have any."""
+    def find_differences(self, used: dict[int, set[int]]) -> None:
+        """Find the blocks of which differences are stored: those of the full one come before."""
+        for depth, (backup, contents) in enumerate(self.chain):
+            if not contents.differences:
+                continue
+            uses = self.uses_at(depth, (file for file, found in used.items() if depth in found))
+            held = (stored for stored in contents.files if stored.number in uses)
+            for pack in packs_of(contents, held):
+                with (reader := open_pack(backup, contents, pack)).stream:
+                    for _, frame in reader.some_frames(lambda _, magic: magic == DIFFERENCES):
+                        for number, offset, length in frame.extents:
+                            for stored in uses.get(number, ()):
+                                self.note_difference(depth, stored.number, offset, length)
+
+    def note_difference(self, depth: int, file: int, offset: int, length: int) -> None:
+        for block in range(offset // BLOCK, -(-(offset + length) // BLOCK)):
+            if value_at(self.places, file, block) == depth:
+                number, place = divmod(block, PIECE_BLOCKS)
+                pieces = self.differing.setdefault(file, {})
+                flags = pieces.setdefault(number, bytearray(PIECE_BLOCKS))
+                flags[place] = 1
+
+    def uses_at(self, depth: int, files: Iterable[int]) -> dict[int, list[StoredFile]]:
+        """Return the files that take blocks of a backup, by the number of their file there."""
         backup, contents = self.chain[depth]
-        listed = {stored.number: stored for stored in contents.files}
+        listed = {stored.number for stored in contents.files}
         uses: dict[int, list[StoredFile]] = {}
-        for file, needed in wanted.items():
-            stored = self.target.files[file]
-            source = self.contents.sources[file][depth] if file in self.contents.sources else 0
+        for file in files:
+            sources = self.contents.sources.get(file, [0] * (len(self.chain) - 1))
+            source = [*sources, file][depth]
             if not source or source not in listed:
-                if not needed:
-                    continue
-                raise DamagedError(f"{stored.path} is not in {backup.label}, where its blocks are")
-            uses.setdefault(source, []).append(stored)
-        written = dict.fromkeys(uses, 0)
-        for pack in packs_of(contents, (listed[source] for source in uses)):
+                path = self.target.files[file].path
+                raise DamagedError(f"{path} is not in {backup.label}, where its blocks are")
+            uses.setdefault(source, []).append(self.target.files[file])
+        return uses
+
+    def take_from(self, depth: int, uses: dict[int, list[StoredFile]]) -> None:
+        """Write blocks of a backup."""
+        backup, contents = self.chain[depth]
+        listed = {stored.number: stored for stored in contents.files if stored.number in uses}
+        written = dict.fromkeys(listed, 0)
+        for pack in packs_of(contents, listed.values()):
             with (reader := open_pack(backup, contents, pack)).stream:
                 for frame in reader.frames():
                     rest = memoryview(frame.content)
                     for number, offset, length in frame.extents:
                         piece, rest = rest[:length], rest[length:]
                         for stored in uses.get(number, ()):
-                            self.take_blocks(taken, stored, offset, piece, frame.differs)
-                        if number in uses:
+                            self.take_blocks(depth, stored, offset, piece, frame.differs)
+                        if number in listed:
                             written[number] += length
         for source, length in written.items():
             if length != listed[source].written:
                 raise DamagedError(f"{backup.label}: {listed[source].path} has {length} bytes")
 
     def take_blocks(
-        self, taken: set[int], stored: StoredFile, offset: int, piece: memoryview, differs: bool
+        self, depth: int, stored: StoredFile, offset: int, piece: memoryview, differs: bool
     ) -> None:
         end = min(offset + len(piece), stored.size)
         blocks = range(offset // BLOCK, -(-end // BLOCK))
-        for place, run in groupby(blocks, partial(self.place_of, stored.number)):
+        for taken, run in groupby(blocks, partial(self.is_taken, depth, stored.number)):
             first, *more = run
             start, stop = max(first * BLOCK, offset), min((first + 1 + len(more)) * BLOCK, end)
-            if place in taken:
+            if taken and start < stop:
                 self.target.write(stored, start, piece[start - offset : stop - offset], differs)
 
-    def place_of(self, file: int, block: int) -> int:
-        number, place = divmod(block, PIECE_BLOCKS)
-        places = self.places.get(file, {}).get(number, b"")
-        return places[place] if place < len(places) else ZEROS
+    def is_taken(self, depth: int, file: int, block: int) -> bool:
+        if value_at(self.places, file, block) == depth:
+            return True
+        return not depth and value_at(self.differing, file, block) == 1
 
     def check_blocks(self) -> None:
         """Compare every block whose final hash is known."""
@@ -568,7 +614,15 @@ class Assembly:
             content = written.read(BLOCK).ljust(BLOCK, b"\0")
         found = blake3.blake3(content, key=self.contents.key).digest(8)
         if digest != (found if found != UNKNOWN else b"\1" + bytes(7)):
-            raise DamagedError(f"{stored.path}: block {block} is not what its hash says")
+            raise DamagedError(f"{stored.path}: block {block} does not match its hash")
+
+
+def value_at(pieces: Mapping[int, Mapping[int, bytes | bytearray]], file: int, block: int) -> int:
+    """Return what a file's pieces have of a block; zeros where they do not reach."""
+    number, place = divmod(block, PIECE_BLOCKS)
+    held = pieces.get(file)
+    values = held.get(number, b"") if held else b""
+    return values[place] if place < len(values) else ZEROS
 
 
 def find_manifests(repository: Path, label: str | None = None) -> list[Path]:

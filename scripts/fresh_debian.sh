@@ -9,8 +9,8 @@
 #
 # Packages come from wherever this machine takes its own: apt's mirror and proxies, pip's and npm's
 # configuration and local certificates are used in there as well. MOORING_TEST_MYSQL and
-# MOORING_TEST_MYSQL57 may name unpacked servers to use instead of fetching them, and
-# MOORING_TEST_MARIADB_PLUGINS the plugins of that suite's MariaDB.
+# MOORING_TEST_MYSQL57 may name unpacked servers to use instead of fetching them. MariaDB's plugins
+# are always fetched: those of this machine may be of another release.
 # --keep leaves the folder, to look at.
 set -euo pipefail
 
@@ -21,7 +21,7 @@ source "$ROOT/scripts/console.sh"
 CLONE=/root/mooring
 PACKAGES=git,python3,ca-certificates
 PASSED_ON='^(https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|PIP_.*|npm_config_.*|SSL_CERT_FILE|'
-PASSED_ON+='REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|MOORING_TEST_(MYSQL(57)?|MARIADB_PLUGINS))='
+PASSED_ON+='REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|MOORING_TEST_MYSQL(57)?)='
 
 # sources SUITE: the lines of this machine's own Debian mirror, for another suite.
 sources() {
@@ -73,8 +73,7 @@ configure() {
     sort -u | while read -r file; do
     [[ ! -d $file || -d $root$file ]] || bind "$file"
   done
-  for file in "${MOORING_TEST_MYSQL:-}" "${MOORING_TEST_MYSQL57:-}" \
-    "${MOORING_TEST_MARIADB_PLUGINS:-}"; do
+  for file in "${MOORING_TEST_MYSQL:-}" "${MOORING_TEST_MYSQL57:-}"; do
     # Its programs know where their libraries are, so it has to have the same path.
     [[ -z $file ]] || bind "$file"
   done

@@ -50,7 +50,7 @@ class Ended:
 
 
 class Watch:
-    """Writes what is still at work when nothing was written for a while."""
+    """Writes what is still running when nothing was written for a while."""
 
     def __init__(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._patience_seconds = patience_seconds
@@ -94,7 +94,7 @@ class Watch:
         working = [f"{name}, {now - began:.0f} s" for name, began in self._working.copy().items()]
         if not self._line_ended:
             self.write(b"\n")
-        say(f"still at work: {'; '.join(working)}")
+        say(f"still running: {'; '.join(working)}")
 
 
 class Running:

@@ -64,7 +64,7 @@ def _start_django() -> None:
 
 
 def _refuse_odd_settings() -> None:
-    """Commands and processes skip Django's checks: this one is asked for all of them."""
+    """Commands and processes skip Django's checks: this one runs all of them."""
     from backups.executor.setting_checks import check_stalling_stages
 
     for error in check_stalling_stages():
@@ -183,7 +183,7 @@ def _admin_login() -> tuple[str, str]:
         return name, password
     if not sys.stdin.isatty():
         raise SetupError(
-            "there is no admin user yet, and nobody at a terminal to ask",
+            "there is no admin user yet, and no terminal to ask for one",
             hint="Set MOORING_ADMIN_USER and MOORING_ADMIN_PASSWORD for this first run.",
         )
     say("the first run: who is the admin?")

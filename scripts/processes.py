@@ -12,10 +12,11 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backups.runners.environment import tool_environment
+from backups.runners.priority import low_priority
 from scripts.console import SetupError, give_up
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +34,7 @@ class Child:
     name: str
     argv: tuple[str, ...]
     # How the kernel tells it that its parent is gone. Celery takes TERM as "finish your
-    # jobs first", which may take hours that nobody waits for any more.
+    # jobs first", which may take hours.
     orphan_signal: signal.Signals = signal.SIGTERM
     # What ends it without waiting for jobs, once it had its time.
     impatient_signal: signal.Signals = signal.SIGTERM
@@ -103,7 +104,9 @@ def _web(environment: Mapping[str, str]) -> Child:
 
 def _worker(environment: Mapping[str, str]) -> Child:
     concurrency = environment.get("MOORING_WORKERS", "2")
-    return _celery("worker", "monitor", "copy,transfer", concurrency, pool="prefork")
+    child = _celery("worker", "monitor", "copy,transfer", concurrency, pool="prefork")
+    # It compresses and encrypts, perhaps beside the server that it copies.
+    return replace(child, argv=(*low_priority(), *child.argv))
 
 
 def _control() -> Child:

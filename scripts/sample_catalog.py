@@ -11,7 +11,6 @@ from django.db import connection
 from django.db.models import Model
 
 from alerts.models import Alert, EvaluationCursor
-from alerts.states import AlertStatus, Severity
 from backups.engines import engine_named
 from backups.models import (
     Backup,
@@ -35,7 +34,8 @@ from backups.states import (
     Operation,
     StageStatus,
 )
-from scripts.sample_chains import SampleChain
+from scripts.sample_alerts import past_alert
+from scripts.sample_chains import LETTERS, SampleChain, stages_before
 from scripts.sample_history import BAD, GRACE, WINDOW, Night, how_it_ended
 from scripts.sample_instances import SampleInstance
 
@@ -45,7 +45,7 @@ DETAILED = timedelta(days=14)
 KEY = "5a3be1c0ffee0042"
 BATCH = 2000
 VERIFY_EVERY, TEST_EVERY = 7, 28
-STAGES_BEFORE, STAGES_AFTER = ("connect", "preflight"), ("manifest", "read-back", "register")
+STAGES_AFTER = ("manifest", "read-back", "register")
 
 
 @dataclass(slots=True)
@@ -73,19 +73,22 @@ class Catalog:
         schedule: BackupSchedule | None,
     ) -> None:
         """Take in one instance with all its nights, the oldest first."""
-        chain = SampleChain(sample, self.now)
-        for number, planned in enumerate(nights):
-            kind, night = chain.plan(planned)
+        chain = SampleChain(linked=schedule is not None and bool(schedule.full_cron))
+        for number, whole in enumerate(nights):
+            night = chain.as_taken(whole)
             occurrence = self._occurrence(instance, night, schedule) if schedule else None
+            if occurrence is not None:
+                occurrence.kind = chain.planned(night)
             if night.retried:
                 at = night.started_at - timedelta(minutes=12)
-                self._failed(instance, night, occurrence, at, kind)
+                self._failed(instance, night, occurrence, at, chain)
             if night.status in BAD:
-                self._failed(instance, night, occurrence, night.started_at, kind)
+                self._failed(instance, night, occurrence, night.started_at, chain)
             elif night.status == "succeeded":
-                job = self._job(instance, night, occurrence, JobStatus.SUCCEEDED, kind)
-                self._backup(instance, night, job, number, chain)
-        self.ancestors += chain.ancestors
+                job = self._job(instance, night, occurrence, JobStatus.SUCCEEDED, chain)
+                self._backup(sample, instance, night, job, number, chain)
+            if night.status != "succeeded":
+                chain.not_taken(night)
 
     def save(self) -> dict[str, int]:
         """Write everything. Jobs, backups and copies name one another: they are numbered first."""
@@ -111,7 +114,8 @@ class Catalog:
 
     def _rest(self) -> list[tuple[type[Model], Sequence[Model]]]:
         return [
-            (BackupAncestor, self.ancestors), (Evidence, self.evidence), (JobEvent, self.events),
+            (BackupAncestor, self.ancestors),
+            (Evidence, self.evidence), (JobEvent, self.events),
             (JobLogLine, self.lines), (Alert, self.alerts),
         ]  # fmt: skip
 
@@ -140,15 +144,13 @@ class Catalog:
         night: Night,
         occurrence: Occurrence | None,
         status: JobStatus,
-        kind: BackupKind,
+        chain: SampleChain,
     ) -> Job:
-        good = status == JobStatus.SUCCEEDED
         seconds = max(night.took.total_seconds(), 1)
         job = Job(
             operation=Operation.BACKUP,
             instance=instance,
             occurrence=occurrence,
-            kind=kind,
             engine=instance.engine,
             requested_at=night.started_at - timedelta(seconds=2),
             status=status,
@@ -156,7 +158,6 @@ class Catalog:
             started_at=night.started_at,
             ended_at=night.ended_at,
             worker="backup-worker-1:2207",
-            label=_label(instance, night, kind) if good else "",
             bytes_done=night.raw_bytes,
             bytes_total=night.raw_bytes or instance.data_bytes,
             stored_bytes=night.stored_bytes,
@@ -164,6 +165,7 @@ class Catalog:
             rate_bytes_per_s=round(night.raw_bytes / seconds) or None,
             lock_time=night.lock_time,
         )
+        chain.describe(job, night)
         self.jobs.append(job)
         if self.now - night.started_at < DETAILED:
             self._details(job, night)
@@ -175,66 +177,67 @@ class Catalog:
         night: Night,
         occurrence: Occurrence | None,
         at: datetime,
-        kind: BackupKind,
+        chain: SampleChain,
     ) -> None:
         stage, error, hint = night.fault
         took = night.took if night.status in BAD else timedelta(seconds=4)
         done = night.raw_bytes if night.status in BAD else 0
         how = how_it_ended(stage)
         attempt = Night(night.due_at, how, at, took, done, 0, None, fault=night.fault)
-        job = self._job(instance, attempt, occurrence, JobStatus(how), kind)
+        job = self._job(instance, attempt, occurrence, JobStatus(how), chain)
         job.error, job.hint, job.failed_stage = error, hint, stage
         if not night.retried and self.now - at > DETAILED:
-            self.alerts.append(_past_alert(instance, attempt))
+            self.alerts.append(past_alert(instance, attempt))
 
     def _backup(
         self,
+        sample: SampleInstance,
         instance: Instance,
         night: Night,
         job: Job,
         number: int,
         chain: SampleChain,
     ) -> None:
-        backup = Backup(
-            label=job.label,
-            instance=instance,
-            made_by=job,
-            kind=job.kind,
-            engine=instance.engine,
-            to_lsn=10_000_000 + number * 4_711_000,
-            binlog_file=f"binlog.{number + 120:06}",
-            binlog_position=154 + number * 977,
-            server_version=instance.version,
-            raw_bytes=night.raw_bytes,
-            stored_bytes=night.stored_bytes,
-            file_count=job.files_done,
-            started_at=night.started_at,
-            ended_at=night.ended_at,
-            lock_time=night.lock_time,
-        )
-        chain.add(backup, night)
+        backup = _made_by(job, night, number)
         self.backups.append(backup)
-        self._copies(backup, night, number, chain)
-
-    def _copies(self, backup: Backup, night: Night, number: int, chain: SampleChain) -> None:
-        # Every seventh is kept for a year, as many people do.
-        gone = self.now - night.ended_at > KEPT and number % 7
-        everywhere = chain.is_everywhere(night, number)
-        for repository in self.repositories if everywhere else self.repositories[:1]:
-            copy = BackupCopy(
-                backup=backup,
-                repository=repository,
-                path=f"instances/{backup.instance.uuid}/backups/{backup.label}",
-                status=CopyStatus.PURGED if gone else CopyStatus.STORED,
-                status_since=night.ended_at + KEPT if gone else night.ended_at,
-                stored_bytes=night.stored_bytes,
-                pack_count=max(1, night.stored_bytes // (256 * 1024**2)),
-                key_id=KEY,
-                checked_at=self.now,
-                expire_reason="older than 35 days" if gone else "",
-            )
+        self._chain(backup, chain)
+        gone = self._is_gone(backup, number, chain)
+        often = backup.kind == BackupKind.FULL if chain.linked else number % 7 == 0
+        for repository in self.repositories if often else self.repositories[:1]:
+            copy = self._copy(backup, repository, night, gone=gone)
             self.copies.append(copy)
-            self._proof(chain.sample, copy, night, number)
+            self._proof(sample, copy, night, number)
+
+    def _copy(
+        self, backup: Backup, repository: Repository, night: Night, *, gone: bool
+    ) -> BackupCopy:
+        return BackupCopy(
+            backup=backup,
+            repository=repository,
+            path=f"instances/{backup.instance.uuid}/backups/{backup.label}",
+            status=CopyStatus.PURGED if gone else CopyStatus.STORED,
+            status_since=night.ended_at + KEPT if gone else night.ended_at,
+            stored_bytes=night.stored_bytes,
+            pack_count=max(1, night.stored_bytes // (256 * 1024**2)),
+            key_id=KEY,
+            checked_at=self.now,
+            expire_reason="older than 35 days" if gone else "",
+        )
+
+    def _chain(self, backup: Backup, chain: SampleChain) -> None:
+        needed = chain.add(backup)
+        backup.base = needed[-1] if needed else None
+        self.ancestors += [
+            BackupAncestor(backup=backup, ancestor=each, position=position)
+            for position, each in enumerate(needed)
+        ]
+
+    def _is_gone(self, backup: Backup, number: int, chain: SampleChain) -> bool:
+        """Every seventh is kept for a year, as many people do; chains go as a whole."""
+        if not chain.linked:
+            return self.now - backup.ended_at > KEPT and number % 7 != 0
+        old = self.now - chain.backups[0].ended_at > KEPT
+        return old and (backup.kind != "full" or chain.number % 4 != 0)
 
     def _proof(self, sample: SampleInstance, copy: BackupCopy, night: Night, number: int) -> None:
         if copy.repository != self.repositories[0] or sample.trouble == "untested":
@@ -286,7 +289,7 @@ class Catalog:
         failed = night.fault[0] if job.status in BAD else ""
         at, position, copying = night.started_at, 0, None
         engine = engine_named(job.engine).stages
-        for name in (*STAGES_BEFORE, "copy", *engine, *STAGES_AFTER):
+        for name in (*stages_before(job), "copy", *engine, *STAGES_AFTER):
             inner = name in engine
             if copying is None and inner:
                 continue
@@ -312,9 +315,9 @@ class Catalog:
                 break
             copying = stage if name == "copy" else copying
             at = at if name == "copy" else ended
-        self._told(job, night)
+        self._add_history(job, night)
 
-    def _told(self, job: Job, night: Night) -> None:
+    def _add_history(self, job: Job, night: Night) -> None:
         self.events += [
             JobEvent(
                 job=job, created_at=job.requested_at, new_status="pending", reason="requested"
@@ -338,7 +341,7 @@ def _proving_job(
         instance=copy.backup.instance,
         backup=copy.backup,
         copy=copy,
-        kind=copy.backup.kind,
+        kind="full",
         engine=copy.backup.engine,
         requested_at=began,
         status=JobStatus.SUCCEEDED if passed else JobStatus.FAILED,
@@ -350,27 +353,26 @@ def _proving_job(
     )
 
 
-def _label(instance: Instance, night: Night, kind: BackupKind) -> str:
-    return f"{instance.name}@{night.ended_at:%Y%m%dT%H%M%SZ}-{kind[0].upper()}"
-
-
-def _past_alert(instance: Instance, night: Night) -> Alert:
-    return Alert(
-        rule=f"job_{night.status}",
-        subject=f"instance:{instance.pk}",
-        subject_name=instance.name,
+def _made_by(job: Job, night: Night, number: int) -> Backup:
+    """Return the backup of a job, which gets its label as well."""
+    instance, letter = job.instance, LETTERS[BackupKind(job.kind)]
+    job.label = f"{instance.name}@{night.ended_at:%Y%m%dT%H%M%SZ}-{letter}"
+    return Backup(
+        label=job.label,
         instance=instance,
-        cause=f"instance:{instance.pk}",
-        severity=Severity.EMERGENCY,
-        status=AlertStatus.RESOLVED,
-        status_since=night.ended_at + timedelta(days=1),
-        message=f"{instance.name}: {night.fault[1]}"[:500],
-        hint=night.fault[2],
-        opened_at=night.ended_at,
-        fires_at=night.ended_at,
-        fired_at=night.ended_at,
-        last_found_at=night.ended_at + timedelta(days=1),
-        resolved_at=night.ended_at + timedelta(days=1),
+        made_by=job,
+        kind=job.kind,
+        engine=instance.engine,
+        to_lsn=10_000_000 + number * 4_711_000,
+        binlog_file=f"binlog.{number + 120:06}",
+        binlog_position=154 + number * 977,
+        server_version=instance.version,
+        raw_bytes=night.raw_bytes,
+        stored_bytes=night.stored_bytes,
+        file_count=job.files_done,
+        started_at=night.started_at,
+        ended_at=night.ended_at,
+        lock_time=night.lock_time,
     )
 
 

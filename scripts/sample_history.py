@@ -18,7 +18,7 @@ GRACE = timedelta(minutes=15)
 # Days before today on which the fleet had a bad night, and what it was.
 INCIDENTS = {
     23: ("scheduler_down", ""),
-    71: ("no_worker", "nobody takes from copy"),
+    71: ("no_worker", "no worker serves copy"),
     188: ("repository", "sample-main is not mounted"),
 }
 ERRORS = (
@@ -146,16 +146,16 @@ def _failed(
 ) -> Night:
     """A failed night; ``retried``: the second attempt brought the backup after all."""
     stage, error, hint = fault
-    told = (stage, error.format(host=host), hint)
+    fault = (stage, error.format(host=host), hint)
     if retried:
         delay = timedelta(minutes=dice.uniform(11, 25))
         return Night(
             night.due_at, "succeeded", night.started_at + delay, night.took, night.raw_bytes,
-            night.stored_bytes, night.lock_time, fault=told, retried=True,
+            night.stored_bytes, night.lock_time, fault=fault, retried=True,
         )  # fmt: skip
     took = night.took * (dice.uniform(0.1, 0.8) if stage == "copy" else 0.001)
     done = round(night.raw_bytes * (took / night.took)) if stage == "copy" else 0
     return Night(
         night.due_at, how_it_ended(stage), night.started_at, max(took, timedelta(seconds=1.4)),
-        done, 0, None, fault=told,
+        done, 0, None, fault=fault,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -22,7 +22,9 @@ from backups.models import (
 )
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION
+from backups.states import BackupKind
 from scripts.sample_catalog import Catalog
+from scripts.sample_chains import LINKED_GROUPS
 from scripts.sample_history import GRACE, SPREAD, WINDOW, nights_of
 from scripts.sample_instances import SAMPLE, SampleInstance, sample_instances
 
@@ -38,13 +40,11 @@ def seed_fleet(
     samples = samples or sample_instances()
     repositories = _make_repositories(folder, now)
     instances = _make_instances(samples, now)
-    planned = [instances[each.name] for each in samples if each.trouble != "unplanned"]
-    nightly = _make_schedule(planned, repositories, now)
+    schedules = _make_schedules(samples, instances, repositories, now)
     catalog = Catalog(repositories, now)
     for position, sample in enumerate(samples):
         nights = list(nights_of(sample, now, position))
-        schedule = None if sample.trouble == "unplanned" else nightly
-        catalog.add(sample, instances[sample.name], nights, schedule)
+        catalog.add(sample, instances[sample.name], nights, schedules.get(sample.name))
     counts = catalog.save()
     judge_instances([instance.pk for instance in instances.values()], now)
     evaluate_all(now)
@@ -117,19 +117,42 @@ def _instance(sample: SampleInstance, now: datetime) -> Instance:
     )
 
 
+def _make_schedules(
+    samples: Sequence[SampleInstance],
+    instances: Mapping[str, Instance],
+    repositories: Sequence[Repository],
+    now: datetime,
+) -> dict[str, BackupSchedule]:
+    """Return the schedule of each instance that has one: of full backups, or of both kinds."""
+    found: dict[str, BackupSchedule] = {}
+    for linked in (False, True):
+        names = [
+            each.name
+            for each in samples
+            if (each.group in LINKED_GROUPS) == linked and each.trouble != "unplanned"
+        ]
+        if names:
+            planned = [instances[name] for name in names]
+            schedule = _make_schedule(planned, repositories, now, linked=linked)
+            found |= dict.fromkeys(names, schedule)
+    return found
+
+
 def _make_schedule(
-    planned: Sequence[Instance], repositories: Sequence[Repository], now: datetime
+    planned: Sequence[Instance], repositories: Sequence[Repository], now: datetime, *, linked: bool
 ) -> BackupSchedule:
     """One that is kept to every night; nothing arms it, so that no job is ever started."""
-    nightly = BackupSchedule.objects.create(
-        name="sample-nightly",
+    schedule = BackupSchedule.objects.create(
+        name="sample-weekly-full" if linked else "sample-nightly",
+        kind=BackupKind.INCREMENTAL if linked else BackupKind.FULL,
         cron="0 1 * * *",
+        full_cron="0 1 * * 0" if linked else "",
         window=WINDOW,
         grace=GRACE,
         stagger=SPREAD,
         keep_for=None,
         created_at=now - timedelta(days=400),
     )
-    nightly.instances.set(planned)
-    nightly.repositories.set(repositories)
-    return nightly
+    schedule.instances.set(planned)
+    schedule.repositories.set(repositories)
+    return schedule

@@ -109,7 +109,7 @@ class RowSum:
 def fill(
     connect: Callable[[], Connection], *, script: str = "", scale: int = 1
 ) -> dict[str, RowSum]:
-    """Make the shop anew and return the sums of the tables that will never change."""
+    """Create the shop and return the sums of the tables that will never change."""
     with connect() as connection:
         shop_fill.create_schema(connection, script or shop_fill.schema())
     shop_fill.fill(connect, scale)
@@ -223,11 +223,11 @@ def _number(connection: Connection, query: str) -> int:
     return int(answer[0] or 0) if answer else 0
 
 
-def _write_until_told(connection: Connection, per_second: float) -> int:
-    told: list[int] = []
+def _write_until_stopped(connection: Connection, per_second: float) -> int:
+    signals: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda number, _frame: told.append(number))
-    written = write(connection, per_second=per_second, wanted=lambda: not told)
+        signal.signal(name, lambda number, _frame: signals.append(number))
+    written = write(connection, per_second=per_second, wanted=lambda: not signals)
     print(f"{written} transactions written")
     return 0
 
@@ -260,7 +260,7 @@ def main() -> int:
     with connect() as connection:
         if asked.action == "check":
             return _check(connection)
-        return _write_until_told(connection, asked.per_second)
+        return _write_until_stopped(connection, asked.per_second)
 
 
 if __name__ == "__main__":

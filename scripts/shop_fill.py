@@ -58,12 +58,12 @@ WORDS = _words(
 
 
 def schema() -> str:
-    """Return the script that makes every schema and table anew, as MariaDB understands it."""
+    """Return the script that creates every schema and table, as MariaDB understands it."""
     return SCHEMA.read_text(encoding="utf-8")
 
 
 def create_schema(connection: Connection, script: str) -> None:
-    """Make every schema and table anew, empty."""
+    """Create every schema and table again, empty."""
     _execute(connection, _statements(script))
 
 
@@ -122,7 +122,7 @@ def _hash(salt: str, row: str = "seq") -> str:
 
 
 def _digest(row: str, length: int) -> str:
-    """Return SQL that makes letters and digits nobody can compress; MySQL has no MD5 any more."""
+    """Return SQL that makes letters and digits that do not compress; MySQL no longer has MD5."""
     return f"LEFT(SHA2({row}, 256), {length})"
 
 
@@ -269,7 +269,7 @@ def _catalogue() -> str:
 
 
 def _counts() -> list[str]:
-    """The counters begin at what the fill made; the writer goes on from there."""
+    """The counters begin at what the fill made; the writer continues from there."""
     return [
         f"UPDATE billing.counters SET value = (SELECT COUNT(*) FROM {table}) WHERE name = '{name}'"
         for name, table in (("postings", "billing.ledger"), ("orders", "shop.orders"))

@@ -41,7 +41,7 @@ def show(
     return proven
 
 
-def show_door(url: str, user: str, password: str) -> None:
+def show_dashboard(url: str, user: str, password: str) -> None:
     """Print where the dashboard is and how to get in."""
     table = Table.grid(padding=(0, 2))
     for name, value in (("dashboard", url), ("user", user), ("password", password)):
@@ -54,13 +54,13 @@ def _claims(proof: Proof, postings: tuple[int, int]) -> Iterator[tuple[bool, str
     damage, changed = "; ".join(proof.damaged), ", ".join(proof.differing)
     yield not proof.damaged, "CHECK TABLE finds nothing", damage or f"{proof.tables} tables"
     rows = f"{proof.static_rows:,} rows, every value summed"
-    yield not proof.differing, "what nobody changed is the same", changed or rows
+    yield not proof.differing, "static rows are the same", changed or rows
     for one in proof.invariants:
         found = one.words if one.ok else f"{one.found:,}, not {one.expected:,}"
         yield one.ok, one.name, found
     moment = f"{before:,} ≤ {proof.postings:,} ≤ {after:,} postings"
     yield before <= proof.postings <= after, "it is of a moment during the backup", moment
-    yield after > before, "the shop went on writing", f"{after - before:,} postings meanwhile"
+    yield after > before, "the shop continued writing", f"{after - before:,} postings meanwhile"
 
 
 def _figures(

@@ -216,7 +216,7 @@ class Supervisor:
 
     def _end_impatiently(self, busy: Sequence[Kept]) -> None:
         for kept in busy:
-            say(f"{kept.child.name} is still at work; ended without waiting for it")
+            say(f"{kept.child.name} is still running; ended without waiting for it")
             kept.signal(kept.child.impatient_signal)
         until = time.monotonic() + GENTLE_SECONDS
         for kept in busy:

@@ -19,7 +19,7 @@ LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 UPDATES = {"update", "aupdate", "update_or_create"}
 LONGEST_MODULE = 400
 # Longer than others, because it is carried alone: a reader of the whole format in one file.
-LONGEST_OF_THEIR_OWN = {"scripts/extract_backup.py": 680}
+LONGEST_OF_THEIR_OWN = {"scripts/extract_backup.py": 740}
 LONGEST_FUNCTION = 40
 APPS = ("backups/", "alerts/", "monitor/")
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
@@ -176,9 +176,7 @@ def test_nothing_names_a_package_registry() -> None:
 
 
 def test_no_function_outgrows_a_reader() -> None:
-    # A test that follows a backup from end to end is as long as the way.
-    outside = [path for path in MODULES if not path.is_relative_to(ROOT / "tests" / "live")]
-    found = {named(path): list(long_functions(parsed(path))) for path in outside}
+    found = {named(path): list(long_functions(parsed(path))) for path in MODULES}
     assert {name: functions for name, functions in found.items() if functions} == {}
 
 

@@ -1,4 +1,4 @@
-"""Do the documents name what there is: paths, links, modules, settings, messages, words?"""
+"""Do the documents name what there is: paths, links, modules, settings, messages?"""
 
 from __future__ import annotations
 
@@ -248,19 +248,3 @@ def test_the_moves_of_a_status_are_those_of_the_table(row: str) -> None:
         links = [link.strip().split(" | ") for link in chain.split(" → ")]
         drawn |= {(a, b) for old, new in pairwise(links) for a in old for b in new}
     assert drawn == {(str(old), str(new)) for old, moves in MOVES[row].items() for new in moves}
-
-
-DIALECT = re.compile(
-    r"\b(told|heard|of late|is so|asked for|mend(?:ed|s)?|bec[ao]mes? of|nobody can say"
-    r"|not to be had|doors?|doorways?|held up|makes no sense|put away)\b"
-)
-
-
-@by_name
-def test_the_words_are_those_of_the_field(document: Path) -> None:
-    """See "Words" in CONTRIBUTING.md: the field's word, the thing first, then the condition."""
-    # Quoted messages and rules are the code's; the table in CONTRIBUTING.md is of such words.
-    text = prose(document).partition("| not | but |")
-    rest = text[0] + text[2].partition("\n\n")[2]
-    lines = [line for line in rest.splitlines() if not line.startswith("| `")]
-    assert [line for line in lines if DIALECT.search(line)] == []

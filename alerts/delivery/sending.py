@@ -17,6 +17,11 @@ from django.utils.timezone import now as wall_clock
 
 from alerts.delivery.channels import kind_of, values_of
 from alerts.delivery.channels.base import DONE
+from alerts.delivery.refused_recipients import (
+    record_recipients,
+    report_refused_recipients,
+    with_refusals,
+)
 from alerts.delivery.transitions import claim, lease_end, mark_delivered, mark_failed, reschedule
 from alerts.delivery.undelivered import record_undelivered, write_content
 from alerts.exceptions import (
@@ -125,6 +130,8 @@ def _send(notification: Notification) -> bool:
         return False
     mark_delivered(notification, response=response[:MAX_RESPONSE_LENGTH], now=wall_clock())
     Channel.objects.filter(pk=notification.channel_id).update(last_delivered_at=wall_clock())
+    if notification.refused_recipients:
+        report_refused_recipients(notification, now=wall_clock())
     return True
 
 
@@ -132,7 +139,10 @@ def _deliver(notification: Notification) -> str:
     channel = notification.channel
     try:
         done = "\n".join(notification.done_recipients)
-        return kind_of(channel).send(notification.content, {**values_of(channel), DONE: done})
+        values = {**values_of(channel), DONE: done}
+        return with_refusals(notification, kind_of(channel).send(notification.content, values))
+    except PartlyDelivered as exc:
+        return with_refusals(notification, record_recipients(notification, exc))
     except AlertsError:
         raise
     except BadInput as exc:
@@ -156,10 +166,6 @@ def _deliver(notification: Notification) -> str:
 
 def _retry(notification: Notification, error: NotDelivered) -> None:
     now = wall_clock()
-    if isinstance(error, PartlyDelivered):
-        done = [*notification.done_recipients, *error.done]
-        mine = Notification.objects.filter(pk=notification.pk)
-        mine.filter(fencing_token=notification.fencing_token).update(done_recipients=done)
     expired = now - notification.created_at > MAX_AGE and notification.attempts >= MAX_ATTEMPTS
     if expired or isinstance(error, MessageRefused):
         mark_failed(notification, response=_short(error), now=now)

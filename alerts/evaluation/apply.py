@@ -6,6 +6,7 @@ one open alert per rule and subject.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,6 +30,9 @@ from alerts.states import AlertStatus
 
 _LONGEST_MESSAGE = 500
 LONGEST_EVALUATION = timedelta(minutes=10)
+# Every few seconds the same problems are found again. That is stored only this often: at rest it
+# would be most of what Mooring writes. Whoever would resolve an alert meanwhile looks once more.
+STORED_EVERY = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
@@ -54,9 +58,16 @@ class EvaluationOutcome:
 
 
 def apply_results(
-    results: RuleResults, open_before: QuerySet[Alert], now: datetime
+    results: RuleResults,
+    open_before: QuerySet[Alert],
+    now: datetime,
+    *,
+    recheck: Callable[[], RuleResults] | None = None,
 ) -> EvaluationOutcome:
-    """Bring the open alerts of a scope in line with all results of that scope."""
+    """Bring the open alerts of a scope in line with all results of that scope.
+
+    ``recheck`` checks the rules on facts as they are by then. Without it every finding is stored.
+    """
     outcome = EvaluationOutcome()
     known = set(open_before.values_list("rule", "subject"))
     events = [result for result in results.by_key.values() if result.rule.event]
@@ -74,12 +85,14 @@ def apply_results(
     with transaction.atomic():
         # Locked in a fixed order, so that two evaluations cannot deadlock.
         rows = {
-            (alert.rule, alert.subject): alert
+            _key(alert): alert
             for alert in open_before.order_by("id").select_for_update()
-            if (alert.rule, alert.subject) in known
+            if _key(alert) in known
         }
-        _continue(rows, results, now, outcome)
-        _resolve_cleared(rows, results, now, outcome)
+        stored_every = STORED_EVERY if recheck else timedelta(0)
+        _continue(rows, results, now, outcome, stored_every)
+        cleared = _confirmed(_cleared(rows, results, now), recheck, now)
+        _resolve(cleared, now, outcome)
     return outcome
 
 
@@ -113,13 +126,15 @@ def _continue(
     results: RuleResults,
     now: datetime,
     outcome: EvaluationOutcome,
+    stored_every: timedelta,
 ) -> None:
     """Update the alerts whose rule found the same problem again."""
-    updated: list[Alert] = []
+    found_again: list[int] = []
     for key, result in results.by_key.items():
         if (alert := known.get(key)) is None:
             continue
-        updated.append(alert)
+        if not timedelta(0) <= now - alert.last_found_at < stored_every:
+            found_again.append(alert.pk)
         if alert.clear_since is not None:
             mark_recurred(alert)
         new_episode = bool(result.finding.episode) and result.finding.episode != alert.episode
@@ -130,7 +145,8 @@ def _continue(
         if alert.status == AlertStatus.PENDING and alert.fires_at <= now:
             outcome.fired += fire(alert, now=now)
         _update_finding(alert, result)
-    Alert.objects.filter(pk__in=[alert.pk for alert in updated]).update(last_found_at=now)
+    if found_again:
+        Alert.objects.filter(pk__in=found_again).update(last_found_at=now)
 
 
 def _update_finding(alert: Alert, result: RuleResult) -> None:
@@ -145,14 +161,11 @@ def _update_finding(alert: Alert, result: RuleResult) -> None:
         Alert.objects.filter(pk=alert.pk).update(**{name: getattr(fresh, name) for name in names})
 
 
-def _resolve_cleared(
-    known: dict[tuple[str, str], Alert],
-    results: RuleResults,
-    now: datetime,
-    outcome: EvaluationOutcome,
-) -> None:
-    """Resolve alerts without a finding, at once or after the damping time of their rule."""
-    cleared = [
+def _cleared(
+    known: Mapping[tuple[str, str], Alert], results: RuleResults, now: datetime
+) -> list[Alert]:
+    """Return the alerts whose rule did not find the problem again."""
+    return [
         alert
         for key, alert in known.items()
         if key not in results.by_key
@@ -161,6 +174,26 @@ def _resolve_cleared(
         # back in between.
         and not now < alert.last_found_at < now + LONGEST_EVALUATION
     ]
+
+
+def _confirmed(
+    cleared: list[Alert], recheck: Callable[[], RuleResults] | None, now: datetime
+) -> list[Alert]:
+    """Look again where an evaluation that started later may have found it without storing that.
+
+    The rows are locked: what is read now is not older than what any other has applied.
+    """
+    if recheck and any(now - alert.last_found_at < STORED_EVERY for alert in cleared):
+        return _cleared({_key(alert): alert for alert in cleared}, recheck(), now)
+    return cleared
+
+
+def _key(alert: Alert) -> tuple[str, str]:
+    return alert.rule, alert.subject
+
+
+def _resolve(cleared: list[Alert], now: datetime, outcome: EvaluationOutcome) -> None:
+    """Resolve alerts without a finding, at once or after the damping time of their rule."""
     mark_clear([alert for alert in cleared if alert.clear_since is None], now=now)
     for alert in cleared:
         clear_since = alert.clear_since or now

@@ -25,7 +25,7 @@ OVERLAP = timedelta(seconds=60)
 OVERLAP_ROWS = 5000
 OVERLAP_BACKUPS = 50
 # While nothing changes the cursor is written this often; the next evaluation looks further back.
-QUIET = timedelta(seconds=60)
+QUIET = timedelta(seconds=300)
 # After a longer pause ``evaluate_all`` finds everything; only successes are looked for further
 # back.
 LONGEST_PAUSE = timedelta(days=1)

@@ -110,7 +110,7 @@ def _evaluate(
         return EvaluationOutcome()
     results = check_rules(facts, book)
     broken.update(results.broken)
-    return apply_results(results, open_before, now)
+    return apply_results(results, open_before, now, recheck=lambda: check_rules(list(load()), book))
 
 
 def _report_broken(broken: dict[str, str], now: datetime, *, complete: bool) -> EvaluationOutcome:

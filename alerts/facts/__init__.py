@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from alerts.facts.belonging import load_belonging
+from alerts.facts.load_chains import build_chains
 from alerts.facts.load_evidence import build_evidence
 from alerts.facts.load_history import load_history
 from alerts.facts.load_instances import (
@@ -40,6 +41,7 @@ def load_fleet_facts(
         build_instance_facts(now, row, belongings[pk], history) for pk, row in rows.items()
     ]
     facts += build_backup_facts(now, belongings, history)
+    facts += build_chains(now, belongings, history)
     facts += build_failures(now, belongings, held_jobs)
     facts += build_active_jobs(now, belongings, history)
     facts += build_late(now, belongings)

@@ -13,6 +13,7 @@ from datetime import timedelta
 from alerts.facts.subject import Subject
 from backups.models import BackupSchedule, Instance
 from backups.schedules.coverage import covering_schedules
+from backups.states import BackupKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,9 @@ class CoveringSchedule:
 
     id: int
     name: str
-    kind: str
+    kinds: frozenset[str]
+    # Whether it has times for full backups.
+    plans_fulls: bool
     expected_duration: timedelta | None
 
 
@@ -67,5 +70,13 @@ def load_belonging(names: Mapping[int, str]) -> dict[int, Belonging]:
 
 def _load_schedules() -> dict[int, CoveringSchedule]:
     rows = BackupSchedule.objects.filter(enabled=True).order_by("id")
-    columns = rows.values_list("id", "name", "kind", "expected_duration")
-    return {row[0]: CoveringSchedule(*row) for row in columns}
+    return {
+        row.pk: CoveringSchedule(
+            row.pk,
+            row.name,
+            row.kinds,
+            row.kind == BackupKind.FULL or bool(row.full_cron),
+            row.expected_duration,
+        )
+        for row in rows.only("name", "kind", "full_cron", "expected_duration")
+    }

@@ -39,6 +39,7 @@ class Past:
     """The newest backup of an instance and kind, and the figures of all that were read."""
 
     newest: PastBackup
+    ids: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
@@ -66,6 +67,7 @@ def load_history(ids: Sequence[int]) -> History:
             past = history.get((pk, kind.value))
             if past is None:
                 past = history[pk, kind.value] = Past(PastBackup(*columns))
+            past.ids.append(columns[0])
             past.sizes.append(columns[4])
             past.seconds.append((columns[3] - columns[2]).total_seconds())
     return history

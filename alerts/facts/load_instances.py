@@ -65,7 +65,9 @@ def build_instance_facts(
         unreachable_reason=row.unreachable_reason,
         other_server=row.other_server,
         other_server_since=row.other_server_since,
-        scheduled_kinds=frozenset(schedule.kind for schedule in belonging.schedules),
+        scheduled_kinds=frozenset(
+            kind for schedule in belonging.schedules for kind in schedule.kinds
+        ),
         last_success={
             kind: history[row.id, kind].newest.ended_at
             for kind in COMPARED

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from alerts.facts.columns import HORIZON, Belongings, Columns, read_columns
 from alerts.facts.run import LateFacts, MissedFacts
 from backups.models import Backup, BackupSchedule, Occurrence
-from backups.states import BackupKind, JobStatus, OccurrenceStatus, WaitReason
+from backups.states import AUTO, LINK_KINDS, BackupKind, JobStatus, OccurrenceStatus, WaitReason
 
 _OCCURRENCE = (
     "id", "schedule_id", "instance_id", "due_at", "starts_at", "late_after", "missed_after",
-    "reason", "detail", "schedule__name", "schedule__kind", "instance__engine",
+    "reason", "detail", "kind", "schedule__name", "instance__engine",
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def build_missed(now: datetime, belongings: Belongings) -> Iterator[MissedFacts]
         due_at__gte=now - HORIZON,
         instance__in=list(belongings),
         schedule__enabled=True,
-    ).filter(~Exists(_later_runs()), ~Exists(_later_backups()))
+    ).filter(~_has_later_run(), ~_has_later_backup())
     runs: dict[tuple[int, int], list[Columns]] = {}
     for row in read_columns(missed.order_by("-due_at", "-id"), *_OCCURRENCE):
         runs.setdefault((row["schedule_id"], row["instance_id"]), []).append(row)
@@ -79,7 +79,7 @@ def build_missed(now: datetime, belongings: Belongings) -> Iterator[MissedFacts]
                 **causes.of(newest),
             ),
             occurrence_id=newest["id"],
-            kind=newest["schedule__kind"],
+            kind=newest["kind"],
             due_at=newest["due_at"],
             missed_after=newest["missed_after"],
             reason=newest["reason"],
@@ -88,23 +88,28 @@ def build_missed(now: datetime, belongings: Belongings) -> Iterator[MissedFacts]
         )
 
 
-def _later_runs() -> QuerySet[Occurrence]:
-    return Occurrence.objects.filter(
+def _has_later_run() -> Q:
+    """Whether a later run makes up for it: for a full backup only one that took a full one."""
+    later = Occurrence.objects.filter(
         instance=OuterRef("instance"),
         schedule=OuterRef("schedule"),
         status=OccurrenceStatus.SUCCEEDED,
         due_at__gt=OuterRef("due_at"),
     )
+    enough = later.exclude(job__kind__in=LINK_KINDS)
+    return Q(Exists(later), ~Q(kind=BackupKind.FULL)) | Q(Exists(enough))
 
 
-def _later_backups() -> QuerySet[Backup]:
-    """Backups started after this run was due, for example manually."""
-    return Backup.objects.filter(
-        Q(kind=OuterRef("schedule__kind")) | Q(kind=BackupKind.FULL),
+def _has_later_backup() -> Q:
+    """Whether a backup was started after this run was due, for example manually."""
+    later = Backup.objects.filter(
         instance=OuterRef("instance"),
         ended_at__gt=OuterRef("due_at"),
         started_at__gte=OuterRef("due_at"),
     )
+    enough = later.filter(Q(kind=OuterRef("kind")) | Q(kind=BackupKind.FULL))
+    incremental = later.filter(kind=BackupKind.INCREMENTAL)
+    return Q(Exists(enough)) | Q(Exists(incremental), Q(kind=AUTO))
 
 
 def _run_key(schedule: int, instance: int) -> str:

@@ -135,6 +135,8 @@ class Notification(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     # Recipients that need no further attempt, as the others do.
     done_recipients = models.JSONField(default=list, blank=True)
+    # Those of them that refused it for good, and the response of each.
+    refused_recipients = models.JSONField(default=dict, blank=True)
     # The last response of the receiver, or the error. Never a secret.
     response = models.TextField(blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)

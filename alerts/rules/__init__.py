@@ -7,6 +7,7 @@ from typing import Any
 
 from alerts.rules import (
     age,
+    chains,
     failures,
     history,
     instances,
@@ -28,6 +29,7 @@ _FAMILIES = (
     punctuality,
     running,
     age,
+    chains,
     instances,
     history,
     proof,

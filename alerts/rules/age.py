@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alerts.facts.instance import InstanceFacts
 from alerts.rules.base import Finding, Limits, Rule, Threshold, Unit
@@ -20,8 +20,12 @@ def check_full_age(facts: InstanceFacts, limits: Limits) -> Finding | None:
 
 
 def check_incremental_age(facts: InstanceFacts, limits: Limits) -> Finding | None:
-    """A full backup contains what an incremental would: it counts as well."""
-    if not _uses_incrementals(facts):
+    """A full backup contains what an incremental would: it counts as well.
+
+    An instance whose schedules plan full backups only has none that could be too old.
+    """
+    planned = facts.scheduled_kinds or facts.last_success.keys()
+    if not any(kind in planned for kind in PARTIAL_KINDS):
         return None
     kinds = (BackupKind.FULL, *PARTIAL_KINDS)
     moments = [facts.last_success[kind] for kind in kinds if kind in facts.last_success]
@@ -43,15 +47,15 @@ def check_never(facts: InstanceFacts, limits: Limits) -> Finding | None:
 
 
 def check_unused(facts: InstanceFacts, limits: Limits) -> Finding | None:
-    if BackupKind.FULL not in facts.last_success or _uses_incrementals(facts):
+    if BackupKind.FULL not in facts.last_success:
+        return None
+    if any(kind in facts.scheduled_kinds for kind in PARTIAL_KINDS):
+        return None
+    ends = [facts.last_success[kind] for kind in PARTIAL_KINDS if kind in facts.last_success]
+    unused = limits.length("unused")
+    if ends and (unused is None or facts.now - max(ends) < unused):
         return None
     return Finding(message="only full backups are taken")
-
-
-def _uses_incrementals(facts: InstanceFacts) -> bool:
-    return any(
-        kind in facts.last_success or kind in facts.scheduled_kinds for kind in PARTIAL_KINDS
-    )
 
 
 def _too_old(facts: InstanceFacts, limits: Limits, label: str, last_at: datetime) -> Finding | None:
@@ -80,6 +84,8 @@ FULL_TOO_OLD = Rule(
         Threshold("warning", "Warning after", Unit.DAYS, 7),
         Threshold("critical", "Critical after", Unit.DAYS, 14),
     ),
+    # A weekly full backup ends a little later than the one of last week.
+    pending_for=timedelta(hours=6),
 )
 INCREMENTAL_TOO_OLD = Rule(
     name="incremental_too_old",
@@ -118,8 +124,9 @@ INCREMENTALS_UNUSED = Rule(
     severity=Severity.NOTICE,
     explanation="Only full backups are taken. Incremental backups are smaller and can be taken "
     "more often. Disabled by default.",
-    hint="Add a schedule for incremental backups.",
+    hint="Choose incremental backups with full ones between in the schedule.",
     resolves_when="An incremental or differential backup succeeds, or is planned.",
+    thresholds=(Threshold("unused", "Unused for", Unit.DAYS, 30),),
     enabled=False,
 )
 RULES = (FULL_TOO_OLD, INCREMENTAL_TOO_OLD, NEVER_BACKED_UP, INCREMENTALS_UNUSED)

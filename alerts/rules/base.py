@@ -76,6 +76,14 @@ class Limits:
                 return severity
         return None
 
+    def risen_to(self, number: float) -> Severity | None:
+        """Return the highest severity whose threshold ``number`` has reached."""
+        for name, severity in LEVELS.items():
+            limit = self.values.get(name)
+            if limit is not None and number >= limit:
+                return severity
+        return None
+
     def fallen_to(self, number: float) -> Severity | None:
         """Return the highest severity whose threshold ``number`` has fallen to."""
         for name, severity in LEVELS.items():

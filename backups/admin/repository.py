@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from backups.access import store_of
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
+from backups.admin.places import place_to_wait
 from backups.catalog.new_repository import absolute_path, settle
 from backups.exceptions import BadInput, MooringError
 from backups.instances.data_folder import refuse_nested_repository
@@ -33,7 +34,8 @@ class RepositoryForm(ModelForm):
         super()._post_clean()  # type: ignore[misc]  # Django's own hook, unknown to its stubs.
         if not self.errors:
             try:
-                self._check_folder()
+                with place_to_wait():
+                    self._check_folder()
             except MooringError as exc:
                 self.add_error("path", f"{exc}. {exc.hint}".strip())
 

@@ -24,7 +24,9 @@ from backups.schedules.save import save_schedule
 
 @admin.register(BackupSchedule)
 class BackupScheduleAdmin(ModelAdmin):
-    list_display = ["name", "origin", "kind", "cron", "every_hours", "time_zone", "enabled"]
+    list_display = [
+        "name", "origin", "kind", "cron", "every_hours", "full_cron", "time_zone", "enabled",
+    ]  # fmt: skip
     list_filter = ["enabled", "origin", "kind"]
     search_fields = ["name", "cron", "instances__name", "groups__name", "tags__name"]
     filter_horizontal = ["instances", "groups", "tags", "repositories"]
@@ -47,8 +49,17 @@ class BackupScheduleAdmin(ModelAdmin):
 
 @admin.register(Occurrence)
 class OccurrenceAdmin(HistoryAdmin):
-    list_display = ["schedule", "instance", "due_at", "status", "reason", "late_at", "ended_at"]
-    list_filter = ["status", "reason", "due_at"]
+    list_display = [
+        "schedule",
+        "instance",
+        "kind",
+        "due_at",
+        "status",
+        "reason",
+        "late_at",
+        "ended_at",
+    ]
+    list_filter = ["status", "kind", "reason", "due_at"]
     list_select_related = ["schedule", "instance"]
     search_fields = ["schedule__name", "instance__name", "detail"]
     autocomplete_fields = ["schedule", "instance", "job"]

@@ -97,6 +97,9 @@ _RULES: Mapping[str, Rule] = {
     "instance.port": _number(0, 1 << 16),
     "instance.flavour": _text(10),
     "base.uuid": _is_uuid,
+    "consolidated.uuid": _is_uuid,
+    "consolidated.label": is_label,
+    "consolidated.at": _is_moment,
     "facts.from_lsn": _maybe(_number(0, _BIG)),
     "facts.to_lsn": _maybe(_number(0, _BIG)),
     "facts.binlog_file": _text(255),
@@ -115,7 +118,7 @@ _RULES: Mapping[str, Rule] = {
     "server.sources": _texts(1 << 9),
 }
 
-_MAY_BE_NOTHING = frozenset({"base", "server"})
+_MAY_BE_NOTHING = frozenset({"base", "consolidated", "server"})
 
 
 def check_about(about: object) -> Mapping[str, Any]:

@@ -38,7 +38,9 @@ class Cipher(Protocol):
 
     def seal(self, part: SealedPart, number: int, content: bytes, context: bytes) -> bytes: ...
 
-    def open(self, part: SealedPart, number: int, sealed: bytes, context: bytes) -> bytes:
+    def open(
+        self, part: SealedPart, number: int, sealed: bytes | memoryview, context: bytes
+    ) -> bytes:
         """Return the content, or raise ArchiveError when a bit or the place is wrong."""
         ...
 
@@ -55,7 +57,9 @@ class AesGcm:
     def seal(self, part: SealedPart, number: int, content: bytes, context: bytes) -> bytes:
         return self._aead.encrypt(_nonce(part, number), content, context)
 
-    def open(self, part: SealedPart, number: int, sealed: bytes, context: bytes) -> bytes:
+    def open(
+        self, part: SealedPart, number: int, sealed: bytes | memoryview, context: bytes
+    ) -> bytes:
         try:
             return self._aead.decrypt(_nonce(part, number), sealed, context)
         except InvalidTag:
@@ -71,8 +75,10 @@ class Unencrypted:
     def seal(self, part: SealedPart, number: int, content: bytes, context: bytes) -> bytes:
         return content + _digest(part, number, content, context)
 
-    def open(self, part: SealedPart, number: int, sealed: bytes, context: bytes) -> bytes:
-        content, tag = sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]
+    def open(
+        self, part: SealedPart, number: int, sealed: bytes | memoryview, context: bytes
+    ) -> bytes:
+        content, tag = bytes(sealed[:-TAG_BYTES]), bytes(sealed[-TAG_BYTES:])
         if not hmac.compare_digest(tag, _digest(part, number, content, context)):
             raise ArchiveError(f"{part.name.lower()} {number} does not match its digest: damaged")
         return content

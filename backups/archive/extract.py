@@ -28,7 +28,7 @@ from backups.exceptions import ArchiveError
 FRAMES_IN_FLIGHT_PER_THREAD = 3
 
 
-class _Origin(Protocol):
+class FrameSource(Protocol):
     """Which bytes of which backup belong into the files."""
 
     def sources(self, depth: int) -> Iterable[StoredFile]: ...
@@ -60,6 +60,8 @@ def extract(
     files = {file.number: file for file in listed if wanted(file.path)}
     output = OutputFiles(target, files, meter)
     assembly = Assembly(chain, files.values(), read_written=output.read) if own else None
+    if assembly:
+        _note_differences(assembly, check)
     meter.files_total = len(files)
     meter.raw_bytes_total = _bytes_to_take(assembly, files.values())
     output.create_files()
@@ -84,6 +86,16 @@ def _bytes_to_take(assembly: Assembly | None, files: Iterable[StoredFile]) -> in
     if assembly is None:
         return sum(file.written_bytes for file in files)
     return sum(assembly.live_bytes(depth) for depth in range(len(assembly.chain)))
+
+
+def _note_differences(assembly: Assembly, check: Callable[[], None]) -> None:
+    """Find out, before the full backup's blocks are taken, which ones differences are of."""
+    for depth, reader in enumerate(assembly.chain):
+        if assembly.has_differences(depth):
+            for pack, place in frames_to_take(reader, assembly, depth):
+                check()
+                if reader.is_difference(pack, place):
+                    assembly.note_differences(depth, place.extents)
 
 
 def _check_rest(assembly: Assembly, output: OutputFiles, check: Callable[[], None]) -> None:
@@ -116,6 +128,21 @@ class _OneBackup:
             start += extent.length
 
 
+def frames_to_take(
+    reader: BackupReader, source: FrameSource, depth: int
+) -> Iterator[tuple[int, FramePlace]]:
+    """Yield pack and place of every frame of a backup that has bytes to take."""
+    needed = {
+        number
+        for file in source.sources(depth)
+        for number in range(max(1, file.first_pack), file.last_pack + 1)
+    }
+    for number in sorted(needed):
+        for place in reader.read_index(number).frames:
+            if source.needs(depth, place.extents):
+                yield number, place
+
+
 class _Work:
     """Frames of one backup being applied: a bounded number at a time, in any order in a phase."""
 
@@ -125,7 +152,7 @@ class _Work:
         threads: int,
         reader: BackupReader,
         depth: int,
-        source: _Origin,
+        source: FrameSource,
         output: OutputFiles,
         check: Callable[[], None],
     ) -> None:
@@ -142,7 +169,7 @@ class _Work:
         """
         later = deque(self._reader.manifest.contents.phases[1:])
         fresh = first
-        for pack, place in self._places():
+        for pack, place in frames_to_take(self._reader, self._source, self._depth):
             while later and place.number >= later[0]:
                 later.popleft()
                 fresh = False
@@ -151,18 +178,6 @@ class _Work:
             self.read.add(place.stored_bytes)
             self._running.append(self._pool.submit(self._apply, pack, place, fresh, own))
         self._wait(0)
-
-    def _places(self) -> Iterator[tuple[int, FramePlace]]:
-        """Yield pack and place of every frame that has bytes to take."""
-        needed = {
-            number
-            for file in self._source.sources(self._depth)
-            for number in range(max(1, file.first_pack), file.last_pack + 1)
-        }
-        for number in sorted(needed):
-            for place in self._reader.read_index(number).frames:
-                if self._source.needs(self._depth, place.extents):
-                    yield number, place
 
     def _apply(self, pack: int, place: FramePlace, fresh: bool, own: bool) -> None:
         frame = self._reader.read_frame(pack, place)

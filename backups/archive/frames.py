@@ -104,6 +104,11 @@ def parse_header(blob: bytes) -> FrameHeader:
 
 def open_frame(blob: bytes, *, backup: UUID, cipher: Cipher) -> Frame:
     """Unseal and decompress a stored frame, checking every figure in it."""
+    return open_compressed(blob, backup=backup, cipher=cipher)[0]
+
+
+def open_compressed(blob: bytes, *, backup: UUID, cipher: Cipher) -> tuple[Frame, memoryview]:
+    """Return the frame, and its content as it is compressed in it."""
     header = parse_header(blob)
     if len(blob) != HEADER.size + header.sealed_bytes:
         raise ArchiveError(f"frame {header.number} is {len(blob)} bytes, its header says otherwise")
@@ -115,7 +120,7 @@ def open_frame(blob: bytes, *, backup: UUID, cipher: Cipher) -> Frame:
         raise ArchiveError(
             f"frame {header.number} holds {len(content)} bytes, not {header.raw_bytes}"
         )
-    return Frame(header.number, extents, content, header.is_difference)
+    return Frame(header.number, extents, content, header.is_difference), compressed
 
 
 def _parse_extents(table: bytes, header: FrameHeader) -> tuple[list[Extent], memoryview]:

@@ -38,6 +38,10 @@ SEALED_MAGIC = 0x184D2A51
 DIGEST_MAGIC = 0x184D2A52
 SKIPPABLE = struct.Struct("<II")
 MAX_BODY_BYTES = 2 * 1024**3
+# Of the envelope: some names and one wrapped key.
+MAX_ENVELOPE_BYTES = 64 * 1024
+# Of the file: the names of some ten million tables.
+MAX_MANIFEST_BYTES = 128 * 1024**2
 # What a body may always be, and how much more of it a stored byte of the packs accounts for: a
 # file of a backup is never listed in more bytes than these.
 UNASKED_BODY_BYTES = 4 * 1024**2
@@ -102,9 +106,11 @@ def manifest_digest(blob: bytes) -> str:
     return _digest_of(_parse_envelope(envelope), body)
 
 
-def _digest_of(envelope: Envelope, body: bytes) -> str:
+def _digest_of(envelope: Envelope, body: memoryview) -> str:
     named = f"mooring manifest\0{envelope.backup}\0{envelope.label}\0{envelope.cipher}\0"
-    return hashlib.sha256(named.encode() + body).hexdigest()
+    digest = hashlib.sha256(named.encode())
+    digest.update(body)
+    return digest.hexdigest()
 
 
 def rewrap(blob: bytes, keyring: Keyring) -> bytes | None:
@@ -158,7 +164,7 @@ def open_manifest(
         sealed, rest = _take(body, SEALED_MAGIC)
         if rest:
             raise ArchiveError("manifest has bytes after its sealed body")
-        body = cipher.open(SealedPart.MANIFEST, 0, sealed, envelope.backup.bytes)
+        body = memoryview(cipher.open(SealedPart.MANIFEST, 0, sealed, envelope.backup.bytes))
     try:
         limit = _body_limit(envelope, len(blob), claimed_bytes(body), stored_bytes)
         fields = json.loads(decompress(body, limit=limit))
@@ -183,7 +189,7 @@ def _body_limit(
     return min(limit, unasked + BODY_BYTES_PER_STORED * stored_bytes())
 
 
-def _wrap(envelope: Envelope, body: bytes) -> bytes:
+def _wrap(envelope: Envelope, body: bytes | memoryview) -> bytes:
     fields = {
         "mooring": "manifest",
         "format": envelope.format,
@@ -197,19 +203,21 @@ def _wrap(envelope: Envelope, body: bytes) -> bytes:
     return front + _skippable(DIGEST_MAGIC, hashlib.sha256(front).digest())
 
 
-def _split(blob: bytes) -> tuple[bytes, bytes]:
-    """Check the digest at the end and return envelope and body."""
+def _split(blob: bytes) -> tuple[memoryview, memoryview]:
+    """Check the digest at the end and return envelope and body, uncopied: they may be large."""
     tail = SKIPPABLE.size + hashlib.sha256().digest_size
-    front, end = blob[:-tail], blob[-tail:]
+    front, end = memoryview(blob)[:-tail], memoryview(blob)[-tail:]
     digest, _ = _take(end, DIGEST_MAGIC)
     if digest != hashlib.sha256(front).digest():
         raise ArchiveError("manifest is damaged: it does not match its digest")
     return _take(front, ENVELOPE_MAGIC)
 
 
-def _parse_envelope(text: bytes) -> Envelope:
+def _parse_envelope(text: memoryview) -> Envelope:
+    if len(text) > MAX_ENVELOPE_BYTES:
+        raise ArchiveError(f"manifest's envelope has {len(text)} bytes")
     try:
-        fields = json.loads(text)
+        fields = json.loads(bytes(text))
         if fields["mooring"] != "manifest":
             raise ArchiveError("manifest was not written by Mooring")
         form = fields["format"]
@@ -234,7 +242,7 @@ def _skippable(magic: int, content: bytes) -> bytes:
     return SKIPPABLE.pack(magic, len(content)) + content
 
 
-def _take(blob: bytes, magic: int) -> tuple[bytes, bytes]:
+def _take(blob: memoryview, magic: int) -> tuple[memoryview, memoryview]:
     """Return the content of the skippable frame ``blob`` begins with, and what follows it."""
     if len(blob) < SKIPPABLE.size:
         raise ArchiveError("manifest is cut off")

@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from backups.archive.blocks.hashing import BLOCK_BYTES
+from backups.archive.blocks.table import TABLE_FILE
 from backups.archive.differing import xor
-from backups.archive.frames import Extent, Frame, open_frame
+from backups.archive.frames import HEADER as FRAME_HEADER
+from backups.archive.frames import Extent, Frame, open_compressed, open_frame, parse_header
 from backups.archive.identity import CopyIdentity
 from backups.archive.keys import Keyring
 from backups.archive.manifest import Manifest, manifest_digest, open_manifest, read_envelope
+from backups.archive.manifest_file import read_manifest
 from backups.archive.packs import (
     HEADER,
     TRAILER,
@@ -42,7 +46,7 @@ class BackupReader:
         """Open what is in ``folder``; CopyChanged unless it is what is ``expected``."""
         self.store, self.folder = store, folder
         name = manifest_name(folder)
-        blob = store.read(name)
+        blob = read_manifest(store, folder)
         self.manifest_bytes = len(blob)
         self.manifest: Manifest
         with _naming(name):
@@ -120,16 +124,47 @@ class BackupReader:
         with _naming(f"{name} at byte {place.offset}"):
             return self.open_frame(stored, place)
 
+    def read_compressed(self, pack: int, place: FramePlace) -> tuple[Frame, memoryview]:
+        """Read a frame as ``read_frame`` does; return its compressed content as well."""
+        name = self.pack_object(pack)
+        stored = self.store.read(name, place.offset, place.stored_bytes)
+        with _naming(f"{name} at byte {place.offset}"):
+            frame, compressed = open_compressed(stored, backup=self.backup, cipher=self.cipher)
+            _check_place(frame, place)
+            return frame, compressed
+
     def open_frame(self, stored: bytes, place: FramePlace) -> Frame:
         """Unseal and decompress a frame's stored bytes, and compare it with the index."""
         frame = self.open_frame_alone(stored)
-        if frame.number != place.number or frame.extents != place.extents:
-            raise ArchiveError(f"frame {place.number} is not the one its pack's index lists")
+        _check_place(frame, place)
         return frame
 
     def open_frame_alone(self, stored: bytes) -> Frame:
         """Unseal and decompress a frame without an index to compare it with."""
-        return open_frame(stored, backup=self.backup, cipher=self.cipher)
+        frame = open_frame(stored, backup=self.backup, cipher=self.cipher)
+        self._check_difference(frame)
+        return frame
+
+    def _check_difference(self, frame: Frame) -> None:
+        """Refuse differences that no writer produces."""
+        if not frame.is_difference:
+            return
+        blocks = self.manifest.contents.blocks
+        if blocks is None or not blocks.differences:
+            raise ArchiveError(
+                f"frame {frame.number} holds differences, and the manifest says there are none"
+            )
+        for file, offset, length in frame.extents:
+            whole = length and not offset % BLOCK_BYTES and not length % BLOCK_BYTES
+            if not whole or file == TABLE_FILE:
+                raise ArchiveError(f"frame {frame.number} holds differences of no whole blocks")
+
+    def is_difference(self, pack: int, place: FramePlace) -> bool:
+        """Whether a frame holds differences, as its header says; opening it checks that."""
+        name = self.pack_object(pack)
+        header = self.store.read(name, place.offset, FRAME_HEADER.size)
+        with _naming(f"{name} at byte {place.offset}"):
+            return parse_header(header).is_difference
 
     def resolve(self, frame: Frame) -> Frame:
         """Return a frame with the bytes of the files instead of their differences."""
@@ -142,6 +177,11 @@ class BackupReader:
             )
         content = xor(frame.content, self.basis(frame.extents))
         return replace(frame, content=content, is_difference=False)
+
+
+def _check_place(frame: Frame, place: FramePlace) -> None:
+    if frame.number != place.number or frame.extents != place.extents:
+        raise ArchiveError(f"frame {place.number} is not the one its pack's index lists")
 
 
 @contextmanager

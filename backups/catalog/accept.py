@@ -24,8 +24,11 @@ from backups.exceptions import ArchiveError, Refused
 from backups.keys.load import load_keys
 from backups.models import BackupCopy, Job
 from backups.models.activity import Verb
+from backups.repositories.base import ObjectStore
+from backups.repositories.layout import manifest_name
 from backups.states import ACTIVE_JOB_STATUSES, CopyStatus
 from backups.transitions.occurrences import recheck_protection
+from backups.units import format_bytes
 
 HINT = "Use a copy in another repository, and find out who changed this one."
 
@@ -60,15 +63,30 @@ class ChangedCopy:
             "ended_at": self.manifest.about.get("ended_at"),
         }
 
+    @property
+    def compared(self) -> list[tuple[str, str, str]]:
+        """Each fact by its name: as registered, and as found."""
+        found = self.found
+        return [
+            (name.replace("_", " "), str(value), str(found[name]))
+            for name, value in self.registered.items()
+        ]
 
-def inspect_changed(copy: BackupCopy) -> ChangedCopy:
-    """Read a changed copy; Refused unless it could be accepted."""
+
+def inspect_changed(copy: BackupCopy, *, most_unsealed_bytes: int | None = None) -> ChangedCopy:
+    """Read a changed copy; Refused unless it could be accepted.
+
+    With ``most_unsealed_bytes``, also of a larger manifest without a seal: anyone may have forged
+    it, and reading it takes time and memory.
+    """
     if copy.status != CopyStatus.STORED:
         raise Refused(f"{copy} is {copy.status}")
     if needing := ", ".join(labels_needing(copy)):
         # Their tables name the manifest that was registered: with another they cannot be restored.
         raise Refused(f"{copy} cannot be accepted: it is needed to restore {needing}", hint=HINT)
     store = checked_store(copy.repository)
+    if most_unsealed_bytes is not None and not copy.encrypted:
+        _refuse_larger(copy, store, most_unsealed_bytes)
     expected = replace(identity_of(copy), digest="")
     try:
         reader = BackupReader(store, copy.path, load_keys() if copy.encrypted else None, expected)
@@ -78,6 +96,16 @@ def inspect_changed(copy: BackupCopy) -> ChangedCopy:
     if reader.manifest.digest == copy.manifest_digest:
         raise Refused(f"{copy} has not changed: its manifest is the registered one")
     return ChangedCopy(copy, reader.manifest)
+
+
+def _refuse_larger(copy: BackupCopy, store: ObjectStore, most_bytes: int) -> None:
+    size = store.size(manifest_name(copy.path))
+    if size > most_bytes:
+        raise Refused(
+            f"the manifest of {copy} has {format_bytes(size)} and no seal: it is not read here",
+            hint=f"Run ./mooring manage acceptcopy {copy.backup.label} "
+            f"--repository {copy.repository}.",
+        )
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from django.db.models import F, Q
 from backups.access import checked_store, identity_of
 from backups.archive.keys import Keyring
 from backups.archive.manifest import cipher_of, manifest_digest, read_envelope
+from backups.archive.manifest_file import read_manifest
 from backups.archive.packs import pack_name
 from backups.catalog.disks import note_disks
 from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
@@ -102,7 +103,7 @@ def _fault_of(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
     try:
         if not store.exists(name):
             return CopyFault.MISSING, f"{name} is not in the repository"
-        blob = store.read(name)
+        blob = read_manifest(store, copy.path)
         identity_of(copy).check_unopened(read_envelope(blob), manifest_digest(blob))
         return _pack_fault(store, copy)
     except ArchiveError as exc:
@@ -129,7 +130,7 @@ def _key_fault(
     if keyring is None:
         return key_fault
     try:
-        cipher_of(read_envelope(store.read(manifest_name(copy.path))), keyring)
+        cipher_of(read_envelope(read_manifest(store, copy.path)), keyring)
     except MooringError as exc:
         return str(exc)
     return ""

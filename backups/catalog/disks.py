@@ -1,6 +1,6 @@
 """On which disks are the repositories, and the data folders of this host?
 
-Both are looked up together, by a tick: a restart of the host may number its devices anew, and no
+Both are looked up together, by a tick: a restart of the host may renumber its devices, and no
 page waits for a disk.
 """
 

@@ -12,6 +12,7 @@ from typing import Any
 from backups.catalog.contents import table_of
 from backups.engines.clone.mapping import EXTERNAL
 from backups.page_check import DamagedPage, PageReport
+from backups.units import format_count
 
 FILES_NAMED = 5
 DAMAGE_HINT = (
@@ -80,7 +81,7 @@ def summary(pages: Mapping[str, Any]) -> str:
 
 
 def count_pages(count: int) -> str:
-    return f"{count:,} page{'' if count == 1 else 's'}"
+    return format_count(count, "page")
 
 
 def _by_owner(report: PageReport) -> dict[str, int]:

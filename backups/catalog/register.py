@@ -100,6 +100,7 @@ def _columns(about: Mapping[str, Any], contents: Contents) -> dict[str, Any]:
         "label": about["label"],
         "kind": about["kind"],
         "base": _base_of(about),
+        "consolidated_from": (about.get("consolidated") or {}).get("label", ""),
         "engine": about["engine"],
         "from_lsn": facts["from_lsn"],
         "to_lsn": facts["to_lsn"],

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from django.db.models import Count
 
 from backups.catalog.evidence import BackupProof, load_proofs, without_faults
 from backups.chains.planner import KINDS, Candidate
 from backups.health.usable import usable_copies
-from backups.models import Backup, BackupCopy, Instance
+from backups.models import Backup, BackupAncestor, BackupCopy, Instance
 from backups.models.catalog import Origin
 from backups.programs.compatibility import parse_version
-from backups.states import CopyStatus, Operation
+from backups.states import BackupKind, CopyStatus, Operation
 
 # The newest full backup may have many links after it.
 MOST = 200
@@ -30,6 +31,8 @@ def load_candidates(instance: Instance) -> list[Candidate]:
     usable = _usable_in(backups)
     proofs = load_proofs(backups)
     stored = BackupCopy.objects.filter(backup__in=backups, status=CopyStatus.STORED)
+    # Only the newest one is asked how long and how large its chain is.
+    chains = _chains(backups[:1])
     sound = set(without_faults(stored).values_list("backup", flat=True))
     return [
         Candidate(
@@ -40,6 +43,7 @@ def load_candidates(instance: Instance) -> list[Candidate]:
             series_of(backup.server_version),
             frozenset(usable.get(backup.pk, ())),
             _fault(proofs[backup.pk], sound=backup.pk in sound),
+            *_chain_of(backup, chains.get(backup.pk, ())),
         )
         for backup in backups
     ]
@@ -49,6 +53,28 @@ def series_of(version: str) -> str:
     """Return ``10.11`` of ``10.11.6-MariaDB``; blank if it is unknown."""
     parsed = parse_version(version)
     return "" if parsed is None else ".".join(map(str, parsed.series))
+
+
+def _chains(backups: Iterable[Backup]) -> dict[int, list[Backup]]:
+    """Map backups to those they need, the full one first."""
+    found: dict[int, list[Backup]] = {}
+    rows = BackupAncestor.objects.filter(backup__in=list(backups)).select_related("ancestor")
+    for row in rows.order_by("backup", "position"):
+        found.setdefault(row.backup_id, []).append(row.ancestor)
+    return found
+
+
+def _chain_of(
+    backup: Backup, needed: Sequence[Backup]
+) -> tuple[datetime | None, tuple[float, ...]]:
+    """Return when its full backup began, and the shares of it that the links stored."""
+    chain = [*needed, backup]
+    if chain[0].kind != BackupKind.FULL:
+        return None, ()
+    stored = chain[0].stored_bytes
+    links = reversed(chain[1:])
+    shares = [each.stored_bytes / stored for each in links if stored and each.stored_bytes]
+    return chain[0].started_at, tuple(shares)
 
 
 def _usable_in(backups: Iterable[Backup]) -> dict[int, set[str]]:

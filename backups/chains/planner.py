@@ -2,17 +2,38 @@
 
 Pure. A wrong base costs space and never correctness, because every block is compared by its hash.
 The reasons for a full backup are therefore reasons of sense: nothing to go on from, or a chain
-that would be long, spread over repositories, or of another server program.
+that would be long, spread over repositories, or of another server program. Where whichever is due
+was requested, a chain that is old or whose increments save little ends as well.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 # As in the states of a backup.
 FULL, INCREMENTAL, DIFFERENTIAL = "full", "incremental", "differential"
 KINDS = (FULL, INCREMENTAL, DIFFERENTIAL)
+# Requested instead of a kind: whichever is due.
+AUTO = "auto"
+# An increment that stores more than this share of its full one saves little ...
+LARGE = 0.5
+# ... and so many of them in a row are no exception.
+IN_A_ROW = 2
+
+
+class Cause(enum.StrEnum):
+    """Why the kind is not simply the one that was requested; as in the states of a job."""
+
+    NONE = ""
+    INCREMENTAL_DUE = "incremental_due"
+    NO_BASE = "no_base"
+    CHAIN_FULL = "chain_full"
+    BASE_UNUSABLE = "base_unusable"
+    FULL_OLD = "full_old"
+    INCREMENTS_LARGE = "increments_large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,48 +51,88 @@ class Candidate:
     repositories: frozenset[str]
     # Why it should not be relied on: "failed its verify"; blank if nothing is known.
     fault: str = ""
+    # When the full backup of its chain began; None is unknown.
+    full_began_at: datetime | None = None
+    # What it and the links before it stored, as shares of that full one; the newest first.
+    shares: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The backup that is about to be taken."""
 
+    # A kind, or AUTO: whichever is due.
     kind: str
     engine: str
     series: str
     repositories: frozenset[str]
     # The most backups that may go on from a full one, one from the other.
     most_links: int
+    # With AUTO: a full backup that began earlier is old. None: at no age.
+    old_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The kind of backup to take, what it goes on from, and why."""
+    """The kind of backup to take, its base, and why."""
 
     kind: str
     # Label of the base; blank for a full backup.
     base: str
     reason: str
+    cause: Cause = Cause.NONE
 
 
 def choose_base(wanted: Wanted, newest_first: Sequence[Candidate]) -> Choice:
     """Return what to take. ``newest_first`` are the instance's stored backups."""
     if wanted.kind == FULL:
         return Choice(FULL, "", "a full backup was requested")
+    since_full = wanted.kind == DIFFERENTIAL
     possible = [
         each
         for each in newest_first
-        if each.kind in KINDS and (wanted.kind == INCREMENTAL or each.kind == FULL)
+        if each.kind in KINDS and (each.kind == FULL or not since_full)
     ]
     if not possible:
-        what = "backup" if wanted.kind == INCREMENTAL else "full backup"
-        return _full(f"there is no stored {what} to go on from")
+        what = "full backup" if since_full else "backup"
+        return _full(f"there is no stored {what} to go on from", Cause.NO_BASE)
     # Only the newest one: an older base would store again what the newest has.
     newest = possible[0]
     if why_not := _why_not(wanted, newest):
-        return _full(f"{newest.label} {why_not}")
-    since = "the newest backup" if wanted.kind == INCREMENTAL else "the newest full one"
+        return _full(f"{newest.label} {why_not}", Cause.BASE_UNUSABLE)
+    if newest.ancestors >= wanted.most_links:
+        return _full(
+            f"{newest.label} is backup {newest.ancestors + 1} of its chain: "
+            f"{wanted.most_links} may follow a full",
+            Cause.CHAIN_FULL,
+        )
+    if wanted.kind == AUTO:
+        return _whichever_is_due(wanted, newest)
+    since = "the newest full one" if since_full else "the newest backup"
     return Choice(wanted.kind, newest.label, f"changes since {newest.label}, {since}")
+
+
+def are_large(shares: Sequence[float], share: float = LARGE, in_a_row: int = IN_A_ROW) -> bool:
+    """Whether the newest increments each stored more than ``share`` of their full backup."""
+    newest = shares[:in_a_row]
+    return len(newest) == in_a_row and all(each > share for each in newest)
+
+
+def _whichever_is_due(wanted: Wanted, newest: Candidate) -> Choice:
+    began, old_before = newest.full_began_at, wanted.old_before
+    if began is not None and old_before is not None and began <= old_before:
+        reason = f"the full backup that {newest.label} needs is of {began:%Y-%m-%d %H:%M}Z"
+        if newest.kind == FULL:
+            reason = f"{newest.label}, the newest full backup, is of {began:%Y-%m-%d %H:%M}Z"
+        return _full(reason, Cause.FULL_OLD)
+    if are_large(newest.shares):
+        stored = " and ".join(f"{100 * share:.0f} %" for share in newest.shares[:IN_A_ROW])
+        return _full(
+            f"the newest increments stored {stored} of their full backup",
+            Cause.INCREMENTS_LARGE,
+        )
+    reason = f"changes since {newest.label}, the newest backup"
+    return Choice(INCREMENTAL, newest.label, reason, Cause.INCREMENTAL_DUE)
 
 
 def _why_not(wanted: Wanted, base: Candidate) -> str:
@@ -83,10 +144,8 @@ def _why_not(wanted: Wanted, base: Candidate) -> str:
         return f"was taken by {base.engine}"
     if base.series and wanted.series and base.series != wanted.series:
         return f"is of a server of series {base.series}, now it is {wanted.series}"
-    if base.ancestors >= wanted.most_links:
-        return f"is backup {base.ancestors + 1} of its chain: {wanted.most_links} may follow a full"
     return ""
 
 
-def _full(reason: str) -> Choice:
-    return Choice(FULL, "", reason)
+def _full(reason: str, cause: Cause) -> Choice:
+    return Choice(FULL, "", reason, cause)

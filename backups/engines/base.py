@@ -154,6 +154,8 @@ class Prepared:
     left_out: frozenset[tuple[str, str]] = frozenset()
     # A key file of which nothing shows whether it opens all of the copy; blank: it is not in doubt.
     unproved_keys: str = ""
+    # Files, as paths in the copy, of tables that the instance had marked as crashed.
+    marked_crashed: frozenset[str] = frozenset()
     # Host and port of every source that the copy's server replicated from.
     replica_of: tuple[str, ...] = ()
 

@@ -106,7 +106,7 @@ def remove_leftovers(*, of_host: str = "") -> int:
 def _clear(job: Job) -> None:
     _end_orphan(job)
     match Operation(job.operation):
-        case Operation.BACKUP:
+        case Operation.BACKUP | Operation.CONSOLIDATE:
             _remove_partial_backup(job)
         case Operation.RESTORE:
             release_folder(RestoreParameters.of(job).target, job.pk)

@@ -10,15 +10,17 @@ from backups.exceptions import BadInput
 from backups.models import Job
 from backups.parameters import (
     BackupParameters,
+    ConsolidateParameters,
     Parameters,
     PurgeParameters,
     RestoreParameters,
     RestoreTestParameters,
     VerifyParameters,
 )
-from backups.stages import backup, proof, purge, restore
+from backups.stages import backup, consolidate, proof, purge, restore
 from backups.stages.backup.work import backup_work
 from backups.stages.base import Stage
+from backups.stages.consolidate.work import consolidate_work
 from backups.stages.proof.read_packs import verify_work
 from backups.stages.purge.decide import purge_work
 from backups.stages.restore.work import restore_test_work, restore_work
@@ -58,7 +60,7 @@ def _copy_key(job: Job, asked: Parameters) -> str:
 PLANS: dict[Operation, Plan[Any, Any]] = {
     Operation.BACKUP: Plan(
         BackupParameters,
-        lambda job, asked: backup.stages_for(job.kind),
+        lambda job, asked: backup.stages_for(job),
         backup.STAGES,
         backup_work,
         lambda job, asked: f"instance:{job.instance_id}",
@@ -79,6 +81,14 @@ PLANS: dict[Operation, Plan[Any, Any]] = {
         proof.RESTORE_TEST_STAGES,
         restore_test_work,
         _copy_key,
+    ),
+    Operation.CONSOLIDATE: Plan(
+        ConsolidateParameters,
+        always(consolidate.STAGES),
+        consolidate.STAGES,
+        consolidate_work,
+        # Of whichever copy: two would make one backup twice.
+        lambda job, asked: f"consolidate:{job.backup_id}",
     ),
     Operation.PURGE: Plan(
         PurgeParameters, always(purge.STAGES), purge.STAGES, purge_work, _copy_key

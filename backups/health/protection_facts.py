@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
 
@@ -29,8 +30,9 @@ from backups.models.catalog import Origin
 from backups.models.heartbeat import HistoryVerdict
 from backups.models.job import WITHOUT_RESULT
 from backups.protection import OLDEST_FULL, Cover, ProtectionFacts, Slip
-from backups.schedule import preview
+from backups.schedule import Rhythm, only_full, preview
 from backups.states import (
+    AUTO,
     OPEN_OCCURRENCE_STATUSES,
     TERMINAL_JOB_STATUSES,
     BackupKind,
@@ -68,6 +70,8 @@ class InstanceRows(NamedTuple):
     unreachable_reason: str
     newest_id: int | None
     full_at: datetime | None
+    incremental_at: datetime | None
+    differential_at: datetime | None
     last_job_id: int | None
     last_run: str | None
     shared_disk: str | None
@@ -84,6 +88,9 @@ def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
     """Load the newest rows of each instance, whatever the length of its history."""
     restorable = restorable_backups().filter(instance=OuterRef("pk"))
     full = restorable.filter(kind=BackupKind.FULL)
+    # One by one: each is found by index.
+    incremental = restorable.filter(kind=BackupKind.INCREMENTAL)
+    differential = restorable.filter(kind=BackupKind.DIFFERENTIAL)
     ended = (
         Job.objects.filter(
             instance=OuterRef("pk"),
@@ -96,6 +103,8 @@ def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
     rows = Instance.objects.filter(pk__in=ids).annotate(
         newest_id=Subquery(restorable.values("pk")[:1]),
         full_at=Subquery(full.values("ended_at")[:1]),
+        incremental_at=Subquery(incremental.values("ended_at")[:1]),
+        differential_at=Subquery(differential.values("ended_at")[:1]),
         last_job_id=Subquery(ended.values("pk")[:1]),
         last_run=Subquery(ended.values("status")[:1]),
         shared_disk=Subquery(_on_its_disk().values("name")[:1]),
@@ -168,17 +177,30 @@ def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
 def _cover(schedule: BackupSchedule, now: datetime) -> Cover:
     return Cover(
         name=schedule.name,
-        makes_full=schedule.kind == BackupKind.FULL,
+        makes_full=BackupKind.FULL in schedule.kinds,
         observed=schedule.origin == Origin.OBSERVED,
         paused=schedule.paused(now),
-        longest_wait=longest_gap(schedule, now) + schedule.window,
+        longest_wait=longest_wait_for_full(schedule, now),
     )
 
 
-def longest_gap(schedule: BackupSchedule, now: datetime) -> timedelta:
+def longest_wait_for_full(schedule: BackupSchedule, now: datetime) -> timedelta:
+    """Return the longest time between two full backups, planned or at the end of a chain."""
+    if schedule.full_cron:
+        return longest_gap(schedule, now, only_full(schedule.rhythm)) + schedule.window
+    gap = longest_gap(schedule, now)
+    chain = gap * settings.MOST_LINKS
+    if schedule.kind == AUTO:
+        gap += min(timedelta(days=settings.AUTO_FULL_DAYS), chain)
+    elif schedule.kind == BackupKind.INCREMENTAL and schedule.origin == Origin.MANAGED:
+        gap += chain
+    return gap + schedule.window
+
+
+def longest_gap(schedule: BackupSchedule, now: datetime, rhythm: Rhythm | None = None) -> timedelta:
     """Return the longest interval between two of the next runs, such as over a weekend."""
     try:
-        times = [due.at for due in preview(schedule.rhythm, now, TIMES_COMPARED)]
+        times = [due.at for due in preview(rhythm or schedule.rhythm, now, TIMES_COMPARED)]
     except BadInput:
         # Its time zone is no longer known: that is reported where it is planned. Only this
         # schedule is judged by the rule for those without a rhythm.

@@ -60,6 +60,9 @@ def _judge_batch(ids: Sequence[int], now: datetime) -> None:
     for candidate in candidates:
         row = _row(judge(facts[candidate.pk]), backups.get(candidate.newest_id or 0), now)
         row.instance_id, row.last_job_id = candidate.pk, candidate.last_job_id
+        row.full_at = candidate.full_at
+        links = (candidate.incremental_at, candidate.differential_at)
+        row.link_at = max((at for at in links if at is not None), default=None)
         row.next_run_at = next_run(schedules[candidate.pk])
         rows.append(row)
     InstanceProtection.objects.bulk_create(

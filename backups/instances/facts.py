@@ -37,6 +37,7 @@ VARIABLES = (
     "innodb_page_size",
     "log_bin",
     "binlog_format",
+    "rocksdb_datadir",
     "gtid_current_pos",
     "gtid_executed",
     "init_connect",
@@ -100,6 +101,8 @@ class ServerFacts:
     page_size: int | None = None
     log_bin: bool = False
     binlog_format: str = ""
+    # Whether the storage engine ROCKSDB is loaded.
+    rocksdb: bool = False
     gtid_position: str = ""
     # None if the account lacks the privilege, or the server hides them.
     innodb: InnodbSizes | None = None
@@ -137,6 +140,7 @@ def probe(connection: Connection[DictCursor]) -> ServerFacts:
         page_size=int(variables["innodb_page_size"]) if variables.get("innodb_page_size") else None,
         log_bin=variables.get("log_bin", "").upper() in {"ON", "1"},
         binlog_format=variables.get("binlog_format", ""),
+        rocksdb="rocksdb_datadir" in variables,
         gtid_position=variables.get("gtid_current_pos") or variables.get("gtid_executed", ""),
         innodb=_sizes(connection, flavour) if may_ask else None,
         longest_query=_longest_query(connection) if may_ask else None,

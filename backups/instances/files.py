@@ -27,7 +27,7 @@ def confirm_files(instance: Instance, now: datetime, *, seen: str = "") -> str:
     if seen not in ("", row.files_unproven):
         raise Refused(
             f"the last check of {row} found {row.files_unproven}, not {seen}",
-            hint="Look at it again before you confirm it.",
+            hint="Check it again before you confirm it.",
         )
     row.files_confirmed, row.files_confirmed_at = row.files_unproven, now
     row.files_confirmed_by = current_actor().name[:150]

@@ -18,6 +18,8 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "PROCESS": frozenset({"PROCESS"}),
     "BINLOG MONITOR": frozenset({"BINLOG MONITOR", "REPLICATION CLIENT", "SUPER"}),
 }
+# Where the server has the engine ROCKSDB: the copying tool sets a variable of that engine.
+NEEDED_FOR_ROCKSDB: Mapping[str, frozenset[str]] = {"SUPER": frozenset({"SUPER"})}
 # A clone needs one. ALL PRIVILEGES includes it, but MySQL lists those one by one.
 NEEDED_TO_CLONE: Mapping[str, frozenset[str]] = {"BACKUP_ADMIN": frozenset({"BACKUP_ADMIN"})}
 # For saving tables by SELECT, each locked while it is read.
@@ -32,6 +34,7 @@ WHY: Mapping[str, str] = {
     "RELOAD": "locks the end of the copy",
     "PROCESS": "reads InnoDB's status",
     "BINLOG MONITOR": "reads the binlog position",
+    "SUPER": "makes a checkpoint of RocksDB",
 }
 _GLOBAL = re.compile(r"GRANT (?P<privileges>.+) ON \*\.\* TO ", re.IGNORECASE)
 _SCOPED = re.compile(r"GRANT (?P<privileges>.+) ON (?P<scope>\S+) TO ", re.IGNORECASE)
@@ -70,9 +73,11 @@ def parse_grants(account: str, lines: Iterable[str]) -> Grants:
     return Grants(account, frozenset(privileges - {"USAGE"}), tuple(roles), frozenset(scoped))
 
 
-def needed_by(engine: str) -> Mapping[str, frozenset[str]]:
+def needed_by(engine: str, *, rocksdb: bool = False) -> Mapping[str, frozenset[str]]:
     """Return the privileges an engine needs, each with what is also sufficient."""
-    return NEEDED_TO_CLONE if engine == CLONE else NEEDED
+    if engine == CLONE:
+        return NEEDED_TO_CLONE
+    return {**NEEDED, **NEEDED_FOR_ROCKSDB} if rocksdb else NEEDED
 
 
 def missing_privileges(grants: Grants, needed: Mapping[str, frozenset[str]] = NEEDED) -> list[str]:

@@ -52,7 +52,7 @@ def accept_server(
     if seen not in ("", row.other_server):
         raise Refused(
             f"the server at the address of {row} is {row.other_server} by now, not {seen}",
-            hint="Look which server it is, and confirm again.",
+            hint="Check which server it is, and confirm again.",
         )
     identity, row.other_server, row.other_server_since = row.other_server, "", None
     if kind is not Replacement.ANOTHER:

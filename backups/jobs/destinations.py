@@ -41,7 +41,11 @@ def default_destinations(
         return Destinations([only_repository()])
     first = min(
         managed,
-        key=lambda each: (each.kind != kind, each.next_due_at or NOT_PLANNED, each.name),
+        key=lambda each: (
+            each.kind != kind and kind not in each.kinds,
+            each.next_due_at or NOT_PLANNED,
+            each.name,
+        ),
     )
     return Destinations(destinations_of(first), first.name)
 

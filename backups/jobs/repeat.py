@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from backups.engines.clone import CloneOptions
 from backups.exceptions import Refused
+from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.models import Job
 from backups.models.catalog import Origin
 from backups.parameters import BackupParameters, parameters_of
-from backups.states import Operation
+from backups.states import KindCause, Operation
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -41,7 +42,12 @@ def rerun(job: Job, *, requested_by: User) -> Job:
         options = asked.options
         return create_backup_job(
             job.instance,
-            kind=job.kind,
+            # One that was to make up for a full backup still is.
+            kind=(
+                job.kind
+                if job.kind_cause == KindCause.FULL_OVERDUE
+                else job.requested_kind or job.kind
+            ),
             repositories=list(job.repositories.all()),
             save_foreign_tables=(
                 options.save_foreign_tables if isinstance(options, CloneOptions) else None
@@ -49,6 +55,8 @@ def rerun(job: Job, *, requested_by: User) -> Job:
             requested_by=requested_by,
         )
     assert job.copy is not None
+    if job.operation == Operation.CONSOLIDATE:
+        return create_consolidate_job(job.copy, requested_by=requested_by)
     return create_copy_job(
         Operation(job.operation), job.copy, requested_by=requested_by, parameters=asked
     )

@@ -28,6 +28,7 @@ from backups.parameters import (
 )
 from backups.states import (
     ACTIVE_JOB_STATUSES,
+    AUTO,
     OPEN_OCCURRENCE_STATUSES,
     BackupKind,
     CopyStatus,
@@ -57,6 +58,7 @@ def create_backup_job(
 ) -> Job:
     """Request a backup; without repositories, to where the instance's backups usually go.
 
+    With AUTO instead of a kind it is decided when it runs whether a full one is due.
     ``save_foreign_tables`` None leaves it to the instance.
     """
     refuse_unfit_kind(instance, kind)
@@ -74,7 +76,8 @@ def create_backup_job(
     job = Job(
         operation=Operation.BACKUP,
         instance=instance,
-        kind=kind,
+        kind=first_kind(kind),
+        requested_kind=kind,
         engine=instance.engine,
         parameters=backup_parameters(instance, save_foreign_tables).write(),
     )
@@ -113,9 +116,13 @@ def create_copy_job(
     requested_by: User | None = None,
     actor: str = "",
     parameters: Parameters | None = None,
+    repositories: Sequence[Repository] = (),
     wake: bool = True,
 ) -> Job:
-    """Request an operation on a copy: verify, restore, restore test or purge."""
+    """Request an operation on a copy: verify, restore, restore test, consolidation or purge.
+
+    ``repositories`` are those it works in, if not the one of the copy.
+    """
     backup = copy.backup
     if copy.status == CopyStatus.PURGED:
         raise Refused(f"the copy of {backup.label} in {copy.repository} was purged")
@@ -130,7 +137,7 @@ def create_copy_job(
         engine=backup.engine,
         parameters=(parameters or default_parameters(operation)).write(),
     )
-    return _create(job, requested_by, wake, [copy.repository], actor)
+    return _create(job, requested_by, wake, repositories or [copy.repository], actor)
 
 
 def create_restore_job(
@@ -173,6 +180,9 @@ def request_again(job: Job) -> Job | None:
         backup=job.backup,
         copy=job.copy,
         kind=job.kind,
+        requested_kind=job.requested_kind,
+        kind_cause=job.kind_cause,
+        kind_reason=job.kind_reason,
         engine=job.engine,
         parameters=job.parameters,
         origin=job.origin,
@@ -224,15 +234,20 @@ def _create(
 
 def _request_details(job: Job, repositories: Sequence[Repository]) -> dict[str, object]:
     return {
-        **({"backup": job.backup.label} if job.backup else {"kind": job.kind}),
+        **({"backup": job.backup.label} if job.backup else {"kind": job.requested_kind}),
         "repositories": [repository.name for repository in repositories],
         **job.parameters,
     }
 
 
+def first_kind(requested: str) -> str:
+    """Return the kind that a job has until it is known what is due."""
+    return BackupKind.INCREMENTAL if requested == AUTO else requested
+
+
 def refuse_unfit_kind(instance: Instance, kind: str) -> None:
     """Raise BadInput if the instance's engine does not take such backups."""
-    engines.refuse_unfit_kind(instance.engine, kind)
+    engines.refuse_unfit_kind(instance.engine, first_kind(kind))
 
 
 def refuse_unfit(repositories: Sequence[Repository]) -> None:

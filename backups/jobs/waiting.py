@@ -12,6 +12,7 @@ from backups.jobs.wake import QUEUES
 from backups.models import Job, LimitPlace, Repository
 from backups.states import JobStatus, Operation
 from backups.transitions.limits import GLOBAL
+from backups.units import format_count
 
 NO_WORKER_YET = "waits for a worker"
 
@@ -95,7 +96,7 @@ class _Holders:
         if not count:
             # The resource is free again: the job is about to be woken.
             return NO_WORKER_YET
-        return f"waits for {_jobs(count)} ahead of it {self._place(resource)}"
+        return f"waits for {format_count(count, 'job')} ahead of it {self._place(resource)}"
 
     def _place(self, resource: str) -> str:
         kind, _, name = resource.partition(":")
@@ -106,7 +107,3 @@ class _Holders:
         if kind == "host":
             return f"on host {name}"
         return "on the same instance, target or copy"
-
-
-def _jobs(count: int) -> str:
-    return f"{count} job" if count == 1 else f"{count} jobs"

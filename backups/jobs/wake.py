@@ -30,6 +30,7 @@ QUEUES: Mapping[Operation, str] = {
     Operation.RESTORE: "transfer",
     Operation.VERIFY: "transfer",
     Operation.RESTORE_TEST: "transfer",
+    Operation.CONSOLIDATE: "transfer",
     Operation.PURGE: "transfer",
 }
 

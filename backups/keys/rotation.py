@@ -15,6 +15,7 @@ from backups.archive.manifest import (
     read_envelope,
     rewrap,
 )
+from backups.archive.manifest_file import read_manifest
 from backups.exceptions import MooringError
 from backups.models import BackupCopy, Instance
 from backups.repositories.base import ObjectStore
@@ -55,7 +56,7 @@ def rewrap_data_keys(keyring: Keyring) -> Iterator[KeyFinding]:
         try:
             # An exchanged manifest must not be wrapped under the new key.
             _read_checked(store, copy)
-            rewrapped = rewrap(store.read(name), keyring)
+            rewrapped = rewrap(read_manifest(store, copy.path), keyring)
             if rewrapped is not None:
                 store.replace(name, rewrapped)
             # Read back, so that the row matches the repository.
@@ -85,7 +86,7 @@ def _encrypted_copies() -> Iterator[BackupCopy]:
 
 def _read_checked(store: ObjectStore, copy: BackupCopy) -> Envelope:
     """Read the envelope of a copy; CopyChanged unless its manifest is the registered one."""
-    blob = store.read(manifest_name(copy.path))
+    blob = read_manifest(store, copy.path)
     envelope = read_envelope(blob)
     identity_of(copy).check_unopened(envelope, manifest_digest(blob))
     return envelope

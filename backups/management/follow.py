@@ -54,6 +54,8 @@ def answer_for(job: Job) -> Answer:
     """Return the outcome of a job for people and for scripts."""
     exit_code = _EXIT_CODES.get(JobStatus(job.status), FAILED)
     shown: list[Any] = [stage_table(job), f"{job} {job.get_status_display().lower()}"]
+    if job.kind_reason:
+        shown.append(f"{job.get_kind_display().lower()} backup: {job.kind_reason}")
     if job.error:
         shown += [f"error: {job.error}", *([f"HINT: {job.hint}"] if job.hint else [])]
     return Answer(fields=job_fields(job), shown=shown, exit_code=exit_code)
@@ -66,7 +68,10 @@ def job_fields(job: Job) -> dict[str, object]:
         "operation": job.operation,
         "instance": job.instance.name,
         "status": job.status,
-        "label": job.backup.label if job.backup else job.label,
+        "kind": job.kind,
+        "kind_reason": job.kind_reason,
+        # Of what it makes, or of what it works on.
+        "label": job.label or (job.backup.label if job.backup else ""),
         "error": job.error,
         "hint": job.hint,
         "started_at": job.started_at,

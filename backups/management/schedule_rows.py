@@ -23,9 +23,11 @@ def named_schedule(name: str) -> BackupSchedule:
 
 
 def rhythm_words(schedule: BackupSchedule) -> str:
+    fulls = f", full {schedule.full_cron}" if schedule.full_cron else ""
     if schedule.every_hours is not None:
-        return f"every {schedule.every_hours} h"
-    return f"{schedule.cron} {schedule.time_zone}"
+        zone = f" {schedule.time_zone}" if fulls else ""
+        return f"every {schedule.every_hours} h{fulls}{zone}"
+    return f"{schedule.cron}{fulls} {schedule.time_zone}"
 
 
 def schedule_state(schedule: BackupSchedule, now: datetime) -> str:

@@ -38,6 +38,8 @@ class Backup(models.Model):
     base = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="dependents"
     )
+    # The label of the link it was made of, without a server; blank for all others.
+    consolidated_from = models.CharField(max_length=120, blank=True)
     engine = models.CharField(max_length=20)
 
     from_lsn = models.BigIntegerField(null=True, blank=True)
@@ -52,7 +54,7 @@ class Backup(models.Model):
 
     # Null is unknown: a tool's history does not record the size.
     raw_bytes = models.BigIntegerField(null=True, blank=True)
-    # Of all files after a restore; one that goes on from another stores less.
+    # Of all files after a restore; one with a base stores less.
     restored_bytes = models.BigIntegerField(null=True, blank=True)
     stored_bytes = models.BigIntegerField(null=True, blank=True)
     file_count = models.PositiveIntegerField(null=True, blank=True)

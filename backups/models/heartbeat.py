@@ -25,7 +25,10 @@ class TickHeartbeat(models.Model):
 
 
 class WorkerHeartbeat(models.Model):
-    """The last heartbeat of a worker, and the queues it consumes."""
+    """The last heartbeat of a worker, and the queues it consumes.
+
+    A handful of rows that are written all the time: an index would cost a page for each write.
+    """
 
     name = models.CharField(max_length=120, unique=True)
     # Names of queues, in order, each between commas: ",copy,transfer,".
@@ -35,7 +38,6 @@ class WorkerHeartbeat(models.Model):
 
     class Meta:
         ordering = ["name"]
-        indexes = [models.Index(fields=["seen_at"], name="backups_worker_seen")]
 
     def __str__(self) -> str:
         return self.name

@@ -12,7 +12,15 @@ from django.utils.timezone import now
 from backups.models.catalog import Backup, BackupCopy, Origin
 from backups.models.instance import Instance
 from backups.models.repository import Repository
-from backups.states import ACTIVE_JOB_STATUSES, BackupKind, JobStatus, Operation, StageStatus
+from backups.states import (
+    ACTIVE_JOB_STATUSES,
+    PLANNED_KINDS,
+    BackupKind,
+    JobStatus,
+    KindCause,
+    Operation,
+    StageStatus,
+)
 
 # Requested by a schedule: nobody at a terminal or on a page was shown why it was refused.
 UNATTENDED = Q(occurrence__isnull=False) | Q(
@@ -31,7 +39,7 @@ class Job(models.Model):
     # The backup the job works on; null for a backup job, whose product points here instead.
     backup = models.ForeignKey(Backup, models.PROTECT, related_name="jobs", null=True, blank=True)
     # The copy that is read or deleted.
-    # Which backup a new one goes on from, while it is taken: it must not be deleted meanwhile.
+    # The base of a new backup, while it is taken: it must not be deleted meanwhile.
     base = models.ForeignKey(
         Backup, models.SET_NULL, related_name="jobs_going_on", null=True, blank=True
     )
@@ -45,6 +53,10 @@ class Job(models.Model):
     # Observed: the tool's own name for the run. Read twice, it is the same job.
     observed_key = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001 - nulls differ, blanks do not
     kind = models.CharField(max_length=20, choices=BackupKind.choices, blank=True)
+    # Of a backup: what was requested or planned, and why it is of another kind, or what is due.
+    requested_kind = models.CharField(max_length=20, choices=PLANNED_KINDS, blank=True)
+    kind_cause = models.CharField(max_length=20, choices=KindCause.choices, blank=True)
+    kind_reason = models.CharField(max_length=300, blank=True)
     engine = models.CharField(max_length=20, blank=True)
     repositories = models.ManyToManyField(Repository, related_name="jobs", blank=True)
     # Parameters of the request beyond the columns: restore target, owner, reason to force.

@@ -23,6 +23,9 @@ class InstanceProtection(models.Model):
         Backup, models.SET_NULL, null=True, blank=True, related_name="+"
     )
     last_job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="+")
+    # The ends of the newest restorable full backup, and incremental or differential one.
+    full_at = models.DateTimeField(null=True, blank=True)
+    link_at = models.DateTimeField(null=True, blank=True)
     # Of the newest backup, so that the list is sorted without reading backups.
     backup_at = models.DateTimeField(null=True, blank=True)
     raw_bytes = models.BigIntegerField(null=True, blank=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -16,8 +17,15 @@ from backups.models.catalog import Origin
 from backups.models.instance import Instance, InstanceGroup, Tag, name_validator
 from backups.models.job import Job
 from backups.models.repository import Repository
-from backups.schedule import LONGEST, Rhythm, check_rhythm
-from backups.states import BackupKind, OccurrenceStatus, WaitReason
+from backups.schedule import LONGEST, DueTime, Rhythm, check_cron, check_rhythm
+from backups.states import (
+    AUTO,
+    LINK_KINDS,
+    PLANNED_KINDS,
+    BackupKind,
+    OccurrenceStatus,
+    WaitReason,
+)
 
 
 class AtWindowEnd(models.TextChoices):
@@ -40,7 +48,7 @@ class BackupSchedule(models.Model):
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
     # Managed: Mooring runs it. Observed: another scheduler does, and Mooring monitors it.
     origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.MANAGED)
-    kind = models.CharField(max_length=20, choices=BackupKind.choices, default=BackupKind.FULL)
+    kind = models.CharField(max_length=20, choices=PLANNED_KINDS, default=BackupKind.FULL)
 
     # Either a cron expression, in the wall clock of a zone, or every N hours since ``anchor_at``.
     cron = models.CharField(max_length=120, blank=True)
@@ -49,6 +57,11 @@ class BackupSchedule(models.Model):
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(24 * 366)]
     )
     anchor_at = models.DateTimeField(default=now)
+    # Full backups between those of ``kind``, in the same wall clock. Blank: no rule for them.
+    full_cron = models.CharField(max_length=120, blank=True)
+    make_up_full = models.BooleanField(
+        default=True, help_text="After a full backup that was not taken, the next run takes it."
+    )
 
     covers_all = models.BooleanField(default=False, help_text="Covers every instance.")
     instances = models.ManyToManyField(Instance, related_name="schedules", blank=True)
@@ -83,6 +96,10 @@ class BackupSchedule(models.Model):
     # Null: kept for ever. The newest ``keep_least`` are kept whatever their age.
     keep_for = models.DurationField(null=True, blank=True)
     keep_least = models.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1)])
+    # Null: never. A chain with so many backups after its full one becomes a full one of its own.
+    consolidate_after = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
     # Options of the kind or the engine beyond the columns.
     options = models.JSONField(default=dict, blank=True)
 
@@ -108,7 +125,8 @@ class BackupSchedule(models.Model):
                 name="backups_schedule_one_rhythm",
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=BackupKind.values), name="backups_schedule_kind_valid"
+                condition=Q(kind__in=[kind for kind, _ in PLANNED_KINDS]),
+                name="backups_schedule_kind_valid",
             ),
             models.CheckConstraint(
                 condition=Q(origin__in=Origin.values), name="backups_schedule_origin_valid"
@@ -125,7 +143,17 @@ class BackupSchedule(models.Model):
     @property
     def rhythm(self) -> Rhythm:
         """When it runs, as a value for ``backups.schedule``."""
-        return Rhythm(self.cron, self.time_zone, self.every_hours, self.anchor_at)
+        return Rhythm(self.cron, self.time_zone, self.every_hours, self.anchor_at, self.full_cron)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of backups that it plans."""
+        usual = {BackupKind.FULL, BackupKind.INCREMENTAL} if self.kind == AUTO else {self.kind}
+        return frozenset(map(str, usual | ({BackupKind.FULL} if self.full_cron else set())))
+
+    def kind_of(self, due: DueTime) -> str:
+        """Return the kind of the run at one of its due times."""
+        return BackupKind.FULL if due.full else self.kind
 
     def paused(self, at: datetime) -> bool:
         """Whether it is paused at ``at``; a pause ends by itself at ``paused_until``."""
@@ -138,9 +166,11 @@ class BackupSchedule(models.Model):
             faults["cron"] = "Give either a cron expression or an interval in hours."
         else:
             try:
-                check_rhythm(self.rhythm)
+                check_rhythm(replace(self.rhythm, full_cron=""))
             except BadInput as exc:
                 faults["cron" if self.cron else "every_hours"] = f"{exc}. {exc.hint}".strip()
+        if self.full_cron and "cron" not in faults:
+            faults |= self._faults_of_fulls()
         lengths = ("window", "grace", "retry_delay", "stagger", "expected_duration", "keep_for")
         for name in lengths:
             length = getattr(self, name)
@@ -155,6 +185,16 @@ class BackupSchedule(models.Model):
         if faults:
             raise ValidationError(faults)
 
+    def _faults_of_fulls(self) -> dict[str, str]:
+        if self.kind not in (*LINK_KINDS, AUTO):
+            only = "Only incremental, differential or automatic backups have full ones between."
+            return {"full_cron": only}
+        try:
+            check_cron(self.full_cron, self.time_zone)
+        except BadInput as exc:
+            return {"full_cron": f"{exc}. {exc.hint}".strip()}
+        return {}
+
 
 class Occurrence(models.Model):
     """One planned run of a schedule for one instance."""
@@ -162,6 +202,8 @@ class Occurrence(models.Model):
     # PROTECT: a schedule that has run is disabled, its record stays.
     schedule = models.ForeignKey(BackupSchedule, models.PROTECT, related_name="occurrences")
     instance = models.ForeignKey(Instance, models.PROTECT, related_name="occurrences")
+    # As planned; of what its job took, the job has the kind and the reason.
+    kind = models.CharField(max_length=20, choices=PLANNED_KINDS, default=BackupKind.FULL)
     # The schedule's due time, the same for all its instances ...
     due_at = models.DateTimeField()
     # ... and this instance's start time, after the stagger. Grace and window begin here.

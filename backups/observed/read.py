@@ -27,6 +27,7 @@ from backups.instances.identity import is_another
 from backups.models import Instance, Job, ObservedHistory
 from backups.models.heartbeat import HistoryVerdict
 from backups.observed.rows import store_run
+from backups.units import format_count
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def store_reading(
                 jobs.append(job)
         history.cursor, history.read_at = dict(reading.cursor), now
         again_at = now if reading.more else now + READ_EVERY
-        detail = f"{len(reading.runs)} runs read"
+        detail = f"{format_count(len(reading.runs), 'run')} read"
         if unstorable:
             detail += f"; {len(unstorable)} not stored, the first {unstorable[0]}: see the log"
         _note(history, HistoryVerdict.READ, detail[:300], "", again_at)

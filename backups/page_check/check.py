@@ -23,6 +23,8 @@ from backups.page_check.recognise import HEAD_BYTES, Tablespace
 from backups.page_check.report import DamagedPage, PageReport
 
 SYSTEM_SPACE = 0
+# Pages may be larger than blocks.
+PART_ONLY = "a part of the page is in another backup of the chain"
 
 
 class PageCheck:
@@ -32,6 +34,7 @@ class PageCheck:
         contents = reader.manifest.contents
         self._files = {file.number: file for file in contents.files if is_tablespace(file.path)}
         self._phases, self._meter = contents.phases, meter
+        self._needs_others = contents.needs_others
         self._later, self._heads = LaterBytes(), Heads(reader, contents.files)
         self._report = PageReport(files=len(self._files))
         for file in contents.files:
@@ -160,8 +163,11 @@ class PageCheck:
         space, form = self._of(key)
         return judge_in_place(page, space, form, key.position).verdict is not PageVerdict.DAMAGED
 
-    def _settle(self, key: PageKey, page: bytes) -> None:
+    def _settle(self, key: PageKey, page: bytes, all_came: bool) -> None:
         space, form = self._of(key)
+        if self._needs_others and not all_came and not self._is_good(key, page):
+            self._report.add_unknown(self._files[key.file].path, PART_ONLY)
+            return
         verdict = self._look_at(self._files[key.file], space, form, key.position, page)
         self._report.whole += verdict is PageVerdict.WHOLE
         self._report.empty += verdict is PageVerdict.EMPTY

@@ -38,12 +38,12 @@ class Fragments:
     def __init__(
         self,
         judge: Callable[[PageKey, bytes], bool],
-        settle: Callable[[PageKey, bytes], None],
+        settle: Callable[[PageKey, bytes, bool], None],
         *,
         pending_bytes: int = PENDING_BYTES,
         suspect_bytes: int = SUSPECT_BYTES,
     ) -> None:
-        """``settle`` is called once for each page, with its final content."""
+        """``settle`` is called once for each page, with its final content and if all of it came."""
         self._judge, self._settle = judge, settle
         self._pending = _Waiting(pending_bytes)
         self._suspects = _Waiting(suspect_bytes)
@@ -54,7 +54,7 @@ class Fragments:
         part.content[at : at + len(payload)] = payload
         part.missing -= len(payload)
         if part.missing <= 0:
-            self._settle(key, bytes(part.content))
+            self._settle(key, bytes(part.content), True)
             return
         for old_key, old in self._pending.keep(key, part):
             self._retire(old_key, old)
@@ -63,16 +63,16 @@ class Fragments:
         """Settle the remaining pages, after the last part."""
         for waiting in (self._pending, self._suspects):
             for key, part in waiting.drain():
-                self._settle(key, bytes(part.content))
+                self._settle(key, bytes(part.content), False)
 
     def _retire(self, key: PageKey, part: _Part) -> None:
         page = bytes(part.content)
         if self._judge(key, page):
-            self._settle(key, page)
+            self._settle(key, page, False)
             return
         # The other part may still arrive, from a connection that is far behind.
         for old_key, old in self._suspects.keep(key, part):
-            self._settle(old_key, bytes(old.content))
+            self._settle(old_key, bytes(old.content), False)
 
 
 class _Waiting:

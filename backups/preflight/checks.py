@@ -23,7 +23,7 @@ from backups.preflight.encryption_check import check_encryption
 from backups.preflight.lock_check import check_locks
 from backups.preflight.same_files import check_same_files
 from backups.preflight.session_checks import check_session_settings
-from backups.preflight.space_estimate import estimate_room
+from backups.preflight.space_estimate import RoomEstimate, estimate_link_room, estimate_room
 from backups.preflight.survey import Problem, RepositorySurvey, Survey, look
 from backups.programs.compatibility import (
     CLONE,
@@ -36,6 +36,7 @@ from backups.programs.compatibility import (
 from backups.programs.host import HostFacts
 from backups.repositories.base import ObjectStore
 from backups.runners.base import Runner
+from backups.states import BackupKind
 from backups.units import format_bytes, format_duration
 
 # The lock at the end of a copy waits for running statements, and new ones wait behind it.
@@ -59,9 +60,10 @@ def run_checks(
     stores: Sequence[tuple[Repository, ObjectStore]],
     runner: Runner,
     clone_options: CloneSettings | None = None,
+    kind: str = BackupKind.FULL,
 ) -> Preflight:
     """Check everything a backup of ``instance`` depends on. Changes nothing."""
-    survey = look(instance, stores, runner, clone_options)
+    survey = look(instance, stores, runner, clone_options, kind)
     return Preflight(survey, tuple(decide_checks(survey)))
 
 
@@ -111,7 +113,7 @@ def decide_checks(survey: Survey) -> list[Check]:
     if not survey.repositories:
         checks.append(NO_REPOSITORY)
     for repository in survey.repositories:
-        checks += check_repository(repository, survey.raw_bytes, survey.past_ratio)
+        checks += check_repository(repository, survey)
         checks += check_disk(repository, survey.name, survey.data_folders, survey.data_device)
     return checks
 
@@ -158,7 +160,7 @@ def check_server(survey: Survey, facts: ServerFacts) -> Check:
 
 
 def check_privileges(facts: ServerFacts, engine: str = MARIADB_BACKUP) -> Check:
-    needed = needed_by(engine)
+    needed = needed_by(engine, rocksdb=facts.rocksdb)
     missing = missing_privileges(facts.grants, needed)
     if not missing:
         verb = "is" if len(needed) == 1 else "are"
@@ -262,9 +264,7 @@ def check_key(key_id: str, problem: Problem | None) -> Check:
     return Check("backup key", Verdict.OK, f"key {key_id}; keep a copy of it elsewhere")
 
 
-def check_repository(
-    repository: RepositorySurvey, raw_bytes: int | None, past_ratio: float | None
-) -> list[Check]:
+def check_repository(repository: RepositorySurvey, survey: Survey) -> list[Check]:
     """Check one repository: reachable, the expected one, enough free space?"""
     name = f"repository {repository.name}"
     if repository.problem is not None:
@@ -279,15 +279,27 @@ def check_repository(
                 "Check which disk is mounted there.",
             )
         ]
-    room = estimate_room(
-        raw_bytes=raw_bytes, past_ratio=past_ratio, free_bytes=repository.free_bytes
+    room = full = _full_room(repository, survey)
+    if survey.is_link:
+        room = estimate_link_room(survey.past_link_bytes, full)
+    return [_encryption_check(name, repository.encrypted), _room_check(repository, room)]
+
+
+def check_full_rooms(survey: Survey) -> list[Check]:
+    """Check whether a full backup fits, where another kind was requested."""
+    return [_room_check(each, _full_room(each, survey)) for each in survey.repositories]
+
+
+def _full_room(repository: RepositorySurvey, survey: Survey) -> RoomEstimate:
+    return estimate_room(
+        raw_bytes=survey.raw_bytes, past_ratio=survey.past_ratio, free_bytes=repository.free_bytes
     )
+
+
+def _room_check(repository: RepositorySurvey, room: RoomEstimate) -> Check:
     short = room.verdict in {Verdict.WARNING, Verdict.FAILED}
     hint = "Purge backups, or add space to the repository." if short else ""
-    return [
-        _encryption_check(name, repository.encrypted),
-        Check(f"room in {repository.name}", room.verdict, room.explanation, hint),
-    ]
+    return Check(f"room in {repository.name}", room.verdict, room.explanation, hint)
 
 
 def _encryption_check(name: str, encrypted: bool) -> Check:

@@ -14,6 +14,8 @@ from backups.units import format_bytes
 ASSUMED_RATIO = 0.7
 # Growth of the instance and its redo log while a backup runs.
 GROWTH = 1.1
+# What an incremental or differential backup may take, of the most that the last ones took.
+LINK_GROWTH = 2
 # A repository that is filled to the last byte cannot even be cleaned up.
 RESERVE_BYTES = 256 * 1024**2
 
@@ -66,6 +68,29 @@ def estimate_room(
         details = f"{figures}: not enough if the tables hardly compress"
         return RoomEstimate(need, free_bytes, Verdict.WARNING, details)
     return RoomEstimate(need, free_bytes, Verdict.OK, figures)
+
+
+def estimate_link_room(past_bytes: int | None, full: RoomEstimate) -> RoomEstimate:
+    """Compare what an incremental or differential backup will take with what is free.
+
+    ``past_bytes`` is the most that the last ones took, None without any. ``full`` is the estimate
+    of a full backup, which is never less; it is taken instead where there is no base.
+    """
+    if full.free_bytes is None or full.verdict is Verdict.OK:
+        return full
+    if past_bytes is None:
+        details = f"unknown, as no earlier one is stored. A full backup: {full.explanation}"
+        return RoomEstimate(None, full.free_bytes, Verdict.WARNING, details)
+    need = LINK_GROWTH * past_bytes
+    usable = max(0, full.free_bytes - RESERVE_BYTES)
+    figures = (
+        f"about {format_bytes(need)} needed: {LINK_GROWTH} times the largest of the last ones; "
+        f"{format_bytes(full.free_bytes)} free"
+    )
+    if usable >= need:
+        return RoomEstimate(need, full.free_bytes, Verdict.OK, figures)
+    details = f"{figures}, {format_bytes(RESERVE_BYTES)} of it kept in reserve"
+    return RoomEstimate(need, full.free_bytes, Verdict.FAILED, details)
 
 
 def _reasons(raw_bytes: int, past_ratio: float | None, need_bytes: int) -> str:

@@ -26,6 +26,10 @@ from backups.states import BackupKind
 # Created to test for write access, and never committed.
 _TRIAL = "writable"
 
+LINK_KINDS = frozenset((BackupKind.INCREMENTAL, BackupKind.DIFFERENTIAL))
+# What the next one takes is estimated from so many.
+LINKS_COMPARED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -85,6 +89,9 @@ class Survey:
     confirmed: ConfirmedFiles | None = None
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
+    # Whether the backup goes on from another, and the most stored bytes of the last such ones.
+    is_link: bool = False
+    past_link_bytes: int | None = None
     # Options of the clone, from the instance or the job.
     clone_options: CloneSettings = field(default_factory=CloneSettings)
 
@@ -121,6 +128,7 @@ def look(
     stores: Sequence[tuple[Repository, ObjectStore]],
     runner: Runner,
     clone_options: CloneSettings | None = None,
+    kind: str = BackupKind.FULL,
 ) -> Survey:
     """Gather the facts. What cannot be checked becomes a problem, never an exception.
 
@@ -148,6 +156,8 @@ def look(
         key_id=key_id,
         key_problem=key_problem,
         past_ratio=load_past_ratio(instance),
+        is_link=kind in LINK_KINDS,
+        past_link_bytes=load_past_link_bytes(instance, kind),
         clone_options=clone_options or clone_options_of(instance),
     )
 
@@ -186,6 +196,15 @@ def load_past_ratio(instance: Instance) -> float | None:
     newest = Backup.objects.filter(instance=instance, kind=BackupKind.FULL, raw_bytes__gt=0)
     stored, raw = newest.values_list("stored_bytes", "raw_bytes").first() or (None, None)
     return stored / raw if stored is not None and raw else None
+
+
+def load_past_link_bytes(instance: Instance, kind: str) -> int | None:
+    """Return the most stored bytes of the newest backups of a kind that goes on from others."""
+    if instance.pk is None or kind not in LINK_KINDS:
+        return None
+    newest = Backup.objects.filter(instance=instance, kind=kind, stored_bytes__isnull=False)
+    found = newest.order_by("-ended_at").values_list("stored_bytes", flat=True)
+    return max((each for each in found[:LINKS_COMPARED] if each is not None), default=None)
 
 
 def _survey_instance(instance: Instance) -> tuple[ServerFacts | None, Problem | None]:

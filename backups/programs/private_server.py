@@ -7,6 +7,7 @@ restored copy of production must not act like production.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -27,7 +28,7 @@ from backups.exceptions import EngineError
 from backups.logins.session import begin_session
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.keyring_program import link_with_keyring
-from backups.programs.server_ending import LOG_HINT, require_order
+from backups.programs.server_ending import require_order
 from backups.programs.server_log import ServerLog
 from backups.programs.server_process import SERVER_NAMES, end, exit_code_of, servers_of
 from backups.programs.server_program import (
@@ -38,6 +39,7 @@ from backups.programs.server_program import (
     program,
     program_folders,
 )
+from backups.programs.server_session import gone, session
 from backups.runners.environment import tool_environment
 from backups.runners.groups import start_time
 from backups.runners.sandbox import Sandbox, confine
@@ -167,6 +169,14 @@ class PrivateServer:
         if self._server is not None:
             end(self._server, 0)
 
+    def exit_code(self, seconds: float) -> int | None:
+        """Return how it ended, waiting so long for that; None while it runs, or if it never did."""
+        if self._server is None:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._server.wait(seconds)
+        return exit_code_of(self._server)
+
     def shut_down(self) -> None:
         """Stop the server, or raise if it did not end in order: see ``require_order``."""
         self.stop()
@@ -189,7 +199,7 @@ class PrivateServer:
         return connection
 
     def version(self) -> str:
-        with self.connect() as connection, connection.cursor() as cursor:
+        with session(self) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT VERSION()")
             row = cursor.fetchone()
         return str(row[0]) if row else "unknown version"
@@ -267,11 +277,9 @@ class PrivateServer:
         while not self._answers():
             self.log.relay()
             self.on_wait()
-            if self._server is not None and (code := exit_code_of(self._server)) is not None:
+            if self.exit_code(0) is not None:
                 fail_if_disk_full(self.log.tail(100), self.folder)
-                raise EngineError(
-                    f"the private server ended with {code}:\n{self.log.tail()}", hint=LOG_HINT
-                )
+                raise gone(self)
             size = self.log_file.stat().st_size if self.log_file.exists() else 0
             if size != log_bytes:
                 silent_since, log_bytes = time.monotonic(), size

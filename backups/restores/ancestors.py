@@ -29,7 +29,7 @@ def check_ancestors(target: Path) -> None:
         except FileNotFoundError:
             continue
         except OSError as exc:
-            raise Refused(f"{folder} cannot be looked at: {exc.strerror}") from None
+            raise Refused(f"{folder} cannot be examined: {exc.strerror}") from None
         if found.st_uid not in {0, os.geteuid()}:
             raise Refused(
                 f"{folder} belongs to {_name(found.st_uid)}, who can replace what is in it",

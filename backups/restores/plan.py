@@ -33,6 +33,7 @@ from backups.restores.target import (
     room_of,
 )
 from backups.states import ACTIVE_JOB_STATUSES, JobStatus, Operation
+from backups.units import format_count
 
 # Older jobs say little about today's disks.
 JOBS_ASKED = 10
@@ -164,7 +165,11 @@ def _run_check(name: str, look: Callable[[], str]) -> Check:
 def _check_copy(copy: BackupCopy, readers: list[BackupReader]) -> str:
     readers += open_chain(copy)
     key = f"opened with key {copy.key_id}" if copy.key_id else "not encrypted"
-    others = f", with {len(readers) - 1} backups that it needs" if len(readers) > 1 else ""
+    others = (
+        f", with {format_count(len(readers) - 1, 'backup')} that it needs"
+        if len(readers) > 1
+        else ""
+    )
     return f"{copy.repository} is there, its manifest was read{others}, {key}"
 
 

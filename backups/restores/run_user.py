@@ -51,7 +51,9 @@ def change_owner(target: Path, uid: int, gid: int) -> None:
             for entry in (*folders, *files):
                 found = os.stat(entry, dir_fd=descriptor, follow_symlinks=False)
                 if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
-                    raise StageFailed(f"{name}/{entry} has another name elsewhere: not given away")
+                    raise StageFailed(
+                        f"{name}/{entry} has a hard link elsewhere: its owner is not changed"
+                    )
                 os.chown(entry, uid, gid, dir_fd=descriptor, follow_symlinks=False)
     except PermissionError as exc:
         raise StageFailed(

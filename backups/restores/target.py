@@ -45,7 +45,7 @@ def claim_folder(target: Path, job_id: int) -> None:
         remove_contained(target, MARK)
         raise Refused(
             f"{target} is not empty: {planted[0][:100]} appeared in it just now",
-            hint="Give a folder that nobody else writes to; nothing in it was touched.",
+            hint="Give a folder that no other user can write to; nothing in it was changed.",
         )
 
 
@@ -64,8 +64,8 @@ def _take_over(target: Path) -> None:
         descriptor = os.open(target, FOLDER)
     except OSError as exc:
         raise Refused(
-            f"{target} is no folder that a restore may fill: {exc.strerror}",
-            hint="Give a folder and not a link to one.",
+            f"{target} is not a folder that a restore may use: {exc.strerror}",
+            hint="Give a folder, not a link to one.",
         ) from None
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():
@@ -73,7 +73,7 @@ def _take_over(target: Path) -> None:
         os.fchmod(descriptor, 0o700)
     except PermissionError:
         raise Refused(
-            f"{target} belongs to somebody else, and only root can take it over",
+            f"{target} belongs to another user, and only root can take it over",
             hint="Give a folder of the worker's user, or one that does not exist yet.",
         ) from None
     finally:
@@ -159,7 +159,7 @@ def refuse_target(target: Path) -> None:
     if target.is_dir() and (pid := occupant(target)):
         raise Refused(
             f"{target} is the data directory of a running server, pid {pid}",
-            hint="Stop that server and move its folder away, or restore elsewhere.",
+            hint="Stop that server and move its folder, or restore to another one.",
         )
     if target.is_dir() and any(target.iterdir()):
         raise Refused(

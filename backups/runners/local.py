@@ -27,15 +27,14 @@ from backups.exceptions import RunnerError
 from backups.runners.base import Completed, RunningCommand
 from backups.runners.environment import tool_environment
 from backups.runners.groups import end_group, start_time
+from backups.runners.priority import low_priority
 from backups.runners.sandbox import Sandbox, confine
 
 # The maximum for an unprivileged process; sixteen times the default.
 PIPE_BYTES = 1 << 20
-# A server on this host comes first. A kernel that does not allow it is no obstacle.
-LOW_PRIORITY = ("nice", "-n", "10", "ionice", "-t", "-c", "best-effort", "-n", "7")
 # Exit codes of setpriv, like those of a shell: not executable, not found.
 NEVER_STARTED = {126, 127}
-TIED_TO_US = (*LOW_PRIORITY, "setpriv", "--pdeathsig", "KILL", "--")
+TIED_TO_US = ("setpriv", "--pdeathsig", "KILL", "--")
 # Debian installs some programs in folders that are only in root's PATH.
 EXTRA_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
@@ -120,9 +119,11 @@ def spawn(
 ) -> LocalCommand:
     """Start a command that ends when this process does."""
 
+    wrapped = [*low_priority(), *TIED_TO_US, *argv]
+
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [*TIED_TO_US, *argv],
+            wrapped,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -136,7 +137,7 @@ def spawn(
         child = _spawning_thread(os.getpid()).submit(start).result()
     except FileNotFoundError as exc:
         raise RunnerError(
-            f"{TIED_TO_US[0]} is not installed on this host", hint="Install coreutils."
+            f"{wrapped[0]} is not installed on this host", hint="Install coreutils."
         ) from exc
     except OSError as exc:
         raise RunnerError(f"{argv[0]} could not be started on this host: {exc}") from exc

@@ -59,7 +59,7 @@ def _refusal(occurrence: Occurrence, context: ScheduleContext) -> Blocker | None
     except (Refused, BadInput) as exc:
         return Blocker(WaitReason.REPOSITORY, str(exc))
     try:
-        refuse_unfit_kind(occurrence.instance, occurrence.schedule.kind)
+        refuse_unfit_kind(occurrence.instance, occurrence.kind)
         scheduled_parameters(occurrence)
     except (Refused, BadInput) as exc:
         return Blocker(WaitReason.REFUSED, str(exc))

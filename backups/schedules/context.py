@@ -20,6 +20,7 @@ from backups.models import BackupSchedule, Job, ObservedHistory, Occurrence, Rep
 from backups.models.catalog import Origin
 from backups.norms import DEPTH
 from backups.schedules.expected import expected_duration
+from backups.schedules.make_up import load_overdue_fulls
 from backups.states import ACTIVE_JOB_STATUSES, OccurrenceStatus, Operation
 
 # Runs of a few seconds vary by as much again without significance.
@@ -43,6 +44,8 @@ class ScheduleContext:
     only_repository: Repository | BadInput | None
     copy_queue_served: bool
     histories: dict[int, ObservedHistory] = field(default_factory=dict)
+    # By occurrence: why it takes a full backup instead of its kind.
+    overdue_fulls: dict[int, str] = field(default_factory=dict)
 
     def starting(self, occurrence: Occurrence) -> None:
         """Count an occurrence that starts now against those decided after it."""
@@ -75,18 +78,24 @@ def load_context(
         _only_repository() if len(repositories) < len(schedules) else None,
         queue_is_served(QUEUES[Operation.BACKUP], now),
         _histories(occurrences),
+        load_overdue_fulls(occurrences),
     )
 
 
 def expected_run(occurrence: Occurrence) -> timedelta | None:
-    """Return how long a run may take: set on the schedule, or computed from past runs."""
+    """Return how long a run may take: set on the schedule, or computed from past runs.
+
+    Only runs that took the same kind are compared.
+    """
     given = occurrence.schedule.expected_duration
     if given is not None:
         return given
+    kind = occurrence.job.kind if occurrence.job is not None else occurrence.kind
     past = Occurrence.objects.filter(
         schedule=occurrence.schedule_id,
         instance=occurrence.instance_id,
         status=OccurrenceStatus.SUCCEEDED,
+        job__kind=kind,
         job__started_at__isnull=False,
         job__ended_at__isnull=False,
     ).order_by("-due_at")

@@ -19,7 +19,16 @@ from backups.exceptions import MooringError
 from backups.models import BackupSchedule, Instance, Occurrence
 from backups.models.catalog import Origin
 from backups.models.schedule import CatchUp
-from backups.schedule import INSTANT, Rhythm, Span, next_due_time, span_of, stagger_of, upcoming
+from backups.schedule import (
+    INSTANT,
+    DueTime,
+    Rhythm,
+    Span,
+    next_due_time,
+    span_of,
+    stagger_of,
+    upcoming,
+)
 from backups.schedules.coverage import coverage_of
 from backups.states import OccurrenceStatus, WaitReason
 from backups.transitions.occurrences import record_occurrences
@@ -39,7 +48,7 @@ PROMPT = timedelta(minutes=1)
 class Backlog:
     """Passed due times of one schedule, the oldest first, and the one after them."""
 
-    times: Sequence[datetime]
+    times: Sequence[DueTime]
     following: datetime | None
 
     def holds_newest(self, now: datetime) -> bool:
@@ -107,9 +116,9 @@ def plan_of(
         backlog = take_due_times(schedule.rhythm, schedule.next_due_at, now, most)
     else:
         backlog = Backlog([], next_due_time(schedule.rhythm, now))
-    newest = backlog.times[-1] if backlog.times and backlog.holds_newest(now) else None
+    newest = backlog.times[-1].at if backlog.times and backlog.holds_newest(now) else None
     builder = _OccurrenceBuilder(schedule, now, newest, _explain(now, down_since))
-    rows = [builder.of(instance, due_at) for due_at in backlog.times for instance in instances]
+    rows = [builder.of(instance, due) for due in backlog.times for instance in instances]
     return ScheduleAdvance(schedule, backlog.following, rows)
 
 
@@ -133,11 +142,11 @@ def write_plans(plans: Sequence[ScheduleAdvance]) -> int:
 
 def take_due_times(rhythm: Rhythm, first: datetime, now: datetime, most: int) -> Backlog:
     """Return at most ``most`` due times from ``first`` to ``now``, and the next one."""
-    times: list[datetime] = []
+    times: list[DueTime] = []
     for due in upcoming(rhythm, first - INSTANT):
         if due.at > now or len(times) == most:
             return Backlog(times, due.at)
-        times.append(due.at)
+        times.append(due)
     return Backlog(times, None)
 
 
@@ -150,29 +159,29 @@ class _OccurrenceBuilder:
     newest: datetime | None
     explanation: str
 
-    def of(self, instance: Instance, due_at: datetime) -> Occurrence:
+    def of(self, instance: Instance, due: DueTime) -> Occurrence:
         schedule = self.schedule
         offset = stagger_of(instance.uuid, schedule.pk, schedule.stagger)
-        span = span_of(due_at + offset, schedule.grace, schedule.window)
+        span = span_of(due.at + offset, schedule.grace, schedule.window)
         # Another scheduler may have run it: the tool's history will show.
         if schedule.origin == Origin.OBSERVED or self.now < span.missed_after:
-            return self._due(instance, due_at, span)
-        if due_at == self.newest and schedule.catch_up == CatchUp.ONCE:
+            return self._due(instance, due, span)
+        if due.at == self.newest and schedule.catch_up == CatchUp.ONCE:
             opens_at = self.now + offset
             fresh = Span(opens_at, span.late_after, opens_at + schedule.window)
-            return self._due(instance, due_at, fresh)
-        return self._missed(instance, due_at, span)
+            return self._due(instance, due, fresh)
+        return self._missed(instance, due, span)
 
-    def _due(self, instance: Instance, due_at: datetime, span: Span) -> Occurrence:
-        detail = "" if self.now - due_at <= PROMPT else self.explanation
-        return self._row(instance, due_at, span, detail=detail, next_check_at=span.starts_at)
+    def _due(self, instance: Instance, due: DueTime, span: Span) -> Occurrence:
+        detail = "" if self.now - due.at <= PROMPT else self.explanation
+        return self._row(instance, due, span, detail=detail, next_check_at=span.starts_at)
 
-    def _missed(self, instance: Instance, due_at: datetime, span: Span) -> Occurrence:
+    def _missed(self, instance: Instance, due: DueTime, span: Span) -> Occurrence:
         paused_at = self.schedule.paused_at
-        paused = self.schedule.paused(due_at) and paused_at is not None and paused_at <= due_at
+        paused = self.schedule.paused(due.at) and paused_at is not None and paused_at <= due.at
         return self._row(
             instance,
-            due_at,
+            due,
             span,
             status=OccurrenceStatus.MISSED,
             reason=WaitReason.PAUSED if paused else WaitReason.SCHEDULER_DOWN,
@@ -180,13 +189,12 @@ class _OccurrenceBuilder:
             ended_at=self.now,
         )
 
-    def _row(
-        self, instance: Instance, due_at: datetime, span: Span, **values: object
-    ) -> Occurrence:
+    def _row(self, instance: Instance, due: DueTime, span: Span, **values: object) -> Occurrence:
         return Occurrence(
             schedule=self.schedule,
             instance=instance,
-            due_at=due_at,
+            kind=self.schedule.kind_of(due),
+            due_at=due.at,
             starts_at=span.starts_at,
             late_after=span.late_after,
             missed_after=span.missed_after,

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from django.db import transaction
 
-from backups.jobs.request import scheduled_parameters
+from backups.jobs.request import first_kind, scheduled_parameters
 from backups.jobs.wake import wake_all
 from backups.models import Job, JobEvent, Occurrence, Repository
-from backups.states import Operation
+from backups.states import BackupKind, KindCause, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,20 @@ class PlannedJob:
 
     occurrence: Occurrence
     repositories: Sequence[Repository]
+    # Why it takes a full backup instead of the planned kind; blank if it does not.
+    full_because: str = ""
+
+    def kind_values(self) -> dict[str, str]:
+        """Return the columns of the job about its kind."""
+        planned = self.occurrence.kind
+        if not self.full_because:
+            return {"kind": first_kind(planned), "requested_kind": planned}
+        return {
+            "kind": BackupKind.FULL,
+            "requested_kind": planned,
+            "kind_cause": KindCause.FULL_OVERDUE,
+            "kind_reason": self.full_because,
+        }
 
 
 def create_scheduled_jobs(planned: Sequence[PlannedJob], *, now: datetime) -> list[Job]:
@@ -33,12 +47,12 @@ def create_scheduled_jobs(planned: Sequence[PlannedJob], *, now: datetime) -> li
             operation=Operation.BACKUP,
             instance=planned_job.occurrence.instance,
             occurrence=planned_job.occurrence,
-            kind=planned_job.occurrence.schedule.kind,
             engine=planned_job.occurrence.instance.engine,
             parameters=scheduled_parameters(planned_job.occurrence).write(),
             requested_at=now,
             status_since=now,
             woken_at=now,
+            **planned_job.kind_values(),
         )
         for planned_job in planned
     )

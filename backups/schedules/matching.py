@@ -15,7 +15,14 @@ from django.db.models import QuerySet
 
 from backups.models import Job, Occurrence
 from backups.models.catalog import Origin
-from backups.states import OPEN_OCCURRENCE_STATUSES, OccurrenceStatus, Operation, WaitReason
+from backups.states import (
+    AUTO,
+    OPEN_OCCURRENCE_STATUSES,
+    BackupKind,
+    OccurrenceStatus,
+    Operation,
+    WaitReason,
+)
 from backups.transitions.occurrences import move_occurrence
 
 # Clocks differ, and a cron line may be moved by a few minutes.
@@ -94,9 +101,15 @@ def _fits(job: Job, occurrence: Occurrence) -> bool:
     return (
         job.started_at is not None
         and job.instance_id == occurrence.instance_id
-        and job.kind in ("", occurrence.schedule.kind)
+        and job.kind in ("", *_kinds_of(occurrence))
         and occurrence.due_at - EARLY <= job.started_at < occurrence.missed_after
     )
+
+
+def _kinds_of(occurrence: Occurrence) -> tuple[str, ...]:
+    if occurrence.kind == AUTO:
+        return (BackupKind.FULL, BackupKind.INCREMENTAL)
+    return (occurrence.kind,)
 
 
 def _tie(occurrence: Occurrence, job: Job, now: datetime) -> bool:

@@ -56,7 +56,7 @@ def rearm(schedule: BackupSchedule, now: datetime) -> None:
 
 
 def _unlike(old: BackupSchedule, new: BackupSchedule) -> bool:
-    return (old.rhythm, old.enabled) != (new.rhythm, new.enabled)
+    return (old.rhythm, old.kind, old.enabled) != (new.rhythm, new.kind, new.enabled)
 
 
 def _settle(old: BackupSchedule, now: datetime) -> None:

@@ -25,7 +25,7 @@ class Act(enum.Enum):
     NOTHING = "nothing"
     START = "start"  # create its job
     BEGIN = "begin"  # its job has started: compute when it should end
-    WITHDRAW = "withdraw"  # its job has not started and must not start any more
+    WITHDRAW = "withdraw"  # its job has not started and must no longer start
     STOP = "stop"  # its job is running and must end
 
 

@@ -124,9 +124,7 @@ def _look(batch: Sequence[int], now: datetime, down_since: datetime | None) -> N
     rows = rows.filter(pk__in=batch, next_check_at__lte=now)
     occurrences = list(rows.select_related("schedule", "instance", "job__instance"))
     # Full backups first: a full due together with an incremental runs before it.
-    occurrences.sort(
-        key=lambda each: (each.schedule.kind != BackupKind.FULL, each.starts_at, each.pk)
-    )
+    occurrences.sort(key=lambda each: (each.kind != BackupKind.FULL, each.starts_at, each.pk))
     lock_limited_schedules(occurrences)
     match_occurrences(
         [each for each in occurrences if each.schedule.origin == Origin.OBSERVED], now
@@ -141,7 +139,11 @@ def _take(occurrence: Occurrence, step: NextStep, batch: _Batch) -> None:
     context = batch.context
     match step.act:
         case Act.START:
-            wanted = PlannedJob(occurrence, repositories_of(occurrence, context))
+            wanted = PlannedJob(
+                occurrence,
+                repositories_of(occurrence, context),
+                context.overdue_fulls.get(occurrence.pk, ""),
+            )
             batch.wanted.append((wanted, step))
             context.starting(occurrence)
             return

@@ -43,9 +43,10 @@ SECTIONS = (
         BackupSchedule,
         ("name",),
         (
-            "origin", "kind", "cron", "time_zone", "every_hours", "anchor_at", "covers_all",
-            "window", "grace", "expected_duration", "at_window_end", "retries", "retry_delay",
-            "stagger", "catch_up", "max_jobs", "keep_for", "keep_least", "options", "enabled",
+            "origin", "kind", "cron", "time_zone", "every_hours", "anchor_at", "full_cron",
+            "make_up_full", "covers_all", "window", "grace", "expected_duration", "at_window_end",
+            "retries", "retry_delay", "stagger", "catch_up", "max_jobs", "keep_for", "keep_least",
+            "consolidate_after", "options", "enabled",
         ),
         ("instances", "groups", "tags", "repositories"),
     ),

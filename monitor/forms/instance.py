@@ -9,8 +9,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from backups.admin.instance import InstanceForm
+from backups.admin.places import place_to_wait
 from backups.engines import ENGINE_FOR
-from backups.exceptions import InstanceUnreachable
+from backups.exceptions import InstanceUnreachable, Refused
 from backups.instances.connection import connect, login_of
 from backups.instances.facts import probe
 from backups.models import Instance
@@ -80,9 +81,9 @@ class InstanceSettingsForm(InstanceForm):
 
     def _engine_of_server(self, instance: Instance) -> str:
         try:
-            with closing(connect(login_of(instance))) as connection:
+            with place_to_wait(), closing(connect(login_of(instance))) as connection:
                 return ENGINE_FOR[probe(connection).flavour]
-        except InstanceUnreachable as exc:
+        except (InstanceUnreachable, Refused) as exc:
             raise ValidationError(
                 {"engine": f"{exc}. Choose the engine, or fix this first. {exc.hint}".strip()}
             ) from None

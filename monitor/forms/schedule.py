@@ -23,11 +23,14 @@ from monitor.forms.fields import CheckboxesField, LengthField, NamesField, Times
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Backup", ("name", "origin", "kind", "enabled")),
-    ("Times", ("cron", "time_zone", "every_hours", "anchor_at")),
+    ("Times", ("cron", "time_zone", "every_hours", "anchor_at", "full_cron", "make_up_full")),
     ("Instances", ("covers_all", "groups", "tags", "instances")),
     ("Window", ("window", "grace", "stagger", "expected_duration", "at_window_end", "catch_up")),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
-    ("Repositories and retention", ("repositories", "keep_for", "keep_least", "options")),
+    (
+        "Repositories and retention",
+        ("repositories", "keep_for", "keep_least", "consolidate_after", "options"),
+    ),
 )
 
 
@@ -70,18 +73,27 @@ class ScheduleForm(ModelForm):
             "origin": "Run by",
             "cron": "Cron expression",
             "every_hours": "Or every N hours",
+            "full_cron": "Full backups at",
+            "make_up_full": "Make up for full backups",
             "covers_all": "All instances",
             "at_window_end": "Running at the end of the window",
             "catch_up": "After a downtime of Mooring",
             "max_jobs": "Concurrent jobs",
             "keep_least": "Keep at least",
+            "consolidate_after": "Consolidate after",
         }
         help_texts = {
+            "kind": "Automatic: incremental, and full when one is due.",
             "origin": "Observed: an external tool takes the backup, and Mooring monitors it.",
             "cron": "Minute, hour, day of the month, month, day of the week: 30 2 * * 1-5.",
             "time_zone": "Time zone of the cron expression, such as Europe/Berlin or UTC.",
+            "full_cron": "Cron expression, in the same time zone: 30 1 * * 0. Where both are due, "
+            "the run is a full backup. Blank: no times for full backups.",
+            "make_up_full": "After a missed or failed full backup the next run is a full one.",
             "covers_all": "",
             "keep_least": "Number of backups per instance that are kept at any age.",
+            "consolidate_after": "Number of backups after a full one, from which a new full one is "
+            "then made without the server. Blank: never.",
             "enabled": "Off: no runs are planned.",
         }
 
@@ -122,6 +134,7 @@ class ScheduleForm(ModelForm):
             str(self["time_zone"].value() or "").strip(),
             given.get("every_hours"),
             given.get("anchor_at") or now(),
+            str(self["full_cron"].value() or "").strip(),
         )
 
     def store(self) -> BackupSchedule:

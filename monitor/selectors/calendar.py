@@ -4,28 +4,42 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models.functions import TruncDate
 from django.utils.timezone import localdate
 
 from backups.models import Backup, BackupSchedule, Instance, Job, Occurrence
 from backups.schedules.coverage import covered_instances
-from monitor.selectors.chain_links import LETTERS
-from monitor.selectors.planned import day_begins, planned_days, planned_words, schedules_of
+from backups.states import BackupKind
+from monitor.selectors.planned import (
+    PlannedDay,
+    day_begins,
+    plan_days,
+    planned_days,
+    schedules_of,
+)
 from monitor.selectors.schedule import OccurrenceRow
+from monitor.wording.kinds import kind_in_words, kinds_in_words
 from monitor.wording.occurrences import counted, word_of, worst
 
 # With more rows, long names and many words make the page too large.
-PAGE_SIZE = 11
+PAGE_SIZE = 12
 DAYS_BACK = 30
 DAYS_AHEAD = 7
+FULL_WORD = kind_in_words(BackupKind.FULL)
 
-Counts = Mapping[tuple[int, date], Counter[str]]
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What ran, by instance and day: how many with each result, and the planned kinds."""
+
+    counts: Mapping[tuple[int, date], Counter[str]]
+    kinds: Mapping[tuple[int, date], set[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +49,10 @@ class Cell:
     day: date
     word: str
     counts: str
-    # Letter of the backups of that day; a full one counts more than what goes on from it.
-    kind: str = ""
+    # The planned kinds of its runs, in words; blank if they are not known.
+    kinds: str = ""
+    # A full backup, of an instance that has other kinds of runs as well.
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,10 @@ class Calendar:
     today: date
     rows: Sequence[CalendarRow]
 
+    @property
+    def shows_fulls(self) -> bool:
+        return any(cell.full for row in self.rows for cell in row.cells)
+
 
 @dataclass(frozen=True, slots=True)
 class CalendarDay:
@@ -62,8 +82,8 @@ class CalendarDay:
     occurrences: Sequence[OccurrenceRow]
     jobs: Sequence[Job]
     backups: Sequence[Backup]
-    # Schedules with runs planned on that day.
-    planned: Sequence[BackupSchedule]
+    # Schedules with runs planned on that day, and the kinds of these.
+    planned: Sequence[tuple[BackupSchedule, str]]
 
 
 # Any: what a filter form has chosen.
@@ -75,10 +95,10 @@ def load_calendar(chosen: Mapping[str, Any], page: str | None, now: datetime) ->
     first = today - timedelta(days=DAYS_BACK - 1)
     days = [first + timedelta(days=n) for n in range(DAYS_BACK + DAYS_AHEAD)]
     instances = list(shown)
-    counts, kinds = _count_days(instances, days, only), _kinds_of_days(instances, days, only)
-    ahead = planned_words(schedules_of(instances, only), days[DAYS_BACK - 1 :], now)
+    record = _load_days(instances, days, only)
+    ahead = plan_days(schedules_of(instances, only), days[DAYS_BACK - 1 :], now)
     rows = [
-        CalendarRow(instance, [_cell(instance, day, counts, ahead, kinds) for day in days])
+        CalendarRow(instance, _mark_fulls([_cell(instance, day, record, ahead) for day in days]))
         for instance in instances
     ]
     return Calendar(shown, days, today, rows)
@@ -95,7 +115,11 @@ def load_day(instance: Instance, day: date, now: datetime) -> CalendarDay:
         [OccurrenceRow(occurrence) for occurrence in occurrences.select_related("schedule", "job")],
         list(jobs.select_related("requested_by", "product").order_by("-id")[:100]),
         list(backups.order_by("-ended_at")[:100]),
-        [schedule for schedule in coverage if planned_days(schedule, [day], now)],
+        [
+            (schedule, kinds_in_words(planned[day].kinds))
+            for schedule in coverage
+            if (planned := planned_days(schedule, [day], now))
+        ],
     )
 
 
@@ -115,24 +139,26 @@ def _instances(chosen: Mapping[str, Any]) -> QuerySet[Instance]:
     return instances
 
 
-def _count_days(
+def _load_days(
     instances: Sequence[Instance], days: Sequence[date], only: BackupSchedule | None
-) -> Counts:
+) -> Record:
     ids = [instance.pk for instance in instances]
     counts: defaultdict[tuple[int, date], Counter[str]] = defaultdict(Counter)
+    kinds: defaultdict[tuple[int, date], set[str]] = defaultdict(set)
     within = (day_begins(days[0]), day_begins(days[-1] + timedelta(days=1)))
     occurrences = Occurrence.objects.filter(instance__in=ids, due_at__range=within)
     if only is not None:
         occurrences = occurrences.filter(schedule=only)
     grouped = occurrences.order_by().annotate(day=TruncDate("due_at")).values_list(
-        "instance", "day", "status"
+        "instance", "day", "status", "kind"
     )  # fmt: skip
-    for pk, day, status, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
+    for pk, day, status, kind, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
+        kinds[pk, day].add(kind)
         counts[pk, day][word_of(status, late=False)] += count - late
         counts[pk, day][word_of(status, late=True)] += late
     if only is None:
         _add_unplanned(counts, ids, within)
-    return counts
+    return Record(counts, kinds)
 
 
 def _add_unplanned(
@@ -148,33 +174,21 @@ def _add_unplanned(
         counts[pk, day]["unplanned"] += count
 
 
-def _kinds_of_days(
-    instances: Sequence[Instance], days: Sequence[date], only: BackupSchedule | None
-) -> Mapping[tuple[int, date], str]:
-    """Return the letter of each day with backups, by the day on which they were due."""
-    within = (day_begins(days[0]), day_begins(days[-1] + timedelta(days=2)))
-    backups = Backup.objects.filter(instance__in=instances, ended_at__range=within)
-    if only is not None:
-        backups = backups.filter(made_by__occurrence__schedule=only)
-    due = TruncDate(Coalesce("made_by__occurrence__due_at", "ended_at"))
-    rows = backups.order_by().annotate(day=due).values_list("instance", "day", "kind").distinct()
-    found: defaultdict[tuple[int, date], set[str]] = defaultdict(set)
-    for pk, day, kind in rows:
-        found[pk, day].add(kind)
-    return {
-        key: next((letter for kind, letter in LETTERS.items() if kind in kinds), "")
-        for key, kinds in found.items()
-    }
-
-
 def _cell(
-    instance: Instance,
-    day: date,
-    counts: Counts,
-    ahead: Mapping[tuple[int, date], str],
-    kinds: Mapping[tuple[int, date], str],
+    instance: Instance, day: date, record: Record, ahead: Mapping[tuple[int, date], PlannedDay]
 ) -> Cell:
-    words = counts.get((instance.pk, day), Counter())
+    key = (instance.pk, day)
+    kinds = frozenset(record.kinds.get(key, ()))
+    words = record.counts.get(key, Counter())
     if word := worst(word for word, count in words.items() if count):
-        return Cell(day, word, counted(words), kinds.get((instance.pk, day), ""))
-    return Cell(day, ahead.get((instance.pk, day), ""), "")
+        return Cell(day, word, counted(words), kinds_in_words(kinds), BackupKind.FULL in kinds)
+    if (planned := ahead.get(key)) is None:
+        return Cell(day, "", "")
+    full = BackupKind.FULL in planned.kinds
+    return Cell(day, planned.word, "", kinds_in_words(planned.kinds), full)
+
+
+def _mark_fulls(cells: Sequence[Cell]) -> list[Cell]:
+    """Mark the full backups only where there are other kinds as well."""
+    others = any(cell.kinds not in ("", FULL_WORD) for cell in cells)
+    return [cell if others else replace(cell, full=False) for cell in cells]

@@ -21,6 +21,7 @@ from backups.jobs.waiting import Waiting, explain_waiting
 from backups.models import Backup, Instance, InstanceGroup, InstanceProtection, Job
 from backups.protection import Level
 from backups.states import ACTIVE_JOB_STATUSES
+from monitor.selectors.coverage import FleetCoverage, covered, load_coverage
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.sorting import Sorting, read_sorting
@@ -83,6 +84,7 @@ class FleetView:
     sorting: Sorting
     state: str
     search: str
+    coverage: FleetCoverage
     # When the states were last updated, if that is too long ago; else None.
     stale_since: datetime | None
 
@@ -94,7 +96,7 @@ def load_fleet(query: QueryDict, now: datetime, group: InstanceGroup | None = No
     counts = _count_levels(instances)
     counts[RUNNING] = _running(instances).count()
     sorting = read_sorting(query, tuple(_ORDERS), "state")
-    chosen = _ordered(_filtered(instances, state, search), sorting)
+    chosen = _ordered(covered(_filtered(instances, state, search), query, now), sorting)
     page = Paginator(chosen.values_list("pk", flat=True), PAGE_SIZE).get_page(query.get("page"))
     return FleetView(
         total=sum(count for level, count in counts.items() if level != RUNNING),
@@ -105,6 +107,7 @@ def load_fleet(query: QueryDict, now: datetime, group: InstanceGroup | None = No
         sorting=sorting,
         state=state,
         search=search,
+        coverage=load_coverage(instances, query, now),
         stale_since=_stale_since(now),
     )
 
@@ -232,6 +235,8 @@ _ORDERS: Mapping[str, Expression | F] = {
     "state": Coalesce("protection__rank", RANKS[Level.UNKNOWN]),
     "name": F("name"),
     "age": F("protection__backup_at"),
+    "full": F("protection__full_at"),
+    "incremental": F("protection__link_at"),
     "size": F("protection__raw_bytes"),
     "took": F("protection__run_time"),
     "lock": F("protection__lock_time"),

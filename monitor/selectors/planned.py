@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 from django.utils.timezone import get_current_timezone
 
 from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance
-from backups.schedule import INSTANT, next_due_time
+from backups.schedule import INSTANT, DueTime, only_full, upcoming
 
 # The path from a row of the relation to its instances.
 _PATHS = {"instances": "instance", "groups": "instancegroup__instances", "tags": "tag__instances"}
@@ -44,35 +46,59 @@ def schedules_of(
     }
 
 
-def planned_days(schedule: BackupSchedule, days: Sequence[date], now: datetime) -> dict[date, str]:
-    """Return on which of ``days`` a schedule runs after ``now``: planned or paused."""
-    words = {}
+@dataclass(frozen=True, slots=True)
+class PlannedDay:
+    """What is planned on a day: ``planned`` or ``paused``, and the kinds of the runs."""
+
+    word: str
+    kinds: frozenset[str]
+
+    def __or__(self, other: PlannedDay) -> PlannedDay:
+        # One schedule that is not paused makes the day planned.
+        words = {self.word, other.word}
+        word = "planned" if "planned" in words else self.word
+        return PlannedDay(word, self.kinds | other.kinds)
+
+
+def planned_days(
+    schedule: BackupSchedule, days: Sequence[date], now: datetime
+) -> dict[date, PlannedDay]:
+    """Return on which of ``days`` a schedule runs after ``now``."""
+    found = {}
     for day in days:
-        begins, ends = day_begins(day), day_begins(day + timedelta(days=1))
         try:
-            slot = next_due_time(schedule.rhythm, max(begins - INSTANT, now))
+            due = _next_runs(schedule, day, now)
         except BadInput:
             return {}
-        if slot is not None and slot < ends:
-            words[day] = "paused" if schedule.paused(slot) else "planned"
-    return words
+        if due:
+            word = "paused" if schedule.paused(due[0].at) else "planned"
+            found[day] = PlannedDay(word, frozenset(schedule.kind_of(each) for each in due))
+    return found
 
 
-def planned_words(
+def _next_runs(schedule: BackupSchedule, day: date, now: datetime) -> list[DueTime]:
+    """Return the next run of each kind on a day."""
+    after, ends = max(day_begins(day) - INSTANT, now), day_begins(day + timedelta(days=1))
+    first = islice(upcoming(schedule.rhythm, after), 1)
+    fulls = islice(upcoming(only_full(schedule.rhythm), after), 1) if schedule.full_cron else ()
+    found = [*first, *(replace(due, full=True) for due in fulls)]
+    return [due for due in found if due.at < ends]
+
+
+def plan_days(
     coverage: Mapping[int, Sequence[BackupSchedule]], days: Sequence[date], now: datetime
-) -> dict[tuple[int, date], str]:
-    """Return the planned word per instance and day; each schedule is calculated once."""
-    by_schedule: dict[int, dict[date, str]] = {}
-    words: dict[tuple[int, date], str] = {}
+) -> dict[tuple[int, date], PlannedDay]:
+    """Return what is planned per instance and day; each schedule is calculated once."""
+    by_schedule: dict[int, dict[date, PlannedDay]] = {}
+    found: dict[tuple[int, date], PlannedDay] = {}
     for instance_id, schedules in coverage.items():
         for schedule in schedules:
             if schedule.pk not in by_schedule:
                 by_schedule[schedule.pk] = planned_days(schedule, days, now)
-            for day, word in by_schedule[schedule.pk].items():
-                # One schedule that is not paused makes the day planned.
-                if words.get((instance_id, day)) != "planned":
-                    words[instance_id, day] = word
-    return words
+            for day, planned in by_schedule[schedule.pk].items():
+                before = found.get((instance_id, day), planned)
+                found[instance_id, day] = before | planned
+    return found
 
 
 def day_begins(day: date) -> datetime:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
@@ -14,8 +15,9 @@ from backups.exceptions import BadInput
 from backups.models import BackupSchedule, Instance, InstanceGroup, Occurrence, Tag
 from backups.schedule import DueTime, Rhythm, check_rhythm, preview
 from backups.schedules.coverage import covered_instances, uncovered_instances
-from backups.states import OccurrenceStatus
+from backups.states import AUTO, BackupKind, OccurrenceStatus
 from monitor.selectors.schedules import ScheduleRow, build_rows, with_newest
+from monitor.wording.kinds import kind_in_words
 from monitor.wording.lengths import format_configured_length
 from monitor.wording.occurrences import occurrence_word
 
@@ -23,6 +25,8 @@ PAGE_SIZE = 20
 COVERED_SIZE = 24
 SLOTS = 10
 MOST_NAMED = 12
+# A year of a daily schedule.
+RUNS_COMPARED = 366
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,17 @@ class OccurrenceRow:
     def why(self) -> str:
         """The reason it waited or did not run; blank without one."""
         return self.occurrence.get_reason_display() if self.occurrence.reason else ""
+
+    @property
+    def kind(self) -> str:
+        """The planned kind."""
+        return kind_in_words(self.occurrence.kind)
+
+    @property
+    def kind_reason(self) -> str:
+        """Why its job takes another kind than planned, or what was due; blank without one."""
+        job = self.occurrence.job
+        return f"{kind_in_words(job.kind)}: {job.kind_reason}" if job and job.kind_reason else ""
 
     @property
     def waited(self) -> timedelta | None:
@@ -73,8 +88,11 @@ class Preview:
     covered: Sequence[Instance]
     uncovered_count: int
     uncovered: Sequence[Instance]
-    # The time zone of the slots.
+    # The time zone of the slots, and the kind of those that are not of full backups.
     zone: str
+    kind: str
+    # What else follows from the rhythm; blank if nothing does.
+    note: str
 
 
 def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | None:
@@ -100,6 +118,18 @@ def load_schedule(name: str, query: QueryDict, now: datetime) -> ScheduleView | 
 
 
 def retention_in_words(schedule: BackupSchedule) -> str:
+    return f"{_kept_in_words(schedule)} {_consolidated_in_words(schedule)}".strip()
+
+
+def _consolidated_in_words(schedule: BackupSchedule) -> str:
+    if schedule.consolidate_after is None:
+        return ""
+    count = schedule.consolidate_after
+    backups = f"{count} backup{'' if count == 1 else 's'}"
+    return f"A chain is consolidated once it has {backups} after its full one."
+
+
+def _kept_in_words(schedule: BackupSchedule) -> str:
     if schedule.keep_for is None:
         return "Backups are kept for ever."
     return (
@@ -142,7 +172,13 @@ def draft_coverage(
 
 
 def build_preview(
-    rhythm: Rhythm, covered: QuerySet[Instance], *, own: int | None, enabled: bool, now: datetime
+    rhythm: Rhythm,
+    kind: str,
+    covered: QuerySet[Instance],
+    *,
+    own: int | None,
+    enabled: bool,
+    now: datetime,
 ) -> Preview:
     """Return the planned runs, and the instances that would have no schedule."""
     slots, fault = preview_rhythm(rhythm, now)
@@ -152,8 +188,34 @@ def build_preview(
     return Preview(
         slots, fault,
         covered.count(), list(covered[:MOST_NAMED]),
-        uncovered.count(), list(uncovered[:MOST_NAMED]), rhythm.time_zone,
+        uncovered.count(), list(uncovered[:MOST_NAMED]),
+        rhythm.time_zone, kind, "" if fault else _note_on_chains(rhythm, kind, now),
     )  # fmt: skip
+
+
+def _note_on_chains(rhythm: Rhythm, kind: str, now: datetime) -> str:
+    """Name the full backups that no time is entered for."""
+    most = settings.MOST_LINKS
+    if kind == AUTO:
+        return (
+            "A full backup is taken where there is nothing to go on from, after "
+            f"{most} incremental ones, after {settings.AUTO_FULL_DAYS} days, or where increments "
+            "save little."
+        )
+    if kind != BackupKind.INCREMENTAL or _longest_chain(rhythm, now, most) <= most:
+        return ""
+    return f"After {most} incremental backups (MOORING_MOST_LINKS) the next one is a full one."
+
+
+def _longest_chain(rhythm: Rhythm, now: datetime, most: int) -> int:
+    """Return how many runs in a row are of no full backup, as far as is of interest."""
+    longest = chain = 0
+    for due in preview(rhythm, now, RUNS_COMPARED):
+        chain = 0 if due.full else chain + 1
+        longest = max(longest, chain)
+        if longest > most:
+            break
+    return longest
 
 
 def _history(schedule: BackupSchedule, status: str) -> QuerySet[Occurrence]:

@@ -16,12 +16,13 @@ from django.utils.timezone import get_current_timezone_name, localtime
 from alerts.models import Silence
 from alerts.states import Severity
 from backups.schedule import DueTime, Rhythm
+from backups.states import BackupKind
 from monitor.selectors.alerts import SeverityTile
 from monitor.selectors.calendar import CalendarRow, Cell
-from monitor.selectors.chain_links import LETTERS
 from monitor.selectors.schedules import PunctualityRecord
 from monitor.templatetags.parts import badge
 from monitor.templatetags.units import moment
+from monitor.wording.kinds import kind_in_words
 from monitor.wording.lengths import format_configured_length
 from monitor.wording.rhythms import rhythm_in_words
 from monitor.wording.tones import tone_of
@@ -29,10 +30,8 @@ from monitor.wording.tones import tone_of
 register = template.Library()
 
 # Markup that a page repeats hundreds of times is built once.
-_PLAIN = mark_safe("")  # nosec B308
+_PLAIN, _FULL = mark_safe(""), mark_safe(' class="full"')  # nosec B308
 _TODAY, _WEEK = mark_safe(' class="today"'), mark_safe(' class="week"')  # nosec B308
-# Of each day's backups; see ``monitor.selectors.calendar``.
-_KINDS = {letter: format_html(' data-kind="{}"', letter) for letter in LETTERS.values()}
 _SHARES = [_PLAIN, *(format_html(' data-share="{}"', share) for share in (1, 2, 3))]
 # Words with a shape of their own, defined in planning.css.
 _OWN_SHAPES = {
@@ -75,15 +74,21 @@ def calendar_cells(row: CalendarRow, today: date) -> SafeString:
 
 
 @register.inclusion_tag("monitor/partials/slots.html")
-def slot_table(slots: list[DueTime], zone_name: str = "") -> dict[str, Any]:
-    """List planned runs: in the user's time zone, in that of the schedule if different, in UTC."""
+def slot_table(slots: list[DueTime], zone_name: str = "", kind: str = "") -> dict[str, Any]:
+    """List planned runs: in the user's time zone, in that of the schedule if different, in UTC.
+
+    ``kind`` is that of the runs which are not of full backups.
+    """
     reader = get_current_timezone_name()
+    # Day of the week and year are in the first column.
+    utc = "%m-%d %H:%M" if reader != "UTC" else "%a %Y-%m-%d %H:%M"
     rows = [
         {
             "slot": slot,
+            "kind": kind_in_words(BackupKind.FULL if slot.full else kind),
             "here": f"{localtime(slot.at):%a %Y-%m-%d %H:%M}",
             "there": f"{slot.local:%a %Y-%m-%d %H:%M}",
-            "utc": f"{slot.at.astimezone(UTC):%a %Y-%m-%d %H:%M}",
+            "utc": slot.at.astimezone(UTC).strftime(utc),
         }
         for slot in slots
     ]
@@ -170,12 +175,13 @@ def _mark(cell: Cell, name: str) -> SafeString:
     if not cell.word:
         return _PLAIN
     return format_html(
-        '<a{}{} data-tone="{}" title="{}: {}" href="{}/{}/">{}</a>',
+        '<a{}{} data-tone="{}" title="{}: {}{}" href="{}/{}/">{}</a>',
         _OWN_SHAPES.get(cell.word, _PLAIN),
-        _KINDS.get(cell.kind, _PLAIN),
+        _FULL if cell.full else _PLAIN,
         tone_of(cell.word),
         cell.day.day,
         cell.counts or cell.word,
+        f" ({cell.kinds})" if cell.kinds else "",
         name,
         cell.day.isoformat(),
         cell.word,

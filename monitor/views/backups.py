@@ -1,4 +1,4 @@
-"""One backup: its page, its contents, verify and restore test."""
+"""One backup: its page, its contents, verify, restore test and consolidation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
 from backups.parameters import Parameters, RestoreTestParameters, VerifyParameters
@@ -52,13 +53,26 @@ def copy_restore_test(request: HttpRequest, label: str, copy: int) -> HttpRespon
     return _create(request, Operation.RESTORE_TEST, label, copy, RestoreTestParameters())
 
 
+@require_POST
+@needs(Role.OPERATOR)
+def copy_consolidate(request: HttpRequest, label: str, copy: int) -> HttpResponse:
+    found = _stored_copy(label, copy)
+    with refusals_shown(request):
+        job = create_consolidate_job(found, requested_by=requesting_user(request))
+        return redirect("job-detail", job.pk)
+    return redirect("backup-detail", label)
+
+
+def _stored_copy(label: str, copy: int) -> BackupCopy:
+    copies = BackupCopy.objects.select_related("backup__instance", "repository")
+    stored = copies.filter(status=CopyStatus.STORED)
+    return get_object_or_404(stored, pk=copy, backup__label=label)
+
+
 def _create(
     request: HttpRequest, operation: Operation, label: str, copy_id: int, parameters: Parameters
 ) -> HttpResponse:
-    copies = BackupCopy.objects.select_related("backup__instance", "repository")
-    copy = get_object_or_404(
-        copies.filter(status=CopyStatus.STORED), pk=copy_id, backup__label=label
-    )
+    copy = _stored_copy(label, copy_id)
     with refusals_shown(request):
         job = create_copy_job(
             operation, copy, requested_by=requesting_user(request), parameters=parameters

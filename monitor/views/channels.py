@@ -12,6 +12,7 @@ from alerts.delivery.channels import CHANNELS
 from alerts.delivery.sending import send_test
 from alerts.models import Channel
 from backups.activity import record
+from backups.admin.places import place_to_wait
 from backups.exceptions import MooringError
 from backups.models.activity import Verb
 from monitor.access.roles import Role, needs
@@ -67,12 +68,13 @@ def channel_test(request: HttpRequest, name: str) -> HttpResponse:
     """Send a test at once, and show the response of the receiver."""
     channel = get_object_or_404(Channel, name=name)
     try:
-        response = send_test(channel, requested_by=requesting_user(request).get_username())
+        with place_to_wait():
+            record(Verb.TESTED, channel)
+            response = send_test(channel, requested_by=requesting_user(request).get_username())
     except MooringError as exc:
         messages.error(request, f"The test was not delivered: {exc}. {exc.hint}".rstrip())
     else:
         messages.success(request, f"The test was delivered. Response: {response or 'none'}")
-    record(Verb.TESTED, channel)
     return redirect("channel-detail", name)
 
 

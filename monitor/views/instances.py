@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from backups.access import runner_of, stores_of
+from backups.admin.places import place_to_wait
 from backups.chains.planner import KINDS
 from backups.checks import Check, failed
 from backups.exceptions import BadInput
@@ -20,7 +21,7 @@ from backups.models import Instance, Repository
 from backups.preflight.checks import remember, run_checks
 from backups.preflight.same_files import note_unproven_files
 from backups.programs.compatibility import CLONE
-from backups.states import BackupKind
+from backups.states import AUTO, PLANNED_KINDS, BackupKind
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
 from monitor.selectors.destinations import load_destinations
@@ -42,7 +43,10 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     assert isinstance(instance, Instance)
     known = load_instance_header(instance, now())
     context["known"] = known
-    context["kinds"] = [BackupKind(kind) for kind in KINDS]
+    offered = (*KINDS, AUTO)
+    context["kinds"] = [
+        {"value": kind, "label": label} for kind, label in PLANNED_KINDS if kind in offered
+    ]
     context["destinations"] = load_destinations(instance, known.schedules)
     return render(request, "monitor/instance_detail.html", context)
 
@@ -76,7 +80,7 @@ def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
 def instance_doctor(request: HttpRequest, name: str) -> HttpResponse:
     """Run the preflight checks now, without a backup."""
     instance = get_object_or_404(Instance, name=name)
-    with refusals_shown(request):
+    with refusals_shown(request), place_to_wait():
         preflight = run_checks(instance, stores_of(list_enabled()), runner_of(instance))
         note_unproven_files(instance, preflight.survey)
         if (facts := preflight.survey.facts) is not None:

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from backups.admin.places import place_to_wait
 from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance
 from backups.restores.plan import plan_restore
@@ -93,8 +94,9 @@ def _plan(request: HttpRequest, copy: BackupCopy) -> HttpResponse:
         "step": 2,
     }
     if asked and form.is_valid():
-        plan = plan_restore(form.planned_restore(), settings.MYSQLD)
-        context |= {"plan": plan, "step": 3, "host": gethostname(), "hidden": _hidden(form)}
+        with refusals_shown(request), place_to_wait():
+            plan = plan_restore(form.planned_restore(), settings.MYSQLD)
+            context |= {"plan": plan, "step": 3, "host": gethostname(), "hidden": _hidden(form)}
     return render(request, "monitor/restore.html", context)
 
 

@@ -12,6 +12,7 @@ from backups.activity import record
 from backups.models import BackupSchedule
 from backups.models.activity import Verb
 from monitor.access.roles import Role, needs
+from monitor.forms.presets import PRESETS, Preset, preset_named
 from monitor.forms.schedule import ScheduleForm
 from monitor.selectors.schedule import Preview, build_preview, draft_coverage
 
@@ -21,8 +22,9 @@ FORM_METHODS = ["GET", "HEAD", "POST"]
 @require_http_methods(FORM_METHODS)
 @needs(Role.ADMIN)
 def schedule_add(request: HttpRequest) -> HttpResponse:
-    draft = BackupSchedule(cron="30 1 * * *", time_zone=get_current_timezone_name())
-    return _edit(request, draft)
+    chosen = preset_named(request.GET.get("preset", ""))
+    draft = BackupSchedule(time_zone=get_current_timezone_name(), **chosen.columns)
+    return _edit(request, draft, chosen)
 
 
 @require_http_methods(FORM_METHODS)
@@ -40,7 +42,9 @@ def schedule_preview(request: HttpRequest) -> HttpResponse:
     return render(request, "monitor/partials/schedule_preview.html", context)
 
 
-def _edit(request: HttpRequest, schedule: BackupSchedule) -> HttpResponse:
+def _edit(
+    request: HttpRequest, schedule: BackupSchedule, preset: Preset | None = None
+) -> HttpResponse:
     # Validation changes the row: the page needs its present name.
     name, new = schedule.name, schedule.pk is None
     posted = request.method == "POST"
@@ -52,7 +56,13 @@ def _edit(request: HttpRequest, schedule: BackupSchedule) -> HttpResponse:
         record(Verb.ADDED if new else Verb.CHANGED, saved, details=changed)
         messages.success(request, f"Schedule {saved.name} was saved.")
         return redirect("schedule-detail", saved.name)
-    context = {"form": form, "name": name, "preview": _preview(form)}
+    context = {
+        "form": form,
+        "name": name,
+        "preview": _preview(form),
+        "presets": PRESETS if new else (),
+        "preset": preset,
+    }
     failed = posted and not wants_preview
     return render(request, "monitor/schedule_form.html", context, status=422 if failed else 200)
 
@@ -68,7 +78,14 @@ def _preview(form: ScheduleForm) -> Preview:
         instances=given.get("instances") or [],
     )
     enabled = given.get("enabled", False)
-    return build_preview(bound.rhythm(), covered, own=form.instance.pk, enabled=enabled, now=now())
+    return build_preview(
+        bound.rhythm(),
+        given.get("kind", ""),
+        covered,
+        own=form.instance.pk,
+        enabled=enabled,
+        now=now(),
+    )
 
 
 def _as_posted(form: ScheduleForm) -> dict[str, object]:

@@ -16,6 +16,7 @@ from django.views.decorators.http import (
 )
 
 from backups.access import runner_of, stores_of
+from backups.admin.places import place_to_wait
 from backups.checks import Check, failed
 from backups.engines import ENGINES
 from backups.exceptions import MooringError
@@ -122,7 +123,8 @@ def _test(form: InstanceSettingsForm) -> dict[str, object]:
     try:
         instance = form.proposed()
         stores = stores_of(Repository.objects.filter(enabled=True))
-        checks: list[Check] = list(run_checks(instance, stores, runner_of(instance)).checks)
+        with place_to_wait():
+            checks: list[Check] = list(run_checks(instance, stores, runner_of(instance)).checks)
     except ValidationError as exc:
         form.add_error(None, exc)
         return {"not_tested": True}

@@ -15,7 +15,17 @@ _WORKDAYS, _WEEKEND = {1, 2, 3, 4, 5}, {0, 6}
 
 
 def rhythm_in_words(rhythm: Rhythm) -> str:
-    """Return ``every day at 02:30``, ``every 6 h``, or the cron expression itself."""
+    """Return ``every day at 02:30``, ``every 6 h``, or the cron expression itself.
+
+    With full backups between: ``every day at 02:30; full: Sunday at 02:30``.
+    """
+    usual = _usual_in_words(rhythm)
+    if not rhythm.full_cron:
+        return usual
+    return f"{usual}; full: {_cron_in_words(rhythm.full_cron) or f'cron {rhythm.full_cron}'}"
+
+
+def _usual_in_words(rhythm: Rhythm) -> str:
     if rhythm.every_hours is not None:
         return "every hour" if rhythm.every_hours == 1 else f"every {rhythm.every_hours} h"
     return _cron_in_words(rhythm.cron) or f"cron {rhythm.cron}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from alerts.facts.chain import ChainFacts
 from alerts.facts.instance import BackupFacts, InstanceFacts, PastBackup
 from alerts.facts.run import (
     ActiveJobFacts,
@@ -44,6 +45,13 @@ WELL: dict[type[Facts], dict[str, Any]] = {
         "backup": PastBackup(7, "orders-1@7-F", NOW - H, NOW - 50 * M, 100 * GIB, 1 * S, 3),
         "wanted_copies": 1,
         "stored_copies": 1,
+    },
+    ChainFacts: {
+        "label": "orders-1@7-I",
+        "links": 6,
+        "most_links": 7,
+        "plans_fulls": True,
+        "plans_links": True,
     },
     FailureFacts: {
         "job_id": 3,

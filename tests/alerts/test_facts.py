@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from alerts.evaluation.evaluate import evaluate_all
 from alerts.facts import load_fleet_facts, load_site_facts
+from alerts.facts.chain import ChainFacts, Fallback, LinkShare
 from alerts.facts.instance import BackupFacts, InstanceFacts
 from alerts.facts.run import ActiveJobFacts, EvidenceFacts, FailureFacts, MissedFacts
 from alerts.facts.site import (
@@ -22,7 +24,10 @@ from alerts.facts.site import (
 )
 from alerts.facts.subject import Facts
 from backups.models import (
+    Backup,
+    BackupAncestor,
     BackupCopy,
+    BackupSchedule,
     Evidence,
     Instance,
     InstanceGroup,
@@ -99,6 +104,81 @@ def test_the_newest_backup_is_compared_with_twenty_before_it() -> None:
     assert incremental.usual_bytes is None
     (facts,) = fleet_facts(InstanceFacts)
     assert facts.last_success == {"full": T0, "incremental": T0 - 40 * D}
+
+
+def make_chain(count: int, stored: int = GIB) -> list[Backup]:
+    """Create a full backup of 2 GiB a day ago, and the links that go on from it."""
+    orders = make_instance()
+    full = make_backup(orders, T0 - D, stored_bytes=2 * GIB)
+    chain = [full]
+    for number in range(1, count + 1):
+        link = make_backup(orders, T0 - D + number * H, kind="incremental", stored_bytes=stored)
+        for position, needed in enumerate(chain):
+            BackupAncestor.objects.create(backup=link, ancestor=needed, position=position)
+        chain.append(link)
+    return chain
+
+
+def test_the_chain_of_the_newest_backup(settings: Settings) -> None:
+    settings.MOST_LINKS = 5
+    chain = make_chain(3)
+    make_schedule("rhythm", Instance.objects.get(), kind="incremental", full_cron="0 1 * * 0")
+    (facts,) = fleet_facts(ChainFacts)
+    assert (facts.label, facts.links, facts.most_links) == (chain[-1].label, 3, 5)
+    labels = [each.label for each in reversed(chain[1:])]
+    assert facts.shares == tuple(LinkShare(label, 0.5) for label in labels)
+    assert (facts.plans_fulls, facts.plans_links, facts.fallback) == (True, True, None)
+
+    make_backup(Instance.objects.get(), T0)
+    BackupSchedule.objects.update(kind="auto", full_cron="")
+    (facts,) = fleet_facts(ChainFacts)
+    assert (facts.links, facts.shares) == (0, ())
+    assert (facts.plans_fulls, facts.plans_links) == (False, True)
+
+
+def test_a_full_backup_that_was_planned_as_another_kind() -> None:
+    newest = make_chain(2)[-1]
+    full = make_backup(newest.instance, T0)
+    columns = {"kind_cause": "base_unusable", "kind_reason": "it is damaged"}
+    job = Job.objects.get(product=full)
+    Job.objects.filter(pk=job.pk).update(requested_kind="incremental", **columns)
+    (facts,) = fleet_facts(ChainFacts)
+    assert facts.fallback == Fallback(job.pk, T0, "incremental", "base_unusable", "it is damaged")
+    make_backup(newest.instance, T0 + H, kind="incremental")
+    (facts,) = fleet_facts(ChainFacts)
+    assert facts.fallback is None
+
+
+def test_the_first_backup_of_an_instance_is_a_full_one() -> None:
+    full = make_backup(make_instance(), T0)
+    Job.objects.filter(product=full).update(requested_kind="incremental", kind_cause="no_base")
+    (facts,) = fleet_facts(ChainFacts)
+    assert facts.fallback.first
+
+
+@pytest.mark.parametrize(
+    ("missed", "later", "found"),
+    [
+        ("full", "full", False),
+        ("full", "incremental", True),
+        ("incremental", "incremental", False),
+        ("incremental", "full", False),
+        ("auto", "incremental", False),
+    ],
+)
+@pytest.mark.parametrize("planned", [True, False])
+def test_what_makes_up_for_a_missed_run(
+    missed: str, later: str, found: bool, planned: bool
+) -> None:
+    orders = make_instance()
+    rhythm = make_schedule("rhythm", orders, kind="incremental", full_cron="0 1 * * 0")
+    make_occurrence(rhythm, orders, OccurrenceStatus.MISSED, T0 - D, kind=missed)
+    backup = make_backup(orders, T0 - H, kind=later)
+    if planned:
+        make_occurrence(
+            rhythm, orders, OccurrenceStatus.SUCCEEDED, T0 - 2 * H, kind=later, job=backup.made_by
+        )
+    assert bool(fleet_facts(MissedFacts)) == found
 
 
 def test_a_purged_copy_is_not_stored() -> None:

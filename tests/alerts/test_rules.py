@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from alerts.facts.chain import Fallback, LinkShare
 from alerts.facts.instance import BackupFacts
 from alerts.facts.subject import Facts
 from alerts.rules import RULES, AnyRule
@@ -49,7 +50,16 @@ def silent(length: Any, **more: Any) -> dict[str, Any]:
     return {"finished_at": NOW - length, **more}
 
 
+def shares(*percent: int, **more: Any) -> dict[str, Any]:
+    return {"shares": tuple(LinkShare(f"link-{each}", each / 100) for each in percent), **more}
+
+
+def fallback(cause: str, *, first: bool = False, **more: Any) -> dict[str, Any]:
+    return {"fallback": Fallback(3, NOW, "incremental", cause, "a reason", first=first), **more}
+
+
 INCREMENTAL = {"scheduled_kinds": frozenset({"incremental"})}
+BOTH = {"last_success": {"incremental": NOW - 30 * D, "full": NOW - 3 * D}}
 WINDOW = {"window_closes_at": NOW}
 
 # Rule, what is not as it should be, and how bad it finds that: None is nothing, 0 its own.
@@ -90,7 +100,12 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("incremental_too_old", old("full", 20 * D), None),
     ("incremental_too_old", {**INCREMENTAL, **old("incremental", 2 * D - S)}, None),
     ("incremental_too_old", {**INCREMENTAL, **old("incremental", 2 * D)}, W),
-    ("incremental_too_old", {"last_success": {"incremental": NOW - 3 * D, "full": NOW - D}}, None),
+    ("incremental_too_old", {**INCREMENTAL, **BOTH}, W),
+    ("incremental_too_old", {**INCREMENTAL, "last_success": {"full": NOW - D}}, None),
+    # Schedules plan full backups only: the incremental one of a month ago is history.
+    ("incremental_too_old", BOTH, None),
+    ("incremental_too_old", {**BOTH, "scheduled_kinds": frozenset()}, W),
+    ("incremental_too_old", {"scheduled_kinds": frozenset(), **old("full", 9 * D)}, None),
     ("incremental_too_old", {**INCREMENTAL, "last_success": {}}, None),
     ("never_backed_up", {"last_success": {}, "created_at": NOW - D + S}, None),
     ("never_backed_up", {"last_success": {}, "created_at": NOW - D}, W),
@@ -99,6 +114,31 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("incrementals_unused", {}, 0),
     ("incrementals_unused", INCREMENTAL, None),
     ("incrementals_unused", {"last_success": {}}, None),
+    ("incrementals_unused", BOTH, 0),
+    (
+        "incrementals_unused",
+        {"last_success": {"differential": NOW - 30 * D + S, "full": NOW}},
+        None,
+    ),
+    ("chain_long", {}, None),
+    ("chain_long", {"links": 7}, N),
+    ("chain_long", {"links": 8}, W),
+    ("chain_long", {"links": 7, "plans_fulls": False}, None),
+    ("chain_long", {"links": 8, "plans_fulls": False}, W),
+    ("chain_long", {"links": 0, "most_links": 0}, None),
+    ("increments_large", shares(51, 99), 0),
+    ("increments_large", shares(51, 99, plans_links=False), None),
+    ("increments_large", shares(50, 99), None),
+    ("increments_large", shares(99, 10, 99), None),
+    ("increments_large", shares(99), None),
+    ("fell_back_to_full", {}, None),
+    ("fell_back_to_full", fallback("base_unusable"), W),
+    ("fell_back_to_full", fallback("base_unusable", first=True, plans_fulls=False), W),
+    ("fell_back_to_full", fallback("no_base"), 0),
+    ("fell_back_to_full", fallback("no_base", first=True), None),
+    ("fell_back_to_full", fallback("chain_full"), 0),
+    ("fell_back_to_full", fallback("chain_full", plans_fulls=False), None),
+    ("fell_back_to_full", fallback("full_overdue"), None),
     ("not_covered", {}, None),
     ("not_covered", {"scheduled_kinds": frozenset()}, 0),
     ("instance_unreachable", {}, None),

@@ -67,6 +67,14 @@ def test_without_a_schedule_of_fulls_a_week_counts() -> None:
         assert judge(facts).level is level
 
 
+def test_without_a_schedule_of_fulls_its_longest_chain_counts() -> None:
+    covers = [Cover("for ever", makes_full=False, longest_wait=8 * DAY), NIGHTLY]
+    for cover, age in [(covers, DAY), (covers[:1], 8 * DAY)]:
+        for more, level in [(timedelta(0), Level.PROTECTED), (LITTLE, Level.AT_RISK)]:
+            facts = replace(GOOD, covers=cover, last_full_at=T0 - age - more)
+            assert judge(facts).level is level
+
+
 def test_what_is_bad_is_said_before_what_is_unknown() -> None:
     facts = replace(GOOD, unreachable="timed out", last_run="failed")
     assert judge(facts).level is Level.AT_RISK

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -211,3 +212,75 @@ def test_due_times_rise_and_each_is_the_next_of_the_one_before(
         assert due > last
         assert next_due_time(rhythm, last) == due
         last = due
+
+
+def kinds_on(day: datetime, rhythm: Rhythm) -> list[str]:
+    """The due times of a local day in UTC, each with an F where it is of a full backup."""
+    where = ZoneInfo(rhythm.time_zone)
+    first = day.replace(tzinfo=where).astimezone(UTC) - timedelta(microseconds=1)
+    ends = (day + timedelta(days=1)).replace(tzinfo=where).astimezone(UTC)
+    due = takewhile(lambda each: each.at < ends, upcoming(rhythm, first))
+    return [f"{each.at:%H:%M}{' F' if each.full else ''}" for each in due]
+
+
+NIGHTLY = replace(cron("0 1 * * *", BERLIN), full_cron="0 1 * * 0")
+
+
+def test_one_rhythm_holds_fulls_and_others() -> None:
+    week = preview(NIGHTLY, datetime(2026, 3, 1, 12, tzinfo=UTC), 8)
+    assert [f"{due.local:%a}" for due in week if due.full] == ["Sun"]
+    assert len({due.at for due in week}) == 8
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "day", "times"),
+    [
+        # A full backup at a time of its own, besides the others of that day.
+        (replace(NIGHTLY, full_cron="30 3 * * 0"), datetime(2026, 3, 1), ["00:00", "02:30 F"]),
+        # Clocks go forward, 02:00 to 03:00: both fall on one moment, which is of the full one.
+        (
+            replace(cron("15 2 * * *", BERLIN), full_cron="30 2 * * 0"),
+            datetime(2026, 3, 29),
+            ["01:00 F"],
+        ),
+        (
+            replace(cron("0 3 * * *", BERLIN), full_cron="30 2 * * 0"),
+            datetime(2026, 3, 29),
+            ["01:00 F"],
+        ),
+        # Clocks go back: the full one once, at the first passing.
+        (
+            replace(cron("30 2 * * *", BERLIN), full_cron="30 2 * * 0"),
+            datetime(2026, 10, 25),
+            ["00:30 F"],
+        ),
+        # Every hour that passes, and of the two at 02:00 the first is the full one.
+        (
+            replace(cron("0 * * * *", BERLIN), full_cron="0 2 * * 0"),
+            datetime(2026, 10, 25),
+            [f"{hour % 24:02}:00{' F' if hour == 24 else ''}" for hour in range(22, 47)],
+        ),
+        # Intervals follow time as it passes, their full backups the wall clock of the zone.
+        (
+            Rhythm("", NEW_YORK, 12, T0, full_cron="0 22 * * 1"),
+            datetime(2026, 3, 9),
+            ["14:00", "02:00 F"],
+        ),
+    ],
+)
+def test_full_backups_where_clocks_change(rhythm: Rhythm, day: datetime, times: list[str]) -> None:
+    assert kinds_on(day, rhythm) == times
+
+
+def test_a_rhythm_with_fulls_is_as_regular_from_any_moment() -> None:
+    first = datetime(2026, 10, 18, tzinfo=UTC)
+    all_due = preview(NIGHTLY, first, 20)
+    for before, due in pairwise(all_due):
+        assert preview(NIGHTLY, before.at, 1) == [due]
+        assert preview(NIGHTLY, due.at - timedelta(microseconds=1), 1) == [due]
+
+
+@pytest.mark.parametrize("expression", ["0 0 30 2 *", "61 * * * *", "0 1 * *"])
+def test_an_invalid_expression_for_fulls_is_refused(expression: str) -> None:
+    with pytest.raises(BadInput, match="cron"):
+        check_rhythm(replace(NIGHTLY, full_cron=expression))

@@ -1,4 +1,4 @@
-"""Sizes and lengths of time, at the edges between units."""
+"""Sizes and lengths of time, at the edges between units, and counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from backups.units import format_bytes, format_duration
+from backups.units import format_bytes, format_count, format_duration
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,11 @@ def test_sizes(size_bytes: int | None, text: str) -> None:
 )
 def test_lengths_of_time(length: timedelta | None, text: str) -> None:
     assert format_duration(length) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 copies"), (1, "1 copy"), (2, "2 copies"), (1200, "1,200 copies")]
+)
+def test_counts(count: int, text: str) -> None:
+    assert format_count(count, "copy", "copies") == text
+    assert format_count(count, "job") == text.replace("copies", "jobs").replace("copy", "job")

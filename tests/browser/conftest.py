@@ -45,7 +45,7 @@ class LiveSite:
     address: str
     site: Site
     mariadb: LiveServer
-    # A stored backup, and a job that is still at work.
+    # A stored backup, and a job that is still running.
     label: str
     password: str = PASSWORD
 

@@ -16,7 +16,7 @@ from tests.monitor.test_urls import POSTS
 
 pytestmark = pytest.mark.live
 
-# Parts of pages, and the doors.
+# Parts of pages, and pages before a login.
 NOT_PAGES = re.compile(r"-(live|rate|log|contents|grants)$|^(login|logout|healthz)$")
 # Pages about something that this site has one of.
 OF_THE_SITE = ("instance", "repository", "job", "backup", "setting-instance", "setting-repository")

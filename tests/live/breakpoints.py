@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-# Where a stage stands still: as soon as it looks whether it must stop, or says its first word.
+# Where a stage stands still: once it looks whether it must stop, or its program writes a line.
 # All others do so before their work.
 INSIDE = {
     "copy": "check",
@@ -31,6 +31,7 @@ INSIDE = {
     "prepare": "log",
     "hand over": "check",
     "read packs": "check",
+    "merge": "check",
     "start server": "check",
     "start once": "check",
     "check tables": "check",
@@ -68,7 +69,9 @@ class Breakpoint:
         once = threading.Lock()
 
         def first(*words: Any, **named: Any) -> Any:
-            if once.acquire(blocking=False):
+            # What the stage itself writes comes before its program: there is nothing to kill yet.
+            early = how == "log" and words[0] == self._stage.name
+            if not early and once.acquire(blocking=False):
                 with _frozen() if self._stage.name in FROZEN else nullcontext():
                     stand_still()
             return method(*words, **named)

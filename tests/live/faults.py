@@ -166,7 +166,7 @@ def assert_unlocked(server: LiveServer) -> None:
 
 
 def engines() -> list[str]:
-    """The programs of ours that are still at work, but for the servers the tests started."""
+    """The programs of ours that are still running, but for the servers the tests started."""
     mine = psutil.Process().children(recursive=True)
     found = []
     for process in mine:

@@ -16,6 +16,6 @@ def plugin_folder() -> Path:
     """Return where the plugins were unpacked."""
     default = ROOT / "var" / "mariadb-plugins"
     folder = Path(os.environ.get("MOORING_TEST_MARIADB_PLUGINS") or default)
-    if not (folder / "file_key_management.so").exists():
+    if not (folder / "ha_rocksdb.so").exists():
         raise PluginsMissing(f"none in {folder}: run scripts/mariadb_plugins.sh {folder}")
     return folder

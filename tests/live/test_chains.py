@@ -1,6 +1,6 @@
 """Do chains of real servers under load restore, byte for byte, what the engine sent?
 
-The stream of each copy goes to two writers: one that goes on from the last backup, and one that
+The stream of each copy goes to two writers: one that is based on the last backup, and one that
 stores everything. What the two restore has to be the same.
 """
 
@@ -14,10 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pytest_django import Settings
 
+from backups.archive.blocks.consolidate import consolidate
+from backups.archive.blocks.differences import Differences
+from backups.archive.blocks.full_blocks import FullBlocks
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.cipher import AesGcm
 from backups.archive.contents import Contents
@@ -72,7 +76,12 @@ class TwoWays:
             for name, goes_on in ((f"link{number}", base), (f"alone{number}", None)):
                 key, identity = os.urandom(32), uuid.uuid4()
                 writer = make_writer(
-                    [self.store], label=name, backup=identity, cipher=AesGcm(key), base=goes_on
+                    [self.store],
+                    label=name,
+                    backup=identity,
+                    cipher=AesGcm(key),
+                    base=goes_on,
+                    differences=Differences(FullBlocks(self.chain[0])) if goes_on else None,
                 )
                 failed.callback(writer.abort)
                 writers.append((name, key, identity, writer))
@@ -82,19 +91,47 @@ class TwoWays:
             contents = [writer.finish() for *_, writer in writers]
             failed.pop_all()
         for (name, key, identity, _), stored in zip(writers, contents, strict=True):
-            envelope = new_envelope(identity, name, key, KEYRING.current)
-            about = {"uuid": str(identity), "label": name}
-            with self.store.create(manifest_name(backup_folder(INSTANCE, name))) as upload:
-                upload.write(seal_manifest(envelope, about, stored, AesGcm(key)))
-                upload.commit()
+            self._write_manifest(name, identity, key, stored)
         self.chain.append(self._open(f"link{number}"))
         return contents[0], contents[1]
+
+    def difference_frames(self) -> int:
+        tables = [reader.manifest.contents.blocks for reader in self.chain]
+        return sum(table.differences for table in tables if table is not None)
+
+    def _write_manifest(self, name: str, identity: UUID, key: bytes, stored: Contents) -> None:
+        envelope = new_envelope(identity, name, key, KEYRING.current)
+        about = {"uuid": str(identity), "label": name}
+        with self.store.create(manifest_name(backup_folder(INSTANCE, name))) as upload:
+            upload.write(seal_manifest(envelope, about, stored, AesGcm(key)))
+            upload.commit()
 
     def _open(self, name: str) -> BackupReader:
         return BackupReader(self.store, backup_folder(INSTANCE, name), KEYRING)
 
+    def consolidate(self, number: int) -> None:
+        """Make a full backup of a link: it has to be what was stored alone."""
+        name, key, identity = f"made{number}", os.urandom(32), uuid.uuid4()
+        contents = consolidate(
+            self.chain[: number + 1],
+            [self.store],
+            backup_folder(INSTANCE, name),
+            backup=identity,
+            cipher=AesGcm(key),
+            threads=2,
+            level=1,
+            check=never_stop,
+            meter=Meter(),
+        )
+        self._write_manifest(name, identity, key, contents)
+        assert not contents.needs_others
+        self._assert_same([self._open(name)], number)
+
     def assert_equal(self, number: int) -> None:
-        one = self._extract(self.chain[: number + 1], f"chain{number}")
+        self._assert_same(self.chain[: number + 1], number)
+
+    def _assert_same(self, chain: Sequence[BackupReader], number: int) -> None:
+        one = self._extract(chain, f"chain{number}")
         two = self._extract([self._open(f"alone{number}")], f"whole{number}")
         files = [sorted(p.relative_to(f) for p in f.rglob("*") if p.is_file()) for f in (one, two)]
         assert files[0] == files[1]
@@ -134,7 +171,10 @@ def test_a_mysql_under_load_and_ddl(tmp_path: Path) -> None:
         assert load.errors == []
     for number in range(LINKS):
         two_ways.assert_equal(number)
+    for number in range(1, LINKS):
+        two_ways.consolidate(number)
     assert all(link.raw_bytes < alone.raw_bytes for link, alone in sizes[1:])
+    assert two_ways.difference_frames() > 0
 
 
 DDL = (
@@ -176,6 +216,9 @@ def test_a_mariadb_under_load_restarted_and_put_back(tmp_path: Path) -> None:
         take_two(server, two_ways, tmp_path)
     for number in range(len(two_ways.chain)):
         two_ways.assert_equal(number)
+    assert two_ways.difference_frames() > 0
+    for number in range(1, len(two_ways.chain)):
+        two_ways.consolidate(number)
 
 
 def take_two(server: PrivateServer, two_ways: TwoWays, folder: Path) -> None:
@@ -222,6 +265,15 @@ def test_a_chain_of_a_busy_server_by_the_commands(tmp_path: Path, settings: Sett
         with PrivateServer(target, ServerOptions()) as restored, restored.connect() as root:
             assert unsound_tables(root) == []
             assert sum_of(root) == TOTAL
+    # The server is gone: a full backup of the chain's last moment needs none.
+    ended = run_command("consolidatebackup", second.label, "--foreground", "--json")
+    assert (ended.exit_code, ended.json()["error"]) == (0, "")
+    made = Backup.objects.get(consolidated_from=second.label)
+    assert (made.kind, made.started_at) == ("full", second.started_at)
+    for label in reversed(labels):
+        assert run_command("purgebackup", label, "--foreground").exit_code == 0
+    assert run_command("verifybackup", made.label, "--pages", "--foreground").exit_code == 0
+    assert run_command("testrestore", made.label, "--foreground").exit_code == 0
 
 
 def take(kind: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 from pymysql.connections import Connection
 
@@ -97,3 +98,12 @@ def test_a_damaged_table(server: PrivateServer, connection: Connection) -> None:
 def test_a_table_that_is_gone(connection: Connection) -> None:
     found = checked(connection, "nothing")
     assert (found["verdict"], found["rows"]) == ("failed", None)
+
+
+def test_a_server_that_is_killed_gives_no_verdict(tmp_path: Path) -> None:
+    initialise(tmp_path / "data")
+    with PrivateServer(tmp_path / "data") as server:
+        known = server.connect()
+        server.kill()
+        with pytest.raises(pymysql.Error):
+            check_table(known, {"table_schema": "mysql", "table_name": "user", "engine": "Aria"})

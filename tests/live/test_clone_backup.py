@@ -62,7 +62,7 @@ def instance(donor: PrivateMysql, main: Repository) -> Instance:
 
 
 def assert_sound(folder: Path) -> None:
-    """A server that was told nothing special has every coin."""
+    """A server without any special option has every coin."""
     with PrivateMysql(folder, start_options(folder)) as restored:
         assert restored.execute("SELECT SUM(amount) FROM bank.account") == [(TOTAL,)]
         assert restored.log_errors() == []
@@ -80,41 +80,17 @@ def test_a_busy_mysql_is_backed_up_restored_and_proven(
         ended = take()
     assert load.errors == []
     assert ended.exit_code == 0, ended.stdout
-    stages = {stage["name"]: stage for stage in ended.json()["stages"]}
-    assert {stage["status"] for stage in stages.values()} == {"succeeded"}
-    assert list(stages)[2:8] == ["copy", "init", "file copy", "page copy", "redo copy", "finish"]
-    assert not stages["page copy"]["detail"].startswith("0 pages"), stages["page copy"]
-    assert stages["finish"]["detail"].split()[0] == str(threads)
+    assert_stages(ended.json()["stages"], threads)
     backup = Backup.objects.get()
     assert backup.lock_time == timedelta(0)
     assert backup.to_lsn and backup.server_version.startswith("9.")
     assert (backup.binlog_file, backup.gtid_executed) == ("", "")
-    label = backup.label
-
-    assert run_command("verifybackup", label, "--pages", "--foreground").exit_code == 0
-    raw = tmp_path / "raw"
-    words = [label, "--to", str(raw), "--foreground"]
-    assert run_command("restorebackup", *words, "--raw").exit_code == 0
-    # System, undo and dictionary, and the bank's two tables; what DDL has made by then besides.
-    assert check_pages(raw) >= 7
-
-    ended = run_command("testrestore", label, "--foreground", "--json")
-    assert ended.exit_code == 0, ended.stdout
-    evidence = Evidence.objects.get(operation=Operation.RESTORE_TEST)
-    tables = {(each["schema"], each["name"]): each for each in evidence.report["tables"]}
-    assert {each["verdict"] for each in tables.values()} <= {"ok", "unknown"}
-    assert tables["bank", "account"]["rows"] == 500
-    backup.refresh_from_db()
-    assert backup.binlog_file.startswith("binlog.")
-    # Every transaction is in the log, and the log in the position that recovery tells.
-    logged = int(str(tables["bank", "log"]["rows"]))
-    assert count(backup.gtid_executed) == others + logged
-    lowest = backup.facts["gtid_executed_before"]
-    assert count(lowest) <= count(backup.gtid_executed)
-    assert count(backup.gtid_executed) <= count(backup.facts["gtid_executed_after"])
-
+    assert_every_page_is_sound(backup.label, tmp_path / "raw")
+    logged = assert_restore_test_passes(backup.label)
+    assert_position(backup, others + logged)
     target = tmp_path / "restored"
-    ended = run_command("restorebackup", label, "--to", str(target), "--foreground", "--json")
+    words = [backup.label, "--to", str(target), "--foreground", "--json"]
+    ended = run_command("restorebackup", *words)
     assert ended.exit_code == 0, ended.stdout
     with PrivateMysql(target, start_options(target)) as restored:
         assert damaged_tables(restored) == []
@@ -122,6 +98,43 @@ def test_a_busy_mysql_is_backed_up_restored_and_proven(
         assert log_rows(restored) == logged
         assert executed(restored) == backup.gtid_executed
         assert restored.log_errors() == []
+
+
+def assert_stages(rows: list[dict[str, str]], threads: int) -> None:
+    stages = {stage["name"]: stage for stage in rows}
+    assert {stage["status"] for stage in rows} == {"succeeded"}
+    assert list(stages)[2:8] == ["copy", "init", "file copy", "page copy", "redo copy", "finish"]
+    assert not stages["page copy"]["detail"].startswith("0 pages"), stages["page copy"]
+    assert stages["finish"]["detail"].split()[0] == str(threads)
+
+
+def assert_every_page_is_sound(label: str, raw: Path) -> None:
+    assert run_command("verifybackup", label, "--pages", "--foreground").exit_code == 0
+    words = [label, "--to", str(raw), "--foreground"]
+    assert run_command("restorebackup", *words, "--raw").exit_code == 0
+    # System, undo and dictionary, and the bank's two tables; what DDL has made by then besides.
+    assert check_pages(raw) >= 7
+
+
+def assert_restore_test_passes(label: str) -> int:
+    """Return the rows of the log of transactions."""
+    ended = run_command("testrestore", label, "--foreground", "--json")
+    assert ended.exit_code == 0, ended.stdout
+    evidence = Evidence.objects.get(operation=Operation.RESTORE_TEST)
+    tables = {(each["schema"], each["name"]): each for each in evidence.report["tables"]}
+    assert {each["verdict"] for each in tables.values()} <= {"ok", "unknown"}
+    assert tables["bank", "account"]["rows"] == 500
+    return int(str(tables["bank", "log"]["rows"]))
+
+
+def assert_position(backup: Backup, transactions: int) -> None:
+    """Every transaction is in the log, and the log in the position that recovery found."""
+    backup.refresh_from_db()
+    assert backup.binlog_file.startswith("binlog.")
+    assert count(backup.gtid_executed) == transactions
+    lowest = backup.facts["gtid_executed_before"]
+    assert count(lowest) <= count(backup.gtid_executed)
+    assert count(backup.gtid_executed) <= count(backup.facts["gtid_executed_after"])
 
 
 def test_the_catalog_and_the_bytes_survive_the_loss_of_the_database(

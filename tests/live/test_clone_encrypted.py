@@ -153,7 +153,14 @@ def test_encrypted_files_come_back_under_a_key_of_the_backup(
     # mysql, shared, secret, small; undo and redo; what DDL has made by then besides.
     assert int(backup.facts["encrypted_files"]) >= (7 if donor.encrypts_logs else 4)
 
-    # Nobody can check a page without its key: unknown, and neither damaged nor called whole.
+    assert_pages_unknown(label)
+    assert_restored_by_hand(donor, main, tmp_path / "by-hand", settings, rows)
+    assert_restore_test_passes(label)
+    assert_restored(donor, main, label, tmp_path / "restored", rows)
+
+
+def assert_pages_unknown(label: str) -> None:
+    """Nobody can check a page without its key: unknown, and neither damaged nor called whole."""
     ended = run_command("verifybackup", label, "--pages", "--foreground", "--json")
     assert ended.exit_code == 0, ended.stdout
     pages = Evidence.objects.get(operation=Operation.VERIFY).report["pages"]
@@ -161,7 +168,11 @@ def test_encrypted_files_come_back_under_a_key_of_the_backup(
     assert pages["unknown"] > 100
     assert any("encrypted by the server" in line for line in pages["not_checked"])
 
-    by_hand = tmp_path / "by-hand"
+
+# Any: SQL's values.
+def assert_restored_by_hand(
+    donor: Donor, main: Repository, by_hand: Path, settings: Settings, rows: list[Any]
+) -> None:
     script = [sys.executable, str(ROOT / "scripts" / "extract_backup.py"), main.path]
     key = ["--key-file", str(settings.BACKUP_KEY_FILE), "--to", str(by_hand)]
     subprocess.run([*script, *key], check=True, env={})
@@ -172,6 +183,8 @@ def test_encrypted_files_come_back_under_a_key_of_the_backup(
     with PrivateMysql(by_hand, start_options(by_hand)) as restored:
         assert restored.execute(WHOLE) == rows
 
+
+def assert_restore_test_passes(label: str) -> None:
     ended = run_command("testrestore", label, "--foreground", "--json")
     assert ended.exit_code == 0, ended.stdout
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
@@ -179,7 +192,11 @@ def test_encrypted_files_come_back_under_a_key_of_the_backup(
     assert {each["verdict"] for each in tables.values()} <= {"ok", "unknown"}
     assert tables["safe.secret"]["rows"] == 20000
 
-    target = tmp_path / "restored"
+
+# Any: SQL's values.
+def assert_restored(
+    donor: Donor, main: Repository, label: str, target: Path, rows: list[Any]
+) -> None:
     ended = run_command("restorebackup", label, "--to", str(target), "--foreground", "--json")
     assert ended.exit_code == 0, ended.stdout
     needed = ended.json()["keyring"]

@@ -171,20 +171,7 @@ def test_a_busy_server_is_backed_up_restored_and_proven(
     assert set(stages.values()) == {"succeeded"}
     assert {"connect", "preflight", "copy", "file copy", "backup lock", "register"} <= set(stages)
 
-    assert run_command("verifybackup", label, "--foreground").exit_code == 0
-    assert run_command("testrestore", label, "--foreground").exit_code == 0
-    evidence = Evidence.objects.get(operation=Operation.RESTORE_TEST)
-    tables = {(each["schema"], each["name"]): each for each in evidence.report["tables"]}
-    assert tables["bank", "accounts"]["rows"] == 500
-    assert {each["verdict"] for each in tables.values()} <= {"ok", "unknown"}
-    assert evidence.recovery_time is not None
-    # Checking the tables counts bytes of its own, which are none.
-    assert evidence.job is not None
-    assert evidence.job.bytes_done == evidence.copy.backup.raw_bytes
-    assert list((tmp_path / "scratch").iterdir()) == []
-    (row,) = run_command("listbackups", "--json").json()["backups"]
-    assert row["proof"] == "verified, restore-tested"
-
+    assert_proved(label, tmp_path / "scratch")
     shown = run_command("showbackup", label, "--json").json()
     names = {table["name"] for table in shown["tables"] if table["schema"] == "bank"}
     assert {"accounts", "visits", "notes"} <= names
@@ -198,6 +185,23 @@ def test_a_busy_server_is_backed_up_restored_and_proven(
     assert watch.looked > 5
     assert watch.seen == set()
     assert_password_is_nowhere(tmp_path)
+
+
+def assert_proved(label: str, scratch: Path) -> None:
+    """It can be verified and restore-tested, and both are on record."""
+    assert run_command("verifybackup", label, "--foreground").exit_code == 0
+    assert run_command("testrestore", label, "--foreground").exit_code == 0
+    evidence = Evidence.objects.get(operation=Operation.RESTORE_TEST)
+    tables = {(each["schema"], each["name"]): each for each in evidence.report["tables"]}
+    assert tables["bank", "accounts"]["rows"] == 500
+    assert {each["verdict"] for each in tables.values()} <= {"ok", "unknown"}
+    assert evidence.recovery_time is not None
+    # Checking the tables counts bytes of its own, which are none.
+    assert evidence.job is not None
+    assert evidence.job.bytes_done == evidence.copy.backup.raw_bytes
+    assert list(scratch.iterdir()) == []
+    (row,) = run_command("listbackups", "--json").json()["backups"]
+    assert row["proof"] == "verified, restore-tested"
 
 
 def assert_password_is_nowhere(*folders: Path) -> None:
@@ -265,7 +269,7 @@ def test_raw_files_are_restored_as_they_were_copied(
     assert_sound(target)
 
 
-def test_a_wrong_password_is_told_with_a_hint(instance: Instance, main: Repository) -> None:
+def test_a_wrong_password_is_reported_with_a_hint(instance: Instance, main: Repository) -> None:
     instance.set_password("Tr0ub4dor&3")
     instance.save()
     ended = take()

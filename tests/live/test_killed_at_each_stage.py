@@ -69,34 +69,12 @@ def test_killed(
     before = folders(site)
     words = words_for(operation, site, label)
     (site.home / "held").unlink(missing_ok=True)
-    forks = site.forks()
-    worker = forks.start(HELD, operation.value, stage, moment, *words, "--foreground", "--json")
-    wait_until((site.home / "held").exists)
-    assert worker > 1
-    os.kill(worker, signal.SIGKILL)
-    assert forks.ended() == -signal.SIGKILL
-    (job, status) = site.rows("SELECT id, status FROM backups_job ORDER BY id DESC LIMIT 1")[0]
-    assert status == "running"
+    kill_at(site, operation, stage, moment, words)
     site.tick(LATE_TICK)
+    assert_lost_and_cleared(site, mariadb)
 
-    row = site.rows(
-        "SELECT status, leftovers, exclusive_key, lease_expires_at, error "
-        f"FROM backups_job WHERE id = {job}"
-    )[0]
-    assert row[:4] == ("lost", 0, None, None)
-    assert "stopped renewing its lease" in row[4]
-    assert site.rows("SELECT count(*) FROM backups_limitplace") == [(0,)]
-    assert site.rows(
-        f"SELECT count(*) FROM backups_jobstage WHERE job_id = {job} AND status IN "
-        "('running', 'pending')"
-    ) == [(0,)]
-    assert engines_of(mariadb) == []
-    assert mariadb.execute("SELECT * FROM information_schema.processlist WHERE user='celery'") == []
-    assert [path.name for path in site.home.glob("scratch/*")] == []
     done = (operation, stage) in DONE and moment == "after"
     assert (site.home / "target").exists() is (done and operation is Operation.RESTORE)
-    assert not list(site.home.rglob("*.part"))
-
     stored = set(folders(site))
     if operation is Operation.BACKUP:
         # Nothing, or the whole backup.
@@ -114,3 +92,35 @@ def test_killed(
     answer = site.manage(*words, "--foreground")
     assert (answer["status"], answer["error"]) == ("succeeded", "")
     shutil.rmtree(site.home / "target", ignore_errors=True)
+
+
+def kill_at(site: Site, operation: Operation, stage: str, moment: str, words: list[str]) -> None:
+    """Run a job in a process that stops there, and kill the process."""
+    forks = site.forks()
+    worker = forks.start(HELD, operation.value, stage, moment, *words, "--foreground", "--json")
+    wait_until((site.home / "held").exists)
+    assert worker > 1
+    os.kill(worker, signal.SIGKILL)
+    assert forks.ended() == -signal.SIGKILL
+    newest = "SELECT status FROM backups_job ORDER BY id DESC LIMIT 1"
+    assert site.rows(newest) == [("running",)]
+
+
+def assert_lost_and_cleared(site: Site, mariadb: LiveServer) -> None:
+    """The newest job is lost, and none of what it held or had started is left."""
+    (job,) = site.rows("SELECT max(id) FROM backups_job")[0]
+    row = site.rows(
+        "SELECT status, leftovers, exclusive_key, lease_expires_at, error "
+        f"FROM backups_job WHERE id = {job}"
+    )[0]
+    assert row[:4] == ("lost", 0, None, None)
+    assert "stopped renewing its lease" in row[4]
+    assert site.rows("SELECT count(*) FROM backups_limitplace") == [(0,)]
+    assert site.rows(
+        f"SELECT count(*) FROM backups_jobstage WHERE job_id = {job} AND status IN "
+        "('running', 'pending')"
+    ) == [(0,)]
+    assert engines_of(mariadb) == []
+    assert mariadb.execute("SELECT * FROM information_schema.processlist WHERE user='celery'") == []
+    assert [path.name for path in site.home.glob("scratch/*")] == []
+    assert not list(site.home.rglob("*.part"))

@@ -142,18 +142,30 @@ def words_for(cell: Cell, site: BreakableSite, instance: str, label: str) -> lis
             return ["verifybackup", label]
         case Operation.RESTORE_TEST:
             return ["testrestore", label]
+        case Operation.CONSOLIDATE:
+            return ["consolidatebackup", label]
         case Operation.PURGE:
             return ["purgebackup", label, "--force"]
 
 
 def stored_backup(site: BreakableSite, operation: Operation) -> str:
-    """Return a backup that is there, which no other needs, or a new one where there is none."""
+    """Return a backup that is there, which no other needs, or a new one where there is none.
+
+    All but a purge get one that goes on from another: what a chain is read for, they are too.
+    """
+    link = (
+        "AND b.base_id IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM backups_backup other WHERE other.id > b.id) "
+    )
     sql = (
         "SELECT b.label FROM backups_backup b JOIN backups_backupcopy c ON c.backup_id = b.id "
-        "WHERE c.status = 'stored' ORDER BY b.id DESC LIMIT 1"
+        f"WHERE c.status = 'stored' {'' if operation is Operation.PURGE else link}"
+        "ORDER BY b.id DESC LIMIT 1"
     )
-    if not site.rows(sql):
-        assert site.run("takebackup", "near").code == 0
+    while not site.rows(sql):
+        # The first is a full one: there is nothing to go on from.
+        wait_for_second(site)
+        assert site.run("takebackup", "near", "--kind", "incremental").code == 0
     return str(site.rows(sql)[0][0])
 
 
@@ -262,7 +274,7 @@ def assert_bytes(site: BreakableSite, cell: Cell, job: int, before: set[str], la
         assert not target.exists()
     if cell.operation in (Operation.VERIFY, Operation.RESTORE, Operation.RESTORE_TEST):
         assert folders(site) == before
-    if cell.operation is Operation.BACKUP:
+    if cell.operation in (Operation.BACKUP, Operation.CONSOLIDATE):
         assert len(folders(site) - before) == (status == "succeeded")
     if status in BAD:
         # None of these faults speaks against the copy, but for an engine that dies on it.

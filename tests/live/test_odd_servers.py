@@ -170,9 +170,42 @@ def test_five_thousand_tables(place: Place, tmp_path: Path) -> None:
         assert asked(again, count) == [(5000,)]
 
 
+ROWS_IN_MANY_PLACES = {
+    "shop.far": 3000,
+    "shop.parts": 100,
+    "shop.isam": 50,
+    "shop.late": 30,
+    "outside.inno": 70,
+}
+
+
+def tables_in_many_places(folder: Path) -> Iterator[str]:
+    """Yield the statements that make tables with files in this folder."""
+    yield from ("CREATE DATABASE shop", "USE shop")
+    yield f"CREATE TABLE shop.far (id INT PRIMARY KEY, t TEXT) DATA DIRECTORY='{folder}'"
+    yield "INSERT INTO shop.far SELECT seq, REPEAT('f', 300) FROM seq_1_to_3000"
+    yield (
+        "CREATE TABLE shop.parts (id INT PRIMARY KEY) PARTITION BY RANGE (id) ("
+        f"PARTITION a VALUES LESS THAN (10) DATA DIRECTORY='{folder}',"
+        "PARTITION b VALUES LESS THAN MAXVALUE)"
+    )
+    yield "INSERT INTO shop.parts SELECT seq FROM seq_1_to_100"
+    yield (
+        f"CREATE TABLE shop.isam (id INT) ENGINE=MyISAM DATA DIRECTORY='{folder}' "
+        f"INDEX DIRECTORY='{folder}'"
+    )
+    yield "INSERT INTO shop.isam SELECT seq FROM seq_1_to_50"
+    yield "CREATE TABLE outside.inno (id INT PRIMARY KEY)"
+    yield "INSERT INTO outside.inno SELECT seq FROM seq_1_to_70"
+    # What is made after the checkpoint is copied again at the end, under another suffix.
+    yield "SET GLOBAL innodb_log_checkpoint_now = ON"
+    yield f"CREATE TABLE shop.late (id INT PRIMARY KEY) DATA DIRECTORY='{folder}'"
+    yield "INSERT INTO shop.late SELECT seq FROM seq_1_to_30"
+
+
 def test_files_in_many_places(place: Place, tmp_path: Path) -> None:
     """Nothing is where it usually is; the restored server has all of it in one folder."""
-    for name in ("system", "undo", "away", "linked"):
+    for name in ("system", "undo", "elsewhere", "linked"):
         (tmp_path / name).mkdir()
     options = {
         "innodb-data-home-dir": str(tmp_path / "system"),
@@ -180,29 +213,10 @@ def test_files_in_many_places(place: Place, tmp_path: Path) -> None:
         "innodb-undo-tablespaces": "2",
         "innodb-data-file-path": "ibdata1:12M;ibdata2:12M:autoextend",
     }
-    away = tmp_path / "away"
     with serve(tmp_path / "data", options) as server:
         (tmp_path / "data" / "outside").symlink_to(tmp_path / "linked")
         (tmp_path / "linked" / "db.opt").write_text("default-character-set=utf8mb4\n")
-        server.execute(
-            "CREATE DATABASE shop",
-            "USE shop",
-            f"CREATE TABLE shop.far (id INT PRIMARY KEY, t TEXT) DATA DIRECTORY='{away}'",
-            "INSERT INTO shop.far SELECT seq, REPEAT('f', 300) FROM seq_1_to_3000",
-            "CREATE TABLE shop.parts (id INT PRIMARY KEY) PARTITION BY RANGE (id) ("
-            f"PARTITION a VALUES LESS THAN (10) DATA DIRECTORY='{away}',"
-            "PARTITION b VALUES LESS THAN MAXVALUE)",
-            "INSERT INTO shop.parts SELECT seq FROM seq_1_to_100",
-            f"CREATE TABLE shop.isam (id INT) ENGINE=MyISAM DATA DIRECTORY='{away}' "
-            f"INDEX DIRECTORY='{away}'",
-            "INSERT INTO shop.isam SELECT seq FROM seq_1_to_50",
-            "CREATE TABLE outside.inno (id INT PRIMARY KEY)",
-            "INSERT INTO outside.inno SELECT seq FROM seq_1_to_70",
-            # What is made after the checkpoint is copied again at the end, under another suffix.
-            "SET GLOBAL innodb_log_checkpoint_now = ON",
-            f"CREATE TABLE shop.late (id INT PRIMARY KEY) DATA DIRECTORY='{away}'",
-            "INSERT INTO shop.late SELECT seq FROM seq_1_to_30",
-        )
+        server.execute(*tables_in_many_places(tmp_path / "elsewhere"))
         assert (tmp_path / "linked" / "inno.ibd").exists()
         label = taken(place, server)
         # What is written after the backup must not be in it, wherever the original is found.
@@ -211,11 +225,8 @@ def test_files_in_many_places(place: Place, tmp_path: Path) -> None:
         tables = proved(place, label)
         assert tables["shop", "far"]["rows"] == 3000
         with restored(place, label) as again:
-            assert asked(again, "SELECT count(*) FROM shop.far") == [(3000,)]
-            assert asked(again, "SELECT count(*) FROM shop.parts") == [(100,)]
-            assert asked(again, "SELECT count(*) FROM shop.isam") == [(50,)]
-            assert asked(again, "SELECT count(*) FROM shop.late") == [(30,)]
-            assert asked(again, "SELECT count(*) FROM outside.inno") == [(70,)]
+            for table, rows in ROWS_IN_MANY_PLACES.items():
+                assert asked(again, f"SELECT count(*) FROM {table}") == [(rows,)]
             asked(again, "DELETE FROM shop.far", "SELECT 1")
         assert server.execute("SELECT count(*) FROM shop.far") == [(10,)]
     assert not list((place.folder / "restored").rglob("*.isl"))

@@ -84,16 +84,31 @@ def answers(argv: list[str], target: Path, folder: Path, *questions: str) -> lis
         server.wait(60)
 
 
+MYSQL_OPTIONS = {
+    "innodb-page-size": "8k",
+    "innodb-data-file-path": "ibdata1:20M;ibdata2:12M:autoextend",
+    "lower-case-table-names": "1",
+    "character-set-server": "latin1",
+    "default-time-zone": "+02:00",
+    "sql-mode": "ANSI_QUOTES,ONLY_FULL_GROUP_BY",
+}
+
+
+def mysql_argv() -> list[str]:
+    home = mysql_folder()
+    return [
+        program("mysqld"),
+        f"--basedir={home}",
+        f"--lc-messages-dir={home / 'share'}",
+        f"--character-sets-dir={home / 'share' / 'charsets'}",
+        f"--plugin-dir={home / 'plugin'}",
+        "--mysqlx=OFF",
+        "--secure-file-priv=NULL",
+    ]
+
+
 def test_a_mysql_starts_on_it(tmp_path: Path, settings: Settings) -> None:
-    options = {
-        "innodb-page-size": "8k",
-        "innodb-data-file-path": "ibdata1:20M;ibdata2:12M:autoextend",
-        "lower-case-table-names": "1",
-        "character-set-server": "latin1",
-        "default-time-zone": "+02:00",
-        "sql-mode": "ANSI_QUOTES,ONLY_FULL_GROUP_BY",
-    }
-    with PrivateMysql(tmp_path / "donor", options) as donor:
+    with PrivateMysql(tmp_path / "donor", MYSQL_OPTIONS) as donor:
         donor.execute(*USER, *REPLICATE, "CREATE DATABASE Shop", "CREATE TABLE Shop.A (i INT)")
         donor.execute("SET GLOBAL event_scheduler = ON")
         make_main(tmp_path, settings)
@@ -103,40 +118,19 @@ def test_a_mysql_starts_on_it(tmp_path: Path, settings: Settings) -> None:
     text = (target / OPTION_FILE).read_text()
     assert '# plugin_load_add = "clone=mysql_clone.so"' in text
     assert f'# port = "{donor.port}"' in text
-    home = mysql_folder()
-    argv = [
-        program("mysqld"),
-        f"--basedir={home}",
-        f"--lc-messages-dir={home / 'share'}",
-        f"--character-sets-dir={home / 'share' / 'charsets'}",
-        f"--plugin-dir={home / 'plugin'}",
-        "--mysqlx=OFF",
-        "--secure-file-priv=NULL",
-    ]
-    assert answers(
-        argv,
-        target,
-        tmp_path,
-        "SELECT COUNT(*) FROM SHOP.a",
-        "SELECT @@datadir",
-        "SELECT @@character_set_server",
-        "SELECT @@sql_mode",
-        "SELECT @@time_zone",
-        "SELECT @@innodb_redo_log_capacity",
-        "SELECT @@gtid_mode",
-        "SELECT @@event_scheduler",
-        IO_STATE,
-    ) == [
-        0,
-        f"{target}/",
-        "latin1",
-        "ANSI_QUOTES,ONLY_FULL_GROUP_BY",
-        "+02:00",
-        64 << 20,
-        "ON",
-        "OFF",
-        "OFF",
-    ]
+    expected = {
+        "SELECT COUNT(*) FROM SHOP.a": 0,
+        "SELECT @@datadir": f"{target}/",
+        "SELECT @@character_set_server": "latin1",
+        "SELECT @@sql_mode": "ANSI_QUOTES,ONLY_FULL_GROUP_BY",
+        "SELECT @@time_zone": "+02:00",
+        "SELECT @@innodb_redo_log_capacity": 64 << 20,
+        "SELECT @@gtid_mode": "ON",
+        "SELECT @@event_scheduler": "OFF",
+        IO_STATE: "OFF",
+    }
+    found = answers(mysql_argv(), target, tmp_path, *expected)
+    assert dict(zip(expected, found, strict=True)) == expected
 
 
 def test_a_mariadb_starts_on_it(mariadb: LiveServer, tmp_path: Path) -> None:

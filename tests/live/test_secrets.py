@@ -8,14 +8,24 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 import pytest
 
 from tests.live import clone_jobs
-from tests.live.mooring_site import PASSWORD, ROOT, private_site, redis, running, wait_until, worker
+from tests.live.mooring_site import (
+    PASSWORD,
+    ROOT,
+    Site,
+    private_site,
+    redis,
+    running,
+    wait_until,
+    worker,
+)
 from tests.live.mysql import PrivateMysql, program
 from tests.live.server import LiveServer
 
@@ -109,6 +119,42 @@ def keys_of(home: Path) -> dict[str, bytes]:
     return keys
 
 
+@dataclass
+class Operator:
+    """Runs Mooring's commands on a site and keeps all that they write."""
+
+    site: Site
+    written: list[str] = field(default_factory=list)
+
+    def manage(self, *words: str, given: str = "", code: int = 0) -> None:
+        argv = [sys.executable, "manage.py", *words, "--json"]
+        done = subprocess.run(
+            argv, cwd=ROOT, env=self.site.environment, input=given, text=True,
+            capture_output=True, check=False,
+        )  # fmt: skip
+        self.written += (done.stdout, done.stderr)
+        assert done.returncode == code, done.stdout
+
+    def add_wrong_passwords(self, account: Sequence[str]) -> None:
+        account = [*account, "--password-file", "-"]
+        self.manage("addinstance", "wrong-1", *account, given=WRONG, code=1)
+        self.manage("addinstance", "wrong-2", "--no-check", *account, given=WRONG)
+
+    def run_every_operation(self, name: str, target: Path) -> None:
+        with worker(self.site):
+            self.manage("takebackup", name)
+            self.manage("takebackup", "wrong-2", code=1)
+            label = str(self.site.manage("listbackups")["backups"][0]["label"])
+            self.manage("verifybackup", label)
+            self.manage("testrestore", label)
+            self.manage("restorebackup", label, "--to", str(target))
+            self.manage("doctor", name)
+            self.manage("showbackup", label)
+        self.manage("rotatekeys")
+        self.manage("purgebackup", label, "--force", "--foreground")
+        self.manage("takebackup", name, "--foreground")
+
+
 @pytest.mark.parametrize("engine", ["mariadb_backup", "clone"])
 def test_no_secret_gets_anywhere(
     mariadb: LiveServer, donor: PrivateMysql, engine: str, tmp_path: Path
@@ -122,44 +168,21 @@ def test_no_secret_gets_anywhere(
         if engine == "clone":
             name, password = "shop-1", clone_jobs.PASSWORD
             secrets["password of the MySQL"] = password.encode()
-        said: list[str] = []
-
-        def manage(*words: str, given: str = "", code: int = 0) -> str:
-            argv = [sys.executable, "manage.py", *words, "--json"]
-            done = subprocess.run(
-                argv, cwd=ROOT, env=site.environment, input=given, text=True, capture_output=True,
-                check=False,
-            )  # fmt: skip
-            said.extend((done.stdout, done.stderr))
-            assert done.returncode == code, done.stdout
-            return done.stdout
-
+        operator = Operator(site)
         with Onlooker(secrets) as onlooker, running([*redis(site.home)], site):
             wait_until(site.sockets().exists)
-            place = ["--socket", mariadb.socket, "--user", "celery"]
+            account = ["--socket", mariadb.socket, "--user", "celery"]
             if engine == "clone":
-                place = ["--port", str(donor.port), "--user", "bk"]
-                manage("addinstance", name, *place, "--password-file", "-", given=password)
-            way = [*place, "--password-file", "-"]
-            manage("addinstance", "wrong-1", *way, given=WRONG, code=1)
-            manage("addinstance", "wrong-2", "--no-check", *way, given=WRONG)
-            with worker(site):
-                manage("takebackup", name)
-                manage("takebackup", "wrong-2", code=1)
-                label = str(site.manage("listbackups")["backups"][0]["label"])
-                manage("verifybackup", label)
-                manage("testrestore", label)
-                manage("restorebackup", label, "--to", str(tmp_path / "restored"))
-                manage("doctor", name)
-                manage("showbackup", label)
-            manage("rotatekeys")
-            manage("purgebackup", label, "--force", "--foreground")
-            manage("takebackup", name, "--foreground")
+                account = ["--port", str(donor.port), "--user", "bk"]
+                words = ["addinstance", name, *account, "--password-file", "-"]
+                operator.manage(*words, given=password)
+            operator.add_wrong_passwords(account)
+            operator.run_every_operation(name, tmp_path / "restored")
         secrets |= {f"new {what}": key for what, key in keys_of(site.home).items()}
         assert onlooker.looked > 20
         assert onlooker.seen == set()
-        told = "".join(said).encode()
-        assert [what for what, secret in secrets.items() if secret in told] == []
-        # Database with its log, state of beat, logs of every process, repository.
+        written = "".join(operator.written).encode()
+        assert [what for what, secret in secrets.items() if secret in written] == []
+        # Database with its log, logs of every process, repository.
         assert found_in(site.home, secrets) == []
         shutil.rmtree(tmp_path / "restored")

@@ -30,6 +30,8 @@ BROKEN = (
     "CREATE TABLE `whole-table` (id INT PRIMARY KEY) ENGINE=InnoDB",
     "CREATE TABLE crashed (id INT PRIMARY KEY, note CHAR(99)) ENGINE=MyISAM",
     "INSERT INTO crashed SELECT seq, MD5(seq) FROM seq_1_to_500",
+    "CREATE TABLE `crashed-aria` (id INT PRIMARY KEY, note CHAR(99)) ENGINE=Aria",
+    "INSERT INTO `crashed-aria` SELECT seq, MD5(seq) FROM seq_1_to_5000",
     "FLUSH TABLES",
     "CREATE TABLE parts (id INT PRIMARY KEY) ENGINE=InnoDB PARTITION BY HASH (id) PARTITIONS 2",
 )
@@ -50,6 +52,9 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         rows.write_bytes(rows.read_bytes()[:20_000])
         # The server finds the damage, and marks the table.
         assert live.execute("CHECK TABLE `od d`.crashed")[-1][3:] == ("Corrupt",)
+        aria = folder / "od@0020d" / "crashed@002daria.MAD"
+        aria.write_bytes(aria.read_bytes()[: 5 * 8192])
+        assert live.execute("CHECK TABLE `od d`.`crashed-aria`")[-1][3:] == ("Corrupt",)
         yield live
 
 
@@ -68,6 +73,7 @@ def test_what_was_broken_before_is_not_held_against_the_copy(place: Place) -> No
         "merged",
         "left-over",
         "crashed",
+        "crashed-aria",
     }
     assert (
         "tablespace was discarded there; Tablespace has been discarded" in found["gone"]["message"]
@@ -76,6 +82,8 @@ def test_what_was_broken_before_is_not_held_against_the_copy(place: Place) -> No
     assert "a table of this MERGE does not exist" in found["merged"]["message"]
     assert "it was marked as crashed there; " in found["crashed"]["message"]
     assert found["crashed"]["rows"] is None
+    assert "broken on the instance too: it was marked" in found["crashed-aria"]["message"]
+    assert found["crashed-aria"]["rows"] is None
 
 
 def test_what_the_copy_lost_is_a_fault(place: Place) -> None:

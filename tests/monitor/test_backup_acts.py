@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib.auth.models import User
 from django.test import TestCase
 from django.urls import reverse
@@ -65,6 +67,36 @@ class BackupActsTestCase(TestCase):
             self.assertEqual("does not count" in backup.content.decode(), marked)
             proven = repository.context["view"].overview.proven
             self.assertEqual(proven.verified, verified)
+
+    def test_only_a_backup_that_needs_another_can_be_consolidated(self) -> None:
+        page = reverse("backup-detail", args=[self.label])
+        address = reverse("copy-consolidate", args=[self.label, self.copy.pk])
+        self.assertNotContains(self.client.get(page), "Consolidate")
+        answer = self.client.post(address, follow=True)
+        self.assertContains(answer, "is a full backup: it needs no other")
+        later = -timedelta(hours=1)
+        link = make_backup(self.copy.backup.instance, self.copy.repository, age=later)
+        Backup.objects.filter(pk=link.backup.pk).update(kind="incremental", base=self.copy.backup)
+        page = reverse("backup-detail", args=[link.backup.label])
+        address = reverse("copy-consolidate", args=[link.backup.label, link.pk])
+        self.assertContains(self.client.get(page), address)
+        self.client.force_login(make_user("vera", "viewer"))
+        self.assertNotContains(self.client.get(page), address)
+        self.assertEqual(self.client.post(address).status_code, 403)
+        self.client.force_login(self.olga)
+        self.assertEqual(self.client.get(address).status_code, 405)
+        answer = self.client.post(address)
+        job = Job.objects.get(operation=Operation.CONSOLIDATE)
+        self.assertRedirects(answer, reverse("job-detail", args=[job.pk]))
+        self.assertEqual((job.backup, job.requested_by), (link.backup, self.olga))
+        requested = Activity.objects.get(verb=Verb.REQUESTED)
+        self.assertEqual(requested.details["backup"], link.backup.label)
+        self.assertContains(self.client.get(reverse("job-detail", args=[job.pk])), "Consolidation")
+
+    def test_one_that_was_made_of_a_chain_says_so(self) -> None:
+        Backup.objects.update(consolidated_from="orders-1@20261122T152834Z-I")
+        page = self.client.get(reverse("backup-detail", args=[self.label]))
+        self.assertContains(page, "Consolidated from orders-1@20261122T152834Z-I")
 
     def test_a_purge_needs_the_label_typed(self) -> None:
         address = reverse("copy-purge", args=[self.label, self.copy.pk])

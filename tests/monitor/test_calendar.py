@@ -10,21 +10,12 @@ from django.test import TestCase
 from django.urls import reverse
 from django.utils import timezone
 
-from backups.models import Backup, BackupSchedule, Instance, InstanceGroup, Job
-from backups.states import JobStatus, OccurrenceStatus
+from backups.models import Backup, BackupSchedule, Instance, InstanceGroup
+from backups.states import OccurrenceStatus
 from monitor.forms.filters import CalendarFilter
 from monitor.selectors.calendar import Calendar, load_calendar
 from tests.monitor.planning import DAY, make_occurrence, make_schedule
-from tests.monitor.rows import (
-    GIB,
-    T0,
-    make_backup,
-    make_chain,
-    make_instance,
-    make_job,
-    make_repository,
-    make_user,
-)
+from tests.monitor.rows import GIB, T0, make_instance, make_user
 
 TODAY = date(2026, 3, 2)
 # T0 is 01:00 UTC; the runs of the day are still to come.
@@ -81,29 +72,6 @@ class CalendarTestCase(TestCase):
         self.assertEqual(found[TODAY + 7 * DAY], "planned")
         self.assertEqual(found[TODAY - DAY], "")
 
-    def test_the_letter_of_a_day_is_of_the_backup_that_holds_most(self) -> None:
-        main = make_repository()
-        make_chain(self.orders, main, "FI", age=5 * DAY)
-        for backup in make_chain(self.orders, main, "FDI", age=4 * DAY)[1:]:
-            Backup.objects.filter(pk=backup.pk).update(ended_at=backup.ended_at + DAY)
-        (row,) = calendar().rows
-        letters = {cell.day: cell.kind for cell in row.cells if cell.kind}
-        self.assertEqual(
-            letters, {TODAY - 5 * DAY: "F", TODAY - 4 * DAY: "F", TODAY - 3 * DAY: "D"}
-        )
-
-    def test_a_backup_counts_for_the_day_on_which_it_was_due(self) -> None:
-        job = make_job(self.orders, JobStatus.SUCCEEDED)
-        due_at = T0 - 2 * DAY - timedelta(hours=3)
-        run = make_occurrence(self.nightly, self.orders, due_at, OccurrenceStatus.SUCCEEDED)
-        Job.objects.filter(pk=job.pk).update(occurrence=run)
-        backup = make_backup(self.orders, make_repository(), age=2 * DAY).backup
-        Backup.objects.filter(pk=backup.pk).update(made_by=job)
-        for query in ({}, {"schedule": "nightly"}):
-            (row,) = calendar(**query).rows
-            letters = {cell.day: cell.kind for cell in row.cells if cell.kind}
-            self.assertEqual(letters, {due_at.date(): "F"})
-
     def test_a_pause_shows_until_it_ends(self) -> None:
         BackupSchedule.objects.update(paused_at=T0, paused_until=T0 + 2 * DAY)
         found = words(calendar())
@@ -135,6 +103,21 @@ class CalendarTestCase(TestCase):
         make_occurrence(self.nightly, self.orders, at + timedelta(hours=1), OccurrenceStatus.FAILED)
         cell = next(c for c in calendar().rows[0].cells if c.day == at.date())
         self.assertEqual((cell.word, cell.counts), ("failed", "1 failed, 1 done"))
+
+    def test_the_kinds_of_past_and_planned_runs(self) -> None:
+        # T0 is a Monday.
+        BackupSchedule.objects.update(kind="incremental", full_cron="30 12 * * 0")
+        for days, kind in ((1, "full"), (2, "incremental")):
+            make_occurrence(self.nightly, self.orders, T0 - days * DAY, kind=kind)
+        cells = {cell.day: cell for cell in calendar().rows[0].cells}
+        for days, kinds in ((-2, "incremental"), (-1, "full"), (0, "incremental"), (6, "full")):
+            with self.subTest(days):
+                cell = cells[TODAY + days * DAY]
+                self.assertEqual((cell.kinds, cell.full), (kinds, kinds == "full"))
+
+    def test_full_backups_alone_are_not_marked(self) -> None:
+        make_occurrence(self.nightly, self.orders, T0 - DAY)
+        self.assertFalse(calendar().shows_fulls)
 
     def test_a_backup_nobody_planned_is_seen(self) -> None:
         Backup.objects.create(

@@ -195,6 +195,38 @@ class FleetPageTestCase(TestCase):
         response = self.client.get(reverse("fleet"))
         self.assertContains(response, "&lt;b&gt;no&lt;/b&gt; RELOAD privilege")
 
+    def test_coverage_within_a_window(self) -> None:
+        main, day = make_repository(), timedelta(days=1)
+        for name, full, link in (("a", 2, 1), ("b", 20, 3), ("c", 20, None), ("d", None, None)):
+            instance = make_instance(name)
+            for age, kind in ((full, "full"), (link, "differential")):
+                if age is not None:
+                    backup = make_backup(instance, main, age=age * day).backup
+                    Backup.objects.filter(pk=backup.pk).update(kind=kind)
+        make_instance("off")
+        Instance.objects.filter(name="off").update(enabled=False)
+        judge_due(T0)
+        for within, counts in (("", (1, 2, 2)), ("1", (0, 1, 3)), ("30", (3, 2, 1))):
+            coverage = fleet(f"within={within}").coverage
+            found = (*(row.count for row in coverage.rows), coverage.none)
+            self.assertEqual((coverage.total, found), (4, counts))
+        for query, names in (
+            ("coverage=full", "a"),
+            ("coverage=no-full", "bcd"),
+            ("coverage=incremental", "ab"),
+            ("coverage=no-incremental&within=30", "cd"),
+            ("coverage=none", "cd"),
+            ("coverage=none&within=30", "d"),
+            ("coverage=nonsense&within=nonsense&sort=name", ["a", "b", "c", "d", "off"]),
+        ):
+            with self.subTest(query):
+                rows = [row.instance.name for row in fleet(query).rows]
+                self.assertEqual(sorted(rows), list(names))
+        self.assertEqual([row.instance.name for row in fleet("sort=-full").rows][:3], list("abc"))
+        without = fleet().coverage.rows[0].without_address
+        page = self.client.get(f"{reverse('fleet')}{without}")
+        self.assertContains(page, "Only instances without a full backup of the last 7 days.")
+
     def test_an_unknown_group_is_not_found(self) -> None:
         self.assertEqual(self.client.get("/groups/nothing/").status_code, 404)
 
@@ -209,10 +241,10 @@ class FleetPageTestCase(TestCase):
             while judge_due(T0):
                 pass
             for name, words, expected in [
-                ("fleet", [], 30),
-                ("fleet-live", [], 27),
-                ("group-detail", ["shop"], 27),
-                ("group-live", ["shop"], 24),
+                ("fleet", [], 31),
+                ("fleet-live", [], 28),
+                ("group-detail", ["shop"], 28),
+                ("group-live", ["shop"], 25),
             ]:
                 with self.subTest(f"{name} of {size}"), self.assertNumQueries(expected):
                     self.assertEqual(self.client.get(reverse(name, args=words)).status_code, 200)

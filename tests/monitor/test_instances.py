@@ -95,7 +95,7 @@ class InstancePageTestCase(TestCase):
 
 
 # What the form offers beside the repositories.
-KINDS = "Full Incremental Differential"
+KINDS = "Full Incremental Differential Automatic"
 
 
 class BackUpNowTestCase(TestCase):

@@ -17,10 +17,10 @@ from backups.models import (
     Occurrence,
     Repository,
 )
-from backups.states import OccurrenceStatus, WaitReason
+from backups.states import JobStatus, OccurrenceStatus, WaitReason
 from monitor.selectors.schedules import load_days, punctuality_of
 from tests.monitor.planning import DAY, HOUR, make_occurrence, make_schedule
-from tests.monitor.rows import make_instance, make_repository, make_user
+from tests.monitor.rows import make_instance, make_job, make_repository, make_user
 
 
 class SchedulePagesTestCase(TestCase):
@@ -91,7 +91,36 @@ class SchedulePagesTestCase(TestCase):
         self.assertContains(response, "The instance cannot be reached")
         self.assertContains(response, "connection refused")
         self.assertContains(response, "Backups are kept for ever.")
+        self.assertNotContains(response, "consolidated")
+        for links, words in ((1, "1 backup after"), (6, "6 backups after")):
+            BackupSchedule.objects.update(consolidate_after=links)
+            page = self.client.get(response.request["PATH_INFO"])
+            words = f"A chain is consolidated once it has {words} its full one."
+            self.assertContains(page, words)
         self.assertEqual(len(response.context["view"].slots), 10)
+
+    def test_the_kind_of_each_run_and_the_reason_for_another_one(self) -> None:
+        BackupSchedule.objects.update(kind="incremental", full_cron="30 1 * * 0")
+        job = make_job(self.orders, JobStatus.SUCCEEDED)
+        job.requested_kind, job.kind_cause = "incremental", "full_overdue"
+        job.kind_reason = "the full backup due at 2026-03-01 01:30Z was missed"
+        job.save()
+        make_occurrence(self.nightly, self.orders, now() - DAY, kind="incremental", job=job)
+        page = self.client.get(reverse("schedule-detail", args=["nightly"]))
+        self.assertContains(page, "Incremental backups")
+        self.assertContains(page, "every day at 01:30; full: Sunday at 01:30 (Europe/Berlin)")
+        self.assertContains(page, f"full: {job.kind_reason}")
+        self.assertEqual(sum(slot.full for slot in page.context["view"].slots) in (1, 2), True)
+        page = self.client.get(reverse("job-detail", args=[job.pk]))
+        self.assertContains(page, "requested: incremental")
+        self.assertContains(page, "The full backup due at 2026-03-01 01:30Z was missed")
+
+    def test_starting_whichever_is_due(self) -> None:
+        make_repository("main")
+        BackupSchedule.objects.update(kind="auto")
+        self.client.post(reverse("schedule-start", args=["nightly"]))
+        job = Job.objects.get()
+        self.assertEqual((job.requested_kind, job.kind), ("auto", "incremental"))
 
     def test_the_history_can_be_narrowed(self) -> None:
         make_occurrence(self.nightly, self.orders, now() - DAY, OccurrenceStatus.MISSED)

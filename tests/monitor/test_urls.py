@@ -23,7 +23,8 @@ ADMIN_FORMS = {
 }  # fmt: skip
 FORMS = OPERATED_FORMS | ADMIN_FORMS
 OPERATED = OPERATED_FORMS | {
-    "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "schedule-pause",
+    "instance-backup", "job-cancel", "copy-verify", "copy-restore-test", "copy-consolidate",
+    "schedule-pause",
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
     "restore-start",
@@ -33,14 +34,14 @@ ADMIN_POSTS = {
     "schedule-preview", "channel-test", "channel-delete", "route-delete", "rule-setting-delete",
     "setting-instance-test", "setting-instance-delete", "setting-repository-delete",
     "setting-group-delete", "instance-confirm-server",
-    "instance-confirm-files", "expiry-confirm",
+    "instance-confirm-files", "expiry-confirm", "copy-accept",
 }  # fmt: skip
 POSTS = (OPERATED - FORMS) | ADMIN_POSTS | {"preferences"}
 # Looked at, but not by everybody.
 OPERATED_PAGES = {"restore-wizard"}
 ADMIN_PAGES = {
     "styleguide", "settings", "setting-groups", "setting-repositories", "setting-grants",
-    "expiry",
+    "expiry", "copy-changed",
 }  # fmt: skip
 ADMINS = ADMIN_PAGES | ADMIN_FORMS | ADMIN_POSTS
 

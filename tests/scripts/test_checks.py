@@ -24,7 +24,7 @@ def test_servers_that_are_there_are_not_fetched(
     for variable, program in (
         ("MOORING_TEST_MYSQL", "bin/mysqld"),
         ("MOORING_TEST_MYSQL57", "server/mysqld"),
-        ("MOORING_TEST_MARIADB_PLUGINS", "file_key_management.so"),
+        ("MOORING_TEST_MARIADB_PLUGINS", "ha_rocksdb.so"),
     ):
         monkeypatch.setenv(variable, str(tmp_path))
         (tmp_path / program).parent.mkdir(exist_ok=True)

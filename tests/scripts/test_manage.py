@@ -44,6 +44,23 @@ def test_a_new_folder_is_brought_up_to_date_once(tmp_path: Path) -> None:
     assert manage(tmp_path, "listbackups").stderr == ""
 
 
+def test_a_job_in_the_foreground_leaves_the_processor_to_the_servers(tmp_path: Path) -> None:
+    prepare_folder(tmp_path)
+    run = "import atexit, os, runpy; atexit.register(lambda: print(os.nice(0)));"
+    run += "runpy.run_module('scripts.manage', run_name='__main__')"
+    own = os.nice(0)
+    for words, low in (([], own), (["--foreground"], max(own, 10))):
+        done = subprocess.run(
+            [sys.executable, "-c", run, "verifybackup", "none", *words],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "MOORING_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == f"{low}\n", done.stderr
+
+
 def test_no_new_backup_key_hides_that_the_one_of_stored_backups_is_lost(tmp_path: Path) -> None:
     prepare_folder(tmp_path)
     assert manage(tmp_path, "listbackups").returncode == 0

@@ -32,7 +32,7 @@ def test_a_silent_part_is_named(capfdbinary: pytest.CaptureFixture[bytes]) -> No
     with Watch(patience_seconds=0.05) as watch:
         run_shown(Part("types", script("import time; print('.', end=''); time.sleep(1)")), watch)
     out, err = capfdbinary.readouterr()
-    assert b"still at work: types, 0 s" in err
+    assert b"still running: types, 0 s" in err
     assert out.startswith(b".\n")
 
 

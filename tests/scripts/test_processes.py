@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,17 @@ def test_our_redis_has_no_port_and_drops_nothing() -> None:
     argv = argv_of("redis", OWN)
     assert "--port 0 --unixsocket /tmp/mooring-somewhere/run/redis.sock" in argv
     assert "--maxmemory-policy noeviction" in argv
+
+
+def test_the_worker_leaves_processor_and_disk_to_the_servers_and_no_other_does() -> None:
+    worker = next(one.argv for one in children(OWN) if one.name == "worker")
+    wrapper = worker[: worker.index(sys.executable)]
+    own = str(max(os.getpriority(os.PRIO_PROCESS, 0), 10))
+    for command, low in (("nice", own), ("ionice", "best-effort: prio 7")):
+        shown = subprocess.run([*wrapper, command], capture_output=True, text=True, check=True)
+        assert shown.stdout.strip() == low
+    for name in ("control", "web"):
+        assert "nice" not in argv_of(name, OWN)
 
 
 def test_ticks_have_a_process_of_their_own() -> None:

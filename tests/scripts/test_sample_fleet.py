@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from alerts.models import Alert
-from backups.catalog.evidence import without_faults
-from backups.health.usable import usable_copies
 from backups.models import (
     Backup,
+    BackupAncestor,
+    BackupCopy,
     BackupSchedule,
     Instance,
     Job,
@@ -19,7 +19,7 @@ from backups.models import (
     Occurrence,
     Repository,
 )
-from backups.states import JobStatus, OccurrenceStatus
+from backups.states import CopyStatus, JobStatus, OccurrenceStatus
 from scripts.sample_history import DAYS, INCIDENTS, nights_of
 from scripts.sample_instances import SAMPLE, sample_instances
 from scripts.sample_rows import seed_fleet
@@ -73,16 +73,23 @@ def test_rows_of_a_few_of_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_some_of_them_have_chains_that_are_whole_in_each_repository(tmp_path: Path) -> None:
-    seed_fleet(tmp_path, NOW, [FLEET["tracking-ams-3"]])
-    links = Backup.objects.filter(kind="incremental")
-    assert links.count() > 20
+def test_full_backups_on_sunday_and_incremental_ones_between(tmp_path: Path) -> None:
+    seed_fleet(tmp_path, NOW, [FLEET["catalog-fra-1"]])
+    runs = Occurrence.objects.filter(status=OccurrenceStatus.SUCCEEDED).select_related("job")
+    assert {run.kind for run in runs if run.due_at.weekday() == 6} == {"full"}
+    assert {run.job.kind for run in runs if run.job and run.job.kind_reason} == {"full"}
+    links = Backup.objects.filter(kind="incremental").prefetch_related("ancestors__ancestor")
+    assert len(links) > DAYS / 2
     for link in links:
-        assert link.label.endswith("-I")
-        assert link.ancestors.count() == len({each.ancestor for each in link.ancestors.all()}) < 7
-        assert link.base == link.ancestors.latest("position").ancestor
-    broken = links.exclude(copies__in=without_faults(usable_copies()))
-    assert 0 < broken.count() < links.count()
+        needed = [row.ancestor for row in link.ancestors.all()]
+        assert [each.kind for each in needed] == ["full", *["incremental"] * (len(needed) - 1)]
+        assert len(needed) < 8
+        assert link.base == needed[-1]
+    # What is stored can be restored.
+    stored = BackupCopy.objects.filter(status=CopyStatus.STORED)
+    alone = set(stored.values_list("backup", flat=True))
+    wanted = BackupAncestor.objects.filter(backup__in=alone).values_list("ancestor", flat=True)
+    assert set(wanted) <= alone
 
 
 @pytest.mark.django_db

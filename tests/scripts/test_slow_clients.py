@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import select
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
@@ -21,6 +25,7 @@ from tests.live.server import free_port
 
 START_SECONDS = 60
 SLOW_CLIENTS = 40
+PASSWORD = "a long password"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +34,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def port(home: Path) -> Iterator[int]:
+def silent() -> Iterator[socket.socket]:
+    """A server that takes connections and sends nothing: the address of ``orders-1``."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        yield listener
+
+
+@pytest.fixture(scope="module")
+def port(home: Path, silent: socket.socket) -> Iterator[int]:
     port = free_port()
     environment = {
         **os.environ,
@@ -41,9 +53,15 @@ def port(home: Path) -> Iterator[int]:
         "PYTHONPATH": str(ROOT),
     }
     environment.pop("DATABASE_URL", None)
-    manage = [sys.executable, str(ROOT / "manage.py")]
-    for words in (["migrate", "--verbosity", "0"], ["collectstatic", "--no-input", "-v", "0"]):
-        subprocess.run([*manage, *words], env=environment, cwd=ROOT, check=True)
+    for words in (
+        ["migrate", "--verbosity", "0"],
+        ["collectstatic", "--no-input", "-v", "0"],
+        ["createsuperuser", "--no-input", "--username", "ada", "--email", "", "-v", "0"],
+        ["addinstance", "orders-1", "--port", str(silent.getsockname()[1]), "--no-check"],
+    ):
+        argv = [sys.executable, str(ROOT / "manage.py"), *words]
+        more = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+        subprocess.run(argv, env={**environment, **more}, cwd=ROOT, check=True)
     web = next(child for child in children(environment) if child.name == "web")
     with (home / "web.log").open("wb") as log:
         site = subprocess.Popen(web.argv, env=environment, cwd=ROOT, stderr=log, stdout=log)
@@ -77,10 +95,15 @@ def answer(client: socket.socket) -> bytes:
     return client.recv(4096).split(b"\r\n")[0]
 
 
-def clients(port: int, begin: bytes, stack: ExitStack, count: int = SLOW_CLIENTS) -> None:
+def clients(
+    port: int, begin: bytes, stack: ExitStack, count: int = SLOW_CLIENTS
+) -> list[socket.socket]:
+    made = []
     for _ in range(count):
         client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
         client.sendall(begin)
+        made.append(client)
+    return made
 
 
 HEAD = b"POST /login/ HTTP/1.1\r\nHost: localhost\r\n"
@@ -133,6 +156,43 @@ def test_clients_that_read_nothing_are_cut_off(port: int, home: Path) -> None:
         clients(port, request.encode(), stack, 16)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=45) as response:
             assert response.status == 200
+
+
+def log_in(port: int) -> str:
+    """Return the cookies of an admin, as one header."""
+    jar = CookieJar()
+    site = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    address = f"http://127.0.0.1:{port}/login/"
+    site.open(address).close()
+    token = next(cookie.value for cookie in jar if cookie.name == "csrftoken")
+    form = {"username": "ada", "password": PASSWORD, "csrfmiddlewaretoken": token}
+    site.open(address, urllib.parse.urlencode(form).encode()).close()
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
+
+def test_a_server_that_says_nothing_holds_a_few_threads_only(port: int) -> None:
+    cookies = log_in(port)
+    token = re.search(r"csrftoken=(\w+)", cookies)
+    assert token
+    form = f"csrfmiddlewaretoken={token[1]}"
+    request = (
+        "POST /instances/orders-1/doctor/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Cookie: {cookies}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(form)}\r\n\r\n{form}"
+    )
+    with ExitStack() as stack:
+        asked = clients(port, request.encode(), stack, 16)
+        # Two of each process wait; the others are answered before those give up.
+        answered: list[socket.socket] = []
+        waiting = asked
+        while len(answered) < 12:
+            ready, _, _ = select.select(waiting, [], [], 8)
+            assert ready, f"{len(answered)} of 16 were answered"
+            answered += ready
+            waiting = [client for client in waiting if client not in ready]
+        assert {answer(client) for client in answered} == {b"HTTP/1.1 302 Found"}
+        for _ in range(8):
+            assert healthz(port) == 200
 
 
 @pytest.mark.parametrize(

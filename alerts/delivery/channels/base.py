@@ -46,7 +46,7 @@ class ChannelKind(Protocol):
         """Deliver, and return the response of the receiver.
 
         NotDelivered: to be retried. PartlyDelivered: only for the recipients that are not in
-        ``values[DONE]`` by then. MessageRefused: this message is not retried. ChannelBroken: not
-        before a person changes the channel.
+        ``values[DONE]`` by then, if any is left. MessageRefused: this message is not retried.
+        ChannelBroken: not before a person changes the channel.
         """
         ...

@@ -25,7 +25,7 @@ from backups.exceptions import ArchiveError
 
 
 @dataclass(slots=True)
-class _Target:
+class TargetFile:
     """A file that is put together."""
 
     file: StoredFile
@@ -53,8 +53,8 @@ class Assembly:
         """``chain`` begins with the full backup and ends with the one to put together.
 
         With ``read_written``, pieces are written before those of the next backup are taken: what
-        differences are of is then among those of the full one, and is read from there. Without
-        it, it is read from the full backup for each difference.
+        differences are of is then among those of the full one, if all were noted, and is read
+        from there. Without it, it is read from the full backup for each difference.
         """
         self.chain = chain
         self._read_written = read_written
@@ -63,31 +63,42 @@ class Assembly:
         check_chain(self._tables, chain)
         self._own = len(chain) - 1
         self._set_basis()
-        # Where blocks are whose places are of a backup: with what differences of it are of.
-        self._taken = [frozenset((depth,)) for depth in range(len(chain))]
-        if read_written is not None:
-            with_differences = (n for n, each in enumerate(self._tables) if each.blocks.differences)
-            self._taken[0] = frozenset((0, *with_differences))
         self._sizes = [
             {file.number: file.size for file in reader.manifest.contents.files} for reader in chain
         ]
         self._targets = {file.number: self._target(file) for file in wanted}
         # For each backup: its number of a file, and the files that are put together from it.
-        self._uses: list[dict[int, list[_Target]]] = [{} for _ in chain]
+        self._uses: list[dict[int, list[TargetFile]]] = [{} for _ in chain]
         self._find_uses()
 
     def _find_uses(self) -> None:
         for number, target in self._targets.items():
             used = target.places.numbers() | {self._own}
             for depth, source in enumerate(self._table.sources_of(number)):
-                if used.isdisjoint(self._taken[depth]):
+                if depth not in used:
                     continue
                 if depth == self._own or (source and source in self._sizes[depth]):
                     self._uses[depth].setdefault(source, []).append(target)
-                elif depth in used:
+                else:
                     raise ArchiveError(
                         f"block table takes {target.file.path} from a backup that does not have it"
                     )
+
+    def has_differences(self, depth: int) -> bool:
+        return self._tables[depth].blocks.differences > 0
+
+    def note_differences(self, depth: int, extents: Sequence[Extent]) -> None:
+        """Have the full backup's blocks taken of which a frame of a backup has differences.
+
+        No others: what of a block was never sent is zeros, and not what another backup has.
+        """
+        for file, first, end in _blocks_of(extents):
+            for target in self._uses[depth].get(file, ()):
+                known = target.places.differs
+                target.places.set_differing(depth, first, end)
+                if target.places.differs and not known and 0 not in target.places.numbers():
+                    source = self._table.sources_of(target.file.number)[0]
+                    self._uses[0].setdefault(source, []).append(target)
 
     def sources(self, depth: int) -> Iterator[StoredFile]:
         """Yield the files of a backup of the chain that have bytes to take."""
@@ -99,18 +110,19 @@ class Assembly:
         """Return about how many bytes are taken from a backup of the chain."""
         if depth == self._own:
             return sum(target.file.written_bytes for target in self._targets.values())
-        return sum(
-            target.places.count(self._taken[depth]) * BLOCK_BYTES
-            for targets in self._uses[depth].values()
-            for target in targets
-        )
+        targets = [target for each in self._uses[depth].values() for target in each]
+        blocks = sum(target.places.count(depth) for target in targets)
+        if depth == 0:
+            blocks += sum(target.places.count_differing() for target in targets)
+        return blocks * BLOCK_BYTES
 
     def needs(self, depth: int, extents: Sequence[Extent]) -> bool:
         """Whether a frame of a backup has bytes to take."""
         if depth == self._own:
             return any(extent.file in self._targets for extent in extents)
         return any(
-            target.places.has(self._taken[depth], first, end)
+            target.places.has(depth, first, end)
+            or (depth == 0 and target.places.has_differing(first, end))
             for file, first, end in _blocks_of(extents)
             for target in self._uses[depth].get(file, ())
         )
@@ -148,16 +160,16 @@ class Assembly:
         """Raise ArchiveError unless a block of a file is what the table says."""
         if self._table.hasher.hash(content) != digest:
             raise ArchiveError(
-                f"block {block} of {file.path} is not what the backup's table says",
+                f"block {block} of {file.path} does not match the backup's table",
                 hint="A backup of the chain is damaged or another one's. Use another copy.",
             )
 
-    def _target(self, file: StoredFile) -> _Target:
+    def _target(self, file: StoredFile) -> TargetFile:
         blocks = -(-file.size // BLOCK_BYTES)
         places = Places(self._table.pieces_of(file.number), blocks)
         if any(number > self._own for number in places.numbers()):
             raise ArchiveError(f"block table takes {file.path} from a backup beyond its chain")
-        return _Target(file, places, dict(self._table.changes_of(file.number)))
+        return TargetFile(file, places, dict(self._table.changes_of(file.number)))
 
     def _set_basis(self) -> None:
         """Let each backup with differences find what they are of."""
@@ -167,7 +179,7 @@ class Assembly:
                 reader.basis = partial(_read_full, full, table.blocks.sources)
 
     def _without_difference(
-        self, depth: int, target: _Target, extent: Extent, content: memoryview
+        self, depth: int, target: TargetFile, extent: Extent, content: memoryview
     ) -> memoryview:
         """Return the bytes of the file whose differences are in an extent of a backup."""
         if self._read_written is not None:
@@ -180,7 +192,7 @@ class Assembly:
         return memoryview(xor(content, before))
 
     def _take_own(
-        self, target: _Target, extent: Extent, content: memoryview, frame: Frame
+        self, target: TargetFile, extent: Extent, content: memoryview, frame: Frame
     ) -> FilePiece:
         """All that the backup itself stored: what its base lacks, and what overrides it."""
         if extent.offset + extent.length > target.file.size:
@@ -191,24 +203,25 @@ class Assembly:
         return FilePiece(target.file.number, extent.offset, content)
 
     def _take_extent(
-        self, depth: int, target: _Target, extent: Extent, content: memoryview, frame: Frame
+        self, depth: int, target: TargetFile, extent: Extent, content: memoryview, frame: Frame
     ) -> Iterator[FilePiece]:
-        """Runs of blocks of which the backup is the one to take them from, or their basis."""
-        extent_end = extent.offset + extent.length
-        first, end = extent.offset // BLOCK_BYTES, -(-extent_end // BLOCK_BYTES)
-        for place, run_first, run_end in target.places.runs_of(self._taken[depth], first, end):
-            start = max(run_first * BLOCK_BYTES, extent.offset)
-            stop = min(run_end * BLOCK_BYTES, extent_end, target.file.size)
-            part = content[start - extent.offset : stop - extent.offset]
+        """Runs of blocks of which the backup is the one to take them from, or what they are of."""
+        blocks = _first_and_end(extent)
+        for run in target.places.runs_of(depth, *blocks):
+            start, part = _cut(run, target, extent, content)
+            if not part:
+                continue
             if frame.is_difference:
-                run = Extent(extent.file, start, len(part))
-                part = self._without_difference(depth, target, run, part)
-            if place == depth:
-                self._check_run(depth, target, extent.file, start, part)
+                there = Extent(extent.file, start, len(part))
+                part = self._without_difference(depth, target, there, part)
+            self._check_run(depth, target, extent.file, start, part)
             yield FilePiece(target.file.number, start, part)
+        if depth == 0:
+            for run in target.places.runs_differing(*blocks):
+                yield FilePiece(target.file.number, *_cut(run, target, extent, content))
 
     def _check_run(
-        self, depth: int, target: _Target, source: int, start: int, content: memoryview
+        self, depth: int, target: TargetFile, source: int, start: int, content: memoryview
     ) -> None:
         """Check the blocks that are there as a whole, and that no later phase overrides."""
         file_end = min(target.file.size, self._sizes[depth].get(source, 0))
@@ -251,5 +264,20 @@ def _read_full(
 
 
 def _blocks_of(extents: Sequence[Extent]) -> Iterator[tuple[int, int, int]]:
-    for file, offset, length in extents:
-        yield file, offset // BLOCK_BYTES, -(-(offset + length) // BLOCK_BYTES)
+    for extent in extents:
+        yield extent.file, *_first_and_end(extent)
+
+
+def _first_and_end(extent: Extent) -> tuple[int, int]:
+    """Return the blocks of which an extent has bytes."""
+    return extent.offset // BLOCK_BYTES, -(-(extent.offset + extent.length) // BLOCK_BYTES)
+
+
+def _cut(
+    run: tuple[int, int], target: TargetFile, extent: Extent, content: memoryview
+) -> tuple[int, memoryview]:
+    """Return what an extent has of blocks in a row and of the file, and where it begins."""
+    start = max(run[0] * BLOCK_BYTES, extent.offset)
+    stop = min(run[1] * BLOCK_BYTES, extent.offset + extent.length, target.file.size)
+    # Of a block in which the file ends, an extent may have only what is beyond.
+    return start, content[start - extent.offset : max(start, stop) - extent.offset]

@@ -66,6 +66,11 @@ class TableBuilder:
         if region.seen == PIECE_BLOCKS:
             self._emit(file, number, regions.pop(number))
 
+    def add_piece(self, file: int, first_block: int, hashes: bytes, places: bytes) -> None:
+        """Record blocks in a row of which nothing was recorded before."""
+        offset = self._put(hashes + places)
+        self._pieces.append(TablePiece(file, first_block, len(places), offset))
+
     def change(self, file: int, block: int, digest: bytes) -> None:
         """Record that this backup's own bytes override a block; the last one counts."""
         self._changed.append(block)
@@ -110,9 +115,7 @@ class TableBuilder:
 
     def _emit(self, file: int, number: int, region: _Region) -> None:
         self._complete.setdefault(file, set()).add(number)
-        hashes, places = region.content(self._zero)
-        offset = self._put(hashes + places)
-        self._pieces.append(TablePiece(file, number * PIECE_BLOCKS, len(places), offset))
+        self.add_piece(file, number * PIECE_BLOCKS, *region.content(self._zero))
 
     def _write_changes(self, files: frozenset[int]) -> Iterator[ChangePiece]:
         """The last hash of each block, in the order of files and blocks."""

@@ -35,6 +35,8 @@ class Differences:
         self._reads: list[float] = []
         # Why no more are stored; blank while they are.
         self.ended = ""
+        # Whether they ended because bytes that the backup may need cannot be read.
+        self.is_full_unreadable = False
 
     def of(self, extents: Sequence[Extent], content: bytes | memoryview) -> bytes | None:
         """Return the difference of what is to be stored, or None where none is wanted.
@@ -50,12 +52,12 @@ class Differences:
             before = self._full.read_near(extents, MOST_READ_BYTES)
         except MooringError as exc:
             # The blocks themselves are at hand; a verify of the chain will name the damage.
+            self.is_full_unreadable = True
             self.ended = f"the full backup cannot be read: {exc}"
             return None
-        if before is None:
-            return None
+        # Indexes were read, even if they say that too much would have to be opened.
         self._note_read(time.monotonic() - began)
-        return xor(content, before)
+        return None if before is None else xor(content, before)
 
     def note(self, *, paid: bool) -> None:
         """Record whether a difference was smaller than its blocks."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from threading import Lock
 from typing import NamedTuple
 
+from backups.archive.contents import StoredFile
 from backups.archive.frames import Extent
 from backups.archive.packs import FramePlace, PackIndex
 from backups.archive.reader import BackupReader
@@ -21,6 +23,8 @@ from backups.archive.reader import BackupReader
 FRAMES_KEPT = 16
 # Of all indexes that are kept; one has no more by itself.
 EXTENTS_KEPT = 300_000
+# A file in more packs is looked up in a list of them that is sorted once.
+FEW_PACKS = 8
 
 
 class _Piece(NamedTuple):
@@ -51,8 +55,10 @@ class FullBlocks:
         self._files = {file.number: file for file in reader.manifest.contents.files}
         self._indexes_lock, self._frames_lock = Lock(), Lock()
         self._indexes: OrderedDict[int, _Index] = OrderedDict()
+        self._extents_kept = 0
         # Of each pack that was looked at: the first and the last byte it has of each file.
         self._ranges: dict[int, Mapping[int, tuple[int, int]]] = {}
+        self._packs: dict[int, _Packs] = {}
         self._frames: OrderedDict[int, _KeptFrame] = OrderedDict()
 
     def read(self, extents: Sequence[Extent]) -> bytes:
@@ -94,16 +100,22 @@ class FullBlocks:
         if file is None:
             return
         first, end = extent.offset, extent.offset + extent.length
-        for number in range(max(1, file.first_pack), file.last_pack + 1):
-            begins, ends = self._range(number, file.number)
-            if begins >= end or ends <= first:
-                continue
+        for number in self._packs_of(file).overlapping(first, end):
             index = self._index(number)
             for row in index.files[file.number].overlapping(first, end):
                 start = max(row.offset, first)
                 length = min(row.offset + row.length, end) - start
                 at = row.start + start - row.offset
                 yield _Piece(number, index.places[row.frame], at, target + start - first, length)
+
+    def _packs_of(self, file: StoredFile) -> _Packs:
+        found = self._packs.get(file.number)
+        if found is None:
+            numbers = range(max(1, file.first_pack), file.last_pack + 1)
+            found = _Packs((*self._range(number, file.number), number) for number in numbers)
+            if len(numbers) > FEW_PACKS:
+                self._packs[file.number] = found
+        return found
 
     def _range(self, number: int, file: int) -> tuple[int, int]:
         ranges = self._ranges.get(number)
@@ -117,11 +129,11 @@ class FullBlocks:
             found = self._indexes.get(number)
             if found is None:
                 found = self._indexes[number] = _Index(self._reader.read_index(number))
+                self._extents_kept += found.extents
             self._indexes.move_to_end(number)
-            while sum(each.extents for each in self._indexes.values()) > EXTENTS_KEPT:
-                if len(self._indexes) == 1:
-                    break
-                self._indexes.popitem(last=False)
+            while self._extents_kept > EXTENTS_KEPT and len(self._indexes) > 1:
+                _, dropped = self._indexes.popitem(last=False)
+                self._extents_kept -= dropped.extents
             return found
 
     def _content(self, pack: int, place: FramePlace) -> bytes:
@@ -141,6 +153,33 @@ class FullBlocks:
 class _KeptFrame:
     lock: Lock = field(default_factory=Lock)
     content: bytes | None = None
+
+
+class _Packs:
+    """The packs that have bytes of a file.
+
+    In groups of about one length: a pack of a later phase, whose bytes are all over the file, does
+    not make all packs before it be looked at.
+    """
+
+    def __init__(self, spans: Iterable[tuple[int, int, int]]) -> None:
+        """``spans``: first and last byte of the file in a pack, and its number."""
+        groups: dict[int, list[tuple[int, int, int]]] = {}
+        for span in spans:
+            if length := span[1] - span[0]:
+                groups.setdefault(length.bit_length(), []).append(span)
+        self._groups = [(1 << bits, sorted(found)) for bits, found in groups.items()]
+
+    def overlapping(self, first: int, end: int) -> Iterator[int]:
+        for longest, spans in self._groups:
+            for _, ends, number in spans[_first(spans, first - longest) : _first(spans, end)]:
+                if ends > first:
+                    yield number
+
+
+def _first(spans: Sequence[tuple[int, int, int]], offset: int) -> int:
+    """Return the first that begins at an offset or after it."""
+    return bisect_left(spans, offset, key=itemgetter(0))
 
 
 class _Extents:

@@ -1,17 +1,17 @@
-"""Where is each block of a file stored, and which blocks were checked?
+"""Where is each block of a file stored, as what, and which blocks were checked?
 
 Held for the pieces of the table only: a file may be of any size, and pieces anywhere in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 from backups.archive.blocks.reading import PieceContent
 from backups.archive.blocks.table import PIECE_BLOCKS, ZERO
 
-_CHECKED = 1
+_CHECKED = _DIFFERING = 1
 _CHECKED_IF_ZERO = bytes(_CHECKED if place == ZERO else 0 for place in range(256))
 
 
@@ -30,35 +30,61 @@ class Places:
             number: bytearray(places.translate(_CHECKED_IF_ZERO))
             for number, places in self._pieces.items()
         }
+        # Of each block, whether a difference from the full backup's is stored of it.
+        self._differing: dict[int, bytearray] = {}
 
     def numbers(self) -> set[int]:
         """Return the numbers of the backups that have blocks of the file."""
         return set().union(*self._pieces.values()) - {ZERO}
 
-    def count(self, numbers: Iterable[int]) -> int:
-        """Return how many blocks some backups have."""
-        return sum(places.count(each) for places in self._pieces.values() for each in numbers)
+    def count(self, number: int) -> int:
+        """Return how many blocks a backup has."""
+        return sum(places.count(number) for places in self._pieces.values())
 
-    def has(self, numbers: Iterable[int], first: int, end: int) -> bool:
-        """Whether one of these blocks is in one of some backups."""
-        return any(each in places for _, places in self._slices(first, end) for each in numbers)
+    def has(self, number: int, first: int, end: int) -> bool:
+        """Whether one of these blocks is in a backup."""
+        return any(number in places for _, places in _slices(self._pieces, first, end))
 
-    def runs_of(
-        self, numbers: Container[int], first: int, end: int
-    ) -> Iterator[tuple[int, int, int]]:
-        """Yield the number, and first and end of the blocks in a row, that a backup has."""
-        for start, places in self._slices(first, end):
-            block = start
-            for place, run in groupby(places):
-                after = block + sum(1 for _ in run)
-                if place in numbers:
-                    yield place, block, after
-                block = after
+    def runs_of(self, number: int, first: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield first and end of the blocks in a row that are in a backup."""
+        return _runs(self._pieces, number, first, end)
+
+    def set_differing(self, number: int, first: int, end: int) -> None:
+        """Note that a backup has differences of these blocks, of those that it has at all."""
+        for run_first, run_end in self.runs_of(number, first, end):
+            for block in range(run_first, run_end):
+                piece, place = divmod(block, PIECE_BLOCKS)
+                flags = self._differing.setdefault(piece, bytearray(len(self._pieces[piece])))
+                flags[place] = _DIFFERING
+
+    @property
+    def differs(self) -> bool:
+        """Whether a difference is stored of any block."""
+        return bool(self._differing)
+
+    def count_differing(self) -> int:
+        return sum(flags.count(_DIFFERING) for flags in self._differing.values())
+
+    def has_differing(self, first: int, end: int) -> bool:
+        """Whether a difference is stored of one of these blocks."""
+        return any(_DIFFERING in flags for _, flags in _slices(self._differing, first, end))
+
+    def runs_differing(self, first: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield first and end of the blocks in a row of which differences are stored."""
+        return _runs(self._differing, _DIFFERING, first, end)
 
     def is_checked(self, block: int) -> bool:
         number, place = divmod(block, PIECE_BLOCKS)
         checked = self._checked.get(number, b"")
         return place < len(checked) and checked[place] == _CHECKED
+
+    def unchecked(self) -> Iterator[int]:
+        """Yield the blocks that were not checked, of those that a piece has."""
+        for number, checked in self._checked.items():
+            place = checked.find(0)
+            while place >= 0:
+                yield number * PIECE_BLOCKS + place
+                place = checked.find(0, place + 1)
 
     def set_checked(self, block: int, *, checked: bool = True) -> None:
         number, place = divmod(block, PIECE_BLOCKS)
@@ -66,10 +92,26 @@ class Places:
         if found is not None and place < len(found):
             found[place] = _CHECKED if checked else 0
 
-    def _slices(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
-        """Yield the places of these blocks, piece by piece, with the first block of each."""
-        while first < end:
-            number, place = divmod(first, PIECE_BLOCKS)
-            after = min(end, (number + 1) * PIECE_BLOCKS)
-            yield first, self._pieces.get(number, b"")[place : place + after - first]
-            first = after
+
+def _runs(
+    pieces: Mapping[int, bytes | bytearray], wanted: int, first: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """Yield first and end of the blocks in a row, of these, that have a value."""
+    for start, values in _slices(pieces, first, end):
+        block = start
+        for value, run in groupby(values):
+            after = block + sum(1 for _ in run)
+            if value == wanted:
+                yield block, after
+            block = after
+
+
+def _slices(
+    pieces: Mapping[int, bytes | bytearray], first: int, end: int
+) -> Iterator[tuple[int, bytes | bytearray]]:
+    """Yield the values of these blocks, piece by piece, with the first block of each."""
+    while first < end:
+        number, place = divmod(first, PIECE_BLOCKS)
+        after = min(end, (number + 1) * PIECE_BLOCKS)
+        yield first, pieces.get(number, b"")[place : place + after - first]
+        first = after

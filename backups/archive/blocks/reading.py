@@ -102,6 +102,10 @@ class StoredTable:
         changes = self._changes.get(file)
         if changes is not None and (digest := changes.find(block)) is not None:
             return digest, self.blocks.depth
+        return self.find_first(file, block)
+
+    def find_first(self, file: int, block: int) -> tuple[bytes, int]:
+        """Return the hash of a block as it was after the first phase, and where it is stored."""
         content = self._piece_with(file, block)
         if content is None:
             return UNKNOWN, ZERO

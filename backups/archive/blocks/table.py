@@ -28,7 +28,7 @@ CHANGE = struct.Struct("<IQ8s")
 # Where a block is stored: the number of a backup in its chain, the full one is 0; or nowhere,
 # because it is all zeros.
 ZERO = 255
-# The full backup and what goes on from it; numbers above are kept for other meanings.
+# The full backup and those based on it; numbers above are kept for other meanings.
 MOST_BACKUPS = 200
 # Files that take blocks from one file of another backup: each of its blocks is looked up for all.
 MOST_SHARED = 32

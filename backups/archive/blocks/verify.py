@@ -92,6 +92,7 @@ def _look(
     frame: Frame,
 ) -> None:
     if inspect is not None:
-        inspect(reader.resolve(frame))
+        frame = reader.resolve(frame)
+        inspect(frame)
     if blocks is not None:
         blocks.look(depth, frame)

@@ -57,7 +57,7 @@ from backups.engines.details import CopyDetails
 from backups.exceptions import EngineError
 from backups.programs.compatibility import parse_version
 from backups.programs.private_server import PrivateServer
-from backups.units import format_bytes
+from backups.units import format_bytes, format_count
 
 NAMES = {
     State.INIT: "init",
@@ -179,7 +179,7 @@ class CloneCopy:
         count = self._stream.attached_workers + 1
         detail = f"{count} connection{'s' if count > 1 else ''} for data"
         if self._saver is not None:
-            detail += f", {len(self._saver.saved)} tables saved by SELECT"
+            detail += f", {format_count(len(self._saver.saved), 'table')} saved by SELECT"
         self._end(State.DONE, detail)
         self._whole = True
 
@@ -293,7 +293,7 @@ def _detail(state: State, mapping: ArchiveMapping) -> str:
         case State.FILE_COPY:
             return f"{figures.data_files} files, {format_bytes(figures.file_bytes)}"
         case State.PAGE_COPY:
-            again = f"{figures.pages_sent_again:,} pages sent again"
+            again = f"{format_count(figures.pages_sent_again, 'page')} sent again"
             return f"{again}, {format_bytes(figures.page_bytes)}"
         case State.REDO_COPY:
             return f"{figures.redo_files} redo files, {format_bytes(figures.redo_bytes)}"

@@ -29,6 +29,7 @@ from backups.engines.clone.saved_files import (
 from backups.exceptions import EngineError
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer
+from backups.programs.server_session import gone, is_lost, session
 
 _ENGINES = "SELECT ENGINE AS name FROM information_schema.ENGINES WHERE SUPPORT <> 'NO'"
 _TRIGGERS = """
@@ -46,7 +47,7 @@ def load_tables(
     A table whose engine the server lacks stays as a file, with a warning in the log.
     """
     loaded = 0
-    with server.connect() as admin:
+    with session(server) as admin:
         known = {row["name"] for row in _rows(admin, _ENGINES)}
         with loading_account(server, admin) as account:
             for table in saved:
@@ -97,6 +98,8 @@ def _load(
     except (pymysql.err.Error, OSError, UnicodeDecodeError) as exc:
         # A server stopped on request is no evidence about the table.
         watch.check()
+        if is_lost(exc):
+            raise gone(server, f"{full_name} was loaded") from None
         reason = exc.args[-1] if exc.args else type(exc).__name__
         raise EngineError(f"{full_name} could not be loaded: {reason}") from None
     if found != table.rows:
@@ -106,7 +109,7 @@ def _load(
 
 
 def _make_place(admin: Connection[Any], table: SavedTable) -> None:
-    """Take the table away, with its triggers: the backup's file makes it anew."""
+    """Drop the table with its triggers: the backup's file creates it again."""
     with admin.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(table.schema)}")
         cursor.execute(f"DROP TABLE IF EXISTS {quoted(table.schema)}.{quoted(table.name)}")

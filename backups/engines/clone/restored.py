@@ -30,6 +30,7 @@ from backups.programs.compatibility import can_start_mysql_on, parse_version
 from backups.programs.keyring_program import check_keyring_component
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import find_mysqld, mysql_program
+from backups.programs.server_session import session
 
 # In schema mysql, whose folder then exists, as a server requires.
 DONOR_FILE = "mysql/mooring-donor.json"
@@ -141,14 +142,14 @@ def left_out(server: PrivateServer, saved: Sequence[SavedTable]) -> frozenset[tu
 
     Read from the recovered server: the account of the backup may not have seen them all.
     """
-    with server.connect() as connection, connection.cursor() as cursor:
+    with session(server) as connection, connection.cursor() as cursor:
         cursor.execute(NOT_CLONED)
         foreign = {(str(schema), str(name)) for schema, name in cursor.fetchall()}
     return frozenset(foreign - {(each.schema, each.name) for each in saved})
 
 
 def _executed(server: PrivateServer) -> str:
-    with server.connect() as connection, connection.cursor() as cursor:
+    with session(server) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT @@GLOBAL.gtid_executed")
         row = cursor.fetchone()
     return str(row[0] or "") if row else ""
@@ -156,7 +157,7 @@ def _executed(server: PrivateServer) -> str:
 
 def _sources(server: PrivateServer) -> tuple[str, ...]:
     """Return what the copy's server replicated from; its channels are in the copy."""
-    with server.connect() as connection, connection.cursor() as cursor:
+    with session(server) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT Host, Port FROM mysql.slave_master_info WHERE Host <> ''")
         return tuple(sorted(f"{host}:{port}" for host, port in cursor.fetchall()))
 
@@ -211,7 +212,7 @@ def read_donor(folder: Path) -> Mapping[str, Any]:
     except OSError as exc:
         raise EngineError(f"{path} cannot be read: {exc.strerror}") from None
     except (ValueError, RecursionError):
-        raise EngineError(f"{path} cannot be read: it is no JSON of ours") from None
+        raise EngineError(f"{path} cannot be read: it is not JSON that Mooring wrote") from None
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         raise EngineError(f"{folder / DONOR_FILE} has a format unknown to this version")
     return described

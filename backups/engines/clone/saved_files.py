@@ -69,7 +69,7 @@ def _parse(described: object) -> SavedTable:
     whole = all(isinstance(text, str) and text and "\0" not in text for text in texts)
     counted = rows is None or (type(rows) is int and 0 <= rows < 1 << 63)
     if not whole or not counted:
-        raise EngineError(f"a saved table of the backup makes no sense: {str(described)[:200]}")
+        raise EngineError(f"a saved table of the backup is invalid: {str(described)[:200]}")
     schema, name, engine, path = (str(text) for text in texts)
     table = SavedTable(schema, name, engine, path, rows)
     if table.schema.lower() in SYSTEM_SCHEMAS:

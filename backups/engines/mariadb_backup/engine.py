@@ -32,6 +32,7 @@ from backups.engines.base import (
 )
 from backups.engines.details import CopyDetails
 from backups.engines.foreign_files import remove_foreign
+from backups.engines.mariadb_backup.aria_marks import marked_tables
 from backups.engines.mariadb_backup.chunks import StreamCut
 from backups.engines.mariadb_backup.command import (
     SETTINGS,
@@ -68,6 +69,7 @@ from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners.base import Runner, RunningCommand
 from backups.runners.local import LocalRunner
 from backups.runners.sandbox import Sandbox
+from backups.units import format_count
 
 # A line of the log longer than this is cut into several.
 LINE_BYTES = 1 << 16
@@ -118,6 +120,7 @@ class MariadbBackup:
         settings = {SETTINGS: prepare_settings(folder, keys)}
         shaping = read_shaping(folder)
         proved = prove_keys(folder, shaping, keys, watch.check)
+        marked = marked_tables(folder)
         argv = prepare_argv(str(folder))
         found = folder.stat()
         sandbox = Sandbox((folder,), readable_paths(keys), (found.st_uid, found.st_gid))
@@ -134,8 +137,9 @@ class MariadbBackup:
         except EngineError as exc:
             raise judge_failure(exc, output, shaping, keys, proved) from None
         return Prepared(
-            detail=f"{links} tables moved in from other folders" if links else "",
+            detail=f"{format_count(links, 'table')} moved in from other folders" if links else "",
             unproved_keys=unproved_keys(shaping, keys, proved),
+            marked_crashed=marked,
         )
 
     def restored_server(

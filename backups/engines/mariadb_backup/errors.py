@@ -52,6 +52,11 @@ _HINTS: Sequence[tuple[str, str]] = (
         "A page is damaged on the server's disk: run CHECK TABLE there, and fix the table first.",
     ),
     (
+        r"aria_read \w+ from .* failed with error",
+        "That Aria table is damaged on the instance: run REPAIR TABLE on it there, or drop it; "
+        "until then every backup ends there.",
+    ),
+    (
         r"can't open dir ",
         "Let the runner's user read that folder, or move it out of the data directory.",
     ),

@@ -12,7 +12,7 @@ noted):
     BACKUP STAGE FLUSH         new writes to tables that are not transactional
     BACKUP STAGE BLOCK_DDL     also ALTER, CREATE, DROP …
     BACKUP STAGE BLOCK_COMMIT  also every commit
-    BACKUP STAGE END           nothing any more
+    BACKUP STAGE END           nothing
 
 ``backup lock`` lasts from the request for FLUSH, because even a waiting request blocks new
 writes, to the reply to END: "All tables unlocked". Its detail has the time for which commits

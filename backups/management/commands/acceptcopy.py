@@ -16,7 +16,7 @@ from backups.management.output import Answer, MooringCommand, table
 class Command(MooringCommand):
     help = (
         "Show in which way a copy differs from what was registered; with --digest, accept it. "
-        "Its evidence does not count any more."
+        "Its evidence no longer counts."
     )
 
     def add_options(self, parser: CommandParser) -> None:
@@ -33,7 +33,7 @@ class Command(MooringCommand):
             if options["digest"] != changed.manifest.digest:
                 raise BadInput(
                     f"the digest found is {changed.manifest.digest}, not {options['digest']}",
-                    hint="Look at the copy again: run the command without --digest.",
+                    hint="Check the copy again: run the command without --digest.",
                 )
             accept_changed(changed, now())
         return Answer(
@@ -49,11 +49,7 @@ class Command(MooringCommand):
 
 def _comparison(changed: ChangedCopy) -> list[Any]:
     """Any: what the console can render."""
-    rows = [
-        (name.replace("_", " "), str(value), str(changed.found[name]))
-        for name, value in changed.registered.items()
-    ]
-    return [table(("", "registered", "found"), rows), ""]
+    return [table(("", "registered", "found"), changed.compared), ""]
 
 
 def _conclusion(changed: ChangedCopy, *, accepted: bool) -> list[str]:

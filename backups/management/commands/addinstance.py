@@ -195,7 +195,10 @@ def _named(model: type[Named], name: str) -> Named:
 
 
 def _answer(instance: Instance, facts: ServerFacts | None) -> Answer:
-    missing = missing_privileges(facts.grants, needed_by(instance.engine)) if facts else []
+    missing: list[str] = []
+    if facts:
+        needed = needed_by(instance.engine, rocksdb=facts.rocksdb)
+        missing = missing_privileges(facts.grants, needed)
     statement = grant_statement(facts.grants.account, missing) if facts and missing else ""
     product = f"{instance.get_flavour_display()} {facts.version}" if facts else "not checked"
     shown = [f"Added {instance.name}: {instance.address}, {product}, engine {instance.engine}."]

@@ -14,6 +14,7 @@ from backups.keys.load import load_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
 from backups.management.rows import named_repository
 from backups.models.activity import Verb
+from backups.units import format_count
 
 
 class Command(MooringCommand):
@@ -43,7 +44,8 @@ class Command(MooringCommand):
         unreadable = [finding for finding in found if finding.error]
         rows = [(finding.label or finding.folder, _verdict(finding)) for finding in found]
         summary = (
-            f"{len(found)} backups in {repository}: {added} added, {len(unreadable)} unreadable"
+            f"{format_count(len(found), 'backup')} in {repository}: {added} added, "
+            f"{len(unreadable)} unreadable"
         )
         fields = {
             "repository": repository.name,

@@ -61,6 +61,7 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "instance": backup.instance.name,
         "kind": backup.kind,
         "needs": [each.ancestor.label for each in backup.ancestors.select_related("ancestor")],
+        **({"consolidated_from": backup.consolidated_from} if backup.consolidated_from else {}),
         "engine": backup.engine,
         "server_version": backup.server_version,
         "tool_version": backup.tool_version,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
+from rich.table import Table
 
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.schedule_rows import (
@@ -16,7 +18,8 @@ from backups.management.schedule_rows import (
     rhythm_words,
     schedule_state,
 )
-from backups.schedule import stagger_of
+from backups.models import BackupSchedule
+from backups.schedule import DueTime, stagger_of
 from backups.schedules.coverage import covered_instances
 from backups.units import format_duration
 
@@ -39,32 +42,49 @@ class Command(MooringCommand):
         counts = punctuality([schedule], at)[schedule.pk]
         fields = {
             "name": schedule.name,
+            "kind": schedule.kind,
             "rhythm": rhythm_words(schedule),
+            "make_up_full": schedule.make_up_full,
             "state": schedule_state(schedule, at),
             "window": schedule.window,
             "grace": schedule.grace,
-            "next_runs": [
-                {"local": run.local.isoformat(), "utc": run.at, "note": run.note} for run in runs
-            ],
+            "next_runs": [_fields_of_run(schedule, run) for run in runs],
             "instances": offsets,
             "last_30_days": counts,
         }
         return Answer(
             fields,
             [
-                f"{schedule.name}: {rhythm_words(schedule)}, {schedule_state(schedule, at)}",
+                f"{schedule.name}: {schedule.kind}, {rhythm_words(schedule)}, "
+                f"{schedule_state(schedule, at)}",
                 f"window {format_duration(schedule.window)}, late after "
                 f"{format_duration(schedule.grace)}; the last 30 days: {punctuality_words(counts)}",
-                table(
-                    ("local", "utc", "note"),
-                    [
-                        (f"{r.local:%Y-%m-%d %H:%M %Z}", f"{r.at:%Y-%m-%d %H:%M}Z", r.note)
-                        for r in runs
-                    ],
-                ),
+                _table_of_runs(schedule, runs),
                 table(
                     ("instance", "starts after"),
                     [(name, format_duration(offset)) for name, offset in offsets.items()],
                 ),
             ],
         )
+
+
+def _fields_of_run(schedule: BackupSchedule, run: DueTime) -> dict[str, object]:
+    return {
+        "local": run.local.isoformat(),
+        "utc": run.at,
+        "kind": schedule.kind_of(run),
+        "note": run.note,
+    }
+
+
+def _table_of_runs(schedule: BackupSchedule, runs: Sequence[DueTime]) -> Table:
+    rows = [
+        (
+            f"{run.local:%Y-%m-%d %H:%M %Z}",
+            f"{run.at:%Y-%m-%d %H:%M}Z",
+            schedule.kind_of(run),
+            run.note,
+        )
+        for run in runs
+    ]
+    return table(("local", "utc", "kind", "note"), rows)

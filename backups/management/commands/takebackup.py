@@ -14,7 +14,7 @@ from backups.jobs.request import create_backup_job
 from backups.management.follow import run_and_follow
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import named_instance, named_repository
-from backups.states import BackupKind
+from backups.states import AUTO, BackupKind
 
 
 class Command(MooringCommand):
@@ -25,9 +25,10 @@ class Command(MooringCommand):
         parser.add_argument(
             "--kind",
             default=BackupKind.FULL,
-            choices=KINDS,
+            choices=[*KINDS, AUTO],
             help="What to store: everything, what changed since the newest backup (incremental) "
-            "or since the newest full one (differential). Without one: a full backup is taken.",
+            "or since the newest full one (differential). Without one: a full backup is taken. "
+            "auto: a full one where one is due, otherwise an incremental one.",
         )
         parser.add_argument(
             "--repository",

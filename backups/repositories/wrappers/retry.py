@@ -47,7 +47,7 @@ class RetryingStore:
         return self._patiently(name, lambda: self._store.create(name))
 
     def replace(self, name: str, content: bytes) -> None:
-        # Every try writes all of it anew, under another name.
+        # Every try writes all of it, under another name.
         self._patiently(name, lambda: self._store.replace(name, content))
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:

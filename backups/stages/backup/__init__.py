@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backups.models import Job
 from backups.stages.backup.choose_base import ChooseBase
 from backups.stages.backup.connect import Connect
 from backups.stages.backup.copy import Copy
-from backups.stages.backup.manifest import WriteManifest
+from backups.stages.backup.manifest import WriteManifest, describe_server
 from backups.stages.backup.preflight import RunPreflight
 from backups.stages.backup.read_back import ReadBack
 from backups.stages.backup.register import Register
@@ -15,12 +16,20 @@ from backups.stages.backup.work import BackupWork
 from backups.stages.base import Stage
 from backups.states import BackupKind
 
-STAGES = (Connect(), RunPreflight(), ChooseBase(), Copy(), WriteManifest(), ReadBack(), Register())
+STAGES = (
+    Connect(),
+    RunPreflight(),
+    ChooseBase(),
+    Copy(),
+    WriteManifest(describe_server),
+    ReadBack(),
+    Register(),
+)
 
 
-def stages_for(kind: str) -> Sequence[Stage[BackupWork]]:
-    """Return the stages of a backup of a kind: a full one goes on from nothing."""
-    full = kind == BackupKind.FULL
+def stages_for(job: Job) -> Sequence[Stage[BackupWork]]:
+    """Return the stages of a backup: one that was requested as a full one chooses no base."""
+    full = job.kind == BackupKind.FULL and not job.kind_reason
     return [stage for stage in STAGES if not (full and isinstance(stage, ChooseBase))]
 
 

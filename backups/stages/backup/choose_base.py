@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import transaction
 
@@ -10,44 +12,65 @@ from backups.archive.blocks.full_blocks import FullBlocks
 from backups.archive.blocks.reading import StoredTable
 from backups.catalog.copies import open_chain
 from backups.chains.candidates import load_candidates, series_of
-from backups.chains.planner import Choice, Wanted, choose_base
+from backups.chains.planner import Cause, Choice, Wanted, choose_base
 from backups.exceptions import ArchiveError, MooringError, StageFailed
 from backups.models import Backup, BackupCopy
 from backups.models.job import LogLevel
+from backups.preflight.checks import check_full_rooms, refuse_if_failed
 from backups.running.run import Run
-from backups.stages.backup.work import BackupWork
+from backups.stages.backup.work import BackupWork, NewBackup
 from backups.stages.base import PlainStage
 from backups.states import BackupKind, CopyStatus
 from backups.transitions.jobs import own
 
+# A run starts some seconds or minutes later than the one a week ago, or earlier.
+TOLERANCE = timedelta(hours=1)
+# Regular, where whichever is due was requested.
+PLANNED_FULLS = (Cause.FULL_OLD, Cause.INCREMENTS_LARGE)
+# What fits the job's column.
+LONGEST = 300
+
 
 class ChooseBase(PlainStage[BackupWork]):
     name = "choose base"
+    may_refuse = True
 
     def run(self, run: Run, work: BackupWork) -> str:
+        if work.kind == BackupKind.FULL:
+            # Decided when it was planned.
+            return f"full: {work.job.kind_reason}"
         choice = choose_base(_wanted(work), load_candidates(work.job.instance))
         if choice.base:
             try:
                 _take_base(run, work, choice)
             except MooringError as exc:
                 # A full backup needs nothing of it, and is better than none.
-                choice = Choice(BackupKind.FULL, "", f"{choice.base} cannot be read: {exc}")
+                reason = f"{choice.base} cannot be read: {exc}"
+                choice = Choice(BackupKind.FULL, "", reason, Cause.BASE_UNUSABLE)
+        if choice.cause:
+            own(run.job, run.token, kind_cause=choice.cause, kind_reason=choice.reason[:LONGEST])
         if not choice.base:
+            if work.preflight is not None and work.kind != BackupKind.FULL:
+                # Until now there had to be room for what was requested.
+                refuse_if_failed(check_full_rooms(work.preflight.survey))
             work.kind, work.base, work.base_table = BackupKind.FULL, None, None
             work.differences = None
             own(run.job, run.token, kind=BackupKind.FULL, base=None)
-            run.log(self.name, f"taking a full backup: {choice.reason}", LogLevel.WARNING)
+            level = LogLevel.INFO if choice.cause in PLANNED_FULLS else LogLevel.WARNING
+            run.log(self.name, f"taking a full backup: {choice.reason}", level)
             return f"full: {choice.reason}"
         return choice.reason
 
 
 def _wanted(work: BackupWork) -> Wanted:
+    began_before = timedelta(days=settings.AUTO_FULL_DAYS) - TOLERANCE
     return Wanted(
-        work.kind,
+        work.job.requested_kind or work.kind,
         work.job.engine,
         series_of(work.facts.version if work.facts else ""),
         frozenset(repository.name for repository, _ in work.stores),
         settings.MOST_LINKS,
+        work.started_at - began_before,
     )
 
 
@@ -74,7 +97,7 @@ def _take_base(run: Run, work: BackupWork, choice: Choice) -> None:
         work.differences = Differences(FullBlocks(chains[0][0]))
 
 
-def lock_copies(base: Backup, work: BackupWork) -> list[BackupCopy]:
+def lock_copies(base: Backup, work: NewBackup) -> list[BackupCopy]:
     """Return the base's copies in the backup's repositories; nobody deletes them meanwhile."""
     repositories = [repository for repository, _ in work.stores]
     copies = list(
@@ -84,7 +107,7 @@ def lock_copies(base: Backup, work: BackupWork) -> list[BackupCopy]:
     )
     if len(copies) != len(repositories):
         raise StageFailed(
-            f"{base.label}, which the backup goes on from, is being deleted",
+            f"{base.label}, the base of the backup, is being deleted",
             hint="Take the backup again.",
         )
     return copies

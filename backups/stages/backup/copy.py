@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from django.conf import settings
 
-from backups.access import checked_store, runner_of
+from backups.access import runner_of
 from backups.archive.contents import Contents
 from backups.archive.meter import Meter
 from backups.archive.pace import Pace
 from backups.archive.writer import ArchiveWriter
 from backups.engines import CopyRequest, EngineOptions, engine_named
-from backups.exceptions import LockNotGranted, StageFailed, StrayFile
+from backups.exceptions import LockNotGranted, StrayFile
 from backups.instances.connection import login_of
 from backups.instances.facts import CURRENT, FLUSHED
-from backups.models import Backup
 from backups.models.job import LogLevel
 from backups.running.run import Run
 from backups.stages.backup.lock_wait import with_holders
 from backups.stages.backup.one_server import read_lsn, refuse_another_source
+from backups.stages.backup.reserve import remove_unfinished, reserve
 from backups.stages.backup.strays import name_stray
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
-from backups.transitions.jobs import own
 from backups.units import format_bytes
-
-# How far a label may be after the start of its backup.
-MOST_LABEL_SHIFT = timedelta(seconds=10)
 
 
 class Copy(PlainStage[BackupWork]):
@@ -43,7 +38,7 @@ class Copy(PlainStage[BackupWork]):
             # Estimates: an engine knows the size of its copy only at the end.
             meter.raw_bytes_total = work.preflight.survey.raw_bytes
             meter.files_total = work.preflight.survey.file_count
-        self._reserve(run, work)
+        reserve(run, work)
         writer = ArchiveWriter(
             [store for _, store in work.stores],
             work.folder,
@@ -71,31 +66,13 @@ class Copy(PlainStage[BackupWork]):
         meter.raw_bytes_total, meter.files_total = meter.raw_bytes, meter.files_done
         if work.differences and work.differences.ended:
             why = f"changed blocks are stored whole: {work.differences.ended}"
+            if work.differences.is_full_unreadable:
+                why += f"; verify {work.label}, which needs that backup, or take a full one"
             run.log(self.name, why, LogLevel.WARNING)
         return _summary(work, work.contents, meter)
 
     def clean_up(self, run: Run, work: BackupWork) -> None:
-        """Remove the bytes of the attempt, unless the folder is another's or already a backup."""
-        if not work.reserved or Backup.objects.filter(uuid=work.backup).exists():
-            return
-        # If another disk is mounted at the path, a tick removes the bytes when theirs is back.
-        stores = [checked_store(repository) for repository, _ in work.stores]
-        freed = sum(store.remove_tree(work.folder) for store in stores)
-        run.forget_leftovers()
-        run.log(self.name, f"removed {format_bytes(freed)} of the unfinished backup")
-
-    def _reserve(self, run: Run, work: BackupWork) -> None:
-        """Record on the row, before any byte is written, where a tick would find leftovers."""
-        # Two backups may begin within a second, and a clock may be set back.
-        while taken := _whose_label(work):
-            if work.label_shift >= MOST_LABEL_SHIFT:
-                raise StageFailed(
-                    f"{taken} already has a backup {work.label}",
-                    hint="Start the backup again: labels contain the second of the start.",
-                )
-            work.label_shift += timedelta(seconds=1)
-        own(run.job, run.token, label=work.label, leftovers=True)
-        work.reserved = True
+        remove_unfinished(run, work, self.name)
 
     def _copy(self, run: Run, work: BackupWork, writer: ArchiveWriter) -> None:
         settings.SPOOL_FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,14 +89,6 @@ class Copy(PlainStage[BackupWork]):
             if before is not None:
                 refuse_another_source(work.copy_facts, before, read_lsn(instance, CURRENT))
             run.check()
-
-
-def _whose_label(work: BackupWork) -> str:
-    """Return what already has a backup of that label; blank where nothing has."""
-    for repository, store in work.stores:
-        if store.exists(work.folder):
-            return str(repository)
-    return "the catalog" if Backup.objects.filter(label=work.label).exists() else ""
 
 
 def _summary(work: BackupWork, contents: Contents, meter: Meter) -> str:

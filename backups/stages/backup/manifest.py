@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.utils.timezone import now
@@ -13,20 +14,26 @@ from backups.exceptions import StageFailed
 from backups.keys.load import load_keys
 from backups.models import JobStage
 from backups.running.run import Run
-from backups.stages.backup.work import BackupWork
+from backups.stages.backup.work import BackupWork, NewBackup
 from backups.stages.base import PlainStage
 from backups.units import format_bytes
 
+Made = TypeVar("Made", bound=NewBackup, contravariant=True)
 
-class WriteManifest(PlainStage[BackupWork]):
+
+class WriteManifest(PlainStage[Made]):
     name = "manifest"
 
-    def run(self, run: Run, work: BackupWork) -> str:
+    def __init__(self, describe: Callable[[Made], dict[str, Any]]) -> None:
+        """``describe`` returns the ``about`` part: docs/format.md lists its fields."""
+        self._describe = describe
+
+    def run(self, run: Run, work: Made) -> str:
         if work.contents is None:
             raise StageFailed("no contents to describe: the copy stage has not run")
         key = load_keys().current if work.encrypted else None
         work.envelope = new_envelope(work.backup, work.label, work.data_key, key)
-        work.about = describe(work)
+        work.about = self._describe(work)
         blob = seal_manifest(work.envelope, work.about, work.contents, work.cipher())
         for _, store in work.stores:
             run.check()
@@ -36,8 +43,8 @@ class WriteManifest(PlainStage[BackupWork]):
         return format_bytes(len(blob))
 
 
-def describe(work: BackupWork) -> dict[str, Any]:
-    """Return the ``about`` part of the manifest: docs/format.md lists its fields."""
+def describe_server(work: BackupWork) -> dict[str, Any]:
+    """Return what the manifest of a backup of a server says."""
     instance, facts = work.job.instance, work.copy_facts
     return {
         "uuid": str(work.backup),
@@ -66,6 +73,13 @@ def describe(work: BackupWork) -> dict[str, Any]:
             "more": facts.details.write(),
         },
         "server": work.server_settings.as_json(),
+        **describe_writing(work),
+    }
+
+
+def describe_writing(work: NewBackup) -> dict[str, Any]:
+    """Return what the manifest says of how it came to be."""
+    return {
         "stages": [_describe_stage(stage) for stage in work.job.stages.exclude(started_at=None)],
         "compression": f"zstd {settings.COMPRESSION_LEVEL}",
         "written_by": f"mooring {settings.VERSION}",

@@ -19,6 +19,7 @@ from backups.programs.compatibility import CLONE
 from backups.running.run import Run
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
+from backups.units import format_count
 
 LEVELS = {Verdict.FAILED: LogLevel.ERROR, Verdict.WARNING: LogLevel.WARNING}
 
@@ -30,7 +31,7 @@ class RunPreflight(PlainStage[BackupWork]):
     def run(self, run: Run, work: BackupWork) -> str:
         instance = work.job.instance
         options = replace(clone_options_of(instance), save_foreign_tables=work.saves_foreign_tables)
-        work.preflight = run_checks(instance, work.stores, runner_of(instance), options)
+        work.preflight = run_checks(instance, work.stores, runner_of(instance), options, work.kind)
         checks = work.preflight.checks
         for check in checks:
             level = LEVELS.get(check.verdict, LogLevel.INFO)
@@ -41,7 +42,7 @@ class RunPreflight(PlainStage[BackupWork]):
         if work.facts is not None:
             remember(instance, work.facts, now(), raw_bytes=work.preflight.survey.raw_bytes)
         warnings = sum(check.verdict is Verdict.WARNING for check in checks)
-        return f"{len(checks)} checks, {warnings} with a warning"
+        return f"{format_count(len(checks), 'check')}, {warnings} with a warning"
 
     def _install_missing_plugin(self, run: Run, survey: Survey) -> None:
         """Install it after the checks and only if allowed: a refused backup changes no server."""

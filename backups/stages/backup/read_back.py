@@ -6,16 +6,17 @@ from backups.archive.reader import BackupReader
 from backups.exceptions import StageFailed
 from backups.keys.load import load_keys
 from backups.running.run import Run
-from backups.stages.backup.work import BackupWork
+from backups.stages.backup.work import NewBackup
 from backups.stages.base import PlainStage
+from backups.units import format_count
 
 
-class ReadBack(PlainStage[BackupWork]):
+class ReadBack(PlainStage[NewBackup]):
     """Decode the manifest with the keys on disk, not those in memory, and open every pack."""
 
     name = "read-back"
 
-    def run(self, run: Run, work: BackupWork) -> str:
+    def run(self, run: Run, work: NewBackup) -> str:
         packs = 0
         for repository, store in work.stores:
             if (found := store.identity().uuid) != str(repository.uuid):
@@ -33,4 +34,4 @@ class ReadBack(PlainStage[BackupWork]):
                 reader.read_frame(pack.number, index.frames[-1])
                 packs += 1
             work.manifest_digest = reader.manifest.digest
-        return f"{packs} packs opened"
+        return f"{format_count(packs, 'pack')} opened"

@@ -8,20 +8,21 @@ from backups.catalog.register import register_backup
 from backups.exceptions import StageFailed
 from backups.running.run import Run
 from backups.stages.backup.choose_base import lock_copies
-from backups.stages.backup.work import BackupWork
+from backups.stages.backup.work import NewBackup
 from backups.stages.base import PlainStage
 from backups.transitions.jobs import own
 
 
-class Register(PlainStage[BackupWork]):
+class Register(PlainStage[NewBackup]):
     name = "register"
 
-    def run(self, run: Run, work: BackupWork) -> str:
+    def run(self, run: Run, work: NewBackup) -> str:
         if work.contents is None or work.envelope is None:
             raise StageFailed("no contents to register: the copy stage has not run")
         with transaction.atomic():
             # First, so that a run that has lost its lease registers nothing.
-            own(run.job, run.token, leftovers=False)
+            follows = {"occurrence": work.follows} if work.follows else {}
+            own(run.job, run.token, leftovers=False, **follows)
             if work.base is not None:
                 lock_copies(work.base, work)
             register_backup(

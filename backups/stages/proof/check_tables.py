@@ -8,17 +8,19 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
+from backups.catalog.contents import table_of
 from backups.engines.base import Prepared
 from backups.exceptions import EngineError
 from backups.models.job import LogLevel
 from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer
-from backups.programs.server_ending import LOG_HINT
+from backups.programs.server_session import gone, is_lost, session
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.proof.evidence import failure_as_evidence, record
-from backups.stages.proof.source_faults import explain, explain_check
+from backups.stages.proof.source_faults import BROKEN_THERE, explain, explain_check
 from backups.stages.restore.work import RestoreWork
+from backups.units import format_count
 
 # Everything that has rows: MariaDB has two kinds more.
 TABLES = """
@@ -28,8 +30,6 @@ TABLES = """
       AND TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema')
     ORDER BY TABLE_SCHEMA, TABLE_NAME
 """
-# Errors of a lost connection: the server ended.
-ENDED = {(2006,), (2013,)}
 # The note of an engine that cannot check a table: neither a fault nor a pass.
 UNCHECKED = "doesn't support check"
 
@@ -59,44 +59,61 @@ class CheckTables(PlainStage[RestoreWork]):
             names = ", ".join(f"{each['schema']}.{each['name']}" for each in faulty[:5])
             report = {"tables": work.tables, "error": f"faulty tables: {names}"}
             record(run, work.copy, passed=False, report=report)
-            raise EngineError(f"{len(faulty)} of {len(work.tables)} tables are faulty: {names}")
+            raise EngineError(
+                f"{len(faulty)} of {format_count(len(work.tables), 'table')} faulty: {names}"
+            )
         rows = sum(int(str(each["rows"])) for each in work.tables if each["rows"] is not None)
         unread = [each for each in work.tables if each["rows"] is None]
         for each in unread:
             text = f"{each['schema']}.{each['name']} was not read: {each['message']}"
             run.log(self.name, text, LogLevel.WARNING)
-        passed = f"{len(work.tables) - len(unread)} tables passed, {rows:,} rows"
+        tables = format_count(len(work.tables) - len(unread), "table")
+        passed = f"{tables} passed, {format_count(rows, 'row')}"
         return f"{passed}; {len(unread)} not read, see the log" if unread else passed
 
     def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:
         meter = run.new_meter()
-        connection = server.connect()
-        try:
+        with session(server) as connection:
             found = _rows(connection, TABLES)
             meter.files_total = len(found)
             for each in found:
                 run.check()
                 meter.current_file = f"{each['table_schema']}.{each['table_name']}"
-                tables.append(check_table(connection, each))
+                try:
+                    tables.append(check_table(connection, each))
+                except pymysql.Error:
+                    raise gone(server, f"{meter.current_file} was checked") from None
                 meter.files_done += 1
-        finally:
-            connection.close()
 
 
 def _judged(checked: dict[str, object], prepared: Prepared) -> dict[str, object]:
     """Mark as unknown, neither a fault nor a pass, what says nothing of the copy."""
     if (checked["schema"], checked["name"]) in prepared.left_out:
         return checked | {"verdict": "unknown", "message": "not in the backup"}
-    # Of Aria no page shows whether a key is right: a wrong one looks like damage.
-    if prepared.unproved_keys and checked["verdict"] == "failed" and checked["engine"] == "Aria":
-        why = f"the keys in {prepared.unproved_keys} could not be proved right"
-        message = f"{why}; {checked['message']}"
-        return checked | {"verdict": "unknown", "rows": None, "message": message}
+    if checked["verdict"] == "failed" and checked["engine"] == "Aria":
+        return _judged_aria(checked, prepared)
     return checked
 
 
+def _judged_aria(checked: dict[str, object], prepared: Prepared) -> dict[str, object]:
+    why = ""
+    marked = {table_of(path) for path in prepared.marked_crashed}
+    if (checked["schema"], checked["name"]) in marked:
+        why = f"{BROKEN_THERE}: it was marked as crashed there"
+    # Of Aria no page shows whether a key is right: a wrong one looks like damage.
+    elif prepared.unproved_keys:
+        why = f"the keys in {prepared.unproved_keys} could not be proved right"
+    if not why:
+        return checked
+    message = f"{why}; {checked['message']}"
+    return checked | {"verdict": "unknown", "rows": None, "message": message}
+
+
 def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str, object]:
-    """Check one table and count its rows; keep the server's messages about it."""
+    """Check one table and count its rows; keep the server's messages about it.
+
+    A lost connection is raised: that is no verdict about any table.
+    """
     name = f"{_quoted(table['table_schema'])}.{_quoted(table['table_name'])}"
     messages: list[str] = []
     warnings: list[str] = []
@@ -113,11 +130,8 @@ def check_table(connection: Connection[Any], table: dict[str, Any]) -> dict[str,
                 messages.append(line["Msg_text"])
         rows = _rows(connection, f"SELECT COUNT(*) AS n FROM {name}")[0]["n"]  # noqa: S608
     except pymysql.Error as exc:
-        if isinstance(exc, pymysql.InterfaceError) or exc.args[:1] in ENDED:
-            # No verdict about any table: only the server has ended.
-            raise EngineError(
-                f"the restored server ended while {name} was checked", hint=LOG_HINT
-            ) from None
+        if is_lost(exc):
+            raise
         messages.append(str(exc.args[-1] if exc.args else exc))
         reason = explain(connection, table, exc)
         verdict = "failed"

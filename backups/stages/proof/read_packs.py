@@ -24,6 +24,7 @@ from backups.stages.base import PlainStage
 from backups.stages.link_stages import LinkStages, link_names
 from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.states import Operation
+from backups.units import format_count
 
 
 @dataclass(slots=True)
@@ -82,7 +83,8 @@ class ReadPacks(PlainStage[VerifyWork]):
                 f"the server damaged, the first: {page_results.damage_in_words(pages.named[0])}",
                 hint=page_results.DAMAGE_HINT,
             )
-        done = f"{report.packs} packs, {report.frames} frames, {report.files} files match"
+        packs, frames = format_count(report.packs, "pack"), format_count(report.frames, "frame")
+        done = f"{packs}, {frames}, {format_count(report.files, 'file')} match"
         done += links.in_words()
         return f"{done}; {page_results.summary(page_results.as_json(pages))}" if pages else done
 

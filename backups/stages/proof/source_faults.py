@@ -20,6 +20,7 @@ DISCARDED = 1814
 NOT_IN_ENGINE = 1932
 CHILD_MISSING = 1168
 MARKED = "marked as crashed"
+BROKEN_THERE = "broken on the instance too"
 # Of InnoDB, of Aria.
 UNDECRYPTED = ("is encrypted but encryption service", "decryption failed")
 ROWS_ELSEWHERE = frozenset({"FEDERATED", "CONNECT", "SPIDER", "S3", "SPHINX"})
@@ -37,13 +38,13 @@ def explain(connection: Connection[Any], table: dict[str, Any], exc: pymysql.Err
     if error == UNKNOWN_ENGINE:
         return _explain_engine(engine or _named(str(exc.args[-1])))
     if error == CHILD_MISSING and engine.upper() == "MRG_MYISAM":
-        return "broken on the instance too: a table of this MERGE does not exist or does not fit"
+        return f"{BROKEN_THERE}: a table of this MERGE does not exist or does not fit"
     if engine.upper() != "INNODB":
         return ""
     if error == DISCARDED:
-        return "broken on the instance too: its tablespace was discarded there"
+        return f"{BROKEN_THERE}: its tablespace was discarded there"
     if error == NOT_IN_ENGINE and not _known_to_innodb(connection, table):
-        return "broken on the instance too: a definition file (.frm) without a table in InnoDB"
+        return f"{BROKEN_THERE}: a definition file (.frm) without a table in InnoDB"
     return ""
 
 
@@ -52,12 +53,12 @@ def explain_check(table: dict[str, Any], warnings: Sequence[str], messages: Sequ
 
     CHECK TABLE is the first here to open the table. So a mark that it warns of is the instance's:
     a server sets it in the file when it finds damage or when a repair fails. Of MyISAM only:
-    prepare applies Aria's log, and may set the mark itself.
+    prepare applies Aria's log, and may set the mark itself, so that of Aria is read before.
     """
     if any(sign in text for text in messages for sign in UNDECRYPTED):
         return "not checked: encrypted, and the keys in MOORING_MARIADB_KEY_FILE do not open it"
     if table["engine"] == "MyISAM" and any(MARKED in text for text in warnings):
-        return "broken on the instance too: it was marked as crashed there"
+        return f"{BROKEN_THERE}: it was marked as crashed there"
     return ""
 
 

@@ -107,7 +107,7 @@ def refuse_if_needed(copy: BackupCopy, job: Job, search: Search, *, force: bool)
 
 
 def refuse_if_others_need(copy: BackupCopy) -> None:
-    """Raise Refused if backups in the same repository go on from this one, or are about to."""
+    """Raise Refused if backups in the same repository are based on this one, or are about to."""
     backup = copy.backup
     needing = backup.dependents.filter(
         copies__status=CopyStatus.STORED, copies__repository=copy.repository
@@ -115,9 +115,9 @@ def refuse_if_others_need(copy: BackupCopy) -> None:
     if needing:
         names = ", ".join(dependent.label for dependent in needing)
         raise Refused(f"{backup.label} is needed to restore {names}", hint="Purge those first.")
-    going_on = Job.objects.filter(base=backup, status=JobStatus.RUNNING).first()
-    if going_on is not None:
-        raise Refused(f"{going_on} goes on from {backup.label}", hint="Wait for it or cancel it.")
+    dependent = Job.objects.filter(base=backup, status=JobStatus.RUNNING).first()
+    if dependent is not None:
+        raise Refused(f"{dependent} is based on {backup.label}", hint="Wait for it or cancel it.")
 
 
 def refuse_if_promised(backup: Backup) -> None:

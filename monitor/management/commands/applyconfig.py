@@ -11,6 +11,7 @@ from rich.text import Text
 from backups.activity import record
 from backups.management.output import Answer, MooringCommand
 from backups.models.activity import Verb
+from backups.units import format_count
 from monitor.configuration.apply import ConfigurationChange, apply, load_document
 
 COLOURS = {"add": "green", "change": "yellow", "disable": "red", "remove": "red"}
@@ -38,7 +39,8 @@ class Command(MooringCommand):
             record(Verb.CHANGED, details={"file": str(path), "entries": entries})
         shown = [line for change in changes for line in _lines(change)]
         verb = "would change" if dry_run else "changed"
-        shown.append(Text(f"{len(changes)} entries {verb}." if changes else "Nothing to change."))
+        count = format_count(len(changes), "entry", "entries")
+        shown.append(Text(f"{count} {verb}." if changes else "Nothing to change."))
         return Answer(
             {"dry_run": dry_run, "changes": [_fields(change) for change in changes]}, shown
         )

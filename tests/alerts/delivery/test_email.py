@@ -7,7 +7,7 @@ import pytest
 
 from alerts.delivery.channels.base import DONE
 from alerts.delivery.channels.email.channel import EmailChannel
-from alerts.exceptions import ChannelBroken, MessageRefused, NotDelivered, PartlyDelivered
+from alerts.exceptions import ChannelBroken, NotDelivered, PartlyDelivered
 from backups.exceptions import BadInput
 from tests.alerts.mailbox import PASSWORD, USER, Mailbox, mailbox
 
@@ -105,9 +105,12 @@ def test_only_a_refusal_for_good_ends_the_channel(
 
 def test_one_refused_recipient_is_named_and_the_others_get_it(box: Mailbox) -> None:
     box.refuse["owner@example.org"] = "550 no such user"
-    answer = EmailChannel().send(CONTENT, values(box))
-    assert "refused owner@example.org (550 no such user)" in answer
-    assert len(box.messages) == 1
+    with pytest.raises(
+        PartlyDelivered, match=r"refused owner@example\.org \(550 no such user\)"
+    ) as caught:
+        EmailChannel().send(CONTENT, values(box))
+    assert (caught.value.left, box.recipients) == (False, ["dba@example.org"])
+    assert caught.value.refused == {"owner@example.org": "550 no such user"}
 
 
 def test_all_refused_is_not_delivered(box: Mailbox) -> None:
@@ -145,8 +148,15 @@ def test_who_answers_for_a_while_only_is_tried_again_and_alone(box: Mailbox) -> 
 def test_all_refused_for_good_is_not_tried_again(box: Mailbox) -> None:
     for name in ("dba", "owner"):
         box.refuse[f"{name}@example.org"] = "550 no such user"
-    with pytest.raises(MessageRefused, match="550 no such user"):
+    with pytest.raises(PartlyDelivered, match="550 no such user") as caught:
         EmailChannel().send(CONTENT, values(box))
+    assert not caught.value.left
+
+
+def test_with_nobody_left_nothing_is_sent(box: Mailbox) -> None:
+    done = "dba@example.org\nowner@example.org"
+    assert "earlier attempt" in EmailChannel().send(CONTENT, values(box, **{DONE: done}))
+    assert box.messages == []
 
 
 def test_a_name_and_a_domain_beyond_ascii_arrive(box: Mailbox) -> None:

@@ -150,7 +150,7 @@ def extract_backup(
 ) -> dict[str, bytes]:
     """Extract into ``target``, which is made, and return what is in it.
 
-    ``needs`` are the folders of the backups it goes on from, the full one first.
+    ``needs`` are the folders of the backups it is based on, the full one first.
     """
     target.mkdir()
     chain = [open_backup(store, each) for each in (*needs, folder)]

@@ -270,7 +270,7 @@ def test_a_path_that_leads_out_is_refused(
     finished = run(store.root, "--to", tmp_path / "out")
 
     assert finished.returncode == 1
-    assert "is not as the format says" in finished.stderr
+    assert "does not follow the format" in finished.stderr
     assert not (tmp_path / "out").exists()
 
 

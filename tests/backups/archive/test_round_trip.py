@@ -47,7 +47,10 @@ names = st.lists(
     ).filter(lambda part: part not in {".", ".."}),
     min_size=1,
     max_size=3,
-).map(lambda parts: "/".join(f"_{part}{depth}" for depth, part in enumerate(parts)))
+).map(
+    # No file has the name of another one's folder.
+    lambda parts: "/".join([*(f"_{part}" for part in parts[:-1]), f"={parts[-1]}"])
+)
 contents = st.one_of(
     st.binary(max_size=300),
     st.integers(0, 40 * KIB).map(bytes),

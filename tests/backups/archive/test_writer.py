@@ -11,9 +11,9 @@ from types import TracebackType
 
 import pytest
 
+from backups.archive.frame_pipeline import FRAMES_IN_FLIGHT_PER_THREAD, FRAMES_TO_SPARE
 from backups.archive.meter import Meter
 from backups.archive.records import Data, FileOpened, Record
-from backups.archive.writer import FRAMES_IN_FLIGHT_PER_THREAD, FRAMES_TO_SPARE
 from backups.exceptions import CancelRequested, RepositoryError
 from backups.repositories.base import Upload
 from backups.repositories.directory import DirectoryStore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from backups.repositories.base import Identity
 from backups.repositories.directory import DirectoryStore
 from backups.repositories.layout import FORMAT_VERSION
 from backups.states import CopyStatus
+from tests.backups.archive.test_fuzz import bounded
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import take_backup
 
@@ -101,6 +103,13 @@ def test_a_pack_that_is_gone_or_short_is_found(
         pack.write_bytes(left)
     assert check_copies(now()) == 1
     assert faults()[0][0] == fault
+
+
+def test_a_manifest_that_became_huge_is_changed_and_not_read(copy: BackupCopy) -> None:
+    os.truncate(Path(copy.repository.path) / copy.path / "manifest.json.zst", 200 << 20)
+    with bounded(32 << 20):
+        assert check_copies(now()) == 1
+    assert faults()[0][0] == "changed"
 
 
 def test_contents_lost_and_identity_there_protects_nobody(copy: BackupCopy) -> None:

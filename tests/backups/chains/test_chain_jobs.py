@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,21 +17,27 @@ from backups.catalog.evidence import without_faults
 from backups.catalog.register import rebuild
 from backups.chains.candidates import load_candidates
 from backups.chains.planner import Candidate
+from backups.checks import failed
 from backups.exceptions import Refused
 from backups.health.protection_facts import find_candidates, gather_facts, schedules_of
 from backups.health.usable import usable_copies
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupAncestor, BackupCopy, Evidence, Instance, Job, Repository
-from backups.parameters import VerifyParameters
+from backups.parameters import BackupParameters, VerifyParameters
+from backups.preflight.checks import Preflight, decide_checks
+from backups.running.run import Run
 from backups.stages.backup import choose_base
+from backups.stages.backup.work import backup_work
 from backups.states import CopyStatus, JobStatus, Operation
 from tests.backups.archive.stores import contents_of
 from tests.backups.conftest import make_repository
-from tests.backups.fake_engine import FakeEngine
+from tests.backups.fake_engine import FakeEngine, FakeOptions
+from tests.backups.preflight.test_checks import MAIN, SOUND
 from tests.backups.taking import Running, prove, purge, restore, run_here, take_backup
 from tests.commands import run_command
 
+GIB = 1024**3
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -50,6 +57,18 @@ def chain(orders: Instance, main: Repository, engine: FakeEngine) -> list[Backup
         engine.files[f"new{number}.ibd"] = bytes([number + 1]) * 40_000
         backups.append(take(orders, "incremental"))
     return backups
+
+
+def test_a_full_backup_instead_is_refused_where_only_an_increment_fits(
+    orders: Instance, main: Repository
+) -> None:
+    job = create_backup_job(orders, kind="incremental", wake=False)
+    work = backup_work(job, BackupParameters(options=FakeOptions()))
+    survey = replace(SOUND, is_link=True, repositories=(replace(MAIN, free_bytes=GIB),))
+    work.preflight = Preflight(survey, tuple(decide_checks(survey)))
+    assert failed(work.preflight.checks) == []
+    with pytest.raises(Refused, match="room in main"):
+        choose_base.ChooseBase().run(Run(job), work)
 
 
 def copy_of(backup: Backup) -> BackupCopy:
@@ -145,6 +164,21 @@ def test_a_base_whose_table_is_damaged_makes_it_a_full_one(
     assert "cannot be read" in Job.objects.get(product=backup).stages.get(name="choose base").detail
 
 
+def test_a_full_backup_that_is_damaged_is_noticed_when_differences_are_made(
+    chain: list[Backup], orders: Instance, engine: FakeEngine
+) -> None:
+    """The job goes on: the changed blocks are at hand. Others of the backup may be damaged."""
+    damage(chain[0])
+    engine.files["shop/orders.ibd"] = b"changed" + engine.files["shop/orders.ibd"][7:]
+    backup = take(orders, "incremental")
+    assert backup.kind == "incremental"
+    log = Job.objects.get(product=backup).log_lines.filter(level="warning")
+    [line] = log.values_list("text", flat=True)
+    assert "stored whole: the full backup cannot be read" in line
+    assert f"verify {backup.label}" in line
+    assert verify(backup).status == JobStatus.FAILED
+
+
 def test_a_base_that_is_being_deleted_makes_it_a_full_one(
     chain: list[Backup], orders: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,7 +264,7 @@ def test_a_base_is_not_purged_while_a_backup_goes_on_from_it(
     running = Running(create_backup_job(orders, kind="incremental", wake=False))
     running.reach(engine.blocked)
     try:
-        assert f"goes on from {full.label}" in purge(copy_of(full), force=True).error
+        assert f"is based on {full.label}" in purge(copy_of(full), force=True).error
     finally:
         engine.stopped.set()
     assert running.end().status == JobStatus.SUCCEEDED

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backups.chains.planner import Candidate, Wanted, choose_base
+from backups.chains.planner import Candidate, Cause, Wanted, choose_base
+from backups.states import AUTO, KindCause
 
 HERE = frozenset({"main"})
 WANTED = Wanted("incremental", "mariadb_backup", "10.11", HERE, most_links=7)
@@ -53,3 +55,38 @@ def test_a_reason_for_a_full_one(candidates: list[Candidate], reason: str) -> No
 def test_an_unknown_series_is_no_reason() -> None:
     assert choose_base(WANTED, [replace(FULL, series="")]).base == "full"
     assert choose_base(replace(WANTED, series=""), [FULL]).base == "full"
+
+
+AUTOMATIC = replace(WANTED, kind="auto", old_before=datetime(2026, 3, 1, tzinfo=UTC))
+YOUNG = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "kind", "cause"),
+    [
+        ([], "full", Cause.NO_BASE),
+        ([replace(FULL, full_began_at=YOUNG)], "incremental", Cause.INCREMENTAL_DUE),
+        ([replace(LINK, full_began_at=YOUNG, shares=(0.1,))], "incremental", Cause.INCREMENTAL_DUE),
+        ([replace(LINK, full_began_at=AUTOMATIC.old_before)], "full", Cause.FULL_OLD),
+        ([replace(FULL, full_began_at=AUTOMATIC.old_before)], "full", Cause.FULL_OLD),
+        ([replace(LINK, ancestors=7)], "full", Cause.CHAIN_FULL),
+        ([replace(LINK, fault="failed its verify")], "full", Cause.BASE_UNUSABLE),
+        ([replace(LINK, shares=(0.9, 0.6, 0.1))], "full", Cause.INCREMENTS_LARGE),
+        ([replace(LINK, shares=(0.9,))], "incremental", Cause.INCREMENTAL_DUE),
+        ([replace(LINK, shares=(0.9, 0.5))], "incremental", Cause.INCREMENTAL_DUE),
+    ],
+)
+def test_whichever_is_due(candidates: list[Candidate], kind: str, cause: Cause) -> None:
+    choice = choose_base(AUTOMATIC, candidates)
+    assert (choice.kind, choice.cause) == (kind, cause)
+    assert choice.reason
+
+
+def test_a_requested_incremental_is_taken_whatever_the_age_and_size_of_its_chain() -> None:
+    old = replace(LINK, full_began_at=YOUNG - timedelta(days=90), shares=(0.9, 0.9))
+    assert choose_base(WANTED, [old]).base == "link"
+
+
+def test_the_causes_are_those_of_a_job() -> None:
+    assert {each.value for each in Cause} == set(KindCause.values) - {"full_overdue"}
+    assert AUTOMATIC.kind == AUTO

@@ -47,12 +47,22 @@ def test_showschedule(nightly: BackupSchedule) -> None:
     assert fields["next_runs"][0] == {
         "local": "2026-03-29T03:00:00+02:00",
         "utc": "2026-03-29T01:00:00+00:00",
+        "kind": "full",
         "note": "clocks go forward: 02:30 does not exist, runs at 03:00",
     }
     assert fields["instances"] == {"shard-0": 0.0}
     assert "2026-03-30 02:30 CEST" in text
     missing = run_command("showschedule", "nightli")
     assert (missing.exit_code, "nightly" in missing.stderr) == (2, True)
+
+
+def test_showschedule_of_a_rhythm_with_full_backups(nightly: BackupSchedule) -> None:
+    BackupSchedule.objects.update(kind="incremental", full_cron="30 2 * * 0")
+    with time_machine.travel(datetime(2026, 3, 28, 12, tzinfo=UTC), tick=False):
+        fields = run_command("showschedule", "nightly", "--json").json()
+        text = run_command("showschedule", "nightly").stdout
+    assert [run["kind"] for run in fields["next_runs"][:2]] == ["full", "incremental"]
+    assert "nightly: incremental, 30 2 * * *, full 30 2 * * 0 Europe/Berlin, enabled" in text
 
 
 def test_pauseschedule_and_resumeschedule(nightly: BackupSchedule) -> None:

@@ -90,7 +90,7 @@ def test_rebuildcatalog(label: str) -> None:
         "unreadable": [],
     }
     again = run_command("rebuildcatalog", "main")
-    assert "1 backups in main: 0 added, 0 unreadable" in again.stdout
+    assert "1 backup in main: 0 added, 0 unreadable" in again.stdout
 
 
 def test_rebuildcatalog_with_damage(label: str, main: Repository) -> None:

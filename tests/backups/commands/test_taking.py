@@ -26,6 +26,8 @@ JOB_FIELDS = {
     "operation",
     "instance",
     "status",
+    "kind",
+    "kind_reason",
     "label",
     "error",
     "hint",
@@ -59,6 +61,16 @@ def test_takebackup_as_json(orders: Instance, main: Repository, engine: FakeEngi
     assert (fields["status"], fields["error"], fields["lock_time"]) == ("succeeded", "", 0.04)
     assert fields["label"] == Backup.objects.get(made_by=fields["job"]).label
     assert [stage["name"] for stage in fields["stages"]][:2] == ["copy", "file copy"]
+
+
+def test_takebackup_of_whichever_kind_is_due(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    ended = take("--kind", "auto")
+    assert "full backup: there is no stored backup to go on from" in ended.stdout
+    fields = take("--kind", "auto", "--json").json()
+    assert fields["kind"] == "incremental"
+    assert fields["kind_reason"].startswith("changes since orders-1@")
 
 
 def test_takebackup_that_fails(orders: Instance, main: Repository, engine: FakeEngine) -> None:

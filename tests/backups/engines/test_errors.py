@@ -97,6 +97,7 @@ def test_a_lock_that_was_not_granted_is_an_error_of_its_own() -> None:
         ('write failed (Errcode: 28 "No space left on device")', "Free space"),
         ('open failed (Errcode: 24 "Too many open files")', "limit of open files"),
         ("Database page corruption detected", "CHECK TABLE"),
+        ("aria_read data from ./a/t.MAD failed with error 176", "REPAIR TABLE"),
         ("something new", ""),
     ],
 )

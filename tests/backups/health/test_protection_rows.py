@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from django.test import TestCase
 
-from backups.health.protection_facts import longest_gap
+from backups.health.protection_facts import longest_gap, longest_wait_for_full
 from backups.health.protection_rows import CHECK_EVERY, judge_due, judge_instances
 from backups.models import (
+    Backup,
     BackupCopy,
     BackupSchedule,
     Instance,
@@ -153,6 +154,31 @@ class JudgingTestCase(TestCase):
                 ids = list(Instance.objects.values_list("pk", flat=True))
                 with self.assertNumQueries(13):
                     judge_instances(ids, T0)
+
+    def test_the_newest_of_each_sort(self) -> None:
+        ends = {}
+        for kind, days in (("full", 3), ("incremental", 2), ("differential", 1)):
+            backup = make_backup(self.orders, self.main, age=timedelta(days=days)).backup
+            Backup.objects.filter(pk=backup.pk).update(kind=kind)
+            ends[kind] = backup.ended_at
+        row = self.judged()
+        self.assertEqual((row.full_at, row.link_at), (ends["full"], ends["differential"]))
+
+    def test_how_long_a_full_may_be_awaited(self) -> None:
+        week, day = timedelta(days=7), timedelta(days=1)
+        for columns, wait in [
+            ({"kind": "full"}, day),
+            ({"kind": "incremental", "full_cron": "0 1 * * 0"}, week),
+            ({"kind": "differential", "full_cron": "0 3 1 * *"}, timedelta(days=31)),
+            ({"kind": "auto"}, week + day),
+            ({"kind": "incremental"}, week + day),
+            ({"kind": "differential"}, day),
+        ]:
+            with self.subTest(columns):
+                schedule = BackupSchedule(
+                    cron="0 1 * * *", time_zone="UTC", window=timedelta(0), **columns
+                )
+                self.assertEqual(longest_wait_for_full(schedule, T0), wait)
 
     def test_a_weekend_is_in_the_longest_gap(self) -> None:
         for cron, days in [("0 1 * * *", 1), ("0 1 * * 1-5", 3), ("0 1 * * 0", 7)]:

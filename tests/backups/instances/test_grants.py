@@ -69,6 +69,13 @@ def test_a_new_user_gets_everything_needed() -> None:
     ]
 
 
+def test_rocksdb_needs_more() -> None:
+    plain = parse_grants("b@%", ["GRANT RELOAD, PROCESS, BINLOG MONITOR ON *.* TO `b`@`%`"])
+    for rocksdb, missing in ((False, []), (True, ["SUPER"])):
+        needed = needed_by("mariadb_backup", rocksdb=rocksdb)
+        assert missing_privileges(plain, needed) == missing
+
+
 def test_what_a_clone_needs() -> None:
     needed = needed_by("clone")
     both = parse_grants(

@@ -16,7 +16,7 @@ class Seen:
         self.settled: list[tuple[int, bytes]] = []
         self.parts = Fragments(
             lambda key, page: page.startswith(b"w"),
-            lambda key, page: self.settled.append((key.position, page)),
+            lambda key, page, all_came: self.settled.append((key.position, page)),
             pending_bytes=pending,
             suspect_bytes=suspect,
         )

@@ -197,6 +197,12 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
         (with_main(free_bytes=GIB), "room in main", Verdict.FAILED, "1.0 GiB free"),
         (with_main(free_bytes=6 * GIB), "room in main", Verdict.WARNING, "hardly compress"),
         (with_main(free_bytes=None), "room in main", Verdict.UNKNOWN, "free space is unknown"),
+        (
+            replace(with_main(free_bytes=GIB), is_link=True),
+            "room in main",
+            Verdict.WARNING,
+            "no earlier one is stored",
+        ),
         (replace(SOUND, repositories=()), "repository", Verdict.FAILED, "no repository is enabled"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backups.checks import Verdict
-from backups.preflight.space_estimate import RESERVE_BYTES, estimate_room
+from backups.preflight.space_estimate import RESERVE_BYTES, estimate_link_room, estimate_room
 
 MIB = 1024**2
 RAW = 1000 * MIB
@@ -59,4 +59,24 @@ def test_what_is_unknown_is_neither_a_fault_nor_a_pass(
     room = estimate_room(raw_bytes=raw_bytes, past_ratio=0.5, free_bytes=free_bytes)
     assert room.enough is None
     assert room.verdict is Verdict.UNKNOWN
+    assert word in room.explanation
+
+
+@pytest.mark.parametrize(
+    ("past", "free_beyond_reserve", "verdict", "word"),
+    [
+        # As large as a full one: nothing more is asked.
+        (40 * MIB, 550 * MIB, Verdict.OK, "stored at 50%"),
+        (40 * MIB, 80 * MIB, Verdict.OK, "2 times the largest"),
+        (40 * MIB, 80 * MIB - 1, Verdict.FAILED, "kept in reserve"),
+        (None, 80 * MIB, Verdict.WARNING, "A full backup: about 550.0 MiB needed"),
+    ],
+)
+def test_what_goes_on_from_another_takes_less(
+    past: int | None, free_beyond_reserve: int, verdict: Verdict, word: str
+) -> None:
+    free = RESERVE_BYTES + free_beyond_reserve
+    full = estimate_room(raw_bytes=RAW, past_ratio=0.5, free_bytes=free)
+    room = estimate_link_room(past, full)
+    assert room.verdict is verdict
     assert word in room.explanation

@@ -79,7 +79,7 @@ def test_a_removal_that_was_cut_short_can_be_finished(target: Path) -> None:
 def test_a_link_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir(mode=0o755)
     (tmp_path / "link").symlink_to(tmp_path / "theirs")
-    with pytest.raises(Refused, match="no folder that a restore may fill"):
+    with pytest.raises(Refused, match="not a folder that a restore may use"):
         claim_folder(tmp_path / "link", 7)
     assert (tmp_path / "theirs").stat().st_mode & 0o777 == 0o755
 

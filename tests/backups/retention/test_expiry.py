@@ -216,6 +216,18 @@ def test_a_clock_that_jumped_a_year_expires_nothing_until_a_person_confirms(
         tasks.prune_history()
 
 
+@pytest.mark.usefixtures("moved_clock")
+def test_after_a_jump_not_even_a_run_without_work_counts(orders: Instance) -> None:
+    TickHeartbeat.objects.create(name=TICK, finished_at=now())
+    # Nothing expires in the first hour, perhaps because the newest run was missed: the next hour's
+    # run must not take this one for the last by a right clock.
+    with (
+        time_machine.travel(now() + 365 * DAY),
+        pytest.raises(Refused, match=r"expire backups is held: .* 365 days ago"),
+    ):
+        expire_backups(now())
+
+
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)])
 def test_another_clock_of_a_repository_expires_nothing(
     nightly: BackupSchedule, main: Repository, monkeypatch: pytest.MonkeyPatch, jump: timedelta

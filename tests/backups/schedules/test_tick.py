@@ -282,8 +282,8 @@ def test_what_is_expected_is_learnt_from_the_runs_before(shop: Instance) -> None
     for day in range(1, 6):
         began = T0 - timedelta(days=day)
         job = Job.objects.create(
-            operation="backup", instance=shop, started_at=began, ended_at=began + 20 * MINUTE,
-            status="succeeded",
+            operation="backup", kind="full", instance=shop, started_at=began,
+            ended_at=began + 20 * MINUTE, status="succeeded",
         )  # fmt: skip
         Occurrence.objects.create(
             schedule=schedule, instance=shop, due_at=began, starts_at=began, late_after=began,

@@ -43,7 +43,8 @@ class Checked(CheckTables):
     def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:
         if self._stop:
             run.stop(CancelRequested())
-        tables.append({"schema": "shop", "name": "orders", "rows": 7, "verdict": self._verdict})
+        row = {"schema": "shop", "name": "orders", "engine": "InnoDB", "rows": 7}
+        tables.append({**row, "verdict": self._verdict})
 
 
 def work_of(run: Run, folder: Path) -> RestoreWork:
@@ -54,12 +55,12 @@ def work_of(run: Run, folder: Path) -> RestoreWork:
 
 @pytest.mark.parametrize("verdict", ["ok", "unknown"])
 def test_a_table_that_cannot_be_checked_is_no_fault(run: Run, tmp_path: Path, verdict: str) -> None:
-    assert Checked(verdict).run(run, work_of(run, tmp_path)) == "1 tables passed, 7 rows"
+    assert Checked(verdict).run(run, work_of(run, tmp_path)) == "1 table passed, 7 rows"
     assert not Evidence.objects.exists()
 
 
 def test_a_faulty_table_is_evidence_against_the_copy(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="1 of 1 tables are faulty"):
+    with pytest.raises(EngineError, match="1 of 1 table faulty"):
         Checked("failed").run(run, work_of(run, tmp_path))
     evidence = Evidence.objects.get()
     assert (evidence.passed, evidence.copy) == (False, BackupCopy.objects.get())
@@ -113,10 +114,10 @@ def test_evidence_leaves_the_mark_of_what_is_still_on_the_disk(run: Run, tmp_pat
 class Ended(PrivateServer):
     """Ended already, with a code."""
 
-    exit_code = 0
+    code = 0
 
     def shut_down(self) -> None:
-        require_order(self.exit_code, "said at the end", self.folder)
+        require_order(self.code, "said at the end", self.folder)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_a_server_that_does_not_end_in_order_is_no_pass(
 ) -> None:
     work = work_of(run, tmp_path)
     work.server = ended = Ended(tmp_path, run_folder=tmp_path / "run")
-    ended.exit_code, work.began_at, work.answered_at = code, now(), now()
+    ended.code, work.began_at, work.answered_at = code, now(), now()
     with pytest.raises(kind):
         RecordRestoreTest().run(run, work)
     assert list(Evidence.objects.values_list("passed", flat=True)) == passed

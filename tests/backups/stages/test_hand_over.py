@@ -53,5 +53,5 @@ def test_a_file_with_another_name_elsewhere_is_not_given_away(tmp_path: Path) ->
     target.mkdir()
     victim.touch()
     os.link(victim, target / "ibdata1")
-    with pytest.raises(StageFailed, match="ibdata1 has another name elsewhere"):
+    with pytest.raises(StageFailed, match="ibdata1 has a hard link elsewhere"):
         change_owner(target, os.geteuid(), os.getegid())

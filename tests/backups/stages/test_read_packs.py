@@ -37,7 +37,7 @@ def with_tablespace(pages: list[bytes]) -> dict[str, bytes]:
 
 def test_a_whole_copy(copy: BackupCopy) -> None:
     job = verify(copy)
-    assert job.stages.get().detail == "1 packs, 2 frames, 5 files match"
+    assert job.stages.get().detail == "1 pack, 2 frames, 5 files match"
     evidence = Evidence.objects.get()
     assert (evidence.passed, evidence.job) == (True, job)
     assert evidence.report == {"packs": 1, "frames": 2, "files": 5, "damages": []}
@@ -58,7 +58,7 @@ def test_whole_pages(engine: FakeEngine, orders: Instance, main: Repository) -> 
     engine.files = with_tablespace(tablespace(MARIADB, 5))
     job = verify(take_backup(orders).copies.get(), pages=True)
     assert job.status == JobStatus.SUCCEEDED
-    assert job.stages.get().detail == "1 packs, 2 frames, 3 files match; 5 pages whole"
+    assert job.stages.get().detail == "1 pack, 2 frames, 3 files match; 5 pages whole"
     assert Evidence.objects.get().report["pages"]["whole"] == 5
 
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from backups.models import Activity, BackupSchedule, Instance, InstanceGroup, Tag
 from backups.schedule import Rhythm
+from monitor.forms.presets import PRESETS
 from monitor.selectors.schedule import preview_rhythm
 from tests.monitor.planning import make_schedule
 from tests.monitor.rows import make_instance, make_repository, make_user
@@ -90,12 +91,18 @@ class ScheduleFormTestCase(TestCase):
             ("grace", "5h", "missed before it is late"),
             ("options", "[1]", "JSON object"),
             ("options", "{", "valid JSON"),
+            ("full_cron", "30 1 * * 0", "Only incremental, differential or automatic backups"),
         ]:
             with self.subTest(f"{field}={value}"):
                 response = self.client.post(reverse("schedule-add"), typed(**{field: value}))
                 self.assertContains(response, words, status_code=422)
                 self.assertContains(response, "Nothing was saved", status_code=422)
         self.assertEqual(BackupSchedule.objects.count(), 0)
+
+    def test_a_fault_of_the_full_backups_is_beside_their_field(self) -> None:
+        given = typed(kind="incremental", full_cron="0 0 30 2 *")
+        response = self.client.post(reverse("schedule-add"), given)
+        self.assertIn("cannot be read", str(response.context["form"].errors["full_cron"]))
 
     def test_the_preview_counts_who_would_be_covered_and_who_would_not(self) -> None:
         make_instance("billing-1")
@@ -105,6 +112,47 @@ class ScheduleFormTestCase(TestCase):
         self.assertEqual(len(preview.slots), 10)
         self.assertContains(response, "billing-1")
         self.assertEqual(BackupSchedule.objects.count(), 0)
+
+    def test_each_preset_is_a_schedule_that_can_be_saved(self) -> None:
+        for preset in PRESETS:
+            with self.subTest(preset.name):
+                page = self.client.get(reverse("schedule-add"), {"preset": preset.name})
+                form, preview = page.context["form"], page.context["preview"]
+                shown = {name: form[name].value() for name in preset.columns}
+                self.assertEqual(shown, preset.columns)
+                self.assertTrue(form["make_up_full"].value())
+                self.assertEqual(preview.fault, "")
+                given = typed(name=preset.name, make_up_full="on", **preset.columns)
+                self.assertEqual(self.client.post(reverse("schedule-add"), given).status_code, 302)
+                saved = BackupSchedule.objects.get(name=preset.name)
+                found = (saved.kind, saved.cron, saved.full_cron, saved.make_up_full)
+                kind, cron = preset.columns["kind"], preset.columns["cron"]
+                self.assertEqual(found, (kind, cron, preset.columns.get("full_cron", ""), True))
+
+    def test_the_preview_shows_the_kind_of_each_run(self) -> None:
+        given = typed(kind="incremental", full_cron="30 2 * * 0")
+        response = self.client.post(reverse("schedule-preview"), given)
+        slots = response.context["preview"].slots
+        self.assertEqual(
+            sum(slot.full for slot in slots), sum(s.local.weekday() == 6 for s in slots)
+        )
+        self.assertContains(response, "<b>full</b>")
+        self.assertContains(response, "incremental</td>")
+
+    def test_the_preview_names_full_backups_without_a_time(self) -> None:
+        for changes, note in (
+            ({"kind": "incremental"}, "After 7 incremental backups"),
+            ({"kind": "incremental", "full_cron": "30 2 * * 0"}, ""),
+            ({"kind": "incremental", "full_cron": "30 2 1 * *"}, "After 7 incremental backups"),
+            ({"kind": "differential", "full_cron": "30 2 1 * *"}, ""),
+            ({"kind": "auto"}, "where there is nothing to go on from"),
+            ({"kind": "full"}, ""),
+        ):
+            with self.subTest(changes):
+                page = self.client.post(reverse("schedule-preview"), typed(**changes))
+                found = page.context["preview"].note
+                self.assertIn(note, found)
+                self.assertEqual(bool(note), bool(found))
 
     def test_a_disabled_draft_covers_nobody_for_others(self) -> None:
         preview = self.client.post(reverse("schedule-preview"), typed(enabled="")).context[

@@ -57,3 +57,14 @@ def test_every_so_many_hours(hours: int, words: str) -> None:
 )
 def test_a_chosen_length(seconds: int, words: str) -> None:
     assert format_configured_length(timedelta(seconds=seconds)) == words
+
+
+@pytest.mark.parametrize(
+    ("full_cron", "words"),
+    [
+        ("30 2 * * 0", "every day at 02:30; full: Sunday at 02:30"),
+        ("30 2 1 1,7 *", "every day at 02:30; full: cron 30 2 1 1,7 *"),
+    ],
+)
+def test_full_backups_between(full_cron: str, words: str) -> None:
+    assert rhythm_in_words(Rhythm("30 2 * * *", "UTC", None, T0, full_cron)) == words

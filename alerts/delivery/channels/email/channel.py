@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import smtplib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.message import EmailMessage
 from email.utils import formataddr, formatdate, parseaddr
@@ -53,6 +53,8 @@ class EmailChannel:
         done = set(values.get(DONE, "").splitlines())
         addresses = [_address(line) for line in _recipients(values)]
         recipients = [address for address in addresses if address not in done]
+        if not recipients:
+            return "every recipient has responded to an earlier attempt"
         server = f"{values['host']}:{values['port']}"
         try:
             with _session(values) as session:
@@ -64,9 +66,7 @@ class EmailChannel:
             # 454, a temporary failure, raises the same exception (RFC 4954, 6).
             raise (ChannelBroken if _is_final(exc.smtp_code) else NotDelivered)(text) from None
         except smtplib.SMTPRecipientsRefused as exc:
-            final = all(_is_final(code) for code, _ in exc.recipients.values())
-            text = f"{server} refused {_refusals(exc.recipients)}"
-            raise (MessageRefused if final else NotDelivered)(text) from None
+            refused = exc.recipients
         except smtplib.SMTPResponseException as exc:
             # Of the content, not of the session: too long, or not wanted.
             final = isinstance(exc, smtplib.SMTPDataError) and _is_final(exc.smtp_code)
@@ -74,13 +74,22 @@ class EmailChannel:
             raise (MessageRefused if final else NotDelivered)(text) from None
         except (smtplib.SMTPException, OSError) as exc:
             raise NotDelivered(f"{server}: {exc}") from None
-        accepted = f"{server} accepted it for {len(recipients) - len(refused)} recipients"
-        text = f"{accepted}; refused {_refusals(refused)}" if refused else accepted
-        later = {name for name, (code, _) in refused.items() if not _is_final(code)}
-        if later:
-            raise PartlyDelivered(text, done=[name for name in recipients if name not in later])
-        # What was refused for good is shown; the others have it.
+        text = f"{server} accepted it for {len(recipients) - len(refused)} recipients"
+        if refused:
+            raise _undelivered(f"{text}; refused {_refusals(refused)}", recipients, refused)
         return text
+
+
+def _undelivered(
+    text: str, recipients: Sequence[str], refused: Mapping[str, tuple[int, bytes]]
+) -> NotDelivered:
+    """Return the error: what is refused for good is not retried, who accepted gets it once."""
+    later = {name for name, (code, _) in refused.items() if not _is_final(code)}
+    done = [name for name in recipients if name not in later]
+    if not done:
+        return NotDelivered(text)
+    final = {name: _refusal(*refused[name]) for name in done if name in refused}
+    return PartlyDelivered(text, done=done, refused=final, left=bool(later))
 
 
 def build_message(content: Content, values: Values) -> EmailMessage:
@@ -150,11 +159,12 @@ def _recipients(values: Values) -> list[str]:
     return [line.strip() for line in values["recipients"].splitlines() if line.strip()]
 
 
-def _refusals(refused: dict[str, tuple[int, bytes]]) -> str:
-    return ", ".join(
-        f"{address} ({code} {text.decode(errors='replace')})"
-        for address, (code, text) in refused.items()
-    )
+def _refusals(refused: Mapping[str, tuple[int, bytes]]) -> str:
+    return ", ".join(f"{address} ({_refusal(*answer)})" for address, answer in refused.items())
+
+
+def _refusal(code: int, text: bytes) -> str:
+    return f"{code} {text.decode(errors='replace')}"
 
 
 def _response_text(error: smtplib.SMTPResponseException) -> str:

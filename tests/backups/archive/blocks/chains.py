@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hypothesis import strategies as st
 
+from backups.archive.blocks.consolidate import consolidate
 from backups.archive.blocks.differences import Differences
 from backups.archive.blocks.full_blocks import FullBlocks
 from backups.archive.blocks.hashing import BLOCK_BYTES
+from backups.archive.cipher import AesGcm
+from backups.archive.manifest import new_envelope, seal_manifest
+from backups.archive.meter import Meter
 from backups.archive.records import (
     Data,
     FileClosed,
@@ -21,11 +26,15 @@ from backups.archive.records import (
     Record,
 )
 from backups.repositories.base import ObjectStore
+from backups.repositories.layout import backup_folder, manifest_name
 from tests.backups.archive.stores import (
+    INSTANCE,
+    KEYRING,
     KIB,
     MIB,
     extract_backup,
     make_store,
+    never_stop,
     open_backup,
     write_backup,
 )
@@ -48,7 +57,7 @@ class Chain:
         encrypted: bool = True,
         differences: bool = True,
     ) -> str:
-        """Write a backup that goes on from the last one, or from that of a number."""
+        """Write a backup based on the last one, or on that of a number."""
         self._written += 1
         needs = self.links if base is None else self.links[: base + 1]
         full = FullBlocks(open_backup(self.store, needs[0])) if needs and differences else None
@@ -62,6 +71,30 @@ class Chain:
         )
         self.links = [*needs, link]
         return link
+
+    def consolidate(self) -> str:
+        """Make a full backup of the last link; further links go on from it."""
+        chain = [open_backup(self.store, link) for link in self.links]
+        label = f"{chain[-1].manifest.envelope.label[:-1]}F"
+        folder, identity, key = backup_folder(INSTANCE, label), uuid.uuid4(), os.urandom(32)
+        contents = consolidate(
+            chain,
+            [self.store],
+            folder,
+            backup=identity,
+            cipher=AesGcm(key),
+            threads=2,
+            level=1,
+            check=never_stop,
+            meter=Meter(),
+        )
+        envelope = new_envelope(identity, label, key, KEYRING.current)
+        about = {"uuid": str(identity), "label": label}
+        with self.store.create(manifest_name(folder)) as upload:
+            upload.write(seal_manifest(envelope, about, contents, AesGcm(key)))
+            upload.commit()
+        self.links = [folder]
+        return folder
 
     def stored_bytes(self) -> int:
         return open_backup(self.store, self.links[-1]).manifest.contents.raw_bytes

@@ -178,6 +178,23 @@ def test_a_page_check_sees_the_pages(chain: Chain) -> None:
     assert all(after[at : at + len(piece)] == piece for at, piece in pages.items())
 
 
+def test_a_verify_finds_what_a_difference_is_of_once(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For its pages and for its blocks."""
+    chain.add(records_of({"a": BIG}))
+    chain.add(records_of({"a": touched(BIG, 2, b"x")}))
+    read, calls = FullBlocks.read, list[int]()
+
+    def counted(full: FullBlocks, extents: list[Extent]) -> bytes:
+        calls.append(len(extents))
+        return read(full, extents)
+
+    monkeypatch.setattr(FullBlocks, "read", counted)
+    assert verified(chain) == []
+    assert len(calls) == difference_frames(chain)
+
+
 def test_damage_of_the_full_backup_is_found_through_differences(chain: Chain) -> None:
     """Every block is stored as a difference: of the full backup's blocks none is live."""
     full = chain.add(records_of({"a": bytes(range(256)) * (BLOCK_BYTES // 4)}), encrypted=False)
@@ -196,13 +213,15 @@ def test_damage_of_the_full_backup_is_found_through_differences(chain: Chain) ->
 class SlowStore:
     """What reads a full backup: slowly, or not at all."""
 
-    def __init__(self, error: str = "") -> None:
-        self.error, self.read = error, 0
+    def __init__(self, error: str = "", *, is_far: bool = False) -> None:
+        self.error, self.read, self.is_far = error, 0, is_far
 
-    def read_near(self, extents: list[Extent], most_bytes: int) -> bytes:
+    def read_near(self, extents: list[Extent], most_bytes: int) -> bytes | None:
         self.read += 1
         if self.error:
             raise ArchiveError(self.error)
+        if self.is_far:
+            return None
         return bytes(sum(extent.length for extent in extents))
 
 
@@ -223,6 +242,17 @@ def test_a_slow_repository_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
         assert found.of([Extent(1, 0, 4)], b"1234") == b"1234"
     assert "for each frame" in found.ended
     assert found.of([Extent(1, 0, 4)], b"1234") is None
+
+
+def test_indexes_that_are_slow_to_read_end_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the blocks are too far from each other each time."""
+    monkeypatch.setattr(module, "SLOWEST_READ_S", -1.0)
+    store = SlowStore(is_far=True)
+    found = Differences(store)  # type: ignore[arg-type]
+    for _ in range(READS_AVERAGED + 5):
+        assert found.of([Extent(1, 0, 4)], b"1234") is None
+    assert "for each frame" in found.ended
+    assert store.read == READS_AVERAGED
 
 
 def test_what_does_not_pay_is_tried_less_and_less() -> None:

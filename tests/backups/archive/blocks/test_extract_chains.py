@@ -60,6 +60,17 @@ def on_disk(chain: Chain, link: str) -> Path:
     return chain.folder / "repository" / link
 
 
+def test_a_full_backup_that_was_made_of_a_chain(chain: Chain) -> None:
+    before = {"ibdata1": BIG, "zeros": bytes(MIB), "s/a.frm": b"frm"}
+    chain.add(records_of(before))
+    after = {**before, "ibdata1": changed(BIG, 3 * MIB, b"new")}
+    chain.add(records_of(after))
+    chain.consolidate()
+    assert extracted(chain) == after
+    chain.add(records_of(before))
+    assert extracted(chain, "next") == before
+
+
 @pytest.mark.parametrize("encrypted", [True, False], ids=["sealed", "plain"])
 def test_an_increment(chain: Chain, encrypted: bool, capsys: pytest.CaptureFixture[str]) -> None:
     before = {"ibdata1": BIG, "shop/orders.ibd": bytes(MIB), "shop/a.frm": b"frm", "e": b""}
@@ -198,7 +209,7 @@ def test_a_block_is_held_against_its_hash(
 
     assert run(chain) == (1 if there else 0)
     shown = capsys.readouterr()
-    assert ("a: block 0 is not what its hash says" in shown.err) == there
+    assert ("a: block 0 does not match its hash" in shown.err) == there
     assert ("Block hashes were not checked" in shown.out) != there
 
 

@@ -146,8 +146,8 @@ class DoorsTestCase(TestCase):
                 self.ask(role, "post", self.address(page))
         self.assertEqual(Job.objects.count(), jobs)
         self.assertFalse(Job.objects.filter(cancel_requested=True).exists())
-        doors = {Verb.LOGGED_IN, Verb.LOGGED_OUT}
-        self.assertLessEqual(set(Activity.objects.values_list("verb", flat=True)), doors)
+        logins = {Verb.LOGGED_IN, Verb.LOGGED_OUT}
+        self.assertLessEqual(set(Activity.objects.values_list("verb", flat=True)), logins)
 
     def test_a_post_without_its_token_is_refused(self) -> None:
         strict = self.client_class(enforce_csrf_checks=True)

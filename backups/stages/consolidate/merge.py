@@ -1,0 +1,48 @@
+"""Writes the live blocks of a chain as a full backup, in every repository at once."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from backups.archive.blocks.consolidate import consolidate
+from backups.catalog.copies import labels_needing
+from backups.exceptions import ArchiveError
+from backups.models.job import LogLevel
+from backups.running.run import Run
+from backups.stages.backup.reserve import remove_unfinished, reserve
+from backups.stages.base import PlainStage
+from backups.stages.consolidate.work import ConsolidateWork
+from backups.units import format_bytes
+
+
+class Merge(PlainStage[ConsolidateWork]):
+    name = "merge"
+
+    def run(self, run: Run, work: ConsolidateWork) -> str:
+        chain = work.opened()
+        reserve(run, work)
+        meter = run.new_meter()
+        try:
+            work.contents = consolidate(
+                chain,
+                [store for _, store in work.stores],
+                work.folder,
+                backup=work.backup,
+                cipher=work.cipher(),
+                threads=settings.COPY_THREADS,
+                level=settings.COMPRESSION_LEVEL,
+                check=run.check,
+                meter=meter,
+            )
+        except ArchiveError:
+            if names := ", ".join(labels_needing(work.copy)):
+                run.log(self.name, f"needed to restore {names}", LogLevel.ERROR)
+            raise
+        meter.raw_bytes_total, meter.files_total = meter.raw_bytes, meter.files_done
+        return (
+            f"{len(work.contents.files)} files, {format_bytes(work.contents.raw_bytes)} "
+            f"stored as {format_bytes(work.contents.stored_bytes)}"
+        )
+
+    def clean_up(self, run: Run, work: ConsolidateWork) -> None:
+        remove_unfinished(run, work, self.name)

@@ -1,0 +1,45 @@
+"""With which values may a new schedule begin?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from backups.states import AUTO, BackupKind
+
+DAILY, SUNDAYS = "30 1 * * *", "30 1 * * 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """The columns that a common rhythm consists of."""
+
+    name: str
+    title: str
+    columns: Mapping[str, str]
+
+
+PRESETS = (
+    Preset("daily-full", "Daily full", {"kind": BackupKind.FULL, "cron": DAILY}),
+    Preset(
+        "weekly-full-incremental",
+        "Weekly full, daily incremental",
+        {"kind": BackupKind.INCREMENTAL, "cron": DAILY, "full_cron": SUNDAYS},
+    ),
+    Preset(
+        "weekly-full-differential",
+        "Weekly full, daily differential",
+        {"kind": BackupKind.DIFFERENTIAL, "cron": DAILY, "full_cron": SUNDAYS},
+    ),
+    Preset("automatic", "Daily, full when due", {"kind": AUTO, "cron": DAILY}),
+    Preset(
+        "incremental-for-ever",
+        "Incremental for ever",
+        {"kind": BackupKind.INCREMENTAL, "cron": DAILY},
+    ),
+)
+
+
+def preset_named(name: str) -> Preset:
+    """Return a preset; without such a name the first one."""
+    return next((preset for preset in PRESETS if preset.name == name), PRESETS[0])
