@@ -70,9 +70,7 @@ def extract(
         try:
             for depth, reader in enumerate(chain):
                 work = _Work(pool, threads, reader, depth, source, output, check)
-                watch.link_began(depth)
-                work.run(own=depth == own, first=depth == 0)
-                watch.link_ended(depth, work.read)
+                work.run(watch, own=depth == own, first=depth == 0)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -160,13 +158,14 @@ class _Work:
         self._source, self._output, self._check = source, output, check
         self._in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
         self._running: deque[Future[None]] = deque()
-        self.read = LinkRead.of(reader.manifest.contents)
+        self._read = LinkRead.of(reader.manifest.contents)
 
-    def run(self, *, own: bool, first: bool) -> None:
+    def run(self, watch: ChainWatch, *, own: bool, first: bool) -> None:
         """Apply the frames in their order; at the end of a phase, wait for all of it.
 
         ``own``: of the backup itself, not of one it needs. ``first``: nothing was written before.
         """
+        watch.link_began(self._depth)
         later = deque(self._reader.manifest.contents.phases[1:])
         fresh = first
         for pack, place in frames_to_take(self._reader, self._source, self._depth):
@@ -175,9 +174,10 @@ class _Work:
                 fresh = False
                 self._wait(0)
             self._wait(self._in_flight - 1)
-            self.read.add(place.stored_bytes)
+            self._read.add(place.stored_bytes)
             self._running.append(self._pool.submit(self._apply, pack, place, fresh, own))
         self._wait(0)
+        watch.link_ended(self._depth, self._read)
 
     def _apply(self, pack: int, place: FramePlace, fresh: bool, own: bool) -> None:
         frame = self._reader.read_frame(pack, place)
