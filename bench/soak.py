@@ -219,15 +219,15 @@ def broken_promises(site: BreakableSite) -> list[str]:
 def our_faults(site: BreakableSite) -> list[str]:
     """Return the jobs that failed by a fault of our own, and the tracebacks in the logs."""
     rows = site.rows(f"SELECT id, operation, error FROM backups_job WHERE {OUR_FAULT} ORDER BY id")
-    told = [f"job {number}, {operation}: {error}" for number, operation, error in rows]
-    if not told:
+    failures = [f"job {number}, {operation}: {error}" for number, operation, error in rows]
+    if not failures:
         return []
     found: dict[str, str] = {}
     for log in sorted(site.home.glob("*.log")):
         for traceback in TRACEBACK.findall(log.read_text(errors="replace")):
             # One of each kind: the last line is the error.
             found.setdefault(traceback.splitlines()[-1], f"{log.name}:\n{traceback}")
-    return [*told, *list(found.values())[:TRACEBACKS_SHOWN]]
+    return [*failures, *list(found.values())[:TRACEBACKS_SHOWN]]
 
 
 _COPIES = "SELECT path FROM backups_backupcopy WHERE status = 'stored'"

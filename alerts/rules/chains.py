@@ -89,7 +89,7 @@ INCREMENTS_LARGE = Rule(
     explanation="Each of the newest incremental or differential backups of a chain stored more "
     "than the threshold of what its full backup stored: the chain saves little.",
     hint="Plan full backups more often, or the kind auto, which takes one in this case.",
-    resolves_when="A smaller increment or a full backup succeeds, or none is planned any more.",
+    resolves_when="A smaller increment or a full backup succeeds, or none is planned.",
     thresholds=(
         Threshold("percent", "Share of the full backup above", Unit.PERCENT, 50),
         Threshold("in_a_row", "Increments in a row, at most 5", Unit.COUNT, 2),

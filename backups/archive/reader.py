@@ -130,6 +130,7 @@ class BackupReader:
         stored = self.store.read(name, place.offset, place.stored_bytes)
         with _naming(f"{name} at byte {place.offset}"):
             frame, compressed = open_compressed(stored, backup=self.backup, cipher=self.cipher)
+            self._check_difference(frame)
             _check_place(frame, place)
             return frame, compressed
 

@@ -1,7 +1,7 @@
 """The tick of consolidations: which chains have become as long as their schedule lets them?
 
 A chain whose last link is its schedule's is made into a full backup once it has so many backups
-after its full one. The next backup goes on from that, and the old chain expires as a whole.
+after its full one. The next backup is based on that, and the old chain expires as a whole.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _due(schedule: BackupSchedule, links: int, now: datetime) -> QuerySet[Backup
     """Return the last links of chains with so many of them, one for each instance."""
     jobs = Job.objects.filter(operation=Operation.CONSOLIDATE, backup=OuterRef("pk"))
     tried = jobs.filter(Q(status__in=ACTIVE_JOB_STATUSES) | Q(requested_at__gt=now - RETRY_AFTER))
-    # What it takes goes on from the link.
+    # What it takes is based on the link.
     running = Job.objects.filter(
         operation=Operation.BACKUP,
         origin=Origin.MANAGED,

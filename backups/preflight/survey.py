@@ -89,7 +89,7 @@ class Survey:
     confirmed: ConfirmedFiles | None = None
     # Stored to raw bytes of the newest full backup.
     past_ratio: float | None = None
-    # Whether the backup goes on from another, and the most stored bytes of the last such ones.
+    # Whether the backup is based on another, and the most stored bytes of the last such ones.
     is_link: bool = False
     past_link_bytes: int | None = None
     # Options of the clone, from the instance or the job.
@@ -199,7 +199,7 @@ def load_past_ratio(instance: Instance) -> float | None:
 
 
 def load_past_link_bytes(instance: Instance, kind: str) -> int | None:
-    """Return the most stored bytes of the newest backups of a kind that goes on from others."""
+    """Return the most stored bytes of the newest backups of a kind that is based on others."""
     if instance.pk is None or kind not in LINK_KINDS:
         return None
     newest = Backup.objects.filter(instance=instance, kind=kind, stored_bytes__isnull=False)

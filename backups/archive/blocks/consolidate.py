@@ -2,7 +2,7 @@
 
 Every frame of the chain that has live blocks is read once, in parallel, and every block is held
 against the table of the last backup. Frames that are live as a whole keep their compressed bytes,
-and are only sealed again; what is taken of the others is compressed anew. Frames in flight are
+and are only sealed again; what is taken of the others is compressed again. Frames in flight are
 all that is in memory.
 """
 

@@ -57,7 +57,7 @@ class LiveFrame:
 
 
 class _Fate(Enum):
-    """What becomes of the bytes of a block."""
+    """What is done with the bytes of a block."""
 
     TAKEN = auto()
     DEAD = auto()

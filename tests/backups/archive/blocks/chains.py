@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import strategies as st
 
+from backups.archive import gathering
 from backups.archive.blocks.consolidate import consolidate
 from backups.archive.blocks.differences import Differences
 from backups.archive.blocks.full_blocks import FullBlocks
@@ -16,6 +19,7 @@ from backups.archive.blocks.hashing import BLOCK_BYTES
 from backups.archive.cipher import AesGcm
 from backups.archive.manifest import new_envelope, seal_manifest
 from backups.archive.meter import Meter
+from backups.archive.reader import BackupReader
 from backups.archive.records import (
     Data,
     FileClosed,
@@ -72,9 +76,12 @@ class Chain:
         self.links = [*needs, link]
         return link
 
+    def opened(self) -> list[BackupReader]:
+        return [open_backup(self.store, link) for link in self.links]
+
     def consolidate(self) -> str:
         """Make a full backup of the last link; further links go on from it."""
-        chain = [open_backup(self.store, link) for link in self.links]
+        chain = self.opened()
         label = f"{chain[-1].manifest.envelope.label[:-1]}F"
         folder, identity, key = backup_folder(INSTANCE, label), uuid.uuid4(), os.urandom(32)
         contents = consolidate(
@@ -104,6 +111,14 @@ class Chain:
         return extract_backup(self.store, last, self.folder / name, needs=needs)
 
 
+@contextmanager
+def everything_differs() -> Iterator[None]:
+    """Have differences stored of all blocks that the full backup has, however large they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gathering, "SMALL", 10)
+        yield
+
+
 def changed(content: bytes, at: int, piece: bytes) -> bytes:
     return content[:at] + piece + content[at + len(piece) :]
 
@@ -118,18 +133,25 @@ def ibd(space: int, content: bytes) -> bytes:
 
 State = dict[str, bytes]
 NAMES = ("s/a.ibd", "s/b.ibd", "c.MYD", "d")
+CHANGES = ("new", "write", "write", "zero", "empty", "cut", "grow", "reserve", "drop", "swap")
 
 
 @st.composite
 def states(draw: st.DrawFn) -> list[State]:
-    """What a server's files are at each backup: written, grown, cut, zeroed, renamed, made anew."""
-    state: State = {}
+    """What a server's files are at each backup: written, grown, cut, zeroed, renamed, made anew.
+
+    Bytes of a file are often zeros at its end: cut off, or there beforehand.
+    """
+    state: State = {
+        "c.MYD": os.urandom(3 * BLOCK_BYTES + 9000),
+        "s/a.ibd": ibd(1, os.urandom(40_000)),
+    }
     found = []
     for _ in range(draw(st.integers(2, 4))):
         for _ in range(draw(st.integers(0, 4))):
             name = draw(st.sampled_from(NAMES))
             content = state.get(name, b"")
-            match draw(st.sampled_from(["new", "write", "zero", "cut", "grow", "drop", "swap"])):
+            match draw(st.sampled_from(CHANGES)):
                 case "new":
                     body = draw(st.integers(0, 5 * BLOCK_BYTES))
                     state[name] = ibd(draw(st.integers(1, 5)), os.urandom(body))
@@ -140,6 +162,11 @@ def states(draw: st.DrawFn) -> list[State]:
                     at = draw(st.integers(0, len(content) - 1)) // BLOCK_BYTES * BLOCK_BYTES
                     piece = bytes(min(BLOCK_BYTES, len(content) - at))
                     state[name] = changed(content, at, piece)
+                case "empty" if content:
+                    kept = changed(content, 0, os.urandom(20))[: draw(st.integers(0, len(content)))]
+                    state[name] = kept.ljust(len(content), b"\0")
+                case "reserve":
+                    state[name] = content + bytes(draw(st.integers(1, 2 * BLOCK_BYTES)))
                 case "cut":
                     state[name] = content[: draw(st.integers(0, len(content)))]
                 case "grow":
@@ -155,11 +182,13 @@ def states(draw: st.DrawFn) -> list[State]:
 
 
 def sent(state: State, draw: st.DataObject) -> Iterator[Record]:
-    """The stream of a copy: pieces of odd sizes, later phases, renames, files that go."""
+    """The stream of a copy: pieces of odd sizes, later phases, holes, renames, files that go."""
     piece = draw.draw(st.sampled_from([1000, 4 * KIB, BLOCK_BYTES, 40_000, MIB]))
     order = draw.draw(st.permutations(sorted(state)))
     numbers = {path: number for number, path in enumerate(order, start=1)}
     late: list[tuple[int, int, bytes]] = []
+    # Zeros at the end of a piece are not sent.
+    holes = draw.draw(st.booleans())
     if draw.draw(st.booleans()):
         yield FileOpened(99, "gone")
         yield Data(99, 0, memoryview(b"gone" * 9000))
@@ -169,6 +198,8 @@ def sent(state: State, draw: st.DataObject) -> Iterator[Record]:
         yield FileOpened(number, f"{path}.tmp")
         for at in range(0, len(content), piece):
             part = content[at : at + piece]
+            if holes and not (part := part.rstrip(b"\0")):
+                continue
             if draw.draw(st.integers(0, 3)) == 0:
                 # Torn: a later phase brings the right bytes.
                 late.append((number, at, part))

@@ -15,13 +15,31 @@ from backups.archive.blocks.assemble import Assembly
 from backups.archive.blocks.hashing import BLOCK_BYTES, UNKNOWN
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.blocks.table import MOST_SHARED
+from backups.archive.blocks.verify import verify_chain
 from backups.archive.keys import KeyEncryptionKey, Keyring
 from backups.archive.manifest import manifest_digest, open_manifest, read_envelope, rewrap
+from backups.archive.meter import Meter
 from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, Record
 from backups.exceptions import ArchiveError
 from backups.repositories.layout import manifest_name
-from tests.backups.archive.blocks.chains import Chain, State, changed, ibd, sent, states
-from tests.backups.archive.stores import KEYRING, KIB, MIB, open_backup, records_of, verify_backup
+from tests.backups.archive.blocks.chains import (
+    Chain,
+    State,
+    changed,
+    everything_differs,
+    ibd,
+    sent,
+    states,
+)
+from tests.backups.archive.stores import (
+    KEYRING,
+    KIB,
+    MIB,
+    never_stop,
+    open_backup,
+    records_of,
+    verify_backup,
+)
 
 BIG = os.urandom(5 * MIB + 17)
 
@@ -225,7 +243,7 @@ def test_a_base_whose_manifest_was_exchanged_is_refused(chain: Chain) -> None:
 @given(states(), st.data())
 @settings(max_examples=120, deadline=None)
 def test_any_link_restores_what_was_sent(history: Sequence[State], draw: st.DataObject) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, everything_differs():
         chain = Chain(Path(folder))
         for number, state in enumerate(history):
             records = list(sent(state, draw))
@@ -234,3 +252,4 @@ def test_any_link_restores_what_was_sent(history: Sequence[State], draw: st.Data
             alone = Chain(Path(folder) / f"alone{number}")
             alone.add(records)
             assert chain.restored(f"chain{number}") == alone.restored()
+            assert verify_chain(chain.opened(), threads=1, check=never_stop, meter=Meter()).passed

@@ -51,12 +51,8 @@ def difference_frames(chain: Chain) -> int:
     return blocks.differences
 
 
-def opened(chain: Chain) -> list[BackupReader]:
-    return [open_backup(chain.store, link) for link in chain.links]
-
-
 def verified(chain: Chain) -> list[str]:
-    report = verify_chain(opened(chain), threads=2, check=never_stop, meter=Meter())
+    report = verify_chain(chain.opened(), threads=2, check=never_stop, meter=Meter())
     return [str(damage) for damage in report.damages]
 
 
@@ -173,7 +169,7 @@ def test_a_page_check_sees_the_pages(chain: Chain) -> None:
             seen[extent.offset] = frame.content[start : start + extent.length]
             start += extent.length
 
-    verify_chain(opened(chain), threads=2, check=never_stop, meter=Meter(), inspect=inspect)
+    verify_chain(chain.opened(), threads=2, check=never_stop, meter=Meter(), inspect=inspect)
     pages = {at: piece for at, piece in seen.items() if at or len(piece) > 10 * BLOCK_BYTES}
     assert all(after[at : at + len(piece)] == piece for at, piece in pages.items())
 

@@ -19,7 +19,15 @@ from backups.archive.cipher import Unencrypted
 from backups.archive.manifest import FORMAT_OF_LINKS, seal_manifest
 from backups.archive.records import Data, FileClosed, FileOpened, PhaseStarted, Record
 from backups.repositories.layout import manifest_name
-from tests.backups.archive.blocks.chains import Chain, State, changed, ibd, sent, states
+from tests.backups.archive.blocks.chains import (
+    Chain,
+    State,
+    changed,
+    everything_differs,
+    ibd,
+    sent,
+    states,
+)
 from tests.backups.archive.stores import (
     KEYRING,
     KIB,
@@ -285,7 +293,7 @@ def test_the_table_is_no_file(chain: Chain) -> None:
 @given(states(), st.data())
 @settings(max_examples=25, deadline=None)
 def test_any_chain_is_what_mooring_restores(history: Sequence[State], draw: st.DataObject) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, everything_differs():
         chain = Chain(Path(folder))
         for state in history:
             base = draw.draw(st.integers(0, len(chain.links) - 1)) if chain.links else None

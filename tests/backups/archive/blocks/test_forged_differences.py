@@ -57,6 +57,8 @@ def test_differences_of_parts_of_blocks(
     with pytest.raises(ArchiveError, match="of no whole blocks"):
         chain.restored("ours")
     assert verified(chain)
+    with pytest.raises(ArchiveError, match="of no whole blocks"):
+        chain.consolidate()
     assert run(chain, "theirs") == 1
     assert "it holds differences, and should not" in capsys.readouterr().err
 
