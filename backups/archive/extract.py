@@ -1,8 +1,8 @@
 """How are the files of a backup extracted, using all cores?
 
-Ranged reads, unsealing, decompressing and writing happen in a pool of threads, frame by
-frame; only phases wait for one another, and the backups of a chain. In the first phase runs of
-zeros stay holes.
+Ranged reads of the frames that have bytes to take, unsealing, decompressing and writing happen in a
+pool of threads, frame by frame; only phases wait for one another, and the backups of a chain. In
+the first phase runs of zeros stay holes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from backups.archive.blocks.assemble import Assembly
 from backups.archive.blocks.hashing import BLOCK_BYTES
 from backups.archive.contents import StoredFile
 from backups.archive.frames import Extent, Frame
+from backups.archive.link_reads import UNWATCHED, ChainWatch, LinkRead
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
 from backups.archive.output import FilePiece, OutputFiles
@@ -45,6 +46,7 @@ def extract(
     check: Callable[[], None],
     meter: Meter,
     wanted: Callable[[str], bool] = lambda path: True,
+    watch: ChainWatch = UNWATCHED,
 ) -> int:
     """Write the wanted files below ``target``, an existing empty folder; return how many.
 
@@ -67,9 +69,8 @@ def extract(
     with ThreadPoolExecutor(threads, thread_name_prefix="extract") as pool:
         try:
             for depth, reader in enumerate(chain):
-                in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
-                work = _Work(pool, in_flight, reader, depth, source, output, check)
-                work.run(own=depth == own, first=depth == 0)
+                work = _Work(pool, threads, reader, depth, source, output, check)
+                work.run(watch, own=depth == own, first=depth == 0)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -146,7 +147,7 @@ class _Work:
     def __init__(
         self,
         pool: ThreadPoolExecutor,
-        in_flight: int,
+        threads: int,
         reader: BackupReader,
         depth: int,
         source: FrameSource,
@@ -155,14 +156,16 @@ class _Work:
     ) -> None:
         self._pool, self._reader, self._depth = pool, reader, depth
         self._source, self._output, self._check = source, output, check
-        self._in_flight = in_flight
+        self._in_flight = threads * FRAMES_IN_FLIGHT_PER_THREAD
         self._running: deque[Future[None]] = deque()
+        self._read = LinkRead.of(reader.manifest.contents)
 
-    def run(self, *, own: bool, first: bool) -> None:
+    def run(self, watch: ChainWatch, *, own: bool, first: bool) -> None:
         """Apply the frames in their order; at the end of a phase, wait for all of it.
 
         ``own``: of the backup itself, not of one it needs. ``first``: nothing was written before.
         """
+        watch.link_began(self._depth)
         later = deque(self._reader.manifest.contents.phases[1:])
         fresh = first
         for pack, place in frames_to_take(self._reader, self._source, self._depth):
@@ -171,8 +174,10 @@ class _Work:
                 fresh = False
                 self._wait(0)
             self._wait(self._in_flight - 1)
+            self._read.add(place.stored_bytes)
             self._running.append(self._pool.submit(self._apply, pack, place, fresh, own))
         self._wait(0)
+        watch.link_ended(self._depth, self._read)
 
     def _apply(self, pack: int, place: FramePlace, fresh: bool, own: bool) -> None:
         frame = self._reader.read_frame(pack, place)

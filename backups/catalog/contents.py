@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from backups.access import identity_of, store_of
-from backups.archive.contents import StoredFile
+from backups.archive.contents import Contents, StoredFile
 from backups.archive.reader import BackupReader
 from backups.keys.load import load_keys
 from backups.models import Backup, BackupCopy, BackupTables
@@ -53,6 +53,10 @@ class TableContent(NamedTuple):
     name: str
     files: int
     bytes: int
+    # Stored because the base did not have it; None where the backup needs no other.
+    stored_bytes: int | None = None
+    # Whether the base has one of its files, under whatever name.
+    in_base: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +70,31 @@ class BackupContents:
     other_bytes: int
     # Smaller tables that are counted among the other files, as there are too many to list.
     omitted: int = 0
+    # The same of what belongs to no table.
+    other_stored_bytes: int | None = None
 
 
 def load_contents(copy: BackupCopy) -> BackupContents:
     """Read a copy's manifest; MooringError if its repository or key is unavailable."""
     keyring = load_keys() if copy.encrypted else None
     reader = BackupReader(store_of(copy.repository), copy.path, keyring, identity_of(copy))
-    return group_by_table(reader.manifest.contents.files)
+    return group_by_table(reader.manifest.contents)
 
 
-def store_contents(backup: Backup, files: Iterable[StoredFile]) -> None:
+def store_contents(backup: Backup, contents: Contents) -> None:
     """Keep the contents of a backup as a row, unless there is one."""
-    content = pack_contents(group_by_table(files))
+    content = pack_contents(group_by_table(contents))
     BackupTables.objects.get_or_create(backup=backup, defaults={"content": content})
+
+
+def earlier_backup(backup: Backup) -> Backup | None:
+    """Return the backup to compare one with: what it goes on from, else the one before."""
+    if backup.base is not None:
+        return backup.base
+    earlier = Backup.objects.filter(
+        instance=backup.instance_id, ended_at__lt=backup.ended_at, tables__isnull=False
+    )
+    return earlier.order_by("-ended_at", "-id").first()
 
 
 def stored_contents(backup: Backup) -> BackupContents | None:
@@ -97,9 +113,14 @@ def pack_contents(contents: BackupContents) -> bytes:
         "definitions": definitions,
         "other_files": contents.other_files + sum(table.files for table in rest),
         "other_bytes": contents.other_bytes + sum(table.bytes for table in rest),
+        "other_stored_bytes": _with_rest(contents.other_stored_bytes, rest),
         "omitted": len(rest) + len(contents.definitions) - len(definitions),
     }
     return zlib.compress(json.dumps(packed).encode())
+
+
+def _with_rest(other: int | None, rest: Iterable[TableContent]) -> int | None:
+    return None if other is None else other + sum(table.stored_bytes or 0 for table in rest)
 
 
 def unpack_contents(packed: bytes) -> BackupContents:
@@ -111,17 +132,14 @@ def unpack_contents(packed: bytes) -> BackupContents:
     return BackupContents(tables, definitions, **found)
 
 
-def group_by_table(files: Iterable[StoredFile]) -> BackupContents:
+def group_by_table(contents: Contents) -> BackupContents:
     """Group files by table, and add up their sizes."""
     tables: dict[tuple[str, str], list[StoredFile]] = {}
     others: list[StoredFile] = []
-    for file in files:
+    for file in contents.files:
         key = table_of(file.path)
         (others if key is None else tables.setdefault(key, [])).append(file)
-    rows = [
-        TableContent(*key, len(found), sum(file.size for file in found))
-        for key, found in sorted(tables.items())
-    ]
+    rows = [_table(*key, found, contents) for key, found in sorted(tables.items())]
     with_files = {
         key
         for key, found in tables.items()
@@ -132,7 +150,20 @@ def group_by_table(files: Iterable[StoredFile]) -> BackupContents:
         definitions=[row for row in rows if row[:2] not in with_files],
         other_files=len(others),
         other_bytes=sum(file.size for file in others),
+        other_stored_bytes=_stored(others, contents),
     )
+
+
+def _table(schema: str, name: str, files: Sequence[StoredFile], contents: Contents) -> TableContent:
+    known = contents.blocks.sources if contents.blocks is not None else {}
+    size = sum(file.size for file in files)
+    in_base = any(file.number in known for file in files)
+    return TableContent(schema, name, len(files), size, _stored(files, contents), in_base)
+
+
+def _stored(files: Iterable[StoredFile], contents: Contents) -> int | None:
+    """Return what was stored of files because the base did not have it."""
+    return sum(file.written_bytes for file in files) if contents.needs_others else None
 
 
 def table_of(path: str) -> tuple[str, str] | None:

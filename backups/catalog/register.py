@@ -63,7 +63,7 @@ def register_backup(
     backup, _ = Backup.objects.get_or_create(uuid=about["uuid"], defaults=columns)
     if backup.base is not None:
         _store_ancestors(backup, backup.base)
-    store_contents(backup, contents.files)
+    store_contents(backup, contents)
     for repository in repositories:
         BackupCopy.objects.get_or_create(
             backup=backup,
@@ -89,7 +89,7 @@ def renew_backup(backup: Backup, about: Mapping[str, Any], contents: Contents) -
             raise ArchiveError(f"its {', '.join(other)} would be another than registered")
         Backup.objects.filter(pk=backup.pk).update(**columns)
         BackupTables.objects.filter(backup=backup).delete()
-        store_contents(backup, contents.files)
+        store_contents(backup, contents)
 
 
 # Any: each column has a type of its own.

@@ -274,8 +274,9 @@ def _failed_proofs(backups: Sequence[int]) -> Mapping[int, list[str]]:
 
 
 def _proven(ids: Sequence[int]) -> dict[int, datetime]:
-    rows = Evidence.objects.current().filter(passed=True, copy__in=usable_copies())
-    rows = rows.filter(copy__backup__instance__in=ids).order_by()
+    # Of these instances: the chains of all others are not looked at.
+    usable = usable_copies().filter(backup__instance__in=ids)
+    rows = Evidence.objects.current().filter(passed=True, copy__in=usable).order_by()
     newest = rows.values("copy__backup__instance").annotate(at=Max("created_at"))
     return {row["copy__backup__instance"]: row["at"] for row in newest}
 
@@ -283,7 +284,8 @@ def _proven(ids: Sequence[int]) -> dict[int, datetime]:
 def _unusable(ids: Sequence[int]) -> dict[int, str]:
     """Return by instance how many stored copies are unusable, with one of the reasons."""
     stored = BackupCopy.objects.filter(status=CopyStatus.STORED, backup__instance__in=ids)
-    bad = stored.exclude(pk__in=usable_copies().values("pk")).order_by()
+    usable = usable_copies().filter(backup__instance__in=ids)
+    bad = stored.exclude(pk__in=usable.values("pk")).order_by()
     reason = Coalesce(
         NullIf(F("repository__fault"), Value("")),
         NullIf(F("fault_detail"), Value("")),

@@ -121,8 +121,9 @@ def estimate_time(copy: BackupCopy) -> Estimate:
         return Estimate(own.recovery_time, "measured in its own restore test")
     past = tests.filter(copy__backup__instance=backup.instance, copy__backup__raw_bytes__gt=0)
     newest = past.select_related("copy__backup").order_by("-id").first()
-    if newest is not None and newest.recovery_time and backup.raw_bytes is not None:
-        share = backup.raw_bytes / (newest.copy.backup.raw_bytes or 1)
+    size = restored_size(backup)
+    if newest is not None and newest.recovery_time and size is not None:
+        share = size / (restored_size(newest.copy.backup) or size or 1)
         basis = f"from the restore test of {newest.copy.backup.label}, by size"
         return Estimate(newest.recovery_time * share, basis)
     return _estimate_by_rate(copy)
@@ -143,11 +144,12 @@ def _estimate_by_rate(copy: BackupCopy) -> Estimate:
     taken = [(job.bytes_done, (job.ended_at - job.started_at).total_seconds())
              for job in done if job.ended_at and job.started_at]  # fmt: skip
     seconds = sum(each for _, each in taken)
-    if copy.backup.raw_bytes is None or seconds <= 0:
+    whole = restored_size(copy.backup)
+    if whole is None or seconds <= 0:
         return Estimate(None, "no comparable restore has been run")
     rate = sum(size for size, _ in taken) / seconds
     basis = f"from {len(taken)} restore{'s' if len(taken) > 1 else ''} from {copy.repository}"
-    return Estimate(timedelta(seconds=copy.backup.raw_bytes / rate), basis)
+    return Estimate(timedelta(seconds=whole / rate), basis)
 
 
 def _run_check(name: str, look: Callable[[], str]) -> Check:

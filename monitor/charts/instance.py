@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 from django.utils.timezone import localtime
 
-from backups.states import JobStatus
+from backups.states import BackupKind, JobStatus
 from backups.units import format_bytes, format_duration
 from monitor.charts.figure import Figure, as_json, byte_axis, frame, time_axis
 from monitor.selectors.instance_runs import BackupRun
@@ -54,13 +54,15 @@ def instance_charts(runs: Sequence[BackupRun]) -> InstanceCharts | None:
 def _size(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
     raw, stored = [run.raw_bytes for run in good], [run.stored_bytes for run in good]
     figure = frame(
-        _line(good, raw, format_bytes, "raw", 1),
-        _line(good, stored, format_bytes, "stored", 2),
+        *_lines(good, raw, format_bytes, "raw", 1),
+        *_lines(good, stored, format_bytes, "stored", 2),
         _marks(failed),
     )
     figure.update_yaxes(**byte_axis(max(raw)))
-    first, last = format_bytes(raw[0]), format_bytes(raw[-1])
-    summary = f"From {first} to {last}; stored as {format_bytes(stored[-1])}."
+    compared = [run for run in good if run.kind == good[-1].kind]
+    first, last = (format_bytes(run.raw_bytes) for run in (compared[0], compared[-1]))
+    which = "" if len(compared) == len(good) else f" ({good[-1].kind})"
+    summary = f"From {first} to {last}{which}; stored as {format_bytes(stored[-1])}."
     return _chart("size", "Size and stored size", figure, summary)
 
 
@@ -82,7 +84,7 @@ def _of_times(
     failed: Sequence[BackupRun],
 ) -> InstanceChart:
     seconds = [time.total_seconds() for time in times]
-    figure = frame(_line(runs, seconds, _duration_text, name, 1), _marks(failed))
+    figure = frame(*_lines(runs, seconds, _duration_text, name, 1), _marks(failed))
     figure.update_yaxes(**time_axis(max(seconds)))
     middle = sorted(times)[len(times) // 2]
     summary = (
@@ -94,7 +96,7 @@ def _of_times(
 
 def _throughput(good: Sequence[BackupRun], failed: Sequence[BackupRun]) -> InstanceChart:
     rates = [run.bytes_per_s for run in good]
-    figure = frame(_line(good, rates, _per_second, "throughput", 1), _marks(failed))
+    figure = frame(*_lines(good, rates, _per_second, "throughput", 1), _marks(failed))
     figure.update_yaxes(**byte_axis(max(rates), "/s"))
     middle = sorted(rates)[len(rates) // 2]
     summary = f"Last {_per_second(rates[-1])}; usually {_per_second(middle)}."
@@ -107,6 +109,42 @@ def _chart(name: str, title: str, figure: go.Figure, summary: str) -> InstanceCh
 
 
 # Any: plotly is untyped.
+def _lines(
+    runs: Sequence[BackupRun],
+    values: Sequence[float],
+    words: Callable[[Any], str],
+    name: str,
+    colour: int,
+) -> Iterator[Any]:
+    """Yield a line of the full backups, and points of those that store only changes."""
+    pairs = list(zip(runs, values, strict=True))
+    full = [(run, value) for run, value in pairs if run.kind == BackupKind.FULL]
+    rest = [(run, value) for run, value in pairs if run.kind != BackupKind.FULL]
+    for draw, found in ((_line, full), (_points, rest)):
+        if found:
+            yield draw(
+                [run for run, _ in found], [value for _, value in found], words, name, colour
+            )
+
+
+def _points(
+    runs: Sequence[BackupRun],
+    values: Sequence[float],
+    words: Callable[[Any], str],
+    name: str,
+    colour: int,
+) -> Any:
+    symbol = "circle" if colour == 1 else "circle-open"
+    return go.Scatter(
+        x=_times(runs),
+        y=[round(value, 3) for value in values],
+        text=[f"{words(value)}, {run.kind}" for run, value in zip(runs, values, strict=True)],
+        hovertemplate=f"{name} %{{text}}<extra></extra>",
+        mode="markers",
+        marker={"symbol": symbol, "size": 6, "color": f"var(--chart-{colour})"},
+    )
+
+
 def _line(
     runs: Sequence[BackupRun],
     values: Sequence[float],

@@ -11,11 +11,13 @@ from django.db.models import Prefetch, QuerySet
 
 from backups.catalog.facts import details_of
 from backups.catalog.page_results import summary
+from backups.catalog.restorable import Obstacle
 from backups.models import Backup, BackupCopy, Evidence
 from backups.retention.verdicts import JudgedCopy, judge_copies
 from backups.states import CopyStatus
+from monitor.selectors.backup_chain import BackupChain, load_backup_chain
 from monitor.selectors.backup_facts import EngineFact, engine_facts
-from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
+from monitor.selectors.proof import ProofSummary
 from monitor.selectors.proof_reports import readable
 from monitor.wording.restore_by_hand import ManualStep, steps_by_hand
 
@@ -35,6 +37,8 @@ class EvidenceRow:
     pages: str = ""
     # The first damaged pages; the report has all of them.
     damages: Sequence[str] = ()
+    # The backups it needs, whose bytes were read as well; or the one whose proof this was part of.
+    covers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class CopyRow:
     hidden_evidence: int = 0
     # What retention decides about it; None if it is not stored.
     judged: JudgedCopy | None = None
+    # Why nothing can be restored from it now, where that is not its own evidence's to say.
+    obstacle: Obstacle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,8 @@ class BackupView:
     backup: Backup
     proof: ProofSummary
     copies: list[CopyRow]
-    dependents: list[Backup]
+    # None where it needs no other backup, and none needs it.
+    chain: BackupChain | None
     engine_facts: list[EngineFact]
     # Whether a hold keeps it now.
     held: bool
@@ -94,15 +101,14 @@ def load_backup(backup: Backup, now: datetime) -> BackupView:
     copies = list(backup.copies.all())
     stored = judge_copies(now, [backup.instance_id]) if any(map(_is_stored, copies)) else []
     judged = {each.copy.pk: each for each in stored if each.copy.backup_id == backup.pk}
-    needed: list[str] = []
-    if backup.base_id is not None:
-        ancestors = backup.ancestors.order_by("position")
-        needed = list(ancestors.values_list("ancestor__label", flat=True))
+    proof, chain = load_backup_chain(backup)
+    needed = [each.backup.label for each in chain.needed[:-1]] if chain else []
+    obstacles = proof.condition.obstacles
     return BackupView(
         backup=backup,
-        proof=load_proofs([backup.pk]).get(backup.pk, UNPROVEN),
-        copies=[_copy_row(copy, judged.get(copy.pk)) for copy in copies],
-        dependents=list(backup.dependents.order_by("ended_at")),
+        proof=proof,
+        copies=[_copy_row(copy, judged.get(copy.pk), obstacles.get(copy.pk)) for copy in copies],
+        chain=chain,
         engine_facts=engine_facts(details_of(backup)),
         held=backup.held(now),
         by_hand=next((steps_by_hand(copy, needed) for copy in copies if _is_stored(copy)), ()),
@@ -119,7 +125,7 @@ def _is_stored(copy: BackupCopy) -> bool:
     return copy.status == CopyStatus.STORED
 
 
-def _copy_row(copy: BackupCopy, judged: JudgedCopy | None) -> CopyRow:
+def _copy_row(copy: BackupCopy, judged: JudgedCopy | None, obstacle: Obstacle | None) -> CopyRow:
     rows = [
         EvidenceRow(
             evidence,
@@ -127,8 +133,17 @@ def _copy_row(copy: BackupCopy, judged: JudgedCopy | None) -> CopyRow:
             readable(evidence.report),
             summary(evidence.report["pages"]) if evidence.report.get("pages") else "",
             evidence.report.get("pages", {}).get("damages", [])[:DAMAGES_SHOWN],
+            _covers(evidence),
         )
         for evidence in copy.evidence.all()[:EVIDENCE_SHOWN]
     ]
     hidden = max(0, len(copy.evidence.all()) - EVIDENCE_SHOWN)
-    return CopyRow(copy, copy.status == CopyStatus.STORED, rows, hidden, judged)
+    return CopyRow(copy, copy.status == CopyStatus.STORED, rows, hidden, judged, obstacle)
+
+
+def _covers(evidence: Evidence) -> str:
+    """Return what else was read; or the proof of another backup that this is a part of."""
+    if of := evidence.report.get("part_of"):
+        return f"in the {evidence.get_operation_display().lower()} of {of}"
+    needed = evidence.report.get("with", [])
+    return f"with {', '.join(needed)}" if needed else ""

@@ -16,13 +16,14 @@ from backups.models.job import WITHOUT_RESULT
 from backups.protection import BAD_ENDS
 from backups.retention.verdicts import JudgedCopy
 from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatus, Operation
+from monitor.selectors.chains import ChainsView, draw_chains, load_members
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.selectors.retention import judge_by_backup, longest_kept
 
 PAGE_SIZE = 10
-# How many backups to search for one without a failed check.
-RECENT = 5
+# How many backups to search for one that can be restored: two chains of the usual length.
+RECENT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,23 @@ class InstanceHistory:
     jobs: list[JobRow]
     job_page: Page[Job]
     active: list[JobRow]
+    chains: ChainsView
 
 
 def load_history(
-    instance: Instance, now: datetime, *, backup_page: str | None, job_page: str | None
+    instance: Instance,
+    now: datetime,
+    *,
+    backup_page: str | None,
+    job_page: str | None,
+    chain_page: str | None,
 ) -> InstanceHistory:
-    """Load one page of the backups and one of the jobs, newest first."""
+    """Load one page of the backups, one of the chains and one of the jobs, newest first."""
     backups = _stored_backups(instance)
     backups_shown = Paginator(backups, PAGE_SIZE).get_page(backup_page)
     newest = list(backups[:RECENT])
-    proofs = load_proofs({backup.pk for backup in (*backups_shown, *newest)})
+    members = load_members(instance, chain_page)
+    proofs = load_proofs({*members.ids, *(backup.pk for backup in (*backups_shown, *newest))})
     judged = judge_by_backup([instance.pk], now) if newest else {}
     recent = [_backup_row(backup, proofs, judged) for backup in newest]
     jobs = Job.objects.filter(instance=instance).select_related("requested_by", "product")
@@ -86,13 +94,14 @@ def load_history(
     waiting = explain_waiting([*jobs_shown, *active])
     return InstanceHistory(
         newest=recent[0] if recent else None,
-        recoverable=next((row for row in recent if not row.proof.failed), None),
+        recoverable=next((row for row in recent if row.proof.sound), None),
         last_failed=_last_failed(jobs),
         backups=[_backup_row(backup, proofs, judged) for backup in backups_shown],
         backup_page=backups_shown,
         jobs=[_job_row(job, waiting, now) for job in jobs_shown],
         job_page=jobs_shown,
         active=[_job_row(job, waiting, now) for job in active],
+        chains=draw_chains(members, proofs),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from backups.models import Job
 from backups.models.job import WITHOUT_RESULT
-from backups.states import TERMINAL_JOB_STATUSES, JobStatus, Operation
+from backups.states import TERMINAL_JOB_STATUSES, BackupKind, JobStatus, Operation
 
 # A chart of half a page cannot show more points.
 RUNS_SHOWN = 60
@@ -23,6 +23,7 @@ class BackupRun:
     stored_bytes: int
     run_time: timedelta
     lock_time: timedelta | None
+    kind: str = BackupKind.FULL
 
     @property
     def succeeded(self) -> bool:
@@ -44,12 +45,12 @@ def list_runs(instance_name: str) -> list[BackupRun]:
         ended_at__isnull=False,
     ).exclude(WITHOUT_RESULT)
     figures = jobs.values_list(
-        "started_at", "ended_at", "status", "bytes_done", "stored_bytes", "lock_time"
+        "started_at", "ended_at", "status", "bytes_done", "stored_bytes", "lock_time", "kind"
     )
     newest = figures.order_by("-id")[:RUNS_SHOWN]
     return [
-        BackupRun(ended, JobStatus(status), raw, stored, ended - started, lock)
-        for started, ended, status, raw, stored, lock in reversed(newest)
+        BackupRun(ended, JobStatus(status), raw, stored, ended - started, lock, kind)
+        for started, ended, status, raw, stored, lock, kind in reversed(newest)
         # The query excludes nulls, which the types do not express.
         if started and ended
     ]

@@ -90,7 +90,13 @@ class JobView:
 
 def jobs_for_pages() -> QuerySet[Job]:
     return Job.objects.select_related(
-        "instance", "backup", "copy__repository", "product", "requested_by", "occurrence__schedule"
+        "instance",
+        "backup",
+        "base",
+        "copy__repository",
+        "product",
+        "requested_by",
+        "occurrence__schedule",
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Sum
 
-from backups.models import Backup, BackupCopy, Evidence, Instance
+from backups.models import Backup, BackupAncestor, BackupCopy, Evidence, Instance
+from backups.restores.target import restored_size
 from backups.states import CopyStatus, Operation
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 
@@ -18,6 +20,30 @@ PAGE_SIZE = 15
 MAX_TESTED = 5
 
 
+class ReadBytes(NamedTuple):
+    """How many backups a restore reads, and at most how many stored bytes."""
+
+    backups: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCopies:
+    """The copies that a restore reads, the full backup first."""
+
+    copies: Sequence[BackupCopy]
+
+    @property
+    def stored_bytes(self) -> int:
+        return sum(copy.stored_bytes for copy in self.copies)
+
+    @property
+    def note(self) -> str:
+        packs = f"in {sum(copy.pack_count for copy in self.copies):,} packs"
+        count = len(self.copies)
+        return packs if count == 1 else f"at most, {packs} of {count} backups"
+
+
 @dataclass(frozen=True, slots=True)
 class RestoreCandidate:
     """A backup that can be restored, and its stored copies."""
@@ -25,8 +51,13 @@ class RestoreCandidate:
     backup: Backup
     copies: Sequence[BackupCopy]
     proof: ProofSummary
+    reads: ReadBytes
     # The newest one with a passed restore test.
     recommended: bool = False
+
+    @property
+    def restored_bytes(self) -> int | None:
+        return restored_size(self.backup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +82,31 @@ def load_candidates(instance: Instance, page: str | None) -> RestoreCandidates:
     backups = list(shown.object_list)
     proven = _newest_proven(instance)
     proofs = load_proofs([backup.pk for backup in backups])
-    rows = [_candidate(backup, proofs.get(backup.pk, UNPROVEN)) for backup in backups]
+    reads = _reads_of(backups)
+    rows = [_candidate(each, proofs.get(each.pk, UNPROVEN), reads) for each in backups]
     return RestoreCandidates(proven, shown, rows)
+
+
+def read_copies(copy: BackupCopy) -> ReadCopies:
+    """Return what a restore of a copy reads, from its repository."""
+    ancestors = copy.backup.ancestors.order_by("position").values_list("ancestor", flat=True)
+    needed = list(ancestors)
+    found = BackupCopy.objects.filter(backup__in=needed, repository=copy.repository)
+    by_backup = {each.backup_id: each for each in found.select_related("backup")}
+    return ReadCopies([*(by_backup[pk] for pk in needed if pk in by_backup), copy])
+
+
+def _reads_of(backups: Sequence[Backup]) -> dict[int, ReadBytes]:
+    rows = BackupAncestor.objects.filter(backup__in=[backup.pk for backup in backups])
+    sums = (
+        rows.order_by().values_list("backup").annotate(Count("pk"), Sum("ancestor__stored_bytes"))
+    )
+    needed = {pk: (count, size or 0) for pk, count, size in sums}
+    return {
+        backup.pk: ReadBytes(1 + count, (backup.stored_bytes or 0) + size)
+        for backup in backups
+        for count, size in (needed.get(backup.pk, (0, 0)),)
+    }
 
 
 def copies_to_restore() -> QuerySet[BackupCopy]:
@@ -82,14 +136,20 @@ def _newest_proven(instance: Instance) -> RestoreCandidate | None:
     )
     backups = list(_restorable(instance).filter(Exists(passed))[:MAX_TESTED])
     proofs = load_proofs([backup.pk for backup in backups])
-    good = (backup for backup in backups if not proofs[backup.pk].failed)
+    good = (backup for backup in backups if proofs[backup.pk].sound)
     newest = next(good, None)
-    return _candidate(newest, proofs[newest.pk], recommended=True) if newest else None
+    if newest is None:
+        return None
+    return _candidate(newest, proofs[newest.pk], _reads_of([newest]), recommended=True)
 
 
 def _candidate(
-    backup: Backup, proof: ProofSummary, *, recommended: bool = False
+    backup: Backup,
+    proof: ProofSummary,
+    reads: Mapping[int, ReadBytes],
+    *,
+    recommended: bool = False,
 ) -> RestoreCandidate:
     # Set by the prefetch above, unknown to the types.
     copies: list[BackupCopy] = backup.stored_copies  # type: ignore[attr-defined]
-    return RestoreCandidate(backup, copies, proof, recommended)
+    return RestoreCandidate(backup, copies, proof, reads[backup.pk], recommended)

@@ -33,6 +33,18 @@ def size(size_bytes: int | None) -> SafeString:
 
 
 @register.filter
+def growth(size_bytes: int) -> SafeString:
+    """Render a difference of sizes: +1.4 GiB."""
+    if not size_bytes:
+        return format_html("{}", "—")
+    sign = "+" if size_bytes > 0 else "\N{MINUS SIGN}"
+    exact = f"{sign}{abs(size_bytes):,}"
+    return format_html(
+        '<span title="{} bytes">{}{}</span>', exact, sign, format_bytes(abs(size_bytes))
+    )
+
+
+@register.filter
 def rate(bytes_per_s: int | None) -> SafeString:
     """Render a rate: 210.0 MiB/s."""
     if bytes_per_s is None:

@@ -14,6 +14,7 @@ from backups.parameters import Parameters, RestoreTestParameters, VerifyParamete
 from backups.states import CopyStatus, Operation
 from monitor.access.roles import Role, needs
 from monitor.selectors.backup import backups_for_pages, first_stored_copy, load_backup
+from monitor.selectors.changes import load_changes
 from monitor.selectors.contents import view_contents
 from monitor.views.requests import refusals_shown, requesting_user
 
@@ -32,7 +33,11 @@ def backup_contents(request: HttpRequest, label: str) -> HttpResponse:
     copy = first_stored_copy(get_object_or_404(Backup, label=label))
     if copy is None:
         raise Http404("no stored copy")
-    context = {"copy": copy, "view": view_contents(copy.backup, request.GET)}
+    view = view_contents(copy.backup, request.GET)
+    context: dict[str, object] = {"copy": copy, "view": view}
+    if view is not None and not request.GET:
+        # A filter replaces the list of tables only.
+        context["changes"] = load_changes(copy.backup, view.contents)
     return render(request, "monitor/partials/backup_contents.html", context)
 
 

@@ -128,5 +128,6 @@ def _context(request: HttpRequest, name: str) -> dict[str, object]:
         now(),
         backup_page=request.GET.get("backups"),
         job_page=request.GET.get("jobs"),
+        chain_page=request.GET.get("chains"),
     )
     return {"instance": instance, "history": history}

@@ -15,11 +15,17 @@ from backups.admin.places import place_to_wait
 from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance
 from backups.restores.plan import plan_restore
+from backups.restores.target import restored_size
 from monitor.access.roles import Role, has_role, needs
 from monitor.confirmations import name_confirmed
 from monitor.forms.restore import RestoreForm
 from monitor.selectors.proof import UNPROVEN, load_proofs
-from monitor.selectors.restore import copies_to_restore, find_instances, load_candidates
+from monitor.selectors.restore import (
+    copies_to_restore,
+    find_instances,
+    load_candidates,
+    read_copies,
+)
 from monitor.views.requests import refusals_shown, requesting_user
 
 FIELDS = ("target", "owner", "mysqld", "raw", "no_start")
@@ -82,7 +88,8 @@ def _plan(request: HttpRequest, copy: BackupCopy) -> HttpResponse:
         "instance": copy.backup.instance,
         "others": copies_to_restore().filter(backup=copy.backup).exclude(pk=copy.pk),
         "proof": load_proofs([copy.backup_id]).get(copy.backup_id, UNPROVEN),
-        "read_note": f"in {copy.pack_count:,} packs",
+        "reads": read_copies(copy),
+        "restored_bytes": restored_size(copy.backup),
         "form": form,
         "step": 2,
     }

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from monitor.access.roles import Role, needs
 from monitor.charts.samples import sample_figure
 from monitor.forms.sample import SampleForm
+from monitor.selectors.sample_chain import sample_chain
 from monitor.sorting import read_sorting
 from monitor.wording.tones import TONES
 
@@ -40,6 +41,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "tabs": _tabs(request.GET.get("tab", "backups")),
         "kinds": ("info", "success", "warning", "error"),
         "figure": sample_figure(),
+        "chain": sample_chain(now()),
         "now": now(),
         "last_sunday": now() - timedelta(days=3, hours=5),
     }

@@ -6,9 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 from django.contrib.auth.models import Group, User
 
-from backups.archive.contents import StoredFile
+from backups.archive.contents import Contents, StoredFile
 from backups.catalog.contents import store_contents
-from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobStage, Repository
+from backups.models import (
+    Backup,
+    BackupAncestor,
+    BackupCopy,
+    Evidence,
+    Instance,
+    Job,
+    JobStage,
+    Repository,
+)
 from backups.states import CopyStatus, JobStatus, Operation
 
 T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -58,7 +67,7 @@ def record_tables(copy: BackupCopy, sizes: dict[str, int]) -> None:
         StoredFile(number, path, size, size, 1, 1)
         for number, (path, size) in enumerate(sizes.items(), start=1)
     ]
-    store_contents(copy.backup, files)
+    store_contents(copy.backup, Contents(files, (), (0,)))
 
 
 # What a browser sends of the numbers of a retention policy that nobody has touched.
@@ -99,6 +108,29 @@ def make_backup(
         pack_count=4,
         key_id="k1" if repository.encrypted else "",
     )
+
+
+def make_chain(
+    instance: Instance, repository: Repository, letters: str, *, age: timedelta = timedelta(0)
+) -> list[Backup]:
+    """Create a chain of backups, an hour apart: ``FIID`` is a full one and three that need it.
+
+    An incremental one goes on from the one before, a differential one from the full one.
+    """
+    kinds = {"F": "full", "I": "incremental", "D": "differential"}
+    chain: list[Backup] = []
+    for number, letter in enumerate(letters):
+        after = timedelta(hours=number)
+        backup = make_backup(instance, repository, age=age - after).backup
+        base = None if letter == "F" else chain[0] if letter == "D" else chain[-1]
+        needed = [] if base is None else [*(each.ancestor for each in base.ancestors.all()), base]
+        backup.kind, backup.base = kinds[letter], base
+        backup.label = f"{backup.label[:-1]}{letter}"
+        backup.save()
+        for position, ancestor in enumerate(needed):
+            BackupAncestor.objects.create(backup=backup, ancestor=ancestor, position=position)
+        chain.append(backup)
+    return chain
 
 
 def make_evidence(copy: BackupCopy, operation: Operation, *, passed: bool) -> Evidence:

@@ -119,6 +119,17 @@ class InstanceChartsTestCase(TestCase):
         self.assertEqual((charts.failures, charts.refusals), (0, 1))
         self.assertEqual(charts.drawn[0].figure.drawing["data"][-1]["text"], ["refused"])
 
+    def test_increments_are_points_beside_the_line_of_the_full_backups(self) -> None:
+        for kind in ("full", "incremental", "incremental", "full"):
+            job = make_job(self.orders, JobStatus.SUCCEEDED)
+            Job.objects.filter(pk=job.pk).update(kind=kind)
+        charts = instance_charts(list_runs("orders-1"))
+        assert charts is not None
+        for chart in charts.drawn:
+            modes = [trace["mode"] for trace in chart.figure.drawing["data"] if trace["y"]]
+            self.assertEqual(len({*modes}), 2, chart.name)
+        self.assertIn("(full)", charts.drawn[0].note)
+
     def test_lock_times_are_drawn_where_they_are_known(self) -> None:
         for _ in range(2):
             make_job(self.orders, JobStatus.SUCCEEDED)

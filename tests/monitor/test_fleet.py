@@ -241,10 +241,10 @@ class FleetPageTestCase(TestCase):
             while judge_due(T0):
                 pass
             for name, words, expected in [
-                ("fleet", [], 27),
-                ("fleet-live", [], 24),
-                ("group-detail", ["shop"], 24),
-                ("group-live", ["shop"], 21),
+                ("fleet", [], 31),
+                ("fleet-live", [], 28),
+                ("group-detail", ["shop"], 28),
+                ("group-live", ["shop"], 25),
             ]:
                 with self.subTest(f"{name} of {size}"), self.assertNumQueries(expected):
                     self.assertEqual(self.client.get(reverse(name, args=words)).status_code, 200)

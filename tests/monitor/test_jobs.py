@@ -11,7 +11,15 @@ from backups.states import JobStatus
 from monitor.selectors.job import Bar, bar_of, in_reading_order
 from monitor.selectors.job_log import LINES_SHOWN, lines_after, lines_before, newest_lines
 from monitor.selectors.progress import percent_of
-from tests.monitor.rows import T0, make_instance, make_job, make_stages, make_user
+from tests.monitor.rows import (
+    T0,
+    make_backup,
+    make_instance,
+    make_job,
+    make_repository,
+    make_stages,
+    make_user,
+)
 
 
 def td(seconds: float) -> timedelta:
@@ -88,6 +96,13 @@ class JobPageTestCase(TestCase):
         self.assertIn("<b>25 %</b>", text)
         self.assertIn('hx-trigger="every 2s"', text)
         self.assertIn("Cancel job", text)
+
+    def test_a_backup_of_changes_says_what_it_goes_on_from(self) -> None:
+        base = make_backup(self.orders, make_repository()).backup
+        job = make_job(self.orders, JobStatus.SUCCEEDED)
+        self.assertNotIn("Goes on from", self.page(job))
+        Job.objects.filter(pk=job.pk).update(kind="incremental", base=base)
+        self.assertIn(f">{base.label}</a>", self.page(job))
 
     def test_an_ended_job_asks_no_more(self) -> None:
         ended = make_job(self.orders, JobStatus.SUCCEEDED)

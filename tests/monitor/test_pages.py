@@ -16,7 +16,7 @@ from django.utils.timezone import now
 
 from alerts.models import Alert
 from alerts.states import Severity
-from backups.models import BackupCopy, Job
+from backups.models import BackupCopy, Instance, Job
 from backups.states import JobStatus, OccurrenceStatus, Operation
 from monitor.environment import ROOT
 from monitor.selectors.calendar import PAGE_SIZE
@@ -26,6 +26,7 @@ from tests.markup import one_line
 from tests.monitor.planning import DAY, make_occurrence, make_planned_fleet, make_schedule
 from tests.monitor.rows import (
     make_backup,
+    make_chain,
     make_evidence,
     make_fleet,
     make_instance,
@@ -97,6 +98,7 @@ class TemplatesTestCase(SimpleTestCase):
 class WeightTestCase(TestCase):
     ada: User
     copy: BackupCopy
+    chained: Instance
     job: Job
 
     @classmethod
@@ -110,6 +112,11 @@ class WeightTestCase(TestCase):
             make_evidence(cls.copy, Operation.VERIFY, passed=True)
             make_evidence(cls.copy, Operation.RESTORE_TEST, passed=True)
             cls.job = make_job(orders, JobStatus.FAILED if n % 5 == 4 else JobStatus.SUCCEEDED)
+        cls.chained = make_instance("chains-archive-production-frankfurt-availability-zone-c")
+        for n in range(5):
+            for backup in make_chain(cls.chained, main, "FIIIDIIID", age=timedelta(days=n)):
+                make_evidence(backup.copies.get(), Operation.VERIFY, passed=n > 0)
+            make_job(cls.chained, JobStatus.FAILED)
         add_lines(cls.job, 1000)
         make_planned_fleet(30, now())
         cls.fill_calendar()
@@ -129,6 +136,8 @@ class WeightTestCase(TestCase):
         return [
             reverse("fleet"),
             reverse("instance-detail", args=[self.copy.backup.instance.name]),
+            reverse("instance-detail", args=[self.chained.name]),
+            reverse("backup-detail", args=[self.chained.backups.latest("ended_at").label]),
             reverse("job-detail", args=[self.job.pk]),
             reverse("backup-detail", args=[self.copy.backup.label]),
             reverse("styleguide"),

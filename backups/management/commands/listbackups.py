@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.management.base import CommandParser
 from django.utils.timezone import localtime, now
 
 from backups.catalog.evidence import BackupProof, load_proofs
+from backups.catalog.restorable import SOUND, Condition, load_conditions, proof_in_words
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.retention_words import (
     judge_backups,
@@ -42,20 +43,34 @@ class Command(MooringCommand):
         if not shown:
             return Answer({"backups": []}, ["no backups yet: take one with takebackup"])
         judged = judge_backups(shown, now())
-        found = [(each, proofs[each.pk], judged.get(each.pk, [])) for each in shown]
+        conditions = load_conditions(each.pk for each in shown)
+        found = [
+            _Shown(each, proofs[each.pk], conditions.get(each.pk, SOUND), judged.get(each.pk, []))
+            for each in shown
+        ]
         return Answer(
-            {"backups": [_fields(*each) for each in found]},
+            {"backups": [_fields(each) for each in found]},
             [
                 table(
                     ("label", "kind", "ended", "raw", "stored", "took", "in", "proof", "retention"),
-                    [_row(*each) for each in found],
+                    [_row(each) for each in found],
                     right="raw,stored,took",
                 )
             ],
         )
 
 
-def _fields(backup: Backup, proof: BackupProof, judged: Sequence[JudgedCopy]) -> dict[str, object]:
+class _Shown(NamedTuple):
+    """A backup, and what is known of it."""
+
+    backup: Backup
+    proof: BackupProof
+    condition: Condition
+    judged: Sequence[JudgedCopy]
+
+
+def _fields(shown: _Shown) -> dict[str, object]:
+    backup, proof, condition = shown.backup, shown.proof, shown.condition
     return {
         "label": backup.label,
         "instance": backup.instance.name,
@@ -68,12 +83,14 @@ def _fields(backup: Backup, proof: BackupProof, judged: Sequence[JudgedCopy]) ->
         "repositories": proof.stored_in,
         "verified_at": proof.verified_at,
         "restore_tested_at": proof.restore_tested_at,
-        "proof": proof.in_words(),
-        "retention": [retention_fields(each) for each in judged],
+        "proof": proof_in_words(proof, condition),
+        "not_restorable": str(condition.obstacle) if condition.obstacle else "",
+        "retention": [retention_fields(each) for each in shown.judged],
     }
 
 
-def _row(backup: Backup, proof: BackupProof, judged: Sequence[JudgedCopy]) -> tuple[str, ...]:
+def _row(shown: _Shown) -> tuple[str, ...]:
+    backup, proof = shown.backup, shown.proof
     observed = backup.origin == Origin.OBSERVED
     return (
         backup.label,
@@ -83,6 +100,6 @@ def _row(backup: Backup, proof: BackupProof, judged: Sequence[JudgedCopy]) -> tu
         format_bytes(backup.stored_bytes),
         format_duration(backup.run_time),
         ", ".join(proof.stored_in) or ("elsewhere" if observed else "purged"),
-        "observed: cannot be proven" if observed else proof.in_words(),
-        retention_words(judged, brief=True),
+        "observed: cannot be proven" if observed else proof_in_words(proof, shown.condition),
+        retention_words(shown.judged, brief=True),
     )

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils.timezone import now
+from rich.table import Table
 
-from backups.catalog.contents import BackupContents, load_contents
+from backups.catalog.changes import ContentChanges, compare
+from backups.catalog.contents import (
+    BackupContents,
+    earlier_backup,
+    load_contents,
+    stored_contents,
+)
 from backups.catalog.copies import named_copy
 from backups.catalog.evidence import load_proofs
+from backups.catalog.restorable import SOUND, load_conditions, proof_in_words
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.retention_words import judge_backups, retention_words
 from backups.models import Backup, BackupCopy
@@ -18,7 +27,7 @@ from backups.units import format_bytes, format_duration
 
 
 class Command(MooringCommand):
-    help = "Show a backup: facts, copies, and its tables with their sizes."
+    help = "Show a backup: facts, copies, its tables with their sizes, and what changed."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("label")
@@ -29,13 +38,13 @@ class Command(MooringCommand):
     def answer(self, options: dict[str, Any]) -> Answer:
         copy = named_copy(options["label"], options["repository"])
         contents = load_contents(copy)
-        facts = _facts(copy.backup, copy)
+        facts, changes = _facts(copy.backup, copy), _changes_of(copy.backup, contents)
         tables = [
             (each.schema, each.name, str(each.files), format_bytes(each.bytes))
             for each in contents.tables
         ]
         return Answer(
-            {**facts, **_contents_fields(contents)},
+            {**facts, **_contents_fields(contents), **_changes_fields(changes)},
             [
                 table(("", ""), [(name, _written(found)) for name, found in facts.items()]),
                 "",
@@ -43,6 +52,7 @@ class Command(MooringCommand):
                 f"{len(contents.definitions)} definitions without files of their own "
                 "(views, or tables in ibdata1)",
                 f"{contents.other_files} other files, {format_bytes(contents.other_bytes)}",
+                *_changes_written(changes),
             ],
         )
 
@@ -71,9 +81,52 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "repository": copy.repository.name,
         "folder": copy.path,
         "key_id": copy.key_id or "not encrypted",
-        "proof": load_proofs([backup])[backup.pk].in_words(),
+        "proof": proof_in_words(
+            load_proofs([backup])[backup.pk],
+            load_conditions([backup.pk]).get(backup.pk, SOUND),
+        ),
         "retention": retention_words(judge_backups([backup], now()).get(backup.pk, [])),
     }
+
+
+# The label of the backup it is compared with, and what has changed since; None where none is.
+Compared = tuple[str, ContentChanges] | None
+
+
+def _changes_of(backup: Backup, contents: BackupContents) -> Compared:
+    since = earlier_backup(backup)
+    before = stored_contents(since) if since is not None else None
+    return None if since is None or before is None else (since.label, compare(before, contents))
+
+
+def _changes_fields(compared: Compared) -> dict[str, object]:
+    """Return the largest changes and their sums, bounded whatever the number of tables."""
+    return {
+        "changed_since": compared and compared[0],
+        "changes": compared and asdict(compared[1]),
+    }
+
+
+def _changes_written(compared: Compared) -> list[str | Table]:
+    if compared is None:
+        return []
+    since, changes = compared
+    rows = [
+        (
+            each.how,
+            each.full_name,
+            "" if each.blocks is None else f"{each.blocks:,}",
+            "" if each.stored_bytes is None else format_bytes(each.stored_bytes),
+            format_bytes(each.bytes_before if each.bytes is None else each.bytes),
+        )
+        for each in (*changes.tables, *changes.dropped)
+    ]
+    counted = (
+        f"{changes.changed_count} tables changed, {changes.new_count} new, "
+        f"{changes.renamed_count} renamed, {changes.dropped_count} dropped since {since}"
+    )
+    headings = ("how", "table", "blocks", "changed", "size")
+    return ["", counted, table(headings, rows, right="blocks,changed,size")] if rows else [counted]
 
 
 def _contents_fields(contents: BackupContents) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -23,8 +23,12 @@ def record(
     passed: bool,
     report: Mapping[str, Any],
     recovery_time: timedelta | None = None,
+    parts: Sequence[tuple[BackupCopy, bool, Mapping[str, Any]]] = (),
 ) -> None:
-    """Write evidence; LeaseLost if this run no longer owns the job."""
+    """Write evidence; LeaseLost if this run no longer owns the job.
+
+    ``parts`` are other copies that were read as well, whether each passed, and its report.
+    """
     with transaction.atomic():
         # First, and as the lock: a run that has lost its lease writes no evidence.
         own(run.job, run.token, progress_at=now())
@@ -36,6 +40,16 @@ def record(
             manifest_digest=copy.manifest_digest,
             recovery_time=recovery_time,
             report=report,
+        )
+        Evidence.objects.bulk_create(
+            Evidence(
+                copy=other,
+                operation=run.job.operation,
+                passed=good,
+                manifest_digest=other.manifest_digest,
+                report=found,
+            )
+            for other, good, found in parts
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from backups.archive.blocks.verify import verify_chain
+from backups.archive.blocks.verify import ChainReport, verify_chain
 from backups.archive.meter import Meter
 from backups.archive.reader import BackupReader
 from backups.archive.verify import VerifyReport
@@ -21,6 +21,7 @@ from backups.page_check import PageCheck, PageReport
 from backups.parameters import VerifyParameters
 from backups.running.run import Run
 from backups.stages.base import PlainStage
+from backups.stages.link_stages import LinkStages, link_names
 from backups.stages.proof.evidence import failure_as_evidence, record
 from backups.states import Operation
 from backups.units import format_count
@@ -50,14 +51,24 @@ class ReadPacks(PlainStage[VerifyWork]):
     name = "read packs"
     may_refuse = True
 
+    def children(self, run: Run) -> Sequence[str]:
+        return link_names(run.job)
+
     def run(self, run: Run, work: VerifyWork) -> str:
         with failure_as_evidence(run, work.copy, self.name):
             chain = open_chain(work.copy)
         if work.pages_again:
             run.log(self.name, "checking pages as well: the last verify found damaged pages")
-        report, pages = self._read(run, chain, work.pages)
+        links = LinkStages(run, chain)
+        report, pages = self._read(run, chain, work.pages, links)
         passed = report.passed and not (pages and pages.damaged)
-        record(run, work.copy, passed=passed, report=as_json(report, pages, chain[:-1]))
+        record(
+            run,
+            work.copy,
+            passed=passed,
+            report=as_json(report, pages, chain[:-1]),
+            parts=_parts(work.copy, chain[:-1], report),
+        )
         self._log(run, report, pages)
         if not report.passed:
             self._name_dependents(run, work.copy)
@@ -74,11 +85,12 @@ class ReadPacks(PlainStage[VerifyWork]):
             )
         packs, frames = format_count(report.packs, "pack"), format_count(report.frames, "frame")
         done = f"{packs}, {frames}, {format_count(report.files, 'file')} match"
+        done += links.in_words()
         return f"{done}; {page_results.summary(page_results.as_json(pages))}" if pages else done
 
     def _read(
-        self, run: Run, chain: Sequence[BackupReader], with_pages: bool
-    ) -> tuple[VerifyReport, PageReport | None]:
+        self, run: Run, chain: Sequence[BackupReader], with_pages: bool, links: LinkStages
+    ) -> tuple[ChainReport, PageReport | None]:
         def alive() -> None:
             run.check()
             # Indexes are read before the first byte is counted.
@@ -86,14 +98,15 @@ class ReadPacks(PlainStage[VerifyWork]):
 
         meter = run.new_meter()
         if not with_pages:
-            return self._verify(run, chain, meter), None
+            return self._verify(run, chain, meter, watch=links), None
         pages = PageCheck(chain[-1], check=alive, meter=meter)
-        return self._verify(run, chain, meter, inspect=pages.inspect), pages.finish()
+        report = self._verify(run, chain, meter, watch=links, inspect=pages.inspect)
+        return report, pages.finish()
 
     # Any: options of verify, such as a callback for each frame.
     def _verify(
         self, run: Run, chain: Sequence[BackupReader], meter: Meter, **more: Any
-    ) -> VerifyReport:
+    ) -> ChainReport:
         threads = settings.COPY_THREADS
         return verify_chain(chain, threads=threads, check=run.check, meter=meter, **more)
 
@@ -111,6 +124,27 @@ class ReadPacks(PlainStage[VerifyWork]):
             run.log("pages", line, LogLevel.ERROR)
         for line in page_results.unknown_in_words(pages):
             run.log("pages", line, LogLevel.WARNING)
+
+
+def _parts(
+    copy: BackupCopy, needed: Sequence[BackupReader], report: ChainReport
+) -> list[tuple[BackupCopy, bool, dict[str, object]]]:
+    """Return what the verify found of each backup that the copy needs.
+
+    All stored bytes of these were read. A pass would hide damaged pages that only a check of pages
+    finds.
+    """
+    copies = BackupCopy.objects.filter(
+        repository=copy.repository, backup__uuid__in=[reader.backup for reader in needed]
+    )
+    by_uuid = {each.backup.uuid: each for each in copies.select_related("backup")}
+    found = []
+    for reader, link in zip(needed, report.links, strict=False):
+        each = by_uuid[reader.backup]
+        if not link.passed or not had_damaged_pages(each):
+            part = {**as_json(link), "part_of": copy.backup.label}
+            found.append((each, link.passed, part))
+    return found
 
 
 def as_json(

@@ -25,12 +25,14 @@ class RecordRestoreTest(PlainStage[RestoreWork]):
         run.forget_leftovers()
         recovery_time = work.answered_at - work.began_at
         found = work.prepared
-        report = {
+        report: dict[str, object] = {
             "tables": work.tables,
             "binlog_file": found.binlog_file,
             "binlog_position": found.binlog_position,
             "gtid_executed": found.gtid_executed,
             "remark": work.remark,
         }
+        if needed := [reader.manifest.envelope.label for reader in work.chain[:-1]]:
+            report["with"] = needed
         record(run, work.copy, passed=True, report=report, recovery_time=recovery_time)
         return f"recovery took {format_duration(recovery_time)}"

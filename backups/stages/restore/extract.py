@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.utils.timezone import now
@@ -11,6 +12,7 @@ from backups.archive.extract import extract
 from backups.exceptions import StageFailed
 from backups.running.run import Run
 from backups.stages.base import PlainStage
+from backups.stages.link_stages import LinkStages, link_names
 from backups.stages.restore.work import RestoreWork
 from backups.units import format_bytes
 
@@ -18,9 +20,13 @@ from backups.units import format_bytes
 class Extract(PlainStage[RestoreWork]):
     name = "extract"
 
+    def children(self, run: Run) -> Sequence[str]:
+        return link_names(run.job)
+
     def run(self, run: Run, work: RestoreWork) -> str:
         work.began_at = now()
         meter = run.new_meter()
+        links = LinkStages(run, work.chain)
         try:
             count = extract(
                 work.chain,
@@ -28,6 +34,7 @@ class Extract(PlainStage[RestoreWork]):
                 threads=settings.COPY_THREADS,
                 check=run.check,
                 meter=meter,
+                watch=links,
             )
         except OSError as exc:
             full = exc.errno in {errno.ENOSPC, errno.EDQUOT}
@@ -35,4 +42,4 @@ class Extract(PlainStage[RestoreWork]):
                 f"{exc.filename or work.target}: {exc.strerror}",
                 hint="Free space on the target's disk and restore again." if full else "",
             ) from exc
-        return f"{count} files, {format_bytes(meter.raw_bytes)}"
+        return f"{count} files, {format_bytes(meter.raw_bytes)}{links.in_words()}"

@@ -136,7 +136,7 @@ def test_a_forged_manifest_is_refused_or_can_be_used(changes: list[tuple[int, An
         manifest, _ = open_manifest(sealed(body), None)
         assert all(is_safe_path(file.path) for file in manifest.contents.files)
         assert manifest.contents.raw_bytes < 1 << 63
-        group_by_table(manifest.contents.files)
+        group_by_table(manifest.contents)
         assert (manifest.about["facts"].get("to_lsn") or 0) < 1 << 63
 
 

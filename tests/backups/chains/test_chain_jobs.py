@@ -216,7 +216,7 @@ def verify(backup: Backup) -> Job:
 
 def test_a_verify_reads_the_whole_chain_and_says_so(chain: list[Backup]) -> None:
     assert verify(chain[2]).status == JobStatus.SUCCEEDED
-    report = Evidence.objects.get().report
+    report = Evidence.objects.get(copy=copy_of(chain[2])).report
     assert report["with"] == [chain[0].label, chain[1].label]
     assert report["packs"] == 3
 

@@ -113,6 +113,19 @@ def test_the_restore_test_of_another_backup_counts_by_size(
     assert estimate_time(newer).length == 3 * MINUTE
 
 
+def test_an_increment_takes_as_long_as_what_it_restores(copy: BackupCopy, orders: Instance) -> None:
+    full = copy.backup
+    link = Backup.objects.create(
+        label="link", instance=orders, kind="incremental", base=full, engine="fake", raw_bytes=1,
+        restored_bytes=2 * (full.raw_bytes or 0), started_at=full.ended_at, ended_at=full.ended_at,
+    )  # fmt: skip
+    increment = BackupCopy(backup=link, repository=copy.repository)
+    Evidence.objects.create(
+        copy=copy, operation=Operation.RESTORE_TEST, passed=True, recovery_time=MINUTE
+    )
+    assert estimate_time(increment).length == 2 * MINUTE
+
+
 def test_the_command_is_quoted(copy: BackupCopy) -> None:
     wish = PlannedRestore(copy, Path("/srv/my data"), raw=True, owner="mysql:mysql", mysqld="/m")
     words = command_of(wish)
