@@ -1,6 +1,6 @@
 """What changed from one backup to the next, by table?
 
-Pure. A backup that goes on from another has stored, of each table, the blocks that its base did not
+Pure. A backup that is based on another has stored, of each table, the blocks that its base did not
 have: these are the changes. Of two full backups only names and sizes can be compared.
 """
 

@@ -88,7 +88,7 @@ def store_contents(backup: Backup, contents: Contents) -> None:
 
 
 def earlier_backup(backup: Backup) -> Backup | None:
-    """Return the backup to compare one with: what it goes on from, else the one before."""
+    """Return the backup to compare one with: its base, else the one before."""
     if backup.base is not None:
         return backup.base
     earlier = Backup.objects.filter(

@@ -1,4 +1,4 @@
-"""The hourly tick of retention: which copies does nothing keep any more?
+"""The hourly tick of retention: which copies does nothing keep?
 
 It only requests purge jobs. Each of them decides again, under a lock, whether the copy may be
 deleted: a pinned, held, needed or last backup is kept whoever requested the purge, and so is one
@@ -78,7 +78,7 @@ def confirm_expiry(now: datetime, *, seen: Collection[int] | None = None) -> int
 
 def expired_copies(now: datetime) -> list[ExpiredCopy]:
     """Return what nothing keeps, the oldest first, as far as one tick would purge it."""
-    # What others go on from follows in a later tick: those are purged first.
+    # What others are based on follows in a later tick: those are purged first.
     going = [
         each
         for each in judge_copies(now, held=False)

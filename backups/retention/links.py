@@ -11,7 +11,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class ChainLink:
+class KeptLink:
     """One stored copy of a backup of the instance."""
 
     key: int
@@ -20,7 +20,7 @@ class ChainLink:
     policy: int
     ended_at: datetime
     full: bool = True
-    # Key of the copy that it goes on from; None if that is not stored.
+    # Key of the copy that it is based on; None if that is not stored.
     base: int | None = None
     # It can be read, and no proof of it has failed.
     sound: bool = True
@@ -37,7 +37,7 @@ class ChainLink:
 class Chains:
     """The copies of one instance, and what each of them needs."""
 
-    def __init__(self, links: Collection[ChainLink]) -> None:
+    def __init__(self, links: Collection[KeptLink]) -> None:
         self._links = {link.key: link for link in links}
         self._sound: dict[int, bool] = {}
         for link in links:
@@ -47,23 +47,23 @@ class Chains:
                     whole = each.full or self._sound.get(each.base or 0, False)
                     self._sound[each.key] = each.sound and whole
 
-    def with_needed(self, link: ChainLink) -> Iterator[ChainLink]:
+    def with_needed(self, link: KeptLink) -> Iterator[KeptLink]:
         """Yield a link, its base, the base of that, up to the full backup."""
         seen: set[int] = set()
-        current: ChainLink | None = link
+        current: KeptLink | None = link
         while current is not None and current.key not in seen:
             seen.add(current.key)
             yield current
             current = self._links.get(current.base) if current.base is not None else None
 
-    def restorable(self, link: ChainLink) -> bool:
+    def restorable(self, link: KeptLink) -> bool:
         """Whether it and all that it needs can be read, without a failed proof."""
         return self._sound[link.key]
 
-    def proven(self, link: ChainLink) -> bool:
+    def proven(self, link: KeptLink) -> bool:
         """Whether it is restorable and a proof of it, which reads its chain, has passed."""
         return link.passed and self._sound[link.key]
 
-    def root(self, link: ChainLink) -> ChainLink:
+    def root(self, link: KeptLink) -> KeptLink:
         """Return the first link of its chain, as far as that is stored."""
         return list(self.with_needed(link))[-1]

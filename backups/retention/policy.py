@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from backups.retention.links import ChainLink, Chains
+from backups.retention.links import Chains, KeptLink
 from backups.retention.periods import PeriodCounts, newest_of_periods
 from backups.units import format_duration
 
@@ -54,7 +54,7 @@ class Policy:
 
 
 def keepers(
-    policy: Policy, newest_first: Sequence[ChainLink], chains: Chains, now: datetime
+    policy: Policy, newest_first: Sequence[KeptLink], chains: Chains, now: datetime
 ) -> Iterator[Keeper]:
     """Yield why backups of this policy are kept; ``newest_first`` are all their copies."""
     if policy.keeps_everything:
@@ -74,9 +74,9 @@ def keepers(
             yield Keeper(series[position].label, name)
 
 
-def _restorable(newest_first: Sequence[ChainLink], chains: Chains) -> list[ChainLink]:
+def _restorable(newest_first: Sequence[KeptLink], chains: Chains) -> list[KeptLink]:
     """Return one restorable copy of each backup."""
-    found: dict[str, ChainLink] = {}
+    found: dict[str, KeptLink] = {}
     for link in newest_first:
         if link.label not in found and chains.restorable(link):
             found[link.label] = link
@@ -84,7 +84,7 @@ def _restorable(newest_first: Sequence[ChainLink], chains: Chains) -> list[Chain
 
 
 def _in_window(
-    length: timedelta, newest_first: Sequence[ChainLink], series: Sequence[ChainLink], now: datetime
+    length: timedelta, newest_first: Sequence[KeptLink], series: Sequence[KeptLink], now: datetime
 ) -> Iterator[Keeper]:
     """Yield what is younger, and the newest one before: it restores the window's beginning."""
     written = _written(length)
@@ -104,7 +104,7 @@ def _in_window(
             yield Keeper(link.label, f"in the recovery window of {written}", until)
 
 
-def _of_newest_chains(count: int, series: Sequence[ChainLink], chains: Chains) -> Iterator[Keeper]:
+def _of_newest_chains(count: int, series: Sequence[KeptLink], chains: Chains) -> Iterator[Keeper]:
     roots = {link.label: chains.root(link) for link in series}
     by_age = sorted(roots.values(), key=lambda root: (root.ended_at, root.label), reverse=True)
     newest = list(dict.fromkeys(root.label for root in by_age))[:count]

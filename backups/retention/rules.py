@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from backups.retention.links import ChainLink, Chains
+from backups.retention.links import Chains, KeptLink
 from backups.retention.policy import Policy, keepers
 from backups.units import format_duration
 
@@ -51,7 +51,7 @@ class _Findings:
 
 
 def judge(
-    links: Collection[ChainLink], policies: Mapping[int, Policy], now: datetime
+    links: Collection[KeptLink], policies: Mapping[int, Policy], now: datetime
 ) -> dict[int, RetentionVerdict]:
     """Decide about every stored copy of one instance; ``policies`` by the key of its links."""
     newest_first = sorted(
@@ -76,7 +76,7 @@ def proven_needed(policies: Mapping[int, Policy]) -> int:
     )
 
 
-def _keep_for_people(links: Sequence[ChainLink], found: Mapping[int, _Findings]) -> None:
+def _keep_for_people(links: Sequence[KeptLink], found: Mapping[int, _Findings]) -> None:
     for link in links:
         if link.pinned:
             found[link.key].reasons[link.pinned] = None
@@ -85,7 +85,7 @@ def _keep_for_people(links: Sequence[ChainLink], found: Mapping[int, _Findings])
 
 
 def _keep_by_policies(
-    newest_first: Sequence[ChainLink],
+    newest_first: Sequence[KeptLink],
     policies: Mapping[int, Policy],
     chains: Chains,
     now: datetime,
@@ -102,7 +102,7 @@ def _keep_by_policies(
 
 
 def _keep_proven(
-    newest_first: Sequence[ChainLink], needed: int, chains: Chains, found: Mapping[int, _Findings]
+    newest_first: Sequence[KeptLink], needed: int, chains: Chains, found: Mapping[int, _Findings]
 ) -> str:
     """Keep the newest proven backups; return what is missing if there are too few of them."""
     labels = list(dict.fromkeys(link.label for link in newest_first if chains.proven(link)))
@@ -117,7 +117,7 @@ def _keep_proven(
 
 
 def _keep_needed(
-    newest_first: Sequence[ChainLink], chains: Chains, shortage: str, found: Mapping[int, _Findings]
+    newest_first: Sequence[KeptLink], chains: Chains, shortage: str, found: Mapping[int, _Findings]
 ) -> None:
     """Keep what kept links need, from the ends of the chains to their full backups."""
     depths = {link.key: len(list(chains.with_needed(link))) for link in newest_first}
@@ -140,7 +140,7 @@ def _names(labels: Collection[str]) -> str:
     return f"{named} and {len(labels) - NAMED} more" if len(labels) > NAMED else named
 
 
-def _verdict(link: ChainLink, policy: Policy, own: _Findings, now: datetime) -> RetentionVerdict:
+def _verdict(link: KeptLink, policy: Policy, own: _Findings, now: datetime) -> RetentionVerdict:
     if own.reasons:
         return RetentionVerdict(False, tuple(own.reasons), own.until, own.blocked)
     age = format_duration(now - link.ended_at)

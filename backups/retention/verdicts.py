@@ -11,7 +11,7 @@ from backups.exceptions import BadInput
 from backups.health.clock_jump import HELD
 from backups.models import BackupSchedule, Repository, TickHeartbeat
 from backups.models.retention import RetentionSettings
-from backups.retention.links import ChainLink
+from backups.retention.links import KeptLink
 from backups.retention.periods import PeriodCounts
 from backups.retention.policy import Policy
 from backups.retention.rules import RetentionVerdict, judge, proven_needed
@@ -37,7 +37,7 @@ class JudgedCopy:
     # "schedule nightly" or "repository main": whose policy decides.
     owner: str
     verdict: RetentionVerdict
-    # Whether a stored backup in the same repository goes on from it: that one goes first.
+    # Whether a stored backup in the same repository is based on it: that one goes first.
     has_dependents: bool
     # How many proven backups of the instance must remain.
     proven_needed: int
@@ -70,9 +70,9 @@ def judge_copies(
     blocks = _Blocks(copies, owners, instances, held=held)
     failed, passed = proof_results(instances)
     by_backup = {(each.backup_id, each.repository_id): each.pk for each in copies}
-    found: dict[int, list[tuple[StoredCopy, ChainLink]]] = defaultdict(list)
+    found: dict[int, list[tuple[StoredCopy, KeptLink]]] = defaultdict(list)
     for each in copies:
-        link = ChainLink(
+        link = KeptLink(
             key=each.pk,
             label=each.label,
             policy=_owner_of(each),
@@ -91,7 +91,7 @@ def judge_copies(
 
 
 def _judge_instance(
-    pairs: Sequence[tuple[StoredCopy, ChainLink]], owners: Mapping[int, _Owner], now: datetime
+    pairs: Sequence[tuple[StoredCopy, KeptLink]], owners: Mapping[int, _Owner], now: datetime
 ) -> Iterable[JudgedCopy]:
     links = [link for _, link in pairs]
     policies = {link.policy: owners[link.policy].policy for link in links}

@@ -1,6 +1,6 @@
-"""How is one backup of a chain drawn: its state, its size, and the lines to what it goes on from?
+"""How is one backup of a chain drawn: its state, its size, and the lines to its base?
 
-Lines are words for the stylesheet. ``next``: the one after it goes on from it. ``bus``: the line
+Lines are words for the stylesheet. ``next``: the one after it is based on it. ``bus``: the line
 above, from the full backup to those that go on from it later.
 """
 
@@ -39,7 +39,7 @@ class ChainLink:
     next: str
     # "start", "through", "drop", "end" or blank.
     bus: str
-    # Where no line says it: what it goes on from.
+    # Where no line says it: its base.
     base: Backup | None
     current: bool
     needed: bool

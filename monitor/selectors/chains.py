@@ -68,7 +68,7 @@ class ChainsView:
 
     page: Page[Backup]
     chains: Sequence[Chain]
-    # Whether any backup goes on from another: otherwise the table says all there is.
+    # Whether any backup is based on another: otherwise the table says all there is.
     drawn: bool
 
 
@@ -117,7 +117,7 @@ def load_chain(backup: Backup) -> Sequence[Backup]:
     first = backup.ancestors.filter(position=0).values("ancestor")
     full = _with_copies().filter(Q(pk__in=first) if backup.base_id else Q(pk=backup.pk)).first()
     if full is None:
-        # Of another tool, whose history does not say what it goes on from.
+        # Of another tool, whose history does not say what it is based on.
         return list(_with_copies().filter(pk=backup.pk))
     return _by_full([full])[full.pk]
 

@@ -1,4 +1,4 @@
-"""What changed by table since the backup before, or the one a backup goes on from? Rows only."""
+"""What changed by table since the backup before, or the base of a backup? Rows only."""
 
 from __future__ import annotations
 

@@ -14,7 +14,13 @@ from backups.admin.places import PLACES, place_to_wait
 from backups.models import Repository
 from scripts.processes import children
 from tests.alerts.rows import make_webhook
-from tests.monitor.rows import make_backup, make_instance, make_repository, make_user
+from tests.monitor.rows import (
+    RETENTION_TYPED,
+    make_backup,
+    make_instance,
+    make_repository,
+    make_user,
+)
 
 BUSY = "other requests wait for servers or disks"
 INSTANCE = {
@@ -54,7 +60,7 @@ class PlacesTestCase(TestCase):
     def test_the_folder_of_a_repository_also_at_the_admin(self) -> None:
         for page in ("setting-repository-add", "admin:backups_repository_add"):
             with TemporaryDirectory() as folder:
-                given = {"name": "second", "kind": "directory", "path": folder, "max_jobs": "2"}
+                given = {"name": "second", "kind": "directory", "path": folder, **RETENTION_TYPED}
                 self.busy("post", page, **given)
                 self.assertEqual(list(Path(folder).iterdir()), [])
         self.assertEqual(Repository.objects.count(), 1)

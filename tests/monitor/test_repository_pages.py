@@ -118,7 +118,7 @@ class RepositoryPagesTestCase(TestCase):
                 )
             with self.subTest(count), self.assertNumQueries(14):
                 self.client.get(reverse("repositories"))
-            with self.subTest(count), self.assertNumQueries(23):
+            with self.subTest(count), self.assertNumQueries(26):
                 self.client.get(reverse("repository-detail", args=["main"]))
 
     def test_nothing_yet(self) -> None:

@@ -45,7 +45,7 @@ def _shown(judged: Sequence[JudgedCopy]) -> Answer:
     freed = sum(each.copy.stored_bytes for each in going)
     lines = [
         f"{len(going)} of {len(ordered)} copies would be purged: {format_bytes(freed)}",
-        *(["what others go on from follows once those are purged"] if _in_turn(going) else []),
+        *(["what others are based on follows once those are purged"] if _in_turn(going) else []),
     ]
     return Answer(
         {

@@ -279,6 +279,7 @@ def test_its_schedule_keeps_the_new_one_and_lets_the_old_chain_go_as_a_whole(
 ) -> None:
     BackupSchedule.objects.update(keep_for=timedelta(days=1), keep_least=1)
     made = made_of(chain[2])
+    prove(copy_of(made), Operation.VERIFY, passed=True)
     assert made.made_by is not None
     assert made.made_by.occurrence == Occurrence.objects.get(job=chain[2].made_by)
     Backup.objects.update(ended_at=F("ended_at") - timedelta(days=2))

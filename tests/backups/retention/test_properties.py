@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.retention.links import ChainLink, Chains
+from backups.retention.links import Chains, KeptLink
 from backups.retention.periods import PeriodCounts
 from backups.retention.policy import Policy
 from backups.retention.rules import RetentionVerdict, judge
@@ -19,9 +19,9 @@ small = st.integers(0, 4)
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[ChainLink]:
+def histories(draw: st.DrawFn) -> list[KeptLink]:
     """Backups of one instance in two repositories: fulls, and what goes on from any earlier one."""
-    links: list[ChainLink] = []
+    links: list[KeptLink] = []
     ages = draw(st.lists(st.integers(0, 1500), unique=True, max_size=14))
     for number, age in enumerate(sorted(ages, reverse=True)):
         base = draw(st.sampled_from([None, *(each for each in links if each.key % 2 == 0)]))
@@ -29,7 +29,7 @@ def histories(draw: st.DrawFn) -> list[ChainLink]:
             # A copy whose base has no copy beside it cannot be restored.
             beside = {each.label: each.key for each in links if each.key % 2 == place}
             links.append(
-                ChainLink(
+                KeptLink(
                     number * 2 + place,
                     f"b{number}",
                     draw(st.integers(1, 2)),
@@ -63,13 +63,13 @@ def policies(draw: st.DrawFn) -> dict[int, Policy]:
     }
 
 
-def kept(links: list[ChainLink], found: dict[int, RetentionVerdict]) -> list[ChainLink]:
+def kept(links: list[KeptLink], found: dict[int, RetentionVerdict]) -> list[KeptLink]:
     return [link for link in links if not found[link.key].may_go]
 
 
 @given(histories(), policies())
 def test_every_copy_gets_a_verdict_with_a_reason(
-    links: list[ChainLink], known: dict[int, Policy]
+    links: list[KeptLink], known: dict[int, Policy]
 ) -> None:
     found = judge(links, known, NOW)
     assert set(found) == {link.key for link in links}
@@ -78,7 +78,7 @@ def test_every_copy_gets_a_verdict_with_a_reason(
 
 @given(histories(), policies())
 def test_what_is_kept_is_kept_with_all_that_it_needs(
-    links: list[ChainLink], known: dict[int, Policy]
+    links: list[KeptLink], known: dict[int, Policy]
 ) -> None:
     chains = Chains(links)
     remaining = kept(links, judge(links, known, NOW))
@@ -88,7 +88,7 @@ def test_what_is_kept_is_kept_with_all_that_it_needs(
 
 @given(histories(), policies())
 def test_what_can_be_restored_and_is_proven_remains(
-    links: list[ChainLink], known: dict[int, Policy]
+    links: list[KeptLink], known: dict[int, Policy]
 ) -> None:
     """Either so many are left, or nothing has gone."""
     remaining = kept(links, judge(links, known, NOW))
@@ -104,7 +104,7 @@ def test_what_can_be_restored_and_is_proven_remains(
 
 @given(histories(), policies())
 def test_people_and_faults_keep_what_they_name(
-    links: list[ChainLink], known: dict[int, Policy]
+    links: list[KeptLink], known: dict[int, Policy]
 ) -> None:
     found = judge(links, known, NOW)
     assert not any(
@@ -114,7 +114,7 @@ def test_people_and_faults_keep_what_they_name(
 
 @given(histories(), policies(), st.integers(0, 8), st.integers(1, 3))
 def test_a_policy_that_keeps_more_deletes_no_more(
-    links: list[ChainLink], known: dict[int, Policy], which: int, more: int
+    links: list[KeptLink], known: dict[int, Policy], which: int, more: int
 ) -> None:
     one = known[1]
     if one.keeps_everything:
@@ -139,7 +139,7 @@ def test_a_policy_that_keeps_more_deletes_no_more(
 
 @given(histories(), policies())
 def test_deleting_what_may_go_changes_no_other_verdict(
-    links: list[ChainLink], known: dict[int, Policy]
+    links: list[KeptLink], known: dict[int, Policy]
 ) -> None:
     remaining = kept(links, judge(links, known, NOW))
     assert kept(remaining, judge(remaining, known, NOW)) == remaining
@@ -147,7 +147,7 @@ def test_deleting_what_may_go_changes_no_other_verdict(
 
 @given(histories(), policies())
 def test_no_backup_is_kept_beyond_a_date_that_is_stated(
-    links: list[ChainLink], known: dict[int, Policy]
+    links: list[KeptLink], known: dict[int, Policy]
 ) -> None:
     """Of one that has an end, and with no faults: after it, nothing keeps it any more."""
     links = [replace(link, blocked="") for link in links]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backups.retention.links import ChainLink
+from backups.retention.links import KeptLink
 from backups.retention.periods import PeriodCounts
 from backups.retention.policy import Policy
 from backups.retention.rules import RetentionVerdict, judge
@@ -17,18 +17,18 @@ DAY = timedelta(days=1)
 TWO_WEEKS = Policy("schedule nightly", 14 * DAY, 3, keep_proven=0)
 
 
-def aged(days: float, **values: object) -> ChainLink:
-    link = ChainLink(round(days * 10), f"d{days:g}", 1, NOW - timedelta(days=days))
+def aged(days: float, **values: object) -> KeptLink:
+    link = KeptLink(round(days * 10), f"d{days:g}", 1, NOW - timedelta(days=days))
     return replace(link, **values)  # type: ignore[arg-type] # columns of the case
 
 
-def verdicts(links: list[ChainLink], *policies: Policy) -> dict[str, RetentionVerdict]:
+def verdicts(links: list[KeptLink], *policies: Policy) -> dict[str, RetentionVerdict]:
     known = dict(enumerate(policies or (TWO_WEEKS,), 1))
     found = judge(links, known, NOW)
     return {link.label: found[link.key] for link in links}
 
 
-def gone(links: list[ChainLink], *policies: Policy) -> set[str]:
+def gone(links: list[KeptLink], *policies: Policy) -> set[str]:
     return {label for label, each in verdicts(links, *policies).items() if each.may_go}
 
 
@@ -78,7 +78,7 @@ def test_what_people_keep_stays_and_a_hold_has_an_end() -> None:
     assert (found["d90"].reason, found["d90"].until) == ("pinned", None)
 
 
-def chain(*days: float) -> list[ChainLink]:
+def chain(*days: float) -> list[KeptLink]:
     """A full backup and what goes on from it, each from the one before."""
     links = [aged(day) for day in days]
     return [
