@@ -148,11 +148,11 @@ def error_as_json(message: str, hint: str, exit_code: int) -> str:
 
 
 def table(
-    columns: Iterable[str], rows: Iterable[Sequence[str | Text]], *, right: Iterable[str] = ()
+    columns: Iterable[str], rows: Iterable[Sequence[str | Text]], *, right: str = ""
 ) -> Table:
-    """Return an aligned table; the columns named in ``right`` hold figures."""
+    """Return an aligned table; figures are in the columns of ``right``, a list with commas."""
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    figures = set(right)
+    figures = set(right.split(","))
     for column in columns:
         drawn.add_column(column, justify="right" if column in figures else "left", overflow="fold")
     for row in rows:

@@ -53,7 +53,7 @@ class Command(MooringCommand):
             for each in schedules
         ]
         columns = ("schedule", "kind", "runs", "state", "next", "instances", "last 30 days")
-        shown: list[Any] = [table(columns, rows, right=["instances"])] if rows else ["no schedules"]
+        shown: list[Any] = [table(columns, rows, right="instances")] if rows else ["no schedules"]
         if unprotected:
             shown.append(f"Instances without a schedule: {', '.join(unprotected)}.")
         return Answer({"schedules": fields, "not_covered": unprotected}, shown)

@@ -57,7 +57,7 @@ def _shown(judged: Sequence[JudgedCopy]) -> Answer:
             table(
                 ("label", "repository", "verdict", "reason", "stored"),
                 [_row(each) for each in ordered],
-                right=["stored"],
+                right="stored",
             ),
             *lines,
         ],

@@ -15,6 +15,8 @@ from backups.engines import CopyRequest, EngineOptions, engine_named
 from backups.exceptions import LockNotGranted, StrayFile
 from backups.instances.connection import login_of
 from backups.instances.facts import CURRENT, FLUSHED
+from backups.jobs.request import create_copy_job
+from backups.models import Backup
 from backups.models.job import LogLevel
 from backups.running.run import Run
 from backups.stages.backup.lock_wait import with_holders
@@ -23,6 +25,7 @@ from backups.stages.backup.reserve import remove_unfinished, reserve
 from backups.stages.backup.strays import name_stray
 from backups.stages.backup.work import BackupWork
 from backups.stages.base import PlainStage
+from backups.states import CopyStatus, Operation
 from backups.units import format_bytes
 
 
@@ -66,8 +69,8 @@ class Copy(PlainStage[BackupWork]):
         meter.raw_bytes_total, meter.files_total = meter.raw_bytes, meter.files_done
         if work.differences and work.differences.ended:
             why = f"changed blocks are stored whole: {work.differences.ended}"
-            if work.differences.is_full_unreadable:
-                why += f"; verify {work.label}, which needs that backup, or take a full one"
+            if work.differences.is_full_unreadable and work.base is not None:
+                why += f"; {_request_verify(work, work.base)}"
             run.log(self.name, why, LogLevel.WARNING)
         return _summary(work, work.contents, meter)
 
@@ -89,6 +92,18 @@ class Copy(PlainStage[BackupWork]):
             if before is not None:
                 refuse_another_source(work.copy_facts, before, read_lsn(instance, CURRENT))
             run.check()
+
+
+def _request_verify(work: BackupWork, base: Backup) -> str:
+    """Have the full backup of the chain verified: one that is damaged is no base."""
+    ancestor = base.ancestors.select_related("ancestor").order_by("position").first()
+    full = ancestor.ancestor if ancestor else base
+    repositories = [repository for repository, _ in work.stores]
+    copies = full.copies.filter(repository__in=repositories, status=CopyStatus.STORED)
+    for copy in copies.select_related("backup__instance", "repository"):
+        # A tick starts it: here nothing may fail for want of the broker.
+        create_copy_job(Operation.VERIFY, copy, actor="differences", wake=False)
+    return f"a verify of {full.label} was requested, which {work.label} needs"
 
 
 def _summary(work: BackupWork, contents: Contents, meter: Meter) -> str:

@@ -169,7 +169,7 @@ def test_a_base_whose_table_is_damaged_makes_it_a_full_one(
 def test_a_full_backup_that_is_damaged_is_noticed_when_differences_are_made(
     chain: list[Backup], orders: Instance, engine: FakeEngine
 ) -> None:
-    """The job goes on: the changed blocks are at hand. Others of the backup may be damaged."""
+    """The job goes on: the changed blocks are at hand. The next backup is a full one."""
     damage(chain[0])
     engine.files["shop/orders.ibd"] = b"changed" + engine.files["shop/orders.ibd"][7:]
     backup = take(orders, "incremental")
@@ -177,8 +177,11 @@ def test_a_full_backup_that_is_damaged_is_noticed_when_differences_are_made(
     log = Job.objects.get(product=backup).log_lines.filter(level="warning")
     [line] = log.values_list("text", flat=True)
     assert "stored whole: the full backup cannot be read" in line
-    assert f"verify {backup.label}" in line
-    assert verify(backup).status == JobStatus.FAILED
+    assert f"a verify of {chain[0].label} was requested, which {backup.label} needs" in line
+    requested = Job.objects.get(operation=Operation.VERIFY, status=JobStatus.PENDING)
+    assert requested.backup == chain[0]
+    assert run_here(requested).status == JobStatus.FAILED
+    assert take(orders, "incremental").kind == "full"
 
 
 def test_a_base_that_is_being_deleted_makes_it_a_full_one(

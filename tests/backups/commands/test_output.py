@@ -101,7 +101,7 @@ def test_a_bug_keeps_its_traceback() -> None:
 
 def test_tables_are_aligned_and_end_where_the_words_end() -> None:
     rows = [("shop.orders [a]", "1.0 GiB"), ("x", "12 B")]
-    _, out, _ = ended(Answer({}, [table(("table", "size"), rows, right=["size"])]))
+    _, out, _ = ended(Answer({}, [table(("table", "size"), rows, right="size")]))
     assert out.splitlines() == [
         "table               size",
         "shop.orders [a]  1.0 GiB",
@@ -115,3 +115,8 @@ def test_moments_and_lengths_of_time_as_json() -> None:
         "at": "2026-03-02T01:00:00+00:00",
         "took": 90.5,
     }
+
+
+def test_figures_are_at_the_right_of_their_column() -> None:
+    drawn = table(("what", "raw", "took"), [("a", "1", "2")], right="raw,took")
+    assert [column.justify for column in drawn.columns] == ["left", "right", "right"]
