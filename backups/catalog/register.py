@@ -31,6 +31,7 @@ from backups.models import (
 from backups.repositories.layout import (
     INSTANCES,
     NEWER_HINT,
+    backup_folder,
     folder_of_manifest,
     owner_of_folder,
 )
@@ -156,6 +157,20 @@ def rebuild(
             yield RebuiltBackup(_shown(folder), error=_shown(str(exc)))
 
 
+def register_finished(job: Job, repository: Repository, keyring: Keyring | None) -> None:
+    """Register the backup of a lost job whose manifest is in ``repository``.
+
+    A manifest is written when every pack is durable. Where the job's process was killed after that,
+    or this catalog is an older copy of itself, the backup is whole. ArchiveError if it is not.
+    """
+    folder = backup_folder(job.instance.uuid, job.label)
+    expected = CopyIdentity(job.label, job.instance.uuid, encrypted=repository.encrypted)
+    reader = BackupReader(checked_store(repository), folder, keyring, expected)
+    with faults_named(job.label):
+        reader.check_sizes()
+        _register_found(repository, folder, reader, job)
+
+
 def _shown(text: str) -> str:
     """Return a name with everything escaped that a terminal or a page cannot print."""
     spelled = text.encode("utf-8", "backslashreplace").decode()
@@ -192,7 +207,9 @@ def faults_named(label: str) -> Iterator[None]:
 
 
 @transaction.atomic
-def _register_found(repository: Repository, folder: str, reader: BackupReader) -> None:
+def _register_found(
+    repository: Repository, folder: str, reader: BackupReader, made_by: Job | None = None
+) -> None:
     about = reader.manifest.about
     if about["kind"] not in BackupKind or about["engine"] not in ENGINES:
         raise ArchiveError(
@@ -208,6 +225,7 @@ def _register_found(repository: Repository, folder: str, reader: BackupReader) -
         folder=folder,
         repositories=[repository],
         instance=_instance_of(about["instance"], about["engine"]),
+        made_by=made_by,
     )
 
 

@@ -14,10 +14,12 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from backups.access import checked_store
+from backups.catalog.register import register_finished
 from backups.exceptions import MooringError
-from backups.models import Backup, Job
+from backups.keys.load import load_keys
+from backups.models import BackupCopy, Job
 from backups.parameters import RestoreParameters
-from backups.repositories.layout import backup_folder
+from backups.repositories.layout import backup_folder, manifest_name
 from backups.restores.target import release_folder
 from backups.runners.groups import START_TOLERANCE_SECONDS, end_group, start_time
 from backups.stages.purge.delete import delete_copy
@@ -117,12 +119,24 @@ def _clear(job: Job) -> None:
 
 
 def _remove_partial_backup(job: Job) -> None:
-    if not job.label or Backup.objects.filter(label=job.label).exists():
+    if not job.label:
         return
     folder = backup_folder(job.instance.uuid, job.label)
-    for repository in job.repositories.all():
+    known = BackupCopy.objects.filter(backup__label=job.label).values("repository")
+    for repository in job.repositories.exclude(pk__in=known):
         # The bytes are not on another disk at the same path: leave it, and retry.
-        freed = checked_store(repository).remove_tree(folder)
+        store = checked_store(repository)
+        if job.status == JobStatus.LOST and store.exists(manifest_name(folder)):
+            register_finished(job, repository, load_keys() if repository.encrypted else None)
+            logger.warning(
+                "%s: %s was complete in %s and is registered now",
+                job,
+                job.label,
+                repository,
+                extra={"action": "leftovers_registered", "job_id": job.pk},
+            )
+            continue
+        freed = store.remove_tree(folder)
         logger.info(
             "%s: removed %d partial bytes from %s",
             job,

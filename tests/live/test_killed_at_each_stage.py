@@ -26,7 +26,12 @@ EVERY_STAGE = [
     for moment in (("before", "after") if stage is plan.known_stages[0] else ("after",))
 ]
 # Whoever is killed after these has done it: the result stays, whatever the row says.
-DONE = {(Operation.BACKUP, "register"), (Operation.RESTORE, "hand over")}
+DONE = {(Operation.RESTORE, "hand over")} | {
+    (operation, stage)
+    for operation in (Operation.BACKUP, Operation.CONSOLIDATE)
+    # What has a manifest is a backup, and is registered.
+    for stage in ("manifest", "read-back", "register")
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,8 @@ def words_for(operation: Operation, site: Site, label: str) -> list[str]:
             return ["verifybackup", label]
         case Operation.RESTORE_TEST:
             return ["testrestore", label]
+        case Operation.CONSOLIDATE:
+            return ["consolidatebackup", newest_link(site)]
     return ["purgebackup", label, "--force"]
 
 
@@ -61,13 +68,19 @@ def newest_backup(site: Site) -> str:
     return str(site.manage("takebackup", "bank-1", "--foreground")["label"])
 
 
+def newest_link(site: Site) -> str:
+    """Return a new incremental backup: one that was consolidated is not so again."""
+    words = ("takebackup", "bank-1", "--kind", "incremental", "--foreground")
+    return str(site.manage(*words)["label"])
+
+
 @pytest.mark.parametrize(("operation", "stage", "moment"), EVERY_STAGE)
 def test_killed(
     site: Site, mariadb: LiveServer, operation: Operation, stage: str, moment: str
 ) -> None:
     label = newest_backup(site)
-    before = folders(site)
     words = words_for(operation, site, label)
+    before = folders(site)
     (site.home / "held").unlink(missing_ok=True)
     kill_at(site, operation, stage, moment, words)
     site.tick(LATE_TICK)
@@ -76,7 +89,7 @@ def test_killed(
     done = (operation, stage) in DONE and moment == "after"
     assert (site.home / "target").exists() is (done and operation is Operation.RESTORE)
     stored = set(folders(site))
-    if operation is Operation.BACKUP:
+    if operation in (Operation.BACKUP, Operation.CONSOLIDATE):
         # Nothing, or the whole backup.
         assert (len(stored - set(before)) == 1) is done
         assert len(site.rows("SELECT id FROM backups_backup")) == len(before) + done
@@ -88,6 +101,8 @@ def test_killed(
         return
     else:
         assert stored == set(before)
+    if done and operation is Operation.CONSOLIDATE:
+        return
     shutil.rmtree(site.home / "target", ignore_errors=True)
     answer = site.manage(*words, "--foreground")
     assert (answer["status"], answer["error"]) == ("succeeded", "")

@@ -126,6 +126,52 @@ def test_a_finished_backup_is_never_taken_for_leftovers(
     assert Backup.objects.get() == made
 
 
+def as_in_an_older_catalog(backup: Backup, status: JobStatus) -> Job:
+    """Have the catalog as a dump of it that was taken while the backup ran, restored later."""
+    job = backup.made_by
+    assert job is not None
+    backup.copies.all().delete()
+    backup.delete()
+    Job.objects.filter(pk=job.pk).update(status=status, leftovers=True)
+    return job
+
+
+def test_a_whole_backup_that_an_older_catalog_takes_for_lost_is_registered(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    label = take_backup(orders).label
+    files = stored_files(main)
+    job = as_in_an_older_catalog(Backup.objects.get(), JobStatus.LOST)
+    assert remove_leftovers() == 1
+    assert stored_files(main) == files
+    found = Backup.objects.get(label=label)
+    assert found.made_by == job
+    assert found.copies.get().repository == main
+    assert not Job.objects.filter(leftovers=True).exists()
+
+
+def test_one_that_lacks_bytes_stays_for_a_person(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    take_backup(orders)
+    as_in_an_older_catalog(Backup.objects.get(), JobStatus.LOST)
+    pack = next(Path(main.path).rglob("*.pack"))
+    pack.write_bytes(pack.read_bytes()[:-1])
+    files = stored_files(main)
+    assert remove_leftovers() == 0
+    assert stored_files(main) == files
+    assert Job.objects.filter(leftovers=True).exists()
+
+
+def test_what_a_failed_job_could_not_remove_goes_with_its_manifest(
+    orders: Instance, main: Repository, engine: FakeEngine
+) -> None:
+    take_backup(orders)
+    as_in_an_older_catalog(Backup.objects.get(), JobStatus.FAILED)
+    assert remove_leftovers() == 1
+    assert stored_files(main) == ["mooring.json"]
+
+
 def test_another_repository_at_the_path_is_left_alone(orders: Instance, main: Repository) -> None:
     job = abandoned(orders, main)
     lose_expired(now())
