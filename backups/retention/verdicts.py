@@ -41,6 +41,8 @@ class JudgedCopy:
     has_dependents: bool
     # How many proven backups of the instance must remain.
     proven_needed: int
+    # Whether the policy deletes nothing ever, so that the same is true of all its copies.
+    for_ever: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,9 @@ def _judge_instance(
     needed = proven_needed(policies)
     bases = {link.base for link in links}
     for copy, link in pairs:
-        owner = policies[link.policy].owner
-        yield JudgedCopy(copy, owner, verdicts[link.key], link.key in bases, needed)
+        policy, verdict = policies[link.policy], verdicts[link.key]
+        for_ever = policy.keeps_everything
+        yield JudgedCopy(copy, policy.owner, verdict, link.key in bases, needed, for_ever)
 
 
 def _owner_of(copy: StoredCopy) -> int:
