@@ -143,7 +143,9 @@ def test_a_raw_restore_names_the_command(place: Place) -> None:
     prepare_by_hand(target)
     said = place_detail()
     command = said[said.index("mariadbd --defaults-file") :]
-    subprocess.run(["bash", "-c", command], cwd=target.parent, check=True, capture_output=True)
+    ran = subprocess.run(["bash", "-c", command], cwd=target.parent, capture_output=True, text=True)
+    # With more than one transactional engine it ends like this, as docs/restore-by-hand.md says.
+    assert not ran.returncode or "Please restart without" in ran.stderr, ran.stderr
     assert_rolled_back(target)
 
 
