@@ -35,7 +35,8 @@ PRESETS = (
     Preset(
         "incremental-for-ever",
         "Incremental for ever",
-        {"kind": BackupKind.INCREMENTAL, "cron": DAILY},
+        # One less than a chain may have: the next backup is then based on the new full one.
+        {"kind": BackupKind.INCREMENTAL, "cron": DAILY, "consolidate_after": "6"},
     ),
 )
 
