@@ -270,6 +270,7 @@ def test_a_chain_of_a_busy_server_by_the_commands(tmp_path: Path, settings: Sett
     assert (ended.exit_code, ended.json()["error"]) == (0, "")
     made = Backup.objects.get(consolidated_from=second.label)
     assert (made.kind, made.started_at) == ("full", second.started_at)
+    assert run_command("verifybackup", made.label, "--foreground").exit_code == 0
     for label in reversed(labels):
         assert run_command("purgebackup", label, "--foreground").exit_code == 0
     assert run_command("verifybackup", made.label, "--pages", "--foreground").exit_code == 0
