@@ -44,8 +44,8 @@ class Chains:
             # From the full backup on, so that the answer about a base is known.
             for each in reversed(list(self.with_needed(link))):
                 if each.key not in self._sound:
-                    whole = each.full or self._sound.get(each.base or 0, False)
-                    self._sound[each.key] = each.sound and whole
+                    based = each.base is not None and self._sound.get(each.base, False)
+                    self._sound[each.key] = each.sound and (each.full or based)
 
     def with_needed(self, link: KeptLink) -> Iterator[KeptLink]:
         """Yield a link, its base, the base of that, up to the full backup."""

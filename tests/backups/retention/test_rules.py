@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backups.retention.links import KeptLink
+from backups.retention.links import Chains, KeptLink
 from backups.retention.periods import PeriodCounts
 from backups.retention.policy import Policy
 from backups.retention.rules import RetentionVerdict, judge
@@ -123,6 +123,14 @@ def test_a_link_without_its_base_is_no_restorable_one() -> None:
         "d41",
         "d70",
     }
+
+
+def test_no_copy_is_the_base_of_one_without_a_base() -> None:
+    """Not the one whose key is zero either."""
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    full = KeptLink(0, "full", 1, at)
+    link = KeptLink(7, "link", 1, at, full=False, base=None)
+    assert not Chains([full, link]).restorable(link)
 
 
 def test_the_newest_chains_stay_whole() -> None:
