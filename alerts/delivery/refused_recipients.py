@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db import transaction
-
-from alerts.delivery.undelivered import write_content
+from alerts.delivery.undelivered import queue_report
 from alerts.exceptions import MessageRefused, PartlyDelivered
 from alerts.models import Channel, Notification
-from alerts.states import NotificationKind
 
 
 def record_recipients(notification: Notification, error: PartlyDelivered) -> str:
@@ -55,19 +52,7 @@ def report_refused_recipients(notification: Notification, *, now: datetime) -> N
         "The other recipients are notified. Correct these addresses, or remove them."
     )
     for other in Channel.objects.filter(enabled=True).exclude(pk=channel.pk):
-        # One transaction: a sender must not claim it before it has content.
-        with transaction.atomic():
-            report, created = Notification.objects.get_or_create(
-                dedupe_key=f"recipients-{channel.pk}-{other.pk}-{now:%Y%m%d}",
-                defaults={
-                    "channel": other,
-                    "kind": NotificationKind.CHANNEL_FAULT,
-                    "created_at": now,
-                    "next_attempt_at": now,
-                },
-            )
-            if created:
-                write_content(report, text=text)
+        queue_report(other, f"recipients-{channel.pk}-{now:%Y%m%d}", text, now=now)
 
 
 def _listed(refused: Mapping[str, str]) -> str:

@@ -11,7 +11,6 @@ import random
 import traceback
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.timezone import now as wall_clock
 
@@ -23,7 +22,7 @@ from alerts.delivery.refused_recipients import (
     with_refusals,
 )
 from alerts.delivery.transitions import claim, lease_end, mark_delivered, mark_failed, reschedule
-from alerts.delivery.undelivered import record_undelivered, write_content
+from alerts.delivery.undelivered import queue_report, record_undelivered, write_content
 from alerts.exceptions import (
     AlertsError,
     ChannelBroken,
@@ -217,19 +216,7 @@ def report_channel_fault(channel: Channel, fault: str, *, now: datetime) -> None
             f"Channel {channel.name} does not deliver\n{fault}\n"
             "Its notifications are not delivered until the channel is fixed."
         )
-        # One transaction: a sender must not claim it before it has content.
-        with transaction.atomic():
-            notification, created = Notification.objects.get_or_create(
-                dedupe_key=f"channel-{channel.pk}-{other.pk}-{now:%Y%m%d%H}",
-                defaults={
-                    "channel": other,
-                    "kind": NotificationKind.CHANNEL_FAULT,
-                    "created_at": now,
-                    "next_attempt_at": now,
-                },
-            )
-            if created:
-                write_content(notification, text=text)
+        queue_report(other, f"channel-{channel.pk}-{now:%Y%m%d%H}", text, now=now)
 
 
 def _due(now: datetime) -> QuerySet[Notification]:

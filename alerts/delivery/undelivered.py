@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.timezone import now as wall_clock
 
 from alerts.delivery.content import build_content
-from alerts.models import Channel, Notification, NotificationState
+from alerts.models import Alert, Channel, Notification, NotificationState
 from alerts.states import AlertStatus, NotificationKind
 
 # After this long, a channel is notified of these alerts again.
@@ -44,20 +45,30 @@ def _forward(notification: Notification, other: Channel, reason: str, now: datet
     unknown = notification.alerts.exclude(pk__in=known.values("alert_id"))
     if not unknown.exists():
         return
-    forwarded, created = Notification.objects.get_or_create(
-        dedupe_key=f"undelivered-{notification.pk}-{other.pk}",
-        defaults={
-            "channel": other,
-            "kind": NotificationKind.CHANNEL_FAULT,
-            "created_at": now,
-            "next_attempt_at": now,
-        },
-    )
-    if created:
-        forwarded.alerts.set(unknown)
-        title = notification.content.get("title", "a notification")
-        text = f"Not delivered on channel {notification.channel}: {title}\n{reason}"
-        write_content(forwarded, text=text)
+    title = notification.content.get("title", "a notification")
+    text = f"Not delivered on channel {notification.channel}: {title}\n{reason}"
+    key = f"undelivered-{notification.pk}"
+    queue_report(other, key, text, now=now, alerts=unknown)
+
+
+def queue_report(
+    other: Channel, key: str, text: str, *, now: datetime, alerts: QuerySet[Alert] | None = None
+) -> None:
+    """Notify another channel that one does not deliver, once for each ``key``."""
+    # One transaction: a sender must not claim it before it has content.
+    with transaction.atomic():
+        report, created = Notification.objects.get_or_create(
+            dedupe_key=f"{key}-{other.pk}",
+            defaults={
+                "channel": other,
+                "kind": NotificationKind.CHANNEL_FAULT,
+                "created_at": now,
+                "next_attempt_at": now,
+            },
+        )
+        if created:
+            report.alerts.set(alerts or ())
+            write_content(report, text=text)
 
 
 def write_content(notification: Notification, *, text: str = "") -> None:
