@@ -152,7 +152,7 @@ def table(
 ) -> Table:
     """Return an aligned table; figures are in the columns of ``right``, a list with commas."""
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    figures = set(right.split(","))
+    figures = set(right.split(",")) - {""}
     for column in columns:
         drawn.add_column(column, justify="right" if column in figures else "left", overflow="fold")
     for row in rows:

@@ -120,3 +120,8 @@ def test_moments_and_lengths_of_time_as_json() -> None:
 def test_figures_are_at_the_right_of_their_column() -> None:
     drawn = table(("what", "raw", "took"), [("a", "1", "2")], right="raw,took")
     assert [column.justify for column in drawn.columns] == ["left", "right", "right"]
+
+
+def test_a_column_without_a_name_is_none_of_figures() -> None:
+    drawn = table(("", ""), [("label", "orders-1")])
+    assert [column.justify for column in drawn.columns] == ["left", "left"]
