@@ -55,16 +55,34 @@ class TableBuilder:
         found = self._regions.get(file, {}).get(region)
         return found is not None and found.is_seen(place)
 
-    def add(self, file: int, block: int, digest: bytes, stored: int) -> None:
-        """Record a block that was not seen before. ``stored`` is a number, or ZERO."""
-        number, place = divmod(block, PIECE_BLOCKS)
-        regions = self._regions.setdefault(file, {})
-        region = regions.get(number)
-        if region is None:
-            region = regions[number] = _Region()
-        region.add(place, digest, stored)
-        if region.seen == PIECE_BLOCKS:
-            self._emit(file, number, regions.pop(number))
+    def seen(self, file: int, first: int, blocks: int) -> list[int]:
+        """Return those of some blocks in a row that were recorded before."""
+        found: list[int] = []
+        regions, complete = self._regions.get(file, {}), self._complete.get(file, ())
+        for number, start, stop in _by_piece(first, blocks):
+            region = regions.get(number)
+            if number in complete:
+                places: Iterable[int] = range(start, stop)
+            else:
+                places = () if region is None else region.seen_of(start, stop)
+            found += (number * PIECE_BLOCKS + place for place in places)
+        return found
+
+    def add_all(self, file: int, first: int, hashes: bytes, stored: bytes | bytearray) -> None:
+        """Record blocks in a row that were not recorded before.
+
+        ``stored`` has a number for each, or ZERO.
+        """
+        regions, at = self._regions.setdefault(file, {}), 0
+        for number, start, stop in _by_piece(first, len(stored)):
+            region = regions.get(number)
+            if region is None:
+                region = regions[number] = _Region()
+            end = at + stop - start
+            region.add(start, hashes[at * HASH_BYTES : end * HASH_BYTES], stored[at:end])
+            at = end
+            if region.seen == PIECE_BLOCKS:
+                self._emit(file, number, regions.pop(number))
 
     def add_piece(self, file: int, first_block: int, hashes: bytes, places: bytes) -> None:
         """Record blocks in a row of which nothing was recorded before."""
@@ -166,13 +184,22 @@ class _Region:
     def is_seen(self, place: int) -> bool:
         return place < len(self._places) and self._places[place] != UNSEEN
 
-    def add(self, place: int, digest: bytes, stored: int) -> None:
-        if (missing := place + 1 - len(self._places)) > 0:
+    def seen_of(self, start: int, stop: int) -> Iterable[int]:
+        """Return those of some blocks in a row that were seen."""
+        there = self._places[start:stop]
+        if there.count(UNSEEN) == len(there):
+            return ()
+        return (place for place, stored in enumerate(there, start) if stored != UNSEEN)
+
+    def add(self, place: int, hashes: bytes, stored: bytes | bytearray) -> None:
+        """Enter blocks in a row."""
+        if (missing := place - len(self._places)) > 0:
             self._places += bytes((UNSEEN,)) * missing
             self._hashes += bytes(HASH_BYTES * missing)
-        self._places[place] = stored
-        self._hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES] = digest
-        self.seen += 1
+        end = place + len(stored)
+        self._places[place:end] = stored
+        self._hashes[place * HASH_BYTES : end * HASH_BYTES] = hashes
+        self.seen += len(stored)
 
     def content(self, zero: bytes) -> tuple[bytes, bytes]:
         """Return hashes and places; what was never sent reads as zeros."""
@@ -182,3 +209,13 @@ class _Region:
                     self._hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES] = zero
                     self._places[place] = ZERO
         return bytes(self._hashes), bytes(self._places)
+
+
+def _by_piece(first: int, blocks: int) -> Iterator[tuple[int, int, int]]:
+    """Yield each piece that some blocks in a row are in, and which part of it they are."""
+    end = first + blocks
+    while first < end:
+        number, start = divmod(first, PIECE_BLOCKS)
+        stop = min(PIECE_BLOCKS, start + end - first)
+        yield number, start, stop
+        first += stop - start

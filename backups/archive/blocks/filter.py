@@ -16,11 +16,13 @@ from typing import NamedTuple
 from backups.archive.blocks.builder import FrameWriter, TableBuilder
 from backups.archive.blocks.hashing import (
     BLOCK_BYTES,
+    HASH_BYTES,
     UNKNOWN,
     BlockHasher,
     block_of,
     new_block_key,
 )
+from backups.archive.blocks.places import runs_with
 from backups.archive.blocks.reading import StoredTable
 from backups.archive.blocks.table import MOST_SHARED, ZERO, BlockTable, uses_of
 from backups.archive.meter import Meter
@@ -106,6 +108,7 @@ class BlockFilter:
         self._hasher = BlockHasher(self._key) if base is None else base.hasher
         self._ancestors = () if base is None else (*base.blocks.ancestors, base.as_ancestor())
         self._depth = len(self._ancestors)
+        self._zero = memoryview(self._hasher.zero).cast("Q")[0]
         self._table = TableBuilder(write_frame, self._hasher.zero)
         self._files: dict[int, _File] = {}
         self._sources: dict[int, tuple[int, ...]] = {}
@@ -170,23 +173,40 @@ class BlockFilter:
         self, number: int, file: _File, offset: int, content: memoryview
     ) -> Iterator[Record]:
         """Blocks that were sent as a whole: one record for those in a row that are stored."""
-        kept: int | None = None
-        for at in range(0, len(content), BLOCK_BYTES):
-            if file.partial and (place := block_of(offset + at)) in file.partial:
+        first, start = block_of(offset), 0
+        for block in self._sent_before(number, file, first, len(content) // BLOCK_BYTES):
+            at = (block - first) * BLOCK_BYTES
+            yield from self._take_new(number, file, offset + start, content[start:at])
+            start = at + BLOCK_BYTES
+            if block in file.partial:
                 # What was sent of it before comes first: the whole overrides it.
-                yield from self._end_part(number, file, place)
-            block = content[at : at + BLOCK_BYTES]
-            again = self._table.is_seen(number, block_of(offset + at))
-            if not again and self._is_needed(number, file, offset + at, block):
-                kept = at if kept is None else kept
-                continue
-            if kept is not None:
-                yield self._changed(number, offset + kept, _own(content, kept, at))
-                kept = None
-            if again:
-                yield from self._override(Data(number, offset + at, block))
-        if kept is not None:
-            yield self._changed(number, offset + kept, _own(content, kept, len(content)))
+                yield from self._end_part(number, file, block)
+            yield from self._override(Data(number, offset + at, content[at:start]))
+        yield from self._take_new(number, file, offset + start, content[start:])
+
+    def _sent_before(self, number: int, file: _File, first: int, blocks: int) -> list[int]:
+        """Return those of some blocks in a row of which bytes were sent in this phase."""
+        seen = self._table.seen(number, first, blocks)
+        if not file.partial:
+            return seen
+        return sorted({*seen, *(each for each in file.partial if first <= each < first + blocks)})
+
+    def _take_new(
+        self, number: int, file: _File, offset: int, content: memoryview
+    ) -> Iterator[Record]:
+        """Blocks that were not sent before."""
+        if not content:
+            return
+        places = self._enter(number, file, block_of(offset), self._hasher.hash_all(content))
+        if self._base is None:
+            yield Data(number, offset, content)
+            return
+        needed = places.count(self._depth)
+        self._meter.unchanged_bytes += len(content) - needed * BLOCK_BYTES
+        if needed:
+            for first, end in runs_with(places, self._depth):
+                start, stop = first * BLOCK_BYTES, end * BLOCK_BYTES
+                yield self._changed(number, offset + start, _own(content, start, stop))
 
     def _changed(self, number: int, offset: int, content: memoryview) -> Data:
         sources = self._sources.get(number)
@@ -194,24 +214,27 @@ class BlockFilter:
             return ChangedBlocks(number, offset, content, sources[0])
         return Data(number, offset, content)
 
-    def _is_needed(self, number: int, file: _File, offset: int, block: memoryview) -> bool:
-        """Enter a block into the table, and return whether its bytes have to be stored."""
-        place = block_of(offset)
-        digest = self._hasher.hash(block)
-        zero = digest == self._hasher.zero
-        if self._base is None:
-            self._table.add(number, place, digest, ZERO if zero else 0)
-            return True
-        if zero:
-            # Nothing is written there: files of a restore begin as zeros.
-            self._table.add(number, place, digest, ZERO)
-        elif file.base is not None and (found := self._base.find(file.base, place))[0] == digest:
-            self._table.add(number, place, digest, found[1])
+    def _enter(self, number: int, file: _File, first: int, hashes: bytes) -> bytes:
+        """Enter blocks in a row into the table, and return where each is stored."""
+        if self._base is not None and file.base is not None:
+            known, held = self._base.find_all(file.base, first, len(hashes) // HASH_BYTES)
         else:
-            self._table.add(number, place, digest, self._depth)
-            return True
-        self._meter.unchanged_bytes += len(block)
-        return False
+            known, held = bytes(len(hashes)), bytes(len(hashes) // HASH_BYTES)
+        places = bytearray(held)
+        same = known == hashes
+        # Hashes as numbers: there are many, and it is only asked which are equal.
+        found, before = memoryview(hashes).cast("Q"), memoryview(known).cast("Q")
+        if not same:
+            for place, (digest, other) in enumerate(zip(found, before, strict=True)):
+                if digest != other:
+                    places[place] = self._depth
+        if self._hasher.zero in hashes:
+            for place, digest in enumerate(found):
+                if digest == self._zero:
+                    # Nothing is written there: files of a restore begin as zeros.
+                    places[place] = ZERO
+        self._table.add_all(number, first, hashes, places)
+        return bytes(places)
 
     def _take_part(
         self, number: int, file: _File, offset: int, piece: memoryview
@@ -234,11 +257,15 @@ class BlockFilter:
 
     def _end_part(self, number: int, file: _File, place: int) -> Iterator[Record]:
         partial = file.partial.pop(place)
-        start = place * BLOCK_BYTES
-        needed = self._is_needed(number, file, start, memoryview(partial.content()))
-        if needed and self._base is not None:
-            for offset, content in partial.runs:
-                yield Data(number, start + offset, memoryview(content))
+        (held,) = self._enter(number, file, place, self._hasher.hash(partial.content()))
+        if self._base is None:
+            # Stored as it came.
+            return
+        if held != self._depth:
+            self._meter.unchanged_bytes += BLOCK_BYTES
+            return
+        for offset, content in partial.runs:
+            yield Data(number, place * BLOCK_BYTES + offset, memoryview(content))
 
     def _end_file(self, number: int) -> Iterator[Record]:
         """What follows of the file overrides what was sent."""

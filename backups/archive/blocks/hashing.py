@@ -36,6 +36,16 @@ class BlockHasher:
         found = blake3(block, key=self._key).digest(HASH_BYTES)
         return _NOT_UNKNOWN if found == UNKNOWN else found
 
+    def hash_all(self, content: bytes | memoryview) -> bytes:
+        """Return the hashes of blocks in a row; of what is left at the end, as of a short one."""
+        view = memoryview(content)
+        parts = [view[at : at + BLOCK_BYTES] for at in range(0, len(view), BLOCK_BYTES)]
+        if len(view) % BLOCK_BYTES:
+            return b"".join(map(self.hash, parts))
+        key = self._key
+        found = b"".join([blake3(part, key=key).digest(HASH_BYTES) for part in parts])
+        return b"".join(map(self.hash, parts)) if UNKNOWN in found else found
+
 
 def block_of(offset: int) -> int:
     """Return the number of the block that a byte of a file is in."""

@@ -6,7 +6,6 @@ Held for the pieces of the table only: a file may be of any size, and pieces any
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
 
 from backups.archive.blocks.reading import PieceContent
 from backups.archive.blocks.table import PIECE_BLOCKS, ZERO
@@ -98,12 +97,18 @@ def _runs(
 ) -> Iterator[tuple[int, int]]:
     """Yield first and end of the blocks in a row, of these, that have a value."""
     for start, values in _slices(pieces, first, end):
-        block = start
-        for value, run in groupby(values):
-            after = block + sum(1 for _ in run)
-            if value == wanted:
-                yield block, after
-            block = after
+        for run_first, run_end in runs_with(values, wanted):
+            yield start + run_first, start + run_end
+
+
+def runs_with(values: bytes | bytearray, wanted: int) -> Iterator[tuple[int, int]]:
+    """Yield first and end of each stretch of a value."""
+    end = 0
+    while (first := values.find(wanted, end)) >= 0:
+        end = first + 1
+        while end < len(values) and values[end] == wanted:
+            end += 1
+        yield first, end
 
 
 def _slices(

@@ -18,6 +18,7 @@ from typing import TypeVar
 from backups.archive.blocks.hashing import HASH_BYTES, UNKNOWN, BlockHasher
 from backups.archive.blocks.table import (
     CHANGE,
+    PIECE_BLOCKS,
     TABLE_FILE,
     ZERO,
     Ancestor,
@@ -111,6 +112,36 @@ class StoredTable:
             return UNKNOWN, ZERO
         return content.hash_of(block), content.places[block - content.first_block]
 
+    def find_all(self, file: int, first: int, blocks: int) -> tuple[bytes, bytes]:
+        """Return the final hashes of blocks in a row, and where each is stored, as ``find``."""
+        hashes, places = self._find_all_first(file, first, blocks)
+        changes = self._changes.get(file)
+        if changes is None:
+            return hashes, places
+        new_hashes, new_places = bytearray(hashes), bytearray(places)
+        for block, digest in changes.between(first, first + blocks):
+            at = block - first
+            new_hashes[at * HASH_BYTES : (at + 1) * HASH_BYTES] = digest
+            new_places[at] = self.blocks.depth
+        return bytes(new_hashes), bytes(new_places)
+
+    def _find_all_first(self, file: int, first: int, blocks: int) -> tuple[bytes, bytes]:
+        hashes, places = bytearray(), bytearray()
+        end = first + blocks
+        while first < end:
+            content = self._piece_with(file, first)
+            stop = min(end, (first // PIECE_BLOCKS + 1) * PIECE_BLOCKS)
+            if content is not None:
+                start = first - content.first_block
+                known = min(stop, content.end) - content.first_block
+                hashes += content.hashes[start * HASH_BYTES : known * HASH_BYTES]
+                places += content.places[start:known]
+                first = content.first_block + known
+            hashes += UNKNOWN * (stop - first)
+            places += bytes((ZERO,)) * (stop - first)
+            first = stop
+        return bytes(hashes), bytes(places)
+
     def is_changed(self, file: int, block: int) -> bool:
         """Whether a later phase of the backup overrides a block."""
         changes = self._changes.get(file)
@@ -187,6 +218,11 @@ class _Changes:
         if place == len(self._blocks) or self._blocks[place] != block:
             return None
         return self._hash_at(place)
+
+    def between(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Yield those of some blocks in a row."""
+        places = range(bisect_left(self._blocks, first), bisect_left(self._blocks, end))
+        return ((self._blocks[place], self._hash_at(place)) for place in places)
 
     def all(self) -> Iterator[tuple[int, bytes]]:
         return ((block, self._hash_at(place)) for place, block in enumerate(self._blocks))
