@@ -13,3 +13,11 @@ def xor(content: bytes | memoryview, other: bytes | memoryview) -> bytes:
     words = words ^ numpy.frombuffer(other[:length], numpy.uint64)
     rest = zip(content[length:], other[length:], strict=True)
     return words.tobytes() + bytes(a ^ b for a, b in rest)
+
+
+def xor_at(content: bytearray, at: int, difference: memoryview) -> None:
+    """Replace a part of a content by the other one of its difference, which is of whole words."""
+    import numpy
+
+    words = numpy.frombuffer(content, numpy.uint64, len(difference) // 8, at)
+    words ^= numpy.frombuffer(difference, numpy.uint64)

@@ -20,6 +20,7 @@ from backups.archive.frames import Extent, Frame
 from backups.archive.link_reads import UNWATCHED, ChainWatch, LinkRead
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
+from backups.archive.needed_frames import FrameList, FrameSource, frames_to_take
 from backups.archive.output import FilePiece, OutputFiles
 from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader
@@ -28,12 +29,8 @@ from backups.exceptions import ArchiveError
 FRAMES_IN_FLIGHT_PER_THREAD = 3
 
 
-class FrameSource(Protocol):
-    """Which bytes of which backup belong into the files."""
-
-    def sources(self, depth: int) -> Iterable[StoredFile]: ...
-
-    def needs(self, depth: int, extents: Sequence[Extent]) -> bool: ...
+class PieceSource(FrameSource, Protocol):
+    """Which bytes of which frame belong where in the files."""
 
     def take(self, depth: int, frame: Frame) -> Iterator[FilePiece]: ...
 
@@ -61,22 +58,24 @@ def extract(
     output = OutputFiles(target, files, meter)
     assembly = Assembly(chain, files.values(), read_written=output.read) if own else None
     if assembly:
-        _note_differences(assembly, check)
+        assembly.find_differences(check)
     meter.files_total = len(files)
     meter.raw_bytes_total = _bytes_to_take(assembly, files.values())
     output.create_files()
-    source = assembly or _OneBackup(files)
+    source: PieceSource = assembly or _OneBackup(files)
     with ThreadPoolExecutor(threads, thread_name_prefix="extract") as pool:
         try:
             for depth, reader in enumerate(chain):
                 work = _Work(pool, threads, reader, depth, source, output, check)
-                work.run(watch, own=depth == own, first=depth == 0)
+                work.run(watch, first=depth == 0)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     output.check_complete()
     if assembly:
         _check_rest(assembly, output, check)
+    # Where a block was written twice, it was not known before.
+    meter.raw_bytes_total = meter.raw_bytes
     return len(files)
 
 
@@ -84,16 +83,6 @@ def _bytes_to_take(assembly: Assembly | None, files: Iterable[StoredFile]) -> in
     if assembly is None:
         return sum(file.written_bytes for file in files)
     return sum(assembly.live_bytes(depth) for depth in range(len(assembly.chain)))
-
-
-def _note_differences(assembly: Assembly, check: Callable[[], None]) -> None:
-    """Find out, before the full backup's blocks are taken, which ones differences are of."""
-    for depth, reader in enumerate(assembly.chain):
-        if assembly.has_differences(depth):
-            for pack, place in frames_to_take(reader, assembly, depth):
-                check()
-                if reader.is_difference(pack, place):
-                    assembly.note_differences(depth, place.extents)
 
 
 def _check_rest(assembly: Assembly, output: OutputFiles, check: Callable[[], None]) -> None:
@@ -116,29 +105,21 @@ class _OneBackup:
     def needs(self, depth: int, extents: Sequence[Extent]) -> bool:
         return any(extent.file in self._files for extent in extents)
 
+    def left(self, depth: int) -> FrameList | None:
+        return None
+
+    def read_before(self, depth: int) -> Mapping[int, int]:
+        return {}
+
     def take(self, depth: int, frame: Frame) -> Iterator[FilePiece]:
         start, view = 0, memoryview(frame.content)
         for extent in frame.extents:
             if (file := self._files.get(extent.file)) is not None:
                 if extent.offset + extent.length > file.size:
                     raise ArchiveError(f"frame {frame.number} reaches past the end of {file.path}")
-                yield FilePiece(file.number, extent.offset, view[start : start + extent.length])
+                content = view[start : start + extent.length]
+                yield FilePiece(file.number, extent.offset, content, extent.length)
             start += extent.length
-
-
-def frames_to_take(
-    reader: BackupReader, source: FrameSource, depth: int
-) -> Iterator[tuple[int, FramePlace]]:
-    """Yield pack and place of every frame of a backup that has bytes to take."""
-    needed = {
-        number
-        for file in source.sources(depth)
-        for number in range(max(1, file.first_pack), file.last_pack + 1)
-    }
-    for number in sorted(needed):
-        for place in reader.read_index(number).frames:
-            if source.needs(depth, place.extents):
-                yield number, place
 
 
 class _Work:
@@ -150,7 +131,7 @@ class _Work:
         threads: int,
         reader: BackupReader,
         depth: int,
-        source: FrameSource,
+        source: PieceSource,
         output: OutputFiles,
         check: Callable[[], None],
     ) -> None:
@@ -160,12 +141,15 @@ class _Work:
         self._running: deque[Future[None]] = deque()
         self._read = LinkRead.of(reader.manifest.contents)
 
-    def run(self, watch: ChainWatch, *, own: bool, first: bool) -> None:
+    def run(self, watch: ChainWatch, *, first: bool) -> None:
         """Apply the frames in their order; at the end of a phase, wait for all of it.
 
-        ``own``: of the backup itself, not of one it needs. ``first``: nothing was written before.
+        ``first``: nothing was written before.
         """
         watch.link_began(self._depth)
+        before = self._source.read_before(self._depth)
+        for stored_bytes in before.values():
+            self._read.add(stored_bytes)
         later = deque(self._reader.manifest.contents.phases[1:])
         fresh = first
         for pack, place in frames_to_take(self._reader, self._source, self._depth):
@@ -174,15 +158,16 @@ class _Work:
                 fresh = False
                 self._wait(0)
             self._wait(self._in_flight - 1)
-            self._read.add(place.stored_bytes)
-            self._running.append(self._pool.submit(self._apply, pack, place, fresh, own))
+            if place.number not in before:
+                self._read.add(place.stored_bytes)
+            self._running.append(self._pool.submit(self._apply, pack, place, fresh))
         self._wait(0)
         watch.link_ended(self._depth, self._read)
 
-    def _apply(self, pack: int, place: FramePlace, fresh: bool, own: bool) -> None:
+    def _apply(self, pack: int, place: FramePlace, fresh: bool) -> None:
         frame = self._reader.read_frame(pack, place)
         for piece in self._source.take(self._depth, frame):
-            self._output.write(piece, fresh=fresh, counts=own)
+            self._output.write(piece, fresh=fresh)
 
     def _wait(self, left: int) -> None:
         self._check()

@@ -29,6 +29,8 @@ class FilePiece(NamedTuple):
     file: int
     offset: int
     content: memoryview
+    # How many of them the manifest counts as the file's.
+    counted: int = 0
 
 
 class OutputFiles:
@@ -55,11 +57,8 @@ class OutputFiles:
             finally:
                 os.close(descriptor)
 
-    def write(self, piece: FilePiece, *, fresh: bool, counts: bool = True) -> None:
-        """Put bytes in their place. ``fresh``: nothing was written there, so zeros stay holes.
-
-        ``counts``: whether they are of those that the manifest says the file has.
-        """
+    def write(self, piece: FilePiece, *, fresh: bool) -> None:
+        """Put bytes in their place. ``fresh``: nothing was written there, so zeros stay holes."""
         length = len(piece.content)
         content = piece.content
         runs = content_runs(content, piece.offset) if fresh else [(0, length)]
@@ -69,7 +68,7 @@ class OutputFiles:
                 write_whole(descriptor, content[start:end], piece.offset + start)
         finally:
             os.close(descriptor)
-        self._account(self._files[piece.file], length, counts=counts)
+        self._account(self._files[piece.file], length, piece.counted)
 
     def read(self, file: int, offset: int, length: int) -> bytes:
         """Return bytes as they were written; fewer at the end of the file."""
@@ -89,12 +88,12 @@ class OutputFiles:
                 )
         self._meter.files_done = len(self._files)
 
-    def _account(self, file: StoredFile, length: int, *, counts: bool) -> None:
+    def _account(self, file: StoredFile, length: int, counted: int) -> None:
         with self._lock:
             self._meter.raw_bytes += length
             self._meter.current_file = file.path
-            if counts:
-                self._written[file.number] += length
+            if counted:
+                self._written[file.number] += counted
                 if self._written[file.number] == file.written_bytes:
                     self._meter.files_done += 1
 

@@ -124,6 +124,16 @@ class BackupReader:
         with _naming(f"{name} at byte {place.offset}"):
             return self.open_frame(stored, place)
 
+    def read_difference(self, pack: int, number: int, offset: int, stored_bytes: int) -> Frame:
+        """Read a frame that holds differences, where its index says that it is."""
+        name = self.pack_object(pack)
+        stored = self.store.read(name, offset, stored_bytes)
+        with _naming(f"{name} at byte {offset}"):
+            frame = self.open_frame_alone(stored)
+            if frame.number != number or not frame.is_difference:
+                raise ArchiveError(f"frame {number} is not the one its pack's index lists")
+            return frame
+
     def read_compressed(self, pack: int, place: FramePlace) -> tuple[Frame, memoryview]:
         """Read a frame as ``read_frame`` does; return its compressed content as well."""
         name = self.pack_object(pack)

@@ -20,12 +20,13 @@ from backups.archive.blocks.merge_tables import merge_tables
 from backups.archive.blocks.table import TABLE_FILE
 from backups.archive.cipher import Cipher
 from backups.archive.contents import Contents, StoredFile
-from backups.archive.extract import FRAMES_IN_FLIGHT_PER_THREAD, frames_to_take
+from backups.archive.extract import FRAMES_IN_FLIGHT_PER_THREAD
 from backups.archive.frame_pipeline import FramePipeline
 from backups.archive.frames import Compressed, Extent, Frame, build_frame
 from backups.archive.gathering import Gathered
 from backups.archive.memory import keep_freed_memory
 from backups.archive.meter import Meter
+from backups.archive.needed_frames import frames_to_take
 from backups.archive.pack_writer import BuiltFrame
 from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
-from backups.archive.blocks.assemble import Assembly, TargetFile
+from backups.archive.blocks.assemble import Assembly
 from backups.archive.blocks.hashing import BLOCK_BYTES, UNKNOWN
+from backups.archive.blocks.joining import TargetFile
 from backups.archive.contents import StoredFile
 from backups.archive.frames import Extent, Frame
 from backups.archive.reader import BackupReader

@@ -1,4 +1,4 @@
-"""Where is each block of a file stored, as what, and which blocks were checked?
+"""Where is each block of a file stored, and which blocks were taken or checked?
 
 Held for the pieces of the table only: a file may be of any size, and pieces anywhere in it.
 """
@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from backups.archive.blocks.reading import PieceContent
 from backups.archive.blocks.table import PIECE_BLOCKS, ZERO
 
-_CHECKED = _DIFFERING = 1
+# The place of a block whose difference was applied. No backup has this number in its chain.
+TAKEN = 254
+_CHECKED = 1
 _CHECKED_IF_ZERO = bytes(_CHECKED if place == ZERO else 0 for place in range(256))
 
 
@@ -23,14 +25,12 @@ class Places:
             (each.first_block // PIECE_BLOCKS, each.places[: max(blocks - each.first_block, 0)])
             for each in pieces
         )
-        self._pieces = {number: places for number, places in cut if places}
+        self._pieces = {number: bytearray(places) for number, places in cut if places}
         # What nobody wrote reads as zeros: a restored file begins as such.
         self._checked = {
             number: bytearray(places.translate(_CHECKED_IF_ZERO))
             for number, places in self._pieces.items()
         }
-        # Of each block, whether a difference from the full backup's is stored of it.
-        self._differing: dict[int, bytearray] = {}
 
     def numbers(self) -> set[int]:
         """Return the numbers of the backups that have blocks of the file."""
@@ -48,29 +48,17 @@ class Places:
         """Yield first and end of the blocks in a row that are in a backup."""
         return _runs(self._pieces, number, first, end)
 
-    def set_differing(self, number: int, first: int, end: int) -> None:
-        """Note that a backup has differences of these blocks, of those that it has at all."""
-        for run_first, run_end in self.runs_of(number, first, end):
-            for block in range(run_first, run_end):
-                piece, place = divmod(block, PIECE_BLOCKS)
-                flags = self._differing.setdefault(piece, bytearray(len(self._pieces[piece])))
-                flags[place] = _DIFFERING
+    def between(self, first: int, end: int) -> bytes:
+        """Return the places of blocks in a row; ``TAKEN`` of those that are in the file by now."""
+        found = bytearray()
+        for start, values in _slices(self._pieces, first, end):
+            found += bytes((ZERO,)) * (start - first - len(found)) + values
+        return bytes(found) + bytes((ZERO,)) * (end - first - len(found))
 
-    @property
-    def differs(self) -> bool:
-        """Whether a difference is stored of any block."""
-        return bool(self._differing)
-
-    def count_differing(self) -> int:
-        return sum(flags.count(_DIFFERING) for flags in self._differing.values())
-
-    def has_differing(self, first: int, end: int) -> bool:
-        """Whether a difference is stored of one of these blocks."""
-        return any(_DIFFERING in flags for _, flags in _slices(self._differing, first, end))
-
-    def runs_differing(self, first: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield first and end of the blocks in a row of which differences are stored."""
-        return _runs(self._differing, _DIFFERING, first, end)
+    def take(self, block: int) -> None:
+        """Note that a block is in the file: no frame of its own backup is read for it."""
+        number, place = divmod(block, PIECE_BLOCKS)
+        self._pieces[number][place] = TAKEN
 
     def is_checked(self, block: int) -> bool:
         number, place = divmod(block, PIECE_BLOCKS)
@@ -84,6 +72,16 @@ class Places:
             while place >= 0:
                 yield number * PIECE_BLOCKS + place
                 place = checked.find(0, place + 1)
+
+    def set_all_checked(self, first: int, end: int) -> None:
+        """Note it of blocks in a row."""
+        while first < end:
+            number, place = divmod(first, PIECE_BLOCKS)
+            stop = min(PIECE_BLOCKS, place + end - first)
+            if (found := self._checked.get(number)) is not None:
+                there = max(min(stop, len(found)) - place, 0)
+                found[place : place + there] = bytes((_CHECKED,)) * there
+            first += stop - place
 
     def set_checked(self, block: int, *, checked: bool = True) -> None:
         number, place = divmod(block, PIECE_BLOCKS)

@@ -147,6 +147,11 @@ class StoredTable:
         changes = self._changes.get(file)
         return changes is not None and changes.find(block) is not None
 
+    def has_changes(self, file: int, first: int, end: int) -> bool:
+        """Whether a later phase of the backup overrides one of some blocks in a row."""
+        changes = self._changes.get(file)
+        return changes is not None and any(True for _ in changes.between(first, end))
+
     def changes_of(self, file: int) -> Iterator[tuple[int, bytes]]:
         """Yield the blocks that later phases override, with their final hashes."""
         changes = self._changes.get(file)

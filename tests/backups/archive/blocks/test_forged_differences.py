@@ -51,9 +51,10 @@ def test_a_full_backup_with_differences(
 def test_differences_of_parts_of_blocks(
     chain: Chain, size: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chain.add(records_of({"a": os.urandom(size)}), encrypted=False)
+    content = os.urandom(size)
+    chain.add(records_of({"a": content}), encrypted=False)
     monkeypatch.setattr(Gathered, "compress", lie)
-    chain.add(records_of({"a": os.urandom(size)}), encrypted=False)
+    chain.add(records_of({"a": content[:-5] + os.urandom(5)}), encrypted=False)
     with pytest.raises(ArchiveError, match="of no whole blocks"):
         chain.restored("ours")
     assert verified(chain)

@@ -1,0 +1,126 @@
+"""What becomes of a block of the full backup in a file that is put together?
+
+It is the file's, or another backup has the block. Where that is stored as the difference from this
+one, both are joined here, so that the block is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from backups.archive.blocks.hashing import BLOCK_BYTES
+from backups.archive.blocks.linked_differences import LinkedDifferences
+from backups.archive.blocks.places import Places
+from backups.archive.blocks.reading import StoredTable
+from backups.archive.blocks.table import MOST_BACKUPS
+from backups.archive.contents import StoredFile
+from backups.archive.differing import xor_at
+from backups.archive.frames import Extent
+
+
+@dataclass(slots=True)
+class TargetFile:
+    """A file that is put together."""
+
+    file: StoredFile
+    places: Places
+    changes: dict[int, bytes] = field(default_factory=dict)
+
+    def has_changes(self, first: int, end: int) -> bool:
+        """Whether a later phase overrides one of some blocks in a row."""
+        return bool(self.changes) and any(block in self.changes for block in range(first, end))
+
+
+class FullBlock(IntEnum):
+    """What becomes of a block of the full backup."""
+
+    NONE = 0
+    # It is the file's.
+    HELD = 1
+    # Another backup has it, maybe as the difference from this one.
+    OTHERS = 2
+    # It is the file's by the difference of another backup, or of the backup itself.
+    JOINED = 3
+    OWN = 4
+    # It is written, and a difference is applied to it later.
+    BEFORE = 5
+
+
+# By the place of a block.
+_STATES = bytes(
+    FullBlock.HELD if place == 0 else FullBlock.OTHERS if place < MOST_BACKUPS else FullBlock.NONE
+    for place in range(256)
+)
+# By what became of it: 1 where it is the file's.
+IS_RIGHT = bytes(state in (FullBlock.HELD, FullBlock.JOINED, FullBlock.OWN) for state in range(256))
+_NO_OTHERS = bytes.maketrans(bytes((FullBlock.OTHERS,)), bytes((FullBlock.NONE,)))
+
+
+class Joining:
+    """Joins blocks of the full backup with what is stored of them elsewhere in the chain.
+
+    Its methods may be called from many threads.
+    """
+
+    def __init__(
+        self,
+        tables: Sequence[StoredTable],
+        full_sizes: Mapping[int, int],
+        differences: LinkedDifferences,
+    ) -> None:
+        """``tables``: of the full backup and of all links; ``full_sizes``: of its files."""
+        self._tables, self._full_sizes = tables, full_sizes
+        self._differences = differences
+
+    def may_join(self, target: TargetFile, first: int, end: int) -> bool:
+        """Whether there may be differences of some blocks in a row."""
+        sources = self._tables[-1].sources_of(target.file.number)
+        return any(
+            self._differences.may_have(depth, source, first, end)
+            for depth, source in enumerate(sources)
+        )
+
+    def states_of(self, target: TargetFile, first: int, end: int) -> bytearray:
+        """Return of each block of the full backup what may become of it."""
+        states = bytearray(target.places.between(first, end).translate(_STATES))
+        return states if self.may_join(target, first, end) else states.translate(_NO_OTHERS)
+
+    def join(
+        self, target: TargetFile, extent: Extent, content: bytearray, at: int, states: bytearray
+    ) -> None:
+        """Make blocks of an extent, which is at ``at``, those that links have differences of.
+
+        ``states`` has each of its blocks, and afterwards what became of it.
+        """
+        first = extent.offset // BLOCK_BYTES
+        sources = self._tables[-1].sources_of(target.file.number)
+        places = target.places.between(first, first + len(states))
+        for place, depth in enumerate(places):
+            if states[place] != FullBlock.OTHERS:
+                continue
+            block = first + place
+            difference = self._differences.find(depth, sources[depth], block)
+            if difference is None:
+                states[place] = FullBlock.NONE
+            elif not self._is_final(depth, target, extent, block):
+                states[place] = FullBlock.BEFORE
+            else:
+                xor_at(content, at + block * BLOCK_BYTES - extent.offset, difference)
+                target.places.take(block)
+                own = depth == len(self._tables) - 1
+                states[place] = FullBlock.OWN if own else FullBlock.JOINED
+
+    def _is_final(self, depth: int, target: TargetFile, extent: Extent, block: int) -> bool:
+        """Whether the extent and the difference are what both backups finally have of a block."""
+        start, end = block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES
+        source = self._tables[-1].sources_of(target.file.number)[depth]
+        return (
+            extent.offset <= start
+            and end <= extent.offset + extent.length
+            and end <= min(target.file.size, self._full_sizes.get(extent.file, 0))
+            and block not in target.changes
+            and not self._tables[0].is_changed(extent.file, block)
+            and not self._tables[depth].is_changed(source, block)
+        )
