@@ -217,7 +217,7 @@ class Assembly:
             self._check_run(self._own, target, extent.file, offset, content)
             yield FilePiece(number, offset, content, extent.length)
             return
-        first, end = _first_and_end(extent)
+        first, end = first_and_end(extent)
         for run in runs_with(target.places.between(first, end).translate(_NOT_TAKEN), 1):
             start, part = _cut((first + run[0], first + run[1]), target, extent, content)
             there = Extent(number, start, len(part))
@@ -229,7 +229,7 @@ class Assembly:
         self, depth: int, target: TargetFile, extent: Extent, content: memoryview, frame: Frame
     ) -> Iterator[FilePiece]:
         """Runs of blocks of which the backup is the one to take them from."""
-        for run in target.places.runs_of(depth, *_first_and_end(extent)):
+        for run in target.places.runs_of(depth, *first_and_end(extent)):
             start, part = _cut(run, target, extent, content)
             if not part:
                 continue
@@ -243,7 +243,7 @@ class Assembly:
         self, target: TargetFile, extent: Extent, content: memoryview
     ) -> Iterator[FilePiece]:
         """Blocks of the full backup, joined with the differences that links have of them."""
-        first, end = _first_and_end(extent)
+        first, end = first_and_end(extent)
         states = self._joining.states_of(target, first, end)
         if FullBlock.OTHERS in states:
             joined = bytearray(content)
@@ -332,10 +332,10 @@ def _read_full(
 
 def _blocks_of(extents: Sequence[Extent]) -> Iterator[tuple[int, int, int]]:
     for extent in extents:
-        yield extent.file, *_first_and_end(extent)
+        yield extent.file, *first_and_end(extent)
 
 
-def _first_and_end(extent: Extent) -> tuple[int, int]:
+def first_and_end(extent: Extent) -> tuple[int, int]:
     """Return the blocks of which an extent has bytes."""
     return extent.offset // BLOCK_BYTES, -(-(extent.offset + extent.length) // BLOCK_BYTES)
 

@@ -9,12 +9,12 @@ all that is in memory.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from uuid import UUID
 
+from backups.archive.blocks.damaged_link import DAMAGED_HINT, naming_damaged
 from backups.archive.blocks.live import LiveBlocks, LiveFrame
 from backups.archive.blocks.merge_tables import merge_tables
 from backups.archive.blocks.table import TABLE_FILE
@@ -30,12 +30,8 @@ from backups.archive.needed_frames import frames_to_take
 from backups.archive.pack_writer import BuiltFrame
 from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader
-from backups.exceptions import ArchiveError, RepositoryError
+from backups.exceptions import ArchiveError
 from backups.repositories.base import ObjectStore
-
-DAMAGED_HINT = (
-    "Consolidate the copy in another repository, or take a full backup; a verify lists all damage."
-)
 
 
 def consolidate(
@@ -57,6 +53,7 @@ def consolidate(
     """
     keep_freed_memory()
     live = LiveBlocks(chain)
+    live.find_differences(check)
     _expect(meter, live)
     pipeline = FramePipeline(
         stores,
@@ -104,15 +101,15 @@ def _take_all(
 class _Taken:
     """A frame that was read: what is taken of it, and what it can be made of again."""
 
-    def __init__(self, live: LiveFrame, frame: Frame, compressed: memoryview | None) -> None:
+    def __init__(self, live: LiveFrame, compressed: memoryview | None) -> None:
         """``compressed`` is the content, where it can be kept as it is."""
         self.live = live
         self.compressed: Compressed | None = None
         self.pieces: Sequence[memoryview] = ()
         if live.whole and compressed is not None:
-            self.compressed = Compressed(bytes(compressed), len(frame.content))
+            self.compressed = Compressed(bytes(compressed), len(live.content))
             return
-        view = memoryview(frame.content)
+        view = memoryview(live.content)
         pieces = [view[run.at : run.at + run.length] for run in live.runs]
         if 2 * sum(map(len, pieces)) < len(view):
             # A few bytes would keep all of the frame in memory.
@@ -152,35 +149,25 @@ class _Reading:
 
     def _read(self, depth: int, pack: int, place: FramePlace) -> _Taken:
         reader = self._live.chain[depth]
-        with _naming(reader):
+        with naming_damaged(reader):
             frame, compressed = reader.read_compressed(pack, place)
         if frame.is_difference:
             # What is wrong here is wrong in the full backup, which the difference is from.
-            with _naming(self._live.chain[0]):
+            with naming_damaged(self._live.chain[0]):
                 frame = reader.resolve(frame)
             return self._take(depth, frame, None)
         return self._take(depth, frame, compressed)
 
     def _take(self, depth: int, frame: Frame, compressed: memoryview | None) -> _Taken:
-        with _naming(self._live.chain[depth]):
+        with naming_damaged(self._live.chain[depth]):
             live = self._live.take_live(depth, frame, may_stay=compressed is not None)
-            return _Taken(live, frame, compressed)
+            return _Taken(live, compressed)
 
     def _write(self, left: int) -> None:
         self._check()
         while len(self._running) > left:
             self._writer.write(self._running.popleft().result())
             self._check()
-
-
-@contextmanager
-def _naming(reader: BackupReader) -> Iterator[None]:
-    """Say in errors which backup of the chain is damaged."""
-    try:
-        yield
-    except (ArchiveError, RepositoryError) as exc:
-        label = reader.manifest.envelope.label
-        raise type(exc)(f"{label} is damaged: {exc}", hint=DAMAGED_HINT) from None
 
 
 class _FullWriter:

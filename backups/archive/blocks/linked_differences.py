@@ -9,7 +9,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import NamedTuple
@@ -38,6 +39,8 @@ class LinkedDifferences:
 
     def __init__(self, chain: Sequence[BackupReader]) -> None:
         self._chain = chain
+        # Around what is read of a backup, to name it in errors.
+        self.naming: Callable[[BackupReader], AbstractContextManager[object]] = nullcontext
         self._rows: list[_Row] = []
         # By the number of the backup, and of the file in it.
         self._noted: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
@@ -107,7 +110,8 @@ class LinkedDifferences:
 
     def _open(self, row: _Row) -> _Content:
         reader = self._chain[row.depth]
-        frame = reader.read_difference(row.pack, row.number, row.offset, row.stored_bytes)
+        with self.naming(reader):
+            frame = reader.read_difference(row.pack, row.number, row.offset, row.stored_bytes)
         with self._lock:
             self._read.setdefault(row.depth, {})[row.number] = row.stored_bytes
         return _Content(frame)

@@ -83,6 +83,13 @@ class Places:
                 found[place : place + there] = bytes((_CHECKED,)) * there
             first += stop - place
 
+    def claim(self, first: int, end: int) -> bool:
+        """Note of blocks in a row that they were checked; False if one of them was before."""
+        if any(_CHECKED in checked for _, checked in _slices(self._checked, first, end)):
+            return False
+        self.set_all_checked(first, end)
+        return True
+
     def set_checked(self, block: int, *, checked: bool = True) -> None:
         number, place = divmod(block, PIECE_BLOCKS)
         found = self._checked.get(number)
