@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from backups.instances.connection import login_of
+from backups.logins.guard import GuardedConnection
 from backups.logins.tls import Certificates, Tls, tls_options
 from backups.models import Instance
 
@@ -22,6 +23,18 @@ def test_off_and_preferred() -> None:
 def test_required_encrypts_and_does_not_ask_who_it_is() -> None:
     context = tls_options(Tls.REQUIRED)["ssl"]
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_NONE, False)
+
+
+def test_only_those_that_verify_load_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[ssl.SSLContext] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda self, *_: loaded.append(self))
+    preferred = GuardedConnection(defer_connect=True, **tls_options(Tls.PREFERRED))
+    required = GuardedConnection(defer_connect=True, **tls_options(Tls.REQUIRED))
+    assert not loaded
+    for connection in (preferred, required):
+        assert vars(connection)["ctx"].verify_mode == ssl.CERT_NONE
+    assert tls_options(Tls.VERIFY_IDENTITY)["ssl"].check_hostname
+    assert len(loaded) == 1
 
 
 def test_an_authority_that_is_not_there(tmp_path: Path) -> None:
