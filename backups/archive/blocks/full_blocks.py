@@ -54,7 +54,7 @@ class FullBlocks:
         self._reader = reader
         self._files = {file.number: file for file in reader.manifest.contents.files}
         self._indexes_lock, self._frames_lock = Lock(), Lock()
-        self._indexes: OrderedDict[int, _Index] = OrderedDict()
+        self._indexes: OrderedDict[int, _KeptIndex] = OrderedDict()
         self._extents_kept = 0
         # Of each pack that was looked at: the first and the last byte it has of each file.
         self._ranges: dict[int, Mapping[int, tuple[int, int]]] = {}
@@ -125,16 +125,27 @@ class FullBlocks:
         return ranges.get(file, (0, 0))
 
     def _index(self, number: int) -> _Index:
+        """Return a pack's index; whoever needs another one does not wait until it is read."""
         with self._indexes_lock:
-            found = self._indexes.get(number)
-            if found is None:
-                found = self._indexes[number] = _Index(self._reader.read_index(number))
-                self._extents_kept += found.extents
+            kept = self._indexes.setdefault(number, _KeptIndex())
             self._indexes.move_to_end(number)
+        with kept.lock:
+            if kept.index is None:
+                kept.index = _Index(self._reader.read_index(number))
+                self._count(number, kept, kept.index.extents)
+            return kept.index
+
+    def _count(self, number: int, kept: _KeptIndex, extents: int) -> None:
+        """Drop what was used longest ago where there is too much with an index."""
+        with self._indexes_lock:
+            if self._indexes.get(number) is not kept:
+                # Dropped while it was read.
+                return
+            kept.extents = extents
+            self._extents_kept += extents
             while self._extents_kept > EXTENTS_KEPT and len(self._indexes) > 1:
                 _, dropped = self._indexes.popitem(last=False)
                 self._extents_kept -= dropped.extents
-            return found
 
     def _content(self, pack: int, place: FramePlace) -> bytes:
         """Return a frame's content; two threads that need the same one open it once."""
@@ -147,6 +158,14 @@ class FullBlocks:
             if kept.content is None:
                 kept.content = self._reader.read_frame(pack, place).content
             return kept.content
+
+
+@dataclass(slots=True)
+class _KeptIndex:
+    lock: Lock = field(default_factory=Lock)
+    index: _Index | None = None
+    # As they were counted.
+    extents: int = 0
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -123,3 +124,25 @@ def test_only_packs_that_have_the_place_are_looked_at(
         assert full.read([Extent(2, at, BLOCK_BYTES)]) == FINAL[at : at + BLOCK_BYTES]
     assert asked == []
     assert reader.indexes == read
+
+
+def test_an_index_that_is_slow_to_read_holds_up_no_other(
+    reader: FlakyReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, begun, answered = FullBlocks(reader), Event(), Event()
+    read_index = reader.read_index
+
+    def read_slowly(number: int) -> PackIndex:
+        if number == 1:
+            begun.set()
+            assert answered.wait(30)
+        return read_index(number)
+
+    monkeypatch.setattr(reader, "read_index", read_slowly)
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(full._index, 1)
+        assert begun.wait(30)
+        other = full._index(2)
+        answered.set()
+        found = held.result()
+    assert full._extents_kept == found.extents + other.extents
