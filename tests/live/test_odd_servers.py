@@ -147,6 +147,21 @@ def test_an_empty_server(place: Place, tmp_path: Path) -> None:
         assert asked(again, "SELECT 1") == [(1,)]
 
 
+HIDDEN = ("sys-tablespaces", "tablespaces-encryption", "sys-tables", "trx")
+
+
+def test_a_server_that_hides_what_it_knows(place: Place, tmp_path: Path) -> None:
+    hidden = {f"innodb-{plugin}": "OFF" for plugin in HIDDEN}
+    with serve(tmp_path / "data", hidden) as server:
+        server.execute("CREATE DATABASE odd", "CREATE TABLE odd.t (id INT) ENGINE=InnoDB")
+        label = taken(place, server)
+        doctor = run_command("doctor", "odd", "--json")
+        assert doctor.exit_code == 0, doctor.stdout
+        verdicts = {each["name"]: each["verdict"] for each in doctor.json()["checks"]}
+        assert (verdicts["server encryption"], verdicts["locks"]) == ("unknown", "unknown")
+    assert ("odd", "t") in proved(place, label)
+
+
 def test_five_thousand_tables(place: Place, tmp_path: Path) -> None:
     with serve(tmp_path / "data", HASTY) as server:
         server.execute(
