@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from backups.health.clock_jump import DELETING_TASKS, HELD, database_clock
+from backups.health.clock_jump import DELETING_TASKS, HELD
 from backups.models import TickHeartbeat
+from backups.models.clock import database_clock
 from backups.retention.expiry import ExpiredCopy, expired_copies
 
 
