@@ -43,8 +43,8 @@ def database_clock() -> datetime | None:
         return None
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        # Any: Django's type has no driver. Below its counting of queries: when this is measured
-        # does not depend on the page that is asked for.
+        # Any: Django's type has no driver. Below its counting of queries: the moment at which this
+        # is measured has nothing to do with the page that is loaded.
         driver: Any = connection.connection
         found = driver.execute("SELECT clock_timestamp()").fetchone()[0]
     assert isinstance(found, datetime)
