@@ -60,7 +60,7 @@ def job_of(live: LiveSite) -> int:
     return int(live.site.rows("SELECT max(id) FROM backups_job")[0][0])
 
 
-def test_a_backup_is_asked_for_and_watched(reader: Reader) -> None:
+def test_a_backup_is_requested_and_watched(reader: Reader) -> None:
     page = reader.open("/instances/bank-1/")
     page.get_by_role("button", name="Back up now").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Backup of bank-1")

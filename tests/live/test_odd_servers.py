@@ -19,11 +19,11 @@ from backups.programs.private_server import HASTY, PrivateServer, ServerOptions,
 from tests.commands import run_command
 from tests.live.faults import (
     FAILED,
+    Ending,
     Place,
-    Told,
     add_instance,
+    assert_ending,
     assert_nothing_left,
-    assert_told,
 )
 from tests.live.server import LiveServer, free_port
 
@@ -127,12 +127,12 @@ def test_names_of_all_kinds(place: Place, tmp_path: Path) -> None:
 
 
 def test_a_name_the_tool_cannot_quote(place: Place, tmp_path: Path) -> None:
-    """mariadb-backup forgets to double a backtick when it locks a table: told, with the way out."""
+    """mariadb-backup does not double a backtick when it locks a table; the error names a remedy."""
     with serve(tmp_path / "data") as server:
         server.execute("CREATE DATABASE odd", "CREATE TABLE odd.`a``b` (id INT) ENGINE=MyISAM")
         add_instance(server, name="odd")
-        told = Told(FAILED, "^copy failed: .*BACKUP LOCK", "rename that table")
-        assert_told(place.run("takebackup", "odd"), told)
+        ending = Ending(FAILED, "^copy failed: .*BACKUP LOCK", "rename that table")
+        assert_ending(place.run("takebackup", "odd"), ending)
         assert_nothing_left(place)
         server.execute("RENAME TABLE odd.`a``b` TO odd.ab")
         assert place.run("takebackup", "odd").exit_code == 0

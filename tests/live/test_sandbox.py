@@ -91,7 +91,7 @@ def test_stopping_it_is_a_shutdown_in_order(server: PrivateServer) -> None:
     assert not psutil.pid_exists(pid)
 
 
-def test_a_server_that_is_killed_is_told_from_one_that_crashed(folder: Path) -> None:
+def test_a_server_that_is_killed_is_distinct_from_one_that_crashed(folder: Path) -> None:
     server = PrivateServer(folder, ServerOptions(confined=True))
     server.start()
     assert server.pid is not None

@@ -86,7 +86,7 @@ class Night:
         self.clock, self.engine, self.receiver = clock, engine, receiver
         self.broker = Broker()
         self.scheduler = self.worker = True
-        # A worker that claims a job and is never heard of again.
+        # A worker that claims a job and never renews its lease.
         self.dies = False
         # Instances that do not answer, and what the disk of every repository has left.
         self.away: set[str] = set()
@@ -125,7 +125,7 @@ class Night:
         """What arrived at the webhook."""
         return [json.loads(got.body) for got in self.receiver.received]
 
-    def told(self) -> list[str]:
+    def notified(self) -> list[str]:
         """The messages that arrived at the webhook, each by its title."""
         return [message["title"] for message in self.messages()]
 

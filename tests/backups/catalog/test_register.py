@@ -74,7 +74,7 @@ def test_a_name_that_was_given_away_stays_with_its_owner(
     assert Backup.objects.get().instance.name == f"orders-1-{uuid.hex[:8]}"
 
 
-def test_what_cannot_be_read_is_told_and_the_others_go_on(
+def test_what_cannot_be_read_is_reported_and_the_others_continue(
     orders: Instance, main: Repository, engine: FakeEngine
 ) -> None:
     made = take_backup(orders)
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_is_told_and_the_others_go_on(
     ("left", "error"),
     [(None, "incomplete: 1 of 1 packs are missing"), (b"x", "is 1 bytes, the manifest says")],
 )
-def test_a_hollow_folder_is_told_and_not_registered(
+def test_a_hollow_folder_is_reported_and_not_registered(
     orders: Instance, main: Repository, engine: FakeEngine, left: bytes | None, error: str
 ) -> None:
     folder = Path(main.path) / take_backup(orders).copies.get().path

@@ -127,7 +127,7 @@ def test_a_link_shows_what_it_needs(chain: list[Backup]) -> None:
     assert needs == [[], labels[:1], labels[:2]]
 
 
-def test_a_differential_goes_on_from_the_full_one(chain: list[Backup], orders: Instance) -> None:
+def test_a_differential_is_based_on_the_full_one(chain: list[Backup], orders: Instance) -> None:
     backup = take(orders, "differential")
     assert (backup.kind, backup.base) == ("differential", chain[0])
     assert backup.label.endswith("-D")
@@ -260,7 +260,7 @@ def test_what_others_need_is_not_purged(chain: list[Backup], orders: Instance) -
     assert purge(copy_of(chain[1])).status == JobStatus.SUCCEEDED
 
 
-def test_a_base_is_not_purged_while_a_backup_goes_on_from_it(
+def test_a_base_is_not_purged_while_a_backup_is_based_on_it(
     orders: Instance, main: Repository, engine: FakeEngine
 ) -> None:
     full = take(orders, "full")

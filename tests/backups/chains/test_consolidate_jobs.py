@@ -78,7 +78,7 @@ def test_it_is_a_full_backup_of_the_moment_of_the_link(
     assert verify(made).status == JobStatus.SUCCEEDED
 
 
-def test_the_old_chain_can_go_and_the_next_backup_goes_on_from_it(
+def test_the_old_chain_can_go_and_the_next_backup_is_based_on_it(
     chain: list[Backup], orders: Instance, engine: FakeEngine, tmp_path: Path
 ) -> None:
     made = made_of(chain[2])

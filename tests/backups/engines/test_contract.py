@@ -56,9 +56,9 @@ def test_nothing_has_to_be_asked_of_it(engine: Engine[Any]) -> None:
 
 def test_what_it_tells_comes_back_as_it_was(engine: Engine[Any]) -> None:
     values: dict[str, Any] = {each.name: VALUES[str(each.type)] for each in fields(engine.details)}
-    told = engine.details(**values)
-    assert all(isinstance(text, str) for text in told.write().values())
-    assert engine.details.read(told.write()) == told
+    details = engine.details(**values)
+    assert all(isinstance(text, str) for text in details.write().values())
+    assert engine.details.read(details.write()) == details
 
 
 def test_what_it_does_not_tell_is_not_stored(engine: Engine[Any]) -> None:

@@ -1,4 +1,4 @@
-"""How jobs are asked for, refused, cancelled and woken."""
+"""How jobs are requested, refused, cancelled and woken."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_only_stale_pending_jobs_wait(
     assert [each.pk for each in jobs_to_wake(now() - timedelta(seconds=30))] == [job.pk] * woken
 
 
-def test_a_broker_that_is_away_loses_nothing(
+def test_an_unreachable_broker_loses_nothing(
     orders: Instance, main: Repository, engine: FakeEngine
 ) -> None:
     # Nobody listens on the socket the tests' settings name.

@@ -20,7 +20,7 @@ small = st.integers(0, 4)
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[KeptLink]:
-    """Backups of one instance in two repositories: fulls, and what goes on from any earlier one."""
+    """Backups of one instance in two repositories: fulls, and what is based on any earlier one."""
     links: list[KeptLink] = []
     ages = draw(st.lists(st.integers(0, 1500), unique=True, max_size=14))
     for number, age in enumerate(sorted(ages, reverse=True)):
@@ -92,7 +92,7 @@ def test_what_can_be_restored_and_is_proven_remains(
 ) -> None:
     """Either so many are left, or nothing has gone."""
     remaining = kept(links, judge(links, known, NOW))
-    # Judged anew, of what would be left.
+    # Judged again, of what would be left.
     chains = Chains(remaining)
     proven = {link.label for link in remaining if chains.proven(link)}
     owners = {link.policy for link in links}
@@ -149,7 +149,7 @@ def test_deleting_what_may_go_changes_no_other_verdict(
 def test_no_backup_is_kept_beyond_a_date_that_is_stated(
     links: list[KeptLink], known: dict[int, Policy]
 ) -> None:
-    """Of one that has an end, and with no faults: after it, nothing keeps it any more."""
+    """Of one that has an end, and with no faults: after it, nothing keeps it."""
     links = [replace(link, blocked="") for link in links]
     found = judge(links, known, NOW)
     for link in links:

@@ -252,7 +252,7 @@ def test_a_disk_that_is_not_mounted_is_not_a_purge(copy: BackupCopy) -> None:
     away = path.rename(path.with_name("unmounted"))
     job = purge(copy, force=True)
     copy.refresh_from_db()
-    # Its deletion had been decided: that is no refusal any more.
+    # Its deletion had been decided: it is no longer refused.
     assert (job.status, copy.status) == (JobStatus.FAILED, CopyStatus.EXPIRED)
     assert "is not a repository" in job.error
     away.rename(path)

@@ -164,7 +164,7 @@ def test_tags_may_be_anything_that_can_be_a_name(file: Path) -> None:
     assert set(Tag.objects.values_list("name", flat=True)) == {"1", "a"}
 
 
-def test_a_password_that_no_key_opens_any_more_is_set_anew(file: Path) -> None:
+def test_a_password_that_no_key_opens_is_set_again(file: Path) -> None:
     applied(file)
     Instance.objects.update(password_token="gone with its key")
     (change,) = applied(file)
