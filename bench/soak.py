@@ -26,11 +26,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import pymysql
 
 if TYPE_CHECKING:
+    from backups.programs.private_server import PrivateServer
     from tests.live.breakable_site import BreakableSite
 
 INSTANCES = ("near", "far", "near-2", "far-2")
+KINDS = ("full", "incremental", "incremental", "differential", "auto")
+COMMANDS = (
+    *["takebackup"] * 4,
+    "verifybackup",
+    "testrestore",
+    "restorebackup",
+    "consolidatebackup",
+    "purgebackup",
+)
 TICK_SECONDS = 2.0
 AT_ONCE = 4
 SETTLE_SECONDS = 90
@@ -54,8 +65,8 @@ class Figures:
 class Soak:
     """Asks for jobs and breaks things, by chance."""
 
-    def __init__(self, site: BreakableSite, seed: int) -> None:
-        self._site, self._chance = site, random.Random(seed)
+    def __init__(self, site: BreakableSite, servers: Sequence[PrivateServer], seed: int) -> None:
+        self._site, self._servers, self._chance = site, servers, random.Random(seed)
         self._open: dict[int, str] = {}
         self._repairs: list[tuple[float, Callable[[], None]]] = []
         self.figures = Figures()
@@ -105,11 +116,11 @@ class Soak:
         self._open[self._site.start(*words, "--json")] = words[0]
 
     def _words(self) -> list[str] | None:
-        what = self._chance.choice(
-            ["takebackup"] * 3 + ["verifybackup", "testrestore", "restorebackup", "purgebackup"]
-        )
+        what = self._chance.choice(COMMANDS)
         if what == "takebackup":
-            return [what, self._chance.choice(INSTANCES)]
+            self._write()
+            kind = self._chance.choice(KINDS)
+            return [what, self._chance.choice(INSTANCES), "--kind", kind]
         labels = self._stored()
         if not labels:
             return None
@@ -118,6 +129,17 @@ class Soak:
             folder = f"target-{self._chance.randrange(10**9)}"
             return [what, label, "--to", str(self._site.disk / folder)]
         return [what, label]
+
+    def _write(self) -> None:
+        """Change some pages, so that the next link of a chain has something to store."""
+        divisor = self._chance.randrange(2, 50)
+        sql = f"UPDATE shop.orders SET note = REPEAT(MD5(RAND()), 6) WHERE id % {divisor} = 0"
+        for server in self._servers:
+            # A server that was killed is started again by its repair.
+            with suppress(pymysql.Error), server.connect() as connection:
+                with connection.cursor() as cursor:
+                    cursor.execute(sql)
+                connection.commit()
 
     def _stored(self) -> list[str]:
         with suppress(Exception):
@@ -234,18 +256,29 @@ _COPIES = "SELECT path FROM backups_backupcopy WHERE status = 'stored'"
 
 
 def prove_what_is_stored(site: BreakableSite) -> list[str]:
-    """Verify every backup that is left, and take one of each instance."""
+    """Verify every backup that is left, restore the newest of each chain, take one of each kind."""
     labels = site.rows(
         "SELECT b.label FROM backups_backup b JOIN backups_backupcopy c ON c.backup_id = b.id "
         "WHERE c.status = 'stored'"
     )
-    asked = [["verifybackup", label] for (label,) in labels]
-    asked += [["takebackup", instance] for instance in INSTANCES]
-    return [why for words in asked if (why := _must_succeed(site, words))]
+    newest = site.rows(
+        "SELECT b.label FROM backups_backup b JOIN backups_backupcopy c ON c.backup_id = b.id "
+        "WHERE c.status = 'stored' AND b.base_id IS NOT NULL AND NOT EXISTS ("
+        "SELECT 1 FROM backups_backup next JOIN backups_backupcopy held "
+        "ON held.backup_id = next.id AND held.status = 'stored' WHERE next.base_id = b.id)"
+    )
+    commands = [["verifybackup", label] for (label,) in labels]
+    commands += [["testrestore", label] for (label,) in newest]
+    commands += [
+        ["takebackup", instance, "--kind", kind]
+        for instance in INSTANCES
+        for kind in ("full", "incremental", "differential")
+    ]
+    return [problem for words in commands if (problem := _must_succeed(site, words))]
 
 
 def _must_succeed(site: BreakableSite, words: list[str]) -> str:
-    """Run a command; return what is to be said against it, if anything."""
+    """Run a command that must succeed; return the problem, blank if there is none."""
     try:
         ended = site.run(*words, "--json")
     except AssertionError:
@@ -268,7 +301,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         site = stack.enter_context(breakable_site(Path(folder) / "s"))
         other = stack.enter_context(second_server(Path(folder) / "second"))
         add_instances(site, other, suffix="-2")
-        soak = Soak(site, options.seed)
+        soak = Soak(site, (site.server, other), options.seed)
         print(f"seed {options.seed}, {options.minutes:g} minutes", flush=True)
         began = time.monotonic()
         soak.run(options.minutes * 60)

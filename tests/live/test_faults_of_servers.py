@@ -111,7 +111,7 @@ def test_an_engine_that_is_killed(place: Place, settings: Settings) -> None:
         ("10.5.9-MariaDB", Ending(REFUSED, r"version: MariaDB 10\.5\.9 is too old", "Upgrade")),
         (
             "10.9.3-MariaDB",
-            Ending(REFUSED, r"tool: mariadb-backup is 10\.11", "Install mariadb-ba"),
+            Ending(REFUSED, r"tool: mariadb-backup is 1\d\.\d", "Install mariadb-ba"),
         ),
         ("8.0.11-TiDB-v7", Ending(REFUSED, "neither MariaDB nor MySQL", "not at a proxy")),
     ],
