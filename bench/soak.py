@@ -1,4 +1,4 @@
-"""Random jobs and random faults for a while: is every promise still kept at the end?
+"""Random jobs, of chains too, and random faults for a while: is every promise kept at the end?
 
     .mooring/venv/bin/python -m bench.soak --minutes 30 --seed 7
 
@@ -63,7 +63,7 @@ class Figures:
 
 
 class Soak:
-    """Asks for jobs and breaks things, by chance."""
+    """Requests jobs and breaks things, by chance."""
 
     def __init__(self, site: BreakableSite, servers: Sequence[PrivateServer], seed: int) -> None:
         self._site, self._servers, self._chance = site, servers, random.Random(seed)
@@ -87,7 +87,7 @@ class Soak:
             time.sleep(0.3)
 
     def settle(self) -> None:
-        """Mend everything and let what is under way come to its end."""
+        """Repair everything and let what is under way come to its end."""
         for _, repair in self._repairs:
             repair()
         self._repairs.clear()
@@ -184,14 +184,14 @@ class Soak:
         self._repairs.append((time.monotonic() + after, repair))
 
     def _repair_what_is_due(self) -> None:
-        for each in list(self._repairs):
-            if time.monotonic() >= each[0]:
-                each[1]()
-                self._repairs.remove(each)
+        for repair in list(self._repairs):
+            if time.monotonic() >= repair[0]:
+                repair[1]()
+                self._repairs.remove(repair)
 
     def _kill_worker(self) -> None:
         worker = psutil.Process(self._site.children["worker"].pid)
-        pool = [each for each in worker.children() if "python" in each.name()]
+        pool = [child for child in worker.children() if "python" in child.name()]
         if pool:
             self._chance.choice(pool).send_signal(signal.SIGKILL)
 
@@ -234,7 +234,7 @@ def broken_promises(site: BreakableSite) -> list[str]:
     found += [f"unfinished: {path}" for path in site.disk.rglob("*.part")]
     found += [f"left in scratch: {path.name}" for path in site.disk.glob("scratch/*")]
     found += [f"half restored: {path.parent}" for path in site.disk.rglob(".mooring-restore")]
-    found += [f"still running: {' '.join(each.cmdline())[:200]}" for each in site.engines()]
+    found += [f"still running: {' '.join(engine.cmdline())[:200]}" for engine in site.engines()]
     return found
 
 
