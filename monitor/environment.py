@@ -110,7 +110,7 @@ def site_url(environment: Mapping[str, str], hosts: Sequence[str], *, tls: bool)
         environment.get("MOORING_BIND") or f"127.0.0.1:{environment.get('MOORING_PORT') or 8000}"
     )
     host, _, port = bound.rpartition(":")
-    named = [each for each in hosts if each not in LOOPBACK and each[:1] not in {"*", "."}]
+    named = [known for known in hosts if known not in LOOPBACK and known[:1] not in {"*", "."}]
     if tls and named:
         return f"https://{named[0]}"
     if host in LOOPBACK:

@@ -195,10 +195,10 @@ def run(environment: Mapping[str, str], *, once: bool) -> bool:
     with ExitStack() as stack:
         supervisor = stack.enter_context(running(environment))
         on_stop_signals(lambda: _interrupt(supervisor))
-        for each in shops:
+        for server in shops:
             began = time.monotonic()
-            stack.enter_context(each.running())
-            demo = Demo(environment, supervisor, each)
+            stack.enter_context(server.running())
+            demo = Demo(environment, supervisor, server)
             demo.run()
             stories.append((demo, time.monotonic() - began))
         proven = all([_show(demo, seconds) for demo, seconds in stories])

@@ -83,7 +83,7 @@ def _numbers(sequences: Sequence[tuple[int, int]]) -> str:
         f"SELECT seq FROM shop.numbers WHERE seq BETWEEN {first} AND {last}"
         for first, last in sequences
     ]
-    return "".join(f"{each};\n" for each in statements)
+    return "".join(f"{statement};\n" for statement in statements)
 
 
 class DemoMysql(DemoShop):

@@ -291,9 +291,13 @@ def add_blocks(found: Contents, blocks: Any) -> None:
         raise ValueError("its blocks are of another kind")
     if len(found.ancestors) >= MOST_BACKUPS:
         raise ValueError(f"it needs {len(found.ancestors)} backups")
-    for each in found.ancestors:
-        if {"", ".", ".."} & {each.label} or "/" in each.label or not each.label.isprintable():
-            raise ValueError(f"unsafe label {each.label!r}")
+    for ancestor in found.ancestors:
+        if (
+            {"", ".", ".."} & {ancestor.label}
+            or "/" in ancestor.label
+            or not ancestor.label.isprintable()
+        ):
+            raise ValueError(f"unsafe label {ancestor.label!r}")
     rows = [*blocks["frames"], *blocks["pieces"], *blocks["changes"]]
     found.differences = blocks.get("differences", 0)
     rows.append([found.differences])
@@ -477,14 +481,16 @@ def open_ancestors(
 ) -> list[tuple[Backup, Contents]]:
     """Return what a backup needs, which is in the folders beside it. The full one is the first."""
     beside = Path(os.path.abspath(backup.folder)).parent
-    paths = [beside / each.label / "manifest.json.zst" for each in contents.ancestors]
+    paths = [beside / ancestor.label / "manifest.json.zst" for ancestor in contents.ancestors]
     if missing := [path.parent.name for path in paths if not path.is_file()]:
         raise RefusedError(f"{backup.label} needs {', '.join(missing)}: not a backup in {beside}")
     found = []
-    for path, each in zip(paths, contents.ancestors, strict=True):
+    for path, recorded in zip(paths, contents.ancestors, strict=True):
         other = read_envelope(path)
-        if (str(uuid.UUID(bytes=other.uuid)), other.label, other.digest) != each:
-            raise RefusedError(f"{path.parent} is not the {each.label} that {backup.label} needs")
+        if (str(uuid.UUID(bytes=other.uuid)), other.label, other.digest) != recorded:
+            raise RefusedError(
+                f"{path.parent} is not the {recorded.label} that {backup.label} needs"
+            )
         found.append((other, read_contents(other, keys)))
     return found
 

@@ -127,9 +127,9 @@ def _make_schedules(
     found: dict[str, BackupSchedule] = {}
     for linked in (False, True):
         names = [
-            each.name
-            for each in samples
-            if (each.group in LINKED_GROUPS) == linked and each.trouble != "unplanned"
+            sample.name
+            for sample in samples
+            if (sample.group in LINKED_GROUPS) == linked and sample.trouble != "unplanned"
         ]
         if names:
             planned = [instances[name] for name in names]

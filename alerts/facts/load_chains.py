@@ -90,11 +90,11 @@ def _shares(newest: int, links: list[int], roots: Mapping[int, _Root]) -> tuple[
     if newest not in roots:
         return ()
     same = [roots[link] for link in links if link in roots]
-    same = [each for each in same if each.full == roots[newest].full]
+    same = [share for share in same if share.full == roots[newest].full]
     return tuple(
-        LinkShare(each.label, each.stored / each.full_stored)
-        for each in sorted(same, key=lambda each: each.link, reverse=True)
-        if each.stored is not None and each.full_stored
+        LinkShare(share.label, share.stored / share.full_stored)
+        for share in sorted(same, key=lambda share: share.link, reverse=True)
+        if share.stored is not None and share.full_stored
     )
 
 

@@ -82,12 +82,12 @@ def load_proofs(backups: Iterable[Backup]) -> dict[int, BackupProof]:
         .filter(copy__backup__in=list(proofs), copy__status=CopyStatus.STORED)
         .select_related("copy")
     )
-    for each in evidence.order_by("id"):
-        proof = proofs[each.copy.backup_id]
-        if each.operation == Operation.VERIFY:
-            proof.verify = each
+    for proven in evidence.order_by("id"):
+        proof = proofs[proven.copy.backup_id]
+        if proven.operation == Operation.VERIFY:
+            proof.verify = proven
         else:
-            proof.restore_test = each
+            proof.restore_test = proven
     return proofs
 
 

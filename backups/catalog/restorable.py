@@ -50,7 +50,7 @@ SOUND = Condition()
 def proof_in_words(proof: BackupProof, condition: Condition) -> str:
     """Return what is proven of a backup; where it cannot be restored now, that instead."""
     obstacle = condition.obstacle
-    says_so = any(each and not each.passed for each in (proof.verify, proof.restore_test))
+    says_so = any(result and not result.passed for result in (proof.verify, proof.restore_test))
     if obstacle is None or (obstacle.own and says_so):
         return proof.in_words()
     return f"NOT RESTORABLE: {obstacle}"

@@ -73,7 +73,7 @@ def _chain_of(
         return None, ()
     stored = chain[0].stored_bytes
     links = reversed(chain[1:])
-    shares = [each.stored_bytes / stored for each in links if stored and each.stored_bytes]
+    shares = [link.stored_bytes / stored for link in links if stored and link.stored_bytes]
     return chain[0].started_at, tuple(shares)
 
 

@@ -129,7 +129,7 @@ def gather_facts(
     ids = [candidate.pk for candidate in candidates]
     covers = {s.pk: _cover(s, now) for found in schedules.values() for s in found}
     slips, faults = _slips(ids, now), _history_faults(ids)
-    failed = _failed_proofs([each.newest_id for each in candidates if each.newest_id])
+    failed = _failed_proofs([possible.newest_id for possible in candidates if possible.newest_id])
     proven, unusable = _proven(ids), _unusable(ids)
     return {
         candidate.pk: ProtectionFacts(
@@ -217,12 +217,15 @@ def _slips(ids: Sequence[int], now: datetime) -> Mapping[int, list[Slip]]:
     bad = Occurrence.objects.filter(
         Q(status__in=_BAD) | waiting, instance__in=ids, due_at__gte=now - SLIPS_COUNT
     ).select_related("schedule")
-    newest = {(each.instance_id, each.schedule_id): each for each in bad.order_by("due_at")}
+    newest = {
+        (occurrence.instance_id, occurrence.schedule_id): occurrence
+        for occurrence in bad.order_by("due_at")
+    }
     good = _newest_good(set(newest), now)
     found: defaultdict[int, list[Slip]] = defaultdict(list)
-    for key, each in newest.items():
-        if each.schedule.enabled and not (key in good and good[key] > each.due_at):
-            found[each.instance_id].append(Slip(each.schedule.name, _how(each)))
+    for key, occurrence in newest.items():
+        if occurrence.schedule.enabled and not (key in good and good[key] > occurrence.due_at):
+            found[occurrence.instance_id].append(Slip(occurrence.schedule.name, _how(occurrence)))
     return found
 
 

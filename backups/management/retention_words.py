@@ -41,7 +41,9 @@ def judge_backups(backups: Iterable[Backup], now: datetime) -> dict[int, list[Ju
 
 def retention_words(judged: Sequence[JudgedCopy], *, brief: bool = False) -> str:
     """Return verdict and reasons of a backup's copies; once where all have the same."""
-    words = {each.copy.repository: _words(each.verdict, brief=brief) for each in judged}
+    words = {
+        judgement.copy.repository: _words(judgement.verdict, brief=brief) for judgement in judged
+    }
     if len(set(words.values())) <= 1:
         return next(iter(words.values()), "")
     return "; ".join(f"in {repository}: {text}" for repository, text in sorted(words.items()))

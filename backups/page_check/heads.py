@@ -79,7 +79,7 @@ class Heads:
         if first.form is None:
             return first
         before = self._system[: self._system.index(file)]
-        pages = sum(each.size // first.form.bytes for each in before)
+        pages = sum(earlier.size // first.form.bytes for earlier in before)
         return Tablespace(first.form, first.space_id, pages)
 
     def _default(self, file: StoredFile) -> PageFormat | None:

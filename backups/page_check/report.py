@@ -46,7 +46,7 @@ class PageReport:
 
     @property
     def unknown_pages(self) -> int:
-        return sum(each.pages for each in self.unknown.values())
+        return sum(count.pages for count in self.unknown.values())
 
     def add_damage(self, page: DamagedPage) -> None:
         self.damaged += 1

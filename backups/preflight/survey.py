@@ -204,7 +204,7 @@ def load_past_link_bytes(instance: Instance, kind: str) -> int | None:
         return None
     newest = Backup.objects.filter(instance=instance, kind=kind, stored_bytes__isnull=False)
     found = newest.order_by("-ended_at").values_list("stored_bytes", flat=True)
-    return max((each for each in found[:LINKS_COMPARED] if each is not None), default=None)
+    return max((size for size in found[:LINKS_COMPARED] if size is not None), default=None)
 
 
 def _survey_instance(instance: Instance) -> tuple[ServerFacts | None, Problem | None]:

@@ -31,6 +31,6 @@ def parse_checkpoint(content: bytes) -> int | None:
     if int.from_bytes(content[:4], "big") not in _FORMATS:
         return None
     found = [content[offset : offset + _LSN_BYTES] for offset in _CHECKPOINTS]
-    if any(len(each) != _LSN_BYTES for each in found):
+    if any(len(number) != _LSN_BYTES for number in found):
         return None
-    return max(int.from_bytes(each, "big") for each in found) or None
+    return max(int.from_bytes(number, "big") for number in found) or None

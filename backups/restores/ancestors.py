@@ -66,7 +66,7 @@ def _is_private(gid: int) -> bool:
     if gid != os.getegid():
         return False
     own = pwd.getpwuid(os.geteuid())
-    members = {each.pw_name for each in pwd.getpwall() if each.pw_gid == gid}
+    members = {account.pw_name for account in pwd.getpwall() if account.pw_gid == gid}
     return (members | set(grp.getgrgid(gid).gr_mem)) <= {own.pw_name, "root"}
 
 

@@ -37,7 +37,7 @@ def find_run_user(name: str, folder: Path) -> tuple[tuple[int, int] | None, str]
 
 
 def _is_open_to_all(folder: Path) -> bool:
-    return all(each.stat().st_mode & stat.S_IXOTH for each in (folder, *folder.parents))
+    return all(part.stat().st_mode & stat.S_IXOTH for part in (folder, *folder.parents))
 
 
 def change_owner(target: Path, uid: int, gid: int) -> None:

@@ -55,7 +55,9 @@ def judge(
 ) -> dict[int, RetentionVerdict]:
     """Decide about every stored copy of one instance; ``policies`` by the key of its links."""
     newest_first = sorted(
-        links, key=lambda each: (each.ended_at, each.label, each.key), reverse=True
+        links,
+        key=lambda candidate: (candidate.ended_at, candidate.label, candidate.key),
+        reverse=True,
     )
     chains = Chains(newest_first)
     found = {link.key: _Findings() for link in newest_first}
@@ -72,7 +74,8 @@ def judge(
 def proven_needed(policies: Mapping[int, Policy]) -> int:
     """Return how many proven backups of the instance must remain: what any policy demands."""
     return max(
-        (each.keep_proven for each in policies.values() if not each.keeps_everything), default=0
+        (policy.keep_proven for policy in policies.values() if not policy.keeps_everything),
+        default=0,
     )
 
 
@@ -97,8 +100,8 @@ def _keep_by_policies(
         for link in own:
             copies.setdefault(link.label, []).append(link.key)
         for keeper in keepers(policy, own, chains, now):
-            for each in copies[keeper.label]:
-                found[each].reasons[keeper.reason] = keeper.until
+            for copy in copies[keeper.label]:
+                found[copy].reasons[keeper.reason] = keeper.until
 
 
 def _keep_proven(
@@ -121,7 +124,7 @@ def _keep_needed(
 ) -> None:
     """Keep what kept links need, from the ends of the chains to their full backups."""
     depths = {link.key: len(list(chains.with_needed(link))) for link in newest_first}
-    for link in sorted(newest_first, key=lambda each: depths[each.key], reverse=True):
+    for link in sorted(newest_first, key=lambda candidate: depths[candidate.key], reverse=True):
         own = found[link.key]
         if own.needed_by:
             ends = list(own.needed_by.values())

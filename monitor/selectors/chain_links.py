@@ -59,7 +59,7 @@ def draw_links(
     by_pk = {backup.pk: backup for backup in backups}
     # The first after the full one needs no line above, unless others were between them.
     first = 1 if gap else 2
-    drops = {n for n, each in enumerate(backups) if n >= first and each.base_id == full}
+    drops = {n for n, member in enumerate(backups) if n >= first and member.base_id == full}
     found = []
     for number, backup in enumerate(backups):
         proof = proofs.get(backup.pk, UNPROVEN)

@@ -103,7 +103,7 @@ def draw_chains(members: Members, proofs: Mapping[int, ProofSummary]) -> ChainsV
     """Return the chains as they are drawn; full backups in a row without increments as one."""
     largest = _largest(members.by_full.values())
     chains: list[Chain] = []
-    for alone, group in groupby(members.by_full.values(), key=lambda each: len(each) == 1):
+    for alone, group in groupby(members.by_full.values(), key=lambda chain: len(chain) == 1):
         found = list(group)
         if alone:
             found = [[backup for chain in reversed(found) for backup in chain]]

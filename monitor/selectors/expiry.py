@@ -25,11 +25,11 @@ class ExpiryView:
 
     @property
     def stored_bytes(self) -> int:
-        return sum(each.copy.stored_bytes for each in self.expired)
+        return sum(candidate.copy.stored_bytes for candidate in self.expired)
 
     @property
     def ids(self) -> str:
-        return " ".join(str(each.copy.pk) for each in self.expired)
+        return " ".join(str(candidate.copy.pk) for candidate in self.expired)
 
 
 def load_expiry(now: datetime) -> ExpiryView:

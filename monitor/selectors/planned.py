@@ -72,7 +72,9 @@ def planned_days(
             return {}
         if due:
             word = "paused" if schedule.paused(due[0].at) else "planned"
-            found[day] = PlannedDay(word, frozenset(schedule.kind_of(each) for each in due))
+            found[day] = PlannedDay(
+                word, frozenset(schedule.kind_of(occurrence) for occurrence in due)
+            )
     return found
 
 

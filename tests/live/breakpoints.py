@@ -93,7 +93,7 @@ def set_breakpoints() -> None:
     from tests.backups.stage_lists import set_stages
 
     for operation, plan in list(PLANS.items()):
-        set_stages(operation, [Breakpoint(each, operation.value) for each in plan.known_stages])
+        set_stages(operation, [Breakpoint(stage, operation.value) for stage in plan.known_stages])
 
 
 @contextmanager

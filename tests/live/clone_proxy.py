@@ -78,8 +78,8 @@ class BreakingProxy:
                 client.close()
                 continue
             donor = socket.create_connection(("127.0.0.1", self._donor_port))
-            for each in (client, donor):
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for peer in (client, donor):
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._sockets += (client, donor)
             self._begin(self._pass_on, client, donor, False)

@@ -130,7 +130,7 @@ def assert_ending(ended: Ended, ending: Ending) -> None:
 
 
 def assert_no_traceback(*ended: Ended) -> None:
-    said = [text for each in ended for text in (each.stdout, each.stderr)]
+    said = [text for command in ended for text in (command.stdout, command.stderr)]
     for model, column in (
         (Job, "error"),
         (Job, "hint"),

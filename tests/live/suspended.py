@@ -13,7 +13,9 @@ import psutil
 def suspended() -> Iterator[None]:
     """Let all processes that this one has started, and theirs, stand still inside."""
     try:
-        while running := [each for each in _family() if each.status() != psutil.STATUS_STOPPED]:
+        while running := [
+            process for process in _family() if process.status() != psutil.STATUS_STOPPED
+        ]:
             _signal(running, signal.SIGSTOP)
         yield
     finally:
@@ -22,10 +24,14 @@ def suspended() -> Iterator[None]:
 
 def _family() -> list[psutil.Process]:
     family = psutil.Process().children(recursive=True)
-    return [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    return [
+        process
+        for process in family
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
 def _signal(family: list[psutil.Process], number: signal.Signals) -> None:
-    for each in family:
+    for process in family:
         with suppress(psutil.NoSuchProcess):
-            each.send_signal(number)
+            process.send_signal(number)

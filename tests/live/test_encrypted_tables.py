@@ -138,7 +138,7 @@ def test_with_the_keys_it_is_proved_and_restored(
     tested = place.run("testrestore", label)
     assert tested.exit_code == 0, tested.json()["error"]
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
-    rows = {each["name"]: each["rows"] for each in report["tables"] if each["schema"] == "safe"}
+    rows = {table["name"]: table["rows"] for table in report["tables"] if table["schema"] == "safe"}
     assert rows == ROWS
     target = place.folder / "restored"
     assert place.restore(label, target).exit_code == 0

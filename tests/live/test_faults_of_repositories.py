@@ -124,8 +124,8 @@ def test_a_rename_that_fails(
 def test_a_full_disk_keeps_nobody_from_reading_or_purging(disk: Place) -> None:
     label, other = disk.label(), disk.label()
     filler = fill(Path(disk.main.path))
-    for each in (label, other):
-        assert disk.run("verifybackup", each).exit_code == 0
+    for taken in (label, other):
+        assert disk.run("verifybackup", taken).exit_code == 0
     assert disk.run("testrestore", label).exit_code == 0
     assert disk.run("purgebackup", label).exit_code == 0
     filler.unlink()

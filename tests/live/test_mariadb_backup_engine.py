@@ -227,7 +227,7 @@ def test_a_tool_gets_named_variables_only(
     with MariadbBackup().copy(request_for(login, runner, threads=1), Diary()) as copy:
         next(copy.records())
         children = psutil.Process().children(recursive=True)
-        environments = [Path(f"/proc/{each.pid}/environ").read_bytes() for each in children]
+        environments = [Path(f"/proc/{child.pid}/environ").read_bytes() for child in children]
         tool = Path(f"/proc/{tools()[0].pid}/environ").read_bytes()
     assert not [each for each in (*environments, tool) if b"Tr0ub4dor" in each]
     if isinstance(runner, LocalRunner):

@@ -74,8 +74,8 @@ def proved(place: Place, label: str) -> dict[tuple[str, str], dict[str, Any]]:
     assert tested.exit_code == 0, tested.json()["error"]
     evidence = Evidence.objects.filter(operation="restore_test").latest("id")
     tables = evidence.report["tables"]
-    assert {each["verdict"] for each in tables} <= {"ok", "unknown"}
-    return {(each["schema"], each["name"]): each for each in tables}
+    assert {table["verdict"] for table in tables} <= {"ok", "unknown"}
+    return {(table["schema"], table["name"]): table for table in tables}
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def test_a_server_that_hides_what_it_knows(place: Place, tmp_path: Path) -> None
         label = taken(place, server)
         doctor = run_command("doctor", "odd", "--json")
         assert doctor.exit_code == 0, doctor.stdout
-        verdicts = {each["name"]: each["verdict"] for each in doctor.json()["checks"]}
+        verdicts = {check["name"]: check["verdict"] for check in doctor.json()["checks"]}
         assert (verdicts["server encryption"], verdicts["locks"]) == ("unknown", "unknown")
     assert ("odd", "t") in proved(place, label)
 
@@ -316,6 +316,6 @@ def test_a_storm_of_ddl_for_as_long_as_the_copy_takes(
     tables = proved(place, label)
     assert tables["storm", "calm"]["rows"] == 40_000
     # Whatever was there at the end of the copy is whole: emptied, or with all of its rows.
-    rows = {each["rows"] for (schema, name), each in tables.items() if schema == "storm"}
+    rows = {table["rows"] for (schema, name), table in tables.items() if schema == "storm"}
     assert rows <= {0, 50, 200, 40_000}
     assert_nothing_left(place, backups=1)

@@ -102,8 +102,8 @@ def test_a_server_that_is_killed_is_distinct_from_one_that_crashed(folder: Path)
 
 def test_a_tool_reads_its_settings_and_writes_its_folder(tmp_path: Path) -> None:
     mine, other = tmp_path / "mine", tmp_path / "other"
-    for each in (mine, other):
-        each.mkdir()
+    for sandboxed in (mine, other):
+        sandboxed.mkdir()
     owner = NOBODY if os.geteuid() == 0 else None
     if owner is not None:
         give_folder(mine, *owner)

@@ -123,7 +123,7 @@ def make_chain(
         after = timedelta(hours=number)
         backup = make_backup(instance, repository, age=age - after).backup
         base = None if letter == "F" else chain[0] if letter == "D" else chain[-1]
-        needed = [] if base is None else [*(each.ancestor for each in base.ancestors.all()), base]
+        needed = [] if base is None else [*(row.ancestor for row in base.ancestors.all()), base]
         backup.kind, backup.base = kinds[letter], base
         backup.label = f"{backup.label[:-1]}{letter}"
         backup.save()

@@ -139,14 +139,14 @@ class FleetListTestCase(TestCase):
                 self.assertEqual(found, T0 if shown else None)
 
     def test_the_last_day_is_counted_by_outcome(self) -> None:
-        outcomes = {each.status: each.count for each in load_overview(T0).outcomes}
+        outcomes = {outcome.status: outcome.count for outcome in load_overview(T0).outcomes}
         self.assertEqual(outcomes, {"succeeded": 0, "failed": 1, "missed": 0})
 
     def test_a_refusal_is_counted_under_its_own_word(self) -> None:
         good = Instance.objects.get(name="a-good")
         make_job(good, JobStatus.REFUSED, Operation.RESTORE)
         overview = load_overview(T0)
-        outcomes = {each.status: each.count for each in overview.outcomes}
+        outcomes = {outcome.status: outcome.count for outcome in overview.outcomes}
         self.assertEqual(outcomes, {"succeeded": 0, "failed": 1, "refused": 1, "missed": 0})
         # A person requested it, and was shown why.
         self.assertEqual([job.instance.name for job in overview.failures], ["c-failed"])
@@ -262,6 +262,6 @@ def add_instances(count: int, repository: Repository) -> None:
         for row in rows
     )
     BackupCopy.objects.bulk_create(
-        BackupCopy(backup=each, repository=repository, path="x", stored_bytes=1, pack_count=1)
-        for each in backups
+        BackupCopy(backup=backup, repository=repository, path="x", stored_bytes=1, pack_count=1)
+        for backup in backups
     )

@@ -62,7 +62,7 @@ class JobActsTestCase(TestCase):
         make_repository("b")
         self.client.post(reverse("job-again", args=[job.pk]))
         again = Job.objects.latest("id")
-        self.assertEqual([each.name for each in again.repositories.all()], ["a"])
+        self.assertEqual([repository.name for repository in again.repositories.all()], ["a"])
         self.assertEqual((again.requested_by, again.status), (self.olga, JobStatus.PENDING))
 
     def test_a_verify_is_run_again_as_it_was_requested(self) -> None:

@@ -72,8 +72,8 @@ class Broker:
         return set()
 
     def take(self, *wanted: Task[..., None]) -> list[tuple[Task[..., None], Any]]:
-        taken = [each for each in self.messages if each[0] in wanted]
-        self.messages = [each for each in self.messages if each[0] not in wanted]
+        taken = [message for message in self.messages if message[0] in wanted]
+        self.messages = [message for message in self.messages if message[0] not in wanted]
         return taken
 
 
@@ -145,7 +145,7 @@ class Night:
         if not self.worker:
             return
         record_worker_heartbeat("worker@here:1", ["copy", "transfer"], self.now, self.now)
-        mine = [each.job.pk for each in self.jobs]
+        mine = [job.job.pk for job in self.jobs]
         Job.objects.filter(pk__in=mine, status=JobStatus.RUNNING).update(
             lease_expires_at=self.now + timedelta(seconds=60)
         )

@@ -173,7 +173,7 @@ class ArchiveMapping:
         """Extend a file to the length in a block; page 0 has that of its whole tablespace."""
         if file.space_id == SYSTEM_SPACE:
             *fixed, file = self._system
-            length -= sum(each.size for each in fixed)
+            length -= sum(part.size for part in fixed)
         file.size = max(file.size, length)
 
     def _count(self, block: Block) -> None:

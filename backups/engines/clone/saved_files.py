@@ -58,7 +58,7 @@ def parse_saved_tables(described: object) -> list[SavedTable]:
     """Read what a backup says it saved, or raise EngineError where no backup says that."""
     if not isinstance(described, list):
         raise EngineError("the backup's list of saved tables is none")
-    return [_parse(each) for each in described]
+    return [_parse(entry) for entry in described]
 
 
 def _parse(described: object) -> SavedTable:

@@ -51,7 +51,9 @@ class Command(MooringCommand):
             "repository": repository.name,
             "added": [finding.label for finding in found if finding.added],
             "known": [finding.label for finding in found if finding.label and not finding.added],
-            "unreadable": [{"folder": each.folder, "error": each.error} for each in unreadable],
+            "unreadable": [
+                {"folder": problem.folder, "error": problem.error} for problem in unreadable
+            ],
         }
         shown: list[RenderableType] = [table(("backup", ""), rows), summary]
         return Answer(fields, shown, FAILED if unreadable else DONE)

@@ -137,7 +137,7 @@ def _parts(
     copies = BackupCopy.objects.filter(
         repository=copy.repository, backup__uuid__in=[reader.backup for reader in needed]
     )
-    by_uuid = {each.backup.uuid: each for each in copies.select_related("backup")}
+    by_uuid = {stored.backup.uuid: stored for stored in copies.select_related("backup")}
     found = []
     for reader, link in zip(needed, report.links, strict=False):
         each = by_uuid[reader.backup]

@@ -145,7 +145,7 @@ def test_its_message_waits_until_the_channel_is_on_again(hook: Channel, receiver
     message.refresh_from_db()
     assert (message.status, message.attempts) == ("delivered", 2)
     assert message.content["title"] == "Critical (resolved since): orders-1: the backup failed"
-    refused, arrived = (each.headers["Mooring-Dedupe-Key"] for each in receiver.received)
+    refused, arrived = (request.headers["Mooring-Dedupe-Key"] for request in receiver.received)
     assert refused == arrived
 
 
@@ -173,7 +173,7 @@ def test_what_goes_wrong_unexpectedly_is_logged_without_its_text(
     hook.set_secrets("s3cret")
     hook.save()
     send_due(hook)
-    record = next(each for each in caplog.records if each.name == "alerts.delivery.sending")
+    record = next(line for line in caplog.records if line.name == "alerts.delivery.sending")
     assert "JSONDecodeError at " in record.getMessage()
     assert record.exc_info is None
     assert (

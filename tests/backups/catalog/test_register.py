@@ -93,8 +93,8 @@ def test_what_cannot_be_read_is_reported_and_the_others_continue(
     (top / "d@20200101T000000Z-F" / "packs").mkdir(parents=True)
     forget_everything()
     found = list(rebuild(main, load_keys(), allow_unencrypted=True))
-    assert [each.label for each in found if each.added] == [made.label]
-    errors = {each.folder: each.error for each in found if each.error}
+    assert [rebuilt.label for rebuilt in found if rebuilt.added] == [made.label]
+    errors = {rebuilt.folder: rebuilt.error for rebuilt in found if rebuilt.error}
     assert len(errors) == 4
     assert "lacks fields the catalog needs" in errors[store_folder]
 

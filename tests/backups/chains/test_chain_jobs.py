@@ -106,8 +106,8 @@ def test_each_link_restores_what_was_there(
     chain: list[Backup], engine: FakeEngine, tmp_path: Path
 ) -> None:
     full, first, second = chain
-    assert [each.kind for each in chain] == ["full", "incremental", "incremental"]
-    assert [each.base for each in chain] == [None, full, first]
+    assert [link.kind for link in chain] == ["full", "incremental", "incremental"]
+    assert [link.base for link in chain] == [None, full, first]
     assert list(second.ancestors.values_list("ancestor", flat=True)) == [full.pk, first.pk]
     assert second.label.endswith("-I")
     assert second.raw_bytes is not None
@@ -308,7 +308,7 @@ def test_a_link_whose_base_was_changed_is_not_registered_again(
 ) -> None:
     put_older_manifest(chain[0])
     forget(chain)
-    errors = [each.error for each in rebuild(main, load_keys())]
+    errors = [rebuilt.error for rebuilt in rebuild(main, load_keys())]
     assert errors[0] == ""
     assert f"needs {chain[0].label}, which is missing or has changed" in errors[1]
     assert Backup.objects.count() == 1
@@ -359,7 +359,7 @@ def test_a_lost_catalog_is_rebuilt_with_its_chains(
 ) -> None:
     label = chain[2].label
     forget(chain)
-    assert [each.error for each in rebuild(main, load_keys())] == ["", "", ""]
+    assert [rebuilt.error for rebuilt in rebuild(main, load_keys())] == ["", "", ""]
     last = Backup.objects.get(label=label)
     assert last.ancestors.count() == 2
     assert restore(copy_of(last), tmp_path / "out").status == JobStatus.SUCCEEDED

@@ -213,7 +213,7 @@ def test_a_lost_catalog_is_rebuilt_with_it(chain: list[Backup], main: Repository
     made = made_of(chain[2])
     Job.objects.filter(operation=Operation.CONSOLIDATE).delete()
     forget([*chain, made])
-    assert [each.error for each in rebuild(main, load_keys())] == [""] * 4
+    assert [rebuilt.error for rebuilt in rebuild(main, load_keys())] == [""] * 4
     assert Backup.objects.get(label=made.label).consolidated_from == chain[2].label
 
 

@@ -88,5 +88,5 @@ def test_a_requested_incremental_is_taken_whatever_the_age_and_size_of_its_chain
 
 
 def test_the_causes_are_those_of_a_job() -> None:
-    assert {each.value for each in Cause} == set(KindCause.values) - {"full_overdue"}
+    assert {cause.value for cause in Cause} == set(KindCause.values) - {"full_overdue"}
     assert AUTOMATIC.kind == AUTO

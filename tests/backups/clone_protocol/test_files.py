@@ -31,7 +31,7 @@ def file(state: State, index: int, path: str, flags: int = 0, size: int = 0) -> 
 
 
 def reported(table: ClonedFiles, *descriptors: Descriptor) -> list[CloneRecord]:
-    return [record for each in descriptors for record in table.take((each, NOTHING))]
+    return [record for descriptor in descriptors for record in table.take((descriptor, NOTHING))]
 
 
 def copied(*paths: str) -> ClonedFiles:

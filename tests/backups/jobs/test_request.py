@@ -146,7 +146,9 @@ def test_only_stale_pending_jobs_wait(
     at = None if seconds_ago is None else now() - timedelta(seconds=seconds_ago)
     job = create_backup_job(orders, wake=False)
     Job.objects.filter(pk=job.pk).update(**{"status": status, "woken_at": at})
-    assert [each.pk for each in jobs_to_wake(now() - timedelta(seconds=30))] == [job.pk] * woken
+    assert [waiting.pk for waiting in jobs_to_wake(now() - timedelta(seconds=30))] == [
+        job.pk
+    ] * woken
 
 
 def test_an_unreachable_broker_loses_nothing(

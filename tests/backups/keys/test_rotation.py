@@ -93,11 +93,11 @@ def test_one_that_cannot_be_reached_does_not_keep_the_others(
     monkeypatch.setattr(DirectoryStore, "replace", replace)
     keyring = add_key(key_file)
     found = list(rewrap_data_keys(keyring))
-    assert [(each.changed, each.error) for each in found] == [
+    assert [(finding.changed, finding.error) for finding in found] == [
         (False, "read-only file system"),
         (True, ""),
     ]
-    assert [each.error for each in check_data_keys(keyring)] == ["", ""]
+    assert [checked.error for checked in check_data_keys(keyring)] == ["", ""]
 
 
 def test_a_wrong_key_is_named_with_the_one_that_is_needed(

@@ -55,7 +55,7 @@ def test_the_linked_program_finds_the_keyring(plugins: Path, tmp_path: Path) -> 
         "plugin-dir": str(ours),
     }
     # Another user than ours may have to run it.
-    assert {each.stat().st_mode & 0o777 for each in (folder, path.parent, ours)} == {0o755}
+    assert {place.stat().st_mode & 0o777 for place in (folder, path.parent, ours)} == {0o755}
 
 
 def test_the_options_of_the_program_count_more_than_its_output(

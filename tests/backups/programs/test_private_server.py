@@ -58,7 +58,9 @@ def test_it_gets_named_variables_only(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MOORING_BACKUP_KEY", "Tr0ub4dor")
     with PrivateServer(folder) as server:
         environment = Path(f"/proc/{server.pid}/environ").read_bytes()
-    names = {each.partition(b"=")[0].decode() for each in environment.split(b"\0") if each}
+    names = {
+        variable.partition(b"=")[0].decode() for variable in environment.split(b"\0") if variable
+    }
     assert names == set(tool_environment())
 
 

@@ -24,10 +24,10 @@ def histories(draw: st.DrawFn) -> list[KeptLink]:
     links: list[KeptLink] = []
     ages = draw(st.lists(st.integers(0, 1500), unique=True, max_size=14))
     for number, age in enumerate(sorted(ages, reverse=True)):
-        base = draw(st.sampled_from([None, *(each for each in links if each.key % 2 == 0)]))
+        base = draw(st.sampled_from([None, *(link for link in links if link.key % 2 == 0)]))
         for place in (0, 1)[: draw(st.integers(1, 2))]:
             # A copy whose base has no copy beside it cannot be restored.
-            beside = {each.label: each.key for each in links if each.key % 2 == place}
+            beside = {link.label: link.key for link in links if link.key % 2 == place}
             links.append(
                 KeptLink(
                     number * 2 + place,
@@ -83,7 +83,7 @@ def test_what_is_kept_is_kept_with_all_that_it_needs(
     chains = Chains(links)
     remaining = kept(links, judge(links, known, NOW))
     keys = {link.key for link in remaining}
-    assert all(each.key in keys for link in remaining for each in chains.with_needed(link))
+    assert all(needed.key in keys for link in remaining for needed in chains.with_needed(link))
 
 
 @given(histories(), policies())
@@ -154,7 +154,7 @@ def test_no_backup_is_kept_beyond_a_date_that_is_stated(
     found = judge(links, known, NOW)
     for link in links:
         until = found[link.key].until
-        if until is not None and not any(each.keep_proven for each in known.values()):
+        if until is not None and not any(verdict.keep_proven for verdict in known.values()):
             later = [
                 replace(
                     each, held="" if each.held_until and each.held_until <= until else each.held

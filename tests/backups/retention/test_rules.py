@@ -29,7 +29,7 @@ def verdicts(links: list[KeptLink], *policies: Policy) -> dict[str, RetentionVer
 
 
 def gone(links: list[KeptLink], *policies: Policy) -> set[str]:
-    return {label for label, each in verdicts(links, *policies).items() if each.may_go}
+    return {label for label, verdict in verdicts(links, *policies).items() if verdict.may_go}
 
 
 def test_what_is_older_goes_and_says_why() -> None:

@@ -80,7 +80,7 @@ def test_stop_ends_a_stubborn_command_and_its_children() -> None:
         command.stop()
         assert command.wait() == -signal.SIGKILL
         assert ended(estranged)
-        assert all(ended(each.pid) for each in members)
+        assert all(ended(member.pid) for member in members)
     assert list_members(*command.process) == []
 
 

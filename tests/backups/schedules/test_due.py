@@ -181,7 +181,7 @@ def test_members_are_those_of_the_moment(shop: Instance) -> None:
     schedule.instances.add(joined)
     tick(T0 + timedelta(days=1))
     due = Occurrence.objects.order_by("due_at", "instance__name")
-    assert [each.instance.name for each in due] == ["shop-0", "joined-0", "shop-0"]
+    assert [moment.instance.name for moment in due] == ["shop-0", "joined-0", "shop-0"]
 
 
 def test_starts_are_spread_and_nobody_moves_when_others_join(db: None) -> None:
