@@ -31,8 +31,8 @@ def read_fields(cls: type[T], stored: object) -> T:
 
 def write_fields(value: DataclassInstance) -> dict[str, Any]:
     """Return what ``read_fields`` reads again; None is left out."""
-    found = ((field.name, getattr(value, field.name)) for field in fields(value))
-    return {name: _plain(content) for name, content in found if content is not None}
+    contents = ((field.name, getattr(value, field.name)) for field in fields(value))
+    return {name: _plain(content) for name, content in contents if content is not None}
 
 
 # Any: whatever the field's default is.

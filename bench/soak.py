@@ -156,10 +156,10 @@ class Soak:
             end = self._site.home / "said" / f"{number}.end"
             if not end.exists():
                 continue
-            said = self._site.said(number, 1)
-            self.figures.exit_codes[said.code] += 1
-            if "Traceback" in said.out + said.err:
-                self.figures.tracebacks.append(f"{self._open[number]}: {said.err[-2000:]}")
+            answer = self._site.said(number, 1)
+            self.figures.exit_codes[answer.code] += 1
+            if "Traceback" in answer.out + answer.err:
+                self.figures.tracebacks.append(f"{self._open[number]}: {answer.err[-2000:]}")
             del self._open[number]
         for target in self._site.disk.glob("target-*"):
             # Complete, and nobody's: a user would have taken it away.
@@ -212,30 +212,30 @@ def broken_promises(site: BreakableSite) -> list[str]:
         "failed jobs without a reason": "status IN ('failed', 'refused') AND error = ''",
         "jobs that failed by a fault of our own": OUR_FAULT,
     }
-    found = [
+    broken = [
         f"{count} {what}"
         for what, where in counts.items()
         if (count := site.rows(f"SELECT count(*) FROM backups_job WHERE {where}")[0][0])
     ]
     if places := site.rows("SELECT count(*) FROM backups_limitplace")[0][0]:
-        found.append(f"{places} places under limits held without a job")
+        broken.append(f"{places} places under limits held without a job")
     stored = {path for (path,) in site.rows(_COPIES)}
     there = {
         path.parent.relative_to(site.disk / "repository").as_posix()
         for path in site.disk.glob("repository/*/*/*/*/manifest.json.zst")
     }
-    found += [f"in the catalog and not on the disk: {path}" for path in sorted(stored - there)]
-    found += [f"on the disk and not in the catalog: {path}" for path in sorted(there - stored)]
+    broken += [f"in the catalog and not on the disk: {path}" for path in sorted(stored - there)]
+    broken += [f"on the disk and not in the catalog: {path}" for path in sorted(there - stored)]
     packs = {
         path.parent.relative_to(site.disk / "repository").as_posix()
         for path in site.disk.glob("repository/*/*/*/*/packs")
     }
-    found += [f"packs without a manifest: {path}" for path in sorted(packs - there)]
-    found += [f"unfinished: {path}" for path in site.disk.rglob("*.part")]
-    found += [f"left in scratch: {path.name}" for path in site.disk.glob("scratch/*")]
-    found += [f"half restored: {path.parent}" for path in site.disk.rglob(".mooring-restore")]
-    found += [f"still running: {' '.join(engine.cmdline())[:200]}" for engine in site.engines()]
-    return found
+    broken += [f"packs without a manifest: {path}" for path in sorted(packs - there)]
+    broken += [f"unfinished: {path}" for path in site.disk.rglob("*.part")]
+    broken += [f"left in scratch: {path.name}" for path in site.disk.glob("scratch/*")]
+    broken += [f"half restored: {path.parent}" for path in site.disk.rglob(".mooring-restore")]
+    broken += [f"still running: {' '.join(engine.cmdline())[:200]}" for engine in site.engines()]
+    return broken
 
 
 def our_faults(site: BreakableSite) -> list[str]:
@@ -244,12 +244,12 @@ def our_faults(site: BreakableSite) -> list[str]:
     failures = [f"job {number}, {operation}: {error}" for number, operation, error in rows]
     if not failures:
         return []
-    found: dict[str, str] = {}
+    tracebacks: dict[str, str] = {}
     for log in sorted(site.home.glob("*.log")):
         for traceback in TRACEBACK.findall(log.read_text(errors="replace")):
             # One of each kind: the last line is the error.
-            found.setdefault(traceback.splitlines()[-1], f"{log.name}:\n{traceback}")
-    return [*failures, *list(found.values())[:TRACEBACKS_SHOWN]]
+            tracebacks.setdefault(traceback.splitlines()[-1], f"{log.name}:\n{traceback}")
+    return [*failures, *list(tracebacks.values())[:TRACEBACKS_SHOWN]]
 
 
 _COPIES = "SELECT path FROM backups_backupcopy WHERE status = 'stored'"

@@ -124,7 +124,7 @@ def _make_schedules(
     now: datetime,
 ) -> dict[str, BackupSchedule]:
     """Return the schedule of each instance that has one: of full backups, or of both kinds."""
-    found: dict[str, BackupSchedule] = {}
+    schedules: dict[str, BackupSchedule] = {}
     for linked in (False, True):
         names = [
             sample.name
@@ -134,8 +134,8 @@ def _make_schedules(
         if names:
             planned = [instances[name] for name in names]
             schedule = _make_schedule(planned, repositories, now, linked=linked)
-            found |= dict.fromkeys(names, schedule)
-    return found
+            schedules |= dict.fromkeys(names, schedule)
+    return schedules
 
 
 def _make_schedule(

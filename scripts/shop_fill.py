@@ -74,8 +74,8 @@ def sequences(scale: int) -> set[tuple[int, int]]:
         _products(),
         *(statement for part in _parts(scale) for statement in part),
     ]
-    found = re.findall(r"\bseq_(\d+)_to_(\d+)", " ".join(statements))
-    return {(int(first), int(last)) for first, last in found}
+    ranges = re.findall(r"\bseq_(\d+)_to_(\d+)", " ".join(statements))
+    return {(int(first), int(last)) for first, last in ranges}
 
 
 def fill(connect: Callable[[], Connection], scale: int = 1) -> None:

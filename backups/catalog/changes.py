@@ -76,7 +76,7 @@ def compare(before: BackupContents, after: BackupContents) -> ContentChanges:
     old = {table[:2]: table for table in before.tables}
     now = {table[:2] for table in after.tables}
     not_compared = max(before.omitted, after.omitted)
-    found = [
+    changes = [
         change
         for table in after.tables
         if (change := _change(old.get(table[:2]), table)) is not None
@@ -89,12 +89,12 @@ def compare(before: BackupContents, after: BackupContents) -> ContentChanges:
         if key not in now and not after.omitted
     ]
     return ContentChanges(
-        _largest(found),
+        _largest(changes),
         _largest(gone),
         len(after.tables) + after.omitted,
-        _count(found, CHANGED),
-        _count(found, NEW),
-        _count(found, RENAMED),
+        _count(changes, CHANGED),
+        _count(changes, NEW),
+        _count(changes, RENAMED),
         len(gone),
         sum(dropped.bytes_before or 0 for dropped in gone),
         _sum_known(table.stored_bytes for table in after.tables),

@@ -73,13 +73,13 @@ def open_chain(copy: BackupCopy) -> list[BackupReader]:
     }
     chain = []
     for ancestor_id in needed:
-        found = known.get(ancestor_id.uuid)
-        if found is None or found.status != CopyStatus.STORED:
+        ancestor_copy = known.get(ancestor_id.uuid)
+        if ancestor_copy is None or ancestor_copy.status != CopyStatus.STORED:
             raise ArchiveError(
                 f"{copy} needs {ancestor_id.label}, which is not stored there",
                 hint="Restore another backup, or the copy in another repository.",
             )
-        chain.append(_open(found))
+        chain.append(_open(ancestor_copy))
     return [*chain, last]
 
 

@@ -49,10 +49,10 @@ def without_faults(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
         repository=OuterRef(OuterRef("repository")),
     )
     needed = BackupAncestor.objects.filter(Exists(faulty), backup=OuterRef("backup"))
-    found = _with_newest(copies).filter(~Exists(needed))
+    sound = _with_newest(copies).filter(~Exists(needed))
     for name in ("newest_verify", "newest_restore_test"):
-        found = found.filter(Q(**{name: True}) | Q(**{f"{name}__isnull": True}))
-    return found
+        sound = sound.filter(Q(**{name: True}) | Q(**{f"{name}__isnull": True}))
+    return sound
 
 
 def with_passed_proof(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:

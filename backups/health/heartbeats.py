@@ -125,8 +125,8 @@ class TickHeartbeats:
     def finished_at(self, name: str) -> datetime | None:
         """Return when a tick last completed, if that is not written yet."""
         with self._lock:
-            found = self._kept.get(name, {}).get("finished_at")
-        return found if isinstance(found, datetime) else None
+            moment = self._kept.get(name, {}).get("finished_at")
+        return moment if isinstance(moment, datetime) else None
 
 
 TICKS = TickHeartbeats()

@@ -53,8 +53,8 @@ def refuse_instance_around(instance: Instance, facts: ServerFacts) -> None:
         real = os.path.realpath(repository.path)
         for folder in folders:
             if are_nested(real, folder):
-                found = why_nested(repository.path, folder, instance.name)
-                raise Refused(f"repository {repository}: {found}", hint=HINT)
+                nesting = why_nested(repository.path, folder, instance.name)
+                raise Refused(f"repository {repository}: {nesting}", hint=HINT)
 
 
 def find_nested(repositories: Iterable[Repository], instances: Iterable[Instance]) -> str:

@@ -33,10 +33,10 @@ def retention_fields(judged: JudgedCopy) -> dict[str, object]:
 def judge_backups(backups: Iterable[Backup], now: datetime) -> dict[int, list[JudgedCopy]]:
     """Map the id of each backup with stored copies to their verdicts."""
     instances = {backup.instance_id for backup in backups}
-    found: dict[int, list[JudgedCopy]] = {}
+    judgements: dict[int, list[JudgedCopy]] = {}
     for judged in judge_copies(now, instances) if instances else ():
-        found.setdefault(judged.copy.backup_id, []).append(judged)
-    return found
+        judgements.setdefault(judged.copy.backup_id, []).append(judged)
+    return judgements
 
 
 def retention_words(judged: Sequence[JudgedCopy], *, brief: bool = False) -> str:

@@ -46,9 +46,9 @@ def database_clock() -> datetime | None:
         # Any: Django's type has no driver. Below its counting of queries: the moment at which this
         # is measured has nothing to do with the page that is loaded.
         driver: Any = connection.connection
-        found = driver.execute("SELECT clock_timestamp()").fetchone()[0]
-    assert isinstance(found, datetime)
-    return found
+        moment = driver.execute("SELECT clock_timestamp()").fetchone()[0]
+    assert isinstance(moment, datetime)
+    return moment
 
 
 class SharedClock:

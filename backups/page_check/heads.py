@@ -50,15 +50,15 @@ class Heads:
 
     def tablespace(self, file: StoredFile, frame: int, head: bytes) -> Tablespace:
         """Return the tablespace of a file; ``head`` are its first bytes if ``frame`` has them."""
-        found = self._known.get(file.number)
-        if found is None and not head:
-            found = self._await(file, frame)
-        if found is None:
-            found = self._find(file, head)
+        known = self._known.get(file.number)
+        if known is None and not head:
+            known = self._await(file, frame)
+        if known is None:
+            known = self._find(file, head)
             with self._learned:
-                self._known[file.number] = found
+                self._known[file.number] = known
                 self._learned.notify_all()
-        return found
+        return known
 
     def _await(self, file: StoredFile, frame: int) -> Tablespace | None:
         sources = self._sources.get(file.number, ())

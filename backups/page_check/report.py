@@ -55,6 +55,6 @@ class PageReport:
             self.named.append(page)
 
     def add_unknown(self, file: str, why: str, pages: int = 1) -> None:
-        found = self.unknown.setdefault(why, UnknownPages())
-        found.pages += pages
-        found.files.add(file)
+        unchecked = self.unknown.setdefault(why, UnknownPages())
+        unchecked.pages += pages
+        unchecked.files.add(file)

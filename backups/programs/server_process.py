@@ -34,10 +34,10 @@ def servers_of(command: subprocess.Popen[bytes]) -> list[psutil.Process]:
     try:
         leader = psutil.Process(command.pid)
         family = [leader, *leader.children(recursive=True)]
-        found = [process for process in family if process.name() in SERVER_NAMES]
+        servers = [process for process in family if process.name() in SERVER_NAMES]
     except psutil.Error:
         return []
-    return found or [leader]
+    return servers or [leader]
 
 
 def exit_code_of(command: subprocess.Popen[bytes]) -> int | None:

@@ -49,8 +49,8 @@ def change_owner(target: Path, uid: int, gid: int) -> None:
     try:
         for name, folders, files, descriptor in os.fwalk(target, topdown=False):
             for entry in (*folders, *files):
-                found = os.stat(entry, dir_fd=descriptor, follow_symlinks=False)
-                if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+                status = os.stat(entry, dir_fd=descriptor, follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
                     raise StageFailed(
                         f"{name}/{entry} has a hard link elsewhere: its owner is not changed"
                     )

@@ -110,9 +110,9 @@ def judge_again(copy: BackupCopy, now: datetime) -> JudgedCopy | None:
 
 
 def _request_purges(expired: Sequence[ExpiredCopy]) -> int:
-    found = [job for candidate in expired if (job := _purge(candidate))]
-    wake_all(found)
-    return len(found)
+    jobs = [job for candidate in expired if (job := _purge(candidate))]
+    wake_all(jobs)
+    return len(jobs)
 
 
 def _refuse_many(count: int) -> None:

@@ -60,13 +60,13 @@ def judge(
         reverse=True,
     )
     chains = Chains(newest_first)
-    found = {link.key: _Findings() for link in newest_first}
-    _keep_for_people(newest_first, found)
-    _keep_by_policies(newest_first, policies, chains, now, found)
-    shortage = _keep_proven(newest_first, proven_needed(policies), chains, found)
-    _keep_needed(newest_first, chains, shortage, found)
+    findings = {link.key: _Findings() for link in newest_first}
+    _keep_for_people(newest_first, findings)
+    _keep_by_policies(newest_first, policies, chains, now, findings)
+    shortage = _keep_proven(newest_first, proven_needed(policies), chains, findings)
+    _keep_needed(newest_first, chains, shortage, findings)
     return {
-        link.key: _verdict(link, policies[link.policy], found[link.key], now)
+        link.key: _verdict(link, policies[link.policy], findings[link.key], now)
         for link in newest_first
     }
 
@@ -79,12 +79,12 @@ def proven_needed(policies: Mapping[int, Policy]) -> int:
     )
 
 
-def _keep_for_people(links: Sequence[KeptLink], found: Mapping[int, _Findings]) -> None:
+def _keep_for_people(links: Sequence[KeptLink], findings: Mapping[int, _Findings]) -> None:
     for link in links:
         if link.pinned:
-            found[link.key].reasons[link.pinned] = None
+            findings[link.key].reasons[link.pinned] = None
         if link.held:
-            found[link.key].reasons[link.held] = link.held_until
+            findings[link.key].reasons[link.held] = link.held_until
 
 
 def _keep_by_policies(
@@ -92,7 +92,7 @@ def _keep_by_policies(
     policies: Mapping[int, Policy],
     chains: Chains,
     now: datetime,
-    found: Mapping[int, _Findings],
+    findings: Mapping[int, _Findings],
 ) -> None:
     for key, policy in policies.items():
         own = [link for link in newest_first if link.policy == key]
@@ -101,18 +101,18 @@ def _keep_by_policies(
             copies.setdefault(link.label, []).append(link.key)
         for keeper in keepers(policy, own, chains, now):
             for copy in copies[keeper.label]:
-                found[copy].reasons[keeper.reason] = keeper.until
+                findings[copy].reasons[keeper.reason] = keeper.until
 
 
 def _keep_proven(
-    newest_first: Sequence[KeptLink], needed: int, chains: Chains, found: Mapping[int, _Findings]
+    newest_first: Sequence[KeptLink], needed: int, chains: Chains, findings: Mapping[int, _Findings]
 ) -> str:
     """Keep the newest proven backups; return what is missing if there are too few of them."""
     labels = list(dict.fromkeys(link.label for link in newest_first if chains.proven(link)))
     reason = f"one of the newest proven backups, of which {needed} must remain"
     for link in newest_first:
         if link.label in labels[:needed]:
-            found[link.key].reasons[reason] = None
+            findings[link.key].reasons[reason] = None
     if len(labels) >= needed:
         return ""
     has = f"{len(labels)} of {needed} backups" if labels else "no backup"
@@ -120,12 +120,15 @@ def _keep_proven(
 
 
 def _keep_needed(
-    newest_first: Sequence[KeptLink], chains: Chains, shortage: str, found: Mapping[int, _Findings]
+    newest_first: Sequence[KeptLink],
+    chains: Chains,
+    shortage: str,
+    findings: Mapping[int, _Findings],
 ) -> None:
     """Keep what kept links need, from the ends of the chains to their full backups."""
     depths = {link.key: len(list(chains.with_needed(link))) for link in newest_first}
     for link in sorted(newest_first, key=lambda candidate: depths[candidate.key], reverse=True):
-        own = found[link.key]
+        own = findings[link.key]
         if own.needed_by:
             ends = list(own.needed_by.values())
             known = [end for end in ends if end is not None]
@@ -134,8 +137,8 @@ def _keep_needed(
         elif not own.reasons and (why := link.blocked or shortage):
             own.reasons[why] = None
             own.blocked = True
-        if own.reasons and link.base is not None and link.base in found:
-            found[link.base].needed_by[link.label] = own.until
+        if own.reasons and link.base is not None and link.base in findings:
+            findings[link.base].needed_by[link.label] = own.until
 
 
 def _names(labels: Collection[str]) -> str:

@@ -72,7 +72,7 @@ def judge_copies(
     blocks = _Blocks(copies, owners, instances, held=held)
     failed, passed = proof_results(instances)
     by_backup = {(copy.backup_id, copy.repository_id): copy.pk for copy in copies}
-    found: dict[int, list[tuple[StoredCopy, KeptLink]]] = defaultdict(list)
+    by_instance: dict[int, list[tuple[StoredCopy, KeptLink]]] = defaultdict(list)
     for copy in copies:
         link = KeptLink(
             key=copy.pk,
@@ -88,8 +88,10 @@ def judge_copies(
             held_until=copy.held_until,
             blocked=blocks.of(copy) if faults else "",
         )
-        found[copy.instance_id].append((copy, link))
-    return [judged for pairs in found.values() for judged in _judge_instance(pairs, owners, now)]
+        by_instance[copy.instance_id].append((copy, link))
+    return [
+        judged for pairs in by_instance.values() for judged in _judge_instance(pairs, owners, now)
+    ]
 
 
 def _judge_instance(

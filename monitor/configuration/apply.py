@@ -226,19 +226,19 @@ def _named_rows(section: Section, name: str, names: Any) -> dict[str, models.Mod
 
 
 def _tag(name: str) -> Tag:
-    found = Tag.objects.filter(name=name).first()
-    if found is None:
-        found = Tag(name=name)
-        refuse_invalid(found)
-        found.save()
-    return found
+    tag = Tag.objects.filter(name=name).first()
+    if tag is None:
+        tag = Tag(name=name)
+        refuse_invalid(tag)
+        tag.save()
+    return tag
 
 
 def _by_name(model: type[models.Model], name: str) -> models.Model:
-    found = model._default_manager.filter(name=name).first()
-    if found is None:
+    row = model._default_manager.filter(name=name).first()
+    if row is None:
         raise BadInput(f"no {model._meta.verbose_name} is named {name}")
-    return found
+    return row
 
 
 def _save(section: Section, row: models.Model, lists: Mapping[str, Mapping[str, Any]]) -> None:

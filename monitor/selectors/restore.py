@@ -91,8 +91,8 @@ def read_copies(copy: BackupCopy) -> ReadCopies:
     """Return what a restore of a copy reads, from its repository."""
     ancestors = copy.backup.ancestors.order_by("position").values_list("ancestor", flat=True)
     needed = list(ancestors)
-    found = BackupCopy.objects.filter(backup__in=needed, repository=copy.repository)
-    by_backup = {read.backup_id: read for read in found.select_related("backup")}
+    copies = BackupCopy.objects.filter(backup__in=needed, repository=copy.repository)
+    by_backup = {read.backup_id: read for read in copies.select_related("backup")}
     return ReadCopies([*(by_backup[pk] for pk in needed if pk in by_backup), copy])
 
 

@@ -53,10 +53,10 @@ def needs_confirmation(request: HttpRequest, changes: WhatIf | None) -> bool:
 
 def judge_by_backup(instances: Collection[int], now: datetime) -> Mapping[int, list[JudgedCopy]]:
     """Map backups of these instances to the verdicts about their stored copies."""
-    found: defaultdict[int, list[JudgedCopy]] = defaultdict(list)
+    by_backup: defaultdict[int, list[JudgedCopy]] = defaultdict(list)
     for judged in judge_copies(now, instances):
-        found[judged.copy.backup_id].append(judged)
-    return found
+        by_backup[judged.copy.backup_id].append(judged)
+    return by_backup
 
 
 def longest_kept(judged: Sequence[JudgedCopy]) -> JudgedCopy | None:

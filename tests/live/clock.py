@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypedDict
 
 from tests.live.mooring_site import ROOT
+
+
+class ClockEnvironment(TypedDict):
+    """Where the clock's file is, and the code that reads it."""
+
+    MOORING_TEST_CLOCK: str
+    PYTHONPATH: str
 
 
 class Clock:
@@ -26,7 +34,7 @@ class Clock:
         return datetime.now(UTC) + self.offset
 
     @property
-    def environment(self) -> dict[str, str]:
+    def environment(self) -> ClockEnvironment:
         """What a process that goes by this clock needs in its environment."""
         path = f"{ROOT / 'tests' / 'live' / 'stepped_clock'}:{ROOT}"
         return {"MOORING_TEST_CLOCK": str(self._file), "PYTHONPATH": path}

@@ -187,8 +187,10 @@ class ArchiveMapping:
             case State.REDO_COPY:
                 figures.redo_bytes += length
                 if block.offset == 0 and length >= HEADER_BYTES:
-                    found = checkpoint_lsn(bytes(block.payload[:HEADER_BYTES]))
-                    figures.checkpoint_lsn = max(found or 0, figures.checkpoint_lsn or 0) or None
+                    checkpoint = checkpoint_lsn(bytes(block.payload[:HEADER_BYTES]))
+                    figures.checkpoint_lsn = (
+                        max(checkpoint or 0, figures.checkpoint_lsn or 0) or None
+                    )
 
     def _close_all(self) -> Iterator[Record]:
         self.keys.check_complete()

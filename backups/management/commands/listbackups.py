@@ -44,7 +44,7 @@ class Command(MooringCommand):
             return Answer({"backups": []}, ["no backups yet: take one with takebackup"])
         judged = judge_backups(shown, now())
         conditions = load_conditions(listed.pk for listed in shown)
-        found = [
+        rows = [
             _Shown(
                 listed,
                 proofs[listed.pk],
@@ -54,11 +54,11 @@ class Command(MooringCommand):
             for listed in shown
         ]
         return Answer(
-            {"backups": [_fields(row) for row in found]},
+            {"backups": [_fields(row) for row in rows]},
             [
                 table(
                     ("label", "kind", "ended", "raw", "stored", "took", "in", "proof", "retention"),
-                    [_row(row) for row in found],
+                    [_row(row) for row in rows],
                     right="raw,stored,took",
                 )
             ],

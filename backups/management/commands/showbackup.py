@@ -46,7 +46,7 @@ class Command(MooringCommand):
         return Answer(
             {**facts, **_contents_fields(contents), **_changes_fields(changes)},
             [
-                table(("", ""), [(name, _written(found)) for name, found in facts.items()]),
+                table(("", ""), [(name, _written(fact)) for name, fact in facts.items()]),
                 "",
                 table(("schema", "table", "files", "size"), tables, right="files,size"),
                 f"{len(contents.definitions)} definitions without files of their own "
@@ -140,9 +140,9 @@ def _contents_fields(contents: BackupContents) -> dict[str, object]:
     }
 
 
-def _written(found: object) -> str:
-    if isinstance(found, list):
-        return ", ".join(found) or "no other backup"
-    if isinstance(found, timedelta):
-        return format_duration(found)
-    return "unknown" if found in (None, "") else str(found)
+def _written(fact: object) -> str:
+    if isinstance(fact, list):
+        return ", ".join(fact) or "no other backup"
+    if isinstance(fact, timedelta):
+        return format_duration(fact)
+    return "unknown" if fact in (None, "") else str(fact)

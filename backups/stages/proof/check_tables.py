@@ -74,9 +74,9 @@ class CheckTables(PlainStage[RestoreWork]):
     def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:
         meter = run.new_meter()
         with session(server) as connection:
-            found = _rows(connection, TABLES)
-            meter.files_total = len(found)
-            for row in found:
+            rows = _rows(connection, TABLES)
+            meter.files_total = len(rows)
+            for row in rows:
                 run.check()
                 meter.current_file = f"{row['table_schema']}.{row['table_name']}"
                 try:
