@@ -44,12 +44,12 @@ def checked_store(repository: Repository) -> ObjectStore:
     """
     store = store_of(repository)
     try:
-        found = store.identity().uuid
+        uuid = store.identity().uuid
     except RepositoryError as exc:
         raise Refused(str(exc), hint=exc.hint) from None
-    if found != str(repository.uuid):
+    if uuid != str(repository.uuid):
         raise Refused(
-            f"{repository.path} holds another repository, {found}",
+            f"{repository.path} holds another repository, {uuid}",
             hint=f"Mount the disk of {repository} there, or correct its path.",
         )
     return store

@@ -19,10 +19,10 @@ def read_fields(cls: type[T], stored: object) -> T:
     """Return what is stored as a ``cls``; BadInput says which key is unknown, missing or wrong."""
     if not isinstance(stored, Mapping):
         raise BadInput(f"an object is expected, not {stored!r}")
-    known = {each.name: each for each in fields(cls)}
+    known = {field.name: field for field in fields(cls)}
     if unknown := sorted(set(stored) - set(known)):
         raise BadInput(f"unknown key {', '.join(unknown)}")
-    required = [name for name, each in known.items() if _is_required(each)]
+    required = [name for name, known_field in known.items() if _is_required(known_field)]
     if missing := [name for name in required if name not in stored]:
         raise BadInput(f"missing key {', '.join(missing)}")
     hints = get_type_hints(cls)
@@ -31,8 +31,8 @@ def read_fields(cls: type[T], stored: object) -> T:
 
 def write_fields(value: DataclassInstance) -> dict[str, Any]:
     """Return what ``read_fields`` reads again; None is left out."""
-    found = ((each.name, getattr(value, each.name)) for each in fields(value))
-    return {name: _plain(each) for name, each in found if each is not None}
+    contents = ((field.name, getattr(value, field.name)) for field in fields(value))
+    return {name: _plain(content) for name, content in contents if content is not None}
 
 
 # Any: whatever the field's default is.

@@ -171,5 +171,5 @@ class Staging:
 
 
 def _check_rows(server: PrivateServer, rows: int) -> None:
-    if (found := count_rows(server)) != rows:
-        raise BenchError(f"a restored table holds {found} rows, not {rows}")
+    if (count := count_rows(server)) != rows:
+        raise BenchError(f"a restored table holds {count} rows, not {rows}")

@@ -92,8 +92,8 @@ def _measure(asked: argparse.Namespace, samples: Samples) -> None:
     work: Path = asked.work.resolve()
     logs, folder = work / "log", work / "measured"
     shutil.rmtree(folder, ignore_errors=True)
-    for each in (logs, folder):
-        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for empty in (logs, folder):
+        empty.mkdir(mode=0o700, parents=True, exist_ok=True)
     mooring = Mooring(work / "mooring", logs, threads=THREADS, mysqld=asked.mysqld)
     mooring.set_up()
     shell = CloneShell(Path(asked.mysqld).parent, folder, logs, threads=THREADS)

@@ -51,7 +51,7 @@ def create_fleet(instances: int, days: int, now: datetime) -> None:
 
 def _create_groups(instances: list[Instance]) -> dict[int, tuple[BackupSchedule, BackupSchedule]]:
     """Map each instance to the schedules that cover its group."""
-    found = {}
+    groups = {}
     for number, start in enumerate(range(0, len(instances), GROUP_SIZE)):
         group = InstanceGroup.objects.create(name=f"group-{number}")
         members = instances[start : start + GROUP_SIZE]
@@ -62,8 +62,8 @@ def _create_groups(instances: list[Instance]) -> dict[int, tuple[BackupSchedule,
         )
         for schedule in pair:
             schedule.groups.add(group)
-        found.update({member.pk: pair for member in members})
-    return found
+        groups.update({member.pk: pair for member in members})
+    return groups
 
 
 def _create_night(

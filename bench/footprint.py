@@ -128,7 +128,7 @@ def _measure_rest(pid: int, logs: Path, seconds: float, measured: Measured) -> N
     pids = tree(pid)
     after, passed = read_used(pids), time.monotonic() - began
     used, minutes = used_between(before, after), passed / 60
-    memory = {each: pss_bytes(each) / MIB for each in pids}
+    memory = {process: pss_bytes(process) / MIB for process in pids}
     measured.figures |= {
         "memory (PSS)": sum(memory.values()),
         "processes": len(pids),
@@ -137,10 +137,12 @@ def _measure_rest(pid: int, logs: Path, seconds: float, measured: Measured) -> N
         "wake-ups at rest": used.wakeups / passed,
         "logs grow": (tree_bytes(logs) - log_bytes) / 1e6 * 86_400 / passed,
     }
-    for each in pids:
-        own = used_between({each: before[each]} if each in before else {}, {each: after[each]})
+    for process in pids:
+        own = used_between(
+            {process: before[process]} if process in before else {}, {process: after[process]}
+        )
         measured.details.append(
-            f"{name_of(each):12} {memory[each]:6.1f} MiB  {own.cpu_s / minutes:5.2f} s/min  "
+            f"{name_of(process):12} {memory[process]:6.1f} MiB  {own.cpu_s / minutes:5.2f} s/min  "
             f"{own.written_bytes / 1024 / minutes:6.1f} KiB/min  {own.wakeups / passed:5.2f} /s"
         )
 

@@ -76,11 +76,11 @@ def run_watched(
     with _Watch(child.pid) as watch:
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
-    said = output.read_text(encoding="utf-8")
+    text = output.read_text(encoding="utf-8")
     if child.returncode:
-        raise BenchError(f"{argv} ended with {child.returncode}:\n{said}{tail(log)}")
+        raise BenchError(f"{argv} ended with {child.returncode}:\n{text}{tail(log)}")
     cpu_s = usage.ru_utime + usage.ru_stime
-    return Watched(said, cpu_s, watch.peak_bytes, watch.children)
+    return Watched(text, cpu_s, watch.peak_bytes, watch.children)
 
 
 def tail(log: Path) -> str:
@@ -134,14 +134,14 @@ def _status(pid: int) -> tuple[str, int]:
 
 
 def _children(pid: int) -> list[int]:
-    found: list[int] = []
+    children: list[int] = []
     for listed in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
-            found += map(int, listed.read_text().split())
+            children += map(int, listed.read_text().split())
         except OSError:
             # That thread has just ended.
             continue
-    return found
+    return children
 
 
 def _cpu_seconds(pid: int | None) -> float:

@@ -88,12 +88,12 @@ def run(asked: argparse.Namespace) -> int:
           "|---|---|---|---|---|---|---|")  # fmt: skip
     met = True
     for name, address, target in pages(job, alert.pk):
-        found = measure(address, asked.loads)
-        good = found.worked_ms <= target and found.kib <= HEAVIEST_KIB
+        measured = measure(address, asked.loads)
+        good = measured.worked_ms <= target and measured.kib <= HEAVIEST_KIB
         met = met and good
-        print(f"| {name} | {found.worked_ms:.0f} | {target}{'' if good else ' NOT MET'} "
-              f"| {found.median_ms:.0f} | {found.slowest_ms:.0f} | {found.queries} "
-              f"| {found.kib:.0f} |")  # fmt: skip
+        print(f"| {name} | {measured.worked_ms:.0f} | {target}{'' if good else ' NOT MET'} "
+              f"| {measured.median_ms:.0f} | {measured.slowest_ms:.0f} | {measured.queries} "
+              f"| {measured.kib:.0f} |")  # fmt: skip
     return 0 if met else 1
 
 

@@ -46,11 +46,11 @@ def name_of(pid: int) -> str:
 
 def read_used(pids: list[int]) -> Mapping[int, Used]:
     """Read the counters; a process that has gone meanwhile counts for nothing."""
-    found = {}
+    used = {}
     for pid in pids:
         with suppress(OSError):
-            found[pid] = Used(_cpu_s(pid), _written_bytes(pid), _wakeups(pid))
-    return found
+            used[pid] = Used(_cpu_s(pid), _written_bytes(pid), _wakeups(pid))
+    return used
 
 
 def used_between(before: Mapping[int, Used], after: Mapping[int, Used]) -> Used:

@@ -85,13 +85,13 @@ def _section(samples: Samples, section: str) -> str:
 
 
 def _figures(samples: Samples, section: str, candidate: str) -> list[str]:
-    found = [
+    figures = [
         name
         for sample in samples.kept
         if (sample.section, sample.candidate) == (section, candidate)
         for name in sample.figures
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(figures))
 
 
 def _heading(figure: str) -> str:

@@ -89,8 +89,8 @@ def _fill_one(instance: Instance, schedule: BackupSchedule, main: Repository, ni
             started_at=at, ended_at=at,
         )  # fmt: skip
         BackupAncestor.objects.bulk_create(
-            BackupAncestor(backup=backup, ancestor=each, position=position)
-            for position, each in enumerate(chain)
+            BackupAncestor(backup=backup, ancestor=ancestor, position=position)
+            for position, ancestor in enumerate(chain)
         )
         copy = BackupCopy.objects.create(
             backup=backup, repository=main, path=backup.label, stored_bytes=2**30, pack_count=4
@@ -111,7 +111,7 @@ def report(rounds: int) -> None:
 
     with CaptureQueriesContext(connection) as queries:
         judged = judge_copies(NOW)
-    going = sum(each.verdict.may_go for each in judged)
+    going = sum(judgement.verdict.may_go for judgement in judged)
     print(
         f"{BackupCopy.objects.count():,} copies of {Instance.objects.count():,} instances, chains "
         f"of {LINKS}: {going:,} would go; {len(queries)} queries"

@@ -73,8 +73,8 @@ class Samples:
         return list(dict.fromkeys(sample.section for sample in self.kept))
 
     def candidates(self, section: str) -> list[str]:
-        found = (sample.candidate for sample in self.kept if sample.section == section)
-        return list(dict.fromkeys(found))
+        named = (sample.candidate for sample in self.kept if sample.section == section)
+        return list(dict.fromkeys(named))
 
     def values(self, place: Place) -> list[float]:
         return [

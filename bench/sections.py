@@ -102,9 +102,9 @@ class Bench(Rounds):
         return cost.figures()
 
     def _check_and_remove(self, target: Path) -> None:
-        found, wanted = tree_bytes(target, "*.ibd"), self.database.table_bytes
-        if found != wanted:
-            raise BenchError(f"{found} bytes of tablespaces were extracted, not {wanted}")
+        size, wanted = tree_bytes(target, "*.ibd"), self.database.table_bytes
+        if size != wanted:
+            raise BenchError(f"{size} bytes of tablespaces were extracted, not {wanted}")
         shutil.rmtree(target)
 
     def _restore_and_start(self, label: str, rows: int) -> Mapping[str, float]:
@@ -159,5 +159,5 @@ class Bench(Rounds):
 
 
 def _check_rows(server: PrivateServer, rows: int) -> None:
-    if (found := count_rows(server)) != rows:
-        raise BenchError(f"a restored table holds {found} rows, not {rows}")
+    if (count := count_rows(server)) != rows:
+        raise BenchError(f"a restored table holds {count} rows, not {rows}")

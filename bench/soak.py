@@ -1,4 +1,4 @@
-"""Random jobs and random faults for a while: is every promise still kept at the end?
+"""Random jobs, of chains too, and random faults for a while: is every promise kept at the end?
 
     .mooring/venv/bin/python -m bench.soak --minutes 30 --seed 7
 
@@ -26,11 +26,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import pymysql
 
 if TYPE_CHECKING:
+    from backups.programs.private_server import PrivateServer
     from tests.live.breakable_site import BreakableSite
 
 INSTANCES = ("near", "far", "near-2", "far-2")
+KINDS = ("full", "incremental", "incremental", "differential", "auto")
+COMMANDS = (
+    *["takebackup"] * 4,
+    "verifybackup",
+    "testrestore",
+    "restorebackup",
+    "consolidatebackup",
+    "purgebackup",
+)
 TICK_SECONDS = 2.0
 AT_ONCE = 4
 SETTLE_SECONDS = 90
@@ -52,10 +63,10 @@ class Figures:
 
 
 class Soak:
-    """Asks for jobs and breaks things, by chance."""
+    """Requests jobs and breaks things, by chance."""
 
-    def __init__(self, site: BreakableSite, seed: int) -> None:
-        self._site, self._chance = site, random.Random(seed)
+    def __init__(self, site: BreakableSite, servers: Sequence[PrivateServer], seed: int) -> None:
+        self._site, self._servers, self._chance = site, servers, random.Random(seed)
         self._open: dict[int, str] = {}
         self._repairs: list[tuple[float, Callable[[], None]]] = []
         self.figures = Figures()
@@ -76,7 +87,7 @@ class Soak:
             time.sleep(0.3)
 
     def settle(self) -> None:
-        """Mend everything and let what is under way come to its end."""
+        """Repair everything and let what is under way come to its end."""
         for _, repair in self._repairs:
             repair()
         self._repairs.clear()
@@ -105,11 +116,11 @@ class Soak:
         self._open[self._site.start(*words, "--json")] = words[0]
 
     def _words(self) -> list[str] | None:
-        what = self._chance.choice(
-            ["takebackup"] * 3 + ["verifybackup", "testrestore", "restorebackup", "purgebackup"]
-        )
+        what = self._chance.choice(COMMANDS)
         if what == "takebackup":
-            return [what, self._chance.choice(INSTANCES)]
+            self._write()
+            kind = self._chance.choice(KINDS)
+            return [what, self._chance.choice(INSTANCES), "--kind", kind]
         labels = self._stored()
         if not labels:
             return None
@@ -118,6 +129,17 @@ class Soak:
             folder = f"target-{self._chance.randrange(10**9)}"
             return [what, label, "--to", str(self._site.disk / folder)]
         return [what, label]
+
+    def _write(self) -> None:
+        """Change some pages, so that the next link of a chain has something to store."""
+        divisor = self._chance.randrange(2, 50)
+        sql = f"UPDATE shop.orders SET note = REPEAT(MD5(RAND()), 6) WHERE id % {divisor} = 0"
+        for server in self._servers:
+            # A server that was killed is started again by its repair.
+            with suppress(pymysql.Error), server.connect() as connection:
+                with connection.cursor() as cursor:
+                    cursor.execute(sql)
+                connection.commit()
 
     def _stored(self) -> list[str]:
         with suppress(Exception):
@@ -134,10 +156,10 @@ class Soak:
             end = self._site.home / "said" / f"{number}.end"
             if not end.exists():
                 continue
-            said = self._site.said(number, 1)
-            self.figures.exit_codes[said.code] += 1
-            if "Traceback" in said.out + said.err:
-                self.figures.tracebacks.append(f"{self._open[number]}: {said.err[-2000:]}")
+            answer = self._site.said(number, 1)
+            self.figures.exit_codes[answer.code] += 1
+            if "Traceback" in answer.out + answer.err:
+                self.figures.tracebacks.append(f"{self._open[number]}: {answer.err[-2000:]}")
             del self._open[number]
         for target in self._site.disk.glob("target-*"):
             # Complete, and nobody's: a user would have taken it away.
@@ -162,14 +184,14 @@ class Soak:
         self._repairs.append((time.monotonic() + after, repair))
 
     def _repair_what_is_due(self) -> None:
-        for each in list(self._repairs):
-            if time.monotonic() >= each[0]:
-                each[1]()
-                self._repairs.remove(each)
+        for repair in list(self._repairs):
+            if time.monotonic() >= repair[0]:
+                repair[1]()
+                self._repairs.remove(repair)
 
     def _kill_worker(self) -> None:
         worker = psutil.Process(self._site.children["worker"].pid)
-        pool = [each for each in worker.children() if "python" in each.name()]
+        pool = [child for child in worker.children() if "python" in child.name()]
         if pool:
             self._chance.choice(pool).send_signal(signal.SIGKILL)
 
@@ -190,30 +212,30 @@ def broken_promises(site: BreakableSite) -> list[str]:
         "failed jobs without a reason": "status IN ('failed', 'refused') AND error = ''",
         "jobs that failed by a fault of our own": OUR_FAULT,
     }
-    found = [
+    broken = [
         f"{count} {what}"
         for what, where in counts.items()
         if (count := site.rows(f"SELECT count(*) FROM backups_job WHERE {where}")[0][0])
     ]
     if places := site.rows("SELECT count(*) FROM backups_limitplace")[0][0]:
-        found.append(f"{places} places under limits held without a job")
+        broken.append(f"{places} places under limits held without a job")
     stored = {path for (path,) in site.rows(_COPIES)}
     there = {
         path.parent.relative_to(site.disk / "repository").as_posix()
         for path in site.disk.glob("repository/*/*/*/*/manifest.json.zst")
     }
-    found += [f"in the catalog and not on the disk: {path}" for path in sorted(stored - there)]
-    found += [f"on the disk and not in the catalog: {path}" for path in sorted(there - stored)]
+    broken += [f"in the catalog and not on the disk: {path}" for path in sorted(stored - there)]
+    broken += [f"on the disk and not in the catalog: {path}" for path in sorted(there - stored)]
     packs = {
         path.parent.relative_to(site.disk / "repository").as_posix()
         for path in site.disk.glob("repository/*/*/*/*/packs")
     }
-    found += [f"packs without a manifest: {path}" for path in sorted(packs - there)]
-    found += [f"unfinished: {path}" for path in site.disk.rglob("*.part")]
-    found += [f"left in scratch: {path.name}" for path in site.disk.glob("scratch/*")]
-    found += [f"half restored: {path.parent}" for path in site.disk.rglob(".mooring-restore")]
-    found += [f"still running: {' '.join(each.cmdline())[:200]}" for each in site.engines()]
-    return found
+    broken += [f"packs without a manifest: {path}" for path in sorted(packs - there)]
+    broken += [f"unfinished: {path}" for path in site.disk.rglob("*.part")]
+    broken += [f"left in scratch: {path.name}" for path in site.disk.glob("scratch/*")]
+    broken += [f"half restored: {path.parent}" for path in site.disk.rglob(".mooring-restore")]
+    broken += [f"still running: {' '.join(engine.cmdline())[:200]}" for engine in site.engines()]
+    return broken
 
 
 def our_faults(site: BreakableSite) -> list[str]:
@@ -222,30 +244,41 @@ def our_faults(site: BreakableSite) -> list[str]:
     failures = [f"job {number}, {operation}: {error}" for number, operation, error in rows]
     if not failures:
         return []
-    found: dict[str, str] = {}
+    tracebacks: dict[str, str] = {}
     for log in sorted(site.home.glob("*.log")):
         for traceback in TRACEBACK.findall(log.read_text(errors="replace")):
             # One of each kind: the last line is the error.
-            found.setdefault(traceback.splitlines()[-1], f"{log.name}:\n{traceback}")
-    return [*failures, *list(found.values())[:TRACEBACKS_SHOWN]]
+            tracebacks.setdefault(traceback.splitlines()[-1], f"{log.name}:\n{traceback}")
+    return [*failures, *list(tracebacks.values())[:TRACEBACKS_SHOWN]]
 
 
 _COPIES = "SELECT path FROM backups_backupcopy WHERE status = 'stored'"
 
 
 def prove_what_is_stored(site: BreakableSite) -> list[str]:
-    """Verify every backup that is left, and take one of each instance."""
+    """Verify every backup that is left, restore the newest of each chain, take one of each kind."""
     labels = site.rows(
         "SELECT b.label FROM backups_backup b JOIN backups_backupcopy c ON c.backup_id = b.id "
         "WHERE c.status = 'stored'"
     )
-    asked = [["verifybackup", label] for (label,) in labels]
-    asked += [["takebackup", instance] for instance in INSTANCES]
-    return [why for words in asked if (why := _must_succeed(site, words))]
+    newest = site.rows(
+        "SELECT b.label FROM backups_backup b JOIN backups_backupcopy c ON c.backup_id = b.id "
+        "WHERE c.status = 'stored' AND b.base_id IS NOT NULL AND NOT EXISTS ("
+        "SELECT 1 FROM backups_backup next JOIN backups_backupcopy held "
+        "ON held.backup_id = next.id AND held.status = 'stored' WHERE next.base_id = b.id)"
+    )
+    commands = [["verifybackup", label] for (label,) in labels]
+    commands += [["testrestore", label] for (label,) in newest]
+    commands += [
+        ["takebackup", instance, "--kind", kind]
+        for instance in INSTANCES
+        for kind in ("full", "incremental", "differential")
+    ]
+    return [problem for words in commands if (problem := _must_succeed(site, words))]
 
 
 def _must_succeed(site: BreakableSite, words: list[str]) -> str:
-    """Run a command; return what is to be said against it, if anything."""
+    """Run a command that must succeed; return the problem, blank if there is none."""
     try:
         ended = site.run(*words, "--json")
     except AssertionError:
@@ -268,7 +301,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         site = stack.enter_context(breakable_site(Path(folder) / "s"))
         other = stack.enter_context(second_server(Path(folder) / "second"))
         add_instances(site, other, suffix="-2")
-        soak = Soak(site, options.seed)
+        soak = Soak(site, (site.server, other), options.seed)
         print(f"seed {options.seed}, {options.minutes:g} minutes", flush=True)
         began = time.monotonic()
         soak.run(options.minutes * 60)

@@ -80,12 +80,12 @@ def measure(
             if url:
                 environment["DATABASE_URL"] = url
             argv = [sys.executable, "-m", "bench.tick_rounds"]
-            argv += [str(each) for each in (*size, rounds, *dues)]
+            argv += [str(number) for number in (*size, rounds, *dues)]
             done = subprocess.run(
                 argv, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE
             )
     answer = json.loads(done.stdout)
-    medians = {name: statistics.median(each) for name, each in answer["figures"].items()}
+    medians = {name: statistics.median(figures) for name, figures in answer["figures"].items()}
     return {**medians, "fill": answer["fill_s"]}
 
 

@@ -85,6 +85,19 @@ def switch(name: str) -> bool:
     raise ImproperlyConfigured(f"{name} is {text!r}: set yes or no")
 
 
+def is_same_site(one: str, other: str) -> bool:
+    """Whether two URLs lead to the same site; all names of this host are one."""
+    return _named_once(one) == _named_once(other)
+
+
+def _named_once(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    for name in LOOPBACK:
+        if rest == name or rest.startswith(f"{name}:"):
+            return f"{scheme}://localhost{rest.removeprefix(name)}"
+    return url
+
+
 def site_url(environment: Mapping[str, str], hosts: Sequence[str], *, tls: bool) -> str:
     """Return the URL of the site: ``MOORING_URL``, else worked out from where it listens.
 
@@ -97,7 +110,7 @@ def site_url(environment: Mapping[str, str], hosts: Sequence[str], *, tls: bool)
         environment.get("MOORING_BIND") or f"127.0.0.1:{environment.get('MOORING_PORT') or 8000}"
     )
     host, _, port = bound.rpartition(":")
-    named = [each for each in hosts if each not in LOOPBACK and each[:1] not in {"*", "."}]
+    named = [known for known in hosts if known not in LOOPBACK and known[:1] not in {"*", "."}]
     if tls and named:
         return f"https://{named[0]}"
     if host in LOOPBACK:

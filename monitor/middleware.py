@@ -36,11 +36,11 @@ class DirectionMiddleware:
         return response
 
 
-def _part(found: re.Match[str]) -> str:
-    part = found[0]
-    if found["sent"] or (shown := visible(part)) == part:
+def _part(match: re.Match[str]) -> str:
+    part = match[0]
+    if match["sent"] or (shown := visible(part)) == part:
         return part
-    return shown if found["tag"] else _WRITTEN_OUT.sub(r"<bdi>\g<0></bdi>", shown)
+    return shown if match["tag"] else _WRITTEN_OUT.sub(r"<bdi>\g<0></bdi>", shown)
 
 
 class ActingMiddleware:

@@ -29,8 +29,8 @@ class PlotlyFinder(BaseFinder):
     def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
         if path != f"plotly/{SCRIPT}" or not self.storage.exists(SCRIPT):
             return []
-        found = self.storage.path(SCRIPT)
-        return [found] if find_all or kwargs.get("all") else found
+        script = self.storage.path(SCRIPT)
+        return [script] if find_all or kwargs.get("all") else script
 
     def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Any]]:
         if self.storage.exists(SCRIPT):

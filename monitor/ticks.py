@@ -22,6 +22,7 @@ from django.utils.timezone import now as clock
 
 from backups.health.heartbeats import TICKS
 from backups.models import TickHeartbeat
+from backups.models.clock import shared
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Ticker:
 
     def _plan_first(self) -> None:
         """Have a tick due when it would have been, had this process not been restarted."""
-        at, now = boot_clock(), clock()
+        at, now = boot_clock(), shared(clock())
         beats = dict(TickHeartbeat.objects.values_list("name", "finished_at"))
         for tick in self._ticks:
             tick.due_at = at + seconds_to_first(beats.get(tick.name), tick.every, now)

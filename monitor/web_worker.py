@@ -102,7 +102,7 @@ class CollectingWorker(ThreadWorker):  # type: ignore[misc]
         """Drop what takes too long; gunicorn calls this once a second."""
         super().murder_pending()
         now = time.monotonic()
-        for arriving in [each for each in self._arriving.values() if each.until < now]:
+        for arriving in [request for request in self._arriving.values() if request.until < now]:
             self._drop(arriving, registered=True)
         for conn in [conn for conn, until in self._answered_until.items() if until < now]:
             del self._answered_until[conn]
@@ -127,7 +127,10 @@ class CollectingWorker(ThreadWorker):  # type: ignore[misc]
         """Hand over what is whole; False if the rest has to be waited for."""
         try:
             whole = is_whole(bytes(arriving.data))
-            if not whole and sum(len(each.data) for each in self._arriving.values()) > ALL_BYTES:
+            if (
+                not whole
+                and sum(len(request.data) for request in self._arriving.values()) > ALL_BYTES
+            ):
                 raise RequestRefused(503)
         except RequestRefused as exc:
             self._refuse(arriving, exc.code)

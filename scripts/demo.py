@@ -125,10 +125,10 @@ class Demo:
 
     def _ask(self, *words: str) -> dict[str, Any]:
         """Return what a command answers; Any, because each answers with its own object."""
-        with tempfile.TemporaryFile("w+") as said:
-            exit_code = self._run((*words, "--json"), said)
-            said.seek(0)
-            return _answer(words, exit_code, said.read())
+        with tempfile.TemporaryFile("w+") as output:
+            exit_code = self._run((*words, "--json"), output)
+            output.seek(0)
+            return _answer(words, exit_code, output.read())
 
     def _run(self, words: Sequence[str], output: IO[str]) -> int:
         argv = [sys.executable, "manage.py", *words]
@@ -143,13 +143,13 @@ class Demo:
         return command.returncode
 
 
-def _answer(words: tuple[str, ...], exit_code: int, said: str) -> dict[str, Any]:
+def _answer(words: tuple[str, ...], exit_code: int, output: str) -> dict[str, Any]:
     try:
-        answer = dict(json.loads(said))
+        answer = dict(json.loads(output))
     except ValueError:
-        answer = {"error": f"it answered {said[:200]!r}"}
+        answer = {"error": f"it answered {output[:200]!r}"}
     if exit_code:
-        cause = answer.get("error") or said.strip()
+        cause = answer.get("error") or output.strip()
         raise SetupError(f"{words[0]} ended with {exit_code}: {cause}", hint=answer.get("hint", ""))
     return answer
 
@@ -195,10 +195,10 @@ def run(environment: Mapping[str, str], *, once: bool) -> bool:
     with ExitStack() as stack:
         supervisor = stack.enter_context(running(environment))
         on_stop_signals(lambda: _interrupt(supervisor))
-        for each in shops:
+        for server in shops:
             began = time.monotonic()
-            stack.enter_context(each.running())
-            demo = Demo(environment, supervisor, each)
+            stack.enter_context(server.running())
+            demo = Demo(environment, supervisor, server)
             demo.run()
             stories.append((demo, time.monotonic() - began))
         proven = all([_show(demo, seconds) for demo, seconds in stories])

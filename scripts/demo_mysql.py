@@ -64,8 +64,10 @@ def _fetched() -> str:
             ["bash", str(script), str(folder)], capture_output=True, text=True, check=False
         )
     if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise SetupError("no MySQL could be fetched: " + (said[-1] if said else "no reason given"))
+        errors = done.stderr.strip().splitlines()
+        raise SetupError(
+            "no MySQL could be fetched: " + (errors[-1] if errors else "no reason given")
+        )
     return str(UNPACKED)
 
 
@@ -83,7 +85,7 @@ def _numbers(sequences: Sequence[tuple[int, int]]) -> str:
         f"SELECT seq FROM shop.numbers WHERE seq BETWEEN {first} AND {last}"
         for first, last in sequences
     ]
-    return "".join(f"{each};\n" for each in statements)
+    return "".join(f"{statement};\n" for statement in statements)
 
 
 class DemoMysql(DemoShop):

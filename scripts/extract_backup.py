@@ -79,8 +79,8 @@ def load_keys(path: Path | None) -> dict[str, bytes]:
     keys = {}
     for line_number, line in enumerate(lines, 1):
         text = line.partition("#")[0].strip()
-        if found := re.fullmatch(r"mooring-key-1\s+([A-Za-z0-9+/]{43}=)", text):
-            key = base64.b64decode(found[1])
+        if match := re.fullmatch(r"mooring-key-1\s+([A-Za-z0-9+/]{43}=)", text):
+            key = base64.b64decode(match[1])
             keys[hashlib.sha256(b"mooring key id\0" + key).hexdigest()[:16]] = key
         elif text:  # The line is never shown: even mistyped it is a secret.
             raise RefusedError(f"line {line_number} of {path} is not 'mooring-key-1 <base64>'")
@@ -274,46 +274,50 @@ def build_contents(backup: Backup, parsed: Any) -> Contents:
         next_frame += pack.frames
     if any(stored.number == TABLE_FILE for stored in files):
         raise ValueError("a file has the number of the block table")
-    found = Contents(files, packs)
+    built = Contents(files, packs)
     blocks = contents.get("blocks", {"ancestors": []})
     if bool(blocks["ancestors"]) != (backup.format == 2):
         raise ValueError("its envelope and its block table disagree whether it needs others")
     if blocks["ancestors"]:
-        add_blocks(found, blocks)
-    return found
+        add_blocks(built, blocks)
+    return built
 
 
-def add_blocks(found: Contents, blocks: Any) -> None:
+def add_blocks(contents: Contents, blocks: Any) -> None:
     """Add what is said of the blocks of a backup that needs others."""
-    found.key = bytes.fromhex(blocks["key"])
-    found.ancestors = [Ancestor(*row) for row in blocks["ancestors"]]
-    if len(found.key) != 32 or blocks["block_bytes"] != BLOCK:
+    contents.key = bytes.fromhex(blocks["key"])
+    contents.ancestors = [Ancestor(*row) for row in blocks["ancestors"]]
+    if len(contents.key) != 32 or blocks["block_bytes"] != BLOCK:
         raise ValueError("its blocks are of another kind")
-    if len(found.ancestors) >= MOST_BACKUPS:
-        raise ValueError(f"it needs {len(found.ancestors)} backups")
-    for each in found.ancestors:
-        if {"", ".", ".."} & {each.label} or "/" in each.label or not each.label.isprintable():
-            raise ValueError(f"unsafe label {each.label!r}")
+    if len(contents.ancestors) >= MOST_BACKUPS:
+        raise ValueError(f"it needs {len(contents.ancestors)} backups")
+    for ancestor in contents.ancestors:
+        if (
+            {"", ".", ".."} & {ancestor.label}
+            or "/" in ancestor.label
+            or not ancestor.label.isprintable()
+        ):
+            raise ValueError(f"unsafe label {ancestor.label!r}")
     rows = [*blocks["frames"], *blocks["pieces"], *blocks["changes"]]
-    found.differences = blocks.get("differences", 0)
-    rows.append([found.differences])
+    contents.differences = blocks.get("differences", 0)
+    rows.append([contents.differences])
     for row in rows + [[file, *numbers] for file, numbers in blocks["sources"]]:
         if any(type(value) is not int or not 0 <= value < 1 << 63 for value in row):
             raise ValueError(f"its table has {row!r}"[:200])
-    found.frames = {number: (offset, length) for number, offset, length in blocks["frames"]}
+    contents.frames = {number: (offset, length) for number, offset, length in blocks["frames"]}
     pieces = [Part(at, 9 * n, file, first, n) for file, first, n, at in blocks["pieces"]]
     changes = [Part(at, CHANGE.size * n, None, 0, n) for at, n in blocks["changes"]]
-    found.parts, end = sorted(pieces + changes, key=lambda part: part.offset), 0
-    for part in found.parts:
+    contents.parts, end = sorted(pieces + changes, key=lambda part: part.offset), 0
+    for part in contents.parts:
         if part.offset < end or not part.length or part.first_block % PIECE_BLOCKS:
             raise ValueError(f"its table is out of order at {part.offset}")
         if part.file is not None and (part.blocks > PIECE_BLOCKS or part.first_block >> 49):
             raise ValueError(f"a piece of its table has {part.blocks} blocks: {part}")
         end = part.offset + part.length
-    found.sources = {file: list(numbers) for file, numbers in blocks["sources"]}
-    if any(len(numbers) != len(found.ancestors) for numbers in found.sources.values()):
+    contents.sources = {file: list(numbers) for file, numbers in blocks["sources"]}
+    if any(len(numbers) != len(contents.ancestors) for numbers in contents.sources.values()):
         raise ValueError("its files come from another chain")
-    shared = Counter(use for row in found.sources.values() for use in enumerate(row) if use[1])
+    shared = Counter(use for row in contents.sources.values() for use in enumerate(row) if use[1])
     if any(count > MOST_SHARED for count in shared.values()):
         raise ValueError("too many of its files come from one file")
 
@@ -362,8 +366,8 @@ class PackReader:
 
     def read_frame(self, number: int) -> Frame:
         what = f"{self.name}: frame {number} at byte {self.position}"
-        magic, length, raw, found = FRAME_HEADER.unpack(header := self.take(FRAME_HEADER.size))
-        sane = found == number and raw <= MAX_RAW and length <= MAX_SEALED
+        magic, length, raw, stated = FRAME_HEADER.unpack(header := self.take(FRAME_HEADER.size))
+        sane = stated == number and raw <= MAX_RAW and length <= MAX_SEALED
         self.expect(sane and magic in (CONTENT, DIFFERENCES), "its header is damaged", what)
         sealed = self.take(length)
         opened = self.backup.open(what, PART_FRAME, number, header + self.backup.uuid, sealed)
@@ -477,16 +481,18 @@ def open_ancestors(
 ) -> list[tuple[Backup, Contents]]:
     """Return what a backup needs, which is in the folders beside it. The full one is the first."""
     beside = Path(os.path.abspath(backup.folder)).parent
-    paths = [beside / each.label / "manifest.json.zst" for each in contents.ancestors]
+    paths = [beside / ancestor.label / "manifest.json.zst" for ancestor in contents.ancestors]
     if missing := [path.parent.name for path in paths if not path.is_file()]:
         raise RefusedError(f"{backup.label} needs {', '.join(missing)}: not a backup in {beside}")
-    found = []
-    for path, each in zip(paths, contents.ancestors, strict=True):
+    opened = []
+    for path, recorded in zip(paths, contents.ancestors, strict=True):
         other = read_envelope(path)
-        if (str(uuid.UUID(bytes=other.uuid)), other.label, other.digest) != each:
-            raise RefusedError(f"{path.parent} is not the {each.label} that {backup.label} needs")
-        found.append((other, read_contents(other, keys)))
-    return found
+        if (str(uuid.UUID(bytes=other.uuid)), other.label, other.digest) != recorded:
+            raise RefusedError(
+                f"{path.parent} is not the {recorded.label} that {backup.label} needs"
+            )
+        opened.append((other, read_contents(other, keys)))
+    return opened
 
 
 class Assembly:
@@ -516,7 +522,7 @@ class Assembly:
                 raise DamagedError(f"{self.target.files[file].path} needs backups {beyond}")
         self.find_differences(used)
         for depth in range(len(self.chain) - 1):
-            uses = self.uses_at(depth, (file for file, found in used.items() if depth in found))
+            uses = self.uses_at(depth, (file for file, depths in used.items() if depth in depths))
             if not depth:  # With what differences are of.
                 for file in self.differing.keys() - {s.number for v in uses.values() for s in v}:
                     source = self.contents.sources.get(file, [0])[0]
@@ -528,7 +534,7 @@ class Assembly:
         for depth, (backup, contents) in enumerate(self.chain):
             if not contents.differences:
                 continue
-            uses = self.uses_at(depth, (file for file, found in used.items() if depth in found))
+            uses = self.uses_at(depth, (file for file, depths in used.items() if depth in depths))
             held = (stored for stored in contents.files if stored.number in uses)
             for pack in packs_of(contents, held):
                 with (reader := open_pack(backup, contents, pack)).stream:
@@ -612,8 +618,8 @@ class Assembly:
         with open(self.target.root / stored.path, "rb") as written:
             written.seek(block * BLOCK)
             content = written.read(BLOCK).ljust(BLOCK, b"\0")
-        found = blake3.blake3(content, key=self.contents.key).digest(8)
-        if digest != (found if found != UNKNOWN else b"\1" + bytes(7)):
+        actual = blake3.blake3(content, key=self.contents.key).digest(8)
+        if digest != (actual if actual != UNKNOWN else b"\1" + bytes(7)):
             raise DamagedError(f"{stored.path}: block {block} does not match its hash")
 
 
@@ -628,9 +634,9 @@ def value_at(pieces: Mapping[int, Mapping[int, bytes | bytearray]], file: int, b
 def find_manifests(repository: Path, label: str | None = None) -> list[Path]:
     """Return the manifest of every backup: a folder without one is not a backup."""
     patterns = ("instances/*/backups/*/manifest.json.zst", "manifest.json.zst")
-    if not (found := sorted(path for pattern in patterns for path in repository.glob(pattern))):
+    if not (manifests := sorted(path for pattern in patterns for path in repository.glob(pattern))):
         raise RefusedError(f"no backup with a manifest in {repository}")
-    return [path for path in found if label in (None, path.parent.name)]
+    return [path for path in manifests if label in (None, path.parent.name)]
 
 
 def list_backups(repository: Path, keys: dict[str, bytes]) -> None:
@@ -640,11 +646,14 @@ def list_backups(repository: Path, keys: dict[str, bytes]) -> None:
             backup = read_envelope(path)
             line = f"{backup.label}  {backup.key_id or 'not encrypted'}  {path.parent}"
             if backup.cipher == "none" or backup.key_id in keys:
-                found = read_contents(backup, keys)
-                size, stored = sum(f.size for f in found.files), sum(p.stored for p in found.packs)
-                line += f"  {len(found.files)} files, {size} bytes, {stored} stored"
-                if found.ancestors:
-                    line += f", needs {', '.join(each.label for each in found.ancestors)}"
+                contents = read_contents(backup, keys)
+                size, stored = (
+                    sum(f.size for f in contents.files),
+                    sum(p.stored for p in contents.packs),
+                )
+                line += f"  {len(contents.files)} files, {size} bytes, {stored} stored"
+                if contents.ancestors:
+                    line += f", needs {', '.join(each.label for each in contents.ancestors)}"
             elif backup.format == 2:
                 line += "  needs others"
             print(line)
@@ -656,9 +665,11 @@ def list_backups(repository: Path, keys: dict[str, bytes]) -> None:
 
 
 def choose_manifest(repository: Path, label: str | None) -> Path:
-    if len(found := find_manifests(repository, label)) != 1:
-        raise RefusedError(f"{len(found)} backups fit: see --list, then give --label or its folder")
-    return found[0]
+    if len(manifests := find_manifests(repository, label)) != 1:
+        raise RefusedError(
+            f"{len(manifests)} backups fit: see --list, then give --label or its folder"
+        )
+    return manifests[0]
 
 
 def extract(path: Path, keys: dict[str, bytes], directory: Path, only: str, plain: bool) -> None:
@@ -709,8 +720,8 @@ def main(arguments: Sequence[str]) -> int:
         if options.list:
             list_backups(options.repository, keys)
         else:
-            found = choose_manifest(options.repository, options.label)
-            extract(found, keys, options.to, options.only, options.allow_plain)
+            manifest = choose_manifest(options.repository, options.label)
+            extract(manifest, keys, options.to, options.only, options.allow_plain)
     except RefusedError as exc:
         print(f"refused: {exc}", file=sys.stderr)
         return 2

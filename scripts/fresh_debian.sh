@@ -8,9 +8,10 @@
 # ./mooring. Without any: "demo --once" and "test". Says which failed; nothing is left behind.
 #
 # Packages come from wherever this machine takes its own: apt's mirror and proxies, pip's and npm's
-# configuration and local certificates are used in there as well. MOORING_TEST_MYSQL and
-# MOORING_TEST_MYSQL57 may name unpacked servers to use instead of fetching them. MariaDB's plugins
-# are always fetched: those of this machine may be of another release.
+# configuration and local certificates are used in there as well. MOORING_TEST_MYSQL and, for the
+# suite of this machine, MOORING_TEST_MYSQL57 may name unpacked servers to use instead of fetching
+# them: the older one needs libraries that other suites do not have. MariaDB's plugins are always
+# fetched: those of this machine may be of another release.
 # --keep leaves the folder, to look at.
 set -euo pipefail
 
@@ -23,11 +24,15 @@ PACKAGES=git,python3,ca-certificates
 PASSED_ON='^(https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|PIP_.*|npm_config_.*|SSL_CERT_FILE|'
 PASSED_ON+='REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|MOORING_TEST_MYSQL(57)?)='
 
+own_suite() {
+  # shellcheck disable=SC1091
+  (. /etc/os-release && echo "$VERSION_CODENAME")
+}
+
 # sources SUITE: the lines of this machine's own Debian mirror, for another suite.
 sources() {
   local release
-  # shellcheck disable=SC1091
-  release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  release=$(own_suite)
   # shellcheck disable=SC2016 # apt fills these in
   apt-get indextargets --format '$(RELEASE) $(REPO_URI) $(COMPONENT) $(ORIGIN)' \
     'Created-By: Packages' |
@@ -146,6 +151,7 @@ for program in mmdebstrap unshare git; do
   command -v "$program" >/dev/null || fail "$program is not installed" \
     "On Debian: apt-get install mmdebstrap util-linux git."
 done
+[[ $suite == "$(own_suite)" ]] || unset MOORING_TEST_MYSQL57
 steps=("${@:2}")
 [[ ${#steps[@]} -gt 0 ]] || steps=("demo --once" test)
 

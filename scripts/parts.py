@@ -186,27 +186,27 @@ def run_beside(parts: Sequence[Part], watch: Watch) -> list[Ended]:
     running = [Running(part, watch, shown=False) for part in parts]
     ended = []
     try:
-        for each in running:
-            ended.append(each.wait())
-            heading(f"== {each.part.name}")
-            each.show()
+        for started in running:
+            ended.append(started.wait())
+            heading(f"== {started.part.name}")
+            started.show()
             if ended[-1].exit_code:
                 break
     finally:
-        for each in running:
-            each.stop()
+        for started in running:
+            started.stop()
     return ended
 
 
 def report(ended: Sequence[Ended]) -> None:
     """Write how long each part took."""
     heading("how long each part took")
-    longest = max(len(each.part.name) for each in ended)
-    for each in ended:
-        result = "" if each.exit_code == 0 else "  FAILED"
+    longest = max(len(outcome.part.name) for outcome in ended)
+    for outcome in ended:
+        result = "" if outcome.exit_code == 0 else "  FAILED"
         print(
-            f"  {each.part.name:{longest}}  {_clock(each.seconds):>9}"
-            f"  (CPU {_clock(each.cpu_seconds)}){result}",
+            f"  {outcome.part.name:{longest}}  {_clock(outcome.seconds):>9}"
+            f"  (CPU {_clock(outcome.cpu_seconds)}){result}",
             flush=True,
         )
 

@@ -131,8 +131,8 @@ def _create_backup_key() -> None:
         return
     from django.core.management import call_command
 
-    said = io.StringIO()
-    call_command("createbackupkey", if_missing=True, stdout=said)
+    output = io.StringIO()
+    call_command("createbackupkey", if_missing=True, stdout=output)
 
 
 def _sealed_copies() -> bool:

@@ -27,10 +27,10 @@ USER = "mooring"
 
 def program(name: str) -> str:
     """Return the newest of PostgreSQL's programs of that name."""
-    found = sorted(
+    paths = sorted(
         Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: int(p.parts[-3])
     )
-    path = str(found[-1]) if found else shutil.which(name)
+    path = str(paths[-1]) if paths else shutil.which(name)
     if path is None:
         raise SetupError(f"{name} is not installed", hint="Install PostgreSQL's server.")
     return path

@@ -54,13 +54,13 @@ def prove(
         server.connect(password=password) as connection,
     ):
         tables = _tables(connection)
-        found = row_sums(connection)
+        actual = row_sums(connection)
         return Proof(
             tables=len(tables),
             damaged=tuple(_damaged(connection, tables)),
             invariants=tuple(check_invariants(connection)),
-            differing=tuple(name for name, sums in expected.items() if found[name] != sums),
-            static_rows=sum(sums.rows for sums in found.values()),
+            differing=tuple(name for name, sums in expected.items() if actual[name] != sums),
+            static_rows=sum(sums.rows for sums in actual.values()),
             postings=postings(connection),
         )
 
@@ -80,7 +80,7 @@ def _damaged(connection: Connection, tables: list[str]) -> list[str]:
     for table in tables:
         with connection.cursor() as cursor:
             cursor.execute(f"CHECK TABLE {table}")
-            said = [f"{kind}: {text}" for _, _, kind, text in cursor.fetchall() if text != "OK"]
+            messages = [f"{kind}: {text}" for _, _, kind, text in cursor.fetchall() if text != "OK"]
         # A log table of the server has nothing that could be checked.
-        damaged += [f"{table}: {line}" for line in said if "doesn't support check" not in line]
+        damaged += [f"{table}: {line}" for line in messages if "doesn't support check" not in line]
     return damaged

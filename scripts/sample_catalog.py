@@ -228,8 +228,8 @@ class Catalog:
         needed = chain.add(backup)
         backup.base = needed[-1] if needed else None
         self.ancestors += [
-            BackupAncestor(backup=backup, ancestor=each, position=position)
-            for position, each in enumerate(needed)
+            BackupAncestor(backup=backup, ancestor=ancestor, position=position)
+            for position, ancestor in enumerate(needed)
         ]
 
     def _is_gone(self, backup: Backup, number: int, chain: SampleChain) -> bool:

@@ -124,18 +124,18 @@ def _make_schedules(
     now: datetime,
 ) -> dict[str, BackupSchedule]:
     """Return the schedule of each instance that has one: of full backups, or of both kinds."""
-    found: dict[str, BackupSchedule] = {}
+    schedules: dict[str, BackupSchedule] = {}
     for linked in (False, True):
         names = [
-            each.name
-            for each in samples
-            if (each.group in LINKED_GROUPS) == linked and each.trouble != "unplanned"
+            sample.name
+            for sample in samples
+            if (sample.group in LINKED_GROUPS) == linked and sample.trouble != "unplanned"
         ]
         if names:
             planned = [instances[name] for name in names]
             schedule = _make_schedule(planned, repositories, now, linked=linked)
-            found |= dict.fromkeys(names, schedule)
-    return found
+            schedules |= dict.fromkeys(names, schedule)
+    return schedules
 
 
 def _make_schedule(

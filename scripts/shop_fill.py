@@ -69,9 +69,13 @@ def create_schema(connection: Connection, script: str) -> None:
 
 def sequences(scale: int) -> set[tuple[int, int]]:
     """Return the first and last number of every sequence a fill reads."""
-    statements = [_customers(), _products(), *(each for part in _parts(scale) for each in part)]
-    found = re.findall(r"\bseq_(\d+)_to_(\d+)", " ".join(statements))
-    return {(int(first), int(last)) for first, last in found}
+    statements = [
+        _customers(),
+        _products(),
+        *(statement for part in _parts(scale) for statement in part),
+    ]
+    ranges = re.findall(r"\bseq_(\d+)_to_(\d+)", " ".join(statements))
+    return {(int(first), int(last)) for first, last in ranges}
 
 
 def fill(connect: Callable[[], Connection], scale: int = 1) -> None:

@@ -96,7 +96,7 @@ def end_leftovers(home: Path) -> None:
         ours: dict[str, float] = json.loads(note.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         ours = {}
-    left = [found for pid, began in ours.items() if (found := _same(int(pid), began))]
+    left = [process for pid, began in ours.items() if (process := _same(int(pid), began))]
     for one in left:
         say(f"an earlier run left {one.name()} (process {one.pid}) behind; ending it")
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -110,8 +110,8 @@ def end_leftovers(home: Path) -> None:
 
 def _same(pid: int, began: float) -> psutil.Process | None:
     try:
-        found = psutil.Process(pid)
-        same = abs(found.create_time() - began) < 0.1 and found.status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - began) < 0.1 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return None
-    return found if same else None
+    return process if same else None

@@ -30,9 +30,9 @@ def show(
     """Print what was found; return whether every line of it is good."""
     claims = list(_claims(proof, postings))
     table = Table.grid(padding=(0, 2))
-    for good, claim, found in claims:
+    for good, claim, detail in claims:
         mark = Text("proven", "green") if good else Text("BROKEN", "bold red")
-        table.add_row(mark, claim, Text(found, "dim" if good else "bold"))
+        table.add_row(mark, claim, Text(detail, "dim" if good else "bold"))
     proven = all(good for good, _, _ in claims)
     colour = "green" if proven else "red"
     OUT.print()
@@ -56,8 +56,8 @@ def _claims(proof: Proof, postings: tuple[int, int]) -> Iterator[tuple[bool, str
     rows = f"{proof.static_rows:,} rows, every value summed"
     yield not proof.differing, "static rows are the same", changed or rows
     for one in proof.invariants:
-        found = one.words if one.ok else f"{one.found:,}, not {one.expected:,}"
-        yield one.ok, one.name, found
+        detail = one.words if one.ok else f"{one.found:,}, not {one.expected:,}"
+        yield one.ok, one.name, detail
     moment = f"{before:,} ≤ {proof.postings:,} ≤ {after:,} postings"
     yield before <= proof.postings <= after, "it is of a moment during the backup", moment
     yield after > before, "the shop continued writing", f"{after - before:,} postings meanwhile"

@@ -20,6 +20,7 @@ from django.db import connections
 from django.db.models.signals import post_migrate
 from hypothesis import HealthCheck, settings
 
+from backups.models import clock
 from tests.live.templates import SHELF
 from tests.programs import refuse_unlisted
 
@@ -97,6 +98,15 @@ def signals_reach_children() -> Iterator[None]:
     yield
     for number, action in before.items():
         signal.signal(number, action)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_clock() -> Iterator[None]:
+    """Where a test travels in time, the database's host comes along."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(clock, "SHARED_CLOCK", clock.SharedClock(lambda: None))
+    yield
+    patch.undo()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,4 +1,4 @@
-"""Whose virtualenv does ./mooring use, and when is it updated or made anew?"""
+"""Whose virtualenv does ./mooring use, and when is it updated or made again?"""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_other_requirements_are_installed_once(project: Path) -> None:
     assert run(project) == ""
 
 
-def test_another_python_has_it_made_anew(project: Path) -> None:
+def test_another_python_has_it_made_again(project: Path) -> None:
     (project / ".mooring/venv/mooring.stamp").write_text(f"{project}/.mooring/venv /usr 3.10.2")
     left_over = project / ".mooring/venv/left-over"
     left_over.touch()

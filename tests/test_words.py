@@ -19,6 +19,8 @@ DIALECT = re.compile(
     r"|not to be had|doors?|doorways?|held up|makes no sense|put away|any more|anew|still at work"
     r"|goes? on from|is away|was away)\b"
 )
+# Its own examples are dialect.
+THIS = "tests/test_words.py"
 SCREENS = (".html", ".txt", ".css", ".js", ".sh")
 # A page's own text is outside of Django's tags and variables.
 TAG = re.compile(r"\{[%{#].*?[%}#]\}", re.DOTALL)
@@ -49,11 +51,38 @@ def test_messages_and_comments() -> None:
     found = {
         f"{named(path)}:{line}: {text}"
         for path in MODULES
-        if not named(path).startswith("tests/")
+        if named(path) != THIS
         for line, text in words(path.read_text(encoding="utf-8"))
         if DIALECT.search(text)
     }
     assert found == set()
+
+
+def test_names() -> None:
+    found = {
+        f"{named(path)}: {name}"
+        for path in MODULES
+        if named(path) != THIS
+        for name in names(path.read_text(encoding="utf-8"))
+        if DIALECT.search(spoken(name))
+    }
+    assert found == set()
+
+
+def names(source: str) -> set[str]:
+    """Return the names that a module gives or uses."""
+    tokens = tokenize.generate_tokens(StringIO(source).readline)
+    return {token.string for token in tokens if token.type == tokenize.NAME}
+
+
+def spoken(name: str) -> str:
+    """Return a name as words: ``is_told`` and ``IsTold`` are both ``is told``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).replace("_", " ").lower()
+
+
+def test_names_are_read_as_words() -> None:
+    assert names("def is_told(x): return x.Door") >= {"is_told", "x", "Door"}
+    assert [spoken(name) for name in ("is_told", "IsTold")] == ["is told", "is told"]
 
 
 def words(source: str) -> Iterator[tuple[int, str]]:

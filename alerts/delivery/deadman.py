@@ -15,6 +15,7 @@ from alerts.delivery.outbound import get
 from alerts.exceptions import NotDelivered
 from backups.health.heartbeats import is_stale
 from backups.models import TickHeartbeat
+from backups.models.clock import shared
 
 # A periodic task that has not completed for this long counts as stopped.
 MAX_SILENCE = timedelta(minutes=2)
@@ -29,7 +30,7 @@ def stopped_tasks(now: datetime, expected: frozenset[str]) -> list[str]:
         if (beat := beats.get(name)) is None
         or beat.error
         or beat.finished_at is None
-        or is_stale(beat.finished_at, now, MAX_SILENCE)
+        or is_stale(beat.finished_at, shared(now), MAX_SILENCE)
     )
 
 

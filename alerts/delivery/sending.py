@@ -33,6 +33,7 @@ from alerts.exceptions import (
 from alerts.models import Channel, Notification
 from alerts.states import NotificationKind
 from backups.exceptions import BadInput, KeyUnavailable
+from backups.models.clock import shared
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ def send_due(channel: Channel) -> int:
 
 
 def _claim_channel(channel: Channel, now: datetime) -> bool:
+    now = shared(now)
     free = Q(sender_lease_expires_at=None) | Q(sender_lease_expires_at__lte=now)
     mine = Channel.objects.filter(free, pk=channel.pk, enabled=True)
     return bool(mine.update(sender_lease_expires_at=lease_end(now)))

@@ -36,9 +36,9 @@ def build_chains(
     now: datetime, belongings: Mapping[int, Belonging], history: History
 ) -> Iterator[ChainFacts]:
     """Yield the chain of each instance's newest backup."""
-    pasts = {pk: found for pk in belongings if (found := _pasts_of(pk, history))}
-    newest = {pk: _newest(found) for pk, found in pasts.items()}
-    roots = _load_roots([link for found in pasts.values() for link in _links(found)])
+    pasts = {pk: earlier for pk in belongings if (earlier := _pasts_of(pk, history))}
+    newest = {pk: _newest(earlier) for pk, earlier in pasts.items()}
+    roots = _load_roots([link for earlier in pasts.values() for link in _links(earlier)])
     counts = _count_links([past.newest.id for past in newest.values()])
     fallbacks = _load_fallbacks(pasts, newest)
     for pk, past in newest.items():
@@ -62,13 +62,13 @@ def _pasts_of(pk: int, history: History) -> dict[str, Past]:
     return {kind.value: history[pk, kind] for kind in COMPARED if (pk, kind.value) in history}
 
 
-def _newest(found: Mapping[str, Past]) -> Past:
-    return max(found.values(), key=lambda past: (past.newest.ended_at, past.newest.id))
+def _newest(pasts: Mapping[str, Past]) -> Past:
+    return max(pasts.values(), key=lambda past: (past.newest.ended_at, past.newest.id))
 
 
-def _links(found: Mapping[str, Past]) -> list[int]:
+def _links(by_kind: Mapping[str, Past]) -> list[int]:
     """Return the newest incremental and differential backups, the newest of each kind first."""
-    pasts = [found[kind.value] for kind in LINK_KINDS if kind.value in found]
+    pasts = [by_kind[kind.value] for kind in LINK_KINDS if kind.value in by_kind]
     return [link for past in pasts for link in past.ids[:MOST_SHARES]]
 
 
@@ -90,11 +90,11 @@ def _shares(newest: int, links: list[int], roots: Mapping[int, _Root]) -> tuple[
     if newest not in roots:
         return ()
     same = [roots[link] for link in links if link in roots]
-    same = [each for each in same if each.full == roots[newest].full]
+    same = [share for share in same if share.full == roots[newest].full]
     return tuple(
-        LinkShare(each.label, each.stored / each.full_stored)
-        for each in sorted(same, key=lambda each: each.link, reverse=True)
-        if each.stored is not None and each.full_stored
+        LinkShare(share.label, share.stored / share.full_stored)
+        for share in sorted(same, key=lambda share: share.link, reverse=True)
+        if share.stored is not None and share.full_stored
     )
 
 
@@ -123,5 +123,5 @@ def _load_fallbacks(
     }
 
 
-def _is_first(found: Mapping[str, Past]) -> bool:
-    return sum(len(past.ids) for past in found.values()) == 1
+def _is_first(pasts: Mapping[str, Past]) -> bool:
+    return sum(len(past.ids) for past in pasts.values()) == 1

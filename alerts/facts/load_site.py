@@ -28,6 +28,7 @@ from backups.models import (
     WorkerHeartbeat,
 )
 from backups.models.catalog import Origin
+from backups.models.clock import shared
 from backups.states import CopyStatus, JobStatus, Operation
 
 # The period that a forecast is based on.
@@ -118,6 +119,7 @@ def _queues(now: datetime) -> Iterator[QueueFacts]:
     jobs: defaultdict[str, list[tuple[int, datetime]]] = defaultdict(list)
     for operation, count, since in counted.annotate(Count("id"), Min("requested_at")):
         jobs[QUEUES[Operation(operation)]].append((count, since))
+    alive_at = shared(now)
     beats = list(WorkerHeartbeat.objects.all())
     for queue in sorted({*QUEUES.values()}):
         heartbeats = [beat.seen_at for beat in beats if f",{queue}," in beat.queues]
@@ -126,7 +128,7 @@ def _queues(now: datetime) -> Iterator[QueueFacts]:
             subject=Subject(f"queue:{queue}", f"queue {queue}"),
             waiting=sum(count for count, _ in jobs[queue]),
             waiting_since=min((since for _, since in jobs[queue]), default=None),
-            workers=sum(not is_stale(seen_at, now, WORKER_TIMEOUT) for seen_at in heartbeats),
+            workers=sum(not is_stale(seen_at, alive_at, WORKER_TIMEOUT) for seen_at in heartbeats),
             seen_at=max(heartbeats, default=None),
         )
 
@@ -137,6 +139,7 @@ def _periodic_tasks(now: datetime) -> Iterator[PeriodicTaskFacts]:
     for name, entry in celery_app().conf.beat_schedule.items():
         if isinstance(entry["schedule"], int | float):
             planned[name] = timedelta(seconds=entry["schedule"])
+    now = shared(now)
     for beat in TickHeartbeat.objects.filter(name__in=list(planned)):
         yield PeriodicTaskFacts(
             now=now,

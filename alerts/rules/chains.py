@@ -31,13 +31,13 @@ def check_large(facts: ChainFacts, limits: Limits) -> Finding | None:
     if percent is None or in_a_row is None or not facts.plans_links:
         return None
     newest = facts.shares[: max(1, int(in_a_row))]
-    if len(newest) < in_a_row or any(100 * each.share <= percent for each in newest):
+    if len(newest) < in_a_row or any(100 * increment.share <= percent for increment in newest):
         return None
-    stored = ", ".join(f"{each.label} {100 * each.share:.0f} %" for each in newest)
+    stored = ", ".join(f"{increment.label} {100 * increment.share:.0f} %" for increment in newest)
     return Finding(
         message=f"the newest increments stored more than {percent:g} % of their full backup: "
         f"{stored}",
-        facts={"shares": [f"{each.label}: {each.share:.2f}" for each in newest]},
+        facts={"shares": [f"{increment.label}: {increment.share:.2f}" for increment in newest]},
     )
 
 

@@ -45,16 +45,16 @@ class RepositoryForm(ModelForm):
 
     def _check_folder(self) -> None:
         """Initialise the folder of a new row; a new path must hold the same repository."""
-        found = Repository(kind=self.cleaned_data["kind"], path=self.cleaned_data["path"])
+        candidate = Repository(kind=self.cleaned_data["kind"], path=self.cleaned_data["path"])
         if self.instance._state.adding:
-            settle(found)
-            self.instance.uuid, self.instance.device = found.uuid, found.device
+            settle(candidate)
+            self.instance.uuid, self.instance.device = candidate.uuid, candidate.device
         elif "path" in self.changed_data:
-            refuse_nested_repository(found.path)
-            self.instance.device = device_of(found.path)
-            identity = store_of(found).identity()
+            refuse_nested_repository(candidate.path)
+            self.instance.device = device_of(candidate.path)
+            identity = store_of(candidate).identity()
             if identity.uuid != str(self.instance.uuid):
-                raise BadInput(f"{found.path} holds another repository, {identity.uuid}")
+                raise BadInput(f"{candidate.path} holds another repository, {identity.uuid}")
 
 
 @admin.register(Repository)

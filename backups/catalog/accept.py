@@ -66,9 +66,9 @@ class ChangedCopy:
     @property
     def compared(self) -> list[tuple[str, str, str]]:
         """Each fact by its name: as registered, and as found."""
-        found = self.found
+        contents = self.found
         return [
-            (name.replace("_", " "), str(value), str(found[name]))
+            (name.replace("_", " "), str(value), str(contents[name]))
             for name, value in self.registered.items()
         ]
 

@@ -73,31 +73,31 @@ class ContentChanges:
 
 def compare(before: BackupContents, after: BackupContents) -> ContentChanges:
     """Compare the tables of a backup with those of an earlier one."""
-    old = {each[:2]: each for each in before.tables}
-    now = {each[:2] for each in after.tables}
+    old = {table[:2]: table for table in before.tables}
+    now = {table[:2] for table in after.tables}
     not_compared = max(before.omitted, after.omitted)
-    found = [
+    changes = [
         change
-        for each in after.tables
-        if (change := _change(old.get(each[:2]), each)) is not None
+        for table in after.tables
+        if (change := _change(old.get(table[:2]), table)) is not None
         # It may have been among those that were not listed.
         and not (change.how == NEW and before.omitted)
     ]
     gone = [
-        TableChange(each.schema, each.name, DROPPED, each.bytes, None, None)
-        for key, each in old.items()
+        TableChange(former.schema, former.name, DROPPED, former.bytes, None, None)
+        for key, former in old.items()
         if key not in now and not after.omitted
     ]
     return ContentChanges(
-        _largest(found),
+        _largest(changes),
         _largest(gone),
         len(after.tables) + after.omitted,
-        _count(found, CHANGED),
-        _count(found, NEW),
-        _count(found, RENAMED),
+        _count(changes, CHANGED),
+        _count(changes, NEW),
+        _count(changes, RENAMED),
         len(gone),
-        sum(each.bytes_before or 0 for each in gone),
-        _sum_known(each.stored_bytes for each in after.tables),
+        sum(dropped.bytes_before or 0 for dropped in gone),
+        _sum_known(table.stored_bytes for table in after.tables),
         after.other_stored_bytes,
         not_compared,
     )
@@ -114,12 +114,12 @@ def _change(before: TableContent | None, after: TableContent) -> TableChange | N
 
 
 def _largest(changes: Iterable[TableChange]) -> list[TableChange]:
-    ordered = sorted(changes, key=lambda each: (-each.weight, each.schema, each.name))
+    ordered = sorted(changes, key=lambda change: (-change.weight, change.schema, change.name))
     return ordered[:MOST_LISTED]
 
 
 def _count(changes: Iterable[TableChange], how: str) -> int:
-    return sum(each.how == how for each in changes)
+    return sum(change.how == how for change in changes)
 
 
 def _sum_known(sizes: Iterable[int | None]) -> int | None:

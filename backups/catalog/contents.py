@@ -125,11 +125,11 @@ def _with_rest(other: int | None, rest: Iterable[TableContent]) -> int | None:
 
 def unpack_contents(packed: bytes) -> BackupContents:
     """Return what ``pack_contents`` packed."""
-    found = json.loads(zlib.decompress(packed))
+    stored = json.loads(zlib.decompress(packed))
     tables, definitions = (
-        [TableContent(*row) for row in found.pop(name)] for name in ("tables", "definitions")
+        [TableContent(*row) for row in stored.pop(name)] for name in ("tables", "definitions")
     )
-    return BackupContents(tables, definitions, **found)
+    return BackupContents(tables, definitions, **stored)
 
 
 def group_by_table(contents: Contents) -> BackupContents:
@@ -139,11 +139,11 @@ def group_by_table(contents: Contents) -> BackupContents:
     for file in contents.files:
         key = table_of(file.path)
         (others if key is None else tables.setdefault(key, [])).append(file)
-    rows = [_table(*key, found, contents) for key, found in sorted(tables.items())]
+    rows = [_table(*key, parts, contents) for key, parts in sorted(tables.items())]
     with_files = {
         key
-        for key, found in tables.items()
-        if any(not file.path.endswith(DEFINITION_SUFFIX) for file in found)
+        for key, parts in tables.items()
+        if any(not file.path.endswith(DEFINITION_SUFFIX) for file in parts)
     }
     return BackupContents(
         tables=[row for row in rows if row[:2] in with_files],

@@ -67,18 +67,19 @@ def open_chain(copy: BackupCopy) -> list[BackupReader]:
     known = {
         str(ancestor.backup.uuid): ancestor
         for ancestor in BackupCopy.objects.filter(
-            repository=copy.repository, backup__uuid__in=[each.uuid for each in needed]
+            repository=copy.repository,
+            backup__uuid__in=[ancestor_id.uuid for ancestor_id in needed],
         ).select_related("repository", "backup__instance")
     }
     chain = []
-    for each in needed:
-        found = known.get(each.uuid)
-        if found is None or found.status != CopyStatus.STORED:
+    for ancestor_id in needed:
+        ancestor_copy = known.get(ancestor_id.uuid)
+        if ancestor_copy is None or ancestor_copy.status != CopyStatus.STORED:
             raise ArchiveError(
-                f"{copy} needs {each.label}, which is not stored there",
+                f"{copy} needs {ancestor_id.label}, which is not stored there",
                 hint="Restore another backup, or the copy in another repository.",
             )
-        chain.append(_open(found))
+        chain.append(_open(ancestor_copy))
     return [*chain, last]
 
 

@@ -49,10 +49,10 @@ def without_faults(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
         repository=OuterRef(OuterRef("repository")),
     )
     needed = BackupAncestor.objects.filter(Exists(faulty), backup=OuterRef("backup"))
-    found = _with_newest(copies).filter(~Exists(needed))
+    sound = _with_newest(copies).filter(~Exists(needed))
     for name in ("newest_verify", "newest_restore_test"):
-        found = found.filter(Q(**{name: True}) | Q(**{f"{name}__isnull": True}))
-    return found
+        sound = sound.filter(Q(**{name: True}) | Q(**{f"{name}__isnull": True}))
+    return sound
 
 
 def with_passed_proof(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
@@ -82,12 +82,12 @@ def load_proofs(backups: Iterable[Backup]) -> dict[int, BackupProof]:
         .filter(copy__backup__in=list(proofs), copy__status=CopyStatus.STORED)
         .select_related("copy")
     )
-    for each in evidence.order_by("id"):
-        proof = proofs[each.copy.backup_id]
-        if each.operation == Operation.VERIFY:
-            proof.verify = each
+    for proven in evidence.order_by("id"):
+        proof = proofs[proven.copy.backup_id]
+        if proven.operation == Operation.VERIFY:
+            proof.verify = proven
         else:
-            proof.restore_test = each
+            proof.restore_test = proven
     return proofs
 
 

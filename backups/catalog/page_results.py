@@ -46,11 +46,11 @@ def damages_in_words(report: PageReport) -> list[str]:
 def unknown_in_words(report: PageReport) -> list[str]:
     """List what could not be checked, and why: neither a fault nor a pass."""
     lines = []
-    for why, found in report.unknown.items():
-        named = ", ".join(sorted(found.files)[:FILES_NAMED])
-        others = len(found.files) - FILES_NAMED
+    for why, count in report.unknown.items():
+        named = ", ".join(sorted(count.files)[:FILES_NAMED])
+        others = len(count.files) - FILES_NAMED
         where = f"{named} and {others} more" if others > 0 else named
-        pages = count_pages(found.pages) if found.pages else "pages"
+        pages = count_pages(count.pages) if count.pages else "pages"
         lines.append(f"{pages} not checked: {why}, in {where}")
     return lines
 

@@ -122,7 +122,7 @@ def _columns(about: Mapping[str, Any], contents: Contents) -> dict[str, Any]:
 
 
 def _store_ancestors(backup: Backup, base: Backup) -> None:
-    needed = [each.ancestor for each in base.ancestors.select_related("ancestor")]
+    needed = [row.ancestor for row in base.ancestors.select_related("ancestor")]
     for position, ancestor in enumerate([*needed, base]):
         BackupAncestor.objects.get_or_create(
             backup=backup, position=position, defaults={"ancestor": ancestor}
@@ -174,7 +174,7 @@ def register_finished(job: Job, repository: Repository, keyring: Keyring | None)
 def _shown(text: str) -> str:
     """Return a name with everything escaped that a terminal or a page cannot print."""
     spelled = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in spelled)
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in spelled)
 
 
 def _rebuild_one(repository: Repository, folder: str, reader: BackupReader) -> RebuiltBackup:
@@ -231,12 +231,12 @@ def _register_found(
 
 def _refuse_broken_chain(repository: Repository, contents: Contents) -> None:
     """Raise ArchiveError unless the repository has all that the backup needs, unchanged."""
-    for each in contents.blocks.ancestors if contents.blocks is not None else ():
+    for ancestor in contents.blocks.ancestors if contents.blocks is not None else ():
         registered = BackupCopy.objects.filter(
-            repository=repository, backup__uuid=each.uuid, manifest_digest=each.digest
+            repository=repository, backup__uuid=ancestor.uuid, manifest_digest=ancestor.digest
         )
         if not registered.exclude(status=CopyStatus.PURGED).exists():
-            raise ArchiveError(f"it needs {each.label}, which is missing or has changed")
+            raise ArchiveError(f"it needs {ancestor.label}, which is missing or has changed")
 
 
 def _instance_of(described: Mapping[str, Any], engine: str) -> Instance:

@@ -50,7 +50,7 @@ SOUND = Condition()
 def proof_in_words(proof: BackupProof, condition: Condition) -> str:
     """Return what is proven of a backup; where it cannot be restored now, that instead."""
     obstacle = condition.obstacle
-    says_so = any(each and not each.passed for each in (proof.verify, proof.restore_test))
+    says_so = any(result and not result.passed for result in (proof.verify, proof.restore_test))
     if obstacle is None or (obstacle.own and says_so):
         return proof.in_words()
     return f"NOT RESTORABLE: {obstacle}"
@@ -59,10 +59,10 @@ def proof_in_words(proof: BackupProof, condition: Condition) -> str:
 def load_conditions(backup_ids: Iterable[int]) -> dict[int, Condition]:
     """Return the condition of each backup that has stored copies."""
     ids = sorted(set(backup_ids))
-    found: dict[int, Condition] = {}
+    conditions: dict[int, Condition] = {}
     for start in range(0, len(ids), AT_ONCE):
-        found |= _load_some(set(ids[start : start + AT_ONCE]))
-    return found
+        conditions |= _load_some(set(ids[start : start + AT_ONCE]))
+    return conditions
 
 
 def _load_some(ids: set[int]) -> dict[int, Condition]:
@@ -70,7 +70,7 @@ def _load_some(ids: set[int]) -> dict[int, Condition]:
     copies = _copies_of(ids.union(*needed.values()) if needed else ids)
     good = set(without_faults(usable_copies().filter(backup__in=ids)).values_list("pk", flat=True))
     failed = _failed_proofs(copies)
-    found: dict[int, Condition] = {}
+    conditions: dict[int, Condition] = {}
     for backup_id in ids:
         stored = [
             copy
@@ -86,8 +86,10 @@ def _load_some(ids: set[int]) -> dict[int, Condition]:
             if copy.pk not in good
         }
         every = len(obstacles) == len(stored)
-        found[backup_id] = Condition(obstacles, next(iter(obstacles.values())) if every else None)
-    return found
+        conditions[backup_id] = Condition(
+            obstacles, next(iter(obstacles.values())) if every else None
+        )
+    return conditions
 
 
 Copies = Mapping[tuple[int, int], BackupCopy]

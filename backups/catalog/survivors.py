@@ -37,7 +37,7 @@ class Search:
         newest = copies.select_related("repository", "backup").order_by("-backup__ended_at", "-id")
         there: set[int] = set()
         for copy in newest.iterator():
-            if all(self._is_there(each) for each in _with_needed(copy)):
+            if all(self._is_there(link) for link in _with_needed(copy)):
                 there.add(copy.backup_id)
             if len(there) >= count:
                 return True

@@ -57,11 +57,11 @@ def series_of(version: str) -> str:
 
 def _chains(backups: Iterable[Backup]) -> dict[int, list[Backup]]:
     """Map backups to those they need, the full one first."""
-    found: dict[int, list[Backup]] = {}
+    chains: dict[int, list[Backup]] = {}
     rows = BackupAncestor.objects.filter(backup__in=list(backups)).select_related("ancestor")
     for row in rows.order_by("backup", "position"):
-        found.setdefault(row.backup_id, []).append(row.ancestor)
-    return found
+        chains.setdefault(row.backup_id, []).append(row.ancestor)
+    return chains
 
 
 def _chain_of(
@@ -73,16 +73,16 @@ def _chain_of(
         return None, ()
     stored = chain[0].stored_bytes
     links = reversed(chain[1:])
-    shares = [each.stored_bytes / stored for each in links if stored and each.stored_bytes]
+    shares = [link.stored_bytes / stored for link in links if stored and link.stored_bytes]
     return chain[0].started_at, tuple(shares)
 
 
 def _usable_in(backups: Iterable[Backup]) -> dict[int, set[str]]:
-    found: dict[int, set[str]] = {}
+    usable: dict[int, set[str]] = {}
     rows = usable_copies().filter(backup__in=list(backups))
     for backup, repository in rows.values_list("backup", "repository__name"):
-        found.setdefault(backup, set()).add(repository)
-    return found
+        usable.setdefault(backup, set()).add(repository)
+    return usable
 
 
 def _fault(proof: BackupProof, *, sound: bool) -> str:

@@ -89,9 +89,9 @@ def choose_base(wanted: Wanted, newest_first: Sequence[Candidate]) -> Choice:
         return Choice(FULL, "", "a full backup was requested")
     since_full = wanted.kind == DIFFERENTIAL
     possible = [
-        each
-        for each in newest_first
-        if each.kind in KINDS and (each.kind == FULL or not since_full)
+        candidate
+        for candidate in newest_first
+        if candidate.kind in KINDS and (candidate.kind == FULL or not since_full)
     ]
     if not possible:
         what = "full backup" if since_full else "backup"
@@ -115,7 +115,7 @@ def choose_base(wanted: Wanted, newest_first: Sequence[Candidate]) -> Choice:
 def are_large(shares: Sequence[float], share: float = LARGE, in_a_row: int = IN_A_ROW) -> bool:
     """Whether the newest increments each stored more than ``share`` of their full backup."""
     newest = shares[:in_a_row]
-    return len(newest) == in_a_row and all(each > share for each in newest)
+    return len(newest) == in_a_row and all(ratio > share for ratio in newest)
 
 
 def _whichever_is_due(wanted: Wanted, newest: Candidate) -> Choice:

@@ -256,10 +256,10 @@ class _Reader:
         return Locator(self.u8(), self.counted())
 
     def locators(self) -> tuple[Locator, ...]:
-        found: list[Locator] = []
+        result: list[Locator] = []
         while self._left:
-            found.append(self.locator())
-        return tuple(found)
+            result.append(self.locator())
+        return tuple(result)
 
     def rest(self) -> bytes:
         return bytes(self._take(len(self._left)))

@@ -30,16 +30,16 @@ class CopyDetails:
     def read(cls, stored: Mapping[str, object]) -> Self:
         """Return what is stored; a blank text and a missing one are both None."""
         hints = get_type_hints(cls)
-        texts = {each.name: str(stored.get(each.name) or "") for each in fields(cls)}
+        texts = {field.name: str(stored.get(field.name) or "") for field in fields(cls)}
         # Any: each of the type that its field names.
-        found: dict[str, Any] = {
+        columns: dict[str, Any] = {
             name: _READ[hints[name]](text) for name, text in texts.items() if text
         }
-        return cls(**found)
+        return cls(**columns)
 
     def write(self) -> dict[str, str]:
         """Return what is to be stored: only what is known."""
-        known = ((each.name, getattr(self, each.name)) for each in fields(self))
+        known = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: _written(value) for name, value in known if value not in (None, "")}
 
 
@@ -53,12 +53,12 @@ def _flag(text: str) -> bool | None:
 
 def _texts(text: str) -> Texts | None:
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError:
         return None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         return None
-    return {str(name): str(value) for name, value in found.items()}
+    return {str(name): str(value) for name, value in content.items()}
 
 
 # By the types that a field may have.

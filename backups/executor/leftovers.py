@@ -18,6 +18,7 @@ from backups.catalog.register import register_finished
 from backups.exceptions import MooringError
 from backups.keys.load import load_keys
 from backups.models import BackupCopy, Job
+from backups.models.clock import shared
 from backups.parameters import RestoreParameters
 from backups.repositories.layout import backup_folder, manifest_name
 from backups.restores.target import release_folder
@@ -36,13 +37,13 @@ def extend_expired(now: datetime) -> int:
     A dead worker is detected one lease later. A worker that has given up in the meantime did
     so by its own clock, and writes nothing more.
     """
-    expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=now)
-    return expired.update(lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS))
+    expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=shared(now))
+    return expired.update(lease_expires_at=shared(now) + timedelta(seconds=settings.LEASE_SECONDS))
 
 
 def lose_expired(now: datetime) -> int:
     """Mark running jobs with an expired lease as lost; return how many."""
-    expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=now)
+    expired = Job.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lte=shared(now))
     return sum(lose(job, now=now) for job in expired.select_related("instance"))
 
 
@@ -54,7 +55,7 @@ def lose_dead(now: datetime) -> int:
     """
     here = f"{socket.gethostname()}:"
     expired = Job.objects.filter(
-        status=JobStatus.RUNNING, lease_expires_at__lte=now, worker__startswith=here
+        status=JobStatus.RUNNING, lease_expires_at__lte=shared(now), worker__startswith=here
     )
     dead = [
         job

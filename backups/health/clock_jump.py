@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from backups.exceptions import Refused
 from backups.health.heartbeats import note_run
 from backups.models import TickHeartbeat
+from backups.models.clock import database_clock, shared
 
 # These delete what is old; each runs every hour.
 DELETING_TASKS = ("expire backups", "prune history", "prune alerts")
@@ -35,7 +34,7 @@ def refuse_clock_jump(task: str, now: datetime) -> None:
             hint="It continues once both clocks agree.",
         )
     last = TickHeartbeat.objects.filter(name=task).values_list("finished_at", flat=True).first()
-    if last is not None and now - last > LONGEST_PAUSE:
+    if last is not None and shared(now) - last > LONGEST_PAUSE:
         raise Refused(
             f"{task}{HELD}it last completed {(now - last).days} days ago by this host's clock "
             f"({now:%Y-%m-%d %H:%M} UTC), which may have jumped. {CONFIRM}",
@@ -47,14 +46,3 @@ def confirm_clock(now: datetime) -> None:
     """Take ``now`` as true: a person has looked."""
     for task in DELETING_TASKS:
         note_run(task, now)
-
-
-def database_clock() -> datetime | None:
-    """Return the time of the database's host; None if the database is a file on this one."""
-    if connection.vendor != "postgresql":
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        found = cursor.fetchone()[0]
-    assert isinstance(found, datetime)
-    return found

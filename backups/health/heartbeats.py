@@ -19,6 +19,7 @@ from django.db import Error, transaction
 from django.utils.timezone import now as clock
 
 from backups.models import TickHeartbeat, WorkerHeartbeat
+from backups.models.clock import shared
 
 logger = logging.getLogger(__name__)
 
@@ -124,16 +125,21 @@ class TickHeartbeats:
     def finished_at(self, name: str) -> datetime | None:
         """Return when a tick last completed, if that is not written yet."""
         with self._lock:
-            found = self._kept.get(name, {}).get("finished_at")
-        return found if isinstance(found, datetime) else None
+            moment = self._kept.get(name, {}).get("finished_at")
+        return moment if isinstance(moment, datetime) else None
 
 
 TICKS = TickHeartbeats()
 
 
 def _write_tick(name: str, heartbeat: Heartbeat) -> None:
-    if not TickHeartbeat.objects.filter(name=name).update(**heartbeat):
-        TickHeartbeat.objects.update_or_create(name=name, defaults=heartbeat)
+    """Write a heartbeat on the shared clock: pages and alerts may be judged on another host."""
+    columns = {
+        column: shared(value) if isinstance(value, datetime) else value
+        for column, value in heartbeat.items()
+    }
+    if not TickHeartbeat.objects.filter(name=name).update(**columns):
+        TickHeartbeat.objects.update_or_create(name=name, defaults=columns)
 
 
 def begin_tick(name: str, now: datetime) -> None:
@@ -157,7 +163,9 @@ def silent_since(name: str, now: datetime) -> datetime | None:
     None also if it never has: nothing was missed before the first tick.
     """
     rows = TickHeartbeat.objects.filter(name=name).values_list("finished_at", flat=True)
-    finished_at = TICKS.finished_at(name) or rows.first()
+    written = rows.first()
+    ahead = shared(now) - now
+    finished_at = TICKS.finished_at(name) or (written and written - ahead)
     # One in the future: the clock was set back, and no due time has passed meanwhile.
     if finished_at is None or now - finished_at <= SILENCE:
         return None
@@ -168,9 +176,14 @@ def record_worker_heartbeat(
     name: str, queues: Iterable[str], started_at: datetime, now: datetime
 ) -> None:
     """Record a worker's heartbeat, and the queues it consumes."""
-    values = {"queues": f",{','.join(sorted(queues))},", "started_at": started_at, "seen_at": now}
+    seen_at = shared(now)
+    values = {
+        "queues": f",{','.join(sorted(queues))},",
+        "started_at": started_at,
+        "seen_at": seen_at,
+    }
     if not WorkerHeartbeat.objects.filter(name=name).update(**values):
-        WorkerHeartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+        WorkerHeartbeat.objects.filter(seen_at__lt=seen_at - FORGOTTEN_AFTER).delete()
         WorkerHeartbeat.objects.update_or_create(name=name, defaults=values)
 
 
@@ -181,6 +194,7 @@ def remove_worker(name: str) -> None:
 
 def queue_is_served(queue: str, now: datetime) -> bool:
     """Return whether a running worker consumes ``queue``."""
+    now = shared(now)
     alive = WorkerHeartbeat.objects.filter(
         seen_at__gte=now - WORKER_TIMEOUT, seen_at__lte=now + WORKER_TIMEOUT
     )

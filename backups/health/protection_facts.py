@@ -80,8 +80,8 @@ class InstanceRows(NamedTuple):
 def restorable_backups() -> QuerySet[Backup]:
     """Return the backups with a usable copy, managed or observed, the newest first."""
     stored = usable_copies().filter(backup=OuterRef("pk"))
-    found = Backup.objects.filter(Exists(stored) | Q(origin=Origin.OBSERVED))
-    return found.order_by("-ended_at", "-id")
+    candidates = Backup.objects.filter(Exists(stored) | Q(origin=Origin.OBSERVED))
+    return candidates.order_by("-ended_at", "-id")
 
 
 def find_candidates(ids: Sequence[int]) -> list[InstanceRows]:
@@ -127,9 +127,9 @@ def gather_facts(
 ) -> dict[int, ProtectionFacts]:
     """Return the facts by instance; ``schedules`` is the result of ``schedules_of``."""
     ids = [candidate.pk for candidate in candidates]
-    covers = {s.pk: _cover(s, now) for found in schedules.values() for s in found}
+    covers = {s.pk: _cover(s, now) for covering in schedules.values() for s in covering}
     slips, faults = _slips(ids, now), _history_faults(ids)
-    failed = _failed_proofs([each.newest_id for each in candidates if each.newest_id])
+    failed = _failed_proofs([possible.newest_id for possible in candidates if possible.newest_id])
     proven, unusable = _proven(ids), _unusable(ids)
     return {
         candidate.pk: ProtectionFacts(
@@ -163,8 +163,8 @@ def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
     ties: dict[int, set[int]] = {pk: {schedule.pk for schedule in general} for pk in ids}
     for field, path in _PATHS.items():
         through = getattr(BackupSchedule, field).through
-        found = through.objects.filter(**{f"{path}__in": ids})
-        for schedule_id, instance_id in found.values_list("backupschedule", path):
+        rows = through.objects.filter(**{f"{path}__in": ids})
+        for schedule_id, instance_id in rows.values_list("backupschedule", path):
             ties[instance_id].add(schedule_id)
     wanted = set().union(*ties.values()) if ties else set()
     schedules = BackupSchedule.objects.filter(enabled=True).in_bulk(list(wanted))
@@ -217,13 +217,16 @@ def _slips(ids: Sequence[int], now: datetime) -> Mapping[int, list[Slip]]:
     bad = Occurrence.objects.filter(
         Q(status__in=_BAD) | waiting, instance__in=ids, due_at__gte=now - SLIPS_COUNT
     ).select_related("schedule")
-    newest = {(each.instance_id, each.schedule_id): each for each in bad.order_by("due_at")}
+    newest = {
+        (occurrence.instance_id, occurrence.schedule_id): occurrence
+        for occurrence in bad.order_by("due_at")
+    }
     good = _newest_good(set(newest), now)
-    found: defaultdict[int, list[Slip]] = defaultdict(list)
-    for key, each in newest.items():
-        if each.schedule.enabled and not (key in good and good[key] > each.due_at):
-            found[each.instance_id].append(Slip(each.schedule.name, _how(each)))
-    return found
+    slips: defaultdict[int, list[Slip]] = defaultdict(list)
+    for key, occurrence in newest.items():
+        if occurrence.schedule.enabled and not (key in good and good[key] > occurrence.due_at):
+            slips[occurrence.instance_id].append(Slip(occurrence.schedule.name, _how(occurrence)))
+    return slips
 
 
 def _newest_good(pairs: set[tuple[int, int]], now: datetime) -> dict[tuple[int, int], datetime]:
@@ -262,15 +265,15 @@ def _failed_proofs(backups: Sequence[int]) -> Mapping[int, list[str]]:
         .annotate(newest=Max("id"))
     )
     failed = Evidence.objects.filter(pk__in=[row["newest"] for row in last], passed=False)
-    found: defaultdict[int, list[str]] = defaultdict(list)
+    failures: defaultdict[int, list[str]] = defaultdict(list)
     rows = failed.values_list("copy__backup__instance", "operation", "copy__status")
     for instance, operation, status in rows.order_by("-operation"):
         if status != CopyStatus.STORED:
             continue
         name = Operation(operation).label.lower()
-        if name not in found[instance]:
-            found[instance].append(name)
-    return found
+        if name not in failures[instance]:
+            failures[instance].append(name)
+    return failures
 
 
 def _proven(ids: Sequence[int]) -> dict[int, datetime]:

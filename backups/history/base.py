@@ -104,10 +104,10 @@ def redact(command: str) -> str:
     return _SECRET.sub(_hide, command)
 
 
-def _hide(found: re.Match[str]) -> str:
-    if found["option"] is None:
+def _hide(match: re.Match[str]) -> str:
+    if match["option"] is None:
         return "-p…"
-    return f"{found['option']}{found['between']}…"
+    return f"{match['option']}{match['between']}…"
 
 
 def moment(value: object) -> datetime | None:
@@ -125,10 +125,10 @@ def number(value: object) -> int | None:
     Older tables store -1 for none, which is the largest value in an unsigned column.
     """
     try:
-        found = int(str(value))
+        count = int(str(value))
     except ValueError:
         return None
-    return found if 0 <= found <= LARGEST else None
+    return count if 0 <= count <= LARGEST else None
 
 
 def text(value: object) -> str:

@@ -125,6 +125,6 @@ def _facts(row: Row) -> Mapping[str, str]:
 
 def parse_coordinates(binlog_pos: str) -> tuple[str, int | None, str]:
     """Read ``filename 'f', position 'n', GTID of the last change 'g'``."""
-    if found := _COORDINATES.search(binlog_pos):
-        return found["file"], int(found["position"]), found["gtid"] or ""
+    if match := _COORDINATES.search(binlog_pos):
+        return match["file"], int(match["position"]), match["gtid"] or ""
     return "", None, ""

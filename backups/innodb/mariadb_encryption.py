@@ -49,9 +49,9 @@ class TablespaceKey:
 def read_tablespace_key(first_page: bytes) -> TablespaceKey | None:
     """Return what page 0 says, with which ``first_page`` begins; None: nothing is encrypted."""
     form = format_of(int.from_bytes(first_page[FLAGS_OFFSET : FLAGS_OFFSET + 4], "big"))
-    if form is None or (found := first_page.find(_MAGIC, 0, form.bytes)) < 0:
+    if form is None or (position := first_page.find(_MAGIC, 0, form.bytes)) < 0:
         return None
-    start = found + len(_MAGIC)
+    start = position + len(_MAGIC)
     if len(first_page) < start + _INFO.size:
         return None
     scheme, length, vector, _, number, mode = _INFO.unpack_from(first_page, start)

@@ -16,12 +16,12 @@ _LSN = struct.Struct(">Q")
 
 def checkpoint_lsn(header: bytes) -> int | None:
     """Return the newest whole checkpoint; None if there is none."""
-    found = []
+    numbers = []
     for start in _CHECKPOINT_OFFSETS:
         block = bytes(header[start : start + _BLOCK_BYTES])
         if len(block) == _BLOCK_BYTES and any(block) and _is_whole(block):
-            found.append(int(_LSN.unpack_from(block, 8)[0]))
-    return max(found, default=None)
+            numbers.append(int(_LSN.unpack_from(block, 8)[0]))
+    return max(numbers, default=None)
 
 
 def _is_whole(block: bytes) -> bool:

@@ -29,7 +29,7 @@ def data_folders_here(instance: Instance, facts: ServerFacts) -> tuple[str, ...]
         return ()
     folders = (facts.datadir, *facts.innodb_folders)
     # A relative one is below the data folder.
-    return tuple(os.path.realpath(os.path.join(facts.datadir, each)) for each in folders)
+    return tuple(os.path.realpath(os.path.join(facts.datadir, folder)) for folder in folders)
 
 
 def note_data_folder(instance: Instance, facts: ServerFacts) -> None:
@@ -53,13 +53,15 @@ def refuse_instance_around(instance: Instance, facts: ServerFacts) -> None:
         real = os.path.realpath(repository.path)
         for folder in folders:
             if are_nested(real, folder):
-                found = why_nested(repository.path, folder, instance.name)
-                raise Refused(f"repository {repository}: {found}", hint=HINT)
+                nesting = why_nested(repository.path, folder, instance.name)
+                raise Refused(f"repository {repository}: {nesting}", hint=HINT)
 
 
 def find_nested(repositories: Iterable[Repository], instances: Iterable[Instance]) -> str:
     """Return which repository is in the data folder of which instance, by their rows alone."""
-    folders = [(each.name, each.data_folder) for each in instances if each.data_folder]
+    folders = [
+        (instance.name, instance.data_folder) for instance in instances if instance.data_folder
+    ]
     for repository in repositories:
         for name, folder in folders:
             if are_nested(repository.path, folder):

@@ -18,7 +18,11 @@ from backups.exceptions import InstanceUnreachable
 from backups.instances.clone_facts import CloneFacts, fetch_clone_facts
 from backups.instances.connection import fetch_rows
 from backups.instances.grants import Grants, parse_grants
-from backups.instances.lock_holders import LockHolder, fetch_lock_holders
+from backups.instances.lock_holders import (
+    LockHolder,
+    fetch_lock_holders,
+    lists_transactions,
+)
 from backups.logins.session import GIVEN_SETTINGS
 from backups.programs.compatibility import MARIADB, MYSQL, Version, decide_flavour, parse_version
 
@@ -109,6 +113,7 @@ class ServerFacts:
     longest_query: timedelta | None = None
     # Sessions that may hold a lock for long.
     lock_holders: Sequence[LockHolder] | None = None
+    lists_transactions: bool = True
     # What the server gives to a new session of this account.
     session_settings: Mapping[str, str] = field(default_factory=dict)
     init_connect: str = ""
@@ -145,6 +150,7 @@ def probe(connection: Connection[DictCursor]) -> ServerFacts:
         innodb=_sizes(connection, flavour) if may_ask else None,
         longest_query=_longest_query(connection) if may_ask else None,
         lock_holders=fetch_lock_holders(connection, least=LONG_HELD) if may_ask else None,
+        lists_transactions=lists_transactions(connection) if may_ask else False,
         session_settings={
             name: str(value) for name, value in _one(connection, GIVEN_SETTINGS).items()
         },

@@ -63,13 +63,13 @@ def parse_grants(account: str, lines: Iterable[str]) -> Grants:
     roles: list[str] = []
     scoped: set[tuple[str, str]] = set()
     for line in lines:
-        if found := _GLOBAL.match(line):
-            privileges |= _words(found["privileges"])
-        elif found := _SCOPED.match(line):
-            scope = found["scope"].replace("`", "")
-            scoped |= {(word, scope) for word in _words(found["privileges"])}
-        elif found := _ROLE.match(line):
-            roles.append(found["role"].strip("`'\""))
+        if match := _GLOBAL.match(line):
+            privileges |= _words(match["privileges"])
+        elif match := _SCOPED.match(line):
+            scope = match["scope"].replace("`", "")
+            scoped |= {(word, scope) for word in _words(match["privileges"])}
+        elif match := _ROLE.match(line):
+            roles.append(match["role"].strip("`'\""))
     return Grants(account, frozenset(privileges - {"USAGE"}), tuple(roles), frozenset(scoped))
 
 

@@ -82,6 +82,17 @@ def fetch_lock_holders(
     return sorted(long, key=_likelihood)
 
 
+def lists_transactions(connection: Connection[DictCursor]) -> bool:
+    """Return whether the server lists open transactions: of MariaDB, that is a plugin."""
+    try:
+        fetch_rows(connection, _TRANSACTIONS)
+    except InstanceUnreachable:
+        # A lost connection is noticed here.
+        fetch_rows(connection, "SELECT VERSION()")
+        return False
+    return True
+
+
 def describe_holders(holders: Sequence[LockHolder]) -> str:
     """Describe who holds, or may hold, the lock; blank if nobody is known."""
     if not holders:

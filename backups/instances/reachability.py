@@ -40,7 +40,7 @@ def probe_instances(now: datetime) -> int:
     due = _due_instances(now)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe") as threads:
         answers = list(threads.map(_ask, due))
-    answered = [each.pk for each, answer in zip(due, answers, strict=True) if not answer.fault]
+    answered = [asked.pk for asked, answer in zip(due, answers, strict=True) if not answer.fault]
     Instance.objects.filter(pk__in=answered).update(
         seen_at=now, unreachable_since=None, unreachable_reason=""
     )

@@ -41,10 +41,10 @@ def default_destinations(
         return Destinations([only_repository()])
     first = min(
         managed,
-        key=lambda each: (
-            each.kind != kind and kind not in each.kinds,
-            each.next_due_at or NOT_PLANNED,
-            each.name,
+        key=lambda candidate: (
+            candidate.kind != kind and kind not in candidate.kinds,
+            candidate.next_due_at or NOT_PLANNED,
+            candidate.name,
         ),
     )
     return Destinations(destinations_of(first), first.name)

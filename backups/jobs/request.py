@@ -104,7 +104,7 @@ def scheduled_parameters(occurrence: Occurrence) -> BackupParameters:
     A schedule may cover instances of several engines: each takes the options that it knows.
     """
     usual = backup_parameters(occurrence.instance, None)
-    known = {each.name for each in fields(usual.options)}
+    known = {field.name for field in fields(usual.options)}
     chosen = {name: value for name, value in occurrence.schedule.options.items() if name in known}
     return BackupParameters(read_fields(type(usual.options), usual.write() | chosen))
 

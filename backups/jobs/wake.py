@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -80,9 +81,13 @@ def wake_all(jobs: Sequence[Job]) -> None:
         )
 
 
-def jobs_to_wake(woken_before: Any) -> list[Job]:
-    """Load pending jobs without a recent message to the workers."""
-    stale = Q(woken_at=None) | Q(woken_at__lte=woken_before)
+def jobs_to_wake(woken_before: datetime) -> list[Job]:
+    """Load pending jobs without a recent message to the workers.
+
+    A message of the future is not recent: the clock was set back, or is that of another host.
+    """
+    future = woken_before + timedelta(seconds=2 * settings.WAKE_AGAIN_SECONDS)
+    stale = Q(woken_at=None) | Q(woken_at__lte=woken_before) | Q(woken_at__gt=future)
     return list(Job.objects.filter(stale, status=JobStatus.PENDING).order_by("id")[:500])
 
 

@@ -189,5 +189,5 @@ _WRITTEN_AS: dict[type, Callable[[Any], object]] = {
 }
 
 
-def _plain(found: object) -> object:
-    return _WRITTEN_AS.get(type(found), str)(found)
+def _plain(content: object) -> object:
+    return _WRITTEN_AS.get(type(content), str)(content)

@@ -33,15 +33,17 @@ def retention_fields(judged: JudgedCopy) -> dict[str, object]:
 def judge_backups(backups: Iterable[Backup], now: datetime) -> dict[int, list[JudgedCopy]]:
     """Map the id of each backup with stored copies to their verdicts."""
     instances = {backup.instance_id for backup in backups}
-    found: dict[int, list[JudgedCopy]] = {}
+    judgements: dict[int, list[JudgedCopy]] = {}
     for judged in judge_copies(now, instances) if instances else ():
-        found.setdefault(judged.copy.backup_id, []).append(judged)
-    return found
+        judgements.setdefault(judged.copy.backup_id, []).append(judged)
+    return judgements
 
 
 def retention_words(judged: Sequence[JudgedCopy], *, brief: bool = False) -> str:
     """Return verdict and reasons of a backup's copies; once where all have the same."""
-    words = {each.copy.repository: _words(each.verdict, brief=brief) for each in judged}
+    words = {
+        judgement.copy.repository: _words(judgement.verdict, brief=brief) for judgement in judged
+    }
     if len(set(words.values())) <= 1:
         return next(iter(words.values()), "")
     return "; ".join(f"in {repository}: {text}" for repository, text in sorted(words.items()))

@@ -56,13 +56,13 @@ def punctuality(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int,
     grouped = recent.order_by().values_list("schedule", "status")
     rows = grouped.annotate(count=Count("id"), late=Count("late_at"), overran=Count("overran_at"))
     names = [status.value for status in OccurrenceStatus] + ["late", "overran"]
-    found = {schedule.pk: dict.fromkeys(names, 0) for schedule in schedules}
+    tallies = {schedule.pk: dict.fromkeys(names, 0) for schedule in schedules}
     for schedule_id, status, count, late, overran in rows:
-        counts = found[schedule_id]
+        counts = tallies[schedule_id]
         counts[status] += count
         counts["late"] += late
         counts["overran"] += overran
-    return found
+    return tallies
 
 
 def punctuality_words(counts: dict[str, int]) -> str:

@@ -14,7 +14,7 @@ class InstanceProtection(models.Model):
     """One row per instance, derived from other rows and never edited."""
 
     instance = models.OneToOneField(Instance, models.CASCADE, related_name="protection")
-    level = models.CharField(max_length=12, choices=[(each.value, each.value) for each in Level])
+    level = models.CharField(max_length=12, choices=[(name.value, name.value) for name in Level])
     # The order of attention, worst first.
     rank = models.PositiveSmallIntegerField()
     # One per line.
@@ -39,7 +39,7 @@ class InstanceProtection(models.Model):
         verbose_name_plural = "protection of instances"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(level__in=[each.value for each in Level]),
+                condition=models.Q(level__in=[name.value for name in Level]),
                 name="backups_protection_level_valid",
             ),
         ]

@@ -29,8 +29,8 @@ def is_unreadable(path: str) -> bool:
 
 def system_files(files: Sequence[StoredFile]) -> list[StoredFile]:
     """Return the files of the system tablespace in order: pages are numbered across them."""
-    found = [(match, file) for file in files if (match := _SYSTEM.fullmatch(_name(file.path)))]
-    return [file for match, file in sorted(found, key=lambda pair: int(pair[0].group(1)))]
+    matches = [(match, file) for file in files if (match := _SYSTEM.fullmatch(_name(file.path)))]
+    return [file for match, file in sorted(matches, key=lambda pair: int(pair[0].group(1)))]
 
 
 def _name(path: str) -> str:

@@ -50,15 +50,15 @@ class Heads:
 
     def tablespace(self, file: StoredFile, frame: int, head: bytes) -> Tablespace:
         """Return the tablespace of a file; ``head`` are its first bytes if ``frame`` has them."""
-        found = self._known.get(file.number)
-        if found is None and not head:
-            found = self._await(file, frame)
-        if found is None:
-            found = self._find(file, head)
+        known = self._known.get(file.number)
+        if known is None and not head:
+            known = self._await(file, frame)
+        if known is None:
+            known = self._find(file, head)
             with self._learned:
-                self._known[file.number] = found
+                self._known[file.number] = known
                 self._learned.notify_all()
-        return found
+        return known
 
     def _await(self, file: StoredFile, frame: int) -> Tablespace | None:
         sources = self._sources.get(file.number, ())
@@ -79,7 +79,7 @@ class Heads:
         if first.form is None:
             return first
         before = self._system[: self._system.index(file)]
-        pages = sum(each.size // first.form.bytes for each in before)
+        pages = sum(earlier.size // first.form.bytes for earlier in before)
         return Tablespace(first.form, first.space_id, pages)
 
     def _default(self, file: StoredFile) -> PageFormat | None:

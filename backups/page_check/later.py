@@ -33,7 +33,7 @@ class LaterBytes:
         left = [(start, end)]
         for later, ranges in self._phases.get(file, {}).items():
             if later > phase:
-                left = [rest for each in left for rest in ranges.subtract_from(*each)]
+                left = [rest for part in left for rest in ranges.subtract_from(*part)]
         return left
 
 

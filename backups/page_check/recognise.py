@@ -44,7 +44,7 @@ def recognise(head: bytes, default: PageFormat | None) -> Tablespace:
     if not fitting:
         return Tablespace(default)
     # Of several that fit, the one with the most pages.
-    _, form, ids = max(fitting, key=lambda found: found[0])
+    _, form, ids = max(fitting, key=lambda candidate: candidate[0])
     return Tablespace(form, next((space for space in ids if space is not None), None))
 
 

@@ -46,7 +46,7 @@ class PageReport:
 
     @property
     def unknown_pages(self) -> int:
-        return sum(each.pages for each in self.unknown.values())
+        return sum(count.pages for count in self.unknown.values())
 
     def add_damage(self, page: DamagedPage) -> None:
         self.damaged += 1
@@ -55,6 +55,6 @@ class PageReport:
             self.named.append(page)
 
     def add_unknown(self, file: str, why: str, pages: int = 1) -> None:
-        found = self.unknown.setdefault(why, UnknownPages())
-        found.pages += pages
-        found.files.add(file)
+        unchecked = self.unknown.setdefault(why, UnknownPages())
+        unchecked.pages += pages
+        unchecked.files.add(file)

@@ -287,7 +287,10 @@ def check_repository(repository: RepositorySurvey, survey: Survey) -> list[Check
 
 def check_full_rooms(survey: Survey) -> list[Check]:
     """Check whether a full backup fits, where another kind was requested."""
-    return [_room_check(each, _full_room(each, survey)) for each in survey.repositories]
+    return [
+        _room_check(repository, _full_room(repository, survey))
+        for repository in survey.repositories
+    ]
 
 
 def _full_room(repository: RepositorySurvey, survey: Survey) -> RoomEstimate:

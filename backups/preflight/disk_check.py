@@ -20,8 +20,8 @@ def check_disk(
     name = f"disk of {repository.name}"
     for folder in folders if repository.folder else ():
         if are_nested(repository.folder, folder):
-            found = why_nested(repository.folder, folder, instance)
-            return [Check(name, Verdict.FAILED, found, HINT)]
+            nesting = why_nested(repository.folder, folder, instance)
+            return [Check(name, Verdict.FAILED, nesting, HINT)]
     if device is None or device != repository.device:
         return []
     return [

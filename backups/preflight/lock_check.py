@@ -15,7 +15,10 @@ def check_locks(facts: ServerFacts) -> Check:
     if facts.lock_holders is None:
         return Check(NAME, Verdict.UNKNOWN, "the account may not see them: PROCESS is missing")
     # Idle sessions without a transaction are what a pool keeps.
-    holders = [each for each in facts.lock_holders if each.certain or each.in_transaction]
+    holders = [holder for holder in facts.lock_holders if holder.certain or holder.in_transaction]
+    if not holders and not facts.lists_transactions:
+        found = "the server does not list its transactions (information_schema.INNODB_TRX)"
+        return Check(NAME, Verdict.UNKNOWN, found)
     limit = format_duration(LONG_HELD)
     if not holders:
         return Check(NAME, Verdict.OK, f"no transaction or lock older than {limit} is known")

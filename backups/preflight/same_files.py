@@ -71,6 +71,6 @@ def _check_confirmation(survey: Survey, facts: ServerFacts, files: str) -> Check
 
 
 def _fits(survey: Survey, facts: ServerFacts) -> bool:
-    found, before, after = survey.found_checkpoint, facts.checkpoint_lsn, survey.lsn_after
-    assert found is not None and before is not None and after is not None
-    return before <= found <= after
+    here, before, after = survey.found_checkpoint, facts.checkpoint_lsn, survey.lsn_after
+    assert here is not None and before is not None and after is not None
+    return before <= here <= after

@@ -137,7 +137,7 @@ def look(
     facts, unreachable = _survey_instance(instance)
     key_id, key_problem = _survey_key()
     needs_host = engine_named(instance.engine).needs_host
-    found = read_checkpoint(runner, facts.redo_folder) if needs_host and facts else None
+    checkpoint = read_checkpoint(runner, facts.redo_folder) if needs_host and facts else None
     folders = data_folders_here(instance, facts) if facts else ()
     return Survey(
         address=instance.address,
@@ -147,9 +147,9 @@ def look(
         host=survey_host(runner, facts.datadir if facts else "") if needs_host else None,
         data_folders=folders,
         data_device=device_of(folders[0]) if folders else None,
-        found_checkpoint=found,
+        found_checkpoint=checkpoint,
         confirmed=_confirmed_files(instance),
-        lsn_after=_current_lsn(instance) if found is not None else None,
+        lsn_after=_current_lsn(instance) if checkpoint is not None else None,
         facts=facts,
         unreachable=unreachable,
         repositories=tuple(survey_repository(row, store) for row, store in stores),
@@ -203,8 +203,8 @@ def load_past_link_bytes(instance: Instance, kind: str) -> int | None:
     if instance.pk is None or kind not in LINK_KINDS:
         return None
     newest = Backup.objects.filter(instance=instance, kind=kind, stored_bytes__isnull=False)
-    found = newest.order_by("-ended_at").values_list("stored_bytes", flat=True)
-    return max((each for each in found[:LINKS_COMPARED] if each is not None), default=None)
+    sizes = newest.order_by("-ended_at").values_list("stored_bytes", flat=True)
+    return max((size for size in sizes[:LINKS_COMPARED] if size is not None), default=None)
 
 
 def _survey_instance(instance: Instance) -> tuple[ServerFacts | None, Problem | None]:

@@ -63,8 +63,8 @@ class Compatibility:
 
 def parse_version(text: str) -> Version | None:
     """Parse the first three-part version in ``text``; None if there is none."""
-    found = _VERSION.search(text)
-    return Version(*map(int, found.groups())) if found else None
+    match = _VERSION.search(text)
+    return Version(*map(int, match.groups())) if match else None
 
 
 def decide_flavour(version: str, comment: str) -> str:

@@ -75,7 +75,7 @@ def _places(server: ServerProgram) -> Mapping[str, str]:
 
 def _reported_by(path: str) -> dict[str, str]:
     pattern = rf"^({'|'.join(_PLACES)})\s+(/.*?)\s*$"
-    found = {name: place for name, place in re.findall(pattern, ask_settings(path), re.MULTILINE)}
-    if missing := [name for name in _PLACES if name not in found]:
+    places = {name: place for name, place in re.findall(pattern, ask_settings(path), re.MULTILINE)}
+    if missing := [name for name in _PLACES if name not in places]:
         raise EngineError(f"{path} does not report its {', '.join(missing)}")
-    return found
+    return places

@@ -125,7 +125,7 @@ class PrivateServer:
         """The server's process, while it runs."""
         if self._server is None or self._server.poll() is not None:
             return None
-        return next((each.pid for each in servers_of(self._server)), self._server.pid)
+        return next((server.pid for server in servers_of(self._server)), self._server.pid)
 
     def __enter__(self) -> PrivateServer:
         self.start()

@@ -30,7 +30,7 @@ def parse_checkpoint(content: bytes) -> int | None:
     """Return the newest of both checkpoints at the beginning of a redo log."""
     if int.from_bytes(content[:4], "big") not in _FORMATS:
         return None
-    found = [content[offset : offset + _LSN_BYTES] for offset in _CHECKPOINTS]
-    if any(len(each) != _LSN_BYTES for each in found):
+    numbers = [content[offset : offset + _LSN_BYTES] for offset in _CHECKPOINTS]
+    if any(len(number) != _LSN_BYTES for number in numbers):
         return None
-    return max(int.from_bytes(each, "big") for each in found) or None
+    return max(int.from_bytes(number, "big") for number in numbers) or None

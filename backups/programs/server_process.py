@@ -16,10 +16,10 @@ def end(server: subprocess.Popen[bytes], patience_seconds: float) -> None:
     """End a server: gently for so long, then at once."""
     servers = servers_of(server)
     if patience_seconds and server.poll() is None:
-        for each in servers:
+        for process in servers:
             # The walls around it would not pass the signal on.
             with suppress(psutil.Error):
-                each.terminate()
+                process.terminate()
     try:
         server.wait(patience_seconds)
     except subprocess.TimeoutExpired:
@@ -34,10 +34,10 @@ def servers_of(command: subprocess.Popen[bytes]) -> list[psutil.Process]:
     try:
         leader = psutil.Process(command.pid)
         family = [leader, *leader.children(recursive=True)]
-        found = [each for each in family if each.name() in SERVER_NAMES]
+        servers = [process for process in family if process.name() in SERVER_NAMES]
     except psutil.Error:
         return []
-    return found or [leader]
+    return servers or [leader]
 
 
 def exit_code_of(command: subprocess.Popen[bytes]) -> int | None:

@@ -126,12 +126,12 @@ def program_folders(server: ServerProgram) -> tuple[Path, ...]:
 
 def program(name: str) -> str:
     """Return the path of a MariaDB program."""
-    if (found := shutil.which(name, path=search_path())) is None:
+    if (path := shutil.which(name, path=search_path())) is None:
         raise EngineError(
             f"{name} is not installed on this host",
             hint="Install MariaDB's server programs (on Debian: mariadb-server-core).",
         )
-    return found
+    return path
 
 
 def search_path() -> str:

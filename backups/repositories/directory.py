@@ -173,9 +173,9 @@ class DirectoryStore:
 
     def _refuse_another(self) -> None:
         """Refuse a path that holds another repository: a disk may be unmounted at any time."""
-        if self._uuid and (found := self.identity().uuid) != self._uuid:
+        if self._uuid and (uuid := self.identity().uuid) != self._uuid:
             raise RepositoryError(
-                f"{self.root} holds another repository, {found}",
+                f"{self.root} holds another repository, {uuid}",
                 hint="Check which disk is mounted there.",
             )
 

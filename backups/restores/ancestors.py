@@ -25,17 +25,17 @@ def check_ancestors(target: Path) -> None:
     """
     for folder in _above(target):
         try:
-            found = folder.lstat()
+            status = folder.lstat()
         except FileNotFoundError:
             continue
         except OSError as exc:
             raise Refused(f"{folder} cannot be examined: {exc.strerror}") from None
-        if found.st_uid not in {0, os.geteuid()}:
+        if status.st_uid not in {0, os.geteuid()}:
             raise Refused(
-                f"{folder} belongs to {_name(found.st_uid)}, who can replace what is in it",
+                f"{folder} belongs to {_name(status.st_uid)}, who can replace what is in it",
                 hint=_MOVE_HINT,
             )
-        if stat.S_ISDIR(found.st_mode) and _is_open(found):
+        if stat.S_ISDIR(status.st_mode) and _is_open(status):
             raise Refused(
                 f"{folder} can be written by others than its owner, and has no sticky bit",
                 hint=_MOVE_HINT,
@@ -52,11 +52,11 @@ def _above(target: Path) -> Iterator[Path]:
                 yield folder
 
 
-def _is_open(found: os.stat_result) -> bool:
-    if found.st_mode & stat.S_ISVTX:
+def _is_open(status: os.stat_result) -> bool:
+    if status.st_mode & stat.S_ISVTX:
         return False
-    by_group = bool(found.st_mode & stat.S_IWGRP) and not _is_private(found.st_gid)
-    return bool(found.st_mode & stat.S_IWOTH) or by_group
+    by_group = bool(status.st_mode & stat.S_IWGRP) and not _is_private(status.st_gid)
+    return bool(status.st_mode & stat.S_IWOTH) or by_group
 
 
 def _is_private(gid: int) -> bool:
@@ -66,7 +66,7 @@ def _is_private(gid: int) -> bool:
     if gid != os.getegid():
         return False
     own = pwd.getpwuid(os.geteuid())
-    members = {each.pw_name for each in pwd.getpwall() if each.pw_gid == gid}
+    members = {account.pw_name for account in pwd.getpwall() if account.pw_gid == gid}
     return (members | set(grp.getgrgid(gid).gr_mem)) <= {own.pw_name, "root"}
 
 

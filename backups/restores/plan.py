@@ -143,7 +143,7 @@ def _estimate_by_rate(copy: BackupCopy) -> Estimate:
     ).order_by("-id")[:JOBS_ASKED]
     taken = [(job.bytes_done, (job.ended_at - job.started_at).total_seconds())
              for job in done if job.ended_at and job.started_at]  # fmt: skip
-    seconds = sum(each for _, each in taken)
+    seconds = sum(length for _, length in taken)
     whole = restored_size(copy.backup)
     if whole is None or seconds <= 0:
         return Estimate(None, "no comparable restore has been run")

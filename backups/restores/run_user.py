@@ -37,7 +37,7 @@ def find_run_user(name: str, folder: Path) -> tuple[tuple[int, int] | None, str]
 
 
 def _is_open_to_all(folder: Path) -> bool:
-    return all(each.stat().st_mode & stat.S_IXOTH for each in (folder, *folder.parents))
+    return all(part.stat().st_mode & stat.S_IXOTH for part in (folder, *folder.parents))
 
 
 def change_owner(target: Path, uid: int, gid: int) -> None:
@@ -49,8 +49,8 @@ def change_owner(target: Path, uid: int, gid: int) -> None:
     try:
         for name, folders, files, descriptor in os.fwalk(target, topdown=False):
             for entry in (*folders, *files):
-                found = os.stat(entry, dir_fd=descriptor, follow_symlinks=False)
-                if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+                status = os.stat(entry, dir_fd=descriptor, follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
                     raise StageFailed(
                         f"{name}/{entry} has a hard link elsewhere: its owner is not changed"
                     )

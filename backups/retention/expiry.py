@@ -53,7 +53,9 @@ def expire_backups(now: datetime) -> int:
     refuse_clock_jump(TICK, now)
     expired = expired_copies(now)
     if expired:
-        repositories = {each.copy.repository_id: each.copy.repository for each in expired}
+        repositories = {
+            candidate.copy.repository_id: candidate.copy.repository for candidate in expired
+        }
         refuse_other_clock(TICK, repositories.values(), now)
         _refuse_many(len(expired))
     return _request_purges(expired)
@@ -65,7 +67,9 @@ def confirm_expiry(now: datetime, *, seen: Collection[int] | None = None) -> int
     With ``seen``, the copies that the person was shown, it is refused if others expire by now.
     """
     expired = expired_copies(now)
-    if seen is not None and (others := [each for each in expired if each.copy.pk not in seen]):
+    if seen is not None and (
+        others := [candidate for candidate in expired if candidate.copy.pk not in seen]
+    ):
         raise Refused(
             f"{len(others)} copies would be purged that were not shown: {others[0].copy}",
             hint="Check the list again.",
@@ -80,31 +84,35 @@ def expired_copies(now: datetime) -> list[ExpiredCopy]:
     """Return what nothing keeps, the oldest first, as far as one tick would purge it."""
     # What others are based on follows in a later tick: those are purged first.
     going = [
-        each
-        for each in judge_copies(now, held=False)
-        if each.verdict.may_go and not each.has_dependents
+        judgement
+        for judgement in judge_copies(now, held=False)
+        if judgement.verdict.may_go and not judgement.has_dependents
     ]
-    requested = _requested_already([each.copy.pk for each in going], now)
+    requested = _requested_already([leaving.copy.pk for leaving in going], now)
     oldest_first = sorted(
-        (each for each in going if each.copy.pk not in requested),
-        key=lambda each: (each.copy.ended_at, each.copy.pk),
+        (leaving for leaving in going if leaving.copy.pk not in requested),
+        key=lambda leaving: (leaving.copy.ended_at, leaving.copy.pk),
     )[:PURGES_PER_TICK]
     rows = BackupCopy.objects.select_related("backup__instance", "repository").in_bulk(
-        [each.copy.pk for each in oldest_first]
+        [chosen.copy.pk for chosen in oldest_first]
     )
-    return [ExpiredCopy(rows[each.copy.pk], each) for each in oldest_first if each.copy.pk in rows]
+    return [
+        ExpiredCopy(rows[chosen.copy.pk], chosen)
+        for chosen in oldest_first
+        if chosen.copy.pk in rows
+    ]
 
 
 def judge_again(copy: BackupCopy, now: datetime) -> JudgedCopy | None:
     """Judge a stored copy whose purge was requested before; None if it is not stored."""
     judged = judge_copies(now, [copy.backup.instance_id], held=False)
-    return next((each for each in judged if each.copy.pk == copy.pk), None)
+    return next((judgement for judgement in judged if judgement.copy.pk == copy.pk), None)
 
 
 def _request_purges(expired: Sequence[ExpiredCopy]) -> int:
-    found = [job for each in expired if (job := _purge(each))]
-    wake_all(found)
-    return len(found)
+    jobs = [job for candidate in expired if (job := _purge(candidate))]
+    wake_all(jobs)
+    return len(jobs)
 
 
 def _refuse_many(count: int) -> None:

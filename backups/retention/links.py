@@ -42,10 +42,10 @@ class Chains:
         self._sound: dict[int, bool] = {}
         for link in links:
             # From the full backup on, so that the answer about a base is known.
-            for each in reversed(list(self.with_needed(link))):
-                if each.key not in self._sound:
-                    based = each.base is not None and self._sound.get(each.base, False)
-                    self._sound[each.key] = each.sound and (each.full or based)
+            for needed in reversed(list(self.with_needed(link))):
+                if needed.key not in self._sound:
+                    based = needed.base is not None and self._sound.get(needed.base, False)
+                    self._sound[needed.key] = needed.sound and (needed.full or based)
 
     def with_needed(self, link: KeptLink) -> Iterator[KeptLink]:
         """Yield a link, its base, the base of that, up to the full backup."""

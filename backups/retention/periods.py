@@ -26,7 +26,7 @@ class PeriodCounts:
         return any(self.counts().values())
 
     def counts(self) -> dict[str, int]:
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 _NAMES: Mapping[str, Callable[[datetime], str]] = {
@@ -45,8 +45,8 @@ def newest_of_periods(
 
     Periods without a backup are not counted: when backups stop, the old ones stay.
     """
-    local = [each.astimezone(zone(time_zone)) for each in newest_first]
-    found: dict[int, list[str]] = {}
+    local = [moment.astimezone(zone(time_zone)) for moment in newest_first]
+    kept: dict[int, list[str]] = {}
     for kind, count in counts.counts().items():
         seen: set[str] = set()
         for position, at in enumerate(local):
@@ -55,5 +55,5 @@ def newest_of_periods(
             name = _NAMES[kind](at)
             if name not in seen:
                 seen.add(name)
-                found.setdefault(position, []).append(f"{kind} of {name}, one of {count}")
-    return found
+                kept.setdefault(position, []).append(f"{kind} of {name}, one of {count}")
+    return kept

@@ -76,11 +76,11 @@ def keepers(
 
 def _restorable(newest_first: Sequence[KeptLink], chains: Chains) -> list[KeptLink]:
     """Return one restorable copy of each backup."""
-    found: dict[str, KeptLink] = {}
+    restorable: dict[str, KeptLink] = {}
     for link in newest_first:
-        if link.label not in found and chains.restorable(link):
-            found[link.label] = link
-    return list(found.values())
+        if link.label not in restorable and chains.restorable(link):
+            restorable[link.label] = link
+    return list(restorable.values())
 
 
 def _in_window(

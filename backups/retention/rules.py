@@ -55,16 +55,18 @@ def judge(
 ) -> dict[int, RetentionVerdict]:
     """Decide about every stored copy of one instance; ``policies`` by the key of its links."""
     newest_first = sorted(
-        links, key=lambda each: (each.ended_at, each.label, each.key), reverse=True
+        links,
+        key=lambda candidate: (candidate.ended_at, candidate.label, candidate.key),
+        reverse=True,
     )
     chains = Chains(newest_first)
-    found = {link.key: _Findings() for link in newest_first}
-    _keep_for_people(newest_first, found)
-    _keep_by_policies(newest_first, policies, chains, now, found)
-    shortage = _keep_proven(newest_first, proven_needed(policies), chains, found)
-    _keep_needed(newest_first, chains, shortage, found)
+    findings = {link.key: _Findings() for link in newest_first}
+    _keep_for_people(newest_first, findings)
+    _keep_by_policies(newest_first, policies, chains, now, findings)
+    shortage = _keep_proven(newest_first, proven_needed(policies), chains, findings)
+    _keep_needed(newest_first, chains, shortage, findings)
     return {
-        link.key: _verdict(link, policies[link.policy], found[link.key], now)
+        link.key: _verdict(link, policies[link.policy], findings[link.key], now)
         for link in newest_first
     }
 
@@ -72,16 +74,17 @@ def judge(
 def proven_needed(policies: Mapping[int, Policy]) -> int:
     """Return how many proven backups of the instance must remain: what any policy demands."""
     return max(
-        (each.keep_proven for each in policies.values() if not each.keeps_everything), default=0
+        (policy.keep_proven for policy in policies.values() if not policy.keeps_everything),
+        default=0,
     )
 
 
-def _keep_for_people(links: Sequence[KeptLink], found: Mapping[int, _Findings]) -> None:
+def _keep_for_people(links: Sequence[KeptLink], findings: Mapping[int, _Findings]) -> None:
     for link in links:
         if link.pinned:
-            found[link.key].reasons[link.pinned] = None
+            findings[link.key].reasons[link.pinned] = None
         if link.held:
-            found[link.key].reasons[link.held] = link.held_until
+            findings[link.key].reasons[link.held] = link.held_until
 
 
 def _keep_by_policies(
@@ -89,7 +92,7 @@ def _keep_by_policies(
     policies: Mapping[int, Policy],
     chains: Chains,
     now: datetime,
-    found: Mapping[int, _Findings],
+    findings: Mapping[int, _Findings],
 ) -> None:
     for key, policy in policies.items():
         own = [link for link in newest_first if link.policy == key]
@@ -97,19 +100,19 @@ def _keep_by_policies(
         for link in own:
             copies.setdefault(link.label, []).append(link.key)
         for keeper in keepers(policy, own, chains, now):
-            for each in copies[keeper.label]:
-                found[each].reasons[keeper.reason] = keeper.until
+            for copy in copies[keeper.label]:
+                findings[copy].reasons[keeper.reason] = keeper.until
 
 
 def _keep_proven(
-    newest_first: Sequence[KeptLink], needed: int, chains: Chains, found: Mapping[int, _Findings]
+    newest_first: Sequence[KeptLink], needed: int, chains: Chains, findings: Mapping[int, _Findings]
 ) -> str:
     """Keep the newest proven backups; return what is missing if there are too few of them."""
     labels = list(dict.fromkeys(link.label for link in newest_first if chains.proven(link)))
     reason = f"one of the newest proven backups, of which {needed} must remain"
     for link in newest_first:
         if link.label in labels[:needed]:
-            found[link.key].reasons[reason] = None
+            findings[link.key].reasons[reason] = None
     if len(labels) >= needed:
         return ""
     has = f"{len(labels)} of {needed} backups" if labels else "no backup"
@@ -117,12 +120,15 @@ def _keep_proven(
 
 
 def _keep_needed(
-    newest_first: Sequence[KeptLink], chains: Chains, shortage: str, found: Mapping[int, _Findings]
+    newest_first: Sequence[KeptLink],
+    chains: Chains,
+    shortage: str,
+    findings: Mapping[int, _Findings],
 ) -> None:
     """Keep what kept links need, from the ends of the chains to their full backups."""
     depths = {link.key: len(list(chains.with_needed(link))) for link in newest_first}
-    for link in sorted(newest_first, key=lambda each: depths[each.key], reverse=True):
-        own = found[link.key]
+    for link in sorted(newest_first, key=lambda candidate: depths[candidate.key], reverse=True):
+        own = findings[link.key]
         if own.needed_by:
             ends = list(own.needed_by.values())
             known = [end for end in ends if end is not None]
@@ -131,8 +137,8 @@ def _keep_needed(
         elif not own.reasons and (why := link.blocked or shortage):
             own.reasons[why] = None
             own.blocked = True
-        if own.reasons and link.base is not None and link.base in found:
-            found[link.base].needed_by[link.label] = own.until
+        if own.reasons and link.base is not None and link.base in findings:
+            findings[link.base].needed_by[link.label] = own.until
 
 
 def _names(labels: Collection[str]) -> str:

@@ -71,25 +71,27 @@ def judge_copies(
     owners = _load_owners(copies, instead, now)
     blocks = _Blocks(copies, owners, instances, held=held)
     failed, passed = proof_results(instances)
-    by_backup = {(each.backup_id, each.repository_id): each.pk for each in copies}
-    found: dict[int, list[tuple[StoredCopy, KeptLink]]] = defaultdict(list)
-    for each in copies:
+    by_backup = {(copy.backup_id, copy.repository_id): copy.pk for copy in copies}
+    by_instance: dict[int, list[tuple[StoredCopy, KeptLink]]] = defaultdict(list)
+    for copy in copies:
         link = KeptLink(
-            key=each.pk,
-            label=each.label,
-            policy=_owner_of(each),
-            ended_at=each.ended_at,
-            full=each.kind == BackupKind.FULL,
-            base=by_backup.get((each.base_id or 0, each.repository_id)),
-            sound=not (each.fault or each.key_fault or each.repository_fault or each.pk in failed),
-            passed=each.pk in passed,
-            pinned=_pin(each),
-            held=_hold(each, now),
-            held_until=each.held_until,
-            blocked=blocks.of(each) if faults else "",
+            key=copy.pk,
+            label=copy.label,
+            policy=_owner_of(copy),
+            ended_at=copy.ended_at,
+            full=copy.kind == BackupKind.FULL,
+            base=by_backup.get((copy.base_id or 0, copy.repository_id)),
+            sound=not (copy.fault or copy.key_fault or copy.repository_fault or copy.pk in failed),
+            passed=copy.pk in passed,
+            pinned=_pin(copy),
+            held=_hold(copy, now),
+            held_until=copy.held_until,
+            blocked=blocks.of(copy) if faults else "",
         )
-        found[each.instance_id].append((each, link))
-    return [judged for pairs in found.values() for judged in _judge_instance(pairs, owners, now)]
+        by_instance[copy.instance_id].append((copy, link))
+    return [
+        judged for pairs in by_instance.values() for judged in _judge_instance(pairs, owners, now)
+    ]
 
 
 def _judge_instance(

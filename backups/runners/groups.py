@@ -79,11 +79,11 @@ def _await_end(members: Iterable[psutil.Process], seconds: float) -> list[psutil
 
 
 def _with_descendants(members: Iterable[psutil.Process]) -> list[psutil.Process]:
-    found = set(members)
-    for member in list(found):
+    family = set(members)
+    for member in list(family):
         with contextlib.suppress(psutil.Error):
-            found.update(member.children(recursive=True))
-    return list(found)
+            family.update(member.children(recursive=True))
+    return list(family)
 
 
 def _signal_all(members: Iterable[psutil.Process], *, kill: bool) -> None:

@@ -204,12 +204,12 @@ def _spawning_thread(owner: int) -> ThreadPoolExecutor:
 
 def _find(name: str) -> str:
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *EXTRA_FOLDERS))
-    if (found := shutil.which(name, path=path)) is None:
+    if (program := shutil.which(name, path=path)) is None:
         raise RunnerError(
             f"{name} is not installed on this host",
             hint=f"Install {name}, or add its folder to the worker's PATH.",
         )
-    return found
+    return program
 
 
 def _text(output: bytes) -> str:

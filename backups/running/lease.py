@@ -20,6 +20,7 @@ from django.utils.timezone import now
 
 from backups.exceptions import CancelRequested, LeaseLost, StageFailed
 from backups.models import Job
+from backups.models.clock import shared
 from backups.running.run import Run, boot_clock
 from backups.running.samples import Sampler
 from backups.running.stage_rows import StageRows
@@ -106,7 +107,7 @@ class LeaseKeeper:
         renewed_at = boot_clock()
         renewing = renewed_at - self._renewed >= settings.LEASE_RENEW_SECONDS
         if renewing:
-            fields["lease_expires_at"] = now() + timedelta(seconds=settings.LEASE_SECONDS)
+            fields["lease_expires_at"] = shared(now()) + timedelta(seconds=settings.LEASE_SECONDS)
         mine = Job.objects.filter(
             pk=self._run.job.pk, fencing_token=self._run.token, status=JobStatus.RUNNING
         )

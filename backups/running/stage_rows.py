@@ -74,8 +74,8 @@ class StageRows:
         self._move(stage, to, at, detail)
 
     def skip(self, number: int, at: datetime) -> None:
-        for each in [self._stages[number], *self._children[number].values()]:
-            self._move(each, StageStatus.SKIPPED, at)
+        for row in [self._stages[number], *self._children[number].values()]:
+            self._move(row, StageStatus.SKIPPED, at)
 
     @property
     def stage_name(self) -> str:

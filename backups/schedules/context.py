@@ -141,11 +141,11 @@ def _newest(occurrences: Sequence[Occurrence], now: datetime) -> dict[tuple[int,
 
 def _repositories(schedules: set[int]) -> dict[int, list[Repository]]:
     through = BackupSchedule.repositories.through.objects
-    found: dict[int, list[Repository]] = defaultdict(list)
+    by_schedule: dict[int, list[Repository]] = defaultdict(list)
     ties = through.filter(backupschedule__in=schedules).select_related("repository").order_by("id")
     for tie in ties:
-        found[tie.backupschedule_id].append(tie.repository)
-    return dict(found)
+        by_schedule[tie.backupschedule_id].append(tie.repository)
+    return dict(by_schedule)
 
 
 def _only_repository() -> Repository | BadInput:
@@ -163,5 +163,5 @@ def _histories(occurrences: Sequence[Occurrence]) -> dict[int, ObservedHistory]:
     }
     if not watched:
         return {}
-    found = ObservedHistory.objects.filter(instance__in=watched)
-    return {history.instance_id: history for history in found}
+    histories = ObservedHistory.objects.filter(instance__in=watched)
+    return {history.instance_id: history for history in histories}

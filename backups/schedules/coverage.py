@@ -34,12 +34,12 @@ def covered_instances(schedule: BackupSchedule) -> QuerySet[Instance]:
 
 def coverage_of(schedules: Sequence[BackupSchedule]) -> dict[int, list[Instance]]:
     """Return the enabled instances of each schedule, by the schedule's number."""
-    found = _tied(schedules)
+    tied = _tied(schedules)
     general = [schedule.pk for schedule in schedules if schedule.covers_all]
-    instances = _instances(None if general else {pk for pks in found.values() for pk in pks})
+    instances = _instances(None if general else {pk for pks in tied.values() for pk in pks})
     for schedule_id in general:
-        found[schedule_id] = set(instances)
-    return {pk: [instances[member] for member in sorted(members)] for pk, members in found.items()}
+        tied[schedule_id] = set(instances)
+    return {pk: [instances[member] for member in sorted(members)] for pk, members in tied.items()}
 
 
 def count_covered(schedules: Sequence[BackupSchedule]) -> dict[int, int]:
@@ -54,10 +54,10 @@ def covering_schedules(instances: Collection[int]) -> dict[int, set[int]]:
     """Map the numbers of instances to those of the enabled schedules that cover them."""
     enabled = BackupSchedule.objects.filter(enabled=True)
     general = set(enabled.filter(covers_all=True).values_list("pk", flat=True))
-    found = {pk: set(general) for pk in instances}
-    for schedule_id, instance_id in _ties(Q(backupschedule__enabled=True), pk__in=found):
-        found[instance_id].add(schedule_id)
-    return found
+    covering = {pk: set(general) for pk in instances}
+    for schedule_id, instance_id in _ties(Q(backupschedule__enabled=True), pk__in=covering):
+        covering[instance_id].add(schedule_id)
+    return covering
 
 
 def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
@@ -76,11 +76,11 @@ def uncovered_instances(*, besides: int | None = None) -> QuerySet[Instance]:
 
 def _tied(schedules: Sequence[BackupSchedule]) -> dict[int, set[int]]:
     """Return the enabled instances that names, groups and tags tie to each schedule."""
-    found: dict[int, set[int]] = {schedule.pk: set() for schedule in schedules}
+    members: dict[int, set[int]] = {schedule.pk: set() for schedule in schedules}
     # An instance tied by both a group and a tag counts once; SQL would count it twice.
-    for schedule_id, instance_id in _ties(Q(backupschedule__in=found), enabled=True):
-        found[schedule_id].add(instance_id)
-    return found
+    for schedule_id, instance_id in _ties(Q(backupschedule__in=members), enabled=True):
+        members[schedule_id].add(instance_id)
+    return members
 
 
 def _ties(schedules: Q, **instances: object) -> Iterator[tuple[int, int]]:

@@ -127,7 +127,7 @@ def write_plans(plans: Sequence[ScheduleAdvance]) -> int:
     rows: list[Occurrence] = []
     with transaction.atomic():
         # In one order, so that two ticks never deadlock.
-        for plan in sorted(plans, key=lambda each: each.schedule.pk):
+        for plan in sorted(plans, key=lambda planned: planned.schedule.pk):
             schedule = plan.schedule
             same = BackupSchedule.objects.filter(
                 pk=schedule.pk, enabled=True, next_due_at=schedule.next_due_at

@@ -58,8 +58,8 @@ def create_scheduled_jobs(planned: Sequence[PlannedJob], *, now: datetime) -> li
     )
     Job.repositories.through.objects.bulk_create(
         Job.repositories.through(job_id=job.pk, repository_id=repository.pk)
-        for job, each in zip(jobs, planned, strict=True)
-        for repository in each.repositories
+        for job, plan in zip(jobs, planned, strict=True)
+        for repository in plan.repositories
     )
     JobEvent.objects.bulk_create(
         JobEvent(
@@ -67,10 +67,10 @@ def create_scheduled_jobs(planned: Sequence[PlannedJob], *, now: datetime) -> li
             created_at=now,
             old_status=job.status,
             new_status=job.status,
-            actor=f"schedule {each.occurrence.schedule.name}",
+            actor=f"schedule {plan.occurrence.schedule.name}",
             reason="requested",
         )
-        for job, each in zip(jobs, planned, strict=True)
+        for job, plan in zip(jobs, planned, strict=True)
     )
     transaction.on_commit(lambda: wake_all(jobs))
     return jobs

@@ -26,7 +26,7 @@ _HOW = {
 
 def load_overdue_fulls(occurrences: Sequence[Occurrence]) -> dict[int, str]:
     """Map runs of other kinds to the reason for a full backup instead."""
-    asking = [each.pk for each in occurrences if _makes_up(each)]
+    asking = [occurrence.pk for occurrence in occurrences if _makes_up(occurrence)]
     if not asking:
         return {}
     fulls = Occurrence.objects.filter(
@@ -56,7 +56,7 @@ def _without_backup(fulls: Sequence[int]) -> dict[int, Occurrence]:
         ended_at__gt=OuterRef("due_at"),
     )
     rows = Occurrence.objects.filter(~Exists(since), pk__in=fulls).exclude(status__in=_DONE)
-    return {each.pk: each for each in rows}
+    return {row.pk: row for row in rows}
 
 
 def _reason(full: Occurrence) -> str:

@@ -69,22 +69,22 @@ def match_occurrences(occurrences: Sequence[Occurrence], now: datetime) -> int:
         origin=Origin.OBSERVED,
         operation=Operation.BACKUP,
         occurrence=None,
-        instance__in={each.instance_id for each in unmatched},
-        started_at__gte=min(each.due_at for each in unmatched) - EARLY,
-        started_at__lt=max(each.missed_after for each in unmatched),
+        instance__in={due.instance_id for due in unmatched},
+        started_at__gte=min(due.due_at for due in unmatched) - EARLY,
+        started_at__lt=max(due.missed_after for due in unmatched),
     )
     return _match(free.order_by("started_at", "id"), unmatched, now)
 
 
 def _match(jobs: Iterable[Job], waiting: Sequence[Occurrence], now: datetime) -> int:
     count = 0
-    for job in sorted(jobs, key=lambda each: (each.started_at or now, each.pk)):
+    for job in sorted(jobs, key=lambda candidate: (candidate.started_at or now, candidate.pk)):
         fitting = [
             occurrence for occurrence in waiting if _wants(occurrence) and _fits(job, occurrence)
         ]
         if fitting:
             started_at = job.started_at or now
-            nearest = min(fitting, key=lambda each: abs(each.due_at - started_at))
+            nearest = min(fitting, key=lambda candidate: abs(candidate.due_at - started_at))
             count += _tie(nearest, job, now)
     return count
 

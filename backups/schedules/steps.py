@@ -76,4 +76,7 @@ def lateness(occurrence: Occurrence, now: datetime) -> dict[str, object]:
 def nearest(occurrence: Occurrence, now: datetime, *others: datetime | None) -> datetime:
     """Return the next future deadline of an occurrence."""
     deadlines = [occurrence.late_after, occurrence.missed_after, occurrence.overrun_after, *others]
-    return min([each for each in deadlines if each and each > now] + [now + RECHECK_AT_LATEST])
+    return min(
+        [deadline for deadline in deadlines if deadline and deadline > now]
+        + [now + RECHECK_AT_LATEST]
+    )

@@ -124,11 +124,9 @@ def _look(batch: Sequence[int], now: datetime, down_since: datetime | None) -> N
     rows = rows.filter(pk__in=batch, next_check_at__lte=now)
     occurrences = list(rows.select_related("schedule", "instance", "job__instance"))
     # Full backups first: a full due together with an incremental runs before it.
-    occurrences.sort(key=lambda each: (each.kind != BackupKind.FULL, each.starts_at, each.pk))
+    occurrences.sort(key=lambda run: (run.kind != BackupKind.FULL, run.starts_at, run.pk))
     lock_limited_schedules(occurrences)
-    match_occurrences(
-        [each for each in occurrences if each.schedule.origin == Origin.OBSERVED], now
-    )
+    match_occurrences([run for run in occurrences if run.schedule.origin == Origin.OBSERVED], now)
     writing = _Batch(load_context(occurrences, now, down_since))
     for occurrence in occurrences:
         _take(occurrence, decide(occurrence, writing.context), writing)

@@ -20,6 +20,7 @@ from backups.models import (
     JobEvent,
 )
 from backups.models.activity import Verb
+from backups.models.clock import shared
 from backups.parameters import RestoreParameters
 from backups.states import (
     JOB_MOVES,
@@ -78,7 +79,7 @@ def _try_claim(
             started_at=now,
             worker=worker,
             fencing_token=F("fencing_token") + 1,
-            lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS),
+            lease_expires_at=shared(now) + timedelta(seconds=settings.LEASE_SECONDS),
             exclusive_key=exclusive_key,
             waits_for="",
         )
@@ -92,7 +93,7 @@ def _try_claim(
 def _note_wait(job: Job, waits_for: str, now: datetime) -> bool:
     """Record the resource the job waits for, which also keeps its place in the queue."""
     Job.objects.filter(pk=job.pk, status=JobStatus.PENDING).update(
-        waits_for=waits_for, tried_at=now
+        waits_for=waits_for, tried_at=shared(now)
     )
     return False
 
@@ -145,7 +146,7 @@ def end(
         # Compare-and-swap: the WHERE clause is the lock.
         mine = Job.objects.filter(pk=job.pk, status=old, fencing_token=job.fencing_token)
         if lease_before is not None:
-            mine = mine.filter(lease_expires_at__lte=lease_before)
+            mine = mine.filter(lease_expires_at__lte=shared(lease_before))
         if not mine.update(status=to, status_since=now, **_columns_at_end(job, outcome, now)):
             return False
         release_places(job)

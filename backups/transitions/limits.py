@@ -36,7 +36,9 @@ def limits_of(job: Job) -> list[Limit]:
     if settings.MAX_JOBS_PER_HOST and job.operation == Operation.BACKUP:
         limits.append(Limit(f"host:{host_of(job.instance)}", settings.MAX_JOBS_PER_HOST))
     limited = job.repositories.exclude(max_jobs=None)
-    limits += [Limit(f"repository:{each.pk}", each.max_jobs or 0) for each in limited]
+    limits += [
+        Limit(f"repository:{repository.pk}", repository.max_jobs or 0) for repository in limited
+    ]
     # One order for all jobs, so that two claims never deadlock.
     return sorted(limits)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from backups.models import Job, LimitPlace
+from backups.models.clock import shared
 from backups.states import JobStatus
 from backups.transitions.limits import Limit
 
@@ -49,7 +50,7 @@ def _ahead(job: Job, limit: Limit, now: datetime) -> list[int]:
         status=JobStatus.PENDING,
         cancel_requested=False,
         waits_for=limit.resource,
-        tried_at__gt=now - QUEUE_PLACE_KEPT,
+        tried_at__gt=shared(now) - QUEUE_PLACE_KEPT,
         pk__lt=job.pk,
     )
     return list(waiting.values_list("pk", flat=True)[: limit.most])

@@ -120,10 +120,10 @@ def _lines(
     pairs = list(zip(runs, values, strict=True))
     full = [(run, value) for run, value in pairs if run.kind == BackupKind.FULL]
     rest = [(run, value) for run, value in pairs if run.kind != BackupKind.FULL]
-    for draw, found in ((_line, full), (_points, rest)):
-        if found:
+    for draw, points in ((_line, full), (_points, rest)):
+        if points:
             yield draw(
-                [run for run, _ in found], [value for _, value in found], words, name, colour
+                [run for run, _ in points], [value for _, value in points], words, name, colour
             )
 
 

@@ -128,9 +128,15 @@ def _apply_entry(
     _set_columns(section, row, entry, is_new)
     _refuse_moved_password(section, row, entry, before)
     sets_password = _set_password(row, entry, folder)
-    lists = {each: _named_rows(section, each, entry.get(each) or []) for each in section.lists}
-    after = {**values_of(section, row), **{each: sorted(lists[each]) for each in lists}}
-    columns = [(each, before[each], after[each]) for each in after if before[each] != after[each]]
+    lists = {
+        column: _named_rows(section, column, entry.get(column) or []) for column in section.lists
+    }
+    after = {**values_of(section, row), **{column: sorted(lists[column]) for column in lists}}
+    columns = [
+        (column, before[column], after[column])
+        for column in after
+        if before[column] != after[column]
+    ]
     if sets_password:
         columns.append(("password", "", "set"))
     if not is_new and not columns:
@@ -215,24 +221,24 @@ def _named_rows(section: Section, name: str, names: Any) -> dict[str, models.Mod
     assert isinstance(related, type)
     if related is Tag:
         # A tag is just a name: unknown ones are created.
-        return {str(each): _tag(str(each)) for each in names}
-    return {str(each): _by_name(related, str(each)) for each in names}
+        return {str(wanted): _tag(str(wanted)) for wanted in names}
+    return {str(wanted): _by_name(related, str(wanted)) for wanted in names}
 
 
 def _tag(name: str) -> Tag:
-    found = Tag.objects.filter(name=name).first()
-    if found is None:
-        found = Tag(name=name)
-        refuse_invalid(found)
-        found.save()
-    return found
+    tag = Tag.objects.filter(name=name).first()
+    if tag is None:
+        tag = Tag(name=name)
+        refuse_invalid(tag)
+        tag.save()
+    return tag
 
 
 def _by_name(model: type[models.Model], name: str) -> models.Model:
-    found = model._default_manager.filter(name=name).first()
-    if found is None:
+    row = model._default_manager.filter(name=name).first()
+    if row is None:
         raise BadInput(f"no {model._meta.verbose_name} is named {name}")
-    return found
+    return row
 
 
 def _save(section: Section, row: models.Model, lists: Mapping[str, Mapping[str, Any]]) -> None:

@@ -62,11 +62,11 @@ class GroupForm(ModelForm):
 
     def clean_members(self) -> list[Instance]:
         names = set(self.cleaned_data["members"].split())
-        found = list(Instance.objects.filter(name__in=names))
-        if missing := sorted(names - {instance.name for instance in found}):
+        members = list(Instance.objects.filter(name__in=names))
+        if missing := sorted(names - {instance.name for instance in members}):
             shown = ", ".join(missing[:NAMES_SHOWN])
             raise ValidationError(f"Unknown instance: {shown}.")
-        return found
+        return members
 
     def save(self, commit: bool = True) -> InstanceGroup:
         group: InstanceGroup = super().save(commit)

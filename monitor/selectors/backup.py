@@ -100,9 +100,13 @@ def load_backup(backup: Backup, now: datetime) -> BackupView:
     """Load the page of ``backup``, which was read through ``backups_for_pages``."""
     copies = list(backup.copies.all())
     stored = judge_copies(now, [backup.instance_id]) if any(map(_is_stored, copies)) else []
-    judged = {each.copy.pk: each for each in stored if each.copy.backup_id == backup.pk}
+    judged = {
+        judgement.copy.pk: judgement
+        for judgement in stored
+        if judgement.copy.backup_id == backup.pk
+    }
     proof, chain = load_backup_chain(backup)
-    needed = [each.backup.label for each in chain.needed[:-1]] if chain else []
+    needed = [link.backup.label for link in chain.needed[:-1]] if chain else []
     obstacles = proof.condition.obstacles
     return BackupView(
         backup=backup,

@@ -35,23 +35,23 @@ class BackupChain:
     @property
     def stored_bytes(self) -> int:
         """Of all that a restore reads from, at most."""
-        return sum(each.backup.stored_bytes or 0 for each in self.needed)
+        return sum(link.backup.stored_bytes or 0 for link in self.needed)
 
 
 def load_backup_chain(backup: Backup) -> tuple[ProofSummary, BackupChain | None]:
     """Return what is known of a backup, and its chain; None where it has none."""
     backups = load_chain(backup)
-    proofs = load_proofs([each.pk for each in backups])
+    proofs = load_proofs([member.pk for member in backups])
     proof = proofs.get(backup.pk, UNPROVEN)
     if len(backups) == 1:
         return proof, None
     ancestors = set(backup.ancestors.values_list("ancestor", flat=True))
-    needed = [each for each in backups if each.pk in ancestors or each.pk == backup.pk]
+    needed = [member for member in backups if member.pk in ancestors or member.pk == backup.pk]
     needing = list(backup.descendants.values_list("backup", flat=True))
-    newer = [each for each in backups if each.pk in set(needing)]
+    newer = [member for member in backups if member.pk in set(needing)]
     return proof, BackupChain(
         draw_chain(backups, proofs, backup.pk, ancestors),
-        [NeededBackup(each, *state_of(each, proofs.get(each.pk, UNPROVEN))) for each in needed],
+        [NeededBackup(link, *state_of(link, proofs.get(link.pk, UNPROVEN))) for link in needed],
         newer[:NEEDING_SHOWN],
         max(0, len(needing) - NEEDING_SHOWN),
     )

@@ -59,14 +59,14 @@ def draw_links(
     by_pk = {backup.pk: backup for backup in backups}
     # The first after the full one needs no line above, unless others were between them.
     first = 1 if gap else 2
-    drops = {n for n, each in enumerate(backups) if n >= first and each.base_id == full}
-    found = []
+    drops = {n for n, member in enumerate(backups) if n >= first and member.base_id == full}
+    links = []
     for number, backup in enumerate(backups):
         proof = proofs.get(backup.pk, UNPROVEN)
         status, word = state_of(backup, proof)
         follower = backups[number + 1] if number + 1 < len(backups) else None
         linked = number in drops or _is_after(number, backups, gap)
-        found.append(
+        links.append(
             ChainLink(
                 backup,
                 LETTERS.get(backup.kind, "?"),
@@ -82,7 +82,7 @@ def draw_links(
                 backup.pk in needed,
             )
         )
-    return found
+    return links
 
 
 def state_of(backup: Backup, proof: ProofSummary) -> tuple[str, str]:

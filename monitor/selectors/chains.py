@@ -103,11 +103,11 @@ def draw_chains(members: Members, proofs: Mapping[int, ProofSummary]) -> ChainsV
     """Return the chains as they are drawn; full backups in a row without increments as one."""
     largest = _largest(members.by_full.values())
     chains: list[Chain] = []
-    for alone, group in groupby(members.by_full.values(), key=lambda each: len(each) == 1):
-        found = list(group)
+    for alone, group in groupby(members.by_full.values(), key=lambda chain: len(chain) == 1):
+        whole = list(group)
         if alone:
-            found = [[backup for chain in reversed(found) for backup in chain]]
-        chains += [_chain(chain, proofs, largest, LINKS_SHOWN) for chain in found]
+            whole = [[backup for chain in reversed(whole) for backup in chain]]
+        chains += [_chain(chain, proofs, largest, LINKS_SHOWN) for chain in whole]
     drawn = any(len(chain) > 1 for chain in members.by_full.values())
     return ChainsView(members.page, chains, drawn)
 
@@ -135,13 +135,13 @@ def draw_chain(
 
 def _by_full(fulls: Sequence[Backup]) -> dict[int, list[Backup]]:
     live = BackupCopy.objects.filter(status__in=_LIVE, backup=OuterRef("pk"))
-    found = {full.pk: [full] for full in fulls}
-    ties = BackupAncestor.objects.filter(ancestor__in=list(found), position=0)
+    chains = {full.pk: [full] for full in fulls}
+    ties = BackupAncestor.objects.filter(ancestor__in=list(chains), position=0)
     roots = dict(ties.values_list("backup", "ancestor"))
     needing = _with_copies().filter(Exists(live), pk__in=list(roots)).order_by("-ended_at", "-id")
     for backup in reversed(needing[:MOST_MEMBERS]):
-        found[roots[backup.pk]].append(backup)
-    return found
+        chains[roots[backup.pk]].append(backup)
+    return chains
 
 
 def _with_copies() -> QuerySet[Backup]:

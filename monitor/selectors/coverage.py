@@ -90,7 +90,7 @@ def load_coverage(instances: QuerySet[Instance], query: QueryDict, now: datetime
         none=Count("pk", filter=none),
     )
     total, chosen = counts["total"], query.get("coverage", "")
-    window = next(each for each in _windows(query) if each.current)
+    window = next(backup for backup in _windows(query) if backup.current)
     return FleetCoverage(
         total,
         (

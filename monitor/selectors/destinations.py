@@ -41,5 +41,5 @@ def load_destinations(
     except BadInput:
         usual = Destinations([])
     numbers = {repository.pk for repository in usual.repositories}
-    choices = [Destination(each, each.pk in numbers) for each in list_enabled()]
+    choices = [Destination(enabled, enabled.pk in numbers) for enabled in list_enabled()]
     return DestinationChoice(choices, usual.schedule)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from backups.health.clock_jump import DELETING_TASKS, HELD, database_clock
+from backups.health.clock_jump import DELETING_TASKS, HELD
 from backups.models import TickHeartbeat
+from backups.models.clock import database_clock
 from backups.retention.expiry import ExpiredCopy, expired_copies
 
 
@@ -24,11 +25,11 @@ class ExpiryView:
 
     @property
     def stored_bytes(self) -> int:
-        return sum(each.copy.stored_bytes for each in self.expired)
+        return sum(candidate.copy.stored_bytes for candidate in self.expired)
 
     @property
     def ids(self) -> str:
-        return " ".join(str(each.copy.pk) for each in self.expired)
+        return " ".join(str(candidate.copy.pk) for candidate in self.expired)
 
 
 def load_expiry(now: datetime) -> ExpiryView:

@@ -64,7 +64,7 @@ def planned_days(
     schedule: BackupSchedule, days: Sequence[date], now: datetime
 ) -> dict[date, PlannedDay]:
     """Return on which of ``days`` a schedule runs after ``now``."""
-    found = {}
+    planned = {}
     for day in days:
         try:
             due = _next_runs(schedule, day, now)
@@ -72,8 +72,10 @@ def planned_days(
             return {}
         if due:
             word = "paused" if schedule.paused(due[0].at) else "planned"
-            found[day] = PlannedDay(word, frozenset(schedule.kind_of(each) for each in due))
-    return found
+            planned[day] = PlannedDay(
+                word, frozenset(schedule.kind_of(occurrence) for occurrence in due)
+            )
+    return planned
 
 
 def _next_runs(schedule: BackupSchedule, day: date, now: datetime) -> list[DueTime]:
@@ -81,8 +83,8 @@ def _next_runs(schedule: BackupSchedule, day: date, now: datetime) -> list[DueTi
     after, ends = max(day_begins(day) - INSTANT, now), day_begins(day + timedelta(days=1))
     first = islice(upcoming(schedule.rhythm, after), 1)
     fulls = islice(upcoming(only_full(schedule.rhythm), after), 1) if schedule.full_cron else ()
-    found = [*first, *(replace(due, full=True) for due in fulls)]
-    return [due for due in found if due.at < ends]
+    runs = [*first, *(replace(due, full=True) for due in fulls)]
+    return [due for due in runs if due.at < ends]
 
 
 def plan_days(

@@ -34,8 +34,8 @@ class ProofSummary:
 
         A failed check of its own has its own badge.
         """
-        found = self.condition.obstacle
-        return None if found is None or (found.own and self.failed) else found
+        obstacle = self.condition.obstacle
+        return None if obstacle is None or (obstacle.own and self.failed) else obstacle
 
     @property
     def sound(self) -> bool:

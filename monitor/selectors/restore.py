@@ -83,7 +83,7 @@ def load_candidates(instance: Instance, page: str | None) -> RestoreCandidates:
     proven = _newest_proven(instance)
     proofs = load_proofs([backup.pk for backup in backups])
     reads = _reads_of(backups)
-    rows = [_candidate(each, proofs.get(each.pk, UNPROVEN), reads) for each in backups]
+    rows = [_candidate(member, proofs.get(member.pk, UNPROVEN), reads) for member in backups]
     return RestoreCandidates(proven, shown, rows)
 
 
@@ -91,8 +91,8 @@ def read_copies(copy: BackupCopy) -> ReadCopies:
     """Return what a restore of a copy reads, from its repository."""
     ancestors = copy.backup.ancestors.order_by("position").values_list("ancestor", flat=True)
     needed = list(ancestors)
-    found = BackupCopy.objects.filter(backup__in=needed, repository=copy.repository)
-    by_backup = {each.backup_id: each for each in found.select_related("backup")}
+    copies = BackupCopy.objects.filter(backup__in=needed, repository=copy.repository)
+    by_backup = {read.backup_id: read for read in copies.select_related("backup")}
     return ReadCopies([*(by_backup[pk] for pk in needed if pk in by_backup), copy])
 
 

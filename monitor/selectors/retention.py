@@ -28,11 +28,11 @@ class WhatIf:
 
     @property
     def going_bytes(self) -> int:
-        return sum(each.copy.stored_bytes for each in self.going)
+        return sum(judgement.copy.stored_bytes for judgement in self.going)
 
     @property
     def newly_bytes(self) -> int:
-        return sum(each.copy.stored_bytes for each in self.newly)
+        return sum(judgement.copy.stored_bytes for judgement in self.newly)
 
     @property
     def named(self) -> Sequence[JudgedCopy]:
@@ -53,15 +53,17 @@ def needs_confirmation(request: HttpRequest, changes: WhatIf | None) -> bool:
 
 def judge_by_backup(instances: Collection[int], now: datetime) -> Mapping[int, list[JudgedCopy]]:
     """Map backups of these instances to the verdicts about their stored copies."""
-    found: defaultdict[int, list[JudgedCopy]] = defaultdict(list)
+    by_backup: defaultdict[int, list[JudgedCopy]] = defaultdict(list)
     for judged in judge_copies(now, instances):
-        found[judged.copy.backup_id].append(judged)
-    return found
+        by_backup[judged.copy.backup_id].append(judged)
+    return by_backup
 
 
 def longest_kept(judged: Sequence[JudgedCopy]) -> JudgedCopy | None:
     """Return the verdict about a backup: that of the copy which is kept longest."""
-    ordered = sorted(judged, key=lambda each: (each.verdict.may_go, each.verdict.blocked))
+    ordered = sorted(
+        judged, key=lambda judgement: (judgement.verdict.may_go, judgement.verdict.blocked)
+    )
     return ordered[0] if ordered else None
 
 
@@ -80,9 +82,11 @@ def what_if(changed: BackupSchedule | Repository, now: datetime) -> WhatIf | Non
     # A fault of today, such as a failed run, ends: what would go then is what counts.
     before = judge_copies(now, instances, faults=False)
     after = judge_copies(now, instances, instead=changed, faults=False)
-    kept = {each.copy.pk for each in before if not each.verdict.may_go}
+    kept = {judgement.copy.pk for judgement in before if not judgement.verdict.may_go}
     going = sorted(
-        (each for each in after if each.verdict.may_go),
-        key=lambda each: (each.copy.ended_at, each.copy.pk),
+        (judgement for judgement in after if judgement.verdict.may_go),
+        key=lambda judgement: (judgement.copy.ended_at, judgement.copy.pk),
     )
-    return WhatIf(going, [each for each in going if each.copy.pk in kept], len(after))
+    return WhatIf(
+        going, [judgement for judgement in going if judgement.copy.pk in kept], len(after)
+    )

@@ -131,7 +131,7 @@ def build_rows(schedules: Sequence[BackupSchedule], now: datetime) -> list[Sched
 def load_days(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, Days]:
     """Count the results of the last 30 days, in the user's time zone, in one query."""
     first = localdate(now) - timedelta(days=DAYS - 1)
-    found: dict[int, dict[date, Counter[str]]] = {
+    counts: dict[int, dict[date, Counter[str]]] = {
         schedule.pk: {first + timedelta(days=n): Counter() for n in range(DAYS)}
         for schedule in schedules
     }
@@ -143,10 +143,10 @@ def load_days(schedules: Sequence[BackupSchedule], now: datetime) -> dict[int, D
     grouped = recent.order_by().values_list("schedule", "due_at", "status")
     for pk, due_at, status, count, late in grouped.annotate(Count("id"), late=Count("late_at")):
         day = localdate(due_at)
-        if day in found[pk]:
-            found[pk][day][word_of(status, late=False)] += count - late
-            found[pk][day][word_of(status, late=True)] += late
-    return dict(found)
+        if day in counts[pk]:
+            counts[pk][day][word_of(status, late=False)] += count - late
+            counts[pk][day][word_of(status, late=True)] += late
+    return dict(counts)
 
 
 def punctuality_of(days: Days) -> PunctualityRecord:

@@ -12,6 +12,7 @@ from alerts.models import Alert
 from alerts.states import AlertStatus, Severity
 from backups.health.heartbeats import is_stale
 from backups.models import TickHeartbeat
+from backups.models.clock import shared
 from backups.schedules.tick import TICK
 
 # Twelve runs at ten seconds: shorter gaps are normal.
@@ -40,7 +41,7 @@ def load_scheduler_state(now: datetime) -> SchedulerState:
         return SchedulerState(None, False, "", beat is not None and beat.channel_failed)
     # A run that started but never completed counts from its start.
     last = beat.finished_at or beat.started_at
-    stopped = last is not None and is_stale(last, now, STOPPED_AFTER)
+    stopped = last is not None and is_stale(last, shared(now), STOPPED_AFTER)
     return SchedulerState(beat.finished_at, stopped, beat.error, beat.channel_failed)
 
 

@@ -57,9 +57,9 @@ def copy_restore_test(request: HttpRequest, label: str, copy: int) -> HttpRespon
 @require_POST
 @needs(Role.OPERATOR)
 def copy_consolidate(request: HttpRequest, label: str, copy: int) -> HttpResponse:
-    found = _stored_copy(label, copy)
+    stored = _stored_copy(label, copy)
     with refusals_shown(request):
-        job = create_consolidate_job(found, requested_by=requesting_user(request))
+        job = create_consolidate_job(stored, requested_by=requesting_user(request))
         return redirect("job-detail", job.pk)
     return redirect("backup-detail", label)
 

@@ -17,6 +17,7 @@ from backups.exceptions import MooringError
 from backups.models.activity import Verb
 from monitor.access.roles import Role, needs
 from monitor.confirmations import name_confirmed
+from monitor.environment import is_same_site
 from monitor.forms.channel import ChannelForm
 from monitor.selectors.channels import label_of, load_channel, load_channels
 from monitor.views.requests import requesting_user
@@ -30,7 +31,7 @@ def channels(request: HttpRequest) -> HttpResponse:
     page, rows = load_channels(request.GET.get("page"))
     kinds = [(name, kind.label) for name, kind in CHANNELS.items()]
     here = request.build_absolute_uri("/").rstrip("/")
-    elsewhere = settings.SITE_URL if here != settings.SITE_URL else ""
+    elsewhere = "" if is_same_site(here, settings.SITE_URL) else settings.SITE_URL
     context = {"page": page, "rows": rows, "kinds": kinds, "elsewhere": elsewhere, "here": here}
     return render(request, "monitor/channels.html", context)
 

@@ -100,10 +100,10 @@ def _selected(request: HttpRequest) -> list[Repository]:
     names = request.POST.getlist("repository")
     if not names:
         raise BadInput("no repository is selected", hint=_SELECT)
-    found = list(Repository.objects.filter(name__in=names))
-    if missing := sorted(set(names) - {repository.name for repository in found}):
+    repositories = list(Repository.objects.filter(name__in=names))
+    if missing := sorted(set(names) - {repository.name for repository in repositories}):
         raise BadInput(f"no repository is named {', '.join(missing)}", hint="Select another one.")
-    return found
+    return repositories
 
 
 def _summarize(request: HttpRequest, checks: Sequence[Check]) -> None:

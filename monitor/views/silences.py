@@ -33,11 +33,11 @@ DEFAULT_LENGTH = timedelta(hours=2)
 @needs(Role.VIEWER)
 def silences(request: HttpRequest) -> HttpResponse:
     query = request.GET
-    found = load_silence_list(query.get("state", ""), query.get("page"), now())
+    listed = load_silence_list(query.get("state", ""), query.get("page"), now())
     return render(
         request,
         "monitor/silences.html",
-        {"silences": found, "is_anybody_notified": is_anybody_notified},
+        {"silences": listed, "is_anybody_notified": is_anybody_notified},
     )
 
 

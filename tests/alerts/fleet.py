@@ -1,4 +1,4 @@
-"""Rows of a small fleet, for tests of what the rules read and what becomes of their answers."""
+"""Rows of a small fleet, for tests of what the rules read and what follows from their answers."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def make_alert(
     message: str = "the backup failed",
     at: datetime = T0,
 ) -> Alert:
-    """Create an alert about an instance, with a change that nobody was told of."""
+    """Create an alert about an instance, with a change that nobody was notified of."""
     instance, _ = Instance.objects.get_or_create(name=name)
     subject = f"instance:{instance.pk}"
     over = status == AlertStatus.RESOLVED

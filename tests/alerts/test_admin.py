@@ -77,7 +77,7 @@ class AlertsAdminTestCase(TestCase):
         said = self.save("rulesetting", rule="job_lost", instance=scope, thresholds="{}")
         self.assertIn("A setting for this rule and scope already exists", said)
 
-    def test_a_silence_that_makes_no_sense_is_refused(self) -> None:
+    def test_an_invalid_silence_is_refused(self) -> None:
         moment = {"starts_at_0": "2026-03-02", "starts_at_1": "01:00", "max_severity": "40"}
         for fields, words in (
             ({"cron": "61 * * * *", "time_zone": "UTC"}, "never matches"),

@@ -58,7 +58,7 @@ pytestmark = pytest.mark.django_db
 
 # Any: each sort of facts has fields of its own.
 def of(sort: type[Facts], facts: list[Facts]) -> list[Any]:
-    return [each for each in facts if type(each) is sort]
+    return [fact for fact in facts if type(fact) is sort]
 
 
 def fleet_facts(sort: type[Facts], at: datetime = T0) -> list[Any]:
@@ -125,7 +125,7 @@ def test_the_chain_of_the_newest_backup(settings: Settings) -> None:
     make_schedule("rhythm", Instance.objects.get(), kind="incremental", full_cron="0 1 * * 0")
     (facts,) = fleet_facts(ChainFacts)
     assert (facts.label, facts.links, facts.most_links) == (chain[-1].label, 3, 5)
-    labels = [each.label for each in reversed(chain[1:])]
+    labels = [link.label for link in reversed(chain[1:])]
     assert facts.shares == tuple(LinkShare(label, 0.5) for label in labels)
     assert (facts.plans_fulls, facts.plans_links, facts.fallback) == (True, True, None)
 

@@ -51,7 +51,7 @@ def silent(length: Any, **more: Any) -> dict[str, Any]:
 
 
 def shares(*percent: int, **more: Any) -> dict[str, Any]:
-    return {"shares": tuple(LinkShare(f"link-{each}", each / 100) for each in percent), **more}
+    return {"shares": tuple(LinkShare(f"link-{share}", share / 100) for share in percent), **more}
 
 
 def fallback(cause: str, *, first: bool = False, **more: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Schedules for tests, a worker that ends jobs when told to, and the tick at a moment."""
+"""Schedules for tests, a worker that ends jobs on command, and the tick at a moment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(secon
 def make_schedule(
     *instances: Instance, saved_at: datetime = T0 - HOUR, **values: Any
 ) -> BackupSchedule:
-    """Any: a schedule's columns. Unless told otherwise nightly at 02:00, without retries."""
+    """Any: a schedule's columns. By default nightly at 02:00, without retries."""
     rhythm = {} if "every_hours" in values else {"cron": "0 2 * * *"}
     plain = {"name": "nightly", "time_zone": "UTC", "retries": 0, **rhythm}
     schedule = BackupSchedule(**{**plain, **values})
@@ -56,7 +56,7 @@ def only() -> Occurrence:
 
 
 def statuses() -> list[tuple[str, str]]:
-    """What became of all occurrences, the oldest first, with the reason."""
+    """The outcome of all occurrences, the oldest first, with the reason."""
     rows = Occurrence.objects.order_by("due_at", "id")
     return list(rows.values_list("status", "reason"))
 

@@ -32,7 +32,7 @@ def take_backup(instance: Instance, *repositories: Repository) -> Backup:
 
 
 def made_by_schedule(schedule: BackupSchedule, backup: Backup) -> None:
-    """As if it had been the schedule that asked for it."""
+    """As if it had been the schedule that requested it."""
     at, job = backup.started_at, backup.made_by
     assert job is not None
     occurrence = Occurrence.objects.create(

@@ -67,17 +67,17 @@ def test_a_password_of_an_instance_is_not_in_its_row(tmp_path: Path) -> None:
     assert "s3cret" not in str(row.__dict__)
 
 
-def test_a_key_that_is_made_and_rotated_is_named_and_not_told(key_file: Path) -> None:
+def test_a_key_that_is_made_and_rotated_is_named_and_not_shown(key_file: Path) -> None:
     key_file.unlink()
     run_command("createbackupkey")
     run_command("rotatekeys")
     assert [verb for verb, _, _ in kept()] == [Verb.ADDED, Verb.ROTATED]
-    told = str(list(Activity.objects.values_list("details", flat=True)))
+    recorded = str(list(Activity.objects.values_list("details", flat=True)))
     for line in key_file.read_text().splitlines():
-        assert line.split()[-1] not in told
+        assert line.split()[-1] not in recorded
 
 
-def test_a_restore_is_kept_when_asked_for_and_when_it_ended(
+def test_a_restore_is_recorded_when_requested_and_when_it_ended(
     orders: Instance, main: Repository, engine: FakeEngine, tmp_path: Path
 ) -> None:
     made = take_backup(orders)
@@ -120,7 +120,7 @@ def test_a_purge_is_kept_with_its_reason(
     assert (ended.verb, ended.details["outcome"]) == (Verb.PURGED, "succeeded")
 
 
-def test_who_acts_is_forgotten_behind_the_door() -> None:
+def test_who_acts_is_forgotten_after_the_request() -> None:
     with acting_as(lambda: Actor("anna", "site")):
         assert current_actor().name == "anna"
     assert current_actor() == Actor("mooring", "mooring")

@@ -85,7 +85,7 @@ class AdminTestCase(TestCase):
         response = self.client.get(reverse("admin:index"), follow=True)
         self.assertEqual(response.status_code, 403)
 
-    def test_a_stranger_enters_through_the_one_door(self) -> None:
+    def test_a_stranger_is_sent_to_the_only_login(self) -> None:
         self.client.logout()
         response = self.client.get(reverse("admin:backups_job_changelist"), follow=True)
         self.assertEqual(response.redirect_chain[-1][0], "/login/?next=/admin/backups/job/")

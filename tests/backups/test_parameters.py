@@ -83,7 +83,7 @@ def test_a_row_of_an_earlier_version_is_read(
         (Operation.VERIFY, ["pages"], "an object is expected"),
     ],
 )
-def test_what_makes_no_sense_is_named(operation: Operation, stored: Any, problem: str) -> None:
+def test_what_is_invalid_is_named(operation: Operation, stored: Any, problem: str) -> None:
     with pytest.raises(BadInput, match=problem) as raised:
         parameters_of(job_with(operation, stored, engine="clone"))
     name = Operation(operation).label.lower()

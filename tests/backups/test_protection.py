@@ -86,6 +86,6 @@ def test_backups_that_nobody_can_see_are_not_missing() -> None:
     assert judge(facts).level is Level.UNKNOWN
 
 
-def test_every_reason_of_a_level_is_told() -> None:
+def test_every_reason_of_a_level_is_given() -> None:
     answer = judge(ProtectionFacts(now=T0))
     assert answer.reasons == ("no full backup to restore from", "no schedule covers it")

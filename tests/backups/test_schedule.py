@@ -219,8 +219,8 @@ def kinds_on(day: datetime, rhythm: Rhythm) -> list[str]:
     where = ZoneInfo(rhythm.time_zone)
     first = day.replace(tzinfo=where).astimezone(UTC) - timedelta(microseconds=1)
     ends = (day + timedelta(days=1)).replace(tzinfo=where).astimezone(UTC)
-    due = takewhile(lambda each: each.at < ends, upcoming(rhythm, first))
-    return [f"{each.at:%H:%M}{' F' if each.full else ''}" for each in due]
+    due = takewhile(lambda moment: moment.at < ends, upcoming(rhythm, first))
+    return [f"{moment.at:%H:%M}{' F' if moment.full else ''}" for moment in due]
 
 
 NIGHTLY = replace(cron("0 1 * * *", BERLIN), full_cron="0 1 * * 0")

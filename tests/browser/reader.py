@@ -1,4 +1,4 @@
-"""Somebody who reads the site: a page of a real Chromium, and everything wrong that it heard."""
+"""Somebody who reads the site: a page of a real Chromium, and everything wrong that it reported."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Reader:
         page.set_viewport_size(DESK)  # type: ignore[arg-type]
 
     def _settled_width(self) -> int:
-        """Return how wide the page is once its charts have been drawn anew."""
+        """Return how wide the page is once its charts have been drawn again."""
         width = PHONE["width"]
         for _ in range(20):
             width = int(self.page.evaluate("document.documentElement.scrollWidth"))

@@ -29,7 +29,7 @@ class FirstRunTestCase(BrowserTestCase):
         self.assert_current(page, "Take the first backup")
         expect(page.get_by_role("button", name="Back up orders-1 now")).to_be_visible()
 
-    def test_a_reader_is_told_who_can_go_on(self) -> None:
+    def test_a_reader_is_shown_who_can_continue(self) -> None:
         page = self.open("/", make_user("vera", "viewer"), viewport={"width": 360, "height": 740})
         expect(page.locator(".first-steps")).to_contain_text("An admin can add it.")
         self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 360)

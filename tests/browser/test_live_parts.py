@@ -51,7 +51,7 @@ class LivePartsTestCase(BrowserTestCase):
         page.locator("dialog button[type=submit]").click()
         page.locator(".toast").get_by_text("Cancellation of the job was requested.").wait_for()
 
-    def test_a_job_that_ended_is_asked_for_no_more(self) -> None:
+    def test_a_job_that_ended_is_loaded_no_more(self) -> None:
         page = self.open(reverse("job-detail", args=[self.job.pk]), self.olga)
         Job.objects.filter(pk=self.job.pk).update(status=JobStatus.SUCCEEDED)
         page.locator("#job .status-succeeded").first.wait_for()
@@ -68,7 +68,7 @@ class LivePartsTestCase(BrowserTestCase):
         page.locator("#rate .js-plotly-plot .main-svg").first.wait_for()
         page.evaluate("window.plot = document.querySelector('#rate .js-plotly-plot')")
         self.add_samples(2)
-        # Drawn anew, and in the very same element: nothing jumps.
+        # Drawn again, and in the very same element: nothing jumps.
         label = re.compile(r"between 0 B/s and 4\.0 MiB/s")
         # Asked for every five seconds, which is as long as Playwright would wait.
         drawn = page.locator("#rate .js-plotly-plot")

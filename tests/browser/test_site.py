@@ -60,7 +60,7 @@ def job_of(live: LiveSite) -> int:
     return int(live.site.rows("SELECT max(id) FROM backups_job")[0][0])
 
 
-def test_a_backup_is_asked_for_and_watched(reader: Reader) -> None:
+def test_a_backup_is_requested_and_watched(reader: Reader) -> None:
     page = reader.open("/instances/bank-1/")
     page.get_by_role("button", name="Back up now").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Backup of bank-1")
@@ -74,7 +74,7 @@ def test_a_backup_is_asked_for_and_watched(reader: Reader) -> None:
 
 
 def test_every_page_can_be_read_by_everybody(live: LiveSite, reader: Reader) -> None:
-    addresses = [found for each in pages() if (found := address(live, *each))]
+    addresses = [found for page in pages() if (found := address(live, *page))]
     target = live.folder / "restored"
     (copy,) = live.site.rows("SELECT id FROM backups_backupcopy")[0]
     addresses += ["/restore/?instance=bank-1", f"/restore/?copy={copy}&target={target}"]
@@ -108,10 +108,10 @@ def test_everything_can_be_done_by_keyboard(live: LiveSite, reader: Reader) -> N
 def test_the_chosen_theme_is_there_on_the_next_page(reader: Reader) -> None:
     page = reader.open("/")
     page.get_by_role("button", name="Dark").click()
-    for each in ("/", "/repositories/", "/admin/"):
-        reader.open(each)
+    for path in ("/", "/repositories/", "/admin/"):
+        reader.open(path)
         scheme = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
-        assert scheme == "dark", each
+        assert scheme == "dark", path
     reader.open("/").get_by_role("button", name="System").click()
 
 
@@ -126,8 +126,8 @@ def test_a_schedule_is_made_while_its_times_are_shown(reader: Reader) -> None:
     expect(page.locator(".preview")).to_contain_text("1 instance would be covered: bank-1")
     page.get_by_role("button", name="Save schedule").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("nightly")
-    for each in ("/schedules/nightly/", "/schedules/nightly/edit/", "/schedules/", "/calendar/"):
-        reader.look_closely(each)
+    for path in ("/schedules/nightly/", "/schedules/nightly/edit/", "/schedules/", "/calendar/"):
+        reader.look_closely(path)
 
 
 def test_a_group_has_a_page_of_its_own(reader: Reader) -> None:
@@ -185,8 +185,8 @@ def test_an_alert_is_acknowledged_with_a_word(live: LiveSite, reader: Reader) ->
     page.get_by_role("button", name="Acknowledge selected").click()
     expect(page.locator("#alerts")).to_contain_text("admin: I look at it")
     (alert,) = live.site.rows("SELECT id FROM alerts_alert WHERE comment = 'I look at it'")[0]
-    for each in ("/alerts/", f"/alerts/{alert}/", "/alerts/history/"):
-        reader.look_closely(each)
+    for path in ("/alerts/", f"/alerts/{alert}/", "/alerts/history/"):
+        reader.look_closely(path)
 
 
 def test_a_backup_is_restored_by_the_wizard(live: LiveSite, reader: Reader) -> None:

@@ -154,7 +154,8 @@ class BreakableSite:
         # Sessions have left its group: what it started goes as well, but not what those started.
         for process in [*listener.children(recursive=True), listener]:
             with suppress(psutil.NoSuchProcess):
-                if process.name() == "sshd":
+                # Since OpenSSH 9.8 a session is a program of its own, sshd-session.
+                if process.name().startswith("sshd"):
                     process.kill()
         self.children["sshd"].wait()
 

@@ -1,4 +1,4 @@
-"""A process of Mooring whose jobs stand still at a stage when they are told to.
+"""A process of Mooring whose jobs stand still at a stage on command.
 
     python -m tests.live.breakpoints worker …     Celery's words
     python -m tests.live.breakpoints commands     reads lines of words, forks a command for each
@@ -93,7 +93,7 @@ def set_breakpoints() -> None:
     from tests.backups.stage_lists import set_stages
 
     for operation, plan in list(PLANS.items()):
-        set_stages(operation, [Breakpoint(each, operation.value) for each in plan.known_stages])
+        set_stages(operation, [Breakpoint(stage, operation.value) for stage in plan.known_stages])
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _home() -> Path:
 
 
 def serve_commands() -> None:
-    """Fork a command for each line: what a shell would start, without starting Python anew."""
+    """Fork a command for each line: what a shell would start, without starting Python again."""
     # Nobody waits for the children: they say by a file how they ended.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:

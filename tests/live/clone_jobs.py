@@ -40,7 +40,7 @@ def make_main(folder: Path, settings: Settings) -> Repository:
 
 @contextmanager
 def account_words(server: PrivateMysql) -> Iterator[list[str]]:
-    """Give the words by which ``addinstance`` is told of a server and its account."""
+    """Give the words by which ``addinstance`` learns of a server and its account."""
     file = Path(TEST_HOME) / "given-password"
     file.write_text(PASSWORD)
     know_scramble(Endpoint("bk", PASSWORD, port=server.port))

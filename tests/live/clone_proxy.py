@@ -25,7 +25,7 @@ class BreakingProxy:
     """Passes connections on until ``after_bytes`` of ``state`` have come. Use as a context.
 
     Then all connections end, or with ``silently`` nothing more comes on any of them, and new
-    ones are refused, until ``mend``.
+    ones are refused, until ``repair``.
     """
 
     def __init__(self, donor_port: int) -> None:
@@ -49,7 +49,7 @@ class BreakingProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.mend()
+        self.repair()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -61,7 +61,7 @@ class BreakingProxy:
         self._state, self._left, self._silently = state, after_bytes, silently
         self._in_state = False
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """End what hangs, and pass on new connections."""
         self._state = 0
         if self.broken.is_set():
@@ -78,8 +78,8 @@ class BreakingProxy:
                 client.close()
                 continue
             donor = socket.create_connection(("127.0.0.1", self._donor_port))
-            for each in (client, donor):
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for peer in (client, donor):
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._sockets += (client, donor)
             self._begin(self._pass_on, client, donor, False)

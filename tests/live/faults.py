@@ -1,4 +1,4 @@
-"""What must hold after any fault: told in words, nothing left over, and the next run works.
+"""What must hold after any fault: a clear error, nothing left over, and the next run works.
 
 A fault is a few lines of a test: what breaks, when, and how the command that runs into it has
 to end. The commands are those a user has; the servers, disks and programs are real.
@@ -47,7 +47,7 @@ FAILED, BAD_INPUT, REFUSED = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Ending:
     """How a command must end: its exit code, and patterns of its error and its hint."""
 
     exit_code: int
@@ -120,17 +120,17 @@ def add_instance(server: LiveServer, *words: str, name: str = "orders-1") -> Ins
     return Instance.objects.get(name=name)
 
 
-def assert_told(ended: Ended, told: Told) -> None:
+def assert_ending(ended: Ended, ending: Ending) -> None:
     """The command, and every row it left, says what failed, on what and what to do."""
     fields = ended.json()
-    assert ended.exit_code == told.exit_code, (fields["error"], fields["hint"])
-    assert re.search(told.error, fields["error"]), fields["error"]
-    assert re.search(told.hint, fields["hint"]), (fields["error"], fields["hint"])
+    assert ended.exit_code == ending.exit_code, (fields["error"], fields["hint"])
+    assert re.search(ending.error, fields["error"]), fields["error"]
+    assert re.search(ending.hint, fields["hint"]), (fields["error"], fields["hint"])
     assert_no_traceback(ended)
 
 
 def assert_no_traceback(*ended: Ended) -> None:
-    said = [text for each in ended for text in (each.stdout, each.stderr)]
+    said = [text for command in ended for text in (command.stdout, command.stderr)]
     for model, column in (
         (Job, "error"),
         (Job, "hint"),

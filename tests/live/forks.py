@@ -19,7 +19,7 @@ class Forks:
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self.environment = dict(environment)
-        # What was started, until its end was asked for.
+        # What was started, until its end was requested.
         self._running: int | None = None
         with log.open("ab") as errors:
             self._program = subprocess.Popen(

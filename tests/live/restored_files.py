@@ -37,11 +37,11 @@ class Users(threading.Thread):
 
     def run(self) -> None:
         while not self._over.wait(0.02):
-            for each in set(psutil.Process().children(recursive=True)) - self._known:
+            for process in set(psutil.Process().children(recursive=True)) - self._known:
                 with contextlib.suppress(psutil.Error):
-                    works = any(word.startswith(_ON_FILES) for word in each.cmdline())
-                    if works and each.name() in self._names:
-                        self.seen.add(each.uids().effective)
+                    works = any(word.startswith(_ON_FILES) for word in process.cmdline())
+                    if works and process.name() in self._names:
+                        self.seen.add(process.uids().effective)
 
 
 def prepare_by_hand(folder: Path) -> None:

@@ -81,9 +81,7 @@ def test_a_cancel_reaches_the_worker(site: Site, mariadb: LiveServer) -> None:
         assert site.stored() == ["mooring.json"]
 
 
-def test_a_job_asked_for_while_nobody_was_there_is_done_later(
-    site: Site, mariadb: LiveServer
-) -> None:
+def test_a_job_requested_while_no_worker_ran_is_done_later(site: Site, mariadb: LiveServer) -> None:
     command = site.start("takebackup", "bank-1")
     wait_until(lambda: site.rows("SELECT 1 FROM backups_job WHERE status = 'pending'"))
     with worker(site):

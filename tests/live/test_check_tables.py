@@ -67,7 +67,7 @@ def test_an_engine_that_cannot_be_checked(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("question", [TABLES_OF_A_SERVER, proof.TABLES], ids=["stage", "demo"])
-def test_everything_with_rows_is_asked_for(connection: Connection, question: str) -> None:
+def test_everything_with_rows_is_checked(connection: Connection, question: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(question)
         names = [row[1] for row in cursor.fetchall() if row[0] == "shop"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.clock import Clock
 from tests.live.mooring_site import (
-    ROOT,
     Site,
     private_site,
     redis,
@@ -27,35 +27,15 @@ HOUR, YEAR = 3600, 366 * 86400
 SOON = 40
 
 
-class Clock:
-    """The wall clock of a site's processes."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.step(0)
-
-    def step(self, seconds: int) -> None:
-        """Set it off by so much, in one go."""
-        new = self._file.with_suffix(".new")
-        new.write_text(str(seconds))
-        new.replace(self._file)
-        self.offset = timedelta(seconds=seconds)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.offset
-
-
 @pytest.fixture
 def clock(tmp_path: Path) -> Clock:
     return Clock(tmp_path / "clock")
 
 
 @pytest.fixture
-def site(mariadb: LiveServer, clock: Clock, tmp_path: Path) -> Iterator[Site]:
-    path = f"{ROOT / 'tests' / 'live' / 'stepped_clock'}:{ROOT}"
-    file = str(tmp_path / "clock")
+def site(mariadb: LiveServer, clock: Clock) -> Iterator[Site]:
     with (
-        private_site(mariadb, MOORING_TEST_CLOCK=file, PYTHONPATH=path) as site,
+        private_site(mariadb, **clock.environment) as site,
         running([*redis(site.home)], site),
     ):
         wait_until(site.sockets().exists)

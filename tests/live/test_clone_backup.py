@@ -122,7 +122,7 @@ def assert_restore_test_passes(label: str) -> int:
     assert ended.exit_code == 0, ended.stdout
     evidence = Evidence.objects.get(operation=Operation.RESTORE_TEST)
     tables = {(each["schema"], each["name"]): each for each in evidence.report["tables"]}
-    assert {each["verdict"] for each in tables.values()} <= {"ok", "unknown"}
+    assert {table["verdict"] for table in tables.values()} <= {"ok", "unknown"}
     assert tables["bank", "account"]["rows"] == 500
     return int(str(tables["bank", "log"]["rows"]))
 

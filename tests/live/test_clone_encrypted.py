@@ -189,7 +189,7 @@ def assert_restore_test_passes(label: str) -> None:
     assert ended.exit_code == 0, ended.stdout
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
     tables = {f"{each['schema']}.{each['name']}": each for each in report["tables"]}
-    assert {each["verdict"] for each in tables.values()} <= {"ok", "unknown"}
+    assert {table["verdict"] for table in tables.values()} <= {"ok", "unknown"}
     assert tables["safe.secret"]["rows"] == 20000
 
 

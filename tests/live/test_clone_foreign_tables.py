@@ -137,7 +137,7 @@ def test_every_value_comes_back(donor: PrivateMysql, instance: Instance, tmp_pat
     tested = run_command("testrestore", label, "--foreground", "--json")
     assert tested.exit_code == 0, tested.stdout
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
-    rows = {(each["schema"], each["name"]): each["rows"] for each in report["tables"]}
+    rows = {(table["schema"], table["name"]): table["rows"] for table in report["tables"]}
     assert rows["shop", "many"] == 100_000
 
     target = tmp_path / "restored"
@@ -209,7 +209,7 @@ def test_what_was_not_saved_is_neither_a_pass_nor_a_fault(
     tested = run_command("testrestore", label, "--foreground", "--json")
     assert tested.exit_code == 0, tested.stdout
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
-    said = {(each["schema"], each["name"]): each for each in report["tables"]}
+    said = {(table["schema"], table["name"]): table for table in report["tables"]}
     assert said["shop", "old"]["verdict"] == "unknown"
     assert said["shop", "many"]["message"] == "not in the backup"
 
@@ -224,6 +224,6 @@ def test_what_the_account_could_not_see_is_no_pass_either(
     tested = run_command("testrestore", label, "--foreground", "--json")
     assert tested.exit_code == 0, tested.stdout
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
-    of_shop = {each["name"]: each for each in report["tables"] if each["schema"] == "shop"}
+    of_shop = {table["name"]: table for table in report["tables"] if table["schema"] == "shop"}
     assert {each["verdict"] for each in of_shop.values()} == {"unknown"}
     assert of_shop["many"]["message"] == "not in the backup"

@@ -91,7 +91,7 @@ def test_a_link_that_is_cut_fails_the_backup_and_leaves_nothing(
         ended = take()
     assert network.broken.is_set()
     assert_failed_by(ended, main, "connection")
-    network.mend()
+    network.repair()
     settings.THROTTLE_BYTES_PER_S = 0
     taken()
 
@@ -102,7 +102,7 @@ def test_a_link_that_falls_silent_is_noticed(
     settings.STALL_SECONDS = 4
     network.break_in(FILE_COPY, 25_000_000, silently=True)
     assert_failed_by(take(), main, "no byte and no log line for")
-    network.mend()
+    network.repair()
     taken()
 
 

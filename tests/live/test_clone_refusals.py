@@ -46,7 +46,9 @@ def instance(donor: PrivateMysql, main: Repository) -> Instance:
     return add_instance(donor)
 
 
-def test_a_wrong_password_is_told_and_not_repeated(instance: Instance, main: Repository) -> None:
+def test_a_wrong_password_is_reported_and_not_repeated(
+    instance: Instance, main: Repository
+) -> None:
     instance.set_password("hunter2-hunter2")
     instance.save()
     ended = take()

@@ -19,10 +19,10 @@ from tests.backups.engines.key_files import seal
 from tests.live.faults import (
     FAILED,
     REFUSED,
+    Ending,
     Place,
-    Told,
+    assert_ending,
     assert_nothing_left,
-    assert_told,
     make_place,
 )
 from tests.live.mariadb_plugins import plugin_folder
@@ -122,7 +122,7 @@ def place(
 
 def assert_unknown(place: Place, label: str, error: str, exit_code: int = FAILED) -> None:
     """Neither a fault nor a pass of the copy."""
-    assert_told(place.run("testrestore", label), Told(exit_code, error, HINT))
+    assert_ending(place.run("testrestore", label), Ending(exit_code, error, HINT))
     assert not Evidence.objects.filter(operation=Operation.RESTORE_TEST).exists()
     assert_nothing_left(place, backups=1)
 
@@ -138,7 +138,7 @@ def test_with_the_keys_it_is_proved_and_restored(
     tested = place.run("testrestore", label)
     assert tested.exit_code == 0, tested.json()["error"]
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST).report
-    rows = {each["name"]: each["rows"] for each in report["tables"] if each["schema"] == "safe"}
+    rows = {table["name"]: table["rows"] for table in report["tables"] if table["schema"] == "safe"}
     assert rows == ROWS
     target = place.folder / "restored"
     assert place.restore(label, target).exit_code == 0
@@ -159,7 +159,7 @@ def test_without_the_keys_nothing_is_held_against_the_copy(place: Place) -> None
     needed = "check target refused: the backup needs keys: .* this host names no file"
     label = place.label()
     assert_unknown(place, label, needed, REFUSED)
-    assert_told(place.restore(label), Told(REFUSED, needed, HINT))
+    assert_ending(place.restore(label), Ending(REFUSED, needed, HINT))
 
 
 @pytest.mark.parametrize(

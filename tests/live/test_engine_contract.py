@@ -55,7 +55,7 @@ def request_for(engine: Engine[Any], login: Login, spool: Path) -> CopyRequest[A
 
 
 def children() -> set[int]:
-    return {each.pid for each in psutil.Process().children(recursive=True)}
+    return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 def test_a_copy_tells_its_stages_and_its_facts(

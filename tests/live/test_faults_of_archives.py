@@ -25,11 +25,11 @@ from tests.commands import run_command
 from tests.live.faults import (
     FAILED,
     REFUSED,
+    Ending,
     Place,
-    Told,
     add_instance,
+    assert_ending,
     assert_nothing_left,
-    assert_told,
     before,
 )
 
@@ -76,14 +76,14 @@ def test_a_key(
         place.run("testrestore", label),
         place.restore(label),
     ):
-        assert_told(ended, Told(ended.exit_code, said, hint))
+        assert_ending(ended, Ending(ended.exit_code, said, hint))
         assert ended.exit_code in {FAILED, REFUSED}
     # What cannot be opened for want of a key is not damaged.
     assert not Evidence.objects.exists()
     taken = place.take()
     assert taken.exit_code == backup
     if backup:
-        assert_told(taken, Told(backup, said, hint))
+        assert_ending(taken, Ending(backup, said, hint))
     assert_nothing_left(place, backups=1 + (not backup))
 
 
@@ -117,9 +117,9 @@ def forge_manifest(place: Place, old: str, new: str) -> None:
 def test_a_path_that_leads_out(plain: Place, path: str) -> None:
     label = plain.label()
     forge_manifest(plain, "shop/visits.MYD", path)
-    told = Told(FAILED, r"manifest\.json\.zst: .*file name")
-    assert_told(plain.restore(label), told)
-    assert_told(plain.run("verifybackup", label), told)
+    ending = Ending(FAILED, r"manifest\.json\.zst: .*file name")
+    assert_ending(plain.restore(label), ending)
+    assert_ending(plain.run("verifybackup", label), ending)
     assert not (plain.folder / "outside").exists()
     assert not Path("/tmp/faults-outside").exists()
 
@@ -140,8 +140,8 @@ def test_a_bomb(plain: Place, sealed: bool) -> None:
     cipher = AesGcm(bytes(32)) if sealed else Unencrypted()
     bomb = header + cipher.seal(SealedPart.FRAME, 0, table, header + backup.bytes)
     pack.write_bytes(content[:start] + bomb + content[start + len(bomb) :])
-    assert_told(plain.run("verifybackup", label), Told(FAILED, r"000001\.pack"))
-    assert_told(plain.restore(label), Told(FAILED, r"000001\.pack"))
+    assert_ending(plain.run("verifybackup", label), Ending(FAILED, r"000001\.pack"))
+    assert_ending(plain.restore(label), Ending(FAILED, r"000001\.pack"))
     assert not (plain.folder / "restored").exists()
 
 
@@ -173,7 +173,7 @@ def test_a_purge_while_it_is_read(
         assert place.run(command, label, *to).exit_code == 0
     (purge,) = purges
     said = rf"^decide refused: {reading}.* job \d+ of orders-1 is reading {label}"
-    assert_told(purge, Told(REFUSED, said, "Wait for it or cancel it"))
+    assert_ending(purge, Ending(REFUSED, said, "Wait for it or cancel it"))
     # It may be the only one that is proven now.
     assert place.run("purgebackup", label, "--force").exit_code == 0
     assert_nothing_left(place, backups=1)

@@ -24,11 +24,11 @@ from tests.commands import run_command
 from tests.live.faults import (
     FAILED,
     REFUSED,
+    Ending,
     Place,
-    Told,
+    assert_ending,
     assert_no_traceback,
     assert_nothing_left,
-    assert_told,
     before,
     fill,
     make_place,
@@ -61,8 +61,8 @@ def remount(folder: str, how: str) -> None:
 
 def test_a_disk_that_is_full_before_it_begins(disk: Place) -> None:
     filler = fill(Path(disk.main.path), leave=1 << 20)
-    told = Told(REFUSED, r"^preflight refused: room in main: .*MiB", "Purge backups")
-    assert_told(disk.take(), told)
+    ending = Ending(REFUSED, r"^preflight refused: room in main: .*MiB", "Purge backups")
+    assert_ending(disk.take(), ending)
     filler.unlink()
     assert_nothing_left(disk)
     disk.label()
@@ -73,8 +73,8 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_pack(disk: Place, settings: Set
     with Midway(lambda: fill(Path(disk.main.path))):
         ended = disk.take()
     (Path(disk.main.path) / "filler").unlink()
-    told = Told(FAILED, r"^copy failed: .*\.pack could not be written: No space", "Free space")
-    assert_told(ended, told)
+    ending = Ending(FAILED, r"^copy failed: .*\.pack could not be written: No space", "Free space")
+    assert_ending(ended, ending)
     assert_nothing_left(disk)
     settings.THROTTLE_BYTES_PER_S = 0
     disk.label()
@@ -89,8 +89,8 @@ def test_a_disk_that_fills_up_before_a_later_stage(
         ended = disk.take()
     (Path(disk.main.path) / "filler").unlink()
     if stage == "manifest":
-        told = Told(FAILED, r"^manifest failed: .*manifest\S+ could not be written: No space")
-        assert_told(ended, told)
+        ending = Ending(FAILED, r"^manifest failed: .*manifest\S+ could not be written: No space")
+        assert_ending(ended, ending)
         assert_nothing_left(disk)
         disk.label()
     else:
@@ -116,7 +116,7 @@ def test_a_rename_that_fails(
         patch.setattr(Path, "rename", refuse)
         ended = place.take()
     said = rf"failed: .*{suffix} could not be committed: {os.strerror(code)}"
-    assert_told(ended, Told(FAILED, said))
+    assert_ending(ended, Ending(FAILED, said))
     assert_nothing_left(place)
     place.label()
 
@@ -124,8 +124,8 @@ def test_a_rename_that_fails(
 def test_a_full_disk_keeps_nobody_from_reading_or_purging(disk: Place) -> None:
     label, other = disk.label(), disk.label()
     filler = fill(Path(disk.main.path))
-    for each in (label, other):
-        assert disk.run("verifybackup", each).exit_code == 0
+    for taken in (label, other):
+        assert disk.run("verifybackup", taken).exit_code == 0
     assert disk.run("testrestore", label).exit_code == 0
     assert disk.run("purgebackup", label).exit_code == 0
     filler.unlink()
@@ -139,14 +139,14 @@ def test_a_full_disk_keeps_nobody_from_reading_or_purging(disk: Place) -> None:
 def test_a_read_only_disk(disk: Place) -> None:
     label = disk.label()
     remount(disk.main.path, "ro")
-    told = Told(
+    ending = Ending(
         REFUSED, r"^preflight refused: repository main: .*Read-only file system", "write access"
     )
-    assert_told(disk.take(), told)
+    assert_ending(disk.take(), ending)
     # It can still be read.
     assert disk.run("verifybackup", label).exit_code == 0
     other = disk.run("purgebackup", label, "--force")
-    assert_told(other, Told(FAILED, "^delete failed: .*Read-only file system"))
+    assert_ending(other, Ending(FAILED, "^delete failed: .*Read-only file system"))
     remount(disk.main.path, "rw")
     # What was decided is carried out as soon as it can be.
     assert remove_leftovers() == 1
@@ -165,7 +165,7 @@ def test_a_missing_folder(place: Place) -> None:
         ("testrestore", [label], REFUSED),
         ("restorebackup", [label, "--to", str(place.folder / "r")], REFUSED),
     ):
-        assert_told(place.run(command, *words), Told(exit_code, gone, "is mounted"))
+        assert_ending(place.run(command, *words), Ending(exit_code, gone, "is mounted"))
     assert not Evidence.objects.exists()
     away.rename(place.main.path)
     assert_nothing_left(place, backups=1)
@@ -188,9 +188,9 @@ def test_another_disk_appears_on_the_way(
     with monkeypatch.context() as patch:
         before(patch, BACKUP, stage, lambda: another_disk(disk, made=made))
         ended = disk.take()
-    assert_told(ended, Told(FAILED, f"^{stage} failed: ", "mount"))
+    assert_ending(ended, Ending(FAILED, f"^{stage} failed: ", "mount"))
     assert stored_files(disk.main) == (["mooring.json"] if made else [])
-    # On the disk that is away there may be bytes: they go when it is back.
+    # On the missing disk there may be bytes: they go when it is back.
     assert Job.objects.get().leftovers
     assert remove_leftovers() == 0
     subprocess.run(["umount", disk.main.path], check=True)
@@ -281,12 +281,12 @@ def test_damage(place: Place, damage: Callable[[Place, str], None], said: str) -
     label = place.label()
     damage(place, label)
     verified = place.run("verifybackup", label)
-    assert_told(verified, Told(FAILED, said))
+    assert_ending(verified, Ending(FAILED, said))
     restored = place.restore(label)
-    assert_told(restored, Told(FAILED, said))
+    assert_ending(restored, Ending(FAILED, said))
     assert not (place.folder / "restored").exists()
     tested = place.run("testrestore", label)
-    assert_told(tested, Told(FAILED, said))
+    assert_ending(tested, Ending(FAILED, said))
     assert_no_traceback(run_command("showbackup", label, "--json"))
     assert not Evidence.objects.filter(passed=True).exists()
     assert not list((place.folder / "scratch").glob("*"))
@@ -303,6 +303,6 @@ def test_two_packs_that_changed_places(place: Place, monkeypatch: pytest.MonkeyP
     spare = first.rename(first.with_name("spare"))
     second.rename(first)
     spare.rename(second)
-    assert_told(place.run("verifybackup", label), Told(FAILED, r"00000[12]\.pack: "))
-    assert_told(place.restore(label), Told(FAILED, r"00000[12]\.pack"))
+    assert_ending(place.run("verifybackup", label), Ending(FAILED, r"00000[12]\.pack: "))
+    assert_ending(place.restore(label), Ending(FAILED, r"00000[12]\.pack"))
     assert not (place.folder / "restored").exists()

@@ -1,4 +1,4 @@
-"""What is wrong with the server, its engine or its account: told, and nothing is left of it."""
+"""What is wrong with the server, its engine or its account: reported, and nothing is left of it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.live.faults import (
     SHOP,
     USER,
     Doubles,
+    Ending,
     Place,
-    Told,
     add_instance,
+    assert_ending,
     assert_no_traceback,
     assert_nothing_left,
-    assert_told,
 )
 from tests.live.midway import Midway
 from tests.live.server import LiveServer, free_port
@@ -49,18 +49,18 @@ def revoke(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "told"),
+    ("broken", "ending"),
     [
-        (set_password, Told(FAILED, r"^connect failed: .*access denied for user", "CREATE USER")),
-        (move_port, Told(FAILED, r"^connect failed: cannot connect to 127.0.0.1:\d+", "server")),
-        (revoke, Told(REFUSED, r"^preflight refused: privileges: missing PROCESS", "GRANT PROC")),
+        (set_password, Ending(FAILED, r"^connect failed: .*access denied for user", "CREATE USER")),
+        (move_port, Ending(FAILED, r"^connect failed: cannot connect to 127.0.0.1:\d+", "server")),
+        (revoke, Ending(REFUSED, r"^preflight refused: privileges: missing PROCESS", "GRANT PROC")),
     ],
     ids=["wrong password", "server down", "missing privilege"],
 )
-def test_a_server_that_does_not_let_us(place: Place, broken: object, told: Told) -> None:
+def test_a_server_that_does_not_let_us(place: Place, broken: object, ending: Ending) -> None:
     assert callable(broken)
     broken(place)
-    assert_told(place.take(), told)
+    assert_ending(place.take(), ending)
     assert_nothing_left(place)
     add_instance(place.server, name="again")
     assert place.run("takebackup", "again").exit_code == 0
@@ -78,8 +78,10 @@ def test_an_engine_that_is_not_installed(
             if program.name not in {"mariadb-backup", "mariabackup"} and not link.exists():
                 link.symlink_to(program)
     monkeypatch.setenv("PATH", str(there))
-    told = Told(REFUSED, "tool: mariadb-backup is not installed on this host", "Install mariadb-ba")
-    assert_told(place.take(), told)
+    ending = Ending(
+        REFUSED, "tool: mariadb-backup is not installed on this host", "Install mariadb-ba"
+    )
+    assert_ending(place.take(), ending)
     monkeypatch.undo()
     assert_nothing_left(place)
     place.label()
@@ -95,8 +97,8 @@ def test_an_engine_that_is_killed(place: Place, settings: Settings) -> None:
 
     with Midway(kill):
         ended = place.take()
-    assert_told(
-        ended, Told(FAILED, "^copy failed: mariadb-backup was killed by SIGKILL", "job's log")
+    assert_ending(
+        ended, Ending(FAILED, "^copy failed: mariadb-backup was killed by SIGKILL", "job's log")
     )
     assert_nothing_left(place)
     settings.THROTTLE_BYTES_PER_S = 0
@@ -104,20 +106,23 @@ def test_an_engine_that_is_killed(place: Place, settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("version", "ending"),
     [
-        ("10.5.9-MariaDB", Told(REFUSED, r"version: MariaDB 10\.5\.9 is too old", "Upgrade")),
-        ("10.9.3-MariaDB", Told(REFUSED, r"tool: mariadb-backup is 10\.11", "Install mariadb-ba")),
-        ("8.0.11-TiDB-v7", Told(REFUSED, "neither MariaDB nor MySQL", "not at a proxy")),
+        ("10.5.9-MariaDB", Ending(REFUSED, r"version: MariaDB 10\.5\.9 is too old", "Upgrade")),
+        (
+            "10.9.3-MariaDB",
+            Ending(REFUSED, r"tool: mariadb-backup is 1\d\.\d", "Install mariadb-ba"),
+        ),
+        ("8.0.11-TiDB-v7", Ending(REFUSED, "neither MariaDB nor MySQL", "not at a proxy")),
     ],
     ids=["too old", "another series than the tool", "something else"],
 )
 def test_a_version_that_is_not_supported(
-    place: Place, tmp_path: Path, version: str, told: Told
+    place: Place, tmp_path: Path, version: str, ending: Ending
 ) -> None:
     with another_server(tmp_path / "data", {"version": version}) as server:
         add_instance(server, "--engine", "mariadb_backup", "--no-check", name="other")
-        assert_told(place.run("takebackup", "other"), told)
+        assert_ending(place.run("takebackup", "other"), ending)
     assert_nothing_left(place)
 
 
@@ -134,7 +139,7 @@ def test_a_server_that_is_killed_on_the_way_and_comes_back(
 
         with Midway(kill):
             ended = place.run("takebackup", "doomed")
-        assert_told(ended, Told(FAILED, "^copy failed: mariadb-backup exited with 1", "server"))
+        assert_ending(ended, Ending(FAILED, "^copy failed: mariadb-backup exited with 1", "server"))
         assert_nothing_left(place)
         settings.THROTTLE_BYTES_PER_S = 0
         server.server.start()
@@ -172,37 +177,37 @@ PARTS = {
     "exit code after a complete stream": (
         "mariadb-backup",
         f"{COMPLETE}; exit 3",
-        Told(FAILED, "^copy failed: mariadb-backup exited with 3", "job's log"),
+        Ending(FAILED, "^copy failed: mariadb-backup exited with 3", "job's log"),
     ),
     "no end marker": (
         "mariadb-backup",
         f"{COMPLETE} 2> >(grep -v 'completed OK' >&2)",
-        Told(FAILED, "^copy failed: mariadb-backup did not report completion", "do not use"),
+        Ending(FAILED, "^copy failed: mariadb-backup did not report completion", "do not use"),
     ),
     "stream cut": (
         "mariadb-backup",
         f"{COMPLETE} | head -c 3000000; exit 0",
-        Told(FAILED, "^copy failed: .*stream", "job's log"),
+        Ending(FAILED, "^copy failed: .*stream", "job's log"),
     ),
     "stream cut at its very end": (
         "mariadb-backup",
         f"{COMPLETE} | head -c -1; exit 0",
-        Told(FAILED, "^copy failed: .*stream", "job's log"),
+        Ending(FAILED, "^copy failed: .*stream", "job's log"),
     ),
     "stream is empty": (
         "mariadb-backup",
         "echo '[00] 2026-11-22 16:47:12 completed OK!' >&2",
-        Told(FAILED, "^copy failed: ", "job's log"),
+        Ending(FAILED, "^copy failed: ", "job's log"),
     ),
     "rubbish in the stream": (
         "mariadb-backup",
         f"{COMPLETE} | tr 'X' 'Y'; exit 0",
-        Told(FAILED, "^copy failed: .*stream", "job's log"),
+        Ending(FAILED, "^copy failed: .*stream", "job's log"),
     ),
     "killed at the end of its stream": (
         "mariadb-backup",
         f"{COMPLETE}; kill -9 $$",
-        Told(FAILED, "^copy failed: mariadb-backup was killed by SIGKILL", "job's log"),
+        Ending(FAILED, "^copy failed: mariadb-backup was killed by SIGKILL", "job's log"),
     ),
 }
 
@@ -211,12 +216,12 @@ PARTS = {
 def test_a_part_of_the_pipe_that_fails(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    name, script, told = PARTS[part]
+    name, script, ending = PARTS[part]
     # Asked for its version it must answer: the preflight is not what is tested here.
     script = f'case "$*" in *--version*) exec "$real" "$@";; esac\n{script}'
     with monkeypatch.context() as patch:
         Doubles(tmp_path / "doubles", patch).write(name, script)
-        assert_told(place.take(), told)
+        assert_ending(place.take(), ending)
     assert_nothing_left(place)
     place.label()
 

@@ -194,7 +194,7 @@ def assert_proved(label: str, scratch: Path) -> None:
     evidence = Evidence.objects.get(operation=Operation.RESTORE_TEST)
     tables = {(each["schema"], each["name"]): each for each in evidence.report["tables"]}
     assert tables["bank", "accounts"]["rows"] == 500
-    assert {each["verdict"] for each in tables.values()} <= {"ok", "unknown"}
+    assert {table["verdict"] for table in tables.values()} <= {"ok", "unknown"}
     assert evidence.recovery_time is not None
     # Checking the tables counts bytes of its own, which are none.
     assert evidence.job is not None
@@ -323,7 +323,7 @@ def test_a_cancelled_backup_leaves_no_process_no_lock_and_no_byte(
     with Midway(lambda: said.append(run_command("canceljob", str(Job.objects.get().pk)))):
         ended = take()
     assert (ended.exit_code, ended.json()["status"], ended.json()["error"]) == (1, "cancelled", "")
-    assert [each.exit_code for each in said] == [0]
+    assert [line.exit_code for line in said] == [0]
     assert stored_files(main) == ["mooring.json"]
     assert engines() == []
     with bank.connect() as root, root.cursor() as cursor:

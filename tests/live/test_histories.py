@@ -103,7 +103,7 @@ def test_an_unreadable_table_says_which_grant(mariadb: LiveServer, watched: Inst
     assert history(watched).verdict in {"read", "refused"}
 
 
-def test_an_instance_that_is_away_is_unknown(mariadb: LiveServer, watched: Instance) -> None:
+def test_an_unreachable_instance_is_unknown(mariadb: LiveServer, watched: Instance) -> None:
     Instance.objects.filter(pk=watched.pk).update(socket="/run/nobody.sock")
     assert read(watched, "xtrabackup") == []
     assert "no such socket" in history(watched).detail

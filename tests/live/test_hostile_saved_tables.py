@@ -52,7 +52,7 @@ def server(made_once: Path, tmp_path: Path) -> Iterator[PrivateServer]:
 
 def save(folder: Path, *statements: bytes) -> None:
     (folder / FOLDER / "shop").mkdir(parents=True)
-    (folder / TABLE.path).write_bytes(b"".join(framed(each) for each in statements))
+    (folder / TABLE.path).write_bytes(b"".join(framed(statement) for statement in statements))
 
 
 def test_a_table_is_loaded_and_its_account_is_gone(server: PrivateServer) -> None:

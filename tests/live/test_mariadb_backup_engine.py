@@ -167,7 +167,7 @@ def test_the_same_stream_gives_the_same_files_as_mbstream(login: Login, tmp_path
 def test_tables_that_change_while_they_are_copied(
     server: PrivateServer, login: Login, tmp_path: Path
 ) -> None:
-    """The tool copies Aria tables first, and mends its copy by its log of what changed."""
+    """The tool copies Aria tables first, and repairs its copy by its log of what changed."""
     rows(server, "CREATE OR REPLACE TABLE gone (id INT) ENGINE=Aria")
     rows(server, "CREATE OR REPLACE TABLE old (id INT) ENGINE=Aria AS SELECT 1 id")
     # More than the pipe holds, copied after them: the tool cannot get ahead of us.
@@ -198,7 +198,7 @@ def test_tables_that_change_while_they_are_copied(
         assert rows(restored, "SELECT id FROM new") == [(1,)]
 
 
-def test_a_wrong_password_is_told_without_it(runner: Runner, login: Login) -> None:
+def test_a_wrong_password_is_reported_without_it(runner: Runner, login: Login) -> None:
     diary = Diary()
     wrong = replace(login, password="Tr0ub4dor&3")
     with (
@@ -227,7 +227,7 @@ def test_a_tool_gets_named_variables_only(
     with MariadbBackup().copy(request_for(login, runner, threads=1), Diary()) as copy:
         next(copy.records())
         children = psutil.Process().children(recursive=True)
-        environments = [Path(f"/proc/{each.pid}/environ").read_bytes() for each in children]
+        environments = [Path(f"/proc/{child.pid}/environ").read_bytes() for child in children]
         tool = Path(f"/proc/{tools()[0].pid}/environ").read_bytes()
     assert not [each for each in (*environments, tool) if b"Tr0ub4dor" in each]
     if isinstance(runner, LocalRunner):

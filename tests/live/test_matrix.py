@@ -41,7 +41,7 @@ WORKER, ENGINE, SERVER, FULL, SSH, BROKER, DATABASE = (
 FAULTS = (WORKER, ENGINE, SERVER, FULL, SSH, BROKER, DATABASE)
 # Stages in which a program of the job's own is at work: the tool, or a restored server.
 WITH_ENGINE = {"copy", "prepare", "start once", "start server", "check tables", "record"}
-# What makes no sense, and why: said in the document, under the table.
+# What is not applicable, and why: written in the document, under the table.
 NO_ENGINE = "no program of the job's own is at work"
 NO_SERVER = "the instance's server is not asked"
 NO_SSH = "nothing is run on another host"
@@ -86,7 +86,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BreakableSite]:
 
 @pytest.fixture(scope="module")
 def seen() -> dict[Cell, str]:
-    """What became of the jobs of this run."""
+    """The outcome of the jobs of this run."""
     return {}
 
 
@@ -107,24 +107,24 @@ def play(site: BreakableSite, seen: dict[Cell, str], cell: Cell) -> None:
     before = folders(site)
     command, job = start_held(site, cell, words)
 
-    mend = strike(site, cell.fault, job)
+    repair = strike(site, cell.fault, job)
     (site.home / "go").touch()
     if cell.fault == WORKER:
         time.sleep(LEASE_SECONDS + 0.2)
         site.tick()
     if cell.fault == DATABASE:
-        mend()
+        repair()
     wait_until(lambda: status_of(site, job) not in ("pending", "running"))
     if cell.fault != DATABASE:
-        mend()
+        repair()
     said = site.said(command)
     (site.home / "go").unlink()
     seen[cell] = outcome(site, job)
     if status_of(site, job) != "succeeded" or cell.fault == DATABASE:
-        # What could not be cleared up while something was away is, every ten seconds.
+        # What could not be cleared up while something was unreachable is, every ten seconds.
         site.tick()
 
-    assert_told(site, cell, job, said.out + said.err)
+    assert_ending(site, cell, job, said.out + said.err)
     assert_nothing_held(site, job)
     assert_bytes(site, cell, job, before, label)
     if status_of(site, job) != "succeeded":
@@ -151,7 +151,7 @@ def words_for(cell: Cell, site: BreakableSite, instance: str, label: str) -> lis
 def stored_backup(site: BreakableSite, operation: Operation) -> str:
     """Return a backup that is there, which no other needs, or a new one where there is none.
 
-    All but a purge get one that goes on from another: what a chain is read for, they are too.
+    All but a purge get one that is based on another: what a chain is read for, they are too.
     """
     link = (
         "AND b.base_id IS NOT NULL AND NOT EXISTS "
@@ -223,7 +223,7 @@ def outcome(site: BreakableSite, job: int) -> str:
     return f"{status} in {stage}" if status in BAD else str(status)
 
 
-def assert_told(site: BreakableSite, cell: Cell, job: int, said: str) -> None:
+def assert_ending(site: BreakableSite, cell: Cell, job: int, said: str) -> None:
     sql = f"SELECT status, error, hint FROM backups_job WHERE id = {job}"
     status, error, hint = site.rows(sql)[0]
     lines = site.rows(f"SELECT text FROM backups_joblogline WHERE job_id = {job}")
@@ -317,10 +317,10 @@ def test_the_table_is_what_was_seen(seen: Mapping[Cell, str], pytestconfig: pyte
     documented = read(text.partition(BEGIN)[2].partition(END)[0])
     assert {(cell.operation.value, cell.stage) for cell in CELLS} == set(documented)
     for cell, what in seen.items():
-        told = documented[cell.operation.value, cell.stage][FAULTS.index(cell.fault)]
-        # Whether a stage asked the database just while it was away is a matter of milliseconds.
+        ending = documented[cell.operation.value, cell.stage][FAULTS.index(cell.fault)]
+        # Whether a stage queries it while it is unreachable is a matter of milliseconds.
         either = {"succeeded", f"failed in {cell.stage}"} if cell.fault == DATABASE else set()
-        assert what == told or {what, told} == either, cell
+        assert what == ending or {what, ending} == either, cell
 
 
 def draw(seen: Mapping[Cell, str]) -> str:

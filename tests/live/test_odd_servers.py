@@ -19,11 +19,11 @@ from backups.programs.private_server import HASTY, PrivateServer, ServerOptions,
 from tests.commands import run_command
 from tests.live.faults import (
     FAILED,
+    Ending,
     Place,
-    Told,
     add_instance,
+    assert_ending,
     assert_nothing_left,
-    assert_told,
 )
 from tests.live.server import LiveServer, free_port
 
@@ -74,8 +74,8 @@ def proved(place: Place, label: str) -> dict[tuple[str, str], dict[str, Any]]:
     assert tested.exit_code == 0, tested.json()["error"]
     evidence = Evidence.objects.filter(operation="restore_test").latest("id")
     tables = evidence.report["tables"]
-    assert {each["verdict"] for each in tables} <= {"ok", "unknown"}
-    return {(each["schema"], each["name"]): each for each in tables}
+    assert {table["verdict"] for table in tables} <= {"ok", "unknown"}
+    return {(table["schema"], table["name"]): table for table in tables}
 
 
 @contextmanager
@@ -127,12 +127,12 @@ def test_names_of_all_kinds(place: Place, tmp_path: Path) -> None:
 
 
 def test_a_name_the_tool_cannot_quote(place: Place, tmp_path: Path) -> None:
-    """mariadb-backup forgets to double a backtick when it locks a table: told, with the way out."""
+    """mariadb-backup does not double a backtick when it locks a table; the error names a remedy."""
     with serve(tmp_path / "data") as server:
         server.execute("CREATE DATABASE odd", "CREATE TABLE odd.`a``b` (id INT) ENGINE=MyISAM")
         add_instance(server, name="odd")
-        told = Told(FAILED, "^copy failed: .*BACKUP LOCK", "rename that table")
-        assert_told(place.run("takebackup", "odd"), told)
+        ending = Ending(FAILED, "^copy failed: .*BACKUP LOCK", "rename that table")
+        assert_ending(place.run("takebackup", "odd"), ending)
         assert_nothing_left(place)
         server.execute("RENAME TABLE odd.`a``b` TO odd.ab")
         assert place.run("takebackup", "odd").exit_code == 0
@@ -145,6 +145,21 @@ def test_an_empty_server(place: Place, tmp_path: Path) -> None:
     assert schemas == {"mysql", "sys"} or schemas == {"mysql"}
     with restored(place, label) as again:
         assert asked(again, "SELECT 1") == [(1,)]
+
+
+HIDDEN = ("sys-tablespaces", "tablespaces-encryption", "sys-tables", "trx")
+
+
+def test_a_server_that_hides_what_it_knows(place: Place, tmp_path: Path) -> None:
+    hidden = {f"innodb-{plugin}": "OFF" for plugin in HIDDEN}
+    with serve(tmp_path / "data", hidden) as server:
+        server.execute("CREATE DATABASE odd", "CREATE TABLE odd.t (id INT) ENGINE=InnoDB")
+        label = taken(place, server)
+        doctor = run_command("doctor", "odd", "--json")
+        assert doctor.exit_code == 0, doctor.stdout
+        verdicts = {check["name"]: check["verdict"] for check in doctor.json()["checks"]}
+        assert (verdicts["server encryption"], verdicts["locks"]) == ("unknown", "unknown")
+    assert ("odd", "t") in proved(place, label)
 
 
 def test_five_thousand_tables(place: Place, tmp_path: Path) -> None:
@@ -301,6 +316,6 @@ def test_a_storm_of_ddl_for_as_long_as_the_copy_takes(
     tables = proved(place, label)
     assert tables["storm", "calm"]["rows"] == 40_000
     # Whatever was there at the end of the copy is whole: emptied, or with all of its rows.
-    rows = {each["rows"] for (schema, name), each in tables.items() if schema == "storm"}
+    rows = {table["rows"] for (schema, name), table in tables.items() if schema == "storm"}
     assert rows <= {0, 50, 200, 40_000}
     assert_nothing_left(place, backups=1)

@@ -90,7 +90,7 @@ def assert_one_named(label: str) -> None:
     (line,) = pages["damages"]
     assert NAMED.match(line)
     job = Job.objects.get(pk=ended.json()["job"])
-    assert [each.text for each in job.log_lines.filter(source="pages")] == [line]
+    assert [log_line.text for log_line in job.log_lines.filter(source="pages")] == [line]
     assert "the stored bytes match, but 1 page came from the server damaged" in job.error
 
 

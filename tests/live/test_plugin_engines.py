@@ -70,7 +70,7 @@ def checked(place: Place, label: str) -> dict[str, dict[str, Any]]:
     ended = place.run("testrestore", label)
     assert ended.exit_code == 0, ended.json()["error"]
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST, passed=True).report
-    return {each["name"]: each for each in report["tables"] if each["schema"] == "old"}
+    return {table["name"]: table for table in report["tables"] if table["schema"] == "old"}
 
 
 def test_this_hosts_own_libraries_read_them(place: Place, settings: Settings) -> None:
@@ -97,7 +97,7 @@ def test_without_them_the_tables_are_unknown_and_the_copy_is_not_faulty(
     empty.mkdir()
     settings.MARIADB_PLUGIN_FOLDER = str(empty)
     found = checked(place, place.label())
-    unknown = {name for name, each in found.items() if each["verdict"] == "unknown"}
+    unknown = {name for name, table in found.items() if table["verdict"] == "unknown"}
     assert unknown == {"visits", "hole", "far", "rocks", "linked"}
     assert "this host's server has no storage engine ARCHIVE; " in found["visits"]["message"]
     assert "no storage engine BLACKHOLE; " in found["hole"]["message"]

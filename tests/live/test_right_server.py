@@ -15,7 +15,16 @@ from backups.models import Backup, Instance, ObservedHistory
 from backups.observed.read import due_histories, read_history
 from backups.states import Operation
 from tests.commands import run_command
-from tests.live.faults import FAILED, PASSWORD, REFUSED, USER, Told, assert_told, before, make_place
+from tests.live.faults import (
+    FAILED,
+    PASSWORD,
+    REFUSED,
+    USER,
+    Ending,
+    assert_ending,
+    before,
+    make_place,
+)
 from tests.live.test_odd_servers import serve
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
@@ -52,7 +61,7 @@ def test_the_doctor_sees_files_of_another_server(tmp_path: Path, settings: Setti
         finally:
             swap.end()
         assert (found["verdict"], "another server" in found["found"]) == ("failed", True)
-        assert_told(ended, Told(REFUSED, "files .* are of another server", r"own host"))
+        assert_ending(ended, Ending(REFUSED, "files .* are of another server", r"own host"))
 
 
 def test_a_copy_of_another_servers_files_is_no_backup(
@@ -66,7 +75,7 @@ def test_a_copy_of_another_servers_files_is_no_backup(
             ended = place.take()
         finally:
             swap.end()
-        assert_told(ended, Told(FAILED, "files are of another server", r"own host"))
+        assert_ending(ended, Ending(FAILED, "files are of another server", r"own host"))
         assert not Backup.objects.exists()
 
 
@@ -86,7 +95,7 @@ def test_another_server_at_the_address(tmp_path: Path, settings: Settings) -> No
             f"GRANT {', '.join(NEEDED)} ON *.* TO {USER}@'127.0.0.1'",
         )
         Instance.objects.update(port=second.port, history_tool="mariadb_backup")
-        assert_told(place.take(), Told(REFUSED, "another server is at this address"))
+        assert_ending(place.take(), Ending(REFUSED, "another server is at this address"))
         assert Backup.objects.count() == 1
         assert probe_instances(now() + EVERY) == 0
         orders = Instance.objects.get()

@@ -91,7 +91,7 @@ def test_stopping_it_is_a_shutdown_in_order(server: PrivateServer) -> None:
     assert not psutil.pid_exists(pid)
 
 
-def test_a_server_that_is_killed_is_told_from_one_that_crashed(folder: Path) -> None:
+def test_a_server_that_is_killed_is_distinct_from_one_that_crashed(folder: Path) -> None:
     server = PrivateServer(folder, ServerOptions(confined=True))
     server.start()
     assert server.pid is not None
@@ -102,8 +102,8 @@ def test_a_server_that_is_killed_is_told_from_one_that_crashed(folder: Path) -> 
 
 def test_a_tool_reads_its_settings_and_writes_its_folder(tmp_path: Path) -> None:
     mine, other = tmp_path / "mine", tmp_path / "other"
-    for each in (mine, other):
-        each.mkdir()
+    for sandboxed in (mine, other):
+        sandboxed.mkdir()
     owner = NOBODY if os.geteuid() == 0 else None
     if owner is not None:
         give_folder(mine, *owner)

@@ -67,8 +67,8 @@ def test_what_was_broken_before_is_not_held_against_the_copy(place: Place) -> No
     ended = place.run("testrestore", place.label())
     assert ended.exit_code == 0, ended.json()["error"]
     report = Evidence.objects.get(operation=Operation.RESTORE_TEST, passed=True).report
-    found = {each["name"]: each for each in report["tables"] if each["schema"] == "od d"}
-    assert {name for name, each in found.items() if each["verdict"] == "unknown"} == {
+    found = {table["name"]: table for table in report["tables"] if table["schema"] == "od d"}
+    assert {name for name, table in found.items() if table["verdict"] == "unknown"} == {
         "gone",
         "merged",
         "left-over",

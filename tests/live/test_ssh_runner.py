@@ -41,9 +41,9 @@ def test_a_secret_file_is_private_and_gone_afterwards(runner: SshRunner) -> None
     secrets = {"login": "pa$$'w\"ord\n", "other": "two"}
     argv = ["sh", "-c", 'a=$1 b=$2; stat -c "%a %n" $a; cat $a $b', "sh", "{login}", "{other}"]
     with runner.start(argv, secret_files=secrets) as command:
-        told, _, content = command.stdout.read().decode().partition("\n")
+        head, _, content = command.stdout.read().decode().partition("\n")
         assert command.wait() == 0
-    mode, path = told.split()
+    mode, path = head.split()
     assert (mode, content) == ("600", "pa$$'w\"ord\ntwo")
     assert not Path(path).parent.exists()
 
@@ -95,7 +95,7 @@ def test_a_wrong_user_key_says_where_the_right_one_belongs(
     assert "authorized_keys of root" in caught.value.hint
 
 
-def test_nobody_listening_is_told(target: SshTarget) -> None:
+def test_nobody_listening_is_reported(target: SshTarget) -> None:
     with pytest.raises(RunnerError, match="Connection refused"):
         SshRunner(dataclasses.replace(target, port=1)).run(["true"])
 

@@ -62,7 +62,7 @@ def sessions(mariadb: LiveServer) -> list[object]:
 def assert_nothing_is_held(site: Site, mariadb: LiveServer) -> None:
     assert engines_of(mariadb) == []
     wait_until(lambda: not sessions(mariadb), 5)
-    # Nobody keeps DDL out any more.
+    # Nobody keeps DDL out.
     mariadb.execute("SET STATEMENT lock_wait_timeout=2 FOR ALTER TABLE bank.visits COMMENT='x'")
     held = "SELECT count(*) FROM backups_job WHERE exclusive_key IS NOT NULL OR leftovers"
     assert site.rows(held) == [(0,)]
@@ -161,7 +161,7 @@ def test_a_worker_that_sleeps_past_its_lease_writes_nothing_more(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_command_that_is_told_to_end_ends_its_job(
+def test_a_command_that_gets_a_signal_ends_its_job(
     site: Site, mariadb: LiveServer, number: signal.Signals
 ) -> None:
     command, _ = start_backup(site)
@@ -214,7 +214,7 @@ def test_a_broker_that_goes_away_costs_no_job(site: Site, mariadb: LiveServer) -
                 lambda: site.rows(f"SELECT 1 FROM backups_job WHERE id={job} AND status!='running'")
             )
             assert answer_of(command)["status"] == "succeeded"
-            # Asked for while it is away: kept in its row.
+            # Requested while it is unreachable: kept in its row.
             waiting = site.start("takebackup", "bank-1")
             wait_until(lambda: site.rows("SELECT 1 FROM backups_job WHERE status='pending'"))
             with running([*redis(site.home)], site):
@@ -222,7 +222,7 @@ def test_a_broker_that_goes_away_costs_no_job(site: Site, mariadb: LiveServer) -
 
 
 @pytest.mark.parametrize("on_shutdown", ["fail", "requeue"])
-def test_a_worker_that_is_told_to_end(mariadb: LiveServer, on_shutdown: str) -> None:
+def test_a_worker_that_gets_a_signal(mariadb: LiveServer, on_shutdown: str) -> None:
     with (
         private_site(mariadb, MOORING_ON_SHUTDOWN=on_shutdown) as site,
         running([*redis(site.home)], site),

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
-from tests.live.faults import FAILED, Place, Told, assert_nothing_left, assert_told, make_place
+from tests.live.faults import FAILED, Ending, Place, assert_ending, assert_nothing_left, make_place
 from tests.live.server import LiveServer, free_port
 
 pytestmark = pytest.mark.live
@@ -47,11 +47,11 @@ def write_nonsense(data: Path, table: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("plant", "told"),
+    ("plant", "ending"),
     [
         (
             copy_file,
-            Told(
+            Ending(
                 FAILED,
                 r"pets/a_copy.ibd and pets/cats.ibd in the data directory have the same space id",
                 r"uses pets/cats.ibd and not pets/a_copy.ibd: move pets/a_copy.ibd out of",
@@ -59,7 +59,7 @@ def write_nonsense(data: Path, table: Path) -> Path:
         ),
         (
             copy_folder,
-            Told(
+            Ending(
                 FAILED,
                 r"pets/cats.ibd and pets_old/cats.ibd in the data directory have the same space",
                 r"uses pets/cats.ibd and not pets_old/cats.ibd: move .*copied, the folder",
@@ -67,7 +67,7 @@ def write_nonsense(data: Path, table: Path) -> Path:
         ),
         (
             write_nonsense,
-            Told(
+            Ending(
                 FAILED,
                 r"pets/other.ibd in the data directory is not a valid tablespace",
                 r"no such table, move pets/other.ibd out of the data directory",
@@ -76,7 +76,7 @@ def write_nonsense(data: Path, table: Path) -> Path:
     ],
 )
 def test_a_stray_file_is_named(
-    place: Place, plant: Callable[[Path, Path], Path], told: Told
+    place: Place, plant: Callable[[Path, Path], Path], ending: Ending
 ) -> None:
     data = place.server.folder
     with place.server.server.connect() as connection, connection.cursor() as cursor:
@@ -86,7 +86,7 @@ def test_a_stray_file_is_named(
     try:
         ended = place.take()
         assert "again" not in ended.json()["hint"]
-        assert_told(ended, told)
+        assert_ending(ended, ending)
         assert_nothing_left(place)
     finally:
         shutil.rmtree(stray) if stray.is_dir() else stray.unlink()

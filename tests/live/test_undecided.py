@@ -122,7 +122,7 @@ def test_a_restore_test_passes_and_says_so(place: Place) -> None:
     assert ended.exit_code == 0, ended.json()["error"]
     evidence = Evidence.objects.get(passed=True, operation=Operation.RESTORE_TEST)
     assert evidence.report["remark"].startswith(REMARK)
-    tables = {(each["schema"], each["name"]): each for each in evidence.report["tables"]}
+    tables = {(table["schema"], table["name"]): table for table in evidence.report["tables"]}
     assert tables["bank", "entries"]["rows"] == 1
 
 

@@ -43,7 +43,7 @@ def make_instance(name: str) -> Instance:
 def make_job(
     instance: Instance, status: JobStatus, operation: Operation = Operation.BACKUP, error: str = ""
 ) -> Job:
-    """Create a job that was asked for at T0 and, where it ended, took a minute."""
+    """Create a job that was requested at T0 and, where it ended, took a minute."""
     active = status in (JobStatus.PENDING, JobStatus.RUNNING)
     return Job.objects.create(
         instance=instance,
@@ -115,7 +115,7 @@ def make_chain(
 ) -> list[Backup]:
     """Create a chain of backups, an hour apart: ``FIID`` is a full one and three that need it.
 
-    An incremental one goes on from the one before, a differential one from the full one.
+    An incremental one is based on the one before, a differential one from the full one.
     """
     kinds = {"F": "full", "I": "incremental", "D": "differential"}
     chain: list[Backup] = []
@@ -123,7 +123,7 @@ def make_chain(
         after = timedelta(hours=number)
         backup = make_backup(instance, repository, age=age - after).backup
         base = None if letter == "F" else chain[0] if letter == "D" else chain[-1]
-        needed = [] if base is None else [*(each.ancestor for each in base.ancestors.all()), base]
+        needed = [] if base is None else [*(row.ancestor for row in base.ancestors.all()), base]
         backup.kind, backup.base = kinds[letter], base
         backup.label = f"{backup.label[:-1]}{letter}"
         backup.save()

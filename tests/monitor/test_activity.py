@@ -43,7 +43,7 @@ class ActivityTestCase(TestCase):
     def only(self) -> Activity:
         return Activity.objects.get()
 
-    def test_a_job_that_was_asked_for(self) -> None:
+    def test_a_job_that_was_requested(self) -> None:
         self.post(reverse("instance-backup", args=["orders-1"]), repository="main")
         row = self.only()
         self.assertEqual((row.verb, row.actor, row.via), (Verb.REQUESTED, "anna", "site"))
@@ -60,7 +60,7 @@ class ActivityTestCase(TestCase):
         self.post(reverse("job-cancel", args=[job.pk]))
         self.only()
 
-    def test_a_proof_that_was_asked_for(self) -> None:
+    def test_a_proof_that_was_requested(self) -> None:
         label = self.copy.backup.label
         self.post(reverse("copy-verify", args=[label, self.copy.pk]))
         self.assertEqual(self.only().details["backup"], label)

@@ -164,11 +164,11 @@ class AlertPagesTestCase(TestCase):
             first_facts={"missed_in_a_row": 1},
             facts={"missed_in_a_row": 3},
         )
-        told = Notification.objects.create(
+        notification = Notification.objects.create(
             channel=make_webhook(), kind=NotificationKind.FIRING, dedupe_key="k", attempts=2,
             status=NotificationStatus.DELIVERED, response="200 thank you", next_attempt_at=None,
         )  # fmt: skip
-        told.alerts.add(alert)
+        notification.alerts.add(alert)
         response = self.client.get(reverse("alert-detail", args=[alert.pk]))
         for words in (
             "a backup is not there", "Read the job&#x27;s log.", "missed in a row",

@@ -123,7 +123,7 @@ class BackupPageTestCase(TestCase):
                 page = self.client.get(reverse("job-detail", args=[job.pk]))
                 self.assertContains(page, f"<dd>{'checked' if asked else 'not checked'}</dd>")
 
-    def test_what_was_found_of_pages_is_told_in_a_line(self) -> None:
+    def test_what_was_found_of_pages_is_one_line(self) -> None:
         found = {"whole": 1200, "empty": 34, "damaged": 2, "unknown": 5, "not_checked": ["why"]}
         found["damages"] = [f"shop.orders: page {page} is damaged" for page in range(1, 8)]
         evidence = make_evidence(self.copy, Operation.VERIFY, passed=False)

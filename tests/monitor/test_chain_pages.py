@@ -73,7 +73,7 @@ class InstanceChainsTestCase(ChainPageTestCase):
         self.assertIn("Every backup shown here is a full one", page)
         self.assertEqual(self.lines(page), [])
 
-    def test_lines_lead_from_what_each_backup_goes_on_from(self) -> None:
+    def test_lines_lead_from_the_base_of_each_backup(self) -> None:
         make_chain(self.orders, self.main, "FIIDID")
         lines = ["sound start", "sound through", "through", "sound drop", "through", "end"]
         self.assertEqual(self.lines(self.page()), lines)

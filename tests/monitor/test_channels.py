@@ -43,6 +43,12 @@ class ChannelPagesTestCase(TestCase):
             response = self.client.get(reverse("channels"))
             self.assertNotContains(response, "MOORING_URL")
 
+    def test_two_names_of_this_host_lead_to_the_same_site(self) -> None:
+        for host, hint in (("127.0.0.1:8000", False), ("[::1]:8000", False), ("127.0.0.1:1", True)):
+            with self.subTest(host), self.settings(SITE_URL="http://localhost:8000"):
+                response = self.client.get(reverse("channels"), headers={"host": host})
+                self.assertEqual(b"MOORING_URL" in response.content, hint)
+
     def test_an_empty_list_offers_every_kind(self) -> None:
         response = self.client.get(reverse("channels"))
         for kind in ("email", "webhook", "apprise"):

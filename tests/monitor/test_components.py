@@ -139,7 +139,7 @@ class ConfirmTestCase(SimpleTestCase):
         self.assertIn(" open>", drawn)
         self.assertIn('href="?tab=copies&amp;confirm=backups-7-purge"', drawn)
 
-    def test_the_name_is_asked_for_again_by_the_view(self) -> None:
+    def test_the_name_is_demanded_again_by_the_view(self) -> None:
         for typed, expected in [("shop-1", True), (" shop-1 ", True), ("shop", False), ("", False)]:
             with self.subTest(typed):
                 self.assertEqual(name_confirmed(posted(typed), "shop-1"), expected)

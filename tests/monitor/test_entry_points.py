@@ -34,7 +34,7 @@ LOOKS = {"restore-wizard"}
 # Asked with nothing typed, there is no copy to restore.
 NOT_THERE = {"restore-start"}
 # Of the Django admin: they lead on by themselves.
-OWN_DOORS = {"login", "logout", "password_change", "password_change_done"}
+OWN_ENTRY_POINTS = {"login", "logout", "password_change", "password_change_done"}
 
 
 def walk(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
@@ -50,7 +50,7 @@ def pages() -> list[URLPattern]:
     return list(walk(get_resolver().url_patterns))
 
 
-class DoorsTestCase(TestCase):
+class EntryPointsTestCase(TestCase):
     people: dict[Role | None, User | None]
     arguments: dict[str, str | int]
 
@@ -164,7 +164,7 @@ class DoorsTestCase(TestCase):
         inside = [
             reverse(f"admin:{page.name}")
             for page in walk(patterns)
-            if page.name and page.name not in OWN_DOORS and not page.pattern.regex.groups
+            if page.name and page.name not in OWN_ENTRY_POINTS and not page.pattern.regex.groups
         ]
         self.assertGreater(len(inside), 20)
         for address in inside:

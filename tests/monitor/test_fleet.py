@@ -72,7 +72,7 @@ class FleetRowTestCase(TestCase):
         row = the_row()
         self.assertEqual((row.last_job, row.reasons), (failed, ["last backup failed"]))
 
-    def test_one_damaged_copy_is_told_whatever_the_other_says(self) -> None:
+    def test_one_damaged_copy_is_shown_whatever_the_other_says(self) -> None:
         damaged = make_backup(self.orders, self.main)
         other = make_repository("offsite")
         good = damaged.backup.copies.create(
@@ -132,21 +132,21 @@ class FleetListTestCase(TestCase):
     def test_the_sentence_counts_all_but_the_disabled(self) -> None:
         self.assertEqual(fleet().sentence, "1 of 3 instances are protected: 33 %.")
 
-    def test_a_tick_that_is_silent_is_told(self) -> None:
-        for later, told in [(timedelta(minutes=4), False), (timedelta(minutes=5), True)]:
+    def test_a_tick_that_is_silent_is_shown(self) -> None:
+        for later, shown in [(timedelta(minutes=4), False), (timedelta(minutes=5), True)]:
             with self.subTest(later):
                 found = load_fleet(QueryDict(), T0 + later).stale_since
-                self.assertEqual(found, T0 if told else None)
+                self.assertEqual(found, T0 if shown else None)
 
-    def test_the_last_day_is_told_by_outcome(self) -> None:
-        outcomes = {each.status: each.count for each in load_overview(T0).outcomes}
+    def test_the_last_day_is_counted_by_outcome(self) -> None:
+        outcomes = {outcome.status: outcome.count for outcome in load_overview(T0).outcomes}
         self.assertEqual(outcomes, {"succeeded": 0, "failed": 1, "missed": 0})
 
     def test_a_refusal_is_counted_under_its_own_word(self) -> None:
         good = Instance.objects.get(name="a-good")
         make_job(good, JobStatus.REFUSED, Operation.RESTORE)
         overview = load_overview(T0)
-        outcomes = {each.status: each.count for each in overview.outcomes}
+        outcomes = {outcome.status: outcome.count for outcome in overview.outcomes}
         self.assertEqual(outcomes, {"succeeded": 0, "failed": 1, "refused": 1, "missed": 0})
         # A person requested it, and was shown why.
         self.assertEqual([job.instance.name for job in overview.failures], ["c-failed"])
@@ -262,6 +262,6 @@ def add_instances(count: int, repository: Repository) -> None:
         for row in rows
     )
     BackupCopy.objects.bulk_create(
-        BackupCopy(backup=each, repository=repository, path="x", stored_bytes=1, pack_count=1)
-        for each in backups
+        BackupCopy(backup=backup, repository=repository, path="x", stored_bytes=1, pack_count=1)
+        for backup in backups
     )

@@ -12,7 +12,7 @@ from backups.schedules.tick import TICK
 
 
 def refuse(*words: Any) -> None:
-    """Answer like a database that is away. Any: what Django passes to a query's wrapper."""
+    """Answer like an unreachable database. Any: what Django passes to a query's wrapper."""
     raise OperationalError("could not connect to 10.0.0.5 as mooring")
 
 
@@ -31,7 +31,7 @@ class HealthTestCase(TestCase):
                 )
                 self.assertEqual(self.client.get("/healthz").json()["scheduler"], scheduler)
 
-    def test_it_says_so_when_the_database_is_away_and_not_where_it_is(self) -> None:
+    def test_it_says_that_the_database_is_unreachable_and_not_where_it_is(self) -> None:
         with connection.execute_wrapper(refuse):
             response = self.client.get("/healthz")
         self.assertEqual(response.status_code, 503)

@@ -84,8 +84,8 @@ def test_one_bad_manifest_never_stops_the_others(repository: Repository, client:
     write(repository, "orders-1@99-F", ABOUT)
     found = list(rebuild(repository, None))
     assert len(found) == len(FORGED) + 1
-    assert [each.label for each in found if each.added] == ["orders-1@99-F"]
-    assert all(each.error for each in found if not each.added)
+    assert [finding.label for finding in found if finding.added] == ["orders-1@99-F"]
+    assert all(finding.error for finding in found if not finding.added)
     assert Backup.objects.count() == 1
     assert Instance.objects.get().name == "orders-1"
 

@@ -176,7 +176,7 @@ class BackUpNowTestCase(TestCase):
         make_repository("main")
         self.assertEqual(self.shown(), (["main"], f"{KINDS} to main Back up now"))
 
-    def test_a_refusal_is_told_with_what_to_do(self) -> None:
+    def test_a_refusal_is_shown_with_what_to_do(self) -> None:
         self.orders.enabled = False
         self.orders.save()
         make_repository()

@@ -44,7 +44,7 @@ class JobActsTestCase(TestCase):
         end(job, JobStatus.FAILED, now=T0, outcome=JobOutcome(error=error, failed_stage="copy"))
         return job
 
-    def test_who_failed_the_same_way_is_told(self) -> None:
+    def test_who_failed_the_same_way_is_shown(self) -> None:
         first = self.failed(self.orders, "no space: 3 GiB free")
         self.assertIsNone(load_similar_failures(first))
         self.failed(make_instance("orders-2"), "access denied")
@@ -62,10 +62,10 @@ class JobActsTestCase(TestCase):
         make_repository("b")
         self.client.post(reverse("job-again", args=[job.pk]))
         again = Job.objects.latest("id")
-        self.assertEqual([each.name for each in again.repositories.all()], ["a"])
+        self.assertEqual([repository.name for repository in again.repositories.all()], ["a"])
         self.assertEqual((again.requested_by, again.status), (self.olga, JobStatus.PENDING))
 
-    def test_a_verify_is_run_again_as_it_was_asked_for(self) -> None:
+    def test_a_verify_is_run_again_as_it_was_requested(self) -> None:
         job = make_job(self.orders, JobStatus.FAILED, Operation.VERIFY)
         job.copy, job.parameters = make_backup(self.orders, make_repository()), {"pages": True}
         job.save()
@@ -149,7 +149,7 @@ class JobActsTestCase(TestCase):
             text = self.client.get(reverse("job-detail", args=[job.pk])).content.decode()
             self.assertEqual("Rate over time" in text, drawn)
 
-    def test_the_course_of_a_running_job_is_asked_for_again(self) -> None:
+    def test_the_course_of_a_running_job_is_loaded_again(self) -> None:
         job = make_job(self.orders, JobStatus.RUNNING)
         for status, again in ((JobStatus.RUNNING, True), (JobStatus.SUCCEEDED, False)):
             Job.objects.filter(pk=job.pk).update(status=status)

@@ -97,7 +97,7 @@ class JobPageTestCase(TestCase):
         self.assertIn('hx-trigger="every 2s"', text)
         self.assertIn("Cancel job", text)
 
-    def test_a_backup_of_changes_says_what_it_goes_on_from(self) -> None:
+    def test_a_backup_of_changes_names_its_base(self) -> None:
         base = make_backup(self.orders, make_repository()).backup
         job = make_job(self.orders, JobStatus.SUCCEEDED)
         self.assertNotIn("Goes on from", self.page(job))
@@ -144,7 +144,7 @@ class JobPageTestCase(TestCase):
         self.client.force_login(self.victor)
         self.assertNotIn("Cancel job", self.page(self.job))
 
-    def test_cancel_is_asked_for_once(self) -> None:
+    def test_cancel_is_requested_once(self) -> None:
         address = reverse("job-cancel", args=[self.job.pk])
         response = self.client.post(address, follow=True)
         self.assertContains(response, "Cancellation of the job was requested")

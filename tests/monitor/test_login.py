@@ -17,7 +17,7 @@ class LoginTestCase(TestCase):
         response = self.client.post(reverse("login"), words)
         return response.status_code, response.get("Location", ""), response.content.decode()
 
-    def test_the_right_password_opens_the_page_that_was_asked_for(self) -> None:
+    def test_the_right_password_opens_the_requested_page(self) -> None:
         status, location, _ = self.log_in("a long password", "/jobs/7/")
         self.assertEqual((status, location), (302, "/jobs/7/"))
 

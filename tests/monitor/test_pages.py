@@ -182,11 +182,11 @@ class ErrorPagesTestCase(TestCase):
         response = self.client.get("/nothing/at/all/")
         self.assertContains(response, "Nothing was found at this address", status_code=404)
 
-    def test_a_request_that_makes_no_sense(self) -> None:
+    def test_a_bad_request(self) -> None:
         text = engines["django"].get_template("400.html").render({}, RequestFactory().get("/"))
         self.assertIn("Bad request", text)
 
-    def test_a_failure_needs_no_context_to_be_told(self) -> None:
+    def test_a_failure_needs_no_context_to_be_shown(self) -> None:
         text = engines["django"].get_template("500.html").render({})
         self.assertIn("Running backups are not affected", one_line(text))
 

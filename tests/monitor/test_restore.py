@@ -99,7 +99,7 @@ class RestoreTestCase(TestCase):
         self.assertFalse(self.target.exists())
         self.assertFalse(Job.objects.exists())
 
-    def test_a_relative_target_is_told_inline(self) -> None:
+    def test_a_relative_target_is_refused_inline(self) -> None:
         self.assertContains(self.ask(copy=self.copy.pk, target="here"), "Enter an absolute path")
 
     def test_only_the_typed_folder_starts_it(self) -> None:

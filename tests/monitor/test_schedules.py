@@ -176,7 +176,9 @@ class SchedulePagesTestCase(TestCase):
         sooner = make_schedule("hourly", self.orders, next_due_at=now() - DAY)
         sooner.repositories.set([away])
         self.client.post(reverse("schedule-start", args=["nightly"]))
-        self.assertEqual([each.name for each in Job.objects.get().repositories.all()], ["main"])
+        self.assertEqual(
+            [repository.name for repository in Job.objects.get().repositories.all()], ["main"]
+        )
 
     def test_what_somebody_else_runs_is_not_started(self) -> None:
         BackupSchedule.objects.update(origin="observed")

@@ -158,7 +158,7 @@ class RepositorySettingsTestCase(TestCase):
         self.assertTrue(repository.encrypted)
         self.assertEqual(Activity.objects.filter(verb=Verb.ADDED).get().name, "main")
 
-    def test_a_relative_path_is_told_inline(self) -> None:
+    def test_a_relative_path_is_refused_inline(self) -> None:
         form = {"name": "main", "kind": "directory", "path": "here", "enabled": "on"}
         response = self.client.post(reverse("setting-repository-add"), form)
         self.assertContains(response, "here is not an absolute path", status_code=422)
@@ -183,7 +183,7 @@ class GroupSettingsTestCase(TestCase):
         page = self.client.get(reverse("setting-group-edit", args=["shop"]))
         self.assertContains(page, "orders-1")
 
-    def test_a_name_nobody_has_is_told(self) -> None:
+    def test_a_name_nobody_has_is_refused(self) -> None:
         form = {"name": "shop", "members": "nobody"}
         response = self.client.post(reverse("setting-group-add"), form)
         self.assertContains(response, "Unknown instance: nobody.", status_code=422)

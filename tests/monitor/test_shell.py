@@ -21,7 +21,7 @@ from tests.monitor.rows import T0, make_user
 SECOND = timedelta(seconds=1)
 
 
-def test_the_planning_tick_writes_its_beat_under_the_name_that_is_asked_for() -> None:
+def test_the_planning_tick_writes_its_heartbeat_under_the_expected_name() -> None:
     assert TICK in app.conf.beat_schedule
 
 

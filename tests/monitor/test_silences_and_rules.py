@@ -145,13 +145,16 @@ class RulePagesTestCase(TestCase):
         self.assertEqual((narrow.group, narrow.enabled), (group, False))
         view = self.client.get(reverse("rule-detail", args=["lock_time"])).context["view"]
         self.assertEqual(
-            [(each.scope, each.words) for each in view.settings],
+            [(setting.scope, setting.words) for setting in view.settings],
             [
                 ("Whole fleet", "notice from off, warning from 30 s"),
                 ("Group archive", "off, fires after 5 min"),
             ],
         )
-        own = {each.threshold.name: (each.words, each.own) for each in view.row.thresholds}
+        own = {
+            threshold.threshold.name: (threshold.words, threshold.own)
+            for threshold in view.row.thresholds
+        }
         self.assertEqual(own["warning"], ("30 s", True))
         self.assertEqual(view.row.exceptions, 1)
 

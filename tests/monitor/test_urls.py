@@ -14,7 +14,7 @@ from tests.monitor.planning import make_addressed
 from tests.monitor.rows import make_backup, make_instance, make_job, make_repository, make_user
 
 PUBLIC = {"login", "logout", "healthz"}
-# They answer GET with a form and POST with what became of it.
+# They answer GET with a form and POST with its outcome.
 OPERATED_FORMS = {"silence-add", "silence-edit"}
 ADMIN_FORMS = {
     "schedule-add", "schedule-edit", "channel-add", "channel-edit", "route-add", "route-edit",
@@ -88,7 +88,7 @@ class EveryAddressTestCase(TestCase):
             with self.subTest(page.name):
                 self.assertTrue(hasattr(page.callback, "rule"), "say @needs(...) or @public")
 
-    def test_only_the_doors_are_public(self) -> None:
+    def test_only_the_entry_points_are_public(self) -> None:
         public = {page.name for page in pages() if getattr(page.callback, "rule", None) is None}
         self.assertEqual(public, PUBLIC)
 

@@ -1,4 +1,4 @@
-"""A night, with a repository, a webhook that is told of warnings and worse, and no instances."""
+"""A night, with a repository, a webhook that gets warnings and worse, and no instances."""
 
 from __future__ import annotations
 

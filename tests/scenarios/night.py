@@ -72,8 +72,8 @@ class Broker:
         return set()
 
     def take(self, *wanted: Task[..., None]) -> list[tuple[Task[..., None], Any]]:
-        taken = [each for each in self.messages if each[0] in wanted]
-        self.messages = [each for each in self.messages if each[0] not in wanted]
+        taken = [message for message in self.messages if message[0] in wanted]
+        self.messages = [message for message in self.messages if message[0] not in wanted]
         return taken
 
 
@@ -86,7 +86,7 @@ class Night:
         self.clock, self.engine, self.receiver = clock, engine, receiver
         self.broker = Broker()
         self.scheduler = self.worker = True
-        # A worker that claims a job and is never heard of again.
+        # A worker that claims a job and never renews its lease.
         self.dies = False
         # Instances that do not answer, and what the disk of every repository has left.
         self.away: set[str] = set()
@@ -125,7 +125,7 @@ class Night:
         """What arrived at the webhook."""
         return [json.loads(got.body) for got in self.receiver.received]
 
-    def told(self) -> list[str]:
+    def notified(self) -> list[str]:
         """The messages that arrived at the webhook, each by its title."""
         return [message["title"] for message in self.messages()]
 
@@ -145,7 +145,7 @@ class Night:
         if not self.worker:
             return
         record_worker_heartbeat("worker@here:1", ["copy", "transfer"], self.now, self.now)
-        mine = [each.job.pk for each in self.jobs]
+        mine = [job.job.pk for job in self.jobs]
         Job.objects.filter(pk__in=mine, status=JobStatus.RUNNING).update(
             lease_expires_at=self.now + timedelta(seconds=60)
         )

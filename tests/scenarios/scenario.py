@@ -1,4 +1,4 @@
-"""What a scenario is: what happens when, what becomes of the runs, and what people are told."""
+"""What a scenario is: what happens when, the outcome of the runs, and the notifications."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Scenario:
     name: str
     # What happens, by how long after the due moment; each before the round of that minute.
     events: Mapping[timedelta, Event]
-    # What became of the planned runs, with their reasons.
+    # The outcome of the planned runs, with their reasons.
     became: Sequence[tuple[str, str]]
-    # Titles in the order in which they were told; … stands for any words.
-    told: Sequence[str]
+    # Titles in the order in which they were sent; … stands for any words.
+    notified: Sequence[str]
     until: timedelta = 25 * M
     # Any: columns of the schedule that differ.
     schedule: Mapping[str, Any] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Scenario:
             night.until(max(DUE + offset - M, night.now))
             event(night)
         night.until(self.until)
-        assert_told(night.told(), self.told)
+        assert_notified(night.notified(), self.notified)
         assert statuses() == list(self.became)
         assert night.standing() == sorted(self.standing)
 
@@ -58,9 +58,9 @@ def make_fleet(count: int = 1, **columns: Any) -> BackupSchedule:
     return make_schedule(*instances, **{**plain, **columns})
 
 
-def assert_told(told: Sequence[str], expected: Sequence[str]) -> None:
-    fits = len(told) == len(expected) and all(map(_reads, told, expected))
-    assert fits, "told:\n  " + "\n  ".join(told) + "\nexpected:\n  " + "\n  ".join(expected)
+def assert_notified(notified: Sequence[str], expected: Sequence[str]) -> None:
+    fits = len(notified) == len(expected) and all(map(_reads, notified, expected))
+    assert fits, "notified:\n  " + "\n  ".join(notified) + "\nexpected:\n  " + "\n  ".join(expected)
 
 
 def _reads(title: str, words: str) -> bool:
@@ -97,7 +97,7 @@ def go_on(night: Night) -> None:
 
 
 def ended(night: Night) -> None:
-    """Wait for the job that hangs: it goes on, or was told to end."""
+    """Wait for the job that hangs: it continues, or was ordered to end."""
     night.jobs[0].end()
     night.engine.blocks_after = None
 

@@ -1,4 +1,4 @@
-"""A clock that is set in the middle of a night: nothing is done or told twice, or lost."""
+"""A clock that is set in the middle of a night: nothing is done or notified twice, or lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.scenarios.night import Night
 from tests.scenarios.scenario import (
     H,
     M,
-    assert_told,
+    assert_notified,
     by_hand,
     fails,
     go_on,
@@ -35,7 +35,7 @@ def test_set_back_an_hour_after_a_run(night: Night) -> None:
     night.jump(-H)
     night.until(5 * M)
     assert statuses() == [("succeeded", "")]
-    assert (Job.objects.count(), night.told()) == (1, [])
+    assert (Job.objects.count(), night.notified()) == (1, [])
 
 
 def test_set_back_an_hour_while_an_alert_stands(night: Night) -> None:
@@ -48,35 +48,35 @@ def test_set_back_an_hour_while_an_alert_stands(night: Night) -> None:
     night.until(-45 * M)
     late = "shop-0, nightly: due at…02:00 UTC, not started after…"
     queue = "queue copy: 1 job has been waiting…"
-    assert_told(
-        night.told(),
+    assert_notified(
+        night.notified(),
         [f"Warning: {queue}", f"Warning: {late}", f"Resolved: {late}", f"Resolved: {queue}"],
     )
     night.until(5 * M)
-    assert (len(night.told()), statuses()) == (4, [("succeeded", "")])
+    assert (len(night.notified()), statuses()) == (4, [("succeeded", "")])
 
 
-def test_set_back_an_hour_a_failure_is_told_once(night: Night) -> None:
+def test_set_back_an_hour_a_failure_is_notified_once(night: Night) -> None:
     make_fleet()
     fails(night)
     night.until(5 * M)
     night.jump(-H)
     night.until(5 * M)
-    assert_told(night.told(), [FAILED])
+    assert_notified(night.notified(), [FAILED])
     works(night)
     by_hand(night)
     night.until(7 * M)
-    assert_told(night.told()[1:], [f"Resolved: {FAILED}"])
+    assert_notified(night.notified()[1:], [f"Resolved: {FAILED}"])
 
 
-def test_set_back_an_hour_what_succeeds_then_is_told(night: Night) -> None:
+def test_set_back_an_hour_what_succeeds_then_is_notified(night: Night) -> None:
     Route.objects.update(rules=["backup_succeeded"], min_severity=Severity.NOTICE)
     make_fleet()
     night.until(5 * M)
     night.jump(-H)
     by_hand(night, Instance.objects.get())
     night.until(-50 * M)
-    assert_told(night.told(), ["shop-0: full backup succeeded in…"] * 2)
+    assert_notified(night.notified(), ["shop-0: full backup succeeded in…"] * 2)
 
 
 def test_set_forward_three_hours_before_the_due_time(night: Night) -> None:
@@ -86,8 +86,8 @@ def test_set_forward_three_hours_before_the_due_time(night: Night) -> None:
     night.until(3 * H + 10 * M)
     assert statuses() == [("succeeded", "")]
     assert Job.objects.count() == 1
-    assert_told(
-        night.told(),
+    assert_notified(
+        night.notified(),
         [
             "Warning: shop-0, nightly: due at…02:00 UTC…: the scheduler was not running from…",
             "Resolved: shop-0, nightly: due at…02:00 UTC…",
@@ -108,8 +108,8 @@ def test_set_forward_three_hours_while_a_job_runs(night: Night) -> None:
     night.until(3 * H + 10 * M)
     assert statuses() == [("succeeded", "")]
     assert list(Job.objects.values_list("status", flat=True)) == ["succeeded"]
-    assert_told(
-        night.told(),
+    assert_notified(
+        night.notified(),
         [
             "Warning: shop-0, backup job…: running for…; its window closed at…",
             "Resolved: shop-0, backup job…: running for…",

@@ -1,4 +1,4 @@
-"""What goes wrong in a night: is the right thing told, once, and its end?"""
+"""What goes wrong in a night: is the right thing notified, once, and its recovery?"""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ SCENARIOS = [
         schedule={"expected_duration": 5 * M},
     ),
     Scenario(
-        # Said at once and mildly: nobody is woken for what mends itself.
+        # Said at once and mildly: nobody is woken for what recovers by itself.
         "failed, then retried",
         {0 * M: fails, 2 * M: works},
         [DONE],

@@ -43,9 +43,11 @@ def test_the_first_failure_ends_what_runs_beside(
     failing = Part("lint", script("print('a fault'); raise SystemExit(3)"))
     with Watch() as watch:
         ended = run_beside([failing, Part("types", ENDLESS)], watch)
-    assert [(each.part.name, each.exit_code) for each in ended] == [("lint", 3)]
+    assert [(part.part.name, part.exit_code) for part in ended] == [("lint", 3)]
     assert b"a fault" in capfdbinary.readouterr().out
-    assert not [each for each in psutil.Process().children() if "time.sleep(60)" in each.cmdline()]
+    assert not [
+        child for child in psutil.Process().children() if "time.sleep(60)" in child.cmdline()
+    ]
     assert time.monotonic() - began < 60
 
 

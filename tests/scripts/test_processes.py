@@ -35,19 +35,21 @@ def test_the_procfile_names_the_same_processes() -> None:
     assert lines == [f"{one.name}: ./mooring run {one.name}" for one in children(OWN)]
 
 
-@pytest.mark.parametrize("told", ["mooring", "docs/operations.md"])
-def test_whoever_runs_them_is_told_of_all(told: str) -> None:
-    text = (ROOT / told).read_text(encoding="utf-8")
-    begin, mark = {"mooring": ("PROCESSES=", ""), "docs/operations.md": ("A supervisor", "`")}[told]
-    told_of = text[text.index(begin) :].partition("\n\n")[0]
-    assert all(f"{mark}{one.name}{mark}" in told_of for one in children(OWN))
+@pytest.mark.parametrize("document", ["mooring", "docs/operations.md"])
+def test_whoever_runs_them_learns_of_all(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    begin, mark = {"mooring": ("PROCESSES=", ""), "docs/operations.md": ("A supervisor", "`")}[
+        document
+    ]
+    section = text[text.index(begin) :].partition("\n\n")[0]
+    assert all(f"{mark}{one.name}{mark}" in section for one in children(OWN))
 
 
 def test_our_redis_gets_no_keys_and_mooring_does() -> None:
     whole = {"PATH": "/bin", "MOORING_BACKUP_KEY": "Tr0ub4dor"}
-    told = {child.name: child.environment(whole) for child in children({})}
-    assert "MOORING_BACKUP_KEY" not in told.pop("redis")
-    assert all(environment == whole for environment in told.values())
+    environments = {child.name: child.environment(whole) for child in children({})}
+    assert "MOORING_BACKUP_KEY" not in environments.pop("redis")
+    assert all(environment == whole for environment in environments.values())
 
 
 def test_our_redis_has_no_port_and_drops_nothing() -> None:
@@ -101,7 +103,7 @@ def test_where_the_site_listens(environment: dict[str, str], address: str, url: 
     assert site_url(environment) == url
 
 
-def test_the_state_folder_is_var_unless_told_otherwise() -> None:
+def test_the_state_folder_is_var_by_default() -> None:
     assert home({}) == ROOT / "var"
     assert home(OWN) == Path("/tmp/mooring-somewhere")
 

@@ -1,4 +1,4 @@
-"""The supervisor, with real children that end as told."""
+"""The supervisor, with real children that end as the test decides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scripts.processes import ROOT, Child
 from scripts.supervisor import Supervisor
 
 SLEEPER = ("sleep", "600")
-# Says when it is ready to be told, and then does not listen.
+# Reports that it is ready for a signal, and then ignores it.
 STUBBORN = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
 KEEP_AND_BE_KILLED = """
 import os, signal, sys

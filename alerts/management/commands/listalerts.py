@@ -38,8 +38,8 @@ class Command(MooringCommand):
         silences = load_silences(at)
         silenced = {alert.pk: silence_of(alert, silences, at) for alert in alerts}
         if not alerts:
-            found = "no alerts" if Instance.objects.exists() else NO_INSTANCE
-            return Answer({"alerts": []}, [found])
+            empty = "no alerts" if Instance.objects.exists() else NO_INSTANCE
+            return Answer({"alerts": []}, [empty])
         rows = [_row(alert, silenced[alert.pk]) for alert in alerts]
         return Answer(
             {"alerts": [_fields(alert, silenced[alert.pk]) for alert in alerts]},

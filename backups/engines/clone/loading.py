@@ -94,7 +94,7 @@ def _load(
         account.revoke_all()
         for trigger in triggers:
             _make_again(admin, table.schema, trigger)
-        found = None if table.rows is None else _count(admin, full_name)
+        row_count = None if table.rows is None else _count(admin, full_name)
     except (pymysql.err.Error, OSError, UnicodeDecodeError) as exc:
         # A server stopped on request is no evidence about the table.
         watch.check()
@@ -102,9 +102,9 @@ def _load(
             raise gone(server, f"{full_name} was loaded") from None
         reason = exc.args[-1] if exc.args else type(exc).__name__
         raise EngineError(f"{full_name} could not be loaded: {reason}") from None
-    if found != table.rows:
-        raise EngineError(f"{full_name}: {table.rows} rows were saved, {found} loaded")
-    what = "its definition" if found is None else f"{found} rows"
+    if row_count != table.rows:
+        raise EngineError(f"{full_name}: {table.rows} rows were saved, {row_count} loaded")
+    what = "its definition" if row_count is None else f"{row_count} rows"
     watch.log("mooring", f"loaded {full_name}: {what}")
 
 

@@ -46,8 +46,8 @@ class LoadingAccount:
 
     def grant_union(self, schema: str, definition: str) -> None:
         """Let it use the tables that a MERGE table is made of."""
-        for found in _UNION.finditer(definition):
-            for part, table in _NAME.findall(found[1]):
+        for match in _UNION.finditer(definition):
+            for part, table in _NAME.findall(match[1]):
                 names = (part.replace("``", "`") or schema, table.replace("``", "`"))
                 if self._ask(_IS_TABLE, names):
                     self.grant(*names, rights=_RIGHTS_BELOW)

@@ -173,7 +173,7 @@ class ArchiveMapping:
         """Extend a file to the length in a block; page 0 has that of its whole tablespace."""
         if file.space_id == SYSTEM_SPACE:
             *fixed, file = self._system
-            length -= sum(each.size for each in fixed)
+            length -= sum(part.size for part in fixed)
         file.size = max(file.size, length)
 
     def _count(self, block: Block) -> None:
@@ -187,8 +187,10 @@ class ArchiveMapping:
             case State.REDO_COPY:
                 figures.redo_bytes += length
                 if block.offset == 0 and length >= HEADER_BYTES:
-                    found = checkpoint_lsn(bytes(block.payload[:HEADER_BYTES]))
-                    figures.checkpoint_lsn = max(found or 0, figures.checkpoint_lsn or 0) or None
+                    checkpoint = checkpoint_lsn(bytes(block.payload[:HEADER_BYTES]))
+                    figures.checkpoint_lsn = (
+                        max(checkpoint or 0, figures.checkpoint_lsn or 0) or None
+                    )
 
     def _close_all(self) -> Iterator[Record]:
         self.keys.check_complete()

@@ -145,7 +145,7 @@ def left_out(server: PrivateServer, saved: Sequence[SavedTable]) -> frozenset[tu
     with session(server) as connection, connection.cursor() as cursor:
         cursor.execute(NOT_CLONED)
         foreign = {(str(schema), str(name)) for schema, name in cursor.fetchall()}
-    return frozenset(foreign - {(each.schema, each.name) for each in saved})
+    return frozenset(foreign - {(table.schema, table.name) for table in saved})
 
 
 def _executed(server: PrivateServer) -> str:
@@ -239,7 +239,7 @@ def server_options(donor: Mapping[str, Any], *, encrypted: bool = False) -> dict
 
 def without_folders(data_file_path: str) -> str:
     """Return an ``innodb_data_file_path`` for a copy, whose files are all in one folder."""
-    files = [each.partition(":") for each in data_file_path.split(";")]
+    files = [entry.partition(":") for entry in data_file_path.split(";")]
     names = [path.rpartition("/")[2] for path, _, _ in files]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise EngineError(

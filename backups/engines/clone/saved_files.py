@@ -58,7 +58,7 @@ def parse_saved_tables(described: object) -> list[SavedTable]:
     """Read what a backup says it saved, or raise EngineError where no backup says that."""
     if not isinstance(described, list):
         raise EngineError("the backup's list of saved tables is none")
-    return [_parse(each) for each in described]
+    return [_parse(entry) for entry in described]
 
 
 def _parse(described: object) -> SavedTable:
@@ -103,13 +103,13 @@ def read_statements(folder: Path, name: str) -> Iterator[str]:
     with open(open_contained(folder, name), "rb") as file:
         left = os.fstat(file.fileno()).st_size
         while header := file.readline(_LONGEST_HEADER):
-            found = _HEADER.fullmatch(header)
+            match = _HEADER.fullmatch(header)
             left -= len(header)
             # Before memory is taken for it: a forged header can claim any length.
-            if not found or int(found[1]) > min(left, LONGEST_STATEMENT_BYTES):
+            if not match or int(match[1]) > min(left, LONGEST_STATEMENT_BYTES):
                 raise EngineError(f"{folder / name} is not a complete file of statements")
-            statement = file.read(int(found[1]))
-            if len(statement) != int(found[1]) or file.read(2) != b";\n":
+            statement = file.read(int(match[1]))
+            if len(statement) != int(match[1]) or file.read(2) != b";\n":
                 raise EngineError(f"{folder / name} is not a complete file of statements")
             left -= len(statement) + 2
             yield statement.decode()

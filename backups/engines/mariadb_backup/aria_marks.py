@@ -23,8 +23,8 @@ _CRASHED = 0x02 | 0x04
 
 def marked_tables(folder: Path) -> frozenset[str]:
     """Return the index files of the marked tables, as paths below ``folder``."""
-    found = (path.relative_to(folder).as_posix() for path in folder.glob("*/*.MAI"))
-    return frozenset(name for name in found if _is_marked(folder, name))
+    paths = (path.relative_to(folder).as_posix() for path in folder.glob("*/*.MAI"))
+    return frozenset(name for name in paths if _is_marked(folder, name))
 
 
 def _is_marked(folder: Path, name: str) -> bool:

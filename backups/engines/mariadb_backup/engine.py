@@ -122,8 +122,8 @@ class MariadbBackup:
         proved = prove_keys(folder, shaping, keys, watch.check)
         marked = marked_tables(folder)
         argv = prepare_argv(str(folder))
-        found = folder.stat()
-        sandbox = Sandbox((folder,), readable_paths(keys), (found.st_uid, found.st_gid))
+        owner = folder.stat()
+        sandbox = Sandbox((folder,), readable_paths(keys), (owner.st_uid, owner.st_gid))
         with (
             LocalRunner(sandbox).start(argv, secret_files=settings) as command,
             watch.ending_by(command.stop),

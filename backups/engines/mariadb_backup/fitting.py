@@ -47,13 +47,13 @@ def check_restore(backup: CopyFacts, *, starts: bool, keys: HostKeys = NO_KEYS) 
 def _check(
     program: str, origin: str, rule: Callable[[Version, Version], Compatibility], way_out: str
 ) -> str:
-    found = installed(LocalRunner(), program)
-    if found.version is None:
-        hint = found.hint or f"Install {program} on this host."
-        raise Refused(found.problem, hint=f"{hint.rstrip('.')}, {way_out}.")
+    version = installed(LocalRunner(), program)
+    if version.version is None:
+        hint = version.hint or f"Install {program} on this host."
+        raise Refused(version.problem, hint=f"{hint.rstrip('.')}, {way_out}.")
     if (made_by := parse_version(origin)) is None:
-        return f"{program} {found.version}; the backup has no version to compare with"
-    ruling = rule(found.version, made_by)
+        return f"{program} {version.version}; the backup has no version to compare with"
+    ruling = rule(version.version, made_by)
     if ruling.verdict is Verdict.FAILED:
         raise Refused(ruling.reason, hint=f"{ruling.hint.rstrip('.')}, {way_out}.")
     return ruling.reason

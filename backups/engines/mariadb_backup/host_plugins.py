@@ -100,5 +100,5 @@ def _plugin_folder(keys: HostKeys) -> str:
 def _own_plugin_folder() -> str:
     """Return where this host's MariaDB has its plugins, as it reports itself; blank: unknown."""
     settings = ask_settings(program("mariadbd"))
-    found = re.search(r"^plugin-dir\s+(/\S*)\s*$", settings, re.MULTILINE)
-    return found[1].rstrip("/") if found else ""
+    match = re.search(r"^plugin-dir\s+(/\S*)\s*$", settings, re.MULTILINE)
+    return match[1].rstrip("/") if match else ""

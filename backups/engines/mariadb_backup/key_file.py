@@ -48,11 +48,11 @@ def _read(path: str) -> bytes:
 
 
 def _parse(text: str) -> dict[int, bytes]:
-    found = {}
+    keys = {}
     for line in text.splitlines():
         if (match := _KEY.fullmatch(line.partition("#")[0].strip())) is not None:
-            found[int(match[1])] = bytes.fromhex(match[2])
-    return found
+            keys[int(match[1])] = bytes.fromhex(match[2])
+    return keys
 
 
 def _decrypt(sealed: bytes, password: bytes, settings: Mapping[str, str]) -> bytes:

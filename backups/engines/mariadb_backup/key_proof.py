@@ -72,8 +72,8 @@ def prove_keys(
 
 def find_undecrypted(log: str) -> str:
     """Return what a program could not decrypt, in its own words; blank where it named nothing."""
-    found = _UNDECRYPTED.search(log)
-    return found[0] if found else ""
+    match = _UNDECRYPTED.search(log)
+    return match[0] if match else ""
 
 
 def judge_failure(

@@ -80,8 +80,8 @@ def read_shaping(folder: Path) -> Shaping:
 
 def parse_shaping(text: str) -> Shaping:
     """Take out what is allowed; EngineError where an allowed name has an impossible value."""
-    found = dict(_options(text))
-    return Shaping(_matching(found, PATTERNS), _plugins(found), _matching(found, KEY_PATTERNS))
+    given = dict(_options(text))
+    return Shaping(_matching(given, PATTERNS), _plugins(given), _matching(given, KEY_PATTERNS))
 
 
 def named_plugins(text: str) -> tuple[str, ...]:
@@ -113,8 +113,8 @@ def _options(text: str) -> Iterator[tuple[str, str]]:
             yield name.strip().replace("-", "_").lower(), value.strip()
 
 
-def _matching(found: Mapping[str, str], patterns: Mapping[str, str]) -> dict[str, str]:
-    allowed = {name: found[name] for name in patterns if found.get(name)}
+def _matching(given: Mapping[str, str], patterns: Mapping[str, str]) -> dict[str, str]:
+    allowed = {name: given[name] for name in patterns if given.get(name)}
     for name, value in allowed.items():
         if not re.fullmatch(patterns[name], value, flags=re.ASCII):
             raise EngineError(
@@ -125,13 +125,13 @@ def _matching(found: Mapping[str, str], patterns: Mapping[str, str]) -> dict[str
     return allowed
 
 
-def _plugins(found: Mapping[str, str]) -> tuple[str, ...]:
+def _plugins(given: Mapping[str, str]) -> tuple[str, ...]:
     """Return the plugins a copy needs, by name; its own folder for them is never looked at.
 
     EngineError where no server loads such a one, Refused where only Mooring does not.
     """
     named: list[str] = []
-    for word in filter(None, re.split(r"[;\s]+", found.get("plugin_load", ""))):
+    for word in filter(None, re.split(r"[;\s]+", given.get("plugin_load", ""))):
         match = _PLUGIN.fullmatch(word)
         if match:
             refuse_key_server(match.groups())

@@ -26,8 +26,8 @@ _DONE = "Please restart without --tc-heuristic-recover"
 
 def count_undecided(log: str) -> int:
     """Return the number of transactions because of which a server refused to start."""
-    found = _FOUND.findall(log)
-    return int(found[-1]) if found else 0
+    counts = _FOUND.findall(log)
+    return int(counts[-1]) if counts else 0
 
 
 def rollback_command(folder: str) -> str:

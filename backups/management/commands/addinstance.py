@@ -186,8 +186,8 @@ def _save(
 
 def _named(model: type[Named], name: str) -> Named:
     """Return the group or tag of that name, created if there is none."""
-    if found := model._default_manager.filter(name=name).first():
-        return found
+    if known := model._default_manager.filter(name=name).first():
+        return known
     row = model(name=name)
     refuse_invalid(row)
     row.save(force_insert=True)

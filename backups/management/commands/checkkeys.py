@@ -17,13 +17,13 @@ class Command(MooringCommand):
 
     def answer(self, options: dict[str, Any]) -> Answer:
         keyring = load_keys()
-        found = list(check_data_keys(keyring))
-        faults = sum(bool(finding.error) for finding in found)
+        findings = list(check_data_keys(keyring))
+        faults = sum(bool(finding.error) for finding in findings)
         rows = [
             (finding.label, finding.repository, finding.key_id, finding.error or "opens")
-            for finding in found
+            for finding in findings
         ]
-        summary = f"{len(found) - faults} of {len(found)} data keys open"
-        fields = {"keys": [key.id for key in keyring.keys], "copies": [asdict(f) for f in found]}
+        summary = f"{len(findings) - faults} of {len(findings)} data keys open"
+        fields = {"keys": [key.id for key in keyring.keys], "copies": [asdict(f) for f in findings]}
         shown: list[RenderableType] = [table(("backup", "repository", "key", ""), rows), summary]
         return Answer(fields, shown, FAILED if faults else DONE)

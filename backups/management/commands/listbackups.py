@@ -43,17 +43,22 @@ class Command(MooringCommand):
         if not shown:
             return Answer({"backups": []}, ["no backups yet: take one with takebackup"])
         judged = judge_backups(shown, now())
-        conditions = load_conditions(each.pk for each in shown)
-        found = [
-            _Shown(each, proofs[each.pk], conditions.get(each.pk, SOUND), judged.get(each.pk, []))
-            for each in shown
+        conditions = load_conditions(listed.pk for listed in shown)
+        rows = [
+            _Shown(
+                listed,
+                proofs[listed.pk],
+                conditions.get(listed.pk, SOUND),
+                judged.get(listed.pk, []),
+            )
+            for listed in shown
         ]
         return Answer(
-            {"backups": [_fields(each) for each in found]},
+            {"backups": [_fields(row) for row in rows]},
             [
                 table(
                     ("label", "kind", "ended", "raw", "stored", "took", "in", "proof", "retention"),
-                    [_row(each) for each in found],
+                    [_row(row) for row in rows],
                     right="raw,stored,took",
                 )
             ],
@@ -85,7 +90,7 @@ def _fields(shown: _Shown) -> dict[str, object]:
         "restore_tested_at": proof.restore_tested_at,
         "proof": proof_in_words(proof, condition),
         "not_restorable": str(condition.obstacle) if condition.obstacle else "",
-        "retention": [retention_fields(each) for each in shown.judged],
+        "retention": [retention_fields(judgement) for judgement in shown.judged],
     }
 
 

@@ -29,28 +29,28 @@ class Command(MooringCommand):
         unprotected = list(uncovered_instances().values_list("name", flat=True))
         fields = [
             {
-                "name": each.name,
-                "origin": each.origin,
-                "kind": each.kind,
-                "rhythm": rhythm_words(each),
-                "state": schedule_state(each, at),
-                "next_due_at": each.next_due_at,
-                "instances": len(coverage[each.pk]),
-                "last_30_days": counts[each.pk],
+                "name": schedule.name,
+                "origin": schedule.origin,
+                "kind": schedule.kind,
+                "rhythm": rhythm_words(schedule),
+                "state": schedule_state(schedule, at),
+                "next_due_at": schedule.next_due_at,
+                "instances": len(coverage[schedule.pk]),
+                "last_30_days": counts[schedule.pk],
             }
-            for each in schedules
+            for schedule in schedules
         ]
         rows = [
             (
-                each.name,
-                each.kind,
-                rhythm_words(each),
-                schedule_state(each, at),
-                clock(each.next_due_at),
-                str(len(coverage[each.pk])),
-                punctuality_words(counts[each.pk]),
+                schedule.name,
+                schedule.kind,
+                rhythm_words(schedule),
+                schedule_state(schedule, at),
+                clock(schedule.next_due_at),
+                str(len(coverage[schedule.pk])),
+                punctuality_words(counts[schedule.pk]),
             )
-            for each in schedules
+            for schedule in schedules
         ]
         columns = ("schedule", "kind", "runs", "state", "next", "instances", "last 30 days")
         shown: list[Any] = [table(columns, rows, right="instances")] if rows else ["no schedules"]

@@ -39,24 +39,24 @@ class Command(MooringCommand):
 
 
 def _shown(judged: Sequence[JudgedCopy]) -> Answer:
-    ordered = sorted(judged, key=lambda each: each.copy.ended_at, reverse=True)
-    ordered.sort(key=lambda each: each.copy.instance)
-    going = [each for each in ordered if each.verdict.may_go]
-    freed = sum(each.copy.stored_bytes for each in going)
+    ordered = sorted(judged, key=lambda judgement: judgement.copy.ended_at, reverse=True)
+    ordered.sort(key=lambda judgement: judgement.copy.instance)
+    going = [judgement for judgement in ordered if judgement.verdict.may_go]
+    freed = sum(judgement.copy.stored_bytes for judgement in going)
     lines = [
         f"{len(going)} of {len(ordered)} copies would be purged: {format_bytes(freed)}",
         *(["what others are based on follows once those are purged"] if _in_turn(going) else []),
     ]
     return Answer(
         {
-            "copies": [_fields(each) for each in ordered],
+            "copies": [_fields(judgement) for judgement in ordered],
             "would_purge": len(going),
             "would_free_bytes": freed,
         },
         [
             table(
                 ("label", "repository", "verdict", "reason", "stored"),
-                [_row(each) for each in ordered],
+                [_row(judgement) for judgement in ordered],
                 right="stored",
             ),
             *lines,
@@ -65,7 +65,7 @@ def _shown(judged: Sequence[JudgedCopy]) -> Answer:
 
 
 def _in_turn(going: Sequence[JudgedCopy]) -> bool:
-    return any(each.has_dependents for each in going)
+    return any(judgement.has_dependents for judgement in going)
 
 
 def _fields(judged: JudgedCopy) -> dict[str, object]:

@@ -38,24 +38,26 @@ class Command(MooringCommand):
             self.progress_console(options).print(f"no keys available: {exc}")
             keyring = None
         allow_unencrypted: bool = options["allow_unencrypted"]
-        found = list(rebuild(repository, keyring, allow_unencrypted=allow_unencrypted))
-        added = sum(finding.added for finding in found)
-        record(Verb.REBUILT, repository, details={"backups": len(found), "added": added})
-        unreadable = [finding for finding in found if finding.error]
-        rows = [(finding.label or finding.folder, _verdict(finding)) for finding in found]
+        findings = list(rebuild(repository, keyring, allow_unencrypted=allow_unencrypted))
+        added = sum(finding.added for finding in findings)
+        record(Verb.REBUILT, repository, details={"backups": len(findings), "added": added})
+        unreadable = [finding for finding in findings if finding.error]
+        rows = [(finding.label or finding.folder, _verdict(finding)) for finding in findings]
         summary = (
-            f"{format_count(len(found), 'backup')} in {repository}: {added} added, "
+            f"{format_count(len(findings), 'backup')} in {repository}: {added} added, "
             f"{len(unreadable)} unreadable"
         )
         fields = {
             "repository": repository.name,
-            "added": [finding.label for finding in found if finding.added],
-            "known": [finding.label for finding in found if finding.label and not finding.added],
-            "unreadable": [{"folder": each.folder, "error": each.error} for each in unreadable],
+            "added": [finding.label for finding in findings if finding.added],
+            "known": [finding.label for finding in findings if finding.label and not finding.added],
+            "unreadable": [
+                {"folder": problem.folder, "error": problem.error} for problem in unreadable
+            ],
         }
         shown: list[RenderableType] = [table(("backup", ""), rows), summary]
         return Answer(fields, shown, FAILED if unreadable else DONE)
 
 
-def _verdict(found: RebuiltBackup) -> str:
-    return found.error or ("added" if found.added else "already known")
+def _verdict(finding: RebuiltBackup) -> str:
+    return finding.error or ("added" if finding.added else "already known")

@@ -37,12 +37,12 @@ class Command(MooringCommand):
                 )
             add_key(settings.BACKUP_KEY_FILE)
         keyring = load_keys()
-        found = list(rewrap_data_keys(keyring))
+        findings = list(rewrap_data_keys(keyring))
         passwords = rotate_passwords()
-        rewrapped = sum(finding.changed for finding in found)
+        rewrapped = sum(finding.changed for finding in findings)
         details = {"key": keyring.current.id, "data_keys": rewrapped, "passwords": passwords}
         record(Verb.ROTATED, details=details)
-        faults = sum(bool(finding.error) for finding in found)
+        faults = sum(bool(finding.error) for finding in findings)
         rows = [
             (
                 finding.label,
@@ -50,16 +50,16 @@ class Command(MooringCommand):
                 finding.key_id,
                 finding.error or ("rewrapped" if finding.changed else "unchanged"),
             )
-            for finding in found
+            for finding in findings
         ]
         fields = {
             "key": keyring.current.id,
-            "copies": [asdict(finding) for finding in found],
+            "copies": [asdict(finding) for finding in findings],
             "passwords": passwords,
         }
         shown: list[RenderableType] = [
             table(("backup", "repository", "key", ""), rows),
-            f"key {keyring.current.id}: {len(found) - faults} of {len(found)} data keys, "
+            f"key {keyring.current.id}: {len(findings) - faults} of {len(findings)} data keys, "
             f"{passwords} passwords",
             "Keep a copy of the key file apart from the repositories: no backup opens without it.",
         ]

@@ -40,13 +40,13 @@ class Command(MooringCommand):
         contents = load_contents(copy)
         facts, changes = _facts(copy.backup, copy), _changes_of(copy.backup, contents)
         tables = [
-            (each.schema, each.name, str(each.files), format_bytes(each.bytes))
-            for each in contents.tables
+            (stored.schema, stored.name, str(stored.files), format_bytes(stored.bytes))
+            for stored in contents.tables
         ]
         return Answer(
             {**facts, **_contents_fields(contents), **_changes_fields(changes)},
             [
-                table(("", ""), [(name, _written(found)) for name, found in facts.items()]),
+                table(("", ""), [(name, _written(fact)) for name, fact in facts.items()]),
                 "",
                 table(("schema", "table", "files", "size"), tables, right="files,size"),
                 f"{len(contents.definitions)} definitions without files of their own "
@@ -62,7 +62,9 @@ def _facts(backup: Backup, copy: BackupCopy) -> dict[str, object]:
         "label": backup.label,
         "instance": backup.instance.name,
         "kind": backup.kind,
-        "needs": [each.ancestor.label for each in backup.ancestors.select_related("ancestor")],
+        "needs": [
+            ancestor.ancestor.label for ancestor in backup.ancestors.select_related("ancestor")
+        ],
         **({"consolidated_from": backup.consolidated_from} if backup.consolidated_from else {}),
         "engine": backup.engine,
         "server_version": backup.server_version,
@@ -113,13 +115,13 @@ def _changes_written(compared: Compared) -> list[str | Table]:
     since, changes = compared
     rows = [
         (
-            each.how,
-            each.full_name,
-            "" if each.blocks is None else f"{each.blocks:,}",
-            "" if each.stored_bytes is None else format_bytes(each.stored_bytes),
-            format_bytes(each.bytes_before if each.bytes is None else each.bytes),
+            change.how,
+            change.full_name,
+            "" if change.blocks is None else f"{change.blocks:,}",
+            "" if change.stored_bytes is None else format_bytes(change.stored_bytes),
+            format_bytes(change.bytes_before if change.bytes is None else change.bytes),
         )
-        for each in (*changes.tables, *changes.dropped)
+        for change in (*changes.tables, *changes.dropped)
     ]
     counted = (
         f"{changes.changed_count} tables changed, {changes.new_count} new, "
@@ -132,15 +134,15 @@ def _changes_written(compared: Compared) -> list[str | Table]:
 def _contents_fields(contents: BackupContents) -> dict[str, object]:
     return {
         "tables": [content._asdict() for content in contents.tables],
-        "definitions": [each._asdict() for each in contents.definitions],
+        "definitions": [definition._asdict() for definition in contents.definitions],
         "other_files": contents.other_files,
         "other_bytes": contents.other_bytes,
     }
 
 
-def _written(found: object) -> str:
-    if isinstance(found, list):
-        return ", ".join(found) or "no other backup"
-    if isinstance(found, timedelta):
-        return format_duration(found)
-    return "unknown" if found in (None, "") else str(found)
+def _written(fact: object) -> str:
+    if isinstance(fact, list):
+        return ", ".join(fact) or "no other backup"
+    if isinstance(fact, timedelta):
+        return format_duration(fact)
+    return "unknown" if fact in (None, "") else str(fact)

@@ -36,8 +36,8 @@ class Command(MooringCommand):
         schedule, at = named_schedule(options["schedule"]), now()
         runs = next_runs(schedule, at, RUNS)
         offsets = {
-            each.name: stagger_of(each.uuid, schedule.pk, schedule.stagger)
-            for each in covered_instances(schedule).order_by("name")
+            instance.name: stagger_of(instance.uuid, schedule.pk, schedule.stagger)
+            for instance in covered_instances(schedule).order_by("name")
         }
         counts = punctuality([schedule], at)[schedule.pk]
         fields = {

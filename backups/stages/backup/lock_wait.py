@@ -21,9 +21,9 @@ def with_holders(error: LockNotGranted, work: BackupWork) -> LockNotGranted:
     except InstanceUnreachable:
         # The error itself is more important.
         pass
-    found = describe_holders(holders)
+    described = describe_holders(holders)
     return LockNotGranted(
-        f"{error} after {seconds} s{', ' if found else ''}{found}", hint=_hint(holders)
+        f"{error} after {seconds} s{', ' if described else ''}{described}", hint=_hint(holders)
     )
 
 

@@ -19,9 +19,9 @@ class ReadBack(PlainStage[NewBackup]):
     def run(self, run: Run, work: NewBackup) -> str:
         packs = 0
         for repository, store in work.stores:
-            if (found := store.identity().uuid) != str(repository.uuid):
+            if (uuid := store.identity().uuid) != str(repository.uuid):
                 raise StageFailed(
-                    f"the path of {repository} holds another repository, {found}",
+                    f"the path of {repository} holds another repository, {uuid}",
                     hint="Check which disk is mounted there.",
                 )
             keyring = load_keys() if work.encrypted else None

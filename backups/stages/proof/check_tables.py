@@ -49,23 +49,23 @@ class CheckTables(PlainStage[RestoreWork]):
             except EngineError as exc:
                 fail_if_disk_full(f"{exc}\n{work.server.log.tail(100)}", work.server.folder)
                 raise
-        work.tables = [_judged(each, work.prepared) for each in work.tables]
+        work.tables = [_judged(entry, work.prepared) for entry in work.tables]
         # A server stopped on request has not checked the tables: no evidence against the copy.
         run.check()
-        faulty = [each for each in work.tables if each["verdict"] == "failed"]
+        faulty = [entry for entry in work.tables if entry["verdict"] == "failed"]
         if faulty:
-            messages = "\n".join(str(each.get("message", "")) for each in faulty)
+            messages = "\n".join(str(fault.get("message", "")) for fault in faulty)
             fail_if_disk_full(f"{messages}\n{work.server.log.tail(100)}", work.server.folder)
-            names = ", ".join(f"{each['schema']}.{each['name']}" for each in faulty[:5])
+            names = ", ".join(f"{fault['schema']}.{fault['name']}" for fault in faulty[:5])
             report = {"tables": work.tables, "error": f"faulty tables: {names}"}
             record(run, work.copy, passed=False, report=report)
             raise EngineError(
                 f"{len(faulty)} of {format_count(len(work.tables), 'table')} faulty: {names}"
             )
-        rows = sum(int(str(each["rows"])) for each in work.tables if each["rows"] is not None)
-        unread = [each for each in work.tables if each["rows"] is None]
-        for each in unread:
-            text = f"{each['schema']}.{each['name']} was not read: {each['message']}"
+        rows = sum(int(str(entry["rows"])) for entry in work.tables if entry["rows"] is not None)
+        unread = [entry for entry in work.tables if entry["rows"] is None]
+        for skipped in unread:
+            text = f"{skipped['schema']}.{skipped['name']} was not read: {skipped['message']}"
             run.log(self.name, text, LogLevel.WARNING)
         tables = format_count(len(work.tables) - len(unread), "table")
         passed = f"{tables} passed, {format_count(rows, 'row')}"
@@ -74,13 +74,13 @@ class CheckTables(PlainStage[RestoreWork]):
     def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:
         meter = run.new_meter()
         with session(server) as connection:
-            found = _rows(connection, TABLES)
-            meter.files_total = len(found)
-            for each in found:
+            rows = _rows(connection, TABLES)
+            meter.files_total = len(rows)
+            for row in rows:
                 run.check()
-                meter.current_file = f"{each['table_schema']}.{each['table_name']}"
+                meter.current_file = f"{row['table_schema']}.{row['table_name']}"
                 try:
-                    tables.append(check_table(connection, each))
+                    tables.append(check_table(connection, row))
                 except pymysql.Error:
                     raise gone(server, f"{meter.current_file} was checked") from None
                 meter.files_done += 1

@@ -47,9 +47,9 @@ def record(
                 operation=run.job.operation,
                 passed=good,
                 manifest_digest=other.manifest_digest,
-                report=found,
+                report=findings,
             )
-            for other, good, found in parts
+            for other, good, findings in parts
         )
 
 

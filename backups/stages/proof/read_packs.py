@@ -137,27 +137,27 @@ def _parts(
     copies = BackupCopy.objects.filter(
         repository=copy.repository, backup__uuid__in=[reader.backup for reader in needed]
     )
-    by_uuid = {each.backup.uuid: each for each in copies.select_related("backup")}
-    found = []
+    by_uuid = {stored.backup.uuid: stored for stored in copies.select_related("backup")}
+    parts = []
     for reader, link in zip(needed, report.links, strict=False):
         each = by_uuid[reader.backup]
         if not link.passed or not had_damaged_pages(each):
             part = {**as_json(link), "part_of": copy.backup.label}
-            found.append((each, link.passed, part))
-    return found
+            parts.append((each, link.passed, part))
+    return parts
 
 
 def as_json(
     report: VerifyReport, pages: PageReport | None = None, needed: Sequence[BackupReader] = ()
 ) -> dict[str, object]:
-    found: dict[str, object] = {
+    fields: dict[str, object] = {
         "packs": report.packs,
         "frames": report.frames,
         "files": report.files,
         "damages": [str(damage) for damage in report.damages],
     }
     if needed:
-        found["with"] = [reader.manifest.envelope.label for reader in needed]
+        fields["with"] = [reader.manifest.envelope.label for reader in needed]
     if pages is not None:
-        found["pages"] = page_results.as_json(pages)
-    return found
+        fields["pages"] = page_results.as_json(pages)
+    return fields

@@ -24,12 +24,12 @@ class RecordRestoreTest(PlainStage[RestoreWork]):
         release_folder(work.target, run.job.pk)
         run.forget_leftovers()
         recovery_time = work.answered_at - work.began_at
-        found = work.prepared
+        prepared = work.prepared
         report: dict[str, object] = {
             "tables": work.tables,
-            "binlog_file": found.binlog_file,
-            "binlog_position": found.binlog_position,
-            "gtid_executed": found.gtid_executed,
+            "binlog_file": prepared.binlog_file,
+            "binlog_position": prepared.binlog_position,
+            "gtid_executed": prepared.gtid_executed,
             "remark": work.remark,
         }
         if needed := [reader.manifest.envelope.label for reader in work.chain[:-1]]:

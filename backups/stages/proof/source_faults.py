@@ -73,8 +73,8 @@ def _explain_engine(engine: str) -> str:
 
 def _named(message: str) -> str:
     """Return the engine in the server's message: without it, a table's engine is NULL."""
-    found = re.search(r"'([^']+)'", message)
-    return found[1] if found else ""
+    match = re.search(r"'([^']+)'", message)
+    return match[1] if match else ""
 
 
 def _known_to_innodb(connection: Connection[Any], table: dict[str, Any]) -> bool:

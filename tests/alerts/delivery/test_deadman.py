@@ -59,7 +59,7 @@ def test_the_outside_is_called_only_when_everything_ticks(settings: Settings) ->
         ("410 gone", True, True, True, True),
         ("410 gone", True, True, False, False),
         ("410 gone", True, False, True, False),
-        # A person's choice, and a channel that told nobody anything.
+        # A person's choice, and a channel that notified nobody.
         ("", True, False, True, True),
         ("410 gone", False, False, True, True),
     ],

@@ -102,7 +102,7 @@ def test_what_is_refused_for_good_goes_another_way(receiver: Receiver) -> None:
 
 
 @pytest.mark.django_db
-def test_a_receiver_that_takes_no_such_size_is_not_asked_for_a_day(receiver: Receiver) -> None:
+def test_a_receiver_that_refuses_the_size_is_not_tried_for_a_day(receiver: Receiver) -> None:
     hook = make_webhook(receiver.url)
     make_route(hook)
     receiver.status = 413

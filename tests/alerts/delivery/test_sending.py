@@ -43,15 +43,15 @@ def hook(receiver: Receiver) -> Channel:
     return hook
 
 
-def told(hook: Channel) -> Notification:
-    """Have one alert told on a channel; return its message."""
+def notified(hook: Channel) -> Notification:
+    """Have one alert notified on a channel; return its message."""
     make_alert()
     notify_changes(now())
     return Notification.objects.get(channel=hook)
 
 
 def test_a_message_is_sent_once(hook: Channel, receiver: Receiver) -> None:
-    message = told(hook)
+    message = notified(hook)
     assert channels_with_due_notifications(now()) == [hook.pk]
     assert [send_due(hook), send_due(hook)] == [1, 0]
     message.refresh_from_db()
@@ -75,7 +75,7 @@ def test_its_content_says_what_the_alert_is_when_it_leaves(
 def test_a_failed_try_waits_and_the_next_carries_the_same(
     hook: Channel, receiver: Receiver
 ) -> None:
-    message = told(hook)
+    message = notified(hook)
     receiver.status, receiver.headers = 503, {"Retry-After": "900"}
     assert send_due(hook) == 0
     message.refresh_from_db()
@@ -94,7 +94,7 @@ def test_after_a_day_it_is_given_up_and_another_channel_hears_of_it(
     hook: Channel, receiver: Receiver
 ) -> None:
     other = make_webhook(receiver.url, name="other")
-    message = told(hook)
+    message = notified(hook)
     receiver.status = 500
     day_ago = now() - timedelta(days=1, seconds=1)
     Notification.objects.update(created_at=day_ago, attempts=MAX_ATTEMPTS - 1)
@@ -106,7 +106,7 @@ def test_after_a_day_it_is_given_up_and_another_channel_hears_of_it(
 
 
 def test_a_digest_of_a_day_is_tried_more_than_once(hook: Channel, receiver: Receiver) -> None:
-    message = told(hook)
+    message = notified(hook)
     receiver.status = 500
     Notification.objects.update(created_at=now() - timedelta(days=1, seconds=1))
     send_due(hook)
@@ -118,7 +118,7 @@ def test_a_dead_channel_is_switched_off_and_another_one_says_so(
     hook: Channel, receiver: Receiver
 ) -> None:
     other = make_webhook(receiver.url, name="other")
-    told(hook)
+    notified(hook)
     receiver.status = 410
     send_due(hook)
     hook.refresh_from_db()
@@ -132,7 +132,7 @@ def test_a_dead_channel_is_switched_off_and_another_one_says_so(
 
 
 def test_its_message_waits_until_the_channel_is_on_again(hook: Channel, receiver: Receiver) -> None:
-    message = told(hook)
+    message = notified(hook)
     receiver.status = 410
     send_due(hook)
     receiver.status = 200
@@ -145,14 +145,14 @@ def test_its_message_waits_until_the_channel_is_on_again(hook: Channel, receiver
     message.refresh_from_db()
     assert (message.status, message.attempts) == ("delivered", 2)
     assert message.content["title"] == "Critical (resolved since): orders-1: the backup failed"
-    refused, arrived = (each.headers["Mooring-Dedupe-Key"] for each in receiver.received)
+    refused, arrived = (request.headers["Mooring-Dedupe-Key"] for request in receiver.received)
     assert refused == arrived
 
 
 def test_a_worker_with_another_key_switches_nothing_off(
     hook: Channel, receiver: Receiver, settings: Settings
 ) -> None:
-    message = told(hook)
+    message = notified(hook)
     right = settings.INSTANCE_SECRET_KEYS
     settings.INSTANCE_SECRET_KEYS = ["QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="]
     assert send_due(hook) == 0
@@ -168,12 +168,12 @@ def test_a_worker_with_another_key_switches_nothing_off(
 def test_what_goes_wrong_unexpectedly_is_logged_without_its_text(
     hook: Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told(hook)
+    notified(hook)
     # Not JSON: the library's error quotes nothing of it, but its traceback could.
     hook.set_secrets("s3cret")
     hook.save()
     send_due(hook)
-    record = next(each for each in caplog.records if each.name == "alerts.delivery.sending")
+    record = next(line for line in caplog.records if line.name == "alerts.delivery.sending")
     assert "JSONDecodeError at " in record.getMessage()
     assert record.exc_info is None
     assert (
@@ -186,7 +186,7 @@ def test_an_address_inside_is_never_reached(
     hook: Channel, receiver: Receiver, settings: Settings
 ) -> None:
     settings.OUTBOUND_NETWORKS = []
-    told(hook)
+    notified(hook)
     send_due(hook)
     hook.refresh_from_db()
     assert "not a public address" in hook.disabled_reason
@@ -194,7 +194,7 @@ def test_an_address_inside_is_never_reached(
 
 
 def test_one_sender_has_a_channel_at_a_time(hook: Channel, receiver: Receiver) -> None:
-    told(hook)
+    notified(hook)
     Channel.objects.update(sender_lease_expires_at=now() + timedelta(seconds=60))
     assert send_due(hook) == 0
     Channel.objects.update(sender_lease_expires_at=now())
@@ -202,7 +202,7 @@ def test_one_sender_has_a_channel_at_a_time(hook: Channel, receiver: Receiver) -
 
 
 def test_a_dead_senders_message_is_sent_again(hook: Channel, receiver: Receiver) -> None:
-    message = told(hook)
+    message = notified(hook)
     assert claim(message, now=now())
     assert send_due(hook) == 0
     Notification.objects.update(next_attempt_at=now())
@@ -212,7 +212,7 @@ def test_a_dead_senders_message_is_sent_again(hook: Channel, receiver: Receiver)
 
 
 def test_two_senders_race_and_one_wins(hook: Channel) -> None:
-    message = told(hook)
+    message = notified(hook)
     again = Notification.objects.get(pk=message.pk)
     assert claim(message, now=now())
     assert not claim(again, now=now())

@@ -215,7 +215,7 @@ def test_a_pending_alert_fires_when_its_finding_stood_for_long_enough() -> None:
     assert moves(only("not_covered")) == [("", "pending"), ("pending", "firing")]
 
 
-def test_a_pending_alert_that_is_over_was_never_told() -> None:
+def test_a_pending_alert_that_is_over_was_never_notified() -> None:
     orders = make_instance()
     make_backup(orders, T0)
     evaluate_all(T0)
@@ -343,7 +343,7 @@ def test_an_observed_failure_that_is_read_late_is_found_without_a_sweep(orders: 
     assert only("job_failed").status == AlertStatus.FIRING
 
 
-def test_facts_that_cannot_be_read_are_told_and_stop_no_others(
+def test_facts_that_cannot_be_read_are_reported_and_stop_no_others(
     orders: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail(orders)

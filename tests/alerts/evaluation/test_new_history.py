@@ -37,7 +37,7 @@ def test_settings_and_silences_apply_to_the_new_history_too(orders: Instance) ->
     assert new.pk != orders.pk
     setting = RuleSetting.objects.get(instance=new)
     assert (setting.rule, setting.thresholds) == ("not_covered", {"warning": 7})
-    assert [each.comment for each in Silence.objects.filter(instances=new)] == ["migration"]
+    assert [silence.comment for silence in Silence.objects.filter(instances=new)] == ["migration"]
     assert RuleSetting.objects.filter(instance=orders).count() == 1
     assert RuleSetting.objects.count() == 3
 

@@ -77,7 +77,7 @@ class TransitionsTestCase(TestCase):
         self.assertEqual([alert.subject for alert in made], ["queue:transfer"])
         self.assertEqual((Alert.objects.count(), AlertTransition.objects.count()), (2, 2))
 
-    def test_nobody_was_told_of_a_transition(self) -> None:
+    def test_nobody_was_notified_of_a_transition(self) -> None:
         resolve(opened(), now=T0, reason="over")
         self.assertEqual(set(AlertTransition.objects.values_list("routed_at", flat=True)), {None})
 

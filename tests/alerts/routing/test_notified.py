@@ -20,7 +20,7 @@ def mail() -> Channel:
     return channel
 
 
-def told() -> list[tuple[str, int]]:
+def notified() -> list[tuple[str, int]]:
     rows = Notification.objects.order_by("id")
     return [(row.kind, row.alerts.count()) for row in rows]
 
@@ -33,12 +33,12 @@ def failing_fleet() -> None:
         make_job(shop, JobStatus.FAILED, T0)
 
 
-def test_a_failure_is_told_once() -> None:
+def test_a_failure_is_notified_once() -> None:
     failing_fleet()
     for minute in range(3):
         evaluate_all(T0 + minute * M)
         notify_changes(T0 + minute * M)
-    assert told() == [("firing", 1), ("firing", 1)]
+    assert notified() == [("firing", 1), ("firing", 1)]
 
 
 @pytest.mark.parametrize(
@@ -54,31 +54,31 @@ def test_a_failure_does_not_recover_by_another_one(first: JobStatus, then: JobSt
         notify_changes(T0 + hour * H + M)
         # As sent: an end would not be left out because a message still waits.
         Notification.objects.update(attempts=1)
-    assert told() == [("firing", 1)] * 3
+    assert notified() == [("firing", 1)] * 3
     make_backup(shop, T0 + 3 * H)
     evaluate_all(T0 + 3 * H + M)
     notify_changes(T0 + 3 * H + M)
-    assert told()[3:] == [("recovery", 1)]
+    assert notified()[3:] == [("recovery", 1)]
 
 
-def test_a_silenced_one_is_told_to_nobody_and_stays_open() -> None:
+def test_a_silenced_one_notifies_nobody_and_stays_open() -> None:
     failing_fleet()
     Silence.objects.create(comment="moving", starts_at=T0 - M, ends_at=T0 + H)
     evaluate_all(T0)
     notify_changes(T0)
-    assert told() == []
+    assert notified() == []
 
 
-def test_a_success_is_told_where_a_route_names_it(mail: Channel) -> None:
+def test_a_success_is_notified_where_a_route_names_it(mail: Channel) -> None:
     shop = make_instance()
     evaluate_changed(T0)
     make_backup(shop, T0 + M)
     evaluate_changed(T0 + 2 * M)
     notify_changes(T0 + 2 * M)
-    assert told() == []
+    assert notified() == []
 
     Route.objects.create(channel=mail, rules=["backup_succeeded"], min_severity=10)
     make_backup(shop, T0 + 3 * M)
     evaluate_changed(T0 + 4 * M)
     notify_changes(T0 + 4 * M)
-    assert told() == [("success", 1)]
+    assert notified() == [("success", 1)]

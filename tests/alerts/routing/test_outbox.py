@@ -46,7 +46,7 @@ class OutboxTestCase(TestCase):
         self.assertEqual(self.messages(), [("firing", 1)])
         self.assertFalse(AlertTransition.objects.filter(routed_at=None).exists())
 
-    def test_a_recovery_is_told_once_and_only_after_the_alert_was(self) -> None:
+    def test_a_recovery_is_notified_once_and_only_after_its_alert(self) -> None:
         alert = make_alert()
         notify_changes(T0)
         self.sent()
@@ -69,7 +69,7 @@ class OutboxTestCase(TestCase):
         self.assertEqual(self.messages(), [("firing", 40)])
         self.assertEqual(Notification.objects.get().next_attempt_at, T0 + SHARED_CAUSE_DELAY)
 
-    def test_later_ones_of_the_same_cause_are_told_at_a_calm_pace(self) -> None:
+    def test_later_ones_of_the_same_cause_are_notified_at_a_calm_pace(self) -> None:
         make_alert("orders-1", cause="repository:2")
         notify_changes(T0)
         self.sent()
@@ -79,7 +79,7 @@ class OutboxTestCase(TestCase):
         self.assertEqual(self.messages(), [("firing", 1), ("firing", 2)])
         self.assertEqual(Notification.objects.first().next_attempt_at, T0 + SHARED_CAUSE_INTERVAL)  # type: ignore[union-attr]
 
-    def test_alerts_of_their_own_are_told_at_once(self) -> None:
+    def test_alerts_of_their_own_are_notified_at_once(self) -> None:
         make_alert("orders-1")
         make_alert("orders-2")
         notify_changes(T0)
@@ -98,7 +98,7 @@ class OutboxTestCase(TestCase):
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "reminder", "reminder"])
         self.assertIsNone(NotificationState.objects.get().remind_at)
 
-    def test_what_happens_anew_after_it_was_acknowledged_is_told_once_more(self) -> None:
+    def test_what_recurs_after_it_was_acknowledged_is_notified_once_more(self) -> None:
         alert = make_alert()
         notify_changes(T0)
         self.sent()
@@ -167,7 +167,7 @@ class OutboxTestCase(TestCase):
         notify_open_alerts(T0)
         self.assertEqual(self.messages(), [("firing", 1)])
 
-    def test_each_channel_is_told_by_one_of_its_routes(self) -> None:
+    def test_each_channel_is_notified_by_one_of_its_routes(self) -> None:
         make_route(self.hook, digest_every=timedelta(hours=1))
         make_route(make_webhook(name="other"), digest_every=timedelta(hours=1))
         make_alert()
@@ -187,7 +187,7 @@ class OutboxTestCase(TestCase):
         due = Notification.objects.get().next_attempt_at
         self.assertEqual(due, T0 + timedelta(hours=1))
 
-    def test_what_gets_worse_is_told_again(self) -> None:
+    def test_what_gets_worse_is_notified_again(self) -> None:
         alert = make_alert(severity=Severity.WARNING)
         notify_changes(T0)
         self.sent()
@@ -198,15 +198,15 @@ class OutboxTestCase(TestCase):
             [kind for kind, _ in self.messages()], ["firing", NotificationKind.ESCALATION]
         )
 
-    def test_what_dips_below_its_route_is_told_when_it_is_back(self) -> None:
-        alert = self.told_emergency()
+    def test_what_dips_below_its_route_is_notified_when_it_is_back(self) -> None:
+        alert = self.notified_emergency()
         self.become(alert, Severity.WARNING, hours(1))
         self.become(alert, Severity.EMERGENCY, hours(24))
         notify_changes(T0 + hours(25))
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "escalation"])
 
-    def test_what_is_back_too_soon_is_told_later(self) -> None:
-        alert = self.told_emergency()
+    def test_what_is_back_too_soon_is_notified_later(self) -> None:
+        alert = self.notified_emergency()
         self.become(alert, Severity.WARNING, minutes(10))
         self.become(alert, Severity.EMERGENCY, minutes(20))
         notify_open_alerts(T0 + minutes(59))
@@ -217,7 +217,7 @@ class OutboxTestCase(TestCase):
         self.assertEqual(self.messages(), [("firing", 1), ("escalation", 1)])
 
     def test_reminders_go_on_after_a_time_in_which_no_route_fits(self) -> None:
-        self.told_emergency(remind_every=hours(12))
+        self.notified_emergency(remind_every=hours(12))
         self.route.rules = ["job_lost"]
         self.route.save()
         notify_changes(T0 + hours(12))
@@ -226,15 +226,15 @@ class OutboxTestCase(TestCase):
         notify_changes(T0 + hours(12) + REMINDER_RECHECK)
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "reminder"])
 
-    def test_the_end_of_what_became_milder_is_told(self) -> None:
-        alert = self.told_emergency()
+    def test_the_recovery_of_what_became_milder_is_notified(self) -> None:
+        alert = self.notified_emergency()
         self.become(alert, Severity.WARNING, hours(1))
         change(alert, AlertStatus.RESOLVED, T0 + hours(2))
         notify_changes(T0 + hours(2))
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "recovery"])
 
-    def told_emergency(self, **columns: timedelta) -> Alert:
-        """Have an emergency told by a route for nothing milder."""
+    def notified_emergency(self, **columns: timedelta) -> Alert:
+        """Have an emergency notified by a route for nothing milder."""
         self.route.delete()
         self.route = make_route(self.hook, min_severity=Severity.EMERGENCY, **columns)
         alert = make_alert(severity=Severity.EMERGENCY)
@@ -264,7 +264,7 @@ class OutboxTestCase(TestCase):
         notify_changes(T0 + hours(13))
         self.assertEqual([kind for kind, _ in self.messages()], ["firing", "firing", "recovery"])
 
-    def test_the_end_is_told_though_a_later_message_waits(self) -> None:
+    def test_the_recovery_is_notified_though_a_later_message_waits(self) -> None:
         alert = make_alert(severity=Severity.WARNING)
         notify_changes(T0)
         self.sent()

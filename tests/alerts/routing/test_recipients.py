@@ -21,7 +21,7 @@ from alerts.states import AlertStatus, NotificationKind, Severity
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 ALERT = AlertFacts(7, "job_failed", AlertStatus.FIRING, Severity.CRITICAL, "instance:1")
 ROUTE = RouteFacts(1, 1, Severity.WARNING)
-TOLD = NotifiedState(Severity.CRITICAL, None)
+NOTIFIED = NotifiedState(Severity.CRITICAL, None)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_route_matches_when_all_it_says_fits(route: RouteFacts, fits: bool) ->
     assert matches(replace(ALERT, groups=frozenset({4})), route) is fits
 
 
-def test_good_news_is_told_only_where_it_is_asked_for() -> None:
+def test_good_news_is_notified_only_where_a_route_wants_it() -> None:
     good = replace(ALERT, rule="backup_succeeded", severity=Severity.NOTICE)
     assert not matches(good, replace(ROUTE, min_severity=Severity.NOTICE))
     assert matches(good, replace(ROUTE, rules=frozenset({"backup_succeeded"})))
@@ -55,13 +55,13 @@ def test_at_once_comes_before_a_digest() -> None:
     assert choose_route(ALERT, []) is None
 
 
-def test_the_end_is_told_by_whom_the_beginning_was() -> None:
+def test_the_route_of_the_alert_sends_its_recovery() -> None:
     loud = replace(ROUTE, min_severity=Severity.EMERGENCY)
-    notified = replace(TOLD, severity=Severity.EMERGENCY)
+    notified = replace(NOTIFIED, severity=Severity.EMERGENCY)
     milder = replace(ALERT, severity=Severity.WARNING)
     over = replace(milder, status=AlertStatus.RESOLVED)
     assert choose_route(over, [loud], notified) == loud
-    assert choose_route(over, [loud], TOLD) is None
+    assert choose_route(over, [loud], NOTIFIED) is None
     assert choose_route(milder, [loud], notified) is None
 
 
@@ -70,21 +70,25 @@ def test_the_end_is_told_by_whom_the_beginning_was() -> None:
     [
         (AlertStatus.PENDING, None, None),
         (AlertStatus.FIRING, None, NotificationKind.FIRING),
-        (AlertStatus.FIRING, TOLD, None),
-        (AlertStatus.FIRING, replace(TOLD, severity=Severity.WARNING), NotificationKind.ESCALATION),
-        (AlertStatus.FIRING, replace(TOLD, severity=Severity.EMERGENCY), None),
-        (AlertStatus.FIRING, replace(TOLD, remind_at=NOW), NotificationKind.REMINDER),
-        (AlertStatus.FIRING, replace(TOLD, remind_at=NOW + timedelta(seconds=1)), None),
+        (AlertStatus.FIRING, NOTIFIED, None),
+        (
+            AlertStatus.FIRING,
+            replace(NOTIFIED, severity=Severity.WARNING),
+            NotificationKind.ESCALATION,
+        ),
+        (AlertStatus.FIRING, replace(NOTIFIED, severity=Severity.EMERGENCY), None),
+        (AlertStatus.FIRING, replace(NOTIFIED, remind_at=NOW), NotificationKind.REMINDER),
+        (AlertStatus.FIRING, replace(NOTIFIED, remind_at=NOW + timedelta(seconds=1)), None),
         (AlertStatus.ACKNOWLEDGED, None, None),
-        (AlertStatus.ACKNOWLEDGED, replace(TOLD, remind_at=NOW), None),
+        (AlertStatus.ACKNOWLEDGED, replace(NOTIFIED, remind_at=NOW), None),
         (
             AlertStatus.ACKNOWLEDGED,
-            replace(TOLD, severity=Severity.WARNING),
+            replace(NOTIFIED, severity=Severity.WARNING),
             NotificationKind.ESCALATION,
         ),
         (AlertStatus.RESOLVED, None, None),
-        (AlertStatus.RESOLVED, TOLD, NotificationKind.RECOVERY),
-        (AlertStatus.RESOLVED, replace(TOLD, recovery_sent=True), None),
+        (AlertStatus.RESOLVED, NOTIFIED, NotificationKind.RECOVERY),
+        (AlertStatus.RESOLVED, replace(NOTIFIED, recovery_sent=True), None),
     ],
 )
 def test_what_a_channel_has_to_hear(
@@ -107,22 +111,22 @@ def test_what_a_channel_has_to_hear(
 def test_what_was_milder_since_is_worse_again_once_an_hour(
     status: AlertStatus, lowest_severity: int | None, ago: timedelta, kind: NotificationKind | None
 ) -> None:
-    notified = replace(TOLD, notified_at=NOW - ago, lowest_severity=lowest_severity)
+    notified = replace(NOTIFIED, notified_at=NOW - ago, lowest_severity=lowest_severity)
     planned = decide_notification(replace(ALERT, status=status), ROUTE, notified, NOW)
     assert (planned and planned.kind) == kind
 
 
-def test_a_silenced_alert_is_told_to_nobody_and_its_recovery_is() -> None:
+def test_a_silenced_alert_notifies_nobody_and_its_recovery_does() -> None:
     silenced = replace(ALERT, silenced=True)
     assert decide_notification(silenced, ROUTE, None, NOW) is None
-    assert decide_notification(silenced, ROUTE, replace(TOLD, remind_at=NOW), NOW) is None
-    over = decide_notification(replace(silenced, status=AlertStatus.RESOLVED), ROUTE, TOLD, NOW)
+    assert decide_notification(silenced, ROUTE, replace(NOTIFIED, remind_at=NOW), NOW) is None
+    over = decide_notification(replace(silenced, status=AlertStatus.RESOLVED), ROUTE, NOTIFIED, NOW)
     assert over and over.kind == NotificationKind.RECOVERY
 
 
 def test_no_recovery_where_the_route_wants_none() -> None:
     over = replace(ALERT, status=AlertStatus.RESOLVED)
-    assert decide_notification(over, replace(ROUTE, notify_recovery=False), TOLD, NOW) is None
+    assert decide_notification(over, replace(ROUTE, notify_recovery=False), NOTIFIED, NOW) is None
 
 
 def test_a_digest_waits_for_its_time() -> None:

@@ -99,7 +99,7 @@ def test_one_that_lasts_beyond_all_dates_silences_nothing_and_breaks_nothing() -
 
 
 @pytest.mark.parametrize("days", [-1, 0, 36_501])
-def test_a_length_that_makes_no_sense_is_refused(days: int) -> None:
+def test_an_invalid_length_is_refused(days: int) -> None:
     silence = Silence(comment="x", cron="0 2 * * *", duration=timedelta(days=days))
     with pytest.raises(ValidationError, match="at most 100 years"):
         silence.clean()

@@ -64,7 +64,7 @@ def test_a_contradiction_is_refused(
         ([A, END_A, FileRenamed(1, "a")], ["a"]),
         ([A, END_A, FileRenamed(1, "b"), FileOpened(2, "a"), END_B], ["b", "a"]),
         ([A, END_A, FileRemoved(1), FileOpened(2, "a"), END_B], ["a"]),
-        # A clone's files stay open until the end, whatever becomes of them on the way.
+        # A clone's files stay open until the end, whatever happens to them on the way.
         ([A, BYTES, FileRenamed(1, "b"), FileOpened(2, "a"), END_B, END_A], ["b", "a"]),
         ([A, BYTES, FileRemoved(1), FileOpened(2, "a"), END_B], ["a"]),
     ],

@@ -84,7 +84,7 @@ def test_rotation_changes_the_envelope_and_not_one_byte_of_the_body() -> None:
 
     assert read_envelope(after).key_id == NEW.id
     assert body_of(after) == body_of(before)
-    # The old key is not needed any more.
+    # The old key is no longer needed.
     assert open_manifest(after, Keyring((NEW,)))[0].contents == CONTENTS
 
 

@@ -126,7 +126,7 @@ def test_a_check_that_raises_ends_everything(tmp_path: Path, calls: int) -> None
 
     def check() -> None:
         if next(left, None) is None:
-            raise CancelRequested("a person asked for it")
+            raise CancelRequested("a person requested it")
 
     writer = make_writer([make_store(tmp_path)], check=check, full_bytes=6 * MIB)
     with pytest.raises(CancelRequested):

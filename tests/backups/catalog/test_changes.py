@@ -21,7 +21,7 @@ def table(name: str, size: int, stored: int | None = None, *, known: bool = True
 
 
 def names(changes: ContentChanges) -> list[tuple[str, str]]:
-    return [(each.name, each.how) for each in changes.tables]
+    return [(changed.name, changed.how) for changed in changes.tables]
 
 
 def test_the_table_that_stored_most_is_the_first() -> None:
@@ -29,7 +29,10 @@ def test_the_table_that_stored_most_is_the_first() -> None:
     after = [table("a", 100 * BLOCK, BLOCK), table("b", 100 * BLOCK, 0)]
     found = compare(before, contents([*after, table("c", 110 * BLOCK, 12 * BLOCK)], other=7))
     assert names(found) == [("c", "changed"), ("a", "changed")]
-    assert [(each.blocks, each.growth) for each in found.tables] == [(12, 10 * BLOCK), (1, 0)]
+    assert [(changed.blocks, changed.growth) for changed in found.tables] == [
+        (12, 10 * BLOCK),
+        (1, 0),
+    ]
     assert (found.changed_count, found.blocks, found.stored_bytes) == (2, 13, 13 * BLOCK)
     assert (found.tables_after, found.other_stored_bytes) == (3, 7)
 
@@ -39,7 +42,7 @@ def test_new_renamed_and_dropped_tables() -> None:
     after = [table("now", 9, 0), table("fresh", BLOCK, BLOCK, known=False)]
     found = compare(before, contents(after))
     assert names(found) == [("fresh", "new"), ("now", "renamed")]
-    assert [each.name for each in found.dropped] == ["gone", "old"]
+    assert [dropped.name for dropped in found.dropped] == ["gone", "old"]
     counts = (found.new_count, found.renamed_count, found.dropped_count, found.dropped_bytes)
     assert counts == (1, 1, 2, 5 * BLOCK + 9)
 

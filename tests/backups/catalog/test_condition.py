@@ -60,7 +60,7 @@ def test_without_any_key_every_copy_has_a_fault(copy: BackupCopy, key_file: Path
     assert check_copies(now()) == 1
 
 
-def test_a_repository_that_is_away_says_nothing_of_the_key(copy: BackupCopy) -> None:
+def test_an_unreachable_repository_says_nothing_of_the_key(copy: BackupCopy) -> None:
     folder = Path(copy.repository.path)
     folder.rename(folder.with_name("away"))
     assert check_copies(now()) == 0

@@ -112,10 +112,14 @@ def test_no_proof_passes(copy: BackupCopy, exchange: Exchange, operation: Operat
 def test_no_check_of_keys_passes(copy: BackupCopy, exchange: Exchange) -> None:
     exchange(copy)
     keyring = load_keys()
-    finding = next(each for each in check_data_keys(keyring) if each.label == copy.backup.label)
+    finding = next(
+        checked for checked in check_data_keys(keyring) if checked.label == copy.backup.label
+    )
     assert finding.error
     before = (folder_of(copy) / "manifest.json.zst").read_bytes()
-    finding = next(each for each in rewrap_data_keys(keyring) if each.label == copy.backup.label)
+    finding = next(
+        checked for checked in rewrap_data_keys(keyring) if checked.label == copy.backup.label
+    )
     assert finding.error
     assert (folder_of(copy) / "manifest.json.zst").read_bytes() == before
 

@@ -74,7 +74,7 @@ def test_a_name_that_was_given_away_stays_with_its_owner(
     assert Backup.objects.get().instance.name == f"orders-1-{uuid.hex[:8]}"
 
 
-def test_what_cannot_be_read_is_told_and_the_others_go_on(
+def test_what_cannot_be_read_is_reported_and_the_others_continue(
     orders: Instance, main: Repository, engine: FakeEngine
 ) -> None:
     made = take_backup(orders)
@@ -93,8 +93,8 @@ def test_what_cannot_be_read_is_told_and_the_others_go_on(
     (top / "d@20200101T000000Z-F" / "packs").mkdir(parents=True)
     forget_everything()
     found = list(rebuild(main, load_keys(), allow_unencrypted=True))
-    assert [each.label for each in found if each.added] == [made.label]
-    errors = {each.folder: each.error for each in found if each.error}
+    assert [rebuilt.label for rebuilt in found if rebuilt.added] == [made.label]
+    errors = {rebuilt.folder: rebuilt.error for rebuilt in found if rebuilt.error}
     assert len(errors) == 4
     assert "lacks fields the catalog needs" in errors[store_folder]
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_is_told_and_the_others_go_on(
     ("left", "error"),
     [(None, "incomplete: 1 of 1 packs are missing"), (b"x", "is 1 bytes, the manifest says")],
 )
-def test_a_hollow_folder_is_told_and_not_registered(
+def test_a_hollow_folder_is_reported_and_not_registered(
     orders: Instance, main: Repository, engine: FakeEngine, left: bytes | None, error: str
 ) -> None:
     folder = Path(main.path) / take_backup(orders).copies.get().path

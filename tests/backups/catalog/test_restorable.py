@@ -34,7 +34,7 @@ class ConditionTestCase(TestCase):
         for backup in self.chain:
             self.assertEqual(found[backup.pk].obstacle is None, backup.pk in good)
         obstacles = [found[backup.pk].obstacle for backup in self.chain]
-        return ["" if each is None else str(each) for each in obstacles]
+        return ["" if obstacle is None else str(obstacle) for obstacle in obstacles]
 
     def test_nothing_stands_against_a_sound_chain(self) -> None:
         self.assertEqual(self.words(), ["", "", "", ""])
@@ -95,6 +95,6 @@ class ConditionTestCase(TestCase):
             make_backup(self.chain[0].instance, self.main, age=timedelta(hours=n + 1)).backup_id
             for n in range(20)
         ]
-        for ids in ([self.chain[2].pk], [*many, *(each.pk for each in self.chain)]):
+        for ids in ([self.chain[2].pk], [*many, *(link.pk for link in self.chain)]):
             with self.assertNumQueries(4):
                 load_conditions(ids)

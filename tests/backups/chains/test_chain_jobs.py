@@ -106,8 +106,8 @@ def test_each_link_restores_what_was_there(
     chain: list[Backup], engine: FakeEngine, tmp_path: Path
 ) -> None:
     full, first, second = chain
-    assert [each.kind for each in chain] == ["full", "incremental", "incremental"]
-    assert [each.base for each in chain] == [None, full, first]
+    assert [link.kind for link in chain] == ["full", "incremental", "incremental"]
+    assert [link.base for link in chain] == [None, full, first]
     assert list(second.ancestors.values_list("ancestor", flat=True)) == [full.pk, first.pk]
     assert second.label.endswith("-I")
     assert second.raw_bytes is not None
@@ -127,7 +127,7 @@ def test_a_link_shows_what_it_needs(chain: list[Backup]) -> None:
     assert needs == [[], labels[:1], labels[:2]]
 
 
-def test_a_differential_goes_on_from_the_full_one(chain: list[Backup], orders: Instance) -> None:
+def test_a_differential_is_based_on_the_full_one(chain: list[Backup], orders: Instance) -> None:
     backup = take(orders, "differential")
     assert (backup.kind, backup.base) == ("differential", chain[0])
     assert backup.label.endswith("-D")
@@ -260,7 +260,7 @@ def test_what_others_need_is_not_purged(chain: list[Backup], orders: Instance) -
     assert purge(copy_of(chain[1])).status == JobStatus.SUCCEEDED
 
 
-def test_a_base_is_not_purged_while_a_backup_goes_on_from_it(
+def test_a_base_is_not_purged_while_a_backup_is_based_on_it(
     orders: Instance, main: Repository, engine: FakeEngine
 ) -> None:
     full = take(orders, "full")
@@ -308,7 +308,7 @@ def test_a_link_whose_base_was_changed_is_not_registered_again(
 ) -> None:
     put_older_manifest(chain[0])
     forget(chain)
-    errors = [each.error for each in rebuild(main, load_keys())]
+    errors = [rebuilt.error for rebuilt in rebuild(main, load_keys())]
     assert errors[0] == ""
     assert f"needs {chain[0].label}, which is missing or has changed" in errors[1]
     assert Backup.objects.count() == 1
@@ -359,7 +359,7 @@ def test_a_lost_catalog_is_rebuilt_with_its_chains(
 ) -> None:
     label = chain[2].label
     forget(chain)
-    assert [each.error for each in rebuild(main, load_keys())] == ["", "", ""]
+    assert [rebuilt.error for rebuilt in rebuild(main, load_keys())] == ["", "", ""]
     last = Backup.objects.get(label=label)
     assert last.ancestors.count() == 2
     assert restore(copy_of(last), tmp_path / "out").status == JobStatus.SUCCEEDED

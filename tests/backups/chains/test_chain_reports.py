@@ -44,7 +44,7 @@ def test_damage_found_from_above_stands_against_the_backup_that_has_it(
 ) -> None:
     damage(chain[0])
     verify(chain[2])
-    newest = {each.copy.backup: each.passed for each in Evidence.objects.order_by("id")}
+    newest = {evidence.copy.backup: evidence.passed for evidence in Evidence.objects.order_by("id")}
     assert newest == {chain[0]: False, chain[1]: True, chain[2]: False}
     # The one between needs the damaged one too, and nobody verified it.
     assert not without_faults(BackupCopy.objects.all()).exists()
@@ -106,9 +106,11 @@ def test_the_contents_of_a_link_say_what_changed(
     shown = run_command("showbackup", label, "--json").json()
     assert shown["changed_since"] == chain[2].label
     changes = shown["changes"]
-    found = {each["name"]: (each["how"], each["stored_bytes"]) for each in changes["tables"]}
+    found = {
+        change["name"]: (change["how"], change["stored_bytes"]) for change in changes["tables"]
+    }
     assert found == {"fresh": ("new", 40_000), "orders": ("changed", 16_384)}
-    assert [each["name"] for each in changes["dropped"]] == ["visits"]
+    assert [change["name"] for change in changes["dropped"]] == ["visits"]
     assert f"1 tables changed, 1 new, 0 renamed, 1 dropped since {chain[2].label}" in (
         run_command("showbackup", label).stdout
     )
@@ -129,7 +131,9 @@ def test_lists_do_not_call_proven_what_cannot_be_restored(chain: list[Backup]) -
     prove(copy_of(chain[2]), Operation.VERIFY, passed=True)
     prove(copy_of(chain[1]), Operation.VERIFY, passed=False)
     needs = f"it needs {chain[1].label}, which failed its verify in main"
-    rows = {each["label"]: each for each in run_command("listbackups", "--json").json()["backups"]}
+    rows = {
+        listed["label"]: listed for listed in run_command("listbackups", "--json").json()["backups"]
+    }
     found = [rows[backup.label]["proof"] for backup in chain]
     assert found == ["not proven yet", "VERIFY FAILED", f"NOT RESTORABLE: {needs}"]
     assert rows[chain[2].label]["not_restorable"] == needs

@@ -78,7 +78,7 @@ def test_it_is_a_full_backup_of_the_moment_of_the_link(
     assert verify(made).status == JobStatus.SUCCEEDED
 
 
-def test_the_old_chain_can_go_and_the_next_backup_goes_on_from_it(
+def test_the_old_chain_can_go_and_the_next_backup_is_based_on_it(
     chain: list[Backup], orders: Instance, engine: FakeEngine, tmp_path: Path
 ) -> None:
     made = made_of(chain[2])
@@ -213,7 +213,7 @@ def test_a_lost_catalog_is_rebuilt_with_it(chain: list[Backup], main: Repository
     made = made_of(chain[2])
     Job.objects.filter(operation=Operation.CONSOLIDATE).delete()
     forget([*chain, made])
-    assert [each.error for each in rebuild(main, load_keys())] == [""] * 4
+    assert [rebuilt.error for rebuilt in rebuild(main, load_keys())] == [""] * 4
     assert Backup.objects.get(label=made.label).consolidated_from == chain[2].label
 
 

@@ -17,18 +17,18 @@ LINK = replace(FULL, label="link", kind="incremental", ancestors=1)
 PARTIAL = replace(FULL, label="part", kind="partial")
 
 
-def test_an_incremental_goes_on_from_the_newest_whole_backup() -> None:
+def test_an_incremental_is_based_on_the_newest_whole_backup() -> None:
     choice = choose_base(WANTED, [PARTIAL, LINK, FULL])
     assert (choice.kind, choice.base) == ("incremental", "link")
     assert choice.reason == "changes since link, the newest backup"
 
 
-def test_a_differential_goes_on_from_the_newest_full_one() -> None:
+def test_a_differential_is_based_on_the_newest_full_one() -> None:
     choice = choose_base(replace(WANTED, kind="differential"), [LINK, FULL])
     assert (choice.kind, choice.base) == ("differential", "full")
 
 
-def test_a_full_one_goes_on_from_nothing() -> None:
+def test_a_full_one_has_no_base() -> None:
     choice = choose_base(replace(WANTED, kind="full"), [LINK, FULL])
     assert (choice.kind, choice.base) == ("full", "")
 
@@ -88,5 +88,5 @@ def test_a_requested_incremental_is_taken_whatever_the_age_and_size_of_its_chain
 
 
 def test_the_causes_are_those_of_a_job() -> None:
-    assert {each.value for each in Cause} == set(KindCause.values) - {"full_overdue"}
+    assert {cause.value for cause in Cause} == set(KindCause.values) - {"full_overdue"}
     assert AUTOMATIC.kind == AUTO

@@ -37,7 +37,7 @@ WHOLE = [
 ]
 
 
-def told(record: CloneRecord) -> str:
+def summary(record: CloneRecord) -> str:
     match record:
         case StateStarted(state):
             return f"{state.name} started"
@@ -66,7 +66,7 @@ def cloning(donor: Donor, workers: int = 0, **options: float) -> Iterator[CloneS
 
 def taken_from(donor: Donor, workers: int = 0, **options: float) -> list[str]:
     with cloning(donor, workers, **options) as stream:
-        return [told(record) for record in stream.records()]
+        return [summary(record) for record in stream.records()]
 
 
 def running_threads() -> set[str]:

@@ -25,8 +25,8 @@ from tests.backups.clone_protocol.cloning import (
     broken,
     cloning,
     running_threads,
+    summary,
     taken_from,
-    told,
 )
 from tests.backups.clone_protocol.donor import (
     COMPLETE,
@@ -84,7 +84,7 @@ def test_the_lock_is_left_out_where_the_donor_can_do_without(
     assert donor.openings[0].ddl_timeout_seconds == 300
 
 
-def test_the_lock_is_taken_when_asked_for() -> None:
+def test_the_lock_is_taken_when_requested() -> None:
     with Donor() as donor, clone(donor.endpoint.connect, block_ddl=True) as stream:
         list(stream.records())
     assert not donor.openings[0].ddl_allowed
@@ -186,7 +186,7 @@ def test_a_silent_donor_is_given_up() -> None:
     with Donor(copy=[*COPY[:8], AwaitEvent(never)]) as donor:
         with pytest.raises(ConnectionLost, match="sent nothing on"):
             taken_from(donor, read_timeout_seconds=0.2)
-        # It is told even so: the second connection still works.
+        # It is informed all the same: the second connection still works.
         assert donor.given_up.wait(5)
 
 
@@ -194,7 +194,7 @@ def test_stop_ends_a_wait_for_the_donor_and_tells_it() -> None:
     never = threading.Event()
     with Donor(copy=[*COPY[:8], AwaitEvent(never)]) as donor, cloning(donor) as stream:
         records = stream.records()
-        while told(next(records)) != "0@0 AAAA":
+        while summary(next(records)) != "0@0 AAAA":
             pass
         threading.Timer(0.05, stream.stop).start()
         with pytest.raises(CloneStopped):
@@ -241,7 +241,7 @@ def test_a_message_longer_than_a_packet_comes_whole() -> None:
         assert sizes[0] == size
 
 
-def test_what_ddl_did_is_told_between_the_states() -> None:
+def test_what_ddl_did_is_reported_between_the_states() -> None:
     ddl: list[Step] = [
         file(State.PAGE_COPY, 1, b"./shop/renamed.ibd", flags=FileFlag.RENAMED),
         file(State.PAGE_COPY, 2, b"./shop/t.ibd", size=9),

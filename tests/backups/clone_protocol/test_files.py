@@ -1,4 +1,4 @@
-"""Are files told in an order in which no path is taken twice?"""
+"""Are files reported in an order in which no path is taken twice?"""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def file(state: State, index: int, path: str, flags: int = 0, size: int = 0) -> 
     return FileDescriptor(*numbers, path.encode())
 
 
-def told(table: ClonedFiles, *descriptors: Descriptor) -> list[CloneRecord]:
-    return [record for each in descriptors for record in table.take((each, NOTHING))]
+def reported(table: ClonedFiles, *descriptors: Descriptor) -> list[CloneRecord]:
+    return [record for descriptor in descriptors for record in table.take((descriptor, NOTHING))]
 
 
 def copied(*paths: str) -> ClonedFiles:
     """Return a table of files that have been announced, numbered from 0."""
     table = ClonedFiles()
-    told(table, started(State.FILE_COPY))
-    told(table, *(file(State.FILE_COPY, number, path) for number, path in enumerate(paths)))
+    reported(table, started(State.FILE_COPY))
+    reported(table, *(file(State.FILE_COPY, number, path) for number, path in enumerate(paths)))
     return table
 
 
 def changed(table: ClonedFiles, *changes: FileDescriptor) -> list[tuple[int, str]]:
-    """Return what is told of changes after the file copy: number, and new path or fate."""
-    records = told(table, *changes, started(State.PAGE_COPY))
+    """Return what is reported of changes after the file copy: number, and new path or fate."""
+    records = reported(table, *changes, started(State.PAGE_COPY))
     found: list[tuple[int, str]] = []
     for record in records[:-1]:
         if isinstance(record, FileAnnounced):
@@ -73,7 +73,7 @@ def ddl(index: int, path: str, flags: int = 0) -> FileDescriptor:
         ([ddl(0, "", DELETED)], [(0, "gone")]),
         ([ddl(7, "", DELETED)], []),
         ([ddl(7, "./d/new")], [(7, "new d/new")]),
-        # Whatever comes first is told last where it needs the name of another.
+        # Whatever comes first is reported last where it needs the name of another.
         (
             [ddl(7, "./d/a"), ddl(0, "./d/b"), ddl(1, "", DELETED)],
             [(1, "gone"), (0, "d/b"), (7, "new d/a")],
@@ -84,7 +84,7 @@ def ddl(index: int, path: str, flags: int = 0) -> FileDescriptor:
         ([ddl(0, "./d/x"), ddl(0, "./d/y")], [(0, "d/y")]),
     ],
 )
-def test_changes_are_told_in_an_order_that_works(
+def test_changes_are_reported_in_an_order_that_works(
     changes: Sequence[FileDescriptor], expected: list[tuple[int, str]]
 ) -> None:
     assert changed(copied("./d/a", "./d/b"), *changes) == expected
@@ -120,14 +120,14 @@ def test_bytes_of_a_deleted_file_are_dropped() -> None:
     table = copied("./d/a")
     data = DataDescriptor(State.FILE_COPY, 0, 1, 1, 0, 4, 0, 0)
     assert len(list(table.take((data, memoryview(b"abcd"))))) == 1
-    gone = told(table, file(State.FILE_COPY, 0, "./d/a", DELETED))
+    gone = reported(table, file(State.FILE_COPY, 0, "./d/a", DELETED))
     assert [record.deleted for record in gone if isinstance(record, FileChanged)] == [True]
     assert list(table.take((data, memoryview(b"abcd")))) == []
 
 
 def test_a_deleted_file_does_not_come_back() -> None:
     with pytest.raises(ProtocolError, match="after it was deleted"):
-        told(
+        reported(
             copied("./d/a"),
             file(State.FILE_COPY, 0, "./d/a", DELETED),
             file(State.FILE_COPY, 0, "./d/a"),
@@ -138,11 +138,11 @@ def test_redo_files_have_numbers_and_names_of_their_own() -> None:
     table = copied("ibdata1")
     redo = file(State.REDO_COPY, 0, "", size=9)
     started_states = (started(State.PAGE_COPY), started(State.REDO_COPY))
-    announced = told(table, *started_states, redo, redo)[2:]
+    announced = reported(table, *started_states, redo, redo)[2:]
     assert [(r.file, r.path) for r in announced if isinstance(r, FileAnnounced)] == [
         ((True, 0), "#innodb_redo/#ib_redo0")
     ]
-    grown = told(table, file(State.REDO_COPY, 0, "", size=10))
+    grown = reported(table, file(State.REDO_COPY, 0, "", size=10))
     assert [(r.file, r.size) for r in grown if isinstance(r, FileChanged)] == [((True, 0), 10)]
 
 
@@ -152,7 +152,7 @@ def test_redo_files_have_numbers_and_names_of_their_own() -> None:
 )
 def test_a_path_is_relative_unless_it_leads_elsewhere(sent: str, path: str) -> None:
     table = ClonedFiles()
-    records = told(table, started(State.FILE_COPY), file(State.FILE_COPY, 0, sent))
+    records = reported(table, started(State.FILE_COPY), file(State.FILE_COPY, 0, sent))
     assert [r.path for r in records if isinstance(r, FileAnnounced)] == [path]
 
 

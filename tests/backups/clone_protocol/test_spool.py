@@ -1,4 +1,4 @@
-"""Is a consumer that stalls waited for, within limits, and told of when it takes too long?"""
+"""Is a consumer that stalls waited for, within limits, and reported when it takes too long?"""
 
 from __future__ import annotations
 

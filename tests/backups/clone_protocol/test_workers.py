@@ -8,7 +8,13 @@ import pytest
 
 from backups.clone_protocol import CloneError, ConnectionLost, DonorError, ProtocolError, State
 from backups.clone_protocol.descriptors import LocatorDescriptor, StateFlag
-from tests.backups.clone_protocol.cloning import WHOLE, cloning, running_threads, taken_from, told
+from tests.backups.clone_protocol.cloning import (
+    WHOLE,
+    cloning,
+    running_threads,
+    summary,
+    taken_from,
+)
 from tests.backups.clone_protocol.donor import (
     COMPLETE,
     CUT,
@@ -39,7 +45,7 @@ def worker_blocks() -> list[Step]:
 
 def test_workers_bring_their_share_within_its_state() -> None:
     with Donor(shares=[worker_blocks(), worker_blocks()]) as donor, cloning(donor, 2) as stream:
-        found = [told(record) for record in stream.records()]
+        found = [summary(record) for record in stream.records()]
         assert stream.attached_workers == 2
     for name, content in (("FILE", "0@4 wwww"), ("PAGE", "0@8 PAGE"), ("REDO", "0@8 REDO")):
         inside = found[found.index(f"{name}_COPY started") : found.index(f"{name}_COPY ended")]
@@ -53,13 +59,13 @@ def test_a_state_is_not_acknowledged_before_a_slow_worker_has_ended_it() -> None
     late = share(AwaitEvent(slow), *block(State.FILE_COPY, 0, 4, b"late"), end(State.FILE_COPY))
     with Donor(shares=[late]) as donor, cloning(donor, 1) as stream:
         records = stream.records()
-        while told(next(records)) != "1@0 BBBB":
+        while summary(next(records)) != "1@0 BBBB":
             pass
         assert len(donor.acks) == 1
         slow.set()
-        assert told(next(records)) == "0@4 late"
-        assert told(next(records)) == "FILE_COPY ended"
-        assert told([*records][-1]) == "DONE started"
+        assert summary(next(records)) == "0@4 late"
+        assert summary(next(records)) == "FILE_COPY ended"
+        assert summary([*records][-1]) == "DONE started"
 
 
 @pytest.mark.parametrize(
@@ -82,5 +88,5 @@ def test_a_clone_without_a_workers_share_is_not_whole(
 
 def test_a_worker_the_donor_does_not_want_is_left_out() -> None:
     with Donor(refuse_attach=(3634, "enough")) as donor, cloning(donor, 2) as stream:
-        assert [told(record) for record in stream.records()] == WHOLE
+        assert [summary(record) for record in stream.records()] == WHOLE
         assert stream.attached_workers == 0

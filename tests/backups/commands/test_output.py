@@ -16,8 +16,8 @@ from backups.exceptions import BadInput, EngineError, MooringError, Refused
 from backups.management.output import Answer, MooringCommand, as_json, exit_code_of, table
 
 
-class Told(MooringCommand):
-    """Does what it is told to."""
+class ScriptedCommand(MooringCommand):
+    """Ends as the test has decided."""
 
     def __init__(self, outcome: Answer | BaseException) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Told(MooringCommand):
 def ended(outcome: Answer | BaseException, *words: str) -> tuple[int, str, str]:
     out, err, exit_code = io.StringIO(), io.StringIO(), 0
     try:
-        call_command(Told(outcome), *words, stdout=out, stderr=err, no_color=True)
+        call_command(ScriptedCommand(outcome), *words, stdout=out, stderr=err, no_color=True)
     except SystemExit as exc:
         exit_code = int(exc.code or 0)
     return exit_code, out.getvalue(), err.getvalue()
@@ -79,7 +79,7 @@ def test_an_answer_can_say_no() -> None:
 
 
 def test_a_caller_in_the_same_process_gets_the_error_itself() -> None:
-    command = Told(Refused("no"))
+    command = ScriptedCommand(Refused("no"))
     command.is_program = False
     with pytest.raises(Refused, match="no"):
         call_command(command)

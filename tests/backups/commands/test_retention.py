@@ -36,7 +36,7 @@ def labels() -> list[str]:
     return list(Backup.objects.order_by("-ended_at").values_list("label", flat=True))
 
 
-def test_a_dry_run_says_of_every_copy_what_would_become_of_it(nightly: BackupSchedule) -> None:
+def test_a_dry_run_says_of_every_copy_whether_it_would_go(nightly: BackupSchedule) -> None:
     found = run_command("purgebackups", "--dry-run", "--json").json()
     assert [copy["label"] for copy in found["copies"]] == labels()
     assert [copy["verdict"] for copy in found["copies"]] == ["kept", "kept", "expired", "kept"]

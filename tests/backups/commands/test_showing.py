@@ -39,7 +39,7 @@ def test_listbackups_of_nothing(orders: Instance) -> None:
     assert run_command("listbackups", "order-1").exit_code == 2
 
 
-def test_purged_ones_are_shown_when_asked_for(label: str) -> None:
+def test_purged_ones_are_shown_when_requested(label: str) -> None:
     BackupCopy.objects.update(status=CopyStatus.PURGED)
     assert run_command("listbackups", "--json").json() == {"backups": []}
     assert "purged" in run_command("listbackups", "--all").stdout

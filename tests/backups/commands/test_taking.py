@@ -199,7 +199,7 @@ def test_verifybackup_of_damage(label: str, main: Repository) -> None:
     assert "VERIFY FAILED" in run_command("listbackups").stdout
 
 
-def test_a_repository_that_is_away_is_no_evidence(label: str, main: Repository) -> None:
+def test_an_unreachable_repository_is_no_evidence(label: str, main: Repository) -> None:
     Path(main.path).rename(Path(main.path).with_name("away"))
     ended = run_command("verifybackup", label, "--foreground")
     assert ended.exit_code == 3

@@ -55,21 +55,25 @@ def test_nothing_has_to_be_asked_of_it(engine: Engine[Any]) -> None:
 
 
 def test_what_it_tells_comes_back_as_it_was(engine: Engine[Any]) -> None:
-    values: dict[str, Any] = {each.name: VALUES[str(each.type)] for each in fields(engine.details)}
-    told = engine.details(**values)
-    assert all(isinstance(text, str) for text in told.write().values())
-    assert engine.details.read(told.write()) == told
+    values: dict[str, Any] = {
+        field.name: VALUES[str(field.type)] for field in fields(engine.details)
+    }
+    details = engine.details(**values)
+    assert all(isinstance(text, str) for text in details.write().values())
+    assert engine.details.read(details.write()) == details
 
 
 def test_what_it_does_not_tell_is_not_stored(engine: Engine[Any]) -> None:
     assert engine.details().write() == {}
     assert engine.details.read({}) == engine.details()
     # As earlier versions stored it.
-    blanks = {each.name: "" for each in fields(engine.details)}
+    blanks = {field.name: "" for field in fields(engine.details)}
     assert engine.details.read(blanks) == engine.details()
 
 
 def test_what_a_newer_version_tells_is_no_fault(engine: Engine[Any]) -> None:
     assert engine.details.read({"no_such_fact": "x", "keyring_file": "k"}).keyring_file == "k"
-    numbers = {each.name: "a lot" for each in fields(engine.details) if "str" not in str(each.type)}
+    numbers = {
+        field.name: "a lot" for field in fields(engine.details) if "str" not in str(field.type)
+    }
     assert engine.details.read(numbers) == engine.details()

@@ -36,7 +36,7 @@ CAPTURED = Path(__file__).parents[2] / "data"
         ),
     ],
 )
-def test_a_captured_failure_is_told_in_its_own_words(case: str, message: str, hint: str) -> None:
+def test_a_captured_failure_is_quoted(case: str, message: str, hint: str) -> None:
     log = LogReader()
     for line in (CAPTURED / f"mariadb-backup-10.11.19-{case}.log").read_text().splitlines():
         log.feed(line, 0)

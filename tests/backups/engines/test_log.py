@@ -31,7 +31,7 @@ def read(name: str) -> tuple[LogReader, list[Event]]:
 @pytest.mark.parametrize("name", COMPLETE)
 def test_every_stage_begins_and_ends_once_in_its_order(name: str) -> None:
     _, events = read(name)
-    assert tuple(each.name for each in events if isinstance(each, StageStarted)) == STAGES
+    assert tuple(event.name for event in events if isinstance(event, StageStarted)) == STAGES
     assert sorted(e.name for e in events if isinstance(e, StageEnded)) == sorted(STAGES)
 
 
@@ -59,7 +59,7 @@ def test_a_good_run_is_complete_and_without_errors(name: str) -> None:
     reader, events = read(name)
     assert reader.completed
     assert reader.errors == []
-    assert {each.level for each in events if isinstance(each, ToolLogLine)} == {"info"}
+    assert {event.level for event in events if isinstance(event, ToolLogLine)} == {"info"}
 
 
 def test_the_marker_counts_only_as_the_last_word() -> None:
@@ -115,6 +115,6 @@ def test_no_secret_is_passed_on(said: str, shown: str) -> None:
 
 def test_the_hash_the_tool_prints_is_hidden() -> None:
     _, events = read("mariadb-backup-10.11.19-no-reload.log")
-    shown = "\n".join(each.text for each in events if isinstance(each, ToolLogLine))
+    shown = "\n".join(event.text for event in events if isinstance(event, ToolLogLine))
     assert "IDENTIFIED BY PASSWORD '***'" in shown
     assert "PASSWORD '*" not in shown.replace("PASSWORD '***'", "")

@@ -106,7 +106,7 @@ def test_a_stream_that_cannot_be_whole_is_refused(stream: bytes, why: str) -> No
 
 def test_going_back_over_bytes_starts_a_phase() -> None:
     stream = piece("a", b"oneone") + seek("a", 5) + piece("a", b"XX", 5) + end("a")
-    assert [type(each) for each in records_of(stream)][1:4] == [Data, PhaseStarted, Data]
+    assert [type(record) for record in records_of(stream)][1:4] == [Data, PhaseStarted, Data]
 
 
 def test_going_forward_does_not() -> None:
@@ -116,7 +116,7 @@ def test_going_forward_does_not() -> None:
 
 def test_a_long_payload_comes_in_pieces_of_its_own_memory() -> None:
     content = bytes(range(256)) * (10 << 12)
-    pieces = [each for each in records_of(whole("a", content)) if isinstance(each, Data)]
+    pieces = [record for record in records_of(whole("a", content)) if isinstance(record, Data)]
     assert [len(each.payload) for each in pieces] == [PIECE_BYTES, PIECE_BYTES, PIECE_BYTES // 2]
     assert b"".join(each.payload for each in pieces) == content
 
@@ -145,7 +145,7 @@ def test_a_source_that_gives_little_at_a_time_is_read_to_its_end() -> None:
         def readinto(self, target: memoryview) -> int:  # type: ignore[override]
             return super().readinto(target[:1])
 
-    pieces = [each for each in ChunkReader(Slow(A)).chunks() if isinstance(each, Piece)]
+    pieces = [chunk for chunk in ChunkReader(Slow(A)).chunks() if isinstance(chunk, Piece)]
     assert [bytes(each.payload) for each in pieces] == [b"one"]
 
 

@@ -1,4 +1,4 @@
-"""What a server is told about restored files."""
+"""Which options does a server need for restored files?"""
 
 from __future__ import annotations
 

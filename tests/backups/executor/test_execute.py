@@ -69,7 +69,7 @@ def test_what_was_backed_up_is_what_is_restored(
     job = restore(copy, tmp_path / "restored", raw=False)
     assert (job.status, job.error) == (JobStatus.SUCCEEDED, "")
     target = tmp_path / "restored"
-    # What a server on it should be told is made here.
+    # The options for a server on it are made here.
     assert 'innodb_page_size = "16384"' in (target / OPTION_FILE).read_text()
     (target / OPTION_FILE).unlink()
     found = {p.relative_to(target).as_posix(): p.read_bytes() for p in target.rglob("*.*")}
@@ -127,7 +127,7 @@ def test_an_engine_that_fails(
     take_backup(orders)
 
 
-def test_told_to_end_while_it_tidies_up_it_still_ends_in_order(
+def test_ordered_to_end_while_it_tidies_up_it_still_ends_in_order(
     orders: Instance, main: Repository, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.fails_after = 5
@@ -168,7 +168,7 @@ def test_only_who_asks_again_says_so(
     assert job.hint == hint
 
 
-def test_an_unexpected_error_is_told_without_its_words(
+def test_an_unexpected_error_is_reported_without_its_text(
     orders: Instance, main: Repository, engine: FakeEngine
 ) -> None:
     engine.fails_after, engine.failure = 2, RuntimeError("password=s3cret word")
@@ -319,7 +319,7 @@ def test_two_backups_of_one_instance_never_run_at_the_same_time(
 ) -> None:
     engine.blocks_after = 4
     second = job_for(orders)
-    # As if both had been asked for in the same moment.
+    # As if both had been requested in the same moment.
     Job.objects.filter(pk=second.pk).update(instance=Instance.objects.create(name="other").pk)
     running = Running(job_for(orders))
     Job.objects.filter(pk=second.pk).update(instance=orders)
@@ -380,10 +380,10 @@ def test_a_database_that_was_restarted_meanwhile_costs_nothing(
     assert (job.status, job.error) == (JobStatus.SUCCEEDED, "")
 
 
-def test_an_outcome_waits_for_a_database_that_is_away(
+def test_an_outcome_waits_for_an_unreachable_database(
     orders: Instance, main: Repository, engine: FakeEngine
 ) -> None:
-    refusals = [OperationalError("the database is away")] * 2
+    refusals = [OperationalError("the database is unreachable")] * 2
 
     # Any: the wrapper passes on whatever Django executes.
     def away(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

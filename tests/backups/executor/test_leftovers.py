@@ -232,7 +232,7 @@ def test_a_half_restored_folder_goes_and_one_of_somebody_else_stays(
     target = tmp_path / "restored"
     job = restore(take_backup(orders).copies.get(), target)
     Job.objects.filter(pk=job.pk).update(leftovers=True)
-    # Handed over: no mark any more.
+    # Handed over: no mark is left.
     assert remove_leftovers() == 1
     assert (target / "ibdata1").exists()
     Job.objects.filter(pk=job.pk).update(leftovers=True)

@@ -35,7 +35,7 @@ def job(orders: Instance, main: Repository, engine: FakeEngine) -> Job:
 
 
 class TestStall:
-    def test_the_words_name_stage_step_and_the_last_thing_heard(
+    def test_the_error_names_stage_step_and_the_last_sign_of_life(
         self, job: Job, engine: FakeEngine, settings: Settings
     ) -> None:
         settings.STALL_SECONDS, engine.blocks_after = 1, 0
@@ -129,7 +129,7 @@ class TestSleep:
         assert (ended.status, ended.ended_at, Backup.objects.count()) == (JobStatus.LOST, None, 0)
         assert stored_files(main) == ["mooring.json"]
 
-    def test_it_changes_no_row_any_more(
+    def test_it_changes_no_row_afterwards(
         self, job: Job, main: Repository, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class Thief(PlainStage[object]):
@@ -150,7 +150,7 @@ class TestSleep:
 
 
 class TestShutdown:
-    """A worker told to end now: SystemExit comes in wherever it works."""
+    """A worker ordered to end now: SystemExit comes in wherever it works."""
 
     @pytest.fixture
     def stopped(self, engine: FakeEngine) -> Iterator[FakeEngine]:
@@ -168,7 +168,7 @@ class TestShutdown:
         assert stored_files(main) == ["mooring.json"]
         assert Job.objects.count() == 1
 
-    def test_it_is_asked_for_again_where_that_is_wanted(
+    def test_it_is_requested_again_where_that_is_wanted(
         self, job: Job, main: Repository, stopped: FakeEngine, settings: Settings
     ) -> None:
         settings.ON_SHUTDOWN = "requeue"
@@ -180,7 +180,7 @@ class TestShutdown:
         stopped.fails_after = None
         assert run_here(again).status == JobStatus.SUCCEEDED
 
-    def test_it_ends_and_is_asked_for_again_together_or_not_at_all(
+    def test_it_ends_and_is_requested_again_together_or_not_at_all(
         self, job: Job, stopped: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.ON_SHUTDOWN = "requeue"
@@ -189,7 +189,7 @@ class TestShutdown:
         def away_once(ended: Job) -> Job | None:
             seen.append(ended.status)
             if len(seen) == 1:
-                raise OperationalError("the database is away")
+                raise OperationalError("the database is unreachable")
             return request_again(ended)
 
         monkeypatch.setattr(execute, "request_again", away_once)
@@ -199,7 +199,7 @@ class TestShutdown:
         assert (seen, job.status) == (["failed", "failed"], "failed")
         assert Job.objects.filter(status=JobStatus.PENDING).count() == 1
 
-    def test_one_that_was_to_be_cancelled_is_not_asked_for_again(
+    def test_one_that_was_to_be_cancelled_is_not_requested_again(
         self, job: Job, stopped: FakeEngine, settings: Settings
     ) -> None:
         settings.ON_SHUTDOWN = "requeue"

@@ -118,7 +118,7 @@ class JudgingTestCase(TestCase):
         self.occurrence(OccurrenceStatus.SUCCEEDED, hours_ago=6)
         self.assertEqual(self.judged().level, "protected")
 
-    def test_a_run_that_waits_for_an_instance_that_is_away_is_unknown(self) -> None:
+    def test_a_run_that_waits_for_an_unreachable_instance_is_unknown(self) -> None:
         make_backup(self.orders, self.main)
         self.occurrence(OccurrenceStatus.DUE, hours_ago=0, reason="instance_unreachable")
         self.assertEqual(self.judged().level, "unknown")

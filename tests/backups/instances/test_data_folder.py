@@ -125,7 +125,7 @@ def disk_check(
         data_folders=folders,
         data_device=device_of(folders[0]),
     )
-    (check,) = [each for each in decide_checks(survey) if each.name == "disk of main"]
+    (check,) = [decided for decided in decide_checks(survey) if decided.name == "disk of main"]
     return check
 
 

@@ -141,7 +141,7 @@ def test_an_old_mysql_has_none_of_the_tables() -> None:
     assert facts.clone.plugin == ""
 
 
-def test_an_account_that_may_not_see_is_told_nothing() -> None:
+def test_an_account_without_the_privilege_learns_nothing() -> None:
     facts = ask(FakeServer(MYSQL, ["GRANT BACKUP_ADMIN ON *.* TO `bk`@`%`"]))
     assert facts.innodb is None
     assert facts.clone is not None

@@ -106,7 +106,7 @@ def test_who_may_install_a_plugin(line: str, may: bool) -> None:
     assert may_install_plugins(parse_grants("b@%", [line])) is may
 
 
-def test_while_nobody_knows_whose_server_it_is_both_are_told() -> None:
+def test_while_nobody_knows_whose_server_it_is_both_are_named() -> None:
     _, mariadb, mysql = create_statements("bk", "h", "")
     assert mariadb.startswith("On MariaDB: GRANT RELOAD, PROCESS, BINLOG MONITOR ON *.* TO ")
     assert mysql == "On MySQL: GRANT BACKUP_ADMIN ON *.* TO `bk`@`h`;"

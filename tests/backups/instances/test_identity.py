@@ -46,7 +46,7 @@ def test_another_is_noted_since_it_was_first_seen_and_forgotten_with_the_own(
 def test_a_backup_of_another_is_refused(orders: Instance) -> None:
     facts = replace(FACTS, identity=OTHER)
     survey = replace(SOUND, name="orders-1", known_identity=OWN, facts=facts)
-    (check,) = [each for each in decide_checks(survey) if each.name == "server"]
+    (check,) = [decided for decided in decide_checks(survey) if decided.name == "server"]
     assert (check.verdict, OTHER in check.found, OWN in check.found) == (Verdict.FAILED, True, True)
     assert "confirmserver orders-1" in check.hint
 

@@ -22,7 +22,7 @@ def deaf_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-def test_an_instance_that_does_not_answer_is_away_since_it_was_first_asked(
+def test_an_instance_that_does_not_answer_is_unreachable_since_its_first_probe(
     deaf_port: int,
 ) -> None:
     Instance.objects.create(name="orders-1", port=deaf_port)

@@ -41,7 +41,7 @@ def test_rewrapping_touches_no_pack(copies: list[BackupCopy], key_file: Path) ->
     assert [found.changed for found in rewrap_data_keys(keyring)] == [True, True]
     assert set(BackupCopy.objects.values_list("key_id", flat=True)) == {keyring.current.id}
     assert [(pack.stat().st_mtime_ns, pack.read_bytes()) for pack in packs] == before
-    # The old key is not needed any more.
+    # The old key is no longer needed.
     newest = Keyring((keyring.current,))
     assert [found.error for found in check_data_keys(newest)] == ["", ""]
     for copy in copies:
@@ -93,14 +93,14 @@ def test_one_that_cannot_be_reached_does_not_keep_the_others(
     monkeypatch.setattr(DirectoryStore, "replace", replace)
     keyring = add_key(key_file)
     found = list(rewrap_data_keys(keyring))
-    assert [(each.changed, each.error) for each in found] == [
+    assert [(finding.changed, finding.error) for finding in found] == [
         (False, "read-only file system"),
         (True, ""),
     ]
-    assert [each.error for each in check_data_keys(keyring)] == ["", ""]
+    assert [checked.error for checked in check_data_keys(keyring)] == ["", ""]
 
 
-def test_a_wrong_key_is_told_with_the_one_that_is_needed(
+def test_a_wrong_key_is_named_with_the_one_that_is_needed(
     copies: list[BackupCopy], tmp_path: Path
 ) -> None:
     stranger = create_key_file(tmp_path / "stranger.key")

@@ -81,7 +81,7 @@ def test_a_server_of_another_ca_gets_nothing(tls: Tls, tmp_path: Path) -> None:
     assert rogue.received == []
 
 
-def test_a_name_is_verified_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_a_name_is_verified_where_that_is_required(tmp_path: Path) -> None:
     named = issue(tmp_path, "db-1.example.org")
     files = Certificates(named.authority)
     for tls, gets in ((Tls.VERIFY_IDENTITY, False), (Tls.VERIFY_CA, True)):

@@ -122,7 +122,7 @@ def test_nothing_tells_the_size(tmp_path: Path) -> None:
     assert report.unknown["its page size is unknown"].files == {"shop/t.ibd"}
 
 
-def test_the_system_tablespace_goes_on_from_file_to_file(tmp_path: Path) -> None:
+def test_the_system_tablespace_continues_from_file_to_file(tmp_path: Path) -> None:
     pages = tablespace(MYSQL, 10, space=0)
     pages[7] = flipped(pages[7], BIT)
     files = {"ibdata2": b"".join(pages[4:]), "ibdata1": b"".join(pages[:4]), "ib_logfile0": b"x"}

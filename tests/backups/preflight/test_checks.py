@@ -173,6 +173,12 @@ ENCRYPTED = InnodbSizes(3 * GIB, 200, 2, GIB)
             "possibly held by session 7 of app@10.0.0.9:1, in a transaction, since",
         ),
         (
+            with_facts(lists_transactions=False),
+            "locks",
+            Verdict.UNKNOWN,
+            "does not list its transactions",
+        ),
+        (
             with_facts(lock_holders=(LockHolder(7, "app", "10.0.0.9:1", 600),)),
             "locks",
             Verdict.OK,

@@ -25,7 +25,7 @@ def survey(facts: ServerFacts, **changes: object) -> Survey:
 
 
 def judged(survey: Survey) -> Check:
-    (check,) = [each for each in decide_checks(survey) if each.name == "server encryption"]
+    (check,) = [decided for decided in decide_checks(survey) if decided.name == "server encryption"]
     return check
 
 

@@ -33,7 +33,7 @@ def orders() -> Instance:
 
 
 def check_of(survey: Survey) -> Check:
-    (check,) = [each for each in decide_checks(survey) if each.name == "one server"]
+    (check,) = [decided for decided in decide_checks(survey) if decided.name == "one server"]
     return check
 
 

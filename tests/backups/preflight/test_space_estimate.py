@@ -72,7 +72,7 @@ def test_what_is_unknown_is_neither_a_fault_nor_a_pass(
         (None, 80 * MIB, Verdict.WARNING, "A full backup: about 550.0 MiB needed"),
     ],
 )
-def test_what_goes_on_from_another_takes_less(
+def test_what_is_based_on_another_takes_less(
     past: int | None, free_beyond_reserve: int, verdict: Verdict, word: str
 ) -> None:
     free = RESERVE_BYTES + free_beyond_reserve

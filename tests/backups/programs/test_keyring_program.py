@@ -55,18 +55,18 @@ def test_the_linked_program_finds_the_keyring(plugins: Path, tmp_path: Path) -> 
         "plugin-dir": str(ours),
     }
     # Another user than ours may have to run it.
-    assert {each.stat().st_mode & 0o777 for each in (folder, path.parent, ours)} == {0o755}
+    assert {place.stat().st_mode & 0o777 for place in (folder, path.parent, ours)} == {0o755}
 
 
-def test_what_the_program_was_told_counts_more_than_what_it_says(
+def test_the_options_of_the_program_count_more_than_its_output(
     plugins: Path, tmp_path: Path
 ) -> None:
-    told = {"basedir": "/a", "lc-messages-dir": "/b", "character-sets-dir": "/c"}
+    given = {"basedir": "/a", "lc-messages-dir": "/b", "character-sets-dir": "/c"}
     program = ServerProgram(
-        str(plugins.parent / "gone"), "mysql", {**told, "plugin-dir": str(plugins)}
+        str(plugins.parent / "gone"), "mysql", {**given, "plugin-dir": str(plugins)}
     )
     linked = link_with_keyring(program, tmp_path / "keyring", tmp_path / "run")
-    assert {name: linked.options[name] for name in told} == told
+    assert {name: linked.options[name] for name in given} == given
 
 
 def test_a_server_without_the_component_is_refused(plugins: Path, tmp_path: Path) -> None:

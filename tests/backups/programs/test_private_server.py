@@ -58,7 +58,9 @@ def test_it_gets_named_variables_only(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MOORING_BACKUP_KEY", "Tr0ub4dor")
     with PrivateServer(folder) as server:
         environment = Path(f"/proc/{server.pid}/environ").read_bytes()
-    names = {each.partition(b"=")[0].decode() for each in environment.split(b"\0") if each}
+    names = {
+        variable.partition(b"=")[0].decode() for variable in environment.split(b"\0") if variable
+    }
     assert names == set(tool_environment())
 
 
@@ -68,7 +70,7 @@ def test_it_answers_by_its_socket_alone_and_does_nothing_of_its_own(folder: Path
     assert found == (1, "DISABLED", 0)
 
 
-def test_it_listens_on_this_machine_only_and_writes_a_binlog_when_told(folder: Path) -> None:
+def test_it_listens_on_this_machine_only_and_writes_a_binlog_on_request(folder: Path) -> None:
     settings = ServerOptions(port=_free_port(), binlog=True, server_id=7)
     with PrivateServer(folder, settings) as server:
         found = ask(server, "SELECT @@bind_address, @@port, @@log_bin, @@server_id")
@@ -144,7 +146,7 @@ def test_whoever_waits_may_call_it_off(folder: Path) -> None:
     assert server.pid is None
 
 
-def test_what_it_logs_while_it_starts_is_heard_then(folder: Path, tmp_path: Path) -> None:
+def test_what_it_logs_while_it_starts_is_read_then(folder: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     with PrivateServer(folder, run_folder=tmp_path / "run", on_line=lines.append) as server:
         assert any("InnoDB" in line for line in lines)

@@ -55,7 +55,7 @@ def meanwhile(server: PrivateServer, number: signal.Signals) -> None:
     ("number", "error", "words"),
     [(signal.SIGKILL, StageFailed, "was killed"), (signal.SIGSEGV, EngineError, "ended with")],
 )
-def test_its_end_is_told_by_how_it_ended(
+def test_its_end_is_described_by_how_it_ended(
     server: PrivateServer,
     moment: Callable[[PrivateServer, signal.Signals], None],
     number: signal.Signals,

@@ -122,7 +122,7 @@ def test_an_object_is_begun_and_replaced_patiently(store: RetryingStore, inner: 
     assert inner.read("two") == b"3"
 
 
-def test_a_listing_that_breaks_off_begins_anew(store: RetryingStore, inner: Failing) -> None:
+def test_a_listing_that_breaks_off_begins_again(store: RetryingStore, inner: Failing) -> None:
     with inner.create("a/b") as upload:
         upload.commit()
     inner.failures = [STALE]

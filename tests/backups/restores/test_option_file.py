@@ -35,7 +35,7 @@ def built(server: ServerSettings, **external: str) -> list[str]:
     ).splitlines()
 
 
-def test_everything_a_server_has_to_be_told() -> None:
+def test_everything_a_server_needs() -> None:
     lines = built(SERVER, here="/there/a.ibd")
     assert [line for line in lines if line and not line.startswith("#")] == [
         "[mysqld]",

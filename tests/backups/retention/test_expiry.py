@@ -75,10 +75,10 @@ def test_what_is_too_old_is_purged_with_its_reason(nightly: BackupSchedule) -> N
     assert expire_backups(now()) == 0
 
 
-def test_nothing_is_asked_for_twice(nightly: BackupSchedule) -> None:
+def test_nothing_is_requested_twice(nightly: BackupSchedule) -> None:
     assert expire_backups(now()) == 3
     assert expire_backups(now()) == 0
-    # A purge that failed is asked for again the next day, not the next hour.
+    # A purge that failed is requested again the next day, not the next hour.
     Job.objects.filter(operation=Operation.PURGE).update(**{"status": JobStatus.FAILED})
     assert expire_backups(now()) == 0
     Job.objects.filter(operation=Operation.PURGE).update(requested_at=F("requested_at") - DAY)
@@ -119,7 +119,7 @@ def test_pinned_damaged_and_needed_ones(nightly: BackupSchedule) -> None:
     assert [job.backup for job in purges()] == [fifth, newest]
 
 
-def test_backups_that_a_person_asked_for_are_nobodys_to_drop(
+def test_backups_that_a_person_requested_are_nobodys_to_drop(
     orders: Instance, main: Repository, engine: FakeEngine
 ) -> None:
     make_schedule(orders, keep_for=DAY, keep_least=1)

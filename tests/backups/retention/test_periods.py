@@ -32,6 +32,6 @@ def test_a_week_belongs_to_the_year_of_its_thursday() -> None:
 
 def test_periods_without_a_backup_are_not_counted() -> None:
     newest = datetime(2026, 3, 2, 2, tzinfo=UTC)
-    moments = [newest - timedelta(days=each) for each in (0, 40, 80)]
+    moments = [newest - timedelta(days=days) for days in (0, 40, 80)]
     assert set(newest_of_periods(moments, PeriodCounts(daily=3), "UTC")) == {0, 1, 2}
     assert newest_of_periods(moments, PeriodCounts(), "UTC") == {}

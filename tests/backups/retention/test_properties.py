@@ -20,14 +20,14 @@ small = st.integers(0, 4)
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[KeptLink]:
-    """Backups of one instance in two repositories: fulls, and what goes on from any earlier one."""
+    """Backups of one instance in two repositories: fulls, and what is based on any earlier one."""
     links: list[KeptLink] = []
     ages = draw(st.lists(st.integers(0, 1500), unique=True, max_size=14))
     for number, age in enumerate(sorted(ages, reverse=True)):
-        base = draw(st.sampled_from([None, *(each for each in links if each.key % 2 == 0)]))
+        base = draw(st.sampled_from([None, *(link for link in links if link.key % 2 == 0)]))
         for place in (0, 1)[: draw(st.integers(1, 2))]:
             # A copy whose base has no copy beside it cannot be restored.
-            beside = {each.label: each.key for each in links if each.key % 2 == place}
+            beside = {link.label: link.key for link in links if link.key % 2 == place}
             links.append(
                 KeptLink(
                     number * 2 + place,
@@ -83,7 +83,7 @@ def test_what_is_kept_is_kept_with_all_that_it_needs(
     chains = Chains(links)
     remaining = kept(links, judge(links, known, NOW))
     keys = {link.key for link in remaining}
-    assert all(each.key in keys for link in remaining for each in chains.with_needed(link))
+    assert all(needed.key in keys for link in remaining for needed in chains.with_needed(link))
 
 
 @given(histories(), policies())
@@ -92,7 +92,7 @@ def test_what_can_be_restored_and_is_proven_remains(
 ) -> None:
     """Either so many are left, or nothing has gone."""
     remaining = kept(links, judge(links, known, NOW))
-    # Judged anew, of what would be left.
+    # Judged again, of what would be left.
     chains = Chains(remaining)
     proven = {link.label for link in remaining if chains.proven(link)}
     owners = {link.policy for link in links}
@@ -149,12 +149,12 @@ def test_deleting_what_may_go_changes_no_other_verdict(
 def test_no_backup_is_kept_beyond_a_date_that_is_stated(
     links: list[KeptLink], known: dict[int, Policy]
 ) -> None:
-    """Of one that has an end, and with no faults: after it, nothing keeps it any more."""
+    """Of one that has an end, and with no faults: after it, nothing keeps it."""
     links = [replace(link, blocked="") for link in links]
     found = judge(links, known, NOW)
     for link in links:
         until = found[link.key].until
-        if until is not None and not any(each.keep_proven for each in known.values()):
+        if until is not None and not any(verdict.keep_proven for verdict in known.values()):
             later = [
                 replace(
                     each, held="" if each.held_until and each.held_until <= until else each.held

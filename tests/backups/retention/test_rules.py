@@ -29,7 +29,7 @@ def verdicts(links: list[KeptLink], *policies: Policy) -> dict[str, RetentionVer
 
 
 def gone(links: list[KeptLink], *policies: Policy) -> set[str]:
-    return {label for label, each in verdicts(links, *policies).items() if each.may_go}
+    return {label for label, verdict in verdicts(links, *policies).items() if verdict.may_go}
 
 
 def test_what_is_older_goes_and_says_why() -> None:
@@ -79,7 +79,7 @@ def test_what_people_keep_stays_and_a_hold_has_an_end() -> None:
 
 
 def chain(*days: float) -> list[KeptLink]:
-    """A full backup and what goes on from it, each from the one before."""
+    """A full backup and what is based on it, each on the one before."""
     links = [aged(day) for day in days]
     return [
         link if n == 0 else replace(link, full=False, base=links[n - 1].key)
@@ -183,7 +183,7 @@ def test_nothing_goes_before_so_many_are_proven() -> None:
     assert verdicts(proven, strict)["d30"].reason == reason
 
 
-def test_a_proof_of_what_cannot_be_read_any_more_proves_nothing() -> None:
+def test_a_proof_of_what_can_no_longer_be_read_proves_nothing() -> None:
     strict = replace(TWO_WEEKS, keep_proven=1)
     links = [aged(1), aged(2), aged(3), aged(14), aged(20), aged(30, passed=True, sound=False)]
     assert gone(links, strict) == set()

@@ -55,8 +55,8 @@ class RunnerContract:
             while piece := command.stdout.read(1000):
                 said += piece
             assert command.wait() == 0
-        told, _, content = said.decode().partition("\n")
-        mode, path = told.split()
+        head, _, content = said.decode().partition("\n")
+        mode, path = head.split()
         assert (mode, content) == ("600", "pa$$'w\"ord\n")
         # A descriptor of this very process would be somebody else's file by now.
         assert path.startswith("/proc/self/") or not Path(path).exists()

@@ -29,7 +29,7 @@ def ended(pid: int) -> bool:
         return True
 
 
-def test_a_file_that_cannot_run_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_run_is_reported(tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.write_text("#!/no/such/interpreter\n")
     broken.chmod(0o755)
@@ -80,7 +80,7 @@ def test_stop_ends_a_stubborn_command_and_its_children() -> None:
         command.stop()
         assert command.wait() == -signal.SIGKILL
         assert ended(estranged)
-        assert all(ended(each.pid) for each in members)
+        assert all(ended(member.pid) for member in members)
     assert list_members(*command.process) == []
 
 
@@ -91,7 +91,7 @@ def test_a_reused_number_is_left_alone() -> None:
         assert not ended(pid)
 
 
-def test_a_command_outlives_the_thread_that_asked_for_it() -> None:
+def test_a_command_outlives_the_thread_that_started_it() -> None:
     runner, commands = LocalRunner(), []
 
     def ask() -> None:

@@ -37,7 +37,7 @@ class SamplesTestCase(TestCase):
         self.assertGreater(samples.count(), MOST // 3)
         self.assertEqual(set(samples.values_list("rate_bytes_per_s", flat=True)), {MIB})
 
-    def test_a_stage_that_begins_is_counted_anew(self) -> None:
+    def test_a_stage_that_begins_is_counted_from_zero(self) -> None:
         sampler = Sampler(self.job, started=0.0)
         sampler.note("copy", 0, T0, clock=0.0)
         sampler.note("copy", 50 * MIB, T0, clock=5.0)

@@ -24,7 +24,7 @@ def fleet(db: None) -> list[Instance]:
 
 
 def names(schedule: BackupSchedule) -> list[str]:
-    found = sorted(each.name for each in covered_instances(schedule))
+    found = sorted(instance.name for instance in covered_instances(schedule))
     assert found == sorted(each.name for each in coverage_of([schedule])[schedule.pk])
     assert len(found) == count_covered([schedule])[schedule.pk]
     return found
@@ -59,7 +59,10 @@ def test_who_is_covered_by_none(fleet: list[Instance]) -> None:
     fleet[1].groups.add(group)
     fleet[2].tags.add(tag)
     Instance.objects.filter(pk=fleet[5].pk).update(enabled=False)
-    assert sorted(each.name for each in uncovered_instances()) == ["shard-3", "shard-4"]
+    assert sorted(instance.name for instance in uncovered_instances()) == [
+        "shard-3",
+        "shard-4",
+    ]
     make_schedule(name="all", covers_all=True)
     assert not uncovered_instances().exists()
 

@@ -1,4 +1,4 @@
-"""A scheduler that is killed between any two statements, ten that race, a broker that is away."""
+"""A scheduler that is killed between any two statements, ten that race, an unreachable broker."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class Killer:
 
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The jobs that workers were told of: the last call before the broker."""
-    told: list[int] = []
-    monkeypatch.setattr(Celery, "send_task", lambda _, name, args, **__: told.append(args[0]))
-    return told
+    """The jobs that workers were woken for: the last call before the broker."""
+    woken: list[int] = []
+    monkeypatch.setattr(Celery, "send_task", lambda _, name, args, **__: woken.append(args[0]))
+    return woken
 
 
 def set_the_scene() -> None:
@@ -76,7 +76,7 @@ def set_the_scene() -> None:
 
 
 def outcome() -> list[tuple[str, str, str, int, int]]:
-    """What became of everything, and how many jobs and members of theirs there are."""
+    """The outcome of everything, and how many jobs and members of theirs there are."""
     rows = Occurrence.objects.order_by("schedule__name")
     return [
         (row.schedule.name, row.status, row.reason, row.jobs.count(), row.attempts)
@@ -144,7 +144,7 @@ def test_ten_schedulers_on_one_slot_make_one_job_each(woken: list[int], members:
     assert sorted(woken) == sorted(Job.objects.values_list("pk", flat=True))
 
 
-def test_a_worker_is_told_only_after_the_commit(woken: list[int]) -> None:
+def test_a_worker_is_woken_only_after_the_commit(woken: list[int]) -> None:
     make_place()
     make_schedule(*make_instances(3))
     plan_occurrences(T0)
@@ -153,7 +153,7 @@ def test_a_worker_is_told_only_after_the_commit(woken: list[int]) -> None:
     assert len(woken) == 3
 
 
-def test_a_broker_that_is_away_at_the_due_moment_loses_nothing() -> None:
+def test_an_unreachable_broker_at_the_due_moment_loses_nothing() -> None:
     # Nobody listens on the socket the tests' settings name.
     assert settings.CELERY_BROKER_URL.startswith("redis+socket:///")
     make_place()

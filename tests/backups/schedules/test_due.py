@@ -1,4 +1,4 @@
-"""What becomes of due times that passed while no scheduler ran, or while the clock was changed."""
+"""What happens to due times that passed while no scheduler ran, or while the clock was changed."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_schedule_that_cannot_be_read_keeps_nobody_waiting(shop: Instance) -> 
     assert Job.objects.get().occurrence == only()
 
 
-def test_a_length_that_is_no_date_any_more_keeps_nobody_waiting(shop: Instance) -> None:
+def test_a_length_beyond_every_date_keeps_nobody_waiting(shop: Instance) -> None:
     endless = make_schedule(shop, name="endless")
     BackupSchedule.objects.filter(pk=endless.pk).update(window=timedelta(days=9_000_000))
     make_schedule(shop, name="nightly")
@@ -181,7 +181,7 @@ def test_members_are_those_of_the_moment(shop: Instance) -> None:
     schedule.instances.add(joined)
     tick(T0 + timedelta(days=1))
     due = Occurrence.objects.order_by("due_at", "instance__name")
-    assert [each.instance.name for each in due] == ["shop-0", "joined-0", "shop-0"]
+    assert [moment.instance.name for moment in due] == ["shop-0", "joined-0", "shop-0"]
 
 
 def test_starts_are_spread_and_nobody_moves_when_others_join(db: None) -> None:

@@ -72,7 +72,7 @@ def test_an_engine_takes_the_options_it_knows(shop: Instance) -> None:
     assert Job.objects.get().parameters == {"throttle": 5}
 
 
-def test_an_option_that_makes_no_sense_holds_the_run_back(shop: Instance) -> None:
+def test_an_invalid_option_holds_the_run_back(shop: Instance) -> None:
     make_schedule(shop, options={"throttle": "fast"})
     tick(T0)
     assert (only().reason, only().detail) == (
@@ -346,7 +346,7 @@ def test_a_tick_with_nothing_due_costs_a_few_queries(shop: Instance) -> None:
     assert len(queries) <= 8
 
 
-def test_a_job_asked_for_again_is_still_the_run_of_its_schedule(shop: Instance) -> None:
+def test_a_job_requested_again_is_still_the_run_of_its_schedule(shop: Instance) -> None:
     make_schedule(shop)
     tick(T0)
     first = start(only().job, T0 + SECOND)
@@ -362,7 +362,7 @@ def test_a_job_asked_for_again_is_still_the_run_of_its_schedule(shop: Instance) 
     assert (statuses(), Job.objects.count()) == ([("succeeded", "")], 2)
 
 
-def test_a_retry_planned_before_a_job_is_asked_for_again_does_not_start_another(
+def test_a_retry_planned_before_a_job_is_requested_again_does_not_start_another(
     shop: Instance,
 ) -> None:
     make_schedule(shop, retries=2)

@@ -102,7 +102,7 @@ def test_damage_found_on_the_way_leaves_nothing(copy: BackupCopy, tmp_path: Path
     assert job.status == JobStatus.FAILED
     assert job.error.startswith("extract failed: ")
     assert not (tmp_path / "target").exists()
-    # A restore is no proof: what it finds is told, not recorded.
+    # A restore is no proof: what it finds is shown, not recorded.
     assert not Evidence.objects.exists()
 
 

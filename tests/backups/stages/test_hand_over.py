@@ -18,16 +18,16 @@ LINKS = "find '/srv/my data' \\( -name '*.isl' -o -name '*.cnf' -o -name '*.my' 
 
 
 @pytest.mark.parametrize(
-    ("engine", "raw", "told"),
+    ("engine", "raw", "named"),
     [("mariadb_backup", True, True), ("mariadb_backup", False, False), ("clone", True, False)],
 )
-def test_links_are_told_of_where_somebody_else_prepares(engine: str, raw: bool, told: bool) -> None:
+def test_links_are_named_where_somebody_else_prepares(engine: str, raw: bool, named: bool) -> None:
     copy = BackupCopy(backup=Backup(engine=engine))
     said = describe(RestoreWork(copy, Path("/srv/my data"), raw=raw), ServerSettings())
-    assert (LINKS in said) is told
+    assert (LINKS in said) is named
 
 
-def test_a_mariadb_that_was_a_replica_is_not_one_any_more() -> None:
+def test_a_mariadb_that_was_a_replica_no_longer_is_one() -> None:
     copy = BackupCopy(backup=Backup(engine="mariadb_backup"))
     server = ServerSettings(sources={"": "db1.example:3306", "east": "db2.example:3307"})
     said = describe(RestoreWork(copy, Path("/srv/data")), server)

@@ -15,7 +15,7 @@ from backups.stages.backup.lock_wait import with_holders
 GAVE_UP = LockNotGranted("the tool gave up its wait for a lock on the instance")
 
 
-# Any: a work of which only the job and the options are asked for.
+# Any: a work of which only the job and the options are read.
 def work_of(instance: Instance) -> Any:
     asked = SimpleNamespace(options=CloneOptions(lock_wait_seconds=7))
     return SimpleNamespace(job=SimpleNamespace(instance=instance), asked=asked)

@@ -192,7 +192,7 @@ def test_an_unproven_copy_elsewhere_does_not_stand_for_the_proven_one(
 ) -> None:
     second = make_repository("second", tmp_path / "second")
     made = take_backup(orders, main, second)
-    copy, other = (made.copies.get(repository=each) for each in (main, second))
+    copy, other = (made.copies.get(repository=repository) for repository in (main, second))
     prove(copy, "verify", passed=True)
     assert_refused(copy, f"{made.label} is the last proven backup of orders-1")
     prove(other, "verify", passed=True)
@@ -252,7 +252,7 @@ def test_a_disk_that_is_not_mounted_is_not_a_purge(copy: BackupCopy) -> None:
     away = path.rename(path.with_name("unmounted"))
     job = purge(copy, force=True)
     copy.refresh_from_db()
-    # Its deletion had been decided: that is no refusal any more.
+    # Its deletion had been decided: it is no longer refused.
     assert (job.status, copy.status) == (JobStatus.FAILED, CopyStatus.EXPIRED)
     assert "is not a repository" in job.error
     away.rename(path)

@@ -62,7 +62,7 @@ def test_whole_pages(engine: FakeEngine, orders: Instance, main: Repository) -> 
     assert Evidence.objects.get().report["pages"]["whole"] == 5
 
 
-def test_a_damaged_page_is_named_and_told_from_a_damaged_repository(
+def test_a_damaged_page_is_named_and_distinct_from_a_damaged_repository(
     engine: FakeEngine, orders: Instance, main: Repository
 ) -> None:
     pages = tablespace(MARIADB, 5)

@@ -9,7 +9,7 @@ from backups.stages.proof.source_faults import UNKNOWN_ENGINE, explain, explain_
 
 
 @pytest.mark.parametrize(
-    ("engine", "told", "reason"),
+    ("engine", "missing", "reason"),
     [
         ("ARCHIVE", "ARCHIVE", "this host's server has no storage engine ARCHIVE"),
         # The server's own list has no name for an engine that it does not know.
@@ -18,8 +18,10 @@ from backups.stages.proof.source_faults import UNKNOWN_ENGINE, explain, explain_
         (None, "FEDERATED", "the engine FEDERATED reads other files or servers"),
     ],
 )
-def test_a_table_of_an_engine_that_is_not_here(engine: str | None, told: str, reason: str) -> None:
-    error = pymysql.err.OperationalError(UNKNOWN_ENGINE, f"Unknown storage engine '{told}'")
+def test_a_table_of_an_engine_that_is_not_here(
+    engine: str | None, missing: str, reason: str
+) -> None:
+    error = pymysql.err.OperationalError(UNKNOWN_ENGINE, f"Unknown storage engine '{missing}'")
     table = {"table_schema": "shop", "table_name": "t", "engine": engine}
     assert reason in explain(pymysql.Connection(defer_connect=True), table, error)
 

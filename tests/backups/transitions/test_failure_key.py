@@ -21,11 +21,11 @@ def test_what_differs_from_run_to_run_does_not_count(one: str, other: str) -> No
 
 
 def test_the_name_of_the_instance_does_not_count() -> None:
-    assert failure_key("copy", "shop-1 is away", "shop-1") == failure_key(
-        "copy", "orders is away", "orders"
+    assert failure_key("copy", "shop-1 is gone", "shop-1") == failure_key(
+        "copy", "orders is gone", "orders"
     )
     # Part of a longer name is not the name.
-    assert normalised("shop-10 is away", "shop-1") == "shop-· is away"
+    assert normalised("shop-10 is gone", "shop-1") == "shop-· is gone"
 
 
 def test_what_failed_and_where_counts() -> None:

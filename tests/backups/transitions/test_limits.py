@@ -1,4 +1,4 @@
-"""How many jobs run at once, who is next, and what people are told meanwhile."""
+"""How many jobs run at once, who is next, and what people are shown meanwhile."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_older_one_is_first() -> None:
 
 
 @pytest.mark.parametrize(("late", "overtakes"), [(-1, False), (0, True)])
-def test_one_that_nobody_tries_any_more_holds_up_nobody(late: int, overtakes: bool) -> None:
+def test_one_that_nobody_tries_blocks_nobody(late: int, overtakes: bool) -> None:
     running, older, younger = pending(3)
     one = Limit("repository:1", 1)
     claim_now(running, one)
@@ -184,14 +184,14 @@ class TestLimitsOf:
 
 
 class TestWaiting:
-    def test_what_people_are_told(self, settings: Settings) -> None:
+    def test_what_people_are_shown(self, settings: Settings) -> None:
         main = Repository.objects.create(name="main", path="/srv/main", max_jobs=2)
         limit = Limit(f"repository:{main.pk}", 2)
         everything = pending(5)
         for job in everything:
             claim_now(job, limit)
-        told = {pk: str(text) for pk, text in explain_waiting(everything).items()}
-        assert list(told.values()) == [
+        reasons = {pk: str(text) for pk, text in explain_waiting(everything).items()}
+        assert list(reasons.values()) == [
             "waits for 2 jobs ahead of it on repository main; number 1 in the queue",
             "waits for 3 jobs ahead of it on repository main; number 2 in the queue",
             "waits for 4 jobs ahead of it on repository main; number 3 in the queue",

@@ -77,7 +77,7 @@ class LockoutTestCase(TestCase):
             clock.shift(timedelta(seconds=2))
             self.assertEqual(self.log_in(RIGHT).status_code, 302)
 
-    def test_the_admins_own_login_is_the_same_door(self) -> None:
+    def test_the_admins_own_login_counts_the_same_failures(self) -> None:
         response = self.log_in(RIGHT, path="/admin/login/")
         self.assertEqual(response.status_code, 302)
         self.assertTrue(response["Location"].startswith("/login/?next="))
@@ -128,10 +128,10 @@ class LockoutTestCase(TestCase):
 class AddressTestCase(TestCase):
     """Which address is believed."""
 
-    def address(self, told: str, remote: str = "192.0.2.1") -> str:
+    def address(self, forwarded: str, remote: str = "192.0.2.1") -> str:
         User.objects.get_or_create(username="victor")
         words = {"username": "victor", "password": WRONG}
-        headers = {"X-Forwarded-For": told} if told else None
+        headers = {"X-Forwarded-For": forwarded} if forwarded else None
         self.client.post("/login/", words, headers=headers, REMOTE_ADDR=remote)
         return Activity.objects.latest("id").address
 
@@ -140,14 +140,14 @@ class AddressTestCase(TestCase):
 
     @override_settings(TRUSTED_PROXIES=1)
     def test_one_proxy_is_believed_for_what_it_added(self) -> None:
-        for told, expected in [
+        for forwarded, expected in [
             (THIRD_PARTY, THIRD_PARTY),
             (f"203.0.113.9, {THIRD_PARTY}", THIRD_PARTY),
             ("nonsense", "192.0.2.1"),
             ("", "192.0.2.1"),
         ]:
-            with self.subTest(told):
-                self.assertEqual(self.address(told), expected)
+            with self.subTest(forwarded):
+                self.assertEqual(self.address(forwarded), expected)
 
     @override_settings(TRUSTED_PROXIES=2)
     def test_two_proxies(self) -> None:

@@ -40,7 +40,7 @@ class RoleTestCase(TestCase):
         olga = make_user("olga", "operator")
         self.assertEqual([has_role(olga, role) for role in Role], [True, True, False])
 
-    def test_the_role_is_asked_for_once_per_request(self) -> None:
+    def test_the_role_is_loaded_once_per_request(self) -> None:
         olga = make_user("olga", "operator")
         with self.assertNumQueries(1):
             role_of(olga)

@@ -60,7 +60,7 @@ def applied(file: Path, **options: Any) -> list[ConfigurationChange]:
 
 
 def test_a_fleet_is_made_from_nothing_and_then_there_is_nothing_to_do(file: Path) -> None:
-    assert [(each.verb, each.name) for each in applied(file)] == [
+    assert [(change.verb, change.name) for change in applied(file)] == [
         ("add", "shop"),
         ("add", "orders-1"),
         ("add", "nightly"),
@@ -71,7 +71,7 @@ def test_a_fleet_is_made_from_nothing_and_then_there_is_nothing_to_do(file: Path
     assert orders.password() == "s3cret"
     assert {tag.name for tag in orders.tags.all()} == {"eu", "prod"}
     assert nightly.window == timedelta(hours=6)
-    assert [each.name for each in nightly.repositories.all()] == ["main"]
+    assert [repository.name for repository in nightly.repositories.all()] == ["main"]
     assert RuleSetting.objects.get(group=None).severity == Severity.CRITICAL
     assert applied(file) == []
 
@@ -118,7 +118,7 @@ def test_what_is_not_named_stays_unless_pruned(file: Path) -> None:
     applied(file)
     file.write_text("version: 1\ninstances: []\nschedules: []\nrules: []\n")
     assert applied(file) == []
-    assert [(each.verb, each.name) for each in applied(file, prune=True)] == [
+    assert [(change.verb, change.name) for change in applied(file, prune=True)] == [
         ("disable", "orders-1"),
         ("disable", "nightly"),
         ("remove", "lock_time"),
@@ -164,7 +164,7 @@ def test_tags_may_be_anything_that_can_be_a_name(file: Path) -> None:
     assert set(Tag.objects.values_list("name", flat=True)) == {"1", "a"}
 
 
-def test_a_password_that_no_key_opens_any_more_is_set_anew(file: Path) -> None:
+def test_a_password_that_no_key_opens_is_set_again(file: Path) -> None:
     applied(file)
     Instance.objects.update(password_token="gone with its key")
     (change,) = applied(file)

@@ -69,7 +69,7 @@ class ScheduleFormTestCase(TestCase):
             self.assertEqual(form[name].value(), value)
         self.assertEqual(Activity.objects.filter(verb="added", name="nightly").count(), 1)
 
-    def test_an_edit_saves_over_the_same_row_and_arms_it_anew(self) -> None:
+    def test_an_edit_saves_over_the_same_row_and_arms_it_again(self) -> None:
         schedule = make_schedule("nightly")
         given = typed(name="weekly", cron="0 3 * * 0")
         self.client.post(reverse("schedule-edit", args=["nightly"]), given)
@@ -177,7 +177,7 @@ class ScheduleFormTestCase(TestCase):
         self.assertEqual(response.context["preview"].slots[0].local.hour, 5)
         self.assertEqual(BackupSchedule.objects.count(), 0)
 
-    def test_the_clocks_are_told_of(self) -> None:
+    def test_the_clock_changes_are_shown(self) -> None:
         rhythm = Rhythm("30 2 * * *", "Europe/Berlin", None, datetime(2026, 1, 1, tzinfo=UTC))
         slots, fault = preview_rhythm(rhythm, datetime(2026, 3, 28, 12, tzinfo=UTC))
         self.assertEqual(fault, "")

@@ -109,7 +109,7 @@ def test_tables_whose_names_were_swapped_are_found_by_their_ids(chain: Chain) ->
     assert chain.restored() == {"s/b.ibd": one, "s/a.ibd": two}
 
 
-def test_a_table_made_anew_under_an_old_name_beside_the_old_one(chain: Chain) -> None:
+def test_a_table_made_again_under_an_old_name_beside_the_old_one(chain: Chain) -> None:
     old = ibd(7, os.urandom(MIB))
     new = ibd(9, os.urandom(MIB))
     chain.add(records_of({"s/a.ibd": old}))

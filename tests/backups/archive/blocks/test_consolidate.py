@@ -84,7 +84,7 @@ def test_differences_become_blocks(chain: Chain) -> None:
     assert chain.restored() == files
 
 
-def test_the_next_link_goes_on_from_it(chain: Chain) -> None:
+def test_the_next_link_is_based_on_it(chain: Chain) -> None:
     for at in range(3):
         files = {"s/a.ibd": ibd(7, changed(BIG, at * MIB, b"new")), "b": b"x" * 20_000}
         chain.add(records_of(files))

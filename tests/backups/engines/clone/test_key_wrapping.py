@@ -62,7 +62,7 @@ def test_a_key_in_page_0(fsp_flags: int, more: bytes) -> None:
     announced = file(0, "shop/secret.ibd", flags=AES, fsp_flags=fsp_flags)
     sent = block(0, 0, page + more, state=State.PAGE_COPY)
     made, mapping = mapped([announced, started(State.PAGE_COPY), sent, DONE])
-    written = next(bytes(each.payload) for each in made if isinstance(each, Data))
+    written = next(bytes(wrapped.payload) for wrapped in made if isinstance(wrapped, Data))
     size = page_size_of(fsp_flags)
     assert_wrapped(written, info_offset(size), mapping.keys)
     assert is_whole(written[: len(page)], compressed=size.compressed)
@@ -95,7 +95,7 @@ def test_other_pages_are_left_alone() -> None:
             block(1, 0, page[:-1]),
         ]
     )
-    payloads = [bytes(each.payload) for each in made if isinstance(each, Data)]
+    payloads = [bytes(wrapped.payload) for wrapped in made if isinstance(wrapped, Data)]
     assert payloads == [page, bytes(PAGE), page[:-1]]
     assert mapping.keys.keyring() is None
 
@@ -108,7 +108,7 @@ def test_a_key_in_a_redo_header(length: int) -> None:
     later = block(0, 2048, b"redo" * 512, state=State.REDO_COPY)
     begun = block(0, 0, bytes(header), state=State.REDO_COPY)
     made, mapping = mapped([started(State.REDO_COPY), announced, later, begun, DONE])
-    first, second = [bytes(each.payload) for each in made if isinstance(each, Data)]
+    first, second = [bytes(wrapped.payload) for wrapped in made if isinstance(wrapped, Data)]
     assert first == bytes(later.payload)
     assert_wrapped(second, REDO_OFFSET, mapping.keys)
     assert second[:REDO_OFFSET] == header[:REDO_OFFSET]
@@ -141,7 +141,7 @@ def test_a_key_that_comes_with_a_file_made_meanwhile(fsp_flags: int) -> None:
 def test_all_files_of_a_backup_have_one_master_key() -> None:
     sent = block(0, 0, first_page(OPEN), state=State.PAGE_COPY)
     made, mapping = mapped([file(0, "a.ibd", flags=AES), sent, made_meanwhile(), DONE])
-    pages = [bytes(each.payload) for each in made if isinstance(each, Data)]
+    pages = [bytes(wrapped.payload) for wrapped in made if isinstance(wrapped, Data)]
     assert len(pages) == 2
     for page in pages:
         assert_wrapped(page, 10390, mapping.keys)

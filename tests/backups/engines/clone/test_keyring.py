@@ -28,7 +28,7 @@ def test_the_two_files_that_name_it() -> None:
     assert json.loads(needed["configuration"]) == {"path": '/data/a "b"/keys', "read_only": False}
 
 
-def test_a_person_is_told_the_same() -> None:
+def test_a_person_is_shown_the_same() -> None:
     keyring = Path("/data/keys")
     said = "\n".join(explain_keyring(keyring))
     assert all(part in said for part in describe_keyring(keyring).values())

@@ -1,4 +1,4 @@
-"""What becomes of a clone's records in the archive: names, sizes, phases, what DDL does."""
+"""How do a clone's records appear in the archive: names, sizes, phases, what DDL does."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_what_no_server_writes(text: str) -> None:
         parse_position(text, "")
 
 
-def test_what_shapes_the_files_is_told_to_the_server() -> None:
+def test_the_server_gets_what_shapes_the_files() -> None:
     variables = {
         "innodb_page_size": "4096",
         "innodb_data_file_path": "ibdata1:12M:autoextend",
@@ -66,15 +66,15 @@ def test_what_shapes_the_files_is_told_to_the_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "fits"),
+    ("given", "fits"),
     [
         ("ibdata1:12M:autoextend", "ibdata1:12M:autoextend"),
         ("/srv/a/ibdata1:12M;/srv/b/x:1G:autoextend:max:9G", "ibdata1:12M;x:1G:autoextend:max:9G"),
         ("a/ibdata1:12M", "ibdata1:12M"),
     ],
 )
-def test_the_files_of_the_system_tablespace_are_in_the_copys_folder(told: str, fits: str) -> None:
-    donor = {"variables": {"innodb_data_file_path": told}}
+def test_the_files_of_the_system_tablespace_are_in_the_copys_folder(given: str, fits: str) -> None:
+    donor = {"variables": {"innodb_data_file_path": given}}
     assert server_options(donor) == {"innodb-data-file-path": fits}
 
 

@@ -39,7 +39,7 @@ def test_where_a_table_is(schema: str, table: str, path: str) -> None:
 
 def test_statements_come_back_whatever_is_in_them(tmp_path: Path) -> None:
     file = tmp_path / "a.sql"
-    file.write_bytes(b"".join(framed(each.encode()) for each in STATEMENTS))
+    file.write_bytes(b"".join(framed(statement.encode()) for statement in STATEMENTS))
     assert list(read_statements(tmp_path, "a.sql")) == STATEMENTS
 
 

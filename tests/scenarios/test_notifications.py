@@ -21,7 +21,7 @@ from tests.scenarios.night import DUE, Night
 from tests.scenarios.scenario import (
     H,
     M,
-    assert_told,
+    assert_notified,
     by_hand,
     fails,
     make_fleet,
@@ -52,10 +52,10 @@ def test_forty_instances_behind_one_dead_repository_are_one_message(night: Night
     night.until(-M)
     unmount(night)
     night.until(3 * M)
-    (told,) = night.messages()
+    (notified,) = night.messages()
     # The repository's own alert is in it.
-    assert told["alert_count"] == 41
-    assert {alert["subject_name"] for alert in told["alerts"]} == {
+    assert notified["alert_count"] == 41
+    assert {alert["subject_name"] for alert in notified["alerts"]} == {
         "main",
         *(f"shop-{number}" for number in range(40)),
     }
@@ -64,18 +64,20 @@ def test_forty_instances_behind_one_dead_repository_are_one_message(night: Night
     for instance in Instance.objects.all():
         by_hand(night, instance)
     night.until(13 * M)
-    assert_told(night.told()[1:], ["Resolved: 41 alerts: several rules on repository main: main…"])
+    assert_notified(
+        night.notified()[1:], ["Resolved: 41 alerts: several rules on repository main: main…"]
+    )
     assert night.standing() == []
 
 
-def test_a_success_is_told_where_somebody_asked_for_it(night: Night, hook: Channel) -> None:
+def test_a_success_is_notified_where_somebody_wants_it(night: Night, hook: Channel) -> None:
     make_route(hook, rules=["backup_succeeded"], min_severity=Severity.NOTICE)
     make_fleet()
     night.until(3 * M)
-    assert_told(night.told(), ["shop-0: full backup succeeded in…"])
+    assert_notified(night.notified(), ["shop-0: full backup succeeded in…"])
 
 
-def test_what_still_stands_after_a_maintenance_window_is_told_then(night: Night) -> None:
+def test_what_is_still_open_after_a_maintenance_window_is_notified_then(night: Night) -> None:
     Silence.objects.create(
         comment="every Monday", cron="0 2 * * 1", duration=15 * M, starts_at=DUE - 7 * 24 * H
     )
@@ -85,10 +87,10 @@ def test_what_still_stands_after_a_maintenance_window_is_told_then(night: Night)
     works(night)
     by_hand(night, Instance.objects.get(name="shop-1"))
     night.until(14 * M)
-    assert night.told() == []
+    assert night.notified() == []
     night.until(17 * M)
-    # What was over before is not told at all.
-    assert_told(night.told(), [FAILED])
+    # What was over before is not notified at all.
+    assert_notified(night.notified(), [FAILED])
 
 
 def test_reminders_come_until_somebody_acknowledges(night: Night) -> None:
@@ -97,17 +99,17 @@ def test_reminders_come_until_somebody_acknowledges(night: Night) -> None:
     fails(night)
     night.until(11 * M)
     reminder = "Still emergency: shop-0: full backup failed in copy…"
-    assert_told(night.told(), [FAILED, reminder, reminder])
+    assert_notified(night.notified(), [FAILED, reminder, reminder])
     acknowledge(Alert.objects.get(), by=None, comment="on it", now=night.now, actor="ada")
     night.until(25 * M)
-    assert len(night.told()) == 3
+    assert len(night.notified()) == 3
     works(night)
     by_hand(night)
     night.until(27 * M)
-    assert_told(night.told()[3:], ["Resolved: shop-0: full backup failed in copy…"])
+    assert_notified(night.notified()[3:], ["Resolved: shop-0: full backup failed in copy…"])
 
 
-def test_a_dead_channel_is_told_of_through_another(
+def test_a_dead_channel_is_reported_through_another(
     night: Night, hook: Channel, box: Mailbox
 ) -> None:
     mail = Channel(name="mail", kind="email")
@@ -119,7 +121,7 @@ def test_a_dead_channel_is_told_of_through_another(
     fails(night)
     night.until(3 * M)
     subjects = sorted(str(message["Subject"]) for message in box.messages)
-    assert_told(subjects, ["[Mooring] Channel hook does not deliver", f"[Mooring] {FAILED}"])
+    assert_notified(subjects, ["[Mooring] Channel hook does not deliver", f"[Mooring] {FAILED}"])
     hook.refresh_from_db()
     assert not hook.enabled
 
@@ -135,8 +137,8 @@ def test_an_observed_run_of_which_nothing_is_known_or_seen(night: Night) -> None
     night.until(14 * M)
     late = "Warning: shop-…, nightly: due at…02:00 UTC, not started after…"
     missed = "…, nightly: the run due at…02:00 UTC was missed: the tool's own history"
-    assert_told(
-        sorted(night.told()),
+    assert_notified(
+        sorted(night.notified()),
         [
             f"Emergency: shop-0{missed} cannot be read (SELECT denied)",
             f"Emergency: shop-1{missed} shows no run (…)",
@@ -147,4 +149,4 @@ def test_an_observed_run_of_which_nothing_is_known_or_seen(night: Night) -> None
     match_jobs([seen(instance, DUE + M) for instance in (refused, silent)], night.now)
     night.until(17 * M)
     assert statuses() == [("succeeded", "")] * 2
-    assert_told(sorted(night.told()[4:]), [f"Resolved: shop-{n}{missed}…" for n in (0, 1)])
+    assert_notified(sorted(night.notified()[4:]), [f"Resolved: shop-{n}{missed}…" for n in (0, 1)])
