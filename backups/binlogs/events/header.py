@@ -79,7 +79,7 @@ class FormatDescription:
     checksummed: bool
 
 
-def read_header(content: bytes | memoryview, offset: int = 0) -> EventHeader:
+def read_header(content: bytes | bytearray | memoryview, offset: int = 0) -> EventHeader:
     """Read the header at ``offset``, or raise BinlogDamaged."""
     if len(content) - offset < HEADER.size:
         raise BinlogDamaged(f"an event of {len(content) - offset} bytes has no whole header")
@@ -89,7 +89,7 @@ def read_header(content: bytes | memoryview, offset: int = 0) -> EventHeader:
     return header
 
 
-def checksum_fits(event: bytes | memoryview, *, in_use: bool = False) -> bool:
+def checksum_fits(event: bytes | bytearray | memoryview, *, in_use: bool = False) -> bool:
     """Whether the CRC-32 at the end of a whole event is that of the bytes before it.
 
     ``in_use`` for the first event of a file: its in-use flag counts as clear, as it was when the
@@ -108,7 +108,7 @@ def clear_in_use(event: bytes) -> bytes:
     return event[:17] + struct.pack("<H", flags) + event[19:]
 
 
-def read_format_description(event: bytes | memoryview) -> FormatDescription:
+def read_format_description(event: bytes | bytearray | memoryview) -> FormatDescription:
     """Read a whole FORMAT_DESCRIPTION event; its own checksum is there whatever it says."""
     content = bytes(event)
     fixed = HEADER.size + 2 + 50 + 4 + 1
