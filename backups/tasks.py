@@ -10,6 +10,8 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from backups.binlog_archive import condition as binlog_condition
+from backups.binlog_archive import coverage
 from backups.catalog import condition
 from backups.chains import due
 from backups.executor.execute import execute
@@ -147,6 +149,22 @@ def check_repositories() -> None:
 def check_copies() -> None:
     """Check the manifests of the copies that are due: unchanged, and opened by a key?"""
     condition.check_copies(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def check_segments() -> None:
+    """Check the stored pieces of binlogs that are due: there and unchanged?"""
+    binlog_condition.check_segments(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def judge_recoverability() -> None:
+    """Compute from when to when the instances with a binlog archive are recoverable."""
+    coverage.judge_due(now())
 
 
 @shared_task(ignore_result=True)
