@@ -24,7 +24,7 @@ from backups.instances import reachability
 from backups.jobs import wake
 from backups.models import Instance, Job
 from backups.observed.read import READ_EVERY, due_histories, read_history
-from backups.retention import expiry, pruning
+from backups.retention import binlogs, expiry, pruning
 from backups.running import samples
 from backups.schedules import tick
 from backups.schedules.matching import match_jobs
@@ -189,6 +189,14 @@ def prune_history() -> None:
 def expire_backups() -> None:
     """Request the purge of backups that schedules no longer keep."""
     expiry.expire_backups(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def expire_binlogs() -> None:
+    """Delete stored pieces of binlogs that no recovery needs any more."""
+    binlogs.expire_binlogs(now())
 
 
 @shared_task(ignore_result=True)

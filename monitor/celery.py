@@ -43,6 +43,7 @@ OUTSIDE_EVERY_SECONDS = {
     "backups.tasks.check_repositories": 300,
     "alerts.tasks.ping_dead_man_switch": 60,
     "backups.tasks.expire_backups": 3600,
+    "backups.tasks.expire_binlogs": 3600,
     "backups.tasks.prune_history": 3600,
     "alerts.tasks.prune_alerts": 3600,
 }

@@ -135,6 +135,8 @@ def _columns(facts: SegmentFacts) -> dict[str, object]:
         "last_commit_at": facts.last_commit_at,
         "gtids_before": facts.gtids_before,
         "gtids_after": facts.gtids_after,
+        # When it was stored is not known; retention goes by it.
+        "created_at": facts.last_commit_at or facts.timeline.began_at,
     }
 
 
