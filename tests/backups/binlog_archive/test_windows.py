@@ -85,6 +85,15 @@ class TestOneHistory:
         assert late.open
         assert windows(pieces, [backup(2, 8)]) == []
 
+    def test_a_file_is_of_no_use_without_its_beginning(self) -> None:
+        pieces = [piece(1, 0, 50, joined=False, there=False), *ROW[1:]]
+        assert windows(pieces, [backup(1, 60)]) == []
+        (window,) = windows(pieces, [backup(2, 8)])
+        assert window.open
+        # Its beginning is enough where another piece is missing.
+        pieces = [ROW[0], piece(1, 50, 70, there=False), piece(1, 70, 100), *ROW[2:]]
+        assert [each.open for each in windows(pieces, [backup(1, 80)])] == [True]
+
     def test_a_piece_that_does_not_join_cuts_it(self) -> None:
         pieces = [ROW[0], ROW[1], piece(3, 0, 30, joined=False)]
         (window,) = windows(pieces, [backup(1, 60)])
