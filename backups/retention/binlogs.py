@@ -1,4 +1,4 @@
-"""Which stored pieces of binlogs does no recovery need any more, and how are they deleted?
+"""Which stored pieces of binlogs does no recovery need, and how are they deleted?
 
 First it is written on the row of each copy that it expires, and why; then the object is deleted,
 its manifest first; then the row. Whatever is killed meanwhile, the next run continues.

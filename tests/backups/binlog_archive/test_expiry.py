@@ -18,7 +18,7 @@ from backups.models import (
     BinlogSegment,
     BinlogTimeline,
     Job,
-    RecoveryWindow,
+    RecoverableRange,
     Repository,
     SegmentCopy,
     TickHeartbeat,
@@ -62,7 +62,7 @@ class TestExpiry:
         assert list(BinlogSegment.objects.values_list("file", flat=True)) == kept
         assert expire_binlogs(now()) == 0
         judge_archive(archive, now())
-        assert RecoveryWindow.objects.get().oldest_backup.binlog_file == "b.000005"
+        assert RecoverableRange.objects.get().oldest_backup.binlog_file == "b.000005"
 
     def test_nothing_goes_without_a_restorable_backup(
         self, stored: list[bytes], archive: BinlogArchive

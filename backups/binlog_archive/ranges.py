@@ -86,7 +86,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowFacts:
+class RangeFacts:
     """Recoverable to each transaction from the oldest backup on."""
 
     timeline: int
@@ -137,13 +137,13 @@ def find_stretches(pieces: Iterable[PieceFacts]) -> Iterator[Stretch]:
         yield current
 
 
-def find_windows(
+def find_ranges(
     stretches: Sequence[Stretch],
     timelines: Sequence[TimelineFacts],
     backups: Sequence[BackupPoint],
     joins: JoinCheck,
-) -> list[WindowFacts]:
-    """Return the windows in the order of the stretches; ``timelines`` and ``backups`` by age."""
+) -> list[RangeFacts]:
+    """Return the ranges in the order of the stretches; ``timelines`` and ``backups`` by age."""
     order = [timeline.pk for timeline in timelines]
     last_of = {stretch.timeline: stretch for stretch in stretches}
     found = []
@@ -164,7 +164,7 @@ def find_windows(
             why = f"the history ends: {following.lower()}" if following else "the history ends"
         to_at = _later(stretch.last_commit_at, oldest.ended_at) or oldest.ended_at
         found.append(
-            WindowFacts(
+            RangeFacts(
                 stretch.timeline,
                 oldest,
                 newest,
