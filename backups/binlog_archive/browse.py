@@ -28,7 +28,7 @@ MOST_PIECES = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedTransactions:
     """Which transactions a person looks for."""
 
     # ``schema.table``, or a table's name alone.
@@ -64,7 +64,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class IndexedPiece:
     """A range of a file whose transactions one index has."""
 
     timeline: BinlogTimeline
@@ -80,7 +80,7 @@ class Piece:
 class Found:
     """A transaction of the archive."""
 
-    piece: Piece
+    piece: IndexedPiece
     transaction: IndexedTransaction
 
     @property
@@ -95,14 +95,16 @@ class InstanceBinlogs:
         timelines = instance.binlog_timelines.select_related("instance").order_by("pk")
         self._archived = {each.pk: ArchivedBinlogs(each, keyring) for each in timelines}
         self.pieces = [piece for each in timelines for piece in self._pieces_of(each)]
-        self._indexes: dict[Piece, SegmentIndex] = {}
+        self._indexes: dict[IndexedPiece, SegmentIndex] = {}
         if not self.pieces:
             raise Refused(
                 f"no binlogs of {instance.name} are archived",
                 hint="Enable the archive with archivebinlogs.",
             )
 
-    def around(self, micros: int | None, wanted: Wanted, count: int) -> tuple[list[Found], int]:
+    def around(
+        self, micros: int | None, wanted: WantedTransactions, count: int
+    ) -> tuple[list[Found], int]:
         """Return up to ``count`` before and after a moment, and how many of them are before.
 
         ``micros`` None: the newest.
@@ -114,7 +116,7 @@ class InstanceBinlogs:
 
     def first_later_than(self, micros: int) -> Found | None:
         """Return the first transaction, in the order of the files, committed after a moment."""
-        return next(self._forwards(self._first_later_than(micros), Wanted()), None)
+        return next(self._forwards(self._first_later_than(micros), WantedTransactions()), None)
 
     def named(self, name: str) -> Found:
         """Return the transaction with a GTID, or one that begins at FILE:POSITION."""
@@ -134,7 +136,7 @@ class InstanceBinlogs:
     def after(self, found: Found) -> Iterator[Found]:
         """Yield the later transactions of the same timeline."""
         place = (self.pieces.index(found.piece), found.transaction.number + 1)
-        for each in self._forwards(place, Wanted()):
+        for each in self._forwards(place, WantedTransactions()):
             if each.piece.timeline != found.piece.timeline:
                 return
             yield each
@@ -145,18 +147,18 @@ class InstanceBinlogs:
         chunks = self._read(piece, transaction.start, transaction.end)
         return read_changes(chunks, transaction.start, self._checksummed(piece))
 
-    def index(self, piece: Piece) -> SegmentIndex:
+    def index(self, piece: IndexedPiece) -> SegmentIndex:
         if piece not in self._indexes:
             if len(self._indexes) > 3:
                 self._indexes.pop(next(iter(self._indexes)))
             self._indexes[piece] = SegmentIndex.unpack(self._packed(piece))
         return self._indexes[piece]
 
-    def _pieces_of(self, timeline: BinlogTimeline) -> Iterator[Piece]:
+    def _pieces_of(self, timeline: BinlogTimeline) -> Iterator[IndexedPiece]:
         """Yield the stored pieces, and after those of its file what the spool has beyond them."""
         stored = list(timeline.segments.order_by("file_number", "start"))
         pieces = [
-            Piece(timeline, each.file, each.start, each.end, each, each.gtids_before)
+            IndexedPiece(timeline, each.file, each.start, each.end, each, each.gtids_before)
             for each in stored
         ]
         for file in self._archived[timeline.pk].files():
@@ -164,10 +166,10 @@ class InstanceBinlogs:
             reach = max((each.end for each in of_file), default=file.start)
             if reach < file.end:
                 before = of_file[-1].gtids_after if of_file else ""
-                pieces.append(Piece(timeline, file.file, reach, file.end, None, before))
+                pieces.append(IndexedPiece(timeline, file.file, reach, file.end, None, before))
         yield from sorted(pieces, key=lambda piece: (file_number(piece.file), piece.start))
 
-    def _packed(self, piece: Piece) -> bytes:
+    def _packed(self, piece: IndexedPiece) -> bytes:
         archived = self._archived[piece.timeline.pk]
         if piece.segment is not None:
             return archived.index(piece.segment)
@@ -179,10 +181,10 @@ class InstanceBinlogs:
         )
         return packed
 
-    def _read(self, piece: Piece, start: int, end: int) -> Iterator[bytes]:
+    def _read(self, piece: IndexedPiece, start: int, end: int) -> Iterator[bytes]:
         return self._archived[piece.timeline.pk].read(piece.file, start, end)
 
-    def _checksummed(self, piece: Piece) -> bool:
+    def _checksummed(self, piece: IndexedPiece) -> bool:
         """Read what the file's first event says."""
         start = b"".join(self._read(piece, FIRST_OFFSET, FIRST_OFFSET + HEADER.size))
         size = read_header(start).size
@@ -204,7 +206,7 @@ class InstanceBinlogs:
                 return number, first
         return len(self.pieces), 0
 
-    def _forwards(self, place: tuple[int, int], wanted: Wanted) -> Iterator[Found]:
+    def _forwards(self, place: tuple[int, int], wanted: WantedTransactions) -> Iterator[Found]:
         number, first = place
         for piece in self.pieces[number : number + MOST_PIECES]:
             index = self.index(piece)
@@ -214,7 +216,7 @@ class InstanceBinlogs:
                         yield Found(piece, transaction)
             first = 0
 
-    def _backwards(self, place: tuple[int, int], wanted: Wanted) -> Iterator[Found]:
+    def _backwards(self, place: tuple[int, int], wanted: WantedTransactions) -> Iterator[Found]:
         number, last = place
         for at in range(min(number, len(self.pieces) - 1), max(number - MOST_PIECES, -1), -1):
             index = self.index(self.pieces[at])
@@ -259,7 +261,7 @@ def open_binlogs(instance: Instance) -> InstanceBinlogs:
     return InstanceBinlogs(instance, keyring)
 
 
-def _may_have(piece: Piece, gtid: str) -> bool:
+def _may_have(piece: IndexedPiece, gtid: str) -> bool:
     """Whether a transaction can be in a piece, by the sets or positions around it."""
     if piece.segment is None:
         return True

@@ -15,7 +15,7 @@ from pymysql.connections import Connection
 
 from backups.binlog_archive.browse import Found, InstanceBinlogs
 from backups.binlog_archive.table_columns import LiveTables
-from backups.binlogs.events.changes import TableChange
+from backups.binlogs.events.changes import TableRowChange
 from backups.binlogs.moments import from_micros
 from backups.binlogs.undo.columns import TableColumn
 from backups.binlogs.undo.reverse import Reversal, reverse, row_key, script
@@ -85,7 +85,7 @@ def _conflicts(
 ) -> Iterator[str]:
     left = set(touched)
     for change in binlogs.changes(later):
-        if not isinstance(change, TableChange) or change.table.name not in left:
+        if not isinstance(change, TableRowChange) or change.table.name not in left:
             continue
         columns = tables.find(change.table)
         key = _shared_key(change, columns, reversal.keys[change.table.name])
@@ -97,7 +97,7 @@ def _conflicts(
 
 
 def _shared_key(
-    change: TableChange, columns: tuple[TableColumn, ...] | None, keys: set[str]
+    change: TableRowChange, columns: tuple[TableColumn, ...] | None, keys: set[str]
 ) -> str | None:
     """Return which of the keys a later change is of."""
     if columns is None:

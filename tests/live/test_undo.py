@@ -13,7 +13,7 @@ from pymysql.err import MySQLError
 from pytest_django import Settings
 
 from backups.binlog_archive.table_columns import LiveTables
-from backups.binlogs.events.changes import Change, TableChange, read_changes
+from backups.binlogs.events.changes import Change, TableRowChange, read_changes
 from backups.binlogs.undo.literals import literal
 from backups.binlogs.undo.reverse import Reversal, reverse, script
 from backups.models import BinlogArchive, Instance
@@ -184,7 +184,7 @@ class TestEveryType:
         columns = make_table(source, "types")
         source.begin()
         rows = insert_all(source, "types", columns)
-        changes = [each for each in source.changes() if isinstance(each, TableChange)]
+        changes = [each for each in source.changes() if isinstance(each, TableRowChange)]
         assert len(changes) == rows
         known = LiveTables(source.connection).find(changes[0].table)
         assert known is not None
@@ -200,7 +200,7 @@ class TestEveryType:
                     else (f"`{column}`", value)
                 )
                 found = source.ask(
-                    f"SELECT COUNT(*) FROM shop.types WHERE id = {image[0]} AND {left} <=> {right}"
+                    f"SELECT COUNT(*) FROM shop.types WHERE id = {image[0]!r} AND {left} <=> {right}"
                 )
                 assert found == [(1,)], f"{column} is not {value[:200]}"
 

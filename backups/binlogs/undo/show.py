@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backups.binlogs.events.changes import TableChange
+from backups.binlogs.events.changes import TableRowChange
 from backups.binlogs.events.rows import Image
 from backups.binlogs.events.table_map import TableMap
 from backups.binlogs.events.values import Value
@@ -11,7 +11,7 @@ from backups.binlogs.undo.columns import shown_name
 SHOWN_CHARACTERS = 200
 
 
-def shown_row(change: TableChange) -> str:
+def shown_row(change: TableRowChange) -> str:
     """Return a line: what happened to which table, the columns before and after."""
     row, table = change.row, change.table
     parts = [row.kind.value, table.name]

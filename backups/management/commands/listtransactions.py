@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from backups.binlog_archive.browse import Found, Wanted, open_binlogs
+from backups.binlog_archive.browse import Found, WantedTransactions, open_binlogs
 from backups.binlogs.moments import parse_moment, to_micros
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
@@ -46,7 +46,7 @@ class Command(MooringCommand):
         where = zone(options["zone"] or "UTC")
         around = options["around"]
         moment = parse_moment(around, options["zone"]) if around else None
-        wanted = Wanted(options["table"], options["ddl"], options["min_bytes"])
+        wanted = WantedTransactions(options["table"], options["ddl"], options["min_bytes"])
         count = max(options["count"], 1)
         binlogs = open_binlogs(instance)
         found, before = binlogs.around(to_micros(moment) if moment else None, wanted, count)

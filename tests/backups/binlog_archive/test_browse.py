@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backups.binlog_archive.browse import Found, InstanceBinlogs, Wanted
+from backups.binlog_archive.browse import Found, InstanceBinlogs, WantedTransactions
+from backups.binlog_archive.spool import SpoolPosition
 from backups.binlog_archive.store import store_ready_pieces
 from backups.binlogs.moments import to_micros
 from backups.exceptions import BadInput, Refused
@@ -17,7 +18,6 @@ from tests.backups.binlog_archive.spooled import (
     MINUTE,
     SECOND,
     T0,
-    SpoolPosition,
     binlog,
     spool,
     timeline_of,
@@ -56,19 +56,19 @@ def at(second: float) -> int:
 class TestAround:
     def test_goes_over_files_and_into_the_spool(self, binlogs: InstanceBinlogs) -> None:
         assert [piece.segment is None for piece in binlogs.pieces] == [False, False, True]
-        found, before = binlogs.around(at(6), Wanted(), 3)
+        found, before = binlogs.around(at(6), WantedTransactions(), 3)
         assert (numbers(found), before) == ([4, 5, 6, 7, 8, 9], 3)
-        found, before = binlogs.around(at(10.5), Wanted(), 2)
+        found, before = binlogs.around(at(10.5), WantedTransactions(), 2)
         assert (numbers(found), before) == ([9, 10, 11, 12], 2)
 
     def test_the_ends_have_only_one_side(self, binlogs: InstanceBinlogs) -> None:
-        found, before = binlogs.around(at(-5), Wanted(), 2)
+        found, before = binlogs.around(at(-5), WantedTransactions(), 2)
         assert (numbers(found), before) == ([1, 2], 0)
-        found, before = binlogs.around(at(500), Wanted(), 2)
+        found, before = binlogs.around(at(500), WantedTransactions(), 2)
         assert (numbers(found), before) == ([12, 13], 2)
 
     def test_without_a_moment_the_newest_are_shown(self, binlogs: InstanceBinlogs) -> None:
-        found, _ = binlogs.around(None, Wanted(), 4)
+        found, _ = binlogs.around(None, WantedTransactions(), 4)
         assert numbers(found) == [10, 11, 12, 13]
 
     def test_every_moment_has_one_boundary(self, binlogs: InstanceBinlogs) -> None:
@@ -87,7 +87,7 @@ class TestAround:
         present = spool(later, "b.000001", binlog(1, 1, at=T0 + MINUTE))
         received(archive, present)
         binlogs = InstanceBinlogs(archive.instance, load_keys())
-        found, _ = binlogs.around(None, Wanted(), 5)
+        found, _ = binlogs.around(None, WantedTransactions(), 5)
         assert [each.piece.timeline.pk for each in found] == [timeline.pk, timeline.pk, later.pk]
         assert binlogs.named(f"{SOURCE}:1").piece.timeline == later
         assert [each.piece.timeline for each in binlogs.after(found[0])] == [timeline]
@@ -123,19 +123,19 @@ class TestFilter:
     def test_by_table_ddl_and_size(self, archive: BinlogArchive, formats: str) -> None:
         binlogs = InstanceBinlogs(archive.instance, load_keys())
 
-        def count(wanted: Wanted) -> int:
+        def count(wanted: WantedTransactions) -> int:
             return len(binlogs.around(None, wanted, 99)[0])
 
-        assert count(Wanted()) == 18
-        assert count(Wanted(table="shop.j")) == 3
-        assert count(Wanted(table="J")) == 3
-        assert count(Wanted(table="shop.j", ddl=True)) == 1
-        assert count(Wanted(ddl=True)) == 6
-        assert count(Wanted(min_bytes=440)) == 3
-        assert count(Wanted(table="shop.none")) == 0
+        assert count(WantedTransactions()) == 18
+        assert count(WantedTransactions(table="shop.j")) == 3
+        assert count(WantedTransactions(table="J")) == 3
+        assert count(WantedTransactions(table="shop.j", ddl=True)) == 1
+        assert count(WantedTransactions(ddl=True)) == 6
+        assert count(WantedTransactions(min_bytes=440)) == 3
+        assert count(WantedTransactions(table="shop.none")) == 0
 
     def test_a_piece_without_any_is_not_looked_through(self, binlogs: InstanceBinlogs) -> None:
-        assert not Wanted(ddl=True).may_be_in(binlogs.index(binlogs.pieces[0]))
+        assert not WantedTransactions(ddl=True).may_be_in(binlogs.index(binlogs.pieces[0]))
 
 
 class TestListtransactions:
@@ -192,5 +192,5 @@ def test_an_open_transaction_of_the_spool_is_not_shown(
     begun = [mysql_gtid(2, micros), query(b"BEGIN")]
     content = file_of(mysql_gtid(1, micros), query(b"DROP TABLE a"), *begun)
     received(archive, spool(timeline, "b.000001", content))
-    found, _ = InstanceBinlogs(archive.instance, load_keys()).around(None, Wanted(), 5)
+    found, _ = InstanceBinlogs(archive.instance, load_keys()).around(None, WantedTransactions(), 5)
     assert numbers(found) == [1]
