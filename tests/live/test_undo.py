@@ -200,7 +200,8 @@ class TestEveryType:
                     else (f"`{column}`", value)
                 )
                 found = source.ask(
-                    f"SELECT COUNT(*) FROM shop.types WHERE id = {image[0]!r} AND {left} <=> {right}"
+                    "SELECT COUNT(*) FROM shop.types "
+                    f"WHERE id = {image[0]!r} AND {left} <=> {right}"
                 )
                 assert found == [(1,)], f"{column} is not {value[:200]}"
 
