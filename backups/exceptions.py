@@ -81,6 +81,10 @@ class CopyChanged(ArchiveError):
     """A stored copy is of another backup, or not the bytes that were registered."""
 
 
+class BinlogDamaged(MooringError):
+    """Bytes of a binary log are not what a server writes: which event, where, what is wrong."""
+
+
 class KeyUnavailable(MooringError):
     """No available key opens this: the message names the one that is needed."""
 

@@ -15,7 +15,7 @@ from backups.models import TickHeartbeat
 from backups.models.clock import database_clock, shared
 
 # These delete what is old; each runs every hour.
-DELETING_TASKS = ("expire backups", "prune history", "prune alerts")
+DELETING_TASKS = ("expire backups", "expire binlogs", "prune history", "prune alerts")
 # A longer downtime is confirmed as well.
 LONGEST_PAUSE = timedelta(days=7)
 MAX_DIFFERENCE = timedelta(minutes=10)

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from backups.models.activity import Activity
+from backups.models.binlog import (
+    BinlogArchive,
+    BinlogGap,
+    BinlogSegment,
+    BinlogTimeline,
+    RecoverableRange,
+    SegmentCopy,
+)
 from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
 from backups.models.instance import Instance, InstanceGroup, Tag
@@ -20,6 +28,10 @@ __all__ = [
     "BackupCopy",
     "BackupSchedule",
     "BackupTables",
+    "BinlogArchive",
+    "BinlogGap",
+    "BinlogSegment",
+    "BinlogTimeline",
     "Evidence",
     "Instance",
     "InstanceGroup",
@@ -32,8 +44,10 @@ __all__ = [
     "LimitPlace",
     "ObservedHistory",
     "Occurrence",
+    "RecoverableRange",
     "Repository",
     "RepositorySpace",
+    "SegmentCopy",
     "Tag",
     "TickHeartbeat",
     "WorkerHeartbeat",

@@ -1,0 +1,1 @@
+"""What is in a binary log? Events, and the transactions that they form."""
