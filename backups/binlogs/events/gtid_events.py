@@ -145,3 +145,11 @@ def read_variable_integer(content: bytes | bytearray | memoryview, at: int) -> t
 
 def _signed(value: int) -> int:
     return (value >> 1) ^ -(value & 1)
+
+
+def pack_variable_integer(value: int) -> bytes:
+    """Return what ``read_variable_integer`` reads."""
+    more = next((n for n in range(8) if value < 1 << (7 * (n + 1))), 8)
+    if more == 8:
+        return b"\xff" + value.to_bytes(8, "little")
+    return ((value << (more + 1)) | ((1 << more) - 1)).to_bytes(more + 1, "little")
