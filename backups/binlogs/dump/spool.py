@@ -15,7 +15,7 @@ from pathlib import Path
 from isal import isal_zlib
 
 from backups.binlogs.dump.errors import StreamEnd, StreamEnded
-from backups.binlogs.dump.place import file_number
+from backups.binlogs.segments.names import file_number
 from backups.binlogs.dump.tail import WHOLE, FileTail
 from backups.binlogs.events.header import (
     CHECKSUM_BYTES,

@@ -42,13 +42,17 @@ class FileTail:
     # The end of the last whole transaction: what follows belongs to one that is not whole.
     boundary: int
     checksummed: bool
+    # Whether its last event says that another file follows.
+    complete: bool
     # Of the last whole transaction, by the source's clock; None: the file has none.
     commit_micros: int | None
 
 
 def read_tail(path: Path) -> FileTail:
     """Read a file from its beginning to its last whole event."""
-    empty = FileTail(path, 0, FIRST_OFFSET, FIRST_OFFSET, checksummed=True, commit_micros=None)
+    empty = FileTail(
+        path, 0, FIRST_OFFSET, FIRST_OFFSET, checksummed=True, complete=False, commit_micros=None
+    )
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size < FIRST_OFFSET + HEADER.size:
             return empty
@@ -71,7 +75,7 @@ def _walk(path: Path, content: memoryview) -> FileTail | None:
     except BinlogDamaged:
         return None
     tracker = TransactionTracker(checksummed)
-    end, last, micros = FIRST_OFFSET, FIRST_OFFSET, None
+    end, last, micros, complete = FIRST_OFFSET, FIRST_OFFSET, None, False
     # The first one always has a checksum.
     found: tuple[EventHeader, memoryview] | None = first
     while found is not None:
@@ -80,8 +84,9 @@ def _walk(path: Path, content: memoryview) -> FileTail | None:
             if transaction := tracker.feed(header, event, end):
                 last, micros = transaction.start, transaction.commit_micros
         end += header.size
+        complete = header.type == EventType.ROTATE
         found = _event_at(content, end, checksummed=checksummed)
-    return FileTail(path, end, last, tracker.last_boundary, checksummed, micros)
+    return FileTail(path, end, last, tracker.last_boundary, checksummed, complete, micros)
 
 
 def _event_at(

@@ -154,9 +154,7 @@ def _read_beginning(path: Path, content: memoryview) -> bool:
     return read_format_description(event).checksummed
 
 
-def _check(
-    path: Path, at: int, header: EventHeader, event: memoryview, checksummed: bool
-) -> None:
+def _check(path: Path, at: int, header: EventHeader, event: memoryview, checksummed: bool) -> None:
     is_first = header.type == _ALWAYS_CHECKSUMMED
     if (checksummed or is_first) and not checksum_fits(event, in_use=is_first):
         raise BinlogDamaged(
