@@ -36,6 +36,9 @@ INSTANCE_SECRET_KEYS = (
 BACKUP_KEY_TEXT = os.environ.get("MOORING_BACKUP_KEY", "")
 BACKUP_KEY_FILE = Path(os.environ.get("MOORING_BACKUP_KEY_FILE") or HOME / "keys" / "backup.key")
 
+# Binlogs as they are received, until every repository of their archive has them.
+BINLOG_SPOOL = HOME / "binlogs"
+
 INSTALLED_APPS = [
     "monitor.apps.MooringAdminConfig",
     "django.contrib.auth",
@@ -253,8 +256,6 @@ ON_SHUTDOWN = choice("MOORING_ON_SHUTDOWN", "fail", "requeue")
 SCRATCH_FOLDER = Path(os.environ.get("MOORING_SCRATCH") or HOME / "scratch")
 # For the unlinked spool file of a clone while a repository stalls.
 SPOOL_FOLDER = HOME / "spool"
-# Where received binlogs wait until every repository has them.
-BINLOG_FOLDER = HOME / "binlogs"
 # The mysqld that prepares and tests MySQL backups; blank: the one on the PATH.
 MYSQLD = os.environ.get("MOORING_MYSQLD", "")
 # Programs that open the files of a backup run as this user where we are root.

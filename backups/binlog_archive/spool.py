@@ -1,35 +1,61 @@
-"""Where in the state folder do received binlogs wait, and what is there of a timeline?"""
+"""Where are binlogs on this host between their arrival and their place in the repositories?"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
+from typing import NamedTuple
 
 from django.conf import settings
 
 from backups.binlogs.segments.names import file_number
 from backups.exceptions import BinlogDamaged
+from backups.models import BinlogTimeline
 
 
-def spool_folder(instance: UUID, timeline: UUID) -> Path:
-    """Return the folder of a timeline; each file in it is identical to the source's."""
-    return Path(settings.BINLOG_FOLDER) / str(instance) / str(timeline)
+class SpoolPosition(NamedTuple):
+    """The file that is being received, and up to where it is durable and ends a transaction."""
+
+    file: str
+    position: int
 
 
-def received_files(folder: Path) -> list[Path]:
-    """Return the binlogs in a folder of the spool, oldest first."""
-    if not folder.is_dir():
-        return []
-    return sorted((path for path in folder.iterdir() if _is_binlog(path.name)), key=_number)
+class SpoolFile(NamedTuple):
+    """A file that is in the spool."""
+
+    number: int
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
 
 
-def _number(path: Path) -> int:
-    return file_number(path.name)
+def spool_folder(timeline: BinlogTimeline) -> Path:
+    """Folder of a timeline's files, with the names that they have at the source."""
+    folder: Path = settings.BINLOG_SPOOL
+    return folder / str(timeline.instance.uuid) / str(timeline.uuid)
 
 
-def _is_binlog(name: str) -> bool:
+def spool_file(timeline: BinlogTimeline, file: str) -> Path:
+    """Return where a file of a timeline is received; BinlogDamaged if no binlog has that name."""
+    file_number(file)
+    return spool_folder(timeline) / file
+
+
+def spool_files(timeline: BinlogTimeline) -> list[SpoolFile]:
+    """Return what is in the spool of a timeline, in the order of the files."""
+    return sorted(_binlogs_in(spool_folder(timeline)))
+
+
+def _binlogs_in(folder: Path) -> Iterator[SpoolFile]:
     try:
-        file_number(name)
-    except BinlogDamaged:
-        return False
-    return True
+        names = [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        return
+    for name in names:
+        try:
+            yield SpoolFile(file_number(name), folder / name)
+        except BinlogDamaged:
+            # Whatever else a receiver keeps there.
+            continue

@@ -116,12 +116,8 @@ def open_mapped(path: Path) -> Iterator[memoryview]:
         if not size:
             yield memoryview(b"")
             return
-        with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as mapped:
-            view = memoryview(mapped)
-            try:
-                yield view
-            finally:
-                view.release()
+        # Unmapped with the last slice of it: an error on the way may still hold one.
+        yield memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
 
 
 def chunks_of(content: memoryview, start: int, end: int) -> Iterator[bytes]:
