@@ -33,12 +33,13 @@ class LagProbe:
             fields = self._fields()
         except MooringError:
             # Why it cannot be reached is noted by the receiver.
-            self.close()
+            self.forget()
             fields = {"lag_bytes": None, "source_waits": None}
         row = BinlogArchive.objects.filter(pk=self._receiver.archive, token=self._receiver.token)
         row.update(**fields)
 
-    def close(self) -> None:
+    def forget(self) -> None:
+        """Close the connection; the next question makes another."""
         if self._connection is not None:
             with contextlib.suppress(Exception):
                 self._connection.close()

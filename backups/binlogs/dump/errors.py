@@ -15,6 +15,7 @@ class StreamEnd(enum.Enum):
     # The source has another history than the archive: a new timeline begins.
     OTHER_HISTORY = "other history"
     MISSING = "missing"  # the file is not there: purged, reset or another server
+    BEYOND = "beyond"  # the requested place is not in the source's file
     BEHIND = "behind"  # the source has less than the archive
     REFUSED = "refused"  # a person must act
     STOPPED = "stopped"  # by Mooring
@@ -32,7 +33,7 @@ class StreamEnded(MooringError):
 _MEANINGS: tuple[tuple[int, str, StreamEnd, str], ...] = (
     (1236, r"could not find (the )?first log file|could not find next log|could not open log file",
      StreamEnd.MISSING, ""),
-    (1236, r"position (is )?> file size|impossible position", StreamEnd.BEHIND, ""),
+    (1236, r"position (is )?> file size|impossible position", StreamEnd.BEYOND, ""),
     (1236, r"same server[_ ]?(uuid|id)|same `?server_uuid", StreamEnd.REFUSED,
      "Another client receives with the identity of this archive: end the other Mooring, or disable "
      "and enable the archive to get another identity."),

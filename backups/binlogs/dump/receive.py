@@ -27,6 +27,8 @@ class Reception:
         self._silence_seconds = silence_seconds
         # When the source last sent anything, by the monotonic clock; read by other threads.
         self.contact = time.monotonic()
+        # Whether it has sent anything on this connection.
+        self.began = False
         self.acknowledged = 0
         # Since when something is written that is not durable; None: nothing is.
         self._dirty_since: float | None = None
@@ -58,7 +60,7 @@ class Reception:
         )
 
     def _take(self, batch: Batch) -> None:
-        self.contact = time.monotonic()
+        self.contact, self.began = time.monotonic(), True
         events, due = batch.events, batch.acknowledge_after
         if due:
             self._writer.add(events[:due])

@@ -8,6 +8,7 @@ from an earlier place, what arrives is first compared with what is here.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from pathlib import Path
 from isal import isal_zlib
 
 from backups.binlogs.dump.errors import StreamEnd, StreamEnded
-from backups.binlogs.segments.names import file_number
 from backups.binlogs.dump.tail import WHOLE, FileTail
 from backups.binlogs.events.header import (
     CHECKSUM_BYTES,
@@ -29,6 +29,7 @@ from backups.binlogs.events.header import (
     read_format_description,
 )
 from backups.binlogs.events.transactions import DECISIVE_TYPES, TransactionTracker
+from backups.binlogs.segments.names import file_number
 from backups.exceptions import BinlogDamaged
 
 _HEARTBEATS = frozenset({EventType.HEARTBEAT, EventType.HEARTBEAT_V2})
@@ -50,6 +51,8 @@ class Received:
     boundary: int = 0
     # When that was committed, by the source's clock; None: none is known.
     commit_micros: int | None = None
+    # When all that became durable, in seconds since the epoch; 0: in an earlier process.
+    synced_at: float = 0.0
 
 
 class SpoolWriter:
@@ -62,11 +65,14 @@ class SpoolWriter:
         self._requested_at = requested_at
         self._checksummed = tail.checksummed if tail else True
         self._commit_micros = tail.commit_micros if tail else None
+        # Where the last whole transaction begins, and whether the file's last event ends it.
+        self._last_transaction, self._complete = requested_at, False
         self._tracker = TransactionTracker(self._checksummed, requested_at)
         # Up to there is compared, not written.
         self._compare_until = 0
         # Whether the stream has named its file, and described its format.
         self._named = self._described = False
+        self._synced_at = 0.0
         # Whether something is written that is not durable.
         self.dirty = False
         self._descriptor = self._create() if tail is None else self._reopen(tail)
@@ -106,6 +112,7 @@ class SpoolWriter:
         if self.dirty:
             os.fdatasync(self._descriptor)
             self.dirty = False
+            self._synced_at = time.time()
         self.durable = self._received()
 
     def close(self) -> None:
@@ -118,9 +125,24 @@ class SpoolWriter:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def tail(self) -> FileTail | None:
+        """Return what is here of the newest file; None if only the file itself can tell."""
+        if self.comparing:
+            return None
+        return FileTail(
+            self._folder / self.file,
+            self.position,
+            self._last_transaction,
+            self._tracker.last_boundary,
+            self._checksummed,
+            self._complete,
+            self._commit_micros,
+        )
+
     def _received(self) -> Received:
         position = max(self.position, self._compare_until)
-        return Received(self.file, position, self._tracker.last_boundary, self._commit_micros)
+        boundary = self._tracker.last_boundary
+        return Received(self.file, position, boundary, self._commit_micros, self._synced_at)
 
     def _create(self) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -170,6 +192,8 @@ class SpoolWriter:
     def _follow(self, header: EventHeader, event: memoryview, start: int) -> None:
         if transaction := self._tracker.feed(header, event, start):
             self._commit_micros = transaction.commit_micros
+            self._last_transaction = transaction.start
+        self._complete = header.type == EventType.ROTATE
 
     def _go_to(self, file: str) -> None:
         """Follow the stream to the file that it names."""
@@ -195,6 +219,7 @@ class SpoolWriter:
         self.file, self.position, self._requested_at = file, FIRST_OFFSET, FIRST_OFFSET
         self._compare_until, self._described = 0, False
         self._tracker = TransactionTracker(self._checksummed)
+        self._last_transaction, self._complete = FIRST_OFFSET, False
         self._descriptor = self._create()
 
     def _write(self, pieces: list[memoryview], end: int) -> None:

@@ -1,0 +1,183 @@
+"""Are received files those of a real server, and is what does not join never taken for whole?"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from backups.binlog_archive import process as receivers
+from backups.binlog_archive.process import ReceiverProcess
+from backups.binlog_archive.spool import spool_folder
+from backups.models import Instance
+from backups.models.binlog import BinlogArchive, BinlogGap, BinlogTimeline, ReceiverState
+from tests.live.binlog_source import FLAVOURS, BinlogSource, binlog_source, differing
+from tests.live.mooring_site import wait_until
+
+pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(params=FLAVOURS)
+def source(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BinlogSource]:
+    with binlog_source(tmp_path / "data", request.param) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def spool(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
+    settings.BINLOG_SPOOL = tmp_path / "binlogs"
+    monkeypatch.setattr(receivers, "CLAIM_SECONDS", 0.5)
+    monkeypatch.setattr(receivers, "PROBE_SECONDS", 0.5)
+    return tmp_path / "binlogs"
+
+
+def archive_of(instance: Instance, *, acknowledge: bool = False) -> BinlogArchive:
+    return BinlogArchive.objects.create(
+        instance=instance, server_id=4_000_000_000 + instance.pk, acknowledge=acknowledge
+    )
+
+
+@contextmanager
+def receiving() -> Iterator[ReceiverProcess]:
+    """Receive in a thread, as the process does."""
+    process = ReceiverProcess()
+
+    def run() -> None:
+        try:
+            process.run()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield process
+    finally:
+        process.stop()
+        thread.join()
+
+
+def present() -> BinlogTimeline:
+    return BinlogTimeline.objects.get(ended_at__isnull=True)
+
+
+def caught_up(source: BinlogSource) -> Callable[[], bool]:
+    """Return whether everything that the source has is received and on the row."""
+
+    def question() -> bool:
+        name, size = source.files()[-1]
+        row = BinlogArchive.objects.get()
+        return (row.received_file, row.received_position) == (name, size)
+
+    return question
+
+
+def test_files_are_identical_over_rotations_and_lost_connections(source: BinlogSource) -> None:
+    archive_of(source.instance())
+    with receiving() as process:
+        for turn in range(6):
+            source.write(30)
+            source.write(1, (1 << 24) - 100 + 30 * turn)
+            source.rotate()
+            for kept in process._kept.values():
+                kept.receiver.reconnect()
+        source.write(5)
+        wait_until(caught_up(source))
+        assert differing(source, spool_folder(present())) == []
+    assert BinlogGap.objects.count() == 0
+    assert BinlogTimeline.objects.count() == 1
+
+
+def test_the_row_says_how_far_the_archive_is(source: BinlogSource) -> None:
+    archive_of(source.instance())
+    with receiving():
+        source.write(10)
+        began = time.time()
+        wait_until(caught_up(source))
+        wait_until(lambda: BinlogArchive.objects.get().lag_bytes == 0)
+        row = BinlogArchive.objects.get()
+        assert row.state == ReceiverState.RECEIVING
+        assert row.last_commit_at is not None
+        assert abs(row.last_commit_at.timestamp() - began) < 60
+        assert row.synced_at is not None
+        assert row.contact_at is not None
+    row.refresh_from_db()
+    assert (row.state, row.holder, row.lease_expires_at) == (ReceiverState.STOPPED, "", None)
+
+
+def test_it_goes_on_after_a_crash_of_the_source(source: BinlogSource) -> None:
+    archive_of(source.instance())
+    with receiving():
+        for _ in range(2):
+            source.write(20)
+            wait_until(caught_up(source))
+            source.crash()
+        source.write(20)
+        wait_until(caught_up(source))
+        assert differing(source, spool_folder(present())) == []
+    assert BinlogTimeline.objects.count() == 1
+    assert BinlogGap.objects.count() == 0
+
+
+def test_reset_binlogs_begin_another_timeline_and_leave_a_gap(source: BinlogSource) -> None:
+    archive_of(source.instance())
+    with receiving():
+        source.write(20)
+        wait_until(caught_up(source))
+        first = present()
+        source.reset()
+        source.write(5)
+        wait_until(lambda: present() != first and caught_up(source)())
+        assert differing(source, spool_folder(present())) == []
+    assert (present().start, BinlogGap.objects.count()) == ("reset", 1)
+
+
+def test_a_reused_name_is_not_taken_for_the_same_file(source: BinlogSource) -> None:
+    archive_of(source.instance())
+    source.reset()
+    with receiving():
+        source.write(3)
+        wait_until(caught_up(source))
+    first, size = present(), source.files()[-1][1]
+    source.reset()
+    source.write(60)
+    assert source.files()[-1][1] > size
+    with receiving():
+        wait_until(lambda: present() != first and caught_up(source)())
+        assert differing(source, spool_folder(present())) == []
+    assert (present().start, BinlogGap.objects.count()) == ("reset", 1)
+
+
+def test_purged_files_leave_a_gap(source: BinlogSource) -> None:
+    archive_of(source.instance())
+    with receiving():
+        source.write(3)
+        wait_until(caught_up(source))
+    source.write(3)
+    source.rotate()
+    source.rotate()
+    source.execute(f"PURGE BINARY LOGS TO '{source.files()[-1][0]}'")
+    with receiving():
+        wait_until(lambda: present().start == "gap" and caught_up(source)())
+    gap = BinlogGap.objects.get()
+    assert "purged" in gap.reason
+    assert gap.before_file == source.files()[0][0]
+
+
+def test_a_purge_of_what_was_received_leaves_no_gap(source: BinlogSource) -> None:
+    archive_of(source.instance())
+    with receiving():
+        source.write(3)
+        source.rotate()
+        wait_until(caught_up(source))
+    source.execute(f"PURGE BINARY LOGS TO '{source.files()[-1][0]}'")
+    with receiving():
+        source.write(3)
+        wait_until(caught_up(source))
+    assert (BinlogTimeline.objects.count(), BinlogGap.objects.count()) == (1, 0)
