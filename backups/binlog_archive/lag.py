@@ -6,6 +6,7 @@ Asked on a connection of its own: the one that receives sends nothing but acknow
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 from django.utils.timezone import now
 from pymysql.connections import Connection
@@ -13,11 +14,15 @@ from pymysql.cursors import DictCursor
 
 from backups.binlog_archive.receiver import Receiver
 from backups.binlog_archive.source import fetch_files, fetch_semi_sync, lag_bytes
+from backups.binlogs.dump.spool import Received
+from backups.binlogs.dump.start import SourceFile
 from backups.exceptions import MooringError
 from backups.instances.connection import connect, login_of
 from backups.models.binlog import BinlogArchive
 
 TIMEOUT_SECONDS = 10
+# So often in a row may a source have more, and nothing arrive.
+STUCK_PROBES = 3
 
 
 class LagProbe:
@@ -26,6 +31,8 @@ class LagProbe:
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._connection: Connection[DictCursor] | None = None
+        # How often in a row the source had more and nothing arrived.
+        self._stuck, self._last = 0, Received()
 
     def ask(self) -> None:
         """Ask, and write what it means to the archive's row."""
@@ -50,11 +57,13 @@ class LagProbe:
         archive = BinlogArchive.objects.select_related("instance").get(pk=receiver.archive)
         if self._connection is None:
             self._connection = connect(login_of(archive.instance), read_timeout=TIMEOUT_SECONDS)
+        before = receiver.durable
         files = fetch_files(self._connection)
-        # Read after the source was asked: what arrived meanwhile is no lag.
+        # Read again: what arrived meanwhile is no lag.
         durable = receiver.durable
         lag = lag_bytes(files, durable.file, durable.position) if receiver.receiving else None
-        fields = {
+        self._reconnect_if_stuck(files, before, lag)
+        fields: dict[str, object] = {
             "source_file": files[-1].name,
             "source_position": files[-1].size,
             "source_asked_at": now(),
@@ -68,3 +77,22 @@ class LagProbe:
                 # It was enabled on the source after this connection had begun.
                 receiver.reconnect()
         return fields
+
+    def _reconnect_if_stuck(
+        self, files: Sequence[SourceFile], before: Received, lag: int | None
+    ) -> None:
+        """End a connection on which nothing can come: a source goes on with deleted files.
+
+        MariaDB does so after RESET MASTER: it sends heartbeats and nothing else.
+        """
+        if not self._receiver.receiving or not before.file:
+            self._stuck = 0
+            return
+        newest = files[-1]
+        shorter = newest.name == before.file and newest.size < before.position
+        moved = before != self._last or not lag
+        self._stuck = 0 if moved else self._stuck + 1
+        self._last = before
+        if shorter or lag is None or self._stuck >= STUCK_PROBES:
+            self._stuck = 0
+            self._receiver.reconnect()

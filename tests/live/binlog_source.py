@@ -12,6 +12,7 @@ from backups.logins.tls import Certificates, Tls
 from backups.models import Instance
 from backups.models.instance import TlsMode
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from tests.live.mooring_site import wait_until
 from tests.live.mysql import PrivateMysql
 from tests.live.server import LiveServer, free_port
 
@@ -87,6 +88,15 @@ class BinlogSource:
     def reset(self) -> None:
         old = self.flavour == "mariadb"
         self.execute("RESET MASTER" if old else "RESET BINARY LOGS AND GTIDS")
+
+    def purge(self) -> None:
+        """Purge all but the newest file; a lost connection of ours may keep one for a moment."""
+        newest = self.files()[-1][0]
+        wait_until(lambda: self._purge_to(newest))
+
+    def _purge_to(self, name: str) -> bool:
+        self.execute(f"PURGE BINARY LOGS TO '{name}'")
+        return self.files()[0][0] == name
 
     def files(self) -> list[tuple[str, int]]:
         """Return the names and sizes of its binary logs."""
