@@ -85,6 +85,21 @@ class BinlogSource:
     def rotate(self) -> None:
         self.execute("FLUSH BINARY LOGS")
 
+    def wait_for_replica(self) -> None:
+        """Confirm commits only when a replica has acknowledged them, however long it takes."""
+        if self.flavour == "mysql":
+            self.execute(
+                "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
+                "SET PERSIST rpl_semi_sync_source_timeout = 3600000",
+                "SET PERSIST rpl_semi_sync_source_enabled = ON",
+            )
+        else:
+            self.execute(
+                "SET GLOBAL rpl_semi_sync_master_timeout = 3600000",
+                "SET GLOBAL rpl_semi_sync_master_wait_point = AFTER_SYNC",
+                "SET GLOBAL rpl_semi_sync_master_enabled = ON",
+            )
+
     def reset(self) -> None:
         old = self.flavour == "mariadb"
         self.execute("RESET MASTER" if old else "RESET BINARY LOGS AND GTIDS")
@@ -105,18 +120,6 @@ class BinlogSource:
     def binlog(self, name: str) -> bytes:
         return masked((self.server.folder / name).read_bytes())
 
-    def login(self) -> Login:
-        return Login(
-            user=USER,
-            password=PASSWORD,
-            host="127.0.0.1",
-            port=self.port,
-            socket="",
-            tls=Tls.PREFERRED,
-            certificates=Certificates("", "", ""),
-            engine="clone" if self.flavour == "mysql" else "mariadb_backup",
-        )
-
     def instance(self, name: str = "shop-1") -> Instance:
         """Make it an instance of Mooring."""
         instance = Instance(
@@ -133,6 +136,20 @@ def binlog_source(folder: Path, flavour: str, **options: str) -> Iterator[Binlog
     given = {name.replace("_", "-"): text for name, text in options.items()}
     with BinlogSource(folder, flavour, given) as source:
         yield source
+
+
+def login_at(flavour: str, port: int) -> Login:
+    """Return how the receiver's account logs in."""
+    return Login(
+        user=USER,
+        password=PASSWORD,
+        host="127.0.0.1",
+        port=port,
+        socket="",
+        tls=Tls.PREFERRED,
+        certificates=Certificates("", "", ""),
+        engine="clone" if flavour == "mysql" else "mariadb_backup",
+    )
 
 
 def masked(content: bytes) -> bytes:

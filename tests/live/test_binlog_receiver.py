@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pymysql
 import pytest
 from django.db import connection
 from pytest_django import Settings
@@ -19,6 +24,7 @@ from backups.models import Instance
 from backups.models.binlog import BinlogArchive, BinlogGap, BinlogTimeline, ReceiverState
 from tests.live.binlog_source import FLAVOURS, BinlogSource, binlog_source, differing
 from tests.live.mooring_site import wait_until
+from tests.live.mysql import ROOT
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
@@ -181,3 +187,73 @@ def test_a_purge_of_what_was_received_leaves_no_gap(source: BinlogSource) -> Non
         source.write(3)
         wait_until(caught_up(source))
     assert (BinlogTimeline.objects.count(), BinlogGap.objects.count()) == (1, 0)
+
+
+def test_no_confirmed_transaction_is_lost_with_the_source(source: BinlogSource) -> None:
+    source.wait_for_replica()
+    archive_of(source.instance(), acknowledge=True)
+    with receiving():
+        wait_until(lambda: BinlogArchive.objects.get().source_waits)
+        confirmed = written_until_killed(source, seconds=1.5)
+    assert len(confirmed) > 20
+    received = b"".join(path.read_bytes() for path in spool_folder(present()).iterdir())
+    assert [token for token in confirmed if token not in received] == []
+
+
+def written_until_killed(source: BinlogSource, *, seconds: float) -> list[bytes]:
+    """Commit in four threads, kill the server meanwhile, and return what it had confirmed."""
+    confirmed: list[bytes] = []
+
+    def write(writer: int) -> None:
+        with suppress(pymysql.err.Error), source.connect() as root, root.cursor() as cursor:
+            for number in range(100_000):
+                token = f"<{writer}.{number}>"
+                cursor.execute("INSERT INTO shop.lines (t) VALUES (%s)", (token,))
+                root.commit()
+                confirmed.append(token.encode())
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for each in writers:
+        each.start()
+    time.sleep(seconds)
+    source.server.kill()
+    for each in writers:
+        each.join()
+    return confirmed
+
+
+def test_enabled_later_the_source_waits_too(source: BinlogSource) -> None:
+    archive_of(source.instance(), acknowledge=True)
+    with receiving():
+        wait_until(caught_up(source))
+        assert "semi-synchronous replication is off" in BinlogArchive.objects.get().warnings
+        source.wait_for_replica()
+        wait_until(lambda: BinlogArchive.objects.get().source_waits)
+        source.write(3)
+        wait_until(lambda: BinlogArchive.objects.get().warnings == "")
+
+
+def test_a_receiver_killed_at_any_moment_goes_on(source: BinlogSource, tmp_path: Path) -> None:
+    folder, chance = tmp_path / "received", random.Random(50)
+    argv = [sys.executable, "-m", "tests.live.binlog_victim", str(folder), source.flavour]
+    argv += [str(source.port), source.files()[0][0]]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    for turn in range(7):
+        victim = subprocess.Popen(argv, cwd=ROOT, env=environment)
+        try:
+            received = received_bytes(folder)
+            source.write(40, 20_000)
+            source.write(1, 1 << 24)
+            if turn % 2:
+                source.rotate()
+            wait_until(lambda before=received: received_bytes(folder) > before)
+            time.sleep(chance.uniform(0, 0.3))
+            if turn == 6:
+                wait_until(lambda: differing(source, folder) == [])
+        finally:
+            victim.kill()
+            victim.wait()
+
+
+def received_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir()) if folder.exists() else 0
