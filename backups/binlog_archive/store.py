@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 from django.db.models import Count, Q
 
@@ -34,10 +35,11 @@ from backups.binlog_archive.spool import (
     spool_files,
     spool_folder,
 )
-from backups.binlogs.segments.cut import chunks_of, open_mapped
+from backups.binlogs.index.build import build_index
+from backups.binlogs.segments.cut import chunks_of, is_checksummed, open_mapped
 from backups.binlogs.segments.manifest import SegmentManifest, read_segment
 from backups.binlogs.segments.writer import WrittenSegment, write_segment
-from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
+from backups.exceptions import BinlogDamaged, KeyUnavailable, MooringError, RepositoryError
 from backups.keys.load import load_keys
 from backups.models import (
     BinlogArchive,
@@ -202,14 +204,17 @@ def _store_segment(
     segment: BinlogSegment, file: SpoolFile, targets: _Targets, result: StoredPieces
 ) -> None:
     """Store one piece in each repository that lacks it."""
+    index = cache(lambda: _index_of(segment, file))
     for repository, store in targets.usable():
         if SegmentCopy.objects.filter(segment=segment, repository=repository).exists():
             continue
         try:
-            written = _put(segment, file, repository, store, targets)
-        except (MooringError, OSError) as exc:
-            fault = exc if isinstance(exc, MooringError) else RepositoryError(str(exc))
-            targets.fail(repository, fault)
+            written = _put(segment, file, repository, store, targets, index)
+        except BinlogDamaged:
+            # The spool's fault, not the repository's.
+            raise
+        except MooringError as exc:
+            targets.fail(repository, exc)
             continue
         SegmentCopy.objects.get_or_create(
             segment=segment,
@@ -230,6 +235,7 @@ def _put(
     repository: Repository,
     store: ObjectStore,
     targets: _Targets,
+    index: Callable[[], bytes],
 ) -> WrittenSegment:
     facts = facts_of(segment)
     if store.exists(facts.place.manifest_name):
@@ -242,10 +248,30 @@ def _put(
             store,
             facts,
             chunks_of(content, segment.start, segment.end),
-            index=b"",
+            index=index(),
             key=key,
             check=_still_held(targets.archive),
         )
+
+
+def _index_of(segment: BinlogSegment, file: SpoolFile) -> bytes:
+    with open_mapped(file.path) as content:
+        checksummed = is_checksummed(file.path, content)
+        chunks = chunks_of(content, segment.start, segment.end)
+        before = segment.gtids_before
+        try:
+            return build_index(
+                chunks, checksummed=checksummed, start=segment.start, gtids_before=before
+            )[0]
+        except BinlogDamaged as exc:
+            # Whole events that the index does not understand: their bytes are worth storing.
+            logger.warning(
+                "%s is stored without an index: %s",
+                segment,
+                exc,
+                extra={"action": "binlog_not_indexed", "segment": segment.pk},
+            )
+            return b""
 
 
 def _adopt(

@@ -76,6 +76,10 @@ class BinlogArchive(models.Model):
     backlog_bytes = models.BigIntegerField(null=True, blank=True)
     store_fault = models.TextField(blank=True)
     stored_at = models.DateTimeField(null=True, blank=True)
+    # When it was last computed from when to when the instance is recoverable, and why it is not
+    # to the present; blank where it is.
+    judged_at = models.DateTimeField(null=True, blank=True)
+    not_recoverable = models.CharField(max_length=300, blank=True)
     # What the source's settings mean for the archive, one per line: binlog off, not ROW,
     # files purged too soon. Blank: nothing is wrong.
     warnings = models.TextField(blank=True)

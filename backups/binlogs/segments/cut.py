@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backups.binlogs.events.gtid_lists import read_gtid_list, read_previous_gtids
-from backups.binlogs.events.gtids import Gtids, GtidSet, parse_gtids
+from backups.binlogs.events.gtids import Gtids, gtids_text, parse_gtids
 from backups.binlogs.events.header import (
     FIRST_OFFSET,
     MAGIC,
@@ -29,8 +29,6 @@ from backups.exceptions import BinlogDamaged
 
 # Read or hashed at once.
 CHUNK_BYTES = 4 * 1024 * 1024
-# Events that are in no file by themselves, so that their checksum was not computed by the file.
-_ALWAYS_CHECKSUMMED = EventType.FORMAT_DESCRIPTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def cut_piece(
     with open_mapped(path) as content:
         if len(content) < boundary:
             raise BinlogDamaged(f"{path} has {len(content)} bytes, {boundary} were received")
-        checksummed = _read_beginning(path, content)
+        checksummed = is_checksummed(path, content)
         progress = _Progress(start, parse_gtids(gtids) if gtids else None)
         before = progress.gtids.copy() if progress.gtids is not None else None
         tracker = TransactionTracker(checksummed, max(start, FIRST_OFFSET))
@@ -103,8 +101,8 @@ def cut_piece(
             _sha256(content, start, progress.end),
             progress.transactions,
             *(progress.commits or (None, None)),
-            gtids_before=_listed(before),
-            gtids_after=_listed(progress.gtids),
+            gtids_before=_text(before),
+            gtids_after=_text(progress.gtids),
         )
 
 
@@ -139,8 +137,8 @@ def events_of(
         at += header.size
 
 
-def _read_beginning(path: Path, content: memoryview) -> bool:
-    """Return whether the file's events carry a checksum."""
+def is_checksummed(path: Path, content: memoryview) -> bool:
+    """Return whether a file's events carry a checksum; BinlogDamaged if it is no binlog."""
     if bytes(content[: len(MAGIC)]) != MAGIC:
         raise BinlogDamaged(f"{path} does not begin as a binlog does")
     header = read_header(content, FIRST_OFFSET)
@@ -151,7 +149,7 @@ def _read_beginning(path: Path, content: memoryview) -> bool:
 
 
 def _check(path: Path, at: int, header: EventHeader, event: memoryview, checksummed: bool) -> None:
-    is_first = header.type == _ALWAYS_CHECKSUMMED
+    is_first = header.type == EventType.FORMAT_DESCRIPTION
     if (checksummed or is_first) and not checksum_fits(event, in_use=is_first):
         raise BinlogDamaged(
             f"the event of {path} at {at} does not match its checksum: the spool's disk has "
@@ -175,10 +173,8 @@ def _with(gtids: Gtids | None, gtid: str) -> Gtids:
     return gtids
 
 
-def _listed(gtids: Gtids | None) -> str:
-    if gtids is None:
-        return ""
-    return str(gtids) if isinstance(gtids, GtidSet) else gtids.listed()
+def _text(gtids: Gtids | None) -> str:
+    return "" if gtids is None else gtids_text(gtids)
 
 
 def _sha256(content: memoryview, start: int, end: int) -> str:

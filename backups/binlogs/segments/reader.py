@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator
 
 from backups.archive.cipher import SealedPart
-from backups.archive.compression import decompress
 from backups.archive.frames import Extent, open_frame
 from backups.archive.keys import Keyring
 from backups.binlogs.segments.manifest import FrameSpot, SegmentManifest, read_segment
@@ -14,9 +13,6 @@ from backups.binlogs.segments.names import SegmentPlace
 from backups.binlogs.segments.writer import FILE, build_header
 from backups.exceptions import ArchiveError
 from backups.repositories.base import ObjectStore
-
-# Of the index, decompressed: as many transactions as fit into a piece.
-MAX_INDEX_BYTES = 1024**3
 
 
 class SegmentReader:
@@ -51,8 +47,7 @@ class SegmentReader:
         """Return the packed index of the piece's transactions."""
         stored = self.manifest.object
         sealed = self._store.read(self._place.data_name, stored.index_offset, stored.index_bytes)
-        opened = self._cipher.open(SealedPart.FOOTER, 0, sealed, self._header)
-        return decompress(opened, limit=MAX_INDEX_BYTES)
+        return self._cipher.open(SealedPart.FOOTER, 0, sealed, self._header)
 
     def check_whole(self) -> None:
         """Read and compare everything; ArchiveError if any byte is not what was stored."""

@@ -125,7 +125,7 @@ def _write_content(
             f"{facts.file} from {facts.start} to {facts.end} changed between two reads of the spool"
         )
     index_offset = output.size
-    sealed = output.cipher.seal(SealedPart.FOOTER, 0, compress(index, LEVEL), output.header)
+    sealed = output.cipher.seal(SealedPart.FOOTER, 0, index, output.header)
     output.write(sealed)
     return SegmentObject(output.size, output.sha256, frames, index_offset, len(sealed))
 

@@ -1,4 +1,4 @@
-"""Rebuild instances, backups and copies from what a repository holds."""
+"""Rebuild instances, backups, copies and binlogs from what a repository holds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
 from backups.activity import record
+from backups.binlog_archive.rebuild import rebuild_segments
 from backups.catalog.register import RebuiltBackup, rebuild
 from backups.exceptions import KeyUnavailable
 from backups.keys.load import load_keys
@@ -18,7 +19,7 @@ from backups.units import format_count
 
 
 class Command(MooringCommand):
-    help = "Rebuild instances, backups and copies from what a repository holds."
+    help = "Rebuild instances, backups, copies and binlogs from what a repository holds."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("repository")
@@ -40,21 +41,39 @@ class Command(MooringCommand):
         allow_unencrypted: bool = options["allow_unencrypted"]
         found = list(rebuild(repository, keyring, allow_unencrypted=allow_unencrypted))
         added = sum(finding.added for finding in found)
-        record(Verb.REBUILT, repository, details={"backups": len(found), "added": added})
+        binlogs = list(rebuild_segments(repository, keyring, allow_unencrypted=allow_unencrypted))
+        pieces = sum(piece.added for piece in binlogs)
+        faults = [piece for piece in binlogs if piece.error]
+        record(
+            Verb.REBUILT,
+            repository,
+            details={"backups": len(found), "added": added, "binlog_pieces": pieces},
+        )
         unreadable = [finding for finding in found if finding.error]
         rows = [(finding.label or finding.folder, _verdict(finding)) for finding in found]
         summary = (
             f"{format_count(len(found), 'backup')} in {repository}: {added} added, "
             f"{len(unreadable)} unreadable"
         )
+        pieces_summary = (
+            f"{format_count(len(binlogs), 'piece')} of binlogs: {pieces} added, "
+            f"{len(faults)} unreadable"
+        )
         fields = {
             "repository": repository.name,
             "added": [finding.label for finding in found if finding.added],
             "known": [finding.label for finding in found if finding.label and not finding.added],
             "unreadable": [{"folder": each.folder, "error": each.error} for each in unreadable],
+            "binlog_pieces_added": pieces,
+            "binlog_pieces_unreadable": [
+                {"name": each.name, "error": each.error} for each in faults
+            ],
         }
+        rows += [(each.name, each.error) for each in faults]
         shown: list[RenderableType] = [table(("backup", ""), rows), summary]
-        return Answer(fields, shown, FAILED if unreadable else DONE)
+        if binlogs:
+            shown.append(pieces_summary)
+        return Answer(fields, shown, FAILED if unreadable or faults else DONE)
 
 
 def _verdict(found: RebuiltBackup) -> str:

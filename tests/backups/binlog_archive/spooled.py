@@ -39,7 +39,7 @@ def transaction(number: int, *, at: datetime | None = None, filler: int = 0) -> 
     """One of MySQL's transactions, a second after the one before it."""
     moment = at or T0 + number * SECOND
     micros = (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
-    rows = [event(31, bytes(filler))] if filler else []
+    rows = [event(200, bytes(filler))] if filler else []
     return [mysql_gtid(number, micros), query(b"BEGIN"), *rows, xid()]
 
 

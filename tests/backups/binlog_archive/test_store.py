@@ -16,6 +16,7 @@ from backups.binlog_archive import cutting
 from backups.binlog_archive.reader import ArchivedBinlogs
 from backups.binlog_archive.spool import SpoolPosition, spool_file, spool_folder
 from backups.binlog_archive.store import store_ready_pieces
+from backups.binlogs.index.read import SegmentIndex
 from backups.exceptions import BinlogDamaged, LeaseLost, MooringError, Refused
 from backups.keys.load import load_keys
 from backups.models import (
@@ -34,7 +35,7 @@ from tests.backups.binlog_archive.spooled import (
     spool,
     spooled,
 )
-from tests.backups.binlogs.made import real
+from tests.backups.binlogs.made import SOURCE, event, file_of, mysql_gtid, query, real, xid
 from tests.backups.schedules.test_crash import Killed, Killer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,6 +68,10 @@ class TestCutting:
         assert (segment.last_of_file, segment.transactions) == (True, 3)
         assert (segment.gtids_before, segment.gtids_after) == ("", gtids(1, 3))
         assert (segment.first_commit_at, segment.last_commit_at) == (T0 + SECOND, T0 + 3 * SECOND)
+        (_, packed) = next(ArchivedBinlogs(timeline, load_keys()).indexes("b.000001"))
+        index = SegmentIndex.unpack(packed)
+        found = [index.transaction(number).gtid for number in range(len(index))]
+        assert found == [f"{SOURCE}:{number}" for number in (1, 2, 3)]
         assert read_all(timeline, "b.000001", len(first)) == first
         assert read_all(timeline, "b.000002", len(second)) == second
 
@@ -114,6 +119,16 @@ class TestCutting:
         assert all(joined for *_, joined in cuts[1:])
         assert sum(BinlogSegment.objects.values_list("transactions", flat=True)) == 9
         assert read_all(timeline, "b.000001", len(whole)) == whole
+
+    def test_events_that_the_index_does_not_know_are_stored_without_one(
+        self, archive: BinlogArchive, timeline: BinlogTimeline
+    ) -> None:
+        rows_of_no_table = event(31, bytes(30))
+        content = file_of(mysql_gtid(1, 10**15), query(b"BEGIN"), rows_of_no_table, xid())
+        spool(timeline, "b.000001", content)
+        store_ready_pieces(archive, spool(timeline, "b.000002", binlog(2, 2)), T0)
+        assert read_all(timeline, "b.000001", len(content)) == content
+        assert next(ArchivedBinlogs(timeline, load_keys()).indexes("b.000001"))[1] == b""
 
     def test_nothing_is_cut_for_a_header_alone(
         self, archive: BinlogArchive, timeline: BinlogTimeline
