@@ -21,7 +21,16 @@ from backups.binlog_archive import process as receivers
 from backups.binlog_archive.process import ReceiverProcess
 from backups.binlog_archive.spool import spool_folder
 from backups.models import Instance
-from backups.models.binlog import BinlogArchive, BinlogGap, BinlogTimeline, ReceiverState
+from backups.models.binlog import (
+    BinlogArchive,
+    BinlogGap,
+    BinlogSegment,
+    BinlogTimeline,
+    ReceiverState,
+    SegmentCopy,
+)
+from tests.backups.conftest import make_repository
+from tests.commands import run_command
 from tests.live.binlog_source import FLAVOURS, BinlogSource, binlog_source, differing
 from tests.live.mooring_site import wait_until
 from tests.live.mysql import ROOT
@@ -40,6 +49,7 @@ def spool(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
     settings.BINLOG_SPOOL = tmp_path / "binlogs"
     monkeypatch.setattr(receivers, "CLAIM_SECONDS", 0.5)
     monkeypatch.setattr(receivers, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(receivers, "STORE_SECONDS", 0.5)
     return tmp_path / "binlogs"
 
 
@@ -257,3 +267,24 @@ def test_a_receiver_killed_at_any_moment_goes_on(source: BinlogSource, tmp_path:
 
 def received_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir()) if folder.exists() else 0
+
+
+def test_what_is_received_gets_into_the_repository(source: BinlogSource, tmp_path: Path) -> None:
+    instance = source.instance()
+    make_repository("main", tmp_path / "main", encrypted=False)
+    answer = run_command("archivebinlogs", instance.name, "--repository", "main", "--json")
+    assert answer.exit_code == 0, answer.stderr
+    with receiving():
+        source.write(20)
+        first = source.files()[-1][0]
+        wait_until(caught_up(source))
+        source.rotate()
+        wait_until(lambda: SegmentCopy.objects.filter(segment__last_of_file=True).exists())
+        wait_until(lambda: not (spool_folder(present()) / first).exists())
+        listed = run_command("listbinlogs", "--json").json()["archives"][0]
+        assert (listed["state"], listed["gaps"], listed["reason"]) == ("receiving", 0, "")
+    assert BinlogSegment.objects.filter(file=first).exists()
+    assert run_command("archivebinlogs", instance.name, "--off").exit_code == 0
+    with receiving():
+        wait_until(lambda: not BinlogArchive.objects.get().enabled)
+        assert BinlogArchive.objects.get().state == ReceiverState.STOPPED
