@@ -176,6 +176,8 @@ class EventStream:
             begin = self._used
             length = left = self._next_length()
             begin = self._used
+        # What is here of the next ones has to be taken before more is received.
+        self._more = self._filled > self._used
         whole = parts[0] if len(parts) == 1 else bytearray().join(parts)
         return Batch([memoryview(whole)], acknowledge_after=int(needs_answer))
 
