@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,8 @@ class BinlogSource:
 
     def __enter__(self) -> BinlogSource:
         self.server.start()
-        self.execute(*_ACCOUNT)
+        if not self.execute("SHOW DATABASES LIKE 'shop'"):
+            self.execute(*_ACCOUNT)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,6 +86,20 @@ class BinlogSource:
 
     def rotate(self) -> None:
         self.execute("FLUSH BINARY LOGS")
+
+    def lose_tail(self, size: int) -> None:
+        """Crash, and lose what its newest binary log has beyond a size."""
+        name = self.files()[-1][0]
+        self.server.kill()
+        with (self.server.folder / name).open("r+b") as file:
+            file.truncate(size)
+        self.server.start()
+
+    def copy_to(self, folder: Path) -> None:
+        """Leave a copy of its folder, for a server of another identity."""
+        self.server.stop()
+        shutil.copytree(self.server.folder, folder)
+        (folder / "auto.cnf").unlink(missing_ok=True)
 
     def wait_for_replica(self) -> None:
         """Confirm commits only when a replica has acknowledged them, however long it takes."""

@@ -170,6 +170,44 @@ def test_a_reused_name_is_not_taken_for_the_same_file(source: BinlogSource) -> N
     assert (present().start, BinlogGap.objects.count()) == ("reset", 1)
 
 
+def test_a_source_that_lost_its_newest_transaction_is_behind(source: BinlogSource) -> None:
+    archive_of(source.instance())
+    with receiving():
+        source.write(5)
+        wait_until(caught_up(source))
+    first, size = present(), source.files()[-1][1]
+    source.write(1)
+    with receiving():
+        wait_until(caught_up(source))
+        kept = spool_folder(first) / source.files()[-1][0]
+        whole = kept.read_bytes()
+    source.lose_tail(size)
+    with receiving():
+        source.write(3)
+        wait_until(lambda: present() != first and caught_up(source)())
+        assert differing(source, spool_folder(present())) == []
+    assert (present().start, BinlogGap.objects.count()) == ("behind", 1)
+    assert kept.read_bytes() == whole
+
+
+def test_a_server_that_takes_over_with_all_transactions_leaves_no_gap(
+    source: BinlogSource, tmp_path: Path
+) -> None:
+    archive = archive_of(source.instance())
+    with receiving():
+        source.write(20)
+        wait_until(caught_up(source))
+    first = present()
+    source.copy_to(tmp_path / "replica")
+    with binlog_source(tmp_path / "replica", source.flavour) as replica:
+        Instance.objects.filter(pk=archive.instance_id).update(port=replica.port)
+        replica.write(10)
+        with receiving():
+            wait_until(lambda: present() != first and caught_up(replica)())
+            assert differing(replica, spool_folder(present())) == []
+        assert (present().start, BinlogGap.objects.count()) == ("server", 0)
+
+
 def test_purged_files_leave_a_gap(source: BinlogSource) -> None:
     archive_of(source.instance())
     with receiving():
