@@ -49,14 +49,16 @@ def release(receivers: Sequence[Receiver]) -> None:
     for receiver in receivers:
         row = BinlogArchive.objects.filter(pk=receiver.archive, token=receiver.token)
         row.update(
-            **progress_of(receiver),
-            state=ReceiverState.STOPPED,
-            state_since=now(),
-            reason="",
-            hint="",
-            holder="",
-            lease_expires_at=None,
-            source_waits=None,
+            **{
+                **progress_of(receiver),
+                "state": ReceiverState.STOPPED,
+                "state_since": now(),
+                "reason": "",
+                "hint": "",
+                "holder": "",
+                "lease_expires_at": None,
+                "source_waits": None,
+            }
         )
 
 
@@ -79,7 +81,7 @@ def renew(receiver: Receiver) -> bool:
 
 def progress_of(receiver: Receiver) -> dict[str, object]:
     """Return the columns of how far a receiver is; none that it knows nothing of."""
-    fields: dict[str, object] = {}
+    fields = dict(receiver.source)
     durable = receiver.durable
     if durable.file:
         fields["received_file"] = durable.file

@@ -67,6 +67,8 @@ class Receiver:
         # Up to where everything is durable; blank until something is.
         self._durable = Received()
         self.warnings: list[str] = []
+        # Columns of where the source was, when it was last asked.
+        self.source: dict[str, object] = {}
         # Whether the present connection is one that the source's commits wait for.
         self.semi_sync = False
         self._thread = threading.Thread(target=self._run, name=f"receive-{archive}", daemon=True)
