@@ -79,6 +79,18 @@ def renew(receiver: Receiver) -> bool:
     )
 
 
+def renew_unchanged(receivers: Sequence[Receiver], holder: str) -> bool:
+    """Renew the leases of receivers with nothing new to write; False if one of them is lost."""
+    at = now()
+    longest = max((receiver.silent_seconds or 0.0) for receiver in receivers)
+    rows = BinlogArchive.objects.filter(pk__in=[each.archive for each in receivers], holder=holder)
+    renewed = rows.update(
+        contact_at=at - timedelta(seconds=longest),
+        lease_expires_at=at + timedelta(seconds=settings.LEASE_SECONDS),
+    )
+    return renewed == len(receivers)
+
+
 def progress_of(receiver: Receiver) -> dict[str, object]:
     """Return the columns of how far a receiver is; none that it knows nothing of."""
     fields = dict(receiver.source)

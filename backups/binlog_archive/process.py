@@ -23,7 +23,7 @@ from django.db import Error, connection, transaction
 from django.utils.timezone import now
 
 from backups.binlog_archive.lag import LagProbe
-from backups.binlog_archive.leases import claim, release, renew, wanted_archives
+from backups.binlog_archive.leases import claim, release, renew, renew_unchanged, wanted_archives
 from backups.binlog_archive.receiver import Receiver
 from backups.binlog_archive.spool import SpoolPosition
 from backups.binlog_archive.store import store_ready_pieces
@@ -90,7 +90,6 @@ class ReceiverProcess:
         self._kept: dict[int, _Kept] = {}
         self._over = threading.Event()
         self._looked = 0.0
-        self._renewed: dict[int, float] = {}
         self._own = True
 
     def stop(self) -> None:
@@ -119,8 +118,7 @@ class ReceiverProcess:
                 self._looked = time.monotonic()
             # One commit for all of them.
             with transaction.atomic():
-                for kept in list(self._kept.values()):
-                    self._write(kept)
+                self._write()
         except Error as exc:
             connection.close()
             logger.warning(
@@ -160,26 +158,27 @@ class ReceiverProcess:
             receiver.start()
         self._own = False
 
-    def _write(self, kept: _Kept) -> None:
-        """Write what is new at once, and the lease in time."""
-        receiver = kept.receiver
-        source = receiver.source
-        present = (
-            receiver.standing,
-            receiver.durable,
-            tuple(receiver.warnings),
-            source.get("lag_bytes"),
-            source.get("source_waits"),
-        )
-        unchanged = present == kept.written
-        if not kept.is_due("renew", settings.LEASE_RENEW_SECONDS) and unchanged:
-            return
-        if not renew(receiver):
-            self._kept.pop(receiver.archive)
-            receiver.stop()
+    def _write(self) -> None:
+        """Write what is new at once, and the leases in time."""
+        unchanged = []
+        for kept in list(self._kept.values()):
+            present = _news_of(kept.receiver)
+            if present != kept.written:
+                self._renew(kept)
+                kept.written = present
+            elif kept.is_due("renew", settings.LEASE_RENEW_SECONDS):
+                unchanged.append(kept)
+        receiving = [kept.receiver for kept in unchanged if kept.receiver.receiving]
+        if receiving and renew_unchanged(receiving, self.holder):
+            unchanged = [kept for kept in unchanged if kept.receiver not in receiving]
+        for kept in unchanged:
+            self._renew(kept)
+
+    def _renew(self, kept: _Kept) -> None:
+        if not renew(kept.receiver):
+            self._kept.pop(kept.receiver.archive)
+            kept.receiver.stop()
             kept.probe.forget()
-            return
-        kept.written = present
 
     def _drop(self, dropped: list[_Kept]) -> None:
         for kept in dropped:
@@ -195,6 +194,18 @@ class ReceiverProcess:
             self._drop(list(self._kept.values()))
         self._kept.clear()
         connection.close()
+
+
+def _news_of(receiver: Receiver) -> tuple[object, ...]:
+    """Return what is to be written at once when it changes."""
+    source = receiver.source
+    return (
+        receiver.standing,
+        receiver.durable,
+        tuple(receiver.warnings),
+        source.get("lag_bytes"),
+        source.get("source_waits"),
+    )
 
 
 def _settings_of(archive: BinlogArchive) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import connection as database
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils.timezone import now
 
 from backups.binlog_archive.plan import ReceivePlan, Remembered, make_plan
@@ -137,7 +137,7 @@ class Receiver:
                 what = f"unexpected {type(exc).__name__}: the log has the details"
                 self._stand(ReceiverState.WAITING, what, "")
             finally:
-                database.close()
+                _leave_database()
             self._pause()
 
     def _receive(self) -> None:
@@ -152,8 +152,7 @@ class Receiver:
             self.warnings = warnings_of(facts, acknowledge=archive.acknowledge)
             plan = make_plan(archive, self.token, facts, connection, self._remembered)
             self._log_plan(plan)
-            # Nothing of the database is held while receiving.
-            database.close()
+            _leave_database()
             self.semi_sync = archive.acknowledge and facts.semi_sync
             stream = EventStream(connection, semi_sync=self.semi_sync)
             self._follow(stream, archive, facts, plan)
@@ -234,3 +233,9 @@ class Receiver:
     def _log(self, level: int, action: str, text: str) -> None:
         extra = {"action": action, "archive": self.archive}
         logger.log(level, "archive %s: %s", self.archive, text, extra=extra)
+
+
+def _leave_database() -> None:
+    """Close this thread's connection and free it: hundreds of threads receive for months."""
+    connections[DEFAULT_DB_ALIAS].close()
+    del connections[DEFAULT_DB_ALIAS]
