@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -36,6 +36,7 @@ HEARTBEAT_SECONDS = 10.0
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 # Between attempts: longer each time, short again once something was received.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+_TURNS = threading.BoundedSemaphore(4)
 _BROKEN = {StreamEnd.OTHER_HISTORY: Break.RESET, StreamEnd.BEHIND: Break.BEHIND}
 
 
@@ -136,23 +137,22 @@ class Receiver:
                 )  # fmt: skip
                 what = f"unexpected {type(exc).__name__}: the log has the details"
                 self._stand(ReceiverState.WAITING, what, "")
-            finally:
-                _leave_database()
             self._pause()
 
     def _receive(self) -> None:
         """Connect once and receive until the stream ends, which raises."""
         if full := self._has_room():
             raise MooringError(full, hint="Free space on the disk of MOORING_HOME.")
-        archive = BinlogArchive.objects.select_related("instance").get(pk=self.archive)
-        if archive.token != self.token:
-            raise LeaseLost("another process receives for this archive")
+        with _database_turn():
+            archive = BinlogArchive.objects.select_related("instance").get(pk=self.archive)
+            if archive.token != self.token:
+                raise LeaseLost("another process receives for this archive")
         with closing(connect(login_of(archive.instance))) as connection:
             facts = fetch_source(connection)
             self.warnings = warnings_of(facts, acknowledge=archive.acknowledge)
-            plan = make_plan(archive, self.token, facts, connection, self._remembered)
+            with _database_turn():
+                plan = make_plan(archive, self.token, facts, connection, self._remembered)
             self._log_plan(plan)
-            _leave_database()
             self.semi_sync = archive.acknowledge and facts.semi_sync
             stream = EventStream(connection, semi_sync=self.semi_sync)
             self._follow(stream, archive, facts, plan)
@@ -235,7 +235,16 @@ class Receiver:
         logger.log(level, "archive %s: %s", self.archive, text, extra=extra)
 
 
-def _leave_database() -> None:
-    """Close this thread's connection and free it: hundreds of threads receive for months."""
-    connections[DEFAULT_DB_ALIAS].close()
-    del connections[DEFAULT_DB_ALIAS]
+@contextmanager
+def _database_turn() -> Iterator[None]:
+    """Use the database, a few receivers at a time, and hold nothing of it afterwards.
+
+    Hundreds of threads receive for months; what each keeps, and what all need at the same moment
+    when they start, is memory for good.
+    """
+    with _TURNS:
+        try:
+            yield
+        finally:
+            connections[DEFAULT_DB_ALIAS].close()
+            del connections[DEFAULT_DB_ALIAS]
