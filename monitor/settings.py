@@ -36,6 +36,9 @@ INSTANCE_SECRET_KEYS = (
 BACKUP_KEY_TEXT = os.environ.get("MOORING_BACKUP_KEY", "")
 BACKUP_KEY_FILE = Path(os.environ.get("MOORING_BACKUP_KEY_FILE") or HOME / "keys" / "backup.key")
 
+# Binlogs as they are received, until every repository of their archive has them.
+BINLOG_SPOOL = HOME / "binlogs"
+
 INSTALLED_APPS = [
     "monitor.apps.MooringAdminConfig",
     "django.contrib.auth",

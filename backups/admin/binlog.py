@@ -11,6 +11,7 @@ from backups.models import (
     BinlogGap,
     BinlogSegment,
     BinlogTimeline,
+    RecoveryWindow,
     SegmentCopy,
 )
 
@@ -53,4 +54,12 @@ class BinlogGapAdmin(HistoryAdmin):
     """What is missing."""
 
     list_display = ["instance", "reason", "after_commit_at", "before_commit_at", "noticed_at"]
+    search_fields = ["instance__name"]
+
+
+@admin.register(RecoveryWindow)
+class RecoveryWindowAdmin(HistoryAdmin):
+    """From when to when instances are recoverable."""
+
+    list_display = ["instance", "from_at", "to_at", "open", "ends_because"]
     search_fields = ["instance__name"]

@@ -1,11 +1,7 @@
 """What defines a backup? Its manifest, which is written last: no manifest, no backup.
 
-The file is a sequence of zstd frames, so that standard tools accept it:
-
-    skippable frame 0x184D2A50   envelope, plain JSON: format, backup, label, cipher, wrapped key
-    body                         zstd frame of JSON; of an encrypted backup, skippable frame
-                                 0x184D2A51 with the sealed zstd frame in it
-    skippable frame 0x184D2A52   SHA-256 of everything before it
+Its envelope (``backups.archive.enveloped``) is plain JSON: format, backup, label, cipher, wrapped
+key. Its body is a zstd frame of JSON, sealed if the backup is encrypted.
 
 Rotating keys writes a new envelope around the same body.
 """
@@ -15,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +20,7 @@ from backups.archive.about import check_about
 from backups.archive.cipher import AesGcm, Cipher, SealedPart, Unencrypted
 from backups.archive.compression import claimed_bytes, compress, decompress
 from backups.archive.contents import Contents
+from backups.archive.enveloped import SEALED_MAGIC, skippable, split, take, wrap
 from backups.archive.keys import KeyEncryptionKey, Keyring
 from backups.exceptions import ArchiveError, KeyUnavailable
 from backups.repositories.layout import NEWER_HINT
@@ -33,10 +29,6 @@ from backups.repositories.layout import NEWER_HINT
 FORMAT = 1
 FORMAT_OF_LINKS = 2
 FORMATS = (FORMAT, FORMAT_OF_LINKS)
-ENVELOPE_MAGIC = 0x184D2A50
-SEALED_MAGIC = 0x184D2A51
-DIGEST_MAGIC = 0x184D2A52
-SKIPPABLE = struct.Struct("<II")
 MAX_BODY_BYTES = 2 * 1024**3
 # Of the envelope: some names and one wrapped key.
 MAX_ENVELOPE_BYTES = 64 * 1024
@@ -89,7 +81,7 @@ def seal_manifest(
     text = json.dumps({"about": about, "contents": contents.as_json()}, separators=(",", ":"))
     body = compress(text.encode(), 3)
     if envelope.encrypted:
-        body = _skippable(
+        body = skippable(
             SEALED_MAGIC, cipher.seal(SealedPart.MANIFEST, 0, body, envelope.backup.bytes)
         )
     return _wrap(envelope, body)
@@ -97,12 +89,12 @@ def seal_manifest(
 
 def read_envelope(blob: bytes) -> Envelope:
     """Check the checksum and return what can be read without a key."""
-    return _parse_envelope(_split(blob)[0])
+    return _parse_envelope(split(blob)[0])
 
 
 def manifest_digest(blob: bytes) -> str:
     """Return what identifies the manifest's content, as hex; it needs no key."""
-    envelope, body = _split(blob)
+    envelope, body = split(blob)
     return _digest_of(_parse_envelope(envelope), body)
 
 
@@ -118,7 +110,7 @@ def rewrap(blob: bytes, keyring: Keyring) -> bytes | None:
 
     The data key and the body stay as they are, so no pack is touched.
     """
-    envelope_bytes, body = _split(blob)
+    envelope_bytes, body = split(blob)
     envelope = _parse_envelope(envelope_bytes)
     if not envelope.encrypted or envelope.key_id == keyring.current.id:
         return None
@@ -156,12 +148,12 @@ def open_manifest(
     ``stored_bytes`` returns the size of all packs; it is called for large manifests only. One
     that lists more files than the packs can hold is not decompressed.
     """
-    envelope_bytes, body = _split(blob)
+    envelope_bytes, body = split(blob)
     envelope = _parse_envelope(envelope_bytes)
     cipher = cipher_of(envelope, keyring)
     digest = _digest_of(envelope, body)
     if envelope.encrypted:
-        sealed, rest = _take(body, SEALED_MAGIC)
+        sealed, rest = take(body, SEALED_MAGIC)
         if rest:
             raise ArchiveError("manifest has bytes after its sealed body")
         body = memoryview(cipher.open(SealedPart.MANIFEST, 0, sealed, envelope.backup.bytes))
@@ -199,18 +191,7 @@ def _wrap(envelope: Envelope, body: bytes | memoryview) -> bytes:
         "key_id": envelope.key_id,
         "wrapped_key": base64.b64encode(envelope.wrapped_key).decode(),
     }
-    front = _skippable(ENVELOPE_MAGIC, json.dumps(fields, sort_keys=True).encode()) + body
-    return front + _skippable(DIGEST_MAGIC, hashlib.sha256(front).digest())
-
-
-def _split(blob: bytes) -> tuple[memoryview, memoryview]:
-    """Check the digest at the end and return envelope and body, uncopied: they may be large."""
-    tail = SKIPPABLE.size + hashlib.sha256().digest_size
-    front, end = memoryview(blob)[:-tail], memoryview(blob)[-tail:]
-    digest, _ = _take(end, DIGEST_MAGIC)
-    if digest != hashlib.sha256(front).digest():
-        raise ArchiveError("manifest is damaged: it does not match its digest")
-    return _take(front, ENVELOPE_MAGIC)
+    return wrap(fields, body)
 
 
 def _parse_envelope(text: memoryview) -> Envelope:
@@ -236,18 +217,3 @@ def _parse_envelope(text: memoryview) -> Envelope:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise ArchiveError(f"manifest's envelope cannot be decoded: {exc!r}") from None
-
-
-def _skippable(magic: int, content: bytes) -> bytes:
-    return SKIPPABLE.pack(magic, len(content)) + content
-
-
-def _take(blob: memoryview, magic: int) -> tuple[memoryview, memoryview]:
-    """Return the content of the skippable frame ``blob`` begins with, and what follows it."""
-    if len(blob) < SKIPPABLE.size:
-        raise ArchiveError("manifest is cut off")
-    found, length = SKIPPABLE.unpack_from(blob)
-    end = SKIPPABLE.size + length
-    if found != magic or end > len(blob):
-        raise ArchiveError("manifest is damaged, or not a manifest")
-    return blob[SKIPPABLE.size : end], blob[end:]

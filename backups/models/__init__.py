@@ -8,6 +8,7 @@ from backups.models.binlog import (
     BinlogGap,
     BinlogSegment,
     BinlogTimeline,
+    RecoveryWindow,
     SegmentCopy,
 )
 from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
@@ -43,6 +44,7 @@ __all__ = [
     "LimitPlace",
     "ObservedHistory",
     "Occurrence",
+    "RecoveryWindow",
     "Repository",
     "RepositorySpace",
     "SegmentCopy",

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
+from backups.models.catalog import Backup
 from backups.models.instance import Instance
 from backups.models.repository import Repository
 from backups.states import CopyFault
@@ -70,6 +71,11 @@ class BinlogArchive(models.Model):
     lag_bytes = models.BigIntegerField(null=True, blank=True)
     # Whether the source waits for our acknowledgement. Null is unknown.
     source_waits = models.BooleanField(null=True, blank=True)
+    # Written by whoever stores pieces: received, but not in every repository yet; and why the
+    # last attempt failed, one repository per line.
+    backlog_bytes = models.BigIntegerField(null=True, blank=True)
+    store_fault = models.TextField(blank=True)
+    stored_at = models.DateTimeField(null=True, blank=True)
     # What the source's settings mean for the archive, one per line: binlog off, not ROW,
     # files purged too soon. Blank: nothing is wrong.
     warnings = models.TextField(blank=True)
@@ -138,9 +144,11 @@ class BinlogSegment(models.Model):
     end = models.BigIntegerField()
     # Whether it ends with the end of its file.
     last_of_file = models.BooleanField(default=False)
+    # Whether it begins where the one before it in the timeline ends.
+    joined = models.BooleanField(default=False)
     sha256 = models.CharField(max_length=64)
     transactions = models.PositiveBigIntegerField()
-    # Commit times by the source's clock; null where it has no transaction.
+    # The earliest and the latest commit by the source's clock; null where it has no transaction.
     first_commit_at = models.DateTimeField(null=True, blank=True)
     last_commit_at = models.DateTimeField(null=True, blank=True)
     # GTID sets (MySQL) or positions (MariaDB) before its first and after its last transaction.
@@ -160,6 +168,12 @@ class BinlogSegment(models.Model):
         ]
         indexes = [
             models.Index(fields=["timeline", "last_commit_at"], name="backups_segment_moment"),
+            # Where a stretch without a gap begins: few rows of many.
+            models.Index(
+                fields=["timeline", "file_number", "start"],
+                name="backups_segment_break",
+                condition=Q(joined=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -167,7 +181,7 @@ class BinlogSegment(models.Model):
 
 
 class SegmentCopy(models.Model):
-    """A segment's bytes, sealed, in one repository, its index beside it."""
+    """A segment's bytes, sealed, in one repository, with their index."""
 
     segment = models.ForeignKey(BinlogSegment, models.PROTECT, related_name="copies")
     repository = models.ForeignKey(Repository, models.PROTECT, related_name="segment_copies")
@@ -181,6 +195,9 @@ class SegmentCopy(models.Model):
     fault = models.CharField(max_length=10, choices=CopyFault.choices, blank=True)
     fault_detail = models.CharField(max_length=300, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)
+    # When and why it was decided to delete it; its bytes and then its row follow.
+    expired_at = models.DateTimeField(null=True, blank=True)
+    expire_reason = models.CharField(max_length=300, blank=True)
 
     class Meta:
         ordering = ["segment", "id"]
@@ -194,7 +211,17 @@ class SegmentCopy(models.Model):
                 name="backups_segmentcopy_fault_valid",
             ),
         ]
-        indexes = [models.Index(fields=["checked_at"], name="backups_segmentcopy_checked")]
+        indexes = [
+            models.Index(fields=["checked_at"], name="backups_segmentcopy_checked"),
+            models.Index(
+                fields=["segment"], name="backups_segmentcopy_fault", condition=~Q(fault="")
+            ),
+            models.Index(
+                fields=["expired_at"],
+                name="backups_segmentcopy_expired",
+                condition=Q(expired_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.segment} in {self.repository.name}"
@@ -219,3 +246,33 @@ class BinlogGap(models.Model):
 
     def __str__(self) -> str:
         return f"gap in the binlogs of {self.instance.name}: {self.reason}"
+
+
+class RecoveryWindow(models.Model):
+    """From when to when an instance is recoverable without a gap. Derived, never edited."""
+
+    instance = models.ForeignKey(Instance, models.CASCADE, related_name="recovery_windows")
+    timeline = models.ForeignKey(BinlogTimeline, models.CASCADE, related_name="windows")
+    # The oldest and the newest backup that it begins with.
+    oldest_backup = models.ForeignKey(Backup, models.CASCADE, related_name="+")
+    newest_backup = models.ForeignKey(Backup, models.CASCADE, related_name="+")
+    # The moment of the oldest backup, and that of the last transaction stored.
+    from_at = models.DateTimeField()
+    to_at = models.DateTimeField()
+    to_file = models.CharField(max_length=255)
+    to_position = models.BigIntegerField()
+    # Whether it goes on with whatever is received; else why it ends.
+    open = models.BooleanField()
+    ends_because = models.CharField(max_length=300, blank=True)
+    judged_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["instance", "-to_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instance"], condition=Q(open=True), name="backups_window_one_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.instance.name} recoverable from {self.from_at:%Y-%m-%d %H:%M}Z"

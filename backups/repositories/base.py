@@ -70,6 +70,10 @@ class ObjectStore(Protocol):
         """Yield the names below ``prefix``, in order; unfinished uploads are not among them."""
         ...
 
+    def remove(self, name: str) -> int:
+        """Delete one object; return the bytes freed, 0 if it was not there."""
+        ...
+
     def remove_tree(self, prefix: str) -> int:
         """Delete everything below ``prefix``, unfinished uploads too; return the bytes freed."""
         ...

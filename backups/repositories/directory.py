@@ -143,6 +143,17 @@ class DirectoryStore:
             )
         yield from names
 
+    def remove(self, name: str) -> int:
+        path = self._path(name)
+        self._refuse_another()
+        with self._naming(path, "deleted"):
+            if not path.exists():
+                return 0
+            freed = path.stat().st_size
+            path.unlink()
+            _sync_folder(path.parent)
+        return freed
+
     def remove_tree(self, prefix: str) -> int:
         top = self._path(prefix.rstrip("/"))
         with self._naming(top, "deleted"):

@@ -194,6 +194,11 @@ def parse_gtids(text: str) -> Gtids:
     return GtidSet.parse(text) if mysql else GtidPosition.parse(text)
 
 
+def gtids_text(gtids: Gtids) -> str:
+    """Return the text that ``parse_gtids`` reads again without loss."""
+    return gtids.listed() if isinstance(gtids, GtidPosition) else str(gtids)
+
+
 def parse_mariadb(gtid: str) -> tuple[int, int, int]:
     """Return domain, server and number, or raise BinlogDamaged."""
     match = _MARIADB.fullmatch(gtid)

@@ -11,6 +11,8 @@ from backups.exceptions import BinlogDamaged
 
 # Thread, seconds it took, length of the schema's name, error, length of the status variables.
 _FIXED = struct.Struct("<IIBHH")
+# Statements inside a transaction that change nothing by themselves.
+_SILENT = (b"BEGIN", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"XA ", b"RELEASE SAVEPOINT")
 # What a compressed statement may become: a server's largest packet.
 _LARGEST_STATEMENT = 1 << 30
 
@@ -75,3 +77,8 @@ def ends_transaction(statement: bytes) -> bool:
     if start.startswith((b"COMMIT", b"XA COMMIT", b"XA ROLLBACK")):
         return True
     return start.startswith(b"ROLLBACK") and not start.startswith(b"ROLLBACK TO ")
+
+
+def is_silent(statement: bytes) -> bool:
+    """Whether a statement inside a transaction changes nothing by itself."""
+    return statement.startswith(_SILENT)

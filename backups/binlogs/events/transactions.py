@@ -21,6 +21,7 @@ from backups.binlogs.events.queries import (
     Query,
     begins_transaction,
     ends_transaction,
+    is_silent,
     read_query,
 )
 
@@ -42,8 +43,6 @@ _BETWEEN = frozenset(
 )
 # The types that begin or end something: an event of any other type need not be fed.
 DECISIVE_TYPES = frozenset({*GTID_TYPES, *_ENDS, *_QUERIES, *_BETWEEN, 161, 164})
-# Statements inside a transaction that change nothing by themselves.
-_SILENT = (b"BEGIN", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"XA ", b"RELEASE SAVEPOINT")
 
 
 class Transaction(NamedTuple):
@@ -121,7 +120,7 @@ class TransactionTracker:
         if begins_transaction(statement):
             self._lone = False
             return None
-        if not self._statement and (self._lone or not statement.startswith(_SILENT)):
+        if not self._statement and (self._lone or not is_silent(statement)):
             self._statement = statement[:STATEMENT_BYTES]
         if self._lone:
             return self._end(header, start + header.size, query.seconds)

@@ -63,6 +63,9 @@ class RetryingStore:
         # Whole before the first is yielded: what was yielded cannot be taken back.
         yield from self._patiently(prefix, lambda: tuple(self._store.list(prefix)))
 
+    def remove(self, name: str) -> int:
+        return self._store.remove(name)
+
     def remove_tree(self, prefix: str) -> int:
         return self._store.remove_tree(prefix)
 

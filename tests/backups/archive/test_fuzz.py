@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from backups.archive.cipher import SealedPart, Unencrypted
 from backups.archive.compression import compress
+from backups.archive.enveloped import SKIPPABLE
 from backups.archive.manifest import (
-    SKIPPABLE,
     new_envelope,
     open_manifest,
     read_envelope,

@@ -10,9 +10,9 @@ import zstandard
 
 from backups.archive.cipher import AesGcm, Cipher, Unencrypted
 from backups.archive.contents import Contents, StoredFile, StoredPack
+from backups.archive.enveloped import SKIPPABLE
 from backups.archive.keys import KeyEncryptionKey, Keyring
 from backups.archive.manifest import (
-    SKIPPABLE,
     new_envelope,
     open_manifest,
     read_envelope,

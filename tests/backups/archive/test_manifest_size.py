@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from backups.archive.compression import compress
+from backups.archive.enveloped import SKIPPABLE
 from backups.archive.identity import CopyIdentity
-from backups.archive.manifest import MAX_MANIFEST_BYTES, SKIPPABLE, manifest_digest, open_manifest
+from backups.archive.manifest import MAX_MANIFEST_BYTES, manifest_digest, open_manifest
 from backups.archive.manifest_file import read_manifest
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError, CopyChanged

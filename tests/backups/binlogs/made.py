@@ -91,3 +91,11 @@ def track(content: bytes) -> tuple[list[Transaction], TransactionTracker]:
     tracker = TransactionTracker(checksummed=True)
     found = [tracker.feed(header, whole, at) for header, whole, at in events_of(content)]
     return [one for one in found if one is not None], tracker
+
+
+def table_map(number: int, schema: str, table: str) -> bytes:
+    """Return the start of one: enough for its name."""
+    body = number.to_bytes(6, "little") + bytes(2)
+    for name in (schema, table):
+        body += bytes([len(name)]) + name.encode() + b"\0"
+    return event(EventType.TABLE_MAP, body + b"\x00\x00")

@@ -160,7 +160,7 @@ def test_an_object_that_is_not_there_is_named(store: ObjectStore) -> None:
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_a_name_that_leads_out_is_refused(store: ObjectStore, name: str) -> None:
-    for ask in (store.create, store.read, store.size, store.exists):
+    for ask in (store.create, store.read, store.size, store.exists, store.remove):
         with pytest.raises(RepositoryError, match="leads out of the repository"):
             ask(name)
     with pytest.raises(RepositoryError, match="leads out of the repository"):
@@ -175,6 +175,16 @@ def test_a_tree_outside_is_neither_listed_nor_removed(store: ObjectStore, prefix
     with pytest.raises(RepositoryError, match="leads out of the repository"):
         store.remove_tree(prefix)
     assert store.read("one") == b"x"
+
+
+def test_removing_an_object_frees_its_bytes_and_no_others(store: ObjectStore) -> None:
+    put(store, "a/one", b"12345")
+    put(store, "a/one.index", b"123")
+
+    assert store.remove("a/one") == 5
+    assert list(store.list("a")) == ["a/one.index"]
+    assert store.remove("a/one") == 0
+    assert store.remove("none/there") == 0
 
 
 def test_removing_a_tree_frees_its_bytes_and_no_others(store: ObjectStore) -> None:

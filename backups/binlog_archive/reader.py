@@ -1,0 +1,172 @@
+"""How are archived binlogs read: any range of any file, from repositories and from the spool?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Prefetch, QuerySet
+
+from backups.access import checked_store
+from backups.archive.keys import Keyring
+from backups.binlog_archive.spool import SpoolFile, spool_file, spool_files
+from backups.binlogs.segments.cut import chunks_of, open_mapped
+from backups.binlogs.segments.names import SegmentPlace
+from backups.binlogs.segments.reader import SegmentReader
+from backups.exceptions import MooringError, Refused
+from backups.models import BinlogArchive, BinlogSegment, BinlogTimeline, SegmentCopy
+from backups.repositories.base import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """Bytes of one file that are there without a gap."""
+
+    file: str
+    number: int
+    start: int
+    end: int
+    # Whether the file ends here.
+    complete: bool
+
+
+def sound_copies() -> QuerySet[SegmentCopy]:
+    """Return the copies that can be relied on."""
+    return SegmentCopy.objects.filter(fault="", expired_at=None, repository__fault="")
+
+
+class ArchivedBinlogs:
+    """One timeline of an instance. What it returns was checked against what was stored."""
+
+    def __init__(self, timeline: BinlogTimeline, keyring: Keyring | None) -> None:
+        self.timeline, self._keyring = timeline, keyring
+        self._stores: dict[int, ObjectStore] = {}
+        self._readers: dict[int, SegmentReader] = {}
+
+    def files(self) -> list[ArchivedFile]:
+        """Return what is there, in the order of the timeline; a gap begins another entry."""
+        found: list[ArchivedFile] = []
+        for segment in self._segments():
+            if list(segment.copies.all()):
+                number, complete = segment.file_number, segment.last_of_file
+                _append(
+                    found, ArchivedFile(segment.file, number, segment.start, segment.end, complete)
+                )
+        for file, end, complete in self._in_spool():
+            number = file.number
+            ends = [each.end for each in found if each.number == number]
+            start = max(ends, default=0)
+            if start < end:
+                _append(found, ArchivedFile(file.name, number, start, end, complete))
+        return sorted(found, key=lambda each: (each.number, each.start))
+
+    def read(self, file: str, start: int, stop: int) -> Iterator[bytes]:
+        """Yield exactly the bytes of a file from ``start`` to before ``stop``.
+
+        Refused if no copy has some of them; another MooringError if none of the copies is whole.
+        """
+        at = start
+        for segment in self._segments(file):
+            if segment.start <= at < min(segment.end, stop):
+                for chunk in self._read_segment(segment, at, min(segment.end, stop)):
+                    yield chunk
+                    at += len(chunk)
+        if at < stop:
+            yield from self._read_spool(file, at, stop)
+
+    def indexes(self, file: str | None = None) -> Iterator[tuple[BinlogSegment, bytes]]:
+        """Yield each stored piece with its packed index."""
+        for segment in self._segments(file):
+            yield segment, self.index(segment)
+
+    def index(self, segment: BinlogSegment) -> bytes:
+        """Return the packed index of a piece from the first copy that can be read."""
+        for _, reader in self._readers_of(segment):
+            return reader.index()
+        raise _nowhere(segment.file, segment.start, segment.end)
+
+    def _segments(self, file: str | None = None) -> Sequence[BinlogSegment]:
+        rows = self.timeline.segments.order_by("file_number", "start")
+        if file is not None:
+            rows = rows.filter(file=file)
+        copies = sound_copies().select_related("repository").order_by("pk")
+        return list(rows.prefetch_related(Prefetch("copies", queryset=copies)))
+
+    def _read_segment(self, segment: BinlogSegment, start: int, stop: int) -> Iterator[bytes]:
+        """Yield a range of a piece; where one copy fails, the next goes on."""
+        at, error = start, _nowhere(segment.file, start, stop)
+        for copy, reader in self._readers_of(segment):
+            try:
+                for chunk in reader.read(at, stop):
+                    yield chunk
+                    at += len(chunk)
+                return
+            except MooringError as exc:
+                error = exc
+                self._readers.pop(copy.pk, None)
+        if spool_file(self.timeline, segment.file).exists():
+            yield from self._read_spool(segment.file, at, stop)
+            return
+        raise error
+
+    def _readers_of(self, segment: BinlogSegment) -> Iterator[tuple[SegmentCopy, SegmentReader]]:
+        instance = self.timeline.instance
+        place = SegmentPlace(instance.uuid, self.timeline.uuid, segment.file, segment.start)
+        error: MooringError | None = None
+        for copy in segment.copies.all():
+            try:
+                if copy.pk not in self._readers:
+                    self._readers = {
+                        copy.pk: SegmentReader(
+                            self._store_of(copy), place, self._keyring, copy.digest
+                        )
+                    }
+                reader = self._readers[copy.pk]
+            except MooringError as exc:
+                error = exc
+                continue
+            error = None
+            yield copy, reader
+        if error is not None:
+            raise error
+
+    def _store_of(self, copy: SegmentCopy) -> ObjectStore:
+        if copy.repository_id not in self._stores:
+            self._stores[copy.repository_id] = checked_store(copy.repository)
+        return self._stores[copy.repository_id]
+
+    def _read_spool(self, file: str, start: int, stop: int) -> Iterator[bytes]:
+        try:
+            with open_mapped(spool_file(self.timeline, file)) as content:
+                if len(content) >= stop:
+                    yield from chunks_of(content, start, stop)
+                    return
+        except FileNotFoundError:
+            pass
+        raise _nowhere(file, start, stop)
+
+    def _in_spool(self) -> Iterator[tuple[SpoolFile, int, bool]]:
+        """Yield the files of the spool, up to where they are durable."""
+        files = spool_files(self.timeline)
+        archive = BinlogArchive.objects.filter(instance=self.timeline.instance).first()
+        for file in files:
+            is_last = file is files[-1] and self.timeline.ended_at is None
+            if not is_last:
+                yield file, file.path.stat().st_size, True
+            elif archive is not None and archive.received_file == file.name:
+                yield file, archive.received_position or 0, False
+
+
+def _append(found: list[ArchivedFile], piece: ArchivedFile) -> None:
+    last = found[-1] if found else None
+    if last is not None and (last.number, last.end) == (piece.number, piece.start):
+        found[-1] = ArchivedFile(last.file, last.number, last.start, piece.end, piece.complete)
+    else:
+        found.append(piece)
+
+
+def _nowhere(file: str, start: int, stop: int) -> MooringError:
+    return Refused(
+        f"{file} from {start} to {stop} is in no repository and not in the spool",
+        hint="Choose a moment before the gap, or a backup taken after it.",
+    )

@@ -1,0 +1,61 @@
+"""Where are binlogs on this host between their arrival and their place in the repositories?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from django.conf import settings
+
+from backups.binlogs.segments.names import file_number
+from backups.exceptions import BinlogDamaged
+from backups.models import BinlogTimeline
+
+
+class SpoolPosition(NamedTuple):
+    """The file that is being received, and up to where it is durable and ends a transaction."""
+
+    file: str
+    position: int
+
+
+class SpoolFile(NamedTuple):
+    """A file that is in the spool."""
+
+    number: int
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def spool_folder(timeline: BinlogTimeline) -> Path:
+    """Folder of a timeline's files, with the names that they have at the source."""
+    folder: Path = settings.BINLOG_SPOOL
+    return folder / str(timeline.instance.uuid) / str(timeline.uuid)
+
+
+def spool_file(timeline: BinlogTimeline, file: str) -> Path:
+    """Return where a file of a timeline is received; BinlogDamaged if no binlog has that name."""
+    file_number(file)
+    return spool_folder(timeline) / file
+
+
+def spool_files(timeline: BinlogTimeline) -> list[SpoolFile]:
+    """Return what is in the spool of a timeline, in the order of the files."""
+    return sorted(_binlogs_in(spool_folder(timeline)))
+
+
+def _binlogs_in(folder: Path) -> Iterator[SpoolFile]:
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        return
+    for name in names:
+        try:
+            yield SpoolFile(file_number(name), folder / name)
+        except BinlogDamaged:
+            # Whatever else a receiver keeps there.
+            continue

@@ -1,0 +1,335 @@
+"""How do received binlogs get from the spool into every repository, whatever is killed meanwhile?
+
+    row of the piece   its cut is fixed: the same after a restart, in every repository
+    the bytes          sealed, durable, in one repository after the other
+    its manifest       from here on the repository has the piece
+    row of the copy    from here on Mooring relies on it
+    spool file         deleted once every repository has all pieces of a complete file
+
+A repository that cannot be used keeps its pieces in the spool and nothing else from going on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+
+from django.db.models import Count, Q
+
+from backups.access import checked_store
+from backups.archive.keys import Keyring
+from backups.binlog_archive.cutting import (
+    Cutting,
+    check_lease,
+    facts_of,
+    last_segment,
+    next_segment,
+    note_complete,
+)
+from backups.binlog_archive.spool import (
+    SpoolFile,
+    SpoolPosition,
+    spool_files,
+    spool_folder,
+)
+from backups.binlogs.index.build import build_index
+from backups.binlogs.segments.cut import chunks_of, is_checksummed, open_mapped
+from backups.binlogs.segments.manifest import SegmentManifest, read_segment
+from backups.binlogs.segments.writer import WrittenSegment, write_segment
+from backups.exceptions import BinlogDamaged, KeyUnavailable, MooringError, RepositoryError
+from backups.keys.load import load_keys
+from backups.models import (
+    BinlogArchive,
+    BinlogSegment,
+    BinlogTimeline,
+    Repository,
+    SegmentCopy,
+)
+from backups.repositories.base import ObjectStore
+from backups.units import format_bytes
+
+logger = logging.getLogger(__name__)
+
+# A piece is not begun where it may not fit.
+SPARE_BYTES = 64 * 1024**2
+
+
+@dataclass(slots=True)
+class StoredPieces:
+    """What one call has done."""
+
+    # Copies written or found.
+    stored: int = 0
+    # By the repository's name: why it takes nothing.
+    faults: dict[str, str] = field(default_factory=dict)
+    # Received, but not in every repository.
+    backlog_bytes: int = 0
+
+
+def store_ready_pieces(
+    archive: BinlogArchive, present: SpoolPosition | None, now: datetime, *, flush: bool = False
+) -> StoredPieces:
+    """Cut what is ready and store it into every repository of the archive.
+
+    ``present``: the file that is being received, of the instance's present timeline, and the last
+    boundary in it that is durable; None while nothing is received. With ``flush`` also what is
+    neither large nor old enough.
+
+    Takes as long as disks do. Raises LeaseLost if another process has the archive by now, and
+    BinlogDamaged if the spool's bytes are not those that were received; no fault of a repository
+    is raised.
+    """
+    result = StoredPieces()
+    keyring, key_fault = _keys()
+    targets = _Targets(archive, keyring, key_fault, result)
+    for timeline in archive.instance.binlog_timelines.select_related("instance"):
+        files = spool_files(timeline)
+        for file in files:
+            is_last = file is files[-1] and timeline.ended_at is None
+            boundary, complete = _boundary(file, present, is_last)
+            cutting = Cutting(archive, timeline, now, flush)
+            _store_file(cutting, file, boundary, complete, targets, result)
+        if timeline.ended_at is not None and files:
+            _remove_folder(timeline)
+    _note(archive, result, now)
+    return result
+
+
+class _Targets:
+    """The repositories of an archive, as far as they can be used."""
+
+    def __init__(
+        self,
+        archive: BinlogArchive,
+        keyring: Keyring | None,
+        key_fault: str,
+        result: StoredPieces,
+    ) -> None:
+        self.archive, self.keyring, self._key_fault = archive, keyring, key_fault
+        self._result = result
+        self.repositories = list(archive.repositories.filter(enabled=True))
+        self._stores: dict[int, ObjectStore] = {}
+        for repository in self.repositories:
+            with_key = keyring is not None or not repository.encrypted
+            if not with_key:
+                result.faults[repository.name] = key_fault
+                continue
+            try:
+                self._stores[repository.pk] = checked_store(repository)
+            except MooringError as exc:
+                self.fail(repository, exc)
+
+    @property
+    def stores(self) -> list[ObjectStore]:
+        return [store for _, store in self.usable()]
+
+    def usable(self) -> Iterator[tuple[Repository, ObjectStore]]:
+        """Yield the repositories that have not failed yet."""
+        for repository in self.repositories:
+            if repository.name not in self._result.faults:
+                yield repository, self._stores[repository.pk]
+
+    def fail(self, repository: Repository, error: MooringError) -> None:
+        """Leave a repository alone until the next call."""
+        self._result.faults[repository.name] = str(error)
+        logger.warning(
+            "binlogs of %s are not stored in %s: %s",
+            self.archive.instance,
+            repository,
+            error,
+            extra={"action": "binlogs_not_stored", "repository": repository.name},
+        )
+
+
+def _keys() -> tuple[Keyring | None, str]:
+    try:
+        return load_keys(), ""
+    except KeyUnavailable as exc:
+        return None, str(exc)
+
+
+def _boundary(file: SpoolFile, present: SpoolPosition | None, is_last: bool) -> tuple[int, bool]:
+    """Return up to where a file can be stored, and whether nothing is added to it any more."""
+    if present is not None and file.name == present.file:
+        return present.position, False
+    # Without a receiver nobody knows what of the newest file is durable.
+    return (0, False) if is_last else (file.path.stat().st_size, True)
+
+
+def _store_file(
+    cutting: Cutting,
+    file: SpoolFile,
+    boundary: int,
+    complete: bool,
+    targets: _Targets,
+    result: StoredPieces,
+) -> None:
+    """Store a file's pieces, those on record first; delete it once every repository has it."""
+    for segment in _pending(cutting.timeline, file, targets.repositories):
+        _store_segment(segment, file, targets, result)
+    while list(targets.usable()):
+        cut = next_segment(
+            cutting,
+            file,
+            boundary,
+            complete=complete,
+            stores=targets.stores,
+            keyring=targets.keyring,
+        )
+        if cut is None:
+            break
+        _store_segment(cut, file, targets, result)
+    size = file.path.stat().st_size
+    if complete:
+        note_complete(file, last_segment(cutting.timeline), size)
+    result.backlog_bytes += _backlog(cutting.timeline, file, size, targets.repositories)
+    if complete and targets.repositories and _is_stored(cutting.timeline, file, size, targets):
+        file.path.unlink()
+
+
+def _pending(
+    timeline: BinlogTimeline, file: SpoolFile, repositories: list[Repository]
+) -> list[BinlogSegment]:
+    """Return the pieces of a file that are not in all repositories."""
+    have = Count("copies", filter=Q(copies__repository__in=repositories))
+    segments = timeline.segments.filter(file_number=file.number).annotate(have=have)
+    lacking = segments.filter(have__lt=len(repositories)).order_by("start")
+    return list(lacking.select_related("timeline__instance"))
+
+
+def _store_segment(
+    segment: BinlogSegment, file: SpoolFile, targets: _Targets, result: StoredPieces
+) -> None:
+    """Store one piece in each repository that lacks it."""
+    index = cache(lambda: _index_of(segment, file))
+    for repository, store in targets.usable():
+        if SegmentCopy.objects.filter(segment=segment, repository=repository).exists():
+            continue
+        try:
+            written = _put(segment, file, repository, store, targets, index)
+        except BinlogDamaged:
+            # The spool's fault, not the repository's.
+            raise
+        except MooringError as exc:
+            targets.fail(repository, exc)
+            continue
+        SegmentCopy.objects.get_or_create(
+            segment=segment,
+            repository=repository,
+            defaults={
+                "path": facts_of(segment).place.data_name,
+                "stored_bytes": written.stored_bytes,
+                "key_id": written.key_id,
+                "digest": written.digest,
+            },
+        )
+        result.stored += 1
+
+
+def _put(
+    segment: BinlogSegment,
+    file: SpoolFile,
+    repository: Repository,
+    store: ObjectStore,
+    targets: _Targets,
+    index: Callable[[], bytes],
+) -> WrittenSegment:
+    facts = facts_of(segment)
+    if store.exists(facts.place.manifest_name):
+        manifest, _ = read_segment(store, facts.place, targets.keyring)
+        return _adopt(segment, manifest, repository, store)
+    _refuse_full(store, segment.end - segment.start)
+    key = targets.keyring.current if repository.encrypted and targets.keyring else None
+    with open_mapped(file.path) as content:
+        return write_segment(
+            store,
+            facts,
+            chunks_of(content, segment.start, segment.end),
+            index=index(),
+            key=key,
+            check=_still_held(targets.archive),
+        )
+
+
+def _index_of(segment: BinlogSegment, file: SpoolFile) -> bytes:
+    with open_mapped(file.path) as content:
+        checksummed = is_checksummed(file.path, content)
+        chunks = chunks_of(content, segment.start, segment.end)
+        before = segment.gtids_before
+        try:
+            return build_index(
+                chunks, checksummed=checksummed, start=segment.start, gtids_before=before
+            )[0]
+        except BinlogDamaged as exc:
+            # Whole events that the index does not understand: their bytes are worth storing.
+            logger.warning(
+                "%s is stored without an index: %s",
+                segment,
+                exc,
+                extra={"action": "binlog_not_indexed", "segment": segment.pk},
+            )
+            return b""
+
+
+def _adopt(
+    segment: BinlogSegment, manifest: SegmentManifest, repository: Repository, store: ObjectStore
+) -> WrittenSegment:
+    """Take what an attempt has stored that was killed before it could say so."""
+    found, place = manifest.facts, manifest.facts.place
+    same = (found.end, found.sha256) == (segment.end, segment.sha256)
+    if not same or (repository.encrypted and not manifest.envelope.encrypted):
+        raise RepositoryError(
+            f"{repository} has another segment as {place.data_name}: up to {found.end}, "
+            f"not {segment.end}",
+            hint="Run rebuildcatalog for the repository, or move the object away.",
+        )
+    size = store.size(place.data_name) + store.size(place.manifest_name)
+    return WrittenSegment(size, manifest.envelope.key_id, manifest.digest)
+
+
+def _refuse_full(store: ObjectStore, wanted: int) -> None:
+    free = store.free_bytes()
+    if free is not None and free < wanted + SPARE_BYTES:
+        raise RepositoryError(
+            f"only {format_bytes(free)} are free, a piece of {format_bytes(wanted)} may not fit",
+            hint="Free space in the repository; what is received waits in the spool.",
+        )
+
+
+def _still_held(archive: BinlogArchive) -> Callable[[], None]:
+    return lambda: check_lease(archive)
+
+
+def _is_stored(timeline: BinlogTimeline, file: SpoolFile, size: int, targets: _Targets) -> bool:
+    """Whether every repository has all of a file."""
+    segments = timeline.segments.filter(file_number=file.number)
+    last = segments.order_by("-start").first()
+    return (
+        last is not None and last.end == size and not _pending(timeline, file, targets.repositories)
+    )
+
+
+def _backlog(
+    timeline: BinlogTimeline, file: SpoolFile, size: int, repositories: list[Repository]
+) -> int:
+    pending = _pending(timeline, file, repositories)
+    if pending:
+        return size - pending[0].start
+    last = timeline.segments.filter(file_number=file.number).order_by("-start").first()
+    return size - (last.end if last is not None else 0)
+
+
+def _remove_folder(timeline: BinlogTimeline) -> None:
+    folder = spool_folder(timeline)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _note(archive: BinlogArchive, result: StoredPieces, now: datetime) -> None:
+    faults = "\n".join(f"{name}: {fault}" for name, fault in sorted(result.faults.items()))
+    BinlogArchive.objects.filter(pk=archive.pk, token=archive.token).update(
+        backlog_bytes=result.backlog_bytes, store_fault=faults, stored_at=now
+    )
