@@ -43,16 +43,28 @@ class RecoveryGoal:
         skipped = f", without {', '.join(sorted(self.skipped))}" if self.skipped else ""
         return f"{self._place()}{skipped}"
 
+    def words(self) -> list[str]:
+        """Return the options of ``restorebackup`` that say the same."""
+        named = {
+            "--until": f"{self.until:%Y-%m-%d %H:%M:%S.%f} UTC" if self.until else "",
+            "--until-gtid": self.until_gtid,
+            "--before-gtid": self.before_gtid,
+            "--until-file-pos": f"{self.file}:{self.position}" if self.file else "",
+        }
+        words = [word for option, value in named.items() if value for word in (option, value)]
+        return words + [word for gtid in sorted(self.skipped) for word in ("--skip-gtid", gtid)]
+
     def as_parameters(self) -> dict[str, str | int]:
         """Return the parameters of a restore job; see ``goal_of``."""
-        given: dict[str, str | int] = {
-            "until": self.until.isoformat() if self.until is not None else "",
+        given = {
+            "until": self.until.isoformat() if self.until is not None else None,
             "until_gtid": self.until_gtid,
             "before_gtid": self.before_gtid,
             "until_file": self.file,
+            "until_position": self.position,
             "skip_gtids": " ".join(sorted(self.skipped)),
         }
-        return given | ({"until_position": self.position} if self.position is not None else {})
+        return {name: value for name, value in given.items() if value}
 
     def _place(self) -> str:
         if self.until is not None:
@@ -66,19 +78,16 @@ class RecoveryGoal:
 
 def goal_of(asked: RestoreParameters) -> RecoveryGoal | None:
     """Return what a restore job was asked; None: the backup as it is."""
-    named = (asked.until, asked.until_gtid, asked.before_gtid, asked.until_file)
-    skipped = frozenset(asked.skip_gtids.split())
+    named = (asked.until, asked.until_gtid, asked.before_gtid, asked.until_file, asked.skip_gtids)
     if not any(named):
-        if skipped:
-            raise BadInput("transactions to skip were given, and no place to replay to")
         return None
     return RecoveryGoal(
         datetime.fromisoformat(asked.until) if asked.until else None,
-        asked.until_gtid.lower(),
-        asked.before_gtid.lower(),
-        asked.until_file,
+        asked.until_gtid or "",
+        asked.before_gtid or "",
+        asked.until_file or "",
         asked.until_position,
-        frozenset(each.lower() for each in skipped),
+        frozenset((asked.skip_gtids or "").split()),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backups.binlog_archive.reader import ArchivedBinlogs, ArchivedFile
+from backups.binlog_archive.spool import spool_file
 from backups.binlogs.index.build import build_index
 from backups.binlogs.index.read import SegmentIndex
 from backups.binlogs.source.reading import read_head
@@ -105,9 +106,27 @@ def joined_from(pieces: list[ReadablePiece], first: int) -> tuple[list[ReadableP
     for piece in pieces[first + 1 :]:
         last = found[-1]
         same_file = (piece.number, piece.start) == (last.number, last.end)
-        joined = piece.segment.joined if piece.segment is not None else last.last_of_file
-        next_file = piece.number == last.number + 1 and piece.start == 0 and joined
-        if not (same_file or next_file):
+        next_file = piece.number == last.number + 1 and piece.start == 0
+        if not (same_file or (next_file and _joins(last, piece))):
             return found, f"what follows {last.file}:{last.end} is missing"
         found.append(piece)
     return found, ""
+
+
+def _joins(last: ReadablePiece, following: ReadablePiece) -> bool:
+    """Whether nothing is between the end of a piece and the start of the next file."""
+    if following.segment is not None and following.segment.joined:
+        return True
+    if last.last_of_file or _is_whole(last):
+        return True
+    after = last.index().gtids_before(len(last.index()))
+    return after == following.index().gtids_before(0) != ""
+
+
+def _is_whole(last: ReadablePiece) -> bool:
+    """Whether its file is still in the spool, and ends with it; a later one is received by now."""
+    try:
+        size = spool_file(last.archived.timeline, last.file).stat().st_size
+    except FileNotFoundError:
+        return False
+    return size == last.end

@@ -51,6 +51,13 @@ class Recovery:
     def bytes_total(self) -> int:
         return self.served.bytes_total
 
+    @property
+    def in_short(self) -> str:
+        """How many transactions, and which is the last."""
+        moment = self.stop.last_commit
+        last = f", the last of {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+        return f"{self.stop.transactions:,} transactions{last}"
+
     def __str__(self) -> str:
         start, stop = self.start, self.stop
         last = f", the last {stop.last_gtid}" if stop.last_gtid else ""

@@ -1,4 +1,4 @@
-"""How is a command told up to where archived binlogs are replayed?"""
+"""By which options does a command say up to where archived binlogs are replayed?"""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -85,23 +84,21 @@ class Replayer:
         on_start: Callable[[Replay], None] = lambda replay: None,
     ) -> Replayed:
         account = ReplayAccount(self.archive.flavour)
-        run_folder = Path(tempfile.mkdtemp(prefix="mooring-replay-"))
-        path = account.write(run_folder, OWNER)
-        settings = ServerOptions(
-            confined=True,
-            reaches_us=True,
-            server_id=4_000_000,
-            program=self._program(),
-            options={**self._target.options(), "init-file": str(path)},
-        )
-        try:
-            with PrivateServer(self.folder, settings, run_folder=run_folder) as server:
+        owner = OWNER if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+        with account.file(owner) as grants:
+            settings = ServerOptions(
+                confined=True,
+                reaches_us=True,
+                server_id=4_000_000,
+                program=self._program(),
+                readable=(grants,),
+                options={**self._target.options(), "init-file": str(grants)},
+            )
+            with PrivateServer(self.folder, settings) as server:
                 replay = Replay(server, served, self._target, account, on_progress)
                 on_start(replay)
                 done = replay.run()
                 server.shut_down()
-        finally:
-            shutil.rmtree(run_folder, ignore_errors=True)
         return done
 
     @contextmanager

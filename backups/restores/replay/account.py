@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,24 +29,31 @@ class ReplayAccount:
     # Of every sort of letter: the copy may have a plugin that wants them.
     password: str = field(default_factory=lambda: f"Aa1.{secrets.token_hex(20)}", repr=False)
 
-    def write(self, run_folder: Path, owner: tuple[int, int]) -> Path:
+    @contextmanager
+    def file(self, owner: tuple[int, int]) -> Iterator[Path]:
         """Write the file that makes the account, for the server's user alone."""
-        with_words = (
-            f"VIA mysql_native_password USING PASSWORD('{self.password}')"
+        folder = Path(tempfile.mkdtemp(prefix="mooring-"))
+        try:
+            path = folder / _FILE
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                file.write("\n".join(self._statements()) + "\n")
+            if os.geteuid() == 0:
+                for each in (folder, path):
+                    os.chown(each, *owner)
+            yield path
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _statements(self) -> tuple[str, str]:
+        """Return what may run twice: some copies need a second start."""
+        name = f"'{self.user}'@'localhost'"
+        create = (
+            f"CREATE OR REPLACE USER {name} IDENTIFIED VIA mysql_native_password "
+            f"USING PASSWORD('{self.password}');"
             if self.flavour == MARIADB
-            else f"BY '{self.password}'"
+            else f"CREATE USER IF NOT EXISTS {name} IDENTIFIED BY '{self.password}';"
         )
-        statements = (
-            f"CREATE USER '{self.user}'@'localhost' IDENTIFIED {with_words};",
-            f"GRANT ALL PRIVILEGES ON *.* TO '{self.user}'@'localhost' WITH GRANT OPTION;",
-        )
-        path = run_folder / _FILE
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write("\n".join(statements) + "\n")
-        if os.geteuid() == 0:
-            os.chown(path, *owner)
-        return path
+        return create, f"GRANT ALL PRIVILEGES ON *.* TO {name} WITH GRANT OPTION;"
 
     @property
     def drop(self) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from backups.binlog_archive.goals import goal_of
+from backups.parameters import RestoreParameters
+from backups.stages.base import Stage
 from backups.stages.restore.check_target import CheckTarget
 from backups.stages.restore.extract import Extract
 from backups.stages.restore.find_transactions import FindTransactions
@@ -11,14 +16,18 @@ from backups.stages.restore.replay import ReplayTransactions
 from backups.stages.restore.start_once import StartOnce
 from backups.stages.restore.work import RestoreWork
 
-STAGES = (
-    FindTransactions(),
-    CheckTarget(),
-    Extract(),
-    Prepare(),
-    ReplayTransactions(),
-    StartOnce(),
-    HandOver(),
-)
+_BEGINNING = (CheckTarget(), Extract(), Prepare())
+_END = (StartOnce(), HandOver())
+FIND, REPLAY = FindTransactions(), ReplayTransactions()
+# Of a backup as it is.
+STAGES = (*_BEGINNING, *_END)
+# With archived transactions on top.
+STAGES_WITH_REPLAY = (FIND, *_BEGINNING, REPLAY, *_END)
 
-__all__ = ["STAGES", "RestoreWork"]
+
+def stages_for(asked: RestoreParameters) -> Sequence[Stage[RestoreWork]]:
+    """Return the stages that a request leads to."""
+    return STAGES if goal_of(asked) is None else STAGES_WITH_REPLAY
+
+
+__all__ = ["STAGES", "STAGES_WITH_REPLAY", "RestoreWork", "stages_for"]

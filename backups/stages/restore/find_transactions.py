@@ -14,11 +14,9 @@ class FindTransactions(PlainStage[RestoreWork]):
     # An index is made where a piece has none.
     watched = False
 
-    def should_run(self, run: Run, work: RestoreWork) -> bool:
-        return work.goal is not None
-
     def run(self, run: Run, work: RestoreWork) -> str:
-        assert work.goal is not None
+        if work.goal is None:
+            return "the backup as it is"
         work.recovery = recovery_of(work.copy.backup, work.goal)
         if work.recovery is None:
             return "the backup's position is known once it is prepared; they are looked for then"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 
@@ -16,7 +17,7 @@ from backups.engines import engine_named
 from backups.exceptions import StageFailed
 from backups.models.job import LogLevel
 from backups.programs.compatibility import CLONE, Version, parse_version
-from backups.programs.private_server import PrivateServer
+from backups.programs.private_server import ServerOptions
 from backups.programs.server_program import find_mysqld
 from backups.restores.replay.account import ReplayAccount
 from backups.restores.replay.drive import Replay, Replayed
@@ -39,11 +40,9 @@ class ReplayTransactions(PlainStage[RestoreWork]):
     # One transaction may take long; a server that ended is noticed.
     watched = False
 
-    def should_run(self, run: Run, work: RestoreWork) -> bool:
-        return work.goal is not None
-
     def run(self, run: Run, work: RestoreWork) -> str:
-        assert work.goal is not None
+        if work.goal is None:
+            return "the backup as it is"
         recovery = work.recovery or recovery_of(work.copy.backup, work.goal)
         if recovery is None:
             raise StageFailed(
@@ -52,15 +51,13 @@ class ReplayTransactions(PlainStage[RestoreWork]):
         work.recovery = recovery
         if not recovery.served.stretches:
             return f"nothing to replay: the backup is {recovery.goal}"
-        began = time.monotonic()
         done = work.replayed = self._replay(run, work, recovery)
-        seconds = max(time.monotonic() - began, 0.001)
         for name in done.disabled_events:
             run.log(self.name, f"event {name} is disabled, as a replica creates it",
                     LogLevel.WARNING)  # fmt: skip
         for xid in done.open_xa:
             run.log(self.name, f"XA transaction {xid} is prepared and undecided", LogLevel.WARNING)
-        return _result(recovery, done, seconds)
+        return _result(recovery, done)
 
     def _replay(self, run: Run, work: RestoreWork, recovery: Recovery) -> Replayed:
         server = engine_named(run.job.engine).restored_server(
@@ -72,24 +69,13 @@ class ReplayTransactions(PlainStage[RestoreWork]):
         )
         account = ReplayAccount(flavour)
         owner = work.target.stat()
-        grants = account.write(server.run_folder, (owner.st_uid, owner.st_gid))
-        server.settings = replace(
-            server.settings,
-            skip_grant_tables=False,
-            reaches_us=True,
-            server_id=_SERVER_ID,
-            options={
-                **server.settings.options,
-                **target.options(),
-                "init-file": str(grants),
-            },
-        )
         try:
             with run.ending_by(server.kill):
-                server.start()
-                grants.unlink()
+                with account.file((owner.st_uid, owner.st_gid)) as grants:
+                    server.settings = _settings(server.settings, target, grants)
+                    server.start()
                 run.process_started(*server.process)
-                watch = _Watch(run, server, recovery)
+                watch = _Watch(run, recovery)
                 done = Replay(server, recovery.served, target, account, watch.progress).run()
                 run.check()
                 server.shut_down()
@@ -99,11 +85,23 @@ class ReplayTransactions(PlainStage[RestoreWork]):
         return done
 
 
+def _settings(usual: ServerOptions, target: ReplayTarget, grants: Path) -> ServerOptions:
+    """Return how a restored server is started to replay."""
+    return replace(
+        usual,
+        skip_grant_tables=False,
+        reaches_us=True,
+        server_id=_SERVER_ID,
+        readable=(*usual.readable, grants),
+        options={**usual.options, **target.options(), "init-file": str(grants)},
+    )
+
+
 class _Watch:
     """Shows how far a replay is."""
 
-    def __init__(self, run: Run, server: PrivateServer, recovery: Recovery) -> None:
-        self._run, self._server, self._recovery = run, server, recovery
+    def __init__(self, run: Run, recovery: Recovery) -> None:
+        self._run, self._recovery = run, recovery
         self._meter = run.new_meter()
         self._meter.raw_bytes_total = recovery.bytes_total
         self._began = self._logged = time.monotonic()
@@ -128,16 +126,15 @@ class _Watch:
         )
 
 
-def _result(recovery: Recovery, done: Replayed, seconds: float) -> str:
-    passed, stop = done.passed, recovery.stop
+def _result(recovery: Recovery, done: Replayed) -> str:
+    stop = recovery.stop
     last = f", the last {stop.last_gtid}" if stop.last_gtid else ""
     moment = f" of {stop.last_commit:%Y-%m-%d %H:%M:%S} UTC" if stop.last_commit else ""
     skipped = len(recovery.goal.skipped)
     without = f", {skipped} of them skipped" if skipped else ""
     return (
-        f"{passed.transactions:,} transactions{without}{last}{moment}; "
-        f"{format_bytes(recovery.bytes_total)} at "
-        f"{format_bytes(int(recovery.bytes_total / seconds))}/s"
+        f"{done.passed.transactions:,} transactions{without}{last}{moment}; "
+        f"{format_bytes(recovery.bytes_total)}"
     )
 
 
