@@ -10,6 +10,8 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
+from backups.binlog_archive import condition as binlog_condition
+from backups.binlog_archive import coverage
 from backups.catalog import condition
 from backups.chains import due
 from backups.executor.execute import execute
@@ -22,7 +24,7 @@ from backups.instances import reachability
 from backups.jobs import wake
 from backups.models import Instance, Job
 from backups.observed.read import READ_EVERY, due_histories, read_history
-from backups.retention import expiry, pruning
+from backups.retention import binlogs, expiry, pruning
 from backups.running import samples
 from backups.schedules import tick
 from backups.schedules.matching import match_jobs
@@ -150,6 +152,22 @@ def check_copies() -> None:
 
 
 @shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def check_segments() -> None:
+    """Check the stored pieces of binlogs that are due: there and unchanged?"""
+    binlog_condition.check_segments(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def judge_recoverability() -> None:
+    """Compute from when to when the instances with a binlog archive are recoverable."""
+    coverage.judge_due(now())
+
+
+@shared_task(ignore_result=True)
 @records_heartbeat
 def plan_occurrences() -> None:
     """Start, follow and account for the planned runs of schedules."""
@@ -171,6 +189,14 @@ def prune_history() -> None:
 def expire_backups() -> None:
     """Request the purge of backups that schedules no longer keep."""
     expiry.expire_backups(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def expire_binlogs() -> None:
+    """Delete stored pieces of binlogs that no recovery needs."""
+    binlogs.expire_binlogs(now())
 
 
 @shared_task(ignore_result=True)

@@ -38,9 +38,12 @@ OUTSIDE_EVERY_SECONDS = {
     "backups.tasks.probe_instances": 10,
     "backups.tasks.measure_repositories": 300,
     "backups.tasks.check_copies": 60,
+    "backups.tasks.check_segments": 60,
+    "backups.tasks.judge_recoverability": 60,
     "backups.tasks.check_repositories": 300,
     "alerts.tasks.ping_dead_man_switch": 60,
     "backups.tasks.expire_backups": 3600,
+    "backups.tasks.expire_binlogs": 3600,
     "backups.tasks.prune_history": 3600,
     "alerts.tasks.prune_alerts": 3600,
 }

@@ -152,7 +152,7 @@ def _keys() -> tuple[Keyring | None, str]:
 
 
 def _boundary(file: SpoolFile, present: SpoolPosition | None, is_last: bool) -> tuple[int, bool]:
-    """Return up to where a file can be stored, and whether nothing is added to it any more."""
+    """Return up to where a file can be stored, and whether it is finished."""
     if present is not None and file.name == present.file:
         return present.position, False
     # Without a receiver nobody knows what of the newest file is durable.

@@ -224,7 +224,7 @@ def _register_found(
         manifest_digest=reader.manifest.digest,
         folder=folder,
         repositories=[repository],
-        instance=_instance_of(about["instance"], about["engine"]),
+        instance=instance_of(about["instance"], about["engine"]),
         made_by=made_by,
     )
 
@@ -239,7 +239,7 @@ def _refuse_broken_chain(repository: Repository, contents: Contents) -> None:
             raise ArchiveError(f"it needs {each.label}, which is missing or has changed")
 
 
-def _instance_of(described: Mapping[str, Any], engine: str) -> Instance:
+def instance_of(described: Mapping[str, Any], engine: str) -> Instance:
     """Return the instance of a manifest; an unknown one is created without a password."""
     uuid = UUID(described["uuid"])
     if known := Instance.objects.filter(uuid=uuid).first():

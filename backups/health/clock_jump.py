@@ -16,7 +16,7 @@ from backups.health.heartbeats import note_run
 from backups.models import TickHeartbeat
 
 # These delete what is old; each runs every hour.
-DELETING_TASKS = ("expire backups", "prune history", "prune alerts")
+DELETING_TASKS = ("expire backups", "expire binlogs", "prune history", "prune alerts")
 # A longer downtime is confirmed as well.
 LONGEST_PAUSE = timedelta(days=7)
 MAX_DIFFERENCE = timedelta(minutes=10)

@@ -76,6 +76,10 @@ class BinlogArchive(models.Model):
     backlog_bytes = models.BigIntegerField(null=True, blank=True)
     store_fault = models.TextField(blank=True)
     stored_at = models.DateTimeField(null=True, blank=True)
+    # When it was last computed from when to when the instance is recoverable, and why it is not
+    # to the present; blank where it is.
+    judged_at = models.DateTimeField(null=True, blank=True)
+    not_recoverable = models.CharField(max_length=300, blank=True)
     # What the source's settings mean for the archive, one per line: binlog off, not ROW,
     # files purged too soon. Blank: nothing is wrong.
     warnings = models.TextField(blank=True)
@@ -248,11 +252,11 @@ class BinlogGap(models.Model):
         return f"gap in the binlogs of {self.instance.name}: {self.reason}"
 
 
-class RecoveryWindow(models.Model):
+class RecoverableRange(models.Model):
     """From when to when an instance is recoverable without a gap. Derived, never edited."""
 
-    instance = models.ForeignKey(Instance, models.CASCADE, related_name="recovery_windows")
-    timeline = models.ForeignKey(BinlogTimeline, models.CASCADE, related_name="windows")
+    instance = models.ForeignKey(Instance, models.CASCADE, related_name="recoverable_ranges")
+    timeline = models.ForeignKey(BinlogTimeline, models.CASCADE, related_name="ranges")
     # The oldest and the newest backup that it begins with.
     oldest_backup = models.ForeignKey(Backup, models.CASCADE, related_name="+")
     newest_backup = models.ForeignKey(Backup, models.CASCADE, related_name="+")
@@ -270,7 +274,7 @@ class RecoveryWindow(models.Model):
         ordering = ["instance", "-to_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["instance"], condition=Q(open=True), name="backups_window_one_open"
+                fields=["instance"], condition=Q(open=True), name="backups_range_one_open"
             ),
         ]
 

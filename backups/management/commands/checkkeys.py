@@ -1,4 +1,4 @@
-"""Check that the available keys open every backup's data key."""
+"""Check that the available keys open every data key of backups and binlogs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any
 
 from rich.console import RenderableType
 
+from backups.binlog_archive.rotation import check_segment_keys
 from backups.keys.load import load_keys
 from backups.keys.rotation import check_data_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
 
 
 class Command(MooringCommand):
-    help = "Check that the available keys open every backup's data key."
+    help = "Check that the available keys open every data key of backups and binlogs."
 
     def answer(self, options: dict[str, Any]) -> Answer:
         keyring = load_keys()
-        found = list(check_data_keys(keyring))
+        found = [*check_data_keys(keyring), *check_segment_keys(keyring)]
         faults = sum(bool(finding.error) for finding in found)
         rows = [
             (finding.label, finding.repository, finding.key_id, finding.error or "opens")
@@ -25,5 +26,8 @@ class Command(MooringCommand):
         ]
         summary = f"{len(found) - faults} of {len(found)} data keys open"
         fields = {"keys": [key.id for key in keyring.keys], "copies": [asdict(f) for f in found]}
-        shown: list[RenderableType] = [table(("backup", "repository", "key", ""), rows), summary]
+        shown: list[RenderableType] = [
+            table(("backup or binlog", "repository", "key", ""), rows),
+            summary,
+        ]
         return Answer(fields, shown, FAILED if faults else DONE)

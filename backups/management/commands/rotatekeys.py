@@ -11,6 +11,7 @@ from rich.console import RenderableType
 
 from backups.activity import record
 from backups.archive.keys import add_key
+from backups.binlog_archive.rotation import rewrap_segment_keys
 from backups.exceptions import BadInput
 from backups.keys.load import load_keys
 from backups.keys.rotation import rewrap_data_keys, rotate_passwords
@@ -19,7 +20,7 @@ from backups.models.activity import Verb
 
 
 class Command(MooringCommand):
-    help = "Rewrap every backup's data key with a new key. Packs are not changed."
+    help = "Rewrap every data key of backups and binlogs with a new key. Packs are not changed."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -37,7 +38,7 @@ class Command(MooringCommand):
                 )
             add_key(settings.BACKUP_KEY_FILE)
         keyring = load_keys()
-        found = list(rewrap_data_keys(keyring))
+        found = [*rewrap_data_keys(keyring), *rewrap_segment_keys(keyring)]
         passwords = rotate_passwords()
         rewrapped = sum(finding.changed for finding in found)
         details = {"key": keyring.current.id, "data_keys": rewrapped, "passwords": passwords}
@@ -58,7 +59,7 @@ class Command(MooringCommand):
             "passwords": passwords,
         }
         shown: list[RenderableType] = [
-            table(("backup", "repository", "key", ""), rows),
+            table(("backup or binlog", "repository", "key", ""), rows),
             f"key {keyring.current.id}: {len(found) - faults} of {len(found)} data keys, "
             f"{passwords} passwords",
             "Keep a copy of the key file apart from the repositories: no backup opens without it.",

@@ -1,0 +1,227 @@
+"""From when to when is an instance recoverable, given its backups and its archived binlogs?
+
+Pure. A backup and the binlogs from its coordinates on lead to every later transaction, as far as
+the pieces follow each other without a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from backups.binlogs.events.gtids import GtidPosition, GtidSet, parse_gtids
+from backups.binlogs.segments.names import file_number
+from backups.exceptions import BinlogDamaged
+
+
+class Place(NamedTuple):
+    """An offset of a file of a timeline; later ones compare greater."""
+
+    file_number: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class PieceFacts:
+    """A piece of a timeline, in its order."""
+
+    timeline: int
+    file: str
+    file_number: int
+    start: int
+    end: int
+    joined: bool
+    last_commit_at: datetime | None
+    # Whether a repository or the spool has it.
+    there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineFacts:
+    """A history of the instance."""
+
+    pk: int
+    # A value of ``TimelineStart``, in words.
+    start: str
+    # Whether the same file names held other bytes before.
+    is_reset: bool
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPoint:
+    """A backup that can be restored, and its coordinates; blank or None is unknown."""
+
+    pk: int
+    started_at: datetime
+    ended_at: datetime
+    file: str
+    position: int | None
+    gtids: str
+
+    @property
+    def place(self) -> Place | None:
+        if not self.file or self.position is None:
+            return None
+        try:
+            return Place(file_number(self.file), self.position)
+        except BinlogDamaged:
+            return None
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Pieces of a timeline that follow each other without a gap."""
+
+    timeline: int
+    # Of its files: everything before the number.
+    base: str
+    first: Place
+    last: Place
+    last_file: str
+    last_commit_at: datetime | None
+    ends_because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RangeFacts:
+    """Recoverable to each transaction from the oldest backup on."""
+
+    timeline: int
+    oldest: BackupPoint
+    newest: BackupPoint
+    to_at: datetime
+    to_file: str
+    to_position: int
+    open: bool
+    ends_because: str
+
+
+# Whether the GTIDs of a backup are those at its coordinates in the timeline.
+JoinCheck = Callable[[int, BackupPoint], bool]
+
+
+def find_stretches(pieces: Iterable[PieceFacts]) -> Iterator[Stretch]:
+    """Yield the stretches of pieces in the order of their timelines."""
+    current: Stretch | None = None
+    # A file is read from its first event on: what follows is of no use without it.
+    begun: tuple[int, str] | None = None
+    for piece in pieces:
+        base, file = _base(piece.file), (piece.timeline, piece.file)
+        begun = file if piece.start == 0 and piece.there else begun
+        there = piece.there and begun == file
+        goes_on = (
+            current is not None
+            and there
+            and piece.joined
+            and (current.timeline, current.base) == (piece.timeline, base)
+        )
+        if current is not None and not goes_on:
+            if current.timeline == piece.timeline:
+                what = "cannot be read" if not there else "does not join the one before it"
+                current.ends_because = f"{piece.file} from {piece.start} on {what}"
+            yield current
+            current = None
+        if not there:
+            continue
+        last = Place(piece.file_number, piece.end)
+        if current is None:
+            first = Place(piece.file_number, piece.start)
+            current = Stretch(piece.timeline, base, first, last, piece.file, piece.last_commit_at)
+        else:
+            current.last, current.last_file = last, piece.file
+            current.last_commit_at = _later(current.last_commit_at, piece.last_commit_at)
+    if current is not None:
+        yield current
+
+
+def find_ranges(
+    stretches: Sequence[Stretch],
+    timelines: Sequence[TimelineFacts],
+    backups: Sequence[BackupPoint],
+    joins: JoinCheck,
+) -> list[RangeFacts]:
+    """Return the ranges in the order of the stretches; ``timelines`` and ``backups`` by age."""
+    order = [timeline.pk for timeline in timelines]
+    last_of = {stretch.timeline: stretch for stretch in stretches}
+    found = []
+    for stretch in stretches:
+        number = order.index(stretch.timeline)
+        timeline = timelines[number]
+        previous = timelines[number - 1] if number else None
+        inside = [each for each in backups if _may_be_in(each, stretch, timeline, previous)]
+        oldest = next((each for each in inside if joins(stretch.timeline, each)), None)
+        newest = next((each for each in reversed(inside) if joins(stretch.timeline, each)), None)
+        if oldest is None or newest is None:
+            continue
+        is_last = last_of[stretch.timeline] is stretch
+        is_open = is_last and timeline.ended_at is None
+        why = stretch.ends_because
+        if is_last and not is_open:
+            following = timelines[number + 1].start if number + 1 < len(timelines) else ""
+            why = f"the history ends: {following.lower()}" if following else "the history ends"
+        to_at = _later(stretch.last_commit_at, oldest.ended_at) or oldest.ended_at
+        found.append(
+            RangeFacts(
+                stretch.timeline,
+                oldest,
+                newest,
+                to_at,
+                stretch.last_file,
+                stretch.last.position,
+                is_open,
+                why,
+            )
+        )
+    return found
+
+
+def gtids_join(backup: str, before: str, after: str) -> bool:
+    """Whether a backup's GTIDs are those of a moment within a piece, by the piece's own.
+
+    Unknown sets, of a server without GTIDs, contradict nothing.
+    """
+    if not backup or not (before or after):
+        return True
+    try:
+        own, first, last = (parse_gtids(text) for text in (backup, before, after))
+    except BinlogDamaged:
+        return False
+    return (not before or _covers(own, first)) and _covers(last, own)
+
+
+def _covers(more: GtidSet | GtidPosition, less: GtidSet | GtidPosition) -> bool:
+    if isinstance(more, GtidSet) and isinstance(less, GtidSet):
+        return more.covers(less)
+    if isinstance(more, GtidPosition) and isinstance(less, GtidPosition):
+        return more.covers(less)
+    return False
+
+
+def _may_be_in(
+    backup: BackupPoint,
+    stretch: Stretch,
+    timeline: TimelineFacts,
+    previous: TimelineFacts | None,
+) -> bool:
+    """Whether a backup's coordinates are in a stretch, and of its history as far as times tell."""
+    place = backup.place
+    if place is None or _base(backup.file) != stretch.base:
+        return False
+    if timeline.ended_at is not None and backup.started_at > timeline.ended_at:
+        return False
+    # The names were of other bytes until the history before it ended.
+    end = previous.ended_at if previous is not None and timeline.is_reset else None
+    if end is not None and backup.ended_at < end:
+        return False
+    return stretch.first <= place <= stretch.last
+
+
+def _base(file: str) -> str:
+    return file.rpartition(".")[0]
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((each for each in (one, other) if each is not None), default=None)

@@ -1,0 +1,59 @@
+"""From which moment on are an instance's archived binlogs needed, and why?
+
+Pure. A backup has every transaction of a piece that was stored before it began. So what was stored
+before the newest restorable backup at the beginning of the recovery window is needed by no
+recovery within it. The archive's own pieces only: a server's binlogs are never deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from backups.retention.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class BinlogBase:
+    """A backup that stays, from which binlogs could be applied."""
+
+    label: str
+    started_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BinlogNeed:
+    """Which pieces are needed: those stored at ``since`` or later; all, if it is None."""
+
+    since: datetime | None
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def binlogs_needed(
+    bases: Sequence[BinlogBase], policies: Collection[Policy], blocked: str, now: datetime
+) -> BinlogNeed:
+    """Decide for one instance; ``blocked`` is why nothing may be deleted now, or blank."""
+    if blocked:
+        return BinlogNeed(None, blocked)
+    if not bases:
+        return BinlogNeed(None, "nothing is deleted while the instance has no restorable backup")
+    for policy in policies:
+        if policy.keeps_everything:
+            return BinlogNeed(None, f"{policy}")
+    oldest_first = sorted(bases, key=lambda each: (each.ended_at, each.label))
+    with_window = [policy for policy in policies if policy.keep_for is not None]
+    if len(with_window) < len(policies):
+        # Without a window every backup that is kept may be recovered from.
+        base = oldest_first[0]
+        return BinlogNeed(base.started_at, f"needed from {base.label} on, the oldest backup kept")
+    longest = max(with_window, key=lambda each: each.keep_for or now - now)
+    assert longest.keep_for is not None
+    start = now - longest.keep_for
+    before = [each for each in oldest_first if each.ended_at <= start]
+    base = before[-1] if before else oldest_first[0]
+    return BinlogNeed(base.started_at, f"needed from {base.label} on: {longest}")

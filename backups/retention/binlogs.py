@@ -1,0 +1,193 @@
+"""Which stored pieces of binlogs does no recovery need, and how are they deleted?
+
+First it is written on the row of each copy that it expires, and why; then the object is deleted,
+its manifest first; then the row. Whatever is killed meanwhile, the next run continues.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from backups.access import checked_store
+from backups.binlogs.segments.names import manifest_of
+from backups.exceptions import MooringError
+from backups.health.clock_jump import refuse_clock_jump
+from backups.models import (
+    Backup,
+    BackupSchedule,
+    BinlogArchive,
+    BinlogSegment,
+    Instance,
+    Job,
+    Repository,
+    SegmentCopy,
+)
+from backups.models.retention import RetentionSettings
+from backups.repositories.base import ObjectStore
+from backups.retention.binlog_rules import BinlogBase, BinlogNeed, binlogs_needed
+from backups.retention.policy import Policy
+from backups.retention.repository_clocks import refuse_other_clock
+from backups.retention.verdicts import JudgedCopy, judge_copies, policy_of
+from backups.states import ACTIVE_JOB_STATUSES, Operation
+
+logger = logging.getLogger(__name__)
+
+TICK = "expire binlogs"
+# The next run continues.
+COPIES_PER_TICK = 2000
+REASON_LENGTH = 300
+# These read binlogs, from a backup that may be older than the window.
+READING = (Operation.RESTORE, Operation.RESTORE_TEST)
+
+
+def expire_binlogs(now: datetime) -> int:
+    """Delete pieces that nothing needs; return how many copies. Refused if a clock is in doubt."""
+    refuse_clock_jump(TICK, now)
+    instances = Instance.objects.filter(
+        Exists(BinlogSegment.objects.filter(timeline__instance=OuterRef("pk")))
+    )
+    needs = binlog_needs([each.pk for each in instances], now)
+    going = {pk: need for pk, need in needs.items() if need.since is not None}
+    if any(_unneeded(pk, need).exists() for pk, need in going.items()):
+        repositories = Repository.objects.filter(segment_copies__isnull=False).distinct()
+        refuse_other_clock(TICK, repositories, now)
+    left = COPIES_PER_TICK
+    for pk, need in going.items():
+        left -= _expire(pk, need, now, left)
+    return delete_expired()
+
+
+def binlog_needs(instances: Collection[int], now: datetime) -> dict[int, BinlogNeed]:
+    """Return from when on the binlogs of each instance are needed, and why."""
+    judged: defaultdict[int, list[JudgedCopy]] = defaultdict(list)
+    for each in judge_copies(now, instances):
+        judged[each.copy.instance_id].append(each)
+    policies = _policies([each for copies in judged.values() for each in copies])
+    kept = {each.copy.backup_id for copies in judged.values() for each in copies if _counts(each)}
+    started = dict(Backup.objects.filter(pk__in=kept).values_list("pk", "started_at"))
+    busy = set(
+        Job.objects.filter(
+            instance__in=instances, operation__in=READING, status__in=ACTIVE_JOB_STATUSES
+        ).values_list("instance", flat=True)
+    )
+    return {
+        pk: _need(judged[pk], policies, started, "a restore is running" if pk in busy else "", now)
+        for pk in instances
+    }
+
+
+def delete_expired() -> int:
+    """Delete the bytes and rows of what has expired; return how many copies."""
+    stores: dict[int, ObjectStore | None] = {}
+    expired = SegmentCopy.objects.filter(expired_at__isnull=False).order_by("pk")
+    deleted = 0
+    for copy in expired.select_related("repository", "segment__timeline").iterator(500):
+        store = _store_of(copy.repository, stores)
+        if store is None:
+            continue
+        try:
+            # Without its manifest it is no segment; what is then left is replaced or removed.
+            store.remove(manifest_of(copy.path))
+            store.remove(copy.path)
+        except MooringError as exc:
+            logger.warning(
+                "%s is not deleted: %s", copy, exc, extra={"action": "binlog_not_deleted"}
+            )
+            stores[copy.repository_id] = None
+            continue
+        with transaction.atomic():
+            copy.delete()
+            BinlogSegment.objects.filter(pk=copy.segment_id, copies=None).delete()
+        deleted += 1
+    if deleted:
+        logger.info("%d pieces of binlogs deleted", deleted, extra={"action": "binlogs_deleted"})
+    return deleted
+
+
+def _need(
+    judged: Collection[JudgedCopy],
+    policies: Mapping[str, Policy],
+    started: Mapping[int, datetime],
+    blocked: str,
+    now: datetime,
+) -> BinlogNeed:
+    bases = {
+        each.copy.label: BinlogBase(
+            each.copy.label, started[each.copy.backup_id], each.copy.ended_at
+        )
+        for each in judged
+        if _counts(each)
+    }
+    reasons = [each.verdict.reason for each in judged if each.verdict.blocked]
+    used = {each.owner for each in judged}
+    return binlogs_needed(
+        list(bases.values()),
+        [policies[owner] for owner in used],
+        blocked or next(iter(reasons), ""),
+        now,
+    )
+
+
+def _counts(judged: JudgedCopy) -> bool:
+    """Whether a copy is kept, and can be restored."""
+    copy = judged.copy
+    sound = not (copy.fault or copy.key_fault or copy.repository_fault)
+    return sound and not judged.verdict.may_go
+
+
+def _policies(judged: Collection[JudgedCopy]) -> dict[str, Policy]:
+    """Return the policies by the names that the verdicts give their owners."""
+    schedules = {each.copy.schedule_id for each in judged if each.copy.schedule_id is not None}
+    repositories = {each.copy.repository_id for each in judged if each.copy.schedule_id is None}
+    rows: list[tuple[str, RetentionSettings]] = [
+        *(("schedule", row) for row in BackupSchedule.objects.filter(pk__in=schedules)),
+        *(("repository", row) for row in Repository.objects.filter(pk__in=repositories)),
+    ]
+    return {f"{kind} {row}": policy_of(row, f"{kind} {row}") for kind, row in rows}
+
+
+def _unneeded(instance: int, need: BinlogNeed) -> QuerySet[SegmentCopy]:
+    """Return the copies of pieces that were stored before they were needed, by whole files."""
+    others = BinlogSegment.objects.filter(timeline=OuterRef("segment__timeline"))
+    newer = others.filter(pk__gt=OuterRef("segment"))
+    # A file is read from its first event on.
+    needed = others.filter(file=OuterRef("segment__file"), created_at__gte=need.since)
+    return SegmentCopy.objects.filter(
+        # The newest piece says where the receiver goes on.
+        Exists(newer),
+        ~Exists(needed),
+        segment__timeline__instance=instance,
+        segment__created_at__lt=need.since,
+        expired_at=None,
+    )
+
+
+def _expire(instance: int, need: BinlogNeed, now: datetime, most: int) -> int:
+    chosen = list(
+        _unneeded(instance, need)
+        .order_by("segment__timeline", "segment__file_number", "segment__start")
+        .values_list("pk", flat=True)[: max(0, most)]
+    )
+    if not chosen:
+        return 0
+    reason = f"stored before what is kept: {need.reason}"[:REASON_LENGTH]
+    SegmentCopy.objects.filter(pk__in=chosen, expired_at=None).update(
+        expired_at=now, expire_reason=reason
+    )
+    BinlogArchive.objects.filter(instance=instance).update(judged_at=None)
+    return len(chosen)
+
+
+def _store_of(repository: Repository, stores: dict[int, ObjectStore | None]) -> ObjectStore | None:
+    if repository.pk not in stores:
+        try:
+            stores[repository.pk] = checked_store(repository)
+        except MooringError:
+            stores[repository.pk] = None
+    return stores[repository.pk]

@@ -1,0 +1,167 @@
+"""Which rows say from when to when an instance is recoverable?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from backups.binlog_archive.condition import EVERY, check_segments
+from backups.binlog_archive.coverage import judge_archive, judge_due, recoverable_to
+from backups.models import (
+    BackupCopy,
+    BinlogArchive,
+    BinlogTimeline,
+    RecoverableRange,
+    Repository,
+    SegmentCopy,
+)
+from tests.backups.binlog_archive.spooled import HOUR, MINUTE, SECOND, T0, gtids, timeline_of
+from tests.backups.binlog_archive.stored import backup_at, store_files
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def judge(archive: BinlogArchive) -> list[RecoverableRange]:
+    judge_archive(archive, T0 + HOUR)
+    archive.refresh_from_db()
+    return list(RecoverableRange.objects.order_by("from_at"))
+
+
+class TestRanges:
+    def test_a_backup_and_the_binlogs_after_it_lead_to_the_present(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository
+    ) -> None:
+        files = store_files(archive, timeline, 2)
+        backup = backup_at(archive.instance, main, "b.000001", len(files[0]), gtids=gtids(1, 3))
+        (span,) = judge(archive)
+        assert (span.oldest_backup, span.newest_backup) == (backup, backup)
+        assert (span.open, span.from_at) == (True, backup.ended_at)
+        assert (span.to_file, span.to_position) == ("b.000002", len(files[1]))
+        assert (archive.not_recoverable, archive.judged_at) == ("", T0 + HOUR)
+
+    def test_a_backup_with_other_transactions_does_not_join(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository
+    ) -> None:
+        files = store_files(archive, timeline, 2)
+        backup_at(archive.instance, main, "b.000001", len(files[0]), gtids=gtids(1, 9))
+        assert judge(archive) == []
+        assert "no restorable backup has coordinates" in archive.not_recoverable
+
+    def test_a_backup_that_cannot_be_restored_does_not_count(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository
+    ) -> None:
+        store_files(archive, timeline, 1)
+        backup_at(archive.instance, main, "b.000001", 4)
+        BackupCopy.objects.update(fault="missing")
+        assert judge(archive) == []
+
+    def test_without_binlogs_it_says_so(
+        self, archive: BinlogArchive, timeline: BinlogTimeline
+    ) -> None:
+        assert judge(archive) == []
+        assert archive.not_recoverable == "no binlog is stored yet"
+
+    def test_an_ended_history_is_closed(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository
+    ) -> None:
+        store_files(archive, timeline, 1)
+        backup_at(archive.instance, main, "b.000001", 4)
+        BinlogTimeline.objects.update(ended_at=T0 + HOUR)
+        timeline_of(archive.instance, start="reset", began_at=T0 + HOUR)
+        (span,) = judge(archive)
+        assert (span.open, span.ends_because) == (False, "the history ends: binlogs were reset")
+        assert "take a backup" in archive.not_recoverable
+
+    def test_a_piece_missing_from_all_repositories_cuts_it_until_it_is_back(
+        self,
+        archive: BinlogArchive,
+        timeline: BinlogTimeline,
+        main: Repository,
+        copy_site: Repository,
+    ) -> None:
+        store_files(archive, timeline, 3)
+        backup_at(archive.instance, main, "b.000001", 4)
+        aside = []
+        for copy in SegmentCopy.objects.filter(segment__file="b.000002"):
+            path = Path(copy.repository.path) / copy.path
+            aside.append((path.rename(path.with_suffix(".aside")), path))
+            check_segments(T0 + HOUR)
+        assert SegmentCopy.objects.filter(fault="missing").count() == 1
+        SegmentCopy.objects.update(checked_at=None)
+        check_segments(T0 + HOUR)
+        (span,) = judge(archive)
+        assert (span.open, span.to_file) == (False, "b.000001")
+        assert span.ends_because == "b.000002 from 0 on cannot be read"
+
+        for kept, path in aside:
+            kept.rename(path)
+        assert check_segments(T0 + HOUR + EVERY) == 0
+        archive.refresh_from_db()
+        assert archive.judged_at is None
+        (span,) = judge(archive)
+        assert span.open
+
+
+class TestTick:
+    def test_it_takes_what_is_due(self, archive: BinlogArchive, timeline: BinlogTimeline) -> None:
+        assert judge_due(T0) == 1
+        assert judge_due(T0 + 4 * MINUTE) == 0
+        assert judge_due(T0 + 5 * MINUTE) == 1
+
+
+class TestRecoverableTo:
+    def span(self, *, is_open: bool) -> RecoverableRange:
+        return RecoverableRange(to_at=T0, open=is_open)
+
+    def test_a_closed_window_ends_where_it_ends(self) -> None:
+        archive = BinlogArchive(last_commit_at=T0 + HOUR)
+        assert recoverable_to(archive, self.span(is_open=False)) == T0
+
+    def test_an_open_one_goes_on_to_what_was_received(self) -> None:
+        archive = BinlogArchive(last_commit_at=T0 + HOUR)
+        assert recoverable_to(archive, self.span(is_open=True)) == T0 + HOUR
+        assert recoverable_to(BinlogArchive(), self.span(is_open=True)) == T0
+
+    def test_an_idle_source_does_not_look_late(self) -> None:
+        archive = BinlogArchive(last_commit_at=T0, lag_bytes=0, source_asked_at=T0 + HOUR)
+        assert recoverable_to(archive, self.span(is_open=True)) == T0 + HOUR
+
+
+class TestCondition:
+    @pytest.mark.parametrize("suffix", [".segment", ".json.zst"])
+    def test_a_changed_object_is_found(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository, suffix: str
+    ) -> None:
+        archive.repositories.set([main])
+        store_files(archive, timeline, 1)
+        assert check_segments(T0) == 0
+        copy = SegmentCopy.objects.get(repository=main)
+        path = (Path(main.path) / copy.path).with_suffix(suffix)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        assert check_segments(T0 + EVERY - SECOND) == 0
+        assert check_segments(T0 + EVERY) == 1
+        copy.refresh_from_db()
+        assert (copy.fault, copy.checked_at) == ("changed", T0 + EVERY)
+
+    def test_a_shortened_object_is_found_without_the_key(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository, key_file: Path
+    ) -> None:
+        store_files(archive, timeline, 1)
+        key_file.unlink()
+        copy = SegmentCopy.objects.get(repository=main)
+        path = Path(main.path) / copy.path
+        path.write_bytes(path.read_bytes()[:-1])
+        assert check_segments(T0) == 1
+        copy.refresh_from_db()
+        assert copy.fault == "changed"
+
+    def test_a_repository_that_is_not_there_is_no_fault_of_its_copies(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository
+    ) -> None:
+        store_files(archive, timeline, 1)
+        Path(main.path).rename(Path(main.path).with_name("aside"))
+        assert check_segments(T0 + timedelta(days=8)) == 0
