@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from backups.binlogs.events.gtid_events import read_packed_integer
 from backups.binlogs.events.header import CHECKSUM_BYTES, HEADER
@@ -53,8 +54,9 @@ class ColumnType(enum.IntEnum):
 # How many bytes of a type's metadata there are; none for the others.
 _ONE_BYTE = {4, 5, 17, 18, 19, 140, 242, 245, 249, 250, 251, 252, 255}
 _TWO_BYTES = {15, 16, 141, 246, 247, 248, 253, 254}
-_NUMERIC = {1, 2, 3, 4, 5, 8, 9, 246}
-_CHARACTER = {15, 140, 141, 249, 250, 251, 252, 253, 254}
+# Servers count YEAR among the numbers, and GEOMETRY among the texts.
+_NUMERIC = {1, 2, 3, 4, 5, 8, 9, 13, 246}
+_CHARACTER = {15, 140, 141, 249, 250, 251, 252, 253, 254, 255}
 # Fields of the optional metadata.
 _SIGNEDNESS, _DEFAULT_CHARSET, _COLUMN_CHARSET, _COLUMN_NAME = 1, 2, 3, 4
 _SIMPLE_PRIMARY_KEY, _PREFIX_PRIMARY_KEY = 8, 9
@@ -125,11 +127,11 @@ def _read_metadata(types: bytes, content: bytes) -> Iterator[int]:
     at = 0
     for kind in types:
         size = 1 if kind in _ONE_BYTE else 2 if kind in _TWO_BYTES else 0
-        # A decimal's, an enum's and a string's two bytes are two numbers, the first one high.
-        order = "big" if kind in (246, 247, 248, 254) else "little"
         if at + size > len(content):
             raise IndexError("no metadata left")
-        yield int.from_bytes(content[at : at + size], "big" if order == "big" else "little")
+        # A decimal's, an enum's and a string's two bytes are two numbers, the first one high.
+        order: Literal["big", "little"] = "big" if kind in (246, 247, 248, 254) else "little"
+        yield int.from_bytes(content[at : at + size], order)
         at += size
 
 

@@ -10,7 +10,7 @@ from pymysql.charset import charset_by_id
 
 from backups.binlogs.events.decimals import read_decimal
 from backups.binlogs.events.json_values import json_text
-from backups.binlogs.events.queries import decompress
+from backups.binlogs.events.queries import inflate
 from backups.binlogs.events.table_map import Column, ColumnType
 from backups.binlogs.events.temporal import (
     fraction_size,
@@ -100,15 +100,7 @@ def _read_long(column: Column, content: bytes, at: int, width: int) -> tuple[Val
 
 def _expand(value: bytes) -> bytes:
     """Return the content of a MariaDB COMPRESSED column: a byte, then as it is or compressed."""
-    if not value:
-        return value
-    return value[1:] if value[0] == 0 else decompress_column(value)
-
-
-def decompress_column(value: bytes) -> bytes:
-    """Undo MariaDB's column compression, whose first byte has another order than an event's."""
-    # Method 8 is zlib, its low bits the length of the size.
-    return decompress(bytes([value[0] & 0x07]) + value[1:])
+    return inflate(value) if value and value[0] else value[1:]
 
 
 def _text(column: Column, value: bytes) -> Value:
