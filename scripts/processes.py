@@ -63,7 +63,7 @@ def bind_address(environment: Mapping[str, str]) -> str:
 
 def children(environment: Mapping[str, str]) -> list[Child]:
     """Return the processes; they start together."""
-    mooring = [_worker(environment), _control(), _web(environment)]
+    mooring = [_worker(environment), _control(), _binlogs(), _web(environment)]
     if environment.get("REDIS_URL"):
         return mooring
     return [_redis(home(environment) / "run"), *mooring]
@@ -112,6 +112,12 @@ def _worker(environment: Mapping[str, str]) -> Child:
 def _control() -> Child:
     """Run the ticks, away from long jobs, and what waits for others: threads do, one for each."""
     return _celery("control", "monitor.control", "control,outside", "8", pool="threads")
+
+
+def _binlogs() -> Child:
+    """Run the receivers of binlogs: nothing of them waits for jobs or ticks."""
+    argv = [sys.executable, str(ROOT / "manage.py"), "receivebinlogs"]
+    return Child("binlogs", tuple(argv), ready_words=" ready.")
 
 
 def _celery(name: str, app: str, queues: str, concurrency: str, *, pool: str) -> Child:

@@ -123,7 +123,7 @@ class ServerFacts:
 def probe(connection: Connection[DictCursor]) -> ServerFacts:
     """Query the facts of an instance; InstanceUnreachable when it stops answering."""
     variables = _variables(connection)
-    grants = _grants(connection)
+    grants = fetch_grants(connection)
     flavour = decide_flavour(variables["version"], variables.get("version_comment", ""))
     may_ask = grants.everything or "PROCESS" in grants.privileges
     return ServerFacts(
@@ -183,7 +183,8 @@ def _variables(connection: Connection[DictCursor]) -> dict[str, str]:
     return variables
 
 
-def _grants(connection: Connection[DictCursor]) -> Grants:
+def fetch_grants(connection: Connection[DictCursor]) -> Grants:
+    """Return what the connection's account may do."""
     account = _one(connection, "SELECT CURRENT_USER() AS account")["account"]
     lines = [str(next(iter(row.values()))) for row in fetch_rows(connection, "SHOW GRANTS")]
     return parse_grants(account, lines)

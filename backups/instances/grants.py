@@ -27,6 +27,11 @@ NEEDED_TO_READ: Mapping[str, frozenset[str]] = {
     "SELECT": frozenset({"SELECT"}),
     "LOCK TABLES": frozenset({"LOCK TABLES"}),
 }
+# For receiving binlogs as a replica does, and for asking how far the source is.
+NEEDED_TO_ARCHIVE: Mapping[str, frozenset[str]] = {
+    "REPLICATION SLAVE": frozenset({"REPLICATION SLAVE", "REPLICATION REPLICA"}),
+    "REPLICATION CLIENT": frozenset({"BINLOG MONITOR", "REPLICATION CLIENT", "SUPER"}),
+}
 # The table of the plugins a server loads: INSERT on it allows INSTALL PLUGIN.
 PLUGIN_TABLE = "mysql.plugin"
 WHY: Mapping[str, str] = {
@@ -34,6 +39,8 @@ WHY: Mapping[str, str] = {
     "RELOAD": "locks the end of the copy",
     "PROCESS": "reads InnoDB's status",
     "BINLOG MONITOR": "reads the binlog position",
+    "REPLICATION SLAVE": "receives binlogs",
+    "REPLICATION CLIENT": "reads how far the source's binlogs are",
     "SUPER": "makes a checkpoint of RocksDB",
 }
 _GLOBAL = re.compile(r"GRANT (?P<privileges>.+) ON \*\.\* TO ", re.IGNORECASE)

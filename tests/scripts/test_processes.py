@@ -21,13 +21,13 @@ def argv_of(name: str, environment: dict[str, str]) -> str:
 
 
 def test_redis_stops_last() -> None:
-    assert [one.name for one in children(OWN)] == ["redis", "worker", "control", "web"]
+    assert [one.name for one in children(OWN)] == ["redis", "worker", "control", "binlogs", "web"]
     assert [one.name for one in children(OWN) if one.stops_last] == ["redis"]
 
 
 def test_a_redis_of_the_operator_replaces_ours() -> None:
     names = [one.name for one in children({**OWN, "REDIS_URL": "redis://10.0.0.1"})]
-    assert names == ["worker", "control", "web"]
+    assert names == ["worker", "control", "binlogs", "web"]
 
 
 def test_the_procfile_names_the_same_processes() -> None:
@@ -63,7 +63,7 @@ def test_the_worker_leaves_processor_and_disk_to_the_servers_and_no_other_does()
     for command, low in (("nice", own), ("ionice", "best-effort: prio 7")):
         shown = subprocess.run([*wrapper, command], capture_output=True, text=True, check=True)
         assert shown.stdout.strip() == low
-    for name in ("control", "web"):
+    for name in ("control", "binlogs", "web"):
         assert "nice" not in argv_of(name, OWN)
 
 

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from backups.access import runner_of, stores_of
+from backups.binlog_archive.checks import archive_checks
 from backups.checks import Check, Verdict, failed
 from backups.management.output import DONE, REFUSED, Answer, MooringCommand, table
 from backups.management.rows import named_instance, named_repository
@@ -43,7 +44,8 @@ class Command(MooringCommand):
         note_unproven_files(instance, survey)
         if survey.facts is not None:
             remember(instance, survey.facts, now(), raw_bytes=survey.raw_bytes)
-        refused = bool(failed(preflight.checks))
+        checks = [*preflight.checks, *archive_checks(instance, survey.facts)]
+        refused = bool(failed(checks))
         return Answer(
             {
                 "instance": instance.name,
@@ -52,9 +54,9 @@ class Command(MooringCommand):
                 "raw_bytes": survey.raw_bytes,
                 "file_count": survey.file_count,
                 "would_be_refused": refused,
-                "checks": [check.as_json() for check in preflight.checks],
+                "checks": [check.as_json() for check in checks],
             },
-            _shown(instance.name, preflight.checks),
+            _shown(instance.name, checks),
             REFUSED if refused else DONE,
         )
 

@@ -1,0 +1,98 @@
+"""How far is the archive behind its source, and do the source's commits wait for it?
+
+Asked on a connection of its own: the one that receives sends nothing but acknowledgements.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from django.utils.timezone import now
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+
+from backups.binlog_archive.receiver import Receiver
+from backups.binlog_archive.source import fetch_files, fetch_semi_sync, lag_bytes
+from backups.binlogs.dump.spool import Received
+from backups.binlogs.dump.start import SourceFile
+from backups.exceptions import MooringError
+from backups.instances.connection import connect, login_of
+from backups.models.binlog import BinlogArchive
+
+TIMEOUT_SECONDS = 10
+# So often in a row may a source have more, and nothing arrive.
+STUCK_PROBES = 3
+
+
+class LagProbe:
+    """Asks one source again and again. Used by one thread at a time."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._connection: Connection[DictCursor] | None = None
+        # How often in a row the source had more and nothing arrived.
+        self._stuck, self._last = 0, Received()
+
+    def ask(self) -> None:
+        """Ask, and write what it means to the archive's row."""
+        try:
+            fields = self._fields()
+        except MooringError:
+            # Why it cannot be reached is noted by the receiver.
+            self.forget()
+            fields = {"lag_bytes": None, "source_waits": None}
+        row = BinlogArchive.objects.filter(pk=self._receiver.archive, token=self._receiver.token)
+        row.update(**fields)
+
+    def forget(self) -> None:
+        """Close the connection; the next question makes another."""
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.close()
+            self._connection = None
+
+    def _fields(self) -> dict[str, object]:
+        receiver = self._receiver
+        archive = BinlogArchive.objects.select_related("instance").get(pk=receiver.archive)
+        if self._connection is None:
+            self._connection = connect(login_of(archive.instance), read_timeout=TIMEOUT_SECONDS)
+        before = receiver.durable
+        files = fetch_files(self._connection)
+        # Read again: what arrived meanwhile is no lag.
+        durable = receiver.durable
+        lag = lag_bytes(files, durable.file, durable.position) if receiver.receiving else None
+        self._reconnect_if_stuck(files, before, lag)
+        fields: dict[str, object] = {
+            "source_file": files[-1].name,
+            "source_position": files[-1].size,
+            "source_asked_at": now(),
+            "lag_bytes": lag,
+            "source_waits": None,
+        }
+        if archive.acknowledge:
+            semi_sync = fetch_semi_sync(self._connection)
+            fields["source_waits"] = semi_sync.waits and receiver.semi_sync and receiver.receiving
+            if semi_sync.enabled and not receiver.semi_sync and receiver.receiving:
+                # It was enabled on the source after this connection had begun.
+                receiver.reconnect()
+        return fields
+
+    def _reconnect_if_stuck(
+        self, files: Sequence[SourceFile], before: Received, lag: int | None
+    ) -> None:
+        """End a connection on which nothing can come: a source goes on with deleted files.
+
+        MariaDB does so after RESET MASTER: it sends heartbeats and nothing else.
+        """
+        if not self._receiver.receiving or not before.file:
+            self._stuck = 0
+            return
+        newest = files[-1]
+        shorter = newest.name == before.file and newest.size < before.position
+        moved = before != self._last or not lag
+        self._stuck = 0 if moved else self._stuck + 1
+        self._last = before
+        if shorter or lag is None or self._stuck >= STUCK_PROBES:
+            self._stuck = 0
+            self._receiver.reconnect()

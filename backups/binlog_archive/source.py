@@ -1,0 +1,199 @@
+"""What does a source say about its binary log, and which settings put the archive at risk?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import NamedTuple
+
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+
+from backups.binlogs.dump.start import SourceFile
+from backups.binlogs.events.gtids import Gtids, parse_gtids
+from backups.exceptions import InstanceUnreachable, Refused
+from backups.instances.connection import fetch_rows
+from backups.instances.facts import fetch_identity
+from backups.programs.compatibility import MARIADB, MYSQL, decide_flavour
+from backups.units import format_duration
+
+VARIABLES = (
+    "version",
+    "version_comment",
+    "log_bin",
+    "binlog_format",
+    "binlog_row_image",
+    "binlog_checksum",
+    "binlog_expire_logs_seconds",
+    "expire_logs_days",
+    "binlog_storage_engine",
+    "sync_binlog",
+    "gtid_executed",
+    "gtid_binlog_pos",
+    "rpl_semi_sync_source_enabled",
+    "rpl_semi_sync_master_enabled",
+    "rpl_semi_sync_source_wait_point",
+    "rpl_semi_sync_master_wait_point",
+)
+# The header of a binary log that MySQL encrypts; it arrives without.
+ENCRYPTION_HEADER_BYTES = 512
+# An outage of the receiver should end well before the source purges what was not received.
+SHORTEST_EXPIRY = timedelta(days=1)
+_ENABLE = {
+    MARIADB: "SET GLOBAL rpl_semi_sync_master_enabled = ON, "
+    "rpl_semi_sync_master_wait_point = AFTER_SYNC",
+    MYSQL: "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'; "
+    "SET GLOBAL rpl_semi_sync_source_enabled = ON",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """A source's binary log at one moment."""
+
+    identity: str
+    flavour: str
+    version: str
+    files: Sequence[SourceFile]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def semi_sync(self) -> bool:
+        """Whether commits of the source wait for a replica that acknowledges."""
+        names = ("rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled")
+        return any(self.variables.get(name, "").upper() in {"ON", "1"} for name in names)
+
+    @property
+    def executed(self) -> Gtids:
+        name = "gtid_binlog_pos" if self.flavour == MARIADB else "gtid_executed"
+        return parse_gtids(self.variables.get(name, ""))
+
+
+class SemiSync(NamedTuple):
+    """Whether commits shall wait for a replica, and whether they do."""
+
+    enabled: bool
+    waits: bool
+
+
+def fetch_source(connection: Connection[DictCursor]) -> SourceFacts:
+    """Query a source; Refused if its binary log cannot be archived."""
+    wanted = ", ".join(["%s"] * len(VARIABLES))
+    rows = fetch_rows(
+        connection, f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})", VARIABLES
+    )
+    variables = {row["Variable_name"].lower(): str(row["Value"] or "") for row in rows}
+    version = variables["version"]
+    if variables.get("log_bin", "").upper() not in {"ON", "1"}:
+        raise Refused(
+            "the source writes no binary log", hint="Start it with log_bin and a server_id."
+        )
+    if (engine := variables.get("binlog_storage_engine", "")) not in {"", "none"}:
+        raise Refused(
+            f"the source keeps its binary log in the engine {engine}, which is sent by GTID only",
+            hint="Unset binlog_storage_engine on the source: only binary logs in files of their "
+            "own can be archived.",
+        )
+    return SourceFacts(
+        identity=fetch_identity(connection),
+        flavour=decide_flavour(version, variables.get("version_comment", "")),
+        version=version,
+        files=fetch_files(connection),
+        variables=variables,
+    )
+
+
+def fetch_files(connection: Connection[DictCursor]) -> list[SourceFile]:
+    """Return the source's binary logs, oldest first, with the sizes that they arrive with."""
+    files = []
+    for row in fetch_rows(connection, "SHOW BINARY LOGS"):
+        header = ENCRYPTION_HEADER_BYTES if row.get("Encrypted") == "Yes" else 0
+        files.append(SourceFile(str(row["Log_name"]), int(row["File_size"]) - header))
+    if not files:
+        raise InstanceUnreachable("the source lists no binary log")
+    return files
+
+
+def fetch_gtids_before(connection: Connection[DictCursor], file: str) -> Gtids:
+    """Return the transactions in front of a file of the source, as its first events list them."""
+    # A name that the source itself has listed; it is quoted by the client library.
+    for row in fetch_rows(connection, "SHOW BINLOG EVENTS IN %s LIMIT 4", (file,)):
+        if row["Event_type"] in {"Previous_gtids", "Gtid_list"}:
+            return parse_gtids(str(row["Info"]).strip("[]"))
+    return parse_gtids("")
+
+
+def fetch_semi_sync(connection: Connection[DictCursor]) -> SemiSync:
+    """Return what a source does at this moment."""
+    rows = fetch_rows(connection, "SHOW GLOBAL VARIABLES LIKE 'rpl_semi_sync%enabled'")
+    enabled = {row["Variable_name"].lower() for row in rows if row["Value"] == "ON"}
+    status = {
+        row["Variable_name"].lower(): str(row["Value"])
+        for row in fetch_rows(connection, "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'")
+    }
+    for name in ("rpl_semi_sync_source", "rpl_semi_sync_master"):
+        if f"{name}_status" in status:
+            on = status[f"{name}_status"] == "ON" and int(status[f"{name}_clients"]) > 0
+            return SemiSync(enabled=f"{name}_enabled" in enabled, waits=on)
+    return SemiSync(enabled=False, waits=False)
+
+
+def lag_bytes(files: Sequence[SourceFile], file: str, position: int) -> int | None:
+    """Return how much of a source's binary log is not here; None if the file is not listed."""
+    names = [each.name for each in files]
+    if file not in names:
+        return None
+    rest = files[names.index(file) :]
+    return max(0, sum(each.size for each in rest) - position)
+
+
+def warnings_of(facts: SourceFacts, *, acknowledge: bool) -> list[str]:
+    """Return what the source's settings mean for the archive, each with what to do."""
+    variables, found = facts.variables, []
+    if (form := variables.get("binlog_format", "ROW")) != "ROW":
+        found.append(
+            f"binlog_format is {form}: single transactions cannot be undone, and a replay may not "
+            "give the same rows. Set it to ROW."
+        )
+    if (image := variables.get("binlog_row_image", "FULL").upper()) not in {"FULL", "FULL_NODUP"}:
+        found.append(
+            f"binlog_row_image is {image}: single transactions cannot be undone. Set it to FULL."
+        )
+    if variables.get("binlog_checksum", "CRC32") == "NONE":
+        found.append("binlog_checksum is NONE: changed bytes are not noticed. Set it to CRC32.")
+    if variables.get("sync_binlog", "1") != "1":
+        found.append(
+            f"sync_binlog is {variables['sync_binlog']}: a power cut may cost the source "
+            "transactions that the archive has. Set it to 1."
+        )
+    expiry = _expiry(variables)
+    if expiry and expiry < SHORTEST_EXPIRY:
+        found.append(
+            f"the source purges binary logs after {format_duration(expiry)}: a longer outage of "
+            "the receiver leaves a gap. Set binlog_expire_logs_seconds to a day at least."
+        )
+    if acknowledge:
+        found += _semi_sync_warnings(facts)
+    return found
+
+
+def _semi_sync_warnings(facts: SourceFacts) -> list[str]:
+    if not facts.semi_sync:
+        statement = _ENABLE.get(facts.flavour, "")
+        return [f"semi-synchronous replication is off on the source. Run {statement}."]
+    names = ("rpl_semi_sync_source_wait_point", "rpl_semi_sync_master_wait_point")
+    point = next((facts.variables[name] for name in names if name in facts.variables), "")
+    if point != "AFTER_SYNC":
+        return [
+            f"the source waits at {point}: others see a commit before the archive has it. Set "
+            "the wait point to AFTER_SYNC."
+        ]
+    return []
+
+
+def _expiry(variables: Mapping[str, str]) -> timedelta:
+    """Return after how long files are purged; zero: never."""
+    seconds = float(variables.get("binlog_expire_logs_seconds") or 0)
+    days = float(variables.get("expire_logs_days") or 0)
+    return timedelta(seconds=seconds) or timedelta(days=days)
