@@ -114,7 +114,9 @@ def _parse_head(content: bytes, file: str, *, whole: bool) -> FileHead | None:
         if at + header.size > len(content):
             break
         event = memoryview(content)[at : at + header.size]
-        if description.checksummed and not checksum_fits(event, in_use=at == 0):
+        # The first has one whatever it says: it says how the others are read.
+        checked = at == 0 or description.checksummed
+        if checked and not checksum_fits(event, in_use=at == 0):
             raise _damaged(file, FIRST_OFFSET + at, "its checksum is wrong")
         found.append(PlacedEvent(FIRST_OFFSET + at, header, event))
         at += header.size
