@@ -67,6 +67,15 @@ class RestoreParameters(Parameters):
     owner: str = ""
     # Path of the server program to use; blank leaves it to the setting, and that to the engine.
     mysqld: str = ""
+    # Up to where archived binlogs are replayed onto it; all None: not at all. A moment is written
+    # with its offset.
+    until: str | None = None
+    until_gtid: str | None = None
+    before_gtid: str | None = None
+    until_file: str | None = None
+    until_position: int | None = None
+    # GTIDs that are left out, with spaces between.
+    skip_gtids: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

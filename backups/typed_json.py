@@ -58,6 +58,7 @@ _TYPES: Mapping[object, tuple[str, type | tuple[type, ...], Callable[[Any], obje
     int: ("a whole number", int, _same),
     int | None: ("a whole number", (int, type(None)), _same),
     str: ("a text", str, _same),
+    str | None: ("a text", (str, type(None)), _same),
     Path: ("a path", str, Path),
     Mapping[str, str]: ("an object", dict, _same),
 }

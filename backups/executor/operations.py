@@ -67,8 +67,8 @@ PLANS: dict[Operation, Plan[Any, Any]] = {
     ),
     Operation.RESTORE: Plan(
         RestoreParameters,
-        always(restore.STAGES),
-        restore.STAGES,
+        lambda job, asked: restore.stages_for(asked),
+        restore.STAGES_WITH_REPLAY,
         restore_work,
         lambda job, asked: f"target:{asked.target}",
     ),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils.timezone import now
@@ -148,10 +148,16 @@ def create_restore_job(
     no_start: bool = False,
     owner: str = "",
     mysqld: str = "",
+    replay: Mapping[str, Any] | None = None,
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
-    """Request a restore into ``target``, a folder of the worker's host."""
+    """Request a restore into ``target``, a folder of the worker's host.
+
+    ``replay``: the parameters that say up to where archived binlogs are replayed. Any: their types.
+    """
+    if replay and raw:
+        raise BadInput("binlogs cannot be replayed onto files that are not prepared")
     if not target.is_absolute():
         raise BadInput(f"target {target} is not an absolute path")
     if len(str(target)) > LONGEST_TARGET:
@@ -160,7 +166,7 @@ def create_restore_job(
         Operation.RESTORE,
         copy,
         parameters=RestoreParameters(
-            target, raw=raw, no_start=no_start, owner=owner, mysqld=mysqld
+            target, raw=raw, no_start=no_start, owner=owner, mysqld=mysqld, **(replay or {})
         ),
         requested_by=requested_by,
         wake=wake,

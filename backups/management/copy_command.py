@@ -28,13 +28,17 @@ class CopyCommand(MooringCommand):
             help="Run it in this process, without worker and broker.",
         )
 
+    def find_copy(self, options: dict[str, Any]) -> BackupCopy:
+        """Return the copy to work on, or raise BadInput."""
+        return named_copy(options["label"], options["repository"])
+
     @abstractmethod
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job: ...
 
     def answer(self, options: dict[str, Any]) -> Answer:
         if options["foreground"]:
             clear_up_here(now())
-        copy = named_copy(options["label"], options["repository"])
+        copy = self.find_copy(options)
         job = self.create_job(copy, options, wake=not options["foreground"])
         console = self.progress_console(options)
         return run_and_follow(job, console, foreground=options["foreground"])

@@ -11,10 +11,11 @@ import contextlib
 import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -27,10 +28,11 @@ from pymysql.connections import Connection
 from backups.exceptions import EngineError
 from backups.logins.session import begin_session
 from backups.programs.disk_full import fail_if_disk_full
+from backups.programs.inner_listener import ListenerLink
 from backups.programs.keyring_program import link_with_keyring
 from backups.programs.server_ending import require_order
 from backups.programs.server_log import ServerLog
-from backups.programs.server_process import SERVER_NAMES, end, exit_code_of, servers_of
+from backups.programs.server_process import SERVER_NAMES, end, exit_code_of, servers_of, start
 from backups.programs.server_program import (
     ARIA,
     MODEST,
@@ -63,6 +65,8 @@ class ServerOptions:
     binlog: bool = False
     # Whether it opens files that somebody else may have made: see ``runners.sandbox``.
     confined: bool = False
+    # Whether we are to have a socket in its network, on which we can listen for it.
+    reaches_us: bool = False
     # Further paths that it must be able to read then.
     readable: tuple[Path, ...] = ()
     # None: this host's MariaDB.
@@ -101,6 +105,8 @@ class PrivateServer:
         self.log = ServerLog(self.log_file, on_line)
         self._server: subprocess.Popen[bytes] | None = None
         self._has_answered = False
+        # In its network, which is not ours where it is confined; None unless ``reaches_us``.
+        self.listener: socket.socket | None = None
         # The end of its log, which is deleted with the run folder.
         self.log_end = ""
         # What its start did to the data; blank: nothing worth a remark.
@@ -149,7 +155,7 @@ class PrivateServer:
             self._refuse_unusable()
             self._prepare_run_folder()
             with self.log_file.open("ab") as log:
-                self._server = _start(self._argv(), log)
+                self._run(log)
             self._wait_for_answer()
         except BaseException:
             self.stop()
@@ -161,8 +167,18 @@ class PrivateServer:
             # A starting server may ignore TERM; it can be killed without loss.
             end(self._server, self.settings.stop_seconds if self._has_answered else 0)
             self.log_end = self.log_end or self.log.tail(100)
+        if self.listener is not None:
+            self.listener.close()
         if self._temporary:
             shutil.rmtree(self.run_folder, ignore_errors=True)
+
+    def _run(self, log: BinaryIO) -> None:
+        if not self.settings.reaches_us:
+            self._server = start(self._argv(), log)
+            return
+        with ListenerLink() as link:
+            self._server = start(self._argv(link), log, link.passed_on)
+            self.listener = link.receive()
 
     def kill(self) -> None:
         """Kill the server at once, for callers that must not wait for a shutdown."""
@@ -231,7 +247,7 @@ class PrivateServer:
             for path in (self.run_folder, self.log_file):
                 os.chown(path, owner.st_uid, owner.st_gid)
 
-    def _argv(self) -> list[str]:
+    def _argv(self, link: ListenerLink | None = None) -> list[str]:
         server = self.settings.program or mariadb_program()
         if server.keyring is not None:
             server = link_with_keyring(server, server.keyring, self.run_folder / "keyring")
@@ -244,7 +260,7 @@ class PrivateServer:
             options["server-id"] = str(self.settings.server_id)
         options |= self.settings.options
         return [
-            *(self._walls(server) if self.settings.confined else _as_owner(self.folder)),
+            *self._surroundings(server, link),
             server.path,
             "--no-defaults",
             *_mysql_user(self.folder),
@@ -260,12 +276,16 @@ class PrivateServer:
             *_words(options),
         ]
 
-    def _walls(self, server: ServerProgram) -> list[str]:
-        """Confine the server to its folders, as the owner of its data."""
+    def _surroundings(self, server: ServerProgram, link: ListenerLink | None) -> list[str]:
+        """Run the server as the owner of its data, and where asked confined to its folders."""
+        before = link.argv if link else ()
+        if not self.settings.confined:
+            return [*before, *_as_owner(self.folder)]
         owner = self.folder.stat()
         readable = (*program_folders(server), *self.settings.readable)
+        readable += link.readable if link else ()
         sandbox = Sandbox((self.folder, self.run_folder), readable, (owner.st_uid, owner.st_gid))
-        return ["setpriv", "--pdeathsig", "KILL", "--", *confine([], sandbox)]
+        return ["setpriv", "--pdeathsig", "KILL", "--", *confine([], sandbox, before)]
 
     def _network_options(self) -> list[str]:
         if self.settings.port is None:
@@ -377,16 +397,3 @@ def _mysql_user(folder: Path) -> list[str]:
 
 def _words(options: Mapping[str, str]) -> list[str]:
     return [f"--{name}={value}" if value else f"--{name}" for name, value in options.items()]
-
-
-def _start(argv: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C on the terminal must not reach the server directly.
-    return subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        close_fds=True,
-        env=tool_environment(),
-        start_new_session=True,
-    )

@@ -1,15 +1,36 @@
-"""Which process is the server, where walls stand around it, and how does it end?"""
+"""How is a server started, which process is it within its walls, and how does it end?"""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import BinaryIO
 
 import psutil
+
+from backups.runners.environment import tool_environment
 
 SERVER_NAMES = frozenset({"mariadbd", "mysqld"})
 _BY_SIGNAL = 128
 _FALL_SECONDS = 10
+
+
+def start(
+    argv: Sequence[str], log: BinaryIO, pass_fds: tuple[int, ...] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a command that is to become a server, its output in ``log``."""
+    # A session of its own: Ctrl-C on the terminal must not reach the server directly.
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        close_fds=True,
+        pass_fds=pass_fds,
+        env=tool_environment(),
+        start_new_session=True,
+    )
 
 
 def end(server: subprocess.Popen[bytes], patience_seconds: float) -> None:

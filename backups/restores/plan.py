@@ -12,17 +12,20 @@ import pwd
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from backups.archive.reader import BackupReader
+from backups.binlog_archive.goals import RecoveryGoal
+from backups.binlog_archive.recovery import Recovery
+from backups.binlog_archive.starts import recovery_of
 from backups.catalog.copies import open_chain
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET
-from backups.models import BackupCopy, Evidence, Job
+from backups.models import BackupCopy, Job
 from backups.restores.ancestors import check_ancestors
+from backups.restores.estimates import Estimate, estimate_time, with_replay
 from backups.restores.target import (
     check_room,
     check_server,
@@ -32,11 +35,8 @@ from backups.restores.target import (
     room_needed,
     room_of,
 )
-from backups.states import ACTIVE_JOB_STATUSES, JobStatus, Operation
+from backups.states import ACTIVE_JOB_STATUSES, Operation
 from backups.units import format_count
-
-# Older jobs say little about today's disks.
-JOBS_ASKED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,8 @@ class PlannedRestore:
     owner: str = ""
     # Path of the server program; blank leaves it to the setting.
     mysqld: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """How long it should take, and the basis of the estimate. None is unknown."""
-
-    length: timedelta | None
-    basis: str
+    # Up to where archived binlogs are replayed; None: the backup as it is.
+    goal: RecoveryGoal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +61,8 @@ class RestorePlan:
     restore: PlannedRestore
     estimate: Estimate
     checks: list[Check] = field(default_factory=list)
+    # What is replayed; None: nothing, or it is not known before the backup is prepared.
+    recovery: Recovery | None = None
 
     @property
     def refused(self) -> list[Check]:
@@ -75,7 +71,8 @@ class RestorePlan:
     @property
     def need_bytes(self) -> int | None:
         raw_bytes = restored_size(self.restore.copy.backup)
-        return None if raw_bytes is None else room_needed(raw_bytes)
+        replayed = self.recovery.bytes_total if self.recovery is not None else 0
+        return None if raw_bytes is None else room_needed(raw_bytes + replayed)
 
     @property
     def command(self) -> str:
@@ -85,6 +82,7 @@ class RestorePlan:
 def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePlan:
     """Check everything the restore depends on."""
     readers: list[BackupReader] = []
+    recoveries: list[Recovery] = []
     program = restore.mysqld or default_mysqld
     checks = [
         _run_check("copy, repository and key", lambda: _check_copy(restore.copy, readers)),
@@ -96,7 +94,14 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
         checks.append(_run_check("server program", server))
     if restore.owner:
         checks.append(_run_check("owner", lambda: _check_owner(restore.owner)))
-    return RestorePlan(restore, estimate_time(restore.copy), checks)
+    if restore.goal is not None:
+        find = partial(_check_transactions, restore.copy, restore.goal, recoveries)
+        checks.insert(1, _run_check("transactions to replay", find))
+    recovery = recoveries[0] if recoveries else None
+    estimate = estimate_time(restore.copy)
+    if recovery is not None:
+        estimate = with_replay(estimate, recovery, restore.copy.backup.engine)
+    return RestorePlan(restore, estimate, checks, recovery)
 
 
 def command_of(restore: PlannedRestore) -> str:
@@ -107,49 +112,15 @@ def command_of(restore: PlannedRestore) -> str:
     words += ["--no-start"] if restore.no_start else []
     words += ["--owner", restore.owner] if restore.owner else []
     words += ["--mysqld", restore.mysqld] if restore.mysqld else []
-    return shlex.join(words)
+    return shlex.join([*words, *(restore.goal.words() if restore.goal else ())])
 
 
-def estimate_time(copy: BackupCopy) -> Estimate:
-    """Estimate from measurements: first of all this backup's own restore test."""
-    backup = copy.backup
-    tests = Evidence.objects.filter(
-        operation=Operation.RESTORE_TEST, passed=True, recovery_time__isnull=False
-    )
-    own = tests.filter(copy__backup=backup).order_by("-id").first()
-    if own is not None:
-        return Estimate(own.recovery_time, "measured in its own restore test")
-    past = tests.filter(copy__backup__instance=backup.instance, copy__backup__raw_bytes__gt=0)
-    newest = past.select_related("copy__backup").order_by("-id").first()
-    size = restored_size(backup)
-    if newest is not None and newest.recovery_time and size is not None:
-        share = size / (restored_size(newest.copy.backup) or size or 1)
-        basis = f"from the restore test of {newest.copy.backup.label}, by size"
-        return Estimate(newest.recovery_time * share, basis)
-    return _estimate_by_rate(copy)
-
-
-def _estimate_by_rate(copy: BackupCopy) -> Estimate:
-    """Estimate from the rate of past restores from the same repository."""
-    done = Job.objects.filter(
-        # Not restore tests: their run time includes checking every table.
-        operation=Operation.RESTORE,
-        status=JobStatus.SUCCEEDED,
-        copy__repository=copy.repository,
-        engine=copy.backup.engine,
-        bytes_done__gt=0,
-        started_at__isnull=False,
-        ended_at__isnull=False,
-    ).order_by("-id")[:JOBS_ASKED]
-    taken = [(job.bytes_done, (job.ended_at - job.started_at).total_seconds())
-             for job in done if job.ended_at and job.started_at]  # fmt: skip
-    seconds = sum(length for _, length in taken)
-    whole = restored_size(copy.backup)
-    if whole is None or seconds <= 0:
-        return Estimate(None, "no comparable restore has been run")
-    rate = sum(size for size, _ in taken) / seconds
-    basis = f"from {len(taken)} restore{'s' if len(taken) > 1 else ''} from {copy.repository}"
-    return Estimate(timedelta(seconds=whole / rate), basis)
+def _check_transactions(copy: BackupCopy, goal: RecoveryGoal, recoveries: list[Recovery]) -> str:
+    found = recovery_of(copy.backup, goal)
+    if found is None:
+        return f"{goal}: checked once the backup is prepared, its position is not known before"
+    recoveries.append(found)
+    return str(found)
 
 
 def _run_check(name: str, look: Callable[[], str]) -> Check:

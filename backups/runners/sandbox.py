@@ -47,12 +47,16 @@ class Sandbox:
     owner: tuple[int, int] | None = None
 
 
-def confine(argv: Sequence[str], sandbox: Sandbox) -> list[str]:
-    """Return the command that runs ``argv`` as confined as this host allows."""
+def confine(argv: Sequence[str], sandbox: Sandbox, before: Sequence[str] = ()) -> list[str]:
+    """Return the command that runs ``argv`` as confined as this host allows.
+
+    ``before`` is a command that ends by running what follows it: within the walls, and still with
+    our rights.
+    """
     as_owner = drop_rights(sandbox.owner)
     if not sandbox_works():
-        return [*as_owner, *argv]
-    return [*_walls(sandbox), "--", *as_owner, *argv]
+        return [*before, *as_owner, *argv]
+    return [*_walls(sandbox), "--", *before, *as_owner, *argv]
 
 
 def drop_rights(owner: tuple[int, int] | None) -> list[str]:

@@ -18,7 +18,7 @@ from backups.restores.plan import plan_restore
 from backups.restores.target import restored_size
 from monitor.access.roles import Role, has_role, needs
 from monitor.confirmations import name_confirmed
-from monitor.forms.restore import RestoreForm
+from monitor.forms.restore import REPLAY_FIELDS, RestoreForm
 from monitor.selectors.proof import UNPROVEN, load_proofs
 from monitor.selectors.restore import (
     copies_to_restore,
@@ -28,7 +28,7 @@ from monitor.selectors.restore import (
 )
 from monitor.views.requests import refusals_shown, requesting_user
 
-FIELDS = ("target", "owner", "mysqld", "raw", "no_start")
+FIELDS = ("target", "owner", "mysqld", "raw", "no_start", *REPLAY_FIELDS)
 
 
 @require_safe
@@ -61,6 +61,7 @@ def restore_start(request: HttpRequest) -> HttpResponse:
                 no_start=wish.no_start,
                 owner=wish.owner,
                 mysqld=wish.mysqld,
+                replay=wish.goal.as_parameters() if wish.goal else None,
                 requested_by=requesting_user(request),
             )
             return redirect("job-detail", job.pk)

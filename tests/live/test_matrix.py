@@ -68,10 +68,13 @@ class Cell:
         return ""
 
 
+# Only where a restore goes on to a moment: tests/live/test_recovery.py.
+OF_REPLAYS = {"find transactions", "replay"}
 CELLS = [
     Cell(operation, stage.name, fault)
     for operation, plan in PLANS.items()
     for stage in plan.known_stages
+    if stage.name not in OF_REPLAYS
     for fault in FAULTS
 ]
 SENSIBLE = [cell for cell in CELLS if not cell.nonsense]

@@ -9,19 +9,25 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.text import Text
 
+from backups.binlog_archive.starts import choose_copy
 from backups.catalog.facts import details_of
 from backups.engines.clone.keyring import describe_keyring, explain_keyring
+from backups.exceptions import BadInput
 from backups.jobs.request import create_restore_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.management.output import DONE, Answer
-from backups.models import Backup, BackupCopy, Job
+from backups.management.replay_options import add_replay_options, replay_goal
+from backups.models import Backup, BackupCopy, Instance, Job
 from backups.programs.compatibility import CLONE, parse_version
 from backups.restores.option_file import OPTION_FILE
 from backups.restores.replication import replication_statement
 
 
 class Command(CopyCommand):
-    help = "Restore a backup into an empty folder, ready for a server."
+    help = (
+        "Restore a backup into an empty folder, ready for a server; with --until or another place, "
+        "archived binlogs are replayed onto it up to exactly there."
+    )
 
     def add_options(self, parser: CommandParser) -> None:
         super().add_options(parser)
@@ -40,10 +46,11 @@ class Command(CopyCommand):
             "--owner", default="", help="Owner of the files, as user[:group], for example mysql."
         )
         add_mysqld_option(parser)
+        add_replay_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
         answer = super().answer(options)
-        statement = replication_of(options["label"]) if answer.exit_code == DONE else ""
+        statement = replication_of(options) if answer.exit_code == DONE else ""
         shown = list(answer.shown)
         option_file = options["to"].absolute() / OPTION_FILE
         settings = read_settings(option_file) if answer.exit_code == DONE else ""
@@ -65,6 +72,21 @@ class Command(CopyCommand):
         }
         return replace(answer, fields=fields, shown=shown)
 
+    def find_copy(self, options: dict[str, Any]) -> BackupCopy:
+        goal = replay_goal(options)
+        instance = Instance.objects.filter(name=options["label"]).first()
+        if instance is None:
+            return super().find_copy(options)
+        if goal is None:
+            raise BadInput(
+                f"{options['label']} is an instance, not a backup",
+                hint="Name a backup, or say up to where binlogs are replayed, with --until.",
+            )
+        copy = choose_copy(instance, goal, options["repository"])
+        # From here on it is that backup's restore.
+        options["label"] = copy.backup.label
+        return copy
+
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
         target = options["to"].absolute()
         return create_restore_job(
@@ -74,6 +96,7 @@ class Command(CopyCommand):
             no_start=options["no_start"],
             owner=options["owner"],
             mysqld=chosen_mysqld(options),
+            replay=goal.as_parameters() if (goal := replay_goal(options)) else None,
             wake=wake,
         )
 
@@ -92,11 +115,14 @@ def keyring_for(options: dict[str, Any]) -> Path | None:
     return options["to"].absolute() / keyring if keyring else None
 
 
-def replication_of(label: str) -> str:
+def replication_of(options: dict[str, Any]) -> str:
     """Return the statement that makes a restored MySQL a replica; blank for other servers."""
-    backup = Backup.objects.select_related("instance").get(label=label)
+    backup = Backup.objects.select_related("instance").get(label=options["label"])
     version = parse_version(backup.server_version)
     if backup.engine != CLONE or version is None:
+        return ""
+    if replay_goal(options) is not None and not backup.gtid_executed:
+        # Its position is not the backup's any more: the job's last stage says it.
         return ""
     return replication_statement(
         version,

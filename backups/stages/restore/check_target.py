@@ -32,7 +32,9 @@ class CheckTarget(PlainStage[RestoreWork]):
             check_ancestors(work.target)
         starts = test or not work.no_start
         server = "" if work.raw else check_server(work.copy, work.server_program, starts=starts)
-        room = check_room(work.target, room_of(work.opened()))
+        # What is replayed changes the files, and waits beside them in between.
+        replayed = work.recovery.bytes_total if work.recovery is not None else 0
+        room = check_room(work.target, room_of(work.opened()) + replayed)
         own(run.job, run.token, leftovers=True)
         claim_folder(work.target, run.job.pk)
         return f"{room}; {server}" if server else room

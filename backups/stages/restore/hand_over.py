@@ -20,6 +20,7 @@ from backups.programs.compatibility import MARIADB, MARIADB_BACKUP, MYSQL, parse
 from backups.programs.server_program import replication_off
 from backups.programs.server_settings import ServerSettings, parse_server_settings
 from backups.restores.option_file import OPTION_FILE, build_option_file
+from backups.restores.replay.drive import Replayed
 from backups.restores.run_user import change_owner, give_folder
 from backups.restores.target import hand_over_folder
 from backups.runners.local import LocalRunner
@@ -78,23 +79,48 @@ def write_option_file(engine: str, work: RestoreWork, server: ServerSettings) ->
 
 def describe(work: RestoreWork, server: ServerSettings) -> str:
     """Return where the files are, and the position a replica would start from."""
-    backup = work.copy.backup
-    position = f"{backup.binlog_file}:{backup.binlog_position}" if backup.binlog_file else ""
+    position, gtids = _coordinates(work)
     parts = (
         f"{_state(work)} in {work.target}",
         f"binlog {position}" if position else "",
-        f"GTID {backup.gtid_executed}" if backup.gtid_executed else "",
+        f"GTID {gtids}" if gtids else "",
         _before_prepare(work),
-        _replication_stopped(work.prepared),
+        _replication_stopped(work.prepared) if work.replayed is None else "",
+        _left_by_replay(work.replayed),
         _was_replica_of(server),
         f"- {work.remark}" if work.remark else "",
     )
     return " ".join(part for part in parts if part)
 
 
+def _coordinates(work: RestoreWork) -> tuple[str, str]:
+    """Return where in the instance's binlogs the files are, and their GTIDs."""
+    if work.recovery is not None and work.replayed is not None:
+        stop = work.recovery.stop
+        return f"{stop.file}:{stop.offset}", work.replayed.gtids
+    backup = work.copy.backup
+    position = f"{backup.binlog_file}:{backup.binlog_position}" if backup.binlog_file else ""
+    return position, backup.gtid_executed
+
+
+def _left_by_replay(replayed: Replayed | None) -> str:
+    """Return what a person has to decide after a replay."""
+    if replayed is None:
+        return ""
+    found = []
+    if replayed.disabled_events:
+        found.append(f"disabled events: {', '.join(replayed.disabled_events)};")
+    if replayed.open_xa:
+        found.append(f"{len(replayed.open_xa)} prepared XA transactions are undecided;")
+    return f"- {' '.join(found)}" if found else ""
+
+
 def _state(work: RestoreWork) -> str:
     if work.raw:
         return "raw"
+    if work.replayed is not None:
+        done = f"prepared, {work.replayed.passed.transactions:,} transactions replayed,"
+        return f"{done} started once" if work.started_once else done
     started = work.started_once or work.prepared.started
     return "prepared and started once" if started else "prepared, not started yet,"
 

@@ -21,7 +21,8 @@ class StartOnce(PlainStage[RestoreWork]):
     watched = False
 
     def should_run(self, run: Run, work: RestoreWork) -> bool:
-        return not work.raw and not work.no_start and not work.prepared.started
+        started = work.prepared.started and work.replayed is None
+        return not work.raw and not work.no_start and not started
 
     def run(self, run: Run, work: RestoreWork) -> str:
         server = engine_named(run.job.engine).restored_server(

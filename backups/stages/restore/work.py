@@ -10,6 +10,8 @@ from pathlib import Path
 from django.conf import settings
 
 from backups.archive.reader import BackupReader
+from backups.binlog_archive.goals import RecoveryGoal, goal_of
+from backups.binlog_archive.recovery import Recovery
 from backups.catalog.copies import copy_of
 from backups.engines.base import NO_KEYS, HostKeys, Prepared
 from backups.exceptions import BadInput
@@ -17,6 +19,7 @@ from backups.models import BackupCopy, Job
 from backups.parameters import RestoreParameters, RestoreTestParameters
 from backups.programs.private_server import PrivateServer
 from backups.restores.host_keys import host_keys
+from backups.restores.replay.drive import Replayed
 
 
 @dataclass(slots=True)
@@ -41,6 +44,10 @@ class RestoreWork:
     started_once: bool = False
     # What the start of the server did to the files; blank: nothing worth a remark.
     remark: str = ""
+    # Up to where archived binlogs are replayed; None: the backup as it is.
+    goal: RecoveryGoal | None = None
+    recovery: Recovery | None = None
+    replayed: Replayed | None = None
     # For restore tests only.
     began_at: datetime | None = None
     answered_at: datetime | None = None
@@ -64,6 +71,7 @@ def restore_work(job: Job, asked: RestoreParameters) -> RestoreWork:
         owner=asked.owner,
         server_program=asked.mysqld or settings.MYSQLD,
         keys=host_keys(),
+        goal=goal_of(asked),
     )
 
 

@@ -1,0 +1,202 @@
+"""Which archived transactions lead from a backup to a place, and do they join it?
+
+The backup's position must be a boundary between transactions, and the GTIDs before it the
+backup's: what does not join is refused, and never replayed in the hope that it fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from backups.archive.keys import Keyring
+from backups.binlog_archive.goals import RecoveryGoal
+from backups.binlog_archive.pieces import ReadablePiece, joined_from, pieces_of
+from backups.binlog_archive.reader import ArchivedBinlogs
+from backups.binlog_archive.stops import Stop, StopSearch
+from backups.binlogs.events.gtids import GtidPosition, parse_gtids
+from backups.binlogs.source.served import Served, Stretch
+from backups.exceptions import KeyUnavailable, MooringError, Refused
+from backups.keys.load import load_keys
+from backups.models import BinlogArchive, BinlogTimeline, Instance
+from backups.units import format_bytes
+
+_GTIDS_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class StartPoint:
+    """A backup's coordinates, and when it was taken."""
+
+    label: str
+    file: str
+    position: int
+    # Blank where its server has none.
+    gtids: str
+    started_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a replay does."""
+
+    start: StartPoint
+    goal: RecoveryGoal
+    stop: Stop
+    served: Served
+    pieces: int
+
+    @property
+    def bytes_total(self) -> int:
+        return self.served.bytes_total
+
+    @property
+    def in_short(self) -> str:
+        """How many transactions, and which is the last."""
+        moment = self.stop.last_commit
+        last = f", the last of {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+        return f"{self.stop.transactions:,} transactions{last}"
+
+    def __str__(self) -> str:
+        start, stop = self.start, self.stop
+        last = f", the last {stop.last_gtid}" if stop.last_gtid else ""
+        return (
+            f"{stop.transactions:,} transactions{last}, {format_bytes(self.bytes_total)} in "
+            f"{self.pieces} pieces, {start.file}:{start.position} to {stop.file}:{stop.offset}"
+        )
+
+
+def find_recovery(instance: Instance, start: StartPoint, goal: RecoveryGoal) -> Recovery:
+    """Find the transactions from a backup to a place, or raise Refused with the reason."""
+    error: MooringError = Refused(
+        f"no archived binlog has {start.file}:{start.position}, the position of {start.label}",
+        hint="Choose a backup that was taken while the archive was running.",
+    )
+    keyring = _keys()
+    for timeline in instance.binlog_timelines.select_related("instance").order_by("-pk"):
+        if not _may_be_of(timeline, start):
+            continue
+        pieces = pieces_of(ArchivedBinlogs(timeline, keyring))
+        at = _piece_at(pieces, start)
+        if at is None:
+            continue
+        try:
+            return _follow(timeline, pieces, at, start, goal)
+        except _DoesNotJoin as exc:
+            error = exc
+    raise error
+
+
+class _DoesNotJoin(Refused):
+    """The timeline has the position, and other transactions before it."""
+
+
+def _follow(
+    timeline: BinlogTimeline,
+    pieces: list[ReadablePiece],
+    at: int,
+    start: StartPoint,
+    goal: RecoveryGoal,
+) -> Recovery:
+    _check_join(pieces[at], start)
+    joined, missing = joined_from(pieces, at)
+    archive = BinlogArchive.objects.filter(instance=timeline.instance).first()
+    if _lies_in_backup(goal, start):
+        raise Refused(
+            f"{start.label} already has {goal.until_gtid or goal.before_gtid}",
+            hint="Choose an older backup.",
+        )
+    stop = StopSearch(joined, start.position, goal, missing).find(_known_until(timeline, archive))
+    return Recovery(
+        start,
+        goal,
+        stop,
+        Served(
+            joined[0].archived,
+            _stretches(joined, start, stop),
+            timeline.instance.flavour,
+            start_gtids=start.gtids,
+            skipped=goal.skipped,
+            gtid_mode="ON" if stop.has_gtids else "OFF",
+        ),
+        stop.pieces,
+    )
+
+
+def _check_join(piece: ReadablePiece, start: StartPoint) -> None:
+    """Raise where a backup's position is not between transactions, or its GTIDs are others."""
+    index = piece.index()
+    number = index.starting_at(start.position)
+    if number is None:
+        raise _DoesNotJoin(
+            f"{start.file}:{start.position}, the position of {start.label}, is inside a transaction"
+        )
+    before = index.gtids_before(number)
+    if before and start.gtids and not _has_all(start.gtids, before):
+        raise _DoesNotJoin(
+            f"before {start.file}:{start.position} the archive has {before[:_GTIDS_SHOWN]}, "
+            f"{start.label} has {start.gtids[:_GTIDS_SHOWN]}: it is of another history"
+        )
+
+
+def _has_all(backup: str, before: str) -> bool:
+    """Whether a backup holds everything that was committed before its position."""
+    own, archived = parse_gtids(backup), parse_gtids(before)
+    if isinstance(own, GtidPosition) and isinstance(archived, GtidPosition):
+        ends = own.ends()
+        # A later one would be left out of what is replayed, an earlier one is missing.
+        return all(ends.get(domain) == end for domain, end in archived.ends().items())
+    if isinstance(own, GtidPosition) or isinstance(archived, GtidPosition):
+        return False
+    return own.covers(archived)
+
+
+def _lies_in_backup(goal: RecoveryGoal, start: StartPoint) -> bool:
+    wanted = goal.until_gtid or goal.before_gtid
+    return bool(wanted and start.gtids and wanted in parse_gtids(start.gtids))
+
+
+def _stretches(joined: list[ReadablePiece], start: StartPoint, stop: Stop) -> tuple[Stretch, ...]:
+    """Return one stretch for each file, up to the stop."""
+    found: list[Stretch] = []
+    for piece in joined[: stop.pieces]:
+        end = stop.offset if piece.file == stop.file else piece.end
+        begin = start.position if piece.file == start.file else piece.start
+        if found and found[-1].file == piece.file:
+            found[-1] = Stretch(piece.file, found[-1].start, min(piece.end, end))
+        else:
+            found.append(Stretch(piece.file, begin, min(piece.end, end)))
+    return tuple(each for each in found if each.start < each.stop)
+
+
+def _piece_at(pieces: list[ReadablePiece], start: StartPoint) -> int | None:
+    """Return the number of the piece that goes on at a position, or else ends there."""
+    ending = None
+    for number, piece in enumerate(pieces):
+        if piece.file == start.file:
+            if piece.start <= start.position < piece.end:
+                return number
+            if piece.end == start.position:
+                ending = number
+    return ending
+
+
+def _may_be_of(timeline: BinlogTimeline, start: StartPoint) -> bool:
+    """Whether a backup can be of a history, by when both were: names are used again."""
+    return timeline.ended_at is None or start.started_at <= timeline.ended_at
+
+
+def _known_until(timeline: BinlogTimeline, archive: BinlogArchive | None) -> datetime | None:
+    """Return when the source was last known to have nothing more; None: by its commits only."""
+    if archive is None or timeline.ended_at is not None or archive.lag_bytes != 0:
+        return None
+    return archive.source_asked_at
+
+
+def _keys() -> Keyring | None:
+    try:
+        return load_keys()
+    except KeyUnavailable:
+        # Whatever is encrypted says so.
+        return None

@@ -1,0 +1,65 @@
+"""What was sent so far? A replica names a place in a file; people ask for the moment."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+from backups.binlogs.events.gtids import Gtids
+from backups.binlogs.source.served import Place
+
+# So often is a place kept: often enough for a page, seldom enough for a terabyte.
+_EVERY_BYTES = 256 * 1024
+
+
+class Passed(NamedTuple):
+    """Everything up to a place, whether it was sent or left out."""
+
+    transactions: int
+    read_bytes: int
+    # The latest commit, in microseconds since the epoch; 0 before the first.
+    commit_micros: int
+
+
+NOTHING = Passed(0, 0, 0)
+
+
+class Sent:
+    """Written by the thread of the connection, read by any."""
+
+    def __init__(self, gtids: Gtids) -> None:
+        """``gtids`` is an empty set, or an empty position."""
+        self._gtids = gtids
+        self._places: list[Place] = []
+        self._passed: list[Passed] = []
+        # Whether a connection was sent everything to the end.
+        self.complete = False
+        self.newest = NOTHING
+        # Where the last transaction ends.
+        self.last_end = Place(0, 0)
+
+    def note(self, place: Place, passed: Passed, *, always: bool = False) -> None:
+        """Note how far it is; a replica that has connected again is sent things again."""
+        if passed.read_bytes <= self.newest.read_bytes:
+            return
+        self.newest = passed
+        kept = self._passed[-1].read_bytes if self._passed else -_EVERY_BYTES
+        if always or passed.read_bytes - kept >= _EVERY_BYTES:
+            self._passed.append(passed)
+            # Last: whoever finds a place finds what belongs to it.
+            self._places.append(place)
+
+    def add_gtid(self, gtid: str) -> None:
+        """Note a transaction that was sent, in file order."""
+        if gtid:
+            self._gtids.add(gtid)
+
+    @property
+    def gtids(self) -> str:
+        """What the replica must have in the end: MySQL's set, or a GTID for each domain."""
+        return str(self._gtids)
+
+    def up_to(self, place: Place) -> Passed:
+        """Return what lies before a place, as near as it was kept."""
+        found = bisect_right(self._places, place) - 1
+        return self._passed[found] if found >= 0 else NOTHING

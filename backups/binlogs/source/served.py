@@ -1,0 +1,69 @@
+"""What is a replica served: which bytes of which files, without which transactions?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from backups.programs.compatibility import MARIADB
+
+
+class Place(NamedTuple):
+    """The number of a stretch, and an offset in its file."""
+
+    stretch: int
+    offset: int
+
+
+class BinlogBytes(Protocol):
+    """Where archived binlogs are read from: pieces in a repository, files in a folder."""
+
+    def read(self, file: str, start: int, stop: int) -> Iterator[bytes]:
+        """Yield exactly the bytes of a file from ``start`` to before ``stop``, or raise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Whole transactions of one file, from one boundary to another."""
+
+    file: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One replay, from the source's side."""
+
+    binlogs: BinlogBytes
+    # In the order of the server's files; they join.
+    stretches: Sequence[Stretch]
+    flavour: str
+    # What comes before the first transaction: MySQL's set, MariaDB's position.
+    start_gtids: str = ""
+    # Left out, whatever they did.
+    skipped: frozenset[str] = frozenset()
+    # ON where all transactions have a GTID, ON_PERMISSIVE where some have none, else OFF.
+    gtid_mode: str = "ON"
+
+    @property
+    def is_mariadb(self) -> bool:
+        return self.flavour == MARIADB
+
+    @property
+    def begin(self) -> Place:
+        return Place(0, self.stretches[0].start)
+
+    @property
+    def bytes_total(self) -> int:
+        return sum(each.stop - each.start for each in self.stretches)
+
+    def place_of(self, file: str, offset: int) -> Place | None:
+        """Return the place that a replica names by file and position; None: it is not served."""
+        for number, each in enumerate(self.stretches):
+            # Up to the first event a file is one place, from which its first stretch begins.
+            if each.file == file and offset <= each.stop:
+                return Place(number, max(offset, each.start))
+        return None

@@ -1,0 +1,120 @@
+"""What is one connection of a replica sent, in which order?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backups.binlogs.events.gtid_events import GTID_TYPES, read_gtid_event
+from backups.binlogs.events.gtids import GtidPosition
+from backups.binlogs.events.header import FIRST_OFFSET, EventType, clear_in_use
+from backups.binlogs.events.transactions import DECISIVE_TYPES, TransactionTracker
+from backups.binlogs.source import made_events
+from backups.binlogs.source.known import Known
+from backups.binlogs.source.reading import FileHead, events_of, read_head
+from backups.binlogs.source.sent import Passed, Sent
+from backups.binlogs.source.served import Place, Served, Stretch
+from backups.exceptions import BinlogDamaged
+
+# In one write.
+_BATCH_BYTES = 1024 * 1024
+_OK = b"\0"
+Batch = list[bytes]
+
+
+class Stream:
+    """The packets of one connection, but for heartbeats. Its attributes say where it is."""
+
+    def __init__(
+        self,
+        served: Served,
+        known: Known,
+        sent: Sent,
+        server_id: int,
+        named: GtidPosition | None = None,
+    ) -> None:
+        """``named`` is the position that a MariaDB named, which it is sent back."""
+        self._served, self._known, self._sent = served, known, sent
+        self._server_id, self._named = server_id, named
+        self._batch: Batch = []
+        self._bytes = self._transactions = self._micros = 0
+        self.file, self.offset, self.checksummed = "", 0, True
+
+    def batches(self, begin: Place) -> Iterator[Batch]:
+        """Yield everything from a place on, in portions for one write."""
+        passed = self._sent.up_to(begin)
+        self._transactions, self._micros = passed.transactions, passed.commit_micros
+        before = 0
+        for number, stretch in enumerate(self._served.stretches):
+            if number >= begin.stretch:
+                start = begin.offset if number == begin.stretch else stretch.start
+                yield from self._stretch(Place(number, start), stretch, before)
+            before += stretch.stop - stretch.start
+        yield self._take()
+        if missing := self._known.missing():
+            raise BinlogDamaged(f"the replica has {missing}, which none of the files served has")
+        self._sent.complete = True
+
+    def _stretch(self, begin: Place, stretch: Stretch, before: int) -> Iterator[Batch]:
+        head = read_head(self._served.binlogs, stretch.file, stretch.stop)
+        start = max(begin.offset, head.end)
+        self._open_file(stretch.file, head, start)
+        tracker = TransactionTracker(self.checksummed, start)
+        chunks = self._served.binlogs.read(stretch.file, start, stretch.stop)
+        left_out = False
+        for event in events_of(chunks, start, stretch.file, checksummed=self.checksummed):
+            kind = event.header.type
+            if kind in GTID_TYPES:
+                left_out = self._leaves_out(read_gtid_event(event.header, event.content).gtid)
+            if not left_out:
+                self._add(event.content)
+            self.offset = event.offset + event.header.size
+            if kind in DECISIVE_TYPES:
+                ended = tracker.feed(event.header, event.content, event.offset)
+                if ended is not None:
+                    self._transactions += 1
+                    self._sent.last_end = Place(begin.stretch, ended.end)
+                    self._micros = max(self._micros, ended.commit_micros)
+                    self._note(begin.stretch, before - stretch.start)
+                left_out = left_out and tracker.inside
+            if self._bytes >= _BATCH_BYTES:
+                yield self._take()
+        self._note(begin.stretch, before - stretch.start, always=True)
+
+    def _open_file(self, file: str, head: FileHead, start: int) -> None:
+        """Name the file and send what it begins with; events follow from ``start`` on."""
+        within, checked = start > head.end, head.description.checksummed
+        # The replica still expects what the file before had.
+        known = self.checksummed if self.file else checked
+        self._add(made_events.rotate(file, FIRST_OFFSET, self._server_id, checksummed=known))
+        self.file, self.offset, self.checksummed = file, start, checked
+        for event in head.events:
+            if event.header.type == EventType.FORMAT_DESCRIPTION:
+                content = bytes(event.content)
+                self._add(made_events.description_within(content) if within
+                          else clear_in_use(content))  # fmt: skip
+            elif not (within and self._served.is_mariadb):
+                self._add(event.content)
+        if within and self._named is not None:
+            named = made_events.gtid_list(self._named, self._server_id, checksummed=checked)
+            self._add(named)
+
+    def _leaves_out(self, gtid: str) -> bool:
+        if self._known.has(gtid):
+            return True
+        if gtid in self._served.skipped:
+            return True
+        self._sent.add_gtid(gtid)
+        return False
+
+    def _add(self, event: bytes | memoryview) -> None:
+        self._batch.append(b"\0" + event)
+        self._bytes += len(event)
+
+    def _take(self) -> Batch:
+        batch, self._batch, self._bytes = self._batch, [], 0
+        return batch
+
+    def _note(self, number: int, before: int, *, always: bool = False) -> None:
+        """``before`` what was read is what lay in front of this file's first byte."""
+        passed = Passed(self._transactions, before + self.offset, self._micros)
+        self._sent.note(Place(number, self.offset), passed, always=always)

@@ -1,0 +1,87 @@
+"""How long should a restore take? From measurements on this site; unknown without any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from backups.binlog_archive.recovery import Recovery
+from backups.models import BackupCopy, Evidence, Job, JobStage
+from backups.restores.target import restored_size
+from backups.states import JobStatus, Operation, StageStatus
+
+# Older jobs say little about today's disks.
+JOBS_ASKED = 10
+REPLAY_STAGE = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long it should take, and the basis of the estimate. None is unknown."""
+
+    length: timedelta | None
+    basis: str
+
+
+def estimate_time(copy: BackupCopy) -> Estimate:
+    """Estimate from measurements: first of all this backup's own restore test."""
+    backup = copy.backup
+    tests = Evidence.objects.filter(
+        operation=Operation.RESTORE_TEST, passed=True, recovery_time__isnull=False
+    )
+    own = tests.filter(copy__backup=backup).order_by("-id").first()
+    if own is not None:
+        return Estimate(own.recovery_time, "measured in its own restore test")
+    past = tests.filter(copy__backup__instance=backup.instance, copy__backup__raw_bytes__gt=0)
+    newest = past.select_related("copy__backup").order_by("-id").first()
+    size = restored_size(backup)
+    if newest is not None and newest.recovery_time and size is not None:
+        share = size / (restored_size(newest.copy.backup) or size or 1)
+        basis = f"from the restore test of {newest.copy.backup.label}, by size"
+        return Estimate(newest.recovery_time * share, basis)
+    return _estimate_by_rate(copy)
+
+
+def _estimate_by_rate(copy: BackupCopy) -> Estimate:
+    """Estimate from the rate of past restores from the same repository."""
+    done = Job.objects.filter(
+        # Not restore tests: their run time includes checking every table.
+        operation=Operation.RESTORE,
+        status=JobStatus.SUCCEEDED,
+        copy__repository=copy.repository,
+        engine=copy.backup.engine,
+        bytes_done__gt=0,
+        started_at__isnull=False,
+        ended_at__isnull=False,
+    ).order_by("-id")[:JOBS_ASKED]
+    taken = [(job.bytes_done, (job.ended_at - job.started_at).total_seconds())
+             for job in done if job.ended_at and job.started_at]  # fmt: skip
+    seconds = sum(each for _, each in taken)
+    whole = restored_size(copy.backup)
+    if whole is None or seconds <= 0:
+        return Estimate(None, "no comparable restore has been run")
+    rate = sum(size for size, _ in taken) / seconds
+    basis = f"from {len(taken)} restore{'s' if len(taken) > 1 else ''} from {copy.repository}"
+    return Estimate(timedelta(seconds=whole / rate), basis)
+
+
+def with_replay(estimate: Estimate, recovery: Recovery, engine: str) -> Estimate:
+    """Add the time of a replay, by the rate of past ones."""
+    done = JobStage.objects.filter(
+        name=REPLAY_STAGE,
+        status=StageStatus.SUCCEEDED,
+        job__engine=engine,
+        bytes_done__gt=0,
+        started_at__isnull=False,
+        ended_at__isnull=False,
+    ).order_by("-pk")[:JOBS_ASKED]
+    taken = [(each.bytes_done, (each.ended_at - each.started_at).total_seconds())
+             for each in done if each.ended_at and each.started_at]  # fmt: skip
+    seconds = sum(each for _, each in taken)
+    if not taken or seconds <= 0:
+        return Estimate(None, f"{estimate.basis}; no replay has been measured yet")
+    rate = sum(size for size, _ in taken) / seconds
+    basis = f"{estimate.basis}; the replay from {len(taken)} past"
+    if estimate.length is None:
+        return Estimate(None, basis)
+    return Estimate(estimate.length + timedelta(seconds=recovery.bytes_total / rate), basis)

@@ -1,0 +1,159 @@
+"""Replays archived transactions onto the prepared copy, and stops exactly where requested."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from backups.binlog_archive.recovery import Recovery
+from backups.binlog_archive.starts import recovery_of
+from backups.binlogs.moments import from_micros
+from backups.binlogs.source.sent import Passed
+from backups.engines import engine_named
+from backups.exceptions import StageFailed
+from backups.models.job import LogLevel
+from backups.programs.compatibility import CLONE, Version, parse_version
+from backups.programs.private_server import ServerOptions
+from backups.programs.server_program import find_mysqld
+from backups.restores.replay.account import ReplayAccount
+from backups.restores.replay.drive import Replay, Replayed
+from backups.restores.replay.leftovers import remove_relay_logs
+from backups.restores.replay.statements import ReplayTarget
+from backups.running.run import Run
+from backups.stages.base import PlainStage
+from backups.stages.restore.work import RestoreWork
+from backups.units import format_bytes
+
+_LOG_SECONDS = 10
+_MOST_WORKERS = 8
+_LEAST_POOL, _MOST_POOL = 128 * 1024 * 1024, 8 * 1024**3
+# The server's own, which no replica has: nothing ever connects to it.
+_SERVER_ID = 4_294_967_290
+
+
+class ReplayTransactions(PlainStage[RestoreWork]):
+    name = "replay"
+    # One transaction may take long; a server that ended is noticed.
+    watched = False
+
+    def run(self, run: Run, work: RestoreWork) -> str:
+        if work.goal is None:
+            return "the backup as it is"
+        recovery = work.recovery or recovery_of(work.copy.backup, work.goal)
+        if recovery is None:
+            raise StageFailed(
+                f"{work.copy.backup.label} has no binlog position: nothing can be replayed onto it"
+            )
+        work.recovery = recovery
+        if not recovery.served.stretches:
+            return f"nothing to replay: the backup is {recovery.goal}"
+        done = work.replayed = self._replay(run, work, recovery)
+        for name in done.disabled_events:
+            run.log(self.name, f"event {name} is disabled, as a replica creates it",
+                    LogLevel.WARNING)  # fmt: skip
+        for xid in done.open_xa:
+            run.log(self.name, f"XA transaction {xid} is prepared and undecided", LogLevel.WARNING)
+        return _result(recovery, done)
+
+    def _replay(self, run: Run, work: RestoreWork, recovery: Recovery) -> Replayed:
+        server = engine_named(run.job.engine).restored_server(
+            work.target, server=work.server_program, on_wait=run.check, keys=work.keys
+        )
+        flavour = recovery.served.flavour
+        target = ReplayTarget(
+            flavour, _version(work), recovery.served.gtid_mode, _workers(), _buffer_pool()
+        )
+        account = ReplayAccount(flavour)
+        owner = work.target.stat()
+        try:
+            with run.ending_by(server.kill):
+                with account.file((owner.st_uid, owner.st_gid)) as grants:
+                    server.settings = _settings(server.settings, target, grants)
+                    server.start()
+                run.process_started(*server.process)
+                watch = _Watch(run, recovery)
+                done = Replay(server, recovery.served, target, account, watch.progress).run()
+                run.check()
+                server.shut_down()
+        finally:
+            server.stop()
+        remove_relay_logs(work.target)
+        return done
+
+
+def _settings(usual: ServerOptions, target: ReplayTarget, grants: Path) -> ServerOptions:
+    """Return how a restored server is started to replay."""
+    return replace(
+        usual,
+        skip_grant_tables=False,
+        reaches_us=True,
+        server_id=_SERVER_ID,
+        readable=(*usual.readable, grants),
+        options={**usual.options, **target.options(), "init-file": str(grants)},
+    )
+
+
+class _Watch:
+    """Shows how far a replay is."""
+
+    def __init__(self, run: Run, recovery: Recovery) -> None:
+        self._run, self._recovery = run, recovery
+        self._meter = run.new_meter()
+        self._meter.raw_bytes_total = recovery.bytes_total
+        self._began = self._logged = time.monotonic()
+
+    def progress(self, passed: Passed) -> None:
+        self._run.check()
+        if passed.read_bytes > self._meter.raw_bytes:
+            self._meter.raw_bytes = passed.read_bytes
+            self._run.alive()
+        now = time.monotonic()
+        if passed.transactions and now - self._logged >= _LOG_SECONDS:
+            self._logged = now
+            self._run.log(ReplayTransactions.name, self._line(passed, now - self._began))
+
+    def _line(self, passed: Passed, seconds: float) -> str:
+        rate = passed.read_bytes / seconds
+        left = (self._recovery.bytes_total - passed.read_bytes) / rate if rate else 0
+        return (
+            f"{passed.transactions:,} of {self._recovery.stop.transactions:,} transactions, "
+            f"up to {from_micros(passed.commit_micros):%Y-%m-%d %H:%M:%S} UTC, "
+            f"{format_bytes(int(rate))}/s, about {left:.0f} s left"
+        )
+
+
+def _result(recovery: Recovery, done: Replayed) -> str:
+    stop = recovery.stop
+    last = f", the last {stop.last_gtid}" if stop.last_gtid else ""
+    moment = f" of {stop.last_commit:%Y-%m-%d %H:%M:%S} UTC" if stop.last_commit else ""
+    skipped = len(recovery.goal.skipped)
+    without = f", {skipped} of them skipped" if skipped else ""
+    return (
+        f"{done.passed.transactions:,} transactions{without}{last}{moment}; "
+        f"{format_bytes(recovery.bytes_total)}"
+    )
+
+
+def _version(work: RestoreWork) -> Version:
+    """Return the version of the server that replays; of a MariaDB, that of the backup."""
+    backup = work.copy.backup
+    if backup.engine == CLONE:
+        return find_mysqld(work.server_program)[1]
+    version = parse_version(backup.server_version)
+    if version is None:
+        raise StageFailed(f"{backup.label} is of an unknown version: {backup.server_version}")
+    return version
+
+
+def _workers() -> int:
+    return min(max(os.cpu_count() or 1, 2), _MOST_WORKERS)
+
+
+def _buffer_pool() -> int:
+    """Return a quarter of what is free: other jobs of this host have servers too."""
+    quarter = psutil.virtual_memory().available // 4
+    return min(max(quarter, _LEAST_POOL), _MOST_POOL)
