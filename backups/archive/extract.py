@@ -63,6 +63,24 @@ def extract(
     meter.raw_bytes_total = _bytes_to_take(assembly, files.values())
     output.create_files()
     source: PieceSource = assembly or _OneBackup(files)
+    _take_all(chain, source, output, threads, check, watch)
+    output.check_complete()
+    if assembly:
+        _check_rest(assembly, output, check)
+    # Where a block was written twice, it was not known before.
+    meter.raw_bytes_total = meter.raw_bytes
+    return len(files)
+
+
+def _take_all(
+    chain: Sequence[BackupReader],
+    source: PieceSource,
+    output: OutputFiles,
+    threads: int,
+    check: Callable[[], None],
+    watch: ChainWatch,
+) -> None:
+    """Write what each backup of the chain has, one backup after the other."""
     with ThreadPoolExecutor(threads, thread_name_prefix="extract") as pool:
         try:
             for depth, reader in enumerate(chain):
@@ -71,12 +89,6 @@ def extract(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    output.check_complete()
-    if assembly:
-        _check_rest(assembly, output, check)
-    # Where a block was written twice, it was not known before.
-    meter.raw_bytes_total = meter.raw_bytes
-    return len(files)
 
 
 def _bytes_to_take(assembly: Assembly | None, files: Iterable[StoredFile]) -> int:

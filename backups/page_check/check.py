@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from backups.archive.contents import StoredFile
 from backups.archive.frames import Frame
@@ -30,12 +30,20 @@ PART_ONLY = "a part of the page is in another backup of the chain"
 class PageCheck:
     """Checks every page once, in any order of frames, from many threads."""
 
-    def __init__(self, reader: BackupReader, *, check: Callable[[], None], meter: Meter) -> None:
+    def __init__(
+        self,
+        reader: BackupReader,
+        *,
+        check: Callable[[], None],
+        meter: Meter,
+        needed: Sequence[BackupReader] = (),
+    ) -> None:
+        """``needed`` are the other backups of its chain, the full one first."""
         contents = reader.manifest.contents
         self._files = {file.number: file for file in contents.files if is_tablespace(file.path)}
         self._phases, self._meter = contents.phases, meter
         self._needs_others = contents.needs_others
-        self._later, self._heads = LaterBytes(), Heads(reader, contents.files)
+        self._later, self._heads = LaterBytes(), Heads(reader, contents.files, needed)
         self._report = PageReport(files=len(self._files))
         for file in contents.files:
             if is_unreadable(file.path):

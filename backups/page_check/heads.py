@@ -1,13 +1,15 @@
 """What is the format of each tablespace of a backup? Queried while frames arrive in any order.
 
 Usually the current frame has page 0. If it has not, or if page 0 was overridden by a later phase,
-the few frames that hold a file's first bytes are read separately.
+the few frames that hold a file's first bytes are read separately, also those of other backups that
+an incremental or differential one needs.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from backups.archive.contents import StoredFile
@@ -16,6 +18,7 @@ from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError, RepositoryError
 from backups.innodb.formats import PageFormat
 from backups.page_check.files import system_files
+from backups.page_check.other_heads import OtherHeads
 from backups.page_check.recognise import HEAD_BYTES, Tablespace, parse_first_page, recognise
 
 # The frame with page 0 is usually processed in another thread at the same time as the next ones.
@@ -36,8 +39,15 @@ class _Source(NamedTuple):
 class Heads:
     """Tablespaces by the number of their file. Thread-safe."""
 
-    def __init__(self, reader: BackupReader, files: Sequence[StoredFile]) -> None:
+    def __init__(
+        self,
+        reader: BackupReader,
+        files: Sequence[StoredFile],
+        needed: Sequence[BackupReader] = (),
+    ) -> None:
+        """``needed`` are the other backups of its chain, the full one first."""
         self._reader = reader
+        self._others = OtherHeads((*needed, reader), HEAD_BYTES)
         self._system = system_files(files)
         self._sources: dict[int, list[_Source]] = {}
         self._known: dict[int, Tablespace] = {}
@@ -91,6 +101,9 @@ class Heads:
     def _read(self, file: StoredFile) -> bytes:
         """Read a file's final first bytes; holes and lost parts are zeros."""
         head = bytearray(min(HEAD_BYTES, file.size))
+        # Reported by the reader of all frames, as below.
+        with suppress(ArchiveError, RepositoryError):
+            self._others.fill(file.number, head)
         for source in sorted(self._sources.get(file.number, ())):
             try:
                 self._apply(source, file.number, head)

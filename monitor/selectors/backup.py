@@ -149,5 +149,7 @@ def _covers(evidence: Evidence) -> str:
     """Return what else was read; or the proof of another backup that this is a part of."""
     if of := evidence.report.get("part_of"):
         return f"in the {evidence.get_operation_display().lower()} of {of}"
+    if of := evidence.report.get("consolidation_of"):
+        return f"in the consolidation of {of}"
     needed = evidence.report.get("with", [])
     return f"with {', '.join(needed)}" if needed else ""

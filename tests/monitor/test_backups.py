@@ -55,6 +55,12 @@ class BackupPageTestCase(TestCase):
         make_evidence(self.copy, Operation.RESTORE_TEST, passed=True)
         self.assertContains(self.client.get(self.address), "&quot;tables&quot;: 812")
 
+    def test_damage_that_a_consolidation_found_says_so(self) -> None:
+        evidence = make_evidence(self.copy, Operation.VERIFY, passed=False)
+        evidence.report = {"error": "damaged", "consolidation_of": "orders-1@later"}
+        evidence.save(update_fields=["report"])
+        self.assertContains(self.client.get(self.address), "in the consolidation of orders-1@later")
+
     def test_the_page_costs_the_same_with_any_evidence(self) -> None:
         for size in (3, 40):
             with self.subTest(size):

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from uuid import UUID
 
-from backups.archive.blocks.damaged_link import DAMAGED_HINT, naming_damaged
+from backups.archive.blocks.damaged_link import HINT, naming_damaged
 from backups.archive.blocks.live import LiveBlocks, LiveFrame
 from backups.archive.blocks.merge_tables import merge_tables
 from backups.archive.blocks.table import TABLE_FILE
@@ -93,9 +93,7 @@ def _take_all(
             readers.shutdown(cancel_futures=True)
             raise
     for file, block in live.missing():
-        raise ArchiveError(
-            f"block {block} of {file.path} is in no backup of the chain", hint=DAMAGED_HINT
-        )
+        raise ArchiveError(f"block {block} of {file.path} is in no backup of the chain", hint=HINT)
 
 
 class _Taken:

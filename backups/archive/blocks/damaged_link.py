@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError, RepositoryError
 
-DAMAGED_HINT = (
+HINT = (
     "Consolidate the copy in another repository, or take a full backup; a verify lists all damage."
 )
+
+
+class DamagedLink(ArchiveError):
+    """Bytes of one backup of a chain are not there, or not what they were."""
+
+    def __init__(self, message: str, *, hint: str = HINT, backup: UUID) -> None:
+        super().__init__(message, hint=hint)
+        self.backup = backup
 
 
 @contextmanager
@@ -18,8 +27,11 @@ def naming_damaged(reader: BackupReader) -> Iterator[None]:
     """Name the backup in errors raised inside, unless another one of the chain was named there."""
     try:
         yield
+    except DamagedLink:
+        raise
     except (ArchiveError, RepositoryError) as exc:
-        if exc.hint == DAMAGED_HINT:
+        if isinstance(exc, RepositoryError) and exc.transient:
+            # The repository does not answer: nothing is known of the bytes.
             raise
         label = reader.manifest.envelope.label
-        raise type(exc)(f"{label} is damaged: {exc}", hint=DAMAGED_HINT) from None
+        raise DamagedLink(f"{label} is damaged: {exc}", backup=reader.backup) from None

@@ -1,4 +1,4 @@
-"""What becomes of a block of the full backup in a file that is put together?
+"""What is a block of the full backup to a file that is put together?
 
 It is the file's, or another backup has the block. Where that is stored as the difference from this
 one, both are joined here, so that the block is written once.
@@ -34,7 +34,7 @@ class TargetFile:
 
 
 class FullBlock(IntEnum):
-    """What becomes of a block of the full backup."""
+    """What a block of the full backup is to a file that is put together."""
 
     NONE = 0
     # It is the file's.
@@ -53,7 +53,7 @@ _STATES = bytes(
     FullBlock.HELD if place == 0 else FullBlock.OTHERS if place < MOST_BACKUPS else FullBlock.NONE
     for place in range(256)
 )
-# By what became of it: 1 where it is the file's.
+# By what it is: 1 where it is the file's.
 IS_RIGHT = bytes(state in (FullBlock.HELD, FullBlock.JOINED, FullBlock.OWN) for state in range(256))
 _NO_OTHERS = bytes.maketrans(bytes((FullBlock.OTHERS,)), bytes((FullBlock.NONE,)))
 
@@ -83,7 +83,7 @@ class Joining:
         )
 
     def states_of(self, target: TargetFile, first: int, end: int) -> bytearray:
-        """Return of each block of the full backup what may become of it."""
+        """Return of each block of the full backup what it is, as far as the table says it."""
         states = bytearray(target.places.between(first, end).translate(_STATES))
         return states if self.may_join(target, first, end) else states.translate(_NO_OTHERS)
 
@@ -92,7 +92,7 @@ class Joining:
     ) -> None:
         """Make blocks of an extent, which is at ``at``, those that links have differences of.
 
-        ``states`` has each of its blocks, and afterwards what became of it.
+        ``states`` has what each of its blocks is, and afterwards no ``OTHERS``.
         """
         first = extent.offset // BLOCK_BYTES
         sources = self._tables[-1].sources_of(target.file.number)

@@ -24,7 +24,7 @@ from backups.archive.reader import BackupReader
 FRAMES_KEPT = 24
 
 
-class _Row(NamedTuple):
+class _FramePlace(NamedTuple):
     """Where a frame with differences is."""
 
     depth: int
@@ -41,12 +41,12 @@ class LinkedDifferences:
         self._chain = chain
         # Around what is read of a backup, to name it in errors.
         self.naming: Callable[[BackupReader], AbstractContextManager[object]] = nullcontext
-        self._rows: list[_Row] = []
+        self._rows: list[_FramePlace] = []
         # By the number of the backup, and of the file in it.
         self._noted: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
         self._spans: dict[tuple[int, int], _Spans] = {}
         self._lock = Lock()
-        self._kept: OrderedDict[int, _KeptFrame] = OrderedDict()
+        self._kept: OrderedDict[int, _KeptDifference] = OrderedDict()
         self._read: dict[int, dict[int, int]] = {}
 
     def note(self, depth: int, pack: int, place: FramePlace) -> None:
@@ -58,7 +58,7 @@ class LinkedDifferences:
         for file, (first, end) in spans.items():
             row = first // BLOCK_BYTES, -(-end // BLOCK_BYTES), len(self._rows)
             self._noted.setdefault((depth, file), []).append(row)
-        self._rows.append(_Row(depth, pack, place.number, place.offset, place.stored_bytes))
+        self._rows.append(_FramePlace(depth, pack, place.number, place.offset, place.stored_bytes))
 
     def all_noted(self) -> None:
         """Have what was noted found from now on."""
@@ -99,7 +99,7 @@ class LinkedDifferences:
     def _frame(self, row: int) -> _Content:
         """Return an opened frame; two threads that need the same one open it once."""
         with self._lock:
-            kept = self._kept.setdefault(row, _KeptFrame())
+            kept = self._kept.setdefault(row, _KeptDifference())
             self._kept.move_to_end(row)
             while len(self._kept) > FRAMES_KEPT:
                 self._kept.popitem(last=False)
@@ -108,7 +108,7 @@ class LinkedDifferences:
                 kept.content = self._open(self._rows[row])
             return kept.content
 
-    def _open(self, row: _Row) -> _Content:
+    def _open(self, row: _FramePlace) -> _Content:
         reader = self._chain[row.depth]
         with self.naming(reader):
             frame = reader.read_difference(row.pack, row.number, row.offset, row.stored_bytes)
@@ -133,7 +133,7 @@ class _Content:
 
 
 @dataclass(slots=True)
-class _KeptFrame:
+class _KeptDifference:
     lock: Lock = field(default_factory=Lock)
     content: _Content | None = None
 

@@ -25,7 +25,7 @@ from backups.exceptions import ArchiveError
 
 # Blocks that came in parts and are not complete: a stream cuts very few, and each is held.
 MOST_PARTS = 8192
-_ZEROS = memoryview(bytes(BLOCK_BYTES))
+_ZEROS = bytes(BLOCK_BYTES)
 
 
 class LiveRun(NamedTuple):
@@ -323,7 +323,6 @@ def _mismatch(target: TargetFile, block: int) -> str:
 
 def _has_bytes(content: memoryview) -> bool:
     """Whether anything but zeros is there."""
-    return any(
-        content[at : at + BLOCK_BYTES] != _ZEROS[: min(BLOCK_BYTES, len(content) - at)]
-        for at in range(0, len(content), BLOCK_BYTES)
-    )
+    # Bytes are compared at once, a view item by item.
+    blocks = (content[at : at + BLOCK_BYTES] for at in range(0, len(content), BLOCK_BYTES))
+    return any(block.tobytes() != _ZEROS[: len(block)] for block in blocks)

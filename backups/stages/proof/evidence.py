@@ -13,6 +13,7 @@ from django.utils.timezone import now
 from backups.exceptions import ArchiveError, EngineError, RepositoryError
 from backups.models import BackupCopy, Evidence
 from backups.running.run import Run
+from backups.states import Operation
 from backups.transitions.jobs import own
 
 
@@ -50,6 +51,19 @@ def record(
                 report=findings,
             )
             for other, good, findings in parts
+        )
+
+
+def record_damage(run: Run, copy: BackupCopy, error: str, **more: str) -> None:
+    """Write evidence against a copy that was read for another purpose than its proof."""
+    with transaction.atomic():
+        own(run.job, run.token, progress_at=now())
+        Evidence.objects.create(
+            copy=copy,
+            operation=Operation.VERIFY,
+            passed=False,
+            manifest_digest=copy.manifest_digest,
+            report={"error": error, **more},
         )
 
 

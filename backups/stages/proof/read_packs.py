@@ -99,7 +99,7 @@ class ReadPacks(PlainStage[VerifyWork]):
         meter = run.new_meter()
         if not with_pages:
             return self._verify(run, chain, meter, watch=links), None
-        pages = PageCheck(chain[-1], check=alive, meter=meter)
+        pages = PageCheck(chain[-1], check=alive, meter=meter, needed=chain[:-1])
         report = self._verify(run, chain, meter, watch=links, inspect=pages.inspect)
         return report, pages.finish()
 

@@ -13,13 +13,22 @@ from django.utils.timezone import now
 from backups.archive.blocks import consolidate
 from backups.catalog.register import rebuild
 from backups.chains.due import consolidate_chains
-from backups.exceptions import CancelRequested, Refused
+from backups.exceptions import CancelRequested, Refused, RepositoryError
 from backups.executor.leftovers import lose_expired, remove_leftovers
 from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.repeat import rerun
 from backups.jobs.request import create_backup_job
 from backups.keys.load import load_keys
-from backups.models import Backup, BackupCopy, BackupSchedule, Instance, Job, Occurrence, Repository
+from backups.models import (
+    Backup,
+    BackupCopy,
+    BackupSchedule,
+    Evidence,
+    Instance,
+    Job,
+    Occurrence,
+    Repository,
+)
 from backups.parameters import ConsolidateParameters
 from backups.retention.expiry import expire_backups
 from backups.stages.consolidate import open_chain
@@ -168,6 +177,33 @@ def test_a_damaged_chain_makes_nothing_and_is_named(chain: list[Backup], main: R
     assert "verify" in job.hint
     assert stored_files(main) == before
     assert not job.leftovers
+    log = " ".join(job.log_lines.values_list("text", flat=True))
+    assert f"needed to restore {chain[1].label}, {chain[2].label}" in log
+
+
+@pytest.mark.parametrize("damaged", range(3))
+def test_it_leaves_evidence_against_the_copy_that_is_damaged(
+    chain: list[Backup], damaged: int
+) -> None:
+    damage(chain[damaged])
+    assert run_here(request(chain[2])).status == JobStatus.FAILED
+    evidence = Evidence.objects.get()
+    assert (evidence.copy, evidence.passed) == (copy_of(chain[damaged]), False)
+    assert (evidence.operation, evidence.is_current) == (Operation.VERIFY, True)
+    assert evidence.report["consolidation_of"] == chain[2].label
+
+
+def test_a_repository_that_does_not_answer_is_no_evidence(
+    chain: list[Backup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backups.archive.reader.BackupReader.read_compressed", unreachable)
+    job = run_here(request(chain[2]))
+    assert (job.status, job.error) == (JobStatus.FAILED, "merge failed: no answer")
+    assert not Evidence.objects.exists()
+
+
+def unreachable(*_: object) -> object:
+    raise RepositoryError("no answer", transient=True)
 
 
 def test_a_lost_worker_leaves_a_part_that_the_tick_removes(
@@ -266,12 +302,26 @@ def test_it_is_not_due(
     assert consolidate_chains(now()) == 0
 
 
-def test_a_failed_one_is_tried_again_a_day_later(plan: BackupSchedule, chain: list[Backup]) -> None:
-    damage(chain[0])
+def test_a_failed_one_is_tried_again_a_day_later(
+    plan: BackupSchedule, chain: list[Backup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backups.archive.reader.BackupReader.read_compressed", unreachable)
     assert consolidate_chains(now()) == 1
     assert run_here(consolidations()[0]).status == JobStatus.FAILED
     assert consolidate_chains(now()) == 0
     assert consolidate_chains(now() + timedelta(days=1, minutes=1)) == 1
+
+
+def test_a_damaged_chain_is_not_tried_again(plan: BackupSchedule, chain: list[Backup]) -> None:
+    damage(chain[0])
+    assert consolidate_chains(now()) == 1
+    assert run_here(consolidations()[0]).status == JobStatus.FAILED
+    later = now() + timedelta(days=1, minutes=1)
+    assert consolidate_chains(later) == 0
+    # The disk was put right.
+    damage(chain[0])
+    verify(chain[0])
+    assert consolidate_chains(later) == 1
 
 
 def test_its_schedule_keeps_the_new_one_and_lets_the_old_chain_go_as_a_whole(

@@ -27,7 +27,7 @@ def chain(tmp_path: Path) -> Chain:
 
 def check_last(chain: Chain) -> PageReport:
     readers = [open_backup(chain.store, link) for link in chain.links]
-    pages = PageCheck(readers[-1], check=never_stop, meter=Meter())
+    pages = PageCheck(readers[-1], check=never_stop, meter=Meter(), needed=readers[:-1])
     report = verify_chain(
         readers, threads=2, check=never_stop, meter=Meter(), inspect=pages.inspect
     )
@@ -67,3 +67,36 @@ def test_a_damaged_page_of_a_link(chain: Chain, flags: int) -> None:
     report = check_last(chain)
     assert damaged(report) == [("s/a.ibd", 2)]
     assert report.whole == len(after) - 1
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("apart", [False, True], ids=["base", "link between"])
+def test_the_page_size_is_that_of_another_backup(chain: Chain, flags: int, apart: bool) -> None:
+    """Of the one that has page 0: the full backup had another table of that name before."""
+    pages = tablespace(flags, 24)
+    if apart:
+        old = tablespace(FLAGS[0] if flags != FLAGS[0] else FLAGS[-1], 24, space=78)
+        chain.add(records_of(files_of(old)))
+    chain.add(records_of(files_of([*pages[:20], other(pages[20]), *pages[21:]])))
+    chain.add(records_of(files_of([*pages[:20], flipped(pages[20], 8 * 300), *pages[21:]])))
+    report = check_last(chain)
+    assert damaged(report) == [("s/a.ibd", 20)]
+    assert "its page size is unknown" not in report.unknown
+
+
+def test_a_file_that_is_read_from_a_damaged_backup_stays_unknown(chain: Chain) -> None:
+    pages = tablespace(FLAGS[1], 24)
+    chain.add(records_of(files_of(pages)))
+    changed = [*pages[:20], other(pages[20]), *pages[21:]]
+    chain.add(records_of(files_of(changed)), differences=False)
+    readers = [open_backup(chain.store, link) for link in chain.links]
+    pack = chain.folder / "repository" / readers[0].pack_object(1)
+    content = bytearray(pack.read_bytes())
+    content[100] ^= 1
+    pack.write_bytes(content)
+    checked = PageCheck(readers[-1], check=never_stop, meter=Meter(), needed=readers[:-1])
+    report = verify_chain(
+        readers, threads=2, check=never_stop, meter=Meter(), inspect=checked.inspect
+    )
+    assert not report.passed
+    assert "its page size is unknown" in checked.finish().unknown

@@ -191,13 +191,15 @@ def sent(state: State, draw: st.DataObject) -> Iterator[Record]:
     late: list[tuple[int, int, bytes]] = []
     # Zeros at the end of a piece are not sent.
     holes = draw.draw(st.booleans())
+    # The files of the base are found by path, unless they have another until the end.
+    suffix = draw.draw(st.sampled_from(["", "", ".tmp"]))
     if draw.draw(st.booleans()):
         yield FileOpened(99, "gone")
         yield Data(99, 0, memoryview(b"gone" * 9000))
         yield FileClosed(99, 36_000)
     for path, number in numbers.items():
         content = state[path]
-        yield FileOpened(number, f"{path}.tmp")
+        yield FileOpened(number, path + suffix)
         for at in range(0, len(content), piece):
             part = content[at : at + piece]
             if holes and not (part := part.rstrip(b"\0")):
@@ -212,7 +214,8 @@ def sent(state: State, draw: st.DataObject) -> Iterator[Record]:
         for number, at, part in late:
             yield Data(number, at, memoryview(part))
     for path, number in numbers.items():
-        yield FileRenamed(number, path)
+        if suffix:
+            yield FileRenamed(number, path)
         yield FileClosed(number, len(state[path]))
     if 99 not in numbers.values() and draw.draw(st.booleans()):
         yield FileOpened(100, "short")
