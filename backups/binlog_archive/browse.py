@@ -7,19 +7,22 @@ and in no stored piece is indexed when it is looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
+from django.db.models import Prefetch
+
 from backups.archive.keys import Keyring
-from backups.binlog_archive.reader import ArchivedBinlogs
+from backups.binlog_archive.reader import ArchivedBinlogs, sound_copies
 from backups.binlogs.events.changes import Change, read_changes
-from backups.binlogs.events.gtids import GtidPosition, parse_gtids
+from backups.binlogs.events.gtids import parse_gtids
 from backups.binlogs.events.header import FIRST_OFFSET, HEADER, read_format_description, read_header
 from backups.binlogs.index.build import build_index
 from backups.binlogs.index.read import IndexedTransaction, SegmentIndex
 from backups.binlogs.moments import to_micros
 from backups.binlogs.segments.names import file_number
-from backups.exceptions import BadInput, BinlogDamaged, KeyUnavailable, Refused
+from backups.exceptions import BadInput, BinlogDamaged, KeyUnavailable, MooringError, Refused
 from backups.keys.load import load_keys
 from backups.models import BinlogSegment, BinlogTimeline, Instance
 
@@ -71,9 +74,9 @@ class IndexedPiece:
     file: str
     start: int
     end: int
-    # None: it is in the spool only.
+    # None: it is in the spool only, and these are the GTIDs before it.
     segment: BinlogSegment | None
-    gtids_before: str
+    gtids_before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,28 +159,32 @@ class InstanceBinlogs:
 
     def _pieces_of(self, timeline: BinlogTimeline) -> Iterator[IndexedPiece]:
         """Yield the stored pieces, and after those of its file what the spool has beyond them."""
-        stored = list(timeline.segments.order_by("file_number", "start"))
-        pieces = [
-            IndexedPiece(timeline, each.file, each.start, each.end, each, each.gtids_before)
-            for each in stored
-        ]
-        for file in self._archived[timeline.pk].files():
-            of_file = [each for each in stored if each.file_number == file.number]
-            reach = max((each.end for each in of_file), default=file.start)
-            if reach < file.end:
-                before = of_file[-1].gtids_after if of_file else ""
-                pieces.append(IndexedPiece(timeline, file.file, reach, file.end, None, before))
+        # Sets of GTIDs may be long, and there may be a piece per minute.
+        rows = timeline.segments.defer("gtids_before", "gtids_after")
+        stored = list(rows.order_by("file_number", "start"))
+        pieces = [IndexedPiece(timeline, each.file, each.start, each.end, each) for each in stored]
+        last = {each.file_number: each for each in stored}
+        for file, end in self._archived[timeline.pk].spooled():
+            segment = last.get(file.number)
+            start = segment.end if segment is not None else 0
+            if start < end:
+                before = segment.gtids_after if segment is not None else ""
+                pieces.append(IndexedPiece(timeline, file.name, start, end, None, before))
         yield from sorted(pieces, key=lambda piece: (file_number(piece.file), piece.start))
 
     def _packed(self, piece: IndexedPiece) -> bytes:
-        archived = self._archived[piece.timeline.pk]
         if piece.segment is not None:
-            return archived.index(piece.segment)
+            copies = sound_copies().select_related("repository").order_by("pk")
+            segment = BinlogSegment.objects.prefetch_related(Prefetch("copies", queryset=copies))
+            with suppress(MooringError):
+                return self._archived[piece.timeline.pk].index(segment.get(pk=piece.segment.pk))
+        # From its bytes, wherever they are: what fails now says why.
+        before = piece.segment.gtids_before if piece.segment is not None else piece.gtids_before
         packed, _ = build_index(
             self._read(piece, piece.start, piece.end),
             checksummed=self._checksummed(piece),
             start=piece.start,
-            gtids_before=piece.gtids_before,
+            gtids_before=before,
         )
         return packed
 
@@ -242,13 +249,26 @@ class InstanceBinlogs:
 
     def _by_gtid(self, gtid: str) -> Found | None:
         name = str(parse_gtids(gtid))
-        likely = [piece for piece in self.pieces if _may_have(piece, name)]
-        for piece in reversed(likely):
+        # The newest history first: numbers are used again after a RESET.
+        for piece in reversed(self._pieces_that_may_have(name)):
             index = self.index(piece)
             number = index.find(name)
             if number is not None:
                 return Found(piece, index.transaction(number))
         return None
+
+    def _pieces_that_may_have(self, gtid: str) -> list[IndexedPiece]:
+        """Return those with it by the sets or positions around them, and all that are not stored."""
+        rows = BinlogSegment.objects.filter(timeline__in=list(self._archived))
+        columns = rows.values_list("pk", "gtids_before", "gtids_after")
+        likely = {
+            pk
+            for pk, before, after in columns.iterator(chunk_size=500)
+            if _has(after, gtid) and not _has(before, gtid)
+        }
+        return [
+            piece for piece in self.pieces if piece.segment is None or piece.segment.pk in likely
+        ]
 
 
 def open_binlogs(instance: Instance) -> InstanceBinlogs:
@@ -261,15 +281,8 @@ def open_binlogs(instance: Instance) -> InstanceBinlogs:
     return InstanceBinlogs(instance, keyring)
 
 
-def _may_have(piece: IndexedPiece, gtid: str) -> bool:
-    """Whether a transaction can be in a piece, by the sets or positions around it."""
-    if piece.segment is None:
-        return True
-    try:
-        after = parse_gtids(piece.segment.gtids_after)
-        before = parse_gtids(piece.segment.gtids_before)
-        if isinstance(after, GtidPosition):
-            return gtid in after and (not before or gtid not in before)
-        return gtid in after and gtid not in before
-    except BinlogDamaged:
+def _has(gtids: str, gtid: str) -> bool:
+    """Whether a transaction is in a set or position; never in one of the other flavour."""
+    if not gtids or (":" in gtids) != (":" in gtid):
         return False
+    return gtid in parse_gtids(gtids)
