@@ -258,7 +258,7 @@ class InstanceBinlogs:
         return None
 
     def _pieces_that_may_have(self, gtid: str) -> list[IndexedPiece]:
-        """Return those with it by the sets or positions around them, and all that are not stored."""
+        """Return those with it by the sets or positions around them, and all of the spool."""
         rows = BinlogSegment.objects.filter(timeline__in=list(self._archived))
         columns = rows.values_list("pk", "gtids_before", "gtids_after")
         likely = {

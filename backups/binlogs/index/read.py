@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import sub
 
 from backups.binlogs.index.packed import Columns, split_gtid, unpack_index
 
@@ -100,6 +101,13 @@ class SegmentIndex:
         """Yield those with the numbers from ``first`` up to, not including, ``last``."""
         for number in range(first, len(self) if last is None else last):
             yield self.transaction(number)
+
+    def volumes(self) -> Iterator[tuple[int, int, bool]]:
+        """Yield the moment of each commit, the transaction's bytes, and whether it is a DDL."""
+        columns = self._columns
+        sizes = map(sub, columns.ends, columns.starts)
+        for number, (micros, size) in enumerate(zip(columns.moments, sizes, strict=True)):
+            yield micros, size, number in columns.ddl
 
     def first_later_than(self, micros: int) -> int:
         """Return the number of the first one committed after a moment; ``len`` where none was."""

@@ -7,12 +7,12 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from backups.binlog_archive.browse import Found, WantedTransactions, open_binlogs
+from backups.binlogs.index.words import what_it_did
 from backups.binlogs.moments import parse_moment, to_micros
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 from backups.management.transaction_words import (
     transaction_fields,
-    what_it_did,
     written_moment,
 )
 from backups.units import format_bytes
