@@ -102,8 +102,8 @@ def load_transactions(instance: Instance, query: QueryDict, *, values: bool) -> 
     view = TransactionsView(*_range(query))
     try:
         view.wanted = _wanted(query)
-        if query.get("moment", "").strip():
-            view.moment = parse_moment(query["moment"][:60], get_current_timezone_name())
+        if moment := query.get("moment", "").strip()[:60]:
+            view.moment = parse_moment(moment, get_current_timezone_name())
         binlogs = open_binlogs(instance)
         if name := query.get("name", "")[:200]:
             view.chosen = load_transaction(binlogs, binlogs.named(name), values=values)
