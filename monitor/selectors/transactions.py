@@ -22,8 +22,9 @@ from backups.binlog_archive.browse import (
 )
 from backups.binlogs.index.words import what_it_did
 from backups.binlogs.moments import from_micros, parse_moment, to_micros
-from backups.exceptions import BadInput, MooringError
+from backups.exceptions import BadInput, MooringError, Refused
 from backups.models import BinlogGap, Instance
+from backups.units import format_bytes
 from monitor.selectors.transaction import ShownTransaction, load_transaction
 
 BARS = 60
@@ -31,6 +32,10 @@ WIDEST = timedelta(days=30)
 NARROWEST = timedelta(seconds=BARS)
 # Up to so many pieces are counted by their indexes.
 MOST_INDEXES = 8
+# A list looks in so many pieces on each side of its moment.
+MOST_PIECES_LISTED = 30
+# So much of the spool is indexed for a page.
+MOST_SPOOLED_BYTES = 256 << 20
 ROWS_BEFORE_AND_AFTER = 15
 _LARGEST_EPOCH = 253_402_300_799
 
@@ -92,6 +97,8 @@ class TransactionsView:
     exact: bool = False
     rows: list[TransactionRow] = field(default_factory=list)
     chosen: ShownTransaction | None = None
+    # Whether the list was not looked for in all pieces.
+    incomplete: bool = False
     wider: str = ""
     error: str = ""
     hint: str = ""
@@ -105,6 +112,7 @@ def load_transactions(instance: Instance, query: QueryDict, *, values: bool) -> 
         if moment := query.get("moment", "").strip()[:60]:
             view.moment = parse_moment(moment, get_current_timezone_name())
         binlogs = open_binlogs(instance)
+        _refuse_backlog(binlogs)
         if name := query.get("name", "")[:200]:
             view.chosen = load_transaction(binlogs, binlogs.named(name), values=values)
         _draw(view, binlogs, instance)
@@ -112,6 +120,16 @@ def load_transactions(instance: Instance, query: QueryDict, *, values: bool) -> 
     except MooringError as error:
         view.error, view.hint = str(error), error.hint
     return view
+
+
+def _refuse_backlog(binlogs: InstanceBinlogs) -> None:
+    """A page does not index gigabytes."""
+    spooled = sum(each.end - each.start for each in binlogs.pieces if each.segment is None)
+    if spooled > MOST_SPOOLED_BYTES:
+        raise Refused(
+            f"{format_bytes(spooled)} of binlogs are in no repository yet, and have no index",
+            hint="Use the command listtransactions, or wait until they are stored.",
+        )
 
 
 def _range(query: QueryDict) -> tuple[datetime, datetime]:
@@ -210,7 +228,8 @@ def _mark_gaps(view: TransactionsView, instance: Instance) -> None:
 def _list(view: TransactionsView, binlogs: InstanceBinlogs, *, zoomed: bool) -> None:
     moment = view.moment or (view.begins_at if zoomed else None)
     micros = to_micros(moment) if moment is not None else None
-    found, _ = binlogs.around(micros, view.wanted, ROWS_BEFORE_AND_AFTER)
+    found, _ = binlogs.around(micros, view.wanted, ROWS_BEFORE_AND_AFTER, MOST_PIECES_LISTED)
+    view.incomplete = binlogs.incomplete
     stop = binlogs.first_later_than(to_micros(view.moment)) if view.moment else None
     view.rows = [
         TransactionRow(

@@ -12,6 +12,7 @@ from pytest_django import Settings
 from backups.binlog_archive.spool import SpoolPosition
 from backups.binlog_archive.store import store_ready_pieces
 from backups.models import BinlogArchive, BinlogGap, Instance
+from monitor.selectors import transactions
 from tests.backups.binlog_archive.spooled import (
     SECOND,
     T0,
@@ -92,6 +93,13 @@ def test_what_cannot_be_read_is_said(victor: Client, formats: None) -> None:
     assert "no archived transaction" in shown(victor, name=f"{SOURCE}:999")
 
 
+def test_a_large_backlog_is_not_indexed_for_a_page(
+    victor: Client, formats: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "MOST_SPOOLED_BYTES", 1000)
+    assert "5.9 KiB of binlogs are in no repository yet" in shown(victor)
+
+
 def test_a_filter_leaves_the_others_out(victor: Client, formats: None) -> None:
     page = shown(victor, table="shop.j")
     assert f"{SOURCE}:31" in page
@@ -169,3 +177,11 @@ class TestManyPieces:
         page, found = bars(victor, begin, begin + 3600)
         assert "from whole pieces" in page
         assert len(found) == 12
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_list_says_that_it_is_of_the_nearest_pieces(
+        self, victor: Client, pieces: Instance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "Only the nearest pieces" not in shown(victor, table="shop.none")
+        monkeypatch.setattr(transactions, "MOST_PIECES_LISTED", 5)
+        assert "Only the nearest pieces" in shown(victor, table="shop.none")

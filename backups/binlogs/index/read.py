@@ -7,7 +7,7 @@ committed later. Clocks go back: a later transaction with an earlier time does n
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import sub
@@ -101,6 +101,16 @@ class SegmentIndex:
         """Yield those with the numbers from ``first`` up to, not including, ``last``."""
         for number in range(first, len(self) if last is None else last):
             yield self.transaction(number)
+
+    def touching(self, tables: Set[str], first: int = 0) -> Iterator[IndexedTransaction]:
+        """Yield those from the number ``first`` on that changed rows of one of the tables."""
+        columns, starts = self._columns, self._first_tables
+        wanted = {number for number, name in enumerate(columns.tables) if name in tables}
+        if not wanted:
+            return
+        for number in range(first, len(self)):
+            if not wanted.isdisjoint(columns.table_numbers[starts[number] : starts[number + 1]]):
+                yield self.transaction(number)
 
     def volumes(self) -> Iterator[tuple[int, int, bool]]:
         """Yield the moment of each commit, the transaction's bytes, and whether it is a DDL."""
