@@ -6,24 +6,27 @@ and in no stored piece is indexed when it is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
+from django.db.models import Prefetch
+
 from backups.archive.keys import Keyring
-from backups.binlog_archive.reader import ArchivedBinlogs
+from backups.binlog_archive.reader import ArchivedBinlogs, sound_copies
 from backups.binlogs.events.changes import Change, read_changes
-from backups.binlogs.events.gtids import GtidPosition, parse_gtids
+from backups.binlogs.events.gtids import parse_gtids
 from backups.binlogs.events.header import FIRST_OFFSET, HEADER, read_format_description, read_header
 from backups.binlogs.index.build import build_index
 from backups.binlogs.index.read import IndexedTransaction, SegmentIndex
 from backups.binlogs.moments import to_micros
 from backups.binlogs.segments.names import file_number
-from backups.exceptions import BadInput, BinlogDamaged, KeyUnavailable, Refused
+from backups.exceptions import BadInput, BinlogDamaged, KeyUnavailable, MooringError, Refused
 from backups.keys.load import load_keys
 from backups.models import BinlogSegment, BinlogTimeline, Instance
 
-# How many pieces one question looks into: 64 MiB each at most.
+# In how many pieces on each side of a moment one question looks: 64 MiB each at most.
 MOST_PIECES = 400
 
 
@@ -71,9 +74,9 @@ class IndexedPiece:
     file: str
     start: int
     end: int
-    # None: it is in the spool only.
+    # None: it is in the spool only, and these are the GTIDs before it.
     segment: BinlogSegment | None
-    gtids_before: str
+    gtids_before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class InstanceBinlogs:
         self._archived = {each.pk: ArchivedBinlogs(each, keyring) for each in timelines}
         self.pieces = [piece for each in timelines for piece in self._pieces_of(each)]
         self._indexes: dict[IndexedPiece, SegmentIndex] = {}
+        # Whether the last question was not looked for in all pieces that could answer it.
+        self.incomplete = False
         if not self.pieces:
             raise Refused(
                 f"no binlogs of {instance.name} are archived",
@@ -103,20 +108,26 @@ class InstanceBinlogs:
             )
 
     def around(
-        self, micros: int | None, wanted: WantedTransactions, count: int
+        self,
+        micros: int | None,
+        wanted: WantedTransactions,
+        count: int,
+        reach: int = MOST_PIECES,
     ) -> tuple[list[Found], int]:
         """Return up to ``count`` before and after a moment, and how many of them are before.
 
-        ``micros`` None: the newest.
+        ``micros`` None: the newest. ``reach``: in so many pieces on each side.
         """
+        self.incomplete = False
         place = (len(self.pieces), 0) if micros is None else self._first_later_than(micros)
-        before = list(islice(self._backwards(place, wanted), count))
-        after = list(islice(self._forwards(place, wanted), count))
+        before = list(islice(self._backwards(place, wanted, reach), count))
+        after = list(islice(self._forwards(place, wanted, reach), count))
         return [*reversed(before), *after], len(before)
 
     def first_later_than(self, micros: int) -> Found | None:
         """Return the first transaction, in the order of the files, committed after a moment."""
-        return next(self._forwards(self._first_later_than(micros), WantedTransactions()), None)
+        place = self._first_later_than(micros)
+        return next(self._forwards(place, WantedTransactions(), 1), None)
 
     def named(self, name: str) -> Found:
         """Return the transaction with a GTID, or one that begins at FILE:POSITION."""
@@ -133,13 +144,15 @@ class InstanceBinlogs:
             )
         return found
 
-    def after(self, found: Found) -> Iterator[Found]:
-        """Yield the later transactions of the same timeline."""
-        place = (self.pieces.index(found.piece), found.transaction.number + 1)
-        for each in self._forwards(place, WantedTransactions()):
-            if each.piece.timeline != found.piece.timeline:
+    def after(self, found: Found, tables: Set[str]) -> Iterator[Found]:
+        """Yield the later transactions of the same timeline that changed one of the tables."""
+        first = found.transaction.number + 1
+        for piece in self.pieces[self.pieces.index(found.piece) :]:
+            if piece.timeline != found.piece.timeline:
                 return
-            yield each
+            for transaction in self.index(piece).touching(tables, first):
+                yield Found(piece, transaction)
+            first = 0
 
     def changes(self, found: Found) -> Iterator[Change]:
         """Yield what a transaction did."""
@@ -156,28 +169,32 @@ class InstanceBinlogs:
 
     def _pieces_of(self, timeline: BinlogTimeline) -> Iterator[IndexedPiece]:
         """Yield the stored pieces, and after those of its file what the spool has beyond them."""
-        stored = list(timeline.segments.order_by("file_number", "start"))
-        pieces = [
-            IndexedPiece(timeline, each.file, each.start, each.end, each, each.gtids_before)
-            for each in stored
-        ]
-        for file in self._archived[timeline.pk].files():
-            of_file = [each for each in stored if each.file_number == file.number]
-            reach = max((each.end for each in of_file), default=file.start)
-            if reach < file.end:
-                before = of_file[-1].gtids_after if of_file else ""
-                pieces.append(IndexedPiece(timeline, file.file, reach, file.end, None, before))
+        # Sets of GTIDs may be long, and there may be a piece per minute.
+        rows = timeline.segments.defer("gtids_before", "gtids_after")
+        stored = list(rows.order_by("file_number", "start"))
+        pieces = [IndexedPiece(timeline, each.file, each.start, each.end, each) for each in stored]
+        last = {each.file_number: each for each in stored}
+        for file, end in self._archived[timeline.pk].spooled():
+            segment = last.get(file.number)
+            start = segment.end if segment is not None else 0
+            if start < end:
+                before = segment.gtids_after if segment is not None else ""
+                pieces.append(IndexedPiece(timeline, file.name, start, end, None, before))
         yield from sorted(pieces, key=lambda piece: (file_number(piece.file), piece.start))
 
     def _packed(self, piece: IndexedPiece) -> bytes:
-        archived = self._archived[piece.timeline.pk]
         if piece.segment is not None:
-            return archived.index(piece.segment)
+            copies = sound_copies().select_related("repository").order_by("pk")
+            segment = BinlogSegment.objects.prefetch_related(Prefetch("copies", queryset=copies))
+            with suppress(MooringError):
+                return self._archived[piece.timeline.pk].index(segment.get(pk=piece.segment.pk))
+        # From its bytes, wherever they are: what fails now says why.
+        before = piece.segment.gtids_before if piece.segment is not None else piece.gtids_before
         packed, _ = build_index(
             self._read(piece, piece.start, piece.end),
             checksummed=self._checksummed(piece),
             start=piece.start,
-            gtids_before=piece.gtids_before,
+            gtids_before=before,
         )
         return packed
 
@@ -206,19 +223,25 @@ class InstanceBinlogs:
                 return number, first
         return len(self.pieces), 0
 
-    def _forwards(self, place: tuple[int, int], wanted: WantedTransactions) -> Iterator[Found]:
+    def _forwards(
+        self, place: tuple[int, int], wanted: WantedTransactions, reach: int
+    ) -> Iterator[Found]:
         number, first = place
-        for piece in self.pieces[number : number + MOST_PIECES]:
+        for piece in self.pieces[number : number + reach]:
             index = self.index(piece)
             if wanted.may_be_in(index):
                 for transaction in index.transactions(first):
                     if wanted.matches(transaction):
                         yield Found(piece, transaction)
             first = 0
+        self.incomplete |= number + reach < len(self.pieces)
 
-    def _backwards(self, place: tuple[int, int], wanted: WantedTransactions) -> Iterator[Found]:
+    def _backwards(
+        self, place: tuple[int, int], wanted: WantedTransactions, reach: int
+    ) -> Iterator[Found]:
         number, last = place
-        for at in range(min(number, len(self.pieces) - 1), max(number - MOST_PIECES, -1), -1):
+        newest = min(number, len(self.pieces) - 1)
+        for at in range(newest, max(newest - reach, -1), -1):
             index = self.index(self.pieces[at])
             end = last if at == number else len(index)
             if not wanted.may_be_in(index):
@@ -227,6 +250,7 @@ class InstanceBinlogs:
                 transaction = index.transaction(count)
                 if wanted.matches(transaction):
                     yield Found(self.pieces[at], transaction)
+        self.incomplete |= newest - reach >= 0
 
     def _at(self, file: str, position: int) -> Found | None:
         # The newest history first: names are used again.
@@ -242,13 +266,26 @@ class InstanceBinlogs:
 
     def _by_gtid(self, gtid: str) -> Found | None:
         name = str(parse_gtids(gtid))
-        likely = [piece for piece in self.pieces if _may_have(piece, name)]
-        for piece in reversed(likely):
+        # The newest history first: numbers are used again after a RESET.
+        for piece in reversed(self._pieces_that_may_have(name)):
             index = self.index(piece)
             number = index.find(name)
             if number is not None:
                 return Found(piece, index.transaction(number))
         return None
+
+    def _pieces_that_may_have(self, gtid: str) -> list[IndexedPiece]:
+        """Return those with it by the sets or positions around them, and all of the spool."""
+        rows = BinlogSegment.objects.filter(timeline__in=list(self._archived))
+        columns = rows.values_list("pk", "gtids_before", "gtids_after")
+        likely = {
+            pk
+            for pk, before, after in columns.iterator(chunk_size=500)
+            if _has(after, gtid) and not _has(before, gtid)
+        }
+        return [
+            piece for piece in self.pieces if piece.segment is None or piece.segment.pk in likely
+        ]
 
 
 def open_binlogs(instance: Instance) -> InstanceBinlogs:
@@ -261,15 +298,8 @@ def open_binlogs(instance: Instance) -> InstanceBinlogs:
     return InstanceBinlogs(instance, keyring)
 
 
-def _may_have(piece: IndexedPiece, gtid: str) -> bool:
-    """Whether a transaction can be in a piece, by the sets or positions around it."""
-    if piece.segment is None:
-        return True
-    try:
-        after = parse_gtids(piece.segment.gtids_after)
-        before = parse_gtids(piece.segment.gtids_before)
-        if isinstance(after, GtidPosition):
-            return gtid in after and (not before or gtid not in before)
-        return gtid in after and gtid not in before
-    except BinlogDamaged:
+def _has(gtids: str, gtid: str) -> bool:
+    """Whether a transaction is in a set or position; never in one of the other flavour."""
+    if not gtids or (":" in gtids) != (":" in gtid):
         return False
+    return gtid in parse_gtids(gtids)
