@@ -167,7 +167,7 @@ class Receiver:
             heartbeat_seconds=HEARTBEAT_SECONDS,
             acknowledge=self.semi_sync,
         )
-        writer = SpoolWriter(plan.folder, plan.at.file, plan.at.position, plan.tail)
+        writer = SpoolWriter(plan.folder, plan.at.file, plan.at.position, plan.tail, plan.stored)
         self._remembered = Remembered()
         try:
             command = dump_command(facts.flavour, identity, plan.at)
