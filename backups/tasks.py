@@ -195,7 +195,7 @@ def expire_backups() -> None:
 @alone
 @records_heartbeat
 def expire_binlogs() -> None:
-    """Delete stored pieces of binlogs that no recovery needs any more."""
+    """Delete stored pieces of binlogs that no recovery needs."""
     binlogs.expire_binlogs(now())
 
 

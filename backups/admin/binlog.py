@@ -11,7 +11,7 @@ from backups.models import (
     BinlogGap,
     BinlogSegment,
     BinlogTimeline,
-    RecoveryWindow,
+    RecoverableRange,
     SegmentCopy,
 )
 
@@ -57,8 +57,8 @@ class BinlogGapAdmin(HistoryAdmin):
     search_fields = ["instance__name"]
 
 
-@admin.register(RecoveryWindow)
-class RecoveryWindowAdmin(HistoryAdmin):
+@admin.register(RecoverableRange)
+class RecoverableRangeAdmin(HistoryAdmin):
     """From when to when instances are recoverable."""
 
     list_display = ["instance", "from_at", "to_at", "open", "ends_because"]

@@ -1,8 +1,8 @@
 """Is each stored piece of a binlog still there, unchanged?
 
 A tick, so that what is shown as recoverable is. It holds size and manifest of each copy against its
-row, over and over, and reads one copy to its last byte. What it finds wrong cuts the windows of
-recovery until it is right again.
+row, over and over, and reads one copy to its last byte. What it finds wrong cuts what is
+recoverable until it is right again.
 """
 
 from __future__ import annotations

@@ -12,17 +12,17 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from backups.binlog_archive.reader import sound_copies
-from backups.binlog_archive.spool import spool_files
-from backups.binlog_archive.windows import (
+from backups.binlog_archive.ranges import (
     BackupPoint,
     PieceFacts,
+    RangeFacts,
     TimelineFacts,
-    WindowFacts,
+    find_ranges,
     find_stretches,
-    find_windows,
     gtids_join,
 )
+from backups.binlog_archive.reader import sound_copies
+from backups.binlog_archive.spool import spool_files
 from backups.catalog.evidence import without_faults
 from backups.health.usable import usable_copies
 from backups.models import (
@@ -31,7 +31,7 @@ from backups.models import (
     BinlogSegment,
     BinlogTimeline,
     Instance,
-    RecoveryWindow,
+    RecoverableRange,
 )
 from backups.models.binlog import TimelineStart
 
@@ -42,7 +42,7 @@ MOST = 50
 
 
 def judge_due(now: datetime) -> int:
-    """Compute the windows of the instances that are due; return how many."""
+    """Compute the ranges of the instances that are due; return how many."""
     due = Q(judged_at=None) | Q(judged_at__lte=now - EVERY) | Q(judged_at__gt=now)
     archives = BinlogArchive.objects.filter(due).order_by("judged_at", "pk")
     chosen = list(archives.select_related("instance")[:MOST])
@@ -52,19 +52,19 @@ def judge_due(now: datetime) -> int:
 
 
 def judge_archive(archive: BinlogArchive, now: datetime) -> None:
-    """Compute the windows of one instance and write its rows."""
-    windows = windows_of(archive.instance)
-    rows = [_row(archive.instance, window, now) for window in windows]
-    fault = "" if any(window.open for window in windows) else _why_not(archive, windows)
+    """Compute the ranges of one instance and write its rows."""
+    ranges = ranges_of(archive.instance)
+    rows = [_row(archive.instance, span, now) for span in ranges]
+    fault = "" if any(span.open for span in ranges) else _why_not(archive, ranges)
     with transaction.atomic():
-        RecoveryWindow.objects.filter(instance=archive.instance).delete()
-        RecoveryWindow.objects.bulk_create(rows)
+        RecoverableRange.objects.filter(instance=archive.instance).delete()
+        RecoverableRange.objects.bulk_create(rows)
         BinlogArchive.objects.filter(pk=archive.pk).update(
             judged_at=now, not_recoverable=fault[:300]
         )
 
 
-def windows_of(instance: Instance) -> list[WindowFacts]:
+def ranges_of(instance: Instance) -> list[RangeFacts]:
     """Compute from when to when an instance is recoverable, the oldest history first."""
     timelines = list(instance.binlog_timelines.select_related("instance").order_by("pk"))
     facts = [
@@ -77,14 +77,14 @@ def windows_of(instance: Instance) -> list[WindowFacts]:
         for each in timelines
     ]
     stretches = list(find_stretches(_pieces(timelines)))
-    return find_windows(stretches, facts, _backups(instance), _joins)
+    return find_ranges(stretches, facts, _backups(instance), _joins)
 
 
-def recoverable_to(archive: BinlogArchive, window: RecoveryWindow) -> datetime:
+def recoverable_to(archive: BinlogArchive, span: RecoverableRange) -> datetime:
     """Return the latest moment that an instance can be recovered to."""
-    if not window.open:
-        return window.to_at
-    received = max(filter(None, (window.to_at, archive.last_commit_at)))
+    if not span.open:
+        return span.to_at
+    received = max(filter(None, (span.to_at, archive.last_commit_at)))
     # An idle source has no transaction that is not here.
     if archive.lag_bytes == 0 and archive.source_asked_at is not None:
         return max(received, archive.source_asked_at)
@@ -136,27 +136,27 @@ def _joins(timeline: int, backup: BackupPoint) -> bool:
     return any(gtids_join(backup.gtids, before, after) for before, after in sets)
 
 
-def _row(instance: Instance, window: WindowFacts, now: datetime) -> RecoveryWindow:
-    return RecoveryWindow(
+def _row(instance: Instance, span: RangeFacts, now: datetime) -> RecoverableRange:
+    return RecoverableRange(
         instance=instance,
-        timeline_id=window.timeline,
-        oldest_backup_id=window.oldest.pk,
-        newest_backup_id=window.newest.pk,
-        from_at=window.oldest.ended_at,
-        to_at=window.to_at,
-        to_file=window.to_file,
-        to_position=window.to_position,
-        open=window.open,
-        ends_because=window.ends_because[:300],
+        timeline_id=span.timeline,
+        oldest_backup_id=span.oldest.pk,
+        newest_backup_id=span.newest.pk,
+        from_at=span.oldest.ended_at,
+        to_at=span.to_at,
+        to_file=span.to_file,
+        to_position=span.to_position,
+        open=span.open,
+        ends_because=span.ends_because[:300],
         judged_at=now,
     )
 
 
-def _why_not(archive: BinlogArchive, windows: list[WindowFacts]) -> str:
+def _why_not(archive: BinlogArchive, ranges: list[RangeFacts]) -> str:
     """Return why an instance is not recoverable to the present, and what to do."""
     segments = BinlogSegment.objects.filter(timeline__instance=archive.instance)
     if not segments.exists():
         return "no binlog is stored yet"
-    if windows:
-        return f"{windows[-1].ends_because}; take a backup: recovery goes on from there"
+    if ranges:
+        return f"{ranges[-1].ends_because}; take a backup: recovery is possible from then on"
     return "no restorable backup has coordinates in the stored binlogs; take a backup"

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from backups.archive.keys import Keyring
 from backups.binlog_archive.spool import SpoolFile
-from backups.binlogs.segments.cut import Piece, cut_piece, open_mapped
+from backups.binlogs.segments.cut import CutPiece, cut_piece, open_mapped
 from backups.binlogs.segments.facts import SegmentFacts, SourceInstance, SourceTimeline
 from backups.binlogs.segments.manifest import read_segment
 from backups.binlogs.segments.names import SegmentPlace
@@ -50,7 +50,7 @@ def next_segment(
 ) -> BinlogSegment | None:
     """Write the row of the file's next piece; None if there is none, or it may still grow.
 
-    ``complete``: nothing is added to the file any more, ``boundary`` is its length. ``stores`` are
+    ``complete``: nothing more is added to the file, ``boundary`` is its length. ``stores`` are
     searched for the piece: after the loss of rows it may be there, with another cut.
     """
     last = last_segment(cutting.timeline)
@@ -140,7 +140,7 @@ def _piece(
     complete: bool,
     stores: Collection[ObjectStore],
     keyring: Keyring | None,
-) -> Piece | None:
+) -> CutPiece | None:
     place = SegmentPlace(cutting.timeline.instance.uuid, cutting.timeline.uuid, file.name, start)
     for store in stores:
         found = _stored_piece(store, place, file, boundary, keyring)
@@ -162,7 +162,7 @@ def _stored_piece(
     file: SpoolFile,
     boundary: int,
     keyring: Keyring | None,
-) -> Piece | None:
+) -> CutPiece | None:
     """Return the piece that a repository has although no row says so."""
     try:
         if not store.exists(place.manifest_name):
@@ -173,7 +173,7 @@ def _stored_piece(
         return None
     if facts.end > boundary or _sha256(file, facts.start, facts.end) != facts.sha256:
         return None
-    return Piece(
+    return CutPiece(
         facts.start,
         facts.end,
         facts.sha256,
@@ -189,7 +189,7 @@ def _stored_piece(
 def _write_row(
     cutting: Cutting,
     file: SpoolFile,
-    piece: Piece,
+    piece: CutPiece,
     last: BinlogSegment | None,
     *,
     last_of_file: bool,

@@ -8,7 +8,7 @@ from backups.models.binlog import (
     BinlogGap,
     BinlogSegment,
     BinlogTimeline,
-    RecoveryWindow,
+    RecoverableRange,
     SegmentCopy,
 )
 from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
@@ -44,7 +44,7 @@ __all__ = [
     "LimitPlace",
     "ObservedHistory",
     "Occurrence",
-    "RecoveryWindow",
+    "RecoverableRange",
     "Repository",
     "RepositorySpace",
     "SegmentCopy",

@@ -75,6 +75,9 @@ class BinlogArchive(models.Model):
     # last attempt failed, one repository per line.
     backlog_bytes = models.BigIntegerField(null=True, blank=True)
     store_fault = models.TextField(blank=True)
+    # Of the disk of the spool.
+    spool_free_bytes = models.BigIntegerField(null=True, blank=True)
+    spool_total_bytes = models.BigIntegerField(null=True, blank=True)
     stored_at = models.DateTimeField(null=True, blank=True)
     # When it was last computed from when to when the instance is recoverable, and why it is not
     # to the present; blank where it is.
@@ -252,11 +255,11 @@ class BinlogGap(models.Model):
         return f"gap in the binlogs of {self.instance.name}: {self.reason}"
 
 
-class RecoveryWindow(models.Model):
+class RecoverableRange(models.Model):
     """From when to when an instance is recoverable without a gap. Derived, never edited."""
 
-    instance = models.ForeignKey(Instance, models.CASCADE, related_name="recovery_windows")
-    timeline = models.ForeignKey(BinlogTimeline, models.CASCADE, related_name="windows")
+    instance = models.ForeignKey(Instance, models.CASCADE, related_name="recoverable_ranges")
+    timeline = models.ForeignKey(BinlogTimeline, models.CASCADE, related_name="ranges")
     # The oldest and the newest backup that it begins with.
     oldest_backup = models.ForeignKey(Backup, models.CASCADE, related_name="+")
     newest_backup = models.ForeignKey(Backup, models.CASCADE, related_name="+")
@@ -274,7 +277,7 @@ class RecoveryWindow(models.Model):
         ordering = ["instance", "-to_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["instance"], condition=Q(open=True), name="backups_window_one_open"
+                fields=["instance"], condition=Q(open=True), name="backups_range_one_open"
             ),
         ]
 

@@ -1,4 +1,4 @@
-"""Which stored pieces of binlogs does no recovery need any more, and how are they deleted?
+"""Which stored pieces of binlogs does no recovery need, and how are they deleted?
 
 First it is written on the row of each copy that it expires, and why; then the object is deleted,
 its manifest first; then the row. Whatever is killed meanwhile, the next run continues.
@@ -153,13 +153,15 @@ def _policies(judged: Collection[JudgedCopy]) -> dict[str, Policy]:
 
 
 def _unneeded(instance: int, need: BinlogNeed) -> QuerySet[SegmentCopy]:
-    """Return the copies of pieces that were stored before they were needed."""
-    newer = BinlogSegment.objects.filter(
-        timeline=OuterRef("segment__timeline"), pk__gt=OuterRef("segment")
-    )
+    """Return the copies of pieces that were stored before they were needed, by whole files."""
+    others = BinlogSegment.objects.filter(timeline=OuterRef("segment__timeline"))
+    newer = others.filter(pk__gt=OuterRef("segment"))
+    # A file is read from its first event on.
+    needed = others.filter(file=OuterRef("segment__file"), created_at__gte=need.since)
     return SegmentCopy.objects.filter(
         # The newest piece says where the receiver goes on.
         Exists(newer),
+        ~Exists(needed),
         segment__timeline__instance=instance,
         segment__created_at__lt=need.since,
         expired_at=None,

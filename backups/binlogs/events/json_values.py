@@ -10,6 +10,7 @@ import json
 import struct
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from backups.binlogs.events.decimals import read_decimal
 from backups.binlogs.events.temporal import packed_temporal
@@ -30,59 +31,63 @@ def json_text(content: bytes) -> str:
         # MySQL stores an empty value where a NOT NULL column had to become something.
         return "null"
     try:
-        return _read(content[0], content, 1, 0)
+        return _Document(content, len(content)).read(content[0], 1, 0)
     except (IndexError, struct.error, KeyError, ValueError) as error:
         raise BinlogDamaged(f"a JSON value of {len(content)} bytes cannot be read") from error
 
 
-def _read(kind: int, content: bytes, at: int, depth: int) -> str:
-    if depth > _DEEPEST:
-        raise ValueError("too deep")
-    if kind in (_OBJECT_SMALL, _OBJECT_LARGE):
-        return "{" + ", ".join(_members(content, at, kind == _OBJECT_LARGE, depth)) + "}"
-    if kind in (_ARRAY_SMALL, _ARRAY_LARGE):
-        return "[" + ", ".join(_elements(content, at, kind == _ARRAY_LARGE, depth)) + "]"
-    if kind == _LITERAL:
-        return _LITERALS[content[at]]
-    if kind in _NUMBERS:
-        return repr(struct.unpack_from(_NUMBERS[kind], content, at)[0])
-    if kind == _STRING:
-        return _quoted(_string(content, at))
-    if kind == _OPAQUE:
-        return _opaque(content, at)
-    raise ValueError(f"type {kind}")
+@dataclass(slots=True)
+class _Document:
+    content: bytes
+    # Every value has a byte of its own: where there are more, entries point to the same ones.
+    values_left: int
 
+    def read(self, kind: int, at: int, depth: int) -> str:
+        self.values_left -= 1
+        if depth > _DEEPEST or self.values_left < 0:
+            raise ValueError("too deep, or too many values")
+        if kind in (_OBJECT_SMALL, _OBJECT_LARGE):
+            return "{" + ", ".join(self._members(at, kind == _OBJECT_LARGE, depth)) + "}"
+        if kind in (_ARRAY_SMALL, _ARRAY_LARGE):
+            return "[" + ", ".join(self._elements(at, kind == _ARRAY_LARGE, depth)) + "]"
+        if kind == _LITERAL:
+            return _LITERALS[self.content[at]]
+        if kind in _NUMBERS:
+            return repr(struct.unpack_from(_NUMBERS[kind], self.content, at)[0])
+        if kind == _STRING:
+            return _quoted(_string(self.content, at))
+        if kind == _OPAQUE:
+            return _opaque(self.content, at)
+        raise ValueError(f"type {kind}")
 
-def _members(content: bytes, at: int, large: bool, depth: int) -> Iterator[str]:
-    width = 4 if large else 2
-    count = _number(content, at, width)
-    keys = at + 2 * width
-    values = keys + count * (width + 2)
-    for place in range(count):
-        entry = keys + place * (width + 2)
-        start = at + _number(content, entry, width)
-        size = _number(content, entry + width, 2)
-        key = content[start : start + size].decode("utf-8", "replace")
-        value = _entry(content, at, values + place * (width + 1), large, depth)
-        yield f"{_quoted(key)}: {value}"
+    def _members(self, at: int, large: bool, depth: int) -> Iterator[str]:
+        width = 4 if large else 2
+        count = _number(self.content, at, width)
+        keys = at + 2 * width
+        values = keys + count * (width + 2)
+        for place in range(count):
+            entry = keys + place * (width + 2)
+            start = at + _number(self.content, entry, width)
+            size = _number(self.content, entry + width, 2)
+            key = self.content[start : start + size].decode("utf-8", "replace")
+            value = self._entry(at, values + place * (width + 1), large, depth)
+            yield f"{_quoted(key)}: {value}"
 
+    def _elements(self, at: int, large: bool, depth: int) -> Iterator[str]:
+        width = 4 if large else 2
+        for place in range(_number(self.content, at, width)):
+            yield self._entry(at, at + 2 * width + place * (width + 1), large, depth)
 
-def _elements(content: bytes, at: int, large: bool, depth: int) -> Iterator[str]:
-    width = 4 if large else 2
-    for place in range(_number(content, at, width)):
-        yield _entry(content, at, at + 2 * width + place * (width + 1), large, depth)
-
-
-def _entry(content: bytes, base: int, at: int, large: bool, depth: int) -> str:
-    """Read a value that is in its entry, or where the entry points to."""
-    kind = content[at]
-    inline = kind in (4, 5, 6) or (large and kind in (7, 8))
-    if inline:
-        return _read(kind, content, at + 1, depth + 1)
-    start = base + _number(content, at + 1, 4 if large else 2)
-    if start <= base:
-        raise ValueError("points to what holds it")
-    return _read(kind, content, start, depth + 1)
+    def _entry(self, base: int, at: int, large: bool, depth: int) -> str:
+        """Read a value that is in its entry, or where the entry points to."""
+        kind = self.content[at]
+        inline = kind in (4, 5, 6) or (large and kind in (7, 8))
+        if inline:
+            return self.read(kind, at + 1, depth + 1)
+        start = base + _number(self.content, at + 1, 4 if large else 2)
+        if start <= base:
+            raise ValueError("points to what holds it")
+        return self.read(kind, start, depth + 1)
 
 
 def _number(content: bytes, at: int, width: int) -> int:

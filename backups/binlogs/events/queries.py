@@ -47,20 +47,29 @@ def read_query(
 
 
 def decompress(content: bytes) -> bytes:
-    """Return what MariaDB compressed: a byte with the length of the size, the size, zlib."""
-    # Bits 4 to 6 are the algorithm, 0 is zlib; the lowest three are the length.
-    size_bytes = content[0] & 0x07 if content else 0
-    if not content or content[0] & 0x70 or not 1 <= size_bytes <= 4:
+    """Return the rest of an event that MariaDB compressed."""
+    # Its first byte has the mark 0x80, the algorithm (0 is zlib), and the length of the size.
+    if not content or content[0] & 0xF8 != 0x80:
         raise BinlogDamaged("a compressed event does not begin with its size")
+    return inflate(content)
+
+
+def inflate(content: bytes) -> bytes:
+    """Return what MariaDB compressed: a byte with the length of the size, the size, the stream."""
+    size_bytes = content[0] & 0x07
+    if not 1 <= size_bytes <= 4:
+        raise BinlogDamaged("compressed bytes do not begin with their size")
     size = int.from_bytes(content[1 : 1 + size_bytes], "big")
     if size > _LARGEST_STATEMENT:
-        raise BinlogDamaged(f"a compressed event claims to become {size} bytes long")
+        raise BinlogDamaged(f"compressed bytes claim to become {size} bytes long")
+    # Columns by default have no zlib header around the stream.
+    window = -zlib.MAX_WBITS if content[0] & 0x08 else zlib.MAX_WBITS
     try:
-        plain = zlib.decompressobj().decompress(content[1 + size_bytes :], size)
+        plain = zlib.decompressobj(window).decompress(content[1 + size_bytes :], size or 1)
     except zlib.error as error:
-        raise BinlogDamaged(f"a compressed event cannot be read: {error}") from error
+        raise BinlogDamaged(f"compressed bytes cannot be read: {error}") from error
     if len(plain) != size:
-        raise BinlogDamaged(f"a compressed event became {len(plain)} bytes instead of {size}")
+        raise BinlogDamaged(f"compressed bytes became {len(plain)} bytes instead of {size}")
     return plain
 
 

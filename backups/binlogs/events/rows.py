@@ -73,7 +73,10 @@ def read_rows(
             content, at = decompress(content[at:]), 0
         reader = _RowReader(table, content, header.type == _PARTIAL_UPDATE)
         while at < len(content):
-            change, at = reader.read(kind, present, after_present, at)
+            change, after = reader.read(kind, present, after_present, at)
+            if after == at:
+                raise BinlogDamaged(f"a row of {table.name} takes no bytes")
+            at = after
             yield change
     except IndexError as error:
         raise BinlogDamaged(f"a row event of {table.name} ends too soon") from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from backups.binlogs.events.gtid_events import read_packed_integer
 from backups.binlogs.events.header import CHECKSUM_BYTES, HEADER
@@ -53,15 +54,16 @@ class ColumnType(enum.IntEnum):
 # How many bytes of a type's metadata there are; none for the others.
 _ONE_BYTE = {4, 5, 17, 18, 19, 140, 242, 245, 249, 250, 251, 252, 255}
 _TWO_BYTES = {15, 16, 141, 246, 247, 248, 253, 254}
-_NUMERIC = {1, 2, 3, 4, 5, 8, 9, 246}
-_CHARACTER = {15, 140, 141, 249, 250, 251, 252, 253, 254}
+# Servers count YEAR among the numbers, and GEOMETRY among the texts.
+_NUMERIC = {1, 2, 3, 4, 5, 8, 9, 13, 246}
+_CHARACTER = {15, 140, 141, 249, 250, 251, 252, 253, 254, 255}
 # Fields of the optional metadata.
 _SIGNEDNESS, _DEFAULT_CHARSET, _COLUMN_CHARSET, _COLUMN_NAME = 1, 2, 3, 4
 _SIMPLE_PRIMARY_KEY, _PREFIX_PRIMARY_KEY = 8, 9
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class MappedColumn:
     """A column as far as the event tells."""
 
     # Of ``ColumnType``, or one that is not listed there.
@@ -82,7 +84,7 @@ class TableMap:
     number: int
     schema: str
     table: str
-    columns: tuple[Column, ...]
+    columns: tuple[MappedColumn, ...]
     # Positions of the primary key's columns, from 0. Empty: none, or the event does not say.
     primary_key: tuple[int, ...] = field(default=())
 
@@ -104,7 +106,7 @@ def read_table_map(event: bytes, checksummed: bool) -> TableMap:
         metadata = list(_read_metadata(types, content[at : at + size]))
         nulls, at = content[at + size :], at + size + (count + 7) // 8
         columns = [
-            Column(*_real_type(kind, meta), bool(nulls[place // 8] & 1 << place % 8))
+            MappedColumn(*_real_type(kind, meta), bool(nulls[place // 8] & 1 << place % 8))
             for place, (kind, meta) in enumerate(zip(types, metadata, strict=True))
         ]
         key = _read_optional(columns, content[at:])
@@ -125,11 +127,11 @@ def _read_metadata(types: bytes, content: bytes) -> Iterator[int]:
     at = 0
     for kind in types:
         size = 1 if kind in _ONE_BYTE else 2 if kind in _TWO_BYTES else 0
-        # A decimal's, an enum's and a string's two bytes are two numbers, the first one high.
-        order = "big" if kind in (246, 247, 248, 254) else "little"
         if at + size > len(content):
             raise IndexError("no metadata left")
-        yield int.from_bytes(content[at : at + size], "big" if order == "big" else "little")
+        # A decimal's, an enum's and a string's two bytes are two numbers, the first one high.
+        order: Literal["big", "little"] = "big" if kind in (246, 247, 248, 254) else "little"
+        yield int.from_bytes(content[at : at + size], order)
         at += size
 
 
@@ -144,7 +146,7 @@ def _real_type(kind: int, metadata: int) -> tuple[int, int]:
     return first, length
 
 
-def _read_optional(columns: list[Column], content: bytes) -> tuple[int, ...]:
+def _read_optional(columns: list[MappedColumn], content: bytes) -> tuple[int, ...]:
     """Complete the columns by the optional metadata; return the primary key's positions."""
     key: list[int] = []
     at = 0
@@ -170,20 +172,20 @@ def _read_optional(columns: list[Column], content: bytes) -> tuple[int, ...]:
     return tuple(place for place in key if place < len(columns))
 
 
-def _set_signs(columns: list[Column], bits: bytes) -> None:
+def _set_signs(columns: list[MappedColumn], bits: bytes) -> None:
     for number, place in enumerate(_places(columns, _NUMERIC)):
         unsigned = bool(bits[number // 8] & 0x80 >> number % 8)
         columns[place] = replace(columns[place], unsigned=unsigned)
 
 
-def _set_charsets(columns: list[Column], numbers: list[int]) -> None:
+def _set_charsets(columns: list[MappedColumn], numbers: list[int]) -> None:
     """Set one collation for all, then those of the columns that have another."""
     others = dict(zip(numbers[1::2], numbers[2::2], strict=True))
     for number, place in enumerate(_places(columns, _CHARACTER)):
         columns[place] = replace(columns[place], collation=others.get(number, numbers[0]))
 
 
-def _places(columns: list[Column], types: set[int]) -> list[int]:
+def _places(columns: list[MappedColumn], types: set[int]) -> list[int]:
     return [place for place, column in enumerate(columns) if column.type in types]
 
 

@@ -32,7 +32,7 @@ CHUNK_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class CutPiece:
     """The next bytes of a file that can be stored as a segment."""
 
     start: int
@@ -67,11 +67,11 @@ class _Progress:
 
 def cut_piece(
     path: Path, start: int, boundary: int, *, complete: bool, gtids: str, most_bytes: int
-) -> Piece | None:
+) -> CutPiece | None:
     """Return the piece from ``start`` on, at most to ``boundary``; None if there is none.
 
     It ends with the transaction that takes it to ``most_bytes``. ``gtids`` are those before
-    ``start``. With ``complete`` nothing is added to the file any more, and ``boundary`` is its
+    ``start``. With ``complete`` nothing more is added to the file, and ``boundary`` is its
     length: what the last transaction leaves over belongs to the last piece.
     """
     with open_mapped(path) as content:
@@ -95,14 +95,15 @@ def cut_piece(
             progress.end = boundary if complete else tracker.last_boundary
         if progress.end <= start:
             return None
-        return Piece(
+        return CutPiece(
             start,
             progress.end,
             _sha256(content, start, progress.end),
             progress.transactions,
-            *(progress.commits or (None, None)),
-            gtids_before=_text(before),
-            gtids_after=_text(progress.gtids),
+            progress.commits[0] if progress.commits else None,
+            progress.commits[1] if progress.commits else None,
+            _text(before),
+            _text(progress.gtids),
         )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
 from backups.activity import record
-from backups.binlog_archive.rebuild import rebuild_segments
+from backups.binlog_archive.rebuild import RebuiltSegment, rebuild_segments
 from backups.catalog.register import RebuiltBackup, rebuild
 from backups.exceptions import KeyUnavailable
 from backups.keys.load import load_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table
 from backups.management.rows import named_repository
+from backups.models import Repository
 from backups.models.activity import Verb
 from backups.units import format_count
 
@@ -40,40 +42,43 @@ class Command(MooringCommand):
             keyring = None
         allow_unencrypted: bool = options["allow_unencrypted"]
         found = list(rebuild(repository, keyring, allow_unencrypted=allow_unencrypted))
-        added = sum(finding.added for finding in found)
+        added = _added(found)
         binlogs = list(rebuild_segments(repository, keyring, allow_unencrypted=allow_unencrypted))
-        pieces = sum(piece.added for piece in binlogs)
-        faults = [piece for piece in binlogs if piece.error]
-        record(
-            Verb.REBUILT,
-            repository,
-            details={"backups": len(found), "added": added, "binlog_pieces": pieces},
-        )
-        unreadable = [finding for finding in found if finding.error]
-        rows = [(finding.label or finding.folder, _verdict(finding)) for finding in found]
-        summary = (
-            f"{format_count(len(found), 'backup')} in {repository}: {added} added, "
-            f"{len(unreadable)} unreadable"
-        )
-        pieces_summary = (
-            f"{format_count(len(binlogs), 'piece')} of binlogs: {pieces} added, "
+        details = {"backups": len(found), "added": added, "binlog_pieces": _added(binlogs)}
+        record(Verb.REBUILT, repository, details=details)
+        return _answer(repository, found, binlogs)
+
+
+def _answer(
+    repository: Repository, found: Sequence[RebuiltBackup], binlogs: Sequence[RebuiltSegment]
+) -> Answer:
+    unreadable = [finding for finding in found if finding.error]
+    faults = [piece for piece in binlogs if piece.error]
+    fields = {
+        "repository": repository.name,
+        "added": [finding.label for finding in found if finding.added],
+        "known": [finding.label for finding in found if finding.label and not finding.added],
+        "unreadable": [{"folder": each.folder, "error": each.error} for each in unreadable],
+        "binlog_pieces_added": _added(binlogs),
+        "binlog_pieces_unreadable": [{"name": each.name, "error": each.error} for each in faults],
+    }
+    rows = [(finding.label or finding.folder, _verdict(finding)) for finding in found]
+    rows += [(each.name, each.error) for each in faults]
+    shown: list[RenderableType] = [
+        table(("backup", ""), rows),
+        f"{format_count(len(found), 'backup')} in {repository}: {_added(found)} added, "
+        f"{len(unreadable)} unreadable",
+    ]
+    if binlogs:
+        shown.append(
+            f"{format_count(len(binlogs), 'piece')} of binlogs: {_added(binlogs)} added, "
             f"{len(faults)} unreadable"
         )
-        fields = {
-            "repository": repository.name,
-            "added": [finding.label for finding in found if finding.added],
-            "known": [finding.label for finding in found if finding.label and not finding.added],
-            "unreadable": [{"folder": each.folder, "error": each.error} for each in unreadable],
-            "binlog_pieces_added": pieces,
-            "binlog_pieces_unreadable": [
-                {"name": each.name, "error": each.error} for each in faults
-            ],
-        }
-        rows += [(each.name, each.error) for each in faults]
-        shown: list[RenderableType] = [table(("backup", ""), rows), summary]
-        if binlogs:
-            shown.append(pieces_summary)
-        return Answer(fields, shown, FAILED if unreadable or faults else DONE)
+    return Answer(fields, shown, FAILED if unreadable or faults else DONE)
+
+
+def _added(found: Sequence[RebuiltBackup | RebuiltSegment]) -> int:
+    return sum(finding.added for finding in found)
 
 
 def _verdict(found: RebuiltBackup) -> str:

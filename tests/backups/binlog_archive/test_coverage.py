@@ -13,7 +13,7 @@ from backups.models import (
     BackupCopy,
     BinlogArchive,
     BinlogTimeline,
-    RecoveryWindow,
+    RecoverableRange,
     Repository,
     SegmentCopy,
 )
@@ -23,22 +23,22 @@ from tests.backups.binlog_archive.stored import backup_at, store_files
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def judge(archive: BinlogArchive) -> list[RecoveryWindow]:
+def judge(archive: BinlogArchive) -> list[RecoverableRange]:
     judge_archive(archive, T0 + HOUR)
     archive.refresh_from_db()
-    return list(RecoveryWindow.objects.order_by("from_at"))
+    return list(RecoverableRange.objects.order_by("from_at"))
 
 
-class TestWindows:
+class TestRanges:
     def test_a_backup_and_the_binlogs_after_it_lead_to_the_present(
         self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository
     ) -> None:
         files = store_files(archive, timeline, 2)
         backup = backup_at(archive.instance, main, "b.000001", len(files[0]), gtids=gtids(1, 3))
-        (window,) = judge(archive)
-        assert (window.oldest_backup, window.newest_backup) == (backup, backup)
-        assert (window.open, window.from_at) == (True, backup.ended_at)
-        assert (window.to_file, window.to_position) == ("b.000002", len(files[1]))
+        (span,) = judge(archive)
+        assert (span.oldest_backup, span.newest_backup) == (backup, backup)
+        assert (span.open, span.from_at) == (True, backup.ended_at)
+        assert (span.to_file, span.to_position) == ("b.000002", len(files[1]))
         assert (archive.not_recoverable, archive.judged_at) == ("", T0 + HOUR)
 
     def test_a_backup_with_other_transactions_does_not_join(
@@ -70,8 +70,8 @@ class TestWindows:
         backup_at(archive.instance, main, "b.000001", 4)
         BinlogTimeline.objects.update(ended_at=T0 + HOUR)
         timeline_of(archive.instance, start="reset", began_at=T0 + HOUR)
-        (window,) = judge(archive)
-        assert (window.open, window.ends_because) == (False, "the history ends: binlogs were reset")
+        (span,) = judge(archive)
+        assert (span.open, span.ends_because) == (False, "the history ends: binlogs were reset")
         assert "take a backup" in archive.not_recoverable
 
     def test_a_piece_missing_from_all_repositories_cuts_it_until_it_is_back(
@@ -91,17 +91,17 @@ class TestWindows:
         assert SegmentCopy.objects.filter(fault="missing").count() == 1
         SegmentCopy.objects.update(checked_at=None)
         check_segments(T0 + HOUR)
-        (window,) = judge(archive)
-        assert (window.open, window.to_file) == (False, "b.000001")
-        assert window.ends_because == "b.000002 from 0 on cannot be read"
+        (span,) = judge(archive)
+        assert (span.open, span.to_file) == (False, "b.000001")
+        assert span.ends_because == "b.000002 from 0 on cannot be read"
 
         for kept, path in aside:
             kept.rename(path)
         assert check_segments(T0 + HOUR + EVERY) == 0
         archive.refresh_from_db()
         assert archive.judged_at is None
-        (window,) = judge(archive)
-        assert window.open
+        (span,) = judge(archive)
+        assert span.open
 
 
 class TestTick:
@@ -112,21 +112,21 @@ class TestTick:
 
 
 class TestRecoverableTo:
-    def window(self, *, is_open: bool) -> RecoveryWindow:
-        return RecoveryWindow(to_at=T0, open=is_open)
+    def span(self, *, is_open: bool) -> RecoverableRange:
+        return RecoverableRange(to_at=T0, open=is_open)
 
     def test_a_closed_window_ends_where_it_ends(self) -> None:
         archive = BinlogArchive(last_commit_at=T0 + HOUR)
-        assert recoverable_to(archive, self.window(is_open=False)) == T0
+        assert recoverable_to(archive, self.span(is_open=False)) == T0
 
     def test_an_open_one_goes_on_to_what_was_received(self) -> None:
         archive = BinlogArchive(last_commit_at=T0 + HOUR)
-        assert recoverable_to(archive, self.window(is_open=True)) == T0 + HOUR
-        assert recoverable_to(BinlogArchive(), self.window(is_open=True)) == T0
+        assert recoverable_to(archive, self.span(is_open=True)) == T0 + HOUR
+        assert recoverable_to(BinlogArchive(), self.span(is_open=True)) == T0
 
     def test_an_idle_source_does_not_look_late(self) -> None:
         archive = BinlogArchive(last_commit_at=T0, lag_bytes=0, source_asked_at=T0 + HOUR)
-        assert recoverable_to(archive, self.window(is_open=True)) == T0 + HOUR
+        assert recoverable_to(archive, self.span(is_open=True)) == T0 + HOUR
 
 
 class TestCondition:

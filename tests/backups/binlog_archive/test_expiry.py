@@ -18,7 +18,7 @@ from backups.models import (
     BinlogSegment,
     BinlogTimeline,
     Job,
-    RecoveryWindow,
+    RecoverableRange,
     Repository,
     SegmentCopy,
     TickHeartbeat,
@@ -62,7 +62,7 @@ class TestExpiry:
         assert list(BinlogSegment.objects.values_list("file", flat=True)) == kept
         assert expire_binlogs(now()) == 0
         judge_archive(archive, now())
-        assert RecoveryWindow.objects.get().oldest_backup.binlog_file == "b.000005"
+        assert RecoverableRange.objects.get().oldest_backup.binlog_file == "b.000005"
 
     def test_nothing_goes_without_a_restorable_backup(
         self, stored: list[bytes], archive: BinlogArchive
@@ -87,6 +87,25 @@ class TestExpiry:
         need = binlog_needs([archive.instance_id], now())[archive.instance_id]
         assert (need.since, need.reason) == (None, "the instance is disabled")
         assert expire_binlogs(now()) == 0
+
+    def test_a_file_that_is_needed_in_part_stays_whole(
+        self, stored: list[bytes], archive: BinlogArchive, main: Repository
+    ) -> None:
+        first = BinlogSegment.objects.get(file="b.000003")
+        end = first.end
+        BinlogSegment.objects.filter(pk=first.pk).update(end=9, last_of_file=False)
+        BinlogSegment.objects.create(
+            timeline=first.timeline,
+            file=first.file,
+            file_number=3,
+            start=9,
+            end=end,
+            joined=True,
+            transactions=1,
+            created_at=now() - 2 * DAY,
+        )
+        expire_binlogs(now())
+        assert files_of(main)[0] == "b.000003"
 
     def test_the_newest_piece_stays_whatever_its_age(
         self, stored: list[bytes], archive: BinlogArchive, main: Repository

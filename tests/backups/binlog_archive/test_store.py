@@ -14,10 +14,10 @@ from django.db import connection
 from backups.archive.keys import create_key_file
 from backups.binlog_archive import cutting
 from backups.binlog_archive.reader import ArchivedBinlogs
-from backups.binlog_archive.spool import SpoolPosition, spool_file, spool_folder
+from backups.binlog_archive.spool import SpoolPosition, spool_folder
 from backups.binlog_archive.store import store_ready_pieces
 from backups.binlogs.index.read import SegmentIndex
-from backups.exceptions import BinlogDamaged, LeaseLost, MooringError, Refused
+from backups.exceptions import BinlogDamaged, LeaseLost
 from backups.keys.load import load_keys
 from backups.models import (
     BinlogArchive,
@@ -350,53 +350,3 @@ def is_complete(timeline: BinlogTimeline, content: bytes) -> bool:
         and spooled() == ["b.000002"]
         and read_all(timeline, "b.000001", len(content)) == content
     )
-
-
-class TestReading:
-    def test_a_damaged_copy_is_left_for_a_sound_one(
-        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository
-    ) -> None:
-        content = binlog(1, 3)
-        spool(timeline, "b.000001", content)
-        store_ready_pieces(archive, spool(timeline, "b.000002", binlog(4, 4)), T0)
-        path = Path(main.path) / SegmentCopy.objects.get(repository=main).path
-        damaged = bytearray(path.read_bytes())
-        damaged[100] ^= 1
-        path.write_bytes(damaged)
-        assert read_all(timeline, "b.000001", len(content)) == content
-        Path(path).with_suffix(".json.zst").unlink()
-        assert read_all(timeline, "b.000001", len(content)) == content
-
-    def test_damage_in_every_copy_is_an_error(
-        self, archive: BinlogArchive, timeline: BinlogTimeline
-    ) -> None:
-        content = binlog(1, 3)
-        spool(timeline, "b.000001", content)
-        store_ready_pieces(archive, spool(timeline, "b.000002", binlog(4, 4)), T0)
-        for copy in SegmentCopy.objects.all():
-            (Path(copy.repository.path) / copy.path).unlink()
-        with pytest.raises(MooringError, match="No such file"):
-            read_all(timeline, "b.000001", len(content))
-
-    def test_what_is_nowhere_is_refused(
-        self, archive: BinlogArchive, timeline: BinlogTimeline
-    ) -> None:
-        with pytest.raises(Refused, match=r"b\.000001 from 0 to 9 is in no repository"):
-            read_all(timeline, "b.000001", 9)
-
-    def test_the_list_has_one_entry_per_stretch(
-        self, archive: BinlogArchive, timeline: BinlogTimeline
-    ) -> None:
-        content = binlog(1, 3)
-        spool(timeline, "b.000001", content)
-        present = spool(timeline, "b.000002", binlog(4, 5, ended=False))
-        store_ready_pieces(archive, present, T0)
-        BinlogArchive.objects.update(received_file=present.file, received_position=present.position)
-        files = ArchivedBinlogs(timeline, load_keys()).files()
-        assert [(each.file, each.start, each.end, each.complete) for each in files] == [
-            ("b.000001", 0, len(content), True),
-            ("b.000002", 0, present.position, False),
-        ]
-        SegmentCopy.objects.update(fault="missing")
-        assert [each.file for each in ArchivedBinlogs(timeline, None).files()] == ["b.000002"]
-        assert spool_file(timeline, "b.000002").exists()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from backups.binlog_archive.windows import (
+from backups.binlog_archive.ranges import (
     BackupPoint,
     PieceFacts,
+    RangeFacts,
     TimelineFacts,
-    WindowFacts,
+    find_ranges,
     find_stretches,
-    find_windows,
     gtids_join,
 )
 from tests.backups.binlog_archive.spooled import HOUR, MINUTE, T0
@@ -37,12 +37,12 @@ def timeline(pk: int = 1, *, ended: int | None = None, reset: bool = False) -> T
     return TimelineFacts(pk, "Binlogs were reset" if reset else "Archive enabled", reset, end)
 
 
-def windows(
+def ranges(
     pieces: list[PieceFacts],
     backups: list[BackupPoint],
     timelines: tuple[TimelineFacts, ...] = (timeline(),),
-) -> list[WindowFacts]:
-    return find_windows(list(find_stretches(pieces)), timelines, backups, lambda *_: True)
+) -> list[RangeFacts]:
+    return find_ranges(list(find_stretches(pieces)), timelines, backups, lambda *_: True)
 
 
 ROW = [piece(1, 0, 50, joined=False), piece(1, 50, 100), piece(2, 0, 70), piece(3, 0, 30)]
@@ -50,9 +50,9 @@ ROW = [piece(1, 0, 50, joined=False), piece(1, 50, 100), piece(2, 0, 70), piece(
 
 class TestOneHistory:
     def test_a_backup_leads_to_the_present(self) -> None:
-        (window,) = windows(ROW, [backup(1, 60)])
-        assert (window.open, window.to_file, window.to_position) == (True, "b.000003", 30)
-        assert window.to_at == T0 + 3 * MINUTE
+        (span,) = ranges(ROW, [backup(1, 60)])
+        assert (span.open, span.to_file, span.to_position) == (True, "b.000003", 30)
+        assert span.to_at == T0 + 3 * MINUTE
 
     @pytest.mark.parametrize(
         ("number", "position", "inside"),
@@ -61,7 +61,7 @@ class TestOneHistory:
     def test_its_coordinates_must_be_in_the_row(
         self, number: int, position: int, inside: bool
     ) -> None:
-        assert bool(windows(ROW, [backup(number, position)])) is inside
+        assert bool(ranges(ROW, [backup(number, position)])) is inside
 
     def test_a_backup_without_coordinates_leads_nowhere(self) -> None:
         for point in (
@@ -70,32 +70,41 @@ class TestOneHistory:
             BackupPoint(1, T0, T0, "../x", 4, ""),
             BackupPoint(1, T0, T0, "other.000001", 60, ""),
         ):
-            assert windows(ROW, [point]) == []
+            assert ranges(ROW, [point]) == []
 
     def test_the_oldest_and_the_newest_backup_are_named(self) -> None:
         points = [backup(1, 60, pk=1), backup(2, 8, pk=2, minute=1), backup(3, 8, pk=3, minute=2)]
-        (window,) = windows(ROW, points)
-        assert (window.oldest.pk, window.newest.pk) == (1, 3)
+        (span,) = ranges(ROW, points)
+        assert (span.oldest.pk, span.newest.pk) == (1, 3)
 
     def test_a_missing_piece_cuts_it_in_two(self) -> None:
         pieces = [ROW[0], ROW[1], piece(2, 0, 70, there=False), ROW[3]]
-        early, late = windows(pieces, [backup(1, 60), backup(3, 8, pk=2, minute=9)])
+        early, late = ranges(pieces, [backup(1, 60), backup(3, 8, pk=2, minute=9)])
         assert (early.open, early.to_file, early.to_position) == (False, "b.000001", 100)
         assert early.ends_because == "b.000002 from 0 on cannot be read"
         assert late.open
-        assert windows(pieces, [backup(2, 8)]) == []
+        assert ranges(pieces, [backup(2, 8)]) == []
+
+    def test_a_file_is_of_no_use_without_its_beginning(self) -> None:
+        pieces = [piece(1, 0, 50, joined=False, there=False), *ROW[1:]]
+        assert ranges(pieces, [backup(1, 60)]) == []
+        (span,) = ranges(pieces, [backup(2, 8)])
+        assert span.open
+        # Its beginning is enough where another piece is missing.
+        pieces = [ROW[0], piece(1, 50, 70, there=False), piece(1, 70, 100), *ROW[2:]]
+        assert [each.open for each in ranges(pieces, [backup(1, 80)])] == [True]
 
     def test_a_piece_that_does_not_join_cuts_it(self) -> None:
         pieces = [ROW[0], ROW[1], piece(3, 0, 30, joined=False)]
-        (window,) = windows(pieces, [backup(1, 60)])
-        assert window.ends_because == "b.000003 from 0 on does not join the one before it"
-        assert not window.open
+        (span,) = ranges(pieces, [backup(1, 60)])
+        assert span.ends_because == "b.000003 from 0 on does not join the one before it"
+        assert not span.open
 
     def test_a_clock_that_went_back_does_not_shorten_it(self) -> None:
         pieces = [piece(5, 0, 50, joined=False), piece(5, 50, 60)]
         pieces.append(PieceFacts(1, "b.000006", 6, 0, 9, True, T0 - HOUR, True))
-        (window,) = windows(pieces, [backup(5, 60)])
-        assert window.to_at == T0 + 5 * MINUTE
+        (span,) = ranges(pieces, [backup(5, 60)])
+        assert span.to_at == T0 + 5 * MINUTE
 
 
 class TestSeveralHistories:
@@ -103,15 +112,15 @@ class TestSeveralHistories:
     BOTH = (timeline(1, ended=30), timeline(2, reset=True))
 
     def test_a_backup_belongs_to_the_history_of_its_time(self) -> None:
-        (window,) = windows(list(self.PIECES), [backup(1, 60, minute=5)], self.BOTH)
-        assert (window.timeline, window.open) == (1, False)
-        assert window.ends_because == "the history ends: binlogs were reset"
-        (window,) = windows(list(self.PIECES), [backup(1, 60, minute=40)], self.BOTH)
-        assert (window.timeline, window.open) == (2, True)
+        (span,) = ranges(list(self.PIECES), [backup(1, 60, minute=5)], self.BOTH)
+        assert (span.timeline, span.open) == (1, False)
+        assert span.ends_because == "the history ends: binlogs were reset"
+        (span,) = ranges(list(self.PIECES), [backup(1, 60, minute=40)], self.BOTH)
+        assert (span.timeline, span.open) == (2, True)
 
     def test_sets_decide_where_times_do_not(self) -> None:
         stretches = list(find_stretches(self.PIECES))
-        found = find_windows(
+        found = find_ranges(
             stretches, self.BOTH, [backup(1, 60, minute=5)], lambda timeline, _: timeline == 2
         )
         assert found == []

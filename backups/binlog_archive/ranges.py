@@ -86,7 +86,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowFacts:
+class RangeFacts:
     """Recoverable to each transaction from the oldest backup on."""
 
     timeline: int
@@ -106,21 +106,25 @@ JoinCheck = Callable[[int, BackupPoint], bool]
 def find_stretches(pieces: Iterable[PieceFacts]) -> Iterator[Stretch]:
     """Yield the stretches of pieces in the order of their timelines."""
     current: Stretch | None = None
+    # A file is read from its first event on: what follows is of no use without it.
+    begun: tuple[int, str] | None = None
     for piece in pieces:
-        base = _base(piece.file)
+        base, file = _base(piece.file), (piece.timeline, piece.file)
+        begun = file if piece.start == 0 and piece.there else begun
+        there = piece.there and begun == file
         goes_on = (
             current is not None
-            and piece.there
+            and there
             and piece.joined
             and (current.timeline, current.base) == (piece.timeline, base)
         )
         if current is not None and not goes_on:
             if current.timeline == piece.timeline:
-                what = "cannot be read" if not piece.there else "does not join the one before it"
+                what = "cannot be read" if not there else "does not join the one before it"
                 current.ends_because = f"{piece.file} from {piece.start} on {what}"
             yield current
             current = None
-        if not piece.there:
+        if not there:
             continue
         last = Place(piece.file_number, piece.end)
         if current is None:
@@ -133,13 +137,13 @@ def find_stretches(pieces: Iterable[PieceFacts]) -> Iterator[Stretch]:
         yield current
 
 
-def find_windows(
+def find_ranges(
     stretches: Sequence[Stretch],
     timelines: Sequence[TimelineFacts],
     backups: Sequence[BackupPoint],
     joins: JoinCheck,
-) -> list[WindowFacts]:
-    """Return the windows in the order of the stretches; ``timelines`` and ``backups`` by age."""
+) -> list[RangeFacts]:
+    """Return the ranges in the order of the stretches; ``timelines`` and ``backups`` by age."""
     order = [timeline.pk for timeline in timelines]
     last_of = {stretch.timeline: stretch for stretch in stretches}
     found = []
@@ -160,7 +164,7 @@ def find_windows(
             why = f"the history ends: {following.lower()}" if following else "the history ends"
         to_at = _later(stretch.last_commit_at, oldest.ended_at) or oldest.ended_at
         found.append(
-            WindowFacts(
+            RangeFacts(
                 stretch.timeline,
                 oldest,
                 newest,

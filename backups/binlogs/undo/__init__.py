@@ -1,0 +1,1 @@
+"""Which statements reverse a transaction, and what cannot be reversed?"""
