@@ -70,6 +70,8 @@ class Receiver:
         self.warnings: list[str] = []
         # Columns of where the source was, when it was last asked.
         self.source: dict[str, object] = {}
+        # When that was, if it answered.
+        self.asked_at: datetime | None = None
         # Whether the present connection is one that the source's commits wait for.
         self.semi_sync = False
         self._thread = threading.Thread(target=self._run, name=f"receive-{archive}", daemon=True)
@@ -214,7 +216,9 @@ class Receiver:
     def _stand(self, state: ReceiverState, reason: str, hint: str) -> None:
         before = self._standing
         if (before.state, before.reason) != (state, reason):
-            self._standing = Standing(state, reason, hint)
+            was_receiving = before.state == ReceiverState.RECEIVING
+            since = now() if was_receiving else before.since
+            self._standing = Standing(state, reason, hint, since)
             if reason:
                 self._log(logging.WARNING, "receiver_waits", reason)
 
