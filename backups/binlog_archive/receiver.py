@@ -235,8 +235,13 @@ class Receiver:
         self._log(logging.INFO, "receiving", where)
 
     def _log(self, level: int, action: str, text: str) -> None:
-        extra = {"action": action, "archive": self.archive}
-        logger.log(level, "archive %s: %s", self.archive, text, extra=extra)
+        logger.log(
+            level,
+            "archive %s: %s",
+            self.archive,
+            text,
+            extra={"action": action, "archive": self.archive},
+        )
 
 
 @contextmanager

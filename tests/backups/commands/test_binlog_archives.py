@@ -1,8 +1,12 @@
-"""archivebinlogs and listbinlogs."""
+"""archivebinlogs, listbinlogs and receivebinlogs."""
 
 from __future__ import annotations
 
+import fcntl
+from pathlib import Path
+
 import pytest
+from pytest_django import Settings
 
 from backups.models import Instance, Repository
 from backups.models.activity import Activity
@@ -62,6 +66,15 @@ def test_the_list_says_what_each_archive_does(orders: Instance, main: Repository
     assert "orders-1: no right" in shown
     (fields,) = run_command("listbinlogs", "--json").json()["archives"]
     assert (fields["state"], fields["rpo_zero"]) == ("refused", False)
+
+
+def test_a_second_process_does_not_write_into_the_spool(tmp_path: Path, settings: Settings) -> None:
+    settings.BINLOG_SPOOL = tmp_path
+    with (tmp_path / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ended = run_command("receivebinlogs")
+    assert ended.exit_code == 3
+    assert "another process receives binlogs" in ended.stderr
 
 
 def test_rpo_0_is_shown_only_while_the_source_waits(orders: Instance, main: Repository) -> None:
