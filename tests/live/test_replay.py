@@ -89,12 +89,12 @@ def mariadb_archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, 
         for statement in SCHEMA:
             cursor.execute(statement)
         cursor.execute("SELECT @@GLOBAL.gtid_binlog_pos")
-        (gtids,) = cursor.fetchone()
+        ((gtids,),) = cursor.fetchall()
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("binlog.*"))
     with PrivateServer(source, settings) as server:
         with server.connect() as connection, connection.cursor() as cursor:
             cursor.execute("SHOW MASTER STATUS")
-            file, position, *_ = cursor.fetchone()
+            ((file, position, *_),) = cursor.fetchall()
         wanted = fill(server.connect)
     return Archive(MARIADB, copy, FolderBinlogs(source), file, position, gtids), wanted
 

@@ -16,7 +16,7 @@ from backups.binlogs.source.known import Known, KnownPlace, KnownPosition, Known
 from backups.binlogs.source.login import NATIVE, SHA2, SourceAccount, admit
 from backups.binlogs.source.reading import read_head
 from backups.binlogs.source.sent import Sent
-from backups.binlogs.source.served import Place, Served
+from backups.binlogs.source.served import Served, StreamPlace
 from backups.binlogs.source.session import (
     DUMP,
     DUMP_GTID,
@@ -143,7 +143,7 @@ class ReplaySource:
                 )
             )
 
-    def _stream(self, session: ReplicaSession, asked: DumpRequest) -> tuple[Stream, Place]:
+    def _stream(self, session: ReplicaSession, asked: DumpRequest) -> tuple[Stream, StreamPlace]:
         known: Known
         named = None
         begin = self.served.begin

@@ -12,7 +12,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.binlogs.source.sent import NOTHING, Passed
-from backups.binlogs.source.served import Place, Served
+from backups.binlogs.source.served import Served, StreamPlace
 from backups.binlogs.source.server import ReplaySource
 from backups.exceptions import EngineError, Refused, StageFailed
 from backups.programs.private_server import PrivateServer
@@ -160,7 +160,7 @@ class Replay:
                 )
 
 
-def _place(status: Mapping[str, str], served: Served) -> Place | None:
+def _place(status: Mapping[str, str], served: Served) -> StreamPlace | None:
     file, position = status.get("Relay_Master_Log_File"), status.get("Exec_Master_Log_Pos")
     return served.place_of(file, int(position)) if file and position else None
 
