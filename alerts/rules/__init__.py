@@ -7,6 +7,7 @@ from typing import Any
 
 from alerts.rules import (
     age,
+    binlogs,
     chains,
     failures,
     history,
@@ -34,6 +35,7 @@ _FAMILIES = (
     history,
     proof,
     storage,
+    binlogs,
     machinery,
     success,
 )

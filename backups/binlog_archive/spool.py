@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,13 @@ class SpoolFile(NamedTuple):
         return self.path.name
 
 
+class DiskUsage(NamedTuple):
+    """Bytes of a disk."""
+
+    total: int
+    free: int
+
+
 def spool_folder(timeline: BinlogTimeline) -> Path:
     """Folder of a timeline's files, with the names that they have at the source."""
     folder: Path = settings.BINLOG_SPOOL
@@ -46,6 +54,15 @@ def spool_file(timeline: BinlogTimeline, file: str) -> Path:
 def spool_files(timeline: BinlogTimeline) -> list[SpoolFile]:
     """Return what is in the spool of a timeline, in the order of the files."""
     return sorted(_binlogs_in(spool_folder(timeline)))
+
+
+def spool_space() -> DiskUsage | None:
+    """Return how full the spool's disk is; None where nothing was received yet."""
+    try:
+        usage = shutil.disk_usage(settings.BINLOG_SPOOL)
+    except FileNotFoundError:
+        return None
+    return DiskUsage(usage.total, usage.free)
 
 
 def _binlogs_in(folder: Path) -> Iterator[SpoolFile]:

@@ -34,6 +34,7 @@ from backups.binlog_archive.spool import (
     SpoolPosition,
     spool_files,
     spool_folder,
+    spool_space,
 )
 from backups.binlogs.index.build import build_index
 from backups.binlogs.segments.cut import chunks_of, is_checksummed, open_mapped
@@ -330,6 +331,11 @@ def _remove_folder(timeline: BinlogTimeline) -> None:
 
 def _note(archive: BinlogArchive, result: StoredPieces, now: datetime) -> None:
     faults = "\n".join(f"{name}: {fault}" for name, fault in sorted(result.faults.items()))
+    usage = spool_space()
     BinlogArchive.objects.filter(pk=archive.pk, token=archive.token).update(
-        backlog_bytes=result.backlog_bytes, store_fault=faults, stored_at=now
+        backlog_bytes=result.backlog_bytes,
+        store_fault=faults,
+        spool_free_bytes=usage.free if usage else None,
+        spool_total_bytes=usage.total if usage else None,
+        stored_at=now,
     )

@@ -75,6 +75,9 @@ class BinlogArchive(models.Model):
     # last attempt failed, one repository per line.
     backlog_bytes = models.BigIntegerField(null=True, blank=True)
     store_fault = models.TextField(blank=True)
+    # Of the disk of the spool.
+    spool_free_bytes = models.BigIntegerField(null=True, blank=True)
+    spool_total_bytes = models.BigIntegerField(null=True, blank=True)
     stored_at = models.DateTimeField(null=True, blank=True)
     # When it was last computed from when to when the instance is recoverable, and why it is not
     # to the present; blank where it is.

@@ -24,6 +24,7 @@ from backups.states import ACTIVE_JOB_STATUSES
 from monitor.selectors.coverage import FleetCoverage, covered, load_coverage
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
+from monitor.selectors.recoverable import Recoverability, load_recoverability
 from monitor.sorting import Sorting, read_sorting
 
 # Enough for a page that loads fast.
@@ -42,6 +43,8 @@ class FleetRow:
     active_job: Job | None
     progress: Progress | None
     waiting: Waiting | None
+    # None without a binlog archive.
+    binlogs: Recoverability | None
 
     @property
     def state(self) -> str:
@@ -88,6 +91,11 @@ class FleetView:
     # When the states were last updated, if that is too long ago; else None.
     stale_since: datetime | None
 
+    @property
+    def has_binlogs(self) -> bool:
+        """Whether an instance of the page has a binlog archive: the table has a column for it."""
+        return any(row.binlogs for row in self.rows)
+
 
 def load_fleet(query: QueryDict, now: datetime, group: InstanceGroup | None = None) -> FleetView:
     """Load the page for the state, search, order and page of the query string."""
@@ -125,8 +133,9 @@ def load_rows(ids: Sequence[int], now: datetime) -> list[FleetRow]:
         .order_by("id")
     }
     waiting = explain_waiting(active.values())
+    binlogs = load_recoverability(ids)
     return [
-        _row(instances[pk], protections[pk], proofs, active.get(pk), waiting, now)
+        _row(instances[pk], protections[pk], proofs, active.get(pk), waiting, binlogs.get(pk), now)
         for pk in ids
         if pk in instances
     ]
@@ -138,6 +147,7 @@ def _row(
     proofs: Mapping[int, ProofSummary],
     job: Job | None,
     waiting: Mapping[int, Waiting],
+    binlogs: Recoverability | None,
     now: datetime,
 ) -> FleetRow:
     newest = protection.newest_backup_id if protection else None
@@ -148,6 +158,7 @@ def _row(
         active_job=job,
         progress=progress_of(job, now) if job else None,
         waiting=waiting.get(job.pk) if job else None,
+        binlogs=binlogs,
     )
 
 

@@ -19,6 +19,7 @@ from backups.states import ACTIVE_JOB_STATUSES, TERMINAL_JOB_STATUSES, CopyStatu
 from monitor.selectors.chains import ChainsView, draw_chains, load_members
 from monitor.selectors.progress import Progress, progress_of
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
+from monitor.selectors.recoverable import Recoverability, load_recoverability
 from monitor.selectors.retention import judge_by_backup, longest_kept
 
 PAGE_SIZE = 10
@@ -70,6 +71,8 @@ class InstanceHistory:
     job_page: Page[Job]
     active: list[JobRow]
     chains: ChainsView
+    # None without a binlog archive.
+    binlogs: Recoverability | None
 
 
 def load_history(
@@ -102,6 +105,7 @@ def load_history(
         job_page=jobs_shown,
         active=[_job_row(job, waiting, now) for job in active],
         chains=draw_chains(members, proofs),
+        binlogs=load_recoverability([instance.pk]).get(instance.pk),
     )
 
 

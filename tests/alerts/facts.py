@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from alerts.facts.binlog import BinlogFacts
 from alerts.facts.chain import ChainFacts
 from alerts.facts.instance import BackupFacts, InstanceFacts, PastBackup
 from alerts.facts.run import (
@@ -90,6 +91,7 @@ WELL: dict[type[Facts], dict[str, Any]] = {
     },
     QueueFacts: {"workers": 1},
     PeriodicTaskFacts: {"every": 10 * S, "started_at": NOW, "finished_at": NOW},
+    BinlogFacts: {"spool_free_bytes": 50 * GIB, "spool_total_bytes": 100 * GIB},
     SuccessFacts: {"kind": "full", "ended_at": NOW, "run_time": 3 * M},
 }
 

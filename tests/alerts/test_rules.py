@@ -50,6 +50,14 @@ def silent(length: Any, **more: Any) -> dict[str, Any]:
     return {"finished_at": NOW - length, **more}
 
 
+def spool(percent: float) -> dict[str, Any]:
+    return {"spool_free_bytes": round(percent * GIB), "spool_total_bytes": 100 * GIB}
+
+
+def unreceived(length: Any, **more: Any) -> dict[str, Any]:
+    return {"silent_since": NOW - length, **more}
+
+
 def shares(*percent: int, **more: Any) -> dict[str, Any]:
     return {"shares": tuple(LinkShare(f"link-{each}", each / 100) for each in percent), **more}
 
@@ -185,6 +193,31 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("copies_missing", {"wanted_copies": 2}, 0),
     ("copies_missing", {"stored_copies": 0}, C),
     ("copies_missing", {"wanted_copies": None, "stored_copies": 0}, None),
+    ("binlogs_not_received", {}, None),
+    ("binlogs_not_received", unreceived(M - S), None),
+    ("binlogs_not_received", unreceived(M), W),
+    ("binlogs_not_received", unreceived(10 * M), C),
+    ("binlogs_not_received", unreceived(-M), None),
+    ("binlogs_behind", {"lag_bytes": 256 * 2**20 - 1}, None),
+    ("binlogs_behind", {"lag_bytes": 256 * 2**20}, W),
+    ("binlogs_behind", {"lag_bytes": 4 * GIB}, C),
+    # That nothing is received is said by another rule.
+    ("binlogs_behind", unreceived(H, lag_bytes=4 * GIB), None),
+    ("binlogs_asynchronous", {"source_waits": False}, None),
+    ("binlogs_asynchronous", {"acknowledge": True, "source_waits": None}, None),
+    ("binlogs_asynchronous", {"acknowledge": True, "source_waits": True}, None),
+    ("binlogs_asynchronous", {"acknowledge": True, "source_waits": False}, 0),
+    ("binlog_settings", {}, None),
+    ("binlog_settings", {"warnings": "binlog_format is MIXED."}, 0),
+    ("binlogs_not_stored", {"backlog_bytes": GIB}, None),
+    ("binlogs_not_stored", {"store_fault": "main: not mounted"}, 0),
+    ("spool_low", spool(20.1), None),
+    ("spool_low", spool(20), W),
+    ("spool_low", spool(10), C),
+    ("spool_low", spool(4), E),
+    ("spool_low", {"spool_free_bytes": None}, None),
+    ("not_recoverable", {}, None),
+    ("not_recoverable", {"not_recoverable": "no binlog is stored yet"}, 0),
     ("space_low", free(15.1), None),
     ("space_low", free(15), W),
     ("space_low", free(7), C),

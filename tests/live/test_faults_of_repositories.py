@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.archive import manifest as manifests
+from backups.archive import enveloped
 from backups.archive.writer import ArchiveWriter
 from backups.executor.leftovers import remove_leftovers
 from backups.models import BackupCopy, Evidence, Job
@@ -254,13 +254,8 @@ def write_newer(place: Place, label: str) -> None:
     end = blob.index(b"}", 8) + 1
     envelope = json.loads(blob[8:end])
     assert envelope["format"] == 1
-    text = json.dumps(envelope | {"format": 3}).encode()
     body = blob[8 + int.from_bytes(blob[4:8], "little") : -40]
-    new = manifests._skippable(manifests.ENVELOPE_MAGIC, text) + body
-    import hashlib
-
-    digest = hashlib.sha256(new).digest()
-    file.write_bytes(new + manifests._skippable(manifests.DIGEST_MAGIC, digest))
+    file.write_bytes(enveloped.wrap(envelope | {"format": 3}, body))
 
 
 DAMAGES: list[tuple[Callable[[Place, str], None], str]] = [

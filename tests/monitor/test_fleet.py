@@ -241,10 +241,10 @@ class FleetPageTestCase(TestCase):
             while judge_due(T0):
                 pass
             for name, words, expected in [
-                ("fleet", [], 31),
-                ("fleet-live", [], 28),
-                ("group-detail", ["shop"], 28),
-                ("group-live", ["shop"], 25),
+                ("fleet", [], 32),
+                ("fleet-live", [], 29),
+                ("group-detail", ["shop"], 29),
+                ("group-live", ["shop"], 26),
             ]:
                 with self.subTest(f"{name} of {size}"), self.assertNumQueries(expected):
                     self.assertEqual(self.client.get(reverse(name, args=words)).status_code, 200)

@@ -100,9 +100,10 @@ def cut_piece(
             progress.end,
             _sha256(content, start, progress.end),
             progress.transactions,
-            *(progress.commits or (None, None)),
-            gtids_before=_text(before),
-            gtids_after=_text(progress.gtids),
+            progress.commits[0] if progress.commits else None,
+            progress.commits[1] if progress.commits else None,
+            _text(before),
+            _text(progress.gtids),
         )
 
 
