@@ -60,6 +60,11 @@ class ArchivedBinlogs:
                 _append(found, ArchivedFile(file.name, number, start, end, complete))
         return sorted(found, key=lambda each: (each.number, each.start))
 
+    def spooled(self) -> Iterator[tuple[SpoolFile, int]]:
+        """Yield the files of the spool, and up to where each is durable."""
+        for file, end, _ in self._in_spool():
+            yield file, end
+
     def read(self, file: str, start: int, stop: int) -> Iterator[bytes]:
         """Yield exactly the bytes of a file from ``start`` to before ``stop``.
 

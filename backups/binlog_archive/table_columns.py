@@ -37,7 +37,7 @@ _CASCADES = (
 class LiveTables:
     """The tables of one server, each looked up once."""
 
-    connection: Connection
+    connection: Connection[Any]
     # What a reversal does not know by the binlog alone, each once.
     warnings: list[str] = field(default_factory=list)
     _known: dict[str, tuple[TableColumn, ...] | None] = field(default_factory=dict)

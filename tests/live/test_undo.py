@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 from pymysql.connections import Connection
 from pymysql.err import MySQLError
+from pytest_django import Settings
 
 from backups.binlog_archive.table_columns import LiveTables
-from backups.binlogs.events.changes import Change, TableChange, read_changes
+from backups.binlogs.events.changes import Change, TableRowChange, read_changes
 from backups.binlogs.undo.literals import literal
 from backups.binlogs.undo.reverse import Reversal, reverse, script
+from backups.models import BinlogArchive, Instance
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from tests.backups.binlog_archive.spooled import spool, timeline_of
+from tests.commands import run_command
 from tests.live.mysql import PrivateMysql
 
 pytestmark = pytest.mark.live
@@ -84,7 +88,7 @@ class Source:
     """A server, and what it wrote to its binlog since a moment."""
 
     def __init__(self, connect: Callable[[], Connection], folder: Path, mysql: bool) -> None:
-        self.mysql, self.connect, self._folder = mysql, connect, folder
+        self.mysql, self.connect, self.folder = mysql, connect, folder
         self.connection = connect()
         self.ask("SET NAMES utf8mb4")
         self.ask("CREATE DATABASE shop")
@@ -103,7 +107,7 @@ class Source:
         """Return what was written since ``begin``, in the same file."""
         file, end = self._at()
         assert file == self._file
-        content = (self._folder / file).read_bytes()[self._position : end]
+        content = (self.folder / file).read_bytes()[self._position : end]
         return list(read_changes([content], self._position, checksummed=True))
 
     def undo(self) -> Reversal:
@@ -180,7 +184,7 @@ class TestEveryType:
         columns = make_table(source, "types")
         source.begin()
         rows = insert_all(source, "types", columns)
-        changes = [each for each in source.changes() if isinstance(each, TableChange)]
+        changes = [each for each in source.changes() if isinstance(each, TableRowChange)]
         assert len(changes) == rows
         known = LiveTables(source.connection).find(changes[0].table)
         assert known is not None
@@ -196,7 +200,8 @@ class TestEveryType:
                     else (f"`{column}`", value)
                 )
                 found = source.ask(
-                    f"SELECT COUNT(*) FROM shop.types WHERE id = {image[0]} AND {left} <=> {right}"
+                    "SELECT COUNT(*) FROM shop.types "
+                    f"WHERE id = {image[0]!r} AND {left} <=> {right}"
                 )
                 assert found == [(1,)], f"{column} is not {value[:200]}"
 
@@ -300,3 +305,75 @@ class TestProblems:
             "foreign keys to shop.parent cascade, and no binlog has what they changed in child",
             "shop.my is MyISAM: its changes cannot be rolled back",
         ]
+
+
+@pytest.fixture
+def archived(
+    source: Source, tmp_path: Path, settings: Settings, transactional_db: None
+) -> Callable[[], Instance]:
+    """Puts what the source has written into the spool of an instance, and returns it."""
+    settings.BINLOG_SPOOL = tmp_path / "spool"
+    settings.BACKUP_KEY_TEXT, settings.BACKUP_KEY_FILE = "", tmp_path / "none.key"
+
+    def archive() -> Instance:
+        instance = Instance(
+            name="undone",
+            engine="clone" if source.mysql else "mariadb-backup",
+            flavour="mysql" if source.mysql else "mariadb",
+            socket=str(source.connection.unix_socket),
+            user="root",
+        )
+        instance.set_password("")
+        instance.save()
+        row = BinlogArchive.objects.create(instance=instance, server_id=4712)
+        timeline = timeline_of(instance)
+        for path in sorted(source.folder.glob("bin.0*")):
+            present = spool(timeline, path.name, path.read_bytes())
+        row.received_file, row.received_position = present.file, present.position
+        row.save()
+        return instance
+
+    return archive
+
+
+class TestUndotransaction:
+    def test_writes_a_file_that_brings_everything_back(
+        self, source: Source, archived: Callable[[], Instance], tmp_path: Path
+    ) -> None:
+        source.ask("CREATE TABLE shop.cmd (id INT PRIMARY KEY, n VARCHAR(20))")
+        source.ask("INSERT INTO shop.cmd VALUES (1, 'one'), (2, 'two'), (3, 'three')")
+        before = content(source, "cmd")
+        source.ask("DELETE FROM shop.cmd WHERE id > 1")
+        instance, file = archived(), tmp_path / "undo.sql"
+        listed = run_command("listtransactions", instance.name, "--table", "shop.cmd", "--json")
+        name = listed.json()["transactions"][-1]["gtid"]
+        ended = run_command("undotransaction", instance.name, name, "--to-file", str(file))
+        assert (ended.exit_code, ended.stderr) == (0, "")
+        assert "2 rows reversed" in ended.stdout
+        assert file.stat().st_mode & 0o777 == 0o600
+        with source.connect() as connection, connection.cursor() as cursor:
+            for line in file.read_text(encoding="utf-8").splitlines():
+                if not line.startswith("--"):
+                    cursor.execute(line.removesuffix(";"))
+        assert content(source, "cmd") == before
+        again = run_command("undotransaction", instance.name, name, "--to-file", str(file))
+        assert (again.exit_code, "File exists" in again.stderr) == (2, True)
+
+    def test_a_later_change_of_the_same_row_is_found(
+        self, source: Source, archived: Callable[[], Instance], tmp_path: Path
+    ) -> None:
+        source.ask("CREATE TABLE shop.late (id INT PRIMARY KEY, n INT)")
+        source.ask("INSERT INTO shop.late VALUES (1, 1), (2, 2), (3, 3)")
+        source.ask("UPDATE shop.late SET n = 20 WHERE id = 2")
+        source.ask("UPDATE shop.late SET n = 30 WHERE id = 3")
+        source.ask("DELETE FROM shop.late WHERE id = 2")
+        instance, file = archived(), tmp_path / "undo.sql"
+        listed = run_command("listtransactions", instance.name, "--table", "shop.late", "--json")
+        *_, second, third, last = [each["gtid"] for each in listed.json()["transactions"]]
+        ended = run_command("undotransaction", instance.name, second, "--to-file", str(file))
+        assert ended.exit_code == 3
+        assert f"a row of shop.late was changed again by {last} at " in ended.stdout
+        assert f"--before-gtid {second}" in ended.stdout
+        assert not file.exists()
+        ended = run_command("undotransaction", instance.name, third, "--to-file", str(file))
+        assert ended.exit_code == 0

@@ -25,14 +25,14 @@ class StatementChange:
 
 
 @dataclass(frozen=True, slots=True)
-class TableChange:
+class TableRowChange:
     """One row of a table."""
 
     table: TableMap
     row: RowChange
 
 
-Change = StatementChange | TableChange
+Change = StatementChange | TableRowChange
 
 
 def read_changes(
@@ -59,7 +59,7 @@ def _changes(event: Event, tables: dict[int, TableMap], checksummed: bool) -> It
         if number not in tables:
             raise BinlogDamaged(f"rows at offset {event.start} are of a table that nothing names")
         for row in read_rows(event.header, event.content, tables[number], checksummed):
-            yield TableChange(tables[number], row)
+            yield TableRowChange(tables[number], row)
     elif kind in _QUERIES:
         query = read_query(event.header, event.content, checksummed)
         if not is_silent(query.statement):

@@ -63,7 +63,7 @@ _SIMPLE_PRIMARY_KEY, _PREFIX_PRIMARY_KEY = 8, 9
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class MappedColumn:
     """A column as far as the event tells."""
 
     # Of ``ColumnType``, or one that is not listed there.
@@ -84,7 +84,7 @@ class TableMap:
     number: int
     schema: str
     table: str
-    columns: tuple[Column, ...]
+    columns: tuple[MappedColumn, ...]
     # Positions of the primary key's columns, from 0. Empty: none, or the event does not say.
     primary_key: tuple[int, ...] = field(default=())
 
@@ -106,7 +106,7 @@ def read_table_map(event: bytes, checksummed: bool) -> TableMap:
         metadata = list(_read_metadata(types, content[at : at + size]))
         nulls, at = content[at + size :], at + size + (count + 7) // 8
         columns = [
-            Column(*_real_type(kind, meta), bool(nulls[place // 8] & 1 << place % 8))
+            MappedColumn(*_real_type(kind, meta), bool(nulls[place // 8] & 1 << place % 8))
             for place, (kind, meta) in enumerate(zip(types, metadata, strict=True))
         ]
         key = _read_optional(columns, content[at:])
@@ -146,7 +146,7 @@ def _real_type(kind: int, metadata: int) -> tuple[int, int]:
     return first, length
 
 
-def _read_optional(columns: list[Column], content: bytes) -> tuple[int, ...]:
+def _read_optional(columns: list[MappedColumn], content: bytes) -> tuple[int, ...]:
     """Complete the columns by the optional metadata; return the primary key's positions."""
     key: list[int] = []
     at = 0
@@ -172,20 +172,20 @@ def _read_optional(columns: list[Column], content: bytes) -> tuple[int, ...]:
     return tuple(place for place in key if place < len(columns))
 
 
-def _set_signs(columns: list[Column], bits: bytes) -> None:
+def _set_signs(columns: list[MappedColumn], bits: bytes) -> None:
     for number, place in enumerate(_places(columns, _NUMERIC)):
         unsigned = bool(bits[number // 8] & 0x80 >> number % 8)
         columns[place] = replace(columns[place], unsigned=unsigned)
 
 
-def _set_charsets(columns: list[Column], numbers: list[int]) -> None:
+def _set_charsets(columns: list[MappedColumn], numbers: list[int]) -> None:
     """Set one collation for all, then those of the columns that have another."""
     others = dict(zip(numbers[1::2], numbers[2::2], strict=True))
     for number, place in enumerate(_places(columns, _CHARACTER)):
         columns[place] = replace(columns[place], collation=others.get(number, numbers[0]))
 
 
-def _places(columns: list[Column], types: set[int]) -> list[int]:
+def _places(columns: list[MappedColumn], types: set[int]) -> list[int]:
     return [place for place, column in enumerate(columns) if column.type in types]
 
 

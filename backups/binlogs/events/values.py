@@ -11,7 +11,7 @@ from pymysql.charset import charset_by_id
 from backups.binlogs.events.decimals import read_decimal
 from backups.binlogs.events.json_values import json_text
 from backups.binlogs.events.queries import inflate
-from backups.binlogs.events.table_map import Column, ColumnType
+from backups.binlogs.events.table_map import ColumnType, MappedColumn
 from backups.binlogs.events.temporal import (
     fraction_size,
     read_date,
@@ -52,7 +52,7 @@ class NotDecoded:
 Value = None | int | float | Decimal | str | bytes | NotDecoded
 
 
-def read_value(column: Column, content: bytes, at: int) -> tuple[Value, int]:
+def read_value(column: MappedColumn, content: bytes, at: int) -> tuple[Value, int]:
     """Return the value at an offset, and the offset after it; or raise BinlogDamaged."""
     try:
         value, after = _read(column, content, at)
@@ -63,7 +63,7 @@ def read_value(column: Column, content: bytes, at: int) -> tuple[Value, int]:
     return value, after
 
 
-def _read(column: Column, content: bytes, at: int) -> tuple[Value, int]:
+def _read(column: MappedColumn, content: bytes, at: int) -> tuple[Value, int]:
     kind, metadata = column.type, column.metadata
     if kind in _INTEGERS:
         end = at + _INTEGERS[ColumnType(kind)]
@@ -81,7 +81,7 @@ def _read(column: Column, content: bytes, at: int) -> tuple[Value, int]:
     return _read_other(column, content, at)
 
 
-def _read_long(column: Column, content: bytes, at: int, width: int) -> tuple[Value, int]:
+def _read_long(column: MappedColumn, content: bytes, at: int, width: int) -> tuple[Value, int]:
     """Read a length and so many bytes."""
     start = at + width
     end = start + int.from_bytes(content[at:start], "little")
@@ -103,7 +103,7 @@ def _expand(value: bytes) -> bytes:
     return inflate(value) if value and value[0] else value[1:]
 
 
-def _text(column: Column, value: bytes) -> Value:
+def _text(column: MappedColumn, value: bytes) -> Value:
     if column.collation in (None, BINARY_COLLATION):
         return value
     try:
@@ -112,7 +112,7 @@ def _text(column: Column, value: bytes) -> Value:
         return value
 
 
-def _read_other(column: Column, content: bytes, at: int) -> tuple[Value, int]:
+def _read_other(column: MappedColumn, content: bytes, at: int) -> tuple[Value, int]:
     kind, metadata = column.type, column.metadata
     if kind == ColumnType.NEWDECIMAL:
         value, size = read_decimal(content[at : at + 40], metadata >> 8, metadata & 0xFF)

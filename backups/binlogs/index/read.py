@@ -78,6 +78,10 @@ class SegmentIndex:
         """Every table that its rows change, as ``schema.table``."""
         return list(self._columns.tables)
 
+    @property
+    def has_ddl(self) -> bool:
+        return bool(self._columns.ddl)
+
     def transaction(self, number: int) -> IndexedTransaction:
         columns = self._columns
         rows = range(self._first_tables[number], self._first_tables[number + 1])

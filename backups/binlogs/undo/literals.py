@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from backups.binlogs.events.table_map import Column, ColumnType
+from backups.binlogs.events.table_map import ColumnType, MappedColumn
 from backups.binlogs.events.values import NotDecoded, Value
 from backups.binlogs.undo.columns import TableColumn
 from backups.exceptions import BinlogDamaged
@@ -24,7 +24,7 @@ def quote_name(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def literal(value: Value, column: Column, known: TableColumn) -> str:
+def literal(value: Value, column: MappedColumn, known: TableColumn) -> str:
     """Return the value as SQL; ``known`` says what the event left out."""
     if value is None:
         return "NULL"
@@ -42,7 +42,7 @@ def literal(value: Value, column: Column, known: TableColumn) -> str:
     return f"CAST({text} AS JSON)" if column.type == ColumnType.JSON else text
 
 
-def _signed(value: int, column: Column, known: TableColumn) -> int:
+def _signed(value: int, column: MappedColumn, known: TableColumn) -> int:
     """Return what a negative number really is, where only the server says that it has no sign."""
     bits = _BITS.get(ColumnType(column.type)) if column.type in _BITS else None
     if value < 0 and bits and column.unsigned is None and known.unsigned:

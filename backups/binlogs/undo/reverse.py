@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from backups.binlogs.events.changes import Change, StatementChange, TableChange
+from backups.binlogs.events.changes import Change, StatementChange, TableRowChange
 from backups.binlogs.events.rows import ChangeKind, Image
 from backups.binlogs.events.table_map import TableMap
 from backups.binlogs.events.values import NotDecoded
@@ -107,7 +107,9 @@ def _usable(
     return columns
 
 
-def _reverse_row(change: TableChange, columns: tuple[TableColumn, ...], result: Reversal) -> None:
+def _reverse_row(
+    change: TableRowChange, columns: tuple[TableColumn, ...], result: Reversal
+) -> None:
     table, row = change.table, change.row
     try:
         if row.kind is ChangeKind.INSERT:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from backups.binlogs.events.changes import Change, StatementChange, TableChange, read_changes
+from backups.binlogs.events.changes import Change, StatementChange, TableRowChange, read_changes
 from backups.binlogs.events.decimals import decimal_size
 from backups.binlogs.events.json_values import json_text
 from backups.binlogs.events.payload import payload_chunks
@@ -30,9 +30,9 @@ def changes_of(name: str) -> list[Change]:
     return list(read_changes([real(name)[4:]], 4, checksummed=True))
 
 
-def rows_of(name: str, table: str) -> list[TableChange]:
+def rows_of(name: str, table: str) -> list[TableRowChange]:
     changes = changes_of(name)
-    return [one for one in changes if isinstance(one, TableChange) and one.table.name == table]
+    return [one for one in changes if isinstance(one, TableRowChange) and one.table.name == table]
 
 
 class TestRealFile:
