@@ -16,6 +16,7 @@ from backups.binlog_archive.receiver import Receiver
 from backups.binlog_archive.source import fetch_files, fetch_semi_sync, lag_bytes
 from backups.binlogs.dump.spool import Received
 from backups.binlogs.dump.start import SourceFile
+from backups.engines.base import Login
 from backups.exceptions import MooringError
 from backups.instances.connection import connect, login_of
 from backups.models.binlog import BinlogArchive
@@ -31,52 +32,62 @@ class LagProbe:
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._connection: Connection[DictCursor] | None = None
+        self._login: Login | None = None
+        self._acknowledge = False
         # How often in a row the source had more and nothing arrived.
         self._stuck, self._last = 0, Received()
 
     def ask(self) -> None:
-        """Ask, and write what it means to the archive's row."""
+        """Ask, and leave with the receiver what it means: it is written with all else."""
         try:
-            fields = self._fields()
+            self._receiver.source = self._question()
         except MooringError:
             # Why it cannot be reached is noted by the receiver.
-            self.forget()
-            fields = {"lag_bytes": None, "source_waits": None}
-        row = BinlogArchive.objects.filter(pk=self._receiver.archive, token=self._receiver.token)
-        row.update(**fields)
+            self._disconnect()
+            self._receiver.source = {"lag_bytes": None, "source_waits": None}
 
     def forget(self) -> None:
-        """Close the connection; the next question makes another."""
+        """Close the connection, and read from the rows again how to make another."""
+        self._disconnect()
+        self._login = None
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
 
-    def _fields(self) -> dict[str, object]:
-        receiver = self._receiver
-        archive = BinlogArchive.objects.select_related("instance").get(pk=receiver.archive)
+    def _connected(self) -> Connection[DictCursor]:
+        if self._login is None:
+            archives = BinlogArchive.objects.select_related("instance")
+            archive = archives.get(pk=self._receiver.archive)
+            self._login, self._acknowledge = login_of(archive.instance), archive.acknowledge
         if self._connection is None:
-            self._connection = connect(login_of(archive.instance), read_timeout=TIMEOUT_SECONDS)
-        before = receiver.durable
-        files = fetch_files(self._connection)
+            self._connection = connect(self._login, read_timeout=TIMEOUT_SECONDS)
+        return self._connection
+
+    def _question(self) -> dict[str, object]:
+        receiver, connection, before = self._receiver, self._connected(), self._receiver.durable
+        files = fetch_files(connection)
         # Read again: what arrived meanwhile is no lag.
         durable = receiver.durable
         lag = lag_bytes(files, durable.file, durable.position) if receiver.receiving else None
         self._reconnect_if_stuck(files, before, lag)
-        fields: dict[str, object] = {
+        return {
             "source_file": files[-1].name,
             "source_position": files[-1].size,
             "source_asked_at": now(),
             "lag_bytes": lag,
-            "source_waits": None,
+            "source_waits": self._waits(connection) if self._acknowledge else None,
         }
-        if archive.acknowledge:
-            semi_sync = fetch_semi_sync(self._connection)
-            fields["source_waits"] = semi_sync.waits and receiver.semi_sync and receiver.receiving
-            if semi_sync.enabled and not receiver.semi_sync and receiver.receiving:
-                # It was enabled on the source after this connection had begun.
-                receiver.reconnect()
-        return fields
+
+    def _waits(self, connection: Connection[DictCursor]) -> bool:
+        """Whether the source's commits wait for this receiver."""
+        receiver, semi_sync = self._receiver, fetch_semi_sync(connection)
+        if semi_sync.enabled and not receiver.semi_sync and receiver.receiving:
+            # It was enabled on the source after the receiver's connection had begun.
+            receiver.reconnect()
+        return semi_sync.waits and receiver.semi_sync and receiver.receiving
 
     def _reconnect_if_stuck(
         self, files: Sequence[SourceFile], before: Received, lag: int | None

@@ -49,14 +49,16 @@ def release(receivers: Sequence[Receiver]) -> None:
     for receiver in receivers:
         row = BinlogArchive.objects.filter(pk=receiver.archive, token=receiver.token)
         row.update(
-            **progress_of(receiver),
-            state=ReceiverState.STOPPED,
-            state_since=now(),
-            reason="",
-            hint="",
-            holder="",
-            lease_expires_at=None,
-            source_waits=None,
+            **{
+                **progress_of(receiver),
+                "state": ReceiverState.STOPPED,
+                "state_since": now(),
+                "reason": "",
+                "hint": "",
+                "holder": "",
+                "lease_expires_at": None,
+                "source_waits": None,
+            }
         )
 
 
@@ -77,9 +79,21 @@ def renew(receiver: Receiver) -> bool:
     )
 
 
+def renew_unchanged(receivers: Sequence[Receiver], holder: str) -> bool:
+    """Renew the leases of receivers with nothing new to write; False if one of them is lost."""
+    at = now()
+    longest = max((receiver.silent_seconds or 0.0) for receiver in receivers)
+    rows = BinlogArchive.objects.filter(pk__in=[each.archive for each in receivers], holder=holder)
+    renewed = rows.update(
+        contact_at=at - timedelta(seconds=longest),
+        lease_expires_at=at + timedelta(seconds=settings.LEASE_SECONDS),
+    )
+    return renewed == len(receivers)
+
+
 def progress_of(receiver: Receiver) -> dict[str, object]:
     """Return the columns of how far a receiver is; none that it knows nothing of."""
-    fields: dict[str, object] = {}
+    fields = dict(receiver.source)
     durable = receiver.durable
     if durable.file:
         fields["received_file"] = durable.file

@@ -19,14 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 from django.utils.timezone import now
 
 from backups.binlog_archive.lag import LagProbe
-from backups.binlog_archive.leases import claim, release, renew, wanted_archives
+from backups.binlog_archive.leases import claim, release, renew, renew_unchanged, wanted_archives
 from backups.binlog_archive.receiver import Receiver
 from backups.binlog_archive.spool import SpoolPosition
 from backups.binlog_archive.store import store_ready_pieces
+from backups.binlogs.dump.spool import Received
 from backups.exceptions import BinlogDamaged, LeaseLost, Refused
 from backups.models.binlog import BinlogArchive
 from backups.units import format_bytes
@@ -39,6 +40,8 @@ LOOK_SECONDS = 1.0
 CLAIM_SECONDS = 5.0
 PROBE_SECONDS = 10.0
 STORE_SECONDS = 5.0
+# How often what is left over is tried again, and an archive is looked at that has nothing new.
+BACKLOG_SECONDS, IDLE_SECONDS = 15.0, 300.0
 PROBES_AT_ONCE, STORES_AT_ONCE = 8, 2
 STOP_SECONDS = 20.0
 # Less on the disk of the spool, and nothing is received: Mooring's database may be there, too.
@@ -56,6 +59,17 @@ class _Kept:
     busy: dict[str, Future[None]] = field(default_factory=dict)
     due: dict[str, float] = field(default_factory=dict)
     written: tuple[object, ...] = ()
+    # What was durable when pieces were last stored, when that was, and whether some are left.
+    stored: Received | None = None
+    stored_at: float = 0.0
+    backlog: bool = True
+
+    def has_to_store(self) -> bool:
+        """Whether there may be pieces to store: something has arrived, or is left over."""
+        if self.receiver.durable != self.stored:
+            return True
+        again = BACKLOG_SECONDS if self.backlog else IDLE_SECONDS
+        return time.monotonic() - self.stored_at >= again
 
     def is_due(self, work: str, seconds: float) -> bool:
         """Whether a work is due that is not under way; it is next due after ``seconds``."""
@@ -76,7 +90,6 @@ class ReceiverProcess:
         self._kept: dict[int, _Kept] = {}
         self._over = threading.Event()
         self._looked = 0.0
-        self._renewed: dict[int, float] = {}
         self._own = True
 
     def stop(self) -> None:
@@ -103,8 +116,9 @@ class ReceiverProcess:
             if time.monotonic() - self._looked >= CLAIM_SECONDS:
                 self._claim()
                 self._looked = time.monotonic()
-            for kept in list(self._kept.values()):
-                self._write(kept)
+            # One commit for all of them.
+            with transaction.atomic():
+                self._write()
         except Error as exc:
             connection.close()
             logger.warning(
@@ -118,8 +132,8 @@ class ReceiverProcess:
         for kept in self._kept.values():
             if kept.is_due("probe", PROBE_SECONDS):
                 kept.busy["probe"] = probes.submit(_probe, kept.probe)
-            if kept.is_due("store", STORE_SECONDS):
-                kept.busy["store"] = stores.submit(_store, kept.receiver)
+            if kept.has_to_store() and kept.is_due("store", STORE_SECONDS):
+                kept.busy["store"] = stores.submit(_store, kept)
 
     def has_room(self) -> str:
         """Return why nothing may be written to the spool; blank if something may."""
@@ -144,19 +158,27 @@ class ReceiverProcess:
             receiver.start()
         self._own = False
 
-    def _write(self, kept: _Kept) -> None:
-        """Write what is new at once, and the lease in time."""
-        receiver = kept.receiver
-        present = (receiver.standing, receiver.durable, tuple(receiver.warnings))
-        unchanged = present == kept.written
-        if not kept.is_due("renew", settings.LEASE_RENEW_SECONDS) and unchanged:
-            return
-        if not renew(receiver):
-            self._kept.pop(receiver.archive)
-            receiver.stop()
+    def _write(self) -> None:
+        """Write what is new at once, and the leases in time."""
+        unchanged = []
+        for kept in list(self._kept.values()):
+            present = _news_of(kept.receiver)
+            if present != kept.written:
+                self._renew(kept)
+                kept.written = present
+            elif kept.is_due("renew", settings.LEASE_RENEW_SECONDS):
+                unchanged.append(kept)
+        receiving = [kept.receiver for kept in unchanged if kept.receiver.receiving]
+        if receiving and renew_unchanged(receiving, self.holder):
+            unchanged = [kept for kept in unchanged if kept.receiver not in receiving]
+        for kept in unchanged:
+            self._renew(kept)
+
+    def _renew(self, kept: _Kept) -> None:
+        if not renew(kept.receiver):
+            self._kept.pop(kept.receiver.archive)
+            kept.receiver.stop()
             kept.probe.forget()
-            return
-        kept.written = present
 
     def _drop(self, dropped: list[_Kept]) -> None:
         for kept in dropped:
@@ -174,6 +196,18 @@ class ReceiverProcess:
         connection.close()
 
 
+def _news_of(receiver: Receiver) -> tuple[object, ...]:
+    """Return what is to be written at once when it changes."""
+    source = receiver.source
+    return (
+        receiver.standing,
+        receiver.durable,
+        tuple(receiver.warnings),
+        source.get("lag_bytes"),
+        source.get("source_waits"),
+    )
+
+
 def _settings_of(archive: BinlogArchive) -> tuple[object, ...]:
     """Return what a connection depends on."""
     instance = archive.instance
@@ -186,25 +220,27 @@ def _probe(probe: LagProbe) -> None:
     _in_thread("lag_unknown", probe.ask)
 
 
-def _store(receiver: Receiver) -> None:
-    _in_thread("binlogs_not_stored", lambda: _store_pieces(receiver))
+def _store(kept: _Kept) -> None:
+    _in_thread("binlogs_not_stored", lambda: _store_pieces(kept))
 
 
-def _store_pieces(receiver: Receiver) -> None:
-    archive = BinlogArchive.objects.select_related("instance").get(pk=receiver.archive)
-    if archive.token != receiver.token:
+def _store_pieces(kept: _Kept) -> None:
+    """Store what is ready; LeaseLost if another process has the archive by now."""
+    archive = BinlogArchive.objects.select_related("instance").get(pk=kept.receiver.archive)
+    if archive.token != kept.receiver.token:
         return
-    durable = receiver.durable
+    durable = kept.receiver.durable
     present = SpoolPosition(durable.file, durable.boundary) if durable.file else None
-    with contextlib.suppress(LeaseLost):
-        store_ready_pieces(archive, present, now())
+    kept.stored, kept.stored_at, kept.backlog = durable, time.monotonic(), True
+    result = store_ready_pieces(archive, present, now())
+    kept.backlog = bool(result.backlog_bytes or result.faults)
 
 
 def _in_thread(action: str, work: Callable[[], None]) -> None:
     """Do a piece of work in a thread of a pool: an error is logged, and it is done again later."""
     try:
         work()
-    except (Error, BinlogDamaged) as exc:
+    except (Error, BinlogDamaged, LeaseLost) as exc:
         logger.warning("%s", exc, extra={"action": action})
     except Exception:
         logger.exception("unexpected error", extra={"action": action})

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import connection as database
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils.timezone import now
 
 from backups.binlog_archive.plan import ReceivePlan, Remembered, make_plan
@@ -36,6 +36,7 @@ HEARTBEAT_SECONDS = 10.0
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 # Between attempts: longer each time, short again once something was received.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+_TURNS = threading.BoundedSemaphore(4)
 _BROKEN = {StreamEnd.OTHER_HISTORY: Break.RESET, StreamEnd.BEHIND: Break.BEHIND}
 
 
@@ -67,6 +68,8 @@ class Receiver:
         # Up to where everything is durable; blank until something is.
         self._durable = Received()
         self.warnings: list[str] = []
+        # Columns of where the source was, when it was last asked.
+        self.source: dict[str, object] = {}
         # Whether the present connection is one that the source's commits wait for.
         self.semi_sync = False
         self._thread = threading.Thread(target=self._run, name=f"receive-{archive}", daemon=True)
@@ -134,24 +137,22 @@ class Receiver:
                 )  # fmt: skip
                 what = f"unexpected {type(exc).__name__}: the log has the details"
                 self._stand(ReceiverState.WAITING, what, "")
-            finally:
-                database.close()
             self._pause()
 
     def _receive(self) -> None:
         """Connect once and receive until the stream ends, which raises."""
         if full := self._has_room():
             raise MooringError(full, hint="Free space on the disk of MOORING_HOME.")
-        archive = BinlogArchive.objects.select_related("instance").get(pk=self.archive)
-        if archive.token != self.token:
-            raise LeaseLost("another process receives for this archive")
+        with _database_turn():
+            archive = BinlogArchive.objects.select_related("instance").get(pk=self.archive)
+            if archive.token != self.token:
+                raise LeaseLost("another process receives for this archive")
         with closing(connect(login_of(archive.instance))) as connection:
             facts = fetch_source(connection)
             self.warnings = warnings_of(facts, acknowledge=archive.acknowledge)
-            plan = make_plan(archive, self.token, facts, connection, self._remembered)
+            with _database_turn():
+                plan = make_plan(archive, self.token, facts, connection, self._remembered)
             self._log_plan(plan)
-            # Nothing of the database is held while receiving.
-            database.close()
             self.semi_sync = archive.acknowledge and facts.semi_sync
             stream = EventStream(connection, semi_sync=self.semi_sync)
             self._follow(stream, archive, facts, plan)
@@ -232,3 +233,18 @@ class Receiver:
     def _log(self, level: int, action: str, text: str) -> None:
         extra = {"action": action, "archive": self.archive}
         logger.log(level, "archive %s: %s", self.archive, text, extra=extra)
+
+
+@contextmanager
+def _database_turn() -> Iterator[None]:
+    """Use the database, a few receivers at a time, and hold nothing of it afterwards.
+
+    Hundreds of threads receive for months; what each keeps, and what all need at the same moment
+    when they start, is memory for good.
+    """
+    with _TURNS:
+        try:
+            yield
+        finally:
+            connections[DEFAULT_DB_ALIAS].close()
+            del connections[DEFAULT_DB_ALIAS]

@@ -21,7 +21,7 @@ from pymysql.connections import Connection
 
 from backups.binlogs.dump.errors import StreamEnd, StreamEnded, explain_server_error
 
-SMALL_BUFFER = 64 << 10
+SMALL_BUFFER = 16 << 10
 LARGEST_BUFFER = 8 << 20
 LONGEST_PACKET = (1 << 24) - 1
 # A packet that is longer goes into a buffer of its own.
@@ -109,12 +109,12 @@ class EventStream:
     def _receive(self) -> None:
         size = len(self._buffer)
         if self._filled == size:
-            self._resize(min(size * 2, LARGEST_BUFFER))
+            self._resize(min(size * 4, LARGEST_BUFFER))
         with memoryview(self._buffer) as view:
             got = self._receive_into(view[self._filled :])
         self._filled += got
         if self._filled == size < LARGEST_BUFFER:
-            self._resize(min(size * 2, LARGEST_BUFFER))
+            self._resize(min(size * 4, LARGEST_BUFFER))
         elif self._filled < SMALL_BUFFER // 4 and size > SMALL_BUFFER:
             self._resize(SMALL_BUFFER)
 
