@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connections
+
 from backups.archive.keys import Keyring
 from backups.binlog_archive.goals import RecoveryGoal
 from backups.binlog_archive.pieces import ReadablePiece, joined_from, pieces_of
@@ -119,6 +121,8 @@ def _follow(
             start_gtids=start.gtids,
             skipped=goal.skipped,
             gtid_mode="ON" if stop.has_gtids else "OFF",
+            # Each thread has a connection to the database of its own.
+            leave_thread=connections.close_all,
         ),
         stop.pieces,
     )

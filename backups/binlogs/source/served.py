@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -47,6 +47,8 @@ class Served:
     skipped: frozenset[str] = frozenset()
     # ON where all transactions have a GTID, ON_PERMISSIVE where some have none, else OFF.
     gtid_mode: str = "ON"
+    # Called at the end of each thread that has read ``binlogs``.
+    leave_thread: Callable[[], None] = lambda: None
 
     @property
     def is_mariadb(self) -> bool:

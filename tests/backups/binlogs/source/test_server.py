@@ -65,6 +65,30 @@ class TestReplaySource:
         log_in(source, source.account.password).close()
 
 
+class FailingBinlogs(HeldBinlogs):
+    """Can be read until the replica asks."""
+
+    failing = False
+
+    def read(self, file: str, start: int, stop: int) -> Iterator[bytes]:
+        if FailingBinlogs.failing:
+            raise OSError("the disk is gone")
+        return super().read(file, start, stop)
+
+
+class TestFailures:
+    def test_whatever_ends_the_stream_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        served = FailingBinlogs({NAME: FILE}).whole(MYSQL)
+        with ReplaySource(socket.create_server(("127.0.0.1", 0)), served) as source:
+            with log_in(source, source.account.password) as connection:
+                monkeypatch.setattr(FailingBinlogs, "failing", True)
+                connection._execute_command(0x12, struct.pack("<IHI", 4, 0, 9) + NAME.encode())
+                with pytest.raises(pymysql.err.Error):
+                    connection._read_packet()
+            assert source.dumps == 1
+            assert "the disk is gone" in str(source.failure)
+
+
 class TestRequests:
     def test_a_dump_by_place_and_by_set(self) -> None:
         place = read_dump(b"\x12" + struct.pack("<IHI", 4711, 0, 9) + b"bin.000007")
