@@ -5,7 +5,6 @@ A cut that is on record is the same after a restart, in every repository.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from django.db import transaction
 
 from backups.archive.keys import Keyring
 from backups.binlog_archive.spool import SpoolFile
-from backups.binlogs.segments.cut import CutPiece, cut_piece, open_mapped
+from backups.binlogs.segments.cut import CutPiece, cut_piece, sha256_of
 from backups.binlogs.segments.facts import SegmentFacts, SourceInstance, SourceTimeline
 from backups.binlogs.segments.manifest import read_segment
 from backups.binlogs.segments.names import SegmentPlace
@@ -171,7 +170,7 @@ def _stored_piece(
     except MooringError:
         # It is reported when the piece is stored there.
         return None
-    if facts.end > boundary or _sha256(file, facts.start, facts.end) != facts.sha256:
+    if facts.end > boundary or sha256_of(file.path, facts.start, facts.end) != facts.sha256:
         return None
     return CutPiece(
         facts.start,
@@ -233,8 +232,3 @@ def _micros(moment: datetime | None) -> int | None:
     if moment is None:
         return None
     return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
-
-
-def _sha256(file: SpoolFile, start: int, end: int) -> str:
-    with open_mapped(file.path) as content:
-        return hashlib.sha256(content[start:end]).hexdigest()

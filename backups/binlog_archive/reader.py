@@ -10,10 +10,10 @@ from django.db.models import Prefetch, QuerySet
 from backups.access import checked_store
 from backups.archive.keys import Keyring
 from backups.binlog_archive.spool import SpoolFile, spool_file, spool_files
-from backups.binlogs.segments.cut import chunks_of, open_mapped
+from backups.binlogs.segments.cut import read_range
 from backups.binlogs.segments.names import SegmentPlace
 from backups.binlogs.segments.reader import SegmentReader
-from backups.exceptions import MooringError, Refused
+from backups.exceptions import BinlogDamaged, MooringError, Refused
 from backups.models import BinlogArchive, BinlogSegment, BinlogTimeline, SegmentCopy
 from backups.repositories.base import ObjectStore
 
@@ -142,13 +142,9 @@ class ArchivedBinlogs:
 
     def _read_spool(self, file: str, start: int, stop: int) -> Iterator[bytes]:
         try:
-            with open_mapped(spool_file(self.timeline, file)) as content:
-                if len(content) >= stop:
-                    yield from chunks_of(content, start, stop)
-                    return
-        except FileNotFoundError:
-            pass
-        raise _nowhere(file, start, stop)
+            yield from read_range(spool_file(self.timeline, file), start, stop)
+        except (FileNotFoundError, BinlogDamaged):
+            raise _nowhere(file, start, stop) from None
 
     def _in_spool(self) -> Iterator[tuple[SpoolFile, int, bool]]:
         """Yield the files of the spool, up to where they are durable."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Q
 
 from backups.access import checked_store
 from backups.archive.keys import Keyring
@@ -37,7 +37,7 @@ from backups.binlog_archive.spool import (
     spool_space,
 )
 from backups.binlogs.index.build import build_index
-from backups.binlogs.segments.cut import chunks_of, is_checksummed, open_mapped
+from backups.binlogs.segments.cut import is_checksummed, read_range
 from backups.binlogs.segments.manifest import SegmentManifest, read_segment
 from backups.binlogs.segments.writer import WrittenSegment, write_segment
 from backups.exceptions import BinlogDamaged, KeyUnavailable, MooringError, RepositoryError
@@ -58,13 +58,17 @@ logger = logging.getLogger(__name__)
 SPARE_BYTES = 64 * 1024**2
 
 
+# No repository has a name with a space.
+SPOOL = "the spool"
+
+
 @dataclass(slots=True)
 class StoredPieces:
     """What one call has done."""
 
     # Copies written or found.
     stored: int = 0
-    # By the repository's name: why it takes nothing.
+    # By the repository's name: why it takes nothing; and by ``SPOOL``, what is wrong there.
     faults: dict[str, str] = field(default_factory=dict)
     # Received, but not in every repository.
     backlog_bytes: int = 0
@@ -79,9 +83,9 @@ def store_ready_pieces(
     boundary in it that is durable; None while nothing is received. With ``flush`` also what is
     neither large nor old enough.
 
-    Takes as long as disks do. Raises LeaseLost if another process has the archive by now, and
-    BinlogDamaged if the spool's bytes are not those that were received; no fault of a repository
-    is raised.
+    Takes as long as disks do. Raises LeaseLost if another process has the archive by now. No fault
+    of a repository is raised, nor that the spool's bytes are not those that were received: they
+    are in the result, on the archive's row and in the log, and everything else goes on.
     """
     result = StoredPieces()
     keyring, key_fault = _keys()
@@ -92,7 +96,15 @@ def store_ready_pieces(
             is_last = file is files[-1] and timeline.ended_at is None
             boundary, complete = _boundary(file, present, is_last)
             cutting = Cutting(archive, timeline, now, flush)
-            _store_file(cutting, file, boundary, complete, targets, result)
+            try:
+                _store_file(cutting, file, boundary, complete, targets, result)
+            except BinlogDamaged as exc:
+                # The rest of this file is lost; the files after it are not.
+                _note_spool(archive, exc, result)
+            except OSError as exc:
+                # It may be read again: nothing after it is stored before it.
+                _note_spool(archive, exc, result)
+                break
         if timeline.ended_at is not None and files:
             _remove_folder(timeline)
     _note(archive, result, now)
@@ -145,6 +157,16 @@ class _Targets:
         )
 
 
+def _note_spool(archive: BinlogArchive, error: Exception, result: StoredPieces) -> None:
+    result.faults[SPOOL] = str(error)
+    logger.error(
+        "binlogs of %s in the spool cannot be stored: %s",
+        archive.instance,
+        error,
+        extra={"action": "spool_damaged", "instance": archive.instance.name},
+    )
+
+
 def _keys() -> tuple[Keyring | None, str]:
     try:
         return load_keys(), ""
@@ -187,8 +209,20 @@ def _store_file(
     if complete:
         note_complete(file, last_segment(cutting.timeline), size)
     result.backlog_bytes += _backlog(cutting.timeline, file, size, targets.repositories)
+    if complete:
+        _refuse_left_behind(cutting.timeline, file, size)
     if complete and targets.repositories and _is_stored(cutting.timeline, file, size, targets):
         file.path.unlink()
+
+
+def _refuse_left_behind(timeline: BinlogTimeline, file: SpoolFile, size: int) -> None:
+    """Raise BinlogDamaged where files after this one are stored, and not all of it."""
+    last = last_segment(timeline)
+    if last is None or last.file_number <= file.number:
+        return
+    ends = timeline.segments.filter(file_number=file.number).aggregate(end=Max("end"))
+    if (end := ends["end"] or 0) < size:
+        raise BinlogDamaged(f"{file.path} from {end} on is damaged: files after it are stored")
 
 
 def _pending(
@@ -244,35 +278,33 @@ def _put(
         return _adopt(segment, manifest, repository, store)
     _refuse_full(store, segment.end - segment.start)
     key = targets.keyring.current if repository.encrypted and targets.keyring else None
-    with open_mapped(file.path) as content:
-        return write_segment(
-            store,
-            facts,
-            chunks_of(content, segment.start, segment.end),
-            index=index(),
-            key=key,
-            check=_still_held(targets.archive),
-        )
+    return write_segment(
+        store,
+        facts,
+        read_range(file.path, segment.start, segment.end),
+        index=index(),
+        key=key,
+        check=_still_held(targets.archive),
+    )
 
 
 def _index_of(segment: BinlogSegment, file: SpoolFile) -> bytes:
-    with open_mapped(file.path) as content:
-        checksummed = is_checksummed(file.path, content)
-        chunks = chunks_of(content, segment.start, segment.end)
-        before = segment.gtids_before
-        try:
-            return build_index(
-                chunks, checksummed=checksummed, start=segment.start, gtids_before=before
-            )[0]
-        except BinlogDamaged as exc:
-            # Whole events that the index does not understand: their bytes are worth storing.
-            logger.warning(
-                "%s is stored without an index: %s",
-                segment,
-                exc,
-                extra={"action": "binlog_not_indexed", "segment": segment.pk},
-            )
-            return b""
+    try:
+        return build_index(
+            read_range(file.path, segment.start, segment.end),
+            checksummed=is_checksummed(file.path),
+            start=segment.start,
+            gtids_before=segment.gtids_before,
+        )[0]
+    except BinlogDamaged as exc:
+        # Whole events that the index does not understand: their bytes are worth storing.
+        logger.warning(
+            "%s is stored without an index: %s",
+            segment,
+            exc,
+            extra={"action": "binlog_not_indexed", "segment": segment.pk},
+        )
+        return b""
 
 
 def _adopt(

@@ -7,16 +7,16 @@ so that bytes that have changed on the spool's disk are not stored.
 from __future__ import annotations
 
 import hashlib
-import mmap
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from backups.binlogs.events.gtid_lists import read_gtid_list, read_previous_gtids
 from backups.binlogs.events.gtids import Gtids, gtids_text, parse_gtids
 from backups.binlogs.events.header import (
     FIRST_OFFSET,
+    HEADER,
     MAGIC,
     EventHeader,
     EventType,
@@ -46,23 +46,40 @@ class CutPiece:
     gtids_after: str
 
 
-@dataclass(slots=True)
 class _Progress:
     """What was found up to the last boundary."""
 
-    end: int
-    gtids: Gtids | None
-    transactions: int = 0
-    commits: list[int] = field(default_factory=list)
+    def __init__(self, start: int, gtids: str, *, checksummed: bool) -> None:
+        self.end = start
+        self.before = parse_gtids(gtids) if gtids else None
+        self.gtids = parse_gtids(gtids) if gtids else None
+        self.transactions = 0
+        # The earliest and the latest.
+        self.commits: tuple[int, int] | None = None
+        self._checksummed = checksummed
+        self._tracker = TransactionTracker(checksummed, max(start, FIRST_OFFSET))
 
-    def take(self, transaction: Transaction) -> None:
+    @property
+    def last_boundary(self) -> int:
+        return self._tracker.last_boundary
+
+    def feed(self, header: EventHeader, event: bytes, at: int) -> None:
+        """Take the next event."""
+        if (listed := _read_list(header, event, self._checksummed)) is not None:
+            self.gtids = listed
+            if not self.transactions:
+                self.before = listed.copy()
+        if transaction := self._tracker.feed(header, event, at):
+            self._take(transaction)
+
+    def _take(self, transaction: Transaction) -> None:
         self.transactions += 1
         self.end = transaction.end
         if transaction.gtid:
             self.gtids = _with(self.gtids, transaction.gtid)
         micros = transaction.commit_micros
-        first, last = (self.commits or [micros, micros])[:2]
-        self.commits = [min(first, micros), max(last, micros)]
+        first, last = self.commits or (micros, micros)
+        self.commits = min(first, micros), max(last, micros)
 
 
 def cut_piece(
@@ -74,82 +91,88 @@ def cut_piece(
     ``start``. With ``complete`` nothing more is added to the file, and ``boundary`` is its
     length: what the last transaction leaves over belongs to the last piece.
     """
-    with open_mapped(path) as content:
-        if len(content) < boundary:
-            raise BinlogDamaged(f"{path} has {len(content)} bytes, {boundary} were received")
-        checksummed = is_checksummed(path, content)
-        progress = _Progress(start, parse_gtids(gtids) if gtids else None)
-        before = progress.gtids.copy() if progress.gtids is not None else None
-        tracker = TransactionTracker(checksummed, max(start, FIRST_OFFSET))
-        for at, header in events_of(path, content, max(start, FIRST_OFFSET), boundary):
-            event = content[at : at + header.size]
+    checksummed = is_checksummed(path)
+    progress = _Progress(start, gtids, checksummed=checksummed)
+    try:
+        for at, header, event in _events(path, max(start, FIRST_OFFSET), boundary):
             _check(path, at, header, event, checksummed)
-            if (listed := _read_list(header, event, checksummed)) is not None:
-                progress.gtids = listed
-                before = listed.copy() if not progress.transactions else before
-            if transaction := tracker.feed(header, event, at):
-                progress.take(transaction)
-                if progress.end - start >= most_bytes:
-                    break
+            progress.feed(header, event, at)
+            if progress.end - start >= most_bytes:
+                break
         else:
-            progress.end = boundary if complete else tracker.last_boundary
-        if progress.end <= start:
-            return None
-        return CutPiece(
-            start,
-            progress.end,
-            _sha256(content, start, progress.end),
-            progress.transactions,
-            progress.commits[0] if progress.commits else None,
-            progress.commits[1] if progress.commits else None,
-            _text(before),
-            _text(progress.gtids),
-        )
+            progress.end = boundary if complete else progress.last_boundary
+    except BinlogDamaged:
+        # What is before it is whole, and a piece of its own.
+        if not progress.transactions:
+            raise
+    if progress.end <= start:
+        return None
+    return CutPiece(
+        start,
+        progress.end,
+        sha256_of(path, start, progress.end),
+        progress.transactions,
+        progress.commits[0] if progress.commits else None,
+        progress.commits[1] if progress.commits else None,
+        _text(progress.before),
+        _text(progress.gtids),
+    )
 
 
-@contextmanager
-def open_mapped(path: Path) -> Iterator[memoryview]:
-    """Map a file for reading: one event may have a gigabyte."""
+def read_range(path: Path, start: int, end: int) -> Iterator[bytes]:
+    """Yield a range of a file in pieces that fit into memory, or raise BinlogDamaged."""
     with open(path, "rb") as file:
-        size = file.seek(0, 2)
-        if not size:
-            yield memoryview(b"")
-            return
-        # Unmapped with the last slice of it: an error on the way may still hold one.
-        yield memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+        file.seek(start)
+        for at in range(start, end, CHUNK_BYTES):
+            yield _read(path, file, at, min(CHUNK_BYTES, end - at))
 
 
-def chunks_of(content: memoryview, start: int, end: int) -> Iterator[bytes]:
-    """Yield a range in pieces that fit into memory."""
-    for at in range(start, end, CHUNK_BYTES):
-        yield bytes(content[at : min(at + CHUNK_BYTES, end)])
+def sha256_of(path: Path, start: int, end: int) -> str:
+    """Return the hash of a range of a file."""
+    digest = hashlib.sha256()
+    for chunk in read_range(path, start, end):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
-def events_of(
-    path: Path, content: memoryview, start: int, end: int
-) -> Iterator[tuple[int, EventHeader]]:
-    """Yield offset and header of each event; BinlogDamaged where the last crosses ``end``."""
-    at = start
-    while at < end:
-        header = read_header(content, at)
-        if at + header.size > end:
-            raise BinlogDamaged(f"an event of {path} at {at} reaches beyond {end}")
-        yield at, header
-        at += header.size
-
-
-def is_checksummed(path: Path, content: memoryview) -> bool:
+def is_checksummed(path: Path) -> bool:
     """Return whether a file's events carry a checksum; BinlogDamaged if it is no binlog."""
-    if bytes(content[: len(MAGIC)]) != MAGIC:
-        raise BinlogDamaged(f"{path} does not begin as a binlog does")
-    header = read_header(content, FIRST_OFFSET)
-    if header.type != EventType.FORMAT_DESCRIPTION:
-        raise BinlogDamaged(f"{path} begins with an event of type {header.type}")
-    event = content[FIRST_OFFSET : FIRST_OFFSET + header.size]
-    return read_format_description(event).checksummed
+    with open(path, "rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise BinlogDamaged(f"{path} does not begin as a binlog does")
+        head = _read(path, file, FIRST_OFFSET, HEADER.size)
+        header = read_header(head)
+        if header.type != EventType.FORMAT_DESCRIPTION or header.size > CHUNK_BYTES:
+            raise BinlogDamaged(f"{path} begins with an event of type {header.type}")
+        rest = _read(path, file, FIRST_OFFSET, header.size - HEADER.size)
+    return read_format_description(head + rest).checksummed
 
 
-def _check(path: Path, at: int, header: EventHeader, event: memoryview, checksummed: bool) -> None:
+def _events(path: Path, start: int, end: int) -> Iterator[tuple[int, EventHeader, bytes]]:
+    """Yield offset, header and bytes of each event; BinlogDamaged where the last crosses ``end``.
+
+    Read, not mapped: where a disk fails, a mapping would end this process.
+    """
+    with open(path, "rb", buffering=CHUNK_BYTES) as file:
+        file.seek(start)
+        at = start
+        while at < end:
+            head = _read(path, file, at, HEADER.size)
+            header = read_header(head)
+            if at + header.size > end:
+                raise BinlogDamaged(f"an event of {path} at {at} reaches beyond {end}")
+            yield at, header, head + _read(path, file, at, header.size - HEADER.size)
+            at += header.size
+
+
+def _read(path: Path, file: BinaryIO, at: int, length: int) -> bytes:
+    content = file.read(length)
+    if len(content) < length:
+        raise BinlogDamaged(f"{path} ends within what was received at {at}")
+    return content
+
+
+def _check(path: Path, at: int, header: EventHeader, event: bytes, checksummed: bool) -> None:
     is_first = header.type == EventType.FORMAT_DESCRIPTION
     if (checksummed or is_first) and not checksum_fits(event, in_use=is_first):
         raise BinlogDamaged(
@@ -158,12 +181,12 @@ def _check(path: Path, at: int, header: EventHeader, event: memoryview, checksum
         )
 
 
-def _read_list(header: EventHeader, event: memoryview, checksummed: bool) -> Gtids | None:
+def _read_list(header: EventHeader, event: bytes, checksummed: bool) -> Gtids | None:
     """Return the transactions before the file, if this event lists them."""
     if header.type == EventType.PREVIOUS_GTIDS:
-        return read_previous_gtids(bytes(event), checksummed)
+        return read_previous_gtids(event, checksummed)
     if header.type == EventType.MARIADB_GTID_LIST:
-        return read_gtid_list(bytes(event), checksummed)
+        return read_gtid_list(event, checksummed)
     return None
 
 
@@ -176,10 +199,3 @@ def _with(gtids: Gtids | None, gtid: str) -> Gtids:
 
 def _text(gtids: Gtids | None) -> str:
     return "" if gtids is None else gtids_text(gtids)
-
-
-def _sha256(content: memoryview, start: int, end: int) -> str:
-    digest = hashlib.sha256()
-    for at in range(start, end, CHUNK_BYTES):
-        digest.update(content[at : min(at + CHUNK_BYTES, end)])
-    return digest.hexdigest()

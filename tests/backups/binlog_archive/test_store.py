@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -17,7 +18,7 @@ from backups.binlog_archive.reader import ArchivedBinlogs
 from backups.binlog_archive.spool import SpoolPosition, spool_folder
 from backups.binlog_archive.store import store_ready_pieces
 from backups.binlogs.index.read import SegmentIndex
-from backups.exceptions import BinlogDamaged, LeaseLost
+from backups.exceptions import LeaseLost
 from backups.keys.load import load_keys
 from backups.models import (
     BinlogArchive,
@@ -167,12 +168,49 @@ class TestCutting:
     def test_bytes_that_the_spools_disk_changed_are_not_stored(
         self, archive: BinlogArchive, timeline: BinlogTimeline
     ) -> None:
+        whole_until = len(binlog(1, 2, ended=False))
         content = bytearray(binlog(1, 3))
-        content[-60] ^= 4
+        content[-1] ^= 4
+        # In the third transaction's first event.
+        content[whole_until + 30] ^= 4
         spool(timeline, "b.000001", bytes(content))
-        with pytest.raises(BinlogDamaged):
-            store_ready_pieces(archive, spool(timeline, "b.000002", binlog(4, 4)), T0)
-        assert not SegmentCopy.objects.exists()
+        spool(timeline, "b.000002", binlog(4, 5))
+        present = spool(timeline, "b.000003", binlog(6, 6, ended=False))
+        result = store_ready_pieces(archive, present, T0)
+        assert "does not match its checksum" in result.faults["the spool"]
+        # What is before it and after it is stored, and does not join.
+        cuts = [("b.000001", 0, whole_until, False), ("b.000002", 0, len(binlog(4, 5)), False)]
+        assert ranges() == cuts
+        assert result.stored == 4
+        assert spooled() == ["b.000001", "b.000003"]
+        # And it stays known.
+        store_ready_pieces(archive, present, T0)
+        archive.refresh_from_db()
+        assert archive.store_fault.startswith("the spool: ")
+        assert f"from {whole_until} on is damaged" in archive.store_fault
+
+    def test_a_spool_that_cannot_be_read_now_is_stored_later(
+        self,
+        archive: BinlogArchive,
+        timeline: BinlogTimeline,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        spool(timeline, "b.000001", binlog(1, 2))
+        spool(timeline, "b.000002", binlog(3, 4))
+        present = spool(timeline, "b.000003", binlog(5, 5, ended=False))
+        real_open = open
+
+        def failing(file: Any, *arguments: Any, **keywords: Any) -> Any:
+            if str(file).endswith("b.000001"):
+                raise OSError(errno.EIO, "Input/output error")
+            return real_open(file, *arguments, **keywords)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("builtins.open", failing)
+            result = store_ready_pieces(archive, present, T0)
+        assert (result.stored, list(result.faults)) == (0, ["the spool"])
+        assert store_ready_pieces(archive, present, T0).stored == 4
+        assert [joined for *_, joined in ranges()] == [False, True]
 
 
 class TestRepositories:
