@@ -31,6 +31,7 @@ from monitor.views import (
     settings_repositories,
     silences,
     styleguide,
+    transactions,
 )
 
 admin.autodiscover()
@@ -105,6 +106,11 @@ urlpatterns = [
         "instances/<str:name>/confirm-files/",
         confirming.instance_confirm_files,
         name="instance-confirm-files",
+    ),
+    path(
+        "instances/<str:name>/transactions/",
+        transactions.instance_transactions,
+        name="instance-transactions",
     ),
     path("instances/<str:name>/backup/", instances.instance_backup, name="instance-backup"),
     path("jobs/<int:pk>/", jobs.job_detail, name="job-detail"),

@@ -6,7 +6,7 @@ and in no stored piece is indexed when it is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -26,7 +26,7 @@ from backups.exceptions import BadInput, BinlogDamaged, KeyUnavailable, MooringE
 from backups.keys.load import load_keys
 from backups.models import BinlogSegment, BinlogTimeline, Instance
 
-# How many pieces one question looks into: 64 MiB each at most.
+# In how many pieces on each side of a moment one question looks: 64 MiB each at most.
 MOST_PIECES = 400
 
 
@@ -99,6 +99,8 @@ class InstanceBinlogs:
         self._archived = {each.pk: ArchivedBinlogs(each, keyring) for each in timelines}
         self.pieces = [piece for each in timelines for piece in self._pieces_of(each)]
         self._indexes: dict[IndexedPiece, SegmentIndex] = {}
+        # Whether the last question was not looked for in all pieces that could answer it.
+        self.incomplete = False
         if not self.pieces:
             raise Refused(
                 f"no binlogs of {instance.name} are archived",
@@ -106,20 +108,26 @@ class InstanceBinlogs:
             )
 
     def around(
-        self, micros: int | None, wanted: WantedTransactions, count: int
+        self,
+        micros: int | None,
+        wanted: WantedTransactions,
+        count: int,
+        reach: int = MOST_PIECES,
     ) -> tuple[list[Found], int]:
         """Return up to ``count`` before and after a moment, and how many of them are before.
 
-        ``micros`` None: the newest.
+        ``micros`` None: the newest. ``reach``: in so many pieces on each side.
         """
+        self.incomplete = False
         place = (len(self.pieces), 0) if micros is None else self._first_later_than(micros)
-        before = list(islice(self._backwards(place, wanted), count))
-        after = list(islice(self._forwards(place, wanted), count))
+        before = list(islice(self._backwards(place, wanted, reach), count))
+        after = list(islice(self._forwards(place, wanted, reach), count))
         return [*reversed(before), *after], len(before)
 
     def first_later_than(self, micros: int) -> Found | None:
         """Return the first transaction, in the order of the files, committed after a moment."""
-        return next(self._forwards(self._first_later_than(micros), WantedTransactions()), None)
+        place = self._first_later_than(micros)
+        return next(self._forwards(place, WantedTransactions(), 1), None)
 
     def named(self, name: str) -> Found:
         """Return the transaction with a GTID, or one that begins at FILE:POSITION."""
@@ -136,13 +144,15 @@ class InstanceBinlogs:
             )
         return found
 
-    def after(self, found: Found) -> Iterator[Found]:
-        """Yield the later transactions of the same timeline."""
-        place = (self.pieces.index(found.piece), found.transaction.number + 1)
-        for each in self._forwards(place, WantedTransactions()):
-            if each.piece.timeline != found.piece.timeline:
+    def after(self, found: Found, tables: Set[str]) -> Iterator[Found]:
+        """Yield the later transactions of the same timeline that changed one of the tables."""
+        first = found.transaction.number + 1
+        for piece in self.pieces[self.pieces.index(found.piece) :]:
+            if piece.timeline != found.piece.timeline:
                 return
-            yield each
+            for transaction in self.index(piece).touching(tables, first):
+                yield Found(piece, transaction)
+            first = 0
 
     def changes(self, found: Found) -> Iterator[Change]:
         """Yield what a transaction did."""
@@ -213,19 +223,25 @@ class InstanceBinlogs:
                 return number, first
         return len(self.pieces), 0
 
-    def _forwards(self, place: tuple[int, int], wanted: WantedTransactions) -> Iterator[Found]:
+    def _forwards(
+        self, place: tuple[int, int], wanted: WantedTransactions, reach: int
+    ) -> Iterator[Found]:
         number, first = place
-        for piece in self.pieces[number : number + MOST_PIECES]:
+        for piece in self.pieces[number : number + reach]:
             index = self.index(piece)
             if wanted.may_be_in(index):
                 for transaction in index.transactions(first):
                     if wanted.matches(transaction):
                         yield Found(piece, transaction)
             first = 0
+        self.incomplete |= number + reach < len(self.pieces)
 
-    def _backwards(self, place: tuple[int, int], wanted: WantedTransactions) -> Iterator[Found]:
+    def _backwards(
+        self, place: tuple[int, int], wanted: WantedTransactions, reach: int
+    ) -> Iterator[Found]:
         number, last = place
-        for at in range(min(number, len(self.pieces) - 1), max(number - MOST_PIECES, -1), -1):
+        newest = min(number, len(self.pieces) - 1)
+        for at in range(newest, max(newest - reach, -1), -1):
             index = self.index(self.pieces[at])
             end = last if at == number else len(index)
             if not wanted.may_be_in(index):
@@ -234,6 +250,7 @@ class InstanceBinlogs:
                 transaction = index.transaction(count)
                 if wanted.matches(transaction):
                     yield Found(self.pieces[at], transaction)
+        self.incomplete |= newest - reach >= 0
 
     def _at(self, file: str, position: int) -> Found | None:
         # The newest history first: names are used again.
@@ -258,7 +275,7 @@ class InstanceBinlogs:
         return None
 
     def _pieces_that_may_have(self, gtid: str) -> list[IndexedPiece]:
-        """Return those with it by the sets or positions around them, and all that are not stored."""
+        """Return those with it by the sets or positions around them, and all of the spool."""
         rows = BinlogSegment.objects.filter(timeline__in=list(self._archived))
         columns = rows.values_list("pk", "gtids_before", "gtids_after")
         likely = {

@@ -69,11 +69,9 @@ def _later_changes(
     binlogs: InstanceBinlogs, found: Found, reversal: Reversal, tables: LiveTables
 ) -> Iterator[str]:
     """Yield each later transaction that changed one of the rows, once per table."""
-    names = set(reversal.keys)
-    for later in binlogs.after(found):
-        touched = {table.name for table in later.transaction.tables} & names
-        if touched:
-            yield from _conflicts(binlogs, later, touched, reversal, tables)
+    for later in binlogs.after(found, reversal.keys.keys()):
+        touched = {table.name for table in later.transaction.tables} & reversal.keys.keys()
+        yield from _conflicts(binlogs, later, touched, reversal, tables)
 
 
 def _conflicts(

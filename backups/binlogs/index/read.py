@@ -7,9 +7,10 @@ committed later. Clocks go back: a later transaction with an earlier time does n
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import sub
 
 from backups.binlogs.index.packed import Columns, split_gtid, unpack_index
 
@@ -100,6 +101,23 @@ class SegmentIndex:
         """Yield those with the numbers from ``first`` up to, not including, ``last``."""
         for number in range(first, len(self) if last is None else last):
             yield self.transaction(number)
+
+    def touching(self, tables: Set[str], first: int = 0) -> Iterator[IndexedTransaction]:
+        """Yield those from the number ``first`` on that changed rows of one of the tables."""
+        columns, starts = self._columns, self._first_tables
+        wanted = {number for number, name in enumerate(columns.tables) if name in tables}
+        if not wanted:
+            return
+        for number in range(first, len(self)):
+            if not wanted.isdisjoint(columns.table_numbers[starts[number] : starts[number + 1]]):
+                yield self.transaction(number)
+
+    def volumes(self) -> Iterator[tuple[int, int, bool]]:
+        """Yield the moment of each commit, the transaction's bytes, and whether it is a DDL."""
+        columns = self._columns
+        sizes = map(sub, columns.ends, columns.starts)
+        for number, (micros, size) in enumerate(zip(columns.moments, sizes, strict=True)):
+            yield micros, size, number in columns.ddl
 
     def first_later_than(self, micros: int) -> int:
         """Return the number of the first one committed after a moment; ``len`` where none was."""

@@ -6,18 +6,24 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from backups.binlog_archive.browse import Found, WantedTransactions, open_binlogs
+from backups.binlog_archive.browse import (
+    MOST_PIECES,
+    Found,
+    WantedTransactions,
+    open_binlogs,
+)
+from backups.binlogs.index.words import what_it_did
 from backups.binlogs.moments import parse_moment, to_micros
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 from backups.management.transaction_words import (
     transaction_fields,
-    what_it_did,
     written_moment,
 )
 from backups.units import format_bytes
 from backups.wall_clock import zone
 
+_NOT_ALL = f"only {MOST_PIECES} pieces on each side were looked through: choose a nearer moment"
 _COLUMNS = ("committed", "gtid", "file:position", "size", "what it did")
 
 
@@ -50,6 +56,7 @@ class Command(MooringCommand):
         count = max(options["count"], 1)
         binlogs = open_binlogs(instance)
         found, before = binlogs.around(to_micros(moment) if moment else None, wanted, count)
+        incomplete = binlogs.incomplete
         stop = binlogs.first_later_than(to_micros(moment)) if moment else None
         rows = [
             (
@@ -69,12 +76,14 @@ class Command(MooringCommand):
                 "around": moment,
                 "before": before,
                 "stop_before": _name(stop) if stop else None,
+                "incomplete": incomplete,
                 "transactions": [transaction_fields(each) for each in found],
             },
             [
                 f"times are {where.key}, by the clock of the server",
                 table(_COLUMNS, rows, right="size") if found else "no such transaction is archived",
                 *_stop_words(stop, moment is not None),
+                *([_NOT_ALL] if incomplete else []),
             ],
         )
 

@@ -55,12 +55,17 @@ class Command(MooringCommand):
 
 def _refusal(plan: UndoPlan, found: Found, instance: str) -> list[str]:
     name = found.transaction.gtid
-    recovery = f"restorebackup {instance} --before-gtid {name}" if name else "restorebackup"
-    skipping = f", and later transactions with --skip-gtid {name}" if name else ""
+    recovery = f"restorebackup {instance} --to DIR"
+    hint = f"Recover a moment before it with {recovery} --until MOMENT."
+    if name:
+        hint = (
+            f"Recover the state before it with {recovery} --before-gtid {name}, "
+            f"or a later one without it with {recovery} --until MOMENT --skip-gtid {name}."
+        )
     return [
         "this transaction cannot be reversed by statements:",
         *(f"  {objection}" for objection in plan.objections),
-        f"HINT: Recover the state before it with {recovery}{skipping}.",
+        f"HINT: {hint}",
     ]
 
 

@@ -90,7 +90,14 @@ class TestAround:
         found, _ = binlogs.around(None, WantedTransactions(), 5)
         assert [each.piece.timeline.pk for each in found] == [timeline.pk, timeline.pk, later.pk]
         assert binlogs.named(f"{SOURCE}:1").piece.timeline == later
-        assert [each.piece.timeline for each in binlogs.after(found[0])] == [timeline]
+
+    def test_says_when_it_did_not_look_everywhere(self, binlogs: InstanceBinlogs) -> None:
+        nowhere = WantedTransactions(min_bytes=10**6)
+        for reach, moment, incomplete in ((3, None, False), (2, None, True), (1, at(7), True)):
+            assert binlogs.around(moment, nowhere, 5, reach) == ([], 0)
+            assert binlogs.incomplete is incomplete
+        binlogs.around(None, WantedTransactions(), 2, 1)
+        assert not binlogs.incomplete
 
     def test_no_archive_is_refused(self, orders: Instance) -> None:
         with pytest.raises(Refused, match="no binlogs of orders-1"):
@@ -133,6 +140,13 @@ class TestFilter:
         assert count(WantedTransactions(ddl=True)) == 6
         assert count(WantedTransactions(min_bytes=440)) == 3
         assert count(WantedTransactions(table="shop.none")) == 0
+
+    def test_those_after_one_are_of_its_tables(self, archive: BinlogArchive, formats: str) -> None:
+        binlogs = InstanceBinlogs(archive.instance, load_keys())
+        begin = binlogs.named(f"{SOURCE}:31")
+        assert numbers(list(binlogs.after(begin, {"shop.j"}))) == [32]
+        assert numbers(list(binlogs.after(begin, {"shop.a"}))) == [33, 34]
+        assert list(binlogs.after(begin, {"shop.c"})) == []
 
     def test_a_piece_without_any_is_not_looked_through(self, binlogs: InstanceBinlogs) -> None:
         assert not WantedTransactions(ddl=True).may_be_in(binlogs.index(binlogs.pieces[0]))
