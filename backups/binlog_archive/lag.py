@@ -44,6 +44,7 @@ class LagProbe:
         except MooringError:
             # Why it cannot be reached is noted by the receiver.
             self._disconnect()
+            self._receiver.asked_at = None
             self._receiver.source = {"lag_bytes": None, "source_waits": None}
 
     def forget(self) -> None:
@@ -67,16 +68,18 @@ class LagProbe:
         return self._connection
 
     def _question(self) -> dict[str, object]:
-        receiver, connection, before = self._receiver, self._connected(), self._receiver.durable
+        receiver, connection = self._receiver, self._connected()
+        before, asked_at = receiver.durable, now()
         files = fetch_files(connection)
         # Read again: what arrived meanwhile is no lag.
         durable = receiver.durable
         lag = lag_bytes(files, durable.file, durable.position) if receiver.receiving else None
         self._reconnect_if_stuck(files, before, lag)
+        receiver.asked_at = asked_at
         return {
             "source_file": files[-1].name,
             "source_position": files[-1].size,
-            "source_asked_at": now(),
+            "source_asked_at": asked_at,
             "lag_bytes": lag,
             "source_waits": self._waits(connection) if self._acknowledge else None,
         }

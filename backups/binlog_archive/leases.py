@@ -80,12 +80,17 @@ def renew(receiver: Receiver) -> bool:
 
 
 def renew_unchanged(receivers: Sequence[Receiver], holder: str) -> bool:
-    """Renew the leases of receivers with nothing new to write; False if one of them is lost."""
+    """Renew the leases of receivers with nothing new to write; False if one of them is lost.
+
+    When each was last in contact, and asked, is written as of the one for which it is longest ago.
+    """
     at = now()
     longest = max((receiver.silent_seconds or 0.0) for receiver in receivers)
+    asked = [receiver.asked_at for receiver in receivers]
     rows = BinlogArchive.objects.filter(pk__in=[each.archive for each in receivers], holder=holder)
     renewed = rows.update(
         contact_at=at - timedelta(seconds=longest),
+        source_asked_at=min((moment for moment in asked if moment is not None), default=None),
         lease_expires_at=at + timedelta(seconds=settings.LEASE_SECONDS),
     )
     return renewed == len(receivers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from backups.binlog_archive.source import SourceFacts, fetch_gtids_before
 from backups.binlog_archive.spool import spool_files, spool_folder
 from backups.binlog_archive.timelines import begin_timeline, present_timeline
 from backups.binlogs.dump.session import DumpStart
+from backups.binlogs.dump.spool import StoredPiece
 from backups.binlogs.dump.start import Break, Held, Start, decide_start, joined_file
 from backups.binlogs.dump.tail import FileTail, read_tail
 from backups.binlogs.events.gtids import Gtids, parse_gtids
@@ -31,6 +33,8 @@ class ReceivePlan:
     folder: Path
     at: DumpStart
     tail: FileTail | None
+    # Pieces of the file that are stored and no more in the spool.
+    stored: Sequence[StoredPiece]
     # Set where another history begins.
     broken: Break | None
     reason: str
@@ -74,8 +78,8 @@ def make_plan(
         tail = None
     if remembered.whole or tail is None:
         start = replace(start, at=DumpStart(start.at.file, FIRST_OFFSET))
-    folder = spool_folder(timeline)
-    return ReceivePlan(folder, start.at, tail, None, "")
+    stored = _stored(timeline, start.at.file) if tail is None else []
+    return ReceivePlan(spool_folder(timeline), start.at, tail, stored, None, "")
 
 
 def _begin(
@@ -93,7 +97,7 @@ def _begin(
             joined, start = True, replace(start, at=DumpStart(file, FIRST_OFFSET))
     timeline = begin_timeline(archive, token, facts, start, joined=joined)
     folder = spool_folder(timeline)
-    return ReceivePlan(folder, start.at, None, start.broken, start.reason)
+    return ReceivePlan(folder, start.at, None, [], start.broken, start.reason)
 
 
 def _join(facts: SourceFacts, connection: Connection[DictCursor], tail: FileTail) -> str | None:
@@ -138,6 +142,11 @@ def _held(timeline: BinlogTimeline | None, tail: FileTail | None) -> Held | None
     if (segment := last.first()) is None:
         return None
     return Held(timeline.server_identity, segment.file, FIRST_OFFSET, segment.last_of_file)
+
+
+def _stored(timeline: BinlogTimeline, file: str) -> list[StoredPiece]:
+    pieces = BinlogSegment.objects.filter(timeline=timeline, file=file).order_by("start")
+    return [StoredPiece(*each) for each in pieces.values_list("start", "end", "sha256")]
 
 
 def _first_file(archive: BinlogArchive, facts: SourceFacts) -> str:

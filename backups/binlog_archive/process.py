@@ -168,7 +168,11 @@ class ReceiverProcess:
                 kept.written = present
             elif kept.is_due("renew", settings.LEASE_RENEW_SECONDS):
                 unchanged.append(kept)
-        receiving = [kept.receiver for kept in unchanged if kept.receiver.receiving]
+        receiving = [
+            kept.receiver
+            for kept in unchanged
+            if kept.receiver.receiving and kept.receiver.asked_at is not None
+        ]
         if receiving and renew_unchanged(receiving, self.holder):
             unchanged = [kept for kept in unchanged if kept.receiver not in receiving]
         for kept in unchanged:

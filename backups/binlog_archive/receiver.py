@@ -70,6 +70,8 @@ class Receiver:
         self.warnings: list[str] = []
         # Columns of where the source was, when it was last asked.
         self.source: dict[str, object] = {}
+        # When that was, if it answered.
+        self.asked_at: datetime | None = None
         # Whether the present connection is one that the source's commits wait for.
         self.semi_sync = False
         self._thread = threading.Thread(target=self._run, name=f"receive-{archive}", daemon=True)
@@ -167,7 +169,7 @@ class Receiver:
             heartbeat_seconds=HEARTBEAT_SECONDS,
             acknowledge=self.semi_sync,
         )
-        writer = SpoolWriter(plan.folder, plan.at.file, plan.at.position, plan.tail)
+        writer = SpoolWriter(plan.folder, plan.at.file, plan.at.position, plan.tail, plan.stored)
         self._remembered = Remembered()
         try:
             command = dump_command(facts.flavour, identity, plan.at)
@@ -214,7 +216,9 @@ class Receiver:
     def _stand(self, state: ReceiverState, reason: str, hint: str) -> None:
         before = self._standing
         if (before.state, before.reason) != (state, reason):
-            self._standing = Standing(state, reason, hint)
+            was_receiving = before.state == ReceiverState.RECEIVING
+            since = now() if was_receiving else before.since
+            self._standing = Standing(state, reason, hint, since)
             if reason:
                 self._log(logging.WARNING, "receiver_waits", reason)
 
@@ -231,8 +235,13 @@ class Receiver:
         self._log(logging.INFO, "receiving", where)
 
     def _log(self, level: int, action: str, text: str) -> None:
-        extra = {"action": action, "archive": self.archive}
-        logger.log(level, "archive %s: %s", self.archive, text, extra=extra)
+        logger.log(
+            level,
+            "archive %s: %s",
+            self.archive,
+            text,
+            extra={"action": action, "archive": self.archive},
+        )
 
 
 @contextmanager

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pymysql
@@ -294,13 +296,17 @@ def test_a_receiver_killed_at_any_moment_goes_on(source: BinlogSource, tmp_path:
             source.write(1, 1 << 24)
             if turn % 2:
                 source.rotate()
-            wait_until(lambda before=received: received_bytes(folder) > before)
+            wait_until(partial(grows, folder, received))
             time.sleep(chance.uniform(0, 0.3))
             if turn == 6:
                 wait_until(lambda: differing(source, folder) == [])
         finally:
             victim.kill()
             victim.wait()
+
+
+def grows(folder: Path, size: int) -> bool:
+    return received_bytes(folder) > size
 
 
 def received_bytes(folder: Path) -> int:
@@ -324,5 +330,21 @@ def test_what_is_received_gets_into_the_repository(source: BinlogSource, tmp_pat
     assert BinlogSegment.objects.filter(file=first).exists()
     assert run_command("archivebinlogs", instance.name, "--off").exit_code == 0
     with receiving():
-        wait_until(lambda: not BinlogArchive.objects.get().enabled)
         assert BinlogArchive.objects.get().state == ReceiverState.STOPPED
+
+
+def test_a_lost_spool_is_received_again(source: BinlogSource, tmp_path: Path, spool: Path) -> None:
+    archive = archive_of(source.instance())
+    archive.repositories.add(make_repository("main", tmp_path / "main", encrypted=False))
+    with receiving():
+        source.write(20)
+        source.rotate()
+        wait_until(lambda: SegmentCopy.objects.filter(segment__last_of_file=True).exists())
+        wait_until(caught_up(source))
+        folder = spool_folder(present())
+    shutil.rmtree(spool)
+    with receiving():
+        source.write(5)
+        wait_until(caught_up(source))
+        assert (folder / source.files()[-1][0]).exists()
+    assert (BinlogTimeline.objects.count(), BinlogGap.objects.count()) == (1, 0)

@@ -7,11 +7,13 @@ from an earlier place, what arrives is first compared with what is here.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from isal import isal_zlib
 
@@ -37,6 +39,7 @@ _HEARTBEATS = frozenset({EventType.HEARTBEAT, EventType.HEARTBEAT_V2})
 _SPECIAL = frozenset({*_HEARTBEATS, EventType.ROTATE, EventType.FORMAT_DESCRIPTION})
 # So many pieces does the kernel take at once.
 _MOST_PIECES = 1000
+_HASHED_BYTES = 4 << 20
 _LOG_POS_MASK = LOG_POS_RANGE - 1
 
 
@@ -55,11 +58,29 @@ class Received:
     synced_at: float = 0.0
 
 
+class StoredPiece(NamedTuple):
+    """Bytes of a file that are stored already, and no more in the spool."""
+
+    start: int
+    end: int
+    sha256: str
+
+
 class SpoolWriter:
     """Writes the events of one stream into the files of a timeline."""
 
-    def __init__(self, folder: Path, file: str, requested_at: int, tail: FileTail | None) -> None:
-        """``requested_at``: where the stream begins in the file. ``tail``: what is here of it."""
+    def __init__(
+        self,
+        folder: Path,
+        file: str,
+        requested_at: int,
+        tail: FileTail | None,
+        stored: Sequence[StoredPiece] = (),
+    ) -> None:
+        """``requested_at``: where the stream begins in the file. ``tail``: what is here of it.
+
+        ``stored``: pieces of it, in their order, that must arrive again as they were.
+        """
         self._folder = folder
         self.file, self.position = file, requested_at
         self._requested_at = requested_at
@@ -70,6 +91,7 @@ class SpoolWriter:
         self._tracker = TransactionTracker(self._checksummed, requested_at)
         # Up to there is compared, not written.
         self._compare_until = 0
+        self._stored = list(stored)
         # Whether the stream has named its file, and described its format.
         self._named = self._described = False
         self._synced_at = 0.0
@@ -233,6 +255,8 @@ class SpoolWriter:
             start += _write_all(self._descriptor, pieces[first : first + _MOST_PIECES], start)
             self.dirty = True
         self.position = end
+        while self._stored and self._stored[0].end <= end:
+            self._check_stored(self._stored.pop(0))
 
     def _compare(self, pieces: list[memoryview], start: int) -> tuple[list[memoryview], int]:
         """Compare with what is here; return what is not, and where it begins."""
@@ -242,6 +266,18 @@ class SpoolWriter:
             raise self._other(f"the source's {self.file} has other bytes from {start} on")
         rest = memoryview(arrived)[len(here) :]
         return [rest] if rest else [], start + len(here)
+
+    def _check_stored(self, piece: StoredPiece) -> None:
+        """Hash what has arrived of a piece; nothing after it counts as received before."""
+        digest = hashlib.sha256()
+        for start in range(piece.start, piece.end, _HASHED_BYTES):
+            size = min(_HASHED_BYTES, piece.end - start)
+            digest.update(os.pread(self._descriptor, size, start))
+        if digest.hexdigest() != piece.sha256:
+            raise self._other(
+                f"the source's {self.file} has other bytes than were stored of it "
+                f"from {piece.start} to {piece.end}"
+            )
 
     def _misplaced(self, header: EventHeader, size: int, start: int) -> BinlogDamaged:
         return self._wrong(

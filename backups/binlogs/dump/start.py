@@ -82,10 +82,10 @@ def decide_start(
 
 
 def joined_file(held: Gtids, executed: Gtids, before: Sequence[tuple[str, Gtids]]) -> str | None:
-    """Return the file of another server from which on its history goes on from what is held.
+    """Return the first file of another server with transactions after those that are held.
 
-    ``before``: for each of its files, newest first, the transactions in front of it. None: it lacks
-    transactions that are held, or files are missing between.
+    ``before``: for each of its files, newest first, the transactions in front of it. None: the
+    server lacks transactions that are held, or files between are missing.
     """
     if not held or not _covers(executed, held):
         return None

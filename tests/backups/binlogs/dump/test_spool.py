@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import struct
 import zlib
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backups.binlogs.dump.errors import StreamEnd, StreamEnded
-from backups.binlogs.dump.spool import SpoolWriter
+from backups.binlogs.dump.spool import SpoolWriter, StoredPiece
 from backups.binlogs.dump.tail import read_tail
 from backups.exceptions import BinlogDamaged
 from tests.backups.binlogs.dump.wire import artificial_rotate, heartbeat, views
@@ -131,6 +132,26 @@ def test_a_source_with_less_is_behind_and_nothing_is_cut(tmp_path: Path) -> None
     writer.close()
     assert ended.value.end is StreamEnd.BEHIND
     assert (tmp_path / FILE).read_bytes() == bank(3)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_stored_pieces_must_arrive_again_as_they_were(tmp_path: Path, same: bool) -> None:
+    content = bank(3)
+    middle = len(bank(2))
+    digests = [hashlib.sha256(part).hexdigest() for part in (content[:middle], content[middle:])]
+    stored = [
+        StoredPiece(0, middle, digests[0]),
+        StoredPiece(middle, len(content), digests[1] if same else digests[0]),
+    ]
+    writer = SpoolWriter(tmp_path, FILE, 4, None, stored)
+    if same:
+        writer.add(views(content))
+        assert writer.position == len(content)
+        return
+    with pytest.raises(StreamEnded, match="other bytes than were stored") as ended:
+        writer.add(views(content))
+    assert ended.value.end is StreamEnd.OTHER_HISTORY
+    assert writer.durable.position == 4
 
 
 def test_a_file_between_that_is_missing_ends_it(tmp_path: Path) -> None:
