@@ -49,7 +49,7 @@ class ReplaySource:
         # Why the stream could not go on; None while it can.
         self.failure: MooringError | None = None
         self.connections = 0
-        # How many of them have asked for the stream.
+        # How many of them have requested the stream.
         self.dumps = 0
         self._over = threading.Event()
         self._links: set[socket.socket] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -209,19 +210,21 @@ class TestGoals:
         assert goal_of(RestoreParameters("/srv/new")) is None  # type: ignore[arg-type]
 
     def test_a_goal_is_one_place(self) -> None:
-        for wrong in (
+        # Any: right values in wrong company.
+        wrongs: tuple[dict[str, Any], ...] = (
             {},
             {"until_gtid": "0-1-5", "before_gtid": "0-1-6"},
             {"until_gtid": "0-1-5,0-1-6"},
             {"until_gtid": "x'; DROP"},
             {"file": "b.000001"},
             {"until": T0.replace(tzinfo=None)},
-        ):
+        )
+        for wrong in wrongs:
             with pytest.raises(BadInput):
-                RecoveryGoal(**wrong)  # type: ignore[arg-type]
+                RecoveryGoal(**wrong)
 
     def test_a_place_is_a_file_and_a_position(self) -> None:
         assert parse_place("binlog.000042:1234") == ("binlog.000042", 1234)
-        for wrong in ("binlog.000042", "a/b.000001:4", "b.000001:-4", ":4"):
+        for text in ("binlog.000042", "a/b.000001:4", "b.000001:-4", ":4"):
             with pytest.raises(BadInput):
-                parse_place(wrong)
+                parse_place(text)
