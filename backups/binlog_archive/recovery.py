@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connections
+
 from backups.archive.keys import Keyring
 from backups.binlog_archive.goals import RecoveryGoal
 from backups.binlog_archive.pieces import ReadablePiece, joined_from, pieces_of
 from backups.binlog_archive.reader import ArchivedBinlogs
 from backups.binlog_archive.stops import Stop, StopSearch
 from backups.binlogs.events.gtids import GtidPosition, parse_gtids
-from backups.binlogs.source.served import Served, Stretch
+from backups.binlogs.source.served import Served, ServedRange
 from backups.exceptions import KeyUnavailable, MooringError, Refused
 from backups.keys.load import load_keys
 from backups.models import BinlogArchive, BinlogTimeline, Instance
@@ -119,6 +121,8 @@ def _follow(
             start_gtids=start.gtids,
             skipped=goal.skipped,
             gtid_mode="ON" if stop.has_gtids else "OFF",
+            # Each thread has a connection to the database of its own.
+            leave_thread=connections.close_all,
         ),
         stop.pieces,
     )
@@ -157,16 +161,18 @@ def _lies_in_backup(goal: RecoveryGoal, start: StartPoint) -> bool:
     return bool(wanted and start.gtids and wanted in parse_gtids(start.gtids))
 
 
-def _stretches(joined: list[ReadablePiece], start: StartPoint, stop: Stop) -> tuple[Stretch, ...]:
+def _stretches(
+    joined: list[ReadablePiece], start: StartPoint, stop: Stop
+) -> tuple[ServedRange, ...]:
     """Return one stretch for each file, up to the stop."""
-    found: list[Stretch] = []
+    found: list[ServedRange] = []
     for piece in joined[: stop.pieces]:
         end = stop.offset if piece.file == stop.file else piece.end
         begin = start.position if piece.file == start.file else piece.start
         if found and found[-1].file == piece.file:
-            found[-1] = Stretch(piece.file, found[-1].start, min(piece.end, end))
+            found[-1] = ServedRange(piece.file, found[-1].start, min(piece.end, end))
         else:
-            found.append(Stretch(piece.file, begin, min(piece.end, end)))
+            found.append(ServedRange(piece.file, begin, min(piece.end, end)))
     return tuple(each for each in found if each.start < each.stop)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from backups.binlogs.events.header import HEADER, read_header
 from backups.binlogs.events.transactions import Transaction, TransactionTracker
 from backups.binlogs.source.reading import read_head
-from backups.binlogs.source.served import Stretch
+from backups.binlogs.source.served import ServedRange
 
 CHUNK = 1024 * 1024
 
@@ -48,11 +48,11 @@ class FolderBinlogs:
             at += header.size
         return found
 
-    def stretches(self, file: str, start: int, stop: tuple[str, int]) -> list[Stretch]:
+    def stretches(self, file: str, start: int, stop: tuple[str, int]) -> list[ServedRange]:
         """Return everything from a place in ``file`` up to another, as it is served."""
         served = [each for each in self.files if file <= each <= stop[0]]
         return [
-            Stretch(
+            ServedRange(
                 each,
                 start if each == file else 4,
                 stop[1] if each == stop[0] else self.size(each),

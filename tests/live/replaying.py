@@ -6,14 +6,14 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from backups.binlogs.events.transactions import Transaction
 from backups.binlogs.source.sent import Passed
 from backups.binlogs.source.served import Served
-from backups.programs.compatibility import MARIADB, MYSQL
+from backups.programs.compatibility import MARIADB, MYSQL, Version
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.programs.server_program import ServerProgram, mysql_program
 from backups.restores.replay.account import ReplayAccount
@@ -22,7 +22,7 @@ from backups.restores.replay.statements import ReplayTarget
 from tests.live.binlog_folder import FolderBinlogs
 from tests.live.mysql import program
 
-VERSIONS = {MARIADB: (10, 11, 18), MYSQL: (9, 7, 4)}
+VERSIONS = {MARIADB: Version(10, 11, 18), MYSQL: Version(9, 7, 4)}
 # Servers of the tests run as somebody else, as those of a restore do.
 OWNER = (65534, 65534)
 
@@ -120,4 +120,4 @@ class Replayer:
     def _program(self) -> ServerProgram | None:
         if self.archive.flavour == MARIADB:
             return None
-        return replace(mysql_program(program("mysqld"), VERSIONS[MYSQL]))
+        return mysql_program(program("mysqld"), VERSIONS[MYSQL])

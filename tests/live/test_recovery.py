@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import Settings as DjangoSettings
@@ -62,52 +64,89 @@ def succeeded(ended: Ended) -> dict[str, tuple[str, str]]:
     return stages_of(newest.pk)
 
 
+@dataclass(frozen=True)
+class Dropped:
+    """A bank whose table was dropped after a backup, with an archive."""
+
+    place: Place
+    label: str
+    # Before the drop.
+    moment: str
+    checksums: list[tuple[Any, ...]]
+    # Of the drop, of the creation of a user that is dropped at the end, and the end.
+    gtid: str
+    creation: str
+    end: str
+
+
+@pytest.fixture
+def dropped(bank: Place) -> Dropped:
+    server = bank.server
+    with Teller(server.server.connect):
+        label = bank.label()
+        time.sleep(1)
+    ((creation,),) = server.execute(
+        "CREATE USER later@localhost", "SELECT @@GLOBAL.gtid_binlog_pos"
+    )
+    checksums = server.execute(CHECKSUMS)
+    ((moment,),) = server.execute("SELECT UTC_TIMESTAMP()")
+    # MariaDB's commits have whole seconds.
+    server.execute("SELECT SLEEP(1.2)", "DROP TABLE bank.notes")
+    ((gtid,),) = server.execute("SELECT @@GLOBAL.gtid_binlog_pos")
+    server.execute("INSERT INTO bank.moves (note) VALUES ('after the drop')")
+    server.execute("DROP USER later@localhost")
+    ((file, position, *_),) = server.execute("SHOW MASTER STATUS")
+    archive_files(Backup.objects.get(label=label).instance, bank.main, server.folder, in_spool=1)
+    return Dropped(
+        bank,
+        label,
+        f"{moment:%Y-%m-%d %H:%M:%S} UTC",
+        checksums,
+        gtid,
+        creation,
+        f"{file}:{position}",
+    )
+
+
 class TestMariadb:
-    def test_a_dropped_table_comes_back_with_what_followed(self, bank: Place) -> None:
-        server = bank.server
-        with Teller(server.server.connect):
-            label = bank.label()
-            time.sleep(1)
-        server.execute("CREATE USER later@localhost")
-        before = server.execute(CHECKSUMS)
-        ((moment,),) = server.execute("SELECT UTC_TIMESTAMP()")
-        server.server.connect().close()
-        ((second,),) = server.execute("SELECT SLEEP(1.2)")
-        assert second == 0
-        server.execute("DROP TABLE bank.notes")
-        ((gtid,),) = server.execute("SELECT @@GLOBAL.gtid_binlog_pos")
-        server.execute("INSERT INTO bank.moves (note) VALUES ('after the drop')")
-        instance = Backup.objects.get(label=label).instance
-        archive_files(instance, bank.main, server.folder, in_spool=1)
+    def test_a_dropped_table_comes_back(self, dropped: Dropped) -> None:
+        target = dropped.place.folder / "restored"
 
-        at_moment = bank.folder / "at-moment"
-        stages = succeeded(
-            bank.run("restorebackup", "orders-1", "--to", str(at_moment),
-                     "--until", f"{moment:%Y-%m-%d %H:%M:%S} UTC")
-        )  # fmt: skip
-        without = bank.folder / "without"
-        succeeded(
-            bank.run("restorebackup", label, "--to", str(without),
-                     "--until-file-pos", ":".join(map(str, self.end_of(server))),
-                     "--skip-gtid", gtid)
-        )  # fmt: skip
+        stages = succeeded(dropped.place.restore("orders-1", target, "--until", dropped.moment))
 
-        assert stages["replay"][0] == "succeeded"
+        assert stages["find transactions"][0] == stages["replay"][0] == "succeeded"
         assert " transactions, the last " in stages["replay"][1]
         assert "transactions replayed, started once" in stages["hand over"][1]
-        with self.restored(at_moment) as found:
-            assert found.execute(CHECKSUMS) == before
+        with RestoredServer(target) as found:
+            assert found.execute(CHECKSUMS) == dropped.checksums
             with found.server.connect() as connection:
                 assert sum_of(connection) == TOTAL
-            assert found.execute("SELECT COUNT(*) FROM mysql.user WHERE user = 'later'") == [(1,)]
-            assert found.execute("SELECT COUNT(*) FROM mysql.user WHERE user LIKE 'mooring%'") == [
-                (0,)
-            ]
-        with self.restored(without) as found:
+            users = {str(row[0]) for row in found.execute("SELECT user FROM mysql.user")}
+        assert "later" in users
+        assert not any(user.startswith("mooring-") for user in users)
+        assert list(target.glob("*relay*")) == []
+
+    def test_what_followed_a_skipped_mistake_is_there_too(self, dropped: Dropped) -> None:
+        target = dropped.place.folder / "restored"
+        words = ("--until-file-pos", dropped.end, "--skip-gtid", dropped.gtid)
+
+        succeeded(dropped.place.restore(dropped.label, target, *words))
+
+        with RestoredServer(target) as found:
             rows = found.execute("SELECT COUNT(*) FROM bank.moves WHERE note = 'after the drop'")
             assert rows == [(1,)]
             assert found.execute("SELECT COUNT(*) FROM bank.notes") == [(500,)]
-        assert [path.name for path in at_moment.glob("*relay*")] == []
+
+    def test_a_transaction_that_cannot_be_applied_ends_it(self, dropped: Dropped) -> None:
+        target = dropped.place.folder / "restored"
+        words = ("--until-file-pos", dropped.end, "--skip-gtid", dropped.creation)
+
+        ended = dropped.place.restore(dropped.label, target, *words)
+
+        assert ended.exit_code == 1
+        assert ended.json()["error"].startswith("replay failed: the replay stopped after")
+        assert "DROP USER" in ended.json()["error"]
+        assert not target.exists()
 
     def test_what_does_not_join_is_refused(self, bank: Place, tmp_path: Path) -> None:
         label = bank.label()
@@ -117,7 +156,7 @@ class TestMariadb:
         ((gtid,),) = bank.server.execute("SELECT @@GLOBAL.gtid_binlog_pos")
         words = ("--to", str(tmp_path / "target"), "--until-gtid", gtid)
         domain, server, number = backup.gtid_executed.split("-")
-        known = {
+        known: dict[str, dict[str, Any]] = {
             "position": {"binlog_position": (backup.binlog_position or 0) + 7},
             "history": {"gtid_executed": f"{domain}-{server}-{int(number) - 1}"},
         }
@@ -130,15 +169,6 @@ class TestMariadb:
             assert ended.exit_code == 3, wrong
             assert ("inside a transaction" in ended.json()["error"]) == (wrong == "position")
             assert not (tmp_path / "target").exists()
-
-    @staticmethod
-    def end_of(server: LiveServer) -> tuple[str, int]:
-        ((file, position, *_),) = server.execute("SHOW MASTER STATUS")
-        return file, position
-
-    @staticmethod
-    def restored(folder: Path) -> RestoredServer:
-        return RestoredServer(folder)
 
 
 class RestoredServer:

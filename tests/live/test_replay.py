@@ -4,135 +4,53 @@ from __future__ import annotations
 
 import random
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from backups.binlogs.source.sent import Passed
 from backups.exceptions import BinlogDamaged, EngineError
-from backups.programs.compatibility import MARIADB, MYSQL
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.restores.replay.drive import Replay
-from tests.live.bank import ACCOUNTS, OPENING
 from tests.live.binlog_folder import FolderBinlogs
-from tests.live.mysql import PrivateMysql
-from tests.live.replaying import Archive, Replayer
-
-SCHEMA = (
-    "CREATE DATABASE bank",
-    "CREATE TABLE bank.accounts (id INT PRIMARY KEY, money BIGINT NOT NULL) ENGINE=InnoDB",
-    "CREATE TABLE bank.moves (id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(2000))",
-    "CREATE TABLE bank.goods (id INT PRIMARY KEY, t TEXT)",
-    "INSERT INTO bank.accounts VALUES "
-    + ", ".join(f"({number}, {OPENING})" for number in range(1, ACCOUNTS + 1)),
+from tests.live.replay_bank import (
+    ACCOUNTS,
+    CHECKSUMS,
+    MOVES,
+    OPENING,
+    WRITERS,
+    Filled,
+    mariadb_archive,
+    mysql_archive,
 )
-# Whose effect a replica easily loses, and the mistakes to leave out.
-LATER = (
-    "CREATE USER teller@localhost",
-    "GRANT SELECT ON bank.* TO teller@localhost",
-    "CREATE EVENT bank.nightly ON SCHEDULE EVERY 1 DAY DO DELETE FROM bank.moves",
-    "INSERT INTO bank.goods VALUES (1, 'one'), (2, 'two')",
-    "DROP TABLE bank.goods",
-    "CREATE TABLE IF NOT EXISTS bank.goods (id INT PRIMARY KEY, t TEXT)",
-    "REPLACE INTO bank.goods VALUES (3, 'three')",
-)
-CHECKSUMS = "CHECKSUM TABLE bank.accounts, bank.moves, bank.goods"
-WRITERS, MOVES = 3, 120
-
-
-def write(connect: Any, seed: int) -> None:
-    """Move money. Any: how a test's server is connected to."""
-    chance = random.Random(seed)
-    with connect() as connection, connection.cursor() as cursor:
-        for _ in range(MOVES):
-            # In one order: two of them never wait for each other.
-            giver, taker = sorted(chance.sample(range(1, ACCOUNTS + 1), 2))
-            cursor.execute("BEGIN")
-            for account, amount in ((giver, -7), (taker, 7)):
-                cursor.execute(
-                    f"UPDATE bank.accounts SET money = money + {amount} WHERE id = {account}"
-                )
-            cursor.execute("INSERT INTO bank.moves (note) VALUES (REPEAT('x', 1500))")
-            cursor.execute("COMMIT")
-
-
-def fill(connect: Any) -> list[tuple[Any, ...]]:
-    """Write at the same time, then what follows; return the checksums. Any: SQL's values."""
-    writers = [threading.Thread(target=write, args=(connect, seed)) for seed in range(WRITERS)]
-    for each in writers:
-        each.start()
-    for each in writers:
-        each.join()
-    with connect() as connection, connection.cursor() as cursor:
-        for statement in LATER:
-            cursor.execute(statement)
-        cursor.execute(CHECKSUMS)
-        return list(cursor.fetchall())
+from tests.live.replaying import Replayer
 
 
 @pytest.fixture(scope="module")
-def mariadb_archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, Any]:
-    folder = tmp_path_factory.mktemp("mariadb")
-    source, copy = folder / "source", folder / "copy"
-    initialise(source)
-    options = {"max-binlog-size": "256K", "binlog-format": "ROW", "event-scheduler": "OFF"}
-    settings = ServerOptions(binlog=True, server_id=1, options=options)
-    with (
-        PrivateServer(source, settings) as server,
-        server.connect() as connection,
-        connection.cursor() as cursor,
-    ):
-        for statement in SCHEMA:
-            cursor.execute(statement)
-        cursor.execute("SELECT @@GLOBAL.gtid_binlog_pos")
-        (gtids,) = cursor.fetchone()
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("binlog.*"))
-    with PrivateServer(source, settings) as server:
-        with server.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("SHOW MASTER STATUS")
-            file, position, *_ = cursor.fetchone()
-        wanted = fill(server.connect)
-    return Archive(MARIADB, copy, FolderBinlogs(source), file, position, gtids), wanted
-
-
-def mysql_archive(folder: Path, mode: str) -> tuple[Archive, Any]:
-    source, copy = folder / "source", folder / "copy"
-    options = {"max-binlog-size": "256K", "gtid-mode": mode, "enforce-gtid-consistency": mode}
-    with PrivateMysql(source, options) as server:
-        server.execute(*SCHEMA)
-        ((gtids,),) = server.execute("SELECT @@GLOBAL.gtid_executed")
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("binlog.*", "auto.cnf"))
-    with PrivateMysql(source, options) as server:
-        ((file, position, *_),) = server.execute("SHOW BINARY LOG STATUS")
-        wanted = fill(server.connect)
-    binlogs = FolderBinlogs(source)
-    return Archive(MYSQL, copy, binlogs, file, position, gtids, gtid_mode=mode), wanted
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    return mariadb_archive(tmp_path_factory.mktemp("mariadb"))
 
 
 @pytest.fixture(scope="module")
-def by_gtid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, Any]:
+def by_gtid(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     return mysql_archive(tmp_path_factory.mktemp("mysql"), "ON")
 
 
 @pytest.fixture(scope="module")
-def by_position(tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, Any]:
+def by_position(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     return mysql_archive(tmp_path_factory.mktemp("mysql"), "OFF")
 
 
-@pytest.fixture(params=["mariadb_archive", "by_gtid", "by_position"])
-def whole(request: pytest.FixtureRequest) -> tuple[Archive, Any]:
-    """Any: SQL's values."""
-    found: tuple[Archive, Any] = request.getfixturevalue(request.param)
+@pytest.fixture(params=["mariadb", "by_gtid", "by_position"])
+def whole(request: pytest.FixtureRequest) -> Filled:
+    found: Filled = request.getfixturevalue(request.param)
     return found
 
 
-@pytest.fixture(params=["mariadb_archive", "by_gtid"])
-def with_gtids(request: pytest.FixtureRequest) -> tuple[Archive, Any]:
-    found: tuple[Archive, Any] = request.getfixturevalue(request.param)
+@pytest.fixture(params=["mariadb", "by_gtid"])
+def with_gtids(request: pytest.FixtureRequest) -> Filled:
+    found: Filled = request.getfixturevalue(request.param)
     return found
 
 
@@ -159,9 +77,7 @@ class CutWhileRead(FolderBinlogs):
 
 
 class TestReplay:
-    def test_it_ends_with_the_rows_of_the_source(
-        self, whole: tuple[Archive, Any], tmp_path: Path
-    ) -> None:
+    def test_it_ends_with_the_rows_of_the_source(self, whole: Filled, tmp_path: Path) -> None:
         archive, wanted = whole
         replayer = Replayer(archive, tmp_path / "data")
         seen: list[Passed] = []
@@ -177,9 +93,7 @@ class TestReplay:
         assert "teller" in users
         assert not any(user.startswith("mooring") for user in users)
 
-    def test_it_stops_exactly_where_chosen(
-        self, with_gtids: tuple[Archive, Any], tmp_path: Path
-    ) -> None:
+    def test_it_stops_exactly_where_chosen(self, with_gtids: Filled, tmp_path: Path) -> None:
         archive, _ = with_gtids
         for count in random.sample(range(1, WRITERS * MOVES), 3):
             replayer = Replayer(archive, tmp_path / str(count))
@@ -190,23 +104,27 @@ class TestReplay:
                 assert ask("SELECT SUM(money) FROM bank.accounts") == [(ACCOUNTS * OPENING,)]
                 assert ask("SELECT COUNT(*) FROM bank.moves") == [(count,)]
 
-    def test_a_transaction_is_left_out(
-        self, with_gtids: tuple[Archive, Any], tmp_path: Path
+    def test_mistakes_are_left_out_and_what_follows_is_not(
+        self, with_gtids: Filled, tmp_path: Path
     ) -> None:
         archive, _ = with_gtids
         replayer = Replayer(archive, tmp_path / "data")
-        (dropped,) = [
-            each.gtid for _, each in archive.transactions if each.statement.startswith(b"DROP")
-        ]
+        transactions = [each for _, each in archive.transactions]
+        skipped = {
+            each.gtid for each in transactions if each.statement.startswith((b"DROP", b"TRUNCATE"))
+        }
+        # Of rows only, so that nothing but its place names it.
+        number = [each.statement[:22] for each in transactions].index(b"CREATE TABLE bank.kept")
+        skipped.add(transactions[number - 1].gtid)
+        assert len(skipped) == 3
 
-        replayer.replay(archive.served(skipped={dropped}))
+        replayer.replay(archive.served(skipped=skipped))
 
         with replayer.asked() as ask:
             assert ask("SELECT id FROM bank.goods ORDER BY id") == [(1,), (2,), (3,)]
+            assert ask("SELECT id FROM bank.kept ORDER BY id") == [(1,), (2,)]
 
-    def test_a_cut_link_loses_and_doubles_nothing(
-        self, whole: tuple[Archive, Any], tmp_path: Path
-    ) -> None:
+    def test_a_cut_link_loses_and_doubles_nothing(self, whole: Filled, tmp_path: Path) -> None:
         archive, wanted = whole
         replayer = Replayer(archive, tmp_path / "data")
         cutting = CutWhileRead(archive.binlogs)
@@ -224,7 +142,7 @@ class TestReplay:
             assert ask(CHECKSUMS) == wanted
 
     def test_a_flipped_bit_ends_it_before_it_is_applied(
-        self, with_gtids: tuple[Archive, Any], tmp_path: Path
+        self, with_gtids: Filled, tmp_path: Path
     ) -> None:
         archive, _ = with_gtids
         folder = tmp_path / "binlogs"

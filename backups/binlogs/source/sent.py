@@ -6,7 +6,7 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from backups.binlogs.events.gtids import Gtids
-from backups.binlogs.source.served import Place
+from backups.binlogs.source.served import StreamPlace
 
 # So often is a place kept: often enough for a page, seldom enough for a terabyte.
 _EVERY_BYTES = 256 * 1024
@@ -30,15 +30,15 @@ class Sent:
     def __init__(self, gtids: Gtids) -> None:
         """``gtids`` is an empty set, or an empty position."""
         self._gtids = gtids
-        self._places: list[Place] = []
+        self._places: list[StreamPlace] = []
         self._passed: list[Passed] = []
         # Whether a connection was sent everything to the end.
         self.complete = False
         self.newest = NOTHING
         # Where the last transaction ends.
-        self.last_end = Place(0, 0)
+        self.last_end = StreamPlace(0, 0)
 
-    def note(self, place: Place, passed: Passed, *, always: bool = False) -> None:
+    def note(self, place: StreamPlace, passed: Passed, *, always: bool = False) -> None:
         """Note how far it is; a replica that has connected again is sent things again."""
         if passed.read_bytes <= self.newest.read_bytes:
             return
@@ -59,7 +59,7 @@ class Sent:
         """What the replica must have in the end: MySQL's set, or a GTID for each domain."""
         return str(self._gtids)
 
-    def up_to(self, place: Place) -> Passed:
+    def up_to(self, place: StreamPlace) -> Passed:
         """Return what lies before a place, as near as it was kept."""
         found = bisect_right(self._places, place) - 1
         return self._passed[found] if found >= 0 else NOTHING

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from backups.programs.compatibility import MARIADB
 
 
-class Place(NamedTuple):
+class StreamPlace(NamedTuple):
     """The number of a stretch, and an offset in its file."""
 
     stretch: int
@@ -25,7 +25,7 @@ class BinlogBytes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class ServedRange:
     """Whole transactions of one file, from one boundary to another."""
 
     file: str
@@ -39,7 +39,7 @@ class Served:
 
     binlogs: BinlogBytes
     # In the order of the server's files; they join.
-    stretches: Sequence[Stretch]
+    stretches: Sequence[ServedRange]
     flavour: str
     # What comes before the first transaction: MySQL's set, MariaDB's position.
     start_gtids: str = ""
@@ -47,23 +47,25 @@ class Served:
     skipped: frozenset[str] = frozenset()
     # ON where all transactions have a GTID, ON_PERMISSIVE where some have none, else OFF.
     gtid_mode: str = "ON"
+    # Called at the end of each thread that has read ``binlogs``.
+    leave_thread: Callable[[], None] = lambda: None
 
     @property
     def is_mariadb(self) -> bool:
         return self.flavour == MARIADB
 
     @property
-    def begin(self) -> Place:
-        return Place(0, self.stretches[0].start)
+    def begin(self) -> StreamPlace:
+        return StreamPlace(0, self.stretches[0].start)
 
     @property
     def bytes_total(self) -> int:
         return sum(each.stop - each.start for each in self.stretches)
 
-    def place_of(self, file: str, offset: int) -> Place | None:
+    def place_of(self, file: str, offset: int) -> StreamPlace | None:
         """Return the place that a replica names by file and position; None: it is not served."""
         for number, each in enumerate(self.stretches):
             # Up to the first event a file is one place, from which its first stretch begins.
             if each.file == file and offset <= each.stop:
-                return Place(number, max(offset, each.start))
+                return StreamPlace(number, max(offset, each.start))
         return None

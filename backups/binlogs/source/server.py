@@ -16,7 +16,7 @@ from backups.binlogs.source.known import Known, KnownPlace, KnownPosition, Known
 from backups.binlogs.source.login import NATIVE, SHA2, SourceAccount, admit
 from backups.binlogs.source.reading import read_head
 from backups.binlogs.source.sent import Sent
-from backups.binlogs.source.served import Place, Served
+from backups.binlogs.source.served import Served, StreamPlace
 from backups.binlogs.source.session import (
     DUMP,
     DUMP_GTID,
@@ -49,8 +49,11 @@ class ReplaySource:
         # Why the stream could not go on; None while it can.
         self.failure: MooringError | None = None
         self.connections = 0
+        # How many of them have requested the stream.
+        self.dumps = 0
         self._over = threading.Event()
         self._links: set[socket.socket] = set()
+        self._serving: list[threading.Thread] = []
         first = served.stretches[0]
         self._description = read_head(served.binlogs, first.file, first.stop).description
         self._thread = threading.Thread(target=self._accept, name="replay-source", daemon=True)
@@ -66,8 +69,10 @@ class ReplaySource:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.cut()
         self._thread.join()
+        self.cut()
+        for serving in self._serving:
+            serving.join()
 
     @property
     def port(self) -> int:
@@ -91,6 +96,7 @@ class ReplaySource:
             serving = threading.Thread(
                 target=self._serve, args=(link,), name="replay-connection", daemon=True
             )
+            self._serving.append(serving)
             serving.start()
 
     def _serve(self, link: socket.socket) -> None:
@@ -106,6 +112,7 @@ class ReplaySource:
         finally:
             self._links.discard(link)
             link.close()
+            self.served.leave_thread()
 
     def _talk(self, link: socket.socket) -> None:
         wire = Wire(link)
@@ -125,6 +132,7 @@ class ReplaySource:
             session.answer(wire, request)
 
     def _dump(self, wire: Wire, session: ReplicaSession, asked: DumpRequest) -> None:
+        self.dumps += 1
         try:
             stream, begin = self._stream(session, asked)
             for batch in stream.batches(begin):
@@ -135,6 +143,13 @@ class ReplaySource:
             self.failure = self.failure or exc
             wire.send(error_packet(_FATAL, str(exc)))
             return
+        except LinkEnded:
+            raise
+        except Exception as exc:
+            # Whoever waits for the replay would wait for ever.
+            logger.exception("binlogs not served", extra={"action": "binlogs_not_served"})
+            self.failure = self.failure or MooringError(f"binlogs could not be read: {exc}")
+            return
         while not self._over.wait(HEARTBEAT_SECONDS):
             wire.send(
                 b"\0"
@@ -143,7 +158,7 @@ class ReplaySource:
                 )
             )
 
-    def _stream(self, session: ReplicaSession, asked: DumpRequest) -> tuple[Stream, Place]:
+    def _stream(self, session: ReplicaSession, asked: DumpRequest) -> tuple[Stream, StreamPlace]:
         known: Known
         named = None
         begin = self.served.begin

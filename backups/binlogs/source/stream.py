@@ -12,7 +12,7 @@ from backups.binlogs.source import made_events
 from backups.binlogs.source.known import Known
 from backups.binlogs.source.reading import FileHead, events_of, read_head
 from backups.binlogs.source.sent import Passed, Sent
-from backups.binlogs.source.served import Place, Served, Stretch
+from backups.binlogs.source.served import Served, ServedRange, StreamPlace
 from backups.exceptions import BinlogDamaged
 
 # In one write.
@@ -39,7 +39,7 @@ class Stream:
         self._bytes = self._transactions = self._micros = 0
         self.file, self.offset, self.checksummed = "", 0, True
 
-    def batches(self, begin: Place) -> Iterator[Batch]:
+    def batches(self, begin: StreamPlace) -> Iterator[Batch]:
         """Yield everything from a place on, in portions for one write."""
         passed = self._sent.up_to(begin)
         self._transactions, self._micros = passed.transactions, passed.commit_micros
@@ -47,14 +47,14 @@ class Stream:
         for number, stretch in enumerate(self._served.stretches):
             if number >= begin.stretch:
                 start = begin.offset if number == begin.stretch else stretch.start
-                yield from self._stretch(Place(number, start), stretch, before)
+                yield from self._stretch(StreamPlace(number, start), stretch, before)
             before += stretch.stop - stretch.start
         yield self._take()
         if missing := self._known.missing():
             raise BinlogDamaged(f"the replica has {missing}, which none of the files served has")
         self._sent.complete = True
 
-    def _stretch(self, begin: Place, stretch: Stretch, before: int) -> Iterator[Batch]:
+    def _stretch(self, begin: StreamPlace, stretch: ServedRange, before: int) -> Iterator[Batch]:
         head = read_head(self._served.binlogs, stretch.file, stretch.stop)
         start = max(begin.offset, head.end)
         self._open_file(stretch.file, head, start)
@@ -72,7 +72,7 @@ class Stream:
                 ended = tracker.feed(event.header, event.content, event.offset)
                 if ended is not None:
                     self._transactions += 1
-                    self._sent.last_end = Place(begin.stretch, ended.end)
+                    self._sent.last_end = StreamPlace(begin.stretch, ended.end)
                     self._micros = max(self._micros, ended.commit_micros)
                     self._note(begin.stretch, before - stretch.start)
                 left_out = left_out and tracker.inside
@@ -117,4 +117,4 @@ class Stream:
     def _note(self, number: int, before: int, *, always: bool = False) -> None:
         """``before`` what was read is what lay in front of this file's first byte."""
         passed = Passed(self._transactions, before + self.offset, self._micros)
-        self._sent.note(Place(number, self.offset), passed, always=always)
+        self._sent.note(StreamPlace(number, self.offset), passed, always=always)

@@ -122,7 +122,7 @@ def replication_of(options: dict[str, Any]) -> str:
     if backup.engine != CLONE or version is None:
         return ""
     if replay_goal(options) is not None and not backup.gtid_executed:
-        # Its position is not the backup's any more: the job's last stage says it.
+        # It has gone on from the backup's position: the job's last stage says where to.
         return ""
     return replication_statement(
         version,

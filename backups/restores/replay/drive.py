@@ -12,7 +12,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.binlogs.source.sent import NOTHING, Passed
-from backups.binlogs.source.served import Place, Served
+from backups.binlogs.source.served import Served, StreamPlace
 from backups.binlogs.source.server import ReplaySource
 from backups.exceptions import EngineError, Refused, StageFailed
 from backups.programs.private_server import PrivateServer
@@ -21,6 +21,7 @@ from backups.restores.replay.account import ReplayAccount
 from backups.restores.replay.statements import ReplayTarget
 
 _POLL_SECONDS = 0.25
+_CONNECT_SECONDS = 120
 _DISABLED_EVENTS = (
     "SELECT EVENT_SCHEMA, EVENT_NAME FROM information_schema.EVENTS "
     "WHERE STATUS IN ('SLAVESIDE_DISABLED', 'REPLICA_SIDE_DISABLED')"
@@ -52,6 +53,7 @@ class Replay:
     account: ReplayAccount
     # Called between any two looks, with what is applied.
     on_progress: Callable[[Passed], None] = field(default=lambda passed: None)
+    began: float = field(default=0.0, init=False)
     # While it runs, and when it has.
     source: ReplaySource | None = field(default=None, init=False)
 
@@ -87,6 +89,7 @@ class Replay:
             position=first.start,
         ):
             _run(connection, statement)
+        self.began = time.monotonic()
         while not self._finished(connection, source):
             time.sleep(_POLL_SECONDS)
         _run(connection, self.target.stop)
@@ -123,6 +126,12 @@ class Replay:
             applied = self._applied(status, source)
         self.on_progress(applied)
         self._raise_error(status, applied)
+        if not source.dumps and time.monotonic() - self.began > _CONNECT_SECONDS:
+            raise EngineError(
+                f"the restored server did not connect to Mooring within {_CONNECT_SECONDS} s: "
+                f"{status.get('Last_IO_Error') or 'it gives no reason'}",
+                hint="Read the job's log.",
+            )
         return False
 
     def _applied(self, status: Mapping[str, str], source: ReplaySource) -> Passed:
@@ -160,7 +169,7 @@ class Replay:
                 )
 
 
-def _place(status: Mapping[str, str], served: Served) -> Place | None:
+def _place(status: Mapping[str, str], served: Served) -> StreamPlace | None:
     file, position = status.get("Relay_Master_Log_File"), status.get("Exec_Master_Log_Pos")
     return served.place_of(file, int(position)) if file and position else None
 

@@ -14,7 +14,7 @@ from backups.binlog_archive.starts import recovery_of
 from backups.binlogs.moments import from_micros
 from backups.binlogs.source.sent import Passed
 from backups.engines import engine_named
-from backups.exceptions import StageFailed
+from backups.exceptions import EngineError, StageFailed
 from backups.models.job import LogLevel
 from backups.programs.compatibility import CLONE, Version, parse_version
 from backups.programs.private_server import ServerOptions
@@ -79,6 +79,10 @@ class ReplayTransactions(PlainStage[RestoreWork]):
                 done = Replay(server, recovery.served, target, account, watch.progress).run()
                 run.check()
                 server.shut_down()
+        except (EngineError, StageFailed):
+            # A server that was ended for it is no reason of its own.
+            run.check()
+            raise
         finally:
             server.stop()
         remove_relay_logs(work.target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from backups.binlog_archive.recovery import Recovery, StartPoint, find_recovery
 from backups.binlog_archive.spool import SpoolPosition
 from backups.binlog_archive.store import store_ready_pieces
 from backups.binlogs.events.header import EventType
-from backups.binlogs.source.served import Stretch
+from backups.binlogs.source.served import ServedRange
 from backups.exceptions import BadInput, Refused
 from backups.models import BinlogArchive, BinlogTimeline
 from backups.parameters import RestoreParameters
@@ -74,10 +75,10 @@ class TestStops:
         self, archive: BinlogArchive, two_files: tuple[bytes, bytes]
     ) -> None:
         start = start_after(2, two_files[0])
-        for seconds, count, last in [(2, 0, ""), (3, 1, 3), (3.9, 1, 3), (6, 4, 6), (7.5, 5, 7)]:
-            found = find(archive, start, at(seconds))
-            assert found.stop.transactions == count, seconds
-            assert found.stop.last_gtid == (gtid(int(last)) if last else ""), seconds
+        for seconds, last in [(2, 0), (3, 3), (3.9, 3), (6, 6), (7.5, 7)]:
+            stop = find(archive, start, at(seconds)).stop
+            assert stop.transactions == max(0, last - 2), seconds
+            assert stop.last_gtid == (gtid(last) if last else ""), seconds
 
     def test_exactly_the_bytes_between_are_served(
         self, archive: BinlogArchive, two_files: tuple[bytes, bytes]
@@ -89,8 +90,8 @@ class TestStops:
         found = find(archive, start, RecoveryGoal(until_gtid=gtid(7)))
 
         assert list(found.served.stretches) == [
-            Stretch(FIRST, start.position, len(first)),
-            Stretch(SECOND_FILE, 0, stop),
+            ServedRange(FIRST, start.position, len(first)),
+            ServedRange(SECOND_FILE, 0, stop),
         ]
         assert (found.served.gtid_mode, found.served.start_gtids) == ("ON", gtids(1, 2))
 
@@ -209,19 +210,21 @@ class TestGoals:
         assert goal_of(RestoreParameters("/srv/new")) is None  # type: ignore[arg-type]
 
     def test_a_goal_is_one_place(self) -> None:
-        for wrong in (
+        # Any: right values in wrong company.
+        wrongs: tuple[dict[str, Any], ...] = (
             {},
             {"until_gtid": "0-1-5", "before_gtid": "0-1-6"},
             {"until_gtid": "0-1-5,0-1-6"},
             {"until_gtid": "x'; DROP"},
             {"file": "b.000001"},
             {"until": T0.replace(tzinfo=None)},
-        ):
+        )
+        for wrong in wrongs:
             with pytest.raises(BadInput):
-                RecoveryGoal(**wrong)  # type: ignore[arg-type]
+                RecoveryGoal(**wrong)
 
     def test_a_place_is_a_file_and_a_position(self) -> None:
         assert parse_place("binlog.000042:1234") == ("binlog.000042", 1234)
-        for wrong in ("binlog.000042", "a/b.000001:4", "b.000001:-4", ":4"):
+        for text in ("binlog.000042", "a/b.000001:4", "b.000001:-4", ":4"):
             with pytest.raises(BadInput):
-                parse_place(wrong)
+                parse_place(text)

@@ -9,7 +9,7 @@ from backups.binlogs.events.gtids import GtidPosition, GtidSet
 from backups.binlogs.events.header import EventHeader, read_header
 from backups.binlogs.source.known import Known, KnownPlace
 from backups.binlogs.source.sent import Sent
-from backups.binlogs.source.served import Place, Served, Stretch
+from backups.binlogs.source.served import Served, ServedRange, StreamPlace
 from backups.binlogs.source.stream import Stream
 
 
@@ -25,16 +25,18 @@ class HeldBinlogs:
             yield self.files[file][at : min(at + 1000, stop)]
 
     def whole(self, flavour: str, **more: object) -> Served:
-        stretches = [Stretch(name, 4, len(content)) for name, content in self.files.items()]
+        stretches = [ServedRange(name, 4, len(content)) for name, content in self.files.items()]
         return Served(self, stretches, flavour, **more)  # type: ignore[arg-type]
 
 
-def stream_of(served: Served, known: Known | None = None, begin: Place | None = None) -> Stream:
+def stream_of(
+    served: Served, known: Known | None = None, begin: StreamPlace | None = None
+) -> Stream:
     empty = GtidPosition() if served.is_mariadb else GtidSet()
     return Stream(served, known or KnownPlace(), Sent(empty), 99)
 
 
-def sent_by(stream: Stream, begin: Place) -> list[tuple[EventHeader, bytes]]:
+def sent_by(stream: Stream, begin: StreamPlace) -> list[tuple[EventHeader, bytes]]:
     """Return every event that is sent, without the byte in front."""
     found = []
     for batch in stream.batches(begin):

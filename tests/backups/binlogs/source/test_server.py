@@ -6,6 +6,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import pymysql
 import pytest
@@ -63,6 +64,32 @@ class TestReplaySource:
                 while link.recv(4096):
                     pass
         log_in(source, source.account.password).close()
+
+
+class FailingBinlogs(HeldBinlogs):
+    """Can be read until the replica asks."""
+
+    failing = False
+
+    def read(self, file: str, start: int, stop: int) -> Iterator[bytes]:
+        if FailingBinlogs.failing:
+            raise OSError("the disk is gone")
+        return super().read(file, start, stop)
+
+
+class TestFailures:
+    def test_whatever_ends_the_stream_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        served = FailingBinlogs({NAME: FILE}).whole(MYSQL)
+        with ReplaySource(socket.create_server(("127.0.0.1", 0)), served) as source:
+            # Any: what reads replies is not in the library's types.
+            connection: Any = log_in(source, source.account.password)
+            monkeypatch.setattr(FailingBinlogs, "failing", True)
+            connection._execute_command(0x12, struct.pack("<IHI", 4, 0, 9) + NAME.encode())
+            with pytest.raises(pymysql.err.Error):
+                connection._read_packet()
+            connection.close()
+            assert source.dumps == 1
+            assert "the disk is gone" in str(source.failure)
 
 
 class TestRequests:

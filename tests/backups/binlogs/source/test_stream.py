@@ -7,16 +7,23 @@ from dataclasses import replace
 import pytest
 
 from backups.binlogs.events.gtids import GtidPosition, GtidSet
-from backups.binlogs.events.header import FLAG_ARTIFICIAL, MAGIC, EventType, checksum_fits
+from backups.binlogs.events.header import (
+    FLAG_ARTIFICIAL,
+    MAGIC,
+    EventHeader,
+    EventType,
+    checksum_fits,
+)
 from backups.binlogs.source.known import KnownPosition, KnownSet
 from backups.binlogs.source.sent import Sent
-from backups.binlogs.source.served import Place, Stretch
+from backups.binlogs.source.served import ServedRange, StreamPlace
 from backups.binlogs.source.stream import Stream
 from backups.exceptions import BinlogDamaged
 from backups.programs.compatibility import MARIADB, MYSQL
 from tests.backups.binlogs.made import SOURCE, file_of, mariadb_gtid, mysql_gtid, query, rotate, xid
 from tests.backups.binlogs.source.held import HeldBinlogs, sent_by, stream_of
 
+Events = list[tuple[EventHeader, bytes]]
 A, B = "bin.000001", "bin.000002"
 
 
@@ -34,13 +41,13 @@ def mariadb_file(*numbers: int) -> bytes:
     return file_of(*events, rotate())
 
 
-def from_files(sent: list[tuple[object, bytes]]) -> bytes:
+def from_files(sent: Events) -> bytes:
     """What of it is in a file."""
-    return b"".join(content for header, content in sent if not header.flags & FLAG_ARTIFICIAL)  # type: ignore[attr-defined]
+    return b"".join(content for header, content in sent if not header.flags & FLAG_ARTIFICIAL)
 
 
-def gtid_count(sent: list[tuple[object, bytes]], kind: int = EventType.GTID) -> int:
-    return sum(1 for header, _ in sent if header.type == kind)  # type: ignore[attr-defined]
+def gtid_count(sent: Events, kind: int = EventType.GTID) -> int:
+    return len([header for header, _ in sent if header.type == kind])
 
 
 class TestStream:
@@ -57,7 +64,7 @@ class TestStream:
         whole = mysql_file(1, 9)
         start, stop = (len(mysql_file(1, count)) - len(rotate()) for count in (3, 5))
         served = HeldBinlogs({A: whole}).whole(MYSQL)
-        served = replace(served, stretches=[Stretch(A, start, stop)])
+        served = replace(served, stretches=[ServedRange(A, start, stop)])
         sent = sent_by(stream_of(served), served.begin)
         # The format description comes first, so that the rest can be read.
         assert [header.type for header, _ in sent[:2]] == [EventType.ROTATE, 15]
@@ -92,8 +99,8 @@ class TestStream:
         assert sent.gtids == f"{SOURCE}:1:3-6"
         assert (sent.newest.transactions, sent.newest.commit_micros) == (6, 6)
         assert sent.newest.read_bytes == served.bytes_total
-        assert sent.up_to(Place(0, len(files[A]))).transactions == 4
-        assert sent.up_to(Place(0, 0)).transactions == 0
+        assert sent.up_to(StreamPlace(0, len(files[A]))).transactions == 4
+        assert sent.up_to(StreamPlace(0, 0)).transactions == 0
 
 
 class TestDamage:
@@ -111,6 +118,6 @@ class TestDamage:
     def test_a_stretch_that_ends_inside_an_event(self) -> None:
         whole = mysql_file(1, 2)
         served = HeldBinlogs({A: whole}).whole(MYSQL)
-        cut = replace(served, stretches=[Stretch(A, 4, len(whole) - 5)])
+        cut = replace(served, stretches=[ServedRange(A, 4, len(whole) - 5)])
         with pytest.raises(BinlogDamaged, match="only"):
             sent_by(stream_of(cut), cut.begin)
