@@ -11,11 +11,11 @@ import pytest
 from backups.checks import Verdict
 from backups.jobs.request import create_restore_job
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, Repository
+from backups.restores.estimates import estimate_time
 from backups.restores.plan import (
     PlannedRestore,
     RestorePlan,
     command_of,
-    estimate_time,
     plan_restore,
 )
 from backups.states import Operation
