@@ -98,12 +98,15 @@ def _pieces(timelines: Iterable[BinlogTimeline]) -> Iterator[PieceFacts]:
             sound=Exists(sound_copies().filter(segment=OuterRef("pk")))
         )
         columns = (
-            "file", "file_number", "start", "end", "joined", "last_commit_at", "sound",
+            "file", "file_number", "start", "end", "joined", "last_commit_at",
+            "sound", "created_at",
         )  # fmt: skip
         for row in rows.values_list(*columns).iterator(chunk_size=2000):
-            file, number, start, end, joined, last_commit_at, sound = row
+            file, number, start, end, joined, last_commit_at, sound, created_at = row
             there = sound or sizes.get(number, 0) >= end
-            yield PieceFacts(timeline.pk, file, number, start, end, joined, last_commit_at, there)
+            yield PieceFacts(
+                timeline.pk, file, number, start, end, joined, last_commit_at, there, created_at
+            )
 
 
 def _size(path: Path) -> int:
@@ -123,6 +126,9 @@ def _backups(instance: Instance) -> list[BackupPoint]:
 
 
 def _joins(timeline: int, backup: BackupPoint) -> bool:
+    if not backup.file:
+        # By its times: see ``find_ranges``.
+        return True
     place = backup.place
     if place is None:
         return False

@@ -36,6 +36,8 @@ class PieceFacts:
     last_commit_at: datetime | None
     # Whether a repository or the spool has it.
     there: bool
+    # When it was cut, by our clock.
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Stretch:
     last: Place
     last_file: str
     last_commit_at: datetime | None
+    # When its first piece was cut: whatever was committed later is after that.
+    created_at: datetime
     ends_because: str = ""
 
 
@@ -129,7 +133,15 @@ def find_stretches(pieces: Iterable[PieceFacts]) -> Iterator[Stretch]:
         last = Place(piece.file_number, piece.end)
         if current is None:
             first = Place(piece.file_number, piece.start)
-            current = Stretch(piece.timeline, base, first, last, piece.file, piece.last_commit_at)
+            current = Stretch(
+                piece.timeline,
+                base,
+                first,
+                last,
+                piece.file,
+                piece.last_commit_at,
+                piece.created_at,
+            )
         else:
             current.last, current.last_file = last, piece.file
             current.last_commit_at = _later(current.last_commit_at, piece.last_commit_at)
@@ -150,32 +162,43 @@ def find_ranges(
     for stretch in stretches:
         number = order.index(stretch.timeline)
         timeline = timelines[number]
-        previous = timelines[number - 1] if number else None
-        inside = [each for each in backups if _may_be_in(each, stretch, timeline, previous)]
+        is_last = last_of[stretch.timeline] is stretch
+        is_open = is_last and timeline.ended_at is None
+        inside = [
+            each
+            for each in backups
+            if _is_of(each, timeline, timelines[number - 1] if number else None)
+            and _is_in(each, stretch, is_open=is_open)
+        ]
         oldest = next((each for each in inside if joins(stretch.timeline, each)), None)
         newest = next((each for each in reversed(inside) if joins(stretch.timeline, each)), None)
         if oldest is None or newest is None:
             continue
-        is_last = last_of[stretch.timeline] is stretch
-        is_open = is_last and timeline.ended_at is None
         why = stretch.ends_because
         if is_last and not is_open:
-            following = timelines[number + 1].start if number + 1 < len(timelines) else ""
-            why = f"the history ends: {following.lower()}" if following else "the history ends"
-        to_at = _later(stretch.last_commit_at, oldest.ended_at) or oldest.ended_at
-        found.append(
-            RangeFacts(
-                stretch.timeline,
-                oldest,
-                newest,
-                to_at,
-                stretch.last_file,
-                stretch.last.position,
-                is_open,
-                why,
-            )
-        )
+            why = _end_of_history(timelines[number + 1 :])
+        found.append(_range(stretch, oldest, newest, why, is_open=is_open))
     return found
+
+
+def _range(
+    stretch: Stretch, oldest: BackupPoint, newest: BackupPoint, why: str, *, is_open: bool
+) -> RangeFacts:
+    return RangeFacts(
+        stretch.timeline,
+        oldest,
+        newest,
+        _later(stretch.last_commit_at, oldest.ended_at) or oldest.ended_at,
+        stretch.last_file,
+        stretch.last.position,
+        is_open,
+        why,
+    )
+
+
+def _end_of_history(following: Sequence[TimelineFacts]) -> str:
+    why = f": {following[0].start.lower()}" if following else ""
+    return f"the history ends{why}"
 
 
 def gtids_join(backup: str, before: str, after: str) -> bool:
@@ -200,21 +223,26 @@ def _covers(more: GtidSet | GtidPosition, less: GtidSet | GtidPosition) -> bool:
     return False
 
 
-def _may_be_in(
-    backup: BackupPoint,
-    stretch: Stretch,
-    timeline: TimelineFacts,
-    previous: TimelineFacts | None,
-) -> bool:
-    """Whether a backup's coordinates are in a stretch, and of its history as far as times tell."""
-    place = backup.place
-    if place is None or _base(backup.file) != stretch.base:
-        return False
+def _is_of(backup: BackupPoint, timeline: TimelineFacts, previous: TimelineFacts | None) -> bool:
+    """Whether a backup is of a history as far as times tell."""
     if timeline.ended_at is not None and backup.started_at > timeline.ended_at:
         return False
     # The names were of other bytes until the history before it ended.
     end = previous.ended_at if previous is not None and timeline.is_reset else None
-    if end is not None and backup.ended_at < end:
+    return end is None or backup.ended_at >= end
+
+
+def _is_in(backup: BackupPoint, stretch: Stretch, *, is_open: bool) -> bool:
+    """Whether a backup's coordinates are in a stretch.
+
+    A clone's are known once a copy of it was prepared. Until then it is in a stretch that had begun
+    before it began and goes on beyond its end; a restore to a moment compares them.
+    """
+    if not backup.file:
+        ends_later = stretch.last_commit_at is not None and stretch.last_commit_at > backup.ended_at
+        return stretch.created_at <= backup.started_at and (is_open or ends_later)
+    place = backup.place
+    if place is None or _base(backup.file) != stretch.base:
         return False
     return stretch.first <= place <= stretch.last
 

@@ -24,7 +24,7 @@ def piece(
     """A piece whose last commit is as many minutes after T0 as its file's number."""
     file = f"b.{number:06}"
     at = T0 + number * MINUTE
-    return PieceFacts(timeline, file, number, start, end, joined, at, there)
+    return PieceFacts(timeline, file, number, start, end, joined, at, there, at + MINUTE)
 
 
 def backup(number: int, position: int, *, pk: int = 1, minute: int = 0) -> BackupPoint:
@@ -43,6 +43,12 @@ def ranges(
     timelines: tuple[TimelineFacts, ...] = (timeline(),),
 ) -> list[RangeFacts]:
     return find_ranges(list(find_stretches(pieces)), timelines, backups, lambda *_: True)
+
+
+def ranges_with(
+    pieces: list[PieceFacts], point: BackupPoint, history: TimelineFacts
+) -> list[RangeFacts]:
+    return ranges(pieces, [point], (history,))
 
 
 ROW = [piece(1, 0, 50, joined=False), piece(1, 50, 100), piece(2, 0, 70), piece(3, 0, 30)]
@@ -71,6 +77,18 @@ class TestOneHistory:
             BackupPoint(1, T0, T0, "other.000001", 60, ""),
         ):
             assert ranges(ROW, [point]) == []
+
+    @pytest.mark.parametrize(
+        ("minute", "ended", "inside"), [(1, None, False), (2, None, True), (9, None, True),
+                                        (2, 60, True), (3, 60, False)],
+    )  # fmt: skip
+    def test_a_clone_without_coordinates_is_placed_by_its_times(
+        self, minute: int, ended: int | None, inside: bool
+    ) -> None:
+        at = T0 + minute * MINUTE
+        clone = BackupPoint(1, at, at, "", None, "")
+        # The first piece was cut 2 minutes after T0, the last commit came after 3.
+        assert bool(ranges_with(ROW, clone, timeline(ended=ended))) is inside
 
     def test_the_oldest_and_the_newest_backup_are_named(self) -> None:
         points = [backup(1, 60, pk=1), backup(2, 8, pk=2, minute=1), backup(3, 8, pk=3, minute=2)]
@@ -102,7 +120,7 @@ class TestOneHistory:
 
     def test_a_clock_that_went_back_does_not_shorten_it(self) -> None:
         pieces = [piece(5, 0, 50, joined=False), piece(5, 50, 60)]
-        pieces.append(PieceFacts(1, "b.000006", 6, 0, 9, True, T0 - HOUR, True))
+        pieces.append(PieceFacts(1, "b.000006", 6, 0, 9, True, T0 - HOUR, True, T0 + 7 * MINUTE))
         (span,) = ranges(pieces, [backup(5, 60)])
         assert span.to_at == T0 + 5 * MINUTE
 
