@@ -9,18 +9,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pymysql
 import pytest
-from django.db import connection
 from pytest_django import Settings
 
 from backups.binlog_archive import process as receivers
-from backups.binlog_archive.process import ReceiverProcess
 from backups.binlog_archive.spool import spool_folder
 from backups.models import Instance
 from backups.models.binlog import (
@@ -33,6 +31,7 @@ from backups.models.binlog import (
 )
 from tests.backups.conftest import make_repository
 from tests.commands import run_command
+from tests.live.binlog_receiving import archive_of, caught_up, present, receiving
 from tests.live.binlog_source import FLAVOURS, BinlogSource, binlog_source, differing
 from tests.live.mooring_site import wait_until
 from tests.live.mysql import ROOT
@@ -53,47 +52,6 @@ def spool(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(receivers, "PROBE_SECONDS", 0.5)
     monkeypatch.setattr(receivers, "STORE_SECONDS", 0.5)
     return tmp_path / "binlogs"
-
-
-def archive_of(instance: Instance, *, acknowledge: bool = False) -> BinlogArchive:
-    return BinlogArchive.objects.create(
-        instance=instance, server_id=4_000_000_000 + instance.pk, acknowledge=acknowledge
-    )
-
-
-@contextmanager
-def receiving() -> Iterator[ReceiverProcess]:
-    """Receive in a thread, as the process does."""
-    process = ReceiverProcess()
-
-    def run() -> None:
-        try:
-            process.run()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield process
-    finally:
-        process.stop()
-        thread.join()
-
-
-def present() -> BinlogTimeline:
-    return BinlogTimeline.objects.get(ended_at__isnull=True)
-
-
-def caught_up(source: BinlogSource) -> Callable[[], bool]:
-    """Return whether everything that the source has is received and on the row."""
-
-    def question() -> bool:
-        name, size = source.files()[-1]
-        row = BinlogArchive.objects.get()
-        return (row.received_file, row.received_position) == (name, size)
-
-    return question
 
 
 def test_files_are_identical_over_rotations_and_lost_connections(source: BinlogSource) -> None:

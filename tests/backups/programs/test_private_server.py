@@ -24,8 +24,10 @@ pytestmark = pytest.mark.live
 START_AND_BE_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from backups.programs.private_server import PrivateServer
-server = PrivateServer(Path(sys.argv[1]))
+from backups.programs.private_server import PrivateServer, ServerOptions
+reaches_us = sys.argv[2] == "reaching us"
+settings = ServerOptions(confined=reaches_us, reaches_us=reaches_us)
+server = PrivateServer(Path(sys.argv[1]), settings)
 server.start()
 print(server.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -196,8 +198,9 @@ def test_whoever_may_not_wait_kills_it(folder: Path) -> None:
         assert server.pid is None
 
 
-def test_it_dies_with_a_parent_that_is_killed(folder: Path) -> None:
-    argv = [sys.executable, "-c", START_AND_BE_KILLED, str(folder)]
+@pytest.mark.parametrize("how", ["plain", "reaching us"])
+def test_it_dies_with_a_parent_that_is_killed(folder: Path, how: str) -> None:
+    argv = [sys.executable, "-c", START_AND_BE_KILLED, str(folder), how]
     ended = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL
     pid = int(ended.stdout)
