@@ -92,9 +92,11 @@ def store_ready_pieces(
     targets = _Targets(archive, keyring, key_fault, result)
     for timeline in archive.instance.binlog_timelines.select_related("instance"):
         files = spool_files(timeline)
+        ended = timeline.ended_at is not None
         for file in files:
-            is_last = file is files[-1] and timeline.ended_at is None
-            boundary, complete = _boundary(file, present, is_last)
+            # An ended history may have a file of the same name as the one being received.
+            at = None if ended else present
+            boundary, complete = _boundary(file, at, is_last=file is files[-1] and not ended)
             cutting = Cutting(archive, timeline, now, flush)
             try:
                 _store_file(cutting, file, boundary, complete, targets, result)
@@ -105,7 +107,7 @@ def store_ready_pieces(
                 # It may be read again: nothing after it is stored before it.
                 _note_spool(archive, exc, result)
                 break
-        if timeline.ended_at is not None and files:
+        if ended and files:
             _remove_folder(timeline)
     _note(archive, result, now)
     return result
@@ -174,7 +176,7 @@ def _keys() -> tuple[Keyring | None, str]:
         return None, str(exc)
 
 
-def _boundary(file: SpoolFile, present: SpoolPosition | None, is_last: bool) -> tuple[int, bool]:
+def _boundary(file: SpoolFile, present: SpoolPosition | None, *, is_last: bool) -> tuple[int, bool]:
     """Return up to where a file can be stored, and whether it is finished."""
     if present is not None and file.name == present.file:
         return present.position, False
@@ -191,6 +193,9 @@ def _store_file(
     result: StoredPieces,
 ) -> None:
     """Store a file's pieces, those on record first; delete it once every repository has it."""
+    if complete and _is_before_all(cutting.timeline, file):
+        file.path.unlink()
+        return
     for segment in _pending(cutting.timeline, file, targets.repositories):
         _store_segment(segment, file, targets, result)
     while list(targets.usable()):
@@ -213,6 +218,12 @@ def _store_file(
         _refuse_left_behind(cutting.timeline, file, size)
     if complete and targets.repositories and _is_stored(cutting.timeline, file, size, targets):
         file.path.unlink()
+
+
+def _is_before_all(timeline: BinlogTimeline, file: SpoolFile) -> bool:
+    """Whether a file is older than what is stored: retention has deleted it, and it came again."""
+    first = timeline.segments.order_by("file_number", "start").first()
+    return first is not None and file.number < first.file_number
 
 
 def _refuse_left_behind(timeline: BinlogTimeline, file: SpoolFile, size: int) -> None:

@@ -18,7 +18,6 @@ from backups.binlog_archive.reader import ArchivedBinlogs
 from backups.binlog_archive.spool import SpoolPosition, spool_folder
 from backups.binlog_archive.store import store_ready_pieces
 from backups.binlogs.index.read import SegmentIndex
-from backups.exceptions import LeaseLost
 from backups.keys.load import load_keys
 from backups.models import (
     BinlogArchive,
@@ -296,32 +295,6 @@ class TestRepositories:
         spool(timeline, "b.000001", binlog(1, 3))
         store_ready_pieces(archive, spool(timeline, "b.000002", binlog(4, 4)), LATER)
         assert spooled() == ["b.000001", "b.000002"]
-
-
-class TestOwnership:
-    def test_another_process_that_took_over_stops_it(
-        self, archive: BinlogArchive, timeline: BinlogTimeline
-    ) -> None:
-        spool(timeline, "b.000001", binlog(1, 3))
-        present = spool(timeline, "b.000002", binlog(4, 4))
-        BinlogArchive.objects.update(token=2)
-        with pytest.raises(LeaseLost):
-            store_ready_pieces(archive, present, T0)
-        assert not BinlogSegment.objects.exists()
-
-    def test_files_of_an_ended_timeline_are_drained(
-        self, archive: BinlogArchive, timeline: BinlogTimeline
-    ) -> None:
-        spool(timeline, "b.000001", binlog(1, 3, ended=False))
-        BinlogTimeline.objects.update(ended_at=T0)
-        assert store_ready_pieces(archive, None, T0).stored == 2
-        assert not spool_folder(timeline).exists()
-
-    def test_without_a_receiver_the_newest_file_stays_open(
-        self, archive: BinlogArchive, timeline: BinlogTimeline
-    ) -> None:
-        spool(timeline, "b.000001", binlog(1, 3))
-        assert store_ready_pieces(archive, None, LATER).stored == 0
 
 
 class TestKilled:
