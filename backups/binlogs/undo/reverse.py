@@ -176,22 +176,39 @@ def _where(image: Image, columns: tuple[TableColumn, ...], table: TableMap) -> s
     """Return the condition that finds the row if it is still as in the image."""
     keys = [place for place, column in enumerate(columns) if column.key]
     _need(image, keys or list(range(len(columns))), columns)
+    if odd := [columns[at].name for at in keys if is_incomparable(table.columns[at].type)]:
+        raise _MissingColumns(f"its key has columns that cannot be compared: {', '.join(odd)}")
     compared = [
         place
         for place in sorted(image)
-        if place in keys
-        or not (
-            is_incomparable(table.columns[place].type)
-            or columns[place].generated
-            or isinstance(image[place], NotDecoded)
-        )
+        if place in keys or _is_comparable(place, image, columns, table)
     ]
+    left_out = [
+        columns[place].name
+        for place in image
+        if place not in compared and not columns[place].generated
+    ]
+    if left_out and not keys:
+        # Two rows may differ in these alone.
+        raise _MissingColumns(f"it has no key, and {', '.join(left_out)} cannot be compared")
     if not compared:
         raise _MissingColumns("no column of it can be compared")
     return " AND ".join(_equal(place, image, columns, table) for place in compared)
 
 
+def _is_comparable(
+    place: int, image: Image, columns: tuple[TableColumn, ...], table: TableMap
+) -> bool:
+    """Whether a value of the image, written as a literal, is equal to the same in the table."""
+    if columns[place].generated or isinstance(image[place], NotDecoded):
+        return False
+    return image[place] is None or not is_incomparable(table.columns[place].type)
+
+
 def _equal(place: int, image: Image, columns: tuple[TableColumn, ...], table: TableMap) -> str:
+    if image[place] is None:
+        # No operator takes every type.
+        return f"{quote_name(columns[place].name)} IS NULL"
     value = literal(image[place], table.columns[place], columns[place])
     return f"{quote_name(columns[place].name)} <=> {value}"
 
