@@ -13,7 +13,7 @@ def fill(port: int, instances: int, *, acknowledge: bool) -> None:
     from tests.live.binlog_source import PASSWORD, USER
 
     for number in range(instances):
-        instance = Instance(name=f"shop-{number}", port=port, user=USER, tls="off")
+        instance = Instance(name=f"shop-{number}", port=port, user=USER, tls="preferred")
         instance.set_password(PASSWORD)
         instance.save()
         BinlogArchive.objects.create(

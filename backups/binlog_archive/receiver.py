@@ -143,6 +143,8 @@ class Receiver:
 
     def _receive(self) -> None:
         """Connect once and receive until the stream ends, which raises."""
+        # In another timeline a file of the same name is another file.
+        self._durable = Received()
         if full := self._has_room():
             raise MooringError(full, hint="Free space on the disk of MOORING_HOME.")
         with _database_turn():
