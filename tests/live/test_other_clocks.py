@@ -43,7 +43,7 @@ def site(mariadb: LiveServer, url: str) -> Iterator[Site]:
 @contextmanager
 def process(name: str, site: Site, clock: Clock) -> Iterator[running]:
     """One of a site's processes, on a host with a clock of its own."""
-    environment = site.environment | dict(**clock.environment)
+    environment = site.environment | {name: str(text) for name, text in clock.environment.items()}
     argv = {child.name: list(child.argv) for child in children(environment)}[name]
     with running(argv, replace(site, environment=environment)) as started:
         yield started
