@@ -17,7 +17,8 @@ from tests.test_architecture import MODULES, TREE, named
 DIALECT = re.compile(
     r"\b(told|heard|of late|is so|asked for|mend(?:ed|s)?|bec[ao]mes? of|nobody can say"
     r"|not to be had|doors?|doorways?|held up|makes no sense|put away|any more|anew|still at work"
-    r"|goes? on from|is away|was away)\b"
+    r"|goes? on from|is away|was away)\b",
+    re.IGNORECASE,
 )
 # Its own examples are dialect.
 THIS = "tests/test_words.py"

@@ -57,7 +57,7 @@ class FakeEngine:
     files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
     fails_after: int | None = None
     failure: BaseException = field(
-        default_factory=lambda: EngineError("the fake tool exited with 1", hint="Mend the fake.")
+        default_factory=lambda: EngineError("the fake tool exited with 1", hint="Repair the fake.")
     )
     blocks_after: int | None = None
     # Whether the end of a block is not an end of the copy.

@@ -70,7 +70,7 @@ class LivePartsTestCase(BrowserTestCase):
         self.add_samples(2)
         # Drawn again, and in the very same element: nothing jumps.
         label = re.compile(r"between 0 B/s and 4\.0 MiB/s")
-        # Asked for every five seconds, which is as long as Playwright would wait.
+        # Loaded every five seconds, which is as long as Playwright would wait.
         drawn = page.locator("#rate .js-plotly-plot")
         expect(drawn).to_have_attribute("aria-label", label, timeout=30_000)
         self.assertEqual(page.evaluate("window.plot.data[0].y.length"), 5)

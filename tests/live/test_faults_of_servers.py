@@ -217,7 +217,7 @@ def test_a_part_of_the_pipe_that_fails(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     name, script, ending = PARTS[part]
-    # Asked for its version it must answer: the preflight is not what is tested here.
+    # It must report its version: preflight is not what is tested here.
     script = f'case "$*" in *--version*) exec "$real" "$@";; esac\n{script}'
     with monkeypatch.context() as patch:
         Doubles(tmp_path / "doubles", patch).write(name, script)

@@ -43,8 +43,7 @@ def site(mariadb: LiveServer, url: str) -> Iterator[Site]:
 @contextmanager
 def process(name: str, site: Site, clock: Clock) -> Iterator[running]:
     """One of a site's processes, on a host with a clock of its own."""
-    changed = {name: str(value) for name, value in clock.environment.items()}
-    environment = site.environment | changed
+    environment = site.environment | {name: str(text) for name, text in clock.environment.items()}
     argv = {child.name: list(child.argv) for child in children(environment)}[name]
     with running(argv, replace(site, environment=environment)) as started:
         yield started

@@ -55,7 +55,7 @@ class ActivityTestCase(TestCase):
         job = make_job(self.orders, JobStatus.RUNNING)
         self.post(reverse("job-cancel", args=[job.pk]))
         self.assertEqual((self.only().verb, self.only().name), (Verb.CANCELLED, f"backup {job.pk}"))
-        # Asked for a second time it is the same request, by whoever made it.
+        # Requested a second time it is the same request, by whoever made it.
         Job.objects.update(status=JobStatus.FAILED)
         self.post(reverse("job-cancel", args=[job.pk]))
         self.only()

@@ -100,7 +100,7 @@ class JobPageTestCase(TestCase):
     def test_a_backup_of_changes_names_its_base(self) -> None:
         base = make_backup(self.orders, make_repository()).backup
         job = make_job(self.orders, JobStatus.SUCCEEDED)
-        self.assertNotIn("Goes on from", self.page(job))
+        self.assertNotIn("Based on", self.page(job))
         Job.objects.filter(pk=job.pk).update(kind="incremental", base=base)
         self.assertIn(f">{base.label}</a>", self.page(job))
 

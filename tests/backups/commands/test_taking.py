@@ -78,8 +78,8 @@ def test_takebackup_that_fails(orders: Instance, main: Repository, engine: FakeE
     ended = take()
     assert ended.exit_code == 1
     assert "error: copy failed: the fake tool exited with 1" in ended.stdout
-    assert "HINT: Mend the fake." in ended.stdout
-    assert take("--json").json()["hint"] == "Mend the fake."
+    assert "HINT: Repair the fake." in ended.stdout
+    assert take("--json").json()["hint"] == "Repair the fake."
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,8 @@ def test_two_copies_of_one_backup(
 @pytest.mark.parametrize(
     ("trouble", "error", "hint"),
     [
-        ({"fails_after": 5}, "copy failed: the fake tool exited with 1", "Mend the fake."),
-        ({"fails_after": 0}, "copy failed: the fake tool exited with 1", "Mend the fake."),
+        ({"fails_after": 5}, "copy failed: the fake tool exited with 1", "Repair the fake."),
+        ({"fails_after": 0}, "copy failed: the fake tool exited with 1", "Repair the fake."),
         (
             {"end_marker": False},
             "copy failed: the fake tool did not report completion",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -118,12 +119,17 @@ def test_a_server_that_cannot_start_says_why_at_once(folder: Path) -> None:
     assert server.pid is None
 
 
+def waiting(folder: Path) -> ServerOptions:
+    """A server that never answers, because of a full disk."""
+    program = folder / "mariadbd"
+    program.write_text("#!/bin/sh\necho 'Disk is full writing ./ibtmp1; waiting'\nexec sleep 60\n")
+    program.chmod(0o755)
+    return ServerOptions(program=ServerProgram(str(program), "mariadb"))
+
+
 def test_a_server_that_falls_silent_on_a_full_disk_says_so(folder: Path, tmp_path: Path) -> None:
     """MariaDB waits for room for ever, and says so once."""
-    waiting = tmp_path / "mariadbd"
-    waiting.write_text("#!/bin/sh\necho 'Disk is full writing ./ibtmp1; waiting'\nexec sleep 60\n")
-    waiting.chmod(0o755)
-    settings = ServerOptions(program=ServerProgram(str(waiting), "mariadb"), silence_seconds=0.3)
+    settings = replace(waiting(tmp_path), silence_seconds=0.3)
     with pytest.raises(StageFailed, match="No space left"):
         PrivateServer(folder, settings).start()
 
@@ -138,11 +144,12 @@ def test_it_refuses_a_socket_path_the_kernel_would_cut(folder: Path, tmp_path: P
         PrivateServer(folder, run_folder=tmp_path / ("x" * 100)).start()
 
 
-def test_whoever_waits_may_call_it_off(folder: Path) -> None:
+def test_whoever_waits_may_call_it_off(folder: Path, tmp_path: Path) -> None:
     def call_it_off() -> None:
         raise KeyboardInterrupt
 
-    server = PrivateServer(folder, on_wait=call_it_off)
+    # One that answers is up at the first look where this process is slow.
+    server = PrivateServer(folder, waiting(tmp_path), on_wait=call_it_off)
     with pytest.raises(KeyboardInterrupt):
         server.start()
     assert server.pid is None
