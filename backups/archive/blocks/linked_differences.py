@@ -20,8 +20,8 @@ from backups.archive.frames import Frame
 from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader
 
-# 96 MiB of content: one frame or two of each link of a chain of the usual length.
-FRAMES_KEPT = 24
+# 64 MiB of content: one frame or two of each link of a chain of the usual length.
+FRAMES_KEPT = 16
 
 
 class _FramePlace(NamedTuple):
