@@ -14,7 +14,7 @@ CHUNK = 1024 * 1024
 
 
 class FolderBinlogs:
-    """The binlogs of a server that has ended, or whose file is not written any more."""
+    """The binlogs of a server that has ended, or whose file is closed."""
 
     def __init__(self, folder: Path, prefix: str = "binlog") -> None:
         self.folder = folder

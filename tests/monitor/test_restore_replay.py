@@ -41,7 +41,7 @@ class RestoreReplayTestCase(TestCase):
         self.assertContains(response, "no archived binlog has b.000001:4")
         self.assertContains(response, "--until &#x27;2026-03-02 13:05:00.000000 UTC&#x27;")
 
-    def test_what_makes_no_sense_is_shown_beside_the_form(self) -> None:
+    def test_contradictions_are_shown_beside_the_form(self) -> None:
         for words, message in (
             ({"until": "yesterday"}, "is no moment"),
             ({"until": "2026-10-25 02:30:00 Europe/Berlin"}, "happens twice"),

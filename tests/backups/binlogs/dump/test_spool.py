@@ -68,7 +68,7 @@ def test_a_received_file_is_the_file(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_it_goes_on_from_wherever_it_was_cut(tmp_path: Path, name: str) -> None:
+def test_it_continues_from_wherever_it_was_cut(tmp_path: Path, name: str) -> None:
     content, chance = sent(name), random.Random(name)
     for _ in range(15):
         cut = chance.randrange(len(content))

@@ -49,7 +49,7 @@ def test_a_new_archive_begins_with_the_file_of_the_newest_backup() -> None:
     assert decide_start(None, "a", MYSQL, FILES, "bin.000004").at.file == "bin.000004"
 
 
-def test_past_4_gib_mariadb_is_asked_for_the_whole_file() -> None:
+def test_past_4_gib_mariadb_sends_the_whole_file() -> None:
     far = held("bin.000004", at=(1 << 32) + 5)
     assert decide_start(far, "a", MARIADB, FILES, "").at.position == 4
     assert decide_start(far, "a", MYSQL, FILES, "").at.position == (1 << 32) + 5
