@@ -90,6 +90,11 @@ class Found:
     def place(self) -> str:
         return f"{self.piece.file}:{self.transaction.start}"
 
+    @property
+    def name(self) -> str:
+        """The GTID or, where it has none, the place."""
+        return self.transaction.gtid or self.place
+
 
 class InstanceBinlogs:
     """The archived transactions of one instance."""

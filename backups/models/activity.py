@@ -33,6 +33,7 @@ class Verb(models.TextChoices):
     ACKNOWLEDGED = "acknowledged", "Acknowledged"
     ENDED = "ended", "Ended"
     TESTED = "tested", "Tested"
+    VIEWED = "viewed", "Viewed row values of"
     REBUILT = "rebuilt", "Rebuilt the catalog of"
 
 

@@ -40,7 +40,7 @@ class ShownTransaction:
 
     @property
     def name(self) -> str:
-        return self.found.transaction.gtid or self.found.place
+        return self.found.name
 
 
 def load_transaction(binlogs: InstanceBinlogs, found: Found, *, values: bool) -> ShownTransaction:

@@ -13,6 +13,7 @@ from django.http import QueryDict
 from django.utils.http import urlencode
 from django.utils.timezone import get_current_timezone_name, now
 
+from backups.admin.places import place_to_wait
 from backups.binlog_archive.browse import (
     Found,
     IndexedPiece,
@@ -81,7 +82,7 @@ class TransactionRow:
 
     @property
     def name(self) -> str:
-        return self.found.transaction.gtid or self.found.place
+        return self.found.name
 
 
 @dataclass(slots=True)
@@ -111,15 +112,21 @@ def load_transactions(instance: Instance, query: QueryDict, *, values: bool) -> 
         view.wanted = _wanted(query)
         if moment := query.get("moment", "").strip()[:60]:
             view.moment = parse_moment(moment, get_current_timezone_name())
-        binlogs = open_binlogs(instance)
-        _refuse_backlog(binlogs)
-        if name := query.get("name", "")[:200]:
-            view.chosen = load_transaction(binlogs, binlogs.named(name), values=values)
-        _draw(view, binlogs, instance)
-        _list(view, binlogs, zoomed="from" in query)
+        with place_to_wait():
+            _read(view, instance, query, values=values)
     except MooringError as error:
         view.error, view.hint = str(error), error.hint
     return view
+
+
+def _read(view: TransactionsView, instance: Instance, query: QueryDict, *, values: bool) -> None:
+    """Read repositories and the spool, which may hang."""
+    binlogs = open_binlogs(instance)
+    _refuse_backlog(binlogs)
+    if name := query.get("name", "")[:200]:
+        view.chosen = load_transaction(binlogs, binlogs.named(name), values=values)
+    _draw(view, binlogs, instance)
+    _list(view, binlogs, zoomed="from" in query)
 
 
 def _refuse_backlog(binlogs: InstanceBinlogs) -> None:

@@ -6,7 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from backups.activity import record
 from backups.models import Instance
+from backups.models.activity import Verb
 from monitor.access.roles import Role, has_role, needs
 from monitor.selectors.transactions import load_transactions
 
@@ -18,5 +20,7 @@ def instance_transactions(request: HttpRequest, name: str) -> HttpResponse:
     instance = get_object_or_404(Instance, name=name)
     values = has_role(request.user, Role.OPERATOR)
     view = load_transactions(instance, request.GET, values=values)
+    if values and view.chosen is not None:
+        record(Verb.VIEWED, instance, details={"transaction": view.chosen.name})
     context = {"instance": instance, "view": view, "values": values, "query": request.GET}
     return render(request, "monitor/transactions.html", context)

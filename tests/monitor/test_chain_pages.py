@@ -163,7 +163,7 @@ class InstanceChainsTestCase(ChainPageTestCase):
             with CaptureQueriesContext(connection) as queries:
                 self.client.get(self.address)
             costs.append(len(queries))
-        self.assertEqual(costs, [48, 48])
+        self.assertEqual(costs, [49, 49])
 
 
 class BackupChainTestCase(ChainPageTestCase):

@@ -72,6 +72,9 @@ class PlacesTestCase(TestCase):
         given = {"copy": str(self.copy.pk), "target": "/srv/restored"}
         self.busy("get", "restore-wizard", **given)
 
+    def test_archived_transactions(self) -> None:
+        self.busy("get", "instance-transactions", "orders-1")
+
     def test_a_place_is_free_again_after_a_failure(self) -> None:
         for _ in range(PLACES + 1):
             answer = self.client.post(reverse("instance-doctor", args=["orders-1"]), follow=True)

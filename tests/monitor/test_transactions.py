@@ -11,7 +11,8 @@ from pytest_django import Settings
 
 from backups.binlog_archive.spool import SpoolPosition
 from backups.binlog_archive.store import store_ready_pieces
-from backups.models import BinlogArchive, BinlogGap, Instance
+from backups.models import Activity, BinlogArchive, BinlogGap, Instance
+from backups.models.activity import Verb
 from monitor.selectors import transactions
 from tests.backups.binlog_archive.spooled import (
     SECOND,
@@ -113,9 +114,12 @@ def test_values_are_for_operators(client: Client, formats: None) -> None:
     page = shown(client, name=name)
     assert "shop.a" in page
     assert "Values are shown to operators" in page
+    assert not Activity.objects.filter(verb=Verb.VIEWED).exists()
     assert "after" not in page.partition("Volume")[0].partition("Committed")[2]
     client.force_login(make_user("olga", "operator"))
     assert "id=20, n=NULL, c=4) to (id=20, n=&#x27;after&#x27;, c=4)" in shown(client, name=name)
+    row = Activity.objects.get(verb=Verb.VIEWED)
+    assert (row.actor, row.name, row.details) == ("olga", "orders-1", {"transaction": name})
 
 
 def bars(client: Client, begin: int, end: int) -> tuple[str, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from backups.activity import record
 from backups.binlog_archive.browse import open_binlogs
 from backups.binlogs.events.changes import Change, StatementChange
 from backups.binlogs.index.statements import kept_statement
@@ -16,6 +17,7 @@ from backups.binlogs.undo.show import shown_row
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 from backups.management.transaction_words import transaction_fields, written_moment
+from backups.models.activity import Verb
 from backups.units import format_bytes, format_count
 from backups.wall_clock import zone
 
@@ -32,9 +34,12 @@ class Command(MooringCommand):
         parser.add_argument("--rows", type=int, default=100, help="Show at most so many rows.")
 
     def answer(self, options: dict[str, Any]) -> Answer:
-        binlogs = open_binlogs(named_instance(options["instance"]))
+        instance = named_instance(options["instance"])
+        binlogs = open_binlogs(instance)
         found = binlogs.named(options["transaction"])
         transaction, values = found.transaction, options["values"]
+        if values:
+            record(Verb.VIEWED, instance, details={"transaction": found.name})
         counts: Counter[tuple[str, str]] = Counter()
         shown = list(islice(_shown(binlogs.changes(found), values, counts), options["rows"] + 1))
         more = len(shown) > options["rows"]

@@ -8,12 +8,14 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from backups.activity import record
 from backups.binlog_archive.browse import Found, open_binlogs
 from backups.binlog_archive.undo import UndoPlan, plan_undo
 from backups.exceptions import BadInput
 from backups.instances.connection import connect, login_of
 from backups.management.output import REFUSED, Answer, MooringCommand
 from backups.management.rows import named_instance
+from backups.models.activity import Verb
 from backups.units import format_count
 
 
@@ -43,6 +45,8 @@ class Command(MooringCommand):
         if not plan.possible:
             return Answer(fields, _refusal(plan, found, instance.name), REFUSED)
         _write(path, plan)
+        details = {"transaction": found.name, "file": str(path.absolute())}
+        record(Verb.VIEWED, instance, details=details)
         return Answer(
             fields,
             [

@@ -13,7 +13,8 @@ from backups.binlog_archive.store import store_ready_pieces
 from backups.binlogs.moments import to_micros
 from backups.exceptions import BadInput, Refused
 from backups.keys.load import load_keys
-from backups.models import BinlogArchive, BinlogTimeline, Instance
+from backups.models import Activity, BinlogArchive, BinlogTimeline, Instance
+from backups.models.activity import Verb
 from tests.backups.binlog_archive.spooled import (
     MINUTE,
     SECOND,
@@ -184,10 +185,13 @@ class TestShowtransaction:
         assert "delete of 3 rows" in shown
         assert "update of 5 rows" in shown
         assert "after" not in shown
+        assert not Activity.objects.filter(verb=Verb.VIEWED).exists()
 
     def test_values_are_shown_where_requested(self, formats: str) -> None:
         shown = run_command("showtransaction", formats, f"{SOURCE}:29", "--values").stdout
         assert "delete shop.a (id=1, n='z', c=4)" in shown
+        row = Activity.objects.get(verb=Verb.VIEWED)
+        assert (row.name, row.details) == (formats, {"transaction": f"{SOURCE}:29"})
         assert "update shop.a (id=20, n=NULL, c=4) to (id=20, n='after', c=4)" in shown
         cut = run_command("showtransaction", formats, f"{SOURCE}:29", "--values", "--rows", "2")
         assert "more rows are not shown" in cut.stdout

@@ -88,6 +88,8 @@ def test_rebuildcatalog(label: str) -> None:
         "added": [label],
         "known": [],
         "unreadable": [],
+        "binlog_pieces_added": 0,
+        "binlog_pieces_unreadable": [],
     }
     again = run_command("rebuildcatalog", "main")
     assert "1 backup in main: 0 added, 0 unreadable" in again.stdout
