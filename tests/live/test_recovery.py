@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from pytest_django import Settings as DjangoSettings
 
-from backups.models import Backup, Job, JobStage
+from backups.models import Backup, BinlogArchive, Job, JobStage
+from backups.models.binlog import ReceiverState
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from tests.commands import Ended, run_command
 from tests.live import clone_jobs, mysql_load
 from tests.live.archiving import archive_files
 from tests.live.bank import TOTAL, Teller, open_bank, sum_of
-from tests.live.faults import Place, make_place
+from tests.live.binlog_receiving import receiving
+from tests.live.faults import USER, Place, make_place
+from tests.live.mooring_site import wait_until
 from tests.live.mysql import PrivateMysql
 from tests.live.server import LiveServer, free_port
 
@@ -137,6 +140,27 @@ class TestMariadb:
             assert rows == [(1,)]
             assert found.execute("SELECT COUNT(*) FROM bank.notes") == [(500,)]
 
+    def test_what_was_received_leads_to_the_moment_before_a_mistake(self, bank: Place) -> None:
+        server, target = bank.server, bank.folder / "restored"
+        server.execute(f"GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO {USER}@'127.0.0.1'")
+        archiving = run_command("archivebinlogs", "orders-1", "--repository", "main")
+        assert archiving.exit_code == 0, archiving.stderr
+        with receiving():
+            wait_until(lambda: BinlogArchive.objects.get().state == ReceiverState.RECEIVING)
+            bank.label()
+            with Teller(server.server.connect):
+                time.sleep(1)
+            checksums = server.execute(CHECKSUMS)
+            server.execute("FLUSH BINARY LOGS", "DROP TABLE bank.notes")
+            ((gtid,),) = server.execute("SELECT @@GLOBAL.gtid_binlog_pos")
+            ((file, position, *_),) = server.execute("SHOW MASTER STATUS")
+            wait_until(lambda: received() == (file, position))
+
+        succeeded(bank.restore("orders-1", target, "--before-gtid", gtid))
+
+        with RestoredServer(target) as found:
+            assert found.execute(CHECKSUMS) == checksums
+
     def test_a_transaction_that_cannot_be_applied_ends_it(self, dropped: Dropped) -> None:
         target = dropped.place.folder / "restored"
         words = ("--until-file-pos", dropped.end, "--skip-gtid", dropped.creation)
@@ -169,6 +193,11 @@ class TestMariadb:
             assert ended.exit_code == 3, wrong
             assert ("inside a transaction" in ended.json()["error"]) == (wrong == "position")
             assert not (tmp_path / "target").exists()
+
+
+def received() -> tuple[str, int | None]:
+    row = BinlogArchive.objects.get()
+    return row.received_file, row.received_position
 
 
 class RestoredServer:
