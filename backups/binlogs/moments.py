@@ -34,9 +34,9 @@ def parse_moment(text: str, default_zone: str = "") -> datetime:
             return wall.replace(tzinfo=UTC)
         if _OFFSET.fullmatch(where):
             return datetime.fromisoformat(f"{wall.isoformat()}{where}").astimezone(UTC)
+        return _in_zone(text, wall, zone(where))
     except (ValueError, OverflowError):
         raise BadInput(f"{text!r} is no moment", hint=_HINT) from None
-    return _in_zone(text, wall, zone(where))
 
 
 def to_micros(moment: datetime) -> int:

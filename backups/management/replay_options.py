@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 
 from backups.binlog_archive.goals import RecoveryGoal, parse_place
 from backups.binlogs.moments import parse_moment
+from backups.exceptions import BadInput
 
 
 def add_replay_options(parser: CommandParser) -> None:
@@ -34,16 +35,20 @@ def add_replay_options(parser: CommandParser) -> None:
 
 def replay_goal(options: dict[str, Any]) -> RecoveryGoal | None:
     """Return what was given; None: the backup as it is. BadInput where it contradicts itself."""
-    given = (options["until"], options["until_gtid"], options["before_gtid"])
-    if not any((*given, options["until_file_pos"], options["skip_gtid"])):
+    names = ("until", "until_gtid", "before_gtid", "until_file_pos")
+    given = [options[name] for name in names if options[name] is not None]
+    if not given and not options["skip_gtid"]:
         return None
+    if not all((*given, *options["skip_gtid"])):
+        # A script's variable that is not set: without this it would be no place at all.
+        raise BadInput("a place up to which binlogs are replayed is empty")
     place = options["until_file_pos"]
     file, position = parse_place(place) if place else ("", None)
     return RecoveryGoal(
         parse_moment(options["until"], settings.TIME_ZONE) if options["until"] else None,
-        (options["until_gtid"] or "").lower(),
-        (options["before_gtid"] or "").lower(),
+        options["until_gtid"] or "",
+        options["before_gtid"] or "",
         file,
         position,
-        frozenset(each.lower() for each in options["skip_gtid"]),
+        frozenset(options["skip_gtid"]),
     )
