@@ -32,8 +32,11 @@ class Sent:
         self._gtids = gtids
         self._places: list[StreamPlace] = []
         self._passed: list[Passed] = []
-        # Whether a connection was sent everything to the end.
-        self.complete = False
+        # What the replica must have in the end; None until a connection was sent everything. Later
+        # connections are sent some of it again: that changes nothing here.
+        self.wanted: str | None = None
+        # Those to leave out that were.
+        self.skipped: set[str] = set()
         self.newest = NOTHING
         # Where the last transaction ends.
         self.last_end = StreamPlace(0, 0)
@@ -56,8 +59,18 @@ class Sent:
 
     @property
     def gtids(self) -> str:
-        """What the replica must have in the end: MySQL's set, or a GTID for each domain."""
+        """What was sent up to now: MySQL's set, or a GTID for each domain."""
         return str(self._gtids)
+
+    @property
+    def complete(self) -> bool:
+        """Whether a connection was sent everything to the end."""
+        return self.wanted is not None
+
+    def finish(self) -> None:
+        """Note that everything was sent."""
+        if self.wanted is None:
+            self.wanted = self.gtids
 
     def up_to(self, place: StreamPlace) -> Passed:
         """Return what lies before a place, as near as it was kept."""

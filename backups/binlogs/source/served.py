@@ -45,6 +45,8 @@ class Served:
     start_gtids: str = ""
     # Left out, whatever they did.
     skipped: frozenset[str] = frozenset()
+    # How many transactions that are, as counted beforehand; None: nobody has.
+    transactions: int | None = None
     # ON where all transactions have a GTID, ON_PERMISSIVE where some have none, else OFF.
     gtid_mode: str = "ON"
     # Called at the end of each thread that has read ``binlogs``.

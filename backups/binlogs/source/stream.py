@@ -50,9 +50,22 @@ class Stream:
                 yield from self._stretch(StreamPlace(number, start), stretch, before)
             before += stretch.stop - stretch.start
         yield self._take()
+        self._check_all()
+        self._sent.finish()
+
+    def _check_all(self) -> None:
+        """Raise where what was read is not what was to be replayed."""
         if missing := self._known.missing():
             raise BinlogDamaged(f"the replica has {missing}, which none of the files served has")
-        self._sent.complete = True
+        if kept := self._served.skipped - self._sent.skipped:
+            raise BinlogDamaged(f"{', '.join(sorted(kept))} was to be left out and was not found")
+        planned = self._served.transactions
+        if planned is not None and self._transactions != planned:
+            raise BinlogDamaged(
+                f"the archive had {planned} transactions to replay when it was planned, "
+                f"now it has {self._transactions}",
+                hint="Restore again; if it repeats, check the archive.",
+            )
 
     def _stretch(self, begin: StreamPlace, stretch: ServedRange, before: int) -> Iterator[Batch]:
         head = read_head(self._served.binlogs, stretch.file, stretch.stop)
@@ -78,6 +91,11 @@ class Stream:
                 left_out = left_out and tracker.inside
             if self._bytes >= _BATCH_BYTES:
                 yield self._take()
+        if self.offset != max(stretch.stop, start) or tracker.inside:
+            raise BinlogDamaged(
+                f"{stretch.file} ends at {self.offset} and not between transactions at "
+                f"{stretch.stop}"
+            )
         self._note(begin.stretch, before - stretch.start, always=True)
 
     def _open_file(self, file: str, head: FileHead, start: int) -> None:
@@ -102,6 +120,7 @@ class Stream:
         if self._known.has(gtid):
             return True
         if gtid in self._served.skipped:
+            self._sent.skipped.add(gtid)
             return True
         self._sent.add_gtid(gtid)
         return False

@@ -141,7 +141,7 @@ class Replay:
     def _has_all(
         self, connection: Connection[Any], status: Mapping[str, str], source: ReplaySource
     ) -> bool:
-        wanted = source.sent.gtids
+        wanted = source.sent.wanted or ""
         if not self.target.by_gtid:
             file = status.get("Relay_Master_Log_File", "")
             if file and all(each.file != file for each in self.served.stretches):
@@ -188,7 +188,12 @@ def _status(connection: Connection[Any], statement: str) -> dict[str, str]:
 def _open_xa(connection: Connection[Any]) -> tuple[str, ...]:
     with connection.cursor() as cursor:
         cursor.execute("XA RECOVER")
-        return tuple(str(row[3]) for row in cursor.fetchall())
+        # MariaDB gives bytes.
+        names = [row[3] for row in cursor.fetchall()]
+    return tuple(
+        name.decode(errors="backslashreplace") if isinstance(name, bytes) else str(name)
+        for name in names
+    )
 
 
 def _disabled_events(connection: Connection[Any]) -> set[str]:

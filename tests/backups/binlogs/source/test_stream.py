@@ -115,6 +115,41 @@ class TestDamage:
                 with pytest.raises(BinlogDamaged):
                     sent_by(stream_of(served), served.begin)
 
+    def test_fewer_bytes_or_transactions_than_planned(self) -> None:
+        whole = mysql_file(1, 4)
+        part = len(mysql_file(1, 3)) - len(rotate())
+        planned = HeldBinlogs({A: whole}).whole(MYSQL)
+        shorter = replace(planned, binlogs=HeldBinlogs({A: whole[:part]}))
+        with pytest.raises(BinlogDamaged, match="ends at"):
+            sent_by(stream_of(shorter), shorter.begin)
+        open_end = len(whole) - len(rotate()) - len(xid())
+        inside = replace(planned, stretches=[ServedRange(A, 4, open_end)])
+        with pytest.raises(BinlogDamaged, match="not between transactions"):
+            sent_by(stream_of(inside), inside.begin)
+        other = replace(planned, transactions=5)
+        with pytest.raises(BinlogDamaged, match="5 transactions to replay"):
+            sent_by(stream_of(other), other.begin)
+        assert sent_by(stream_of(replace(planned, transactions=4)), planned.begin)
+
+    def test_what_is_to_be_skipped_and_is_not_there(self) -> None:
+        served = HeldBinlogs({A: mysql_file(1, 4)}).whole(
+            MYSQL, skipped=frozenset({f"{SOURCE}:04", f"{SOURCE}:3"})
+        )
+        with pytest.raises(BinlogDamaged, match=":04 was to be left out"):
+            sent_by(stream_of(served), served.begin)
+
+    def test_a_second_connection_does_not_change_what_must_be_applied(self) -> None:
+        served = HeldBinlogs({A: mariadb_file(1, 2, 3, 4)}).whole(MARIADB)
+        start, sent = GtidPosition(), Sent(GtidPosition())
+        sent_by(Stream(served, KnownPosition(start, start), sent, 99), served.begin)
+        assert sent.wanted == "0-7-4"
+        named = GtidPosition.parse("0-7-1")
+        again = Stream(served, KnownPosition(named, start), sent, 99)
+        sent.add_gtid("0-7-2")
+        assert (sent.complete, sent.wanted) == (True, "0-7-4")
+        sent_by(again, served.begin)
+        assert sent.wanted == "0-7-4"
+
     def test_a_stretch_that_ends_inside_an_event(self) -> None:
         whole = mysql_file(1, 2)
         served = HeldBinlogs({A: whole}).whole(MYSQL)
