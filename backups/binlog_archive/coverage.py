@@ -71,7 +71,7 @@ def ranges_of(instance: Instance) -> list[RangeFacts]:
         TimelineFacts(
             each.pk,
             TimelineStart(each.start).label,
-            each.start == TimelineStart.RESET,
+            each.names_again,
             each.ended_at,
         )
         for each in timelines

@@ -10,7 +10,7 @@ from backups.exceptions import BadInput
 from backups.parameters import RestoreParameters
 
 _ONE_HINT = "Give one of --until, --until-gtid, --before-gtid and --until-file-pos."
-_GTID = re.compile(r"[0-9a-fA-F-]{36}:(?:[a-z_][a-z0-9_]{0,31}:)?\d+|\d+-\d+-\d+", re.ASCII)
+_GTID = re.compile(r"[0-9a-fA-F-]{36}:(?:[a-zA-Z_][a-zA-Z0-9_]{0,31}:)?\d+|\d+-\d+-\d+", re.ASCII)
 _FILE_POSITION = re.compile(r"([^/\0:]+\.\d+):(\d+)", re.ASCII)
 
 
@@ -35,9 +35,10 @@ class RecoveryGoal:
             raise BadInput("a place in a binlog is a file and a position, as binlog.000042:1234")
         if self.until is not None and self.until.tzinfo is None:
             raise BadInput(f"{self.until} has no time zone")
-        for gtid in filter(None, (self.until_gtid, self.before_gtid, *self.skipped)):
-            if not _GTID.fullmatch(gtid):
-                raise BadInput(f"{gtid!r} is not the GTID of one transaction")
+        # As binlogs have them: a number with a zero in front would be found, and not left out.
+        for name in ("until_gtid", "before_gtid"):
+            object.__setattr__(self, name, _canonical(getattr(self, name)))
+        object.__setattr__(self, "skipped", frozenset(map(_canonical, self.skipped)) - {""})
 
     def __str__(self) -> str:
         skipped = f", without {', '.join(sorted(self.skipped))}" if self.skipped else ""
@@ -74,6 +75,18 @@ class RecoveryGoal:
         if self.before_gtid:
             return f"before {self.before_gtid}"
         return f"up to {self.file}:{self.position}"
+
+
+def _canonical(gtid: str) -> str:
+    """Return a GTID as a server writes it, or raise BadInput."""
+    if not gtid:
+        return ""
+    if not _GTID.fullmatch(gtid):
+        raise BadInput(f"{gtid!r} is not the GTID of one transaction")
+    if ":" not in gtid:
+        return "-".join(str(int(number)) for number in gtid.split("-"))
+    source, _, number = gtid.lower().rpartition(":")
+    return f"{source}:{int(number)}"
 
 
 def goal_of(asked: RestoreParameters) -> RecoveryGoal | None:

@@ -10,6 +10,7 @@ from backups.binlog_archive.reader import ArchivedBinlogs, ArchivedFile
 from backups.binlog_archive.spool import spool_file
 from backups.binlogs.index.build import build_index
 from backups.binlogs.index.read import SegmentIndex
+from backups.binlogs.moments import from_micros
 from backups.binlogs.source.reading import read_head
 from backups.models import BinlogSegment
 
@@ -38,6 +39,19 @@ class ReadablePiece:
     def is_empty(self) -> bool:
         """Whether it is known to have no transactions."""
         return self.segment is not None and self.segment.transactions == 0
+
+    def find_latest_commit(self) -> datetime | None:
+        """Return the latest commit in it, counted where no row has it; None: it has none."""
+        if self.segment is not None:
+            return self.latest_commit
+        commits = [each.commit_micros for each in self.index().transactions()]
+        return from_micros(max(commits)) if commits else None
+
+    def find_gtids_after(self) -> str:
+        """Return the set or position at its end."""
+        if self.segment is not None:
+            return self.segment.gtids_after
+        return self.index().gtids_before(len(self.index()))
 
     def index(self) -> SegmentIndex:
         """Return its index, from beside it, or else from its bytes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 from django.db import connections
 
@@ -16,7 +17,7 @@ from backups.binlog_archive.goals import RecoveryGoal
 from backups.binlog_archive.pieces import ReadablePiece, joined_from, pieces_of
 from backups.binlog_archive.reader import ArchivedBinlogs
 from backups.binlog_archive.stops import Stop, StopSearch
-from backups.binlogs.events.gtids import GtidPosition, parse_gtids
+from backups.binlogs.events.gtids import GtidPosition, GtidSet, parse_gtids
 from backups.binlogs.source.served import Served, ServedRange
 from backups.exceptions import KeyUnavailable, MooringError, Refused
 from backups.keys.load import load_keys
@@ -76,8 +77,9 @@ def find_recovery(instance: Instance, start: StartPoint, goal: RecoveryGoal) -> 
         hint="Choose a backup that was taken while the archive was running.",
     )
     keyring = _keys()
-    for timeline in instance.binlog_timelines.select_related("instance").order_by("-pk"):
-        if not _may_be_of(timeline, start):
+    timelines = list(instance.binlog_timelines.select_related("instance").order_by("-pk"))
+    for timeline, previous in zip_longest(timelines, timelines[1:]):
+        if not _may_be_of(timeline, previous, start):
             continue
         pieces = pieces_of(ArchivedBinlogs(timeline, keyring))
         at = _piece_at(pieces, start)
@@ -109,7 +111,10 @@ def _follow(
             f"{start.label} already has {goal.until_gtid or goal.before_gtid}",
             hint="Choose an older backup.",
         )
+    if goal.until is not None:
+        _check_older(pieces[: at + 1], start, goal.until)
     stop = StopSearch(joined, start.position, goal, missing).find(_known_until(timeline, archive))
+    _check_not_ahead(joined, start, stop)
     return Recovery(
         start,
         goal,
@@ -120,6 +125,7 @@ def _follow(
             timeline.instance.flavour,
             start_gtids=start.gtids,
             skipped=goal.skipped,
+            transactions=stop.transactions,
             gtid_mode="ON" if stop.has_gtids else "OFF",
             # Each thread has a connection to the database of its own.
             leave_thread=connections.close_all,
@@ -156,6 +162,38 @@ def _has_all(backup: str, before: str) -> bool:
     return own.covers(archived)
 
 
+def _check_older(pieces: list[ReadablePiece], start: StartPoint, until: datetime) -> None:
+    """Refuse a moment before the newest transaction that a backup has.
+
+    ``pieces`` are those up to the one of its position, which is looked at by its transactions.
+    """
+    index = pieces[-1].index()
+    if index.starting_at(start.position):
+        return
+    commits = (piece.find_latest_commit() for piece in reversed(pieces[:-1]))
+    newest = next(filter(None, commits), start.started_at)
+    if newest > until:
+        raise Refused(
+            f"{start.label} is of {newest:%Y-%m-%d %H:%M:%S} UTC, after the moment",
+            hint="Choose an older backup.",
+        )
+
+
+def _check_not_ahead(joined: list[ReadablePiece], start: StartPoint, stop: Stop) -> None:
+    """Refuse a backup that has transactions from behind the stop: by its GTIDs, not its position."""
+    own, index = parse_gtids(start.gtids), joined[stop.pieces - 1].index()
+    number = index.starting_at(stop.offset)
+    if not isinstance(own, GtidSet) or not own or number is None:
+        return
+    reached = parse_gtids(index.gtids_before(number))
+    end = parse_gtids(joined[-1].find_gtids_after())
+    if isinstance(reached, GtidSet) and isinstance(end, GtidSet) and (end - reached) & own:
+        raise Refused(
+            f"{start.label} already has transactions from after {stop.file}:{stop.offset}",
+            hint="Choose an older backup.",
+        )
+
+
 def _lies_in_backup(goal: RecoveryGoal, start: StartPoint) -> bool:
     wanted = goal.until_gtid or goal.before_gtid
     return bool(wanted and start.gtids and wanted in parse_gtids(start.gtids))
@@ -188,9 +226,16 @@ def _piece_at(pieces: list[ReadablePiece], start: StartPoint) -> int | None:
     return ending
 
 
-def _may_be_of(timeline: BinlogTimeline, start: StartPoint) -> bool:
+def _may_be_of(
+    timeline: BinlogTimeline, previous: BinlogTimeline | None, start: StartPoint
+) -> bool:
     """Whether a backup can be of a history, by when both were: names are used again."""
-    return timeline.ended_at is None or start.started_at <= timeline.ended_at
+    if timeline.ended_at is not None and start.started_at > timeline.ended_at:
+        return False
+    # The names were of other bytes until the history before it ended. GTIDs do not tell: a reset
+    # begins to count them anew.
+    end = previous.ended_at if previous is not None and timeline.names_again else None
+    return end is None or start.ended_at >= end
 
 
 def _known_until(timeline: BinlogTimeline, archive: BinlogArchive | None) -> datetime | None:

@@ -119,7 +119,7 @@ class StopSearch:
         """Refuse what is behind the last piece."""
         last = self._joined[-1]
         why = self._missing or f"the archive ends at {last.file}:{last.end}"
-        commits = [self._latest(piece) for piece in self._joined]
+        commits = [piece.find_latest_commit() for piece in self._joined]
         reached = max(
             filter(None, [*commits, None if self._missing else known_until]), default=None
         )
@@ -131,13 +131,6 @@ class StopSearch:
             f"{self._goal} is not among the archived transactions: {why}{until_now}",
             hint="Choose an earlier place, or wait until the receiver has it.",
         )
-
-    def _latest(self, piece: ReadablePiece) -> datetime | None:
-        if piece.segment is not None:
-            return piece.latest_commit
-        index = piece.index()
-        commits = [each.commit_micros for each in index.transactions()]
-        return from_micros(max(commits)) if commits else None
 
     def _stop(self, number: int, cut: int) -> Stop:
         """Describe a stop in front of transaction ``cut`` of a piece."""

@@ -139,6 +139,11 @@ class BinlogTimeline(models.Model):
     def __str__(self) -> str:
         return f"timeline {self.pk} of {self.instance.name}"
 
+    @property
+    def names_again(self) -> bool:
+        """Whether the same file names held other bytes in the history before it."""
+        return self.start in (TimelineStart.RESET, TimelineStart.SERVER)
+
 
 class BinlogSegment(models.Model):
     """A stored piece of one binlog file, from one transaction boundary to another."""

@@ -23,6 +23,7 @@ from tests.backups.binlog_archive.spooled import (
     binlog,
     gtids,
     spool,
+    timeline_of,
     transaction,
 )
 from tests.backups.binlogs.made import SOURCE, event, file_of
@@ -152,6 +153,45 @@ class TestRefusals:
             with pytest.raises(Refused, match="already has"):
                 find(archive, start, goal)
 
+    def test_a_moment_before_a_backup_that_begins_a_piece(
+        self, archive: BinlogArchive, two_files: tuple[bytes, bytes]
+    ) -> None:
+        start = start_after(4, two_files[0])
+        whole = StartPoint("b", FIRST, len(two_files[0]), gtids(1, 4), T0, T0)
+        next_file = StartPoint("b", SECOND_FILE, 0, gtids(1, 4), T0, T0)
+        for each in (start, whole, next_file):
+            assert find(archive, each, at(4)).stop.transactions == 0
+            with pytest.raises(Refused, match=r"already has|after the moment"):
+                find(archive, each, at(2))
+
+    def test_a_backup_whose_gtids_are_ahead_of_its_position(
+        self, archive: BinlogArchive, two_files: tuple[bytes, bytes]
+    ) -> None:
+        ahead = start_after(2, two_files[0], gtids=gtids(1, 6))
+        assert find(archive, ahead, at(6)).stop.last_gtid == gtid(6)
+        for goal in (at(3), at(5), RecoveryGoal(file=FIRST, position=len(two_files[0]))):
+            with pytest.raises(Refused, match="already has transactions from after"):
+                find(archive, ahead, goal)
+
+    @pytest.mark.parametrize("why", ["reset", "server"])
+    def test_a_backup_from_before_names_were_used_again(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, why: str
+    ) -> None:
+        spool(timeline, FIRST, binlog(1, 4, ended=False))
+        BinlogTimeline.objects.filter(pk=timeline.pk).update(ended_at=T0 + MINUTE)
+        again = timeline_of(archive.instance, start=why, began_at=T0 + MINUTE)
+        present = spool(again, FIRST, binlog(1, 8, ended=False))
+        row = BinlogArchive.objects.filter(pk=archive.pk)
+        row.update(received_file=FIRST, received_position=present.position)
+        # Before the reset the same names, positions and GTIDs were of other transactions.
+        before = start_after(2, b"", gtids=gtids(1, 100))
+        old = start_after(2, b"")
+        with pytest.raises(Refused):
+            find(archive, old, RecoveryGoal(until_gtid=gtid(8)))
+        assert find(archive, old, RecoveryGoal(until_gtid=gtid(4))).stop.transactions == 2
+        with pytest.raises(Refused):
+            find(archive, before, RecoveryGoal(file=FIRST, position=present.position))
+
     def test_a_backup_that_does_not_join(
         self, archive: BinlogArchive, two_files: tuple[bytes, bytes]
     ) -> None:
@@ -192,6 +232,11 @@ class TestRefusals:
         start = start_after(2, two_files[0])
         goal = RecoveryGoal(until_gtid=gtid(5), skipped=frozenset({gtid(4)}))
         assert find(archive, start, goal).served.skipped == {gtid(4)}
+        # However it is written: what a server writes is left out.
+        named = f"{str(SOURCE).upper()}:004"
+        goal = RecoveryGoal(until_gtid=gtid(5), skipped=frozenset({named}))
+        assert find(archive, start, goal).served.skipped == {gtid(4)}
+        assert RecoveryGoal(before_gtid="00-1-05").before_gtid == "0-1-5"
         goal = RecoveryGoal(until_gtid=gtid(5), skipped=frozenset({gtid(6)}))
         with pytest.raises(Refused, match=r":6 is not among"):
             find(archive, start, goal)
