@@ -180,7 +180,7 @@ def _check_older(pieces: list[ReadablePiece], start: StartPoint, until: datetime
 
 
 def _check_not_ahead(joined: list[ReadablePiece], start: StartPoint, stop: Stop) -> None:
-    """Refuse a backup that has transactions from behind the stop: by its GTIDs, not its position."""
+    """Refuse a backup that, by its GTIDs, has transactions from after the stop."""
     own, index = parse_gtids(start.gtids), joined[stop.pieces - 1].index()
     number = index.starting_at(stop.offset)
     if not isinstance(own, GtidSet) or not own or number is None:

@@ -62,7 +62,8 @@ class LiveTables:
                 "unsigned" in column_type.lower(),
                 charset or "",
                 "GENERATED" in extra.upper().replace("DEFAULT_GENERATED", ""),
-                name in keys,
+                touched="ON UPDATE" in extra.upper(),
+                key=name in keys,
             )
             for name, data_type, column_type, charset, extra in rows
         ]

@@ -54,6 +54,8 @@ class TableColumn:
     charset: str = ""
     # Computed by the server; no statement may set it.
     generated: bool = False
+    # Set to the present moment by any UPDATE that does not set it.
+    touched: bool = False
     # In its primary key, or else in a unique key without NULL.
     key: bool = False
 

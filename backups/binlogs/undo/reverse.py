@@ -74,11 +74,16 @@ def script(reversal: Reversal, heading: Iterable[str]) -> Iterator[str]:
         yield f"{statement};"
         yield "SET @undone = @undone + ROW_COUNT();"
     expected = len(reversal.statements)
+    # A client that goes on after an error must not commit a part.
+    yield f"SET @end = IF(@undone = {expected}, 'COMMIT', 'DO 0');"
+    yield "PREPARE ending FROM @end;"
+    yield "EXECUTE ending;"
+    yield "DEALLOCATE PREPARE ending;"
+    yield "ROLLBACK;"
     yield "-- An error here means that a row was changed meanwhile: nothing is committed."
     # It has a number in it, and nothing else.
     two_rows = f"SELECT 1 FROM (SELECT 1 UNION SELECT 2) AS two WHERE @undone <> {expected}"  # noqa: S608
     yield f"SELECT IF(@undone = {expected}, 'complete', ({two_rows})) AS outcome;"
-    yield "COMMIT;"
 
 
 def row_key(image: Image, columns: tuple[TableColumn, ...], table: TableMap) -> str | None:
@@ -155,6 +160,10 @@ def _update(before: Image, after: Image, columns: tuple[TableColumn, ...], table
         for place in after
         if not columns[place].generated and before.get(place, _ABSENT) != after[place]
     ]
+    if changed:
+        # Else the reversal would set them to the present moment.
+        touched = (place for place, column in enumerate(columns) if column.touched)
+        changed += [place for place in touched if place not in changed]
     _need(before, changed, columns)
     # What the after image leaves out is as it was before.
     now = {**before, **after}
@@ -193,7 +202,18 @@ def _where(image: Image, columns: tuple[TableColumn, ...], table: TableMap) -> s
         raise _MissingColumns(f"it has no key, and {', '.join(left_out)} cannot be compared")
     if not compared:
         raise _MissingColumns("no column of it can be compared")
-    return " AND ".join(_equal(place, image, columns, table) for place in compared)
+    found = [_equal(place, image, columns, table) for place in compared]
+    return " AND ".join([*found, *_same_bytes(image, columns, compared)])
+
+
+def _same_bytes(
+    image: Image, columns: tuple[TableColumn, ...], compared: Iterable[int]
+) -> Iterator[str]:
+    """Yield conditions for texts: by their collation, other texts may be equal."""
+    for place in compared:
+        value = image[place]
+        if columns[place].charset and isinstance(value, bytes):
+            yield f"CAST({quote_name(columns[place].name)} AS BINARY) <=> X'{value.hex()}'"
 
 
 def _is_comparable(
