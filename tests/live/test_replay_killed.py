@@ -1,0 +1,97 @@
+"""kill -9 of the worker in the middle of a replay: nothing runs on, and the restore begins again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from tests.live.mooring_site import Site, private_site, wait_until
+from tests.live.server import LiveServer, free_port
+from tests.live.test_recovery import CHECKSUMS, RestoredServer
+from tests.live.victim import LATE_TICK
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[LiveServer]:
+    initialise(tmp_path / "source")
+    port = free_port()
+    options = {"binlog-format": "MIXED", "event-scheduler": "OFF"}
+    settings = ServerOptions(port=port, binlog=True, server_id=1, options=options)
+    with PrivateServer(tmp_path / "source", settings) as server:
+        yield LiveServer(server, "127.0.0.1", port)
+
+
+@pytest.fixture
+def site(source: LiveServer) -> Iterator[Site]:
+    with private_site(source, throttle=0, lease=2) as site:
+        yield site
+
+
+def started_on(folder: Path) -> list[psutil.Process]:
+    """The processes that have a folder in their command line."""
+    return [
+        each
+        for each in psutil.process_iter(["cmdline"])
+        if any(str(folder) in word for word in each.info["cmdline"] or ())
+    ]
+
+
+def accounts() -> set[Path]:
+    return set(Path("/tmp").glob("mooring-*/replay.sql"))
+
+
+def test_nothing_runs_on_and_it_begins_again(source: LiveServer, site: Site) -> None:
+    source.execute("GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO celery@'%'")
+    assert "error" not in site.manage("archivebinlogs", "bank-1", "--repository", "main")
+    receiver = site.start("receivebinlogs")
+    state = "SELECT state FROM backups_binlogarchive"
+    wait_until(lambda: site.rows(state) == [("receiving",)])
+    site.manage("takebackup", "bank-1", "--foreground")
+    # Replayed as a statement, it takes as long again.
+    source.execute(
+        "INSERT INTO bank.moves (note) VALUES ('before')",
+        "SET STATEMENT binlog_format = STATEMENT FOR "
+        "INSERT INTO bank.moves (note) VALUES (CONCAT('slow', SLEEP(4)))",
+        "INSERT INTO bank.moves (note) VALUES ('after')",
+    )
+    wanted = source.execute(CHECKSUMS)
+    ((file, position, *_),) = source.execute("SHOW MASTER STATUS")
+    received = "SELECT received_file, received_position FROM backups_binlogarchive"
+    wait_until(lambda: site.rows(received) == [(file, position)])
+    receiver.send_signal(signal.SIGTERM)
+    receiver.wait()
+    target, before = site.home / "target", accounts()
+    place = ("--until-file-pos", f"{file}:{position}")
+    words = ("restorebackup", "bank-1", "--to", str(target), *place, "--foreground", "--json")
+
+    worker = site.forks().start(*words)
+    wait_until(lambda: any(each.stat().st_size > 500 for each in relay_logs(site)))
+    assert started_on(target)
+    assert worker > 1
+    os.kill(worker, signal.SIGKILL)
+    assert site.forks().ended() == -signal.SIGKILL
+
+    wait_until(lambda: not started_on(target))
+    site.tick(LATE_TICK)
+    newest = "SELECT status, leftovers FROM backups_job ORDER BY id DESC LIMIT 1"
+    assert site.rows(newest) == [("lost", 0)]
+    assert not target.exists()
+    assert list(site.home.rglob("*relay*")) == []
+    assert accounts() - before == set()
+
+    answer = site.manage(*words[:-1])
+    assert (answer["status"], answer["error"]) == ("succeeded", "")
+    with RestoredServer(target) as found:
+        assert found.execute(CHECKSUMS) == wanted
+
+
+def relay_logs(site: Site) -> list[Path]:
+    return list(site.home.rglob("mooring-relay.0*"))
