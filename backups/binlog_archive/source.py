@@ -15,7 +15,7 @@ from backups.binlogs.events.gtids import Gtids, parse_gtids
 from backups.exceptions import InstanceUnreachable, Refused
 from backups.instances.connection import fetch_rows
 from backups.instances.facts import fetch_identity
-from backups.programs.compatibility import MARIADB, MYSQL, decide_flavour
+from backups.programs.compatibility import MARIADB, MYSQL, decide_flavour, parse_version
 from backups.units import format_duration
 
 VARIABLES = (
@@ -29,8 +29,11 @@ VARIABLES = (
     "expire_logs_days",
     "binlog_storage_engine",
     "sync_binlog",
+    "log_slave_updates",
+    "log_replica_updates",
     "gtid_executed",
     "gtid_binlog_pos",
+    "gtid_slave_pos",
     "rpl_semi_sync_source_enabled",
     "rpl_semi_sync_master_enabled",
     "rpl_semi_sync_source_wait_point",
@@ -38,6 +41,8 @@ VARIABLES = (
 )
 # The header of a binary log that MySQL encrypts; it arrives without.
 ENCRYPTION_HEADER_BYTES = 512
+# Older releases use MASTER.
+_STATUS_SINCE = (8, 4, 0)
 # An outage of the receiver should end well before the source purges what was not received.
 SHORTEST_EXPIRY = timedelta(days=1)
 _ENABLE = {
@@ -56,6 +61,7 @@ class SourceFacts:
     flavour: str
     version: str
     files: Sequence[SourceFile]
+    # With the databases that are or are not logged, and whether a MariaDB replicates.
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -95,13 +101,28 @@ def fetch_source(connection: Connection[DictCursor]) -> SourceFacts:
             hint="Unset binlog_storage_engine on the source: only binary logs in files of their "
             "own can be archived.",
         )
+    flavour = decide_flavour(version, variables.get("version_comment", ""))
     return SourceFacts(
         identity=fetch_identity(connection),
-        flavour=decide_flavour(version, variables.get("version_comment", "")),
+        flavour=flavour,
         version=version,
         files=fetch_files(connection),
-        variables=variables,
+        variables=variables | _fetch_left_out(connection, flavour, version),
     )
+
+
+def _fetch_left_out(
+    connection: Connection[DictCursor], flavour: str, version: str
+) -> dict[str, str]:
+    """Return what says which changes of the source are not in its binary log."""
+    known = parse_version(version)
+    new = flavour == MYSQL and known is not None and known >= _STATUS_SINCE
+    rows = fetch_rows(connection, "SHOW BINARY LOG STATUS" if new else "SHOW MASTER STATUS")
+    names = ("Binlog_Do_DB", "Binlog_Ignore_DB")
+    found = {name.lower(): str(row.get(name) or "") for row in rows for name in names}
+    for row in fetch_rows(connection, "SHOW GLOBAL STATUS LIKE 'Slaves_running'"):
+        found["slaves_running"] = str(row["Value"])
+    return found
 
 
 def fetch_files(connection: Connection[DictCursor]) -> list[SourceFile]:
@@ -150,7 +171,7 @@ def lag_bytes(files: Sequence[SourceFile], file: str, position: int) -> int | No
 
 def warnings_of(facts: SourceFacts, *, acknowledge: bool) -> list[str]:
     """Return what the source's settings mean for the archive, each with what to do."""
-    variables, found = facts.variables, []
+    variables, found = facts.variables, _left_out(facts)
     if (form := variables.get("binlog_format", "ROW")) != "ROW":
         found.append(
             f"binlog_format is {form}: single transactions cannot be undone, and a replay may not "
@@ -175,6 +196,31 @@ def warnings_of(facts: SourceFacts, *, acknowledge: bool) -> list[str]:
         )
     if acknowledge:
         found += _semi_sync_warnings(facts)
+    return found
+
+
+def _left_out(facts: SourceFacts) -> list[str]:
+    """Say which changes are in no binary log: no recovery would have them, and none would fail."""
+    found = [
+        f"{name} is {databases}: changes of other databases are in no binary log, and a recovery "
+        "does not have them. Unset it."
+        if name == "binlog_do_db"
+        else f"{name} is {databases}: changes of them are in no binary log, and a recovery does "
+        "not have them. Unset it."
+        for name in ("binlog_do_db", "binlog_ignore_db")
+        if (databases := facts.variables.get(name))
+    ]
+    names = ("log_replica_updates", "log_slave_updates")
+    logs = next((facts.variables[name] for name in names if name in facts.variables), "ON")
+    # MariaDB's default is OFF: it counts where the server is a replica.
+    replicates = facts.variables.get("slaves_running", "0") != "0" or facts.variables.get(
+        "gtid_slave_pos"
+    )
+    if logs == "OFF" and (facts.flavour == MYSQL or replicates):
+        found.append(
+            "log_slave_updates is OFF: what the source replicates is in no binary log of its own, "
+            "and a recovery does not have it. Set it to ON, or archive its primary."
+        )
     return found
 
 

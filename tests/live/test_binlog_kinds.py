@@ -84,6 +84,15 @@ def test_encrypted_binlogs_arrive_decrypted_and_whole(tmp_path: Path, flavour: s
     assert (BinlogTimeline.objects.count(), BinlogGap.objects.count()) == (1, 0)
 
 
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_databases_that_are_not_logged_are_named(tmp_path: Path, flavour: str) -> None:
+    with binlog_source(tmp_path / "data", flavour, binlog_ignore_db="scratch") as source:
+        archive_of(source.instance())
+        with receiving():
+            wait_until(lambda: BinlogArchive.objects.get().warnings)
+    assert "binlog_ignore_db is scratch: changes of them" in BinlogArchive.objects.get().warnings
+
+
 def encrypting(folder: Path, flavour: str) -> dict[str, str]:
     """Return the options of a server that encrypts its binary log."""
     if flavour == "mysql":

@@ -1,4 +1,4 @@
-"""kill -9 of the worker in the middle of a replay: nothing runs on, and the restore begins again."""
+"""kill -9 of the worker in the middle of a replay: nothing runs on, and it begins again."""
 
 from __future__ import annotations
 

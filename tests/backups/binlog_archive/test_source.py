@@ -40,6 +40,9 @@ def test_good_settings_have_no_warning() -> None:
         ("binlog_row_image", "MINIMAL", "binlog_row_image is MINIMAL"),
         ("binlog_checksum", "NONE", "changed bytes are not noticed"),
         ("sync_binlog", "0", "sync_binlog is 0"),
+        ("log_replica_updates", "OFF", "replicates is in no binary log"),
+        ("binlog_do_db", "shop", "changes of other databases are in no binary log"),
+        ("binlog_ignore_db", "tmp", "binlog_ignore_db is tmp"),
         ("binlog_expire_logs_seconds", str(timedelta(hours=6).seconds), "purges binary logs after"),
         ("rpl_semi_sync_source_enabled", "OFF", "semi-synchronous replication is off"),
         ("rpl_semi_sync_source_wait_point", "AFTER_COMMIT", "waits at AFTER_COMMIT"),
@@ -48,6 +51,17 @@ def test_good_settings_have_no_warning() -> None:
 def test_a_setting_that_endangers_recovery_is_named(name: str, value: str, words: str) -> None:
     (warning,) = warnings_of(facts(**{name: value}), acknowledge=True)
     assert words in warning
+
+
+def test_a_mariadb_that_replicates_logs_what_it_replicates() -> None:
+    # Its default, and no risk where nothing is replicated.
+    off = {**GOOD, "log_slave_updates": "OFF", "slaves_running": "0", "gtid_slave_pos": ""}
+    for changed, count in (
+        ({}, 0), ({"slaves_running": "1"}, 1), ({"gtid_slave_pos": "0-1-5"}, 1),
+        ({"slaves_running": "1", "log_slave_updates": "ON"}, 0),
+    ):  # fmt: skip
+        source = SourceFacts("a", "mariadb", "10.11.18", FILES, {**off, **changed})
+        assert len(warnings_of(source, acknowledge=False)) == count, changed
 
 
 def test_files_that_are_never_purged_are_no_risk() -> None:
