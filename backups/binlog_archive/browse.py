@@ -271,8 +271,11 @@ class InstanceBinlogs:
 
     def _by_gtid(self, gtid: str) -> Found | None:
         name = str(parse_gtids(gtid))
+        likely = self._pieces_that_may_have(name)
+        # MariaDB's numbers go back where gtid_strict_mode is off: then the positions do not tell.
+        others = [] if ":" in name else [piece for piece in self.pieces if piece not in likely]
         # The newest history first: numbers are used again after a RESET.
-        for piece in reversed(self._pieces_that_may_have(name)):
+        for piece in (*reversed(likely), *reversed(others)):
             index = self.index(piece)
             number = index.find(name)
             if number is not None:

@@ -23,7 +23,7 @@ from tests.backups.binlog_archive.spooled import (
     spool,
     timeline_of,
 )
-from tests.backups.binlogs.made import SOURCE, file_of, mysql_gtid, query, real
+from tests.backups.binlogs.made import SOURCE, file_of, mariadb_gtid, mysql_gtid, query, real, xid
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,6 +118,22 @@ class TestName:
     def test_says_that_there_is_none(self, binlogs: InstanceBinlogs, name: str) -> None:
         with pytest.raises(BadInput):
             binlogs.named(name)
+
+    def test_finds_numbers_of_mariadb_that_went_back(
+        self, archive: BinlogArchive, timeline: BinlogTimeline
+    ) -> None:
+        for file, events in (
+            ("b.000001", [mariadb_gtid(100), query(b"UPDATE"), xid()]),
+            ("b.000002", [mariadb_gtid(50, server_id=9), query(b"UPDATE"), xid()]),
+            ("b.000003", [mariadb_gtid(7), query(b"UPDATE"), xid()]),
+        ):
+            present = spool(timeline, file, file_of(*events))
+        received(archive, present)
+        store_ready_pieces(archive, present, T0 + 2 * MINUTE, flush=True)
+        binlogs = InstanceBinlogs(archive.instance, load_keys())
+        assert all(piece.segment is not None for piece in binlogs.pieces)
+        for gtid, file in (("0-7-100", "1"), ("0-9-50", "2"), ("0-7-7", "3")):
+            assert binlogs.named(gtid).piece.file == f"b.00000{file}"
 
 
 @pytest.fixture

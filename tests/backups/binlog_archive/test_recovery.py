@@ -26,7 +26,7 @@ from tests.backups.binlog_archive.spooled import (
     timeline_of,
     transaction,
 )
-from tests.backups.binlogs.made import SOURCE, event, file_of
+from tests.backups.binlogs.made import SOURCE, event, file_of, mariadb_gtid, query, xid
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,6 +123,19 @@ class TestStops:
 
         assert find(archive, start, at(12)).stop.last_gtid == gtid(1)
         assert find(archive, start, at(25)).stop.last_gtid == gtid(3)
+
+    def test_numbers_of_mariadb_that_go_back(
+        self, archive: BinlogArchive, timeline: BinlogTimeline
+    ) -> None:
+        one = [mariadb_gtid(100), query(b"UPDATE"), xid()]
+        two = [mariadb_gtid(50, server_id=9), query(b"UPDATE"), xid()]
+        present = spool(timeline, FIRST, file_of(*one, *two))
+        store_ready_pieces(archive, present, T0 + 2 * MINUTE, flush=True)
+        start = StartPoint("b", FIRST, len(file_of(*one)), "0-7-100", T0, T0)
+        goal = RecoveryGoal(until_gtid="0-9-50")
+        assert find(archive, start, goal).stop.transactions == 1
+        with pytest.raises(Refused, match="already has"):
+            find(archive, start, RecoveryGoal(before_gtid="0-7-100"))
 
 
 class TestRefusals:
