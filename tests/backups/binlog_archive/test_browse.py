@@ -10,6 +10,9 @@ import pytest
 from backups.binlog_archive.browse import Found, InstanceBinlogs, WantedTransactions
 from backups.binlog_archive.spool import SpoolPosition
 from backups.binlog_archive.store import store_ready_pieces
+from backups.binlogs.events.gtid_lists import encode_list
+from backups.binlogs.events.gtids import GtidPosition
+from backups.binlogs.events.header import EventType
 from backups.binlogs.moments import to_micros
 from backups.exceptions import BadInput, Refused
 from backups.keys.load import load_keys
@@ -23,7 +26,16 @@ from tests.backups.binlog_archive.spooled import (
     spool,
     timeline_of,
 )
-from tests.backups.binlogs.made import SOURCE, file_of, mariadb_gtid, mysql_gtid, query, real, xid
+from tests.backups.binlogs.made import (
+    SOURCE,
+    event,
+    file_of,
+    mariadb_gtid,
+    mysql_gtid,
+    query,
+    real,
+    xid,
+)
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -122,11 +134,13 @@ class TestName:
     def test_finds_numbers_of_mariadb_that_went_back(
         self, archive: BinlogArchive, timeline: BinlogTimeline
     ) -> None:
-        for file, events in (
-            ("b.000001", [mariadb_gtid(100), query(b"UPDATE"), xid()]),
-            ("b.000002", [mariadb_gtid(50, server_id=9), query(b"UPDATE"), xid()]),
-            ("b.000003", [mariadb_gtid(7), query(b"UPDATE"), xid()]),
+        for file, before, first in (
+            ("b.000001", "", mariadb_gtid(100)),
+            ("b.000002", "0-7-100", mariadb_gtid(50, server_id=9)),
+            ("b.000003", "0-7-100,0-9-50", mariadb_gtid(7)),
         ):
+            listed = encode_list(GtidPosition.parse(before))
+            events = (event(EventType.MARIADB_GTID_LIST, listed), first, query(b"UPDATE"), xid())
             present = spool(timeline, file, file_of(*events))
         received(archive, present)
         store_ready_pieces(archive, present, T0 + 2 * MINUTE, flush=True)
