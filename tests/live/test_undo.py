@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pymysql.connections import Connection
 from pymysql.err import MySQLError
 from pytest_django import Settings
 
 from backups.binlog_archive.table_columns import LiveTables
-from backups.binlogs.events.changes import Change, TableRowChange, read_changes
+from backups.binlogs.events.changes import TableRowChange
 from backups.binlogs.undo.literals import literal
-from backups.binlogs.undo.reverse import Reversal, reverse, script
+from backups.binlogs.undo.reverse import reverse, script
 from backups.models import BinlogArchive, Instance
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from tests.backups.binlog_archive.spooled import spool, timeline_of
 from tests.commands import run_command
-from tests.live.mysql import PrivateMysql
+from tests.live.undoing import Source, content, source
+
+__all__ = ["source"]
 
 pytestmark = pytest.mark.live
 
@@ -84,67 +83,6 @@ MARIADB_ONLY = [
 LOOSE = "SET SESSION sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"
 
 
-class Source:
-    """A server, and what it wrote to its binlog since a moment."""
-
-    def __init__(self, connect: Callable[[], Connection], folder: Path, mysql: bool) -> None:
-        self.mysql, self.connect, self.folder = mysql, connect, folder
-        self.connection = connect()
-        self.ask("SET NAMES utf8mb4")
-        self.ask("CREATE DATABASE shop")
-        self._file, self._position = "", 0
-
-    def ask(self, statement: str) -> list[tuple[Any, ...]]:
-        """Any: SQL's values."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement)
-            return list(cursor.fetchall())
-
-    def begin(self) -> None:
-        self._file, self._position = self._at()
-
-    def changes(self) -> list[Change]:
-        """Return what was written since ``begin``, in the same file."""
-        file, end = self._at()
-        assert file == self._file
-        content = (self.folder / file).read_bytes()[self._position : end]
-        return list(read_changes([content], self._position, checksummed=True))
-
-    def undo(self) -> Reversal:
-        return reverse(self.changes(), LiveTables(self.connection).find)
-
-    def run_script(self, reversal: Reversal) -> None:
-        """Run it as the client would, in a session of its own."""
-        with self.connect() as connection, connection.cursor() as cursor:
-            for line in script(reversal, ["made by a test"]):
-                if not line.startswith("--"):
-                    cursor.execute(line.removesuffix(";"))
-
-    def _at(self) -> tuple[str, int]:
-        name = "SHOW BINARY LOG STATUS" if self.mysql else "SHOW MASTER STATUS"
-        file, position, *_ = self.ask(name)[0]
-        return str(file), int(position)
-
-
-@pytest.fixture(scope="module", params=["mysql", "mysql-full", "mariadb", "mariadb-full"])
-def source(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Source]:
-    """With little and with full metadata in the binlog."""
-    folder = tmp_path_factory.mktemp("undo") / "data"
-    flavour, _, full = request.param.partition("-")
-    options = {"log-bin": "bin", "binlog-format": "ROW"}
-    options |= {"binlog-row-metadata": "FULL"} if full else {}
-    if flavour == "mysql":
-        with PrivateMysql(folder, options) as server:
-            yield Source(server.connect, folder, mysql=True)
-    else:
-        initialise(folder)
-        settings = ServerOptions(binlog=True, server_id=5, options=options)
-        with PrivateServer(folder, settings) as private:
-            yield Source(private.connect, folder, mysql=False)
-
-
 def make_table(source: Source, name: str) -> list[tuple[str, str, list[str]]]:
     """Create a table of every type with one row per value."""
     columns = COLUMNS + (MYSQL_ONLY if source.mysql else MARIADB_ONLY)
@@ -163,20 +101,6 @@ def insert_all(source: Source, name: str, columns: list[tuple[str, str, list[str
         source.ask(f"INSERT INTO shop.{name} VALUES ({row}, {values})")
     source.ask("COMMIT")
     return most
-
-
-def content(source: Source, name: str) -> list[tuple[Any, ...]]:
-    """Return every value as the server prints it, texts and bytes by their digits."""
-    columns = source.ask(
-        "SELECT column_name, data_type FROM information_schema.columns "
-        f"WHERE table_schema = 'shop' AND table_name = '{name}' ORDER BY ordinal_position"
-    )
-    plain = ("int", "double", "decimal", "date", "time", "year")
-    words = [
-        f"`{column}`" if any(word in kind for word in plain) else f"HEX(`{column}`)"
-        for column, kind in columns
-    ]
-    return source.ask(f"SELECT {', '.join(words)} FROM shop.{name} ORDER BY 1")
 
 
 class TestEveryType:
@@ -254,51 +178,6 @@ class TestScript:
             done = subprocess.run(argv, stdin=statements, capture_output=True, check=True)
         assert b"complete" in done.stdout
         assert sorted(content(source, "cl")) == sorted(before)
-
-    def test_a_text_that_is_only_equal_by_its_collation_stays(self, source: Source) -> None:
-        source.ask(
-            "CREATE TABLE shop.ci (t VARCHAR(20), c CHAR(9), u VARCHAR(9) CHARACTER SET utf16, "
-            "x TEXT) CHARSET utf8mb4 COLLATE utf8mb4_general_ci"
-        )
-        source.ask("INSERT INTO shop.ci VALUES ('a', 'A', 'é', 'x'), ('a ', 'a', 'e', 'X')")
-        before = content(source, "ci")
-        source.begin()
-        source.ask("INSERT INTO shop.ci VALUES ('A', 'a', 'E', 'x')")
-        source.ask("UPDATE shop.ci SET x = 'Y' WHERE u = _utf8mb4'é' COLLATE utf8mb4_bin LIMIT 1")
-        undone = source.undo()
-        source.run_script(undone)
-        assert sorted(content(source, "ci")) == sorted(before)
-
-    def test_a_column_that_updates_set_by_themselves_is_as_before(self, source: Source) -> None:
-        source.ask(
-            "CREATE TABLE shop.tm (id INT PRIMARY KEY, n INT, at TIMESTAMP(6) NOT NULL "
-            "DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6))"
-        )
-        source.ask("INSERT INTO shop.tm VALUES (1, 1, '2020-01-01 00:00:00')")
-        before = content(source, "tm")
-        source.begin()
-        source.ask("UPDATE shop.tm SET n = 2, at = at")
-        source.run_script(source.undo())
-        assert content(source, "tm") == before
-
-    def test_a_client_that_goes_on_after_an_error_commits_no_part(
-        self, source: Source, tmp_path: Path
-    ) -> None:
-        source.ask("CREATE TABLE shop.fo (id INT PRIMARY KEY, n INT)")
-        source.ask("INSERT INTO shop.fo VALUES (1, 1), (2, 2)")
-        source.begin()
-        source.ask("DELETE FROM shop.fo")
-        undone = source.undo()
-        source.ask("INSERT INTO shop.fo VALUES (2, 9)")
-        file = tmp_path / "undo.sql"
-        file.write_text("\n".join(script(undone, [])), encoding="utf-8")
-        argv = ["mariadb", "--no-defaults", f"--socket={source.connection.unix_socket}"]
-        with file.open("rb") as statements:
-            done = subprocess.run(
-                [*argv, "--user=root", "--force"], stdin=statements, capture_output=True
-            )
-        assert b"more than 1 row" in done.stderr
-        assert content(source, "fo") == [(2, 9)]
 
 
 class TestProblems:
