@@ -233,8 +233,8 @@ def _may_be_of(
     """Whether a backup can be of a history, by when both were: names are used again."""
     if timeline.ended_at is not None and start.started_at > timeline.ended_at:
         return False
-    # The names were of other bytes until the history before it ended. GTIDs do not tell: a reset
-    # begins to count them anew.
+    # The names were of other bytes until the history before it ended. GTIDs do not show it: a
+    # reset begins with the same numbers.
     end = previous.ended_at if previous is not None and timeline.names_again else None
     return end is None or start.ended_at >= end
 

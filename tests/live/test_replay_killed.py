@@ -48,7 +48,8 @@ def accounts() -> set[Path]:
     return set(Path("/tmp").glob("mooring-*/replay.sql"))
 
 
-def test_nothing_runs_on_and_it_begins_again(source: LiveServer, site: Site) -> None:
+def archived_after_a_backup(source: LiveServer, site: Site) -> str:
+    """Take a backup, and receive what follows it; return where that ends."""
     source.execute("GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO celery@'%'")
     assert "error" not in site.manage("archivebinlogs", "bank-1", "--repository", "main")
     receiver = site.start("receivebinlogs")
@@ -62,15 +63,22 @@ def test_nothing_runs_on_and_it_begins_again(source: LiveServer, site: Site) -> 
         "INSERT INTO bank.moves (note) VALUES (CONCAT('slow', SLEEP(4)))",
         "INSERT INTO bank.moves (note) VALUES ('after')",
     )
-    wanted = source.execute(CHECKSUMS)
     ((file, position, *_),) = source.execute("SHOW MASTER STATUS")
     received = "SELECT received_file, received_position FROM backups_binlogarchive"
     wait_until(lambda: site.rows(received) == [(file, position)])
     receiver.send_signal(signal.SIGTERM)
     receiver.wait()
+    return f"{file}:{position}"
+
+
+def test_nothing_runs_on_and_it_begins_again(source: LiveServer, site: Site) -> None:
+    place = archived_after_a_backup(source, site)
+    wanted = source.execute(CHECKSUMS)
     target, before = site.home / "target", accounts()
-    place = ("--until-file-pos", f"{file}:{position}")
-    words = ("restorebackup", "bank-1", "--to", str(target), *place, "--foreground", "--json")
+    words = (
+        *("restorebackup", "bank-1", "--to", str(target), "--until-file-pos", place),
+        *("--foreground", "--json"),
+    )
 
     worker = site.forks().start(*words)
     wait_until(lambda: any(each.stat().st_size > 500 for each in relay_logs(site)))
