@@ -12,6 +12,7 @@ from pymysql.cursors import DictCursor
 
 from backups.binlogs.dump.start import SourceFile
 from backups.binlogs.events.gtids import Gtids, parse_gtids
+from backups.binlogs.segments.names import file_number
 from backups.exceptions import InstanceUnreachable, Refused
 from backups.instances.connection import fetch_rows
 from backups.instances.facts import fetch_identity
@@ -108,6 +109,8 @@ def fetch_files(connection: Connection[DictCursor]) -> list[SourceFile]:
     """Return the source's binary logs, oldest first, with the sizes that they arrive with."""
     files = []
     for row in fetch_rows(connection, "SHOW BINARY LOGS"):
+        # A name of another kind could be a path.
+        file_number(str(row["Log_name"]))
         header = ENCRYPTION_HEADER_BYTES if row.get("Encrypted") == "Yes" else 0
         files.append(SourceFile(str(row["Log_name"]), int(row["File_size"]) - header))
     if not files:
