@@ -13,6 +13,7 @@ from django.db import transaction
 
 from backups.archive.keys import Keyring
 from backups.binlog_archive.spool import SpoolFile
+from backups.binlogs.events.gtids import sets_join
 from backups.binlogs.segments.cut import CutPiece, cut_piece, sha256_of
 from backups.binlogs.segments.facts import SegmentFacts, SourceInstance, SourceTimeline
 from backups.binlogs.segments.manifest import read_segment
@@ -120,8 +121,7 @@ def joins(last: BinlogSegment | None, file_number: int, start: int, gtids_before
     if last.file_number == file_number:
         return last.end == start
     follows = start == 0 and file_number == last.file_number + 1
-    # Also after a file whose end is not known as such: the sets prove that nothing is between.
-    return follows and (last.last_of_file or last.gtids_after == gtids_before != "")
+    return follows and sets_join(last.gtids_after, gtids_before, ended=last.last_of_file)
 
 
 def _due(cutting: Cutting, last: BinlogSegment | None, waiting_bytes: int) -> bool:

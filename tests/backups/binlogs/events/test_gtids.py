@@ -18,7 +18,7 @@ from backups.binlogs.events.gtid_lists import (
     read_gtid_list,
     read_previous_gtids,
 )
-from backups.binlogs.events.gtids import GtidPosition, GtidSet, parse_gtids
+from backups.binlogs.events.gtids import GtidPosition, GtidSet, parse_gtids, sets_join
 from backups.binlogs.events.header import EventType, read_header
 from backups.exceptions import BinlogDamaged
 from tests.backups.binlogs.made import SOURCE, event, events_of, real, track
@@ -173,3 +173,23 @@ def test_a_forged_commit_time_is_no_date() -> None:
     whole = event(EventType.GTID_TAGGED, b"".join(map(pack_variable_integer, numbers)) + bytes(2))
     with pytest.raises(BinlogDamaged, match="is no date"):
         read_gtid_event(read_header(whole), whole)
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "ended", "joined"),
+    [
+        ("", "", True, True),
+        ("", "", False, False),
+        (f"{A}:1-5", f"{A}:1-5", False, True),
+        (f"{A}:1-5", f"{A}:1-6", True, False),
+        (f"{A}:1-5", "", True, False),
+        ("", f"{A}:1-5", True, False),
+        ("0-1-5,1-1-7", "1-1-7,0-1-5", True, True),
+        ("0-1-5", "0-1-6", True, False),
+        ("nonsense", "0-1-6", True, False),
+    ],
+)
+def test_two_files_join_where_their_sets_do(
+    after: str, before: str, ended: bool, joined: bool
+) -> None:
+    assert sets_join(after, before, ended=ended) is joined
