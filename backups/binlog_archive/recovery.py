@@ -21,6 +21,7 @@ from backups.binlogs.source.served import Served, ServedRange
 from backups.exceptions import KeyUnavailable, MooringError, Refused
 from backups.keys.load import load_keys
 from backups.models import BinlogArchive, BinlogTimeline, Instance
+from backups.models.binlog import OTHER_BYTES
 from backups.units import format_bytes
 
 _GTIDS_SHOWN = 200
@@ -76,7 +77,9 @@ def find_recovery(instance: Instance, start: StartPoint, goal: RecoveryGoal) -> 
         hint="Choose a backup that was taken while the archive was running.",
     )
     keyring = _keys()
-    for timeline in instance.binlog_timelines.select_related("instance").order_by("-pk"):
+    for timeline in instance.binlog_timelines.select_related("instance").order_by(
+        "-began_at", "-pk"
+    ):
         if not _may_be_of(timeline, start):
             continue
         pieces = pieces_of(ArchivedBinlogs(timeline, keyring))
@@ -190,6 +193,8 @@ def _piece_at(pieces: list[ReadablePiece], start: StartPoint) -> int | None:
 
 def _may_be_of(timeline: BinlogTimeline, start: StartPoint) -> bool:
     """Whether a backup can be of a history, by when both were: names are used again."""
+    if timeline.start in OTHER_BYTES and start.ended_at < timeline.began_at:
+        return False
     return timeline.ended_at is None or start.started_at <= timeline.ended_at
 
 

@@ -110,6 +110,10 @@ class TimelineStart(models.TextChoices):
     GAP = "gap", "Files between are missing"
 
 
+# Histories whose files have the names, and not the bytes, of those before them.
+OTHER_BYTES = frozenset({TimelineStart.RESET, TimelineStart.SERVER})
+
+
 class BinlogTimeline(models.Model):
     """One unbroken history of binlogs. What a source sends later that does not join begins one."""
 
