@@ -16,8 +16,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from backups.access import checked_store
 from backups.binlogs.segments.names import file_number, manifest_of
+from backups.catalog.evidence import without_faults
 from backups.exceptions import BinlogDamaged, MooringError
 from backups.health.clock_jump import refuse_clock_jump
+from backups.health.usable import usable_copies
 from backups.models import (
     Backup,
     BackupSchedule,
@@ -69,8 +71,19 @@ def binlog_needs(instances: Collection[int], now: datetime) -> dict[int, BinlogN
     for each in judge_copies(now, instances):
         judged[each.copy.instance_id].append(each)
     policies = _policies([each for copies in judged.values() for each in copies])
-    kept = {each.copy.backup_id for copies in judged.values() for each in copies if _counts(each)}
-    taken = {each.pk: each for each in Backup.objects.filter(pk__in=kept)}
+    # With every backup that it is based on: the same that the recoverable ranges begin with.
+    sound = without_faults(usable_copies()).filter(backup__instance__in=instances)
+    restorable = set(sound.values_list("pk", flat=True))
+    bases = [
+        each
+        for copies in judged.values()
+        for each in copies
+        if each.copy.pk in restorable and not each.verdict.may_go
+    ]
+    taken = {
+        each.pk: each
+        for each in Backup.objects.filter(pk__in={each.copy.backup_id for each in bases})
+    }
     busy = set(
         Job.objects.filter(
             instance__in=instances, operation__in=READING, status__in=ACTIVE_JOB_STATUSES
@@ -125,7 +138,7 @@ def _need(
             taken[each.copy.backup_id].binlog_file,
         )
         for each in judged
-        if _counts(each)
+        if each.copy.backup_id in taken
     }
     reasons = [each.verdict.reason for each in judged if each.verdict.blocked]
     used = {each.owner for each in judged}
@@ -135,13 +148,6 @@ def _need(
         blocked or next(iter(reasons), ""),
         now,
     )
-
-
-def _counts(judged: JudgedCopy) -> bool:
-    """Whether a copy is kept, and can be restored."""
-    copy = judged.copy
-    sound = not (copy.fault or copy.key_fault or copy.repository_fault)
-    return sound and not judged.verdict.may_go
 
 
 def _policies(judged: Collection[JudgedCopy]) -> dict[str, Policy]:

@@ -14,6 +14,7 @@ from backups.binlog_archive.store import store_ready_pieces
 from backups.exceptions import Refused
 from backups.models import (
     Backup,
+    BackupAncestor,
     BackupCopy,
     BinlogArchive,
     BinlogSegment,
@@ -128,6 +129,17 @@ class TestExpiry:
         BinlogSegment.objects.filter(file="b.000005").update(created_at=now() - 30 * DAY)
         expire_binlogs(now())
         assert files_of(main) == ["b.000004", "b.000005", "b.000006"]
+
+    def test_a_backup_whose_base_is_damaged_is_no_base(
+        self, stored: list[bytes], archive: BinlogArchive, main: Repository
+    ) -> None:
+        # The window begins with it; the one of two days before is whole.
+        incremental = Backup.objects.get(binlog_file="b.000004")
+        full = backup_at(archive.instance, main, "b.000003", 4, at=now() - 4 * DAY)
+        BackupAncestor.objects.create(backup=incremental, ancestor=full, position=0)
+        BackupCopy.objects.filter(backup=full).update(fault="changed")
+        expire_binlogs(now())
+        assert files_of(main)[0] == "b.000002"
 
     def test_a_history_that_ended_before_goes_whatever_its_numbers(
         self, stored: list[bytes], archive: BinlogArchive, main: Repository
