@@ -361,26 +361,3 @@ def is_complete(timeline: BinlogTimeline, content: bytes) -> bool:
         and spooled() == ["b.000002"]
         and read_all(timeline, "b.000001", len(content)) == content
     )
-
-
-class TestJoining:
-    @pytest.mark.parametrize("lost", [1, 2])
-    def test_a_file_that_lost_its_end_in_the_spool_does_not_join_the_next(
-        self, archive: BinlogArchive, timeline: BinlogTimeline, lost: int
-    ) -> None:
-        spool(timeline, "b.000001", binlog(1, 4 - lost, ended=False))
-        store_ready_pieces(archive, spool(timeline, "b.000002", binlog(5, 6)), LATER)
-        spool(timeline, "b.000003", binlog(7, 7))
-        store_ready_pieces(archive, SpoolPosition("b.000003", 4), LATER)
-        assert [(file, joined) for file, _, _, joined in ranges()] == [
-            ("b.000001", False),
-            ("b.000002", False),
-        ]
-
-    def test_the_next_number_after_a_reset_is_another_history(
-        self, archive: BinlogArchive, timeline: BinlogTimeline
-    ) -> None:
-        spool(timeline, "b.000001", binlog(1, 4))
-        spool(timeline, "b.000002", binlog(1, 2))
-        store_ready_pieces(archive, spool(timeline, "b.000003", binlog(3, 3)), LATER)
-        assert [joined for *_, joined in ranges()] == [False, False]
