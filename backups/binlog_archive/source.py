@@ -142,12 +142,20 @@ def fetch_semi_sync(connection: Connection[DictCursor]) -> SemiSync:
     return SemiSync(enabled=False, waits=False)
 
 
-def lag_bytes(files: Sequence[SourceFile], file: str, position: int) -> int | None:
-    """Return how much of a source's binary log is not here; None if the file is not listed."""
+def lag_bytes(
+    files: Sequence[SourceFile], file: str, position: int, *, known: int = 0
+) -> int | None:
+    """Return how much of a source's binary log is not here; None if that is not known.
+
+    ``known``: what was here of the file before the source was asked. Where the source has less, or
+    does not list the file, its history is another one.
+    """
     names = [each.name for each in files]
     if file not in names:
         return None
     rest = files[names.index(file) :]
+    if rest[0].size < known:
+        return None
     return max(0, sum(each.size for each in rest) - position)
 
 
