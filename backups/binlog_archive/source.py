@@ -32,6 +32,9 @@ VARIABLES = (
     "sync_binlog",
     "gtid_executed",
     "gtid_binlog_pos",
+    "gtid_slave_pos",
+    "log_replica_updates",
+    "log_slave_updates",
     "rpl_semi_sync_source_enabled",
     "rpl_semi_sync_master_enabled",
     "rpl_semi_sync_source_wait_point",
@@ -178,6 +181,12 @@ def warnings_of(facts: SourceFacts, *, acknowledge: bool) -> list[str]:
             f"sync_binlog is {variables['sync_binlog']}: a power cut may cost the source "
             "transactions that the archive has. Set it to 1."
         )
+    if _omits_replicated(facts):
+        found.append(
+            "the source replicates and does not write that to its binary log: the archive, and "
+            "every recovery, lacks it. Set log_replica_updates (MariaDB: log_slave_updates) to ON, "
+            "or archive its primary."
+        )
     expiry = _expiry(variables)
     if expiry and expiry < SHORTEST_EXPIRY:
         found.append(
@@ -187,6 +196,17 @@ def warnings_of(facts: SourceFacts, *, acknowledge: bool) -> list[str]:
     if acknowledge:
         found += _semi_sync_warnings(facts)
     return found
+
+
+def _omits_replicated(facts: SourceFacts) -> bool:
+    """Whether what comes from another server is not in the binary log.
+
+    OFF is MariaDB's default, and means nothing where nothing was ever replicated.
+    """
+    variables = facts.variables
+    value = variables.get("log_replica_updates", variables.get("log_slave_updates", "ON"))
+    replicates = facts.flavour != MARIADB or bool(variables.get("gtid_slave_pos"))
+    return value == "OFF" and replicates
 
 
 def _semi_sync_warnings(facts: SourceFacts) -> list[str]:

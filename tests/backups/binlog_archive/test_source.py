@@ -50,6 +50,26 @@ def test_a_setting_that_endangers_recovery_is_named(name: str, value: str, words
     assert words in warning
 
 
+@pytest.mark.parametrize(
+    ("flavour", "changed", "warned"),
+    [
+        ("mysql", {"log_replica_updates": "OFF"}, True),
+        ("mysql", {"log_slave_updates": "OFF"}, True),
+        ("mysql", {"log_replica_updates": "ON"}, False),
+        ("mariadb", {"log_slave_updates": "OFF"}, False),
+        ("mariadb", {"log_slave_updates": "OFF", "gtid_slave_pos": "0-1-7"}, True),
+        ("mariadb", {"log_slave_updates": "ON", "gtid_slave_pos": "0-1-7"}, False),
+    ],
+)
+def test_a_replica_that_does_not_log_what_it_replicates_is_named(
+    flavour: str, changed: dict[str, str], warned: bool
+) -> None:
+    source = SourceFacts("a", flavour, "1", FILES, {**GOOD, **changed})
+    assert any(
+        "does not write that" in each for each in warnings_of(source, acknowledge=False)
+    ) is (warned)
+
+
 def test_files_that_are_never_purged_are_no_risk() -> None:
     assert warnings_of(facts(binlog_expire_logs_seconds="0"), acknowledge=False) == []
 
