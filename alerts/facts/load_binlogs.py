@@ -9,6 +9,7 @@ from alerts.facts.belonging import Belonging
 from alerts.facts.binlog import BinlogFacts
 from backups.models import BinlogArchive
 from backups.models.binlog import ReceiverState
+from backups.models.clock import shared
 
 
 def build_binlogs(now: datetime, belongings: Mapping[int, Belonging]) -> Iterator[BinlogFacts]:
@@ -38,6 +39,6 @@ def _silent_since(archive: BinlogArchive, now: datetime) -> datetime | None:
     """Return since when an archive receives nothing: by its state, or its holder is gone."""
     if archive.state != ReceiverState.RECEIVING:
         return archive.state_since
-    if archive.lease_expires_at is None or archive.lease_expires_at < now:
+    if archive.lease_expires_at is None or archive.lease_expires_at < shared(now):
         return archive.lease_expires_at or archive.state_since
     return None

@@ -129,8 +129,9 @@ BINLOGS_ASYNCHRONOUS = Rule(
     check=check_synchronous,
     severity=Severity.CRITICAL,
     explanation="The archive is to acknowledge each commit, but the source does not wait for it: "
-    "semi-synchronous replication is off, or timed out.",
-    hint="Check that binlogs are received in time, and the source's rpl_semi_sync variables.",
+    "semi-synchronous replication is off or timed out, or another replica may answer first.",
+    hint="Check that binlogs are received in time, and the source's rpl_semi_sync variables; with "
+    "other semi-synchronous replicas let it wait for as many answers as it has replicas.",
     resolves_when="The source has waited for the archive for 5 minutes, or need not.",
     damping=STATE_DAMPING,
 )

@@ -13,13 +13,14 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.binlog_archive.receiver import Receiver
-from backups.binlog_archive.source import fetch_files, fetch_semi_sync, lag_bytes
+from backups.binlog_archive.source import fetch_clock, fetch_files, fetch_semi_sync, lag_bytes
 from backups.binlogs.dump.spool import Received
 from backups.binlogs.dump.start import SourceFile
 from backups.engines.base import Login
 from backups.exceptions import MooringError
 from backups.instances.connection import connect, login_of
 from backups.models.binlog import BinlogArchive
+from backups.models.clock import shared
 
 TIMEOUT_SECONDS = 10
 # So often in a row may a source have more, and nothing arrive.
@@ -69,7 +70,9 @@ class LagProbe:
 
     def _question(self) -> dict[str, object]:
         receiver, connection = self._receiver, self._connected()
-        before, asked_at = receiver.durable, now()
+        before = receiver.durable
+        # The earlier one: nothing later is known to be here, whichever clock is ahead.
+        asked_at = min(shared(now()), fetch_clock(connection))
         files = fetch_files(connection)
         # Read again: what arrived meanwhile is no lag.
         durable = receiver.durable

@@ -15,6 +15,7 @@ from django.utils.timezone import now
 
 from backups.binlog_archive.receiver import Receiver
 from backups.models.binlog import BinlogArchive, ReceiverState
+from backups.models.clock import shared
 
 
 def wanted_archives() -> list[BinlogArchive]:
@@ -30,7 +31,7 @@ def claim(archives: Iterable[BinlogArchive], holder: str, *, own: bool) -> dict[
     """
     claimed = {}
     for archive in archives:
-        at = now()
+        at = shared(now())
         free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=at)
         if own:
             free |= Q(holder=holder)
@@ -74,7 +75,7 @@ def renew(receiver: Receiver) -> bool:
             reason=standing.reason,
             hint=standing.hint,
             warnings="\n".join(receiver.warnings),
-            lease_expires_at=now() + timedelta(seconds=settings.LEASE_SECONDS),
+            lease_expires_at=shared(now()) + timedelta(seconds=settings.LEASE_SECONDS),
         )
     )
 
@@ -84,7 +85,7 @@ def renew_unchanged(receivers: Sequence[Receiver], holder: str) -> bool:
 
     When each was last in contact, and asked, is written as of the one for which it is longest ago.
     """
-    at = now()
+    at = shared(now())
     longest = max((receiver.silent_seconds or 0.0) for receiver in receivers)
     asked = [receiver.asked_at for receiver in receivers]
     rows = BinlogArchive.objects.filter(pk__in=[each.archive for each in receivers], holder=holder)
@@ -108,5 +109,5 @@ def progress_of(receiver: Receiver) -> dict[str, object]:
     if durable.synced_at:
         fields["synced_at"] = datetime.fromtimestamp(durable.synced_at, UTC)
     if (silent := receiver.silent_seconds) is not None:
-        fields["contact_at"] = now() - timedelta(seconds=silent)
+        fields["contact_at"] = shared(now()) - timedelta(seconds=silent)
     return fields

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from pymysql.connections import Connection
@@ -132,17 +132,42 @@ def fetch_gtids_before(connection: Connection[DictCursor], file: str) -> Gtids:
 
 def fetch_semi_sync(connection: Connection[DictCursor]) -> SemiSync:
     """Return what a source does at this moment."""
-    rows = fetch_rows(connection, "SHOW GLOBAL VARIABLES LIKE 'rpl_semi_sync%enabled'")
-    enabled = {row["Variable_name"].lower() for row in rows if row["Value"] == "ON"}
-    status = {
-        row["Variable_name"].lower(): str(row["Value"])
-        for row in fetch_rows(connection, "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'")
-    }
-    for name in ("rpl_semi_sync_source", "rpl_semi_sync_master"):
+    return read_semi_sync(
+        _fetch_named(connection, "SHOW GLOBAL VARIABLES LIKE 'rpl_semi_sync%'"),
+        _fetch_named(connection, "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'"),
+    )
+
+
+def read_semi_sync(settings: Mapping[str, str], status: Mapping[str, str]) -> SemiSync:
+    """Return what variables and status mean, both by names in small letters.
+
+    The source waits for us only if it waits for all: whoever answers first lets the commit go on,
+    and MySQL alone can wait for more than one answer.
+    """
+    for name, count in (
+        ("rpl_semi_sync_source", "wait_for_replica_count"),
+        ("rpl_semi_sync_master", "wait_for_slave_count"),
+    ):
         if f"{name}_status" in status:
-            on = status[f"{name}_status"] == "ON" and int(status[f"{name}_clients"]) > 0
-            return SemiSync(enabled=f"{name}_enabled" in enabled, waits=on)
+            clients = int(status[f"{name}_clients"])
+            awaited = int(settings.get(f"{name}_{count}", "1"))
+            waits = status[f"{name}_status"] == "ON" and 0 < clients <= awaited
+            return SemiSync(enabled=settings.get(f"{name}_enabled") == "ON", waits=waits)
     return SemiSync(enabled=False, waits=False)
+
+
+def fetch_clock(connection: Connection[DictCursor]) -> datetime:
+    """Return the source's clock, by which its commits are dated."""
+    (row,) = fetch_rows(connection, "SELECT UTC_TIMESTAMP(6) AS moment")
+    moment = row["moment"]
+    assert isinstance(moment, datetime)
+    return moment.replace(tzinfo=UTC)
+
+
+def _fetch_named(connection: Connection[DictCursor], sql: str) -> dict[str, str]:
+    """Return variables by their names in small letters."""
+    rows = fetch_rows(connection, sql)
+    return {row["Variable_name"].lower(): str(row["Value"]) for row in rows}
 
 
 def lag_bytes(

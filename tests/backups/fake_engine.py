@@ -70,6 +70,8 @@ class FakeEngine:
     # Where a test waits for a copy, and a copy for a test.
     blocked: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
+    # Where a stopped copy waits for a test; None: it ends at once.
+    released: threading.Event | None = None
     copies: int = 0
 
     @contextlib.contextmanager
@@ -133,6 +135,8 @@ class FakeCopy:
         if count == engine.blocks_after:
             engine.blocked.set()
             engine.stopped.wait()
+            if engine.released is not None:
+                engine.released.wait()
             if not engine.goes_on:
                 raise EngineError("the fake tool was stopped")
 

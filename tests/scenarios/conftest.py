@@ -41,6 +41,8 @@ def night(
         set_stages(Operation.BACKUP, [Connect(night), RunPreflight(night), *stages], monkeypatch)
         yield night
         engine.stopped.set()
+        if engine.released is not None:
+            engine.released.set()
         for running in night.jobs:
             running.end()
 

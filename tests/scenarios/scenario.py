@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -98,12 +99,15 @@ def go_on(night: Night) -> None:
 
 def ended(night: Night) -> None:
     """Wait for the job that hangs: it continues, or was ordered to end."""
+    if night.engine.released is not None:
+        night.engine.released.set()
     night.jobs[0].end()
     night.engine.blocks_after = None
 
 
 def hang_until_stopped(night: Night) -> None:
-    night.engine.blocks_after = 2
+    """Let copies stop in the middle; an ordered end is seen when the night comes to it."""
+    night.engine.blocks_after, night.engine.released = 2, threading.Event()
 
 
 def fails(night: Night) -> None:

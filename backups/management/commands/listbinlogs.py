@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db.models import Count
+from django.utils.timezone import now
 
-from backups.binlog_archive.standing import is_rpo_zero
+from backups.binlog_archive.standing import is_rpo_zero, present_state
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 from backups.management.schedule_rows import clock
@@ -41,18 +42,18 @@ def _row(archive: Any) -> tuple[str, ...]:
     received = f"{archive.received_file} {archive.received_position}"
     return (
         archive.instance.name,
-        archive.get_state_display() if archive.enabled else "Disabled",
+        present_state(archive, now()).label if archive.enabled else "Disabled",
         received if archive.received_file else "nothing",
         format_bytes(archive.lag_bytes),
         clock(archive.last_commit_at) if archive.last_commit_at else "none",
         format_count(archive.gaps, "gap"),
-        "yes" if is_rpo_zero(archive) else "no",
+        "yes" if is_rpo_zero(archive, now()) else "no",
     )
 
 
 def _fields(archive: Any) -> dict[str, object]:
     names = (
-        "enabled", "acknowledge", "state", "state_since", "reason", "hint", "received_file",
+        "enabled", "acknowledge", "state_since", "reason", "hint", "received_file",
         "received_position", "synced_at", "contact_at", "last_commit_at", "source_file",
         "source_position", "source_asked_at", "lag_bytes", "source_waits", "backlog_bytes",
         "store_fault", "gaps",
@@ -60,6 +61,7 @@ def _fields(archive: Any) -> dict[str, object]:
     return {
         "instance": archive.instance.name,
         **{name: getattr(archive, name) for name in names},
+        "state": present_state(archive, now()),
         "warnings": archive.warnings.splitlines(),
-        "rpo_zero": is_rpo_zero(archive),
+        "rpo_zero": is_rpo_zero(archive, now()),
     }

@@ -7,7 +7,13 @@ from datetime import timedelta
 import pytest
 
 from backups.binlog_archive.checks import check_grants, check_source
-from backups.binlog_archive.source import SourceFacts, lag_bytes, warnings_of
+from backups.binlog_archive.source import (
+    SemiSync,
+    SourceFacts,
+    lag_bytes,
+    read_semi_sync,
+    warnings_of,
+)
 from backups.binlogs.dump.start import SourceFile
 from backups.checks import Verdict
 from backups.instances.grants import parse_grants
@@ -100,3 +106,31 @@ def test_the_rights_of_a_receiver(grant: str, verdict: Verdict) -> None:
     check = check_grants(grants)
     assert check.verdict is verdict
     assert ("GRANT REPLICATION SLAVE" in check.hint) == (verdict is Verdict.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("clients", "awaited", "status", "waits"),
+    [
+        (1, 1, "ON", True),
+        # The other one's answer would do.
+        (2, 1, "ON", False),
+        (2, 2, "ON", True),
+        (0, 1, "ON", False),
+        (1, 1, "OFF", False),
+    ],
+)
+def test_a_commit_waits_for_us_only_if_it_waits_for_all(
+    clients: int, awaited: int, status: str, waits: bool
+) -> None:
+    name = "rpl_semi_sync_source"
+    settings = {f"{name}_enabled": "ON", f"{name}_wait_for_replica_count": str(awaited)}
+    found = read_semi_sync(settings, {f"{name}_status": status, f"{name}_clients": str(clients)})
+    assert found == SemiSync(enabled=True, waits=waits)
+
+
+def test_mariadb_waits_for_one() -> None:
+    name = "rpl_semi_sync_master"
+    settings = {f"{name}_enabled": "ON"}
+    for clients in (1, 2):
+        status = {f"{name}_status": "ON", f"{name}_clients": str(clients)}
+        assert read_semi_sync(settings, status).waits is (clients == 1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils.timezone import now
 from pytest_django import Settings
 
 from backups.models import Instance, Repository
@@ -14,6 +16,7 @@ from backups.models.binlog import BinlogArchive, ReceiverState
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
 
 
 def enable(*words: str) -> int:
@@ -60,7 +63,12 @@ def test_an_instance_that_does_not_answer_is_not_enabled(
 def test_the_list_says_what_each_archive_does(orders: Instance, main: Repository) -> None:
     assert "no binlogs are archived" in run_command("listbinlogs").stdout
     enable("--repository", "main", "--acknowledge")
-    BinlogArchive.objects.update(state=ReceiverState.REFUSED, reason="no right", hint="Grant it.")
+    BinlogArchive.objects.update(
+        state=ReceiverState.REFUSED,
+        reason="no right",
+        hint="Grant it.",
+        lease_expires_at=now() + MINUTE,
+    )
     shown = run_command("listbinlogs", "orders-1").stdout
     assert "Refused" in shown
     assert "orders-1: no right" in shown
@@ -80,6 +88,18 @@ def test_a_second_process_does_not_write_into_the_spool(tmp_path: Path, settings
 def test_rpo_0_is_shown_only_while_the_source_waits(orders: Instance, main: Repository) -> None:
     enable("--repository", "main", "--acknowledge")
     for waits in (True, False, None):
-        BinlogArchive.objects.update(state=ReceiverState.RECEIVING, source_waits=waits)
+        BinlogArchive.objects.update(
+            state=ReceiverState.RECEIVING, source_waits=waits, lease_expires_at=now() + MINUTE
+        )
         (fields,) = run_command("listbinlogs", "--json").json()["archives"]
         assert fields["rpo_zero"] is bool(waits)
+
+
+def test_a_receiver_that_was_killed_receives_nothing(orders: Instance, main: Repository) -> None:
+    enable("--repository", "main", "--acknowledge")
+    BinlogArchive.objects.update(
+        state=ReceiverState.RECEIVING, source_waits=True, lease_expires_at=now() - MINUTE
+    )
+    assert "Stopped" in run_command("listbinlogs").stdout
+    (fields,) = run_command("listbinlogs", "--json").json()["archives"]
+    assert (fields["state"], fields["rpo_zero"]) == ("stopped", False)
