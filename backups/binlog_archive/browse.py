@@ -100,7 +100,7 @@ class InstanceBinlogs:
     """The archived transactions of one instance."""
 
     def __init__(self, instance: Instance, keyring: Keyring | None) -> None:
-        timelines = instance.binlog_timelines.select_related("instance").order_by("pk")
+        timelines = instance.binlog_timelines.select_related("instance").order_by("began_at", "pk")
         self._archived = {each.pk: ArchivedBinlogs(each, keyring) for each in timelines}
         self.pieces = [piece for each in timelines for piece in self._pieces_of(each)]
         self._indexes: dict[IndexedPiece, SegmentIndex] = {}

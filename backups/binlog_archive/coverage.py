@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -22,7 +21,8 @@ from backups.binlog_archive.ranges import (
     gtids_join,
 )
 from backups.binlog_archive.reader import sound_copies
-from backups.binlog_archive.spool import spool_files
+from backups.binlog_archive.spool import file_size, spool_files
+from backups.binlog_archive.spool_breaks import break_in_spool
 from backups.catalog.evidence import without_faults
 from backups.health.usable import usable_copies
 from backups.models import (
@@ -66,18 +66,30 @@ def judge_archive(archive: BinlogArchive, now: datetime) -> None:
 
 def ranges_of(instance: Instance) -> list[RangeFacts]:
     """Compute from when to when an instance is recoverable, the oldest history first."""
-    timelines = list(instance.binlog_timelines.select_related("instance").order_by("pk"))
+    # Those that were registered again from a repository were so in any order.
+    ordered = instance.binlog_timelines.select_related("instance").order_by("began_at", "pk")
+    timelines = list(ordered)
+    archive = BinlogArchive.objects.filter(instance=instance).first()
     facts = [
         TimelineFacts(
             each.pk,
             TimelineStart(each.start).label,
             each.names_again,
             each.ended_at,
+            _why_broken(archive, each) if archive is not None else "",
         )
         for each in timelines
     ]
     stretches = list(find_stretches(_pieces(timelines)))
     return find_ranges(stretches, facts, _backups(instance), _joins)
+
+
+def _why_broken(archive: BinlogArchive, timeline: BinlogTimeline) -> str:
+    """Return why nothing that comes after its last piece goes on with a timeline, or blank."""
+    confirmed = timeline.instance.server_identity
+    if timeline.ended_at is None and confirmed not in {"", timeline.server_identity}:
+        return "the instance is another server than the one these binlogs are of"
+    return break_in_spool(archive, timeline)
 
 
 def recoverable_to(archive: BinlogArchive, span: RecoverableRange) -> datetime:
@@ -93,7 +105,7 @@ def recoverable_to(archive: BinlogArchive, span: RecoverableRange) -> datetime:
 
 def _pieces(timelines: Iterable[BinlogTimeline]) -> Iterator[PieceFacts]:
     for timeline in timelines:
-        sizes = {file.number: _size(file.path) for file in spool_files(timeline)}
+        sizes = {file.number: file_size(file.path) for file in spool_files(timeline)}
         rows = timeline.segments.order_by("file_number", "start").annotate(
             sound=Exists(sound_copies().filter(segment=OuterRef("pk")))
         )
@@ -107,14 +119,6 @@ def _pieces(timelines: Iterable[BinlogTimeline]) -> Iterator[PieceFacts]:
             yield PieceFacts(
                 timeline.pk, file, number, start, end, joined, last_commit_at, there, created_at
             )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        # Stored everywhere and deleted meanwhile.
-        return 0
 
 
 def _backups(instance: Instance) -> list[BackupPoint]:

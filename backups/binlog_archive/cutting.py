@@ -13,11 +13,12 @@ from django.db import transaction
 
 from backups.archive.keys import Keyring
 from backups.binlog_archive.spool import SpoolFile
-from backups.binlogs.segments.cut import CutPiece, cut_piece, sha256_of
+from backups.binlogs.events.gtids import sets_join
+from backups.binlogs.segments.cut import CutPiece, cut_piece
 from backups.binlogs.segments.facts import SegmentFacts, SourceInstance, SourceTimeline
 from backups.binlogs.segments.manifest import read_segment
 from backups.binlogs.segments.names import SegmentPlace
-from backups.exceptions import ArchiveError, LeaseLost, MooringError
+from backups.exceptions import ArchiveError, BinlogDamaged, LeaseLost, MooringError
 from backups.models import BinlogArchive, BinlogSegment, BinlogTimeline
 from backups.repositories.base import ObjectStore
 
@@ -120,8 +121,7 @@ def joins(last: BinlogSegment | None, file_number: int, start: int, gtids_before
     if last.file_number == file_number:
         return last.end == start
     follows = start == 0 and file_number == last.file_number + 1
-    # Also after a file whose end is not known as such: the sets prove that nothing is between.
-    return follows and (last.last_of_file or last.gtids_after == gtids_before != "")
+    return follows and sets_join(last.gtids_after, gtids_before, ended=last.last_of_file)
 
 
 def _due(cutting: Cutting, last: BinlogSegment | None, waiting_bytes: int) -> bool:
@@ -142,9 +142,11 @@ def _piece(
 ) -> CutPiece | None:
     place = SegmentPlace(cutting.timeline.instance.uuid, cutting.timeline.uuid, file.name, start)
     for store in stores:
-        found = _stored_piece(store, place, file, boundary, keyring)
-        if found is not None:
-            return found
+        stored = _stored_facts(store, place, keyring)
+        if stored is not None and start < stored.end <= boundary:
+            found = _same_cut(file, stored, gtids, complete=complete and stored.end == boundary)
+            if found is not None:
+                return found
     return cut_piece(
         file.path,
         start,
@@ -155,33 +157,39 @@ def _piece(
     )
 
 
-def _stored_piece(
-    store: ObjectStore,
-    place: SegmentPlace,
-    file: SpoolFile,
-    boundary: int,
-    keyring: Keyring | None,
-) -> CutPiece | None:
-    """Return the piece that a repository has although no row says so."""
+def _stored_facts(
+    store: ObjectStore, place: SegmentPlace, keyring: Keyring | None
+) -> SegmentFacts | None:
+    """Return what a repository says of a piece although no row does."""
     try:
         if not store.exists(place.manifest_name):
             return None
-        facts = read_segment(store, place, keyring)[0].facts
+        return read_segment(store, place, keyring)[0].facts
     except MooringError:
         # It is reported when the piece is stored there.
         return None
-    if facts.end > boundary or sha256_of(file.path, facts.start, facts.end) != facts.sha256:
+
+
+def _same_cut(
+    file: SpoolFile, stored: SegmentFacts, gtids: str, *, complete: bool
+) -> CutPiece | None:
+    """Make the cut that a repository has; None if the spool has other bytes.
+
+    Only where it ends is taken from there: everything else is read from the bytes themselves.
+    """
+    try:
+        found = cut_piece(
+            file.path,
+            stored.start,
+            stored.end,
+            complete=complete,
+            gtids=gtids,
+            most_bytes=stored.end - stored.start,
+        )
+    except BinlogDamaged:
         return None
-    return CutPiece(
-        facts.start,
-        facts.end,
-        facts.sha256,
-        facts.transactions,
-        _micros(facts.first_commit_at),
-        _micros(facts.last_commit_at),
-        facts.gtids_before,
-        facts.gtids_after,
-    )
+    same = found is not None and (found.end, found.sha256) == (stored.end, stored.sha256)
+    return found if same else None
 
 
 @transaction.atomic
@@ -226,9 +234,3 @@ def _moment(micros: int | None) -> datetime | None:
         return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
     except OverflowError:
         raise ArchiveError(f"a commit time of {micros} microseconds is no date") from None
-
-
-def _micros(moment: datetime | None) -> int | None:
-    if moment is None:
-        return None
-    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)

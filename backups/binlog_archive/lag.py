@@ -76,7 +76,10 @@ class LagProbe:
         files = fetch_files(connection)
         # Read again: what arrived meanwhile is no lag.
         durable = receiver.durable
-        lag = lag_bytes(files, durable.file, durable.position) if receiver.receiving else None
+        known = before.position if before.file == durable.file else 0
+        lag = None
+        if receiver.receiving:
+            lag = lag_bytes(files, durable.file, durable.position, known=known)
         self._reconnect_if_stuck(files, before, lag)
         receiver.asked_at = asked_at
         return {
@@ -105,11 +108,9 @@ class LagProbe:
         if not self._receiver.receiving or not before.file:
             self._stuck = 0
             return
-        newest = files[-1]
-        shorter = newest.name == before.file and newest.size < before.position
         moved = before != self._last or not lag
         self._stuck = 0 if moved else self._stuck + 1
         self._last = before
-        if shorter or lag is None or self._stuck >= STUCK_PROBES:
+        if lag is None or self._stuck >= STUCK_PROBES:
             self._stuck = 0
             self._receiver.reconnect()

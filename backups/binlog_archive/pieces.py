@@ -8,6 +8,7 @@ from datetime import datetime
 
 from backups.binlog_archive.reader import ArchivedBinlogs, ArchivedFile
 from backups.binlog_archive.spool import spool_file
+from backups.binlogs.events.gtids import sets_join
 from backups.binlogs.index.build import build_index
 from backups.binlogs.index.read import SegmentIndex
 from backups.binlogs.moments import from_micros
@@ -131,10 +132,9 @@ def _joins(last: ReadablePiece, following: ReadablePiece) -> bool:
     """Whether nothing is between the end of a piece and the start of the next file."""
     if following.segment is not None and following.segment.joined:
         return True
-    if last.last_of_file or _is_whole(last):
-        return True
     after = last.index().gtids_before(len(last.index()))
-    return after == following.index().gtids_before(0) != ""
+    ended = last.last_of_file or _is_whole(last)
+    return sets_join(after, following.index().gtids_before(0), ended=ended)
 
 
 def _is_whole(last: ReadablePiece) -> bool:

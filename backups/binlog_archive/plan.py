@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,8 +97,18 @@ def _begin(
         if file is not None:
             joined, start = True, replace(start, at=DumpStart(file, FIRST_OFFSET))
     timeline = begin_timeline(archive, token, facts, start, joined=joined)
+    if tail is not None:
+        _cut_off(tail)
     folder = spool_folder(timeline)
     return ReceivePlan(folder, start.at, None, [], start.broken, start.reason)
+
+
+def _cut_off(tail: FileTail) -> None:
+    """Remove what a crash left behind the last whole event: nothing more is added to the file."""
+    if tail.end > FIRST_OFFSET:
+        os.truncate(tail.path, tail.end)
+    else:
+        tail.path.unlink(missing_ok=True)
 
 
 def _join(facts: SourceFacts, connection: Connection[DictCursor], tail: FileTail) -> str | None:

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import logging
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from django.utils.timezone import now
 from backups.binlog_archive.lag import LagProbe
 from backups.binlog_archive.leases import claim, release, renew, renew_unchanged, wanted_archives
 from backups.binlog_archive.receiver import Receiver
-from backups.binlog_archive.spool import SpoolPosition
+from backups.binlog_archive.spool import SpoolPosition, spool_holder
 from backups.binlog_archive.store import store_ready_pieces
 from backups.binlogs.dump.spool import Received
 from backups.exceptions import BinlogDamaged, LeaseLost, Refused
@@ -85,8 +84,7 @@ class ReceiverProcess:
 
     def __init__(self) -> None:
         self._folder = Path(settings.BINLOG_SPOOL)
-        # The same after a restart: what it had before is its own.
-        self.holder = f"{socket.gethostname()[:40]}:{self._folder}"[:120]
+        self.holder = spool_holder()
         self._kept: dict[int, _Kept] = {}
         self._over = threading.Event()
         self._looked = 0.0

@@ -50,6 +50,8 @@ class TimelineFacts:
     # Whether the same file names held other bytes before.
     is_reset: bool
     ended_at: datetime | None
+    # Why what was received does not follow the last piece; blank where it does.
+    broken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def find_ranges(
         number = order.index(stretch.timeline)
         timeline = timelines[number]
         is_last = last_of[stretch.timeline] is stretch
-        is_open = is_last and timeline.ended_at is None
+        is_open = is_last and timeline.ended_at is None and not timeline.broken
         inside = [
             each
             for each in backups
@@ -175,7 +177,9 @@ def find_ranges(
         if oldest is None or newest is None:
             continue
         why = stretch.ends_because
-        if is_last and not is_open:
+        if is_last and timeline.ended_at is None:
+            why = timeline.broken
+        elif is_last:
             why = _end_of_history(timelines[number + 1 :])
         found.append(_range(stretch, oldest, newest, why, is_open=is_open))
     return found

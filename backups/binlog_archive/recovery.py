@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import zip_longest
 
 from django.db import connections
 
@@ -77,9 +76,9 @@ def find_recovery(instance: Instance, start: StartPoint, goal: RecoveryGoal) -> 
         hint="Choose a backup that was taken while the archive was running.",
     )
     keyring = _keys()
-    timelines = list(instance.binlog_timelines.select_related("instance").order_by("-pk"))
-    for timeline, previous in zip_longest(timelines, timelines[1:]):
-        if not _may_be_of(timeline, previous, start):
+    timelines = instance.binlog_timelines.select_related("instance")
+    for timeline in timelines.order_by("-began_at", "-pk"):
+        if not _may_be_of(timeline, start):
             continue
         pieces = pieces_of(ArchivedBinlogs(timeline, keyring))
         at = _piece_at(pieces, start)
@@ -227,16 +226,13 @@ def _piece_at(pieces: list[ReadablePiece], start: StartPoint) -> int | None:
     return ending
 
 
-def _may_be_of(
-    timeline: BinlogTimeline, previous: BinlogTimeline | None, start: StartPoint
-) -> bool:
+def _may_be_of(timeline: BinlogTimeline, start: StartPoint) -> bool:
     """Whether a backup can be of a history, by when both were: names are used again."""
-    if timeline.ended_at is not None and start.started_at > timeline.ended_at:
+    # The names were of other bytes until it began. GTIDs do not show it: a reset begins with the
+    # same numbers.
+    if timeline.names_again and start.ended_at < timeline.began_at:
         return False
-    # The names were of other bytes until the history before it ended. GTIDs do not show it: a
-    # reset begins with the same numbers.
-    end = previous.ended_at if previous is not None and timeline.names_again else None
-    return end is None or start.ended_at >= end
+    return timeline.ended_at is None or start.started_at <= timeline.ended_at
 
 
 def _known_until(timeline: BinlogTimeline, archive: BinlogArchive | None) -> datetime | None:

@@ -12,6 +12,7 @@ from pymysql.cursors import DictCursor
 
 from backups.binlogs.dump.start import SourceFile
 from backups.binlogs.events.gtids import Gtids, parse_gtids
+from backups.binlogs.segments.names import file_number
 from backups.exceptions import InstanceUnreachable, Refused
 from backups.instances.connection import fetch_rows
 from backups.instances.facts import fetch_identity
@@ -129,6 +130,8 @@ def fetch_files(connection: Connection[DictCursor]) -> list[SourceFile]:
     """Return the source's binary logs, oldest first, with the sizes that they arrive with."""
     files = []
     for row in fetch_rows(connection, "SHOW BINARY LOGS"):
+        # A name of another kind could be a path.
+        file_number(str(row["Log_name"]))
         header = ENCRYPTION_HEADER_BYTES if row.get("Encrypted") == "Yes" else 0
         files.append(SourceFile(str(row["Log_name"]), int(row["File_size"]) - header))
     if not files:
@@ -185,12 +188,20 @@ def _fetch_named(connection: Connection[DictCursor], sql: str) -> dict[str, str]
     return {row["Variable_name"].lower(): str(row["Value"]) for row in rows}
 
 
-def lag_bytes(files: Sequence[SourceFile], file: str, position: int) -> int | None:
-    """Return how much of a source's binary log is not here; None if the file is not listed."""
+def lag_bytes(
+    files: Sequence[SourceFile], file: str, position: int, *, known: int = 0
+) -> int | None:
+    """Return how much of a source's binary log is not here; None if that is not known.
+
+    ``known``: what was here of the file before the source was asked. Where the source has less, or
+    does not list the file, its history is another one.
+    """
     names = [each.name for each in files]
     if file not in names:
         return None
     rest = files[names.index(file) :]
+    if rest[0].size < known:
+        return None
     return max(0, sum(each.size for each in rest) - position)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -54,6 +55,22 @@ def spool_file(timeline: BinlogTimeline, file: str) -> Path:
 def spool_files(timeline: BinlogTimeline) -> list[SpoolFile]:
     """Return what is in the spool of a timeline, in the order of the files."""
     return sorted(_binlogs_in(spool_folder(timeline)))
+
+
+def file_size(path: Path) -> int:
+    """Return the size of a file; 0 where it was stored everywhere and deleted meanwhile."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def spool_holder() -> str:
+    """Return how the process that receives into this spool names itself on its archives.
+
+    The same after a restart: what it had before is its own.
+    """
+    return f"{socket.gethostname()[:40]}:{settings.BINLOG_SPOOL}"[:120]
 
 
 def spool_space() -> DiskUsage | None:

@@ -38,7 +38,8 @@ from backups.binlog_archive.spool import (
 )
 from backups.binlogs.index.build import build_index
 from backups.binlogs.segments.cut import is_checksummed, read_range
-from backups.binlogs.segments.manifest import SegmentManifest, read_segment
+from backups.binlogs.segments.manifest import SegmentManifest
+from backups.binlogs.segments.reader import SegmentReader
 from backups.binlogs.segments.writer import WrittenSegment, write_segment
 from backups.exceptions import BinlogDamaged, KeyUnavailable, MooringError, RepositoryError
 from backups.keys.load import load_keys
@@ -285,8 +286,11 @@ def _put(
 ) -> WrittenSegment:
     facts = facts_of(segment)
     if store.exists(facts.place.manifest_name):
-        manifest, _ = read_segment(store, facts.place, targets.keyring)
-        return _adopt(segment, manifest, repository, store)
+        reader = SegmentReader(store, facts.place, targets.keyring)
+        reader.check_size()
+        # The spool lets go of what a repository has: that must be everything.
+        reader.check_whole()
+        return _adopt(segment, reader.manifest, repository, store)
     _refuse_full(store, segment.end - segment.start)
     key = targets.keyring.current if repository.encrypted and targets.keyring else None
     return write_segment(

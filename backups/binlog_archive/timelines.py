@@ -8,7 +8,13 @@ from django.utils.timezone import now
 from backups.binlog_archive.source import SourceFacts
 from backups.binlogs.dump.start import Start
 from backups.exceptions import LeaseLost
-from backups.models.binlog import BinlogArchive, BinlogGap, BinlogTimeline, TimelineStart
+from backups.models.binlog import (
+    BinlogArchive,
+    BinlogGap,
+    BinlogTimeline,
+    RecoverableRange,
+    TimelineStart,
+)
 from backups.models.instance import Instance
 
 
@@ -31,6 +37,11 @@ def begin_timeline(
     at = now()
     present = BinlogTimeline.objects.filter(instance=row.instance, ended_at__isnull=True)
     present.update(ended_at=at)
+    # Nothing that arrives from now on prolongs it.
+    RecoverableRange.objects.filter(instance=row.instance, open=True).update(
+        open=False, ends_because=f"the history ends: {start.reason}"[:300]
+    )
+    BinlogArchive.objects.filter(pk=row.pk).update(judged_at=None)
     if start.broken is not None and not joined:
         _record_gap(row, start)
     return BinlogTimeline.objects.create(

@@ -21,6 +21,8 @@ class BinlogBase:
     label: str
     started_at: datetime
     ended_at: datetime
+    # In which binlog its position is; blank where that is not known.
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class BinlogNeed:
 
     since: datetime | None
     reason: str
+    # With this file a recovery from the base begins, whenever it was stored; blank is unknown.
+    file: str = ""
 
     def __str__(self) -> str:
         return self.reason
@@ -50,10 +54,11 @@ def binlogs_needed(
     if len(with_window) < len(policies):
         # Without a window every backup that is kept may be recovered from.
         base = oldest_first[0]
-        return BinlogNeed(base.started_at, f"needed from {base.label} on, the oldest backup kept")
+        why = f"needed from {base.label} on, the oldest backup kept"
+        return BinlogNeed(base.started_at, why, base.file)
     longest = max(with_window, key=lambda each: each.keep_for or now - now)
     assert longest.keep_for is not None
     start = now - longest.keep_for
     before = [each for each in oldest_first if each.ended_at <= start]
     base = before[-1] if before else oldest_first[0]
-    return BinlogNeed(base.started_at, f"needed from {base.label} on: {longest}")
+    return BinlogNeed(base.started_at, f"needed from {base.label} on: {longest}", base.file)

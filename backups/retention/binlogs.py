@@ -12,12 +12,14 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from backups.access import checked_store
-from backups.binlogs.segments.names import manifest_of
-from backups.exceptions import MooringError
+from backups.binlogs.segments.names import file_number, manifest_of
+from backups.catalog.evidence import without_faults
+from backups.exceptions import BinlogDamaged, MooringError
 from backups.health.clock_jump import refuse_clock_jump
+from backups.health.usable import usable_copies
 from backups.models import (
     Backup,
     BackupSchedule,
@@ -69,15 +71,26 @@ def binlog_needs(instances: Collection[int], now: datetime) -> dict[int, BinlogN
     for each in judge_copies(now, instances):
         judged[each.copy.instance_id].append(each)
     policies = _policies([each for copies in judged.values() for each in copies])
-    kept = {each.copy.backup_id for copies in judged.values() for each in copies if _counts(each)}
-    started = dict(Backup.objects.filter(pk__in=kept).values_list("pk", "started_at"))
+    # With every backup that it is based on: the same that the recoverable ranges begin with.
+    sound = without_faults(usable_copies()).filter(backup__instance__in=instances)
+    restorable = set(sound.values_list("pk", flat=True))
+    bases = [
+        each
+        for copies in judged.values()
+        for each in copies
+        if each.copy.pk in restorable and not each.verdict.may_go
+    ]
+    taken = {
+        each.pk: each
+        for each in Backup.objects.filter(pk__in={each.copy.backup_id for each in bases})
+    }
     busy = set(
         Job.objects.filter(
             instance__in=instances, operation__in=READING, status__in=ACTIVE_JOB_STATUSES
         ).values_list("instance", flat=True)
     )
     return {
-        pk: _need(judged[pk], policies, started, "a restore is running" if pk in busy else "", now)
+        pk: _need(judged[pk], policies, taken, "a restore is running" if pk in busy else "", now)
         for pk in instances
     }
 
@@ -113,16 +126,19 @@ def delete_expired() -> int:
 def _need(
     judged: Collection[JudgedCopy],
     policies: Mapping[str, Policy],
-    started: Mapping[int, datetime],
+    taken: Mapping[int, Backup],
     blocked: str,
     now: datetime,
 ) -> BinlogNeed:
     bases = {
         each.copy.label: BinlogBase(
-            each.copy.label, started[each.copy.backup_id], each.copy.ended_at
+            each.copy.label,
+            taken[each.copy.backup_id].started_at,
+            each.copy.ended_at,
+            taken[each.copy.backup_id].binlog_file,
         )
         for each in judged
-        if _counts(each)
+        if each.copy.backup_id in taken
     }
     reasons = [each.verdict.reason for each in judged if each.verdict.blocked]
     used = {each.owner for each in judged}
@@ -132,13 +148,6 @@ def _need(
         blocked or next(iter(reasons), ""),
         now,
     )
-
-
-def _counts(judged: JudgedCopy) -> bool:
-    """Whether a copy is kept, and can be restored."""
-    copy = judged.copy
-    sound = not (copy.fault or copy.key_fault or copy.repository_fault)
-    return sound and not judged.verdict.may_go
 
 
 def _policies(judged: Collection[JudgedCopy]) -> dict[str, Policy]:
@@ -153,19 +162,39 @@ def _policies(judged: Collection[JudgedCopy]) -> dict[str, Policy]:
 
 
 def _unneeded(instance: int, need: BinlogNeed) -> QuerySet[SegmentCopy]:
-    """Return the copies of pieces that were stored before they were needed, by whole files."""
+    """Return the copies of pieces that were stored before they were needed, by whole files.
+
+    Of each timeline they are its beginning: nothing between pieces that are needed goes, whatever
+    the clocks were by which they are dated.
+    """
     others = BinlogSegment.objects.filter(timeline=OuterRef("segment__timeline"))
-    newer = others.filter(pk__gt=OuterRef("segment"))
+    same_file = Q(file_number=OuterRef("segment__file_number"))
+    later_file = Q(file_number__gt=OuterRef("segment__file_number"))
+    newer = others.filter(later_file | same_file & Q(start__gt=OuterRef("segment__start")))
     # A file is read from its first event on.
-    needed = others.filter(file=OuterRef("segment__file"), created_at__gte=need.since)
+    needed = others.filter(
+        same_file | Q(file_number__lt=OuterRef("segment__file_number")), created_at__gte=need.since
+    )
     return SegmentCopy.objects.filter(
         # The newest piece says where the receiver goes on.
         Exists(newer),
         ~Exists(needed),
+        _before_file(need),
         segment__timeline__instance=instance,
         segment__created_at__lt=need.since,
         expired_at=None,
     )
+
+
+def _before_file(need: BinlogNeed) -> Q:
+    """Match the pieces in front of the file of the base, and those of histories before it."""
+    try:
+        number = file_number(need.file)
+    except BinlogDamaged:
+        # Not known: the times decide alone.
+        return Q()
+    ended = Q(segment__timeline__ended_at__lt=need.since)
+    return ended | Q(segment__file_number__lt=number)
 
 
 def _expire(instance: int, need: BinlogNeed, now: datetime, most: int) -> int:

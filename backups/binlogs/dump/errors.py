@@ -29,6 +29,8 @@ class StreamEnded(MooringError):
         self.end = end
 
 
+# Of a server's own words; its messages have 512 bytes at most.
+_LONGEST_TEXT = 512
 # Of the server's error: its number (0: any), words of its text, what it means, a hint.
 _MEANINGS: tuple[tuple[int, str, StreamEnd, str], ...] = (
     (1236, r"could not find (the )?first log file|could not find next log|could not open log file",
@@ -53,6 +55,8 @@ _MEANINGS: tuple[tuple[int, str, StreamEnd, str], ...] = (
 
 def explain_server_error(code: int, text: str) -> StreamEnded:
     """Return the error of a server as what it means; unknown ones count as a lost connection."""
+    # It gets into a row, a log and a terminal.
+    text = "".join(each if each.isprintable() else " " for each in text[:_LONGEST_TEXT])
     for number, words, end, hint in _MEANINGS:
         if code == number and re.search(words, text, re.IGNORECASE):
             return StreamEnded(end, f"the source ended the stream: {text} ({code})", hint=hint)

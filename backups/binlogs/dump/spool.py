@@ -7,10 +7,11 @@ from an earlier place, what arrives is first compared with what is here.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -81,6 +82,8 @@ class SpoolWriter:
 
         ``stored``: pieces of it, in their order, that must arrive again as they were.
         """
+        # A source that lists another kind of name must not choose where on this disk is written.
+        file_number(file)
         self._folder = folder
         self.file, self.position = file, requested_at
         self._requested_at = requested_at
@@ -111,6 +114,8 @@ class SpoolWriter:
         unpack, crc32, position = HEADER.unpack_from, isal_zlib.crc32, self.position
         pieces: list[memoryview] = []
         for event in events:
+            if len(event) < HEADER.size:
+                raise self._wrong(f"an event of {len(event)} bytes arrived")
             fields = unpack(event)
             kind, size = fields[1], fields[3]
             if kind in _SPECIAL or fields[5] & FLAG_ARTIFICIAL:
@@ -170,19 +175,21 @@ class SpoolWriter:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(self._folder / self.file, flags, 0o600)
-        os.write(descriptor, MAGIC)
-        self.dirty = True
-        _sync_folder(self._folder)
+        with _closed_on_failure(descriptor):
+            os.write(descriptor, MAGIC)
+            self.dirty = True
+            _sync_folder(self._folder)
         return descriptor
 
     def _reopen(self, tail: FileTail) -> int:
         """Open a file that is here, without what follows its last whole event."""
         descriptor = os.open(tail.path, os.O_RDWR | os.O_CLOEXEC)
-        os.ftruncate(descriptor, tail.end)
-        if tail.end < FIRST_OFFSET:
-            os.pwrite(descriptor, MAGIC, 0)
-        self._compare_until = tail.end
-        os.fsync(descriptor)
+        with _closed_on_failure(descriptor):
+            os.ftruncate(descriptor, tail.end)
+            if tail.end < FIRST_OFFSET:
+                os.pwrite(descriptor, MAGIC, 0)
+            self._compare_until = tail.end
+            os.fsync(descriptor)
         return descriptor
 
     def _take_special(self, header: EventHeader, event: memoryview) -> bool:
@@ -317,6 +324,16 @@ def _write_all(descriptor: int, pieces: list[memoryview], offset: int) -> int:
         written = os.pwrite(descriptor, rest, offset + total - len(rest))
         rest = rest[written:]
     return total
+
+
+@contextlib.contextmanager
+def _closed_on_failure(descriptor: int) -> Iterator[None]:
+    """Close a descriptor that nobody gets: a full disk is tried again and again."""
+    try:
+        yield
+    except OSError:
+        os.close(descriptor)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

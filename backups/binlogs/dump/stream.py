@@ -20,14 +20,17 @@ import pymysql
 from pymysql.connections import Connection
 
 from backups.binlogs.dump.errors import StreamEnd, StreamEnded, explain_server_error
+from backups.binlogs.events.header import HEADER
+from backups.exceptions import BinlogDamaged
 
 SMALL_BUFFER = 16 << 10
 LARGEST_BUFFER = 8 << 20
 LONGEST_PACKET = (1 << 24) - 1
+# No server sends a longer event: it is what max_allowed_packet may be at most, and its header.
+LONGEST_EVENT = (1 << 30) + (1 << 20)
 # A packet that is longer goes into a buffer of its own.
 _LONG = 1 << 20
 _EVENT, _END, _ERROR = 0x00, 0xFE, 0xFF
-_SEMI_SYNC = 0xEF
 _END_LENGTH = 9
 
 
@@ -161,24 +164,24 @@ class EventStream:
     def _take_long(self, at: int, length: int) -> Batch:
         """Read an event that is longer than the buffer should be, in all its packets."""
         needs_answer = self._semi_sync and self._buffer[at + 6] != 0
-        parts: list[bytearray] = []
+        whole = bytearray()
         begin = at + (7 if self._semi_sync else 5)
         left = at + 4 + length - begin
         while True:
-            part = bytearray(left)
+            start = len(whole)
+            whole += bytes(left)
             have = min(self._filled - begin, left)
-            part[:have] = memoryview(self._buffer)[begin : begin + have]
+            with memoryview(self._buffer) as view:
+                whole[start : start + have] = view[begin : begin + have]
             self._used = begin + have
-            self._read_rest(part, have)
-            parts.append(part)
+            self._read_rest(whole, start + have)
             if length < LONGEST_PACKET:
                 break
-            begin = self._used
             length = left = self._next_length()
+            _refuse_endless(whole, left)
             begin = self._used
         # What is here of the next ones has to be taken before more is received.
         self._more = self._filled > self._used
-        whole = parts[0] if len(parts) == 1 else bytearray().join(parts)
         return Batch([memoryview(whole)], acknowledge_after=int(needs_answer))
 
     def _next_length(self) -> int:
@@ -215,8 +218,20 @@ class EventStream:
         return StreamEnded(StreamEnd.LOST, f"the connection to the source was lost: {cause}")
 
 
+def _refuse_endless(event: bytearray, more: int) -> None:
+    """Raise where an event goes on beyond the size that its header names, or any has."""
+    size = min(HEADER.unpack_from(event)[3], LONGEST_EVENT)
+    if len(event) + more > size:
+        raise BinlogDamaged(
+            f"the source sends an event of at least {len(event) + more} bytes, where at most "
+            f"{size} can come"
+        )
+
+
 def _end_of_stream(payload: bytes) -> StreamEnded:
     """Return what a packet means that is no event."""
+    if not payload:
+        return StreamEnded(StreamEnd.LOST, "the source sent an empty packet")
     if payload[0] == _END and len(payload) < _END_LENGTH:
         return StreamEnded(StreamEnd.LOST, "the source ended the stream")
     parsed = re.fullmatch(rb"\xff(..)(?:#.{5})?(.*)", payload, re.DOTALL)

@@ -15,6 +15,8 @@ from backups.binlogs.events.header import HEADER, EventHeader, EventType
 from backups.exceptions import BinlogDamaged
 
 MICROSECONDS = 1_000_000
+# A database, and every page, has dates before the year 10000 only.
+LATEST_MICROS = 253_400_000_000 * MICROSECONDS
 BODY = HEADER.size
 _MYSQL = struct.Struct("<B16sq")
 _MARIADB = struct.Struct("<QIB")
@@ -56,10 +58,14 @@ def read_gtid_event(header: EventHeader, event: bytes | bytearray | memoryview) 
         if header.type == EventType.MARIADB_GTID:
             return _read_mariadb(header, event)
         if header.type == EventType.GTID_TAGGED:
-            return _read_tagged(event)
-        return _read_mysql(header, event)
+            found = _read_tagged(event)
+        else:
+            found = _read_mysql(header, event)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise BinlogDamaged(f"a GTID event of {header.size} bytes is too short: {error}") from error
+    if found.commit_micros is not None and found.commit_micros > LATEST_MICROS:
+        raise BinlogDamaged(f"a commit time of {found.commit_micros} microseconds is no date")
+    return found
 
 
 def _read_mariadb(header: EventHeader, event: bytes | bytearray | memoryview) -> GtidEvent:

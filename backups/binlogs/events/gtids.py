@@ -199,6 +199,20 @@ def gtids_text(gtids: Gtids) -> str:
     return gtids.listed() if isinstance(gtids, GtidPosition) else str(gtids)
 
 
+def sets_join(after: str, before: str, *, ended: bool) -> bool:
+    """Whether nothing is between two files: one ends with what the next says it begins with.
+
+    ``ended``: whether the end of the first is known as such, which is all there is to go by where
+    neither has GTIDs. Where either has, another set is another history, or a file cut short.
+    """
+    if not after and not before:
+        return ended
+    try:
+        return parse_gtids(after) == parse_gtids(before)
+    except BinlogDamaged:
+        return False
+
+
 def parse_mariadb(gtid: str) -> tuple[int, int, int]:
     """Return domain, server and number, or raise BinlogDamaged."""
     match = _MARIADB.fullmatch(gtid)

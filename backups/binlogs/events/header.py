@@ -109,7 +109,11 @@ def clear_in_use(event: bytes) -> bytes:
 
 
 def read_format_description(event: bytes | bytearray | memoryview) -> FormatDescription:
-    """Read a whole FORMAT_DESCRIPTION event; its own checksum is there whatever it says."""
+    """Read a whole FORMAT_DESCRIPTION event, or raise BinlogDamaged.
+
+    Its own checksum is there whatever it says, and is compared: of the other events it decides
+    whether they are.
+    """
     content = bytes(event)
     fixed = HEADER.size + 2 + 50 + 4 + 1
     # The algorithm is in front of the checksum.
@@ -120,5 +124,7 @@ def read_format_description(event: bytes | bytearray | memoryview) -> FormatDesc
         raise BinlogDamaged(f"unknown checksum algorithm {algorithm} in a format description")
     if content[fixed - 1] != HEADER.size:
         raise BinlogDamaged(f"events with headers of {content[fixed - 1]} bytes are not known")
+    if not checksum_fits(content, in_use=True):
+        raise BinlogDamaged("a format description does not have the checksum it carries")
     version = content[HEADER.size + 2 : HEADER.size + 52].rstrip(b"\0")
     return FormatDescription(version.decode("ascii", "replace"), checksummed=algorithm == 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,15 +10,32 @@ import pytest
 
 from backups.binlog_archive.condition import EVERY, check_segments
 from backups.binlog_archive.coverage import judge_archive, judge_due, recoverable_to
+from backups.binlog_archive.source import SourceFacts
+from backups.binlog_archive.spool import SpoolPosition, spool_file
+from backups.binlog_archive.store import store_ready_pieces
+from backups.binlog_archive.timelines import begin_timeline
+from backups.binlogs.dump.session import DumpStart
+from backups.binlogs.dump.start import Break, SourceFile, Start
 from backups.models import (
+    Backup,
     BackupCopy,
     BinlogArchive,
     BinlogTimeline,
+    Instance,
     RecoverableRange,
     Repository,
     SegmentCopy,
 )
-from tests.backups.binlog_archive.spooled import HOUR, MINUTE, SECOND, T0, gtids, timeline_of
+from tests.backups.binlog_archive.spooled import (
+    HOUR,
+    MINUTE,
+    SECOND,
+    T0,
+    binlog,
+    gtids,
+    spool,
+    timeline_of,
+)
 from tests.backups.binlog_archive.stored import backup_at, store_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -102,6 +120,132 @@ class TestRanges:
         assert archive.judged_at is None
         (span,) = judge(archive)
         assert span.open
+
+
+class TestSilentGaps:
+    """What is missing, and in no row of a piece."""
+
+    def received(
+        self,
+        archive: BinlogArchive,
+        timeline: BinlogTimeline,
+        main: Repository,
+    ) -> None:
+        """Two files are stored; then no repository takes any, and three more arrive."""
+        store_files(archive, timeline, 2)
+        backup_at(archive.instance, main, "b.000001", 4)
+        for number in (3, 4, 5):
+            present = spool(timeline, f"b.{number:06}", binlog(number, number, ended=number < 5))
+        BinlogArchive.objects.update(
+            received_file=present.file,
+            received_position=present.position,
+            last_commit_at=T0 + HOUR,
+            lag_bytes=0,
+            source_asked_at=T0 + HOUR,
+        )
+
+    @pytest.mark.parametrize("file", ["b.000003", "b.000004", "b.000005"])
+    def test_a_file_lost_from_the_spool_before_it_was_stored(
+        self,
+        archive: BinlogArchive,
+        timeline: BinlogTimeline,
+        main: Repository,
+        file: str,
+    ) -> None:
+        self.received(archive, timeline, main)
+        (span,) = judge(archive)
+        assert span.open
+        spool_file(timeline, file).unlink()
+        (span,) = judge(archive)
+        assert recoverable_to(archive, span) < T0 + MINUTE * 2
+        assert span.ends_because == f"{file} is not in the spool as far as it was received"
+        assert file in archive.not_recoverable
+
+    def test_a_file_of_the_spool_that_lost_its_end(
+        self,
+        archive: BinlogArchive,
+        timeline: BinlogTimeline,
+        main: Repository,
+    ) -> None:
+        self.received(archive, timeline, main)
+        os.truncate(spool_file(timeline, "b.000005"), 40)
+        assert [span.open for span in judge(archive)] == [False]
+
+    def test_a_file_of_the_spool_that_is_damaged(
+        self,
+        archive: BinlogArchive,
+        timeline: BinlogTimeline,
+        main: Repository,
+    ) -> None:
+        self.received(archive, timeline, main)
+        path = spool_file(timeline, "b.000003")
+        content = bytearray(path.read_bytes())
+        content[-60] ^= 1
+        path.write_bytes(content)
+        # The file that is received has no transaction that is durable.
+        store_ready_pieces(archive, SpoolPosition("b.000004", 4), T0 + HOUR)
+        archive.refresh_from_db()
+        (span,) = judge(archive)
+        assert not span.open
+        assert "b.000003" in span.ends_because
+
+    def test_of_the_spool_of_another_host_nothing_is_known(
+        self,
+        archive: BinlogArchive,
+        timeline: BinlogTimeline,
+        main: Repository,
+    ) -> None:
+        self.received(archive, timeline, main)
+        spool_file(timeline, "b.000003").unlink()
+        BinlogArchive.objects.update(holder="other:/var/lib/mooring/binlogs")
+        assert [span.open for span in judge(archive)] == [True]
+
+    def test_another_server_was_confirmed(
+        self,
+        archive: BinlogArchive,
+        timeline: BinlogTimeline,
+        main: Repository,
+    ) -> None:
+        self.received(archive, timeline, main)
+        Instance.objects.update(server_identity=timeline.server_identity)
+        assert [span.open for span in judge(archive)] == [True]
+        Instance.objects.update(server_identity="another")
+        (span,) = judge(archive)
+        assert (span.open, span.to_file) == (False, "b.000002")
+        assert "another server" in span.ends_because
+
+    @pytest.mark.parametrize("why", [Break.RESET, Break.SERVER])
+    def test_another_history_ends_it_at_once(
+        self,
+        archive: BinlogArchive,
+        timeline: BinlogTimeline,
+        main: Repository,
+        why: Break,
+    ) -> None:
+        self.received(archive, timeline, main)
+        judge(archive)
+        facts = SourceFacts("b", "mysql", "9.7.4", [SourceFile("b.000001", 4)])
+        start = Start(DumpStart("b.000001", 4), why, "it was reset")
+        after = begin_timeline(archive, archive.token, facts, start)
+        (span,) = RecoverableRange.objects.all()
+        assert (span.open, span.ends_because) == (False, "the history ends: it was reset")
+        # The names are used again. The backup is of the bytes that they had before.
+        present = spool(after, "b.000001", binlog(1, 9, ended=False))
+        store_ready_pieces(archive, present, T0 + 2 * HOUR, flush=True)
+        assert [(each.timeline, each.open) for each in judge(archive)] == [(timeline, False)]
+
+    def test_histories_are_in_the_order_in_which_they_began(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository
+    ) -> None:
+        store_files(archive, timeline, 2)
+        backup_at(archive.instance, main, "b.000001", 4)
+        # Registered later, as from a repository.
+        earlier = timeline_of(archive.instance, began_at=T0 - HOUR, ended_at=T0)
+        BinlogTimeline.objects.filter(pk=timeline.pk).update(start="reset")
+        assert [each.timeline for each in judge(archive)] == [timeline]
+        Backup.objects.update(started_at=T0 - 2 * MINUTE, ended_at=T0 - MINUTE)
+        assert judge(archive) == []
+        assert earlier.pk > timeline.pk
 
 
 class TestTick:

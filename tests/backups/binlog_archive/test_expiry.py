@@ -13,6 +13,8 @@ from backups.binlog_archive.coverage import judge_archive
 from backups.binlog_archive.store import store_ready_pieces
 from backups.exceptions import Refused
 from backups.models import (
+    Backup,
+    BackupAncestor,
     BackupCopy,
     BinlogArchive,
     BinlogSegment,
@@ -42,7 +44,7 @@ def stored(archive: BinlogArchive, timeline: BinlogTimeline, main: Repository) -
         segment.created_at = now() - (6 - number) * DAY
         segment.save()
     for age in (5, 3, 1):
-        file = f"b.{6 - age:06}"
+        file = f"b.{7 - age:06}"
         backup_at(archive.instance, main, file, 4, at=now() - age * DAY)
     return files
 
@@ -62,7 +64,7 @@ class TestExpiry:
         assert list(BinlogSegment.objects.values_list("file", flat=True)) == kept
         assert expire_binlogs(now()) == 0
         judge_archive(archive, now())
-        assert RecoverableRange.objects.get().oldest_backup.binlog_file == "b.000005"
+        assert RecoverableRange.objects.get().oldest_backup.binlog_file == "b.000004"
 
     def test_nothing_goes_without_a_restorable_backup(
         self, stored: list[bytes], archive: BinlogArchive
@@ -107,10 +109,51 @@ class TestExpiry:
         expire_binlogs(now())
         assert files_of(main)[0] == "b.000003"
 
+    def test_the_file_of_the_base_stays_though_all_of_it_was_stored_before(
+        self, stored: list[bytes], archive: BinlogArchive, main: Repository
+    ) -> None:
+        # The server crashed at the backup's position: the file has nothing behind it.
+        Backup.objects.filter(binlog_file="b.000004").update(binlog_position=len(stored[3]))
+        before = BinlogSegment.objects.filter(file="b.000004")
+        before.update(created_at=now() - 3 * DAY - timedelta(minutes=1))
+        expire_binlogs(now())
+        assert files_of(main)[0] == "b.000004"
+        judge_archive(archive, now())
+        assert RecoverableRange.objects.get().oldest_backup.binlog_file == "b.000004"
+
+    def test_nothing_goes_from_between_pieces_that_are_needed(
+        self, stored: list[bytes], archive: BinlogArchive, main: Repository
+    ) -> None:
+        # Registered again from a repository: dated by the source's clock, or by the timeline.
+        Backup.objects.update(binlog_file="")
+        BinlogSegment.objects.filter(file="b.000005").update(created_at=now() - 30 * DAY)
+        expire_binlogs(now())
+        assert files_of(main) == ["b.000004", "b.000005", "b.000006"]
+
+    def test_a_backup_whose_base_is_damaged_is_no_base(
+        self, stored: list[bytes], archive: BinlogArchive, main: Repository
+    ) -> None:
+        # The window begins with it; the one of two days before is whole.
+        incremental = Backup.objects.get(binlog_file="b.000004")
+        full = backup_at(archive.instance, main, "b.000003", 4, at=now() - 4 * DAY)
+        BackupAncestor.objects.create(backup=incremental, ancestor=full, position=0)
+        BackupCopy.objects.filter(backup=full).update(fault="changed")
+        expire_binlogs(now())
+        assert files_of(main)[0] == "b.000002"
+
+    def test_a_history_that_ended_before_goes_whatever_its_numbers(
+        self, stored: list[bytes], archive: BinlogArchive, main: Repository
+    ) -> None:
+        BinlogTimeline.objects.update(ended_at=now() - 4 * DAY)
+        BinlogSegment.objects.update(created_at=now() - 4 * DAY)
+        expire_binlogs(now())
+        assert files_of(main) == ["b.000006"]
+
     def test_the_newest_piece_stays_whatever_its_age(
         self, stored: list[bytes], archive: BinlogArchive, main: Repository
     ) -> None:
         BinlogSegment.objects.update(created_at=now() - 30 * DAY)
+        Backup.objects.update(binlog_file="")
         expire_binlogs(now())
         assert files_of(main) == ["b.000006"]
 
@@ -137,7 +180,7 @@ def test_killed_between_any_two_statements_the_next_run_completes(
     archive: BinlogArchive, timeline: BinlogTimeline, main: Repository, copy_site: Repository
 ) -> None:
     Repository.objects.update(keep_for=2 * DAY, keep_proven=0)
-    backup_at(archive.instance, main, "b.000001", 4, at=now() - DAY)
+    backup_at(archive.instance, main, "b.000002", 4, at=now() - DAY)
     for statements in range(200):
         SegmentCopy.objects.all().delete()
         BinlogSegment.objects.all().delete()

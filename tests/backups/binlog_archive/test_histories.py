@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
+from backups.binlog_archive.plan import Remembered, make_plan
+from backups.binlog_archive.source import SourceFacts
 from backups.binlog_archive.spool import spool_folder
 from backups.binlog_archive.store import store_ready_pieces
+from backups.binlogs.dump.start import Break, SourceFile
 from backups.exceptions import LeaseLost
 from backups.models import (
     BinlogArchive,
@@ -48,6 +53,26 @@ class TestHistories:
         result = store_ready_pieces(archive, spool(timeline, "b.000003", binlog(5, 5)), T0)
         assert (result.stored, result.faults) == (0, {})
         assert spooled() == ["b.000003"]
+
+
+class TestTornEnd:
+    @pytest.mark.parametrize("kept", [0, 4, 30, -1, -40])
+    def test_what_a_crash_left_in_an_ended_history_is_no_damage(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, kept: int
+    ) -> None:
+        content = binlog(1, 3, ended=False)
+        spool(timeline, "b.000005", content[:kept])
+        # The source was reset meanwhile.
+        facts = SourceFacts(
+            timeline.server_identity, "mysql", "9.7.4", [SourceFile("b.000001", 200)]
+        )
+        plan = make_plan(archive, 1, facts, cast("Any", None), Remembered())
+        assert plan.broken is Break.RESET
+        result = store_ready_pieces(archive, None, LATER)
+        assert (result.faults, result.backlog_bytes) == ({}, 0)
+        assert spooled() == []
+        transactions = BinlogSegment.objects.values_list("transactions", flat=True)
+        assert list(transactions) == ([2] if kept < 0 else [])
 
 
 class TestOwnership:

@@ -80,6 +80,12 @@ def test_the_lag_is_what_the_source_has_more() -> None:
     assert lag_bytes(FILES, "bin.000007", 600) is None
 
 
+def test_of_another_history_nobody_knows_how_much_is_not_here() -> None:
+    assert lag_bytes(FILES, "bin.000002", 900, known=600) == 0
+    assert lag_bytes(FILES, "bin.000002", 900, known=601) is None
+    assert lag_bytes(FILES, "bin.000001", 1001, known=1001) is None
+
+
 @pytest.mark.parametrize(
     ("grant", "verdict"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import random
 import struct
 import zlib
@@ -199,3 +201,36 @@ def test_a_file_without_checksums_is_received_by_place(tmp_path: Path) -> None:
     writer.close()
     assert (tmp_path / FILE).read_bytes() == b"\xfebin" + first + bare
     assert read_tail(tmp_path / FILE).end == end
+
+
+@pytest.mark.parametrize("name", ["../bin.000001", "/tmp/bin.000001", "lock", "bin", ".bin.000001"])
+def test_a_forged_name_is_never_a_path(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BinlogDamaged, match="is not the name of a binlog"):
+        SpoolWriter(tmp_path / "spool", name, 4, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_event_without_a_whole_header_ends_the_stream(tmp_path: Path) -> None:
+    writer = receive(tmp_path, bank(1))
+    for size in (0, 18):
+        with pytest.raises(BinlogDamaged, match=f"an event of {size} bytes arrived"):
+            writer.add([memoryview(bytes(size))])
+    writer.close()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_full_disk_takes_no_descriptor_for_good(
+    tmp_path: Path, is_new: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if not is_new:
+        (tmp_path / FILE).write_bytes(b"\xfe")
+    tail = None if is_new else read_tail(tmp_path / FILE)
+    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "pwrite", full)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="No space"):
+        SpoolWriter(tmp_path, FILE, 4, tail)
+    assert len(os.listdir("/proc/self/fd")) == before

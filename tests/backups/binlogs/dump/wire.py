@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -69,7 +70,8 @@ def stream_of(chunks: Iterable[bytes], *, semi_sync: bool = False) -> Iterator[E
     ours, theirs = socket.socketpair()
 
     def send() -> None:
-        with theirs:
+        # The stream may end before it has taken everything.
+        with theirs, contextlib.suppress(BrokenPipeError):
             for chunk in chunks:
                 theirs.sendall(chunk)
 

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.binlogs.events.gtid_events import pack_variable_integer, read_variable_integer
+from backups.binlogs.events.gtid_events import (
+    pack_variable_integer,
+    read_gtid_event,
+    read_variable_integer,
+)
 from backups.binlogs.events.gtid_lists import (
     decode_set,
     encode_list,
@@ -14,9 +18,10 @@ from backups.binlogs.events.gtid_lists import (
     read_gtid_list,
     read_previous_gtids,
 )
-from backups.binlogs.events.gtids import GtidPosition, GtidSet, parse_gtids
+from backups.binlogs.events.gtids import GtidPosition, GtidSet, parse_gtids, sets_join
+from backups.binlogs.events.header import EventType, read_header
 from backups.exceptions import BinlogDamaged
-from tests.backups.binlogs.made import event, events_of, real, track
+from tests.backups.binlogs.made import SOURCE, event, events_of, real, track
 
 A, B = "11111111-2222-3333-4444-555555555555", "ef532ada-ec76-11f1-a223-02fc00000001"
 KEYS = [A, B, f"{A}:blue", f"{A}:green"]
@@ -159,3 +164,32 @@ class TestEvents:
     def test_half_a_list_is_refused(self) -> None:
         with pytest.raises(BinlogDamaged):
             read_gtid_list(event(163, b"\x05\0\0\0" + bytes(16)), checksummed=True)
+
+
+def test_a_forged_commit_time_is_no_date() -> None:
+    # Of each field its number and its value; the uuid has 16, the tag has no characters.
+    fields = [(0, [0]), (1, SOURCE.bytes), (2, [2]), (3, [0]), (4, [0]), (5, [1]), (6, [1 << 62])]
+    numbers = [1, 0, 0, *(each for field, values in fields for each in (field, *values))]
+    whole = event(EventType.GTID_TAGGED, b"".join(map(pack_variable_integer, numbers)) + bytes(2))
+    with pytest.raises(BinlogDamaged, match="is no date"):
+        read_gtid_event(read_header(whole), whole)
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "ended", "joined"),
+    [
+        ("", "", True, True),
+        ("", "", False, False),
+        (f"{A}:1-5", f"{A}:1-5", False, True),
+        (f"{A}:1-5", f"{A}:1-6", True, False),
+        (f"{A}:1-5", "", True, False),
+        ("", f"{A}:1-5", True, False),
+        ("0-1-5,1-1-7", "1-1-7,0-1-5", True, True),
+        ("0-1-5", "0-1-6", True, False),
+        ("nonsense", "0-1-6", True, False),
+    ],
+)
+def test_two_files_join_where_their_sets_do(
+    after: str, before: str, ended: bool, joined: bool
+) -> None:
+    assert sets_join(after, before, ended=ended) is joined
