@@ -10,8 +10,8 @@ from django.conf import settings
 from django.utils.timezone import now
 from kombu.exceptions import OperationalError
 
-from backups.binlog_archive import condition as binlog_condition
-from backups.binlog_archive import coverage
+from backups.binlog_archive.recovery import coverage
+from backups.binlog_archive.storing import condition as binlog_condition
 from backups.catalog import condition
 from backups.chains import due
 from backups.executor.execute import execute

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from backups.binlog_archive.goals import RecoveryGoal, parse_place
+from backups.binlog_archive.recovery.goals import RecoveryGoal, parse_place
 from backups.binlogs.moments import parse_moment
 from backups.exceptions import BadInput
 

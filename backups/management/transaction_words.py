@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from backups.binlog_archive.browse import Found
+from backups.binlog_archive.transactions.browse import Found
 from backups.binlogs.moments import from_micros
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from backups.binlog_archive.recovery import Recovery
+from backups.binlog_archive.recovery.from_backup import Recovery
 from backups.models import BackupCopy, Evidence, Job, JobStage
 from backups.restores.target import restored_size
 from backups.states import JobStatus, Operation, StageStatus

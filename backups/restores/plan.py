@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 
 from backups.archive.reader import BackupReader
-from backups.binlog_archive.goals import RecoveryGoal
-from backups.binlog_archive.recovery import Recovery
-from backups.binlog_archive.starts import recovery_of
+from backups.binlog_archive.recovery.from_backup import Recovery
+from backups.binlog_archive.recovery.goals import RecoveryGoal
+from backups.binlog_archive.recovery.starts import recovery_of
 from backups.catalog.copies import open_chain
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused

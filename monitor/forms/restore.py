@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
-from backups.binlog_archive.goals import RecoveryGoal
+from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlogs.moments import parse_moment
 from backups.exceptions import BadInput
 from backups.models import BackupCopy, BinlogArchive

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from backups.binlog_archive.coverage import recoverable_to
+from backups.binlog_archive.recovery.coverage import recoverable_to
 from backups.models import BinlogArchive, RecoverableRange
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from backups.binlog_archive.browse import Found, InstanceBinlogs
+from backups.binlog_archive.transactions.browse import Found, InstanceBinlogs
 from backups.binlogs.events.changes import Change, StatementChange
 from backups.binlogs.index.statements import kept_statement
 from backups.binlogs.moments import from_micros

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.utils.timezone import get_current_timezone_name, now
 
 from backups.admin.places import place_to_wait
-from backups.binlog_archive.browse import (
+from backups.binlog_archive.transactions.browse import (
     Found,
     IndexedPiece,
     InstanceBinlogs,

@@ -7,7 +7,7 @@ from pathlib import Path
 from django.utils.timezone import now
 
 from backups.binlog_archive.spool import SpoolPosition, spool_folder
-from backups.binlog_archive.store import store_ready_pieces
+from backups.binlog_archive.storing.store import store_ready_pieces
 from backups.binlogs.events.header import clear_in_use
 from backups.models import BinlogArchive, BinlogTimeline, Instance, Repository
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-from backups.binlog_archive.process import ReceiverProcess
+from backups.binlog_archive.receiving.process import ReceiverProcess
 from backups.models import Instance
 from backups.models.binlog import BinlogArchive, BinlogTimeline
 from tests.live.binlog_source import BinlogSource

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.binlog_archive import process as receivers
+from backups.binlog_archive.receiving import process as receivers
 from backups.binlog_archive.spool import spool_folder
 from backups.binlogs.dump.tail import read_tail
 from backups.models.binlog import BinlogArchive, BinlogGap, BinlogTimeline

@@ -18,7 +18,7 @@ import pymysql
 import pytest
 from pytest_django import Settings
 
-from backups.binlog_archive import process as receivers
+from backups.binlog_archive.receiving import process as receivers
 from backups.binlog_archive.spool import spool_folder
 from backups.models import Instance
 from backups.models.binlog import (

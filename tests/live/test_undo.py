@@ -10,7 +10,7 @@ import pytest
 from pymysql.err import MySQLError
 from pytest_django import Settings
 
-from backups.binlog_archive.table_columns import LiveTables
+from backups.binlog_archive.transactions.table_columns import LiveTables
 from backups.binlogs.events.changes import TableRowChange
 from backups.binlogs.undo.literals import literal
 from backups.binlogs.undo.reverse import reverse, script

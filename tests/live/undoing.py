@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymysql.connections import Connection
 
-from backups.binlog_archive.table_columns import LiveTables
+from backups.binlog_archive.transactions.table_columns import LiveTables
 from backups.binlogs.events.changes import Change, read_changes
 from backups.binlogs.undo.reverse import Reversal, reverse, script
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise

@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from backups.binlog_archive.spool import SpoolPosition
-from backups.binlog_archive.store import store_ready_pieces
+from backups.binlog_archive.storing.store import store_ready_pieces
 from backups.models import Activity, BinlogArchive, BinlogGap, Instance
 from backups.models.activity import Verb
 from monitor.selectors import transactions

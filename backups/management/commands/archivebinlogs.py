@@ -9,9 +9,9 @@ from django.core.management.base import CommandParser
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-from backups.binlog_archive.checks import check_grants, check_source
-from backups.binlog_archive.enable import ArchiveRequest, disable_archive, enable_archive
-from backups.binlog_archive.source import fetch_source
+from backups.binlog_archive.receiving.checks import check_grants, check_source
+from backups.binlog_archive.receiving.enable import ArchiveRequest, disable_archive, enable_archive
+from backups.binlog_archive.receiving.source import fetch_source
 from backups.checks import Check, Verdict
 from backups.exceptions import BadInput, Refused
 from backups.instances.connection import connect, login_of

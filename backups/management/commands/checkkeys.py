@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from backups.binlog_archive.rotation import check_segment_keys
+from backups.binlog_archive.storing.rotation import check_segment_keys
 from backups.keys.load import load_keys
 from backups.keys.rotation import check_data_keys
 from backups.management.output import DONE, FAILED, Answer, MooringCommand, table

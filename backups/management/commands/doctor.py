@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from backups.access import runner_of, stores_of
-from backups.binlog_archive.checks import archive_checks
+from backups.binlog_archive.receiving.checks import archive_checks
 from backups.checks import Check, Verdict, failed
 from backups.management.output import DONE, REFUSED, Answer, MooringCommand, table
 from backups.management.rows import named_instance, named_repository

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from django.db.models import Count
 from django.utils.timezone import now
 
-from backups.binlog_archive.standing import is_rpo_zero, present_state
+from backups.binlog_archive.receiving.present_state import is_rpo_zero, present_state
 from backups.management.output import Answer, MooringCommand, table
 from backups.management.rows import named_instance
 from backups.management.schedule_rows import clock

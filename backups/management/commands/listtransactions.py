@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from backups.binlog_archive.browse import (
+from backups.binlog_archive.transactions.browse import (
     MOST_PIECES,
     Found,
     WantedTransactions,

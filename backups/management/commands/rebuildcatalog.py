@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
 from backups.activity import record
-from backups.binlog_archive.rebuild import RebuiltSegment, rebuild_segments
+from backups.binlog_archive.storing.rebuild import RebuiltSegment, rebuild_segments
 from backups.catalog.register import RebuiltBackup, rebuild
 from backups.exceptions import KeyUnavailable
 from backups.keys.load import load_keys

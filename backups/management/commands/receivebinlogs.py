@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from backups.binlog_archive.process import ReceiverProcess
+from backups.binlog_archive.receiving.process import ReceiverProcess
 from backups.management.output import Answer, MooringCommand
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.text import Text
 
-from backups.binlog_archive.starts import choose_copy
+from backups.binlog_archive.recovery.starts import choose_copy
 from backups.catalog.facts import details_of
 from backups.engines.clone.keyring import describe_keyring, explain_keyring
 from backups.exceptions import BadInput

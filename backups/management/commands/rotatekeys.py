@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from backups.activity import record
 from backups.archive.keys import add_key
-from backups.binlog_archive.rotation import rewrap_segment_keys
+from backups.binlog_archive.storing.rotation import rewrap_segment_keys
 from backups.exceptions import BadInput
 from backups.keys.load import load_keys
 from backups.keys.rotation import rewrap_data_keys, rotate_passwords

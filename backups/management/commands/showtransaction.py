@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from backups.activity import record
-from backups.binlog_archive.browse import open_binlogs
+from backups.binlog_archive.transactions.browse import open_binlogs
 from backups.binlogs.events.changes import Change, StatementChange
 from backups.binlogs.index.statements import kept_statement
 from backups.binlogs.undo.show import shown_row

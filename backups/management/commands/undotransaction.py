@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from backups.activity import record
-from backups.binlog_archive.browse import Found, open_binlogs
-from backups.binlog_archive.undo import UndoPlan, plan_undo
+from backups.binlog_archive.transactions.browse import Found, open_binlogs
+from backups.binlog_archive.transactions.undo import UndoPlan, plan_undo
 from backups.exceptions import BadInput
 from backups.instances.connection import connect, login_of
 from backups.management.output import REFUSED, Answer, MooringCommand

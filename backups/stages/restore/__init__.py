@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backups.binlog_archive.goals import goal_of
+from backups.binlog_archive.recovery.goals import goal_of
 from backups.parameters import RestoreParameters
 from backups.stages.base import Stage
 from backups.stages.restore.check_target import CheckTarget

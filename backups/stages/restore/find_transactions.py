@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backups.binlog_archive.starts import recovery_of
+from backups.binlog_archive.recovery.starts import recovery_of
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.work import RestoreWork

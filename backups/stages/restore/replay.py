@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from backups.binlog_archive.recovery import Recovery
-from backups.binlog_archive.starts import recovery_of
+from backups.binlog_archive.recovery.from_backup import Recovery
+from backups.binlog_archive.recovery.starts import recovery_of
 from backups.binlogs.moments import from_micros
 from backups.binlogs.source.sent import Passed
 from backups.engines import engine_named

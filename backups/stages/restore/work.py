@@ -10,8 +10,8 @@ from pathlib import Path
 from django.conf import settings
 
 from backups.archive.reader import BackupReader
-from backups.binlog_archive.goals import RecoveryGoal, goal_of
-from backups.binlog_archive.recovery import Recovery
+from backups.binlog_archive.recovery.from_backup import Recovery
+from backups.binlog_archive.recovery.goals import RecoveryGoal, goal_of
 from backups.catalog.copies import copy_of
 from backups.engines.base import NO_KEYS, HostKeys, Prepared
 from backups.exceptions import BadInput

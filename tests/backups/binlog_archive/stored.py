@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from backups.binlog_archive.store import store_ready_pieces
+from backups.binlog_archive.storing.store import store_ready_pieces
 from backups.models import (
     Backup,
     BackupCopy,

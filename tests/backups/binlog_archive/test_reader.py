@@ -8,7 +8,7 @@ import pytest
 
 from backups.binlog_archive.reader import ArchivedBinlogs
 from backups.binlog_archive.spool import spool_file
-from backups.binlog_archive.store import store_ready_pieces
+from backups.binlog_archive.storing.store import store_ready_pieces
 from backups.exceptions import MooringError, Refused
 from backups.keys.load import load_keys
 from backups.models import (

@@ -1,0 +1,250 @@
+"""Which archived transactions lead from a backup to a place, and do they join it?
+
+The backup's position must be a boundary between transactions, and the GTIDs before it the
+backup's: what does not join is refused, and never replayed in the hope that it fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connections
+
+from backups.archive.keys import Keyring
+from backups.binlog_archive.pieces import ReadablePiece, joined_from, pieces_of
+from backups.binlog_archive.reader import ArchivedBinlogs
+from backups.binlog_archive.recovery.goals import RecoveryGoal
+from backups.binlog_archive.recovery.stops import Stop, StopSearch
+from backups.binlogs.events.gtids import GtidPosition, GtidSet, parse_gtids
+from backups.binlogs.source.served import Served, ServedRange
+from backups.exceptions import KeyUnavailable, MooringError, Refused
+from backups.keys.load import load_keys
+from backups.models import BinlogArchive, BinlogTimeline, Instance
+from backups.units import format_bytes
+
+_GTIDS_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class StartPoint:
+    """A backup's coordinates, and when it was taken."""
+
+    label: str
+    file: str
+    position: int
+    # Blank where its server has none.
+    gtids: str
+    started_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a replay does."""
+
+    start: StartPoint
+    goal: RecoveryGoal
+    stop: Stop
+    served: Served
+    pieces: int
+
+    @property
+    def bytes_total(self) -> int:
+        return self.served.bytes_total
+
+    @property
+    def in_short(self) -> str:
+        """How many transactions, and which is the last."""
+        moment = self.stop.last_commit
+        last = f", the last of {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+        return f"{self.stop.transactions:,} transactions{last}"
+
+    def __str__(self) -> str:
+        start, stop = self.start, self.stop
+        last = f", the last {stop.last_gtid}" if stop.last_gtid else ""
+        return (
+            f"{stop.transactions:,} transactions{last}, {format_bytes(self.bytes_total)} in "
+            f"{self.pieces} pieces, {start.file}:{start.position} to {stop.file}:{stop.offset}"
+        )
+
+
+def find_recovery(instance: Instance, start: StartPoint, goal: RecoveryGoal) -> Recovery:
+    """Find the transactions from a backup to a place, or raise Refused with the reason."""
+    error: MooringError = Refused(
+        f"no archived binlog has {start.file}:{start.position}, the position of {start.label}",
+        hint="Choose a backup that was taken while the archive was running.",
+    )
+    keyring = _keys()
+    timelines = instance.binlog_timelines.select_related("instance")
+    for timeline in timelines.order_by("-began_at", "-pk"):
+        if not _may_be_of(timeline, start):
+            continue
+        pieces = pieces_of(ArchivedBinlogs(timeline, keyring))
+        at = _piece_at(pieces, start)
+        if at is None:
+            continue
+        try:
+            return _follow(timeline, pieces, at, start, goal)
+        except _DoesNotJoin as exc:
+            error = exc
+    raise error
+
+
+class _DoesNotJoin(Refused):
+    """The timeline has the position, and other transactions before it."""
+
+
+def _follow(
+    timeline: BinlogTimeline,
+    pieces: list[ReadablePiece],
+    at: int,
+    start: StartPoint,
+    goal: RecoveryGoal,
+) -> Recovery:
+    _check_join(pieces[at], start)
+    joined, missing = joined_from(pieces, at)
+    archive = BinlogArchive.objects.filter(instance=timeline.instance).first()
+    if _lies_in_backup(goal, start):
+        raise Refused(
+            f"{start.label} already has {goal.until_gtid or goal.before_gtid}",
+            hint="Choose an older backup.",
+        )
+    if goal.until is not None:
+        _check_older(pieces[: at + 1], start, goal.until)
+    stop = StopSearch(joined, start.position, goal, missing).find(_known_until(timeline, archive))
+    _check_not_ahead(joined, start, stop)
+    return Recovery(
+        start,
+        goal,
+        stop,
+        Served(
+            joined[0].archived,
+            _stretches(joined, start, stop),
+            timeline.instance.flavour,
+            start_gtids=start.gtids,
+            skipped=goal.skipped,
+            transactions=stop.transactions,
+            gtid_mode="ON" if stop.has_gtids else "OFF",
+            # Each thread has a connection to the database of its own.
+            leave_thread=connections.close_all,
+        ),
+        stop.pieces,
+    )
+
+
+def _check_join(piece: ReadablePiece, start: StartPoint) -> None:
+    """Raise where a backup's position is not between transactions, or its GTIDs are others."""
+    index = piece.index()
+    number = index.starting_at(start.position)
+    if number is None:
+        raise _DoesNotJoin(
+            f"{start.file}:{start.position}, the position of {start.label}, is inside a transaction"
+        )
+    before = index.gtids_before(number)
+    if before and start.gtids and not _has_all(start.gtids, before):
+        raise _DoesNotJoin(
+            f"before {start.file}:{start.position} the archive has {before[:_GTIDS_SHOWN]}, "
+            f"{start.label} has {start.gtids[:_GTIDS_SHOWN]}: it is of another history"
+        )
+
+
+def _has_all(backup: str, before: str) -> bool:
+    """Whether a backup holds everything that was committed before its position."""
+    own, archived = parse_gtids(backup), parse_gtids(before)
+    if isinstance(own, GtidPosition) and isinstance(archived, GtidPosition):
+        ends = own.ends()
+        # A later one would be left out of what is replayed, an earlier one is missing.
+        return all(ends.get(domain) == end for domain, end in archived.ends().items())
+    if isinstance(own, GtidPosition) or isinstance(archived, GtidPosition):
+        return False
+    return own.covers(archived)
+
+
+def _check_older(pieces: list[ReadablePiece], start: StartPoint, until: datetime) -> None:
+    """Refuse a moment before the newest transaction that a backup has.
+
+    ``pieces`` are those up to the one of its position, which is looked at by its transactions.
+    """
+    index = pieces[-1].index()
+    if index.starting_at(start.position):
+        return
+    commits = (piece.find_latest_commit() for piece in reversed(pieces[:-1]))
+    newest = next(filter(None, commits), start.started_at)
+    if newest > until:
+        raise Refused(
+            f"{start.label} is of {newest:%Y-%m-%d %H:%M:%S} UTC, after the moment",
+            hint="Choose an older backup.",
+        )
+
+
+def _check_not_ahead(joined: list[ReadablePiece], start: StartPoint, stop: Stop) -> None:
+    """Refuse a backup that, by its GTIDs, has transactions from after the stop."""
+    own, index = parse_gtids(start.gtids), joined[stop.pieces - 1].index()
+    number = index.starting_at(stop.offset)
+    if not isinstance(own, GtidSet) or not own or number is None:
+        return
+    reached = parse_gtids(index.gtids_before(number))
+    end = parse_gtids(joined[-1].find_gtids_after())
+    if isinstance(reached, GtidSet) and isinstance(end, GtidSet) and (end - reached) & own:
+        raise Refused(
+            f"{start.label} already has transactions from after {stop.file}:{stop.offset}",
+            hint="Choose an older backup.",
+        )
+
+
+def _lies_in_backup(goal: RecoveryGoal, start: StartPoint) -> bool:
+    wanted, own = goal.until_gtid or goal.before_gtid, parse_gtids(start.gtids)
+    # MariaDB's numbers need not rise: what its position has, only the binlogs tell.
+    return bool(wanted and isinstance(own, GtidSet) and wanted in own)
+
+
+def _stretches(
+    joined: list[ReadablePiece], start: StartPoint, stop: Stop
+) -> tuple[ServedRange, ...]:
+    """Return one stretch for each file, up to the stop."""
+    found: list[ServedRange] = []
+    for piece in joined[: stop.pieces]:
+        end = stop.offset if piece.file == stop.file else piece.end
+        begin = start.position if piece.file == start.file else piece.start
+        if found and found[-1].file == piece.file:
+            found[-1] = ServedRange(piece.file, found[-1].start, min(piece.end, end))
+        else:
+            found.append(ServedRange(piece.file, begin, min(piece.end, end)))
+    return tuple(each for each in found if each.start < each.stop)
+
+
+def _piece_at(pieces: list[ReadablePiece], start: StartPoint) -> int | None:
+    """Return the number of the piece that goes on at a position, or else ends there."""
+    ending = None
+    for number, piece in enumerate(pieces):
+        if piece.file == start.file:
+            if piece.start <= start.position < piece.end:
+                return number
+            if piece.end == start.position:
+                ending = number
+    return ending
+
+
+def _may_be_of(timeline: BinlogTimeline, start: StartPoint) -> bool:
+    """Whether a backup can be of a history, by when both were: names are used again."""
+    # The names were of other bytes until it began. GTIDs do not show it: a reset begins with the
+    # same numbers.
+    if timeline.names_again and start.ended_at < timeline.began_at:
+        return False
+    return timeline.ended_at is None or start.started_at <= timeline.ended_at
+
+
+def _known_until(timeline: BinlogTimeline, archive: BinlogArchive | None) -> datetime | None:
+    """Return when the source was last known to have nothing more; None: by its commits only."""
+    if archive is None or timeline.ended_at is not None or archive.lag_bytes != 0:
+        return None
+    return archive.source_asked_at
+
+
+def _keys() -> Keyring | None:
+    try:
+        return load_keys()
+    except KeyUnavailable:
+        # Whatever is encrypted says so.
+        return None
