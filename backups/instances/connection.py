@@ -28,6 +28,7 @@ from backups.models import Instance
 from backups.models.instance import TlsMode
 
 ACCESS_DENIED = {1045, 1698}
+SERVER_GONE = "Check that the server runs, and its error log."
 # Error number to message and hint.
 _SERVER_ERRORS = {
     1040: ("too many connections", "Raise max_connections, or try again when it is quieter."),
@@ -50,6 +51,7 @@ _NETWORK_ERRORS: tuple[tuple[type[BaseException], str, str], ...] = (
     (ConnectionRefusedError, "connection refused", "Check that the server runs and its port."),
     (FileNotFoundError, "no such socket", "Check that the server runs and where its socket is."),
     (PermissionError, "socket not permitted", "Let the user of the worker reach the socket."),
+    (ConnectionError, "the server closed the connection", SERVER_GONE),
 )
 
 
@@ -143,7 +145,7 @@ def explain(exc: Exception, login: Login) -> InstanceUnreachable:
     for kind, what, hint in _NETWORK_ERRORS:
         if isinstance(cause, kind):
             return InstanceUnreachable(f"{_where(login)}: {what}", hint=hint)
-    return InstanceUnreachable(f"{_where(login)}: {_text(exc)}")
+    return InstanceUnreachable(f"{_where(login)}: {_text(exc)}", hint=SERVER_GONE)
 
 
 def _denied(exc: Exception, login: Login) -> InstanceUnreachable:

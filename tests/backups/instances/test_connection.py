@@ -75,3 +75,10 @@ def test_a_login_does_not_print_its_password() -> None:
     login = login_of(instance)
     assert login.password == "s3cret"
     assert "s3cret" not in repr(login)
+
+
+@pytest.mark.parametrize("cause", [ConnectionResetError(104, "reset"), BrokenPipeError(), None])
+def test_a_connection_that_the_server_ended_has_a_hint(cause: OSError | None) -> None:
+    error = OperationalError(2013, "Lost connection to MySQL server during query")
+    error.__context__ = cause
+    assert explain(error, LOGIN).hint == "Check that the server runs, and its error log."
