@@ -98,8 +98,8 @@ class SpoolWriter:
         # Whether the stream has named its file, and described its format.
         self._named = self._described = False
         self._synced_at = 0.0
-        # Whether something is written that is not durable.
-        self.dirty = False
+        # Whether something is written that is not durable, and whether that could not be changed.
+        self.dirty = self._failed = False
         self._descriptor = self._create() if tail is None else self._reopen(tail)
         # What is durable; read by other threads.
         self.durable = self._received()
@@ -135,9 +135,13 @@ class SpoolWriter:
         self._write(pieces, position)
 
     def sync(self) -> None:
-        """Make durable what was written."""
+        """Make durable what was written. After a failure nothing of it counts as received."""
         if self.dirty:
-            os.fdatasync(self._descriptor)
+            try:
+                os.fdatasync(self._descriptor)
+            except OSError:
+                self._take_back()
+                raise
             self.dirty = False
             self._synced_at = time.time()
         self.durable = self._received()
@@ -147,10 +151,22 @@ class SpoolWriter:
         if self._descriptor < 0:
             return
         try:
-            self.sync()
+            if not self._failed:
+                self.sync()
         finally:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _take_back(self) -> None:
+        """Cut off what is not known to be durable: it is requested again, and written again.
+
+        A kernel that could not write a page forgets that it had to. The next sync would succeed,
+        and so would a reading of the file, until the machine is restarted.
+        """
+        self._failed = True
+        durable = self.durable.position if self.durable.file == self.file else 0
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, durable if durable > FIRST_OFFSET else 0)
 
     def tail(self) -> FileTail | None:
         """Return what is here of the newest file; None if only the file itself can tell."""

@@ -7,10 +7,10 @@ the source sends then must be the bytes that are here, or its history is another
 
 from __future__ import annotations
 
-import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from isal import isal_zlib
 
@@ -28,6 +28,7 @@ from backups.exceptions import BinlogDamaged
 
 # The CRC-32 of whatever ends with its own CRC-32.
 WHOLE = 0x2144DF1C
+_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +50,22 @@ class FileTail:
 
 
 def read_tail(path: Path) -> FileTail:
-    """Read a file from its beginning to its last whole event."""
-    empty = FileTail(
-        path, 0, FIRST_OFFSET, FIRST_OFFSET, checksummed=True, complete=False, commit_micros=None
-    )
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size < FIRST_OFFSET + HEADER.size:
-            return empty
-        with (
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-            memoryview(mapped) as content,
-        ):
-            return _walk(path, content) or empty
+    """Read a file from its beginning to its last whole event; OSError where the disk fails.
+
+    Read, not mapped: a mapping would end this process, and every other receiver in it.
+    """
+    with path.open("rb", buffering=_READ_BYTES) as file:
+        return _walk(path, file, os.fstat(file.fileno()).st_size) or FileTail(
+            path, 0, FIRST_OFFSET, FIRST_OFFSET, checksummed=True, complete=False,
+            commit_micros=None,
+        )  # fmt: skip
 
 
-def _walk(path: Path, content: memoryview) -> FileTail | None:
+def _walk(path: Path, file: BinaryIO, size: int) -> FileTail | None:
     """Return nothing if not even the first event is whole."""
-    if content[:FIRST_OFFSET] != MAGIC:
+    if file.read(len(MAGIC)) != MAGIC:
         return None
-    first = _event_at(content, FIRST_OFFSET, checksummed=True)
+    first = _next_event(file, FIRST_OFFSET, size, checksummed=True)
     if first is None or first[0].type != EventType.FORMAT_DESCRIPTION:
         return None
     try:
@@ -77,30 +75,31 @@ def _walk(path: Path, content: memoryview) -> FileTail | None:
     tracker = TransactionTracker(checksummed)
     end, last, micros, complete = FIRST_OFFSET, FIRST_OFFSET, None, False
     # The first one always has a checksum.
-    found: tuple[EventHeader, memoryview] | None = first
+    found: tuple[EventHeader, bytes] | None = first
     while found is not None:
         header, event = found
-        with event:
-            if transaction := tracker.feed(header, event, end):
-                last, micros = transaction.start, transaction.commit_micros
+        if transaction := tracker.feed(header, event, end):
+            last, micros = transaction.start, transaction.commit_micros
         end += header.size
         complete = header.type == EventType.ROTATE
-        found = _event_at(content, end, checksummed=checksummed)
+        found = _next_event(file, end, size, checksummed=checksummed)
     return FileTail(path, end, last, tracker.last_boundary, checksummed, complete, micros)
 
 
-def _event_at(
-    content: memoryview, offset: int, *, checksummed: bool
-) -> tuple[EventHeader, memoryview] | None:
-    """Return the event at an offset; None where no whole one is."""
-    if len(content) - offset < HEADER.size:
+def _next_event(
+    file: BinaryIO, offset: int, size: int, *, checksummed: bool
+) -> tuple[EventHeader, bytes] | None:
+    """Return the event at an offset of a file so long; None where no whole one is."""
+    if size - offset < HEADER.size:
         return None
-    header = EventHeader._make(HEADER.unpack_from(content, offset))
+    head = file.read(HEADER.size)
+    if len(head) < HEADER.size:
+        return None
+    header = EventHeader._make(HEADER.unpack(head))
     end = offset + header.size
-    if header.size < HEADER.size or end > len(content) or header.log_pos != end % LOG_POS_RANGE:
+    if header.size < HEADER.size or end > size or header.log_pos != end % LOG_POS_RANGE:
         return None
-    event = content[offset:end]
-    if checksummed and isal_zlib.crc32(event) != WHOLE:
-        event.release()
+    event = head + file.read(header.size - HEADER.size)
+    if len(event) < header.size or (checksummed and isal_zlib.crc32(event) != WHOLE):
         return None
     return header, event

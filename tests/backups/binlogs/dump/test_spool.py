@@ -7,6 +7,8 @@ import hashlib
 import os
 import random
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -234,3 +236,48 @@ def test_a_full_disk_takes_no_descriptor_for_good(
     with pytest.raises(OSError, match="No space"):
         SpoolWriter(tmp_path, FILE, 4, tail)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_a_failed_sync_left_open_is_received_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, part = bank(9), len(bank(4))
+    writer = receive(tmp_path, content[:part])
+    writer.sync()
+    durable = writer.durable
+    writer.add(views(content, start=part))
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", failing)
+        with pytest.raises(OSError, match="lost"):
+            writer.sync()
+    # It works again, and says nothing of what was lost.
+    writer.close()
+    assert writer.durable == durable
+    assert (tmp_path / FILE).read_bytes() == content[:part]
+    tail = read_tail(tmp_path / FILE)
+    receive(tmp_path, content, at=tail.last_transaction).close()
+    assert (tmp_path / FILE).read_bytes() == content
+
+
+def failing(descriptor: int) -> None:
+    raise OSError(errno.EIO, "lost")
+
+
+def test_a_file_that_shrinks_while_it_is_read_ends_no_process(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(bank(20_000))
+    ended = subprocess.run([sys.executable, "-c", SHRINK, str(tmp_path / FILE)], check=False)
+    assert ended.returncode == 0
+
+
+# A disk that fails does the same to a mapping: the process gets a signal.
+SHRINK = """
+import os, pathlib, sys
+from backups.binlogs.dump import tail
+class Tracker(tail.TransactionTracker):
+    def feed(self, *event):
+        os.truncate(path, 0)
+        return super().feed(*event)
+path = pathlib.Path(sys.argv[1])
+tail.TransactionTracker = Tracker
+tail.read_tail(path)
+"""
