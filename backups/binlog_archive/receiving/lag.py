@@ -44,19 +44,29 @@ class LagProbe:
         self._stuck, self._last = 0, Received()
 
     def ask(self) -> None:
-        """Ask, and leave with the receiver what it means: it is written with all else."""
+        """Ask, and leave with the receiver what it means: it is written with all else.
+
+        Only while it receives: it tries again by itself, slower each time, and a second client with
+        a wrong password would have the account locked.
+        """
+        if not self._receiver.receiving:
+            self._leave_unknown()
+            return
         try:
             self._receiver.source = self._question()
         except MooringError:
             # Why it cannot be reached is noted by the receiver.
-            self._disconnect()
-            self._receiver.asked_at = None
-            self._receiver.source = {"lag_bytes": None, "source_waits": None}
+            self._leave_unknown()
 
     def forget(self) -> None:
         """Close the connection, and read from the rows again how to make another."""
         self._disconnect()
         self._login = None
+
+    def _leave_unknown(self) -> None:
+        self._disconnect()
+        self._receiver.asked_at = None
+        self._receiver.source = {"lag_bytes": None, "source_waits": None}
 
     def _disconnect(self) -> None:
         if self._connection is not None:

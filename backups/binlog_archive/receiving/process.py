@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from django.utils.timezone import now
 
 from backups.binlog_archive.receiving.lag import LagProbe
@@ -115,21 +115,8 @@ class ReceiverProcess:
                 self._end()
 
     def _look(self, probes: ThreadPoolExecutor, stores: ThreadPoolExecutor) -> None:
-        """Do what is due. Without the database receivers go on, and are renewed afterwards."""
-        try:
-            if time.monotonic() - self._looked >= CLAIM_SECONDS:
-                self._claim()
-                self._looked = time.monotonic()
-            # One commit for all of them.
-            with transaction.atomic():
-                self._write()
-        except Error as exc:
-            connection.close()
-            logger.warning(
-                "leases of binlog receivers not renewed, the database is unreachable: %s",
-                exc,
-                extra={"action": "receivers_without_database"},
-            )
+        """Do what is due."""
+        self._try_write()
         if self.has_room():
             for kept in self._kept.values():
                 kept.receiver.reconnect()
@@ -139,9 +126,30 @@ class ReceiverProcess:
             if kept.has_to_store() and kept.is_due("store", STORE_SECONDS):
                 kept.busy["store"] = stores.submit(_store, kept)
 
+    def _try_write(self) -> None:
+        """Write the rows. Without the database receivers go on, and are renewed afterwards."""
+        try:
+            if time.monotonic() - self._looked >= CLAIM_SECONDS:
+                self._claim()
+                self._looked = time.monotonic()
+            self._write_all()
+        except (InterfaceError, OperationalError) as exc:
+            connection.close()
+            # Nothing of this round is on the rows.
+            for kept in self._kept.values():
+                kept.written = ()
+            logger.warning(
+                "leases of binlog receivers not renewed, the database is unreachable: %s",
+                exc,
+                extra={"action": "receivers_without_database"},
+            )
+
     def has_room(self) -> str:
         """Return why nothing may be written to the spool; blank if something may."""
-        free = shutil.disk_usage(self._folder).free
+        try:
+            free = shutil.disk_usage(self._folder).free
+        except OSError as exc:
+            return f"the spool {self._folder} cannot be used: {exc.strerror}"
         if free >= RESERVE_BYTES:
             return ""
         return f"only {format_bytes(free)} are free in {self._folder}: nothing more is received"
@@ -161,6 +169,36 @@ class ReceiverProcess:
             self._kept[pk] = _Kept(receiver, _settings_of(wanted[pk]), LagProbe(receiver))
             receiver.start()
         self._own = False
+
+    def _write_all(self) -> None:
+        """Write in one commit; what cannot be written of one receiver costs no other its lease."""
+        try:
+            with transaction.atomic():
+                self._write()
+        except (InterfaceError, OperationalError):
+            raise
+        except Exception:
+            for kept in list(self._kept.values()):
+                self._renew_alone(kept)
+
+    def _renew_alone(self, kept: _Kept) -> None:
+        try:
+            with transaction.atomic():
+                self._renew(kept)
+        except (InterfaceError, OperationalError):
+            raise
+        except Exception:
+            archive = kept.receiver.archive
+            logger.exception(
+                "archive %s: what was received cannot be written to its row; receiving is stopped "
+                "and begun again",
+                archive,
+                extra={"action": "receiver_not_written", "archive": archive},
+            )
+            # Its lease runs out, which is shown and alerted, and it is claimed again then.
+            self._kept.pop(archive)
+            kept.receiver.stop()
+            kept.probe.forget()
 
     def _write(self) -> None:
         """Write what is new at once, and the leases in time."""
