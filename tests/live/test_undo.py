@@ -301,3 +301,24 @@ class TestUndotransaction:
         assert not file.exists()
         ended = run_command("undotransaction", instance.name, third, "--to-file", str(file))
         assert ended.exit_code == 0
+
+    def test_what_foreign_keys_would_take_along_is_refused(
+        self, source: Source, archived: Callable[[], Instance], tmp_path: Path
+    ) -> None:
+        source.ask("CREATE TABLE shop.mother (id INT PRIMARY KEY, n INT) ENGINE=InnoDB")
+        source.ask(
+            "CREATE TABLE shop.kid (id INT PRIMARY KEY, p INT, "
+            "FOREIGN KEY (p) REFERENCES shop.mother (id) ON DELETE CASCADE) ENGINE=InnoDB"
+        )
+        source.ask("INSERT INTO shop.mother VALUES (1, 1), (2, 2)")
+        source.ask("UPDATE shop.mother SET n = 20 WHERE id = 2")
+        source.ask("INSERT INTO shop.kid VALUES (1, 1)")
+        instance, file = archived(), tmp_path / "undo.sql"
+        listed = run_command("listtransactions", instance.name, "--table", "shop.mother", "--json")
+        *_, inserted, updated = [each["gtid"] for each in listed.json()["transactions"]]
+        ended = run_command("undotransaction", instance.name, inserted, "--to-file", str(file))
+        assert ended.exit_code == 3
+        assert "foreign keys change kid with them, of which no binlog knows" in ended.stdout
+        assert not file.exists()
+        ended = run_command("undotransaction", instance.name, updated, "--to-file", str(file))
+        assert (ended.exit_code, "foreign keys to shop.mother cascade" in ended.stdout) == (0, True)

@@ -40,6 +40,8 @@ class LiveTables:
     connection: Connection[Any]
     # What a reversal does not know by the binlog alone, each once.
     warnings: list[str] = field(default_factory=list)
+    # Tables whose foreign keys cascade, and where to.
+    cascades: dict[str, list[str]] = field(default_factory=dict)
     _known: dict[str, tuple[TableColumn, ...] | None] = field(default_factory=dict)
 
     def find(self, table: TableMap) -> tuple[TableColumn, ...] | None:
@@ -89,6 +91,7 @@ class LiveTables:
                 f"{table.name} has triggers, which act again: {', '.join(triggers)}"
             )
         if children := [str(row[0]) for row in self._ask(_CASCADES, table)]:
+            self.cascades[table.name] = children
             self.warnings.append(
                 f"foreign keys to {table.name} cascade, and no binlog has what they changed in "
                 f"{', '.join(children)}"

@@ -16,6 +16,7 @@ from pymysql.connections import Connection
 from backups.binlog_archive.transactions.browse import Found, InstanceBinlogs
 from backups.binlog_archive.transactions.table_columns import LiveTables
 from backups.binlogs.events.changes import TableRowChange
+from backups.binlogs.events.rows import ChangeKind
 from backups.binlogs.moments import from_micros
 from backups.binlogs.undo.columns import TableColumn
 from backups.binlogs.undo.reverse import Reversal, reverse, row_key, script
@@ -33,7 +34,7 @@ class UndoPlan:
     reversal: Reversal
     # What the binlog cannot know: triggers, cascades, engines.
     warnings: list[str]
-    # Later changes of the same rows.
+    # Later changes of the same rows, and rows of other tables that would go or stay away.
     conflicts: list[str]
 
     @property
@@ -62,7 +63,25 @@ def plan_undo(binlogs: InstanceBinlogs, found: Found, connection: Connection[Any
     tables = LiveTables(connection)
     reversal = reverse(binlogs.changes(found), tables.find)
     conflicts = list(islice(_later_changes(binlogs, found, reversal, tables), MOST_CONFLICTS))
+    conflicts += _cascades(binlogs, found, tables)
     return UndoPlan(found, reversal, tables.warnings, conflicts)
+
+
+def _cascades(binlogs: InstanceBinlogs, found: Found, tables: LiveTables) -> Iterator[str]:
+    """Yield which tables have rows that a foreign key would delete, or that it has deleted.
+
+    No binlog has what a foreign key did: rows deleted with their parent do not come back with it,
+    and rows that were added to a new parent later would go with it.
+    """
+    left = dict(tables.cascades)
+    for change in binlogs.changes(found) if left else ():
+        if not isinstance(change, TableRowChange) or change.row.kind is ChangeKind.UPDATE:
+            continue
+        if children := left.pop(change.table.name, None):
+            yield (
+                f"rows of {change.table.name} were added or deleted, and foreign keys change "
+                f"{', '.join(children)} with them, of which no binlog knows"
+            )
 
 
 def _later_changes(
