@@ -64,6 +64,7 @@ class Demo:
         self.supervisor.add(self.shop.writer())
         self._register()
         self._job("doctor", "doctor", self.shop.instance)
+        self._job("archive", "archivebinlogs", self.shop.instance, "--repository", REPOSITORY)
         self.postings_before = self._postings()
         options = ("--kind", "full", "--repository", REPOSITORY)
         self._job("backup", "takebackup", self.shop.instance, *options)

@@ -33,6 +33,7 @@ OPTIONS: Mapping[str, str] = {
     "innodb-buffer-pool-size": "256M",
     "innodb-log-file-size": "128M",
     "innodb-flush-log-at-trx-commit": "2",
+    "binlog-format": "ROW",
     "max-binlog-size": "64M",
     "expire-logs-days": "1",
     "skip-name-resolve": "",
@@ -147,7 +148,7 @@ class DemoShop:
         password = self.password_file.read_text(encoding="utf-8").strip()
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE OR REPLACE USER {account} IDENTIFIED BY %s", (password,))
-            cursor.execute(f"GRANT {', '.join(NEEDED)} ON *.* TO {account}")
+            cursor.execute(f"GRANT {', '.join([*NEEDED, 'REPLICATION SLAVE'])} ON *.* TO {account}")
 
     def _noted(self) -> dict[str, Any]:
         # Any: what json.loads returns; only this class writes the file.

@@ -105,7 +105,10 @@ def test_a_filter_leaves_the_others_out(victor: Client, formats: None) -> None:
     page = shown(victor, table="shop.j")
     assert f"{SOURCE}:31" in page
     assert f"{SOURCE}:29" not in page
-    assert "No matching transactions" in shown(victor, table="nothing.there")
+    assert "Changes in format STATEMENT are not among these" in page
+    empty = shown(victor, table="nothing.there")
+    assert "No matching transactions" in empty
+    assert "Changes in format STATEMENT are not among these" in empty
 
 
 def test_values_are_for_operators(client: Client, formats: None) -> None:

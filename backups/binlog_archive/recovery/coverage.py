@@ -37,6 +37,8 @@ from backups.models.binlog import TimelineStart
 
 # Pieces come and go all the time; what has changed is seen after this long at most.
 EVERY = timedelta(minutes=5)
+# Sooner where no moment is recoverable: the first piece may be stored by now.
+EVERY_WITHOUT = timedelta(minutes=1)
 # In one tick.
 MOST = 50
 
@@ -44,7 +46,9 @@ MOST = 50
 def judge_due(now: datetime) -> int:
     """Compute the ranges of the instances that are due; return how many."""
     due = Q(judged_at=None) | Q(judged_at__lte=now - EVERY) | Q(judged_at__gt=now)
-    archives = BinlogArchive.objects.filter(due).order_by("judged_at", "pk")
+    due |= Q(judged_at__lte=now - EVERY_WITHOUT) & ~Q(not_recoverable="")
+    newer = Backup.objects.filter(instance=OuterRef("instance"), ended_at__gt=OuterRef("judged_at"))
+    archives = BinlogArchive.objects.filter(due | Exists(newer)).order_by("judged_at", "pk")
     chosen = list(archives.select_related("instance")[:MOST])
     for archive in chosen:
         judge_archive(archive, now)

@@ -23,6 +23,7 @@ from backups.management.transaction_words import (
 from backups.units import format_bytes
 from backups.wall_clock import zone
 
+_NOT_BY_TABLE = "changes in format STATEMENT are not among these: no binlog names their tables"
 _NOT_ALL = f"only {MOST_PIECES} pieces on each side were looked through: choose a nearer moment"
 _COLUMNS = ("committed", "gtid", "file:position", "size", "what it did")
 
@@ -84,6 +85,7 @@ class Command(MooringCommand):
                 table(_COLUMNS, rows, right="size") if found else "no such transaction is archived",
                 *_stop_words(stop, moment is not None),
                 *([_NOT_ALL] if incomplete else []),
+                *([_NOT_BY_TABLE] if options["table"] else []),
             ],
         )
 

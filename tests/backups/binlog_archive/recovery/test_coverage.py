@@ -249,10 +249,29 @@ class TestSilentGaps:
 
 
 class TestTick:
-    def test_it_takes_what_is_due(self, archive: BinlogArchive, timeline: BinlogTimeline) -> None:
-        assert judge_due(T0) == 1
-        assert judge_due(T0 + 4 * MINUTE) == 0
-        assert judge_due(T0 + 5 * MINUTE) == 1
+    def test_it_takes_what_is_due(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository
+    ) -> None:
+        files = store_files(archive, timeline, 2)
+        backup_at(archive.instance, main, "b.000001", len(files[0]), gtids=gtids(1, 3))
+        assert judge_due(T0 + HOUR) == 1
+        assert judge_due(T0 + HOUR + 4 * MINUTE) == 0
+        assert judge_due(T0 + HOUR + 5 * MINUTE) == 1
+
+    def test_what_may_have_changed_is_due_sooner(
+        self, archive: BinlogArchive, timeline: BinlogTimeline, main: Repository
+    ) -> None:
+        assert judge_due(T0 + HOUR) == 1
+        # No moment is recoverable.
+        assert judge_due(T0 + HOUR + 59 * SECOND) == 0
+        assert judge_due(T0 + HOUR + MINUTE) == 1
+        files = store_files(archive, timeline, 2)
+        backup = backup_at(archive.instance, main, "b.000001", len(files[0]), gtids=gtids(1, 3))
+        assert judge_due(T0 + HOUR + 2 * MINUTE) == 1
+        assert judge_due(T0 + HOUR + 3 * MINUTE) == 0
+        backup.ended_at = T0 + HOUR + 2 * MINUTE + SECOND
+        backup.save()
+        assert judge_due(T0 + HOUR + 3 * MINUTE) == 1
 
 
 class TestRecoverableTo:
