@@ -36,9 +36,11 @@ from backups.models import (
 from backups.models.binlog import TimelineStart
 
 # Pieces come and go all the time; what has changed is seen after this long at most.
-EVERY = timedelta(minutes=5)
+# Ticks are a minute apart, and one may come a moment early.
+EARLY = timedelta(seconds=10)
+EVERY = timedelta(minutes=5) - EARLY
 # Sooner where no moment is recoverable: the first piece may be stored by now.
-EVERY_WITHOUT = timedelta(minutes=1)
+EVERY_WITHOUT = timedelta(minutes=1) - EARLY
 # In one tick.
 MOST = 50
 
