@@ -20,7 +20,6 @@ from backups.archive.blocks.merge_tables import merge_tables
 from backups.archive.blocks.table import TABLE_FILE
 from backups.archive.cipher import Cipher
 from backups.archive.contents import Contents, StoredFile
-from backups.archive.extract import FRAMES_IN_FLIGHT_PER_THREAD
 from backups.archive.frame_pipeline import FramePipeline
 from backups.archive.frames import Compressed, Extent, Frame, build_frame
 from backups.archive.gathering import Gathered
@@ -32,6 +31,9 @@ from backups.archive.packs import FramePlace
 from backups.archive.reader import BackupReader
 from backups.exceptions import ArchiveError
 from backups.repositories.base import ObjectStore
+
+# Frames; of each there is a copy where differences are joined with it.
+READ_PER_THREAD = 2
 
 
 def consolidate(
@@ -85,7 +87,7 @@ def _take_all(
 ) -> None:
     """Write every live block; ArchiveError if one is nowhere."""
     with ThreadPoolExecutor(threads, thread_name_prefix="read") as readers:
-        reading = _Reading(readers, threads * FRAMES_IN_FLIGHT_PER_THREAD, live, writer, check)
+        reading = _Reading(readers, threads * READ_PER_THREAD, live, writer, check)
         try:
             for depth in range(len(live.chain)):
                 reading.run(depth)
