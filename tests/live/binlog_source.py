@@ -12,10 +12,10 @@ from backups.engines.base import Login
 from backups.logins.tls import Certificates, Tls
 from backups.models import Instance
 from backups.models.instance import TlsMode
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.live.mooring_site import wait_until
 from tests.live.mysql import PrivateMysql
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 
 FLAVOURS = ("mariadb", "mysql")
 USER, PASSWORD = "receiver", "received-s3cret"
@@ -47,7 +47,7 @@ class BinlogSource:
         shared = {"max-allowed-packet": "1G", **shared}
         settings = ServerOptions(port=self.port, binlog=True, server_id=1, options=shared)
         if not folder.exists():
-            initialise(folder)
+            new_mariadb(folder)
         self.server = PrivateServer(folder, settings)
 
     def __enter__(self) -> BinlogSource:

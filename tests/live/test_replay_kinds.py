@@ -11,10 +11,11 @@ import pytest
 from pymysql.connections import Connection
 
 from backups.programs.compatibility import MARIADB, MYSQL
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.live.binlog_folder import FolderBinlogs
 from tests.live.mysql import PrivateMysql
 from tests.live.replaying import Archive, Replayer
+from tests.live.server import new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -117,7 +118,7 @@ COMPRESSED = {"log-bin-compress": "ON", "log-bin-compress-min-len": "10"}
 @pytest.mark.parametrize("kind", ["plain", "compressed"])
 def test_mariadb(tmp_path: Path, kind: str) -> None:
     source, copy = tmp_path / "source", tmp_path / "copy"
-    initialise(source)
+    new_mariadb(source)
     options = {"max-binlog-size": "256K", "event-scheduler": "OFF", "binlog-format": "ROW"}
     options |= COMPRESSED if kind == "compressed" else {}
     settings = ServerOptions(binlog=True, server_id=1, options=options)
