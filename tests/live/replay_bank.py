@@ -111,9 +111,11 @@ def mysql_archive(folder: Path, mode: str) -> Filled:
     with PrivateMysql(source, options) as server:
         server.execute(*SCHEMA)
         ((gtids,),) = server.execute("SELECT @@GLOBAL.gtid_executed")
+        server.stop()
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("binlog.*", "auto.cnf"))
     with PrivateMysql(source, options) as server:
         ((file, position, *_),) = server.execute("SHOW BINARY LOG STATUS")
         wanted = fill(server.connect)
+        server.stop()
     binlogs = FolderBinlogs(source)
     return Archive(MYSQL, copy, binlogs, file, position, gtids, gtid_mode=mode), wanted

@@ -164,10 +164,12 @@ def test_mysql(tmp_path: Path, kind: str) -> None:
     with PrivateMysql(source, options) as server:
         server.execute(*SCHEMA)
         ((gtids,),) = server.execute("SELECT @@GLOBAL.gtid_executed")
+        server.stop()
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("binlog.*", "auto.cnf"))
     with PrivateMysql(source, options) as server:
         ((file, position, *_),) = server.execute("SHOW BINARY LOG STATUS")
         wanted = fill(server.connect, source, MYSQL_MORE)
+        server.stop()
     archive = Archive(MYSQL, copy, FolderBinlogs(source), file, position, gtids)
     tagged = [each.gtid for _, each in archive.transactions if ":tagged:" in each.gtid]
     replayer = Replayer(archive, tmp_path / "data")
