@@ -102,6 +102,7 @@ def write(folder: Path, wanted_mb: int) -> Written:
     with PrivateMysql(source, options) as server:
         server.execute(*SCHEMA)
         ((gtids,),) = server.execute("SELECT @@GLOBAL.gtid_executed")
+        server.stop()
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("binlog.*", "auto.cnf"))
     with PrivateMysql(source, options) as server:
         ((file, position, *_),) = server.execute("SHOW BINARY LOG STATUS")
@@ -109,6 +110,7 @@ def write(folder: Path, wanted_mb: int) -> Written:
             server.execute("CALL bank.write_some(2000)")
         ((last, end, *_),) = server.execute("SHOW BINARY LOG STATUS")
         checksums: list[object] = list(server.execute(CHECKSUMS))
+        server.stop()
     return Written(copy, FolderBinlogs(source), file, position, (last, end), gtids, checksums)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import shutil
@@ -57,6 +58,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     nights = [item for item in items if item.nodeid.startswith("tests/scenarios/")]
     first = {id(item): number for number, item in enumerate([*live, *nights])}
     items.sort(key=lambda item: first.get(id(item), len(first)))
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over what stays: modules and thousands of tests.
+
+    It would look at all of that again and again, for a sixth of the CPU time of a run.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class NetworkRefused(RuntimeError):

@@ -6,8 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 from django.db import connection
 
+from backups.binlog_archive.receiving import process as receivers
+from backups.binlog_archive.receiving import receiver
 from backups.binlog_archive.receiving.process import ReceiverProcess
 from backups.models import Instance
 from backups.models.binlog import BinlogArchive, BinlogTimeline
@@ -22,7 +25,7 @@ def archive_of(instance: Instance, *, acknowledge: bool = False) -> BinlogArchiv
 
 @contextmanager
 def receiving() -> Iterator[ReceiverProcess]:
-    """Receive in a thread, as the process does."""
+    """Receive in a thread, as the process does, but look and connect again sooner."""
     process = ReceiverProcess()
 
     def run() -> None:
@@ -32,12 +35,15 @@ def receiving() -> Iterator[ReceiverProcess]:
             connection.close()
 
     thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield process
-    finally:
-        process.stop()
-        thread.join()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(receivers, "LOOK_SECONDS", 0.1)
+        patch.setattr(receiver, "FIRST_PAUSE_SECONDS", 0.2)
+        thread.start()
+        try:
+            yield process
+        finally:
+            process.stop()
+            thread.join()
 
 
 def present() -> BinlogTimeline:

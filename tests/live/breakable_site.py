@@ -20,12 +20,12 @@ import psutil
 import psycopg
 
 from backups.instances.grants import NEEDED
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from scripts.private_postgres import private_postgres, start_server
 from tests.live import sshd
 from tests.live.faults import SHOP, fill, small_disk
 from tests.live.mooring_site import ROOT, redis, wait_until
-from tests.live.server import free_port
+from tests.live.server import free_port, new_mariadb
 
 PASSWORD = "m4trix-password"
 USER = "matrix"
@@ -234,7 +234,7 @@ def breakable_site(home: Path) -> Iterator[BreakableSite]:
     home.mkdir(mode=0o700)
     for name in ("said", "run"):
         (home / name).mkdir()
-    initialise(home / "data")
+    new_mariadb(home / "data")
     settings = ServerOptions(
         port=free_port(), server_id=1, binlog=True, options={"innodb-log-file-size": "8M"}
     )
@@ -288,7 +288,7 @@ def add_instances(site: BreakableSite, server: PrivateServer, suffix: str = "") 
 
 def second_server(folder: Path) -> PrivateServer:
     """Make another server; use it as a context."""
-    initialise(folder / "data")
+    new_mariadb(folder / "data")
     small = {"innodb-log-file-size": "8M"}
     settings = ServerOptions(port=free_port(), server_id=2, binlog=True, options=small)
     return PrivateServer(folder / "data", settings, run_folder=folder / "run")

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings as DjangoSettings
 
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.live.faults import Place, make_place
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 
 
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with its binlog on. Tests share it: make databases and users of your own."""
     folder = tmp_path_factory.mktemp("mariadb") / "data"
-    initialise(folder)
+    new_mariadb(folder)
     settings = ServerOptions(
         port=free_port(),
         binlog=True,

@@ -47,7 +47,10 @@ def know_scramble(endpoint: Endpoint) -> None:
 
 
 class PrivateMysql:
-    """A running mysqld. Use as a context: leaving it leaves no process behind."""
+    """A running mysqld. Use as a context: leaving it leaves no process behind.
+
+    It is killed then, which saves a shutdown of seconds: who wants its files stops it before.
+    """
 
     def __init__(self, folder: Path, options: Mapping[str, str] | None = None) -> None:
         """``folder`` is a data folder, empty for a new server."""
@@ -77,7 +80,8 @@ class PrivateMysql:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
+        if self._server is not None:
+            self.kill()
         shutil.rmtree(self._run_folder, ignore_errors=True)
 
     def initialise(self) -> None:
@@ -114,6 +118,7 @@ class PrivateMysql:
         self._wait_for_answer()
 
     def stop(self) -> None:
+        """Shut it down in order."""
         if self._server is not None:
             self._server.terminate()
             self._server.wait(60)

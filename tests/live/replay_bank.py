@@ -12,11 +12,12 @@ from typing import Any
 from pymysql.connections import Connection
 
 from backups.programs.compatibility import MARIADB, MYSQL
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.live.bank import ACCOUNTS, OPENING
 from tests.live.binlog_folder import FolderBinlogs
 from tests.live.mysql import PrivateMysql
 from tests.live.replaying import Archive
+from tests.live.server import new_mariadb
 
 __all__ = ["ACCOUNTS", "CHECKSUMS", "MOVES", "OPENING", "WRITERS"]
 
@@ -82,7 +83,7 @@ def fill(connect: Callable[[], Connection[Any]]) -> list[tuple[Any, ...]]:
 def mariadb_archive(folder: Path) -> Filled:
     """Make a MariaDB, a cold copy of it, and binlogs that follow the copy."""
     source, copy = folder / "source", folder / "copy"
-    initialise(source)
+    new_mariadb(source)
     options = {"max-binlog-size": "256K", "binlog-format": "ROW", "event-scheduler": "OFF"}
     settings = ServerOptions(binlog=True, server_id=1, options=options)
     with (
@@ -110,9 +111,11 @@ def mysql_archive(folder: Path, mode: str) -> Filled:
     with PrivateMysql(source, options) as server:
         server.execute(*SCHEMA)
         ((gtids,),) = server.execute("SELECT @@GLOBAL.gtid_executed")
+        server.stop()
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("binlog.*", "auto.cnf"))
     with PrivateMysql(source, options) as server:
         ((file, position, *_),) = server.execute("SHOW BINARY LOG STATUS")
         wanted = fill(server.connect)
+        server.stop()
     binlogs = FolderBinlogs(source)
     return Archive(MYSQL, copy, binlogs, file, position, gtids, gtid_mode=mode), wanted

@@ -16,10 +16,10 @@ from backups.exceptions import InstanceUnreachable
 from backups.instances.connection import connect
 from backups.instances.grants import NEEDED
 from backups.models import Instance
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.commands import run_command
 from tests.live.mysql import PrivateMysql
-from tests.live.server import free_port
+from tests.live.server import free_port, new_mariadb
 from tests.live.test_first_backup import main, take
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
@@ -46,7 +46,7 @@ def server(
             prepare(lambda: mysql.connect(charset="utf8mb4"))
             yield mysql.port, mysql.connect
         return
-    initialise(folder)
+    new_mariadb(folder)
     port = free_port()
     with PrivateServer(folder, ServerOptions(port=port, server_id=1, binlog=True)) as mariadb:
         prepare(mariadb.connect)
@@ -91,7 +91,7 @@ def test_the_limit_of_an_account_is_named(server: Server) -> None:
 
 @pytest.mark.usefixtures("main")
 def test_a_backup_with_such_a_password(tmp_path: Path, settings: Settings) -> None:
-    initialise(tmp_path / "data")
+    new_mariadb(tmp_path / "data")
     port = free_port()
     options = ServerOptions(port=port, server_id=1, binlog=True)
     with PrivateServer(tmp_path / "data", options) as mariadb:

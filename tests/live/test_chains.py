@@ -35,7 +35,7 @@ from backups.engines.base import Login
 from backups.instances.grants import NEEDED
 from backups.models import Backup
 from backups.programs.compatibility import CLONE, MARIADB_BACKUP
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.repositories.base import ObjectStore
 from backups.repositories.layout import backup_folder, manifest_name
 from backups.runners import LocalRunner
@@ -52,7 +52,7 @@ from tests.live import clone_jobs, mysql_load
 from tests.live.bank import TOTAL, Teller, open_bank, sum_of, unsound_tables
 from tests.live.mysql import PrivateMysql
 from tests.live.observer import Diary
-from tests.live.server import free_port
+from tests.live.server import free_port, new_mariadb
 from tests.live.test_first_backup import PASSWORD, add_instance
 
 pytestmark = pytest.mark.live
@@ -196,7 +196,7 @@ def maria(folder: Path) -> PrivateServer:
 
 def test_a_mariadb_under_load_restarted_and_put_back(tmp_path: Path) -> None:
     data, two_ways = tmp_path / "data", TwoWays(tmp_path)
-    initialise(data)
+    new_mariadb(data)
     with maria(data) as server:
         with server.connect() as root, root.cursor() as cursor:
             open_bank(root)
@@ -242,7 +242,7 @@ def test_a_chain_of_a_busy_server_by_the_commands(tmp_path: Path, settings: Sett
     settings.SCRATCH_FOLDER = tmp_path / "scratch"
     assert run_command("createbackupkey").exit_code == 0
     make_repository("main", tmp_path / "main")
-    initialise(tmp_path / "data")
+    new_mariadb(tmp_path / "data")
     with maria(tmp_path / "data") as server:
         with server.connect() as root, root.cursor() as cursor:
             open_bank(root)

@@ -10,10 +10,11 @@ import pymysql
 import pytest
 from pymysql.connections import Connection
 
-from backups.programs.private_server import PrivateServer, initialise
+from backups.programs.private_server import PrivateServer
 from backups.stages.proof.check_tables import TABLES as TABLES_OF_A_SERVER
 from backups.stages.proof.check_tables import check_table
 from scripts import proof
+from tests.live.server import new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -36,7 +37,7 @@ TABLES = (
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     folder = tmp_path_factory.mktemp("tables") / "data"
-    initialise(folder)
+    new_mariadb(folder)
     with PrivateServer(folder) as server:
         with server.connect() as connection, connection.cursor() as cursor:
             for statement in TABLES:
@@ -101,7 +102,7 @@ def test_a_table_that_is_gone(connection: Connection) -> None:
 
 
 def test_a_server_that_is_killed_gives_no_verdict(tmp_path: Path) -> None:
-    initialise(tmp_path / "data")
+    new_mariadb(tmp_path / "data")
     with PrivateServer(tmp_path / "data") as server:
         known = server.connect()
         server.kill()

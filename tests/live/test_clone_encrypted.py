@@ -218,6 +218,7 @@ def assert_restored(
                 "ALTER INSTANCE ROTATE INNODB MASTER KEY",
             )
             assert restored.log_errors() == []
+            restored.stop()
 
 
 def test_keys_go_into_no_repository_that_anybody_can_read(

@@ -12,7 +12,7 @@ import pytest
 from pytest_django import Settings
 
 from backups.models import Evidence
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.restores.option_file import OPTION_FILE
 from backups.states import Operation
 from tests.backups.engines.key_files import seal
@@ -26,7 +26,7 @@ from tests.live.faults import (
     make_place,
 )
 from tests.live.mariadb_plugins import plugin_folder
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -92,7 +92,7 @@ def encrypting(base: Path, options: Mapping[str, str], *, sealed: bool) -> Itera
         **({"file-key-management-filekey": f"FILE:{password}"} if sealed else {}),
         **options,
     }
-    initialise(base / "data", options)
+    new_mariadb(base / "data", options)
     running = ServerOptions(port=port, binlog=True, server_id=1, options=options)
     with PrivateServer(base / "data", running) as server:
         LiveServer(server, "127.0.0.1", port).execute(*TABLES)

@@ -11,7 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from backups.models import Instance
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.live.faults import (
     FAILED,
     PASSWORD,
@@ -27,7 +27,7 @@ from tests.live.faults import (
     assert_nothing_left,
 )
 from tests.live.midway import Midway
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -154,7 +154,7 @@ class _Another:
     """A server of a test's own."""
 
     def __init__(self, folder: Path, options: dict[str, str]) -> None:
-        initialise(folder)
+        new_mariadb(folder)
         self._port = free_port()
         small = {"innodb-log-file-size": "8M"}
         settings = ServerOptions(port=self._port, server_id=1, options=small | options)

@@ -23,7 +23,7 @@ from backups.engines.mariadb_backup.restored import (
 )
 from backups.instances.grants import NEEDED
 from backups.models import Backup, BackupCopy, Evidence, Instance, Job, JobLogLine, Repository
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners.sandbox import sandbox_works
 from backups.states import Operation
 from tests.backups.conftest import make_repository
@@ -32,7 +32,7 @@ from tests.commands import Ended, run_command
 from tests.live.bank import TOTAL, Teller, open_bank, sum_of, unsound_tables
 from tests.live.midway import Midway
 from tests.live.restored_files import Users, prepare_by_hand
-from tests.live.server import free_port
+from tests.live.server import free_port, new_mariadb
 from tests.live.sshd import private_sshd
 from tests.settings import TEST_HOME
 
@@ -52,7 +52,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
 
 def serve(folder: Path) -> PrivateServer:
     """Make a server with a bank and a backup user, and start it: leave its context to stop it."""
-    initialise(folder)
+    new_mariadb(folder)
     options = {"innodb-log-file-size": "8M", "innodb-flush-log-at-trx-commit": "2"}
     settings = ServerOptions(port=free_port(), server_id=1, binlog=True, options=options)
     server = PrivateServer(folder, settings)

@@ -37,6 +37,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "CREATE TRIGGER shop.fires BEFORE INSERT ON shop.orders FOR EACH ROW "
             "SET GLOBAL long_query_time = 7",
         )
+        server.stop()
     return folder
 
 

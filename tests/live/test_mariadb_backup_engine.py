@@ -18,12 +18,13 @@ from backups.engines.mariadb_backup import MariadbBackup, MariadbDetails
 from backups.engines.mariadb_backup.command import SETTINGS, backup_argv, build_settings
 from backups.engines.mariadb_backup.mbstream import read_records
 from backups.exceptions import EngineError, RunnerError
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners import LocalRunner, Runner, SshRunner
 from backups.runners.environment import tool_environment
 from backups.runners.groups import list_members
 from tests.live.observer import Diary
 from tests.live.preparing import prepare_folder
+from tests.live.server import new_mariadb
 from tests.live.sshd import private_sshd
 
 pytestmark = pytest.mark.live
@@ -57,7 +58,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
         "innodb-undo-directory": str(base / "undo"),
         "innodb-log-group-home-dir": str(base / "redo"),
     }
-    initialise(base / "data", options)
+    new_mariadb(base / "data", options)
     with PrivateServer(base / "data", ServerOptions(binlog=True, options=options)) as server:
         with server.connect() as connection, connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE shop")

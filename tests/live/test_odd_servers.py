@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from backups.engines.mariadb_backup.restored import server_options
 from backups.models import Evidence
-from backups.programs.private_server import HASTY, PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import HASTY, PrivateServer, ServerOptions
 from tests.commands import run_command
 from tests.live.faults import (
     FAILED,
@@ -25,7 +25,7 @@ from tests.live.faults import (
     assert_ending,
     assert_nothing_left,
 )
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -52,7 +52,7 @@ NAMES = (
 def serve(folder: Path, options: dict[str, str] | None = None) -> Iterator[LiveServer]:
     """A server of the test's own, with an account for backups."""
     options = SMALL | (options or {})
-    initialise(folder, {name: value for name, value in options.items() if name != "innodb-log"})
+    new_mariadb(folder, {name: value for name, value in options.items() if name != "innodb-log"})
     port = free_port()
     settings = ServerOptions(port=port, server_id=1, binlog=True, options=options)
     with PrivateServer(folder, settings) as server:

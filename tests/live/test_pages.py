@@ -16,7 +16,7 @@ from django.urls import reverse
 from pytest_django import Settings as DjangoSettings
 
 from backups.models import Backup, Evidence, Job, Repository
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.backups.archive.stores import records_of
 from tests.backups.conftest import make_repository
 from tests.backups.innodb.made_pages import flipped
@@ -24,7 +24,7 @@ from tests.backups.page_check.checking import check_pages, damaged
 from tests.commands import Ended, run_command
 from tests.live.clone_jobs import USER, add_instance, make_main, taken
 from tests.live.mysql import PrivateMysql, program
-from tests.live.server import free_port
+from tests.live.server import free_port, new_mariadb
 from tests.monitor.rows import make_user
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
@@ -192,7 +192,7 @@ def add_mariadb(server: PrivateServer, folder: Path) -> None:
 def test_mariadb(size: str, algorithm: str, tmp_path: Path, mariadb_main: Repository) -> None:
     data = tmp_path / "data"
     options = {"innodb-page-size": size, "innodb-checksum-algorithm": algorithm}
-    initialise(data, options)
+    new_mariadb(data, options)
     tables = {"packed": "PAGE_COMPRESSED=1"}
     if size != "64k":
         tables |= {"small": "ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=2"}
@@ -223,7 +223,7 @@ def test_mariadb(size: str, algorithm: str, tmp_path: Path, mariadb_main: Reposi
 
 def test_a_backup_under_load_has_no_damaged_page(tmp_path: Path, mariadb_main: Repository) -> None:
     data = tmp_path / "data"
-    initialise(data)
+    new_mariadb(data)
     with mariadb_server(data, {}) as server:
         fill(lambda *sql: run_on(server, *sql), {"packed": "PAGE_COMPRESSED=1"})
         flush(server, ["broken", "packed"])

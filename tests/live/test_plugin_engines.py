@@ -10,11 +10,11 @@ import pytest
 from pytest_django import Settings
 
 from backups.models import Evidence
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.states import Operation
 from tests.live.faults import Place, make_place
 from tests.live.mariadb_plugins import plugin_folder
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -40,7 +40,7 @@ TABLES = (
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder, port = tmp_path_factory.mktemp("engines") / "data", free_port()
-    initialise(folder)
+    new_mariadb(folder)
     options = {
         "plugin-dir": str(plugin_folder()),
         "plugin-maturity": "unknown",

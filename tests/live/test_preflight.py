@@ -22,10 +22,11 @@ from backups.instances.grants import NEEDED
 from backups.logins.session import NO_LIMIT
 from backups.models import Instance
 from backups.preflight.checks import check_data_folder, run_checks
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.runners.base import Completed
 from backups.runners.local import LocalRunner
 from tests.commands import Ended, run_command
+from tests.live.server import new_mariadb
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db]
 
@@ -59,7 +60,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     folder = tmp_path_factory.mktemp("preflight") / "data"
-    initialise(folder)
+    new_mariadb(folder)
     settings = ServerOptions(port=free_port(), server_id=1, binlog=True)
     with PrivateServer(folder, settings) as running:
         run(running, *TABLES)
@@ -347,7 +348,7 @@ def test_a_limit_that_ends_the_tool_is_refused_by_name(
 def test_tables_a_server_does_not_offer_are_unknown(
     orders: Instance, main: Path, tmp_path: Path, options: dict[str, str]
 ) -> None:
-    initialise(tmp_path / "data")
+    new_mariadb(tmp_path / "data")
     settings = ServerOptions(port=free_port(), server_id=1, binlog=True, options=options)
     with PrivateServer(tmp_path / "data", settings) as hiding:
         make_user(hiding, list(NEEDED))
@@ -367,7 +368,7 @@ def test_a_folder_the_tool_cannot_open_is_found_before(
     orders: Instance, main: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "data"
-    initialise(folder)
+    new_mariadb(folder)
     settings = ServerOptions(port=free_port(), server_id=1, binlog=True)
     with PrivateServer(folder, settings) as mine:
         make_user(mine, list(NEEDED))

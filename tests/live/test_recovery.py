@@ -13,7 +13,7 @@ from pytest_django import Settings as DjangoSettings
 
 from backups.models import Backup, BinlogArchive, Job, JobStage
 from backups.models.binlog import ReceiverState
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.commands import Ended, run_command
 from tests.live import clone_jobs, mysql_load
 from tests.live.archiving import archive_files
@@ -22,7 +22,7 @@ from tests.live.binlog_receiving import receiving
 from tests.live.faults import USER, Place, make_place
 from tests.live.mooring_site import wait_until
 from tests.live.mysql import PrivateMysql
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
 
@@ -39,7 +39,7 @@ def spool(tmp_path: Path, settings: DjangoSettings) -> Path:
 @pytest.fixture
 def own_mariadb(tmp_path: Path) -> Iterator[LiveServer]:
     """Its binlogs are archived whole, so nobody else may write any."""
-    initialise(tmp_path / "source")
+    new_mariadb(tmp_path / "source")
     port = free_port()
     options = {"max-binlog-size": "256K", "binlog-format": "ROW", "event-scheduler": "OFF"}
     settings = ServerOptions(port=port, binlog=True, server_id=1, options=options)

@@ -26,6 +26,8 @@ from tests.live.replay_bank import (
 )
 from tests.live.replaying import Replayer
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture(scope="module")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Filled:

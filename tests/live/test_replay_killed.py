@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.live.mooring_site import Site, private_site, wait_until
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 from tests.live.test_recovery import CHECKSUMS, RestoredServer
 from tests.live.victim import LATE_TICK
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[LiveServer]:
-    initialise(tmp_path / "source")
+    new_mariadb(tmp_path / "source")
     port = free_port()
     options = {"binlog-format": "MIXED", "event-scheduler": "OFF"}
     settings = ServerOptions(port=port, binlog=True, server_id=1, options=options)

@@ -11,10 +11,11 @@ import pytest
 from pymysql.connections import Connection
 
 from backups.programs.compatibility import MARIADB, MYSQL
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.live.binlog_folder import FolderBinlogs
 from tests.live.mysql import PrivateMysql
 from tests.live.replaying import Archive, Replayer
+from tests.live.server import new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -117,7 +118,7 @@ COMPRESSED = {"log-bin-compress": "ON", "log-bin-compress-min-len": "10"}
 @pytest.mark.parametrize("kind", ["plain", "compressed"])
 def test_mariadb(tmp_path: Path, kind: str) -> None:
     source, copy = tmp_path / "source", tmp_path / "copy"
-    initialise(source)
+    new_mariadb(source)
     options = {"max-binlog-size": "256K", "event-scheduler": "OFF", "binlog-format": "ROW"}
     options |= COMPRESSED if kind == "compressed" else {}
     settings = ServerOptions(binlog=True, server_id=1, options=options)
@@ -163,10 +164,12 @@ def test_mysql(tmp_path: Path, kind: str) -> None:
     with PrivateMysql(source, options) as server:
         server.execute(*SCHEMA)
         ((gtids,),) = server.execute("SELECT @@GLOBAL.gtid_executed")
+        server.stop()
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("binlog.*", "auto.cnf"))
     with PrivateMysql(source, options) as server:
         ((file, position, *_),) = server.execute("SHOW BINARY LOG STATUS")
         wanted = fill(server.connect, source, MYSQL_MORE)
+        server.stop()
     archive = Archive(MYSQL, copy, FolderBinlogs(source), file, position, gtids)
     tagged = [each.gtid for _, each in archive.transactions if ":tagged:" in each.gtid]
     replayer = Replayer(archive, tmp_path / "data")

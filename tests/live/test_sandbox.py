@@ -14,10 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.restores.run_user import change_owner, give_folder
 from backups.runners import LocalRunner
 from backups.runners.sandbox import Sandbox, sandbox_works
+from tests.live.server import new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -28,7 +29,7 @@ NOBODY = (65534, 65534)
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("confined") / "data"
-    initialise(folder)
+    new_mariadb(folder)
     return folder
 
 

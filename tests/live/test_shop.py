@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from pymysql.connections import Connection
 
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from scripts import shop, shop_fill
 from scripts.proof import prove
 from scripts.shop import RowSum
+from tests.live.server import new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -30,7 +31,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop") / "data"
-    initialise(folder)
+    new_mariadb(folder)
     return folder
 
 

@@ -10,11 +10,11 @@ from pytest_django import Settings
 
 from backups.engines.mariadb_backup import MariadbBackup
 from backups.models import Evidence
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.stages.proof.check_tables import check_table
 from backups.states import Operation
 from tests.live.faults import Place, make_place
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -40,7 +40,7 @@ BROKEN = (
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder, port = tmp_path_factory.mktemp("broken") / "data", free_port()
-    initialise(folder)
+    new_mariadb(folder)
     with PrivateServer(folder, ServerOptions(port=port, binlog=True, server_id=1)) as server:
         live = LiveServer(server, "127.0.0.1", port)
         live.execute(*BROKEN)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.live.faults import FAILED, Ending, Place, assert_ending, assert_nothing_left, make_place
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.live
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder, port = tmp_path_factory.mktemp("strays") / "data", free_port()
-    initialise(folder)
+    new_mariadb(folder)
     with PrivateServer(folder, ServerOptions(port=port, binlog=True, server_id=1)) as private:
         live = LiveServer(private, "127.0.0.1", port)
         live.execute("CREATE DATABASE pets", "CREATE TABLE pets.cats (id INT PRIMARY KEY)")

@@ -12,12 +12,12 @@ from pytest_django import Settings
 
 from backups.engines.mariadb_backup import MariadbBackup
 from backups.models import Evidence, JobLogLine, JobStage
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.states import Operation
 from tests.live.faults import Place, make_place
 from tests.live.mooring_site import wait_until
 from tests.live.restored_files import prepare_by_hand
-from tests.live.server import LiveServer, free_port
+from tests.live.server import LiveServer, free_port, new_mariadb
 
 pytestmark = pytest.mark.live
 
@@ -87,7 +87,7 @@ def place(replica: LiveServer, tmp_path: Path, settings: Settings, transactional
 def _server(
     folder: Path, number: int, options: dict[str, str] | None = None
 ) -> Iterator[LiveServer]:
-    initialise(folder)
+    new_mariadb(folder)
     port = free_port()
     asked = ServerOptions(port=port, binlog=True, server_id=number, options=options or {})
     with PrivateServer(folder, asked) as server:

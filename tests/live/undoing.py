@@ -12,8 +12,9 @@ from pymysql.connections import Connection
 from backups.binlog_archive.transactions.table_columns import LiveTables
 from backups.binlogs.events.changes import Change, read_changes
 from backups.binlogs.undo.reverse import Reversal, reverse, script
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.live.mysql import PrivateMysql
+from tests.live.server import new_mariadb
 
 
 class Source:
@@ -71,7 +72,7 @@ def source(
         with PrivateMysql(folder, options) as server:
             yield Source(server.connect, folder, mysql=True)
     else:
-        initialise(folder)
+        new_mariadb(folder)
         settings = ServerOptions(binlog=True, server_id=5, options=options)
         with PrivateServer(folder, settings) as private:
             yield Source(private.connect, folder, mysql=False)

@@ -18,6 +18,13 @@ def test_fast_needs_no_live_server_no_browser_and_no_postgresql() -> None:
     assert "scripts.private_postgres" not in words
 
 
+def test_whoever_starts_a_server_is_marked_live() -> None:
+    modules = sorted((checks.ROOT / "tests" / "live").glob("test_*.py"))
+    assert len(modules) > 50
+    # Without the mark its servers would be started by --fast, and on PostgreSQL again.
+    assert [each.name for each in modules if "pytest.mark.live" not in each.read_text()] == []
+
+
 def test_servers_that_are_there_are_not_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,15 +12,16 @@ import pytest
 from pymysql.connections import Connection
 
 from backups.exceptions import EngineError, StageFailed
-from backups.programs.private_server import PrivateServer, initialise
+from backups.programs.private_server import PrivateServer
 from backups.programs.server_session import session
+from tests.live.server import new_mariadb
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[PrivateServer]:
-    initialise(tmp_path / "data")
+    new_mariadb(tmp_path / "data")
     with PrivateServer(tmp_path / "data") as server:
         yield server
 
