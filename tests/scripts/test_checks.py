@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts import checks
+from scripts.parts import Ended
 
 
 def test_fast_needs_no_live_server_no_browser_and_no_postgresql() -> None:
@@ -38,6 +39,15 @@ def test_servers_that_are_there_are_not_fetched(
         (tmp_path / program).touch()
     names = [part.name for part in checks.all_tests([])]
     assert names == ["tests on SQLite, with real servers", "tests on PostgreSQL"]
+
+
+def test_words_may_name_no_test_for_postgresql() -> None:
+    *_, plain = checks.all_tests([])
+    *_, chosen = checks.all_tests(["tests/test_words.py"])
+    assert "not live and database" in chosen.argv
+    assert not Ended(chosen, checks.NO_TESTS, 0, 0).failed
+    assert Ended(plain, checks.NO_TESTS, 0, 0).failed
+    assert Ended(chosen, 1, 0, 0).failed
 
 
 def test_servers_that_are_missing_are_fetched_first(
