@@ -17,6 +17,7 @@ def test_fast_needs_no_live_server_no_browser_and_no_postgresql() -> None:
     assert words[words.index("--ignore") + 1] == "tests/browser"
     assert words[-1] == "-x"
     assert "scripts.private_postgres" not in words
+    assert part.environment["PYTHONDONTWRITEBYTECODE"] == ""
 
 
 def test_whoever_starts_a_server_is_marked_live() -> None:
