@@ -37,6 +37,8 @@ class Part:
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    # How it ends where all is well.
+    exit_codes: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ class Ended:
     exit_code: int
     seconds: float
     cpu_seconds: float
+
+    @property
+    def failed(self) -> bool:
+        return self.exit_code not in self.part.exit_codes
 
 
 class Watch:
@@ -190,7 +196,7 @@ def run_beside(parts: Sequence[Part], watch: Watch) -> list[Ended]:
             ended.append(started.wait())
             heading(f"== {started.part.name}")
             started.show()
-            if ended[-1].exit_code:
+            if ended[-1].failed:
                 break
     finally:
         for started in running:
@@ -203,7 +209,7 @@ def report(ended: Sequence[Ended]) -> None:
     heading("how long each part took")
     longest = max(len(outcome.part.name) for outcome in ended)
     for outcome in ended:
-        result = "" if outcome.exit_code == 0 else "  FAILED"
+        result = "  FAILED" if outcome.failed else ""
         print(
             f"  {outcome.part.name:{longest}}  {_clock(outcome.seconds):>9}"
             f"  (CPU {_clock(outcome.cpu_seconds)}){result}",

@@ -19,6 +19,7 @@ import pytest
 from django.apps import AppConfig, apps
 from django.db import connections
 from django.db.models.signals import post_migrate
+from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 
 from backups.models import clock
@@ -52,8 +53,24 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(shelf, ignore_errors=True))
 
 
+def uses_database(item: pytest.Item) -> bool:
+    """Whether a test may use the database: pytest-django refuses it to every other.
+
+    Of the scripts nobody knows: some start processes that read our settings.
+    """
+    return (
+        item.get_closest_marker("django_db") is not None
+        or not {"db", "transactional_db"}.isdisjoint(getattr(item, "fixturenames", ()))
+        or issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
+        or item.nodeid.startswith("tests/scripts/")
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that no worker is left alone with it at the end."""
+    for item in items:
+        if uses_database(item):
+            item.add_marker("database")
     live = [item for item in items if item.get_closest_marker("live")]
     nights = [item for item in items if item.nodeid.startswith("tests/scenarios/")]
     first = {id(item): number for number, item in enumerate([*live, *nights])}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts import checks
+from scripts.parts import Ended
 
 
 def test_fast_needs_no_live_server_no_browser_and_no_postgresql() -> None:
@@ -16,6 +17,7 @@ def test_fast_needs_no_live_server_no_browser_and_no_postgresql() -> None:
     assert words[words.index("--ignore") + 1] == "tests/browser"
     assert words[-1] == "-x"
     assert "scripts.private_postgres" not in words
+    assert part.environment["PYTHONDONTWRITEBYTECODE"] == ""
 
 
 def test_whoever_starts_a_server_is_marked_live() -> None:
@@ -38,6 +40,15 @@ def test_servers_that_are_there_are_not_fetched(
         (tmp_path / program).touch()
     names = [part.name for part in checks.all_tests([])]
     assert names == ["tests on SQLite, with real servers", "tests on PostgreSQL"]
+
+
+def test_words_may_name_no_test_for_postgresql() -> None:
+    *_, plain = checks.all_tests([])
+    *_, chosen = checks.all_tests(["tests/test_words.py"])
+    assert "not live and database" in chosen.argv
+    assert not Ended(chosen, checks.NO_TESTS, 0, 0).failed
+    assert Ended(plain, checks.NO_TESTS, 0, 0).failed
+    assert Ended(chosen, 1, 0, 0).failed
 
 
 def test_servers_that_are_missing_are_fetched_first(
