@@ -33,19 +33,24 @@ class BinlogSource:
     """A running server with a binary log. Use as a context."""
 
     def __init__(
-        self, folder: Path, flavour: str, options: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        flavour: str,
+        options: Mapping[str, str] | None = None,
+        server_id: int = 1,
     ) -> None:
         self.flavour = flavour
         self._folder = folder
         shared = {"binlog-format": "ROW", "sync-binlog": "1", **(options or {})}
         if flavour == "mysql":
-            shared = {"log-bin": "binlog", "max-allowed-packet": "1G", **shared}
+            own = {"log-bin": "binlog", "server-id": str(server_id)}
+            shared = {**own, "max-allowed-packet": "1G", **shared}
             self.server: PrivateMysql | PrivateServer = PrivateMysql(folder, shared)
             self.port = self.server.port
             return
         self.port = free_port()
         shared = {"max-allowed-packet": "1G", **shared}
-        settings = ServerOptions(port=self.port, binlog=True, server_id=1, options=shared)
+        settings = ServerOptions(port=self.port, binlog=True, server_id=server_id, options=shared)
         if not folder.exists():
             initialise(folder)
         self.server = PrivateServer(folder, settings)

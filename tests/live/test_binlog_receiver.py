@@ -165,7 +165,7 @@ def test_a_server_that_takes_over_with_all_transactions_leaves_no_gap(
         with receiving():
             wait_until(lambda: present() != first and caught_up(replica)())
             assert differing(replica, spool_folder(present())) == []
-        assert (present().start, BinlogGap.objects.count()) == ("server", 0)
+        assert (present().start, BinlogGap.objects.count()) == ("failover", 0)
 
 
 def test_purged_files_leave_a_gap(source: BinlogSource) -> None:
