@@ -25,6 +25,7 @@ from backups.binlogs.segments.cut import cut_piece
 from backups.models.binlog import BinlogArchive, BinlogSegment, BinlogTimeline, TimelineStart
 from backups.models.catalog import Backup
 from backups.models.instance import Instance
+from backups.programs.compatibility import MYSQL
 
 # No file is longer.
 _WHOLE_FILE = 1 << 62
@@ -144,7 +145,7 @@ def _take_over(
         return start
     if missing := lacking(held, facts.executed):
         why = f"it does not have {missing[:_GTIDS_SHOWN]}, which was received"
-    elif not facts.logs_replicated:
+    elif facts.flavour == MYSQL and not facts.logs_replicated:
         why = "what it replicated is not in its binary log"
     elif file := _join(held, facts, connection):
         return Start(DumpStart(file, FIRST_OFFSET), Break.FAILOVER, f"failover to {facts.identity}")

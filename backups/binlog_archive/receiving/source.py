@@ -82,10 +82,12 @@ class SourceFacts:
 
     @property
     def executed(self) -> Gtids:
-        """All that it has committed, and what a copy of another server came with."""
+        """All that it has committed and logged, and what a copy of another server came with."""
         if self.flavour != MARIADB:
             return parse_gtids(self.variables.get("gtid_executed", ""))
         logged = GtidPosition.parse(self.variables.get("gtid_binlog_pos", ""))
+        if not self.logs_replicated:
+            return logged
         replicated = GtidPosition.parse(self.variables.get("gtid_slave_pos", ""))
         domains = logged.ends()
         for domain, server, number in replicated.entries():

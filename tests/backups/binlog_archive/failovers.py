@@ -10,8 +10,20 @@ from backups.binlogs.events.gtid_lists import encode_list, encode_set
 from backups.binlogs.events.gtids import GtidPosition, GtidSet
 from backups.binlogs.events.header import EventType
 from tests.backups.binlog_archive.spooled import SECOND, T0
-from tests.backups.binlogs.made import SOURCE, event, file_of, mariadb_gtid, query, rotate, xid
+from tests.backups.binlogs.made import (
+    SOURCE,
+    event,
+    file_of,
+    mariadb_gtid,
+    query,
+    rotate,
+    table_map,
+    xid,
+)
 
+_WRITE_ROWS = 30
+# What each transaction of MySQL inserts into.
+TABLE = ("shop", "a")
 # The server that takes over.
 OTHER = uuid.UUID("ef532ada-ec76-11f1-a223-02fc00000002")
 
@@ -28,7 +40,8 @@ def committed(gtid: str, second: int) -> list[bytes]:
     body = struct.pack("<B16sqBqq", 0, uuid.UUID(source).bytes, int(number), 2, 0, 1)
     body += (moment // timedelta(microseconds=1)).to_bytes(7, "little")
     body += b"\xfe" + (0).to_bytes(8, "little")
-    return [event(EventType.GTID, body), query(b"BEGIN"), xid()]
+    rows = event(_WRITE_ROWS, (1).to_bytes(6, "little") + bytes(8))
+    return [event(EventType.GTID, body), query(b"BEGIN"), table_map(1, *TABLE), rows, xid()]
 
 
 def file_with(before: str, *gtids: str, ended: bool = False, second: int = 1) -> bytes:

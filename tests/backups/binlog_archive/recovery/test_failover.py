@@ -28,7 +28,7 @@ from backups.models import (
     Repository,
     SegmentCopy,
 )
-from tests.backups.binlog_archive.failovers import OTHER, file_with, of_a, of_b
+from tests.backups.binlog_archive.failovers import OTHER, TABLE, file_with, of_a, of_b
 from tests.backups.binlog_archive.spooled import (
     HOUR,
     SECOND,
@@ -249,6 +249,9 @@ class TestRecovery:
         binlogs = InstanceBinlogs(archive.instance, load_keys())
         found, _ = binlogs.around(None, WantedTransactions(), 20)
         assert [each.name for each in found] == [*of_a(2, 3, 4, 5), *of_b(1, 2)]
+        # Whatever was changed again on either server stands against an undo.
+        later = binlogs.after(binlogs.named(of_a(4)[0]), {".".join(TABLE)})
+        assert [each.name for each in later] == [*of_a(5), *of_b(1, 2)]
 
 
 def test_a_place_of_two_servers_is_asked_about(archive: BinlogArchive, old: BinlogTimeline) -> None:
