@@ -16,7 +16,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 
 from cronsim import CronSim, CronSimError
 
@@ -28,6 +28,8 @@ INSTANT = timedelta(microseconds=1)
 LONGEST = timedelta(days=36_500)
 EVERY_HOUR = set(range(24))
 FIELDS = 5
+# Two weeks of a daily rhythm.
+_DUE_TIMES = 15
 
 
 class Punctuality(enum.Enum):
@@ -124,6 +126,15 @@ def may_retry(attempts: int, retries: int, retry_at: datetime, missed_after: dat
 def preview(rhythm: Rhythm, after: datetime, count: int) -> list[DueTime]:
     """Return the next due times for display: local, UTC, and clock changes."""
     return list(islice(upcoming(rhythm, after), count))
+
+
+def longest_pause(rhythm: Rhythm, after: datetime) -> timedelta:
+    """Return the longest time between two of the next due times; zero where there is one at most.
+
+    Of two weeks, or of some days of a rhythm that is due often.
+    """
+    moments = [due.at for due in islice(upcoming(rhythm, after), _DUE_TIMES)]
+    return max((later - earlier for earlier, later in pairwise(moments)), default=timedelta(0))
 
 
 def upcoming(rhythm: Rhythm, after: datetime) -> Iterator[DueTime]:

@@ -17,6 +17,7 @@ from alerts.facts.load_instances import (
 )
 from alerts.facts.load_jobs import build_active_jobs, build_failures
 from alerts.facts.load_occurrences import build_late, build_missed
+from alerts.facts.load_recoverable import load_recoverable
 from alerts.facts.load_site import load_site_facts
 from alerts.facts.load_success import build_successes
 from alerts.facts.subject import Facts, Subject
@@ -36,10 +37,12 @@ def load_fleet_facts(
     ``held_jobs`` are the jobs of open alerts, read at any age; ``ended_jobs`` are new successes.
     """
     rows = load_instances(ids)
-    belongings = load_belonging({pk: row.name for pk, row in rows.items()})
+    belongings = load_belonging({pk: row.name for pk, row in rows.items()}, now)
     history = load_history(list(rows))
+    recoverable = load_recoverable(list(rows))
     facts: list[Facts] = [
-        build_instance_facts(now, row, belongings[pk], history) for pk, row in rows.items()
+        build_instance_facts(now, row, belongings[pk], history, recoverable.get(pk))
+        for pk, row in rows.items()
     ]
     facts += build_backup_facts(now, belongings, history)
     facts += build_chains(now, belongings, history)

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from alerts.facts.subject import Subject
 from backups.models import BackupSchedule, Instance
+from backups.schedule import longest_pause
 from backups.schedules.coverage import covering_schedules
 from backups.states import BackupKind
+
+_COLUMNS = ("name", "kind", "full_cron", "expected_duration", "cron", "time_zone", "every_hours",
+            "anchor_at")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class CoveringSchedule:
     # Whether it has times for full backups.
     plans_fulls: bool
     expected_duration: timedelta | None
+    # The longest time between two of its backups, as planned.
+    longest_pause: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,13 @@ class Belonging:
         )
 
 
-def load_belonging(names: Mapping[int, str]) -> dict[int, Belonging]:
+def load_belonging(names: Mapping[int, str], now: datetime) -> dict[int, Belonging]:
     """Map the ids of instances to their groups and schedules."""
     groups: defaultdict[int, set[int]] = defaultdict(set)
     members = Instance.groups.through._default_manager.filter(instance_id__in=list(names))
     for instance_id, group_id in members.values_list("instance_id", "instancegroup_id"):
         groups[instance_id].add(group_id)
-    schedules = _load_schedules()
+    schedules = _load_schedules(now)
     covered = covering_schedules(names)
     return {
         pk: Belonging(
@@ -68,7 +74,7 @@ def load_belonging(names: Mapping[int, str]) -> dict[int, Belonging]:
     }
 
 
-def _load_schedules() -> dict[int, CoveringSchedule]:
+def _load_schedules(now: datetime) -> dict[int, CoveringSchedule]:
     rows = BackupSchedule.objects.filter(enabled=True).order_by("id")
     return {
         row.pk: CoveringSchedule(
@@ -77,6 +83,7 @@ def _load_schedules() -> dict[int, CoveringSchedule]:
             row.kinds,
             row.kind == BackupKind.FULL or bool(row.full_cron),
             row.expected_duration,
+            longest_pause(row.rhythm, now),
         )
-        for row in rows.only("name", "kind", "full_cron", "expected_duration")
+        for row in rows.only(*_COLUMNS)
     }

@@ -46,6 +46,11 @@ class InstanceFacts(Facts):
     last_success: Mapping[str, datetime] = field(default_factory=dict)
     # When a restore test of one of its backups last passed.
     restore_tested_at: datetime | None = None
+    # Whether its binlogs are archived, and up to which moment that makes it recoverable.
+    archived: bool = False
+    recoverable_to: datetime | None = None
+    # Between two planned backups of its most frequent schedule; None without a schedule.
+    longest_pause: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

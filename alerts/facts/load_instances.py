@@ -15,6 +15,7 @@ from django.db.models import Count, OuterRef, Subquery
 from alerts.facts.belonging import Belonging
 from alerts.facts.instance import BackupFacts, InstanceFacts
 from alerts.facts.load_history import COMPARED, History
+from alerts.facts.load_recoverable import Archived
 from backups.models import BackupCopy, Instance, Job
 from backups.states import CopyStatus, JobStatus, Operation
 
@@ -52,8 +53,13 @@ def load_instances(ids: Sequence[int]) -> dict[int, InstanceRow]:
 
 
 def build_instance_facts(
-    now: datetime, row: InstanceRow, belonging: Belonging, history: History
+    now: datetime,
+    row: InstanceRow,
+    belonging: Belonging,
+    history: History,
+    archived: Archived | None,
 ) -> InstanceFacts:
+    """``archived``: None where its binlogs are not."""
     return InstanceFacts(
         now=now,
         subject=belonging.subject(f"instance:{row.id}", row.id),
@@ -74,6 +80,11 @@ def build_instance_facts(
             if (row.id, kind.value) in history
         },
         restore_tested_at=row.restore_tested_at,
+        archived=archived is not None,
+        recoverable_to=archived.recoverable_to if archived is not None else None,
+        longest_pause=min(
+            (schedule.longest_pause for schedule in belonging.schedules), default=None
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from alerts.rules import (
     history,
     instances,
     machinery,
+    objective,
     proof,
     punctuality,
     running,
@@ -36,6 +37,7 @@ _FAMILIES = (
     proof,
     storage,
     binlogs,
+    objective,
     machinery,
     success,
 )

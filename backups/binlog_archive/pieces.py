@@ -29,6 +29,8 @@ class ReadablePiece:
     last_of_file: bool = False
     # Of the spool there is no row.
     segment: BinlogSegment | None = None
+    # The GTIDs before it, where no row has them and its file does not say them.
+    known_before: str = ""
     _index: SegmentIndex | None = None
 
     @property
@@ -53,6 +55,24 @@ class ReadablePiece:
         if self.segment is not None:
             return self.segment.gtids_after
         return self.index().gtids_before(len(self.index()))
+
+    def find_gtids_before(self) -> str:
+        """Return the set or position in front of it."""
+        if self.segment is not None:
+            return self.segment.gtids_before
+        return self.index().gtids_before(0)
+
+    def from_offset(self, offset: int, gtids: str) -> ReadablePiece:
+        """Return what of it follows an offset between two transactions, and those before that."""
+        return ReadablePiece(
+            self.archived,
+            self.file,
+            self.number,
+            offset,
+            self.end,
+            self.last_of_file,
+            known_before=gtids,
+        )
 
     def index(self) -> SegmentIndex:
         """Return its index, from beside it, or else from its bytes."""
@@ -79,6 +99,8 @@ class ReadablePiece:
 
     def _gtids_before(self) -> str:
         """Return what the stored piece in front of it ends with; the start of a file says more."""
+        if self.known_before:
+            return self.known_before
         rows = self.archived.timeline.segments.filter(file_number=self.number, end=self.start)
         return rows.values_list("gtids_after", flat=True).first() or ""
 

@@ -14,7 +14,7 @@ from backups.binlogs.segments.cut import read_range
 from backups.binlogs.segments.names import SegmentPlace
 from backups.binlogs.segments.reader import SegmentReader
 from backups.exceptions import BinlogDamaged, MooringError, Refused
-from backups.models import BinlogArchive, BinlogSegment, BinlogTimeline, SegmentCopy
+from backups.models import BinlogArchive, BinlogSegment, BinlogTimeline, Instance, SegmentCopy
 from backups.repositories.base import ObjectStore
 
 
@@ -35,6 +35,20 @@ def sound_copies() -> QuerySet[SegmentCopy]:
     return SegmentCopy.objects.filter(fault="", expired_at=None, repository__fault="")
 
 
+def openable_copies(keyring: Keyring | None) -> QuerySet[SegmentCopy]:
+    """Return the sound copies that are not encrypted, or for which there is a key."""
+    known = [key.id for key in keyring.keys] if keyring is not None else []
+    return sound_copies().filter(key_id__in=["", *known])
+
+
+def missing_keys(instance: Instance, keyring: Keyring | None) -> list[str]:
+    """Return the ids of the keys with which pieces of an instance are encrypted and that lack."""
+    used = SegmentCopy.objects.filter(segment__timeline__instance=instance, expired_at=None)
+    ids = used.exclude(key_id="").order_by("key_id").values_list("key_id", flat=True).distinct()
+    known = {key.id for key in keyring.keys} if keyring is not None else set()
+    return [key for key in ids if key not in known]
+
+
 class ArchivedBinlogs:
     """One timeline of an instance. What it returns was checked against what was stored."""
 
@@ -47,7 +61,7 @@ class ArchivedBinlogs:
         """Return what is there, in the order of the timeline; a gap begins another entry."""
         found: list[ArchivedFile] = []
         for segment in self._segments():
-            if list(segment.copies.all()):
+            if any(self._opens(copy) for copy in segment.copies.all()):
                 number, complete = segment.file_number, segment.last_of_file
                 _append(
                     found, ArchivedFile(segment.file, number, segment.start, segment.end, complete)
@@ -59,6 +73,10 @@ class ArchivedBinlogs:
             if start < end:
                 _append(found, ArchivedFile(file.name, number, start, end, complete))
         return sorted(found, key=lambda each: (each.number, each.start))
+
+    def _opens(self, copy: SegmentCopy) -> bool:
+        keys = self._keyring.keys if self._keyring is not None else ()
+        return not copy.key_id or any(key.id == copy.key_id for key in keys)
 
     def spooled(self) -> Iterator[tuple[SpoolFile, int]]:
         """Yield the files of the spool, and up to where each is durable."""

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Sum
+
 from backups.access import store_of
 from backups.exceptions import MooringError
-from backups.models import Repository, RepositorySpace
+from backups.models import Repository, RepositorySpace, SegmentCopy
 from backups.schedule import LONGEST
 
 logger = logging.getLogger(__name__)
@@ -86,7 +88,12 @@ def _measure(repository: Repository, now: datetime) -> bool:
         )
         RepositorySpace.objects.create(repository=repository, measured_at=now, error=str(exc))
         return False
+    binlogs = SegmentCopy.objects.filter(repository=repository, expired_at=None)
     RepositorySpace.objects.create(
-        repository=repository, measured_at=now, free_bytes=free_bytes, total_bytes=total_bytes
+        repository=repository,
+        measured_at=now,
+        free_bytes=free_bytes,
+        total_bytes=total_bytes,
+        binlog_bytes=binlogs.aggregate(total=Sum("stored_bytes"))["total"] or 0,
     )
     return True

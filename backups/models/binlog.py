@@ -106,6 +106,7 @@ class TimelineStart(models.TextChoices):
     FIRST = "first", "Archive enabled"
     RESET = "reset", "Binlogs were reset"  # the same server, other bytes under the same names
     SERVER = "server", "Another server"  # by its identity
+    FAILOVER = "failover", "Failover"  # another server that has all that was received
     BEHIND = "behind", "Source lost its newest transactions"
     GAP = "gap", "Files between are missing"
 
@@ -142,7 +143,8 @@ class BinlogTimeline(models.Model):
     @property
     def names_again(self) -> bool:
         """Whether the same file names held other bytes in the history before it."""
-        return self.start in (TimelineStart.RESET, TimelineStart.SERVER)
+        again = (TimelineStart.RESET, TimelineStart.SERVER, TimelineStart.FAILOVER)
+        return self.start in again
 
 
 class BinlogSegment(models.Model):
@@ -225,6 +227,12 @@ class SegmentCopy(models.Model):
         ]
         indexes = [
             models.Index(fields=["checked_at"], name="backups_segmentcopy_checked"),
+            # What they take, from the index alone.
+            models.Index(
+                fields=["repository", "stored_bytes"],
+                name="backups_segmentcopy_size",
+                condition=Q(expired_at=None),
+            ),
             models.Index(
                 fields=["segment"], name="backups_segmentcopy_fault", condition=~Q(fault="")
             ),

@@ -81,6 +81,8 @@ class RepositorySpace(models.Model):
     # Null is unknown.
     free_bytes = models.BigIntegerField(null=True, blank=True)
     total_bytes = models.BigIntegerField(null=True, blank=True)
+    # Of that in use, what stored binlogs take.
+    binlog_bytes = models.BigIntegerField(null=True, blank=True)
     # Why it could not be measured.
     error = models.TextField(blank=True)
 

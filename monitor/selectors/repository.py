@@ -17,7 +17,12 @@ from backups.models import BackupCopy, Evidence, Repository, RepositorySpace
 from backups.states import CopyStatus, Operation
 from monitor.selectors.proof import UNPROVEN, ProofSummary, load_proofs
 from monitor.selectors.repositories import RepositoryRow, list_repositories
-from monitor.selectors.repository_usage import InstanceUsage, load_grown, load_usage
+from monitor.selectors.repository_usage import (
+    InstanceUsage,
+    load_binlog_growth,
+    load_grown,
+    load_usage,
+)
 
 PAGE_SIZE = 15
 TREND = timedelta(days=7)
@@ -40,6 +45,8 @@ class Space:
     full_at: datetime | None = None
     # Without ``full_at``: whether the forecast says that it will not fill up.
     never_full: bool = False
+    # What stored binlogs take; None: not measured.
+    binlog_bytes: int | None = None
 
     @property
     def used_percent(self) -> int | None:
@@ -76,7 +83,7 @@ class RepositoryOverview:
     row: RepositoryRow
     space: Space
     proven: ProvenCopies
-    # Written minus purged in the last month.
+    # Written minus purged in the last month, binlogs included.
     grown_bytes: int
 
 
@@ -125,12 +132,13 @@ def list_overviews(now: datetime) -> list[RepositoryOverview]:
     """Return every repository, in a fixed number of queries."""
     rows = list_repositories()
     spaces, proven, grown = load_spaces(now), load_proven(), load_grown(now - MONTH)
+    binlogs = load_binlog_growth(now - MONTH)
     return [
         RepositoryOverview(
             row,
             spaces.get(row.repository.pk, NOT_MEASURED),
             proven.get(row.repository.pk, ProvenCopies()),
-            grown.get(row.repository.pk, 0),
+            grown.get(row.repository.pk, 0) + binlogs.get(row.repository.pk, 0),
         )
         for row in rows
     ]
@@ -174,6 +182,7 @@ def _space(row: RepositorySpace, trend: Sequence[Sample]) -> Space:
         row.error,
         full_at,
         never_full=known and full_at is None,
+        binlog_bytes=row.binlog_bytes,
     )
 
 

@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 
-from backups.models import BackupCopy, Repository
+from backups.models import (
+    BackupCopy,
+    BinlogTimeline,
+    Repository,
+    RepositorySpace,
+    SegmentCopy,
+)
 from backups.states import CopyStatus
 
 # On the page of a repository, the largest first.
@@ -24,6 +30,8 @@ class InstanceUsage:
     stored_bytes: int
     # Of that, written in the last month.
     written_bytes: int
+    # What its stored binlogs take besides.
+    binlog_bytes: int = 0
 
 
 def load_usage(repository: Repository, since: datetime) -> Sequence[InstanceUsage]:
@@ -39,12 +47,44 @@ def load_usage(repository: Repository, since: datetime) -> Sequence[InstanceUsag
         )
         .order_by("-bytes", "backup__instance__name")
     )
-    return [
+    binlogs = _load_binlogs(repository)
+    usage = [
         InstanceUsage(
-            row["backup__instance__name"], row["copies"], row["bytes"], row["written"] or 0
+            name := row["backup__instance__name"],
+            row["copies"],
+            row["bytes"],
+            row["written"] or 0,
+            binlogs.pop(name, 0),
         )
-        for row in counted[:INSTANCES_SHOWN]
+        for row in counted
     ]
+    usage += [InstanceUsage(name, 0, 0, 0, size) for name, size in binlogs.items()]
+    usage.sort(key=lambda each: (-each.stored_bytes - each.binlog_bytes, each.instance))
+    return usage[:INSTANCES_SHOWN]
+
+
+def load_binlog_growth(since: datetime) -> dict[int, int]:
+    """Map repositories to how much more their binlogs take than at the first measurement since."""
+    measured = RepositorySpace.objects.filter(measured_at__gte=since).exclude(binlog_bytes=None)
+    ends = measured.order_by().values("repository").annotate(first=Min("id"), last=Max("id"))
+    rows = list(ends.values_list("repository", "first", "last"))
+    sizes = RepositorySpace.objects.in_bulk([pk for _, *pks in rows for pk in pks])
+    return {
+        repository: (sizes[last].binlog_bytes or 0) - (sizes[first].binlog_bytes or 0)
+        for repository, first, last in rows
+    }
+
+
+def _load_binlogs(repository: Repository) -> dict[str, int]:
+    """Map instances to what their stored binlogs take in a repository."""
+    copies = SegmentCopy.objects.filter(repository=repository, expired_at=None).order_by()
+    by_timeline = copies.values_list("segment__timeline").annotate(Sum("stored_bytes"))
+    sizes = dict(by_timeline)
+    names = BinlogTimeline.objects.filter(pk__in=sizes).values_list("pk", "instance__name")
+    found: dict[str, int] = {}
+    for timeline, name in names:
+        found[name] = found.get(name, 0) + sizes[timeline]
+    return found
 
 
 def load_grown(since: datetime) -> dict[int, int]:

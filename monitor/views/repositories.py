@@ -36,8 +36,10 @@ def _notes(view: RepositoryView) -> dict[str, object]:
     """Return the notes below the figures."""
     space, proven = view.overview.space, view.overview.proven
     growth = view.daily_growth
+    grows = f"grows by {format_bytes(growth)} per day" if growth and growth > 0 else ""
+    binlogs = f"and {format_bytes(space.binlog_bytes)} of binlogs" if space.binlog_bytes else ""
     return {
-        "growth_note": f"grows by {format_bytes(growth)} per day" if growth and growth > 0 else "",
+        "stored_note": "; ".join(filter(None, (binlogs, grows))),
         "free_note": f"of {format_bytes(space.total_bytes)}" if space.total_bytes else "",
         "full_by": _full_by(space),
         "failed_note": f"{proven.failed} of them damaged" if proven.failed else "",

@@ -218,6 +218,15 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("spool_low", {"spool_free_bytes": None}, None),
     ("not_recoverable", {}, None),
     ("not_recoverable", {"not_recoverable": "no binlog is stored yet"}, 0),
+    ("objective_missed", {}, None),
+    ("objective_missed", old("full", 60 * M), None),
+    ("objective_missed", old("full", 60 * M + S), 0),
+    ("objective_missed", {"archived": True, "recoverable_to": NOW, **old("full", D)}, None),
+    ("objective_missed", {"archived": True, "recoverable_to": NOW - 2 * H, **old("full", D)}, 0),
+    ("objective_missed", {"longest_pause": D}, 0),
+    ("objective_missed", {"longest_pause": 60 * M}, None),
+    ("objective_missed", {"longest_pause": D, "archived": True}, None),
+    ("objective_missed", {"longest_pause": D, "last_success": {}}, None),
     ("space_low", free(15.1), None),
     ("space_low", free(15), W),
     ("space_low", free(7), C),
@@ -308,6 +317,17 @@ def test_a_threshold_that_is_off_finds_nothing() -> None:
             "queue_without_worker",
             waiting(10 * M),
             "2 jobs have been waiting for up to 10 min 00 s; no worker serves this queue",
+        ),
+        (
+            "objective_missed",
+            {"longest_pause": D},
+            "no binlogs are archived, and planned backups are up to 1 d 0 h apart; the objective "
+            "is 1 h 00 min",
+        ),
+        (
+            "objective_missed",
+            {"archived": True, "recoverable_to": NOW - 3 * H, **old("full", D)},
+            "recoverable only to 2026-03-02 09:00 UTC, 3 h 00 min ago; the objective is 1 h 00 min",
         ),
         (
             "full_too_old",

@@ -20,6 +20,7 @@ from backups.schedule import (
     Punctuality,
     Rhythm,
     check_rhythm,
+    longest_pause,
     next_due_time,
     preview,
     span_of,
@@ -148,6 +149,19 @@ def test_every_few_hours_is_counted_from_the_anchor_and_knows_no_clocks() -> Non
     assert [f"{due:%d %H:%M}" for due in times] == ["29 03:15", "29 09:15", "29 15:15"]
     early = next_due_time(rhythm, rhythm.anchor_at - timedelta(hours=6, seconds=1))
     assert early == rhythm.anchor_at - timedelta(hours=6)
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "hours"),
+    [
+        (cron("30 2 * * *"), 24),
+        (cron("30 2 * * 1-5"), 72),
+        (cron("0 1,13 * * *"), 12),
+        (Rhythm("", "UTC", 6, T0), 6),
+    ],
+)
+def test_the_longest_pause_between_two_runs(rhythm: Rhythm, hours: int) -> None:
+    assert longest_pause(rhythm, T0) == timedelta(hours=hours)
 
 
 def test_a_preview_says_what_the_clocks_do() -> None:

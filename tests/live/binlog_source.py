@@ -34,21 +34,25 @@ class BinlogSource:
     """A running server with a binary log. Use as a context."""
 
     def __init__(
-        self, folder: Path, flavour: str, options: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        flavour: str,
+        options: Mapping[str, str] | None = None,
+        server_id: int = 1,
     ) -> None:
         self.flavour = flavour
         self._folder = folder
         shared = {"binlog-format": "ROW", "sync-binlog": "1", **(options or {})}
         if flavour == "mysql":
+            own = {"log-bin": "binlog", "server-id": str(server_id)}
             # With its scheduler at work, a server that shuts down waits eight seconds for replicas.
-            shared = {"log-bin": "binlog", "event-scheduler": "OFF", **shared}
-            shared = {"max-allowed-packet": "1G", **shared}
+            shared = {**own, "event-scheduler": "OFF", "max-allowed-packet": "1G", **shared}
             self.server: PrivateMysql | PrivateServer = PrivateMysql(folder, shared)
             self.port = self.server.port
             return
         self.port = free_port()
         shared = {"max-allowed-packet": "1G", **shared}
-        settings = ServerOptions(port=self.port, binlog=True, server_id=1, options=shared)
+        settings = ServerOptions(port=self.port, binlog=True, server_id=server_id, options=shared)
         if not folder.exists():
             new_mariadb(folder)
         self.server = PrivateServer(folder, settings)

@@ -12,6 +12,7 @@ from pymysql.cursors import DictCursor
 
 from backups.binlog_archive.receiving.source import SourceFacts, fetch_gtids_before
 from backups.binlog_archive.receiving.timelines import begin_timeline, present_timeline
+from backups.binlog_archive.seams import end_of
 from backups.binlog_archive.spool import spool_files, spool_folder
 from backups.binlogs.dump.session import DumpStart
 from backups.binlogs.dump.spool import StoredPiece
@@ -19,12 +20,16 @@ from backups.binlogs.dump.start import Break, Held, Start, decide_start, joined_
 from backups.binlogs.dump.tail import FileTail, read_tail
 from backups.binlogs.events.gtids import Gtids, parse_gtids
 from backups.binlogs.events.header import FIRST_OFFSET
+from backups.binlogs.events.seams import lacking
 from backups.binlogs.segments.cut import cut_piece
-from backups.models.binlog import BinlogArchive, BinlogSegment, BinlogTimeline
+from backups.models.binlog import BinlogArchive, BinlogSegment, BinlogTimeline, TimelineStart
 from backups.models.catalog import Backup
+from backups.models.instance import Instance
+from backups.programs.compatibility import MYSQL
 
 # No file is longer.
 _WHOLE_FILE = 1 << 62
+_GTIDS_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ def make_plan(
         behind = remembered.broken is Break.BEHIND and held.file in names
         file = held.file if behind else names[0]
         start = Start(DumpStart(file, FIRST_OFFSET), remembered.broken, remembered.reason)
+    if timeline is not None and held is None and timeline.start != TimelineStart.FIRST:
+        return _begin_again(archive, token, timeline, facts, connection)
     if timeline is None or start.broken is not None:
         return _begin(archive, token, facts, connection, start, tail)
     if tail is not None and tail.path.name != start.at.file:
@@ -91,12 +98,9 @@ def _begin(
     start: Start,
     tail: FileTail | None,
 ) -> ReceivePlan:
-    joined = False
-    if start.broken is Break.SERVER and tail is not None:
-        file = _join(facts, connection, tail)
-        if file is not None:
-            joined, start = True, replace(start, at=DumpStart(file, FIRST_OFFSET))
-    timeline = begin_timeline(archive, token, facts, start, joined=joined)
+    if start.broken is Break.SERVER:
+        start = _take_over(archive, facts, connection, start)
+    timeline = begin_timeline(archive, token, facts, start)
     if tail is not None:
         _cut_off(tail)
     folder = spool_folder(timeline)
@@ -111,15 +115,65 @@ def _cut_off(tail: FileTail) -> None:
         tail.path.unlink(missing_ok=True)
 
 
-def _join(facts: SourceFacts, connection: Connection[DictCursor], tail: FileTail) -> str | None:
-    """Return from which file on another server's history joins, if it has all that is here."""
+def _begin_again(
+    archive: BinlogArchive,
+    token: int,
+    timeline: BinlogTimeline,
+    facts: SourceFacts,
+    connection: Connection[DictCursor],
+) -> ReceivePlan:
+    """Begin a history of which nothing has arrived yet where it was to begin."""
+    reason = f"another server answers: {facts.identity}"
+    other = Start(DumpStart(facts.files[0].name, FIRST_OFFSET), Break.SERVER, reason)
+    if timeline.server_identity != facts.identity:
+        return _begin(archive, token, facts, connection, other, None)
+    at = other.at
+    if timeline.start == TimelineStart.FAILOVER:
+        again = _take_over(archive, facts, connection, other)
+        if again.broken is not Break.FAILOVER:
+            return _begin(archive, token, facts, connection, other, None)
+        at = again.at
+    return ReceivePlan(spool_folder(timeline), at, None, [], None, "")
+
+
+def _take_over(
+    archive: BinlogArchive, facts: SourceFacts, connection: Connection[DictCursor], start: Start
+) -> Start:
+    """Return where another server's history goes on, if it has all that is here; else why not."""
+    held = gtids_held(archive.instance)
+    if not held:
+        return start
+    if missing := lacking(held, facts.executed):
+        why = f"it does not have {missing[:_GTIDS_SHOWN]}, which was received"
+    elif facts.flavour == MYSQL and not facts.logs_replicated:
+        why = "what it replicated is not in its binary log"
+    elif file := _join(held, facts, connection):
+        return Start(DumpStart(file, FIRST_OFFSET), Break.FAILOVER, f"failover to {facts.identity}")
+    else:
+        why = "its files do not go on from what was received"
+    return replace(start, reason=f"{start.reason}; {why}")
+
+
+def _join(held: Gtids, facts: SourceFacts, connection: Connection[DictCursor]) -> str | None:
+    """Return from which file on another server's history joins."""
     before: list[tuple[str, Gtids]] = []
-    held = _gtids_of(tail)
     for each in reversed(facts.files):
         before.append((each.name, fetch_gtids_before(connection, each.name)))
         if file := joined_file(held, facts.executed, before[-1:]):
             return file
     return None
+
+
+def gtids_held(instance: Instance) -> Gtids:
+    """Return the transactions up to the end of what was received; empty: not known."""
+    for timeline in instance.binlog_timelines.order_by("-began_at", "-pk"):
+        files = spool_files(timeline)
+        for file in reversed(files):
+            if gtids := _gtids_of(read_tail(file.path)):
+                return gtids
+        if (end := end_of(timeline)) or files or timeline.start != TimelineStart.FAILOVER:
+            return parse_gtids(end)
+    return parse_gtids("")
 
 
 def _gtids_of(tail: FileTail) -> Gtids:

@@ -11,7 +11,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from backups.binlogs.dump.start import SourceFile
-from backups.binlogs.events.gtids import Gtids, parse_gtids
+from backups.binlogs.events.gtids import GtidPosition, Gtids, parse_gtids
 from backups.binlogs.segments.names import file_number
 from backups.exceptions import InstanceUnreachable, Refused
 from backups.instances.connection import fetch_rows
@@ -72,9 +72,28 @@ class SourceFacts:
         return any(self.variables.get(name, "").upper() in {"ON", "1"} for name in names)
 
     @property
+    def logs_replicated(self) -> bool:
+        """Whether what it replicates is in its binary log, too."""
+        names = ("log_replica_updates", "log_slave_updates")
+        return next((self.variables[name] for name in names if name in self.variables), "ON") in {
+            "ON",
+            "1",
+        }
+
+    @property
     def executed(self) -> Gtids:
-        name = "gtid_binlog_pos" if self.flavour == MARIADB else "gtid_executed"
-        return parse_gtids(self.variables.get(name, ""))
+        """All that it has committed and logged, and what a copy of another server came with."""
+        if self.flavour != MARIADB:
+            return parse_gtids(self.variables.get("gtid_executed", ""))
+        logged = GtidPosition.parse(self.variables.get("gtid_binlog_pos", ""))
+        if not self.logs_replicated:
+            return logged
+        replicated = GtidPosition.parse(self.variables.get("gtid_slave_pos", ""))
+        domains = logged.ends()
+        for domain, server, number in replicated.entries():
+            if domain not in domains:
+                logged.add(f"{domain}-{server}-{number}")
+        return logged
 
 
 class SemiSync(NamedTuple):
@@ -246,13 +265,11 @@ def _left_out(facts: SourceFacts) -> list[str]:
         for name in ("binlog_do_db", "binlog_ignore_db")
         if (databases := facts.variables.get(name))
     ]
-    names = ("log_replica_updates", "log_slave_updates")
-    logs = next((facts.variables[name] for name in names if name in facts.variables), "ON")
     # MariaDB's default is OFF: it counts where the server is a replica.
     replicates = facts.variables.get("slaves_running", "0") != "0" or facts.variables.get(
         "gtid_slave_pos"
     )
-    if logs == "OFF" and (facts.flavour == MYSQL or replicates):
+    if not facts.logs_replicated and (facts.flavour == MYSQL or replicates):
         found.append(
             "log_slave_updates is OFF: what the source replicates is in no binary log of its own, "
             "and a recovery does not have it. Set it to ON, or archive its primary."

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from backups.binlog_archive.receiving.source import SourceFacts
-from backups.binlogs.dump.start import Start
+from backups.binlogs.dump.start import Break, Start
 from backups.exceptions import LeaseLost
 from backups.models.binlog import (
     BinlogArchive,
@@ -25,11 +25,11 @@ def present_timeline(instance: Instance) -> BinlogTimeline | None:
 
 @transaction.atomic
 def begin_timeline(
-    archive: BinlogArchive, token: int, facts: SourceFacts, start: Start, *, joined: bool = False
+    archive: BinlogArchive, token: int, facts: SourceFacts, start: Start
 ) -> BinlogTimeline:
     """End the present timeline and begin another; LeaseLost if another process has the archive.
 
-    Unless what the source sends is ``joined`` to what was received, the break is recorded as a gap.
+    Unless a server took over that has all that was received, the break is recorded as a gap.
     """
     locked = BinlogArchive.objects.select_for_update().filter(pk=archive.pk, token=token)
     if (row := locked.first()) is None:
@@ -42,7 +42,7 @@ def begin_timeline(
         open=False, ends_because=f"the history ends: {start.reason}"[:300]
     )
     BinlogArchive.objects.filter(pk=row.pk).update(judged_at=None)
-    if start.broken is not None and not joined:
+    if start.broken not in {None, Break.FAILOVER}:
         _record_gap(row, start)
     return BinlogTimeline.objects.create(
         instance=row.instance,

@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from backups.binlog_archive.reader import sound_copies
+from backups.archive.keys import Keyring
+from backups.binlog_archive.reader import missing_keys, openable_copies
 from backups.binlog_archive.recovery.ranges import (
     BackupPoint,
     PieceFacts,
+    Place,
     RangeFacts,
     TimelineFacts,
     find_ranges,
@@ -22,12 +24,15 @@ from backups.binlog_archive.recovery.ranges import (
     gtids_join,
 )
 from backups.binlog_archive.recovery.spool_breaks import break_in_spool
+from backups.binlog_archive.seams import Seam, stored_seam, timeline_before
 from backups.binlog_archive.spool import file_size, spool_files
 from backups.catalog.evidence import without_faults
 from backups.health.usable import usable_copies
+from backups.keys.load import known_keys
 from backups.models import (
     Backup,
     BinlogArchive,
+    BinlogGap,
     BinlogSegment,
     BinlogTimeline,
     Instance,
@@ -59,6 +64,7 @@ def judge_due(now: datetime) -> int:
 
 def judge_archive(archive: BinlogArchive, now: datetime) -> None:
     """Compute the ranges of one instance and write its rows."""
+    _note_broken_seams(archive.instance)
     ranges = ranges_of(archive.instance)
     rows = [_row(archive.instance, span, now) for span in ranges]
     fault = "" if any(span.open for span in ranges) else _why_not(archive, ranges)
@@ -76,24 +82,61 @@ def ranges_of(instance: Instance) -> list[RangeFacts]:
     ordered = instance.binlog_timelines.select_related("instance").order_by("began_at", "pk")
     timelines = list(ordered)
     archive = BinlogArchive.objects.filter(instance=instance).first()
-    facts = [
-        TimelineFacts(
-            each.pk,
-            TimelineStart(each.start).label,
-            each.names_again,
-            each.ended_at,
-            _why_broken(archive, each) if archive is not None else "",
-        )
-        for each in timelines
-    ]
-    stretches = list(find_stretches(_pieces(timelines)))
+    facts = [_facts_of(archive, each) for each in timelines]
+    stretches = list(find_stretches(_pieces(timelines, known_keys())))
     return find_ranges(stretches, facts, _backups(instance), _joins)
+
+
+def _note_broken_seams(instance: Instance) -> None:
+    """Record a gap where a server that took over turns out to have another history."""
+    for timeline in instance.binlog_timelines.filter(start=TimelineStart.FAILOVER):
+        seam = stored_seam(timeline)
+        if seam is not None and seam.never:
+            _break(timeline, seam)
+
+
+@transaction.atomic
+def _break(timeline: BinlogTimeline, seam: Seam) -> None:
+    row = BinlogTimeline.objects.filter(pk=timeline.pk, start=TimelineStart.FAILOVER)
+    if not row.update(start=TimelineStart.SERVER):
+        return
+    last = seam.before.segments.order_by("-file_number", "-start").first()
+    first = timeline.segments.order_by("file_number", "start").first()
+    BinlogGap.objects.create(
+        instance_id=timeline.instance_id,
+        after_file=last.file if last else "",
+        after_position=last.end if last else None,
+        after_commit_at=last.last_commit_at if last else None,
+        before_file=first.file if first else "",
+        before_position=first.start if first else None,
+        reason=seam.never[:300],
+    )
+
+
+def _facts_of(archive: BinlogArchive | None, timeline: BinlogTimeline) -> TimelineFacts:
+    seam = stored_seam(timeline)
+    place = None
+    if seam is not None and seam.file_number is not None and seam.position is not None:
+        place = Place(seam.file_number, seam.position)
+    return TimelineFacts(
+        timeline.pk,
+        TimelineStart(timeline.start).label,
+        timeline.names_again,
+        timeline.ended_at,
+        _why_broken(archive, timeline) if archive is not None else "",
+        place,
+    )
 
 
 def _why_broken(archive: BinlogArchive, timeline: BinlogTimeline) -> str:
     """Return why nothing that comes after its last piece goes on with a timeline, or blank."""
     confirmed = timeline.instance.server_identity
-    if timeline.ended_at is None and confirmed not in {"", timeline.server_identity}:
+    known, before = {"", timeline.server_identity}, timeline_before(timeline)
+    while before is not None:
+        # A server with all that was received has the same data, before a person says so.
+        known.add(before.server_identity)
+        before = timeline_before(before)
+    if timeline.ended_at is None and confirmed not in known:
         return "the instance is another server than the one these binlogs are of"
     return break_in_spool(archive, timeline)
 
@@ -109,11 +152,11 @@ def recoverable_to(archive: BinlogArchive, span: RecoverableRange) -> datetime:
     return received
 
 
-def _pieces(timelines: Iterable[BinlogTimeline]) -> Iterator[PieceFacts]:
+def _pieces(timelines: Iterable[BinlogTimeline], keyring: Keyring | None) -> Iterator[PieceFacts]:
     for timeline in timelines:
         sizes = {file.number: file_size(file.path) for file in spool_files(timeline)}
         rows = timeline.segments.order_by("file_number", "start").annotate(
-            sound=Exists(sound_copies().filter(segment=OuterRef("pk")))
+            sound=Exists(openable_copies(keyring).filter(segment=OuterRef("pk")))
         )
         columns = (
             "file", "file_number", "start", "end", "joined", "last_commit_at",
@@ -173,6 +216,8 @@ def _why_not(archive: BinlogArchive, ranges: list[RangeFacts]) -> str:
     segments = BinlogSegment.objects.filter(timeline__instance=archive.instance)
     if not segments.exists():
         return "no binlog is stored yet"
+    if keys := missing_keys(archive.instance, known_keys()):
+        return f"pieces are encrypted with keys that are missing: {', '.join(keys)}"
     if ranges:
         return f"{ranges[-1].ends_because}; take a backup: recovery is possible from then on"
     return "no restorable backup has coordinates in the stored binlogs; take a backup"

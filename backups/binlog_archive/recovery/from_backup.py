@@ -12,16 +12,17 @@ from datetime import datetime
 from django.db import connections
 
 from backups.archive.keys import Keyring
-from backups.binlog_archive.pieces import ReadablePiece, joined_from, pieces_of
-from backups.binlog_archive.reader import ArchivedBinlogs
+from backups.binlog_archive.pieces import ReadablePiece, pieces_of
+from backups.binlog_archive.reader import ArchivedBinlogs, missing_keys
 from backups.binlog_archive.recovery.goals import RecoveryGoal
+from backups.binlog_archive.recovery.histories import ServedFiles, run_from, stretches_of
 from backups.binlog_archive.recovery.stops import Stop, StopSearch
 from backups.binlogs.events.gtids import GtidPosition, GtidSet, parse_gtids
-from backups.binlogs.source.served import Served, ServedRange
-from backups.exceptions import KeyUnavailable, MooringError, Refused
-from backups.keys.load import load_keys
+from backups.binlogs.source.served import Served
+from backups.exceptions import MooringError, Refused
+from backups.keys.load import known_keys
 from backups.models import BinlogArchive, BinlogTimeline, Instance
-from backups.units import format_bytes
+from backups.units import format_bytes, format_count
 
 _GTIDS_SHOWN = 200
 
@@ -48,6 +49,8 @@ class Recovery:
     stop: Stop
     served: Served
     pieces: int
+    # How often another server took over in between.
+    failovers: int = 0
 
     @property
     def bytes_total(self) -> int:
@@ -63,19 +66,23 @@ class Recovery:
     def __str__(self) -> str:
         start, stop = self.start, self.stop
         last = f", the last {stop.last_gtid}" if stop.last_gtid else ""
+        over = f", over {format_count(self.failovers, 'failover')}" if self.failovers else ""
+        places = f"{start.file}:{start.position} to {stop.file}:{stop.offset}"
         return (
             f"{stop.transactions:,} transactions{last}, {format_bytes(self.bytes_total)} in "
-            f"{self.pieces} pieces, {start.file}:{start.position} to {stop.file}:{stop.offset}"
+            f"{self.pieces} pieces, {places}{over}"
         )
 
 
 def find_recovery(instance: Instance, start: StartPoint, goal: RecoveryGoal) -> Recovery:
     """Find the transactions from a backup to a place, or raise Refused with the reason."""
+    keyring = known_keys()
+    without = _without_keys(instance, keyring)
     error: MooringError = Refused(
-        f"no archived binlog has {start.file}:{start.position}, the position of {start.label}",
+        f"no archived binlog has {start.file}:{start.position}, the position of {start.label}"
+        f"{without}",
         hint="Choose a backup that was taken while the archive was running.",
     )
-    keyring = _keys()
     timelines = instance.binlog_timelines.select_related("instance")
     for timeline in timelines.order_by("-began_at", "-pk"):
         if not _may_be_of(timeline, start):
@@ -85,7 +92,7 @@ def find_recovery(instance: Instance, start: StartPoint, goal: RecoveryGoal) -> 
         if at is None:
             continue
         try:
-            return _follow(timeline, pieces, at, start, goal)
+            return _follow(timeline, pieces, at, start, goal, keyring)
         except _DoesNotJoin as exc:
             error = exc
     raise error
@@ -101,9 +108,11 @@ def _follow(
     at: int,
     start: StartPoint,
     goal: RecoveryGoal,
+    keyring: Keyring | None,
 ) -> Recovery:
     _check_join(pieces[at], start)
-    joined, missing = joined_from(pieces, at)
+    run = run_from(timeline, pieces, at, keyring)
+    joined = run.pieces
     archive = BinlogArchive.objects.filter(instance=timeline.instance).first()
     if _lies_in_backup(goal, start):
         raise Refused(
@@ -112,25 +121,37 @@ def _follow(
         )
     if goal.until is not None:
         _check_older(pieces[: at + 1], start, goal.until)
-    stop = StopSearch(joined, start.position, goal, missing).find(_known_until(timeline, archive))
+    known_until = _known_until(run.timeline, archive)
+    missing = run.missing and run.missing + _without_keys(timeline.instance, keyring)
+    stop = StopSearch(joined, start.position, goal, missing).find(known_until)
     _check_not_ahead(joined, start, stop)
-    return Recovery(
-        start,
-        goal,
-        stop,
-        Served(
-            joined[0].archived,
-            _stretches(joined, start, stop),
-            timeline.instance.flavour,
-            start_gtids=start.gtids,
-            skipped=goal.skipped,
-            transactions=stop.transactions,
-            gtid_mode="ON" if stop.has_gtids else "OFF",
-            # Each thread has a connection to the database of its own.
-            leave_thread=connections.close_all,
-        ),
-        stop.pieces,
+    read = joined[: stop.pieces]
+    served = _served(read, start, goal, stop, timeline.instance.flavour)
+    servers = {piece.archived.timeline.pk for piece in read}
+    return Recovery(start, goal, stop, served, stop.pieces, len(servers) - 1)
+
+
+def _served(
+    pieces: list[ReadablePiece], start: StartPoint, goal: RecoveryGoal, stop: Stop, flavour: str
+) -> Served:
+    files = ServedFiles()
+    return Served(
+        files,
+        stretches_of(files, pieces, start.position, stop.offset),
+        flavour,
+        start_gtids=start.gtids,
+        skipped=goal.skipped,
+        transactions=stop.transactions,
+        gtid_mode="ON" if stop.has_gtids else "OFF",
+        # Each thread has a connection to the database of its own.
+        leave_thread=connections.close_all,
     )
+
+
+def _without_keys(instance: Instance, keyring: Keyring | None) -> str:
+    """Say which keys lack: pieces are as good as missing without them."""
+    keys = missing_keys(instance, keyring)
+    return f"; the keys {', '.join(keys)} of some pieces are missing" if keys else ""
 
 
 def _check_join(piece: ReadablePiece, start: StartPoint) -> None:
@@ -199,21 +220,6 @@ def _lies_in_backup(goal: RecoveryGoal, start: StartPoint) -> bool:
     return bool(wanted and isinstance(own, GtidSet) and wanted in own)
 
 
-def _stretches(
-    joined: list[ReadablePiece], start: StartPoint, stop: Stop
-) -> tuple[ServedRange, ...]:
-    """Return one stretch for each file, up to the stop."""
-    found: list[ServedRange] = []
-    for piece in joined[: stop.pieces]:
-        end = stop.offset if piece.file == stop.file else piece.end
-        begin = start.position if piece.file == start.file else piece.start
-        if found and found[-1].file == piece.file:
-            found[-1] = ServedRange(piece.file, found[-1].start, min(piece.end, end))
-        else:
-            found.append(ServedRange(piece.file, begin, min(piece.end, end)))
-    return tuple(each for each in found if each.start < each.stop)
-
-
 def _piece_at(pieces: list[ReadablePiece], start: StartPoint) -> int | None:
     """Return the number of the piece that goes on at a position, or else ends there."""
     ending = None
@@ -240,11 +246,3 @@ def _known_until(timeline: BinlogTimeline, archive: BinlogArchive | None) -> dat
     if archive is None or timeline.ended_at is not None or archive.lag_bytes != 0:
         return None
     return archive.source_asked_at
-
-
-def _keys() -> Keyring | None:
-    try:
-        return load_keys()
-    except KeyUnavailable:
-        # Whatever is encrypted says so.
-        return None

@@ -52,6 +52,8 @@ class TimelineFacts:
     ended_at: datetime | None
     # Why what was received does not follow the last piece; blank where it does.
     broken: str = ""
+    # The place at which a server that took over continues the history before it, if it does.
+    seam: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Stretch:
 class RangeFacts:
     """Recoverable to each transaction from the oldest backup on."""
 
+    # The one that it ends in.
     timeline: int
     oldest: BackupPoint
     newest: BackupPoint
@@ -158,43 +161,89 @@ def find_ranges(
     joins: JoinCheck,
 ) -> list[RangeFacts]:
     """Return the ranges in the order of the stretches; ``timelines`` and ``backups`` by age."""
-    order = [timeline.pk for timeline in timelines]
-    last_of = {stretch.timeline: stretch for stretch in stretches}
+    histories = _Histories(stretches, timelines)
     found = []
-    for stretch in stretches:
-        number = order.index(stretch.timeline)
-        timeline = timelines[number]
-        is_last = last_of[stretch.timeline] is stretch
-        is_open = is_last and timeline.ended_at is None and not timeline.broken
+    for path in histories.paths():
         inside = [
-            each
+            (each, stretch.timeline)
             for each in backups
-            if _is_of(each, timeline, timelines[number - 1] if number else None)
-            and _is_in(each, stretch, is_open=is_open)
+            for stretch in path
+            if histories.has(stretch, each)
         ]
-        oldest = next((each for each in inside if joins(stretch.timeline, each)), None)
-        newest = next((each for each in reversed(inside) if joins(stretch.timeline, each)), None)
-        if oldest is None or newest is None:
-            continue
-        why = stretch.ends_because
-        if is_last and timeline.ended_at is None:
-            why = timeline.broken
-        elif is_last:
-            why = _end_of_history(timelines[number + 1 :])
-        found.append(_range(stretch, oldest, newest, why, is_open=is_open))
+        # From both ends: there may be many, and each is looked up.
+        oldest = next((each for each, timeline in inside if joins(timeline, each)), None)
+        newest = next((each for each, timeline in reversed(inside) if joins(timeline, each)), None)
+        if oldest is not None and newest is not None:
+            found.append(_range(path, oldest, newest, *histories.end_of(path[-1])))
     return found
 
 
+class _Histories:
+    """What follows each stretch: more of its timeline, another server's, or nothing."""
+
+    def __init__(self, stretches: Sequence[Stretch], timelines: Sequence[TimelineFacts]) -> None:
+        self._stretches, self._timelines = stretches, timelines
+        self._number = {timeline.pk: number for number, timeline in enumerate(timelines)}
+        self._last = {stretch.timeline: stretch for stretch in stretches}
+        followed = [self._before(stretch) for stretch in stretches]
+        self._followed = {id(stretch) for stretch in followed if stretch is not None}
+
+    def paths(self) -> list[list[Stretch]]:
+        """Return the stretches in their order, each with those that follow it without a gap."""
+        paths: list[list[Stretch]] = []
+        for stretch in self._stretches:
+            before = self._before(stretch)
+            path = next((path for path in paths if path[-1] is before), None)
+            if path is not None:
+                path.append(stretch)
+            else:
+                paths.append([stretch])
+        return paths
+
+    def has(self, stretch: Stretch, backup: BackupPoint) -> bool:
+        """Whether a backup is of a moment within a stretch, as far as times and places tell."""
+        number = self._number[stretch.timeline]
+        timeline = self._timelines[number]
+        previous = self._timelines[number - 1] if number else None
+        goes_on = id(stretch) in self._followed or self.end_of(stretch)[0]
+        return _is_of(backup, timeline, previous) and _is_in(backup, stretch, goes_on=goes_on)
+
+    def end_of(self, stretch: Stretch) -> tuple[bool, str]:
+        """Return whether a stretch goes on with what is received, and else why it ends."""
+        number = self._number[stretch.timeline]
+        timeline = self._timelines[number]
+        if stretch.ends_because or self._last[stretch.timeline] is not stretch:
+            return False, stretch.ends_because
+        if timeline.ended_at is None:
+            return not timeline.broken, timeline.broken
+        return False, _end_of_history(self._timelines[number + 1 :])
+
+    def _before(self, stretch: Stretch) -> Stretch | None:
+        """Return the stretch of the server before it that goes on in this one."""
+        number = self._number[stretch.timeline]
+        seam = self._timelines[number].seam
+        if seam is None or not stretch.first <= seam <= stretch.last:
+            return None
+        for earlier in reversed(self._timelines[:number]):
+            if (last := self._last.get(earlier.pk)) is not None:
+                # Whatever is missing at its end is not in the other's.
+                return last if not last.ends_because else None
+        return None
+
+
 def _range(
-    stretch: Stretch, oldest: BackupPoint, newest: BackupPoint, why: str, *, is_open: bool
+    path: Sequence[Stretch], oldest: BackupPoint, newest: BackupPoint, is_open: bool, why: str
 ) -> RangeFacts:
+    last, to_at = path[-1], oldest.ended_at
+    for stretch in path:
+        to_at = _later(stretch.last_commit_at, to_at) or to_at
     return RangeFacts(
-        stretch.timeline,
+        last.timeline,
         oldest,
         newest,
-        _later(stretch.last_commit_at, oldest.ended_at) or oldest.ended_at,
-        stretch.last_file,
-        stretch.last.position,
+        to_at,
+        last.last_file,
+        last.last.position,
         is_open,
         why,
     )
@@ -236,7 +285,7 @@ def _is_of(backup: BackupPoint, timeline: TimelineFacts, previous: TimelineFacts
     return end is None or backup.ended_at >= end
 
 
-def _is_in(backup: BackupPoint, stretch: Stretch, *, is_open: bool) -> bool:
+def _is_in(backup: BackupPoint, stretch: Stretch, *, goes_on: bool) -> bool:
     """Whether a backup's coordinates are in a stretch.
 
     A clone's are known once a copy of it was prepared. Until then it is in a stretch that had begun
@@ -244,7 +293,7 @@ def _is_in(backup: BackupPoint, stretch: Stretch, *, is_open: bool) -> bool:
     """
     if not backup.file:
         ends_later = stretch.last_commit_at is not None and stretch.last_commit_at > backup.ended_at
-        return stretch.created_at <= backup.started_at and (is_open or ends_later)
+        return stretch.created_at <= backup.started_at and (goes_on or ends_later)
     place = backup.place
     if place is None or _base(backup.file) != stretch.base:
         return False

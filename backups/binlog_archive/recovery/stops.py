@@ -92,8 +92,17 @@ class StopSearch:
         return found if found < len(index) else None
 
     def _cut_at_place(self, number: int, piece: ReadablePiece, offset: int) -> int | None:
-        if piece.file != self._goal.file or not piece.start <= offset <= piece.end:
+        if not self._has_place(piece, offset):
             return None
+        servers = {
+            each.archived.timeline.pk for each in self._joined if self._has_place(each, offset)
+        }
+        if len(servers) > 1:
+            raise Refused(
+                f"{piece.file}:{offset} is a place of {len(servers)} servers, of which one took "
+                "over from the other",
+                hint="Give a GTID or a moment.",
+            )
         found = piece.index().starting_at(offset)
         if found is None:
             raise Refused(
@@ -103,6 +112,9 @@ class StopSearch:
         if found < self._begin(number):
             raise Refused(f"the backup already has what follows {piece.file}:{offset}", hint=_OLDER)
         return found
+
+    def _has_place(self, piece: ReadablePiece, offset: int) -> bool:
+        return piece.file == self._goal.file and piece.start <= offset <= piece.end
 
     def _find(self, number: int, piece: ReadablePiece, gtid: str) -> int | None:
         """Return the number of a transaction that is to be replayed; None: not in this piece."""

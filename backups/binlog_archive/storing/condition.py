@@ -18,7 +18,7 @@ from backups.binlogs.segments.manifest import read_blob, segment_digest
 from backups.binlogs.segments.names import manifest_of, place_of_manifest
 from backups.binlogs.segments.reader import SegmentReader
 from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
-from backups.keys.load import load_keys
+from backups.keys.load import known_keys
 from backups.models import BinlogArchive, SegmentCopy
 from backups.repositories.base import ObjectStore
 from backups.states import CopyFault
@@ -33,7 +33,7 @@ FAULT_LENGTH = 300
 
 def check_segments(now: datetime) -> int:
     """Check the copies that have waited longest; return how many have a fault."""
-    keyring = _keys()
+    keyring = known_keys()
     stores: dict[int, ObjectStore | None] = {}
     faults = 0
     for number, copy in enumerate(_waiting_copies(now)):
@@ -46,13 +46,6 @@ def check_segments(now: datetime) -> int:
         _note(copy, fault, detail, now)
         faults += bool(fault)
     return faults
-
-
-def _keys() -> Keyring | None:
-    try:
-        return load_keys()
-    except KeyUnavailable:
-        return None
 
 
 def _waiting_copies(now: datetime) -> list[SegmentCopy]:

@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 
 from backups.archive.keys import Keyring
+from backups.binlog_archive.seams import end_of, timeline_before
 from backups.binlog_archive.spool import SpoolFile
-from backups.binlogs.events.gtids import sets_join
+from backups.binlogs.events.gtids import Gtids, parse_gtids, sets_join
 from backups.binlogs.segments.cut import CutPiece, cut_piece
 from backups.binlogs.segments.facts import SegmentFacts, SourceInstance, SourceTimeline
 from backups.binlogs.segments.manifest import read_segment
@@ -154,7 +155,14 @@ def _piece(
         complete=complete,
         gtids=gtids,
         most_bytes=cutting.piece_bytes,
+        seam=_seam(cutting.timeline),
     )
+
+
+def _seam(timeline: BinlogTimeline) -> Gtids | None:
+    """Return what the server before this one ended with: a piece ends where this one has that."""
+    before = timeline_before(timeline)
+    return parse_gtids(end_of(before)) if before is not None else None
 
 
 def _stored_facts(

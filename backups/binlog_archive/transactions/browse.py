@@ -15,15 +15,17 @@ from django.db.models import Prefetch
 
 from backups.archive.keys import Keyring
 from backups.binlog_archive.reader import ArchivedBinlogs, sound_copies
+from backups.binlog_archive.seams import Seam, end_of, stored_seam
 from backups.binlogs.events.changes import Change, read_changes
 from backups.binlogs.events.gtids import parse_gtids
 from backups.binlogs.events.header import FIRST_OFFSET, HEADER, read_format_description, read_header
+from backups.binlogs.events.seams import find_seam
 from backups.binlogs.index.build import build_index
 from backups.binlogs.index.read import IndexedTransaction, SegmentIndex
 from backups.binlogs.moments import to_micros
 from backups.binlogs.segments.names import file_number
-from backups.exceptions import BadInput, BinlogDamaged, KeyUnavailable, MooringError, Refused
-from backups.keys.load import load_keys
+from backups.exceptions import BadInput, BinlogDamaged, MooringError, Refused
+from backups.keys.load import known_keys
 from backups.models import BinlogSegment, BinlogTimeline, Instance
 
 # In how many pieces on each side of a moment one question looks: 64 MiB each at most.
@@ -102,8 +104,10 @@ class InstanceBinlogs:
     def __init__(self, instance: Instance, keyring: Keyring | None) -> None:
         timelines = instance.binlog_timelines.select_related("instance").order_by("began_at", "pk")
         self._archived = {each.pk: ArchivedBinlogs(each, keyring) for each in timelines}
-        self.pieces = [piece for each in timelines for piece in self._pieces_of(each)]
         self._indexes: dict[IndexedPiece, SegmentIndex] = {}
+        # By timeline: the first of those that go on in each other.
+        self._history: dict[int, int] = {}
+        self.pieces = [piece for each in timelines for piece in self._own_pieces_of(each)]
         # Whether the last question was not looked for in all pieces that could answer it.
         self.incomplete = False
         if not self.pieces:
@@ -150,10 +154,10 @@ class InstanceBinlogs:
         return found
 
     def after(self, found: Found, tables: Set[str]) -> Iterator[Found]:
-        """Yield the later transactions of the same timeline that changed one of the tables."""
+        """Yield the later transactions of the same history that changed one of the tables."""
         first = found.transaction.number + 1
         for piece in self.pieces[self.pieces.index(found.piece) :]:
-            if piece.timeline != found.piece.timeline:
+            if self._history[piece.timeline.pk] != self._history[found.piece.timeline.pk]:
                 return
             for transaction in self.index(piece).touching(tables, first):
                 yield Found(piece, transaction)
@@ -171,6 +175,41 @@ class InstanceBinlogs:
                 self._indexes.pop(next(iter(self._indexes)))
             self._indexes[piece] = SegmentIndex.unpack(self._packed(piece))
         return self._indexes[piece]
+
+    def _own_pieces_of(self, timeline: BinlogTimeline) -> list[IndexedPiece]:
+        """Return the pieces of a timeline, less what the server before it has as well."""
+        pieces = list(self._pieces_of(timeline))
+        self._history[timeline.pk] = timeline.pk
+        if (seam := stored_seam(timeline)) is None or seam.never or not pieces:
+            return pieces
+        self._history[timeline.pk] = self._history[seam.before.pk]
+        if seam.file_number is not None and seam.position is not None:
+            place = (seam.file_number, seam.position)
+            return [each for each in pieces if (file_number(each.file), each.start) >= place]
+        return self._not_cut_yet(pieces, seam)
+
+    def _not_cut_yet(self, pieces: list[IndexedPiece], seam: Seam) -> list[IndexedPiece]:
+        """Return what follows the seam in the spool; nothing where it is not there yet."""
+        try:
+            return list(self._after_seam(pieces, end_of(seam.before)))
+        except MooringError:
+            # What is in both is shown twice until it is stored.
+            return pieces
+
+    def _after_seam(self, pieces: list[IndexedPiece], end: str) -> Iterator[IndexedPiece]:
+        first = self.index(pieces[0]).gtids_before(0)
+        for number, piece in enumerate(pieces):
+            if piece.segment is not None:
+                continue
+            index = self.index(piece)
+            gtids = (each.gtid for each in index.transactions())
+            count = find_seam(end, first, index.gtids_before(0), gtids)
+            if count is not None:
+                at = index.transaction(count - 1).end if count else piece.start
+                if at < piece.end:
+                    yield IndexedPiece(piece.timeline, piece.file, at, piece.end, None, end)
+                yield from pieces[number + 1 :]
+                return
 
     def _pieces_of(self, timeline: BinlogTimeline) -> Iterator[IndexedPiece]:
         """Yield the stored pieces, and after those of its file what the spool has beyond them."""
@@ -298,12 +337,8 @@ class InstanceBinlogs:
 
 def open_binlogs(instance: Instance) -> InstanceBinlogs:
     """Return an instance's archived transactions; Refused where there are none."""
-    try:
-        keyring = load_keys()
-    except KeyUnavailable:
-        # What is stored without encryption needs none; the rest says which key it needs.
-        keyring = None
-    return InstanceBinlogs(instance, keyring)
+    # What is stored without encryption needs none; the rest says which key it needs.
+    return InstanceBinlogs(instance, known_keys())
 
 
 def _has(gtids: str, gtid: str) -> bool:

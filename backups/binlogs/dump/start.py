@@ -23,6 +23,8 @@ class Break(enum.Enum):
 
     RESET = "reset"
     SERVER = "server"
+    # A server that has all that is here: its history goes on.
+    FAILOVER = "failover"
     BEHIND = "behind"
     GAP = "gap"
 

@@ -24,6 +24,7 @@ from backups.binlogs.events.header import (
     read_format_description,
     read_header,
 )
+from backups.binlogs.events.seams import is_same_place
 from backups.binlogs.events.transactions import Transaction, TransactionTracker
 from backups.exceptions import BinlogDamaged
 
@@ -49,8 +50,11 @@ class CutPiece:
 class _Progress:
     """What was found up to the last boundary."""
 
-    def __init__(self, start: int, gtids: str, *, checksummed: bool) -> None:
+    def __init__(self, start: int, gtids: str, seam: Gtids | None, *, checksummed: bool) -> None:
         self.end = start
+        self._seam = seam
+        # Whether the last transaction was the last of the server before this one.
+        self.at_seam = False
         self.before = parse_gtids(gtids) if gtids else None
         self.gtids = parse_gtids(gtids) if gtids else None
         self.transactions = 0
@@ -72,32 +76,47 @@ class _Progress:
         if transaction := self._tracker.feed(header, event, at):
             self._take(transaction)
 
+    def piece(self, start: int, sha256: str) -> CutPiece:
+        """Return what was found from ``start`` on."""
+        first, last = self.commits or (None, None)
+        before, after = _text(self.before), _text(self.gtids)
+        return CutPiece(start, self.end, sha256, self.transactions, first, last, before, after)
+
     def _take(self, transaction: Transaction) -> None:
         self.transactions += 1
         self.end = transaction.end
         if transaction.gtid:
             self.gtids = _with(self.gtids, transaction.gtid)
+            self.at_seam = self._seam is not None and is_same_place(self._seam, self.gtids)
         micros = transaction.commit_micros
         first, last = self.commits or (micros, micros)
         self.commits = min(first, micros), max(last, micros)
 
 
 def cut_piece(
-    path: Path, start: int, boundary: int, *, complete: bool, gtids: str, most_bytes: int
+    path: Path,
+    start: int,
+    boundary: int,
+    *,
+    complete: bool,
+    gtids: str,
+    most_bytes: int,
+    seam: Gtids | None = None,
 ) -> CutPiece | None:
     """Return the piece from ``start`` on, at most to ``boundary``; None if there is none.
 
-    It ends with the transaction that takes it to ``most_bytes``. ``gtids`` are those before
-    ``start``. With ``complete`` nothing more is added to the file, and ``boundary`` is its
-    length: what the last transaction leaves over belongs to the last piece.
+    It ends with the transaction that takes it to ``most_bytes``, or to ``seam``: what the server
+    before this one ended with. ``gtids`` are those before ``start``. With ``complete`` nothing
+    more is added to the file, and ``boundary`` is its length: what the last transaction leaves
+    over belongs to the last piece.
     """
     checksummed = is_checksummed(path)
-    progress = _Progress(start, gtids, checksummed=checksummed)
+    progress = _Progress(start, gtids, seam, checksummed=checksummed)
     try:
         for at, header, event in _events(path, max(start, FIRST_OFFSET), boundary):
             _check(path, at, header, event, checksummed)
             progress.feed(header, event, at)
-            if progress.end - start >= most_bytes:
+            if progress.end - start >= most_bytes or progress.at_seam:
                 break
         else:
             progress.end = boundary if complete else progress.last_boundary
@@ -107,16 +126,7 @@ def cut_piece(
             raise
     if progress.end <= start:
         return None
-    return CutPiece(
-        start,
-        progress.end,
-        sha256_of(path, start, progress.end),
-        progress.transactions,
-        progress.commits[0] if progress.commits else None,
-        progress.commits[1] if progress.commits else None,
-        _text(progress.before),
-        _text(progress.gtids),
-    )
+    return progress.piece(start, sha256_of(path, start, progress.end))
 
 
 def read_range(path: Path, start: int, end: int) -> Iterator[bytes]:

@@ -70,7 +70,7 @@ class Stream:
     def _stretch(self, begin: StreamPlace, stretch: ServedRange, before: int) -> Iterator[Batch]:
         head = read_head(self._served.binlogs, stretch.file, stretch.stop)
         start = max(begin.offset, head.end)
-        self._open_file(stretch.file, head, start)
+        self._open_file(stretch.file, head, start, named=self._named if not before else None)
         tracker = TransactionTracker(self.checksummed, start)
         chunks = self._served.binlogs.read(stretch.file, start, stretch.stop)
         left_out = False
@@ -98,8 +98,13 @@ class Stream:
             )
         self._note(begin.stretch, before - stretch.start, always=True)
 
-    def _open_file(self, file: str, head: FileHead, start: int) -> None:
-        """Name the file and send what it begins with; events follow from ``start`` on."""
+    def _open_file(
+        self, file: str, head: FileHead, start: int, *, named: GtidPosition | None
+    ) -> None:
+        """Name the file and send what it begins with; events follow from ``start`` on.
+
+        ``named``: of MariaDB, what the replica has where the stream begins.
+        """
         within, checked = start > head.end, head.description.checksummed
         # The replica still expects what the file before had.
         known = self.checksummed if self.file else checked
@@ -112,9 +117,8 @@ class Stream:
                           else clear_in_use(content))  # fmt: skip
             elif not (within and self._served.is_mariadb):
                 self._add(event.content)
-        if within and self._named is not None:
-            named = made_events.gtid_list(self._named, self._server_id, checksummed=checked)
-            self._add(named)
+        if within and named is not None:
+            self._add(made_events.gtid_list(named, self._server_id, checksummed=checked))
 
     def _leaves_out(self, gtid: str) -> bool:
         if self._known.has(gtid):

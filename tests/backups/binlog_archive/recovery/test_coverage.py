@@ -7,15 +7,23 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
+from backups.archive.keys import create_key_file
+from backups.binlog_archive.receiving.checks import check_keys
 from backups.binlog_archive.receiving.source import SourceFacts
 from backups.binlog_archive.receiving.timelines import begin_timeline
 from backups.binlog_archive.recovery.coverage import judge_archive, judge_due, recoverable_to
+from backups.binlog_archive.recovery.from_backup import find_recovery
+from backups.binlog_archive.recovery.goals import RecoveryGoal
+from backups.binlog_archive.recovery.starts import start_point
 from backups.binlog_archive.spool import SpoolPosition, spool_file
 from backups.binlog_archive.storing.condition import EVERY, check_segments
 from backups.binlog_archive.storing.store import store_ready_pieces
 from backups.binlogs.dump.session import DumpStart
 from backups.binlogs.dump.start import Break, SourceFile, Start
+from backups.checks import Verdict
+from backups.exceptions import Refused
 from backups.models import (
     Backup,
     BackupCopy,
@@ -329,3 +337,33 @@ class TestCondition:
         store_files(archive, timeline, 1)
         Path(main.path).rename(Path(main.path).with_name("aside"))
         assert check_segments(T0 + timedelta(days=8)) == 0
+
+
+class TestKeys:
+    def test_pieces_without_their_key_are_not_there(
+        self,
+        archive: BinlogArchive,
+        timeline: BinlogTimeline,
+        main: Repository,
+        settings: Settings,
+        tmp_path: Path,
+    ) -> None:
+        archive.repositories.set([main])
+        files = store_files(archive, timeline, 2)
+        backup = backup_at(archive.instance, main, "b.000001", len(files[0]), gtids=gtids(1, 3))
+        lost = SegmentCopy.objects.values_list("key_id", flat=True).distinct().get()
+        assert [span.open for span in judge(archive)] == [True]
+        kept, settings.BACKUP_KEY_FILE = settings.BACKUP_KEY_FILE, tmp_path / "another.key"
+        for create in (False, True):
+            if create:
+                create_key_file(tmp_path / "another.key")
+            assert judge(archive) == []
+            assert archive.not_recoverable.endswith(f"keys that are missing: {lost}")
+            assert check_keys(archive.instance).verdict is Verdict.WARNING
+            start = start_point(backup)
+            assert start is not None
+            with pytest.raises(Refused, match=f"the keys {lost} of some pieces are missing"):
+                find_recovery(archive.instance, start, RecoveryGoal(until=T0 + HOUR))
+        settings.BACKUP_KEY_FILE = kept
+        assert [span.open for span in judge(archive)] == [True]
+        assert check_keys(archive.instance).verdict is Verdict.OK

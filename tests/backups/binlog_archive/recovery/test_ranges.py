@@ -7,6 +7,7 @@ import pytest
 from backups.binlog_archive.recovery.ranges import (
     BackupPoint,
     PieceFacts,
+    Place,
     RangeFacts,
     TimelineFacts,
     find_ranges,
@@ -32,9 +33,12 @@ def backup(number: int, position: int, *, pk: int = 1, minute: int = 0) -> Backu
     return BackupPoint(pk, at, at, f"b.{number:06}", position, "")
 
 
-def timeline(pk: int = 1, *, ended: int | None = None, reset: bool = False) -> TimelineFacts:
+def timeline(
+    pk: int = 1, *, ended: int | None = None, reset: bool = False, seam: Place | None = None
+) -> TimelineFacts:
     end = None if ended is None else T0 + ended * MINUTE
-    return TimelineFacts(pk, "Binlogs were reset" if reset else "Archive enabled", reset, end)
+    start = "Binlogs were reset" if reset else "Archive enabled"
+    return TimelineFacts(pk, start, reset or seam is not None, end, "", seam)
 
 
 def ranges(
@@ -142,6 +146,55 @@ class TestSeveralHistories:
             stretches, self.BOTH, [backup(1, 60, minute=5)], lambda timeline, _: timeline == 2
         )
         assert found == []
+
+
+class TestFailovers:
+    NEW = (
+        piece(7, 0, 40, joined=False, timeline=2),
+        piece(7, 40, 90, timeline=2),
+        piece(1, 0, 60, joined=False, timeline=3),
+    )
+    SEAM, NEXT = Place(7, 40), Place(1, 0)
+
+    def histories(self, *seams: Place | None) -> tuple[TimelineFacts, ...]:
+        return (
+            timeline(1, ended=30),
+            timeline(2, ended=60, seam=seams[0]),
+            timeline(3, reset=True, seam=seams[1]),
+        )
+
+    def test_one_range_over_two_of_them(self) -> None:
+        histories = self.histories(self.SEAM, self.NEXT)
+        points = [backup(1, 60, minute=5), backup(7, 50, pk=2, minute=40)]
+        (span,) = ranges([*ROW, *self.NEW], points, histories)
+        assert (span.timeline, span.open, span.to_file) == (3, True, "b.000001")
+        assert (span.oldest.pk, span.newest.pk) == (1, 2)
+        assert span.to_at == T0 + 7 * MINUTE
+
+    def test_where_one_does_not_go_on_it_ends(self) -> None:
+        histories = self.histories(self.SEAM, None)
+        (span,) = ranges([*ROW, *self.NEW], [backup(1, 60, minute=5)], histories)
+        assert (span.timeline, span.open) == (2, False)
+        histories = self.histories(None, self.NEXT)
+        points = [backup(1, 60, minute=5), backup(7, 50, pk=2, minute=40)]
+        early, late = ranges([*ROW, *self.NEW], points, histories)
+        assert [(each.timeline, each.open) for each in (early, late)] == [(1, False), (3, True)]
+
+    def test_a_gap_before_or_after_the_seam_cuts_it(self) -> None:
+        histories = self.histories(self.SEAM, self.NEXT)
+        lost = [*ROW[:-1], piece(3, 0, 30, there=False), *self.NEW]
+        (span,) = ranges(lost, [backup(1, 60, minute=5)], histories)
+        assert (span.timeline, span.to_file) == (1, "b.000002")
+        lost = [*ROW, self.NEW[0], piece(7, 40, 90, there=False, timeline=2), self.NEW[2]]
+        (span,) = ranges(lost, [backup(1, 60, minute=5)], histories)
+        assert (span.timeline, span.to_position, span.open) == (2, 40, False)
+
+    def test_a_clone_before_it_counts_if_the_new_server_goes_on(self) -> None:
+        at = T0 + 4 * MINUTE
+        clone = BackupPoint(1, at, at, "", None, "")
+        for seam, count in ((self.SEAM, 1), (None, 0)):
+            histories = self.histories(seam, self.NEXT)
+            assert len(ranges([*ROW, *self.NEW], [clone], histories)) == count
 
 
 @pytest.mark.parametrize(
