@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings as DjangoSettings
 
-from backups.models import Backup, BinlogArchive, Job, JobStage
+from backups.executor.leftovers import remove_leftovers
+from backups.models import Backup, BinlogArchive, Job, JobStage, KeptRestore
 from backups.models.binlog import ReceiverState
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from tests.commands import Ended, run_command
@@ -161,16 +163,54 @@ class TestMariadb:
         with RestoredServer(target) as found:
             assert found.execute(CHECKSUMS) == checksums
 
-    def test_a_transaction_that_cannot_be_applied_ends_it(self, dropped: Dropped) -> None:
-        target = dropped.place.folder / "restored"
+    def test_a_transaction_that_cannot_be_applied_is_left_out_later(self, dropped: Dropped) -> None:
+        target, run = dropped.place.folder / "restored", dropped.place.run
         words = ("--until-file-pos", dropped.end, "--skip-gtid", dropped.creation)
 
         ended = dropped.place.restore(dropped.label, target, *words)
 
         assert ended.exit_code == 1
-        assert ended.json()["error"].startswith("replay failed: the replay stopped after")
-        assert "DROP USER" in ended.json()["error"]
+        error, left = ended.json()["error"], str(ended.json()["job"])
+        assert error.startswith("replay failed: the replay stopped after")
+        assert "DROP USER" in error
+        kept = KeptRestore.objects.get()
+        assert f"the next is {kept.next_gtid} at {kept.next_file}:{kept.next_position}" in error
+        assert f"--continue {left}" in ended.json()["hint"]
+        # The tick leaves the folder, and measures it.
+        remove_leftovers()
+        kept.refresh_from_db()
+        assert kept.in_order and kept.failed and (kept.bytes or 0) > 10_000_000
+        again = run("restorebackup", "--continue", left)
+        assert "DROP USER" in again.json()["error"]
+        newest = str(again.json()["job"])
+        assert run("restorebackup", "--continue", left).exit_code == 3
+        words = ("--continue", newest, "--skip-gtid", kept.next_gtid)
+        stages = succeeded(run("restorebackup", *words))
+        assert "extract" not in stages
+        assert stages["take over"][0] == "succeeded"
+        assert not KeptRestore.objects.exists()
+        assert not Job.objects.filter(leftovers=True).exists()
+        with RestoredServer(target) as found:
+            rows = found.execute("SELECT COUNT(*) FROM bank.moves WHERE note = 'after the drop'")
+            assert rows == [(1,)]
+            users = {str(row[0]) for row in found.execute("SELECT user FROM mysql.user")}
+        assert not any(user.startswith("mooring-") for user in users)
+        assert list(target.glob("*relay*")) + list(target.glob(".mooring*")) == []
+
+    def test_a_kept_folder_is_removed_on_request(self, dropped: Dropped) -> None:
+        target, run = dropped.place.folder / "restored", dropped.place.run
+        words = ("--until-file-pos", dropped.end, "--skip-gtid", dropped.creation)
+        left = str(dropped.place.restore(dropped.label, target, *words).json()["job"])
+
+        (listed,) = run_command("removerestore", "--json").json()["folders"]
+        assert (listed["folder"], listed["running"]) == (str(target), False)
+        KeptRestore.objects.update(host="elsewhere")
+        assert "is on elsewhere" in run("restorebackup", "--continue", left).json()["error"]
+        KeptRestore.objects.update(host=socket.gethostname())
+        assert run_command("removerestore", left).exit_code == 0
+
         assert not target.exists()
+        assert run("restorebackup", "--continue", left).exit_code == 3
 
     def test_what_does_not_join_is_refused(self, bank: Place, tmp_path: Path) -> None:
         label = bank.label()

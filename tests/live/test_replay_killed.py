@@ -1,4 +1,4 @@
-"""kill -9 of the worker in the middle of a replay: nothing runs on, and it begins again."""
+"""kill -9 of the worker in the middle of a replay: nothing runs on, and another job goes on."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def archived_after_a_backup(source: LiveServer, site: Site) -> str:
     return f"{file}:{position}"
 
 
-def test_nothing_runs_on_and_it_begins_again(source: LiveServer, site: Site) -> None:
+def test_nothing_runs_on_and_another_job_goes_on(source: LiveServer, site: Site) -> None:
     place = archived_after_a_backup(source, site)
     wanted = source.execute(CHECKSUMS)
     target, before = site.home / "target", accounts()
@@ -90,13 +90,19 @@ def test_nothing_runs_on_and_it_begins_again(source: LiveServer, site: Site) -> 
     wait_until(lambda: not started_on(target))
     site.tick(LATE_TICK)
     newest = "SELECT status, leftovers FROM backups_job ORDER BY id DESC LIMIT 1"
-    assert site.rows(newest) == [("lost", 0)]
-    assert not target.exists()
-    assert list(site.home.rglob("*relay*")) == []
+    assert site.rows(newest) == [("lost", 1)]
+    ((job, size),) = site.rows("SELECT job_id, bytes FROM backups_keptrestore")
+    assert size > 10_000_000
     assert accounts() - before == set()
 
-    answer = site.manage(*words[:-1])
+    answer = site.manage("restorebackup", "--continue", str(job), "--foreground")
     assert (answer["status"], answer["error"]) == ("succeeded", "")
+    assert [each["name"] for each in answer["stages"]][:3] == [
+        "find transactions", "take over", "replay"
+    ]  # fmt: skip
+    assert site.rows("SELECT COUNT(*) FROM backups_keptrestore") == [(0,)]
+    assert site.rows("SELECT COUNT(*) FROM backups_job WHERE leftovers") == [(0,)]
+    assert list(target.rglob("*relay*")) == []
     with RestoredServer(target) as found:
         assert found.execute(CHECKSUMS) == wanted
 

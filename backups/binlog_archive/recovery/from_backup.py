@@ -6,8 +6,10 @@ backup's: what does not join is refused, and never replayed in the hope that it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connections
 
@@ -17,10 +19,12 @@ from backups.binlog_archive.reader import ArchivedBinlogs
 from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlog_archive.recovery.stops import Stop, StopSearch
 from backups.binlogs.events.gtids import GtidPosition, GtidSet, parse_gtids
+from backups.binlogs.index.read import IndexedTransaction
 from backups.binlogs.source.served import Served, ServedRange
 from backups.exceptions import KeyUnavailable, MooringError, Refused
 from backups.keys.load import load_keys
 from backups.models import BinlogArchive, BinlogTimeline, Instance
+from backups.parameters import RELAY_LOGS
 from backups.units import format_bytes
 
 _GTIDS_SHOWN = 200
@@ -39,6 +43,13 @@ class StartPoint:
     ended_at: datetime
 
 
+class PlacedTransaction(NamedTuple):
+    """A transaction of one of several files."""
+
+    file: str
+    transaction: IndexedTransaction
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """What a replay does."""
@@ -47,11 +58,35 @@ class Recovery:
     goal: RecoveryGoal
     stop: Stop
     served: Served
-    pieces: int
+    # The pieces that are read, in their order; the last of them perhaps in part.
+    read: Sequence[ReadablePiece] = ()
+
+    @property
+    def pieces(self) -> int:
+        return len(self.read)
+
+    def transactions(self) -> Iterator[PlacedTransaction]:
+        """Yield everything from the backup to the stop, also what is left out, in file order."""
+        for number, piece in enumerate(self.read):
+            index = piece.index()
+            begin = index.starting_at(self.start.position) if number == 0 else 0
+            for each in index.transactions(begin or 0):
+                if piece.file == self.stop.file and each.end > self.stop.offset:
+                    return
+                yield PlacedTransaction(piece.file, each)
+            if number:
+                piece.forget_index()
 
     @property
     def bytes_total(self) -> int:
         return self.served.bytes_total
+
+    def room(self, replay_by: str) -> int:
+        """Return the bytes that a replay takes on the target's disk, beside the files as they are.
+
+        What is replayed changes the files; as relay logs it is there once more.
+        """
+        return self.bytes_total * (2 if replay_by == RELAY_LOGS else 1)
 
     @property
     def in_short(self) -> str:
@@ -129,7 +164,7 @@ def _follow(
             # Each thread has a connection to the database of its own.
             leave_thread=connections.close_all,
         ),
-        stop.pieces,
+        joined[: stop.pieces],
     )
 
 
