@@ -51,6 +51,8 @@ def accounts() -> set[Path]:
 def archived_after_a_backup(source: LiveServer, site: Site) -> str:
     """Take a backup, and receive what follows it; return where that ends."""
     source.execute("GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO celery@'%'")
+    # With a table that is not of InnoDB, nothing would prove that the slow statement had no effect.
+    source.execute("DROP TABLE bank.visits")
     assert "error" not in site.manage("archivebinlogs", "bank-1", "--repository", "main")
     receiver = site.start("receivebinlogs")
     state = "SELECT state FROM backups_binlogarchive"
@@ -96,7 +98,8 @@ def test_nothing_runs_on_and_another_job_goes_on(source: LiveServer, site: Site)
     assert accounts() - before == set()
 
     answer = site.manage("restorebackup", "--continue", str(job), "--foreground")
-    assert (answer["status"], answer["error"]) == ("succeeded", "")
+    assert answer["error"] == ""
+    assert answer["status"] == "succeeded"
     assert [each["name"] for each in answer["stages"]][:3] == [
         "find transactions", "take over", "replay"
     ]  # fmt: skip

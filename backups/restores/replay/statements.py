@@ -19,8 +19,9 @@ RELAY_LOG = "mooring-relay"
 # What is received and not applied yet takes room beside the data. After a kill it is what may have
 # been begun: see ``doubt``. A file goes once it is applied.
 _RELAY_SPACE, _RELAY_FILE = "256M", "32M"
-# Or a kill could take back from where the replay begins.
-_FLUSH = "FLUSH ENGINE LOGS"
+# While it is on, a commit is on the disk: a kill must not take back from where the replay begins.
+# FLUSH ENGINE LOGS does nothing on MariaDB while it is off.
+_DURABLE, _HASTY = (f"SET GLOBAL innodb_flush_log_at_trx_commit = {number}" for number in (1, 0))
 _PACKET = "1G"
 # A large transaction may take long; whether the source is there is seen otherwise.
 _NET_SECONDS = "3600"
@@ -95,12 +96,13 @@ class ReplayTarget:
         """Return what connects it to the source, for transactions from a place on."""
         if self.is_mariadb:
             return [
+                _DURABLE,
                 f"SET GLOBAL gtid_slave_pos = '{start_gtids}'",
                 f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, "
                 f"MASTER_USER='{account.user}', MASTER_PASSWORD='{account.password}', "
                 f"MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD={_HEARTBEAT_SECONDS}, "
                 "MASTER_SSL=0, MASTER_SSL_VERIFY_SERVER_CERT=0, MASTER_USE_GTID=slave_pos",
-                _FLUSH,
+                _HASTY,
                 "START SLAVE",
             ]
         word = "SOURCE" if self.version >= _SOURCE_SINCE else "MASTER"
@@ -111,9 +113,10 @@ class ReplayTarget:
             else f"{word}_AUTO_POSITION=0, {word}_LOG_FILE='{file}', {word}_LOG_POS={position}"
         )
         return [
+            _DURABLE,
             f"{verb} TO {word}_HOST='127.0.0.1', {word}_PORT={port}, {word}_SSL=0, "
             f"{word}_CONNECT_RETRY=1, {word}_HEARTBEAT_PERIOD={_HEARTBEAT_SECONDS}, {place}",
-            _FLUSH,
+            _HASTY,
             f"START {self._word} USER='{account.user}' PASSWORD='{account.password}'",
         ]
 
@@ -122,9 +125,10 @@ class ReplayTarget:
         word = "SOURCE" if self.version >= _SOURCE_SINCE else "MASTER"
         verb = "CHANGE REPLICATION SOURCE" if word == "SOURCE" else "CHANGE MASTER"
         return [
+            _DURABLE,
             f"{verb} TO {word}_HOST='dummy', {word}_AUTO_POSITION=0, "
             f"RELAY_LOG_FILE='{file}', RELAY_LOG_POS=4",
-            _FLUSH,
+            _HASTY,
             f"START {self._word} SQL_THREAD",
         ]
 
