@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +16,14 @@ import pytest
 from pytest_django import Settings as DjangoSettings
 
 from backups.executor.leftovers import remove_leftovers
-from backups.models import Backup, BinlogArchive, Job, JobStage, KeptRestore
+from backups.models import Backup, BinlogArchive, Job, JobLogLine, JobStage, KeptRestore
 from backups.models.binlog import ReceiverState
-from backups.programs.private_server import PrivateServer, ServerOptions, initialise
+from backups.programs.private_server import (
+    PrivateServer,
+    ServerOptions,
+    initialise,
+    occupant,
+)
 from tests.commands import Ended, run_command
 from tests.live import clone_jobs, mysql_load
 from tests.live.archiving import archive_files
@@ -254,38 +262,74 @@ class RestoredServer:
         self._server.stop()
 
 
+class KilledReplay:
+    """Kills the server of a replay with -9 once it has received something. Use as a context."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._thread = threading.Thread(target=self._kill, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def _kill(self) -> None:
+        wait_until(lambda: sum(each.stat().st_size for each in self._received()) > 300_000)
+        pid = occupant(self._target)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+
+    def _received(self) -> list[Path]:
+        return list(self._target.glob("mooring-relay.0*"))
+
+
 class TestMysql:
     @pytest.mark.parametrize("mode", ["ON", "OFF"])
     def test_a_clone_under_load_is_replayed_to_the_end(
         self, mode: str, tmp_path: Path, settings: DjangoSettings, spool: Path
     ) -> None:
-        options = {
-            "log-bin": "binlog",
-            "max-binlog-size": "1M",
-            "gtid-mode": mode,
-            "enforce-gtid-consistency": mode,
-        }
         checks = "CHECKSUM TABLE bank.account, bank.log"
-        with PrivateMysql(tmp_path / "source", options) as donor:
-            donor.execute(*clone_jobs.USER)
-            mysql_load.prepare(donor)
-            main = clone_jobs.make_main(tmp_path, settings)
-            instance = clone_jobs.add_instance(donor)
-            with mysql_load.Load(donor, writers=3, ddl=False):
-                clone_jobs.taken()
-                time.sleep(1)
-            wanted = donor.execute(checks)
-            ((file, position, *_),) = donor.execute("SHOW BINARY LOG STATUS")
-            archive_files(instance, main, donor.folder, in_spool=1)
-            target = tmp_path / "restored"
-            ended = run_command(
-                "restorebackup", "bank-1", "--to", str(target), "--foreground", "--json",
-                "--until-file-pos", f"{file}:{position}",
-            )  # fmt: skip
+        target, by_logs = tmp_path / "restored", tmp_path / "by-logs"
+        with PrivateMysql(tmp_path / "source", gtid_options(mode)) as donor:
+            wanted, words = cloned_under_load(donor, tmp_path, settings)
+            with KilledReplay(target):
+                ended = run_command("restorebackup", "bank-1", "--to", str(target), *words)
+            assert "the private server was killed" in ended.json()["error"]
+            left = str(ended.json()["job"])
+            going_on = ("restorebackup", "--continue", left, "--foreground", "--json")
+            stages = succeeded(run_command(*going_on))
+            assert stages["replay"][0] == "succeeded"
+            words = ("--to", str(by_logs), "--replay-by", "relay-logs", *words)
+            succeeded(run_command("restorebackup", "bank-1", *words))
+            assert JobLogLine.objects.filter(text__endswith="relay logs are written").count() == 1
 
-            stages = succeeded(ended)
+        for folder in (target, by_logs):
+            assert list(folder.glob("*relay*")) == []
+            with PrivateMysql(folder, clone_jobs.start_options(folder)) as restored:
+                assert restored.execute(checks) == wanted
+                assert restored.log_errors() == []
 
-        assert stages["replay"][0] == "succeeded"
-        with PrivateMysql(target, clone_jobs.start_options(target)) as restored:
-            assert restored.execute(checks) == wanted
-            assert restored.log_errors() == []
+
+def gtid_options(mode: str) -> dict[str, str]:
+    options = {"log-bin": "binlog", "max-binlog-size": "1M"}
+    return options | {"gtid-mode": mode, "enforce-gtid-consistency": mode}
+
+
+def cloned_under_load(
+    donor: PrivateMysql, folder: Path, settings: DjangoSettings
+) -> tuple[list[tuple[Any, ...]], tuple[str, ...]]:
+    """Take a clone while somebody writes, and archive what follows; return the checksums of the
+    end, and the options of a restore to it. Any: SQL's values."""
+    donor.execute(*clone_jobs.USER)
+    mysql_load.prepare(donor)
+    main = clone_jobs.make_main(folder, settings)
+    instance = clone_jobs.add_instance(donor)
+    with mysql_load.Load(donor, writers=3, ddl=False):
+        clone_jobs.taken()
+        time.sleep(1)
+    wanted = donor.execute("CHECKSUM TABLE bank.account, bank.log")
+    ((file, position, *_),) = donor.execute("SHOW BINARY LOG STATUS")
+    archive_files(instance, main, donor.folder, in_spool=1)
+    return wanted, ("--foreground", "--json", "--until-file-pos", f"{file}:{position}")
