@@ -184,7 +184,7 @@ def _outcome_of(
         hint = "It was requested again as a new job."
         if not run.requests_again:
             kept = KeptRestore.objects.filter(job=run.job).first()
-            hint = kept.how_to_go_on if kept is not None else "Start it again."
+            hint = kept.how_to_continue if kept is not None else "Start it again."
         return JobStatus.FAILED, JobOutcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
         logger.warning(

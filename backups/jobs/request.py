@@ -218,7 +218,7 @@ def request_again(job: Job) -> Job | None:
         kind_cause=job.kind_cause,
         kind_reason=job.kind_reason,
         engine=job.engine,
-        parameters={**job.parameters, **_going_on(job)},
+        parameters={**job.parameters, **_continuing(job)},
         origin=job.origin,
         occurrence=job.occurrence,
     )
@@ -229,7 +229,7 @@ def request_again(job: Job) -> Job | None:
     return again
 
 
-def _going_on(job: Job) -> dict[str, int]:
+def _continuing(job: Job) -> dict[str, int]:
     """Return the parameters by which a restore goes on with the folder that a job has left."""
     kept = KeptRestore.objects.filter(job=job).first()
     return {"continues": job.pk, "mark": kept.mark} if kept is not None else {}

@@ -25,7 +25,7 @@ class KeptRestore(models.Model):
     host = models.CharField(max_length=120)
     target = models.CharField(max_length=400)
     created_at = models.DateTimeField(default=now)
-    # Of the host: another one means that it has started anew.
+    # Of the host: another one means that it was started since.
     boot_id = models.CharField(max_length=40)
     # The account of its server by which replays log in.
     account = models.CharField(max_length=40)
@@ -57,15 +57,15 @@ class KeptRestore(models.Model):
         return f"kept folder {self.target} of job {self.job_id}"
 
     @property
-    def how_to_go_on(self) -> str:
+    def how_to_continue(self) -> str:
         """What to do with it, for the job that has left it."""
-        return how_to_go_on(self.job_id, self.next_gtid if self.failed else "")
+        return how_to_continue(self.job_id, self.next_gtid if self.failed else "")
 
 
-def how_to_go_on(job: int, gtid: str = "") -> str:
+def how_to_continue(job: int, gtid: str = "") -> str:
     """Return the hint of a job that has left a folder; ``gtid``: the transaction that failed."""
     without = f", with --skip-gtid {gtid} without that transaction" if gtid else ""
     return (
-        f"The folder is kept: restorebackup --continue {job} goes on{without}; "
+        f"The folder is kept: restorebackup --continue {job} continues it{without}; "
         f"removerestore {job} removes it."
     )

@@ -1,7 +1,7 @@
 """Which prepared folders are kept of restores whose replay did not come to its end?
 
 A row is made before the first transaction is sent, so that also a worker that was killed has left
-one. It goes at the hand-over, or where nobody wants the folder any more.
+one. It goes at the hand-over, or where somebody gives the folder up.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def stop_keeping(job: Job) -> None:
     KeptRestore.objects.filter(job=job).delete()
 
 
-def goal_to_go_on(
+def goal_to_continue(
     kept: KeptRestore, goal: RecoveryGoal | None, skipped: frozenset[str]
 ) -> RecoveryGoal:
     """Return where a kept folder is to end: at another place, or else where it was to.

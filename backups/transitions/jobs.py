@@ -119,7 +119,7 @@ def lose(job: Job, *, now: datetime) -> bool:
     kept = KeptRestore.objects.filter(job=job).first()
     outcome = JobOutcome(
         error=f"lost: worker {job.worker} stopped renewing its lease",
-        hint=kept.how_to_go_on
+        hint=kept.how_to_continue
         if kept is not None
         else "Check the worker's log and host; the job can be started again at once.",
     )

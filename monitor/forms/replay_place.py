@@ -12,7 +12,7 @@ from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlogs.moments import parse_moment
 from backups.exceptions import MooringError
 from backups.models import KeptRestore
-from backups.restores.kept import goal_to_go_on
+from backups.restores.kept import goal_to_continue
 
 # Of a restore only for instances whose binlogs are archived.
 REPLAY_FIELDS = ("until", "before_gtid", "until_gtid", "skip_gtids")
@@ -72,7 +72,7 @@ class ContinueForm(PlaceForm):
         skipped = frozenset(given.get("skip_gtids", "").lower().split())
         try:
             place = goal_given({**given, "skip_gtids": ""})
-            given["goal"] = goal_to_go_on(self.kept, place, skipped)
+            given["goal"] = goal_to_continue(self.kept, place, skipped)
         except MooringError as exc:
             raise ValidationError(f"{exc}. {exc.hint}".strip()) from None
         return given

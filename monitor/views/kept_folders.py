@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from backups.exceptions import Refused
-from backups.jobs.going_on import continue_restore, give_up, kept_folder
+from backups.jobs.continuing import continue_restore, give_up, kept_folder
 from backups.models import Job, KeptRestore
 from backups.parameters import RestoreParameters
 from monitor.access.roles import Role, has_role, needs
@@ -58,5 +58,5 @@ def _refuse_program(request: HttpRequest, kept: KeptRestore) -> None:
     if RestoreParameters.of(kept.job).mysqld and not has_role(request.user, Role.ADMIN):
         raise Refused(
             f"job {kept.job_id} uses a server program that an admin chose",
-            hint="Let an admin go on with it.",
+            hint="Let an admin continue it.",
         )

@@ -298,8 +298,8 @@ class TestMysql:
                 ended = run_command("restorebackup", "bank-1", "--to", str(target), *words)
             assert "the private server was killed" in ended.json()["error"]
             left = str(ended.json()["job"])
-            going_on = ("restorebackup", "--continue", left, "--foreground", "--json")
-            stages = succeeded(run_command(*going_on))
+            continuing = ("restorebackup", "--continue", left, "--foreground", "--json")
+            stages = succeeded(run_command(*continuing))
             assert stages["replay"][0] == "succeeded"
             words = ("--to", str(by_logs), "--replay-by", "relay-logs", *words)
             succeeded(run_command("restorebackup", "bank-1", *words))

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from backups.executor.leftovers import remove_leftovers
-from backups.jobs.going_on import give_up, kept_folder
+from backups.jobs.continuing import give_up, kept_folder
 from backups.management.output import DONE, Answer, MooringCommand, table
 from backups.models import KeptRestore
 from backups.restores.kept import where_it_is

@@ -13,14 +13,14 @@ from backups.binlog_archive.recovery.starts import choose_copy
 from backups.catalog.facts import details_of
 from backups.engines.clone.keyring import describe_keyring, explain_keyring
 from backups.exceptions import BadInput
-from backups.jobs.going_on import continue_restore, kept_folder
+from backups.jobs.continuing import continue_restore, kept_folder
 from backups.jobs.request import create_restore_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.management.output import DONE, Answer
 from backups.management.replay_options import add_replay_options, place_given, replay_goal
 from backups.models import Backup, BackupCopy, Instance, Job
 from backups.programs.compatibility import CLONE, parse_version
-from backups.restores.kept import goal_to_go_on
+from backups.restores.kept import goal_to_continue
 from backups.restores.option_file import OPTION_FILE
 from backups.restores.replication import replication_statement
 
@@ -29,7 +29,7 @@ class Command(CopyCommand):
     help = (
         "Restore a backup into an empty folder, ready for a server; with --until or another place, "
         "archived binlogs are replayed onto it up to exactly there. With --continue, a replay that "
-        "was stopped goes on."
+        "was stopped is continued."
     )
 
     label_optional = True
@@ -137,7 +137,7 @@ class Command(CopyCommand):
 
     def _continue(self, options: dict[str, Any], *, wake: bool) -> Job:
         kept = kept_folder(options["continue"])
-        goal = goal_to_go_on(kept, place_given(options), frozenset(options["skip_gtid"]))
+        goal = goal_to_continue(kept, place_given(options), frozenset(options["skip_gtid"]))
         changes: dict[str, Any] = {"no_start": True} if options["no_start"] else {}
         changes |= {"owner": options["owner"]} if options["owner"] else {}
         changes |= {"replay_by": options["replay_by"]} if options["replay_by"] else {}

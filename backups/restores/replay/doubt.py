@@ -22,7 +22,7 @@ _MOST_AT_WORK = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TablesFound:
     """What the server of a folder says of its tables."""
 
     # As ``schema.table``: those that are not of InnoDB.
@@ -37,7 +37,7 @@ class Found:
 
 
 def doubt_of_killed(
-    found: Found,
+    found: TablesFound,
     before: Iterable[PlacedTransaction],
     behind: Iterable[PlacedTransaction],
     *,
@@ -58,7 +58,7 @@ def doubt_of_killed(
     return ""
 
 
-def doubt_of_failed(found: Found, behind: Iterable[PlacedTransaction]) -> str:
+def doubt_of_failed(found: TablesFound, behind: Iterable[PlacedTransaction]) -> str:
     """Return what is not proven of a server that ended in order after an error; blank: nothing."""
     for _, placed in zip(range(_MOST_AT_WORK), behind, strict=False):
         if table := _foreign_table(placed.transaction, found):
@@ -66,7 +66,7 @@ def doubt_of_failed(found: Found, behind: Iterable[PlacedTransaction]) -> str:
     return ""
 
 
-def _why_not_whole(transaction: IndexedTransaction, found: Found, *, is_mariadb: bool) -> str:
+def _why_not_whole(transaction: IndexedTransaction, found: TablesFound, *, is_mariadb: bool) -> str:
     if table := _foreign_table(transaction, found):
         return f"it changes {table}"
     if transaction.statement.startswith("XA"):
@@ -77,7 +77,7 @@ def _why_not_whole(transaction: IndexedTransaction, found: Found, *, is_mariadb:
     return ""
 
 
-def _foreign_table(transaction: IndexedTransaction, found: Found) -> str:
+def _foreign_table(transaction: IndexedTransaction, found: TablesFound) -> str:
     names = {each.name for each in transaction.tables} & found.foreign
     if names:
         return f"{min(names)}, which is not of InnoDB"

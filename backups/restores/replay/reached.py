@@ -8,7 +8,7 @@ from pymysql.connections import Connection
 
 from backups.binlog_archive.recovery.rest import Reached
 from backups.binlogs.segments.names import file_number
-from backups.restores.replay.doubt import Found
+from backups.restores.replay.doubt import TablesFound
 from backups.restores.replay.statements import ReplayTarget
 
 _FOREIGN = (
@@ -48,14 +48,14 @@ def find_reached(connection: Connection[Any], target: ReplayTarget) -> Reached |
     return Reached(file=file, position=position)
 
 
-def find_tables(connection: Connection[Any], target: ReplayTarget) -> Found:
+def find_tables(connection: Connection[Any], target: ReplayTarget) -> TablesFound:
     """Return which tables are not of InnoDB."""
     foreign = {str(name) for (name,) in _rows(connection, _FOREIGN)}
     if target.is_mariadb:
         loose = {name for name in foreign if name.startswith(_GTID_TABLES)}
     else:
         loose = foreign & ({_SET_TABLE} if target.by_gtid else _PLACE_TABLES)
-    return Found(foreign, loose)
+    return TablesFound(foreign, loose)
 
 
 def open_temporary_tables(connection: Connection[Any]) -> int:

@@ -30,7 +30,7 @@ class WrittenLogs:
     # The first of them.
     file: str
     sent: Sent
-    # Nothing fails any more, and nobody has to connect.
+    # Nothing can fail now, and nobody has to connect.
     failure: MooringError | None = None
     dumps: int = 1
 

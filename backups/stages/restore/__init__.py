@@ -26,7 +26,7 @@ STAGES = (*_BEGINNING, *_END)
 STAGES_WITH_REPLAY = (FIND, *_BEGINNING, REPLAY, *_END)
 # On a folder that another job left.
 TAKE_OVER = TakeOver()
-STAGES_GOING_ON = (FIND, TAKE_OVER, REPLAY, *_END)
+STAGES_CONTINUED = (FIND, TAKE_OVER, REPLAY, *_END)
 # Each once, in an order that all of them keep.
 KNOWN_STAGES = (FIND, *_BEGINNING, TAKE_OVER, REPLAY, *_END)
 
@@ -34,7 +34,7 @@ KNOWN_STAGES = (FIND, *_BEGINNING, TAKE_OVER, REPLAY, *_END)
 def stages_for(asked: RestoreParameters) -> Sequence[Stage[RestoreWork]]:
     """Return the stages that a request leads to."""
     if asked.continues is not None:
-        return STAGES_GOING_ON
+        return STAGES_CONTINUED
     return STAGES if goal_of(asked) is None else STAGES_WITH_REPLAY
 
 

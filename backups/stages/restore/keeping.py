@@ -124,7 +124,7 @@ class Keeping:
             self.run.log(
                 _SOURCE,
                 f"{temporary} temporary tables of replayed statements were open: a server has them "
-                "until it ends, so that nobody can go on with the folder",
+                "until it ends, so that the folder cannot be continued",
                 LogLevel.WARNING,
             )
             stop_keeping(self.run.job)

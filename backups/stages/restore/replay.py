@@ -21,7 +21,7 @@ from backups.restores.replay.statements import ReplayTarget
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.restore.keeping import Keeping
-from backups.stages.restore.replay_session import ReplaySession
+from backups.stages.restore.session import ReplaySession
 from backups.stages.restore.work import RestoreWork
 from backups.units import format_bytes
 

@@ -30,7 +30,7 @@ class TakeOver(PlainStage[RestoreWork]):
         kept = KeptRestore.objects.filter(job=work.continues, claimed_by=run.job).first()
         if kept is None:
             raise Refused(
-                f"the folder of job {work.continues} is no longer this job's to go on with",
+                f"the folder of job {work.continues} was taken over by another job, or removed",
                 hint="Run removerestore without a number to see which folders are kept.",
             )
         check_folder(kept, work)
@@ -74,7 +74,7 @@ def check_folder(kept: KeptRestore, work: RestoreWork) -> None:
         )
     if kept.boot_id != boot_id() and not kept.in_order:
         raise Refused(
-            f"{kept.host} was started anew since: nothing proves that all of {work.target} had "
+            f"{kept.host} was started since: nothing proves that all of {work.target} had "
             "reached its disk",
             hint=_AGAIN,
         )
@@ -87,5 +87,5 @@ def _take(run: Run, kept: KeptRestore) -> None:
         # What it was left as counts until the server runs.
         taken = KeptRestore.objects.filter(pk=kept.pk, job=kept.job, claimed_by=run.job)
         if not taken.update(job=run.job, claimed_by=None, bytes=None, boot_id=boot_id()):
-            raise Refused("another job goes on with the folder")
+            raise Refused("another job has just taken the folder over")
         Job.objects.filter(pk=kept.job_id).update(leftovers=False)

@@ -6,10 +6,10 @@ import pytest
 
 from backups.binlog_archive.recovery.from_backup import PlacedTransaction
 from backups.binlogs.index.read import ChangedTable, IndexedTransaction
-from backups.restores.replay.doubt import Found, doubt_of_failed, doubt_of_killed
+from backups.restores.replay.doubt import TablesFound, doubt_of_failed, doubt_of_killed
 
-PLAIN = Found(frozenset({"mysql.general_log"}))
-MIXED = Found(frozenset({"shop.old", "mysql.event"}))
+PLAIN = TablesFound(frozenset({"mysql.general_log"}))
+MIXED = TablesFound(frozenset({"shop.old", "mysql.event"}))
 
 
 def placed(*tables: str, statement: str = "", ddl: bool = False) -> PlacedTransaction:
@@ -39,11 +39,17 @@ TEMPORARY = placed(statement="create or replace temporary table shop.t (id INT)"
         (PLAIN, [], [XA], False, "XA transaction"),
         (MIXED, [], [ROWS, FOREIGN], False, "it changes shop.old"),
         (PLAIN, [TEMPORARY], [], True, "temporary table"),
-        (Found(frozenset(), frozenset({"mysql.gtid_slave_pos"})), [], [], True, "its position"),
+        (
+            TablesFound(frozenset(), frozenset({"mysql.gtid_slave_pos"})),
+            [],
+            [],
+            True,
+            "its position",
+        ),
     ],
 )
 def test_what_a_kill_leaves_in_doubt(
-    found: Found,
+    found: TablesFound,
     before: list[PlacedTransaction],
     behind: list[PlacedTransaction],
     mariadb: bool,

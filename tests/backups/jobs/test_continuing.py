@@ -11,11 +11,11 @@ from django.utils.timezone import now
 from backups.exceptions import BadInput, Refused
 from backups.executor.leftovers import remove_leftovers
 from backups.jobs.cancel import request_cancel
-from backups.jobs.going_on import claim_folder_for, continue_restore, give_up, kept_folder
+from backups.jobs.continuing import claim_folder_for, continue_restore, give_up, kept_folder
 from backups.jobs.request import create_restore_job, request_again
 from backups.models import BackupCopy, Instance, Job, KeptRestore, Repository
 from backups.parameters import RestoreParameters
-from backups.restores.kept import begin_keeping, goal_to_go_on
+from backups.restores.kept import begin_keeping, goal_to_continue
 from backups.restores.target import claim_folder
 from backups.states import JobStatus
 from backups.transitions.jobs import JobOutcome, claim, end, lose
@@ -53,13 +53,13 @@ def kept(running: Job) -> KeptRestore:
     return kept_folder(running.pk)
 
 
-def go_on(kept: KeptRestore, *skipped: str) -> Job:
-    goal = goal_to_go_on(kept, None, frozenset(skipped))
+def ask_to_continue(kept: KeptRestore, *skipped: str) -> Job:
+    goal = goal_to_continue(kept, None, frozenset(skipped))
     return continue_restore(kept, replay=goal.as_parameters(), wake=False)
 
 
 def test_it_is_asked_the_same_and_leaves_out_more(kept: KeptRestore) -> None:
-    job = go_on(kept, "0-01-7")
+    job = ask_to_continue(kept, "0-01-7")
     asked = RestoreParameters.of(job)
     assert (asked.until_gtid, asked.skip_gtids) == ("0-1-9", "0-1-5 0-1-7")
     assert (asked.continues, asked.mark) == (kept.job_id, kept.mark)
@@ -68,20 +68,20 @@ def test_it_is_asked_the_same_and_leaves_out_more(kept: KeptRestore) -> None:
 
 def test_of_two_at_once_one_wins(kept: KeptRestore) -> None:
     seen = kept_folder(kept.job_id)
-    first = go_on(kept)
+    first = ask_to_continue(kept)
     with pytest.raises(Refused, match=f"job {first.pk} works on"):
-        go_on(kept_folder(kept.job_id))
+        ask_to_continue(kept_folder(kept.job_id))
     # Who has looked before the first wrote.
     with pytest.raises(Refused, match="another job has just been requested"):
-        go_on(seen)
+        ask_to_continue(seen)
     with pytest.raises(Refused, match="another job has just been requested"):
         give_up(seen)
     assert Job.objects.filter(operation="restore").count() == 2
 
 
 def test_one_that_ended_before_it_began_frees_it(kept: KeptRestore) -> None:
-    request_cancel(go_on(kept), actor="olga")
-    second = go_on(kept_folder(kept.job_id))
+    request_cancel(ask_to_continue(kept), actor="olga")
+    second = ask_to_continue(kept_folder(kept.job_id))
     # Nothing is archived here: it is refused, and the folder is still the first one's.
     assert run_here(second).status == JobStatus.REFUSED
     assert kept_folder(kept.job_id).mark == kept.mark
@@ -89,7 +89,7 @@ def test_one_that_ended_before_it_began_frees_it(kept: KeptRestore) -> None:
 
 
 def test_a_running_replay_is_nobody_elses(running: Job) -> None:
-    for act in (go_on, give_up):
+    for act in (ask_to_continue, give_up):
         with pytest.raises(Refused, match=f"job {running.pk} works on"):
             act(kept_folder(running.pk))
 
@@ -111,7 +111,7 @@ def test_who_gives_it_up_has_it_removed(kept: KeptRestore) -> None:
 
 
 def test_a_job_that_continued_it_has_it_removed_by_its_mark(kept: KeptRestore) -> None:
-    job = go_on(kept)
+    job = ask_to_continue(kept)
     assert claim(job, worker=f"{socket.gethostname()}:1", exclusive_key="target", now=now())
     Job.objects.filter(pk=job.pk).update(leftovers=True)
     Job.objects.filter(pk=kept.job_id).update(leftovers=False)
@@ -139,7 +139,7 @@ def test_a_lost_job_says_how_it_is_continued(running: Job) -> None:
 
 
 def test_another_job_cannot_claim_what_is_claimed(kept: KeptRestore, running: Job) -> None:
-    go_on(kept)
+    ask_to_continue(kept)
     with pytest.raises(Refused):
         claim_folder_for(kept_folder(kept.job_id), running)
 

@@ -32,7 +32,7 @@ _SOURCE = "replay"
 _SERVER_ID = 4_294_967_290
 
 
-class Progress(Protocol):
+class ReplayWatch(Protocol):
     """Shows how far a replay is."""
 
     def progress(self, passed: Passed) -> None: ...
@@ -47,7 +47,7 @@ class ReplaySession:
     # From the backup on.
     whole: Recovery
     target: ReplayTarget
-    watch: Callable[[Run, Recovery, Keeping | None], Progress]
+    watch: Callable[[Run, Recovery, Keeping | None], ReplayWatch]
     server: PrivateServer = field(init=False)
     account: ReplayAccount = field(init=False)
     # None: nobody named the folder, and it is not kept.
@@ -103,7 +103,7 @@ class ReplaySession:
         if keeping is not None and self.work.continues is not None:
             with self._connect() as connection:
                 rest, reached = rest_of_folder(connection, self.target, keeping)
-            self.run.log(_SOURCE, f"it goes on after {rest.done:,} transactions")
+            self.run.log(_SOURCE, f"it continues after {rest.done:,} transactions")
             recovery, has, keeping.done = rest.recovery, reached.gtids, rest.done
         if keeping is not None:
             served = replace(recovery.served, before_send=keeping.before_send)
@@ -153,7 +153,7 @@ class ReplaySession:
         text = str(reason)
         if rest is not None and rest.next is not None:
             text = f"{text}; {where_it_is(kept)}"
-        return type(reason)(text, hint=kept.how_to_go_on)
+        return type(reason)(text, hint=kept.how_to_continue)
 
 
 def _settings(usual: ServerOptions, target: ReplayTarget, grants: Path) -> ServerOptions:

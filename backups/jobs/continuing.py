@@ -52,13 +52,10 @@ def continue_restore(
     """
     if kept.job.copy is None:
         raise Refused(f"the copy that {kept.job} has read is no longer in the catalog")
-    asked = replace(
-        RestoreParameters.of(kept.job),
-        **{name: replay.get(name) for name in REPLAY_PARAMETERS},
-        **(changes or {}),
-        continues=kept.job_id,
-        mark=kept.mark,
-    )
+    # Any: the parameters have types of their own.
+    other: dict[str, Any] = {name: replay.get(name) for name in REPLAY_PARAMETERS}
+    other |= {**(changes or {}), "continues": kept.job_id, "mark": kept.mark}
+    asked = replace(RestoreParameters.of(kept.job), **other)
     refuse_way(kept.job.copy.backup, asked.replay_by, replays=True)
     with transaction.atomic():
         job = create_copy_job(
