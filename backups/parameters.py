@@ -87,8 +87,8 @@ class RestoreParameters(Parameters):
     until_position: int | None = None
     # GTIDs that are left out, with spaces between.
     skip_gtids: str | None = None
-    # How the binlogs get to the server: see RELAY_LOGS; blank: from a source.
-    replay_by: str = ""
+    # How the binlogs get to the server: see RELAY_LOGS; None: from a source.
+    replay_by: str | None = None
     # The job whose kept folder it goes on with, and the one that made that folder.
     continues: int | None = None
     mark: int | None = None

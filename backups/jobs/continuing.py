@@ -56,7 +56,7 @@ def continue_restore(
     other: dict[str, Any] = {name: replay.get(name) for name in REPLAY_PARAMETERS}
     other |= {**(changes or {}), "continues": kept.job_id, "mark": kept.mark}
     asked = replace(RestoreParameters.of(kept.job), **other)
-    refuse_way(kept.job.copy.backup, asked.replay_by, replays=True)
+    refuse_way(kept.job.copy.backup, asked.replay_by or "", replays=True)
     with transaction.atomic():
         job = create_copy_job(
             Operation.RESTORE,

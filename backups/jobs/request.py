@@ -175,7 +175,7 @@ def create_restore_job(
             no_start=no_start,
             owner=owner,
             mysqld=mysqld,
-            replay_by=replay_by,
+            replay_by=replay_by or None,
             **(replay or {}),
         ),
         requested_by=requested_by,

@@ -82,7 +82,7 @@ def restore_work(job: Job, asked: RestoreParameters) -> RestoreWork:
         goal=goal_of(asked),
         mark=asked.mark or job.pk,
         continues=asked.continues,
-        replay_by=asked.replay_by,
+        replay_by=asked.replay_by or "",
     )
 
 
