@@ -19,6 +19,17 @@ from backups.models.catalog import Origin
 from backups.states import Operation
 from backups.typed_json import read_fields, write_fields
 
+# A way to replay: the binlogs are put into the folder as relay logs.
+RELAY_LOGS = "relay-logs"
+# Of a restore: up to where archived binlogs are replayed, and what is left out.
+REPLAY_PARAMETERS = (
+    "until",
+    "until_gtid",
+    "before_gtid",
+    "until_file",
+    "until_position",
+    "skip_gtids",
+)
 Fields = TypeVar("Fields", bound="Parameters | EngineOptions")
 
 
@@ -76,6 +87,11 @@ class RestoreParameters(Parameters):
     until_position: int | None = None
     # GTIDs that are left out, with spaces between.
     skip_gtids: str | None = None
+    # How the binlogs get to the server: see RELAY_LOGS; None: from a source.
+    replay_by: str | None = None
+    # The job whose kept folder it goes on with, and the one that made that folder.
+    continues: int | None = None
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from django.contrib import admin
 
 from backups.admin.history import HistoryAdmin, HistoryInline
-from backups.models import Job, JobEvent, JobLogLine, JobSample, JobStage, LimitPlace
+from backups.models import (
+    Job,
+    JobEvent,
+    JobLogLine,
+    JobSample,
+    JobStage,
+    KeptRestore,
+    LimitPlace,
+)
 
 
 class StageInline(HistoryInline):
@@ -51,6 +59,12 @@ class JobLogLineAdmin(HistoryAdmin):
     list_filter = ["level", "source"]
     search_fields = ["=job__id", "text"]
     autocomplete_fields = ["job"]
+
+
+@admin.register(KeptRestore)
+class KeptRestoreAdmin(HistoryAdmin):
+    list_display = ["job_id", "host", "target", "created_at", "in_order", "bytes"]
+    search_fields = ["=job__id", "target"]
 
 
 @admin.register(LimitPlace)

@@ -36,7 +36,7 @@ from backups.exceptions import (
 )
 from backups.executor.operations import exclusive_key, plan_job
 from backups.jobs.request import request_again
-from backups.models import Job
+from backups.models import Job, KeptRestore
 from backups.models.job import LogLevel
 from backups.running.lease import LeaseKeeper
 from backups.running.run import Run
@@ -181,7 +181,10 @@ def _outcome_of(
         text = f"{stage} failed: the worker was shut down"
         run.log("mooring", text, LogLevel.ERROR)
         run.requests_again = run.requeues and settings.ON_SHUTDOWN == REQUEUE
-        hint = "It was requested again as a new job." if run.requests_again else "Start it again."
+        hint = "It was requested again as a new job."
+        if not run.requests_again:
+            kept = KeptRestore.objects.filter(job=run.job).first()
+            hint = kept.how_to_continue if kept is not None else "Start it again."
         return JobStatus.FAILED, JobOutcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
         logger.warning(

@@ -10,18 +10,20 @@ import logging
 import os
 import socket
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from backups.access import checked_store
 from backups.catalog.register import register_finished
 from backups.exceptions import MooringError
 from backups.keys.load import load_keys
-from backups.models import BackupCopy, Job
+from backups.models import BackupCopy, Job, KeptRestore
 from backups.models.clock import shared
 from backups.parameters import RestoreParameters
 from backups.repositories.layout import backup_folder, manifest_name
-from backups.restores.target import release_folder
+from backups.restores.target import release_folder, size_of
 from backups.runners.groups import START_TOLERANCE_SECONDS, end_group, start_time
 from backups.stages.purge.delete import delete_copy
 from backups.stages.restore.work import scratch_folder
@@ -89,6 +91,9 @@ def remove_leftovers(*, of_host: str = "") -> int:
     dirty = Job.objects.filter(leftovers=True, status__in=TERMINAL_JOB_STATUSES)
     if of_host:
         dirty = dirty.filter(worker__startswith=f"{of_host}:")
+    look_after_kept(dirty.filter(kept__isnull=False))
+    # Somebody may go on with it, or removes it.
+    dirty = dirty.filter(kept=None)
     clean = 0
     for job in dirty.select_related("instance", "copy__repository"):
         try:
@@ -106,13 +111,23 @@ def remove_leftovers(*, of_host: str = "") -> int:
     return clean
 
 
+def look_after_kept(jobs: QuerySet[Job]) -> None:
+    """End what a dead worker has left running on a kept folder of this host, and measure it."""
+    mine = jobs.filter(kept__host=socket.gethostname(), kept__bytes=None)
+    for job in mine.select_related("kept"):
+        _end_orphan(job)
+        size = size_of(Path(job.kept.target))
+        KeptRestore.objects.filter(pk=job.kept.pk, job=job).update(bytes=size)
+
+
 def _clear(job: Job) -> None:
     _end_orphan(job)
     match Operation(job.operation):
         case Operation.BACKUP | Operation.CONSOLIDATE:
             _remove_partial_backup(job)
         case Operation.RESTORE:
-            release_folder(RestoreParameters.of(job).target, job.pk)
+            asked = RestoreParameters.of(job)
+            release_folder(asked.target, asked.mark or job.pk)
         case Operation.RESTORE_TEST:
             release_folder(scratch_folder(job), job.pk)
         case Operation.PURGE:

@@ -68,7 +68,7 @@ PLANS: dict[Operation, Plan[Any, Any]] = {
     Operation.RESTORE: Plan(
         RestoreParameters,
         lambda job, asked: restore.stages_for(asked),
-        restore.STAGES_WITH_REPLAY,
+        restore.KNOWN_STAGES,
         restore_work,
         lambda job, asked: f"target:{asked.target}",
     ),

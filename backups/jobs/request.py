@@ -17,15 +17,17 @@ from backups.engines.clone import CloneOptions
 from backups.exceptions import BadInput, Refused
 from backups.jobs.destinations import default_destinations
 from backups.jobs.wake import wake as wake_job
-from backups.models import BackupCopy, Instance, Job, Occurrence, Repository
+from backups.models import Backup, BackupCopy, Instance, Job, KeptRestore, Occurrence, Repository
 from backups.models.activity import Verb
 from backups.models.catalog import Origin
 from backups.parameters import (
+    RELAY_LOGS,
     BackupParameters,
     Parameters,
     RestoreParameters,
     default_parameters,
 )
+from backups.programs.compatibility import MARIADB_BACKUP
 from backups.states import (
     ACTIVE_JOB_STATUSES,
     AUTO,
@@ -149,6 +151,7 @@ def create_restore_job(
     owner: str = "",
     mysqld: str = "",
     replay: Mapping[str, Any] | None = None,
+    replay_by: str = "",
     requested_by: User | None = None,
     wake: bool = True,
 ) -> Job:
@@ -158,6 +161,7 @@ def create_restore_job(
     """
     if replay and raw:
         raise BadInput("binlogs cannot be replayed onto files that are not prepared")
+    refuse_way(copy.backup, replay_by, replays=bool(replay))
     if not target.is_absolute():
         raise BadInput(f"target {target} is not an absolute path")
     if len(str(target)) > LONGEST_TARGET:
@@ -166,11 +170,35 @@ def create_restore_job(
         Operation.RESTORE,
         copy,
         parameters=RestoreParameters(
-            target, raw=raw, no_start=no_start, owner=owner, mysqld=mysqld, **(replay or {})
+            target,
+            raw=raw,
+            no_start=no_start,
+            owner=owner,
+            mysqld=mysqld,
+            replay_by=replay_by or None,
+            **(replay or {}),
         ),
         requested_by=requested_by,
         wake=wake,
     )
+
+
+def refuse_way(backup: Backup, replay_by: str, *, replays: bool) -> None:
+    """Raise BadInput where binlogs cannot be replayed in a way; blank is the usual one."""
+    if not replay_by:
+        return
+    if replay_by != RELAY_LOGS:
+        raise BadInput(f"{replay_by!r} is no way to replay", hint=f"There is {RELAY_LOGS}.")
+    if not replays:
+        raise BadInput(
+            "nothing is to be replayed by relay logs", hint="Say up to where, with --until."
+        )
+    if backup.engine == MARIADB_BACKUP:
+        raise BadInput(
+            "MariaDB is not replayed by relay logs: its parallel workers crash on a binlog in the "
+            "place of one, and it does not stop at the end of the last",
+            hint="Leave the option out: Mooring is then the source of the replay.",
+        )
 
 
 def request_again(job: Job) -> Job | None:
@@ -190,14 +218,21 @@ def request_again(job: Job) -> Job | None:
         kind_cause=job.kind_cause,
         kind_reason=job.kind_reason,
         engine=job.engine,
-        parameters=job.parameters,
+        parameters={**job.parameters, **_continuing(job)},
         origin=job.origin,
         occurrence=job.occurrence,
     )
     with transaction.atomic():
         _create(again, job.requested_by, True, list(job.repositories.all()))
+        KeptRestore.objects.filter(job=job).update(claimed_by=again)
         _hand_on(job, again)
     return again
+
+
+def _continuing(job: Job) -> dict[str, int]:
+    """Return the parameters by which a restore goes on with the folder that a job has left."""
+    kept = KeptRestore.objects.filter(job=job).first()
+    return {"continues": job.pk, "mark": kept.mark} if kept is not None else {}
 
 
 def _hand_on(job: Job, again: Job) -> None:

@@ -19,8 +19,11 @@ from backups.models import BackupCopy, Job
 class CopyCommand(MooringCommand):
     """Options for label, copy and place of execution; a subclass creates the job."""
 
+    # Whether there is another way to say what is worked on.
+    label_optional = False
+
     def add_options(self, parser: CommandParser) -> None:
-        parser.add_argument("label")
+        parser.add_argument("label", nargs="?" if self.label_optional else None)
         parser.add_argument("--repository", help="Use the copy in this repository.")
         parser.add_argument(
             "--foreground",

@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 from backups.binlog_archive.recovery.goals import RecoveryGoal, parse_place
 from backups.binlogs.moments import parse_moment
 from backups.exceptions import BadInput
+from backups.parameters import RELAY_LOGS
 
 
 def add_replay_options(parser: CommandParser) -> None:
@@ -25,12 +26,24 @@ def add_replay_options(parser: CommandParser) -> None:
         "--until-file-pos", metavar="FILE:POS", help="Replay up to a place in the server's binlogs."
     )
     parser.add_argument(
+        "--replay-by",
+        choices=[RELAY_LOGS],
+        default="",
+        help="Put the binlogs into the folder as relay logs, where a MySQL server cannot connect "
+        "to Mooring.",
+    )
+    parser.add_argument(
         "--skip-gtid",
         action="append",
         default=[],
         metavar="GTID",
         help="Leave out a transaction; may be repeated.",
     )
+
+
+def place_given(options: dict[str, Any]) -> RecoveryGoal | None:
+    """Return the place alone, without what is left out; None: none was given."""
+    return replay_goal({**options, "skip_gtid": []})
 
 
 def replay_goal(options: dict[str, Any]) -> RecoveryGoal | None:

@@ -15,6 +15,7 @@ from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTab
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
+from backups.models.kept import KeptRestore
 from backups.models.place import LimitPlace
 from backups.models.protection import InstanceProtection
 from backups.models.repository import Repository, RepositorySpace
@@ -41,6 +42,7 @@ __all__ = [
     "JobLogLine",
     "JobSample",
     "JobStage",
+    "KeptRestore",
     "LimitPlace",
     "ObservedHistory",
     "Occurrence",

@@ -22,7 +22,7 @@ from backups.binlog_archive.recovery.starts import recovery_of
 from backups.catalog.copies import open_chain
 from backups.checks import Check, Verdict, failed
 from backups.exceptions import BadInput, MooringError, Refused
-from backups.jobs.request import LONGEST_TARGET
+from backups.jobs.request import LONGEST_TARGET, refuse_way
 from backups.models import BackupCopy, Job
 from backups.restores.ancestors import check_ancestors
 from backups.restores.estimates import Estimate, estimate_time, with_replay
@@ -52,6 +52,8 @@ class PlannedRestore:
     mysqld: str = ""
     # Up to where archived binlogs are replayed; None: the backup as it is.
     goal: RecoveryGoal | None = None
+    # Blank: Mooring is the source.
+    replay_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class RestorePlan:
     @property
     def need_bytes(self) -> int | None:
         raw_bytes = restored_size(self.restore.copy.backup)
-        replayed = self.recovery.bytes_total if self.recovery is not None else 0
+        replayed = self.recovery.room(self.restore.replay_by) if self.recovery else 0
         return None if raw_bytes is None else room_needed(raw_bytes + replayed)
 
     @property
@@ -84,20 +86,20 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
     readers: list[BackupReader] = []
     recoveries: list[Recovery] = []
     program = restore.mysqld or default_mysqld
-    checks = [
-        _run_check("copy, repository and key", lambda: _check_copy(restore.copy, readers)),
+    checks = [_run_check("copy, repository and key", lambda: _check_copy(restore.copy, readers))]
+    if restore.goal is not None:
+        find = partial(_check_transactions, restore, restore.goal, recoveries)
+        checks.append(_run_check("transactions to replay", find))
+    recovery = recoveries[0] if recoveries else None
+    checks += [
         _run_check("target", lambda: _check_target(restore.target)),
-        _run_check("room at the target", lambda: _check_room(restore, readers)),
+        _run_check("room at the target", lambda: _check_room(restore, readers, recovery)),
     ]
     if not restore.raw:
         server = partial(check_server, restore.copy, program, starts=not restore.no_start)
         checks.append(_run_check("server program", server))
     if restore.owner:
         checks.append(_run_check("owner", lambda: _check_owner(restore.owner)))
-    if restore.goal is not None:
-        find = partial(_check_transactions, restore.copy, restore.goal, recoveries)
-        checks.insert(1, _run_check("transactions to replay", find))
-    recovery = recoveries[0] if recoveries else None
     estimate = estimate_time(restore.copy)
     if recovery is not None:
         estimate = with_replay(estimate, recovery, restore.copy.backup.engine)
@@ -112,11 +114,15 @@ def command_of(restore: PlannedRestore) -> str:
     words += ["--no-start"] if restore.no_start else []
     words += ["--owner", restore.owner] if restore.owner else []
     words += ["--mysqld", restore.mysqld] if restore.mysqld else []
+    words += ["--replay-by", restore.replay_by] if restore.replay_by else []
     return shlex.join([*words, *(restore.goal.words() if restore.goal else ())])
 
 
-def _check_transactions(copy: BackupCopy, goal: RecoveryGoal, recoveries: list[Recovery]) -> str:
-    found = recovery_of(copy.backup, goal)
+def _check_transactions(
+    restore: PlannedRestore, goal: RecoveryGoal, recoveries: list[Recovery]
+) -> str:
+    refuse_way(restore.copy.backup, restore.replay_by, replays=True)
+    found = recovery_of(restore.copy.backup, goal)
     if found is None:
         return f"{goal}: checked once the backup is prepared, its position is not known before"
     recoveries.append(found)
@@ -162,11 +168,13 @@ def _check_target(target: Path) -> str:
     return f"{target} is empty" if target.is_dir() else f"{target} will be created"
 
 
-def _check_room(restore: PlannedRestore, readers: list[BackupReader]) -> str:
-    if readers:
-        return check_room(restore.target, room_of(readers[-1]))
-    # The manifest could not be read: use the size in the catalog.
-    return check_room(restore.target, restored_size(restore.copy.backup) or 0)
+def _check_room(
+    restore: PlannedRestore, readers: list[BackupReader], recovery: Recovery | None
+) -> str:
+    replayed = recovery.room(restore.replay_by) if recovery is not None else 0
+    # Where the manifest could not be read: by the catalog.
+    size = room_of(readers[-1]) if readers else restored_size(restore.copy.backup) or 0
+    return check_room(restore.target, size + replayed)
 
 
 def _check_owner(owner: str) -> str:

@@ -85,18 +85,23 @@ def hand_over_folder(target: Path) -> None:
     remove_contained(target, MARK)
 
 
+def has_mark(target: Path, job_id: int) -> bool:
+    """Whether a folder is there, and marked as this job's."""
+    try:
+        return read_contained(target, MARK, most_bytes=_MARK_BYTES) == str(job_id).encode()
+    except OSError as exc:
+        if exc.errno in _NO_MARK:
+            return False
+        raise
+
+
 def release_folder(target: Path, job_id: int) -> bool:
     """Remove a marked folder and its content; False if it is not this job's or is missing.
 
     The mark is removed last, so that an interrupted removal can be finished later.
     """
-    try:
-        if read_contained(target, MARK, most_bytes=_MARK_BYTES) != str(job_id).encode():
-            return False
-    except OSError as exc:
-        if exc.errno in _NO_MARK:
-            return False
-        raise
+    if not has_mark(target, job_id):
+        return False
     for entry in target.iterdir():
         if entry.name == MARK:
             continue
@@ -109,6 +114,16 @@ def release_folder(target: Path, job_id: int) -> bool:
     with contextlib.suppress(OSError):
         target.rmdir()
     return True
+
+
+def size_of(folder: Path) -> int:
+    """Return what the files of a folder take on the disk."""
+    taken = 0
+    for _, _, names, descriptor in os.fwalk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                taken += os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_blocks * 512
+    return taken
 
 
 def room_needed(raw_bytes: int) -> int:

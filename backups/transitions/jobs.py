@@ -18,6 +18,7 @@ from backups.exceptions import BadInput, IllegalTransition, LeaseLost
 from backups.models import (
     Job,
     JobEvent,
+    KeptRestore,
 )
 from backups.models.activity import Verb
 from backups.models.clock import shared
@@ -115,9 +116,12 @@ def begin_observed(job: Job, *, now: datetime) -> Job:
 
 def lose(job: Job, *, now: datetime) -> bool:
     """End a job whose worker's lease has expired; False if it was renewed after all."""
+    kept = KeptRestore.objects.filter(job=job).first()
     outcome = JobOutcome(
         error=f"lost: worker {job.worker} stopped renewing its lease",
-        hint="Check the worker's log and host; the job can be started again at once.",
+        hint=kept.how_to_continue
+        if kept is not None
+        else "Check the worker's log and host; the job can be started again at once.",
     )
     return end(job, JobStatus.LOST, now=now, outcome=outcome, lease_before=now)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +9,29 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
-from backups.binlog_archive.recovery.goals import RecoveryGoal
-from backups.binlogs.moments import parse_moment
 from backups.exceptions import BadInput
 from backups.models import BackupCopy, BinlogArchive
+from backups.parameters import RELAY_LOGS
 from backups.programs.compatibility import CLONE
 from backups.restores.plan import PlannedRestore
+from monitor.forms.replay_place import PLAIN, REPLAY_FIELDS, PlaceForm, goal_given
 
-# Only for instances whose binlogs are archived.
-REPLAY_FIELDS = ("until", "before_gtid", "until_gtid", "skip_gtids")
-_PLAIN = {"spellcheck": "false", "autocapitalize": "none", "autocomplete": "off"}
 _ACCOUNT = r"[A-Za-z_][A-Za-z0-9_.-]*"
 owner_validator = RegexValidator(
     rf"\A{_ACCOUNT}(:{_ACCOUNT})?\Z", "Enter user or user:group, for example mysql."
 )
 
 
-class RestoreForm(forms.Form):
+class RestoreForm(PlaceForm):
     """Sent in the query string, so that a plan can be reloaded and shared."""
+
+    field_order = ("target", "owner", "mysqld", "raw", "no_start", *REPLAY_FIELDS, "replay_by")
 
     target = forms.CharField(
         label="Target folder",
         max_length=400,
         help_text="A new or empty folder on the worker's host.",
-        widget=forms.TextInput(attrs={"placeholder": "/srv/restored/shop-1", **_PLAIN}),
+        widget=forms.TextInput(attrs={"placeholder": "/srv/restored/shop-1", **PLAIN}),
     )
     owner = forms.CharField(
         required=False,
@@ -58,34 +56,11 @@ class RestoreForm(forms.Form):
         help_text="Otherwise one is started and shut down once, to prove that the files are ready.",
     )
 
-    until = forms.CharField(
-        label="Replay binlogs to the state at",
+    replay_by = forms.ChoiceField(
+        label="How it is replayed",
         required=False,
-        max_length=80,
-        help_text="A moment with its zone, as 2026-03-02 14:05:00 Europe/Berlin; UTC without one. "
-        "Blank: the backup as it is.",
-        widget=forms.TextInput(attrs=_PLAIN),
-    )
-    before_gtid = forms.CharField(
-        label="Or before a transaction",
-        required=False,
-        max_length=120,
-        help_text="Its GTID: the mistake, for example, and nothing after it.",
-        widget=forms.TextInput(attrs=_PLAIN),
-    )
-    until_gtid = forms.CharField(
-        label="Or with a transaction",
-        required=False,
-        max_length=120,
-        help_text="The GTID of the last one that is replayed.",
-        widget=forms.TextInput(attrs=_PLAIN),
-    )
-    skip_gtids = forms.CharField(
-        label="Transactions to leave out",
-        required=False,
-        max_length=2000,
-        help_text="GTIDs with spaces between. What follows them is replayed all the same.",
-        widget=forms.TextInput(attrs=_PLAIN),
+        choices=[("", "From Mooring, as a replica"), (RELAY_LOGS, "By relay logs in the folder")],
+        help_text="Relay logs take room beside it; for a server that cannot connect to Mooring.",
     )
 
     def __init__(self, *args: object, copy: BackupCopy, any_program: bool, **words: object) -> None:
@@ -95,14 +70,16 @@ class RestoreForm(forms.Form):
         if not any_program or copy.backup.engine != CLONE:
             del self.fields["mysqld"]
         if not BinlogArchive.objects.filter(instance=copy.backup.instance_id).exists():
-            for name in REPLAY_FIELDS:
+            for name in (*REPLAY_FIELDS, "replay_by"):
                 del self.fields[name]
+        elif copy.backup.engine != CLONE:
+            del self.fields["replay_by"]
 
     def clean(self) -> dict[str, Any]:
         """Check where the replay ends. Any: a form's own values."""
         given = self.cleaned_data
         try:
-            given["goal"] = _goal(given)
+            given["goal"] = goal_given(given)
         except BadInput as exc:
             raise ValidationError(f"{exc}. {exc.hint}".strip()) from None
         if given["goal"] is not None and given.get("raw"):
@@ -127,20 +104,8 @@ class RestoreForm(forms.Form):
             owner=requested["owner"],
             mysqld=requested.get("mysqld", ""),
             goal=requested["goal"],
+            replay_by=requested.get("replay_by", "") if requested["goal"] else "",
         )
-
-
-def _goal(given: Mapping[str, Any]) -> RecoveryGoal | None:
-    """Return up to where binlogs are replayed; None: not at all. Any: a form's own values."""
-    if not any(given.get(name) for name in REPLAY_FIELDS):
-        return None
-    moment = given.get("until")
-    return RecoveryGoal(
-        until=parse_moment(moment, "UTC") if moment else None,
-        until_gtid=given.get("until_gtid", "").lower(),
-        before_gtid=given.get("before_gtid", "").lower(),
-        skipped=frozenset(given.get("skip_gtids", "").lower().split()),
-    )
 
 
 def _absolute(path: str) -> str:

@@ -15,6 +15,7 @@ from backups.models import Job, JobEvent, JobStage
 from backups.parameters import Parameters, parameters_of
 from backups.units import format_duration
 from monitor.selectors.job_times import stage_left, usual_lengths, whole_left
+from monitor.selectors.kept import KeptFolder, load_kept_folder
 from monitor.selectors.progress import Progress, progress_of
 
 # Width of the timeline in its own units; the page scales it.
@@ -74,6 +75,8 @@ class JobView:
     time_left: timedelta | None
     # What was asked of it; None where its row cannot be read.
     asked: Parameters | None
+    # The folder that a restore has left; None: none is kept.
+    kept: KeptFolder | None = None
 
     @property
     def may_run_again(self) -> bool:
@@ -118,7 +121,17 @@ def load_job(job: Job, now: datetime) -> JobView:
     waiting = explain_waiting([job]).get(job.pk)
     ticks = ticks_of(job.run_time(now))
     left = whole_left(stages, job, usual, now)
-    return JobView(job, progress_of(job, now), rows, ticks, events, waiting, left, asked_of(job))
+    return JobView(
+        job,
+        progress_of(job, now),
+        rows,
+        ticks,
+        events,
+        waiting,
+        left,
+        asked_of(job),
+        load_kept_folder(job),
+    )
 
 
 def asked_of(job: Job) -> Parameters | None:

@@ -18,7 +18,9 @@ from backups.restores.plan import plan_restore
 from backups.restores.target import restored_size
 from monitor.access.roles import Role, has_role, needs
 from monitor.confirmations import name_confirmed
-from monitor.forms.restore import REPLAY_FIELDS, RestoreForm
+from monitor.forms.replay_place import REPLAY_FIELDS
+from monitor.forms.restore import RestoreForm
+from monitor.selectors.kept import load_kept_folders
 from monitor.selectors.proof import UNPROVEN, load_proofs
 from monitor.selectors.restore import (
     copies_to_restore,
@@ -28,7 +30,7 @@ from monitor.selectors.restore import (
 )
 from monitor.views.requests import refusals_shown, requesting_user
 
-FIELDS = ("target", "owner", "mysqld", "raw", "no_start", *REPLAY_FIELDS)
+FIELDS = ("target", "owner", "mysqld", "raw", "no_start", *REPLAY_FIELDS, "replay_by")
 
 
 @require_safe
@@ -62,6 +64,7 @@ def restore_start(request: HttpRequest) -> HttpResponse:
                 owner=wish.owner,
                 mysqld=wish.mysqld,
                 replay=wish.goal.as_parameters() if wish.goal else None,
+                replay_by=wish.replay_by,
                 requested_by=requesting_user(request),
             )
             return redirect("job-detail", job.pk)
@@ -71,7 +74,7 @@ def restore_start(request: HttpRequest) -> HttpResponse:
 
 def _choose(request: HttpRequest) -> HttpResponse:
     name = request.GET.get("instance", "").strip()
-    context: dict[str, object] = {"step": 1, "asked": name}
+    context: dict[str, object] = {"step": 1, "asked": name, "kept": load_kept_folders()}
     instance = Instance.objects.filter(name=name).first()
     if instance is None:
         context["instances"] = find_instances(name)

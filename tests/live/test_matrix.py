@@ -69,7 +69,7 @@ class Cell:
 
 
 # Only where a restore goes on to a moment: tests/live/test_recovery.py.
-OF_REPLAYS = {"find transactions", "replay"}
+OF_REPLAYS = {"find transactions", "take over", "replay"}
 CELLS = [
     Cell(operation, stage.name, fault)
     for operation, plan in PLANS.items()

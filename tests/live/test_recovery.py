@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +15,10 @@ from typing import Any
 import pytest
 from pytest_django import Settings as DjangoSettings
 
-from backups.models import Backup, BinlogArchive, Job, JobStage
+from backups.executor.leftovers import remove_leftovers
+from backups.models import Backup, BinlogArchive, Job, JobLogLine, JobStage, KeptRestore
 from backups.models.binlog import ReceiverState
-from backups.programs.private_server import PrivateServer, ServerOptions
+from backups.programs.private_server import PrivateServer, ServerOptions, occupant
 from tests.commands import Ended, run_command
 from tests.live import clone_jobs, mysql_load
 from tests.live.archiving import archive_files
@@ -161,16 +166,54 @@ class TestMariadb:
         with RestoredServer(target) as found:
             assert found.execute(CHECKSUMS) == checksums
 
-    def test_a_transaction_that_cannot_be_applied_ends_it(self, dropped: Dropped) -> None:
-        target = dropped.place.folder / "restored"
+    def test_a_transaction_that_cannot_be_applied_is_left_out_later(self, dropped: Dropped) -> None:
+        target, run = dropped.place.folder / "restored", dropped.place.run
         words = ("--until-file-pos", dropped.end, "--skip-gtid", dropped.creation)
 
         ended = dropped.place.restore(dropped.label, target, *words)
 
         assert ended.exit_code == 1
-        assert ended.json()["error"].startswith("replay failed: the replay stopped after")
-        assert "DROP USER" in ended.json()["error"]
+        error, left = ended.json()["error"], str(ended.json()["job"])
+        assert error.startswith("replay failed: the replay stopped after")
+        assert "DROP USER" in error
+        kept = KeptRestore.objects.get()
+        assert f"the next is {kept.next_gtid} at {kept.next_file}:{kept.next_position}" in error
+        assert f"--continue {left}" in ended.json()["hint"]
+        # The tick leaves the folder, and measures it.
+        remove_leftovers()
+        kept.refresh_from_db()
+        assert kept.in_order and kept.failed and (kept.bytes or 0) > 10_000_000
+        again = run("restorebackup", "--continue", left)
+        assert "DROP USER" in again.json()["error"]
+        newest = str(again.json()["job"])
+        assert run("restorebackup", "--continue", left).exit_code == 3
+        words = ("--continue", newest, "--skip-gtid", kept.next_gtid)
+        stages = succeeded(run("restorebackup", *words))
+        assert "extract" not in stages
+        assert stages["take over"][0] == "succeeded"
+        assert not KeptRestore.objects.exists()
+        assert not Job.objects.filter(leftovers=True).exists()
+        with RestoredServer(target) as found:
+            rows = found.execute("SELECT COUNT(*) FROM bank.moves WHERE note = 'after the drop'")
+            assert rows == [(1,)]
+            users = {str(row[0]) for row in found.execute("SELECT user FROM mysql.user")}
+        assert not any(user.startswith("mooring-") for user in users)
+        assert list(target.glob("*relay*")) + list(target.glob(".mooring*")) == []
+
+    def test_a_kept_folder_is_removed_on_request(self, dropped: Dropped) -> None:
+        target, run = dropped.place.folder / "restored", dropped.place.run
+        words = ("--until-file-pos", dropped.end, "--skip-gtid", dropped.creation)
+        left = str(dropped.place.restore(dropped.label, target, *words).json()["job"])
+
+        (listed,) = run_command("removerestore", "--json").json()["folders"]
+        assert (listed["folder"], listed["running"]) == (str(target), False)
+        KeptRestore.objects.update(host="elsewhere")
+        assert "is on elsewhere" in run("restorebackup", "--continue", left).json()["error"]
+        KeptRestore.objects.update(host=socket.gethostname())
+        assert run_command("removerestore", left).exit_code == 0
+
         assert not target.exists()
+        assert run("restorebackup", "--continue", left).exit_code == 3
 
     def test_what_does_not_join_is_refused(self, bank: Place, tmp_path: Path) -> None:
         label = bank.label()
@@ -214,38 +257,74 @@ class RestoredServer:
         self._server.stop()
 
 
+class KilledReplay:
+    """Kills the server of a replay with -9 once it has received something. Use as a context."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._thread = threading.Thread(target=self._kill, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def _kill(self) -> None:
+        wait_until(lambda: sum(each.stat().st_size for each in self._received()) > 300_000)
+        pid = occupant(self._target)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+
+    def _received(self) -> list[Path]:
+        return list(self._target.glob("mooring-relay.0*"))
+
+
 class TestMysql:
     @pytest.mark.parametrize("mode", ["ON", "OFF"])
     def test_a_clone_under_load_is_replayed_to_the_end(
         self, mode: str, tmp_path: Path, settings: DjangoSettings, spool: Path
     ) -> None:
-        options = {
-            "log-bin": "binlog",
-            "max-binlog-size": "1M",
-            "gtid-mode": mode,
-            "enforce-gtid-consistency": mode,
-        }
         checks = "CHECKSUM TABLE bank.account, bank.log"
-        with PrivateMysql(tmp_path / "source", options) as donor:
-            donor.execute(*clone_jobs.USER)
-            mysql_load.prepare(donor)
-            main = clone_jobs.make_main(tmp_path, settings)
-            instance = clone_jobs.add_instance(donor)
-            with mysql_load.Load(donor, writers=3, ddl=False):
-                clone_jobs.taken()
-                time.sleep(1)
-            wanted = donor.execute(checks)
-            ((file, position, *_),) = donor.execute("SHOW BINARY LOG STATUS")
-            archive_files(instance, main, donor.folder, in_spool=1)
-            target = tmp_path / "restored"
-            ended = run_command(
-                "restorebackup", "bank-1", "--to", str(target), "--foreground", "--json",
-                "--until-file-pos", f"{file}:{position}",
-            )  # fmt: skip
+        target, by_logs = tmp_path / "restored", tmp_path / "by-logs"
+        with PrivateMysql(tmp_path / "source", gtid_options(mode)) as donor:
+            wanted, words = cloned_under_load(donor, tmp_path, settings)
+            with KilledReplay(target):
+                ended = run_command("restorebackup", "bank-1", "--to", str(target), *words)
+            assert "the private server was killed" in ended.json()["error"]
+            left = str(ended.json()["job"])
+            continuing = ("restorebackup", "--continue", left, "--foreground", "--json")
+            stages = succeeded(run_command(*continuing))
+            assert stages["replay"][0] == "succeeded"
+            words = ("--to", str(by_logs), "--replay-by", "relay-logs", *words)
+            succeeded(run_command("restorebackup", "bank-1", *words))
+            assert JobLogLine.objects.filter(text__endswith="relay logs are written").count() == 1
 
-            stages = succeeded(ended)
+        for folder in (target, by_logs):
+            assert list(folder.glob("*relay*")) == []
+            with PrivateMysql(folder, clone_jobs.start_options(folder)) as restored:
+                assert restored.execute(checks) == wanted
+                assert restored.log_errors() == []
 
-        assert stages["replay"][0] == "succeeded"
-        with PrivateMysql(target, clone_jobs.start_options(target)) as restored:
-            assert restored.execute(checks) == wanted
-            assert restored.log_errors() == []
+
+def gtid_options(mode: str) -> dict[str, str]:
+    options = {"log-bin": "binlog", "max-binlog-size": "1M"}
+    return options | {"gtid-mode": mode, "enforce-gtid-consistency": mode}
+
+
+def cloned_under_load(
+    donor: PrivateMysql, folder: Path, settings: DjangoSettings
+) -> tuple[list[tuple[Any, ...]], tuple[str, ...]]:
+    """Take a clone while somebody writes, and archive what follows; return the checksums of the
+    end, and the options of a restore to it. Any: SQL's values."""
+    donor.execute(*clone_jobs.USER)
+    mysql_load.prepare(donor)
+    main = clone_jobs.make_main(folder, settings)
+    instance = clone_jobs.add_instance(donor)
+    with mysql_load.Load(donor, writers=3, ddl=False):
+        clone_jobs.taken()
+        time.sleep(1)
+    wanted = donor.execute("CHECKSUM TABLE bank.account, bank.log")
+    ((file, position, *_),) = donor.execute("SHOW BINARY LOG STATUS")
+    archive_files(instance, main, donor.folder, in_spool=1)
+    return wanted, ("--foreground", "--json", "--until-file-pos", f"{file}:{position}")

@@ -15,7 +15,7 @@ from tests.monitor.rows import make_backup, make_instance, make_job, make_reposi
 
 PUBLIC = {"login", "logout", "healthz"}
 # They answer GET with a form and POST with its outcome.
-OPERATED_FORMS = {"silence-add", "silence-edit"}
+OPERATED_FORMS = {"silence-add", "silence-edit", "kept-continue"}
 ADMIN_FORMS = {
     "schedule-add", "schedule-edit", "channel-add", "channel-edit", "route-add", "route-edit",
     "rule-setting-add", "rule-setting-edit", "setting-instance-add", "setting-instance-edit",
@@ -27,7 +27,7 @@ OPERATED = OPERATED_FORMS | {
     "schedule-pause",
     "schedule-resume", "schedule-start", "alert-acknowledge", "alerts-acknowledge",
     "silence-preview", "silence-end", "instance-doctor", "job-again", "backup-pin", "copy-purge",
-    "restore-start", "backup-hold",
+    "restore-start", "backup-hold", "kept-remove",
 }  # fmt: skip
 # What readers change is their own: how the site looks.
 ADMIN_POSTS = {

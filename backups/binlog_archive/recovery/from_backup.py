@@ -6,8 +6,10 @@ backup's: what does not join is refused, and never replayed in the hope that it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connections
 
@@ -18,10 +20,12 @@ from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlog_archive.recovery.histories import ServedFiles, run_from, stretches_of
 from backups.binlog_archive.recovery.stops import Stop, StopSearch
 from backups.binlogs.events.gtids import GtidPosition, GtidSet, parse_gtids
+from backups.binlogs.index.read import IndexedTransaction
 from backups.binlogs.source.served import Served
 from backups.exceptions import MooringError, Refused
 from backups.keys.load import known_keys
 from backups.models import BinlogArchive, BinlogTimeline, Instance
+from backups.parameters import RELAY_LOGS
 from backups.units import format_bytes, format_count
 
 _GTIDS_SHOWN = 200
@@ -40,6 +44,15 @@ class StartPoint:
     ended_at: datetime
 
 
+class PlacedTransaction(NamedTuple):
+    """A transaction of one of several files."""
+
+    file: str
+    transaction: IndexedTransaction
+    # The name under which its file is served: two servers may have files of one name.
+    served_as: str
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """What a replay does."""
@@ -48,13 +61,49 @@ class Recovery:
     goal: RecoveryGoal
     stop: Stop
     served: Served
-    pieces: int
-    # How often another server took over in between.
-    failovers: int = 0
+    # The pieces that are read, in their order; the last of them perhaps in part.
+    read: Sequence[ReadablePiece] = ()
+    # The names under which their files are served.
+    names: Sequence[str] = ()
+
+    @property
+    def pieces(self) -> int:
+        return len(self.read)
+
+    @property
+    def failovers(self) -> int:
+        """How often another server took over in between."""
+        return len({piece.archived.timeline.pk for piece in self.read}) - 1
+
+    @property
+    def served_until(self) -> tuple[str, int]:
+        """Where the stream ends, by the names under which files are served."""
+        if not (stretches := self.served.stretches):
+            return self.start.file, self.start.position
+        return stretches[-1].file, stretches[-1].stop
+
+    def transactions(self) -> Iterator[PlacedTransaction]:
+        """Yield everything from the backup to the stop, also what is left out, in file order."""
+        for number, (piece, name) in enumerate(zip(self.read, self.names, strict=True)):
+            index = piece.index()
+            begin = index.starting_at(self.start.position) if number == 0 else 0
+            for each in index.transactions(begin or 0):
+                if name == self.names[-1] and each.end > self.stop.offset:
+                    return
+                yield PlacedTransaction(piece.file, each, name)
+            if number:
+                piece.forget_index()
 
     @property
     def bytes_total(self) -> int:
         return self.served.bytes_total
+
+    def room(self, replay_by: str) -> int:
+        """Return the bytes that a replay takes on the target's disk, beside the files as they are.
+
+        What is replayed changes the files; as relay logs it is there once more.
+        """
+        return self.bytes_total * (2 if replay_by == RELAY_LOGS else 1)
 
     @property
     def in_short(self) -> str:
@@ -125,20 +174,12 @@ def _follow(
     missing = run.missing and run.missing + _without_keys(timeline.instance, keyring)
     stop = StopSearch(joined, start.position, goal, missing).find(known_until)
     _check_not_ahead(joined, start, stop)
-    read = joined[: stop.pieces]
-    served = _served(read, start, goal, stop, timeline.instance.flavour)
-    servers = {piece.archived.timeline.pk for piece in read}
-    return Recovery(start, goal, stop, served, stop.pieces, len(servers) - 1)
-
-
-def _served(
-    pieces: list[ReadablePiece], start: StartPoint, goal: RecoveryGoal, stop: Stop, flavour: str
-) -> Served:
-    files = ServedFiles()
-    return Served(
+    read, files = joined[: stop.pieces], ServedFiles()
+    stretches = stretches_of(files, read, start.position, stop.offset)
+    served = Served(
         files,
-        stretches_of(files, pieces, start.position, stop.offset),
-        flavour,
+        stretches,
+        timeline.instance.flavour,
         start_gtids=start.gtids,
         skipped=goal.skipped,
         transactions=stop.transactions,
@@ -146,6 +187,7 @@ def _served(
         # Each thread has a connection to the database of its own.
         leave_thread=connections.close_all,
     )
+    return Recovery(start, goal, stop, served, read, [files.name_of(piece) for piece in read])
 
 
 def _without_keys(instance: Instance, keyring: Keyring | None) -> str:

@@ -51,6 +51,8 @@ class Served:
     gtid_mode: str = "ON"
     # Called at the end of each thread that has read ``binlogs``.
     leave_thread: Callable[[], None] = lambda: None
+    # Called before anything up to a place is sent, with the place.
+    before_send: Callable[[str, int], None] = lambda file, offset: None
 
     @property
     def is_mariadb(self) -> bool:

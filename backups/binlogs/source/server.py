@@ -136,6 +136,7 @@ class ReplaySource:
         try:
             stream, begin = self._stream(session, asked)
             for batch in stream.batches(begin):
+                self.served.before_send(stream.file, stream.offset)
                 wire.send_all(batch)
                 if self._over.is_set():
                     return

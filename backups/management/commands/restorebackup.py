@@ -13,12 +13,14 @@ from backups.binlog_archive.recovery.starts import choose_copy
 from backups.catalog.facts import details_of
 from backups.engines.clone.keyring import describe_keyring, explain_keyring
 from backups.exceptions import BadInput
+from backups.jobs.continuing import continue_restore, kept_folder
 from backups.jobs.request import create_restore_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.management.output import DONE, Answer
-from backups.management.replay_options import add_replay_options, replay_goal
+from backups.management.replay_options import add_replay_options, place_given, replay_goal
 from backups.models import Backup, BackupCopy, Instance, Job
 from backups.programs.compatibility import CLONE, parse_version
+from backups.restores.kept import goal_to_continue
 from backups.restores.option_file import OPTION_FILE
 from backups.restores.replication import replication_statement
 
@@ -26,12 +28,22 @@ from backups.restores.replication import replication_statement
 class Command(CopyCommand):
     help = (
         "Restore a backup into an empty folder, ready for a server; with --until or another place, "
-        "archived binlogs are replayed onto it up to exactly there."
+        "archived binlogs are replayed onto it up to exactly there. With --continue, a replay that "
+        "was stopped is continued."
     )
+
+    label_optional = True
 
     def add_options(self, parser: CommandParser) -> None:
         super().add_options(parser)
-        parser.add_argument("--to", required=True, type=Path, help="Target: a new or empty folder.")
+        parser.add_argument("--to", type=Path, help="Target: a new or empty folder.")
+        parser.add_argument(
+            "--continue",
+            type=int,
+            metavar="JOB",
+            help="Go on with the folder that a job has left whose replay did not come to its end; "
+            "with --skip-gtid without a transaction, with --until to another place.",
+        )
         parser.add_argument(
             "--raw",
             action="store_true",
@@ -73,6 +85,13 @@ class Command(CopyCommand):
         return replace(answer, fields=fields, shown=shown)
 
     def find_copy(self, options: dict[str, Any]) -> BackupCopy:
+        if options["continue"] is not None:
+            return self._find_kept(options)
+        if options["label"] is None or options["to"] is None:
+            raise BadInput(
+                "a restore needs a backup or an instance, and a folder",
+                hint="Write restorebackup LABEL --to FOLDER, or restorebackup --continue JOB.",
+            )
         goal = replay_goal(options)
         instance = Instance.objects.filter(name=options["label"]).first()
         if instance is None:
@@ -87,7 +106,22 @@ class Command(CopyCommand):
         options["label"] = copy.backup.label
         return copy
 
+    def _find_kept(self, options: dict[str, Any]) -> BackupCopy:
+        given = [name for name in ("label", "to", "repository") if options[name] is not None]
+        if given or options["raw"]:
+            raise BadInput(
+                "with --continue, backup, copy and folder are those of the job",
+                hint="Leave out label, --to, --repository and --raw.",
+            )
+        kept = kept_folder(options["continue"])
+        if kept.job.copy is None:
+            raise BadInput(f"the copy that {kept.job} has read is no longer in the catalog")
+        options["label"], options["to"] = kept.job.copy.backup.label, Path(kept.target)
+        return kept.job.copy
+
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
+        if options["continue"] is not None:
+            return self._continue(options, wake=wake)
         target = options["to"].absolute()
         return create_restore_job(
             copy,
@@ -97,8 +131,18 @@ class Command(CopyCommand):
             owner=options["owner"],
             mysqld=chosen_mysqld(options),
             replay=goal.as_parameters() if (goal := replay_goal(options)) else None,
+            replay_by=options["replay_by"],
             wake=wake,
         )
+
+    def _continue(self, options: dict[str, Any], *, wake: bool) -> Job:
+        kept = kept_folder(options["continue"])
+        goal = goal_to_continue(kept, place_given(options), frozenset(options["skip_gtid"]))
+        changes: dict[str, Any] = {"no_start": True} if options["no_start"] else {}
+        changes |= {"owner": options["owner"]} if options["owner"] else {}
+        changes |= {"replay_by": options["replay_by"]} if options["replay_by"] else {}
+        changes |= {"mysqld": chosen_mysqld(options)} if options["mysqld"] else {}
+        return continue_restore(kept, replay=goal.as_parameters(), changes=changes, wake=wake)
 
 
 def read_settings(file: Path) -> str:
@@ -121,7 +165,8 @@ def replication_of(options: dict[str, Any]) -> str:
     version = parse_version(backup.server_version)
     if backup.engine != CLONE or version is None:
         return ""
-    if replay_goal(options) is not None and not backup.gtid_executed:
+    replays = options["continue"] is not None or replay_goal(options) is not None
+    if replays and not backup.gtid_executed:
         # It has gone on from the backup's position: the job's last stage says where to.
         return ""
     return replication_statement(

@@ -44,16 +44,20 @@ class ReplayAccount:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _statements(self) -> tuple[str, str]:
-        """Return what may run twice: some copies need a second start."""
-        name = f"'{self.user}'@'localhost'"
-        create = (
-            f"CREATE OR REPLACE USER {name} IDENTIFIED VIA mysql_native_password "
-            f"USING PASSWORD('{self.password}');"
-            if self.flavour == MARIADB
-            else f"CREATE USER IF NOT EXISTS {name} IDENTIFIED BY '{self.password}';"
-        )
-        return create, f"GRANT ALL PRIVILEGES ON *.* TO {name} WITH GRANT OPTION;"
+    def _statements(self) -> list[str]:
+        """Return what may run twice: some copies need a second start, or have the account."""
+        name, grant = f"'{self.user}'@'localhost'", "GRANT ALL PRIVILEGES ON *.* TO"
+        if self.flavour == MARIADB:
+            create = [
+                f"CREATE OR REPLACE USER {name} IDENTIFIED VIA mysql_native_password "
+                f"USING PASSWORD('{self.password}');"
+            ]
+        else:
+            create = [
+                f"CREATE USER IF NOT EXISTS {name} IDENTIFIED BY '{self.password}';",
+                f"ALTER USER {name} IDENTIFIED BY '{self.password}';",
+            ]
+        return [*create, f"{grant} {name} WITH GRANT OPTION;"]
 
     @property
     def drop(self) -> str:

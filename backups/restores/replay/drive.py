@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-from backups.binlogs.source.sent import NOTHING, Passed
+from backups.binlogs.source.sent import NOTHING, Passed, Sent
 from backups.binlogs.source.served import Served, StreamPlace
 from backups.binlogs.source.server import ReplaySource
-from backups.exceptions import EngineError, Refused, StageFailed
+from backups.exceptions import EngineError, MooringError, Refused, StageFailed
 from backups.programs.private_server import PrivateServer
 from backups.programs.server_session import gone, is_lost
 from backups.restores.replay.account import ReplayAccount
+from backups.restores.replay.relay_logs import WrittenLogs
 from backups.restores.replay.statements import ReplayTarget
 
 _POLL_SECONDS = 0.25
@@ -42,6 +43,23 @@ class Replayed:
     disabled_events: tuple[str, ...] = ()
 
 
+class Sender(Protocol):
+    """What gives a server the transactions: a source, or relay logs that lie in its folder."""
+
+    @property
+    def sent(self) -> Sent: ...
+
+    @property
+    def failure(self) -> MooringError | None:
+        """Why it cannot go on; None while it can."""
+        ...
+
+    @property
+    def dumps(self) -> int:
+        """How often it was requested to send."""
+        ...
+
+
 @dataclass(slots=True)
 class Replay:
     """One replay onto a running server."""
@@ -53,6 +71,10 @@ class Replay:
     account: ReplayAccount
     # Called between any two looks, with what is applied.
     on_progress: Callable[[Passed], None] = field(default=lambda passed: None)
+    # The GTIDs it has where an earlier replay was stopped; None: those that are in front of ours.
+    has_gtids: str | None = None
+    # Relay logs in the folder, to be read without a source.
+    logs: WrittenLogs | None = None
     began: float = field(default=0.0, init=False)
     # While it runs, and when it has.
     source: ReplaySource | None = field(default=None, init=False)
@@ -60,13 +82,21 @@ class Replay:
     def run(self) -> Replayed:
         """Apply everything that is served, or raise."""
         account = self.account
-        if self.server.listener is None:
+        if self.server.listener is None and self.logs is None:
             raise StageFailed("the private server cannot reach a source: it has no listener")
         try:
             with self.server.connect(user=account.user, password=account.password) as connection:
                 _run(connection, "SET SESSION wait_timeout = 2147483")
-                with ReplaySource(self.server.listener, self.served) as self.source:
-                    done = self._follow(connection, self.source)
+                if not self.served.stretches:
+                    done = self._end(connection, NOTHING, set())
+                elif self.logs is not None:
+                    done = self._follow(
+                        connection, self.logs, self.target.read_logs(self.logs.file)
+                    )
+                else:
+                    assert self.server.listener is not None
+                    with ReplaySource(self.server.listener, self.served) as self.source:
+                        done = self._receive(connection, self.source)
                 _run(connection, account.drop)
                 return done
         except pymysql.Error as exc:
@@ -74,30 +104,43 @@ class Replay:
                 raise gone(self.server, "replaying") from None
             raise EngineError(f"the replay could not be run: {exc.args[-1]}") from exc
 
-    def _follow(self, connection: Connection[Any], source: ReplaySource) -> Replayed:
+    def _receive(self, connection: Connection[Any], source: ReplaySource) -> Replayed:
         for statement in self.target.forget():
             _run(connection, statement)
-        self._check_start(connection)
-        disabled = _disabled_events(connection)
         first = self.served.stretches[0]
-        port = source.port
-        for statement in self.target.follow(
-            port,
+        statements = self.target.follow(
+            source.port,
             source.account,
-            start_gtids=self.served.start_gtids,
+            start_gtids=self._start_gtids,
             file=first.file,
             position=first.start,
-        ):
+        )
+        return self._follow(connection, source, statements)
+
+    def _follow(
+        self, connection: Connection[Any], source: Sender, statements: Sequence[str]
+    ) -> Replayed:
+        self._check_start(connection)
+        # What an earlier replay has disabled is named once more.
+        disabled = _disabled_events(connection) if self.has_gtids is None else set()
+        for statement in statements:
             _run(connection, statement)
         self.began = time.monotonic()
         while not self._finished(connection, source):
             time.sleep(_POLL_SECONDS)
         _run(connection, self.target.stop)
+        return self._end(connection, source.sent.newest, disabled)
+
+    @property
+    def _start_gtids(self) -> str:
+        return self.served.start_gtids if self.has_gtids is None else self.has_gtids
+
+    def _end(self, connection: Connection[Any], passed: Passed, disabled: set[str]) -> Replayed:
         gtids = _value(connection, self.target.executed)
         for statement in self.target.forget():
             _run(connection, statement)
         events = tuple(sorted(_disabled_events(connection) - disabled))
-        return Replayed(source.sent.newest, gtids, _open_xa(connection), events)
+        return Replayed(passed, gtids, _open_xa(connection), events)
 
     def _check_start(self, connection: Connection[Any]) -> None:
         """Refuse a MySQL that has other transactions than its backup: they would be left out."""
@@ -105,14 +148,14 @@ class Replay:
             return
         has = "".join(_value(connection, self.target.executed).split())
         query = "SELECT GTID_SUBSET(%s, %s) AND GTID_SUBSET(%s, %s)"
-        start = self.served.start_gtids
+        start = self._start_gtids
         if _value(connection, query, (has, start, start, has)) != "1":
             raise Refused(
                 f"the restored server has the transactions {has or 'none'}, "
                 f"its backup was taken after {start or 'none'}: nothing was replayed"
             )
 
-    def _finished(self, connection: Connection[Any], source: ReplaySource) -> bool:
+    def _finished(self, connection: Connection[Any], source: Sender) -> bool:
         """Look once: report progress, raise for an error, return whether all is applied."""
         status = _status(connection, self.target.status)
         if source.failure is not None:
@@ -134,12 +177,12 @@ class Replay:
             )
         return False
 
-    def _applied(self, status: Mapping[str, str], source: ReplaySource) -> Passed:
+    def _applied(self, status: Mapping[str, str], source: Sender) -> Passed:
         place = _place(status, self.served)
         return source.sent.up_to(place) if place is not None else NOTHING
 
     def _has_all(
-        self, connection: Connection[Any], status: Mapping[str, str], source: ReplaySource
+        self, connection: Connection[Any], status: Mapping[str, str], source: Sender
     ) -> bool:
         wanted = source.sent.wanted or ""
         if not self.target.by_gtid:

@@ -16,8 +16,12 @@ _SOURCE_SINCE = (8, 0, 23)
 _STATUS_SINCE = (8, 0, 22)
 _OPTIONS_SINCE = (8, 0, 26)
 RELAY_LOG = "mooring-relay"
-# What is received and not applied yet takes room beside the data.
-_RELAY_SPACE = "4G"
+# What is received and not applied yet takes room beside the data. After a kill it is what may have
+# been begun: see ``doubt``. A file goes once it is applied.
+_RELAY_SPACE, _RELAY_FILE = "256M", "32M"
+# While it is on, a commit is on the disk: a kill must not take back from where the replay begins.
+# FLUSH ENGINE LOGS does nothing on MariaDB while it is off.
+_DURABLE, _HASTY = (f"SET GLOBAL innodb_flush_log_at_trx_commit = {number}" for number in (1, 0))
 _PACKET = "1G"
 # A large transaction may take long; whether the source is there is seen otherwise.
 _NET_SECONDS = "3600"
@@ -33,6 +37,8 @@ class ReplayTarget:
     gtid_mode: str = "ON"
     workers: int = 4
     buffer_pool_bytes: int = 256 * 1024 * 1024
+    # Whether it reads relay logs that lie in its folder, and no source.
+    by_relay_logs: bool = False
 
     @property
     def is_mariadb(self) -> bool:
@@ -49,13 +55,15 @@ class ReplayTarget:
         options = {
             "max-allowed-packet": _PACKET,
             "innodb-buffer-pool-size": str(self.buffer_pool_bytes),
-            # If it crashes, the restore begins again.
+            # A kill takes back what was committed last, with the position: it is replayed again. A
+            # torn page has redo, and crash recovery ends where it reads one.
             "innodb-flush-log-at-trx-commit": "0",
             "innodb-doublewrite": "OFF",
             # Disabled, it would refuse to create one; off, it runs none.
             "event-scheduler": "OFF",
             "relay-log": RELAY_LOG,
             "relay-log-space-limit": _RELAY_SPACE,
+            "max-relay-log-size": _RELAY_FILE,
             "sync-relay-log": "0",
             # Whatever id the transactions' server had: none of them is this server's own.
             "replicate-same-server-id": "ON",
@@ -65,6 +73,8 @@ class ReplayTarget:
         if self.is_mariadb:
             options |= {"slave-parallel-threads": str(self.workers), "sync-master-info": "0"}
             return options | {"sync-relay-log-info": "0", "slave-parallel-max-queued": "16M"}
+        if self.by_relay_logs:
+            options |= {"relay-log-purge": "OFF"}
         options |= {f"{word}-parallel-workers": str(self.workers)}
         options |= {f"{word}-preserve-commit-order": "ON"}
         if self.version < _OPTIONS_SINCE:
@@ -86,11 +96,13 @@ class ReplayTarget:
         """Return what connects it to the source, for transactions from a place on."""
         if self.is_mariadb:
             return [
+                _DURABLE,
                 f"SET GLOBAL gtid_slave_pos = '{start_gtids}'",
                 f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, "
                 f"MASTER_USER='{account.user}', MASTER_PASSWORD='{account.password}', "
                 f"MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD={_HEARTBEAT_SECONDS}, "
                 "MASTER_SSL=0, MASTER_SSL_VERIFY_SERVER_CERT=0, MASTER_USE_GTID=slave_pos",
+                _HASTY,
                 "START SLAVE",
             ]
         word = "SOURCE" if self.version >= _SOURCE_SINCE else "MASTER"
@@ -101,9 +113,23 @@ class ReplayTarget:
             else f"{word}_AUTO_POSITION=0, {word}_LOG_FILE='{file}', {word}_LOG_POS={position}"
         )
         return [
+            _DURABLE,
             f"{verb} TO {word}_HOST='127.0.0.1', {word}_PORT={port}, {word}_SSL=0, "
             f"{word}_CONNECT_RETRY=1, {word}_HEARTBEAT_PERIOD={_HEARTBEAT_SECONDS}, {place}",
+            _HASTY,
             f"START {self._word} USER='{account.user}' PASSWORD='{account.password}'",
+        ]
+
+    def read_logs(self, file: str) -> list[str]:
+        """Return what makes it apply relay logs in its folder, from a file on. MySQL only."""
+        word = "SOURCE" if self.version >= _SOURCE_SINCE else "MASTER"
+        verb = "CHANGE REPLICATION SOURCE" if word == "SOURCE" else "CHANGE MASTER"
+        return [
+            _DURABLE,
+            f"{verb} TO {word}_HOST='dummy', {word}_AUTO_POSITION=0, "
+            f"RELAY_LOG_FILE='{file}', RELAY_LOG_POS=4",
+            _HASTY,
+            f"START {self._word} SQL_THREAD",
         ]
 
     @property

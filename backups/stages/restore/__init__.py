@@ -14,6 +14,7 @@ from backups.stages.restore.hand_over import HandOver
 from backups.stages.restore.prepare import Prepare
 from backups.stages.restore.replay import ReplayTransactions
 from backups.stages.restore.start_once import StartOnce
+from backups.stages.restore.take_over import TakeOver
 from backups.stages.restore.work import RestoreWork
 
 _BEGINNING = (CheckTarget(), Extract(), Prepare())
@@ -23,11 +24,18 @@ FIND, REPLAY = FindTransactions(), ReplayTransactions()
 STAGES = (*_BEGINNING, *_END)
 # With archived transactions on top.
 STAGES_WITH_REPLAY = (FIND, *_BEGINNING, REPLAY, *_END)
+# On a folder that another job left.
+TAKE_OVER = TakeOver()
+STAGES_CONTINUED = (FIND, TAKE_OVER, REPLAY, *_END)
+# Each once, in an order that all of them keep.
+KNOWN_STAGES = (FIND, *_BEGINNING, TAKE_OVER, REPLAY, *_END)
 
 
 def stages_for(asked: RestoreParameters) -> Sequence[Stage[RestoreWork]]:
     """Return the stages that a request leads to."""
+    if asked.continues is not None:
+        return STAGES_CONTINUED
     return STAGES if goal_of(asked) is None else STAGES_WITH_REPLAY
 
 
-__all__ = ["STAGES", "STAGES_WITH_REPLAY", "RestoreWork", "stages_for"]
+__all__ = ["KNOWN_STAGES", "STAGES", "STAGES_WITH_REPLAY", "RestoreWork", "stages_for"]

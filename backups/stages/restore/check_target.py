@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backups.catalog.copies import open_chain
 from backups.restores.ancestors import check_ancestors
+from backups.restores.kept import is_kept
 from backups.restores.target import (
     check_room,
     check_server,
@@ -33,14 +34,19 @@ class CheckTarget(PlainStage[RestoreWork]):
         starts = test or not work.no_start
         server = "" if work.raw else check_server(work.copy, work.server_program, starts=starts)
         # What is replayed changes the files, and waits beside them in between.
-        replayed = work.recovery.bytes_total if work.recovery is not None else 0
+        replayed = work.recovery.room(work.replay_by) if work.recovery is not None else 0
         room = check_room(work.target, room_of(work.opened()) + replayed)
         own(run.job, run.token, leftovers=True)
-        claim_folder(work.target, run.job.pk)
+        claim_folder(work.target, work.mark)
         return f"{room}; {server}" if server else room
 
     def clean_up(self, run: Run, work: RestoreWork) -> None:
-        """Remove the restored files: a partial data directory must not look complete."""
-        if release_folder(work.target, run.job.pk):
+        """Remove the restored files: a partial data directory must not look complete.
+
+        One onto which a replay has begun is kept, with its mark.
+        """
+        if is_kept(work.mark):
+            return
+        if release_folder(work.target, work.mark):
             run.log(self.name, f"removed the unfinished restore in {work.target}")
         run.forget_leftovers()

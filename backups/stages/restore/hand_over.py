@@ -19,6 +19,7 @@ from backups.exceptions import StageFailed
 from backups.programs.compatibility import MARIADB, MARIADB_BACKUP, MYSQL, parse_version
 from backups.programs.server_program import replication_off
 from backups.programs.server_settings import ServerSettings, parse_server_settings
+from backups.restores.kept import stop_keeping
 from backups.restores.option_file import OPTION_FILE, build_option_file
 from backups.restores.replay.drive import Replayed
 from backups.restores.run_user import change_owner, give_folder
@@ -54,6 +55,7 @@ class HandOver(PlainStage[RestoreWork]):
         give_folder(work.target, *owner)
         # Even if this write fails: without its mark no tick removes the folder.
         with contextlib.suppress(Error):
+            stop_keeping(run.job)
             run.forget_leftovers()
         return describe(work, server)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
-from pathlib import Path
 
 import psutil
 
@@ -13,26 +11,23 @@ from backups.binlog_archive.recovery.from_backup import Recovery
 from backups.binlog_archive.recovery.starts import recovery_of
 from backups.binlogs.moments import from_micros
 from backups.binlogs.source.sent import Passed
-from backups.engines import engine_named
-from backups.exceptions import EngineError, StageFailed
+from backups.exceptions import StageFailed
 from backups.models.job import LogLevel
+from backups.parameters import RELAY_LOGS
 from backups.programs.compatibility import CLONE, Version, parse_version
-from backups.programs.private_server import ServerOptions
 from backups.programs.server_program import find_mysqld
-from backups.restores.replay.account import ReplayAccount
-from backups.restores.replay.drive import Replay, Replayed
-from backups.restores.replay.leftovers import remove_relay_logs
+from backups.restores.replay.drive import Replayed
 from backups.restores.replay.statements import ReplayTarget
 from backups.running.run import Run
 from backups.stages.base import PlainStage
+from backups.stages.restore.keeping import Keeping
+from backups.stages.restore.session import ReplaySession
 from backups.stages.restore.work import RestoreWork
 from backups.units import format_bytes
 
 _LOG_SECONDS = 10
 _MOST_WORKERS = 8
 _LEAST_POOL, _MOST_POOL = 128 * 1024 * 1024, 8 * 1024**3
-# The server's own, which no replica has: nothing ever connects to it.
-_SERVER_ID = 4_294_967_290
 
 
 class ReplayTransactions(PlainStage[RestoreWork]):
@@ -51,7 +46,9 @@ class ReplayTransactions(PlainStage[RestoreWork]):
         work.recovery = recovery
         if not recovery.served.stretches:
             return f"nothing to replay: the backup is {recovery.goal}"
-        done = work.replayed = self._replay(run, work, recovery)
+        done = work.replayed = ReplaySession(
+            run, work, recovery, _target(work, recovery), Watch
+        ).replay()
         for name in done.disabled_events:
             run.log(self.name, f"event {name} is disabled, as a replica creates it",
                     LogLevel.WARNING)  # fmt: skip
@@ -59,53 +56,12 @@ class ReplayTransactions(PlainStage[RestoreWork]):
             run.log(self.name, f"XA transaction {xid} is prepared and undecided", LogLevel.WARNING)
         return _result(recovery, done)
 
-    def _replay(self, run: Run, work: RestoreWork, recovery: Recovery) -> Replayed:
-        server = engine_named(run.job.engine).restored_server(
-            work.target, server=work.server_program, on_wait=run.check, keys=work.keys
-        )
-        flavour = recovery.served.flavour
-        target = ReplayTarget(
-            flavour, _version(work), recovery.served.gtid_mode, _workers(), _buffer_pool()
-        )
-        account = ReplayAccount(flavour)
-        owner = work.target.stat()
-        try:
-            with run.ending_by(server.kill):
-                with account.file((owner.st_uid, owner.st_gid)) as grants:
-                    server.settings = _settings(server.settings, target, grants)
-                    server.start()
-                run.process_started(*server.process)
-                watch = _Watch(run, recovery)
-                done = Replay(server, recovery.served, target, account, watch.progress).run()
-                run.check()
-                server.shut_down()
-        except (EngineError, StageFailed):
-            # A server that was ended for it is no reason of its own.
-            run.check()
-            raise
-        finally:
-            server.stop()
-        remove_relay_logs(work.target)
-        return done
 
-
-def _settings(usual: ServerOptions, target: ReplayTarget, grants: Path) -> ServerOptions:
-    """Return how a restored server is started to replay."""
-    return replace(
-        usual,
-        skip_grant_tables=False,
-        reaches_us=True,
-        server_id=_SERVER_ID,
-        readable=(*usual.readable, grants),
-        options={**usual.options, **target.options(), "init-file": str(grants)},
-    )
-
-
-class _Watch:
+class Watch:
     """Shows how far a replay is."""
 
-    def __init__(self, run: Run, recovery: Recovery) -> None:
-        self._run, self._recovery = run, recovery
+    def __init__(self, run: Run, recovery: Recovery, keeping: Keeping | None) -> None:
+        self._run, self._recovery, self._keeping = run, recovery, keeping
         self._meter = run.new_meter()
         self._meter.raw_bytes_total = recovery.bytes_total
         self._began = self._logged = time.monotonic()
@@ -119,6 +75,8 @@ class _Watch:
         if passed.transactions and now - self._logged >= _LOG_SECONDS:
             self._logged = now
             self._run.log(ReplayTransactions.name, self._line(passed, now - self._began))
+            if self._keeping is not None:
+                self._keeping.progress(passed)
 
     def _line(self, passed: Passed, seconds: float) -> str:
         rate = passed.read_bytes / seconds
@@ -139,6 +97,19 @@ def _result(recovery: Recovery, done: Replayed) -> str:
     return (
         f"{done.passed.transactions:,} transactions{without}{last}{moment}; "
         f"{format_bytes(recovery.bytes_total)}"
+    )
+
+
+def _target(work: RestoreWork, recovery: Recovery) -> ReplayTarget:
+    """Return the server that replays."""
+    served = recovery.served
+    return ReplayTarget(
+        served.flavour,
+        _version(work),
+        served.gtid_mode,
+        _workers(),
+        _buffer_pool(),
+        by_relay_logs=work.replay_by == RELAY_LOGS,
     )
 
 

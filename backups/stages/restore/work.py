@@ -15,7 +15,7 @@ from backups.binlog_archive.recovery.goals import RecoveryGoal, goal_of
 from backups.catalog.copies import copy_of
 from backups.engines.base import NO_KEYS, HostKeys, Prepared
 from backups.exceptions import BadInput
-from backups.models import BackupCopy, Job
+from backups.models import BackupCopy, Job, KeptRestore
 from backups.parameters import RestoreParameters, RestoreTestParameters
 from backups.programs.private_server import PrivateServer
 from backups.restores.host_keys import host_keys
@@ -48,6 +48,14 @@ class RestoreWork:
     goal: RecoveryGoal | None = None
     recovery: Recovery | None = None
     replayed: Replayed | None = None
+    # How the binlogs get to the server; blank: from us, as its source.
+    replay_by: str = ""
+    # The number in the folder's mark: of this job, or of the one that made the folder.
+    mark: int = 0
+    # The job whose kept folder it goes on with; None: it makes one of its own.
+    continues: int | None = None
+    # The row of the folder, once a replay has begun on it.
+    kept: KeptRestore | None = None
     # For restore tests only.
     began_at: datetime | None = None
     answered_at: datetime | None = None
@@ -72,13 +80,22 @@ def restore_work(job: Job, asked: RestoreParameters) -> RestoreWork:
         server_program=asked.mysqld or settings.MYSQLD,
         keys=host_keys(),
         goal=goal_of(asked),
+        mark=asked.mark or job.pk,
+        continues=asked.continues,
+        replay_by=asked.replay_by or "",
     )
 
 
 def restore_test_work(job: Job, asked: RestoreTestParameters) -> RestoreWork:
     """Build the work object of a restore test, whose target is a scratch folder."""
     mysqld = asked.mysqld or settings.MYSQLD
-    return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld, keys=host_keys())
+    return RestoreWork(
+        copy_of(job),
+        scratch_folder(job),
+        server_program=mysqld,
+        keys=host_keys(),
+        mark=job.pk,
+    )
 
 
 def scratch_folder(job: Job) -> Path:

@@ -1,0 +1,179 @@
+"""How does a replay leave its folder so that another job can go on with it?"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pymysql
+from django.db import Error, connection
+
+from backups.binlog_archive.recovery.from_backup import Recovery
+from backups.binlog_archive.recovery.rest import Rest, find_rest
+from backups.binlogs.moments import from_micros
+from backups.binlogs.segments.names import file_number
+from backups.binlogs.source.sent import Passed
+from backups.exceptions import LeaseLost, MooringError
+from backups.models import KeptRestore
+from backups.models.job import LogLevel
+from backups.programs.private_server import PrivateServer
+from backups.restores.kept import begin_keeping, stop_keeping, where_it_is
+from backups.restores.replay.account import ReplayAccount
+from backups.restores.replay.drive import Replayed
+from backups.restores.replay.reached import stop_and_find
+from backups.restores.replay.statements import ReplayTarget
+from backups.runners.local import LocalRunner
+from backups.running.run import Run
+from backups.stages.restore.work import RestoreWork
+
+_SOURCE = "replay"
+# So much more than is sent is noted at once.
+_AHEAD_BYTES = 64 * 1024 * 1024
+# Until a server is killed that was to stop: it ends the transaction that it is in.
+_STOP_SECONDS = 20
+_RETRY_SECONDS = 0.5
+_SYNC_SECONDS = 3600
+
+
+@dataclass(slots=True)
+class Keeping:
+    """The row of a folder while a replay runs on it."""
+
+    run: Run
+    work: RestoreWork
+    # From the backup on, whatever of it is there already.
+    whole: Recovery
+    account: str
+    # How many transactions were there when this job began.
+    done: int = 0
+    # Whether the folder changes.
+    under_way: bool = field(default=False, init=False)
+    _noted: tuple[int, int] = field(default=(0, 0), init=False)
+
+    def begin(self) -> KeptRestore:
+        """Make the row, or take the one that there is."""
+        if self.work.kept is None:
+            self.work.kept = begin_keeping(
+                self.run.job,
+                mark=self.work.mark,
+                target=self.work.target,
+                account=self.account,
+            )
+        return self.work.kept
+
+    def set_out(self) -> None:
+        """Note that from here on the folder changes."""
+        self.under_way = True
+        left_out = " ".join(sorted(self.whole.goal.skipped))
+        self._write(skipped=left_out, in_order=False, failed=False)
+
+    def finish(self, done: Replayed) -> None:
+        """Note that everything is applied, and the server has ended in order."""
+        stop, (sent_file, sent_position) = self.whole.stop, self.whole.served_until
+        self._write(
+            in_order=True,
+            transactions=done.passed.transactions,
+            last_commit_at=stop.last_commit,
+            next_file=stop.file,
+            next_position=stop.offset,
+            next_gtid="",
+            next_commit_at=None,
+            sent_file=sent_file,
+            sent_position=sent_position,
+        )
+
+    def before_send(self, file: str, offset: int) -> None:
+        """Note that everything up to a place may be sent; called by the source's thread."""
+        place = (file_number(file), offset)
+        if place <= self._noted:
+            return
+        while True:
+            try:
+                self._write(sent_file=file, sent_position=offset + _AHEAD_BYTES)
+            except Error:
+                # As everywhere else: a short outage must not end hours of work.
+                connection.close()
+                self.run.check()
+                time.sleep(_RETRY_SECONDS)
+                continue
+            self._noted = (place[0], offset + _AHEAD_BYTES)
+            return
+
+    def progress(self, passed: Passed) -> None:
+        """Note how far it is at least."""
+        self._write(
+            transactions=self.done + passed.transactions,
+            last_commit_at=from_micros(passed.commit_micros),
+        )
+
+    def leave(
+        self, server: PrivateServer, target: ReplayTarget, account: ReplayAccount, *, failed: bool
+    ) -> Rest | None:
+        """Stop the replay and its server in order, and note where; None where that was not so."""
+        try:
+            with server.connect(user=account.user, password=account.password) as session:
+                reached, temporary = stop_and_find(session, target)
+            server.shut_down()
+            LocalRunner().run(["sync", "-f", str(self.work.target)], timeout_seconds=_SYNC_SECONDS)
+        except (pymysql.Error, MooringError) as exc:
+            self.run.log(_SOURCE, f"the server did not end in order: {exc}", LogLevel.WARNING)
+            return None
+        if temporary:
+            self.run.log(
+                _SOURCE,
+                f"{temporary} temporary tables of replayed statements were open: a server has them "
+                "until it ends, so that the folder cannot be continued",
+                LogLevel.WARNING,
+            )
+            stop_keeping(self.run.job)
+            self.work.kept = None
+            return None
+        try:
+            rest = find_rest(self.whole, reached) if reached is not None else None
+        except MooringError as exc:
+            self.run.log(_SOURCE, f"where it stopped is not known: {exc}", LogLevel.WARNING)
+            rest = None
+        self._write(in_order=True, failed=failed, **_columns(rest))
+        if self.work.kept is not None:
+            self.work.kept.refresh_from_db()
+            self.run.log(_SOURCE, f"the folder is kept: {where_it_is(self.work.kept)}")
+        return rest
+
+    def _write(self, **columns: object) -> None:
+        KeptRestore.objects.filter(job=self.run.job).update(**columns)
+
+
+def ending(run: Run, server: PrivateServer) -> Callable[[], None]:
+    """Return what ends a server for a job that must stop: at once only where it is not ours."""
+
+    def end_soon() -> None:
+        if isinstance(run.stop_reason, LeaseLost):
+            server.kill()
+            return
+        timer = threading.Timer(_STOP_SECONDS, server.kill)
+        timer.daemon = True
+        timer.start()
+
+    return end_soon
+
+
+def _columns(rest: Rest | None) -> dict[str, object]:
+    if rest is None:
+        return {}
+    found: dict[str, object] = {"transactions": rest.done}
+    if rest.last is not None:
+        found["last_commit_at"] = from_micros(rest.last.transaction.commit_micros)
+    if rest.next is not None:
+        file, following, served_as = rest.next
+        found |= {
+            "next_file": file,
+            "next_position": following.start,
+            "next_gtid": following.gtid,
+            "next_commit_at": from_micros(following.commit_micros),
+            # What was sent beyond it was not applied.
+            "sent_file": served_as,
+            "sent_position": following.start,
+        }
+    return found
