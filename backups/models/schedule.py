@@ -24,6 +24,7 @@ from backups.states import (
     LINK_KINDS,
     PLANNED_KINDS,
     BackupKind,
+    DrillPoint,
     OccurrenceStatus,
     WaitReason,
 )
@@ -98,6 +99,11 @@ class BackupSchedule(RetentionSettings):
     consolidate_after = models.PositiveSmallIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )
+    # Where the restore tests that it starts go to; blank: it starts none.
+    restore_tests = models.CharField(max_length=10, choices=DrillPoint.choices, blank=True)
+    restore_test_days = models.PositiveSmallIntegerField(
+        default=7, validators=[MinValueValidator(1), MaxValueValidator(366)]
+    )
     # Options of the kind or the engine beyond the columns.
     options = models.JSONField(default=dict, blank=True)
 
@@ -128,6 +134,10 @@ class BackupSchedule(RetentionSettings):
             ),
             models.CheckConstraint(
                 condition=Q(origin__in=Origin.values), name="backups_schedule_origin_valid"
+            ),
+            models.CheckConstraint(
+                condition=Q(restore_tests__in=["", *DrillPoint.values]),
+                name="backups_schedule_tests_valid",
             ),
         ]
         indexes = [

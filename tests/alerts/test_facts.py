@@ -14,7 +14,13 @@ from alerts.evaluation.evaluate import evaluate_all
 from alerts.facts import load_fleet_facts, load_site_facts
 from alerts.facts.chain import ChainFacts, Fallback, LinkShare
 from alerts.facts.instance import BackupFacts, InstanceFacts
-from alerts.facts.run import ActiveJobFacts, EvidenceFacts, FailureFacts, MissedFacts
+from alerts.facts.run import (
+    ActiveJobFacts,
+    DrillFacts,
+    EvidenceFacts,
+    FailureFacts,
+    MissedFacts,
+)
 from alerts.facts.site import (
     CopyFaultFacts,
     KeyFacts,
@@ -28,6 +34,8 @@ from backups.models import (
     BackupAncestor,
     BackupCopy,
     BackupSchedule,
+    BinlogArchive,
+    Drill,
     Evidence,
     Instance,
     InstanceGroup,
@@ -38,6 +46,7 @@ from backups.models import (
     TickHeartbeat,
     WorkerHeartbeat,
 )
+from backups.parameters import PurgeParameters, RestoreTestParameters
 from backups.states import CopyStatus, JobStatus, OccurrenceStatus, Operation
 from tests.alerts.fleet import (
     GIB,
@@ -212,10 +221,13 @@ def test_what_a_schedule_requested_and_was_refused_is_one() -> None:
     nightly = make_schedule("nightly", orders)
     planned = make_occurrence(nightly, orders, OccurrenceStatus.REFUSED)
     make_job(orders, JobStatus.REFUSED, T0, occurrence=planned)
-    expired = {"reason": "older than 30 d", "schedule": nightly.pk}
+    # As retention and the tick of restore tests write them.
+    expired = PurgeParameters("older than 30 d", retention=True).write()
     make_job(orders, JobStatus.REFUSED, T0, operation=Operation.PURGE, parameters=expired)
+    tested = RestoreTestParameters(schedule="nightly").write()
+    make_job(orders, JobStatus.REFUSED, T0, operation=Operation.RESTORE_TEST, parameters=tested)
     found = {facts.operation: facts.status for facts in fleet_facts(FailureFacts)}
-    assert found == {"backup": "refused", "purge": "refused"}
+    assert found == {"backup": "refused", "purge": "refused", "restore_test": "refused"}
 
 
 def test_a_refusal_that_a_person_read_hides_no_failure() -> None:
@@ -241,6 +253,48 @@ def test_a_test_that_left_evidence_is_no_failed_job() -> None:
     assert len(fleet_facts(EvidenceFacts)) == 1
     Evidence.objects.create(copy=copy, operation="verify", passed=True)
     assert fleet_facts(EvidenceFacts) == []
+
+
+class TestDrills:
+    def drilled(self, *, passed: bool, backup_passed: bool = True) -> Job:
+        copy = BackupCopy.objects.select_related("backup__instance").get()
+        status = JobStatus.SUCCEEDED if passed else JobStatus.FAILED
+        asked = RestoreTestParameters(point="random", until=T0.isoformat()).write()
+        orders = copy.backup.instance
+        job = make_job(orders, status, T0, operation=Operation.RESTORE_TEST, parameters=asked)
+        if backup_passed:
+            Evidence.objects.create(copy=copy, job=job, operation="restore_test", passed=True)
+        Drill.objects.create(
+            instance=orders, copy=copy, job=job, point="random", moment=T0, range_from=T0 - H,
+            range_to=T0, passed=passed, failed_stage="" if passed else "replay",
+            error="" if passed else "a table is missing",
+        )  # fmt: skip
+        return job
+
+    def test_the_newest_that_failed_is_one_until_another_passes(self) -> None:
+        orders = make_instance()
+        make_backup(orders, T0 - H, make_repository())
+        BinlogArchive.objects.create(instance=orders, server_id=7)
+        job = self.drilled(passed=False)
+        # It has a rule of its own, and nothing is wrong with the backup.
+        assert fleet_facts(FailureFacts) == fleet_facts(EvidenceFacts) == []
+        (facts,) = fleet_facts(DrillFacts)
+        assert (facts.failed_stage, facts.error) == ("replay", "a table is missing")
+        assert (facts.backup_passed, facts.subject.job_id) == (True, job.pk)
+        (instance,) = fleet_facts(InstanceFacts)
+        assert instance.restore_tested_at == T0
+
+        BinlogArchive.objects.update(enabled=False)
+        assert fleet_facts(DrillFacts) == []
+        BinlogArchive.objects.update(enabled=True)
+        self.drilled(passed=True)
+        assert fleet_facts(DrillFacts) == []
+
+    def test_one_that_came_to_no_result_after_its_backup_passed_is_a_failed_job(self) -> None:
+        make_backup(make_instance(), T0 - H, make_repository())
+        self.drilled(passed=False)
+        Drill.objects.all().delete()
+        assert [facts.operation for facts in fleet_facts(FailureFacts)] == ["restore_test"]
 
 
 def test_a_running_job_is_expected_to_take_as_long_as_its_schedule_says_or_as_before() -> None:
