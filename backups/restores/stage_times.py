@@ -42,9 +42,10 @@ def measured_times(instance: Instance, *, replays: bool) -> MeasuredTimes:
     if not lacking:
         return MeasuredTimes(own, "its own restores and drills")
     others = times_of(Q(engine=instance.engine) & ~Q(instance=instance.pk))
+    if not own:
+        return MeasuredTimes(others, "restores of other instances")
     filled = {**own, **{name: others[name] for name in lacking if others.get(name)}}
-    basis = "restores of other instances" if len(lacking) > 3 else "its own and others' restores"
-    return MeasuredTimes(filled, basis)
+    return MeasuredTimes(filled, "its own restores, and others'")
 
 
 def times_of(which: Q) -> Times:

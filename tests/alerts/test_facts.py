@@ -14,13 +14,7 @@ from alerts.evaluation.evaluate import evaluate_all
 from alerts.facts import load_fleet_facts, load_site_facts
 from alerts.facts.chain import ChainFacts, Fallback, LinkShare
 from alerts.facts.instance import BackupFacts, InstanceFacts
-from alerts.facts.run import (
-    ActiveJobFacts,
-    DrillFacts,
-    EvidenceFacts,
-    FailureFacts,
-    MissedFacts,
-)
+from alerts.facts.run import ActiveJobFacts, EvidenceFacts, FailureFacts, MissedFacts
 from alerts.facts.site import (
     CopyFaultFacts,
     KeyFacts,
@@ -34,8 +28,6 @@ from backups.models import (
     BackupAncestor,
     BackupCopy,
     BackupSchedule,
-    BinlogArchive,
-    Drill,
     Evidence,
     Instance,
     InstanceGroup,
@@ -253,48 +245,6 @@ def test_a_test_that_left_evidence_is_no_failed_job() -> None:
     assert len(fleet_facts(EvidenceFacts)) == 1
     Evidence.objects.create(copy=copy, operation="verify", passed=True)
     assert fleet_facts(EvidenceFacts) == []
-
-
-class TestDrills:
-    def drilled(self, *, passed: bool, backup_passed: bool = True) -> Job:
-        copy = BackupCopy.objects.select_related("backup__instance").get()
-        status = JobStatus.SUCCEEDED if passed else JobStatus.FAILED
-        asked = RestoreTestParameters(point="random", until=T0.isoformat()).write()
-        orders = copy.backup.instance
-        job = make_job(orders, status, T0, operation=Operation.RESTORE_TEST, parameters=asked)
-        if backup_passed:
-            Evidence.objects.create(copy=copy, job=job, operation="restore_test", passed=True)
-        Drill.objects.create(
-            instance=orders, copy=copy, job=job, point="random", moment=T0, range_from=T0 - H,
-            range_to=T0, passed=passed, failed_stage="" if passed else "replay",
-            error="" if passed else "a table is missing",
-        )  # fmt: skip
-        return job
-
-    def test_the_newest_that_failed_is_one_until_another_passes(self) -> None:
-        orders = make_instance()
-        make_backup(orders, T0 - H, make_repository())
-        BinlogArchive.objects.create(instance=orders, server_id=7)
-        job = self.drilled(passed=False)
-        # It has a rule of its own, and nothing is wrong with the backup.
-        assert fleet_facts(FailureFacts) == fleet_facts(EvidenceFacts) == []
-        (facts,) = fleet_facts(DrillFacts)
-        assert (facts.failed_stage, facts.error) == ("replay", "a table is missing")
-        assert (facts.backup_passed, facts.subject.job_id) == (True, job.pk)
-        (instance,) = fleet_facts(InstanceFacts)
-        assert instance.restore_tested_at == T0
-
-        BinlogArchive.objects.update(enabled=False)
-        assert fleet_facts(DrillFacts) == []
-        BinlogArchive.objects.update(enabled=True)
-        self.drilled(passed=True)
-        assert fleet_facts(DrillFacts) == []
-
-    def test_one_that_came_to_no_result_after_its_backup_passed_is_a_failed_job(self) -> None:
-        make_backup(make_instance(), T0 - H, make_repository())
-        self.drilled(passed=False)
-        Drill.objects.all().delete()
-        assert [facts.operation for facts in fleet_facts(FailureFacts)] == ["restore_test"]
 
 
 def test_a_running_job_is_expected_to_take_as_long_as_its_schedule_says_or_as_before() -> None:

@@ -260,7 +260,13 @@ def test_it_finds(name: str, fields: dict[str, Any], severity: Severity | int | 
 
 
 def test_every_rule_has_cases_of_both_sorts() -> None:
-    always = {"occurrence_missed", "copies_faulty", "key_missing", "backup_succeeded", "drill_failed"}
+    always = {
+        "occurrence_missed",
+        "copies_faulty",
+        "key_missing",
+        "backup_succeeded",
+        "drill_failed",
+    }
     for name in RULES.keys() - {"rule_broken"}:
         outcomes = {severity is None for rule, _, severity in CASES if rule == name}
         assert outcomes == ({False} if name in always else {True, False}), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ from backups.states import JobStatus, Operation, StageStatus
 from monitor.selectors.drills import load_recovery
 from tests.monitor.rows import GIB, T0, make_backup, make_instance, make_job, make_repository
 from tests.monitor.rows import make_user as make_person
-from tests.monitor.test_recoverable import a_range, archive_of, words
+from tests.monitor.test_recoverable import a_range, archive_of
+from tests.monitor.test_recoverable import words as content
 
 pytestmark = pytest.mark.django_db
 MIB = 1024 * 1024
@@ -24,6 +26,11 @@ SECONDS = {
     "find transactions": 1, "check target": 1, "extract": 10, "prepare": 4, "start server": 2,
     "replay": 13,
 }  # fmt: skip
+
+
+def words(client: Client, page: str, *arguments: str) -> str:
+    """What a page says, without its tags."""
+    return " ".join(re.sub("<[^>]*>", " ", content(client, page, *arguments)).split())
 
 
 @pytest.fixture
@@ -90,7 +97,7 @@ class TestInstancePage:
         proven = drill(orders)
         text = words(olga, "instance-detail", "orders-1")
         assert "for the random moment" in text and "2026-03-02 01:00:00" in text
-        assert f"job {proven.job_id}</a>" in text
+        assert f"job {proven.job_id}" in text
         assert "drill failed" not in text
 
     def test_a_later_failure_takes_its_green_away(self, olga: Client, orders: Instance) -> None:
@@ -98,8 +105,9 @@ class TestInstancePage:
         drill(orders)
         drill(orders, passed=False)
         text = words(olga, "instance-detail", "orders-1")
-        assert "drill failed</span> in replay" in text
-        assert "was proven</span>" in text and "> proven</span>" not in text
+        assert "drill failed in replay" in text
+        assert "was proven just now , for the random moment" in text
+        assert " moment proven" not in text
 
     def test_a_failed_drill_says_nothing_against_the_backup(
         self, olga: Client, orders: Instance
@@ -139,7 +147,7 @@ class TestJobPage:
         found = words(olga, "job-detail", str(drill(orders).job_id))
         parts = (
             "a random moment of", "0-1-4711", "5,000 transactions, 100.0 MiB", "10.0 MiB/s",
-            "500 transactions/s", "proven</span> in 31 s",
+            "500 transactions/s", "proven in 31 s",
         )  # fmt: skip
         assert [part for part in parts if part not in found] == []
 
@@ -153,7 +161,7 @@ class TestJobPage:
         asked = RestoreTestParameters(point="random", not_replayed="the instance has none")
         Job.objects.filter(pk=job.pk).update(parameters=asked.write())
         found = words(olga, "job-detail", str(job.pk))
-        assert "the backup alone</span> the instance has none" in found
+        assert "the backup alone the instance has none" in found
 
 
 class TestBackupPage:
@@ -177,7 +185,7 @@ class TestBackupPage:
     def test_its_evidence_says_where_a_drill_went(self, olga: Client, orders: Instance) -> None:
         made = drill(orders)
         text = words(olga, "backup-detail", made.copy.backup.label)
-        assert "recovery to <time" in text and "</time> proven" in text
+        assert "recovery to 2026-03-02 01:00:00 UTC proven" in text
 
 
 def test_a_schedule_says_which_restore_tests_it_starts(olga: Client, orders: Instance) -> None:
