@@ -124,12 +124,17 @@ def restore_to_moments(
             # Its position is known once a copy was prepared.
             run("testrestore", instance.backups.get().label)
         source = folder / "source"
-        while sum(each.stat().st_size for each in source.glob("binlog.0*")) < wanted_mb * 10**6:
+        before = _binlog_bytes(source)
+        while _binlog_bytes(source) - before < wanted_mb * 10**6:
             execute("CALL bank.write_some(2000)")
     from tests.live.archiving import archive_files
 
     archive_files(instance, main, folder / "source")
     return [_restore(instance, share, folder / "restored") for share in SHARES[:restores]]
+
+
+def _binlog_bytes(folder: Path) -> int:
+    return sum(each.stat().st_size for each in folder.glob("binlog.0*"))
 
 
 def _set_up_instance(

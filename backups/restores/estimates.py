@@ -30,8 +30,10 @@ class Estimate:
     def note(self) -> str:
         """The basis, and the interval if there is one."""
         found = self.prediction
-        if found is None or not found.is_interval:
+        if found is None:
             return self.basis
+        if not found.is_interval:
+            return f"measured once, {self.basis}"
         return f"{format_duration(found.low)} to {format_duration(found.high)}, {self.basis}"
 
 

@@ -59,8 +59,6 @@ def times_of(which: Q) -> Times:
         job__in=newest,
         name__in=_NAMES,
         status=StageStatus.SUCCEEDED,
-        started_at__isnull=False,
-        ended_at__isnull=False,
     )
     columns = rows.order_by("-job", "position").values_list(
         "job", "name", "started_at", "ended_at", "bytes_done", "job__backup__raw_bytes",
@@ -68,6 +66,8 @@ def times_of(which: Q) -> Times:
     )  # fmt: skip
     by_job: defaultdict[int, dict[str, StageTime]] = defaultdict(dict)
     for job, name, started, ended, moved, raw, restored in columns:
+        if started is None or ended is None:
+            continue
         seconds = (ended - started).total_seconds()
         by_job[job][name] = StageTime(name, seconds, moved, restored or raw or 0)
     return _by_stage(by_job.values())

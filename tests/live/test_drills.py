@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from backups.models import Backup, Drill, Evidence, Instance, Job
+from backups.models import Backup, Drill, Evidence, Instance
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from backups.states import JobStatus, Operation
 from tests.commands import run_command
@@ -112,7 +112,7 @@ def test_mariadb_to_a_random_moment_and_with_a_damaged_binlog(
     assert (failed.transactions, failed.recovery_time) == (None, None)
     assert Evidence.objects.get(job=failed.job).passed
     assert list(scratch.glob("restore-test-*")) == []
-    assert Job.objects.get(pk=failed.job_id).status == JobStatus.FAILED
+    assert failed.job is not None and failed.job.status == JobStatus.FAILED
 
 
 def test_mysql_to_a_random_moment(tmp_path: Path, settings: Settings) -> None:

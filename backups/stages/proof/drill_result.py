@@ -95,7 +95,7 @@ def _lengths(run: Run) -> dict[str, timedelta]:
         job=run.job, status=StageStatus.SUCCEEDED, started_at__isnull=False
     )
     times = rows.values_list("name", "started_at", "ended_at").order_by("position")
-    return {name: ended - started for name, started, ended in times if ended}
+    return {name: ended - started for name, started, ended in times if started and ended}
 
 
 def _recovery_time(lengths: Mapping[str, timedelta]) -> timedelta:
