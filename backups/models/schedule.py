@@ -135,10 +135,6 @@ class BackupSchedule(RetentionSettings):
             models.CheckConstraint(
                 condition=Q(origin__in=Origin.values), name="backups_schedule_origin_valid"
             ),
-            models.CheckConstraint(
-                condition=Q(restore_tests__in=["", *DrillPoint.values]),
-                name="backups_schedule_tests_valid",
-            ),
         ]
         indexes = [
             models.Index(fields=["next_due_at"], name="backups_schedule_next_due"),

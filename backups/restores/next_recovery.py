@@ -16,14 +16,14 @@ from backups.restores.estimates import Estimate, predicted
 from backups.restores.target import restored_size
 
 
-def predict_newest(instance: Instance) -> Estimate:
+def predict_newest(instance: Instance, archive: BinlogArchive | None) -> Estimate:
     """Predict a restore of the newest backup, with all archived binlogs if they lead on."""
-    archive = BinlogArchive.objects.filter(instance=instance).first()
-    rows = RecoverableRange.objects.filter(instance=instance, open=True)
-    span = rows.select_related("newest_backup").first() if archive is not None else None
-    if archive is not None and span is not None:
-        replayed = bytes_to_replay(archive, span)
-        return predicted(instance, restored_size(span.newest_backup), replayed or None)
+    if archive is not None:
+        rows = RecoverableRange.objects.filter(instance=instance, open=True)
+        span = rows.select_related("newest_backup").first()
+        if span is not None:
+            replayed = bytes_to_replay(archive, span)
+            return predicted(instance, restored_size(span.newest_backup), replayed or None)
     copies = without_faults(usable_copies()).filter(backup__instance=instance)
     copy = copies.select_related("backup").order_by("-backup__ended_at", "pk").first()
     if copy is None:

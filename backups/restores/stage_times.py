@@ -54,7 +54,7 @@ def times_of(which: Q) -> Times:
     jobs = Job.objects.filter(
         which, operation__in=(Operation.RESTORE, Operation.RESTORE_TEST), started_at__isnull=False
     )
-    newest = list(jobs.order_by("-id").values_list("pk", flat=True)[:JOBS_ASKED])
+    newest = jobs.order_by("-id").values("pk")[:JOBS_ASKED]
     rows = JobStage.objects.filter(
         job__in=newest,
         name__in=_NAMES,

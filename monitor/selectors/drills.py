@@ -18,20 +18,24 @@ class RecoveryFacts:
     estimate: Estimate
     archived: bool
     # The newest that went to a random moment and passed; None: none has.
-    proven: Drill | None
+    proven: Drill | None = None
     # The newest of all, if it failed.
-    failed: Drill | None
+    failed: Drill | None = None
 
 
 def load_recovery(instance: Instance) -> RecoveryFacts:
     """Load it, in a constant number of queries."""
+    archive = BinlogArchive.objects.filter(instance=instance).first()
+    estimate = predict_newest(instance, archive)
+    if archive is None:
+        return RecoveryFacts(estimate, archived=False)
     drills = Drill.objects.filter(instance=instance).order_by("-id")
     newest = drills.first()
     return RecoveryFacts(
-        predict_newest(instance),
-        BinlogArchive.objects.filter(instance=instance).exists(),
-        drills.filter(point=DrillPoint.RANDOM, passed=True).first(),
-        newest if newest is not None and not newest.passed else None,
+        estimate,
+        archived=True,
+        proven=drills.filter(point=DrillPoint.RANDOM, passed=True).first(),
+        failed=newest if newest is not None and not newest.passed else None,
     )
 
 

@@ -201,6 +201,6 @@ def test_as_many_queries_for_any_number_of_drills(
     a_range(orders, 9, is_open=True)
     for _ in range(5):
         drill(orders)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(7):
         found = load_recovery(orders)
     assert found.estimate.length is not None and found.failed is None
