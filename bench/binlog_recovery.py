@@ -32,6 +32,7 @@ ROWS = 300
 SHARES = (0.3, 1.0, 0.6, 0.8, 0.2, 0.9, 0.5, 0.7, 0.4, 1.0, 0.1, 0.95)
 SCHEMA = (
     "CREATE DATABASE bank",
+    "USE bank",
     "CREATE TABLE bank.filler (id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(4000))",
     "CREATE TABLE bank.accounts (id INT PRIMARY KEY, money BIGINT NOT NULL, note CHAR(120))",
     "CREATE TABLE bank.moves (id INT PRIMARY KEY AUTO_INCREMENT, a INT, b INT, note CHAR(120))",
