@@ -25,7 +25,7 @@ from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET, refuse_way
 from backups.models import BackupCopy, Job
 from backups.restores.ancestors import check_ancestors
-from backups.restores.estimates import Estimate, estimate_time, with_replay
+from backups.restores.estimates import Estimate, estimate_recovery, estimate_time
 from backups.restores.target import (
     check_room,
     check_server,
@@ -100,9 +100,11 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
         checks.append(_run_check("server program", server))
     if restore.owner:
         checks.append(_run_check("owner", lambda: _check_owner(restore.owner)))
-    estimate = estimate_time(restore.copy)
-    if recovery is not None:
-        estimate = with_replay(estimate, recovery, restore.copy.backup.engine)
+    estimate = (
+        estimate_recovery(restore.copy, recovery)
+        if recovery is not None
+        else estimate_time(restore.copy)
+    )
     return RestorePlan(restore, estimate, checks, recovery)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 import psutil
 
@@ -16,6 +17,7 @@ from backups.models.job import LogLevel
 from backups.parameters import RELAY_LOGS
 from backups.programs.compatibility import CLONE, Version, parse_version
 from backups.programs.server_program import find_mysqld
+from backups.restores.recovery_time import APPLY
 from backups.restores.replay.drive import Replayed
 from backups.restores.replay.statements import ReplayTarget
 from backups.running.run import Run
@@ -34,6 +36,10 @@ class ReplayTransactions(PlainStage[RestoreWork]):
     name = "replay"
     # One transaction may take long; a server that ended is noticed.
     watched = False
+
+    def children(self, run: Run) -> Sequence[str]:
+        # While transactions are applied, without the start of a server for it.
+        return (APPLY,)
 
     def run(self, run: Run, work: RestoreWork) -> str:
         if work.goal is None:

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from django.utils.timezone import now
 from pymysql.connections import Connection
 
 from backups.binlog_archive.recovery.from_backup import Recovery
 from backups.binlogs.source.sent import Passed
 from backups.engines import engine_named
-from backups.exceptions import LeaseLost, MooringError, Refused
+from backups.exceptions import EngineError, LeaseLost, MooringError, Refused, StageFailed
+from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import PrivateServer, ServerOptions
 from backups.restores.kept import where_it_is
+from backups.restores.recovery_time import APPLY
 from backups.restores.replay.account import ReplayAccount
 from backups.restores.replay.drive import Replay, Replayed
 from backups.restores.replay.leftovers import remove_relay_logs
@@ -82,7 +85,7 @@ class ReplaySession:
                 self.keeping.finish(done)
         except BaseException as exc:
             with run.ending_by(ending(run, server)):
-                reason = self._leave(exc)
+                reason = self._leave(self._full_disk(exc) or exc)
             if reason is exc:
                 raise
             raise reason from exc
@@ -113,9 +116,11 @@ class ReplaySession:
         if self.target.by_relay_logs and recovery.served.stretches:
             logs = self._write_logs(recovery)
         watch = self.watch(self.run, recovery, keeping)
+        self.run.stage_started(APPLY, now())
         done = Replay(
             self.server, recovery.served, self.target, self.account, watch.progress, has, logs
         ).run()
+        self.run.stage_ended(APPLY, now())
         if keeping is None or not keeping.done:
             return done
         together = done.passed.transactions + keeping.done
@@ -136,6 +141,16 @@ class ReplaySession:
 
     def _connect(self) -> Connection[Any]:
         return self.server.connect(user=self.account.user, password=self.account.password)
+
+    def _full_disk(self, error: BaseException) -> StageFailed | None:
+        """Return the error of a full disk, where the server ended with one."""
+        if not isinstance(error, EngineError | StageFailed):
+            return None
+        try:
+            fail_if_disk_full(f"{error}\n{self.server.log.tail(100)}", self.work.target)
+        except StageFailed as exc:
+            return exc
+        return None
 
     def _leave(self, error: BaseException) -> BaseException:
         """Leave a folder whose replay did not come to its end; return the error to raise."""

@@ -56,7 +56,8 @@ class RestoreWork:
     continues: int | None = None
     # The row of the folder, once a replay has begun on it.
     kept: KeptRestore | None = None
-    # For restore tests only.
+    # For restore tests only: what was asked of one.
+    test: RestoreTestParameters | None = None
     began_at: datetime | None = None
     answered_at: datetime | None = None
     server: PrivateServer | None = None
@@ -88,13 +89,14 @@ def restore_work(job: Job, asked: RestoreParameters) -> RestoreWork:
 
 def restore_test_work(job: Job, asked: RestoreTestParameters) -> RestoreWork:
     """Build the work object of a restore test, whose target is a scratch folder."""
-    mysqld = asked.mysqld or settings.MYSQLD
     return RestoreWork(
         copy_of(job),
         scratch_folder(job),
-        server_program=mysqld,
+        server_program=asked.mysqld or settings.MYSQLD,
         keys=host_keys(),
+        goal=RecoveryGoal(datetime.fromisoformat(asked.until)) if asked.until else None,
         mark=job.pk,
+        test=asked,
     )
 
 
