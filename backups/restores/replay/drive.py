@@ -135,7 +135,7 @@ class Replay:
         return False
 
     def _applied(self, status: Mapping[str, str], source: ReplaySource) -> Passed:
-        place = _place(status, self.served)
+        place = _place(status, source)
         return source.sent.up_to(place) if place is not None else NOTHING
 
     def _has_all(
@@ -147,7 +147,7 @@ class Replay:
             if file and all(each.file != file for each in self.served.stretches):
                 # It has read the end of the last file, which names the next.
                 return True
-            place = _place(status, self.served)
+            place = _place(status, source)
             return place is not None and place >= source.sent.last_end
         if self.target.is_mariadb:
             has = set(_value(connection, self.target.executed).split(","))
@@ -169,9 +169,11 @@ class Replay:
                 )
 
 
-def _place(status: Mapping[str, str], served: Served) -> StreamPlace | None:
+def _place(status: Mapping[str, str], source: ReplaySource) -> StreamPlace | None:
     file, position = status.get("Relay_Master_Log_File"), status.get("Exec_Master_Log_Pos")
-    return served.place_of(file, int(position)) if file and position else None
+    if not (file and position):
+        return None
+    return source.served.place_of(file, int(position), source.sent.reached)
 
 
 def _status(connection: Connection[Any], statement: str) -> dict[str, str]:

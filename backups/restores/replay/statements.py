@@ -16,8 +16,9 @@ _SOURCE_SINCE = (8, 0, 23)
 _STATUS_SINCE = (8, 0, 22)
 _OPTIONS_SINCE = (8, 0, 26)
 RELAY_LOG = "mooring-relay"
-# What is received and not applied yet takes room beside the data.
-_RELAY_SPACE = "4G"
+# What is received and not applied yet takes room beside the data. Less than 4 GiB: positions are
+# named modulo 2^32.
+_RELAY_SPACE = "3G"
 _PACKET = "1G"
 # A large transaction may take long; whether the source is there is seen otherwise.
 _NET_SECONDS = "3600"
