@@ -25,6 +25,7 @@ from tests.live.archiving import archive_files
 from tests.live.binlog_receiving import archive_of, present
 from tests.live.binlog_source import PASSWORD, USER, BinlogSource, masked
 from tests.live.forks import Forks
+from tests.live.mariadb_plugins import plugin_folder
 from tests.live.mooring_site import wait_until
 from tests.live.mysql import program
 from tests.live.replaying import Archive
@@ -39,6 +40,7 @@ ENCRYPTION_HEADER = 512
 def set_up() -> None:
     """Make the database, and look at everything more often than an operator needs."""
     call_command("migrate", verbosity=0)
+    settings.MARIADB_PLUGIN_FOLDER = str(plugin_folder())
     receivers.CLAIM_SECONDS = receivers.PROBE_SECONDS = receivers.STORE_SECONDS = 0.5
 
 

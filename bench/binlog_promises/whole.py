@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from backups.models.binlog import ReceiverState
 from bench.binlog_promises.home import ENCRYPTION_HEADER, PATIENCE, begin, wait_for_all
 from bench.binlog_promises.received import standing
 from bench.binlog_promises.round import Round
+from bench.measure import BenchError
 from tests.commands import run_command
 from tests.live import clone_jobs, mysql_load, odd_statements
 from tests.live.bank import Teller, open_bank
@@ -42,6 +45,7 @@ def whole_path(work: Round) -> None:
                 options |= COMPRESSED[work.product]
             if "encrypted" in kind:
                 options |= encrypting(folder, work.product)
+            settings.MARIADB_KEY_FILE = options.get("file_key_management_filename", "")
             with binlog_source(folder / "data", work.product, **options) as source:
                 header = ENCRYPTION_HEADER if "encrypted" in kind else 0
                 path = _mysql if work.product == "mysql" else _mariadb
@@ -119,4 +123,6 @@ def _take(instance: str) -> None:
 
 def _succeed(*words: str) -> None:
     ended = run_command(*words, "--json")
-    assert ended.exit_code == 0, f"{' '.join(words)}: {ended.stdout}{ended.stderr}"
+    if ended.exit_code:
+        said = ended.json() if ended.stdout else {"error": ended.stderr}
+        raise BenchError(f"{' '.join(words)}: {said.get('error')} {said.get('hint', '')}")
