@@ -46,9 +46,8 @@ def killed_sources(work: Round) -> None:
                 confirmed += len(tokens)
                 work.tried += 1
                 source.server.start()
-                if work.product == "mariadb":
-                    # Its variables are gone with it.
-                    source.wait_for_replica()
+                # Its variables are gone with it.
+                source.wait_for_replica()
             wait_until(lambda: _waits(source), PATIENCE)
             wait_for_all(source)
             work.violations += differing(files_of(source, first))
