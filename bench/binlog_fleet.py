@@ -1,7 +1,8 @@
-"""What do receivers cost that have nothing to do, and what does the source's wait cost its writers?
+"""What do receivers cost that have nothing to do, or a little, and the source's wait its writers?
 
-Two hundred archives of one private MariaDB, received by the process of ``up``; and commits per
-second of a source with and without an acknowledgement per commit.
+Two hundred archives of one private MariaDB, received by the process of ``up``; one archive of a
+source that writes a megabyte a second; and commits per second of a source with and without an
+acknowledgement per commit.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ import pymysql
 from bench.mooring import OTHERS, ROOT
 from tests.live.binlog_source import BinlogSource
 
+HASTY = {"innodb-flush-log-at-trx-commit": "0", "sync-binlog": "0"}
+# A transaction as it is in the binary log, nearly all of it a text.
+LIVE_ROW_BYTES, LIVE_TEXT_BYTES = 2300, 2000
+
 
 def idle_cost(instances: int, seconds: float) -> tuple[float, float]:
     """Return the memory in MiB and the share of a core of receivers that have nothing to do."""
@@ -33,11 +38,51 @@ def idle_cost(instances: int, seconds: float) -> tuple[float, float]:
     ):
         _wait_for_replicas(source, instances)
         time.sleep(15)
-        before = process.cpu_times()
+        before = _used(process)
         time.sleep(seconds)
-        after = process.cpu_times()
-        used = after.user + after.system - before.user - before.system
-        return process.memory_info().rss / 2**20, used / seconds
+        return process.memory_info().rss / 2**20, (_used(process) - before) / seconds
+
+
+def live_cost(flavour: str, seconds: float, *, stored: bool) -> tuple[float, float]:
+    """Return megabytes per second of binary log, and the share of a core that receiving took.
+
+    ``stored``: into an encrypted repository, too.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="mooring-bench-") as folder,
+        BinlogSource(Path(folder) / "data", flavour, HASTY) as source,
+        receivers(Path(folder) / "home", source, 1, stored=stored) as process,
+    ):
+        _wait_for_replicas(source, 1)
+        over = threading.Event()
+        writer = threading.Thread(target=_write_live, args=(source, over))
+        writer.start()
+        time.sleep(5)
+        began, size, used = time.monotonic(), _written(source), _used(process)
+        time.sleep(seconds)
+        took, size, used = time.monotonic() - began, _written(source) - size, _used(process) - used
+        over.set()
+        writer.join()
+        return size / took / 1e6, used / took
+
+
+def _write_live(source: BinlogSource, over: threading.Event) -> None:
+    """Write about a megabyte a second in small transactions."""
+    began, rows = time.monotonic(), 0
+    with source.connect() as connection, connection.cursor() as cursor:
+        while not over.wait(max(0.0, began + rows * LIVE_ROW_BYTES / 1e6 - time.monotonic())):
+            cursor.execute(f"INSERT INTO shop.lines (t) VALUES (REPEAT('x', {LIVE_TEXT_BYTES}))")
+            connection.commit()
+            rows += 1
+
+
+def _written(source: BinlogSource) -> int:
+    return sum(size for _, size in source.files())
+
+
+def _used(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def commits_per_second(flavour: str, writers: int, seconds: float, *, acknowledged: bool) -> float:
@@ -57,7 +102,12 @@ def commits_per_second(flavour: str, writers: int, seconds: float, *, acknowledg
 
 @contextmanager
 def receivers(
-    home: Path, source: BinlogSource, instances: int, *, acknowledge: bool = False
+    home: Path,
+    source: BinlogSource,
+    instances: int,
+    *,
+    acknowledge: bool = False,
+    stored: bool = False,
 ) -> Iterator[psutil.Process]:
     """Run the process that receives, in a state folder of its own."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(OTHERS)}
@@ -65,7 +115,8 @@ def receivers(
     prepare = [sys.executable, "-m", "scripts.prepare"]
     subprocess.run(prepare, cwd=ROOT, env=environment, check=True, capture_output=True)
     fill = [sys.executable, "-m", "bench.binlog_rows", str(source.port), str(instances)]
-    subprocess.run([*fill, str(int(acknowledge))], cwd=ROOT, env=environment, check=True)
+    fill += [str(int(acknowledge)), str(int(stored))]
+    subprocess.run(fill, cwd=ROOT, env=environment, check=True)
     argv = [sys.executable, "manage.py", "receivebinlogs"]
     with (home / "receivers.log").open("wb") as log:
         process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=log, stderr=log)

@@ -11,32 +11,44 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench.measure import BenchError
+from backups.binlogs.events.gtids import Gtids, parse_gtids
 from tests.live.replay_bank import ACCOUNTS, MOVES, OPENING, WRITERS, mariadb_archive, mysql_archive
 from tests.live.replaying import Archive, Replayer
 
 
-def try_moments(archive: Archive, folder: Path, count: int, chance: random.Random) -> float:
-    """Return how many seconds it took; raise for the first wrong one."""
-    began = time.monotonic()
+def wrong_moments(
+    archive: Archive, folder: Path, count: int, chance: random.Random
+) -> Iterator[list[str]]:
+    """Yield for each of ``count`` random transactions what is wrong after a replay up to it."""
     for _ in range(count):
         chosen = chance.randrange(1, WRITERS * MOVES)
         replayer = Replayer(archive, folder / "data")
-        replayer.replay(archive.served(chosen))
+        done = replayer.replay(archive.served(chosen))
         with replayer.asked() as ask:
             ((total,),) = ask("SELECT SUM(money) FROM bank.accounts")
             ((rows,),) = ask("SELECT COUNT(*) FROM bank.moves")
-        if (total, rows) != (ACCOUNTS * OPENING, chosen):
-            raise BenchError(f"after {chosen} transactions: {rows} rows, {total} in all accounts")
+        found = f"after {chosen} transactions: {rows} rows, {total} in all accounts"
+        wrong = [] if (total, rows) == (ACCOUNTS * OPENING, chosen) else [found]
+        if parse_gtids(done.gtids) != (wanted := _gtids_after(archive, chosen)):
+            wrong.append(f"after {chosen} transactions: GTIDs {done.gtids}, not {wanted}")
+        yield wrong
         shutil.rmtree(folder / "data")
-    return time.monotonic() - began
+
+
+def _gtids_after(archive: Archive, count: int) -> Gtids:
+    gtids = parse_gtids(archive.gtids)
+    for _, each in archive.transactions[:count]:
+        gtids.add(each.gtid)
+    return gtids
 
 
 def main(arguments: list[str]) -> int:
     count = int(arguments[0]) if arguments else 50
     seed = int(arguments[1]) if len(arguments) > 1 else time.time_ns() % 10**6
+    violations = 0
     with tempfile.TemporaryDirectory(prefix="moments-") as name:
         folder = Path(name)
         archives = {
@@ -44,9 +56,13 @@ def main(arguments: list[str]) -> int:
             "MySQL": mysql_archive(folder / "mysql", "ON")[0],
         }
         for flavour, archive in archives.items():
-            seconds = try_moments(archive, folder, count, random.Random(seed))
-            print(f"{flavour}: {count} moments right, {seconds:.0f} s, seed {seed}", flush=True)
-    return 0
+            began = time.monotonic()
+            for wrong in wrong_moments(archive, folder, count, random.Random(seed)):
+                violations += bool(wrong)
+                print("".join(f"{flavour}: {each}\n" for each in wrong), end="", flush=True)
+            seconds = time.monotonic() - began
+            print(f"{flavour}: {count} moments, {seconds:.0f} s, seed {seed}", flush=True)
+    return 1 if violations else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""How fast are binlogs replayed? python -m bench.binlog_replay [MB] [FOLDER]
+"""How fast are binlogs replayed, from Mooring as the source and by the programs' pipe?
 
-A MySQL writes so many MB of binlog (200); then the same bytes are applied to copies of what it was
-before: from Mooring as the source, and by mysqlbinlog | mysql. CPU seconds are those of the server
-and of whatever feeds it. Needs MOORING_TEST_MYSQL, with mysqlbinlog and mysql.
+A server writes so many MB of binlog; then the same bytes are applied to copies of what it was
+before, and the tables compared. CPU seconds are those of the server and of whatever feeds it.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ import os
 import resource
 import shutil
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,13 +21,15 @@ import psutil
 from backups.binlogs.source.served import Served
 from backups.programs.compatibility import MYSQL
 from backups.programs.private_server import PrivateServer, ServerOptions
-from backups.programs.server_program import mysql_program
+from backups.programs.server_program import ServerProgram, mysql_program
 from backups.restores.replay.account import ReplayAccount
 from backups.restores.replay.drive import Replay
 from backups.restores.replay.statements import ReplayTarget
+from bench.binlog_programs import mariadb_binlog
 from bench.measure import BenchError
 from tests.live.binlog_folder import FolderBinlogs
-from tests.live.mysql import PrivateMysql, program
+from tests.live.binlog_source import BinlogSource
+from tests.live.mysql import program
 from tests.live.replaying import VERSIONS
 
 WORKERS = 4
@@ -57,12 +56,14 @@ SCHEMA = (
     """,
 )
 HASTY = {"innodb-flush-log-at-trx-commit": "0", "sync-binlog": "0", "innodb-doublewrite": "OFF"}
+SOURCE_OPTIONS = {"max-binlog-size": "64M", "event-scheduler": "OFF", **HASTY}
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """What is replayed, and what has to come out."""
 
+    flavour: str
     copy: Path
     binlogs: FolderBinlogs
     file: str
@@ -74,7 +75,13 @@ class Written:
     @property
     def served(self) -> Served:
         stretches = self.binlogs.stretches(self.file, self.position, self.end)
-        return Served(self.binlogs, stretches, MYSQL, start_gtids=self.gtids)
+        return Served(self.binlogs, stretches, self.flavour, start_gtids=self.gtids)
+
+    @property
+    def program(self) -> ServerProgram | None:
+        if self.flavour != MYSQL:
+            return None
+        return mysql_program(program("mysqld"), VERSIONS[MYSQL])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,10 @@ class ReplayFigures:
     server_cpu_s: float
     feeder_cpu_s: float
 
+    @property
+    def cpu_s(self) -> float:
+        return self.server_cpu_s + self.feeder_cpu_s
+
     def line(self) -> str:
         return (
             f"{self.name}: {self.bytes / 1e6:.0f} MB in {self.wall_s:.1f} s, "
@@ -95,28 +106,28 @@ class ReplayFigures:
         )
 
 
-def write(folder: Path, wanted_mb: int) -> Written:
+def write(folder: Path, flavour: str, wanted_mb: int) -> Written:
     """Write so much binlog after a cold copy."""
-    source, copy = folder / "source", folder / "copy"
-    options = {"max-binlog-size": "64M", "event-scheduler": "OFF", **HASTY}
-    with PrivateMysql(source, options) as server:
-        server.execute(*SCHEMA)
-        ((gtids,),) = server.execute("SELECT @@GLOBAL.gtid_executed")
-        server.stop()
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("binlog.*", "auto.cnf"))
-    with PrivateMysql(source, options) as server:
-        ((file, position, *_),) = server.execute("SHOW BINARY LOG STATUS")
-        while sum(each.stat().st_size for each in source.glob("binlog.0*")) < wanted_mb * 10**6:
-            server.execute("CALL bank.write_some(2000)")
-        ((last, end, *_),) = server.execute("SHOW BINARY LOG STATUS")
-        checksums: list[object] = list(server.execute(CHECKSUMS))
-        server.stop()
-    return Written(copy, FolderBinlogs(source), file, position, (last, end), gtids, checksums)
+    mysql = flavour == MYSQL
+    status = "SHOW BINARY LOG STATUS" if mysql else "SHOW MASTER STATUS"
+    executed = "gtid_executed" if mysql else "gtid_binlog_pos"
+    data, copy = folder / "source", folder / "copy"
+    with BinlogSource(data, flavour, SOURCE_OPTIONS) as source:
+        source.execute(*SCHEMA)
+        ((gtids,),) = source.execute(f"SELECT @@GLOBAL.{executed}")
+    shutil.copytree(data, copy, ignore=shutil.ignore_patterns("binlog.*", "auto.cnf"))
+    with BinlogSource(data, flavour, SOURCE_OPTIONS) as source:
+        ((file, position, *_),) = source.execute(status)
+        while sum(size for name, size in source.files() if name >= file) < wanted_mb * 10**6:
+            source.execute("CALL bank.write_some(2000)")
+        ((last, end, *_),) = source.execute(status)
+        checksums: list[object] = list(source.execute(CHECKSUMS))
+    binlogs = FolderBinlogs(data)
+    return Written(flavour, copy, binlogs, file, position, (last, end), gtids, checksums)
 
 
 def from_mooring(written: Written, data: Path) -> ReplayFigures:
-    target = ReplayTarget(MYSQL, VERSIONS[MYSQL], workers=WORKERS)
-    account = ReplayAccount(MYSQL)
+    target, account = _target(written), ReplayAccount(written.flavour)
 
     def apply(server: PrivateServer) -> float:
         began = _cpu(resource.RUSAGE_SELF)
@@ -127,29 +138,33 @@ def from_mooring(written: Written, data: Path) -> ReplayFigures:
 
 
 def from_pipe(written: Written, data: Path) -> ReplayFigures:
-    target = ReplayTarget(MYSQL, VERSIONS[MYSQL], workers=WORKERS)
-    account = ReplayAccount(MYSQL)
+    target, account = _target(written), ReplayAccount(written.flavour)
 
     def apply(server: PrivateServer) -> float:
         began = _cpu(resource.RUSAGE_CHILDREN)
         _pipe(written, server, account)
         return _cpu(resource.RUSAGE_CHILDREN) - began
 
-    return _measure("mysqlbinlog | mysql", written, data, target, account, apply)
+    return _measure("the programs' pipe", written, data, target, account, apply)
+
+
+def _target(written: Written) -> ReplayTarget:
+    return ReplayTarget(written.flavour, VERSIONS[written.flavour], workers=WORKERS)
 
 
 def _pipe(written: Written, server: PrivateServer, account: ReplayAccount) -> None:
+    mysql = written.flavour == MYSQL
     names = [each.file for each in written.served.stretches]
-    read = [program("mysqlbinlog"), f"--start-position={written.position}"]
-    read += [f"--stop-position={written.end[1]}", *names]
+    read = [program("mysqlbinlog") if mysql else mariadb_binlog()]
+    read += [f"--start-position={written.position}", f"--stop-position={written.end[1]}", *names]
     options = server.run_folder / "client.cnf"
     options.write_text(f"[client]\nuser={account.user}\npassword={account.password}\n")
-    load = [program("mysql"), f"--defaults-file={options}", f"--socket={server.socket}"]
-    load += ["--binary-mode", "--max-allowed-packet=1G"]
+    load = [program("mysql") if mysql else "mariadb", f"--defaults-file={options}"]
+    load += [f"--socket={server.socket}", "--binary-mode", "--max-allowed-packet=1G"]
     reader = subprocess.Popen(read, cwd=written.binlogs.folder, stdout=subprocess.PIPE)
     loaded = subprocess.run(load, stdin=reader.stdout, check=False)
     if reader.wait() or loaded.returncode:
-        raise BenchError("mysqlbinlog | mysql failed")
+        raise BenchError("the pipe failed")
 
 
 def _measure(
@@ -161,7 +176,7 @@ def _measure(
     apply: Callable[[PrivateServer], float],
 ) -> ReplayFigures:
     shutil.copytree(written.copy, data)
-    with _running(data, target, account) as server:
+    with _running(written, data, target, account) as server:
         process = psutil.Process(server.pid)
         before, began = process.cpu_times(), time.monotonic()
         feeder = apply(server)
@@ -174,13 +189,15 @@ def _measure(
 
 
 @contextmanager
-def _running(data: Path, target: ReplayTarget, account: ReplayAccount) -> Iterator[PrivateServer]:
+def _running(
+    written: Written, data: Path, target: ReplayTarget, account: ReplayAccount
+) -> Iterator[PrivateServer]:
     with account.file((os.geteuid(), os.getegid())) as grants:
         settings = ServerOptions(
             confined=True,
             reaches_us=True,
             server_id=4_000_000,
-            program=mysql_program(program("mysqld"), VERSIONS[MYSQL]),
+            program=written.program,
             readable=(grants,),
             options={**target.options(), "init-file": str(grants)},
         )
@@ -194,9 +211,7 @@ def _running(data: Path, target: ReplayTarget, account: ReplayAccount) -> Iterat
 
 def check(data: Path, written: Written) -> None:
     """Raise where a replay has made other tables."""
-    settings = ServerOptions(
-        skip_grant_tables=True, program=mysql_program(program("mysqld"), VERSIONS[MYSQL])
-    )
+    settings = ServerOptions(skip_grant_tables=True, program=written.program)
     with (
         PrivateServer(data, settings) as server,
         server.connect() as connection,
@@ -210,23 +225,3 @@ def check(data: Path, written: Written) -> None:
 def _cpu(whose: int) -> float:
     used = resource.getrusage(whose)
     return used.ru_utime + used.ru_stime
-
-
-def main(arguments: list[str]) -> int:
-    wanted_mb = int(arguments[0]) if arguments else 200
-    where = arguments[1] if len(arguments) > 1 else None
-    with tempfile.TemporaryDirectory(dir=where, prefix="replay-") as name:
-        folder = Path(name)
-        written = write(folder, wanted_mb)
-        print(f"{len(written.served.stretches)} files, load {os.getloadavg()[0]:.1f}")
-        ours = from_mooring(written, folder / "ours")
-        print(ours.line(), flush=True)
-        pipe = from_pipe(written, folder / "pipe")
-        print(pipe.line())
-        cpu = [each.server_cpu_s + each.feeder_cpu_s for each in (ours, pipe)]
-        print(f"{pipe.wall_s / ours.wall_s:.1f} times as fast for {cpu[0] / cpu[1]:.2f} of the CPU")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

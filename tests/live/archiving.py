@@ -20,7 +20,6 @@ def archive_files(
     repository: Repository,
     folder: Path,
     *,
-    piece_bytes: int | None = None,
     in_spool: int = 0,
 ) -> BinlogArchive:
     """Archive every binlog in ``folder``; the last ``in_spool`` of them are only received."""

@@ -113,12 +113,17 @@ class BinlogSource:
         (folder / "auto.cnf").unlink(missing_ok=True)
 
     def wait_for_replica(self) -> None:
-        """Confirm commits only when a replica has acknowledged them, however long it takes."""
+        """Confirm commits only when a replica has acknowledged them, however long it takes.
+
+        Until the server ends: it is started without any option file.
+        """
         if self.flavour == "mysql":
+            plugin = "SELECT 1 FROM information_schema.PLUGINS WHERE PLUGIN_NAME LIKE 'rpl_semi%'"
+            if not self.execute(plugin):
+                self.execute("INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
             self.execute(
-                "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
-                "SET PERSIST rpl_semi_sync_source_timeout = 3600000",
-                "SET PERSIST rpl_semi_sync_source_enabled = ON",
+                "SET GLOBAL rpl_semi_sync_source_timeout = 3600000",
+                "SET GLOBAL rpl_semi_sync_source_enabled = ON",
             )
         else:
             self.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def write(connect: Callable[[], Connection[Any]], seed: int) -> None:
             cursor.execute("COMMIT")
 
 
-def fill(connect: Callable[[], Connection[Any]]) -> list[tuple[Any, ...]]:
+def fill(connect: Callable[[], Connection[Any]], later: Sequence[str]) -> list[tuple[Any, ...]]:
     """Write at the same time, then what follows; return the checksums. Any: SQL's values."""
     writers = [threading.Thread(target=write, args=(connect, seed)) for seed in range(WRITERS)]
     for each in writers:
@@ -74,13 +74,13 @@ def fill(connect: Callable[[], Connection[Any]]) -> list[tuple[Any, ...]]:
     for each in writers:
         each.join()
     with connect() as connection, connection.cursor() as cursor:
-        for statement in LATER:
+        for statement in later:
             cursor.execute(statement)
         cursor.execute(CHECKSUMS)
         return list(cursor.fetchall())
 
 
-def mariadb_archive(folder: Path) -> Filled:
+def mariadb_archive(folder: Path, later: Sequence[str] = LATER) -> Filled:
     """Make a MariaDB, a cold copy of it, and binlogs that follow the copy."""
     source, copy = folder / "source", folder / "copy"
     new_mariadb(source)
@@ -100,11 +100,11 @@ def mariadb_archive(folder: Path) -> Filled:
         with server.connect() as connection, connection.cursor() as cursor:
             cursor.execute("SHOW MASTER STATUS")
             ((file, position, *_),) = cursor.fetchall()
-        wanted = fill(server.connect)
+        wanted = fill(server.connect, later)
     return Archive(MARIADB, copy, FolderBinlogs(source), file, position, gtids), wanted
 
 
-def mysql_archive(folder: Path, mode: str) -> Filled:
+def mysql_archive(folder: Path, mode: str, later: Sequence[str] = LATER) -> Filled:
     """Make a MySQL, a cold copy of it, and binlogs that follow; ``mode`` is its GTID mode."""
     source, copy = folder / "source", folder / "copy"
     options = {"max-binlog-size": "256K", "gtid-mode": mode, "enforce-gtid-consistency": mode}
@@ -115,7 +115,7 @@ def mysql_archive(folder: Path, mode: str) -> Filled:
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("binlog.*", "auto.cnf"))
     with PrivateMysql(source, options) as server:
         ((file, position, *_),) = server.execute("SHOW BINARY LOG STATUS")
-        wanted = fill(server.connect)
+        wanted = fill(server.connect, later)
         server.stop()
     binlogs = FolderBinlogs(source)
     return Archive(MYSQL, copy, binlogs, file, position, gtids, gtid_mode=mode), wanted

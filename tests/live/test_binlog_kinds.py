@@ -11,17 +11,12 @@ from backups.binlog_archive.receiving import process as receivers
 from backups.binlog_archive.spool import spool_folder
 from backups.binlogs.dump.tail import read_tail
 from backups.models.binlog import BinlogArchive, BinlogGap, BinlogTimeline
+from tests.live.binlog_options import COMPRESSED, encrypting
 from tests.live.binlog_receiving import archive_of, caught_up, present, receiving
 from tests.live.binlog_source import FLAVOURS, BinlogSource, binlog_source, differing
-from tests.live.keyring import keyring_folder
-from tests.live.mariadb_plugins import plugin_folder
 from tests.live.mooring_site import wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
-COMPRESSED = {
-    "mariadb": {"log_bin_compress": "ON", "log_bin_compress_min_len": "10"},
-    "mysql": {"binlog_transaction_compression": "ON"},
-}
 
 
 @pytest.fixture(autouse=True)
@@ -91,18 +86,3 @@ def test_databases_that_are_not_logged_are_named(tmp_path: Path, flavour: str) -
         with receiving():
             wait_until(lambda: BinlogArchive.objects.get().warnings)
     assert "binlog_ignore_db is scratch: changes of them" in BinlogArchive.objects.get().warnings
-
-
-def encrypting(folder: Path, flavour: str) -> dict[str, str]:
-    """Return the options of a server that encrypts its binary log."""
-    if flavour == "mysql":
-        keyring_folder(folder / "data", folder / "keyring", log_bin="binlog")
-        return {"binlog_encryption": "ON"}
-    keys = folder / "keys"
-    keys.write_text(f"1;{'a7' * 32}\n")
-    return {
-        "plugin_dir": str(plugin_folder()),
-        "plugin_load_add": "file_key_management",
-        "file_key_management_filename": str(keys),
-        "encrypt_binlog": "ON",
-    }

@@ -7,20 +7,16 @@ import random
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-import pymysql
 import pytest
 from pytest_django import Settings
 
 from backups.binlog_archive.receiving import process as receivers
 from backups.binlog_archive.spool import spool_folder
-from backups.models import Instance
 from backups.models.binlog import (
     BinlogArchive,
     BinlogGap,
@@ -31,8 +27,11 @@ from backups.models.binlog import (
 )
 from tests.backups.conftest import make_repository
 from tests.commands import run_command
+from tests.live import binlog_histories as histories
+from tests.live.binlog_histories import History
 from tests.live.binlog_receiving import archive_of, caught_up, present, receiving
 from tests.live.binlog_source import FLAVOURS, BinlogSource, binlog_source, differing
+from tests.live.confirmed import written_until_killed
 from tests.live.mooring_site import wait_until
 from tests.live.mysql import ROOT
 
@@ -103,69 +102,26 @@ def test_it_goes_on_after_a_crash_of_the_source(source: BinlogSource) -> None:
 
 def test_reset_binlogs_begin_another_timeline_and_leave_a_gap(source: BinlogSource) -> None:
     archive_of(source.instance())
-    with receiving():
-        source.write(20)
-        wait_until(caught_up(source))
-        first = present()
-        source.reset()
-        source.write(5)
-        wait_until(lambda: present() != first and caught_up(source)())
-        assert differing(source, spool_folder(present())) == []
-    assert (present().start, BinlogGap.objects.count()) == ("reset", 1)
+    assert histories.reset_while_received(source) == History("reset", 1)
 
 
 def test_a_reused_name_is_not_taken_for_the_same_file(source: BinlogSource) -> None:
     archive_of(source.instance())
-    source.reset()
-    with receiving():
-        source.write(3)
-        wait_until(caught_up(source))
-    first, size = present(), source.files()[-1][1]
-    source.reset()
-    source.write(60)
-    assert source.files()[-1][1] > size
-    with receiving():
-        wait_until(lambda: present() != first and caught_up(source)())
-        assert differing(source, spool_folder(present())) == []
-    assert (present().start, BinlogGap.objects.count()) == ("reset", 1)
+    assert histories.name_reused(source) == History("reset", 1)
 
 
 def test_a_source_that_lost_its_newest_transaction_is_behind(source: BinlogSource) -> None:
     archive_of(source.instance())
-    with receiving():
-        source.write(5)
-        wait_until(caught_up(source))
-    first, size = present(), source.files()[-1][1]
-    source.write(1)
-    with receiving():
-        wait_until(caught_up(source))
-        kept = spool_folder(first) / source.files()[-1][0]
-        whole = kept.read_bytes()
-    source.lose_tail(size)
-    with receiving():
-        source.write(3)
-        wait_until(lambda: present() != first and caught_up(source)())
-        assert differing(source, spool_folder(present())) == []
-    assert (present().start, BinlogGap.objects.count()) == ("behind", 1)
-    assert kept.read_bytes() == whole
+    assert histories.newest_transaction_lost(source) == History("behind", 1)
 
 
 def test_a_server_that_takes_over_with_all_transactions_leaves_no_gap(
     source: BinlogSource, tmp_path: Path
 ) -> None:
-    archive = archive_of(source.instance())
-    with receiving():
-        source.write(20)
-        wait_until(caught_up(source))
-    first = present()
-    source.copy_to(tmp_path / "replica")
-    with binlog_source(tmp_path / "replica", source.flavour) as replica:
-        Instance.objects.filter(pk=archive.instance_id).update(port=replica.port)
-        replica.write(10)
-        with receiving():
-            wait_until(lambda: present() != first and caught_up(replica)())
-            assert differing(replica, spool_folder(present())) == []
-        assert (present().start, BinlogGap.objects.count()) == ("failover", 0)
+    archive_of(source.instance())
+    with ExitStack() as stack:
+        found, replica = histories.failed_over(source, tmp_path / "replica", stack)
+        assert found == History("failover", 0)
         # As if it had been killed before anything of the new history arrived.
         second, files = present(), sorted(os.listdir(spool_folder(present())))
         shutil.rmtree(spool_folder(second))
@@ -178,15 +134,7 @@ def test_a_server_that_takes_over_with_all_transactions_leaves_no_gap(
 
 def test_purged_files_leave_a_gap(source: BinlogSource) -> None:
     archive_of(source.instance())
-    with receiving():
-        source.write(3)
-        wait_until(caught_up(source))
-    source.write(3)
-    source.rotate()
-    source.rotate()
-    source.purge()
-    with receiving():
-        wait_until(lambda: present().start == "gap" and caught_up(source)())
+    assert histories.purged_before_received(source) == History("gap", 1)
     gap = BinlogGap.objects.get()
     assert "purged" in gap.reason
     assert gap.before_file == source.files()[0][0]
@@ -214,28 +162,6 @@ def test_no_confirmed_transaction_is_lost_with_the_source(source: BinlogSource) 
     assert len(confirmed) > 20
     received = b"".join(path.read_bytes() for path in spool_folder(present()).iterdir())
     assert [token for token in confirmed if token not in received] == []
-
-
-def written_until_killed(source: BinlogSource, *, seconds: float) -> list[bytes]:
-    """Commit in four threads, kill the server meanwhile, and return what it had confirmed."""
-    confirmed: list[bytes] = []
-
-    def write(writer: int) -> None:
-        with suppress(pymysql.err.Error), source.connect() as root, root.cursor() as cursor:
-            for number in range(100_000):
-                token = f"<{writer}.{number}>"
-                cursor.execute("INSERT INTO shop.lines (t) VALUES (%s)", (token,))
-                root.commit()
-                confirmed.append(token.encode())
-
-    writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    for each in writers:
-        each.start()
-    time.sleep(seconds)
-    source.server.kill()
-    for each in writers:
-        each.join()
-    return confirmed
 
 
 def test_enabled_later_the_source_waits_too(source: BinlogSource) -> None:

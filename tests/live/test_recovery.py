@@ -27,6 +27,7 @@ from tests.live.binlog_receiving import receiving
 from tests.live.faults import USER, Place, make_place
 from tests.live.mooring_site import wait_until
 from tests.live.mysql import PrivateMysql
+from tests.live.restored_server import RestoredServer
 from tests.live.server import LiveServer, free_port, new_mariadb
 
 pytestmark = [pytest.mark.live, pytest.mark.django_db(transaction=True)]
@@ -241,20 +242,6 @@ class TestMariadb:
 def received() -> tuple[str, int | None]:
     row = BinlogArchive.objects.get()
     return row.received_file, row.received_position
-
-
-class RestoredServer:
-    """A server on restored files, without a login."""
-
-    def __init__(self, folder: Path) -> None:
-        self._server = PrivateServer(folder, ServerOptions(skip_grant_tables=True))
-
-    def __enter__(self) -> LiveServer:
-        self._server.start()
-        return LiveServer(self._server, "", 0)
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
 
 
 class KilledReplay:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import pytest
 
 from backups.binlogs.source.sent import Passed
 from backups.exceptions import BinlogDamaged, EngineError
-from backups.restores.replay.drive import Replay
 from tests.live.binlog_folder import FolderBinlogs
+from tests.live.cut_links import CutWhileRead
 from tests.live.replay_bank import (
     ACCOUNTS,
     CHECKSUMS,
@@ -54,30 +53,6 @@ def whole(request: pytest.FixtureRequest) -> Filled:
 def with_gtids(request: pytest.FixtureRequest) -> Filled:
     found: Filled = request.getfixturevalue(request.param)
     return found
-
-
-class CutWhileRead(FolderBinlogs):
-    """Cuts the link in the middle of events, three times."""
-
-    def __init__(self, binlogs: FolderBinlogs) -> None:
-        super().__init__(binlogs.folder)
-        self.replay: Replay | None = None
-        self.cuts = 0
-
-    def watch(self, replay: Replay) -> None:
-        self.replay = replay
-
-    def read(self, file: str, start: int, stop: int) -> Iterator[bytes]:
-        for chunk in super().read(file, start, stop):
-            half = len(chunk) // 2
-            yield chunk[:half]
-            source = self.replay.source if self.replay else None
-            # Once for each connection: a link that is cut already says nothing.
-            fresh = source is not None and source.connections > self.cuts
-            if self.cuts < 3 and source is not None and fresh and half > 10_000:
-                self.cuts += 1
-                source.cut()
-            yield chunk[half:]
 
 
 class TestReplay:

@@ -13,8 +13,9 @@ import pytest
 
 from backups.programs.private_server import PrivateServer, ServerOptions
 from tests.live.mooring_site import Site, private_site, wait_until
+from tests.live.restored_server import RestoredServer
 from tests.live.server import LiveServer, free_port, new_mariadb
-from tests.live.test_recovery import CHECKSUMS, RestoredServer
+from tests.live.test_recovery import CHECKSUMS
 from tests.live.victim import LATE_TICK
 
 pytestmark = pytest.mark.live

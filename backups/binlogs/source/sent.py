@@ -38,8 +38,8 @@ class Sent:
         # Those to leave out that were.
         self.skipped: set[str] = set()
         self.newest = NOTHING
-        # Where the last transaction ends.
-        self.last_end = StreamPlace(0, 0)
+        # Where the last transaction ends, and up to where events were sent.
+        self.last_end = self.reached = StreamPlace(0, 0)
 
     def note(self, place: StreamPlace, passed: Passed, *, always: bool = False) -> None:
         """Note how far it is; a replica that has connected again is sent things again."""
@@ -51,6 +51,10 @@ class Sent:
             self._passed.append(passed)
             # Last: whoever finds a place finds what belongs to it.
             self._places.append(place)
+
+    def reach(self, place: StreamPlace) -> None:
+        """Note up to where events were sent, whole transactions or not."""
+        self.reached = max(self.reached, place)
 
     def add_gtid(self, gtid: str) -> None:
         """Note a transaction that was sent, in file order."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from backups.binlogs.events.header import LOG_POS_RANGE
 from backups.programs.compatibility import MARIADB
 
 
@@ -66,10 +67,18 @@ class Served:
     def bytes_total(self) -> int:
         return sum(each.stop - each.start for each in self.stretches)
 
-    def place_of(self, file: str, offset: int) -> StreamPlace | None:
-        """Return the place that a replica names by file and position; None: it is not served."""
+    def place_of(self, file: str, offset: int, reached: StreamPlace) -> StreamPlace | None:
+        """Return the place that a replica names by file and position; None: it is not served.
+
+        It names the position modulo 2^32, as events have it: the last such place that was sent
+        is meant, which is ``reached`` or before it.
+        """
         for number, each in enumerate(self.stretches):
-            # Up to the first event a file is one place, from which its first stretch begins.
-            if each.file == file and offset <= each.stop:
-                return StreamPlace(number, max(offset, each.start))
+            if each.file == file:
+                sent = reached.offset if reached.stretch == number else each.start
+                sent = each.stop if reached.stretch > number else max(sent, each.start)
+                meant = offset + max(0, sent - offset) // LOG_POS_RANGE * LOG_POS_RANGE
+                if meant <= each.stop:
+                    # Up to the first event a file is one place: its first stretch begins there.
+                    return StreamPlace(number, max(meant, each.start))
         return None

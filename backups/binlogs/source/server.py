@@ -170,7 +170,7 @@ class ReplaySource:
             known = KnownPosition(named, GtidPosition.parse(self.served.start_gtids))
         else:
             known = KnownPlace()
-            found = self.served.place_of(asked.file, asked.position)
+            found = self.served.place_of(asked.file, asked.position, self.sent.reached)
             if found is None:
                 raise BinlogDamaged(f"the replica asks for {asked.file}:{asked.position}, "
                                     "which is not served")  # fmt: skip

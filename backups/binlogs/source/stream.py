@@ -90,12 +90,14 @@ class Stream:
                     self._note(begin.stretch, before - stretch.start)
                 left_out = left_out and tracker.inside
             if self._bytes >= _BATCH_BYTES:
+                self._sent.reach(StreamPlace(begin.stretch, self.offset))
                 yield self._take()
         if self.offset != max(stretch.stop, start) or tracker.inside:
             raise BinlogDamaged(
                 f"{stretch.file} ends at {self.offset} and not between transactions at "
                 f"{stretch.stop}"
             )
+        self._sent.reach(StreamPlace(begin.stretch, self.offset))
         self._note(begin.stretch, before - stretch.start, always=True)
 
     def _open_file(

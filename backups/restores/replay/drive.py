@@ -178,8 +178,14 @@ class Replay:
         return False
 
     def _applied(self, status: Mapping[str, str], source: Sender) -> Passed:
-        place = _place(status, self.served)
+        place = self._place(status, source)
         return source.sent.up_to(place) if place is not None else NOTHING
+
+    def _place(self, status: Mapping[str, str], source: Sender) -> StreamPlace | None:
+        file, position = status.get("Relay_Master_Log_File"), status.get("Exec_Master_Log_Pos")
+        if not (file and position):
+            return None
+        return self.served.place_of(file, int(position), source.sent.reached)
 
     def _has_all(
         self, connection: Connection[Any], status: Mapping[str, str], source: Sender
@@ -190,7 +196,7 @@ class Replay:
             if file and all(each.file != file for each in self.served.stretches):
                 # It has read the end of the last file, which names the next.
                 return True
-            place = _place(status, self.served)
+            place = self._place(status, source)
             return place is not None and place >= source.sent.last_end
         if self.target.is_mariadb:
             has = set(_value(connection, self.target.executed).split(","))
@@ -210,11 +216,6 @@ class Replay:
                     f"{doing}: {text}",
                     hint=LOG_HINT,
                 )
-
-
-def _place(status: Mapping[str, str], served: Served) -> StreamPlace | None:
-    file, position = status.get("Relay_Master_Log_File"), status.get("Exec_Master_Log_Pos")
-    return served.place_of(file, int(position)) if file and position else None
 
 
 def _status(connection: Connection[Any], statement: str) -> dict[str, str]:

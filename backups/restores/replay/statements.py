@@ -17,7 +17,8 @@ _STATUS_SINCE = (8, 0, 22)
 _OPTIONS_SINCE = (8, 0, 26)
 RELAY_LOG = "mooring-relay"
 # What is received and not applied yet takes room beside the data. After a kill it is what may have
-# been begun: see ``doubt``. A file goes once it is applied.
+# been begun: see ``doubt``. A file goes once it is applied. Less than 4 GiB: positions are named
+# modulo 2^32.
 _RELAY_SPACE, _RELAY_FILE = "256M", "32M"
 # While it is on, a commit is on the disk: a kill must not take back from where the replay begins.
 # FLUSH ENGINE LOGS does nothing on MariaDB while it is off.
