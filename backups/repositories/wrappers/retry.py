@@ -46,6 +46,9 @@ class RetryingStore:
     def create(self, name: str) -> Upload:
         return self._patiently(name, lambda: self._store.create(name))
 
+    def try_writing(self) -> None:
+        self._patiently("", self._store.try_writing)
+
     def replace(self, name: str, content: bytes) -> None:
         # Every try writes all of it, under another name.
         self._patiently(name, lambda: self._store.replace(name, content))
@@ -58,6 +61,9 @@ class RetryingStore:
 
     def exists(self, name: str) -> bool:
         return self._patiently(name, lambda: self._store.exists(name))
+
+    def holds(self, prefix: str) -> bool:
+        return self._patiently(prefix, lambda: self._store.holds(prefix))
 
     def list(self, prefix: str) -> Iterator[str]:
         # Whole before the first is yielded: what was yielded cannot be taken back.
