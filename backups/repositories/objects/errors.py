@@ -16,6 +16,7 @@ _CODE = re.compile(r"<Code>\s*([A-Za-z0-9.]+)\s*</Code>")
 _STATUS = re.compile(r"(?:status code:|HTTP status|status:)\s*(\d{3})")
 _REQUEST_TIME = re.compile(r"<RequestTime>\s*([0-9TZ:.-]+)\s*</RequestTime>")
 _SERVER_TIME = re.compile(r"<ServerTime>\s*([0-9TZ:.-]+)\s*</ServerTime>")
+_REQUEST = re.compile(r"https?://\S+|\b(?:max_retries|retry_timeout|elapsed): \S+")
 SKEWED = "RequestTimeTooSkewed"
 
 
@@ -132,7 +133,7 @@ _STATUSES = {
 # Texts of the network layer, in the order in which they are looked for.
 _TEXTS = (
     (
-        ("certificate", "UnknownIssuer", "CERTIFICATE_VERIFY_FAILED", "tls handshake"),
+        ("certificate", "InvalidCertificate", "UnknownIssuer", "CERTIFICATE_VERIFY_FAILED", "tls handshake"),
         Trouble(
             "its TLS certificate is not trusted",
             "Name the CA of the store in the repository's CA file, and the host as in its "
@@ -205,8 +206,10 @@ def trouble_of(text: str, code: str = "") -> Trouble:
     status = _STATUS.search(text)
     if status and int(status.group(1)) in _STATUSES:
         return _STATUSES[int(status.group(1))]
+    # The address and the settings of the request say nothing of its fault.
+    said = _REQUEST.sub("", text)
     for fragments, trouble in _TEXTS:
-        if any(fragment in text for fragment in fragments):
+        if any(fragment in said for fragment in fragments):
             return trouble
     return _UNKNOWN
 

@@ -53,6 +53,13 @@ def test_a_code_of_the_store(status: int, code: str, words: str, transient: bool
         ("error decoding response body: connection reset by peer", "the connection broke off"),
         ("Server returned non-2xx status code: 403 Forbidden: ", "access is denied"),
         ("Server returned non-2xx status code: 429 X: ", "asks to slow down"),
+        ("error sending request", "the connection broke off"),
+        (
+            "Error performing GET https://timeout/dns/redirect in 2ms, after 3 retries, "
+            "max_retries: 3, retry_timeout: 60s - HTTP error: InvalidCertificate(Other)",
+            "TLS certificate is not trusted",
+        ),
+        ("Error performing GET https://timeout/certificate, retry_timeout: 60s", "refused the"),
         ("anything else", "refused the request"),
     ],
 )
