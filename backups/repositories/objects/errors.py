@@ -133,7 +133,7 @@ _STATUSES = {
 # Texts of the network layer, in the order in which they are looked for.
 _TEXTS = (
     (
-        ("certificate", "InvalidCertificate", "UnknownIssuer", "CERTIFICATE_VERIFY_FAILED", "tls handshake"),
+        ("certificate", "InvalidCertificate", "CERTIFICATE_VERIFY_FAILED", "tls handshake"),
         Trouble(
             "its TLS certificate is not trusted",
             "Name the CA of the store in the repository's CA file, and the host as in its "
