@@ -98,7 +98,7 @@ class RepositoryAdmin(ModelAdmin):
         (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
         ("Object store, for s3://… only", {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]}),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
-        ("Found there", {"fields": readonly_fields}),
+        ("Found there", {"fields": [*readonly_fields]}),
     ]
 
 

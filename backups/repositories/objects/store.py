@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
@@ -26,7 +26,7 @@ from backups.repositories.objects.unfinished import drop_uploads, try_upload
 from backups.repositories.objects.upload import BucketUpload
 
 if TYPE_CHECKING:
-    from obstore import Bytes
+    from obstore import BytesStream
 
 # Names in one page of a list, and in one request to delete: the most that S3 allows.
 PAGE = 1000
@@ -100,7 +100,7 @@ class BucketStore:
                 self._connection.data(),
                 self.place.key(name),
                 content,
-                attributes=attributes,  # type: ignore[arg-type]
+                attributes=attributes,
                 use_multipart=False,
             )
 
@@ -277,7 +277,7 @@ class BucketStore:
             raise errors.store_error(self._named(name), what, text, skew=skew) from None
 
 
-def _limited(chunks: Iterable[Bytes], most: int) -> Iterator[bytes]:
+def _limited(chunks: BytesStream, most: int) -> Iterator[bytes]:
     """Pass chunks on; a store that sends more than was requested is not believed."""
     count = 0
     for chunk in chunks:

@@ -59,7 +59,7 @@ class BucketUpload:
         self._parts = open_writer(
             self._connection.parts(),
             self._key,
-            attributes=self._connection.attributes(),  # type: ignore[arg-type]
+            attributes=self._connection.attributes(),
             buffer_size=PART_BYTES,
             max_concurrency=PARTS_AT_ONCE,
         )
@@ -73,7 +73,7 @@ class BucketUpload:
         data = self._connection.data()
         attributes = self._connection.attributes()
         try:
-            put(data, self._key, content, attributes=attributes, mode="create")  # type: ignore[arg-type]
+            put(data, self._key, content, attributes=attributes, mode="create")
         except AlreadyExistsError:
             # A try whose response was lost has stored these very bytes.
             there = get(data, self._key)

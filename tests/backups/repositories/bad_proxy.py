@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 Action = Callable[["BadHandler", bytes], None]
 # What is between two hops only.
@@ -102,6 +103,31 @@ def refuse(status: int, code: str, more: str = "") -> Action:
         handler.end_headers()
         if handler.command != "HEAD":
             handler.wfile.write(content)
+
+    return action
+
+
+def list_many(bucket: str, prefix: str, count: int) -> Action:
+    """Answer a list in the store's place, 1000 names a page."""
+
+    def action(handler: BadHandler, body: bytes) -> None:
+        query = parse_qs(urlsplit(handler.path).query)
+        start = int(query.get("continuation-token", ["0"])[0])
+        end = min(start + 1000, count)
+        more = f"<NextContinuationToken>{end}</NextContinuationToken>" if end < count else ""
+        rows = "".join(
+            f"<Contents><Key>{prefix}/{number:09}</Key><Size>1</Size><ETag>x</ETag>"
+            "<LastModified>2026-11-30T08:00:00.000Z</LastModified></Contents>"
+            for number in range(start, end)
+        )
+        content = (
+            f"<ListBucketResult><Name>{bucket}</Name><KeyCount>{end - start}</KeyCount>"
+            f"<IsTruncated>{str(end < count).lower()}</IsTruncated>{more}{rows}</ListBucketResult>"
+        ).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
 
     return action
 

@@ -22,6 +22,7 @@ from tests.backups.repositories.bad_proxy import (
     bad_proxy,
     cut_answer,
     cut_off,
+    list_many,
     lose_answer,
     redirect_to,
     refuse,
@@ -212,17 +213,36 @@ def test_without_the_right_to_see_uploads_objects_still_go(
     assert "lifecycle rule" in caplog.text
 
 
-def test_a_list_of_many_pages_is_whole_and_in_order(
-    store: BucketStore, place: BucketPlace, proxy: BadProxy
+def test_many_objects_go_in_several_requests(
+    store: BucketStore, proxy: BadProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = calls()
-    names = [f"l/{number:04}" for number in range(1003)]
+    names = [f"l/{number}" for number in range(7)]
     for name in names:
-        client.put_object(Bucket=place.bucket, Key=f"{place.prefix}/{name}", Body=b"")
+        put(store, name, b"12")
+    monkeypatch.setattr("backups.repositories.objects.store.PAGE", 3)
     proxy.fail("GET", refuse(500, "InternalError"), part="list-type")
     assert list(store.list("l")) == names
-    assert store.remove_tree("l") == 0
-    assert list(store.list("l")) == []
+    assert store.remove_tree("l") == 14
+    assert (list(store.list("l")), proxy.count("POST")) == ([], 3)
+
+
+def test_100000_objects_are_listed_a_page_at_a_time(
+    store: BucketStore, place: BucketPlace, proxy: BadProxy
+) -> None:
+    proxy.fail("GET", list_many(place.bucket, place.key("l"), 100_000), times=101)
+    names = RetryingStore(store).list("l")
+    assert next(names) == "l/000000000"
+    # Those that follow are asked for when they are needed: no more than a few are in memory.
+    assert proxy.count("GET") <= 3
+    assert (sum(1 for _ in names), proxy.count("GET")) == (99_999, 100)
+
+
+def test_names_from_elsewhere_are_not_believed(
+    store: BucketStore, place: BucketPlace, proxy: BadProxy
+) -> None:
+    proxy.fail("GET", list_many(place.bucket, "elsewhere", 1))
+    with pytest.raises(RepositoryError, match="listed 'elsewhere/000000000'"):
+        list(store.list("l"))
 
 
 def test_an_address_that_is_not_allowed_is_not_connected_to(
