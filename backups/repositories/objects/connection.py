@@ -29,7 +29,7 @@ PARTS_AT_ONCE = 4
 LEAST_RATE = 64 << 10
 SILENT_SECONDS = 60
 REQUEST_SECONDS = SILENT_SECONDS + PART_BYTES // LEAST_RATE
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 # Tries again of one request, with growing and random waits, by the library. Only it can send a part
 # of an upload again, so that is what it is most patient with.
 TRIES, TRIES_SECONDS = 3, 60
