@@ -49,7 +49,7 @@ mon data = {home}/mon
 [osd]
 osd data = {home}/osd
 osd objectstore = memstore
-memstore device bytes = 1073741824
+memstore device bytes = 4294967296
 [client.rgw]
 rgw data = {home}/rgw
 rgw frontends = beast endpoint=127.0.0.1:{port}
