@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,7 @@ class BucketConnection:
         self._data: S3Store | None = None
         self._parts: S3Store | None = None
         self._calls: Any = None
+        self._calls_until: datetime | None = None
         self._allowed_until = float("-inf")
 
     def data(self) -> S3Store:
@@ -77,7 +78,8 @@ class BucketConnection:
         """Return the client for all other requests. Any: botocore has no types."""
         with self._lock:
             self._refuse_address()
-            if self._calls is None:
+            ended = self._calls_until is not None and datetime.now(UTC) >= self._calls_until
+            if self._calls is None or ended:
                 self._calls = self._open_calls()
             return self._calls
 
@@ -173,6 +175,7 @@ class BucketConnection:
         from botocore.config import Config
 
         keys, place = self._credentials.load(), self.place
+        self._calls_until = keys.read_again_at
         if place.ca_file:
             self._authority()
         config = Config(

@@ -18,8 +18,9 @@ from typing import Any, Protocol
 from backups.exceptions import MooringError, RepositoryError
 
 PROFILE = "default"
-# A role's credentials are looked up again after this long; the library renews them before they end.
-ROLE_RENEWAL = timedelta(minutes=5)
+# Those of a file or role are read again some minutes before this long has passed: a file may be
+# replaced, and botocore renews a role's ten minutes before they end.
+RENEWAL = timedelta(minutes=12)
 # The providers of botocore that are an identity of this machine, container or pod.
 ROLE_PROVIDERS = frozenset({"assume-role-with-web-identity", "container-role", "iam-role"})
 
@@ -116,7 +117,7 @@ class KeysFile:
                 f"credentials file {self.path} has no key pair under [{PROFILE}]",
                 hint="It needs the lines aws_access_key_id = … and aws_secret_access_key = ….",
             ) from None
-        return KeyPair(key_id, secret, section.get("aws_session_token") or None)
+        return KeyPair(key_id, secret, section.get("aws_session_token") or None, _renewal())
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,11 @@ class RoleKeys:
                 hint="Attach a role to the instance, or give the repository other credentials.",
             )
         frozen = found.get_frozen_credentials()
-        again = datetime.now(UTC) + ROLE_RENEWAL
-        return KeyPair(frozen.access_key, frozen.secret_key, frozen.token, again)
+        return KeyPair(frozen.access_key, frozen.secret_key, frozen.token, _renewal())
+
+
+def _renewal() -> datetime:
+    return datetime.now(UTC) + RENEWAL
 
 
 def _role_credentials() -> Any:

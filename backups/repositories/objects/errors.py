@@ -86,6 +86,10 @@ TROUBLES = {
     "RequestLimitExceeded": _SLOW,
     "TooManyRequests": _SLOW,
     "ServiceUnavailable": _SLOW,
+    "NoSuchUpload": Trouble(
+        "the store has lost the parts of the upload",
+        "Look for a lifecycle rule of the bucket that ends uploads too early.",
+    ),
     "InternalError": _FAULT,
     "OperationAborted": _FAULT,
     "RequestTimeout": Trouble(

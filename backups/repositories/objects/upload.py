@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from backups.exceptions import RepositoryError
 from backups.repositories.objects.connection import PART_BYTES, PARTS_AT_ONCE, BucketConnection
+from backups.repositories.objects.errors import code_in
+from backups.repositories.objects.unfinished import drop_uploads
 
 if TYPE_CHECKING:
     from obstore import WritableFile
@@ -92,9 +94,7 @@ class BucketUpload:
             pass
         else:
             raise self._exists()
-        parts = self._open_parts()
-        self._parts = None
-        parts.close()
+        self._close_parts()
         stored = head(data, self._key)["size"]
         if stored != self._written_bytes:
             raise RepositoryError(
@@ -103,9 +103,17 @@ class BucketUpload:
                 hint="Look into the log of the store; the object is not used.",
             )
 
-    def _open_parts(self) -> WritableFile:
+    def _close_parts(self) -> None:
+        """Have the store join the parts."""
         assert self._parts is not None
-        return self._parts
+        parts, self._parts = self._parts, None
+        try:
+            parts.close()
+        except OSError as exc:
+            # A try whose response was lost has joined them; the size tells.
+            if code_in(str(exc)) != "NoSuchUpload":
+                drop_uploads(self._connection, self._key, whole=True)
+                raise
 
     def _exists(self) -> RepositoryError:
         return RepositoryError(

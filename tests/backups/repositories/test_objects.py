@@ -133,6 +133,26 @@ def test_a_lost_response_is_no_second_object(store: BucketStore, proxy: BadProxy
     assert proxy.count("PUT") == 2
 
 
+def test_a_lost_response_to_the_last_part_is_no_failure(
+    store: BucketStore, place: BucketPlace, proxy: BadProxy
+) -> None:
+    proxy.fail("POST", lose_answer, part="uploadId")
+    put(store, "a/large", CONTENT)
+    assert store.read("a/large") == CONTENT
+    assert (proxy.count("POST"), uploads_in(place)) == (3, [])
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchUpload"])
+def test_parts_that_are_not_joined_are_no_object(
+    store: BucketStore, place: BucketPlace, proxy: BadProxy, code: str
+) -> None:
+    proxy.fail("POST", refuse(403, code), part="uploadId")
+    with pytest.raises(RepositoryError, match="large could not be"):
+        put(store, "a/large", CONTENT)
+    assert not store.exists("a/large")
+    assert code == "NoSuchUpload" or uploads_in(place) == []
+
+
 def test_a_redirect_gives_no_object(store: BucketStore, proxy: BadProxy) -> None:
     proxy.fail("GET", redirect_to("/latest/meta-data/"), times=9)
     with pytest.raises(RepositoryError, match="could not be read"):
