@@ -12,9 +12,19 @@ from backups.archive.identity import CopyIdentity
 from backups.exceptions import BadInput, Refused, RepositoryError
 from backups.models import BackupCopy, Instance, Repository
 from backups.models.instance import RunnerKind
+from backups.models.object_store import CredentialsFrom
 from backups.models.repository import RepositoryKind
+from backups.outbound.addresses import refuse_private_host
 from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.objects.credentials import (
+    CredentialSource,
+    EnvironmentKeys,
+    KeysFile,
+    RoleKeys,
+    StoredKeys,
+)
+from backups.repositories.objects.store import BucketStore
 from backups.repositories.wrappers import RetryingStore
 from backups.runners.base import Runner
 from backups.runners.local import LocalRunner
@@ -34,11 +44,13 @@ def store_of(repository: Repository) -> ObjectStore:
     """Return the object store of a repository."""
     if repository.kind == RepositoryKind.DIRECTORY:
         return RetryingStore(DirectoryStore(Path(repository.path), str(repository.uuid)))
+    if repository.kind == RepositoryKind.S3:
+        return RetryingStore(_bucket_of(repository))
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
 
 
 def checked_store(repository: Repository) -> ObjectStore:
-    """Return the store, or raise Refused if its path holds none or another repository.
+    """Return the store, or raise Refused if its place holds none or another repository.
 
     Objects on a disk that is not mounted must not be taken for deleted.
     """
@@ -49,8 +61,10 @@ def checked_store(repository: Repository) -> ObjectStore:
         raise Refused(str(exc), hint=exc.hint) from None
     if uuid != str(repository.uuid):
         raise Refused(
-            f"{repository.path} holds another repository, {uuid}",
-            hint=f"Mount the disk of {repository} there, or correct its path.",
+            f"{repository.address} holds another repository, {uuid}",
+            hint=f"Mount the disk of {repository} there, or correct its path."
+            if repository.is_folder
+            else f"Correct bucket, prefix or endpoint of {repository}.",
         )
     return store
 
@@ -69,6 +83,26 @@ def identity_of(copy: BackupCopy) -> CopyIdentity:
 def stores_of(repositories: Iterable[Repository]) -> list[tuple[Repository, ObjectStore]]:
     """Pair each repository with its store, for the preflight."""
     return [(repository, store_of(repository)) for repository in repositories]
+
+
+def _bucket_of(repository: Repository) -> BucketStore:
+    return BucketStore(
+        repository.bucket_place(repository.path),
+        _credentials_of(repository),
+        str(repository.uuid),
+        refuse_private_host,
+    )
+
+
+def _credentials_of(repository: Repository) -> CredentialSource:
+    match repository.credentials:
+        case CredentialsFrom.ENVIRONMENT:
+            return EnvironmentKeys(repository.credentials_name)
+        case CredentialsFrom.FILE:
+            return KeysFile(Path(repository.credentials_name))
+        case CredentialsFrom.ROLE:
+            return RoleKeys()
+    return StoredKeys(repository.access_key_id, repository.secret_key)
 
 
 def _ssh_target(instance: Instance) -> SshTarget:

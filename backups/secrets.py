@@ -1,4 +1,4 @@
-"""How are instance passwords kept at rest?
+"""How are passwords and secret keys kept at rest?
 
 Fernet tokens under a list of keys: the first encrypts, every one can still decrypt, so a
 key is rotated by putting a new one in front and running ``rotatekeys``.
@@ -34,9 +34,8 @@ def decrypt(token: str) -> str:
         return _fernet().decrypt(token.encode()).decode()
     except InvalidToken:
         raise KeyUnavailable(
-            "an instance password cannot be decrypted",
-            hint="Add the key it was encrypted with to MOORING_SECRET_KEY, or set the password "
-            "again.",
+            "a stored password or secret key cannot be decrypted",
+            hint="Add the key it was encrypted with to MOORING_SECRET_KEY, or set it again.",
         ) from None
 
 
@@ -45,4 +44,4 @@ def rotate(token: str) -> str:
     try:
         return _fernet().rotate(token.encode()).decode()
     except InvalidToken:
-        raise KeyUnavailable("an instance password cannot be decrypted") from None
+        raise KeyUnavailable("a stored password or secret key cannot be decrypted") from None

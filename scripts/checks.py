@@ -24,6 +24,7 @@ from scripts.state_folder import prepare_folder
 MYSQL = ("MOORING_TEST_MYSQL", ROOT / "var" / "mysql")
 MYSQL57 = ("MOORING_TEST_MYSQL57", ROOT / "var" / "mysql57")
 PLUGINS = ("MOORING_TEST_MARIADB_PLUGINS", ROOT / "var" / "mariadb-plugins")
+CEPH = ("MOORING_TEST_CEPH", ROOT / "var" / "ceph")
 # What an installation runs; tests and measurements may do what it must not.
 SHIPPED = ("backups", "alerts", "monitor", "scripts")
 # For two cores: tests wait for disks, and those with servers more than they compute.
@@ -74,10 +75,10 @@ def all_tests(words: Sequence[str]) -> Iterator[Part]:
     """Every test, after the servers that they need."""
     # Beside MariaDB, which is installed, a MySQL is unpacked: the two cannot be installed
     # together. Another is too old to be cloned, to see it refused. MariaDB's plugins are in a
-    # package that would start a service.
-    unpacked = (MYSQL, MYSQL57, PLUGINS)
+    # package that would start a service, and so is Ceph.
+    unpacked = (MYSQL, MYSQL57, PLUGINS, CEPH)
     servers = {name: os.environ.get(name) or str(folder) for name, folder in unpacked}
-    mysql, mysql57, plugins = servers.values()
+    mysql, mysql57, plugins, ceph = servers.values()
     if not Path(mysql, "bin/mysqld").exists():
         yield Part("a MySQL to test with", ("bash", "scripts/mysql_server.sh", mysql))
     if not Path(mysql57, "server/mysqld").exists():
@@ -85,6 +86,8 @@ def all_tests(words: Sequence[str]) -> Iterator[Part]:
     # Ours are replaced after an upgrade of the installed server.
     if plugins == str(PLUGINS[1]) or not Path(plugins, "ha_rocksdb.so").exists():
         yield Part("MariaDB's plugins", ("bash", "scripts/mariadb_plugins.sh", plugins))
+    if not Path(ceph, "usr/bin/radosgw").exists():
+        yield Part("an object store", ("bash", "scripts/ceph.sh", ceph))
     servers |= COMPILED
     yield Part("tests on SQLite, with real servers", pytest(LIVE_WORKERS, *words), servers)
     postgres = (sys.executable, "-m", "scripts.private_postgres")

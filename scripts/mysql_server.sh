@@ -17,57 +17,8 @@ PROGRAMS=(usr/sbin/mysqld usr/bin/{mysql,mysqladmin,mysqlbinlog,mysqldump,innoch
 
 # shellcheck source=scripts/console.sh
 source "$ROOT/scripts/console.sh"
-
-# The mirror this machine takes its own release from.
-mirror() {
-  local release
-  # shellcheck disable=SC1091
-  release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-  # shellcheck disable=SC2016 # apt fills these in
-  apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-    awk -v release="$release" '$1 == release { print $2; exit }'
-}
-
-# download FOLDER: fetch the packages and all they depend on.
-download() {
-  local mirror state=$work/apt
-  mirror=$(mirror)
-  [[ -n $mirror ]] || fail "apt knows no Debian mirror" "Check /etc/apt/sources.list."
-  mkdir -p "$state"/{lists/partial,archives/partial,none} "$1"
-  # Nothing counts as installed, so that apt fetches everything, down to the C library.
-  : >"$state/status"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $SUITE main" \
-    >"$state/sources.list"
-  cat >"$state/apt.conf" <<CONF
-Dir::State "$state"; Dir::State::lists "$state/lists"; Dir::State::status "$state/status";
-Dir::Cache "$state"; Dir::Cache::archives "$state/archives";
-Dir::Etc::sourcelist "$state/sources.list"; Dir::Etc::sourceparts "$state/none";
-Dir::Etc::preferencesparts "$state/none"; Dir::Etc::preferences "$state/none/preferences";
-APT::Install-Recommends "false"; Debug::NoLocking "true"; APT::Sandbox::User "";
-CONF
-  say "fetching MySQL's packages from Debian's suite $SUITE …"
-  export APT_CONFIG=$state/apt.conf
-  if ! apt-get -q update >"$work/log" 2>&1 ||
-    ! apt-get -q -y --download-only install "${PACKAGES[@]}" >>"$work/log" 2>&1; then
-    tail -n 12 "$work/log" >&2
-    fail "MySQL's packages could not be fetched" "Check the network and the mirror."
-  fi
-  unset APT_CONFIG
-  cp "$state"/archives/*.deb "$1"/
-}
-
-# unpack FOLDER: put the content of its packages into $root.
-unpack() {
-  local package
-  mkdir -p "$root"
-  for package in "$1"/*.deb; do
-    dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$root" \
-      --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*'
-  done
-  loader=$(find "$root/usr" -name 'ld-linux*.so.*' -print -quit)
-  [[ -n $loader ]] || fail "the packages hold no C library"
-  libraries=$(dirname "$loader")
-}
+# shellcheck source=scripts/private_packages.sh
+source "$ROOT/scripts/private_packages.sh"
 
 # assemble FOLDER: programs, plugins, messages and the libraries they need, and nothing else.
 assemble() {
@@ -117,8 +68,8 @@ root=$work/root
 trap 'rm -rf "$work" "$target.new"' EXIT
 trap 'exit 130' INT TERM HUP
 packages=${MOORING_MYSQL_DEBS:-$work/packages}
-compgen -G "$packages/*.deb" >/dev/null || download "$packages"
-unpack "$packages"
+compgen -G "$packages/*.deb" >/dev/null || download MySQL "$SUITE" "$packages" "${PACKAGES[@]}"
+unpack "$packages" "$root"
 rm -rf "$target.new"
 assemble "$target.new"
 bind_libraries "$target.new" "$target"

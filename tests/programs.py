@@ -55,7 +55,7 @@ def _is_brought(name: str, path: str | None) -> bool:
         tempfile.gettempdir(),
         str(ROOT),
         "/usr/lib/postgresql",
-        *(value for key, value in os.environ.items() if key.startswith("MOORING_TEST_MYSQL")),
+        *(value for key, value in os.environ.items() if key.startswith("MOORING_TEST_")),
     ]
     return any(Path(found).is_relative_to(folder) for folder in ours)
 

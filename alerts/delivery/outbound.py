@@ -1,49 +1,30 @@
-"""Is this outgoing connection allowed, and what did the server respond?
+"""What did a server respond to an outgoing request?
 
-People type addresses into forms, and a name can resolve to anything by the time it is used. So the
-address is checked when the socket connects or sends a datagram, in whatever library: only public
-addresses and those of ``MOORING_OUTBOUND_NETWORKS`` are allowed. Redirects are never followed.
-httpx is imported where a request is sent: few processes ever do.
+Requests go to allowed addresses only, and redirects are never followed. httpx is imported where a
+request is sent: few processes ever do.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from django.conf import settings
-
 from alerts.exceptions import ChannelBroken, NotDelivered
+from backups.outbound.addresses import AddressRefused, public_addresses_only
 
 if TYPE_CHECKING:
     import httpx
-
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 CONNECT_SECONDS = 10
 # For the whole response, however slowly it arrives.
 RESPONSE_SECONDS = 20
 # The rest of a longer response is not read.
 RESPONSE_BYTES = 16 << 10
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# A datagram needs no connection.
-_OUTGOING_EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-_guarded: ContextVar[bool] = ContextVar("guarded", default=False)
-
-
-class AddressRefused(OSError):
-    """The address is not allowed for outgoing connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +34,6 @@ class ServerResponse:
     status: int
     text: str
     retry_after: timedelta | None = None
-
-
-@contextmanager
-def public_addresses_only() -> Iterator[None]:
-    """Allow this thread to connect to public and configured addresses only."""
-    token = _guarded.set(True)
-    try:
-        yield
-    finally:
-        _guarded.reset(token)
 
 
 def refuse_bad_url(url: str) -> None:
@@ -146,55 +117,3 @@ def _refusal_in(error: BaseException | None) -> AddressRefused | None:
             return error
         error = error.__cause__ or error.__context__
     return None
-
-
-def is_allowed(address: str) -> bool:
-    """Whether an IP address is allowed for outgoing connections."""
-    ip = _unwrap(ipaddress.ip_address(address.partition("%")[0]))
-    if any(ip in network for network in _allowed_networks()):
-        return True
-    return ip.is_global and not ip.is_multicast
-
-
-def _unwrap(ip: IPAddress) -> IPAddress:
-    """Return the IPv4 address that an IPv6 address embeds, if it does."""
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip
-    if ip in _NAT64:
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour or ip
-
-
-def _allowed_networks() -> list[IPNetwork]:
-    return [ipaddress.ip_network(text, strict=False) for text in settings.OUTBOUND_NETWORKS]
-
-
-def _watch_sockets(event: str, args: tuple[object, ...]) -> None:
-    """Check, as an audit hook of Python, the target of every socket of every library.
-
-    Name resolution by the system raises none of these events.
-    """
-    if event not in _OUTGOING_EVENTS or not _guarded.get():
-        return
-    sender, address = args
-    # Without an address the socket is connected: it was checked at that time.
-    if address is not None or event == "socket.connect":
-        _refuse_address(sender, address)
-
-
-def _refuse_address(sender: object, address: object) -> None:
-    family = sender.family if isinstance(sender, socket.socket) else None
-    if family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
-        raise AddressRefused("only internet addresses are allowed")
-    host = str(address[0])
-    try:
-        allowed = is_allowed(host)
-    except ValueError:
-        raise AddressRefused(f"{host} was not resolved before the connection") from None
-    if not allowed:
-        raise AddressRefused(
-            f"{host} is not a public address: allow its network in MOORING_OUTBOUND_NETWORKS"
-        )
-
-
-sys.addaudithook(_watch_sockets)

@@ -108,9 +108,10 @@ REPOSITORY_UNUSABLE = Rule(
     about=RepositoryFacts,
     check=check_measured,
     severity=Severity.CRITICAL,
-    explanation="The repository could not be measured: it is not mounted, or the worker has no "
-    "permission to read it.",
-    hint="Mount the disk, or restore the permissions of the user that runs the workers.",
+    explanation="The repository could not be used: it is not mounted, its object store does not "
+    "answer or refuses the credentials, or the worker has no permission to read it.",
+    hint="Mount the disk, or restore the permissions of the user that runs the workers; of an "
+    "object store check endpoint, bucket and credentials.",
     resolves_when="The repository has been measured successfully for 5 minutes.",
     damping=STATE_DAMPING,
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 
@@ -9,65 +12,94 @@ from backups.access import store_of
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
 from backups.admin.places import place_to_wait
-from backups.catalog.new_repository import absolute_path, settle
+from backups.catalog.new_repository import note_device, place_of, settle
 from backups.exceptions import BadInput, MooringError
 from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository, RepositorySpace
+from backups.models.object_store import OBJECT_STORE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
-from backups.repositories.disks import device_of
+
+# Of which a change may lead to another repository, or to none.
+PLACE_FIELDS = {"path", "new_secret_key", *OBJECT_STORE_COLUMNS}
 
 
 class RepositoryForm(ModelForm):
-    """A repository whose folder is checked before the row is saved."""
+    """A repository whose folder or bucket is checked before the row is saved."""
+
+    new_secret_key = forms.CharField(
+        label="Secret key",
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+        help_text="Stored encrypted and never shown. Leave blank to keep the present one.",
+    )
 
     class Meta:
         model = Repository
         fields = [
-            "name", "kind", "path", "encrypted", "differences", "enabled", "max_jobs",
-            *RETENTION_COLUMNS,
+            "name", "path", "encrypted", "differences", "enabled", "max_jobs",
+            *OBJECT_STORE_COLUMNS, *RETENTION_COLUMNS,
         ]  # fmt: skip
+
+    def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
+        super().__init__(*args, **words)
+        # Of a folder nothing is entered here; what is missing keeps its value.
+        self.fields["credentials"].required = False
 
     def clean_path(self) -> str:
         try:
-            return absolute_path(self.cleaned_data["path"])
+            self.instance.kind, path = place_of(self.cleaned_data["path"])
         except BadInput as exc:
             raise ValidationError(f"{exc}. {exc.hint}".strip()) from None
+        return path
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        secret = cleaned.get("new_secret_key")
+        moved = {"endpoint", "path"} & set(self.changed_data)
+        if self.instance.secret_key_token and moved and not secret:
+            self.add_error("new_secret_key", "The address changed: enter the secret key again.")
+        if secret:
+            self.instance.set_secret_key(secret)
+        return cleaned
 
     def _post_clean(self) -> None:
-        """Check the folder last, when all fields are valid: an initialised folder stays."""
+        """Check the place last, when all fields are valid: an initialised folder stays."""
         super()._post_clean()  # type: ignore[misc]  # Django's own hook, unknown to its stubs.
         if not self.errors:
             try:
                 with place_to_wait():
-                    self._check_folder()
+                    self._check_place()
             except MooringError as exc:
                 self.add_error("path", f"{exc}. {exc.hint}".strip())
 
-    def _check_folder(self) -> None:
-        """Initialise the folder of a new row; a new path must hold the same repository."""
-        candidate = Repository(kind=self.cleaned_data["kind"], path=self.cleaned_data["path"])
-        if self.instance._state.adding:
-            settle(candidate)
-            self.instance.uuid, self.instance.device = candidate.uuid, candidate.device
-        elif "path" in self.changed_data:
-            refuse_nested_repository(candidate.path)
-            self.instance.device = device_of(candidate.path)
-            identity = store_of(candidate).identity()
-            if identity.uuid != str(self.instance.uuid):
-                raise BadInput(f"{candidate.path} holds another repository, {identity.uuid}")
+    def _check_place(self) -> None:
+        """Initialise the place of a new row; a changed one must hold the same repository."""
+        repository = self.instance
+        if repository._state.adding:
+            settle(repository)
+        elif (PLACE_FIELDS if not repository.is_folder else {"path"}) & set(self.changed_data):
+            if repository.is_folder:
+                refuse_nested_repository(repository.path)
+            note_device(repository)
+            identity = store_of(repository).identity()
+            if identity.uuid != str(repository.uuid):
+                raise BadInput(f"{repository.address} holds another repository, {identity.uuid}")
 
 
 @admin.register(Repository)
 class RepositoryAdmin(ModelAdmin):
     form = RepositoryForm
-    list_display = ["name", "kind", "path", "encrypted", "enabled", "created_at"]
+    list_display = ["name", "kind", "path", "endpoint", "encrypted", "enabled", "created_at"]
     list_filter = ["kind", "encrypted", "enabled"]
-    search_fields = ["name", "path"]
-    fields = [
-        "name", "kind", "path", "encrypted", "differences", "enabled", "max_jobs",
-        *RETENTION_COLUMNS, "uuid", "device", "created_at",
-    ]  # fmt: skip
-    readonly_fields = ["uuid", "device", "created_at"]
+    search_fields = ["name", "path", "endpoint"]
+    readonly_fields = ["kind", "uuid", "device", "created_at"]
+    fieldsets = [
+        (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
+        ("Object store, for s3://… only", {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]}),
+        ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
+        ("Found there", {"fields": [*readonly_fields]}),
+    ]
 
 
 @admin.register(RepositorySpace)

@@ -10,12 +10,13 @@ from collections.abc import Collection
 
 from backups.models import Instance, Repository
 from backups.models.instance import RunnerKind
+from backups.models.repository import RepositoryKind
 from backups.repositories.disks import device_of
 
 
 def note_disks(present: Collection[int]) -> None:
     """Store the devices. Of a repository that is not ``present``, only a mount point is there."""
-    for repository in Repository.objects.all():
+    for repository in Repository.objects.filter(kind=RepositoryKind.DIRECTORY):
         device = device_of(repository.path) if repository.pk in present else None
         if device != repository.device:
             Repository.objects.filter(pk=repository.pk).update(device=device)

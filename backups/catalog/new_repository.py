@@ -1,4 +1,4 @@
-"""How does a folder become a repository, for a command and for the admin alike?"""
+"""How does a folder or bucket become a repository, for a command and for the admin alike?"""
 
 from __future__ import annotations
 
@@ -10,9 +10,22 @@ from backups.access import store_of
 from backups.exceptions import BadInput, RepositoryError
 from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository
+from backups.models.repository import RepositoryKind
 from backups.repositories.base import Identity
 from backups.repositories.disks import device_of
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
+from backups.repositories.objects.place import BucketPlace, is_bucket_address, split_address
+
+
+def place_of(path: str) -> tuple[str, str]:
+    """Return the kind of a repository at ``path`` and the normal form, or raise BadInput.
+
+    A folder by its absolute path, or ``s3://bucket/prefix``.
+    """
+    if is_bucket_address(path):
+        bucket, prefix = split_address(path)
+        return RepositoryKind.S3, BucketPlace(bucket, prefix).address
+    return RepositoryKind.DIRECTORY, absolute_path(path)
 
 
 def absolute_path(path: str) -> str:
@@ -25,11 +38,13 @@ def absolute_path(path: str) -> str:
 
 
 def settle(repository: Repository) -> bool:
-    """Give an unsaved row the identity at its path, initialising an empty folder.
+    """Give an unsaved row the identity at its path, initialising an empty folder or bucket.
 
     Return whether the repository existed before: then it may hold backups already.
     """
-    refuse_nested_repository(repository.path)
+    if repository.is_folder:
+        refuse_nested_repository(repository.path)
+    # Of a row without an identity: what is there gives it one.
     store = store_of(repository)
     try:
         adopted = store.exists(IDENTITY_NAME)
@@ -40,8 +55,13 @@ def settle(repository: Repository) -> bool:
         raise BadInput(str(exc), hint=getattr(exc, "hint", "")) from None
     if known := Repository.objects.filter(uuid=repository.uuid).first():
         raise BadInput(
-            f"{repository.path} holds the repository already registered as {known.name}",
-            hint=f"The registered path is {known.path}.",
+            f"{repository.address} holds the repository already registered as {known.name}",
+            hint=f"The registered path is {known.address}.",
         )
-    repository.device = device_of(repository.path)
+    note_device(repository)
     return adopted
+
+
+def note_device(repository: Repository) -> None:
+    """Set the device on the row, which the caller saves; a bucket has none."""
+    repository.device = device_of(repository.path) if repository.is_folder else None

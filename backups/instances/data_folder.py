@@ -15,6 +15,7 @@ from backups.instances.connection import is_this_host
 from backups.instances.facts import ServerFacts
 from backups.models import Instance, Repository
 from backups.models.instance import RunnerKind
+from backups.models.repository import RepositoryKind
 from backups.repositories.disks import are_nested, device_of
 
 HINT = (
@@ -49,7 +50,8 @@ def refuse_nested_repository(path: str) -> None:
 def refuse_instance_around(instance: Instance, facts: ServerFacts) -> None:
     """Raise Refused if a repository is in the data folder of a new instance."""
     folders = data_folders_here(instance, facts)
-    for repository in Repository.objects.all() if folders else ():
+    stored_here = Repository.objects.filter(kind=RepositoryKind.DIRECTORY)
+    for repository in stored_here if folders else ():
         real = os.path.realpath(repository.path)
         for folder in folders:
             if are_nested(real, folder):
@@ -63,7 +65,7 @@ def find_nested(repositories: Iterable[Repository], instances: Iterable[Instance
         (instance.name, instance.data_folder) for instance in instances if instance.data_folder
     ]
     for repository in repositories:
-        for name, folder in folders:
+        for name, folder in folders if repository.is_folder else ():
             if are_nested(repository.path, folder):
                 return why_nested(repository.path, folder, name)
     return ""

@@ -17,7 +17,7 @@ from backups.archive.manifest import (
 )
 from backups.archive.manifest_file import read_manifest
 from backups.exceptions import MooringError
-from backups.models import BackupCopy, Instance
+from backups.models import BackupCopy, Instance, Repository
 from backups.repositories.base import ObjectStore
 from backups.repositories.layout import manifest_name
 from backups.states import CopyStatus
@@ -70,11 +70,18 @@ def rewrap_data_keys(keyring: Keyring) -> Iterator[KeyFinding]:
 
 
 def rotate_passwords() -> int:
-    """Re-encrypt every instance password under the newest secret key; return how many."""
+    """Re-encrypt the passwords of instances and the secret keys of repositories; return how many.
+
+    Under the newest secret key.
+    """
     count = 0
     for instance in Instance.objects.exclude(password_token=""):  # nosec B106
         instance.password_token = secrets.rotate(instance.password_token)
         instance.save(update_fields=["password_token"])
+        count += 1
+    for repository in Repository.objects.exclude(secret_key_token=""):  # nosec B106
+        repository.secret_key_token = secrets.rotate(repository.secret_key_token)
+        repository.save(update_fields=["secret_key_token"])
         count += 1
     return count
 

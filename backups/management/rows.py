@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TypeVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Model, QuerySet
 
 from backups.exceptions import BadInput
@@ -38,7 +38,8 @@ def refuse_invalid(row: Model) -> None:
         row.full_clean()
     except ValidationError as exc:
         faults = [
-            f"{name}: {' '.join(texts).rstrip('.')}" for name, texts in exc.message_dict.items()
+            ("" if name == NON_FIELD_ERRORS else f"{name}: ") + " ".join(texts).rstrip(".")
+            for name, texts in exc.message_dict.items()
         ]
         raise BadInput("; ".join(faults)) from None
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import uuid
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.timezone import now
 
 from backups.models.instance import Instance, name_validator
+from backups.models.object_store import ObjectStoreSettings
 from backups.models.retention import RetentionSettings
 
 
 class RepositoryKind(models.TextChoices):
     DIRECTORY = "directory", "Directory"  # a folder the workers can access
+    S3 = "s3", "Bucket of an object store"
 
 
-class Repository(RetentionSettings):
+class Repository(RetentionSettings, ObjectStoreSettings):
     """One store for copies of backups. Its identity is also written into it.
 
     Its retention is that of the backups in it that no schedule has taken.
@@ -28,7 +31,8 @@ class Repository(RetentionSettings):
     kind = models.CharField(
         max_length=20, choices=RepositoryKind.choices, default=RepositoryKind.DIRECTORY
     )
-    path = models.CharField(max_length=400, unique=True)
+    # An absolute path, or s3://bucket/prefix.
+    path = models.CharField(max_length=400)
     encrypted = models.BooleanField(
         default=True,
         help_text="Encrypt new backups; unencrypted ones are readable by anyone there.",
@@ -63,10 +67,32 @@ class Repository(RetentionSettings):
                 condition=models.Q(kind__in=RepositoryKind.values),
                 name="backups_repository_kind_valid",
             ),
+            models.UniqueConstraint(
+                fields=["path", "endpoint"],
+                name="backups_repository_path_unique",
+                violation_error_message="Repository with this Path already exists.",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        if not self.is_folder:
+            self.check_object_store(self.path)
+        elif self.endpoint:
+            raise ValidationError({"endpoint": "Only a bucket, s3://…, has an endpoint."})
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether its objects are files of this host, with a disk and free space."""
+        return self.kind == RepositoryKind.DIRECTORY
+
+    @property
+    def address(self) -> str:
+        """Where it is, as displayed."""
+        return f"{self.path} at {self.endpoint}" if self.endpoint else self.path
 
     def shares_disk_with(self, instance: Instance) -> bool:
         """Whether it is known to be on the disk that the instance's data is on."""

@@ -23,9 +23,6 @@ from backups.repositories.disks import device_of
 from backups.runners.base import Runner
 from backups.states import BackupKind
 
-# Created to test for write access, and never committed.
-_TRIAL = "writable"
-
 LINK_KINDS = frozenset((BackupKind.INCREMENTAL, BackupKind.DIFFERENTIAL))
 # What the next one takes is estimated from so many.
 LINKS_COMPARED = 3
@@ -172,8 +169,7 @@ def survey_repository(repository: Repository, store: ObjectStore) -> RepositoryS
     name, encrypted, uuid = repository.name, repository.encrypted, str(repository.uuid)
     try:
         found_uuid = store.identity().uuid
-        with store.create(_TRIAL) as upload:
-            upload.write(b"?")
+        store.try_writing()
         free_bytes = store.free_bytes()
     except RepositoryError as exc:
         return RepositorySurvey(name, encrypted, uuid, problem=Problem(str(exc), exc.hint))
@@ -183,8 +179,8 @@ def survey_repository(repository: Repository, store: ObjectStore) -> RepositoryS
         uuid,
         found_uuid,
         free_bytes,
-        folder=os.path.realpath(repository.path),
-        device=device_of(repository.path),
+        folder=os.path.realpath(repository.path) if repository.is_folder else "",
+        device=device_of(repository.path) if repository.is_folder else None,
     )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from backups.repositories.base import Identity, ObjectStore, Upload
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.objects.store import BucketStore
 
 # The values of a repository's ``kind``.
-REPOSITORIES: dict[str, type[DirectoryStore]] = {DirectoryStore.kind: DirectoryStore}
+REPOSITORIES: dict[str, type[DirectoryStore | BucketStore]] = {
+    DirectoryStore.kind: DirectoryStore,
+    BucketStore.kind: BucketStore,
+}
 
-__all__ = ["REPOSITORIES", "DirectoryStore", "Identity", "ObjectStore", "Upload"]
+__all__ = ["REPOSITORIES", "BucketStore", "DirectoryStore", "Identity", "ObjectStore", "Upload"]

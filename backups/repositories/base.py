@@ -54,6 +54,10 @@ class ObjectStore(Protocol):
         """Begin an object. It must not exist yet when it is committed."""
         ...
 
+    def try_writing(self) -> None:
+        """Raise RepositoryError unless an object could be written now. Leaves nothing behind."""
+        ...
+
     def replace(self, name: str, content: bytes) -> None:
         """Replace a small object atomically."""
         ...
@@ -65,6 +69,10 @@ class ObjectStore(Protocol):
     def size(self, name: str) -> int: ...
 
     def exists(self, name: str) -> bool: ...
+
+    def holds(self, prefix: str) -> bool:
+        """Whether anything is below ``prefix``; leftovers count where the store shows them."""
+        ...
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the names below ``prefix``, in order; unfinished uploads are not among them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import stat
@@ -17,11 +16,16 @@ from typing import ClassVar
 
 from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity
+from backups.repositories.identity import (
+    IDENTITY_BYTES,
+    identity_line,
+    no_repository,
+    parse_identity,
+)
 from backups.repositories.layout import (
-    FORMAT_VERSION,
     IDENTITY_NAME,
     MANIFEST_NAME,
-    NEWER_HINT,
+    TRIAL_NAME,
     is_safe_path,
 )
 
@@ -31,8 +35,6 @@ TEMPORARY_SUFFIX = ".part"
 TRANSIENT = frozenset(
     {errno.EAGAIN, errno.EINTR, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTUNREACH}
 )
-# An identity is a line of JSON.
-IDENTITY_BYTES = 4096
 # How many bytes are written before the kernel is asked to flush them.
 FLOW_BYTES = 8 * 1024 * 1024
 # Other users of the host must not read backups, least of all unencrypted ones.
@@ -50,27 +52,16 @@ class DirectoryStore:
         self._uuid = uuid
 
     def identity(self) -> Identity:
-        path = self.root / IDENTITY_NAME
         try:
-            fields = json.loads(self._read_identity())
-            identity = Identity(str(fields["repository"]), int(fields["format"]))
+            content = self._read_identity()
         except FileNotFoundError:
+            raise no_repository(str(self.root), "Check that its disk is mounted") from None
+        except OSError as exc:
             raise RepositoryError(
-                f"{self.root} is not a repository: it has no {IDENTITY_NAME}",
-                hint="Check that its disk is mounted, or create a new one with addrepository.",
+                f"{self.root / IDENTITY_NAME} cannot be read: {exc}",
+                transient=exc.errno in TRANSIENT,
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise RepositoryError(
-                f"{path} cannot be read: {exc}",
-                transient=isinstance(exc, OSError) and exc.errno in TRANSIENT,
-            ) from None
-        if identity.format_version != FORMAT_VERSION:
-            raise RepositoryError(
-                f"{self.root} has repository format {identity.format_version}, "
-                f"this version reads format {FORMAT_VERSION}",
-                hint=NEWER_HINT,
-            )
-        return identity
+        return parse_identity(content, str(self.root))
 
     def initialise(self, identity: Identity) -> None:
         with self._naming(self.root, "made a repository"):
@@ -81,9 +72,8 @@ class DirectoryStore:
                     f"{self.root} is neither empty nor a repository",
                     hint="Give an empty or new folder; nothing in it was changed.",
                 )
-            fields = {"repository": identity.uuid, "format": identity.format_version}
             with self.create(IDENTITY_NAME) as upload:
-                upload.write(json.dumps(fields).encode() + b"\n")
+                upload.write(identity_line(identity))
                 upload.commit()
 
     def create(self, name: str) -> DirectoryUpload:
@@ -93,6 +83,10 @@ class DirectoryStore:
         with self._naming(path, "created"):
             self._make_folders(path.parent)
             return DirectoryUpload(path)
+
+    def try_writing(self) -> None:
+        with self.create(TRIAL_NAME) as upload:
+            upload.write(b"?")
 
     def replace(self, name: str, content: bytes) -> None:
         path = self._path(name)
@@ -128,6 +122,9 @@ class DirectoryStore:
         path = self._path(name)
         with self._naming(path, "read"):
             return path.exists()
+
+    def holds(self, prefix: str) -> bool:
+        return self.exists(prefix)
 
     def list(self, prefix: str) -> Iterator[str]:
         top = self._path(prefix.rstrip("/"))
@@ -192,7 +189,6 @@ class DirectoryStore:
 
     def _read_identity(self) -> bytes:
         with self._open(IDENTITY_NAME) as file:
-            # A longer one is none of ours.
             return file.read(IDENTITY_BYTES) or b""
 
     def _open(self, name: str) -> FileIO:

@@ -16,6 +16,8 @@ NEWER_HINT = "Read it with the version of Mooring that wrote it, or a newer one.
 IDENTITY_NAME = "mooring.json"
 MANIFEST_NAME = "manifest.json.zst"
 INSTANCES = "instances/"
+# Begun to find out whether a place can be written to, and never committed.
+TRIAL_NAME = "writable"
 
 _MANIFEST = re.compile(
     r"instances/(?P<instance>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/backups/(?P<label>[^/]+)/manifest\.json\.zst"

@@ -18,6 +18,7 @@ from backups.catalog.facts import facts_of
 from backups.engines import engine_named
 from backups.exceptions import BadInput, Refused
 from backups.models import Backup, BackupCopy, Repository
+from backups.models.repository import RepositoryKind
 from backups.programs.private_server import occupant
 from backups.restores.host_keys import host_keys
 from backups.units import format_bytes
@@ -181,7 +182,7 @@ def refuse_target(target: Path) -> None:
             f"{target} is not empty",
             hint="Give a new or empty folder; nothing in it was changed.",
         )
-    for repository in Repository.objects.all():
+    for repository in Repository.objects.filter(kind=RepositoryKind.DIRECTORY):
         if target.resolve().is_relative_to(Path(repository.path).resolve()):
             raise Refused(f"{target} is inside repository {repository}")
 

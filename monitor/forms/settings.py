@@ -11,14 +11,16 @@ from django.forms import BoundField
 from backups.admin.bases import ModelForm
 from backups.admin.repository import RepositoryForm
 from backups.models import Instance, InstanceGroup
+from backups.models.object_store import OBJECT_STORE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 NAMES_SHOWN = 5
+OBJECT_STORE_FIELDS = (*OBJECT_STORE_COLUMNS, "new_secret_key")
 
 
 class RepositorySettingsForm(RepositoryForm):
-    """The form of the Django admin: saving a new one initializes the folder."""
+    """The form of the Django admin: saving a new one initialises the folder or bucket."""
 
     keep_for = keep_for_field()
 
@@ -28,13 +30,19 @@ class RepositorySettingsForm(RepositoryForm):
 
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
         super().__init__(*args, **words)
-        self.fields["path"].help_text = "Absolute path on the worker's host; a new or empty folder."
-        # There is only one kind.
-        self.fields["kind"].widget = forms.HiddenInput()
+        self.fields[
+            "path"
+        ].help_text = (
+            "Absolute path on the worker's host, a new or empty folder; or s3://bucket/prefix."
+        )
 
     def settings_fields(self) -> list[BoundField]:
-        """Return the fields beside those of the retention."""
-        return [field for field in self.visible_fields() if field.name not in RETENTION_COLUMNS]
+        """Return the fields beside those of the retention and of an object store."""
+        others = {*RETENTION_COLUMNS, *OBJECT_STORE_FIELDS}
+        return [field for field in self.visible_fields() if field.name not in others]
+
+    def object_store_fields(self) -> list[BoundField]:
+        return [self[name] for name in OBJECT_STORE_FIELDS]
 
     def retention_fields(self) -> list[BoundField]:
         return [self[name] for name in RETENTION_COLUMNS]

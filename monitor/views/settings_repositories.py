@@ -7,6 +7,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backups.models import Instance, Repository
@@ -25,11 +26,12 @@ def setting_repositories(request: HttpRequest) -> HttpResponse:
     return render(request, "monitor/settings/repositories.html", context)
 
 
+@sensitive_post_parameters("new_secret_key")
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Role.ADMIN)
 def setting_repository_add(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
-        return _page(request, RepositorySettingsForm(initial={"kind": "directory"}))
+        return _page(request, RepositorySettingsForm())
     form = RepositorySettingsForm(request.POST)
     if not _save(form, added=True):
         return _page(request, form)
@@ -40,6 +42,7 @@ def setting_repository_add(request: HttpRequest) -> HttpResponse:
     return redirect("repository-detail", form.instance.name)
 
 
+@sensitive_post_parameters("new_secret_key")
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Role.ADMIN)
 def setting_repository_edit(request: HttpRequest, name: str) -> HttpResponse:

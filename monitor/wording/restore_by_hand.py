@@ -14,6 +14,7 @@ from backups.programs.server_program import replication_off
 
 TARGET = "/path/to/empty/folder"
 KEY_FILE = "/path/to/backup.key"
+FETCHED = "/path/to/fetched/repository"
 RUN_FOLDER = "/path/to/run/folder"
 
 
@@ -32,11 +33,25 @@ def steps_by_hand(copy: BackupCopy, needed: Sequence[str] = ()) -> Sequence[Manu
     ``needed`` are the labels of the backups that the copy needs.
     """
     engine_steps = _of_clone if copy.backup.engine == CLONE else _of_mariadb_backup
-    return [_extract(copy, needed), *engine_steps(copy.backup)]
+    fetch = [] if copy.repository.is_folder else [_fetch(copy, needed)]
+    return [*fetch, _extract(copy, needed), *engine_steps(copy.backup)]
+
+
+def _fetch(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:
+    """Return the step for a bucket: the extractor reads files."""
+    repository, (folder, _, label) = copy.repository, copy.path.rpartition("/")
+    words = ["aws", "s3", "sync", repository.path, FETCHED, "--exclude", "*"]
+    for name in ("mooring.json", *(f"{folder}/{one}/*" for one in (label, *needed))):
+        words += ["--include", name]
+    if repository.endpoint:
+        words += ["--endpoint-url", repository.endpoint]
+    note = "Any other tool for this object store will do: the files keep the names of the objects."
+    return ManualStep("Fetch the objects", shlex.join(words), note)
 
 
 def _extract(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:
-    words = ["python3", "scripts/extract_backup.py", copy.repository.path]
+    source = copy.repository.path if copy.repository.is_folder else FETCHED
+    words = ["python3", "scripts/extract_backup.py", source]
     words += ["--label", copy.backup.label]
     if copy.key_id:
         words += ["--key-file", KEY_FILE]

@@ -6,13 +6,15 @@ from tempfile import TemporaryDirectory
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.test import TestCase
+from django.test import TestCase, override_settings
 from django.urls import reverse
 from django.utils.timezone import now
 
+from backups.access import store_of
 from backups.models import Backup, BackupSchedule, Instance, InstanceGroup, Repository, Tag
 from backups.repositories.directory import DirectoryStore
 from backups.states import JobStatus, Operation
+from tests.backups.repositories.object_server import KEY_ID, SECRET, new_place
 from tests.monitor.rows import (
     RETENTION_TYPED,
     make_backup,
@@ -230,6 +232,58 @@ class RepositoryAdminTestCase(TestCase):
 
         main.refresh_from_db()
         self.assertEqual(main.path, str(self.folder / "a"))
+
+
+@override_settings(OUTBOUND_NETWORKS=["127.0.0.0/8"])
+class BucketAdminTestCase(TestCase):
+    def setUp(self) -> None:
+        self.client.force_login(make_user("ada", "admin"))
+        self.place = new_place()
+
+    def fields(self, **given: str) -> dict[str, str]:
+        fields = {"name": "offsite", "path": self.place.address, "endpoint": self.place.endpoint}
+        fields |= {"encrypted": "on", "credentials": "stored", "access_key_id": KEY_ID}
+        return {**fields, **RETENTION_TYPED, **given}
+
+    def save(self, **given: str) -> str:
+        """Save the form of the site and return the page that answers."""
+        row = Repository.objects.first()
+        address = reverse("setting-repository-edit", args=[row.name]) if row else ""
+        address = address or reverse("setting-repository-add")
+        return self.client.post(address, self.fields(**given)).content.decode()
+
+    def test_a_bucket_is_added_and_its_secret_is_never_shown(self) -> None:
+        self.save(new_secret_key=SECRET)
+        row = Repository.objects.get()
+        self.assertEqual((row.kind, row.path), ("s3", self.place.address))
+        self.assertEqual(store_of(row).identity().uuid, str(row.uuid))
+        for address in (
+            reverse("setting-repository-edit", args=["offsite"]),
+            reverse("repository-detail", args=["offsite"]),
+            reverse("repositories"),
+            reverse("setting-repositories"),
+            reverse("admin:backups_repository_change", args=[row.pk]),
+        ):
+            page = self.client.get(address).content.decode()
+            self.assertIn("offsite", page)
+            self.assertNotIn(SECRET, page)
+            self.assertNotIn(row.secret_key_token, page)
+
+    def test_the_secret_stays_unless_the_address_changes(self) -> None:
+        self.save(new_secret_key=SECRET)
+        self.save(max_jobs="3")
+        row = Repository.objects.get()
+        self.assertEqual((row.secret_key(), row.max_jobs), (SECRET, 3))
+
+        page = self.save(endpoint="https://elsewhere.example.org")
+        self.assertIn("The address changed: enter the secret key again.", page)
+        self.assertEqual(Repository.objects.get().endpoint, self.place.endpoint)
+
+    def test_another_bucket_must_hold_the_same_repository(self) -> None:
+        self.save(new_secret_key=SECRET)
+        page = self.save(path=new_place().address, new_secret_key=SECRET)
+        self.assertIn("is not a repository", page)
+        self.assertEqual(Repository.objects.get().path, self.place.address)
 
 
 class PinTestCase(TestCase):

@@ -34,9 +34,10 @@ def test_servers_that_are_there_are_not_fetched(
         ("MOORING_TEST_MYSQL", "bin/mysqld"),
         ("MOORING_TEST_MYSQL57", "server/mysqld"),
         ("MOORING_TEST_MARIADB_PLUGINS", "ha_rocksdb.so"),
+        ("MOORING_TEST_CEPH", "usr/bin/radosgw"),
     ):
         monkeypatch.setenv(variable, str(tmp_path))
-        (tmp_path / program).parent.mkdir(exist_ok=True)
+        (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / program).touch()
     names = [part.name for part in checks.all_tests([])]
     assert names == ["tests on SQLite, with real servers", "tests on PostgreSQL"]
@@ -57,14 +58,16 @@ def test_servers_that_are_missing_are_fetched_first(
     monkeypatch.setenv("MOORING_TEST_MYSQL", str(tmp_path / "mysql"))
     monkeypatch.setenv("MOORING_TEST_MYSQL57", str(tmp_path / "mysql57"))
     monkeypatch.setenv("MOORING_TEST_MARIADB_PLUGINS", str(tmp_path / "plugins"))
+    monkeypatch.setenv("MOORING_TEST_CEPH", str(tmp_path / "ceph"))
     parts = list(checks.all_tests([]))
-    assert [part.name for part in parts[:3]] == [
+    assert [part.name for part in parts[:4]] == [
         "a MySQL to test with",
         "a MySQL to refuse",
         "MariaDB's plugins",
+        "an object store",
     ]
-    assert parts[3].environment["MOORING_TEST_MYSQL"] == str(tmp_path / "mysql")
-    assert parts[3].environment["MOORING_TEST_MARIADB_PLUGINS"] == str(tmp_path / "plugins")
+    assert parts[4].environment["MOORING_TEST_MYSQL"] == str(tmp_path / "mysql")
+    assert parts[4].environment["MOORING_TEST_MARIADB_PLUGINS"] == str(tmp_path / "plugins")
 
 
 def test_our_own_plugins_follow_the_installed_server(monkeypatch: pytest.MonkeyPatch) -> None:

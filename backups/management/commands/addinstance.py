@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
-from getpass import getpass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +20,7 @@ from backups.instances.facts import ServerFacts, probe
 from backups.instances.grants import grant_statement, missing_privileges, needed_by
 from backups.management.output import Answer, MooringCommand
 from backups.management.rows import refuse_invalid
+from backups.management.secret_input import read_secret
 from backups.models import Instance, InstanceGroup, Tag
 from backups.models.activity import Verb
 from backups.models.instance import HistoryTool, RunnerKind, TlsMode
@@ -69,7 +68,7 @@ class Command(MooringCommand):
     def answer(self, options: dict[str, Any]) -> Answer:
         instance = Instance(**{column: options[column] for column in COLUMNS + SSH_COLUMNS})
         _refuse_contradictions(instance)
-        instance.set_password(_read_password(options["password_file"]))
+        instance.set_password(read_secret(options["password_file"], "password"))
         refuse_invalid(instance)
         instance.engine = options["engine"] or ""
         facts = None if options["no_check"] else _ask(instance)
@@ -136,22 +135,6 @@ def _refuse_contradictions(instance: Instance) -> None:
         path = getattr(instance, name)
         if path and not Path(path).is_absolute():
             raise BadInput(f"--{name.replace('_', '-')}: {path} is not an absolute path")
-
-
-def _read_password(source: str | None) -> str:
-    """Read from a file, a pipe or a prompt; never from an argument, which is visible to all."""
-    if source is None:
-        return ""
-    if source == "-":
-        return getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
-    try:
-        password = Path(source).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
-        raise BadInput(f"password file {source} cannot be read: {reason}") from None
-    if not password:
-        raise BadInput(f"password file {source} is empty")
-    return password
 
 
 def _ask(instance: Instance) -> ServerFacts:

@@ -46,6 +46,9 @@ class RetryingStore:
     def create(self, name: str) -> Upload:
         return self._patiently(name, lambda: self._store.create(name))
 
+    def try_writing(self) -> None:
+        self._patiently("", self._store.try_writing)
+
     def replace(self, name: str, content: bytes) -> None:
         # Every try writes all of it, under another name.
         self._patiently(name, lambda: self._store.replace(name, content))
@@ -59,9 +62,13 @@ class RetryingStore:
     def exists(self, name: str) -> bool:
         return self._patiently(name, lambda: self._store.exists(name))
 
+    def holds(self, prefix: str) -> bool:
+        return self._patiently(prefix, lambda: self._store.holds(prefix))
+
     def list(self, prefix: str) -> Iterator[str]:
-        # Whole before the first is yielded: what was yielded cannot be taken back.
-        yield from self._patiently(prefix, lambda: tuple(self._store.list(prefix)))
+        listing = _Listing(self._store, prefix)
+        while (name := self._patiently(prefix, listing.next_name)) is not None:
+            yield name
 
     def remove(self, name: str) -> int:
         return self._store.remove(name)
@@ -99,3 +106,23 @@ class RetryingStore:
             if exc.transient:
                 self._given_up.add(name)
             raise
+
+
+class _Listing:
+    """A list that goes on behind its last name after it broke off: names come in order."""
+
+    def __init__(self, store: ObjectStore, prefix: str) -> None:
+        self._store, self._prefix, self._last = store, prefix, ""
+        self._names: Iterator[str] | None = None
+
+    def next_name(self) -> str | None:
+        """Return the next name; None after the last."""
+        try:
+            if self._names is None:
+                self._names = self._store.list(self._prefix)
+            name = next((name for name in self._names if name > self._last), None)
+        except RepositoryError:
+            self._names = None
+            raise
+        self._last = name or self._last
+        return name

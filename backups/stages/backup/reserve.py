@@ -44,6 +44,6 @@ def remove_unfinished(run: Run, work: NewBackup, stage: str) -> None:
 def _whose_label(work: NewBackup) -> str:
     """Return what already has a backup of that label; blank where nothing has."""
     for repository, store in work.stores:
-        if store.exists(work.folder):
+        if store.holds(work.folder):
             return str(repository)
     return "the catalog" if Backup.objects.filter(label=work.label).exists() else ""

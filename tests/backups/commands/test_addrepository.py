@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
-from backups.models import Repository
+from backups.access import store_of
+from backups.models import Activity, Repository
+from tests.backups.repositories.object_server import KEY_ID, SECRET, new_place
 from tests.commands import run_command
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +37,7 @@ def test_it_adopts_a_repository_that_another_database_knew(tmp_path: Path) -> No
 
 def test_an_unencrypted_one_says_so(tmp_path: Path) -> None:
     ended = run_command("addrepository", "open", "--path", str(tmp_path), "--unencrypted")
-    assert "NOT encrypted: anyone who can read this folder can read every backup" in ended.stdout
+    assert "NOT encrypted: anyone who can read it can read every backup" in ended.stdout
     assert not Repository.objects.get().encrypted
 
 
@@ -82,3 +85,69 @@ def test_a_copy_of_a_registered_repository(tmp_path: Path) -> None:
     ended = run_command("addrepository", "copy", "--path", str(tmp_path / "b"))
     assert ended.exit_code == 2
     assert "holds the repository already registered as main" in ended.stderr
+
+
+@pytest.fixture
+def bucket(settings: Settings) -> list[str]:
+    """Return the options of a bucket that is there."""
+    settings.OUTBOUND_NETWORKS = ["127.0.0.0/8"]
+    place = new_place()
+    return ["--path", f"{place.address}/", "--endpoint", place.endpoint]
+
+
+def test_a_bucket_becomes_a_repository(bucket: list[str], tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(f"{SECRET}\n")
+    words = [*bucket, "--access-key-id", KEY_ID, "--secret-key-file", str(secret)]
+    ended = run_command("addrepository", "offsite", *words, "--json")
+    assert ended.exit_code == 0, ended.stderr
+    row = Repository.objects.get()
+    assert (row.kind, row.path, row.device) == ("s3", bucket[1].rstrip("/"), None)
+    assert store_of(row).identity().uuid == str(row.uuid)
+    assert row.secret_key() == SECRET
+    assert SECRET not in f"{row.secret_key_token}{ended.stdout}{Activity.objects.get().details}"
+
+    again = run_command("addrepository", "again", *words)
+    assert "Repository with this Path already exists" in again.stderr
+    Repository.objects.all().delete()
+    assert run_command("addrepository", "offsite", *words, "--json").json()["adopted"]
+
+
+def test_a_key_pair_of_the_environment(bucket: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [*bucket, "--credentials", "environment", "--credentials-name", "OFFSITE"]
+    ended = run_command("addrepository", "offsite", *words)
+    assert (ended.exit_code, Repository.objects.exists()) == (2, False)
+    assert "the environment has no OFFSITE_ACCESS_KEY_ID" in ended.stderr
+    monkeypatch.setenv("OFFSITE_ACCESS_KEY_ID", KEY_ID)
+    monkeypatch.setenv("OFFSITE_SECRET_ACCESS_KEY", SECRET)
+    assert run_command("addrepository", "offsite", *words).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ([], "access_key_id: Required by a stored key pair"),
+        (["--access-key-id", "x"], "no key pair is stored for the repository"),
+        (["--access-key-id", "x", "--storage-class", "GLACIER"], "cannot be read back at once"),
+        (["--credentials", "file", "--credentials-name", "x"], "Enter the absolute path"),
+        (["--credentials", "environment"], "Enter how the names of the variables begin"),
+    ],
+)
+def test_settings_that_no_bucket_has(bucket: list[str], more: list[str], words: str) -> None:
+    ended = run_command("addrepository", "offsite", *bucket, *more)
+    assert (ended.exit_code, Repository.objects.exists()) == (2, False)
+    assert words in ended.stderr
+
+
+def test_an_endpoint_at_a_private_address_must_be_allowed(
+    bucket: list[str], settings: Settings
+) -> None:
+    settings.OUTBOUND_NETWORKS = []
+    ended = run_command("addrepository", "offsite", *bucket, "--access-key-id", KEY_ID)
+    assert ended.exit_code == 2
+    assert "127.0.0.1 is not a public address: allow its network in" in ended.stderr
+
+
+def test_a_folder_has_no_endpoint(tmp_path: Path) -> None:
+    words = ["--path", str(tmp_path / "r"), "--endpoint", "https://s3.example.org"]
+    assert "Only a bucket" in run_command("addrepository", "main", *words).stderr

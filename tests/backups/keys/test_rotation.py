@@ -116,12 +116,18 @@ def test_purged_and_unencrypted_copies_are_not_asked(
     assert list(check_data_keys(load_keys())) == []
 
 
-def test_passwords_move_to_the_newest_secret_key(orders: Instance, settings: Settings) -> None:
+def test_passwords_move_to_the_newest_secret_key(
+    orders: Instance, main: Repository, settings: Settings
+) -> None:
+    main.set_secret_key("s3cret key")
+    main.save()
     new = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
     settings.INSTANCE_SECRET_KEYS = [new, *settings.INSTANCE_SECRET_KEYS]
     before = orders.password_token
-    assert rotate_passwords() == 1
+    assert rotate_passwords() == 2
     settings.INSTANCE_SECRET_KEYS = [new]
     orders.refresh_from_db()
     assert orders.password_token != before
     assert orders.password() == "s3cret word"
+    main.refresh_from_db()
+    assert main.secret_key() == "s3cret key"

@@ -11,14 +11,16 @@ import pytest
 from django.utils.timezone import now
 
 from backups.exceptions import RepositoryError
-from backups.repositories import REPOSITORIES, DirectoryStore, ObjectStore
+from backups.repositories import REPOSITORIES, BucketStore, DirectoryStore, ObjectStore
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 from backups.repositories.wrappers import WRAPPERS
+from tests.backups.repositories.object_server import new_store
 
 # How a test makes an empty place for each kind. A kind without one fails below.
 PLACES: dict[str, Callable[[Path], ObjectStore]] = {
     DirectoryStore.kind: lambda folder: DirectoryStore(folder / "repository"),
+    BucketStore.kind: lambda _: new_store(),
 }
 IDENTITY = Identity(str(uuid.UUID(int=7)), FORMAT_VERSION)
 BAD_NAMES = ["", "/", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/.", "a/", "a\0b"]
@@ -131,7 +133,7 @@ def test_without_a_commit_nothing_is_left(store: ObjectStore) -> None:
 
 def test_an_object_that_is_there_is_never_overwritten(store: ObjectStore) -> None:
     put(store, "one", b"first")
-    with pytest.raises(RepositoryError, match="one could not be committed: File exists"):
+    with pytest.raises(RepositoryError, match=r"one could not be committed: .*exists"):
         put(store, "one", b"second")
     assert store.read("one") == b"first"
 
@@ -141,6 +143,36 @@ def test_a_small_object_can_be_replaced(store: ObjectStore) -> None:
     store.replace("a/one", b"second")
     assert store.read("a/one") == b"second"
     assert list(store.list("a")) == ["a/one"]
+
+
+def test_a_large_object_comes_and_goes_in_pieces(store: ObjectStore) -> None:
+    content = bytes(range(256)) * 70_000
+    with store.create("a/large") as upload:
+        for start in range(0, len(content), 3 << 20):
+            upload.write(content[start : start + (3 << 20)])
+        assert not store.exists("a/large")
+        upload.commit()
+    assert store.size("a/large") == len(content)
+    assert store.read("a/large") == content
+    assert store.read("a/large", 8_388_600, 9_000_000) == content[8_388_600:17_388_600]
+    with pytest.raises(RepositoryError, match="large ends early"):
+        store.read("a/large", 8_388_600, 1 << 40)
+    with pytest.raises(RepositoryError, match="exists"), store.create("a/large") as again:
+        again.write(content[::-1])
+        again.commit()
+    assert store.read("a/large", 0, 3) == content[:3]
+
+
+def test_writing_is_tried_without_a_trace(store: ObjectStore) -> None:
+    store.try_writing()
+    assert not store.exists("writable")
+
+
+def test_a_folder_with_something_in_it_is_held(store: ObjectStore) -> None:
+    put(store, "a/b/one", b"x")
+    assert store.holds("a")
+    assert store.holds("a/b")
+    assert not store.holds("a/none")
 
 
 def test_names_are_listed_in_order_below_their_prefix(store: ObjectStore) -> None:
@@ -154,7 +186,7 @@ def test_names_are_listed_in_order_below_their_prefix(store: ObjectStore) -> Non
 def test_an_object_that_is_not_there_is_named(store: ObjectStore) -> None:
     assert not store.exists("a/none")
     for ask in (store.read, store.size):
-        with pytest.raises(RepositoryError, match="a/none could not be read: No such file"):
+        with pytest.raises(RepositoryError, match="a/none could not be read: No such"):
             ask("a/none")
 
 
@@ -194,7 +226,8 @@ def test_removing_a_tree_frees_its_bytes_and_no_others(store: ObjectStore) -> No
     unfinished = store.create("a/half")
     unfinished.write(b"12")
 
-    assert store.remove_tree("a") == 10
+    # What is not finished may be in memory only.
+    assert store.remove_tree("a") in {8, 10}
     assert list(store.list("a")) == []
     assert store.exists("ab/three")
     assert store.remove_tree("a") == 0

@@ -129,6 +129,16 @@ def test_a_listing_that_breaks_off_begins_again(store: RetryingStore, inner: Fai
     assert list(store.list("a")) == ["a/b"]
 
 
+def test_a_list_goes_on_behind_what_was_yielded(store: RetryingStore, inner: Failing) -> None:
+    for name in ("a/1", "a/2"):
+        with inner.create(name) as upload:
+            upload.commit()
+    names = store.list("a")
+    assert next(names) == "a/1"
+    inner.failures = [STALE]
+    assert list(names) == ["a/2"]
+
+
 def test_a_removal_is_not_repeated_here(store: RetryingStore, inner: Failing) -> None:
     inner.failures = [STALE]
     with pytest.raises(RepositoryError):

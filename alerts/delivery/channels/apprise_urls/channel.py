@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from alerts.delivery.channels.base import Content, Field, Values
 from alerts.delivery.channels.text import build_short_text, cut
-from alerts.delivery.outbound import public_addresses_only
 from alerts.exceptions import MessageRefused, NotDelivered
 from backups.exceptions import BadInput
+from backups.outbound.addresses import public_addresses_only
 
 if TYPE_CHECKING:
     import apprise

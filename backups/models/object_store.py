@@ -1,0 +1,130 @@
+"""Where in an object store a repository is, and with which credentials: columns of its row."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from backups.exceptions import BadInput
+from backups.repositories.objects.place import (
+    DEFAULT_REGION,
+    BucketPlace,
+    normal_endpoint,
+    refuse_odd,
+    split_address,
+)
+from backups.secrets import decrypt, encrypt
+
+OBJECT_STORE_COLUMNS = (
+    "endpoint", "region", "virtual_host", "ca_file", "storage_class", "server_encryption",
+    "kms_key", "credentials", "credentials_name", "access_key_id",
+)  # fmt: skip
+
+
+class CredentialsFrom(models.TextChoices):
+    STORED = "stored", "A key pair stored here, encrypted"
+    ENVIRONMENT = "environment", "The environment of the processes"
+    FILE = "file", "A file on this host"
+    ROLE = "role", "The instance role of the host"
+
+
+class ServerSideEncryption(models.TextChoices):
+    BUCKET = "", "As the bucket does by itself"
+    SSE_S3 = "AES256", "SSE-S3"
+    SSE_KMS = "aws:kms", "SSE-KMS"
+    DSSE_KMS = "aws:kms:dsse", "SSE-KMS in two layers"
+
+
+class ObjectStoreSettings(models.Model):
+    """Used by repositories whose path is ``s3://…`` only."""
+
+    endpoint = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="URL of the store, as https://s3.example.org:9000; blank is Amazon's.",
+    )
+    region = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text=f"Blank is {DEFAULT_REGION}; most other stores ignore it.",
+    )
+    virtual_host = models.BooleanField(
+        "bucket in the host name",
+        default=False,
+        help_text="Of an endpoint of your own; most expect the bucket in the path.",
+    )
+    ca_file = models.CharField(
+        "CA file",
+        max_length=400,
+        blank=True,
+        help_text="PEM file on this host, for a store with a certificate of your own CA.",
+    )
+    storage_class = models.CharField(
+        max_length=40, blank=True, help_text="As STANDARD_IA; blank is the bucket's."
+    )
+    server_encryption = models.CharField(
+        "server-side encryption",
+        max_length=20,
+        blank=True,
+        choices=ServerSideEncryption.choices,
+        default=ServerSideEncryption.BUCKET,
+        help_text="In addition to Mooring's own.",
+    )
+    kms_key = models.CharField("KMS key id", max_length=300, blank=True)
+    credentials = models.CharField(
+        max_length=20, choices=CredentialsFrom.choices, default=CredentialsFrom.STORED
+    )
+    credentials_name = models.CharField(
+        "name of the credentials",
+        max_length=400,
+        blank=True,
+        help_text="Of the environment: how the variables begin, as AWS or OFFSITE "
+        "(…_ACCESS_KEY_ID, …_SECRET_ACCESS_KEY). Of a file: its absolute path.",
+    )
+    access_key_id = models.CharField(max_length=200, blank=True)
+    secret_key_token = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def bucket_place(self, path: str) -> BucketPlace:
+        """Return the place of ``path``, or raise BadInput if it cannot be one."""
+        bucket, prefix = split_address(path)
+        place = BucketPlace(
+            bucket,
+            prefix,
+            normal_endpoint(self.endpoint),
+            self.region or DEFAULT_REGION,
+            self.virtual_host,
+            self.ca_file,
+            self.storage_class,
+            self.server_encryption,
+            self.kms_key,
+        )
+        refuse_odd(place)
+        return place
+
+    def set_secret_key(self, secret: str) -> None:
+        """Keep the secret key encrypted; the caller saves the row."""
+        self.secret_key_token = encrypt(secret) if secret else ""
+
+    def secret_key(self) -> str:
+        """Return the secret key in the clear, to sign requests and for nothing else."""
+        return decrypt(self.secret_key_token) if self.secret_key_token else ""
+
+    def check_object_store(self, path: str) -> None:
+        """Raise ValidationError for settings that no store accepts."""
+        try:
+            self.endpoint = normal_endpoint(self.endpoint)
+            self.bucket_place(path)
+        except BadInput as exc:
+            raise ValidationError(f"{exc}. {exc.hint}".strip()) from None
+        faults = {}
+        if self.credentials == CredentialsFrom.STORED and not self.access_key_id:
+            faults["access_key_id"] = "Required by a stored key pair."
+        if self.credentials == CredentialsFrom.FILE and not self.credentials_name.startswith("/"):
+            faults["credentials_name"] = "Enter the absolute path of the file."
+        if self.credentials == CredentialsFrom.ENVIRONMENT and not self.credentials_name:
+            faults["credentials_name"] = "Enter how the names of the variables begin."
+        if faults:
+            raise ValidationError(faults)

@@ -1,0 +1,1 @@
+"""Which addresses may Mooring connect to, where people type the address?"""

@@ -1,0 +1,53 @@
+"""What time is it by an object store's own clock?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from backups.exceptions import RepositoryError
+from backups.repositories.layout import IDENTITY_NAME
+from backups.repositories.objects.connection import BucketConnection
+from backups.repositories.objects.errors import store_error
+from backups.repositories.objects.unfinished import code_of
+
+
+def store_date(connection: BucketConnection) -> datetime:
+    """Return the date of a response, whatever else it says: a refusal has one too."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    place = connection.place
+    try:
+        response = connection.calls().list_objects_v2(
+            Bucket=place.bucket, Prefix=place.key(IDENTITY_NAME), MaxKeys=1
+        )
+    except ClientError as exc:
+        response = exc.response
+        if not _date_in(response):
+            raise store_error(place.shown, "listed", str(exc), code_of(exc)) from None
+    except BotoCoreError as exc:
+        raise store_error(place.shown, "listed", f"{type(exc).__name__}: {exc}") from None
+    date = _date_in(response)
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        raise RepositoryError(
+            f"{place.shown} does not say what time it is",
+            hint="Use a store whose responses have a Date.",
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def skew_of(connection: BucketConnection) -> float | None:
+    """Return by how many seconds the store's clock is ahead; None if it does not say."""
+    try:
+        return (store_date(connection) - datetime.now(UTC)).total_seconds()
+    except RepositoryError:
+        return None
+
+
+def _date_in(response: Any) -> str:
+    """Any: botocore has no types."""
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(headers.get("date", ""))

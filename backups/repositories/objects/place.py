@@ -1,0 +1,151 @@
+"""Where in which object store is a repository, and how are its requests made? Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from backups.exceptions import BadInput
+from backups.repositories.layout import is_safe_path
+
+SCHEME = "s3://"
+DEFAULT_REGION = "us-east-1"
+# Objects of these classes cannot be read back at once, as every backup is.
+ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
+# No character that is written differently in a URL, in a signature or by another tool.
+_PREFIX = re.compile(r"[A-Za-z0-9._/@=+-]*")
+_CLASS = re.compile(r"[A-Za-z0-9_-]*")
+_REGION = re.compile(r"[A-Za-z0-9-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPlace:
+    """A prefix of a bucket, and what every request to it needs."""
+
+    bucket: str
+    # Without slashes at its ends; blank is the whole bucket.
+    prefix: str = ""
+    # ``https://host:port``; blank is Amazon's of the region.
+    endpoint: str = ""
+    region: str = DEFAULT_REGION
+    # Whether the bucket is part of the host name; Amazon's always is.
+    virtual_host: bool = False
+    # A PEM file of this host, trusted in addition to the public authorities.
+    ca_file: str = ""
+    storage_class: str = ""
+    # AES256, aws:kms, aws:kms:dsse; blank is what the bucket does by itself.
+    encryption: str = ""
+    kms_key: str = ""
+
+    @property
+    def address(self) -> str:
+        """The place as it is shown and stored."""
+        return f"{SCHEME}{self.bucket}{f'/{self.prefix}' if self.prefix else ''}"
+
+    @property
+    def shown(self) -> str:
+        return f"{self.address} at {self.endpoint}" if self.endpoint else self.address
+
+    @property
+    def server(self) -> tuple[str, int]:
+        """The host and port that requests go to."""
+        url = urlsplit(self.url)
+        default = 443 if url.scheme == "https" else 80
+        return url.hostname or "", url.port or default
+
+    @property
+    def url(self) -> str:
+        """The endpoint without the bucket."""
+        return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+
+    @property
+    def bucket_in_host(self) -> bool:
+        # A certificate of *.s3.amazonaws.com fits no bucket with a dot.
+        return "." not in self.bucket if not self.endpoint else self.virtual_host
+
+    @property
+    def plain(self) -> bool:
+        """Whether requests are made without TLS."""
+        return self.url.startswith("http://")
+
+    def key(self, name: str) -> str:
+        """Return the key of an object of the repository."""
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+
+def is_bucket_address(path: str) -> bool:
+    """Whether what was entered is meant as a bucket, not as a folder."""
+    return "://" in path
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Return the bucket and the prefix of ``s3://bucket/prefix``, or raise BadInput."""
+    bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
+    prefix = prefix.strip("/")
+    if not address.startswith(SCHEME):
+        raise BadInput(
+            f"{address} is no place that Mooring knows", hint="Enter s3://BUCKET or a folder."
+        )
+    if not _BUCKET.fullmatch(bucket):
+        raise BadInput(
+            f"{bucket or 'nothing'} is no name of a bucket",
+            hint="Enter s3://BUCKET or s3://BUCKET/PREFIX.",
+        )
+    if prefix and not (_PREFIX.fullmatch(prefix) and is_safe_path(prefix)):
+        raise BadInput(
+            f"{prefix} cannot be a prefix",
+            hint="Use letters, digits and . _ - @ = +, with single slashes between.",
+        )
+    return bucket, prefix
+
+
+def normal_endpoint(endpoint: str) -> str:
+    """Return an endpoint without a slash at its end, or raise BadInput."""
+    endpoint = endpoint.strip().rstrip("/")
+    if not endpoint:
+        return ""
+    try:
+        url = urlsplit(endpoint)
+        host, _port = url.hostname, url.port
+    except ValueError as exc:
+        raise BadInput(f"the endpoint is not a URL: {exc}") from None
+    if url.scheme not in {"https", "http"} or not host:
+        raise BadInput("the endpoint must begin with https:// and name a host")
+    if url.username or url.password:
+        raise BadInput("the endpoint contains a user or password: they are credentials")
+    if url.path or url.query or url.fragment:
+        raise BadInput(
+            "the endpoint has a path", hint="Name the bucket in s3://BUCKET/PREFIX instead."
+        )
+    if url.scheme == "http" and not _is_loopback(host):
+        raise BadInput(
+            "the endpoint is not https", hint="Without TLS only a store on this host is used."
+        )
+    return endpoint
+
+
+def refuse_odd(place: BucketPlace) -> None:
+    """Raise BadInput for settings that no store accepts, or that no backup survives."""
+    if place.storage_class.upper() in ARCHIVE_CLASSES:
+        raise BadInput(
+            f"objects of the storage class {place.storage_class} cannot be read back at once",
+            hint="Use GLACIER_IR, or have the bucket's lifecycle move old backups.",
+        )
+    if not _CLASS.fullmatch(place.storage_class):
+        raise BadInput(f"{place.storage_class} is no storage class")
+    if not _REGION.fullmatch(place.region):
+        raise BadInput(f"{place.region or 'nothing'} is no region")
+    if place.kms_key and not place.encryption.startswith("aws:kms"):
+        raise BadInput("a KMS key is used by the encryption aws:kms only")
+    if place.ca_file and not place.ca_file.startswith("/"):
+        raise BadInput(f"{place.ca_file} is not an absolute path")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

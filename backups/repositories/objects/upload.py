@@ -1,0 +1,148 @@
+"""How does an object get into a bucket? Straight from memory, in parts where it is large.
+
+An object of one part is put at once, only if there is none of its name. A larger one goes in
+parts, several at a time, which become an object when the last has arrived.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from backups.exceptions import RepositoryError
+from backups.repositories.objects.connection import PART_BYTES, PARTS_AT_ONCE, BucketConnection
+from backups.repositories.objects.errors import code_in
+from backups.repositories.objects.unfinished import drop_uploads
+
+if TYPE_CHECKING:
+    from obstore import WritableFile
+
+logger = logging.getLogger(__name__)
+
+Naming = Callable[[str, str], AbstractContextManager[None]]
+
+
+class BucketUpload:
+    """An object being written; nothing of it is on a disk of this host."""
+
+    def __init__(self, connection: BucketConnection, name: str, naming: Naming) -> None:
+        self._connection, self._name, self._naming = connection, name, naming
+        self._key = connection.place.key(name)
+        # What has not been passed on.
+        self._waiting = bytearray()
+        self._written_bytes = 0
+        self._parts: WritableFile | None = None
+        self._committed = False
+
+    def write(self, chunk: bytes) -> None:
+        self._written_bytes += len(chunk)
+        with self._naming(self._name, "written"):
+            if self._parts is not None:
+                self._parts.write(chunk)
+                return
+            self._waiting += chunk
+            if len(self._waiting) > PART_BYTES:
+                self._begin_parts()
+
+    def commit(self) -> None:
+        with self._naming(self._name, "committed"):
+            if self._parts is None:
+                self._put_whole(bytes(self._waiting))
+            else:
+                self._join_parts()
+        self._committed = True
+
+    def _begin_parts(self) -> None:
+        from obstore import open_writer
+
+        self._parts = open_writer(
+            self._connection.parts(),
+            self._key,
+            attributes=self._connection.attributes(),
+            buffer_size=PART_BYTES,
+            max_concurrency=PARTS_AT_ONCE,
+        )
+        self._parts.write(bytes(self._waiting))
+        self._waiting.clear()
+
+    def _put_whole(self, content: bytes) -> None:
+        from obstore import get, put
+        from obstore.exceptions import AlreadyExistsError
+
+        data = self._connection.data()
+        attributes = self._connection.attributes()
+        try:
+            put(data, self._key, content, attributes=attributes, mode="create")
+        except AlreadyExistsError:
+            # A try whose response was lost has stored these very bytes.
+            there = get(data, self._key)
+            same = there.meta["size"] == len(content) and bytes(there.bytes()) == content
+            if not (content and same):
+                raise self._exists() from None
+
+    def _join_parts(self) -> None:
+        from obstore import head
+
+        data = self._connection.data()
+        # The library cannot make this a condition of the last request.
+        try:
+            head(data, self._key)
+        except FileNotFoundError:
+            pass
+        else:
+            raise self._exists()
+        self._close_parts()
+        stored = head(data, self._key)["size"]
+        if stored != self._written_bytes:
+            raise RepositoryError(
+                f"{self._connection.place.address}/{self._name} has {stored} bytes in the store, "
+                f"{self._written_bytes} were sent",
+                hint="Look into the log of the store; the object is not used.",
+            )
+
+    def _close_parts(self) -> None:
+        """Have the store join the parts."""
+        assert self._parts is not None
+        parts, self._parts = self._parts, None
+        try:
+            parts.close()
+        except OSError as exc:
+            # A try whose response was lost has joined them; the size tells.
+            if code_in(str(exc)) != "NoSuchUpload":
+                drop_uploads(self._connection, self._key, whole=True)
+                raise
+
+    def _exists(self) -> RepositoryError:
+        return RepositoryError(
+            f"{self._connection.place.address}/{self._name} could not be committed: it exists",
+            hint="Find out who put it there; nothing was overwritten.",
+        )
+
+    def __enter__(self) -> BucketUpload:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        parts, self._parts = self._parts, None
+        self._waiting.clear()
+        if parts is not None and not self._committed:
+            self._drop(parts)
+
+    def _drop(self, parts: WritableFile) -> None:
+        """Have the store forget the parts. If it cannot, they go with the folder of the object."""
+        dropped = RepositoryError("dropped")
+        try:
+            with self._naming(self._name, "dropped"):
+                # The library aborts an upload whose block ends with an error.
+                parts.__exit__(type(dropped), dropped, None)
+        except RepositoryError as exc:
+            logger.warning(
+                "%s; its parts are removed later", exc, extra={"action": "upload_not_dropped"}
+            )

@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# Fetches Debian packages of any suite, with all they need, and unpacks them into a folder.
+# Nothing is installed: neither the packages nor the package lists of this machine change.
+# Sourced by the scripts that unpack servers for tests. Needs $work, a temporary folder.
+
+# The mirror this machine takes its own release from.
+mirror() {
+  local release
+  # shellcheck disable=SC1091
+  release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+  # shellcheck disable=SC2016 # apt fills these in
+  apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+    awk -v release="$release" '$1 == release { print $2; exit }'
+}
+
+# download NAME SUITE FOLDER PACKAGE...: fetch the packages and all they depend on.
+download() {
+  # shellcheck disable=SC2154 # of who sources this
+  local name=$1 suite=$2 folder=$3 mirror state=$work/apt
+  shift 3
+  mirror=$(mirror)
+  [[ -n $mirror ]] || fail "apt knows no Debian mirror" "Check /etc/apt/sources.list."
+  mkdir -p "$state"/{lists/partial,archives/partial,none} "$folder"
+  # Nothing counts as installed, so that apt fetches everything, down to the C library.
+  : >"$state/status"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
+    >"$state/sources.list"
+  cat >"$state/apt.conf" <<CONF
+Dir::State "$state"; Dir::State::lists "$state/lists"; Dir::State::status "$state/status";
+Dir::Cache "$state"; Dir::Cache::archives "$state/archives";
+Dir::Etc::sourcelist "$state/sources.list"; Dir::Etc::sourceparts "$state/none";
+Dir::Etc::preferencesparts "$state/none"; Dir::Etc::preferences "$state/none/preferences";
+APT::Install-Recommends "false"; Debug::NoLocking "true"; APT::Sandbox::User "";
+CONF
+  say "fetching $name's packages from Debian's suite $suite …"
+  export APT_CONFIG=$state/apt.conf
+  if ! apt-get -q update >"$work/log" 2>&1 ||
+    ! apt-get -q -y --download-only install "$@" >>"$work/log" 2>&1; then
+    tail -n 12 "$work/log" >&2
+    fail "$name's packages could not be fetched" "Check the network and the mirror."
+  fi
+  unset APT_CONFIG
+  cp "$state"/archives/*.deb "$folder"/
+}
+
+# unpack FOLDER ROOT: put the content of the packages in FOLDER into ROOT; set $loader, $libraries.
+unpack() {
+  local package
+  mkdir -p "$2"
+  for package in "$1"/*.deb; do
+    dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$2" \
+      --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*'
+  done
+  loader=$(find "$2/usr" -name 'ld-linux*.so.*' -print -quit)
+  [[ -n $loader ]] || fail "the packages hold no C library"
+  # shellcheck disable=SC2034 # for who sources this
+  libraries=$(dirname "$loader")
+}

@@ -1,0 +1,159 @@
+"""Do jobs and ticks treat a bucket like a folder, and what is only unknown there as unknown?"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.utils.timezone import now
+from pytest_django import Settings
+
+from backups.access import store_of
+from backups.catalog.condition import check_copies, check_repositories
+from backups.catalog.new_repository import settle
+from backups.executor.leftovers import remove_leftovers
+from backups.health.space import measure_repositories
+from backups.jobs.request import create_backup_job, create_copy_job
+from backups.models import Backup, BackupCopy, Instance, Job, Repository, RepositorySpace
+from backups.states import CopyFault, JobStatus, Operation
+from backups.transitions.jobs import claim
+from monitor.selectors.repositories import list_repositories
+from monitor.wording.restore_by_hand import steps_by_hand
+from tests.backups.fake_engine import FILES, FakeEngine
+from tests.backups.repositories.bad_proxy import (
+    BadHandler,
+    BadProxy,
+    bad_proxy,
+    refuse,
+)
+from tests.backups.repositories.object_server import KEY_ID, SECRET, calls, moto_address, new_place
+from tests.backups.taking import purge, restore, run_here, take_backup
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def proxy() -> Iterator[BadProxy]:
+    with bad_proxy(moto_address()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def bucket(proxy: BadProxy, key_file: Path, settings: Settings) -> Repository:
+    settings.OUTBOUND_NETWORKS = ["127.0.0.0/8"]
+    place = new_place(url=proxy.url)
+    row = Repository(name="offsite", kind="s3", path=place.address, endpoint=place.endpoint)
+    row.access_key_id = KEY_ID
+    row.set_secret_key(SECRET)
+    settle(row)
+    row.save()
+    return row
+
+
+@pytest.fixture
+def copy(orders: Instance, engine: FakeEngine, bucket: Repository) -> BackupCopy:
+    return take_backup(orders, bucket).copies.get()
+
+
+def bucket_of(repository: Repository) -> str:
+    return repository.path.removeprefix("s3://").partition("/")[0]
+
+
+def keys_in(repository: Repository) -> list[str]:
+    found = calls().list_objects_v2(Bucket=bucket_of(repository))
+    return [item["Key"].removeprefix("backups/db/") for item in found.get("Contents", ())]
+
+
+def uploads_in(repository: Repository) -> list[str]:
+    found = calls().list_multipart_uploads(Bucket=bucket_of(repository))
+    return [item["Key"] for item in found.get("Uploads", ())]
+
+
+def test_a_backup_is_taken_restored_and_purged(
+    copy: BackupCopy, bucket: Repository, tmp_path: Path
+) -> None:
+    assert keys_in(bucket) == [
+        f"{copy.path}/manifest.json.zst",
+        f"{copy.path}/packs/000001.pack",
+        "mooring.json",
+    ]
+    verified = run_here(create_copy_job(Operation.VERIFY, copy, wake=False))
+    assert verified.status == JobStatus.SUCCEEDED
+    assert restore(copy, tmp_path / "restored").status == JobStatus.SUCCEEDED
+    for name, content in FILES.items():
+        assert (tmp_path / "restored" / name).read_bytes() == content
+    assert purge(copy, force=True).status == JobStatus.SUCCEEDED
+    assert keys_in(bucket) == ["mooring.json"]
+
+
+def test_bytes_that_changed_on_the_way_are_found(copy: BackupCopy, proxy: BadProxy) -> None:
+    def change(handler: BadHandler, body: bytes) -> None:
+        response, content = handler.ask(body)
+        handler.answer(response, content[:-1] + bytes([content[-1] ^ 1]))
+
+    proxy.fail("GET", change, times=9, part=".pack")
+    job = run_here(create_copy_job(Operation.VERIFY, copy, wake=False))
+    assert job.status == JobStatus.FAILED
+    assert "packs/000001.pack" in job.error
+
+
+def test_ticks_see_what_is_there(copy: BackupCopy, bucket: Repository, proxy: BadProxy) -> None:
+    assert (check_repositories(now()), check_copies(now())) == (0, 0)
+    calls().delete_object(Bucket=bucket_of(bucket), Key=f"backups/db/{copy.path}/packs/000001.pack")
+    assert check_repositories(now()) == 0
+    copy.refresh_from_db()
+    assert copy.fault == CopyFault.MISSING
+
+    proxy.fail("GET", refuse(403, "InvalidAccessKeyId"), times=9)
+    assert check_repositories(now()) == 1
+    bucket.refresh_from_db()
+    assert "the store does not know the access key id" in bucket.fault
+
+
+def test_what_a_bucket_does_not_say_is_unknown(copy: BackupCopy, bucket: Repository) -> None:
+    assert measure_repositories(now()) == 1
+    space = RepositorySpace.objects.get()
+    assert (space.free_bytes, space.total_bytes, space.error) == (None, None, "")
+    check_repositories(now())
+    bucket.refresh_from_db()
+    assert bucket.device is None
+    assert not list_repositories()[0].shares_disk
+
+
+def test_by_hand_the_objects_are_fetched_first(copy: BackupCopy) -> None:
+    fetch, extract, *_ = steps_by_hand(copy, ["the-full-one"])
+    assert fetch.command.startswith(f"aws s3 sync {copy.repository.path} /path/to/fetched")
+    assert f"{copy.path}/*" in fetch.command
+    assert "the-full-one/*" in fetch.command
+    assert copy.repository.endpoint in fetch.command
+    assert " /path/to/fetched/repository " in extract.command
+
+
+def test_parts_of_a_dead_worker_go_and_no_others(orders: Instance, bucket: Repository) -> None:
+    job = Job.objects.create(operation="backup", instance=orders, kind="full", engine="fake")
+    job.repositories.set([bucket])
+    worker = f"{socket.gethostname()}:1"
+    assert claim(job, worker=worker, exclusive_key=f"i:{job.pk}", now=now())
+    label = "orders-1@20260302T010001Z-F"
+    Job.objects.filter(pk=job.pk).update(label=label, leftovers=True, status=JobStatus.FAILED)
+    ours = f"backups/db/instances/{orders.uuid}/backups/{label}/packs/000001.pack"
+    others = f"backups/db/instances/{orders.uuid}/backups/{label}2/packs/000001.pack"
+    for key in (ours, others):
+        calls().create_multipart_upload(Bucket=bucket_of(bucket), Key=key)
+    assert remove_leftovers() == 1
+    assert uploads_in(bucket) == [others]
+
+
+def test_a_store_that_fails_midway_leaves_nothing(
+    orders: Instance, engine: FakeEngine, bucket: Repository, proxy: BadProxy
+) -> None:
+    proxy.fail("PUT", refuse(403, "AccessDenied"), times=9, part="manifest")
+    job = run_here(create_backup_job(orders, repositories=[bucket], wake=False))
+    assert job.status == JobStatus.FAILED
+    assert "could not be committed: access is denied" in job.error
+    assert (keys_in(bucket), Backup.objects.count()) == (["mooring.json"], 0)
+    assert store_of(bucket).holds("instances") is False
+    proxy.faults.clear()
+    take_backup(orders, bucket)

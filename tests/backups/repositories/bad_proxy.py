@@ -1,0 +1,190 @@
+"""A proxy before an object store that does what networks and stores do on bad days."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPResponse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+Action = Callable[["BadHandler", bytes], None]
+# What is between two hops only.
+HOP = {"connection", "transfer-encoding", "keep-alive"}
+
+
+@dataclass
+class BadProxy:
+    """Passes requests on; the next ones of a method may have a fault."""
+
+    upstream: tuple[str, int]
+    faults: list[tuple[str, str, Action]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    port: int = 0
+    tls: bool = False
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def fail(self, method: str, action: Action, times: int = 1, part: str = "") -> None:
+        """Have the next requests of a method fail, or those with ``part`` in their path."""
+        self.faults += [(method, part, action)] * times
+
+    def take(self, method: str, path: str) -> Action | None:
+        self.requests.append((method, path))
+        for fault in self.faults:
+            if fault[0] == method and fault[1] in path:
+                self.faults.remove(fault)
+                return fault[2]
+        return None
+
+    def count(self, method: str) -> int:
+        return sum(seen == method for seen, _ in self.requests)
+
+
+class BadHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    proxy: BadProxy
+
+    def handle_request(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        action = self.proxy.take(self.command, self.path)
+        (action or pass_on)(self, body)
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_request
+
+    def ask(self, body: bytes) -> tuple[HTTPResponse, bytes]:
+        """Return the response of the store."""
+        upstream = HTTPConnection(*self.proxy.upstream)
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
+        upstream.request(self.command, self.path, body, headers)
+        response = upstream.getresponse()
+        content = response.read()
+        upstream.close()
+        return response, content
+
+    def answer(self, response: HTTPResponse, content: bytes, sent: bytes | None = None) -> None:
+        self.send_response(response.status)
+        for name, value in response.getheaders():
+            if name.lower() not in {*HOP, "content-length", "server", "date"}:
+                self.send_header(name, value)
+        length = response.getheader("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", length or str(len(content)))
+        self.end_headers()
+        self.wfile.write(content if sent is None else sent)
+
+    def hang_up(self) -> None:
+        self.close_connection = True
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Be silent."""
+
+
+def pass_on(handler: BadHandler, body: bytes) -> None:
+    handler.answer(*handler.ask(body))
+
+
+def refuse(status: int, code: str, more: str = "") -> Action:
+    """Answer in the store's place."""
+
+    def action(handler: BadHandler, body: bytes) -> None:
+        content = f"<Error><Code>{code}</Code><Message>no</Message>{more}</Error>".encode()
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/xml")
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        if handler.command != "HEAD":
+            handler.wfile.write(content)
+
+    return action
+
+
+def list_many(bucket: str, prefix: str, count: int) -> Action:
+    """Answer a list in the store's place, 1000 names a page."""
+
+    def action(handler: BadHandler, body: bytes) -> None:
+        query = parse_qs(urlsplit(handler.path).query)
+        start = int(query.get("continuation-token", ["0"])[0])
+        end = min(start + 1000, count)
+        more = f"<NextContinuationToken>{end}</NextContinuationToken>" if end < count else ""
+        rows = "".join(
+            f"<Contents><Key>{prefix}/{number:09}</Key><Size>1</Size><ETag>x</ETag>"
+            "<LastModified>2026-11-30T08:00:00.000Z</LastModified></Contents>"
+            for number in range(start, end)
+        )
+        content = (
+            f"<ListBucketResult><Name>{bucket}</Name><KeyCount>{end - start}</KeyCount>"
+            f"<IsTruncated>{str(end < count).lower()}</IsTruncated>{more}{rows}</ListBucketResult>"
+        ).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return action
+
+
+def cut_off(handler: BadHandler, body: bytes) -> None:
+    """Break the connection before the answer."""
+    handler.hang_up()
+
+
+def cut_answer(handler: BadHandler, body: bytes) -> None:
+    """Break the connection in the middle of the answer."""
+    response, content = handler.ask(body)
+    handler.answer(response, content, content[: len(content) // 2])
+    handler.hang_up()
+
+
+def add_bytes(handler: BadHandler, body: bytes) -> None:
+    """Send more than the store does."""
+    response, content = handler.ask(body)
+    handler.answer(response, content + b"more")
+
+
+def lose_answer(handler: BadHandler, body: bytes) -> None:
+    """Have the store do it, and nobody see that."""
+    handler.ask(body)
+    handler.hang_up()
+
+
+def redirect_to(url: str) -> Action:
+    def action(handler: BadHandler, body: bytes) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", url)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return action
+
+
+def wait(seconds: float) -> Action:
+    def action(handler: BadHandler, body: bytes) -> None:
+        time.sleep(seconds)
+        pass_on(handler, body)
+
+    return action
+
+
+@contextmanager
+def bad_proxy(upstream: tuple[str, int], tls: ssl.SSLContext | None = None) -> Iterator[BadProxy]:
+    proxy = BadProxy(upstream, tls=tls is not None)
+    handler = type("Handler", (BadHandler,), {"proxy": proxy})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    proxy.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield proxy
+    server.shutdown()
+    server.server_close()

@@ -1,0 +1,184 @@
+"""Which buckets, endpoints and credentials are accepted?"""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from backups.exceptions import BadInput, KeyUnavailable, RepositoryError
+from backups.repositories.objects.credentials import (
+    EnvironmentKeys,
+    KeyPair,
+    KeysFile,
+    RoleKeys,
+    StoredKeys,
+)
+from backups.repositories.objects.place import (
+    BucketPlace,
+    normal_endpoint,
+    refuse_odd,
+    split_address,
+)
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("s3://backups", ("backups", "")),
+        ("s3://backups/", ("backups", "")),
+        ("s3://backups/mysql/fleet-1/", ("backups", "mysql/fleet-1")),
+    ],
+)
+def test_an_address_names_bucket_and_prefix(address: str, parts: tuple[str, str]) -> None:
+    assert split_address(address) == parts
+    assert BucketPlace(*parts).address == address.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["s3://", "s3:///x", "gs://b/x", "s3://b/../x", "s3://bucket/a//b", "s3://bucket/a b",
+     "s3://bucket/ä", "s3://-bucket", "s3://bucket/a?b"],
+)  # fmt: skip
+def test_an_address_that_cannot_be_is_refused(address: str) -> None:
+    with pytest.raises(BadInput):
+        split_address(address)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "normal"),
+    [
+        ("", ""),
+        ("https://s3.example.org/", "https://s3.example.org"),
+        ("https://s3.example.org:9000", "https://s3.example.org:9000"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("http://localhost:9000", "http://localhost:9000"),
+    ],
+)
+def test_an_endpoint(endpoint: str, normal: str) -> None:
+    assert normal_endpoint(endpoint) == normal
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["s3.example.org", "http://s3.example.org", "https://u:p@s3.example.org", "ftp://x",
+     "https://s3.example.org/bucket", "https://s3.example.org?x=1", "https://x:y"],
+)  # fmt: skip
+def test_an_endpoint_that_cannot_be_is_refused(endpoint: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        normal_endpoint(endpoint)
+    assert "u:p" not in str(raised.value)
+
+
+def test_requests_go_to_the_region_where_no_endpoint_is_named() -> None:
+    place = BucketPlace("backups", region="eu-central-1")
+    assert place.server == ("s3.eu-central-1.amazonaws.com", 443)
+    assert place.bucket_in_host
+    assert not BucketPlace("with.dots").bucket_in_host
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        BucketPlace("b", storage_class="GLACIER"),
+        BucketPlace("b", storage_class="deep_archive"),
+        BucketPlace("b", storage_class="a b"),
+        BucketPlace("b", region=""),
+        BucketPlace("b", kms_key="k"),
+        BucketPlace("b", ca_file="ca.pem"),
+    ],
+)
+def test_settings_that_no_backup_survives_are_refused(place: BucketPlace) -> None:
+    with pytest.raises(BadInput):
+        refuse_odd(place)
+
+
+def test_stored_keys_are_decrypted_when_they_are_used() -> None:
+    def locked() -> str:
+        raise KeyUnavailable("cannot be decrypted", hint="Add the key.")
+
+    assert StoredKeys("id", lambda: "s3cret").load() == KeyPair("id", "s3cret")
+    with pytest.raises(RepositoryError, match="cannot be decrypted"):
+        StoredKeys("id", locked).load()
+    with pytest.raises(RepositoryError, match="no key pair is stored"):
+        StoredKeys("id", lambda: "").load()
+
+
+def test_keys_of_the_environment_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RepositoryError, match="has no OFFSITE_ACCESS_KEY_ID"):
+        EnvironmentKeys("OFFSITE").load()
+    for name, value in [("ACCESS_KEY_ID", "id"), ("SECRET_ACCESS_KEY", "s"), ("SESSION_TOKEN", "")]:
+        monkeypatch.setenv(f"OFFSITE_{name}", value)
+    assert EnvironmentKeys("OFFSITE").load() == KeyPair("id", "s", None)
+
+
+def test_keys_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "credentials"
+    path.write_text("[other]\naws_access_key_id = x\n[default]\naws_access_key_id = id\n")
+    path.chmod(0o600)
+    with pytest.raises(RepositoryError, match="has no key pair"):
+        KeysFile(path).load()
+    path.write_text("[default]\naws_access_key_id = id\naws_secret_access_key = s%3/=\n")
+    found = KeysFile(path).load()
+    assert (found.access_key_id, found.secret_access_key) == ("id", "s%3/=")
+    assert found.read_again_at is not None
+    path.chmod(0o640)
+    with pytest.raises(RepositoryError, match="others can read it"):
+        KeysFile(path).load()
+    with pytest.raises(RepositoryError, match="cannot be read: No such file"):
+        KeysFile(tmp_path / "none").load()
+
+
+def test_a_line_of_a_broken_file_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "credentials"
+    path.write_text("s3cret line\n")
+    path.chmod(0o600)
+    with pytest.raises(RepositoryError) as raised:
+        KeysFile(path).load()
+    assert "s3cret" not in str(raised.value)
+
+
+class _Metadata(BaseHTTPRequestHandler):
+    """The metadata service of an instance with a role."""
+
+    def answer(self) -> None:
+        role = "/latest/meta-data/iam/security-credentials/"
+        keys = {"Code": "Success", "AccessKeyId": "role-id", "SecretAccessKey": "s", "Token": "t"}
+        keys["Expiration"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        answers = {"/latest/api/token": "token", role: "backup", f"{role}backup": json.dumps(keys)}
+        content = answers[self.path].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_PUT = answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Be silent."""
+
+
+def test_keys_of_an_instance_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Those of the environment are for others.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    with HTTPServer(("127.0.0.1", 0), _Metadata) as server:
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        found = RoleKeys().load()
+        server.shutdown()
+    assert (found.access_key_id, found.token) == ("role-id", "t")
+    assert found.read_again_at is not None
+    with pytest.raises(RepositoryError, match="this host has no instance role"):
+        RoleKeys().load()
+
+
+def test_no_secret_is_in_what_is_printed() -> None:
+    printed = f"{KeyPair('id', 's3cret', 't0ken')!r} {StoredKeys('id', lambda: 's3cret')!r}"
+    assert "s3cret" not in printed
+    assert "t0ken" not in printed
