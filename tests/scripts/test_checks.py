@@ -8,6 +8,7 @@ import pytest
 
 from scripts import checks
 from scripts.parts import Ended
+from scripts.processes import ROOT
 
 
 def test_fast_needs_no_live_server_no_browser_and_no_postgresql() -> None:
@@ -21,7 +22,7 @@ def test_fast_needs_no_live_server_no_browser_and_no_postgresql() -> None:
 
 
 def test_whoever_starts_a_server_is_marked_live() -> None:
-    modules = sorted((checks.ROOT / "tests" / "live").glob("test_*.py"))
+    modules = sorted((ROOT / "tests" / "live").glob("test_*.py"))
     assert len(modules) > 50
     # Without the mark its servers would be started by --fast, and on PostgreSQL again.
     assert [each.name for each in modules if "pytest.mark.live" not in each.read_text()] == []
