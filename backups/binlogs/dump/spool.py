@@ -36,8 +36,10 @@ from backups.binlogs.segments.names import file_number
 from backups.exceptions import BinlogDamaged
 
 _HEARTBEATS = frozenset({EventType.HEARTBEAT, EventType.HEARTBEAT_V2})
+# How a MariaDB encrypts is repeated in front of the events from the middle of a file.
+_REPEATED = frozenset({EventType.FORMAT_DESCRIPTION, EventType.MARIADB_START_ENCRYPTION})
 # Types that the loop over events does not take as they are.
-_SPECIAL = frozenset({*_HEARTBEATS, EventType.ROTATE, EventType.FORMAT_DESCRIPTION})
+_SPECIAL = frozenset({*_HEARTBEATS, *_REPEATED, EventType.ROTATE})
 # So many pieces does the kernel take at once.
 _MOST_PIECES = 1000
 _HASHED_BYTES = 4 << 20

@@ -17,6 +17,7 @@ import pytest
 from backups.binlogs.dump.errors import StreamEnd, StreamEnded
 from backups.binlogs.dump.spool import SpoolWriter, StoredPiece
 from backups.binlogs.dump.tail import read_tail
+from backups.binlogs.events.header import EventType
 from backups.exceptions import BinlogDamaged
 from tests.backups.binlogs.dump.wire import artificial_rotate, heartbeat, views
 from tests.backups.binlogs.made import (
@@ -88,6 +89,20 @@ def test_what_is_made_for_the_stream_is_left_out(tmp_path: Path) -> None:
     writer = SpoolWriter(tmp_path, FILE, 4, None)
     stream = [artificial_rotate(FILE), *views(content), heartbeat(len(content))]
     writer.add([memoryview(bytes(each)) for each in stream])
+    writer.close()
+    assert (tmp_path / FILE).read_bytes() == content
+
+
+def test_a_mariadb_repeats_how_it_encrypts_in_front_of_the_middle(tmp_path: Path) -> None:
+    begun = event(EventType.MARIADB_START_ENCRYPTION, b"\x01\x01\0\0\0" + b"n" * 12)
+    content = file_of(begun, *TRANSACTION, *TRANSACTION)
+    receive(tmp_path, content[: len(file_of(begun, *TRANSACTION))]).close()
+    tail = read_tail(tmp_path / FILE)
+    writer = SpoolWriter(tmp_path, FILE, tail.last_transaction, tail)
+    # As it is made, it says of no place that it ends there.
+    first = [artificial_rotate(FILE, tail.last_transaction), bytes(views(content)[0]), begun]
+    writer.add([memoryview(each) for each in first])
+    writer.add(views(content, start=tail.last_transaction))
     writer.close()
     assert (tmp_path / FILE).read_bytes() == content
 
