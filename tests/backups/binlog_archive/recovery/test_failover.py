@@ -12,7 +12,9 @@ from backups.binlog_archive.receiving.source import SourceFacts
 from backups.binlog_archive.recovery.coverage import judge_archive
 from backups.binlog_archive.recovery.from_backup import Recovery, StartPoint, find_recovery
 from backups.binlog_archive.recovery.goals import RecoveryGoal
+from backups.binlog_archive.seams import stored_seam
 from backups.binlog_archive.spool import SpoolPosition, spool_file
+from backups.binlog_archive.storing.rebuild import rebuild_segments
 from backups.binlog_archive.storing.store import store_ready_pieces
 from backups.binlog_archive.transactions.browse import InstanceBinlogs, WantedTransactions
 from backups.binlogs.dump.start import Break, SourceFile
@@ -186,6 +188,24 @@ class TestRange:
         first.delete()
         assert [span.open for span in judge(archive)] == [False]
         assert BinlogGap.objects.count() == 0
+
+    def test_rows_written_again_from_a_repository_say_the_same(
+        self, archive: BinlogArchive, old: BinlogTimeline, main: Repository
+    ) -> None:
+        new = take_over(archive, old, TAKEN_OVER)
+        store(archive)
+        seam = stored_seam(new)
+        for rows in (SegmentCopy, BinlogSegment, BinlogTimeline):
+            rows.objects.all().delete()
+        assert [each.error for each in rebuild_segments(main, load_keys())] == ["", "", ""]
+        again = BinlogTimeline.objects.get(uuid=new.uuid)
+        assert (again.start, again.ended_at) == ("failover", None)
+        assert seam is not None and seam.position == len(
+            file_with(gtids(1, 3), *of_a(4, 5), second=4)
+        )
+        found = stored_seam(again)
+        assert found is not None and found.position == seam.position
+        assert [span.open for span in judge(archive)] == [True]
 
     def test_a_person_need_not_confirm_it_first(
         self, archive: BinlogArchive, old: BinlogTimeline
