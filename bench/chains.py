@@ -52,13 +52,13 @@ def _ratios() -> Sequence[Ratio]:
         # 0.8 of its speed.
         ratios.append(Ratio(f"{shape}: consolidation ÷ cat", above, below, at_most=1.25))
     chain, full = (Place("chain", name, "wall_s") for name in ("full and links", "full"))
-    prepared, native = (Place("prepared", name, "wall_s") for name in ("mooring", "native"))
+    prepared, by_tool = (Place("prepared", name, "wall_s") for name in ("mooring", "native"))
     peak = Place("incremental", "scattered, mooring", "rss_mib")
     peak_made = Place("consolidate", "scattered, mooring", "rss_mib")
     return (
         *ratios,
         Ratio("restore of a chain ÷ of a full backup", chain, full, at_most=1.3),
-        Ratio("restore of a chain, prepared ÷ native", prepared, native, at_most=0.5),
+        Ratio("restore of a chain, prepared ÷ native", prepared, by_tool, at_most=0.5),
         Ratio("peak RSS of an incremental, MiB", peak, at_most=350),
         Ratio("peak RSS of a consolidation, MiB", peak_made, at_most=350),
     )
