@@ -7,7 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from backups.binlog_archive.receiving.plan import Remembered, gtids_held, make_plan
+from backups.binlog_archive.receiving.plan import (
+    NotAppliedYetError,
+    Remembered,
+    gtids_held,
+    make_plan,
+)
 from backups.binlog_archive.receiving.source import SourceFacts
 from backups.binlog_archive.recovery.coverage import judge_archive
 from backups.binlog_archive.recovery.from_backup import Recovery, StartPoint, find_recovery
@@ -288,10 +293,12 @@ def test_a_place_of_two_servers_is_asked_about(archive: BinlogArchive, old: Binl
 class TestTakingOver:
     FILES = (SourceFile(NEW, 500),)
 
-    def plan(self, archive: BinlogArchive, **variables: str) -> tuple[Break | None, str]:
+    def plan(
+        self, archive: BinlogArchive, *, patient: bool = False, **variables: str
+    ) -> tuple[Break | None, str]:
         facts = SourceFacts(str(OTHER), "mysql", "9.7.4", self.FILES, variables)
         # Any: it is not asked anything.
-        plan = make_plan(archive, 1, facts, cast("Any", None), Remembered())
+        plan = make_plan(archive, 1, facts, cast("Any", None), Remembered(patient=patient))
         return plan.broken, plan.reason
 
     def test_a_server_without_what_was_received_is_another_history(
@@ -301,6 +308,14 @@ class TestTakingOver:
         assert broken is Break.SERVER
         assert reason.endswith(f"it does not have {SOURCE}:5, which was received")
         assert BinlogGap.objects.get().reason == reason
+
+    def test_at_first_it_may_still_be_applying_it(
+        self, archive: BinlogArchive, old: BinlogTimeline
+    ) -> None:
+        with pytest.raises(NotAppliedYetError, match=f"does not have {SOURCE}:5 yet"):
+            self.plan(archive, patient=True, gtid_executed=gtids(1, 4))
+        assert list(BinlogTimeline.objects.filter(ended_at=None)) == [old]
+        assert not BinlogGap.objects.exists()
 
     def test_a_server_that_does_not_log_what_it_replicates_is_another_history(
         self, archive: BinlogArchive, old: BinlogTimeline
