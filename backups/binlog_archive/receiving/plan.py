@@ -22,6 +22,7 @@ from backups.binlogs.events.gtids import Gtids, parse_gtids
 from backups.binlogs.events.header import FIRST_OFFSET
 from backups.binlogs.events.seams import lacking
 from backups.binlogs.segments.cut import cut_piece
+from backups.exceptions import MooringError
 from backups.models.binlog import BinlogArchive, BinlogSegment, BinlogTimeline, TimelineStart
 from backups.models.catalog import Backup
 from backups.models.instance import Instance
@@ -46,6 +47,10 @@ class ReceivePlan:
     reason: str
 
 
+class NotAppliedYetError(MooringError):
+    """Another server answers that does not have all that was received, and may soon."""
+
+
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What the last connection found out, for the next one."""
@@ -57,6 +62,8 @@ class Remembered:
     reason: str = ""
     # Compare the newest file from its beginning.
     whole: bool = False
+    # Another server may still be applying what it does not have yet: it is asked again.
+    patient: bool = False
 
 
 def make_plan(
@@ -80,6 +87,8 @@ def make_plan(
         start = Start(DumpStart(file, FIRST_OFFSET), remembered.broken, remembered.reason)
     if timeline is not None and held is None and timeline.start != TimelineStart.FIRST:
         return _begin_again(archive, token, timeline, facts, connection)
+    if remembered.patient and start.broken is Break.SERVER:
+        _wait_for_all(archive, facts)
     if timeline is None or start.broken is not None:
         return _begin(archive, token, facts, connection, start, tail)
     if tail is not None and tail.path.name != start.at.file:
@@ -134,6 +143,17 @@ def _begin_again(
             return _begin(archive, token, facts, connection, other, None)
         at = again.at
     return ReceivePlan(spool_folder(timeline), at, None, [], None, "")
+
+
+def _wait_for_all(archive: BinlogArchive, facts: SourceFacts) -> None:
+    """Raise NotAppliedYetError where a server lacks something that was received."""
+    held = gtids_held(archive.instance)
+    if held and (missing := lacking(held, facts.executed)):
+        raise NotAppliedYetError(
+            f"another server answers: {facts.identity}; it does not have "
+            f"{missing[:_GTIDS_SHOWN]} yet, which was received",
+            hint="Its address should move once it has applied everything.",
+        )
 
 
 def _take_over(

@@ -29,6 +29,7 @@ from backups.binlog_archive.receiving.leases import (
     renew_unchanged,
     wanted_archives,
 )
+from backups.binlog_archive.receiving.memory import give_back, share_heaps
 from backups.binlog_archive.receiving.receiver import Receiver
 from backups.binlog_archive.spool import SpoolPosition, spool_holder
 from backups.binlog_archive.storing.store import store_ready_pieces
@@ -47,6 +48,10 @@ PROBE_SECONDS = 10.0
 STORE_SECONDS = 5.0
 # How often what is left over is tried again, and an archive is looked at that has nothing new.
 BACKLOG_SECONDS, IDLE_SECONDS = 15.0, 300.0
+# What waits for its age alone: after so many times it is stored, or has no transaction.
+AGE_SECONDS, AGE_TRIES = 20.0, 4
+# How often freed memory is given back.
+TIDY_SECONDS = 60.0
 PROBES_AT_ONCE, STORES_AT_ONCE = 8, 2
 STOP_SECONDS = 20.0
 # Less on the disk of the spool, and nothing is received: Mooring's database may be there, too.
@@ -68,12 +73,17 @@ class _Kept:
     stored: Received | None = None
     stored_at: float = 0.0
     backlog: bool = True
+    # Whether a repository failed, and how often in a row nothing new had arrived.
+    failed: bool = True
+    tries: int = 0
 
     def has_to_store(self) -> bool:
         """Whether there may be pieces to store: something has arrived, or is left over."""
         if self.receiver.durable != self.stored:
             return True
-        again = BACKLOG_SECONDS if self.backlog else IDLE_SECONDS
+        # What is left without a fault waits for its age, or for a transaction to go with it.
+        waits = self.backlog and self.tries < AGE_TRIES
+        again = BACKLOG_SECONDS if self.failed else AGE_SECONDS if waits else IDLE_SECONDS
         return time.monotonic() - self.stored_at >= again
 
     def is_due(self, work: str, seconds: float) -> bool:
@@ -93,7 +103,7 @@ class ReceiverProcess:
         self.holder = spool_holder()
         self._kept: dict[int, _Kept] = {}
         self._over = threading.Event()
-        self._looked = 0.0
+        self._looked = self._tidied = 0.0
         self._own = True
 
     def stop(self) -> None:
@@ -101,6 +111,7 @@ class ReceiverProcess:
 
     def run(self) -> None:
         """Receive until stopped; Refused if another process uses the spool."""
+        share_heaps()
         with (
             _sole_user(self._folder),
             ThreadPoolExecutor(PROBES_AT_ONCE, "probe") as probes,
@@ -110,6 +121,7 @@ class ReceiverProcess:
             try:
                 while not self._over.is_set():
                     self._look(probes, stores)
+                    self._tidy()
                     self._over.wait(LOOK_SECONDS)
             finally:
                 self._end()
@@ -125,6 +137,11 @@ class ReceiverProcess:
                 kept.busy["probe"] = probes.submit(_probe, kept.probe)
             if kept.has_to_store() and kept.is_due("store", STORE_SECONDS):
                 kept.busy["store"] = stores.submit(_store, kept)
+
+    def _tidy(self) -> None:
+        if time.monotonic() - self._tidied >= TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            give_back()
 
     def _try_write(self) -> None:
         """Write the rows. Without the database receivers go on, and are renewed afterwards."""
@@ -276,10 +293,13 @@ def _store_pieces(kept: _Kept) -> None:
     if archive.token != kept.receiver.token:
         return
     durable = kept.receiver.durable
+    kept.tries = kept.tries + 1 if durable == kept.stored else 0
     present = SpoolPosition(durable.file, durable.boundary) if durable.file else None
     kept.stored, kept.stored_at, kept.backlog = durable, time.monotonic(), True
+    kept.failed = True
     result = store_ready_pieces(archive, present, now())
     kept.backlog = bool(result.backlog_bytes or result.faults)
+    kept.failed = bool(result.faults)
 
 
 def _in_thread(action: str, work: Callable[[], None]) -> None:

@@ -11,13 +11,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils.timezone import now
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
 
-from backups.binlog_archive.receiving.plan import ReceivePlan, Remembered, make_plan
+from backups.binlog_archive.receiving.plan import (
+    NotAppliedYetError,
+    ReceivePlan,
+    Remembered,
+    make_plan,
+)
 from backups.binlog_archive.receiving.source import SourceFacts, fetch_source, warnings_of
 from backups.binlogs.dump.errors import StreamEnd, StreamEnded
 from backups.binlogs.dump.receive import Reception
@@ -36,6 +43,8 @@ HEARTBEAT_SECONDS = 10.0
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 # Between attempts: longer each time, short again once something was received.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+# So long may a server that takes over lack what was received, before its history is another one.
+APPLY_SECONDS = 30.0
 _TURNS = threading.BoundedSemaphore(4)
 _BROKEN = {StreamEnd.OTHER_HISTORY: Break.RESET, StreamEnd.BEHIND: Break.BEHIND}
 
@@ -63,6 +72,8 @@ class Receiver:
         self._reception: Reception | None = None
         self._writer: SpoolWriter | None = None
         self._remembered = Remembered()
+        # Since when another server answers that lacks something; None: none does.
+        self._lacking_since: float | None = None
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._standing = Standing()
         # Up to where everything is durable; blank until something is.
@@ -155,11 +166,25 @@ class Receiver:
             facts = fetch_source(connection)
             self.warnings = warnings_of(facts, acknowledge=archive.acknowledge)
             with _database_turn():
-                plan = make_plan(archive, self.token, facts, connection, self._remembered)
+                plan = self._plan(archive, facts, connection)
             self._log_plan(plan)
             self.semi_sync = archive.acknowledge and facts.semi_sync
             stream = EventStream(connection, semi_sync=self.semi_sync)
             self._follow(stream, archive, facts, plan)
+
+    def _plan(
+        self, archive: BinlogArchive, facts: SourceFacts, connection: Connection[DictCursor]
+    ) -> ReceivePlan:
+        since = self._lacking_since
+        patient = since is None or time.monotonic() - since < APPLY_SECONDS
+        remembered = replace(self._remembered, patient=patient)
+        try:
+            plan = make_plan(archive, self.token, facts, connection, remembered)
+        except NotAppliedYetError:
+            self._lacking_since = since if since is not None else time.monotonic()
+            raise
+        self._lacking_since = None
+        return plan
 
     def _follow(
         self, stream: EventStream, archive: BinlogArchive, facts: SourceFacts, plan: ReceivePlan

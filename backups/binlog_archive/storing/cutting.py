@@ -15,6 +15,7 @@ from backups.archive.keys import Keyring
 from backups.binlog_archive.seams import end_of, timeline_before
 from backups.binlog_archive.spool import SpoolFile
 from backups.binlogs.events.gtids import Gtids, parse_gtids, sets_join
+from backups.binlogs.events.seams import is_within
 from backups.binlogs.segments.cut import CutPiece, cut_piece
 from backups.binlogs.segments.facts import SegmentFacts, SourceInstance, SourceTimeline
 from backups.binlogs.segments.manifest import read_segment
@@ -160,9 +161,15 @@ def _piece(
 
 
 def _seam(timeline: BinlogTimeline) -> Gtids | None:
-    """Return what the server before this one ended with: a piece ends where this one has that."""
+    """Return what the server before this one ended with: a piece ends where this one has that.
+
+    None: it follows no other, or its pieces are beyond that.
+    """
     before = timeline_before(timeline)
-    return parse_gtids(end_of(before)) if before is not None else None
+    if before is None:
+        return None
+    end, stored = end_of(before), end_of(timeline)
+    return parse_gtids(end) if is_within(end, stored) else None
 
 
 def _stored_facts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,32 @@ def test_what_an_unreachable_database_did_not_take_is_written_again(
         process._try_write()
     process._try_write()
     assert BinlogArchive.objects.get(pk=receiver.archive).received_position == 400
+
+
+@pytest.mark.parametrize(
+    ("waited", "columns", "again"),
+    [
+        (14, {"failed": True}, False),
+        (15, {"failed": True}, True),
+        # A repository that fails is tried again however long it does.
+        (15, {"failed": True, "tries": 99}, True),
+        (19, {"failed": False}, False),
+        (20, {"failed": False}, True),
+        # Nothing of what is left will be stored until more arrives.
+        (20, {"failed": False, "tries": 4}, False),
+        (300, {"failed": False, "tries": 4}, True),
+        (20, {"failed": False, "backlog": False}, False),
+        (0, {"failed": False, "backlog": False, "stored": None}, True),
+    ],
+)
+def test_what_is_left_over_is_tried_again(
+    process: ReceiverProcess, waited: float, columns: dict[str, Any], again: bool
+) -> None:
+    kept = next(iter(process._kept.values()))
+    kept.stored, kept.stored_at = kept.receiver.durable, time.monotonic() - waited
+    for name, value in columns.items():
+        setattr(kept, name, value)
+    assert kept.has_to_store() is again
 
 
 # Any: of the database library.

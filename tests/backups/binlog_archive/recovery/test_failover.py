@@ -7,12 +7,19 @@ from typing import Any, cast
 
 import pytest
 
-from backups.binlog_archive.receiving.plan import Remembered, gtids_held, make_plan
+from backups.binlog_archive.receiving.plan import (
+    NotAppliedYetError,
+    Remembered,
+    gtids_held,
+    make_plan,
+)
 from backups.binlog_archive.receiving.source import SourceFacts
 from backups.binlog_archive.recovery.coverage import judge_archive
 from backups.binlog_archive.recovery.from_backup import Recovery, StartPoint, find_recovery
 from backups.binlog_archive.recovery.goals import RecoveryGoal
+from backups.binlog_archive.seams import stored_seam
 from backups.binlog_archive.spool import SpoolPosition, spool_file
+from backups.binlog_archive.storing.rebuild import rebuild_segments
 from backups.binlog_archive.storing.store import store_ready_pieces
 from backups.binlog_archive.transactions.browse import InstanceBinlogs, WantedTransactions
 from backups.binlogs.dump.start import Break, SourceFile
@@ -187,6 +194,24 @@ class TestRange:
         assert [span.open for span in judge(archive)] == [False]
         assert BinlogGap.objects.count() == 0
 
+    def test_rows_written_again_from_a_repository_say_the_same(
+        self, archive: BinlogArchive, old: BinlogTimeline, main: Repository
+    ) -> None:
+        new = take_over(archive, old, TAKEN_OVER)
+        store(archive)
+        seam = stored_seam(new)
+        for rows in (SegmentCopy, BinlogSegment, BinlogTimeline):
+            rows.objects.all().delete()
+        assert [each.error for each in rebuild_segments(main, load_keys())] == ["", "", ""]
+        again = BinlogTimeline.objects.get(uuid=new.uuid)
+        assert (again.start, again.ended_at) == ("failover", None)
+        assert seam is not None and seam.position == len(
+            file_with(gtids(1, 3), *of_a(4, 5), second=4)
+        )
+        found = stored_seam(again)
+        assert found is not None and found.position == seam.position
+        assert [span.open for span in judge(archive)] == [True]
+
     def test_a_person_need_not_confirm_it_first(
         self, archive: BinlogArchive, old: BinlogTimeline
     ) -> None:
@@ -268,10 +293,12 @@ def test_a_place_of_two_servers_is_asked_about(archive: BinlogArchive, old: Binl
 class TestTakingOver:
     FILES = (SourceFile(NEW, 500),)
 
-    def plan(self, archive: BinlogArchive, **variables: str) -> tuple[Break | None, str]:
+    def plan(
+        self, archive: BinlogArchive, *, patient: bool = False, **variables: str
+    ) -> tuple[Break | None, str]:
         facts = SourceFacts(str(OTHER), "mysql", "9.7.4", self.FILES, variables)
         # Any: it is not asked anything.
-        plan = make_plan(archive, 1, facts, cast("Any", None), Remembered())
+        plan = make_plan(archive, 1, facts, cast("Any", None), Remembered(patient=patient))
         return plan.broken, plan.reason
 
     def test_a_server_without_what_was_received_is_another_history(
@@ -281,6 +308,14 @@ class TestTakingOver:
         assert broken is Break.SERVER
         assert reason.endswith(f"it does not have {SOURCE}:5, which was received")
         assert BinlogGap.objects.get().reason == reason
+
+    def test_at_first_it_may_still_be_applying_it(
+        self, archive: BinlogArchive, old: BinlogTimeline
+    ) -> None:
+        with pytest.raises(NotAppliedYetError, match=f"does not have {SOURCE}:5 yet"):
+            self.plan(archive, patient=True, gtid_executed=gtids(1, 4))
+        assert list(BinlogTimeline.objects.filter(ended_at=None)) == [old]
+        assert not BinlogGap.objects.exists()
 
     def test_a_server_that_does_not_log_what_it_replicates_is_another_history(
         self, archive: BinlogArchive, old: BinlogTimeline
