@@ -67,7 +67,16 @@ class Keeping:
         """Note that from here on the folder changes."""
         self.under_way = True
         left_out = " ".join(sorted(self.whole.goal.skipped))
-        self._write(skipped=left_out, in_order=False, failed=False)
+        # Where an earlier one stopped says nothing any longer.
+        self._write(
+            skipped=left_out,
+            in_order=False,
+            failed=False,
+            next_file="",
+            next_position=None,
+            next_gtid="",
+            next_commit_at=None,
+        )
 
     def finish(self, done: Replayed) -> None:
         """Note that everything is applied, and the server has ended in order."""
@@ -76,12 +85,9 @@ class Keeping:
             in_order=True,
             transactions=done.passed.transactions,
             last_commit_at=stop.last_commit,
-            next_file=stop.file,
-            next_position=stop.offset,
             next_gtid="",
             next_commit_at=None,
-            sent_file=stop.file,
-            sent_position=stop.offset,
+            **_place(stop.file, stop.offset),
         )
 
     def before_send(self, file: str, offset: int) -> None:
@@ -168,12 +174,19 @@ def _columns(rest: Rest | None) -> dict[str, object]:
     if rest.next is not None:
         file, following = rest.next
         found |= {
-            "next_file": file,
-            "next_position": following.start,
             "next_gtid": following.gtid,
             "next_commit_at": from_micros(following.commit_micros),
-            # What was sent beyond it was not applied.
-            "sent_file": file,
-            "sent_position": following.start,
         }
-    return found
+        return found | _place(file, following.start)
+    # It was stopped when everything was applied already.
+    return found | _place(rest.recovery.stop.file, rest.recovery.stop.offset)
+
+
+def _place(file: str, position: int) -> dict[str, object]:
+    """Return the columns of the first place that is not applied: nothing sent behind it was."""
+    return {
+        "next_file": file,
+        "next_position": position,
+        "sent_file": file,
+        "sent_position": position,
+    }
