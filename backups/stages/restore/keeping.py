@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pymysql
@@ -80,8 +81,8 @@ class Keeping:
 
     def finish(self, done: Replayed) -> None:
         """Note that everything is applied, and the server has ended in order."""
-        stop = self.whole.stop
-        self._write(
+        stop, self.under_way = self.whole.stop, False
+        self._write_patiently(
             in_order=True,
             transactions=done.passed.transactions,
             last_commit_at=stop.last_commit,
@@ -95,24 +96,16 @@ class Keeping:
         place = (file_number(file), offset)
         if place <= self._noted:
             return
-        while True:
-            try:
-                self._write(sent_file=file, sent_position=offset + _AHEAD_BYTES)
-            except Error:
-                # As everywhere else: a short outage must not end hours of work.
-                connection.close()
-                self.run.check()
-                time.sleep(_RETRY_SECONDS)
-                continue
-            self._noted = (place[0], offset + _AHEAD_BYTES)
-            return
+        self._write_patiently(sent_file=file, sent_position=offset + _AHEAD_BYTES)
+        self._noted = (place[0], offset + _AHEAD_BYTES)
 
     def progress(self, passed: Passed) -> None:
-        """Note how far it is at least."""
-        self._write(
-            transactions=self.done + passed.transactions,
-            last_commit_at=from_micros(passed.commit_micros),
-        )
+        """Note how far it is at least; the next note says more."""
+        with suppress(Error):
+            self._write(
+                transactions=self.done + passed.transactions,
+                last_commit_at=from_micros(passed.commit_micros),
+            )
 
     def leave(
         self, server: PrivateServer, target: ReplayTarget, account: ReplayAccount, *, failed: bool
@@ -141,11 +134,22 @@ class Keeping:
         except MooringError as exc:
             self.run.log(_SOURCE, f"where it stopped is not known: {exc}", LogLevel.WARNING)
             rest = None
-        self._write(in_order=True, failed=failed, **_columns(rest))
+        self._write_patiently(in_order=True, failed=failed, **_columns(rest))
         if self.work.kept is not None:
             self.work.kept.refresh_from_db()
             self.run.log(_SOURCE, f"the folder is kept: {where_it_is(self.work.kept)}")
         return rest
+
+    def _write_patiently(self, **columns: object) -> None:
+        """Write; a short outage of the database must not end hours of work."""
+        while True:
+            try:
+                self._write(**columns)
+                return
+            except Error:
+                connection.close()
+                self.run.check()
+                time.sleep(_RETRY_SECONDS)
 
     def _write(self, **columns: object) -> None:
         KeptRestore.objects.filter(job=self.run.job).update(**columns)
