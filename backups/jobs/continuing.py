@@ -28,12 +28,21 @@ def kept_folder(job: int) -> KeptRestore:
     """Return the kept folder of a job, or raise Refused."""
     rows = KeptRestore.objects.select_related("job__instance", "job__copy__backup", "claimed_by")
     kept = rows.filter(job=job).first()
-    if kept is None:
-        raise Refused(
-            f"job {job} has no folder that is kept",
-            hint="Run removerestore without a number to see which jobs have one.",
-        )
-    return kept
+    if kept is not None:
+        return kept
+    later = rows.filter(mark=_mark_of(job)).first()
+    raise Refused(
+        f"job {job} has no folder that is kept",
+        hint=f"Its folder is job {later.job_id}'s by now."
+        if later is not None
+        else "Run removerestore without a number to see which jobs have one.",
+    )
+
+
+def _mark_of(job: int) -> int:
+    """Return the mark of the folder that a job has worked on."""
+    row = Job.objects.filter(pk=job, operation=Operation.RESTORE).first()
+    return (RestoreParameters.of(row).mark if row is not None else None) or job
 
 
 # Any: the parameters have types of their own.

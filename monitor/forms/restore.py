@@ -60,7 +60,7 @@ class RestoreForm(PlaceForm):
         label="How it is replayed",
         required=False,
         choices=[("", "From Mooring, as a replica"), (RELAY_LOGS, "By relay logs in the folder")],
-        help_text="Relay logs take room beside it; for a server that cannot connect to Mooring.",
+        help_text="Relay logs: for a server that cannot connect to Mooring; they need room too.",
     )
 
     def __init__(self, *args: object, copy: BackupCopy, any_program: bool, **words: object) -> None:

@@ -103,6 +103,12 @@ def test_nothing_runs_on_and_another_job_goes_on(source: LiveServer, site: Site)
     assert size > 10_000_000
     assert accounts(site) == []
 
+    cancelled_while_it_continues(site, job)
+    ((job, in_order, next_file),) = site.rows(
+        "SELECT job_id, in_order, next_file FROM backups_keptrestore"
+    )
+    assert in_order and next_file
+
     answer = site.manage("restorebackup", "--continue", str(job), "--foreground")
     assert answer["error"] == ""
     assert answer["status"] == "succeeded"
@@ -114,6 +120,17 @@ def test_nothing_runs_on_and_another_job_goes_on(source: LiveServer, site: Site)
     assert list(target.rglob("*relay*")) == []
     with RestoredServer(target) as found:
         assert found.execute(CHECKSUMS) == wanted
+
+
+def cancelled_while_it_continues(site: Site, job: int) -> None:
+    """Continue a kept folder, and cancel that in the slow statement: its server ends in order."""
+    worker = site.start("restorebackup", "--continue", str(job), "--foreground")
+    lines = "SELECT job_id FROM backups_joblogline WHERE text LIKE 'it continues after%'"
+    wait_until(lambda: site.rows(lines) != [])
+    ((newest,),) = site.rows(lines)
+    assert site.manage("canceljob", str(newest))["status"] == "cancelled"
+    worker.wait()
+    assert not started_on(site.home / "target")
 
 
 def relay_logs(site: Site) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pymysql
@@ -67,21 +68,27 @@ class Keeping:
         """Note that from here on the folder changes."""
         self.under_way = True
         left_out = " ".join(sorted(self.whole.goal.skipped))
-        self._write(skipped=left_out, in_order=False, failed=False)
+        # Where an earlier one stopped says nothing any longer.
+        self._write(
+            skipped=left_out,
+            in_order=False,
+            failed=False,
+            next_file="",
+            next_position=None,
+            next_gtid="",
+            next_commit_at=None,
+        )
 
     def finish(self, done: Replayed) -> None:
         """Note that everything is applied, and the server has ended in order."""
-        stop, (sent_file, sent_position) = self.whole.stop, self.whole.served_until
-        self._write(
+        stop, self.under_way = self.whole.stop, False
+        self._write_patiently(
             in_order=True,
             transactions=done.passed.transactions,
             last_commit_at=stop.last_commit,
-            next_file=stop.file,
-            next_position=stop.offset,
             next_gtid="",
             next_commit_at=None,
-            sent_file=sent_file,
-            sent_position=sent_position,
+            **_place((stop.file, stop.offset), self.whole.served_until),
         )
 
     def before_send(self, file: str, offset: int) -> None:
@@ -89,24 +96,16 @@ class Keeping:
         place = (file_number(file), offset)
         if place <= self._noted:
             return
-        while True:
-            try:
-                self._write(sent_file=file, sent_position=offset + _AHEAD_BYTES)
-            except Error:
-                # As everywhere else: a short outage must not end hours of work.
-                connection.close()
-                self.run.check()
-                time.sleep(_RETRY_SECONDS)
-                continue
-            self._noted = (place[0], offset + _AHEAD_BYTES)
-            return
+        self._write_patiently(sent_file=file, sent_position=offset + _AHEAD_BYTES)
+        self._noted = (place[0], offset + _AHEAD_BYTES)
 
     def progress(self, passed: Passed) -> None:
-        """Note how far it is at least."""
-        self._write(
-            transactions=self.done + passed.transactions,
-            last_commit_at=from_micros(passed.commit_micros),
-        )
+        """Note how far it is at least; the next note says more."""
+        with suppress(Error):
+            self._write(
+                transactions=self.done + passed.transactions,
+                last_commit_at=from_micros(passed.commit_micros),
+            )
 
     def leave(
         self, server: PrivateServer, target: ReplayTarget, account: ReplayAccount, *, failed: bool
@@ -135,11 +134,22 @@ class Keeping:
         except MooringError as exc:
             self.run.log(_SOURCE, f"where it stopped is not known: {exc}", LogLevel.WARNING)
             rest = None
-        self._write(in_order=True, failed=failed, **_columns(rest))
+        self._write_patiently(in_order=True, failed=failed, **_columns(rest))
         if self.work.kept is not None:
             self.work.kept.refresh_from_db()
             self.run.log(_SOURCE, f"the folder is kept: {where_it_is(self.work.kept)}")
         return rest
+
+    def _write_patiently(self, **columns: object) -> None:
+        """Write; a short outage of the database must not end hours of work."""
+        while True:
+            try:
+                self._write(**columns)
+                return
+            except Error:
+                connection.close()
+                self.run.check()
+                time.sleep(_RETRY_SECONDS)
 
     def _write(self, **columns: object) -> None:
         KeptRestore.objects.filter(job=self.run.job).update(**columns)
@@ -168,12 +178,25 @@ def _columns(rest: Rest | None) -> dict[str, object]:
     if rest.next is not None:
         file, following, served_as = rest.next
         found |= {
-            "next_file": file,
-            "next_position": following.start,
             "next_gtid": following.gtid,
             "next_commit_at": from_micros(following.commit_micros),
-            # What was sent beyond it was not applied.
-            "sent_file": served_as,
-            "sent_position": following.start,
         }
-    return found
+        start = following.start
+        return found | _place((file, start), (served_as, start))
+    # It was stopped when everything was applied already.
+    stop = rest.recovery.stop
+    return found | _place((stop.file, stop.offset), rest.recovery.served_until)
+
+
+def _place(following: tuple[str, int], served: tuple[str, int]) -> dict[str, object]:
+    """Return the columns of the first place that is not applied: nothing sent behind it was.
+
+    ``served`` is the same one, by the names under which files are served.
+    """
+    (next_file, next_position), (sent_file, sent_position) = following, served
+    return {
+        "next_file": next_file,
+        "next_position": next_position,
+        "sent_file": sent_file,
+        "sent_position": sent_position,
+    }

@@ -79,10 +79,10 @@ class ReplaySession:
             with run.ending_by(ending(run, server)):
                 self._start()
                 done = self._replay()
-                run.check()
                 server.shut_down()
             if self.keeping is not None:
                 self.keeping.finish(done)
+            run.check()
         except BaseException as exc:
             with run.ending_by(ending(run, server)):
                 reason = self._leave(self._full_disk(exc) or exc)

@@ -118,6 +118,9 @@ def test_a_job_that_continued_it_has_it_removed_by_its_mark(kept: KeptRestore) -
     KeptRestore.objects.update(job=job, claimed_by=None)
     job.refresh_from_db()
     end(job, JobStatus.FAILED, now=now())
+    with pytest.raises(Refused) as refused:
+        kept_folder(kept.job_id)
+    assert refused.value.hint == f"Its folder is job {job.pk}'s by now."
     give_up(kept_folder(job.pk))
     remove_leftovers()
     assert not Path(kept.target).exists()
