@@ -55,7 +55,7 @@ SCHEMA = (
 )
 FILL = (
     "INSERT INTO bank.filler (note) WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 "
-    f"FROM n WHERE id < {ROWS}) SELECT REPEAT(MD5(RAND()), 120) FROM n"
+    f"FROM n WHERE id < {ROWS}) SELECT REPEAT(SHA2(RAND(), 512), 31) FROM n"
 )
 HASTY = {"innodb-flush-log-at-trx-commit": "0", "sync-binlog": "0", "max-binlog-size": "32M"}
 # Any: SQL's values.
@@ -153,6 +153,7 @@ def _set_up_instance(
 
         settings.MYSQLD = program("mysqld")
         rights = "BACKUP_ADMIN, PROCESS, REFERENCES"
+        execute("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
     execute("CREATE USER bench@'127.0.0.1' IDENTIFIED BY 'not a secret'",
             f"GRANT {rights} ON *.* TO bench@'127.0.0.1'")  # fmt: skip
     password = folder / "password"
@@ -166,6 +167,8 @@ def _set_up_instance(
 def _restore(instance: Instance, share: float, target: Path) -> PredictedRestore:
     import shutil
 
+    from django.conf import settings
+
     from backups.binlog_archive.recovery.goals import RecoveryGoal
     from backups.binlog_archive.recovery.starts import choose_copy
     from backups.models import Job
@@ -175,7 +178,7 @@ def _restore(instance: Instance, share: float, target: Path) -> PredictedRestore
     moment = _moment(instance, share)
     goal = RecoveryGoal(moment)
     copy = choose_copy(instance, goal, None)
-    plan = plan_restore(PlannedRestore(copy, target, goal=goal))
+    plan = plan_restore(PlannedRestore(copy, target, goal=goal), settings.MYSQLD)
     if plan.recovery is None or plan.refused:
         raise BenchError(f"the plan was refused: {plan.refused}")
     run("restorebackup", instance.name, "--to", str(target), "--until", f"{moment:%F %T.%f} UTC")

@@ -48,7 +48,7 @@ class WantedTest:
     schedule: str = ""
 
 
-def create_restore_test(
+def create_restore_test_job(
     wanted: WantedTest,
     *,
     requested_by: User | None = None,

@@ -18,7 +18,7 @@ from backups.exceptions import MooringError
 from backups.health.usable import usable_copies
 from backups.models import BackupSchedule, Instance, Job
 from backups.models.catalog import Origin
-from backups.restores.drills import WantedTest, create_restore_test
+from backups.restores.drills import WantedTest, create_restore_test_job
 from backups.states import ACTIVE_JOB_STATUSES, DrillPoint, JobStatus, Operation
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _instances_due(schedule: BackupSchedule, now: datetime) -> QuerySet[Instance
 
 def _request(wanted: WantedTest) -> Job | None:
     try:
-        return create_restore_test(wanted)
+        return create_restore_test_job(wanted)
     except MooringError as exc:
         logger.info(
             "%s is not restore-tested: %s",

@@ -81,8 +81,8 @@ class ScheduleForm(ModelForm):
             "catch_up": "After a downtime of Mooring",
             "max_jobs": "Concurrent jobs",
             "consolidate_after": "Consolidate after",
-            "restore_tests": "Restore each instance to",
-            "restore_test_days": "Every days",
+            "restore_tests": "Restore tests of",
+            "restore_test_days": "Days between them",
             **RETENTION_LABELS,
         }
         help_texts = {
@@ -96,9 +96,9 @@ class ScheduleForm(ModelForm):
             "covers_all": "",
             "consolidate_after": "Number of backups after a full one, from which a new full one is "
             "then made without the server. Blank: never.",
-            "restore_tests": "A scratch folder, with a server on it and every table checked. To a "
-            "moment: with archived binlogs replayed up to there; random: of the recoverable range.",
-            "restore_test_days": "Days between the restore tests of an instance, one at a time.",
+            "restore_tests": "In a scratch folder: a server is started, every table checked. Of a "
+            "moment: archived binlogs are replayed up to there. Blank: none are started.",
+            "restore_test_days": "Of each instance; one test runs at a time.",
             **RETENTION_HELP,
             "enabled": "Off: no runs are planned.",
         }

@@ -11,7 +11,7 @@ from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
 from backups.parameters import Parameters, VerifyParameters
-from backups.restores.drills import WantedTest, create_restore_test
+from backups.restores.drills import WantedTest, create_restore_test_job
 from backups.states import CopyStatus, DrillPoint, Operation
 from monitor.access.roles import Role, needs
 from monitor.selectors.backup import backups_for_pages, first_stored_copy, load_backup
@@ -57,7 +57,7 @@ def copy_restore_test(request: HttpRequest, label: str, copy: int) -> HttpRespon
     asked = request.POST.get("point", "")
     point = DrillPoint(asked) if asked in DrillPoint.values else DrillPoint.BACKUP
     with refusals_shown(request):
-        job = create_restore_test(
+        job = create_restore_test_job(
             WantedTest(stored.backup.instance, point, stored),
             requested_by=requesting_user(request),
         )

@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser
 
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.models import BackupCopy, Instance, Job
-from backups.restores.drills import WantedTest, create_restore_test
+from backups.restores.drills import WantedTest, create_restore_test_job
 from backups.states import DrillPoint
 
 
@@ -42,9 +42,9 @@ class Command(CopyCommand):
             repository=options["repository"],
             mysqld=chosen_mysqld(options),
         )
-        return create_restore_test(wanted, wake=wake)
+        return create_restore_test_job(wanted, wake=wake)
 
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job:
         point, mysqld = DrillPoint(options["to_moment"]), chosen_mysqld(options)
         wanted = WantedTest(copy.backup.instance, point, copy, mysqld=mysqld)
-        return create_restore_test(wanted, wake=wake)
+        return create_restore_test_job(wanted, wake=wake)

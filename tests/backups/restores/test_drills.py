@@ -14,7 +14,7 @@ from backups.jobs.repeat import rerun
 from backups.models import Backup, BinlogArchive, Drill, Evidence, Instance, Job, Repository
 from backups.models.job import LogLevel
 from backups.parameters import RestoreTestParameters
-from backups.restores.drills import WantedTest, create_restore_test
+from backups.restores.drills import WantedTest, create_restore_test_job
 from backups.stages.proof import DRILL_STAGES, RESTORE_TEST_STAGES, stages_for
 from backups.states import DrillPoint, JobStatus
 from tests.backups.binlog_archive.spooled import (
@@ -68,7 +68,7 @@ class TestRandomMoment:
     def test_it_is_of_the_range_and_from_the_backup_that_leads_there(
         self, backup: Backup, orders: Instance
     ) -> None:
-        job = create_restore_test(WantedTest(orders, DrillPoint.RANDOM), wake=False)
+        job = create_restore_test_job(WantedTest(orders, DrillPoint.RANDOM), wake=False)
         asked = asked_of(job)
         assert (job.backup, asked.point, asked.not_replayed) == (backup, "random", None)
         assert asked.range_from == backup.ended_at.isoformat()
@@ -78,7 +78,7 @@ class TestRandomMoment:
         assert stages_for(asked) == DRILL_STAGES
 
     def test_running_it_again_goes_to_the_same(self, backup: Backup, orders: Instance) -> None:
-        job = create_restore_test(WantedTest(orders, DrillPoint.RANDOM), wake=False)
+        job = create_restore_test_job(WantedTest(orders, DrillPoint.RANDOM), wake=False)
         Job.objects.filter(pk=job.pk).update(status=JobStatus.LOST)
         job.refresh_from_db()
         again = rerun(job, requested_by=make_user("olga", "operator"))
@@ -93,7 +93,7 @@ class TestRandomMoment:
         )
         for chosen, first in ((backup, 6), (later, 7.5)):
             wanted = WantedTest(orders, DrillPoint.RANDOM, chosen.copies.get())
-            job = create_restore_test(wanted, wake=False, below=FIRST)
+            job = create_restore_test_job(wanted, wake=False, below=FIRST)
             moment = moment_of(job)
             assert job.backup == chosen
             assert moment is not None and moment > T0 + first * SECOND
@@ -101,10 +101,10 @@ class TestRandomMoment:
     def test_the_newest_is_the_last_transaction_received(
         self, backup: Backup, orders: Instance, archive: BinlogArchive
     ) -> None:
-        job = create_restore_test(WantedTest(orders, DrillPoint.NEWEST), wake=False)
+        job = create_restore_test_job(WantedTest(orders, DrillPoint.NEWEST), wake=False)
         assert moment_of(job) == T0 + 9 * SECOND
         BinlogArchive.objects.update(last_commit_at=T0 + 10 * SECOND)
-        job = create_restore_test(WantedTest(orders, DrillPoint.NEWEST), wake=False)
+        job = create_restore_test_job(WantedTest(orders, DrillPoint.NEWEST), wake=False)
         assert moment_of(job) == T0 + 10 * SECOND
 
 
@@ -113,7 +113,7 @@ class TestBackupAlone:
         self, orders: Instance, main: Repository
     ) -> None:
         backup_at(orders, main, "b.000001", 4)
-        job = create_restore_test(WantedTest(orders, DrillPoint.RANDOM), wake=False)
+        job = create_restore_test_job(WantedTest(orders, DrillPoint.RANDOM), wake=False)
         asked = asked_of(job)
         assert (asked.until, asked.point) == (None, "random")
         assert asked.not_replayed == "the instance has no binlog archive"
@@ -131,28 +131,28 @@ class TestBackupAlone:
     ) -> None:
         alone = backup_at(orders, main, "b.000077", 4)
         named = WantedTest(orders, DrillPoint.NEWEST, alone.copies.get())
-        job = create_restore_test(named, wake=False)
+        job = create_restore_test_job(named, wake=False)
         assert asked_of(job).not_replayed == (
             f"no archived transaction follows {alone.label} without a gap"
         )
         BinlogArchive.objects.update(not_recoverable="b.000002 is missing; take a backup")
-        job = create_restore_test(WantedTest(orders, DrillPoint.NEWEST), wake=False)
+        job = create_restore_test_job(WantedTest(orders, DrillPoint.NEWEST), wake=False)
         assert asked_of(job).not_replayed == "b.000002 is missing; take a backup"
 
     def test_a_plain_one_has_the_stages_it_had(self, backup: Backup, orders: Instance) -> None:
-        job = create_restore_test(WantedTest(orders), wake=False)
+        job = create_restore_test_job(WantedTest(orders), wake=False)
         assert asked_of(job) == RestoreTestParameters()
         assert stages_for(asked_of(job)) == RESTORE_TEST_STAGES
 
     def test_without_a_backup_nothing_is_tested(self, orders: Instance) -> None:
         with pytest.raises(Refused, match="no backup that can be restored"):
-            create_restore_test(WantedTest(orders, DrillPoint.RANDOM), wake=False)
+            create_restore_test_job(WantedTest(orders, DrillPoint.RANDOM), wake=False)
 
 
 def test_transactions_that_are_not_there_fail_the_drill_and_not_the_backup(
     backup: Backup, orders: Instance
 ) -> None:
-    job = create_restore_test(WantedTest(orders, DrillPoint.NEWEST), wake=False)
+    job = create_restore_test_job(WantedTest(orders, DrillPoint.NEWEST), wake=False)
     # Inside a transaction.
     Backup.objects.update(binlog_position=200)
 

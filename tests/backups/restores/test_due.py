@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from backups.models import BackupSchedule, Instance, Job, Repository
 from backups.parameters import RestoreTestParameters
-from backups.restores.drills import WantedTest, create_restore_test
+from backups.restores.drills import WantedTest, create_restore_test_job
 from backups.restores.due import start_restore_tests
 from backups.states import DrillPoint, JobStatus
 from tests.backups.binlog_archive.stored import backup_at
@@ -90,7 +90,7 @@ def test_what_came_to_no_result_is_tried_again_a_day_later(
 def test_one_that_a_person_started_counts_if_it_goes_as_far(
     schedule: BackupSchedule, orders: Instance
 ) -> None:
-    create_restore_test(WantedTest(orders), wake=False)
+    create_restore_test_job(WantedTest(orders), wake=False)
     assert started(now()) == 0
     end_all()
     assert started(now()) == 1
