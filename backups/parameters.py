@@ -81,6 +81,17 @@ class RestoreParameters(Parameters):
 @dataclass(frozen=True, slots=True)
 class RestoreTestParameters(Parameters):
     mysqld: str = ""
+    # A value of ``DrillPoint``; None: the backup as it is.
+    point: str | None = None
+    # The moment that was drawn when the job was made, and the range it was drawn from, each with
+    # its offset. None: the backup is tested as it is.
+    until: str | None = None
+    range_from: str | None = None
+    range_to: str | None = None
+    # Why it is tested as it is, although it was to go to a moment.
+    not_replayed: str | None = None
+    # The schedule that requested it; None: a person did.
+    schedule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

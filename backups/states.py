@@ -22,6 +22,14 @@ class Operation(models.TextChoices):
     PURGE = "purge", "Purge"
 
 
+class DrillPoint(models.TextChoices):
+    """Where a restore test goes to from its backup: with binlogs it is a drill."""
+
+    BACKUP = "backup", "The backup as it is"
+    RANDOM = "random", "A random moment"  # drawn from the recoverable ranges
+    NEWEST = "newest", "The newest moment"
+
+
 class BackupKind(models.TextChoices):
     """How much of the instance a backup holds, and whether it stands alone."""
 

@@ -1,4 +1,4 @@
-"""Which stored copies failed their newest check?"""
+"""Which stored copies failed their newest check, and which recoveries to a moment failed?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef
 
 from alerts.facts.columns import Belongings, read_columns
-from alerts.facts.run import EvidenceFacts
-from backups.models import Evidence
+from alerts.facts.run import DrillFacts, EvidenceFacts
+from backups.models import Drill, Evidence
 from backups.states import CopyStatus
 
 
@@ -49,4 +49,39 @@ def build_evidence(now: datetime, belongings: Belongings) -> Iterator[EvidenceFa
             repository=row["copy__repository__name"],
             tested_at=row["created_at"],
             error=str(row["report"].get("error", "")),
+        )
+
+
+def build_drills(now: datetime, belongings: Belongings) -> Iterator[DrillFacts]:
+    """Yield the instances whose newest drill failed, while their binlogs are archived."""
+    newer = Drill.objects.filter(instance=OuterRef("instance"), pk__gt=OuterRef("pk"))
+    failed = Drill.objects.filter(
+        ~Exists(newer),
+        passed=False,
+        instance__in=list(belongings),
+        instance__binlog_archive__enabled=True,
+    )
+    passed = Evidence.objects.filter(job=OuterRef("job"), passed=True)
+    rows = read_columns(
+        failed.annotate(backup_passed=Exists(passed)).order_by("id"),
+        "id", "instance_id", "copy__backup__label", "moment", "failed_stage", "error",
+        "created_at", "job_id", "backup_passed",
+    )  # fmt: skip
+    for row in rows:
+        pk = row["instance_id"]
+        yield DrillFacts(
+            now=now,
+            subject=belongings[pk].subject(
+                f"instance:{pk}/drill",
+                pk,
+                name=f"{belongings[pk].name}, recovery to a moment",
+                job_id=row["job_id"],
+            ),
+            drill_id=row["id"],
+            label=row["copy__backup__label"],
+            moment=row["moment"],
+            failed_stage=row["failed_stage"],
+            error=row["error"],
+            drilled_at=row["created_at"],
+            backup_passed=row["backup_passed"],
         )

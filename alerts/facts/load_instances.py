@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, OuterRef, Q, Subquery
 
 from alerts.facts.belonging import Belonging
 from alerts.facts.instance import BackupFacts, InstanceFacts
@@ -38,8 +38,12 @@ class InstanceRow:
 
 def load_instances(ids: Sequence[int]) -> dict[int, InstanceRow]:
     """Read the enabled instances among these."""
+    # Of a drill that failed later on, the backup itself has passed.
     tests = Job.objects.filter(
-        instance=OuterRef("pk"), operation=Operation.RESTORE_TEST, status=JobStatus.SUCCEEDED
+        Q(status=JobStatus.SUCCEEDED) | Q(evidence__passed=True),
+        instance=OuterRef("pk"),
+        operation=Operation.RESTORE_TEST,
+        ended_at__isnull=False,
     )
     newest_test = Subquery(tests.order_by("-id").values("ended_at")[:1])
     rows = Instance.objects.filter(pk__in=ids, enabled=True).annotate(tested_at=newest_test)

@@ -43,6 +43,7 @@ def build_failures(
         recent,
         _not_cancelled_by_a_person(),
         _not_refused_to_a_person(),
+        _without_evidence(),
         status__in=[
             JobStatus.FAILED,
             JobStatus.REFUSED,
@@ -50,8 +51,6 @@ def build_failures(
             JobStatus.CANCELLED,
         ],
         instance__in=list(belongings),
-        # A check that failed left evidence, which has its own rule.
-        evidence=None,
     ).filter(~Exists(_later_successes()))
     rows = read_columns(
         failed.order_by("-ended_at", "-id"),
@@ -131,6 +130,15 @@ def build_active_jobs(
             window_closes_at=row["occurrence__missed_after"],
             last_output_at=row["last_activity_at"],
         )
+
+
+def _without_evidence() -> Q:
+    """A check that failed left evidence, which has its own rule, or a failed drill, which has one.
+
+    A drill that has proven its backup, and came to no result of its own, has none.
+    """
+    unfinished = Q(evidence__passed=True, parameters__until__isnull=False)
+    return Q(drill=None) & (Q(evidence=None) | unfinished)
 
 
 def _not_cancelled_by_a_person() -> Q:

@@ -80,6 +80,20 @@ class EvidenceFacts(Facts):
 
 
 @dataclass(frozen=True, slots=True)
+class DrillFacts(Facts):
+    """An instance whose newest recovery to a moment failed; its binlogs are archived."""
+
+    drill_id: int
+    label: str
+    moment: datetime
+    failed_stage: str
+    error: str
+    drilled_at: datetime
+    # Whether the backup that it began with passed its own restore test.
+    backup_passed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SuccessFacts(Facts):
     """A backup job that has succeeded since the last evaluation."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alerts.facts.instance import BackupFacts, InstanceFacts
-from alerts.facts.run import EvidenceFacts
+from alerts.facts.run import DrillFacts, EvidenceFacts
 from alerts.rules.base import Finding, Limits, Rule, Threshold, Unit
 from alerts.rules.punctuality import moment
 from alerts.states import Severity
@@ -54,6 +54,21 @@ def check_copies(facts: BackupFacts, limits: Limits) -> Finding | None:
     )
 
 
+def check_drill(facts: DrillFacts, limits: Limits) -> Finding | None:
+    """Say which part failed: it is the replay, not the backup, if that has passed its own test."""
+    backup = "itself passed its restore test" if facts.backup_passed else "itself was not tested"
+    return Finding(
+        message=f"recovery to {moment(facts.moment)} failed in {facts.failed_stage}: "
+        f"{facts.error}; the backup {facts.label} {backup}",
+        facts={
+            "drill": facts.drill_id,
+            "drilled_at": facts.drilled_at.isoformat(),
+            "backup_passed": facts.backup_passed,
+        },
+        episode=f"drill:{facts.drill_id}",
+    )
+
+
 def _failed(facts: EvidenceFacts, operation: Operation, failure: str) -> Finding | None:
     if facts.operation != operation:
         return None
@@ -88,6 +103,18 @@ RESTORE_TEST_FAILED = Rule(
     hint="Open the job to see what failed; start a new backup and a restore test of it.",
     resolves_when=_RESOLVES_WHEN,
 )
+DRILL_FAILED = Rule(
+    name="drill_failed",
+    title="Recovery to a moment failed",
+    about=DrillFacts,
+    check=check_drill,
+    severity=Severity.CRITICAL,
+    explanation="A restore test went on to a moment of the recoverable range, and archived binlogs "
+    "could not be found or applied, or the server or a table was damaged afterwards. The "
+    "instance may not be recoverable to the moments that are shown.",
+    hint="Open the job to see what failed; take a backup, and start a drill from it.",
+    resolves_when="A later drill of the instance passes, or its binlogs are no longer archived.",
+)
 RESTORE_TEST_OLD = Rule(
     name="restore_test_old",
     title="Restore test is too old",
@@ -113,4 +140,4 @@ COPIES_MISSING = Rule(
     hint="Start a new backup, and check why a copy is missing.",
     resolves_when="The next backup of its kind has all its copies.",
 )
-RULES = (VERIFY_FAILED, RESTORE_TEST_FAILED, RESTORE_TEST_OLD, COPIES_MISSING)
+RULES = (VERIFY_FAILED, RESTORE_TEST_FAILED, DRILL_FAILED, RESTORE_TEST_OLD, COPIES_MISSING)

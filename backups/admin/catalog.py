@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from backups.admin.history import HistoryAdmin, HistoryInline
-from backups.models import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
+from backups.models import Backup, BackupAncestor, BackupCopy, BackupTables, Drill, Evidence
 
 
 class CopyInline(HistoryInline):
@@ -54,6 +54,15 @@ class EvidenceAdmin(HistoryAdmin):
     list_select_related = ["copy__backup", "copy__repository"]
     search_fields = ["copy__backup__label", "copy__repository__name"]
     autocomplete_fields = ["copy", "job"]
+
+
+@admin.register(Drill)
+class DrillAdmin(HistoryAdmin):
+    list_display = ["id", "instance", "point", "moment", "passed", "created_at", "recovery_time"]
+    list_filter = ["point", "passed", "created_at"]
+    list_select_related = ["instance"]
+    search_fields = ["instance__name", "copy__backup__label"]
+    autocomplete_fields = ["instance", "copy", "job"]
 
 
 @admin.register(BackupAncestor)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from backups.models import Backup, BackupAncestor, BackupCopy, Evidence
+from backups.models import Backup, BackupAncestor, BackupCopy, Drill, Evidence
 from backups.states import CopyStatus, Operation
 
 
@@ -19,6 +19,9 @@ class BackupProof:
     stored_in: list[str] = field(default_factory=list)
     verify: Evidence | None = None
     restore_test: Evidence | None = None
+    # The newest recovery to a moment that began with it and passed. One that failed is no proof
+    # against the backup.
+    drill: Drill | None = None
 
     @property
     def verified_at(self) -> datetime | None:
@@ -34,6 +37,7 @@ class BackupProof:
         parts = [
             _words(self.verify, _verified(self.verify), "verify failed"),
             _words(self.restore_test, "restore-tested", "restore test failed"),
+            "drilled" if self.drill is not None else "",
         ]
         return ", ".join(part for part in parts if part) or "not proven yet"
 
@@ -71,7 +75,7 @@ def _with_newest(copies: QuerySet[BackupCopy]) -> QuerySet[BackupCopy]:
 
 
 def load_proofs(backups: Iterable[Backup]) -> dict[int, BackupProof]:
-    """Map each backup's id to its proof, in one query beside those for the backups."""
+    """Map each backup's id to its proof, in two queries beside those for the backups."""
     proofs = {backup.pk: BackupProof() for backup in backups}
     for backup in backups:
         proofs[backup.pk].stored_in = [
@@ -88,6 +92,15 @@ def load_proofs(backups: Iterable[Backup]) -> dict[int, BackupProof]:
             proof.verify = proven
         else:
             proof.restore_test = proven
+    drills = Drill.objects.filter(
+        copy__backup__in=list(proofs),
+        copy__status=CopyStatus.STORED,
+        passed=True,
+        # Of the bytes that are registered now.
+        job__evidence__manifest_digest=F("copy__manifest_digest"),
+    )
+    for drill in drills.select_related("copy").order_by("id"):
+        proofs[drill.copy.backup_id].drill = drill
     return proofs
 
 

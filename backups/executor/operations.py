@@ -77,8 +77,8 @@ PLANS: dict[Operation, Plan[Any, Any]] = {
     ),
     Operation.RESTORE_TEST: Plan(
         RestoreTestParameters,
-        always(proof.RESTORE_TEST_STAGES),
-        proof.RESTORE_TEST_STAGES,
+        lambda job, asked: proof.stages_for(asked),
+        proof.DRILL_STAGES,
         restore_test_work,
         _copy_key,
     ),

@@ -32,14 +32,17 @@ class CopyCommand(MooringCommand):
         """Return the copy to work on, or raise BadInput."""
         return named_copy(options["label"], options["repository"])
 
+    def request(self, options: dict[str, Any], *, wake: bool) -> Job:
+        """Find the copy, and request the job."""
+        return self.create_job(self.find_copy(options), options, wake=wake)
+
     @abstractmethod
     def create_job(self, copy: BackupCopy, options: dict[str, Any], *, wake: bool) -> Job: ...
 
     def answer(self, options: dict[str, Any]) -> Answer:
         if options["foreground"]:
             clear_up_here(now())
-        copy = self.find_copy(options)
-        job = self.create_job(copy, options, wake=not options["foreground"])
+        job = self.request(options, wake=not options["foreground"])
         console = self.progress_console(options)
         return run_and_follow(job, console, foreground=options["foreground"])
 

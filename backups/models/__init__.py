@@ -12,6 +12,7 @@ from backups.models.binlog import (
     SegmentCopy,
 )
 from backups.models.catalog import Backup, BackupAncestor, BackupCopy, BackupTables, Evidence
+from backups.models.drill import Drill
 from backups.models.heartbeat import ObservedHistory, TickHeartbeat, WorkerHeartbeat
 from backups.models.instance import Instance, InstanceGroup, Tag
 from backups.models.job import Job, JobEvent, JobLogLine, JobStage
@@ -32,6 +33,7 @@ __all__ = [
     "BinlogGap",
     "BinlogSegment",
     "BinlogTimeline",
+    "Drill",
     "Evidence",
     "Instance",
     "InstanceGroup",

@@ -23,8 +23,10 @@ from backups.states import (
 )
 
 # Requested by a schedule: nobody at a terminal or on a page was shown why it was refused.
-UNATTENDED = Q(occurrence__isnull=False) | Q(
-    operation=Operation.PURGE, parameters__schedule__isnull=False
+UNATTENDED = (
+    Q(occurrence__isnull=False)
+    | Q(operation=Operation.PURGE, parameters__retention=True)
+    | Q(operation=Operation.RESTORE_TEST, parameters__schedule__isnull=False)
 )
 # A cancelled job, or a refusal that a person was shown, must not hide the failure before it.
 WITHOUT_RESULT = Q(status=JobStatus.CANCELLED) | (Q(status=JobStatus.REFUSED) & ~UNATTENDED)

@@ -24,6 +24,7 @@ from backups.states import (
     LINK_KINDS,
     PLANNED_KINDS,
     BackupKind,
+    DrillPoint,
     OccurrenceStatus,
     WaitReason,
 )
@@ -97,6 +98,11 @@ class BackupSchedule(RetentionSettings):
     # Null: never. A chain with so many backups after its full one becomes a full one of its own.
     consolidate_after = models.PositiveSmallIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    # Where the restore tests that it starts go to; blank: it starts none.
+    restore_tests = models.CharField(max_length=10, choices=DrillPoint.choices, blank=True)
+    restore_test_days = models.PositiveSmallIntegerField(
+        default=7, validators=[MinValueValidator(1), MaxValueValidator(366)]
     )
     # Options of the kind or the engine beyond the columns.
     options = models.JSONField(default=dict, blank=True)

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from backups.binlog_archive.recovery.from_backup import Recovery
-from backups.models import BackupCopy, Evidence, Job, JobStage
+from backups.models import BackupCopy, Evidence, Instance, Job
+from backups.restores.recovery_time import Prediction, missing, predict
+from backups.restores.stage_times import measured_times
 from backups.restores.target import restored_size
-from backups.states import JobStatus, Operation, StageStatus
+from backups.states import JobStatus, Operation
+from backups.units import format_duration
 
 # Older jobs say little about today's disks.
 JOBS_ASKED = 10
-REPLAY_STAGE = "replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,18 @@ class Estimate:
 
     length: timedelta | None
     basis: str
+    # From when to when, where it was predicted stage by stage.
+    prediction: Prediction | None = None
+
+    @property
+    def note(self) -> str:
+        """The basis, and the interval if there is one."""
+        found = self.prediction
+        if found is None:
+            return self.basis
+        if not found.is_interval:
+            return f"measured once, {self.basis}"
+        return f"{format_duration(found.low)} to {format_duration(found.high)}, {self.basis}"
 
 
 def estimate_time(copy: BackupCopy) -> Estimate:
@@ -65,23 +79,21 @@ def _estimate_by_rate(copy: BackupCopy) -> Estimate:
     return Estimate(timedelta(seconds=whole / rate), basis)
 
 
-def with_replay(estimate: Estimate, recovery: Recovery, engine: str) -> Estimate:
-    """Add the time of a replay, by the rate of past ones."""
-    done = JobStage.objects.filter(
-        name=REPLAY_STAGE,
-        status=StageStatus.SUCCEEDED,
-        job__engine=engine,
-        bytes_done__gt=0,
-        started_at__isnull=False,
-        ended_at__isnull=False,
-    ).order_by("-pk")[:JOBS_ASKED]
-    taken = [(each.bytes_done, (each.ended_at - each.started_at).total_seconds())
-             for each in done if each.ended_at and each.started_at]  # fmt: skip
-    seconds = sum(each for _, each in taken)
-    if not taken or seconds <= 0:
-        return Estimate(None, f"{estimate.basis}; no replay has been measured yet")
-    rate = sum(size for size, _ in taken) / seconds
-    basis = f"{estimate.basis}; the replay from {len(taken)} past"
-    if estimate.length is None:
-        return Estimate(None, basis)
-    return Estimate(estimate.length + timedelta(seconds=recovery.bytes_total / rate), basis)
+def estimate_recovery(copy: BackupCopy, recovery: Recovery) -> Estimate:
+    """Estimate a restore with a replay, stage by stage."""
+    backup = copy.backup
+    return predicted(backup.instance, restored_size(backup), recovery.bytes_total or None)
+
+
+def predicted(instance: Instance, size: int | None, replayed_bytes: int | None) -> Estimate:
+    """Predict a restore of so many bytes; ``replayed_bytes`` None: nothing is replayed."""
+    if size is None:
+        return Estimate(None, "the size of the backup is unknown")
+    replays = replayed_bytes is not None
+    measured = measured_times(instance, replays=replays)
+    prediction = predict(measured.times, size, replayed_bytes)
+    if prediction is None:
+        return Estimate(
+            None, f"never measured: {', '.join(missing(measured.times, replays=replays))}"
+        )
+    return Estimate(prediction.middle, f"from {measured.basis}", prediction)

@@ -25,7 +25,7 @@ from backups.exceptions import BadInput, MooringError, Refused
 from backups.jobs.request import LONGEST_TARGET
 from backups.models import BackupCopy, Job
 from backups.restores.ancestors import check_ancestors
-from backups.restores.estimates import Estimate, estimate_time, with_replay
+from backups.restores.estimates import Estimate, estimate_recovery, estimate_time
 from backups.restores.target import (
     check_room,
     check_server,
@@ -98,9 +98,11 @@ def plan_restore(restore: PlannedRestore, default_mysqld: str = "") -> RestorePl
         find = partial(_check_transactions, restore.copy, restore.goal, recoveries)
         checks.insert(1, _run_check("transactions to replay", find))
     recovery = recoveries[0] if recoveries else None
-    estimate = estimate_time(restore.copy)
-    if recovery is not None:
-        estimate = with_replay(estimate, recovery, restore.copy.backup.engine)
+    estimate = (
+        estimate_recovery(restore.copy, recovery)
+        if recovery is not None
+        else estimate_time(restore.copy)
+    )
     return RestorePlan(restore, estimate, checks, recovery)
 
 

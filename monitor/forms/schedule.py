@@ -30,6 +30,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Window", ("window", "grace", "stagger", "expected_duration", "at_window_end", "catch_up")),
     ("Retries and limits", ("retries", "retry_delay", "max_jobs")),
     ("Repositories", ("repositories", "consolidate_after", "options")),
+    ("Restore tests", ("restore_tests", "restore_test_days")),
     ("Retention", RETENTION_COLUMNS),
 )
 
@@ -80,6 +81,8 @@ class ScheduleForm(ModelForm):
             "catch_up": "After a downtime of Mooring",
             "max_jobs": "Concurrent jobs",
             "consolidate_after": "Consolidate after",
+            "restore_tests": "Restore tests of",
+            "restore_test_days": "Days between them",
             **RETENTION_LABELS,
         }
         help_texts = {
@@ -93,6 +96,9 @@ class ScheduleForm(ModelForm):
             "covers_all": "",
             "consolidate_after": "Number of backups after a full one, from which a new full one is "
             "then made without the server. Blank: never.",
+            "restore_tests": "In a scratch folder: a server is started, every table checked. Of a "
+            "moment: archived binlogs are replayed up to there. Blank: none are started.",
+            "restore_test_days": "Of each instance; one test runs at a time.",
             **RETENTION_HELP,
             "enabled": "Off: no runs are planned.",
         }

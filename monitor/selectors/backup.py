@@ -12,9 +12,9 @@ from django.db.models import Prefetch, QuerySet
 from backups.catalog.facts import details_of
 from backups.catalog.page_results import summary
 from backups.catalog.restorable import Obstacle
-from backups.models import Backup, BackupCopy, Evidence
+from backups.models import Backup, BackupCopy, BinlogArchive, Drill, Evidence
 from backups.retention.verdicts import JudgedCopy, judge_copies
-from backups.states import CopyStatus
+from backups.states import CopyStatus, DrillPoint
 from monitor.selectors.backup_chain import BackupChain, load_backup_chain
 from monitor.selectors.backup_facts import EngineFact, engine_facts
 from monitor.selectors.proof import ProofSummary
@@ -39,6 +39,8 @@ class EvidenceRow:
     damages: Sequence[str] = ()
     # The backups it needs, whose bytes were read as well; or the one whose proof this was part of.
     covers: str = ""
+    # What came of it when it went on to a moment.
+    drill: Drill | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,12 @@ class BackupView:
     held: bool
     # For a restore without Mooring, from the first stored copy; empty without one.
     by_hand: Sequence[ManualStep]
+    # Whether binlogs are archived that a restore test can go on with.
+    archived: bool = False
+
+    @property
+    def points(self) -> Sequence[tuple[str, str]]:
+        return DrillPoint.choices
 
     @property
     def has_stored_copy(self) -> bool:
@@ -89,7 +97,7 @@ class BackupView:
 
 
 def backups_for_pages() -> QuerySet[Backup]:
-    evidence = Prefetch("evidence", Evidence.objects.order_by("-id"))
+    evidence = Prefetch("evidence", Evidence.objects.select_related("job__drill").order_by("-id"))
     copies = BackupCopy.objects.select_related("repository").prefetch_related(evidence)
     return Backup.objects.select_related("instance", "base", "made_by").prefetch_related(
         Prefetch("copies", copies.order_by("id"))
@@ -115,6 +123,7 @@ def load_backup(backup: Backup, now: datetime) -> BackupView:
         chain=chain,
         engine_facts=engine_facts(details_of(backup)),
         held=backup.held(now),
+        archived=BinlogArchive.objects.filter(instance=backup.instance_id).exists(),
         by_hand=next((steps_by_hand(copy, needed) for copy in copies if _is_stored(copy)), ()),
     )
 
@@ -138,6 +147,7 @@ def _copy_row(copy: BackupCopy, judged: JudgedCopy | None, obstacle: Obstacle | 
             summary(evidence.report["pages"]) if evidence.report.get("pages") else "",
             evidence.report.get("pages", {}).get("damages", [])[:DAMAGES_SHOWN],
             _covers(evidence),
+            getattr(evidence.job, "drill", None) if evidence.job is not None else None,
         )
         for evidence in copy.evidence.all()[:EVIDENCE_SHOWN]
     ]

@@ -11,9 +11,11 @@ from django.db.models import QuerySet
 from backups.exceptions import BadInput
 from backups.jobs.repeat import why_not_rerun
 from backups.jobs.waiting import Waiting, explain_waiting
-from backups.models import Job, JobEvent, JobStage
-from backups.parameters import Parameters, parameters_of
+from backups.models import Drill, Evidence, Job, JobEvent, JobStage
+from backups.parameters import Parameters, RestoreTestParameters, parameters_of
+from backups.states import Operation
 from backups.units import format_duration
+from monitor.selectors.drills import drill_of
 from monitor.selectors.job_times import stage_left, usual_lengths, whole_left
 from monitor.selectors.progress import Progress, progress_of
 
@@ -74,6 +76,27 @@ class JobView:
     time_left: timedelta | None
     # What was asked of it; None where its row cannot be read.
     asked: Parameters | None
+    # What came of its recovery to a moment; None: it goes to none, or is not there yet.
+    drill: Drill | None = None
+    # Whether its evidence says that the backup itself is good.
+    backup_passed: bool = False
+
+    @property
+    def moment(self) -> datetime | None:
+        """Where a drill goes."""
+        asked = self.asked
+        is_drill = isinstance(asked, RestoreTestParameters) and asked.until
+        return datetime.fromisoformat(is_drill) if is_drill else None
+
+    @property
+    def drawn_from(self) -> tuple[datetime, datetime] | None:
+        """The range that its moment was drawn from."""
+        asked = self.asked
+        if not isinstance(asked, RestoreTestParameters) or not (
+            asked.range_from and asked.range_to
+        ):
+            return None
+        return datetime.fromisoformat(asked.range_from), datetime.fromisoformat(asked.range_to)
 
     @property
     def may_run_again(self) -> bool:
@@ -118,7 +141,19 @@ def load_job(job: Job, now: datetime) -> JobView:
     waiting = explain_waiting([job]).get(job.pk)
     ticks = ticks_of(job.run_time(now))
     left = whole_left(stages, job, usual, now)
-    return JobView(job, progress_of(job, now), rows, ticks, events, waiting, left, asked_of(job))
+    tests = job.operation == Operation.RESTORE_TEST
+    return JobView(
+        job,
+        progress_of(job, now),
+        rows,
+        ticks,
+        events,
+        waiting,
+        left,
+        asked_of(job),
+        drill_of(job.pk) if tests else None,
+        backup_passed=tests and Evidence.objects.filter(job=job, passed=True).exists(),
+    )
 
 
 def asked_of(job: Job) -> Parameters | None:

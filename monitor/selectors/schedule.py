@@ -122,6 +122,15 @@ def retention_in_words(schedule: BackupSchedule) -> str:
     return f"{_kept_in_words(schedule)} {_consolidated_in_words(schedule)}".strip()
 
 
+def restore_tests_in_words(schedule: BackupSchedule) -> str:
+    """Return which restore tests it starts; blank for none."""
+    if not schedule.restore_tests:
+        return ""
+    days = schedule.restore_test_days
+    often = "every day" if days == 1 else f"every {days} days"
+    return f"{schedule.get_restore_tests_display()}, of each instance {often}"
+
+
 def _consolidated_in_words(schedule: BackupSchedule) -> str:
     if schedule.consolidate_after is None:
         return ""

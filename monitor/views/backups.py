@@ -10,8 +10,9 @@ from django.views.decorators.http import require_POST, require_safe
 from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.request import create_copy_job
 from backups.models import Backup, BackupCopy
-from backups.parameters import Parameters, RestoreTestParameters, VerifyParameters
-from backups.states import CopyStatus, Operation
+from backups.parameters import Parameters, VerifyParameters
+from backups.restores.drills import WantedTest, create_restore_test_job
+from backups.states import CopyStatus, DrillPoint, Operation
 from monitor.access.roles import Role, needs
 from monitor.selectors.backup import backups_for_pages, first_stored_copy, load_backup
 from monitor.selectors.changes import load_changes
@@ -51,7 +52,17 @@ def copy_verify(request: HttpRequest, label: str, copy: int) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def copy_restore_test(request: HttpRequest, label: str, copy: int) -> HttpResponse:
-    return _create(request, Operation.RESTORE_TEST, label, copy, RestoreTestParameters())
+    """Request a restore test; to a moment, if one is selected."""
+    stored = _stored_copy(label, copy)
+    asked = request.POST.get("point", "")
+    point = DrillPoint(asked) if asked in DrillPoint.values else DrillPoint.BACKUP
+    with refusals_shown(request):
+        job = create_restore_test_job(
+            WantedTest(stored.backup.instance, point, stored),
+            requested_by=requesting_user(request),
+        )
+        return redirect("job-detail", job.pk)
+    return redirect("backup-detail", label)
 
 
 @require_POST

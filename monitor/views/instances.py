@@ -25,6 +25,7 @@ from backups.states import AUTO, PLANNED_KINDS, BackupKind
 from monitor.access.roles import Role, needs
 from monitor.charts.instance import instance_charts
 from monitor.selectors.destinations import load_destinations
+from monitor.selectors.drills import load_recovery
 from monitor.selectors.instance import load_history
 from monitor.selectors.instance_header import load_instance_header
 from monitor.selectors.instance_runs import list_runs
@@ -43,6 +44,7 @@ def instance_detail(request: HttpRequest, name: str) -> HttpResponse:
     assert isinstance(instance, Instance)
     known = load_instance_header(instance, now())
     context["known"] = known
+    context["recovery"] = load_recovery(instance)
     offered = (*KINDS, AUTO)
     context["kinds"] = [
         {"value": kind, "label": label} for kind, label in PLANNED_KINDS if kind in offered

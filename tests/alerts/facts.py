@@ -10,6 +10,7 @@ from alerts.facts.chain import ChainFacts
 from alerts.facts.instance import BackupFacts, InstanceFacts, PastBackup
 from alerts.facts.run import (
     ActiveJobFacts,
+    DrillFacts,
     EvidenceFacts,
     FailureFacts,
     LateFacts,
@@ -75,6 +76,14 @@ WELL: dict[type[Facts], dict[str, Any]] = {
         "label": "orders-1@7-F",
         "repository": "main",
         "tested_at": NOW - H,
+    },
+    DrillFacts: {
+        "drill_id": 5,
+        "label": "orders-1@7-F",
+        "moment": NOW - D,
+        "failed_stage": "replay",
+        "error": "no such table",
+        "drilled_at": NOW - H,
     },
     RepositoryFacts: {
         "encrypted": True,

@@ -38,6 +38,7 @@ from backups.models import (
     TickHeartbeat,
     WorkerHeartbeat,
 )
+from backups.parameters import PurgeParameters, RestoreTestParameters
 from backups.states import CopyStatus, JobStatus, OccurrenceStatus, Operation
 from tests.alerts.fleet import (
     GIB,
@@ -212,10 +213,13 @@ def test_what_a_schedule_requested_and_was_refused_is_one() -> None:
     nightly = make_schedule("nightly", orders)
     planned = make_occurrence(nightly, orders, OccurrenceStatus.REFUSED)
     make_job(orders, JobStatus.REFUSED, T0, occurrence=planned)
-    expired = {"reason": "older than 30 d", "schedule": nightly.pk}
+    # As retention and the tick of restore tests write them.
+    expired = PurgeParameters("older than 30 d", retention=True).write()
     make_job(orders, JobStatus.REFUSED, T0, operation=Operation.PURGE, parameters=expired)
+    tested = RestoreTestParameters(schedule="nightly").write()
+    make_job(orders, JobStatus.REFUSED, T0, operation=Operation.RESTORE_TEST, parameters=tested)
     found = {facts.operation: facts.status for facts in fleet_facts(FailureFacts)}
-    assert found == {"backup": "refused", "purge": "refused"}
+    assert found == {"backup": "refused", "purge": "refused", "restore_test": "refused"}
 
 
 def test_a_refusal_that_a_person_read_hides_no_failure() -> None:

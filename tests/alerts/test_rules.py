@@ -185,6 +185,7 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("verify_failed", {"operation": "restore_test"}, None),
     ("restore_test_failed", {"operation": "restore_test"}, 0),
     ("restore_test_failed", {"operation": "verify"}, None),
+    ("drill_failed", {}, 0),
     ("restore_test_old", {"restore_tested_at": NOW - 35 * D + S}, None),
     ("restore_test_old", {"restore_tested_at": NOW - 35 * D}, N),
     ("restore_test_old", {"created_at": NOW - 35 * D}, N),
@@ -259,7 +260,13 @@ def test_it_finds(name: str, fields: dict[str, Any], severity: Severity | int | 
 
 
 def test_every_rule_has_cases_of_both_sorts() -> None:
-    always = {"occurrence_missed", "copies_faulty", "key_missing", "backup_succeeded"}
+    always = {
+        "occurrence_missed",
+        "copies_faulty",
+        "key_missing",
+        "backup_succeeded",
+        "drill_failed",
+    }
     for name in RULES.keys() - {"rule_broken"}:
         outcomes = {severity is None for rule, _, severity in CASES if rule == name}
         assert outcomes == ({False} if name in always else {True, False}), name
@@ -297,6 +304,12 @@ def test_a_threshold_that_is_off_finds_nothing() -> None:
             {"reason": "no_worker", "detail": "queue copy"},
             "the run due at 2026-03-02 07:00 UTC was missed: no worker takes jobs from the queue "
             "(queue copy)",
+        ),
+        (
+            "drill_failed",
+            {"backup_passed": True},
+            "recovery to 2026-03-01 12:00 UTC failed in replay: no such table; the backup "
+            "orders-1@7-F itself passed its restore test",
         ),
         (
             "size_unusual",

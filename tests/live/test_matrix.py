@@ -69,7 +69,9 @@ class Cell:
 
 
 # Only where a restore goes on to a moment: tests/live/test_recovery.py.
-OF_REPLAYS = {"find transactions", "replay"}
+OF_REPLAYS = {
+    "find transactions", "replay", "start at moment", "check at moment", "record drill",
+}  # fmt: skip
 CELLS = [
     Cell(operation, stage.name, fault)
     for operation, plan in PLANS.items()

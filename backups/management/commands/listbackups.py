@@ -88,6 +88,7 @@ def _fields(shown: _Shown) -> dict[str, object]:
         "repositories": proof.stored_in,
         "verified_at": proof.verified_at,
         "restore_tested_at": proof.restore_tested_at,
+        "drilled_at": proof.drill.created_at if proof.drill is not None else None,
         "proof": proof_in_words(proof, condition),
         "not_restorable": str(condition.obstacle) if condition.obstacle else "",
         "retention": [retention_fields(judgement) for judgement in shown.judged],

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandParser
 from rich.text import Text
 
@@ -17,9 +18,11 @@ from backups.jobs.request import create_restore_job
 from backups.management.copy_command import CopyCommand, add_mysqld_option, chosen_mysqld
 from backups.management.output import DONE, Answer
 from backups.management.replay_options import add_replay_options, replay_goal
+from backups.management.restore_plan import answer_plan
 from backups.models import Backup, BackupCopy, Instance, Job
 from backups.programs.compatibility import CLONE, parse_version
 from backups.restores.option_file import OPTION_FILE
+from backups.restores.plan import PlannedRestore, RestorePlan, plan_restore
 from backups.restores.replication import replication_statement
 
 
@@ -45,17 +48,25 @@ class Command(CopyCommand):
         parser.add_argument(
             "--owner", default="", help="Owner of the files, as user[:group], for example mysql."
         )
+        parser.add_argument(
+            "--plan",
+            action="store_true",
+            help="Change nothing: show what would be read, every check, and how long it should "
+            "take.",
+        )
         add_mysqld_option(parser)
         add_replay_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
+        if options["plan"]:
+            return answer_plan(self.plan(options))
         answer = super().answer(options)
         statement = replication_of(options) if answer.exit_code == DONE else ""
         shown = list(answer.shown)
         option_file = options["to"].absolute() / OPTION_FILE
-        settings = read_settings(option_file) if answer.exit_code == DONE else ""
-        if settings:
-            shown += [f"To start a server on it, use {option_file}:", Text(settings.rstrip())]
+        written = read_settings(option_file) if answer.exit_code == DONE else ""
+        if written:
+            shown += [f"To start a server on it, use {option_file}:", Text(written.rstrip())]
         if statement:
             shown += [
                 "To make it a replica of the instance it was copied from, run on it:",
@@ -66,11 +77,24 @@ class Command(CopyCommand):
             shown += explain_keyring(keyring)
         fields = {
             **answer.fields,
-            "option_file": str(option_file) if settings else "",
+            "option_file": str(option_file) if written else "",
             "replication_statement": statement,
             "keyring": describe_keyring(keyring) if keyring else None,
         }
         return replace(answer, fields=fields, shown=shown)
+
+    def plan(self, options: dict[str, Any]) -> RestorePlan:
+        """Find what would be restored, and check everything."""
+        wanted = PlannedRestore(
+            self.find_copy(options),
+            options["to"].absolute(),
+            raw=options["raw"],
+            no_start=options["no_start"],
+            owner=options["owner"],
+            mysqld=chosen_mysqld(options),
+            goal=replay_goal(options),
+        )
+        return plan_restore(wanted, settings.MYSQLD)
 
     def find_copy(self, options: dict[str, Any]) -> BackupCopy:
         goal = replay_goal(options)

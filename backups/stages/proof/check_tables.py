@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pymysql
@@ -43,7 +44,7 @@ class CheckTables(PlainStage[RestoreWork]):
         if work.server is None:
             raise EngineError("no server to check: it was not started")
         work.tables = []
-        with failure_as_evidence(run, work.copy, self.name), run.ending_by(work.server.kill):
+        with self.failures(run, work), run.ending_by(work.server.kill):
             try:
                 self._check_all(run, work.server, work.tables)
             except EngineError as exc:
@@ -57,8 +58,7 @@ class CheckTables(PlainStage[RestoreWork]):
             messages = "\n".join(str(fault.get("message", "")) for fault in faulty)
             fail_if_disk_full(f"{messages}\n{work.server.log.tail(100)}", work.server.folder)
             names = ", ".join(f"{fault['schema']}.{fault['name']}" for fault in faulty[:5])
-            report = {"tables": work.tables, "error": f"faulty tables: {names}"}
-            record(run, work.copy, passed=False, report=report)
+            self.refute(run, work, f"faulty tables: {names}")
             raise EngineError(
                 f"{len(faulty)} of {format_count(len(work.tables), 'table')} faulty: {names}"
             )
@@ -70,6 +70,14 @@ class CheckTables(PlainStage[RestoreWork]):
         tables = format_count(len(work.tables) - len(unread), "table")
         passed = f"{tables} passed, {format_count(rows, 'row')}"
         return f"{passed}; {len(unread)} not read, see the log" if unread else passed
+
+    def failures(self, run: Run, work: RestoreWork) -> AbstractContextManager[None]:
+        """Return what records a failure inside, against whatever is tested."""
+        return failure_as_evidence(run, work.copy, self.name)
+
+    def refute(self, run: Run, work: RestoreWork, error: str) -> None:
+        """Record faulty tables against whatever is tested."""
+        record(run, work.copy, passed=False, report={"tables": work.tables, "error": error})
 
     def _check_all(self, run: Run, server: PrivateServer, tables: list[dict[str, object]]) -> None:
         meter = run.new_meter()

@@ -1,4 +1,4 @@
-"""Records a passed restore test on the copy, and removes its files."""
+"""Records a passed restore test on the copy, and removes its files, unless a drill goes on."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class RecordRestoreTest(PlainStage[RestoreWork]):
         # The shutdown is part of the test: a crash during it is evidence against the copy.
         with failure_as_evidence(run, work.copy, self.name):
             work.server.shut_down()
-        release_folder(work.target, run.job.pk)
-        run.forget_leftovers()
+        if work.goal is None:
+            release_folder(work.target, run.job.pk)
+            run.forget_leftovers()
         recovery_time = work.answered_at - work.began_at
         prepared = work.prepared
         report: dict[str, object] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from django.utils.timezone import now
 
 from backups.engines import engine_named
@@ -17,8 +19,12 @@ class StartServer(PlainStage[RestoreWork]):
     # Crash recovery can take long without any output.
     watched = False
 
+    def failures(self, run: Run, work: RestoreWork) -> AbstractContextManager[None]:
+        """Return what records a failure inside, against whatever is tested."""
+        return failure_as_evidence(run, work.copy, self.name)
+
     def run(self, run: Run, work: RestoreWork) -> str:
-        with failure_as_evidence(run, work.copy, self.name):
+        with self.failures(run, work):
             engine = engine_named(run.job.engine)
             work.server = engine.restored_server(
                 work.target, server=work.server_program, on_wait=run.check, keys=work.keys

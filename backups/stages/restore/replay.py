@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
+from django.utils.timezone import now
 
 from backups.binlog_archive.recovery.from_backup import Recovery
 from backups.binlog_archive.recovery.starts import recovery_of
@@ -17,6 +19,7 @@ from backups.engines import engine_named
 from backups.exceptions import EngineError, StageFailed
 from backups.models.job import LogLevel
 from backups.programs.compatibility import CLONE, Version, parse_version
+from backups.programs.disk_full import fail_if_disk_full
 from backups.programs.private_server import ServerOptions
 from backups.programs.server_program import find_mysqld
 from backups.restores.replay.account import ReplayAccount
@@ -28,6 +31,8 @@ from backups.stages.base import PlainStage
 from backups.stages.restore.work import RestoreWork
 from backups.units import format_bytes
 
+# Its sub-operation: while transactions are applied, without the start of a server for it.
+APPLY = "apply"
 _LOG_SECONDS = 10
 _MOST_WORKERS = 8
 _LEAST_POOL, _MOST_POOL = 128 * 1024 * 1024, 8 * 1024**3
@@ -39,6 +44,9 @@ class ReplayTransactions(PlainStage[RestoreWork]):
     name = "replay"
     # One transaction may take long; a server that ended is noticed.
     watched = False
+
+    def children(self, run: Run) -> Sequence[str]:
+        return (APPLY,)
 
     def run(self, run: Run, work: RestoreWork) -> str:
         if work.goal is None:
@@ -76,12 +84,15 @@ class ReplayTransactions(PlainStage[RestoreWork]):
                     server.start()
                 run.process_started(*server.process)
                 watch = _Watch(run, recovery)
+                run.stage_started(APPLY, now())
                 done = Replay(server, recovery.served, target, account, watch.progress).run()
+                run.stage_ended(APPLY, now())
                 run.check()
                 server.shut_down()
-        except (EngineError, StageFailed):
+        except (EngineError, StageFailed) as exc:
             # A server that was ended for it is no reason of its own.
             run.check()
+            fail_if_disk_full(f"{exc}\n{server.log.tail(100)}", work.target)
             raise
         finally:
             server.stop()
@@ -115,10 +126,10 @@ class _Watch:
         if passed.read_bytes > self._meter.raw_bytes:
             self._meter.raw_bytes = passed.read_bytes
             self._run.alive()
-        now = time.monotonic()
-        if passed.transactions and now - self._logged >= _LOG_SECONDS:
-            self._logged = now
-            self._run.log(ReplayTransactions.name, self._line(passed, now - self._began))
+        at = time.monotonic()
+        if passed.transactions and at - self._logged >= _LOG_SECONDS:
+            self._logged = at
+            self._run.log(ReplayTransactions.name, self._line(passed, at - self._began))
 
     def _line(self, passed: Passed, seconds: float) -> str:
         rate = passed.read_bytes / seconds

@@ -48,7 +48,8 @@ class RestoreWork:
     goal: RecoveryGoal | None = None
     recovery: Recovery | None = None
     replayed: Replayed | None = None
-    # For restore tests only.
+    # For restore tests only: what was asked of one.
+    test: RestoreTestParameters | None = None
     began_at: datetime | None = None
     answered_at: datetime | None = None
     server: PrivateServer | None = None
@@ -77,8 +78,14 @@ def restore_work(job: Job, asked: RestoreParameters) -> RestoreWork:
 
 def restore_test_work(job: Job, asked: RestoreTestParameters) -> RestoreWork:
     """Build the work object of a restore test, whose target is a scratch folder."""
-    mysqld = asked.mysqld or settings.MYSQLD
-    return RestoreWork(copy_of(job), scratch_folder(job), server_program=mysqld, keys=host_keys())
+    return RestoreWork(
+        copy_of(job),
+        scratch_folder(job),
+        server_program=asked.mysqld or settings.MYSQLD,
+        keys=host_keys(),
+        goal=RecoveryGoal(datetime.fromisoformat(asked.until)) if asked.until else None,
+        test=asked,
+    )
 
 
 def scratch_folder(job: Job) -> Path:

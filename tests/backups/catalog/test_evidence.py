@@ -62,5 +62,5 @@ def test_many_backups_cost_as_much_as_one(
     for number in range(5):
         instance: Instance = make_instance(f"orders-{number}")
         make_backup(instance, repository)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         load_proofs(Backup.objects.prefetch_related("copies__repository"))

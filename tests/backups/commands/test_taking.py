@@ -231,6 +231,22 @@ def test_restorebackup(label: str, tmp_path: Path) -> None:
     assert "is not empty" in again.json()["error"]
 
 
+def test_restorebackup_shows_its_plan_and_changes_nothing(label: str, tmp_path: Path) -> None:
+    words = (label, "--to", str(tmp_path / "new"), "--no-start", "--plan")
+    jobs = Job.objects.count()
+    shown = run_command("restorebackup", *words)
+    assert shown.exit_code == 0, shown.stderr
+    assert "run time: unknown (no comparable restore has been run)" in shown.stdout
+    fields = run_command("restorebackup", *words, "--json").json()
+    assert (fields["label"], fields["would_be_refused"]) == (label, False)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "theirs").touch()
+    refused = run_command("restorebackup", *words)
+    assert refused.exit_code == 3
+    assert "new is not empty" in refused.stdout
+    assert Job.objects.count() == jobs
+
+
 def test_restorebackup_with_bad_input(label: str) -> None:
     assert run_command("restorebackup", label).exit_code == 2
     assert run_command("restorebackup", "nothing", "--to", "/nowhere").exit_code == 2

@@ -23,6 +23,7 @@ def typed(**changes: object) -> dict[str, object]:
         "cron": "30 2 * * *", "time_zone": "Europe/Berlin", "every_hours": "", "anchor_at": "",
         "instances": "orders-1", "window": "4h", "grace": "15m", "stagger": "0s",
         "expected_duration": "", "at_window_end": "finish", "catch_up": "once", "retries": "1",
+        "restore_test_days": "7",
         "retry_delay": "10m", "max_jobs": "", "keep_for": "14d", "options": "",
         **RETENTION_TYPED, **changes,
     }  # fmt: skip
