@@ -153,6 +153,7 @@ def _set_up_instance(
 
         settings.MYSQLD = program("mysqld")
         rights = "BACKUP_ADMIN, PROCESS, REFERENCES"
+        execute("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
     execute("CREATE USER bench@'127.0.0.1' IDENTIFIED BY 'not a secret'",
             f"GRANT {rights} ON *.* TO bench@'127.0.0.1'")  # fmt: skip
     password = folder / "password"
@@ -166,6 +167,8 @@ def _set_up_instance(
 def _restore(instance: Instance, share: float, target: Path) -> PredictedRestore:
     import shutil
 
+    from django.conf import settings
+
     from backups.binlog_archive.recovery.goals import RecoveryGoal
     from backups.binlog_archive.recovery.starts import choose_copy
     from backups.models import Job
@@ -175,7 +178,7 @@ def _restore(instance: Instance, share: float, target: Path) -> PredictedRestore
     moment = _moment(instance, share)
     goal = RecoveryGoal(moment)
     copy = choose_copy(instance, goal, None)
-    plan = plan_restore(PlannedRestore(copy, target, goal=goal))
+    plan = plan_restore(PlannedRestore(copy, target, goal=goal), settings.MYSQLD)
     if plan.recovery is None or plan.refused:
         raise BenchError(f"the plan was refused: {plan.refused}")
     run("restorebackup", instance.name, "--to", str(target), "--until", f"{moment:%F %T.%f} UTC")
