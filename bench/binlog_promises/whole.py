@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from backups.models.binlog import ReceiverState
+from backups.programs.private_server import PrivateServer
 from bench.binlog_promises.home import ENCRYPTION_HEADER, PATIENCE, begin, wait_for_all
 from bench.binlog_promises.received import standing
 from bench.binlog_promises.round import Round
@@ -55,6 +56,7 @@ def whole_path(work: Round) -> None:
 
 
 def _mariadb(source: BinlogSource, folder: Path, _header: int) -> tuple[Checksums, Checksums]:
+    assert isinstance(source.server, PrivateServer)
     live = LiveServer(source.server, "127.0.0.1", source.port)
     with source.connect() as connection:
         open_bank(connection)
