@@ -23,15 +23,14 @@ from backups.exceptions import MooringError
 from bench import report
 from bench.arguments import count, size
 from bench.backup_vs_shell import THREADS
-from bench.database import SCHEMA, TABLES, Database, await_idle, execute
-from bench.measure import BenchError
+from bench.changes import SHAPES, Changes
+from bench.database import Database
+from bench.measure import BenchError, measure
 from bench.mooring import ROOT, Mooring
 from bench.rounds import Rounds, say
 from bench.samples import Place, Ratio, Samples
-from bench.shell import Shell
+from bench.shell import Shell, remove
 
-PER_CENT = 100
-SHAPES = ("scattered", "clustered")
 # What of the tool's own is promised, by shape.
 STORED_AT_MOST = {"scattered": 0.3, "clustered": 1.0}
 
@@ -53,11 +52,13 @@ def _ratios() -> Sequence[Ratio]:
         # 0.8 of its speed.
         ratios.append(Ratio(f"{shape}: consolidation ÷ cat", above, below, at_most=1.25))
     chain, full = (Place("chain", name, "wall_s") for name in ("full and links", "full"))
+    prepared, by_tool = (Place("prepared", name, "wall_s") for name in ("mooring", "native"))
     peak = Place("incremental", "scattered, mooring", "rss_mib")
     peak_made = Place("consolidate", "scattered, mooring", "rss_mib")
     return (
         *ratios,
         Ratio("restore of a chain ÷ of a full backup", chain, full, at_most=1.3),
+        Ratio("restore of a chain, prepared ÷ native", prepared, by_tool, at_most=0.5),
         Ratio("peak RSS of an incremental, MiB", peak, at_most=350),
         Ratio("peak RSS of a consolidation, MiB", peak_made, at_most=350),
     )
@@ -71,13 +72,13 @@ class Chains(Rounds):
             rounds.server, rounds.mooring, rounds.samples, rounds.folder, rounds.rounds
         )
         self._database, self._shell, self._links = database, shell, links
-        self._changes = 0
+        self._changes = Changes(rounds.server, database)
 
     def increments(self) -> None:
         for shape in SHAPES:
             base = self.mooring.take(self._database)
             since = self.mooring.lsn(base.label)
-            self._change(shape)
+            self._changes.make(shape)
             self.play(
                 "incremental",
                 {
@@ -88,8 +89,9 @@ class Chains(Rounds):
             self.mooring.purge(base.label)
 
     def chain(self) -> None:
-        """Both restore the same moment."""
-        labels = self._take_chain("scattered")
+        """All restore the same moment."""
+        changes: list[Path] = []
+        labels = self._take_chain("scattered", changes)
         full = self.mooring.take(self._database).label
         self.play(
             "chain",
@@ -99,16 +101,32 @@ class Chains(Rounds):
             },
         )
         self.mooring.purge(full)
+        self.play(
+            "prepared",
+            {
+                "mooring": lambda: self._restore(labels[-1], raw=False),
+                "native": lambda: self._restore_native(changes),
+            },
+        )
+        remove(*changes)
         self._play_consolidation("scattered", labels)
 
     def clustered_chain(self) -> None:
         self._play_consolidation("clustered", self._take_chain("clustered"))
 
-    def _take_chain(self, shape: str) -> list[str]:
-        labels = [self.mooring.take(self._database).label]
-        for _ in range(self._links):
-            self._change(shape)
-            labels.append(self.mooring.take(self._database, kind="incremental").label)
+    def _take_chain(self, shape: str, changes: list[Path] | None = None) -> list[str]:
+        """Take a full backup and its links; with ``changes``, the tool's own beside them."""
+        labels: list[str] = []
+        since: int | None = None
+        for number in range(self._links + 1):
+            if labels:
+                self._changes.make(shape)
+            kind = "incremental" if labels else "full"
+            labels.append(self.mooring.take(self._database, kind=kind).label)
+            if changes is not None:
+                changes.append(self.folder / f"native-{number}")
+                self._shell.compress_changes(self._database.login, changes[-1], since_lsn=since)
+                since = self._shell.changes_reach_to()
         return labels
 
     def _play_consolidation(self, shape: str, labels: Sequence[str]) -> None:
@@ -132,30 +150,22 @@ class Chains(Rounds):
         self.mooring.purge(taken.label)
         return figures | taken.copy_figures()
 
-    def _restore(self, label: str) -> Mapping[str, float]:
+    def _restore(self, label: str, *, raw: bool = True) -> Mapping[str, float]:
         target = self.folder / "restored"
-        done, figures = self.job(lambda: self.mooring.restore(label, target, raw=True))
+        done, figures = self.job(lambda: self.mooring.restore(label, target, raw=raw))
         shutil.rmtree(target)
         return {**figures, "stage_s": done.stages_s["extract"]}
+
+    def _restore_native(self, changes: Sequence[Path]) -> Mapping[str, float]:
+        target = self.folder / "restored"
+        cost = measure(lambda: self._shell.restore_changes(changes, target))
+        shutil.rmtree(target)
+        return cost.figures()
 
     def _consolidate(self, label: str) -> Mapping[str, float]:
         made, figures = self.job(lambda: self.mooring.consolidate(label))
         self.mooring.purge(made.label)
         return {**figures, "stage_s": made.stages_s["merge"], "stored_bytes": made.stored_bytes}
-
-    def _change(self, shape: str) -> None:
-        """Change one per cent of the rows of each table, and let the server write the pages."""
-        self._changes += 1
-        rows = self._database.rows_per_table
-        first = self._changes * rows // PER_CENT % rows
-        where = (
-            f"id % {PER_CENT} = {self._changes % PER_CENT}"
-            if shape == "scattered"
-            else f"id BETWEEN {first} AND {first + rows // PER_CENT}"
-        )
-        for table in range(1, TABLES + 1):
-            execute(self.server, f"UPDATE {SCHEMA}.sbtest{table} SET k = k + 1 WHERE {where}")
-        await_idle(self.server)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,12 +7,14 @@ their file to the page cache; Mooring syncs its own before a backup counts.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from backups.engines.base import Login
-from backups.engines.mariadb_backup.command import SETTINGS, backup_argv, build_settings
+from backups.engines.mariadb_backup.command import SETTINGS, TOOL, backup_argv, build_settings
 from bench.chain import run_chain
+from bench.measure import BenchError
 
 ZSTD = ("zstd", "-q", "-1")
 OPENSSL = ("openssl", "enc", "-aes-256-ctr", "-pbkdf2")
@@ -33,10 +35,29 @@ class Shell:
     def compress(self, login: Login, sink: Path) -> float:
         return run_chain([self._engine(login), self._zstd], logs=self._logs, sink=sink)
 
-    def compress_changes(self, login: Login, sink: Path, *, since_lsn: int) -> float:
-        """The tool's own incremental backup: pages with a newer LSN."""
-        engine = [*self._engine(login), f"--incremental-lsn={since_lsn}"]
+    def compress_changes(self, login: Login, sink: Path, *, since_lsn: int | None) -> float:
+        """The tool's own incremental backup: pages with a newer LSN; all of them with ``None``."""
+        since = [] if since_lsn is None else [f"--incremental-lsn={since_lsn}"]
+        # What the next one begins with is noted there.
+        engine = [*self._engine(login), *since, f"--extra-lsndir={self._folder}"]
         return run_chain([engine, self._zstd], logs=self._logs, sink=sink)
+
+    def changes_reach_to(self) -> int:
+        """Return the LSN of the last of ``compress_changes``."""
+        for name in ("mariadb_backup_checkpoints", "xtrabackup_checkpoints"):
+            if (path := self._folder / name).exists():
+                facts = dict(line.split(" = ") for line in path.read_text("utf-8").splitlines())
+                return int(facts["to_lsn"])
+        raise BenchError(f"{self._folder} has no checkpoints of {TOOL}")
+
+    def restore_changes(self, sources: Sequence[Path], target: Path) -> float:
+        """A full backup and what changed since, one prepare for each."""
+        cpu_s = self.extract(sources[0], target) + self._prepare(target)
+        for source in sources[1:]:
+            changes = target.with_name("changes")
+            cpu_s += self.extract(source, changes) + self._prepare(target, changes)
+            shutil.rmtree(changes)
+        return cpu_s
 
     def compress_seal_hash(self, login: Login, sink: Path) -> float:
         """Do what Mooring does: compress, encrypt, hash."""
@@ -68,6 +89,11 @@ class Shell:
     def load(self, source: Path, socket: Path) -> float:
         client = ("mariadb", "--no-defaults", f"--socket={socket}", "--user=root")
         return run_chain([("zstd", "-q", "-d", "-c"), client], logs=self._logs, source=source)
+
+    def _prepare(self, target: Path, changes: Path | None = None) -> float:
+        more = [] if changes is None else [f"--incremental-dir={changes}"]
+        words = [TOOL, "--no-defaults", "--prepare", f"--target-dir={target}", *more]
+        return run_chain([words], logs=self._logs)
 
     def _engine(self, login: Login) -> list[str]:
         settings = _secret(self._folder / "engine.cnf", build_settings(login))

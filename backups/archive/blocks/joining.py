@@ -6,7 +6,7 @@ one, both are joined here, so that the block is written once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -97,30 +97,46 @@ class Joining:
         first = extent.offset // BLOCK_BYTES
         sources = self._tables[-1].sources_of(target.file.number)
         places = target.places.between(first, first + len(states))
+        wanted: dict[int, list[int]] = {}
         for place, depth in enumerate(places):
-            if states[place] != FullBlock.OTHERS:
-                continue
-            block = first + place
-            difference = self._differences.find(depth, sources[depth], block)
-            if difference is None:
+            if states[place] == FullBlock.OTHERS:
+                wanted.setdefault(depth, []).append(first + place)
                 states[place] = FullBlock.NONE
-            elif not self._is_final(depth, target, extent, block):
-                states[place] = FullBlock.BEFORE
-            else:
-                xor_at(content, at + block * BLOCK_BYTES - extent.offset, difference)
-                target.places.take(block)
-                own = depth == len(self._tables) - 1
-                states[place] = FullBlock.OWN if own else FullBlock.JOINED
+        start = at - extent.offset
+        for depth, blocks in wanted.items():
+            final = self._final_blocks(depth, target, extent, blocks)
+            own = depth == len(self._tables) - 1
+            joined = FullBlock.OWN if own else FullBlock.JOINED
+            for found in self._differences.find_runs(depth, sources[depth], blocks):
+                for run in found.parted_by(final):
+                    if run.first not in final:
+                        state = FullBlock.BEFORE
+                    else:
+                        state = joined
+                        xor_at(content, start + run.first * BLOCK_BYTES, run.content)
+                        target.places.take(run.first, run.end)
+                    after = run.end - first
+                    states[run.first - first : after] = bytes((state,)) * (run.end - run.first)
 
-    def _is_final(self, depth: int, target: TargetFile, extent: Extent, block: int) -> bool:
-        """Whether the extent and the difference are what both backups finally have of a block."""
-        start, end = block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES
+    def _final_blocks(
+        self, depth: int, target: TargetFile, extent: Extent, blocks: Sequence[int]
+    ) -> Collection[int]:
+        """Return the blocks of which extent and difference are what both backups finally have."""
+        first, end = blocks[0], blocks[-1] + 1
         source = self._tables[-1].sources_of(target.file.number)[depth]
-        return (
-            extent.offset <= start
-            and end <= extent.offset + extent.length
-            and end <= min(target.file.size, self._full_sizes.get(extent.file, 0))
-            and block not in target.changes
-            and not self._tables[0].is_changed(extent.file, block)
-            and not self._tables[depth].is_changed(source, block)
+        size = min(target.file.size, self._full_sizes.get(extent.file, 0))
+        whole = range(
+            -(-extent.offset // BLOCK_BYTES),
+            min(extent.offset + extent.length, size) // BLOCK_BYTES,
         )
+        changed = {
+            *self._tables[0].changed_between(extent.file, first, end),
+            *self._tables[depth].changed_between(source, first, end),
+        }
+        if not changed and not target.has_changes(first, end):
+            return whole
+        return {
+            block
+            for block in blocks
+            if block in whole and block not in changed and block not in target.changes
+        }

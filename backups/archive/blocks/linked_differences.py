@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
@@ -32,6 +32,25 @@ class _FramePlace(NamedTuple):
     number: int
     offset: int
     stored_bytes: int
+
+
+class DifferenceRun(NamedTuple):
+    """The differences of blocks in a row."""
+
+    first: int
+    end: int
+    content: memoryview
+
+    def parted_by(self, chosen: Collection[int]) -> Iterator[DifferenceRun]:
+        """Yield it in parts: either all blocks of a part are among the chosen, or none."""
+        first = self.first
+        while first < self.end:
+            end = first + 1
+            while end < self.end and (end in chosen) == (first in chosen):
+                end += 1
+            start, stop = ((block - self.first) * BLOCK_BYTES for block in (first, end))
+            yield DifferenceRun(first, end, self.content[start:stop])
+            first = end
 
 
 class LinkedDifferences:
@@ -81,16 +100,25 @@ class LinkedDifferences:
                 for first, end in spans.all():
                     yield file, first, end
 
-    def find(self, depth: int, file: int, block: int) -> memoryview | None:
-        """Return the difference that a backup has of a block; None where it has none."""
+    def find_runs(self, depth: int, file: int, blocks: Sequence[int]) -> Iterator[DifferenceRun]:
+        """Yield the differences that a backup has of blocks, which are in order."""
         spans = self._spans.get((depth, file))
         if spans is None:
-            return None
-        for row in spans.rows_of(block, block + 1):
+            return
+        left = blocks
+        for row, first, end in spans.rows_of(blocks[0], blocks[-1] + 1):
+            place, after = bisect_left(left, first), bisect_left(left, end)
+            if place == after:
+                continue
             content = self._frame(row)
-            if (at := content.starts.get((file, block))) is not None:
-                return content.view[at : at + BLOCK_BYTES]
-        return None
+            starts = content.starts.get(file, {})
+            missing: list[int] = []
+            for run_first, run_end, at in _runs(starts, left[place:after], missing):
+                length = (run_end - run_first) * BLOCK_BYTES
+                yield DifferenceRun(run_first, run_end, content.view[at : at + length])
+            left = [*left[:place], *missing, *left[after:]]
+            if not left:
+                return
 
     def read_of(self, depth: int) -> Mapping[int, int]:
         """Return the stored bytes of each frame of a backup that was read, by its number."""
@@ -118,18 +146,19 @@ class LinkedDifferences:
 
 
 class _Content:
-    """An opened frame, and where in it the difference of a block of a file begins."""
+    """An opened frame, and for each file where in it the difference of a block begins."""
 
     def __init__(self, frame: Frame) -> None:
         self.view = memoryview(frame.content)
-        self.starts: dict[tuple[int, int], int] = {}
+        self.starts: dict[int, dict[int, int]] = {}
         at = 0
         # They are of whole blocks, or the frame would not have opened.
         for file, offset, length in frame.extents:
             first = offset // BLOCK_BYTES
-            for block in range(first, first + length // BLOCK_BYTES):
-                self.starts[file, block] = at
-                at += BLOCK_BYTES
+            blocks = range(first, first + length // BLOCK_BYTES)
+            places = range(at, at + length, BLOCK_BYTES)
+            self.starts.setdefault(file, {}).update(zip(blocks, places, strict=True))
+            at += length
 
 
 @dataclass(slots=True)
@@ -153,10 +182,33 @@ class _Spans:
     def all(self) -> Iterator[tuple[int, int]]:
         return zip(self._firsts, self._ends, strict=True)
 
-    def rows_of(self, first: int, end: int) -> Iterator[int]:
-        """Yield the row of each frame that may have one of some blocks in a row."""
+    def rows_of(self, first: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the row of each frame that may have one of some blocks in a row, and its span."""
         place = bisect_left(self._firsts, end) - 1
         while place >= 0 and self._firsts[place] + self._longest > first:
             if self._ends[place] > first:
-                yield self._rows[place]
+                yield self._rows[place], self._firsts[place], self._ends[place]
             place -= 1
+
+
+def _runs(
+    starts: Mapping[int, int], blocks: Sequence[int], missing: list[int]
+) -> Iterator[tuple[int, int, int]]:
+    """Yield first and end of blocks in a row that are so in a frame, and where they begin there.
+
+    Blocks that are not in it are added to ``missing``.
+    """
+    first = end = begin = at = 0
+    for block in blocks:
+        place = starts.get(block)
+        if place is None:
+            missing.append(block)
+            continue
+        if block == end and place == at and first < end:
+            end, at = end + 1, at + BLOCK_BYTES
+            continue
+        if first < end:
+            yield first, end, begin
+        first, end, begin, at = block, block + 1, place, place + BLOCK_BYTES
+    if first < end:
+        yield first, end, begin

@@ -55,10 +55,11 @@ class Places:
             found += bytes((ZERO,)) * (start - first - len(found)) + values
         return bytes(found) + bytes((ZERO,)) * (end - first - len(found))
 
-    def take(self, block: int) -> None:
-        """Note that a block is in the file: no frame of its own backup is read for it."""
-        number, place = divmod(block, PIECE_BLOCKS)
-        self._pieces[number][place] = TAKEN
+    def take(self, first: int, end: int) -> None:
+        """Note that blocks are in the file: no frame of their own backup is read for them."""
+        for block, values in _slices(self._pieces, first, end):
+            number, place = divmod(block, PIECE_BLOCKS)
+            self._pieces[number][place : place + len(values)] = bytes((TAKEN,)) * len(values)
 
     def is_checked(self, block: int) -> bool:
         number, place = divmod(block, PIECE_BLOCKS)

@@ -152,6 +152,12 @@ class StoredTable:
         changes = self._changes.get(file)
         return changes is not None and any(True for _ in changes.between(first, end))
 
+    def changed_between(self, file: int, first: int, end: int) -> Iterator[int]:
+        """Yield those of some blocks in a row that a later phase of the backup overrides."""
+        changes = self._changes.get(file)
+        if changes is not None:
+            yield from (block for block, _ in changes.between(first, end))
+
     def changes_of(self, file: int) -> Iterator[tuple[int, bytes]]:
         """Yield the blocks that later phases override, with their final hashes."""
         changes = self._changes.get(file)
