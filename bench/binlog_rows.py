@@ -12,14 +12,12 @@ def fill(port: int, instances: int, *, acknowledge: bool, stored: bool) -> None:
     """All of them are one server, each with an identity of its own as a replica."""
     from django.conf import settings
 
-    from backups.archive.keys import create_key_file
     from backups.models import BinlogArchive, Instance
     from tests.backups.conftest import make_repository
     from tests.live.binlog_source import PASSWORD, USER
 
     repositories = []
     if stored:
-        create_key_file(settings.BACKUP_KEY_FILE)
         repositories = [make_repository("main", Path(settings.HOME) / "repository")]
     for number in range(instances):
         instance = Instance(name=f"shop-{number}", port=port, user=USER, tls="preferred")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backups.binlog_archive.spool import spool_folder
 from backups.binlogs.events.header import LOG_POS_RANGE
-from backups.binlogs.source import stream
+from backups.binlogs.source import server, stream
 from backups.binlogs.source.reading import read_head
 from bench.binlog_promises.home import PATIENCE, begin
 from bench.binlog_promises.received import expect_whole
@@ -24,6 +24,8 @@ from tests.live.replay_bank import CHECKSUMS, Filled, mariadb_archive, mysql_arc
 from tests.live.replaying import Archive, Replayer
 
 TRANSACTIONS, ROW_BYTES = 40, 2_000
+# So that some arrive while transactions are applied.
+QUICK_HEARTBEAT_SECONDS = 0.02
 
 
 def positions(work: Round) -> None:
@@ -112,13 +114,14 @@ def _replay_to(
     work: Round, archive: Archive, folder: Path, count: int | None, wanted: list[tuple[object, ...]]
 ) -> None:
     whole, stream._BATCH_BYTES = stream._BATCH_BYTES, SMALL_BATCH_BYTES
+    pause, server.HEARTBEAT_SECONDS = server.HEARTBEAT_SECONDS, QUICK_HEARTBEAT_SECONDS
     cutting = CutWhileRead(archive.binlogs)
     try:
         replayer = Replayer(archive, folder)
         served = replace(archive.served(count), binlogs=cutting)
         replayer.replay(served, on_start=cutting.watch)
     finally:
-        stream._BATCH_BYTES = whole
+        stream._BATCH_BYTES, server.HEARTBEAT_SECONDS = whole, pause
     with replayer.asked() as ask:
         if count is None:
             work.expect(ask(CHECKSUMS) == wanted, "other checksums than those of the source")

@@ -17,7 +17,7 @@ from backups.binlogs.events.header import (
 from backups.binlogs.events.transactions import Transaction, TransactionTracker
 from tests.live.binlog_folder import FolderBinlogs
 
-# Events that no server reads: those before a place that is asked for.
+# Events that no server reads: those before a requested position.
 FILLER_TYPE, IGNORABLE = 28, 0x80
 FILLER_BYTES = 64 << 20
 _ZEROS = bytes(1 << 20)

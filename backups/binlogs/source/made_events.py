@@ -11,6 +11,7 @@ from backups.binlogs.events.header import (
     CHECKSUM_BYTES,
     FLAG_ARTIFICIAL,
     HEADER,
+    LOG_POS_RANGE,
     EventType,
     clear_in_use,
 )
@@ -26,10 +27,14 @@ def rotate(file: str, position: int, server_id: int, *, checksummed: bool) -> by
     return _event(EventType.ROTATE, body, server_id, 0, FLAG_ARTIFICIAL, checksummed)
 
 
-def heartbeat(file: str, position: int, server_id: int, *, checksummed: bool) -> bytes:
-    """Say that there is nothing to say."""
-    kind, body = EventType.HEARTBEAT, file.encode()
-    return _event(kind, body, server_id, position % (1 << 32), 0, checksummed)
+def heartbeat(file: str, position: int, server_id: int, *, checksummed: bool) -> bytes | None:
+    """Say that there is nothing to say; None where the event has no room for the position.
+
+    A MySQL takes a smaller position than its own for an error, and stops.
+    """
+    if position >= LOG_POS_RANGE:
+        return None
+    return _event(EventType.HEARTBEAT, file.encode(), server_id, position, 0, checksummed)
 
 
 def gtid_list(position: GtidPosition, server_id: int, *, checksummed: bool) -> bytes:

@@ -151,13 +151,12 @@ class ReplaySource:
             logger.exception("binlogs not served", extra={"action": "binlogs_not_served"})
             self.failure = self.failure or MooringError(f"binlogs could not be read: {exc}")
             return
+        event = made_events.heartbeat(
+            stream.file, stream.offset, self.server_id, checksummed=stream.checksummed
+        )
         while not self._over.wait(HEARTBEAT_SECONDS):
-            wire.send(
-                b"\0"
-                + made_events.heartbeat(
-                    stream.file, stream.offset, self.server_id, checksummed=stream.checksummed
-                )
-            )
+            if event is not None:
+                wire.send(b"\0" + event)
 
     def _stream(self, session: ReplicaSession, asked: DumpRequest) -> tuple[Stream, StreamPlace]:
         known: Known
