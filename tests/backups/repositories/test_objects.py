@@ -252,7 +252,7 @@ def test_100000_objects_are_listed_a_page_at_a_time(
     proxy.fail("GET", list_many(place.bucket, place.key("l"), 100_000), times=101)
     names = RetryingStore(store).list("l")
     assert next(names) == "l/000000000"
-    # Those that follow are asked for when they are needed: no more than a few are in memory.
+    # Further pages are requested when they are needed: only a few are in memory.
     assert proxy.count("GET") <= 3
     assert (sum(1 for _ in names), proxy.count("GET")) == (99_999, 100)
 
