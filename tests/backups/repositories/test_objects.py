@@ -265,6 +265,28 @@ def test_names_from_elsewhere_are_not_believed(
         list(store.list("l"))
 
 
+def test_folders_of_a_console_are_no_objects(store: BucketStore, place: BucketPlace) -> None:
+    put(store, "a-b/two", b"2")
+    put(store, "a-b", b"2")
+    for marker in ("", "a/", "a-b/"):
+        calls().put_object(Bucket=place.bucket, Key=place.key(marker), Body=b"")
+    assert "a/one" in list(store.list("a"))
+    assert "a-b/two" in list(store.list("a-b"))
+    empty = BucketPlace(place.bucket, "new", place.endpoint)
+    calls().put_object(Bucket=place.bucket, Key="new/", Body=b"")
+    BucketStore(empty, KEYS).initialise(IDENTITY)
+
+
+@pytest.mark.parametrize("name", ["a//x", "a/../x", "a/x\x01y"])
+def test_a_name_that_cannot_be_is_told_from_a_fault(
+    store: BucketStore, place: BucketPlace, name: str
+) -> None:
+    calls().put_object(Bucket=place.bucket, Key=place.key(name), Body=b"")
+    with pytest.raises(RepositoryError, match="has a name that no repository has") as raised:
+        list(store.list("a"))
+    assert not raised.value.transient
+
+
 def test_an_address_that_is_not_allowed_is_not_connected_to(
     place: BucketPlace, proxy: BadProxy
 ) -> None:
