@@ -137,6 +137,13 @@ _STATUSES = {
 # Texts of the network layer, in the order in which they are looked for.
 _TEXTS = (
     (
+        ("invalid path", "InvalidPath", "parsing Path"),
+        Trouble(
+            "an object there has a name that no repository has",
+            "Delete it: a part of its name is empty, relative or not printable.",
+        ),
+    ),
+    (
         ("certificate", "InvalidCertificate", "CERTIFICATE_VERIFY_FAILED", "tls handshake"),
         Trouble(
             "its TLS certificate is not trusted",

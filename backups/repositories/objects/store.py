@@ -106,7 +106,7 @@ class BucketStore:
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         self._check(name)
-        if not length:
+        if not length or length < 0:
             there = max(0, self.size(name) - offset)
             length = there if length is None else length
             if offset < 0 or not 0 <= length <= there:
@@ -212,6 +212,9 @@ class BucketStore:
             for page in list_objects(self._connection.data(), prefix or None, chunk_size=PAGE):
                 for meta in page:
                     key = meta["path"]
+                    if not meta["size"] and (key == prefix or key <= last):
+                        # What a console makes of a folder: ``a/``, whose slash the library drops.
+                        continue
                     if not key.startswith(inside) or key <= last:
                         raise RepositoryError(
                             f"{self.place.shown} listed {key!r} after {last!r} below {inside!r}",

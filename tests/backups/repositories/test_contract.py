@@ -104,7 +104,9 @@ def test_what_was_put_comes_back(store: ObjectStore) -> None:
         assert store.read("a/b/one", *range_) == expected
 
 
-@pytest.mark.parametrize(("offset", "length"), [(0, 11), (9, 2), (10, 1), (11, 1), (0, 1 << 60)])
+@pytest.mark.parametrize(
+    ("offset", "length"), [(3, -1), (0, 11), (9, 2), (10, 1), (11, 1), (0, 1 << 60)]
+)
 def test_reading_past_the_end_is_an_error(store: ObjectStore, offset: int, length: int) -> None:
     put(store, "one", b"0123456789")
     with pytest.raises(RepositoryError, match="one ends early"):

@@ -252,7 +252,7 @@ def test_100000_objects_are_listed_a_page_at_a_time(
     proxy.fail("GET", list_many(place.bucket, place.key("l"), 100_000), times=101)
     names = RetryingStore(store).list("l")
     assert next(names) == "l/000000000"
-    # Those that follow are asked for when they are needed: no more than a few are in memory.
+    # Further pages are requested when they are needed: only a few are in memory.
     assert proxy.count("GET") <= 3
     assert (sum(1 for _ in names), proxy.count("GET")) == (99_999, 100)
 
@@ -263,6 +263,28 @@ def test_names_from_elsewhere_are_not_believed(
     proxy.fail("GET", list_many(place.bucket, "elsewhere", 1))
     with pytest.raises(RepositoryError, match="listed 'elsewhere/000000000'"):
         list(store.list("l"))
+
+
+def test_folders_of_a_console_are_no_objects(store: BucketStore, place: BucketPlace) -> None:
+    put(store, "a-b/two", b"2")
+    put(store, "a-b", b"2")
+    for marker in ("", "a/", "a-b/"):
+        calls().put_object(Bucket=place.bucket, Key=place.key(marker), Body=b"")
+    assert "a/one" in list(store.list("a"))
+    assert "a-b/two" in list(store.list("a-b"))
+    empty = BucketPlace(place.bucket, "new", place.endpoint)
+    calls().put_object(Bucket=place.bucket, Key="new/", Body=b"")
+    BucketStore(empty, KEYS).initialise(IDENTITY)
+
+
+@pytest.mark.parametrize("name", ["a//x", "a/../x", "a/x\x01y"])
+def test_a_name_that_cannot_be_is_told_from_a_fault(
+    store: BucketStore, place: BucketPlace, name: str
+) -> None:
+    calls().put_object(Bucket=place.bucket, Key=place.key(name), Body=b"")
+    with pytest.raises(RepositoryError, match="has a name that no repository has") as raised:
+        list(store.list("a"))
+    assert not raised.value.transient
 
 
 def test_an_address_that_is_not_allowed_is_not_connected_to(
