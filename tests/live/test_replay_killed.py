@@ -88,14 +88,7 @@ def test_nothing_runs_on_and_another_job_goes_on(source: LiveServer, site: Site)
         *("--foreground", "--json"),
     )
 
-    worker = site.forks().start(*words)
-    wait_until(lambda: any(each.stat().st_size > 500 for each in relay_logs(site)))
-    assert started_on(target)
-    assert worker > 1
-    os.kill(worker, signal.SIGKILL)
-    assert site.forks().ended() == -signal.SIGKILL
-
-    wait_until(lambda: not started_on(target))
+    killed_while_it_replays(site, words)
     site.tick(LATE_TICK)
     newest = "SELECT status, leftovers FROM backups_job ORDER BY id DESC LIMIT 1"
     assert site.rows(newest) == [("lost", 1)]
@@ -120,6 +113,17 @@ def test_nothing_runs_on_and_another_job_goes_on(source: LiveServer, site: Site)
     assert list(target.rglob("*relay*")) == []
     with RestoredServer(target) as found:
         assert found.execute(CHECKSUMS) == wanted
+
+
+def killed_while_it_replays(site: Site, words: tuple[str, ...]) -> None:
+    """Kill the worker of a restore in the slow statement: nothing of it runs on."""
+    worker, target = site.forks().start(*words), site.home / "target"
+    wait_until(lambda: any(each.stat().st_size > 500 for each in relay_logs(site)))
+    assert started_on(target)
+    assert worker > 1
+    os.kill(worker, signal.SIGKILL)
+    assert site.forks().ended() == -signal.SIGKILL
+    wait_until(lambda: not started_on(target))
 
 
 def cancelled_while_it_continues(site: Site, job: int) -> None:
