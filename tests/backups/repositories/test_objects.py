@@ -278,9 +278,7 @@ def test_folders_of_a_console_are_no_objects(store: BucketStore, place: BucketPl
 
 
 @pytest.mark.parametrize("name", ["a//x", "a/../x", "a/x\x01y"])
-def test_a_name_that_cannot_be_is_told_from_a_fault(
-    store: BucketStore, place: BucketPlace, name: str
-) -> None:
+def test_a_name_that_cannot_be_is_named(store: BucketStore, place: BucketPlace, name: str) -> None:
     calls().put_object(Bucket=place.bucket, Key=place.key(name), Body=b"")
     with pytest.raises(RepositoryError, match="has a name that no repository has") as raised:
         list(store.list("a"))
