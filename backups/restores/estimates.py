@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from backups.binlog_archive.recovery.from_backup import Recovery
 from backups.models import BackupCopy, Evidence, Instance, Job
+from backups.programs.compatibility import CLONE
 from backups.restores.recovery_time import Prediction, missing, predict
 from backups.restores.stage_times import measured_times
 from backups.restores.target import restored_size
@@ -90,10 +91,11 @@ def predicted(instance: Instance, size: int | None, replayed_bytes: int | None) 
     if size is None:
         return Estimate(None, "the size of the backup is unknown")
     replays = replayed_bytes is not None
-    measured = measured_times(instance, replays=replays)
-    prediction = predict(measured.times, size, replayed_bytes)
+    # A clone was started to be prepared; only a replay has it started once more.
+    starts = replays or instance.engine != CLONE
+    measured = measured_times(instance, replays=replays, starts=starts)
+    prediction = predict(measured.times, size, replayed_bytes, starts=starts)
     if prediction is None:
-        return Estimate(
-            None, f"never measured: {', '.join(missing(measured.times, replays=replays))}"
-        )
+        lacking = missing(measured.times, replays=replays, starts=starts)
+        return Estimate(None, f"never measured: {', '.join(lacking)}")
     return Estimate(prediction.middle, f"from {measured.basis}", prediction)

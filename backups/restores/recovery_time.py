@@ -17,7 +17,7 @@ REPLAY, REPLAY_SERVER, APPLY = "replay", "replay server", "apply"
 # What the others wait for is short, and counts where it was measured.
 FIND, CHECK, HAND_OVER = "find transactions", "check target", "hand over"
 BY_BYTES = frozenset({EXTRACT, APPLY})
-NEEDED = (EXTRACT, PREPARE, START)
+NEEDED = (EXTRACT, PREPARE)
 NEEDED_TO_REPLAY = (REPLAY_SERVER, APPLY)
 SHORT = (CHECK, HAND_OVER)
 # Of a drill: what a recovery to its moment consists of.
@@ -57,13 +57,18 @@ class Prediction:
 
 
 def predict(
-    times: Mapping[str, Sequence[StageTime]], size: int, replayed_bytes: int | None
+    times: Mapping[str, Sequence[StageTime]],
+    size: int,
+    replayed_bytes: int | None,
+    *,
+    starts: bool = True,
 ) -> Prediction | None:
     """Predict a restore of ``size`` bytes with a replay of so many; None is unknown.
 
-    ``replayed_bytes`` None: nothing is replayed.
+    ``replayed_bytes`` None: nothing is replayed. ``starts``: whether a server is started in the
+    end, which some have done to prepare.
     """
-    needed = NEEDED if replayed_bytes is None else (*NEEDED, *NEEDED_TO_REPLAY)
+    needed = _needed(replays=replayed_bytes is not None, starts=starts)
     if any(not times.get(stage) for stage in needed):
         return None
     short = SHORT if replayed_bytes is None else (*SHORT, FIND)
@@ -80,10 +85,16 @@ def predict(
     )
 
 
-def missing(times: Mapping[str, Sequence[StageTime]], *, replays: bool) -> list[str]:
+def missing(
+    times: Mapping[str, Sequence[StageTime]], *, replays: bool, starts: bool = True
+) -> list[str]:
     """Return the stages without which nothing can be predicted, and that were never measured."""
-    needed = (*NEEDED, *NEEDED_TO_REPLAY) if replays else NEEDED
-    return [stage for stage in needed if not times.get(stage)]
+    return [stage for stage in _needed(replays=replays, starts=starts) if not times.get(stage)]
+
+
+def _needed(*, replays: bool, starts: bool) -> tuple[str, ...]:
+    start = (START,) if starts else ()
+    return (*NEEDED, *start, *(NEEDED_TO_REPLAY if replays else ()))
 
 
 def _telling(times: Sequence[StageTime]) -> Sequence[StageTime]:

@@ -35,10 +35,10 @@ class MeasuredTimes(NamedTuple):
     basis: str
 
 
-def measured_times(instance: Instance, *, replays: bool) -> MeasuredTimes:
+def measured_times(instance: Instance, *, replays: bool, starts: bool) -> MeasuredTimes:
     """Return what was measured of an instance; what it lacks, of others of its product."""
     own = times_of(Q(instance=instance.pk))
-    lacking = recovery_time.missing(own, replays=replays)
+    lacking = recovery_time.missing(own, replays=replays, starts=starts)
     if not lacking:
         return MeasuredTimes(own, "its own restores and drills")
     others = times_of(Q(engine=instance.engine) & ~Q(instance=instance.pk))

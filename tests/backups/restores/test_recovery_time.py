@@ -53,6 +53,12 @@ def test_without_a_replay_none_is_counted() -> None:
     assert found is not None and seconds(found.middle) == 21
 
 
+def test_what_was_started_to_prepare_is_not_started_again() -> None:
+    found = predict({**MEASURED, START: []}, GIB, None, starts=False)
+    assert found is not None and seconds(found.middle) == 19
+    assert missing({}, replays=False, starts=False) == [EXTRACT, PREPARE]
+
+
 @pytest.mark.parametrize(("size", "expected"), [(2 * GIB, 30 + 8 + 4), (GIB // 2, 7.5 + 4 + 2)])
 def test_a_larger_backup_takes_longer_and_a_smaller_one_is_started_no_faster(
     size: int, expected: float
