@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,13 +125,14 @@ def restore_to_moments(
             # Its position is known once a copy was prepared.
             run("testrestore", instance.backups.get().label)
         source = folder / "source"
-        before = _binlog_bytes(source)
+        before, began = _binlog_bytes(source), datetime.now(UTC)
         while _binlog_bytes(source) - before < wanted_mb * 10**6:
             execute("CALL bank.write_some(2000)")
     from tests.live.archiving import archive_files
 
     archive_files(instance, main, folder / "source")
-    return [_restore(instance, share, folder / "restored") for share in SHARES[:restores]]
+    target = folder / "restored"
+    return [_restore(instance, began, share, target) for share in SHARES[:restores]]
 
 
 def _binlog_bytes(folder: Path) -> int:
@@ -164,7 +165,7 @@ def _set_up_instance(
     return Instance.objects.get(name=name), Repository.objects.get(name=name)
 
 
-def _restore(instance: Instance, share: float, target: Path) -> PredictedRestore:
+def _restore(instance: Instance, began: datetime, share: float, target: Path) -> PredictedRestore:
     import shutil
 
     from django.conf import settings
@@ -175,7 +176,7 @@ def _restore(instance: Instance, share: float, target: Path) -> PredictedRestore
     from backups.restores.plan import PlannedRestore, plan_restore
     from backups.states import Operation
 
-    moment = _moment(instance, share)
+    moment = _moment(instance, began, share)
     goal = RecoveryGoal(moment)
     copy = choose_copy(instance, goal, None)
     plan = plan_restore(PlannedRestore(copy, target, goal=goal), settings.MYSQLD)
@@ -200,12 +201,11 @@ def _restore(instance: Instance, share: float, target: Path) -> PredictedRestore
     return found
 
 
-def _moment(instance: Instance, share: float) -> datetime:
+def _moment(instance: Instance, began: datetime, share: float) -> datetime:
     from backups.binlog_archive.recovery.coverage import ranges_of
 
     (span,) = ranges_of(instance)
-    begin = span.oldest.ended_at
-    return begin + (span.to_at - begin) * share
+    return began + (span.to_at - began) * share
 
 
 def run(command: str, *words: str, follow: bool = True) -> None:
