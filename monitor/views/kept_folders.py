@@ -38,7 +38,8 @@ def kept_continue(request: HttpRequest, pk: int) -> HttpResponse:
             )
             return redirect("job-detail", new.pk)
     context = {"job": job, "shown": shown, "form": form, "job_number": str(pk)}
-    return render(request, "monitor/kept_continue.html", context)
+    status = 422 if form.errors else 200
+    return render(request, "monitor/kept_continue.html", context, status=status)
 
 
 @require_POST

@@ -66,7 +66,7 @@ class KeptFoldersTestCase(TestCase):
 
     def test_another_place_is_checked(self) -> None:
         page = self.client.post(self.ask, {"until": "yesterday"})
-        self.assertContains(page, "is no moment")
+        self.assertContains(page, "is no moment", status_code=422)
         self.client.post(self.ask, {"before_gtid": "0-1-8"})
         new = Job.objects.exclude(pk=self.job.pk).get()
         self.assertEqual(new.parameters["before_gtid"], "0-1-8")
