@@ -9,7 +9,7 @@ from django.db.models import Prefetch, QuerySet
 
 from backups.access import checked_store
 from backups.archive.keys import Keyring
-from backups.binlog_archive.spool import SpoolFile, spool_file, spool_files
+from backups.binlog_archive.spool import SpoolFile, file_size, spool_file, spool_files
 from backups.binlogs.segments.cut import read_range
 from backups.binlogs.segments.names import SegmentPlace
 from backups.binlogs.segments.reader import SegmentReader
@@ -171,7 +171,9 @@ class ArchivedBinlogs:
         for file in files:
             is_last = file is files[-1] and self.timeline.ended_at is None
             if not is_last:
-                yield file, file.path.stat().st_size, True
+                # It may have left the spool by now.
+                if size := file_size(file.path):
+                    yield file, size, True
             elif archive is not None and archive.received_file == file.name:
                 yield file, archive.received_position or 0, False
 

@@ -39,6 +39,7 @@ from backups.binlog_archive.storing.cutting import (
 from backups.binlogs.index.build import build_index
 from backups.binlogs.segments.cut import is_checksummed, read_range
 from backups.binlogs.segments.manifest import SegmentManifest
+from backups.binlogs.segments.names import file_number
 from backups.binlogs.segments.reader import SegmentReader
 from backups.binlogs.segments.writer import WrittenSegment, write_segment
 from backups.exceptions import BinlogDamaged, KeyUnavailable, MooringError, RepositoryError
@@ -92,11 +93,11 @@ def store_ready_pieces(
     keyring, key_fault = _keys()
     targets = _Targets(archive, keyring, key_fault, result)
     for timeline in archive.instance.binlog_timelines.select_related("instance"):
-        files = spool_files(timeline)
         ended = timeline.ended_at is not None
+        # An ended history may have a file of the same name as the one being received.
+        at = None if ended else present
+        files = _files(timeline, at)
         for file in files:
-            # An ended history may have a file of the same name as the one being received.
-            at = None if ended else present
             boundary, complete = _boundary(file, at, is_last=file is files[-1] and not ended)
             cutting = Cutting(archive, timeline, now, flush)
             try:
@@ -175,6 +176,18 @@ def _keys() -> tuple[Keyring | None, str]:
         return load_keys(), ""
     except KeyUnavailable as exc:
         return None, str(exc)
+
+
+def _files(timeline: BinlogTimeline, present: SpoolPosition | None) -> list[SpoolFile]:
+    """Return the files of a timeline, without those that were begun after ``present`` was known.
+
+    They are not finished for sure, and the rest of the one in front of them comes first.
+    """
+    files = spool_files(timeline)
+    if present is None:
+        return files
+    newest = file_number(present.file)
+    return [file for file in files if file.number <= newest]
 
 
 def _boundary(file: SpoolFile, present: SpoolPosition | None, *, is_last: bool) -> tuple[int, bool]:

@@ -104,6 +104,24 @@ class TestCutting:
         ]
         assert read_all(timeline, "b.000001", len(whole)) == whole
 
+    def test_what_was_begun_meanwhile_is_not_stored_before_what_it_follows(
+        self, archive: BinlogArchive, timeline: BinlogTimeline
+    ) -> None:
+        first, second = binlog(1, 3), binlog(4, 5)
+        spool(timeline, "b.000001", first)
+        spool(timeline, "b.000002", second)
+        present = spool(timeline, "b.000003", binlog(6, 6, ended=False))
+
+        # What was known of the receiver before the spool was listed.
+        result = store_ready_pieces(archive, SpoolPosition("b.000001", 4), LATER)
+
+        assert (result.faults, ranges()) == ({}, [])
+        assert store_ready_pieces(archive, present, LATER).faults == {}
+        assert ranges() == [
+            ("b.000001", 0, len(first), False),
+            ("b.000002", 0, len(second), True),
+        ]
+
     def test_a_large_file_is_cut_at_transactions(
         self,
         archive: BinlogArchive,
