@@ -15,7 +15,7 @@ from django.conf import settings
 from backups.binlog_archive.receiving import process as receivers
 from backups.binlog_archive.receiving.process import ReceiverProcess
 from backups.models import BinlogArchive, Instance
-from backups.models.binlog import BinlogGap, BinlogTimeline, ReceiverState
+from backups.models.binlog import BinlogGap, BinlogSegment, BinlogTimeline, ReceiverState
 from bench.binlog_promises.home import (
     ENCRYPTION_HEADER,
     PATIENCE,
@@ -174,10 +174,12 @@ def cut_links(work: Round) -> None:
 
 
 def expect_whole(work: Round, kind: str = "") -> None:
-    """Expect that the archive has one history, without a gap."""
+    """Expect that the archive has one history, without a gap in it or between stored pieces."""
+    pieces = BinlogSegment.objects.order_by("file_number", "start")
+    apart = [f"{each.file} from {each.start}" for each in pieces[1:] if not each.joined]
     counts = BinlogTimeline.objects.count(), BinlogGap.objects.count()
-    what = f"{counts[0]} timelines and {counts[1]} gaps"
-    work.expect(counts == (1, 0), f"{kind}: {what}" if kind else what)
+    what = f"{counts[0]} timelines, {counts[1]} gaps, pieces that do not join: {apart or 'none'}"
+    work.expect((*counts, apart) == (1, 0, []), f"{kind}: {what}" if kind else what)
 
 
 def reconnect(process: ReceiverProcess) -> None:
