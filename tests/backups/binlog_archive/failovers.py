@@ -31,9 +31,9 @@ OTHER = uuid.UUID("ef532ada-ec76-11f1-a223-02fc00000002")
 def committed(gtid: str, second: int) -> list[bytes]:
     """A transaction of either flavour, so many seconds after T0."""
     if ":" not in gtid:
-        _, server, number = gtid.split("-")
+        domain, server, number = (int(word) for word in gtid.split("-"))
         at = int((T0 + second * SECOND).timestamp())
-        head = mariadb_gtid(int(number), second=at, server_id=int(server))
+        head = mariadb_gtid(number, domain=domain, second=at, server_id=server)
         return [head, query(b"UPDATE", second=at), xid(at)]
     source, _, number = gtid.partition(":")
     moment = T0 + second * SECOND - datetime.fromtimestamp(0, UTC)
@@ -46,7 +46,7 @@ def committed(gtid: str, second: int) -> list[bytes]:
 
 def file_with(before: str, *gtids: str, ended: bool = False, second: int = 1) -> bytes:
     """A file that begins after ``before``; each transaction a second after the one before."""
-    mariadb = "-" in before.partition(":")[0] and ":" not in before
+    mariadb = ":" not in (before or gtids[0])
     listed = (
         event(EventType.MARIADB_GTID_LIST, encode_list(GtidPosition.parse(before)))
         if mariadb
