@@ -48,6 +48,7 @@ from backups.models import (
     Repository,
     SegmentCopy,
 )
+from backups.models.binlog import TimelineStart
 from backups.repositories.base import ObjectStore
 from backups.units import format_bytes
 
@@ -72,27 +73,39 @@ def store_ready_pieces(
     """
     result = StoredPieces()
     targets = Targets(archive, result)
+    unread = False
     for timeline in archive.instance.binlog_timelines.select_related("instance"):
-        ended = timeline.ended_at is not None
-        # An ended history may have a file of the same name as the one being received.
-        at = None if ended else present
-        files = _files(timeline, at)
-        for file in files:
-            boundary, complete = _boundary(file, at, is_last=file is files[-1] and not ended)
+        # Where a failover goes on is known by the end of what is stored of the one before it.
+        if not (unread and timeline.start == TimelineStart.FAILOVER):
             cutting = Cutting(archive, timeline, now, flush)
-            try:
-                _store_file(cutting, file, boundary, complete, targets, result)
-            except BinlogDamaged as exc:
-                # The rest of this file is lost; the files after it are not.
-                _note_spool(archive, exc, result)
-            except OSError as exc:
-                # It may be read again: nothing after it is stored before it.
-                _note_spool(archive, exc, result)
-                break
-        if ended and files:
-            _remove_folder(timeline)
+            unread = not _store_timeline(cutting, present, targets, result)
     _note(archive, result, now)
     return result
+
+
+def _store_timeline(
+    cutting: Cutting, present: SpoolPosition | None, targets: Targets, result: StoredPieces
+) -> bool:
+    """Store what is ready of a history; return False where the spool cannot be read now."""
+    archive, timeline = cutting.archive, cutting.timeline
+    ended = timeline.ended_at is not None
+    # An ended history may have a file of the same name as the one being received.
+    at = None if ended else present
+    files = _files(timeline, at)
+    for file in files:
+        boundary, complete = _boundary(file, at, is_last=file is files[-1] and not ended)
+        try:
+            _store_file(cutting, file, boundary, complete, targets, result)
+        except BinlogDamaged as exc:
+            # The rest of this file is lost; the files after it are not.
+            _note_spool(archive, exc, result)
+        except OSError as exc:
+            # It may be read again: nothing after it is stored before it.
+            _note_spool(archive, exc, result)
+            return False
+    if ended and files:
+        _remove_folder(timeline)
+    return True
 
 
 def _note_spool(archive: BinlogArchive, error: Exception, result: StoredPieces) -> None:
