@@ -35,9 +35,9 @@ def committed(gtid: str, second: int) -> list[bytes]:
         at = int((T0 + second * SECOND).timestamp())
         head = mariadb_gtid(number, domain=domain, second=at, server_id=server)
         return [head, query(b"UPDATE", second=at), xid(at)]
-    source, _, number = gtid.partition(":")
+    source, _, count = gtid.partition(":")
     moment = T0 + second * SECOND - datetime.fromtimestamp(0, UTC)
-    body = struct.pack("<B16sqBqq", 0, uuid.UUID(source).bytes, int(number), 2, 0, 1)
+    body = struct.pack("<B16sqBqq", 0, uuid.UUID(source).bytes, int(count), 2, 0, 1)
     body += (moment // timedelta(microseconds=1)).to_bytes(7, "little")
     body += b"\xfe" + (0).to_bytes(8, "little")
     rows = event(_WRITE_ROWS, (1).to_bytes(6, "little") + bytes(8))
