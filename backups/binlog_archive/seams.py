@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from backups.binlogs.events.seams import is_seam, is_within
+from backups.binlogs.events.gtids import GtidPosition, parse_gtids
+from backups.binlogs.events.seams import AbsentDomains, is_seam, is_within
 from backups.models import BinlogSegment, BinlogTimeline
 from backups.models.binlog import TimelineStart
 
@@ -68,10 +69,9 @@ def stored_seam(timeline: BinlogTimeline) -> Seam | None:
         if first is not None and not row.joined:
             return None
         first = row.gtids_before if first is None else first
-        if is_seam(end, first, row.gtids_before):
-            return Seam(before, row.file_number, row.start)
-        if is_seam(end, first, row.gtids_after):
-            return Seam(before, row.file_number, row.end)
+        for place, here in ((row.start, row.gtids_before), (row.end, row.gtids_after)):
+            if is_seam(end, first, here) and not _repeats(row, end, here):
+                return Seam(before, row.file_number, place)
         if not is_within(end, row.gtids_before):
             # What was in front of it has expired.
             return None
@@ -79,3 +79,29 @@ def stored_seam(timeline: BinlogTimeline) -> Seam | None:
         if not is_within(end, row.gtids_after):
             return Seam(before, never=_OTHERS)
     return Seam(before)
+
+
+def _repeats(row: BinlogSegment, end: str, here: str) -> bool:
+    """Whether a piece, or one behind it, begins a domain with what the old server has."""
+    absent = AbsentDomains(parse_gtids(end), parse_gtids(here)).ends
+    if not absent:
+        return False
+    newest = _last_numbers(end_of(row.timeline))
+    later = Q(file_number__gt=row.file_number) | Q(
+        file_number=row.file_number, start__gte=row.start
+    )
+    rows = BinlogSegment.objects.filter(later, timeline=row.timeline_id)
+    for domain in absent.keys() & newest.keys():
+        named = Q(gtids_after__startswith=f"{domain}-") | Q(gtids_after__contains=f",{domain}-")
+        texts = rows.filter(named).order_by("file_number", "start")
+        begun = texts.values_list("gtids_after", flat=True).first() or ""
+        if _last_numbers(begun).get(domain, absent[domain] + 1) <= absent[domain]:
+            return True
+    return False
+
+
+def _last_numbers(gtids: str) -> dict[int, int]:
+    """Return by domain the number of its last transaction."""
+    place = parse_gtids(gtids)
+    ends = place.ends() if isinstance(place, GtidPosition) else {}
+    return {domain: number for domain, (_, number) in ends.items()}

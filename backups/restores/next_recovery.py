@@ -12,6 +12,7 @@ from backups.catalog.evidence import without_faults
 from backups.exceptions import BinlogDamaged
 from backups.health.usable import usable_copies
 from backups.models import Backup, BinlogArchive, BinlogSegment, Instance, RecoverableRange
+from backups.models.binlog import TimelineStart
 from backups.restores.estimates import Estimate, predicted
 from backups.restores.target import restored_size
 
@@ -20,7 +21,7 @@ def predict_newest(instance: Instance, archive: BinlogArchive | None) -> Estimat
     """Predict a restore of the newest backup, with all archived binlogs if they lead on."""
     if archive is not None:
         rows = RecoverableRange.objects.filter(instance=instance, open=True)
-        span = rows.select_related("newest_backup").first()
+        span = rows.select_related("newest_backup", "timeline").first()
         if span is not None:
             replayed = bytes_to_replay(archive, span)
             return predicted(instance, restored_size(span.newest_backup), replayed or None)
@@ -33,8 +34,13 @@ def predict_newest(instance: Instance, archive: BinlogArchive | None) -> Estimat
 
 def bytes_to_replay(archive: BinlogArchive, span: RecoverableRange) -> int:
     """Return how much of an open range follows its newest backup, what waits in the spool too."""
-    pieces = BinlogSegment.objects.filter(timeline=span.timeline_id)
-    after = pieces.filter(_after(span.newest_backup))
+    last, backup = span.timeline, span.newest_backup
+    if last.start == TimelineStart.FAILOVER and backup.started_at < last.began_at:
+        # Its coordinates are another server's, which counts its own files.
+        pieces = BinlogSegment.objects.filter(timeline__instance=span.instance_id)
+        after = pieces.filter(created_at__gte=backup.started_at)
+    else:
+        after = BinlogSegment.objects.filter(_after(backup), timeline=last)
     stored = after.aggregate(total=Sum(F("end") - F("start")))["total"] or 0
     tail = archive.backlog_bytes or 0
     if archive.received_file == span.to_file and archive.received_position is not None:

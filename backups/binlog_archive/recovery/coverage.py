@@ -115,9 +115,9 @@ def _break(timeline: BinlogTimeline, seam: Seam) -> None:
 
 def _facts_of(archive: BinlogArchive | None, timeline: BinlogTimeline) -> TimelineFacts:
     seam = stored_seam(timeline)
-    place = None
+    place = before = None
     if seam is not None and seam.file_number is not None and seam.position is not None:
-        place = Place(seam.file_number, seam.position)
+        place, before = Place(seam.file_number, seam.position), seam.before.pk
     return TimelineFacts(
         timeline.pk,
         TimelineStart(timeline.start).label,
@@ -125,6 +125,7 @@ def _facts_of(archive: BinlogArchive | None, timeline: BinlogTimeline) -> Timeli
         timeline.ended_at,
         _why_broken(archive, timeline) if archive is not None else "",
         place,
+        before,
     )
 
 

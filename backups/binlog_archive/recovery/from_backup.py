@@ -125,6 +125,8 @@ class Recovery:
 
 def find_recovery(instance: Instance, start: StartPoint, goal: RecoveryGoal) -> Recovery:
     """Find the transactions from a backup to a place, or raise Refused with the reason."""
+    # Before the pieces: what is received meanwhile is not in them.
+    archive = BinlogArchive.objects.filter(instance=instance).first()
     keyring = known_keys()
     without = _without_keys(instance, keyring)
     error: MooringError = Refused(
@@ -141,7 +143,7 @@ def find_recovery(instance: Instance, start: StartPoint, goal: RecoveryGoal) -> 
         if at is None:
             continue
         try:
-            return _follow(timeline, pieces, at, start, goal, keyring)
+            return _follow(timeline, pieces, at, start, goal, keyring, archive)
         except _DoesNotJoin as exc:
             error = exc
     raise error
@@ -158,11 +160,11 @@ def _follow(
     start: StartPoint,
     goal: RecoveryGoal,
     keyring: Keyring | None,
+    archive: BinlogArchive | None,
 ) -> Recovery:
     _check_join(pieces[at], start)
     run = run_from(timeline, pieces, at, keyring)
     joined = run.pieces
-    archive = BinlogArchive.objects.filter(instance=timeline.instance).first()
     if _lies_in_backup(goal, start):
         raise Refused(
             f"{start.label} already has {goal.until_gtid or goal.before_gtid}",

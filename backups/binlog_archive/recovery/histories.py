@@ -6,13 +6,14 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from backups.archive.keys import Keyring
 from backups.binlog_archive.pieces import ReadablePiece, joined_from, pieces_of
 from backups.binlog_archive.reader import ArchivedBinlogs
-from backups.binlogs.events.seams import find_seam, is_seam, is_within
+from backups.binlogs.events.gtids import GtidPosition, parse_gtids
+from backups.binlogs.events.seams import AbsentDomains, find_seam, is_seam, is_within
 from backups.binlogs.source.served import ServedRange
 from backups.exceptions import MooringError
 from backups.models import BinlogTimeline
@@ -75,7 +76,7 @@ def _from_seam(end: str, pieces: Sequence[ReadablePiece]) -> list[ReadablePiece]
     first = pieces[0].find_gtids_before()
     for number, piece in enumerate(pieces):
         before = piece.find_gtids_before()
-        if is_seam(end, first, before):
+        if is_seam(end, first, before) and not _repeats(end, before, pieces[number:]):
             return list(pieces[number:])
         if not is_within(end, before):
             return None
@@ -83,12 +84,32 @@ def _from_seam(end: str, pieces: Sequence[ReadablePiece]) -> list[ReadablePiece]
             # Not cut yet.
             index = piece.index()
             gtids = (each.gtid for each in index.transactions())
-            count = find_seam(end, first, before, gtids)
+            count = find_seam(end, first, before, gtids, _gtids_of(pieces[number + 1 :]))
             if count:
                 offset = index.transaction(count - 1).end
                 rest = [piece.from_offset(offset, end)] if offset < piece.end else []
                 return [*rest, *pieces[number + 1 :]]
     return [] if is_seam(end, first, pieces[-1].find_gtids_after()) else None
+
+
+def _repeats(end: str, here: str, pieces: Sequence[ReadablePiece]) -> bool:
+    """Whether the pieces behind a place begin a domain with what the old server has."""
+    absent = AbsentDomains(parse_gtids(end), parse_gtids(here))
+    for piece in pieces:
+        if not absent:
+            return False
+        after = parse_gtids(piece.find_gtids_after())
+        begun = after.ends() if isinstance(after, GtidPosition) else {}
+        # Else it need not be read.
+        if absent.ends.keys() & begun.keys() and absent.repeat_among(_gtids_of([piece])):
+            return True
+    return False
+
+
+def _gtids_of(pieces: Iterable[ReadablePiece]) -> Iterator[str]:
+    for piece in pieces:
+        for each in piece.index().transactions():
+            yield each.gtid
 
 
 @dataclass(slots=True)
@@ -128,12 +149,16 @@ def stretches_of(
 ) -> tuple[ServedRange, ...]:
     """Return one stretch for each file: from an offset of the first piece to one of the last."""
     found: list[ServedRange] = []
+    servers: list[int] = []
     for number, piece in enumerate(pieces):
         name = files.name_of(piece)
         start = begin if number == 0 else piece.start
         stop = end if number == len(pieces) - 1 else piece.end
+        timeline = piece.archived.timeline.pk
+        if timeline not in servers:
+            servers.append(timeline)
         if found and found[-1].file == name:
-            found[-1] = ServedRange(name, found[-1].start, stop)
+            found[-1] = replace(found[-1], stop=stop)
         else:
-            found.append(ServedRange(name, start, stop))
+            found.append(ServedRange(name, start, stop, failovers=len(servers) - 1))
     return tuple(each for each in found if each.start < each.stop)

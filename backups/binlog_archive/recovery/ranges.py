@@ -54,6 +54,8 @@ class TimelineFacts:
     broken: str = ""
     # The place at which a server that took over continues the history before it, if it does.
     seam: Place | None = None
+    # Which history that is.
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +222,13 @@ class _Histories:
 
     def _before(self, stretch: Stretch) -> Stretch | None:
         """Return the stretch of the server before it that goes on in this one."""
-        number = self._number[stretch.timeline]
-        seam = self._timelines[number].seam
-        if seam is None or not stretch.first <= seam <= stretch.last:
+        timeline = self._timelines[self._number[stretch.timeline]]
+        seam, before = timeline.seam, timeline.before
+        if seam is None or before is None or not stretch.first <= seam <= stretch.last:
             return None
-        for earlier in reversed(self._timelines[:number]):
-            if (last := self._last.get(earlier.pk)) is not None:
-                # Whatever is missing at its end is not in the other's.
-                return last if not last.ends_because else None
-        return None
+        last = self._last.get(before)
+        # Whatever is missing at its end is not in the other's.
+        return last if last is not None and not last.ends_because else None
 
 
 def _range(

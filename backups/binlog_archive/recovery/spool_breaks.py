@@ -10,7 +10,7 @@ from django.conf import settings
 
 from backups.binlog_archive.spool import file_size, spool_files, spool_folder, spool_holder
 from backups.binlog_archive.storing.cutting import last_segment
-from backups.binlog_archive.storing.store import SPOOL
+from backups.binlog_archive.storing.targets import SPOOL
 from backups.binlogs.segments.names import file_number
 from backups.models import BinlogArchive, BinlogSegment, BinlogTimeline
 

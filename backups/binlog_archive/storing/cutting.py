@@ -15,7 +15,7 @@ from backups.archive.keys import Keyring
 from backups.binlog_archive.seams import end_of, timeline_before
 from backups.binlog_archive.spool import SpoolFile
 from backups.binlogs.events.gtids import Gtids, parse_gtids, sets_join
-from backups.binlogs.events.seams import is_within
+from backups.binlogs.events.seams import AbsentDomains, is_within
 from backups.binlogs.segments.cut import CutPiece, cut_piece
 from backups.binlogs.segments.facts import SegmentFacts, SourceInstance, SourceTimeline
 from backups.binlogs.segments.manifest import read_segment
@@ -163,13 +163,14 @@ def _piece(
 def _seam(timeline: BinlogTimeline) -> Gtids | None:
     """Return what the server before this one ended with: a piece ends where this one has that.
 
-    None: it follows no other, or its pieces are beyond that.
+    None: it follows no other, or its pieces are beyond that and no domain is missing in them.
     """
     before = timeline_before(timeline)
     if before is None:
         return None
     end, stored = end_of(before), end_of(timeline)
-    return parse_gtids(end) if is_within(end, stored) else None
+    seam = parse_gtids(end)
+    return seam if is_within(end, stored) or AbsentDomains(seam, parse_gtids(stored)) else None
 
 
 def _stored_facts(

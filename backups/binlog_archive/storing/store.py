@@ -12,15 +12,12 @@ A repository that cannot be used keeps its pieces in the spool and nothing else 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 
 from django.db.models import Count, Max, Q
 
-from backups.access import checked_store
-from backups.archive.keys import Keyring
 from backups.binlog_archive.spool import (
     SpoolFile,
     SpoolPosition,
@@ -36,14 +33,14 @@ from backups.binlog_archive.storing.cutting import (
     next_segment,
     note_complete,
 )
+from backups.binlog_archive.storing.targets import SPOOL, StoredPieces, Targets
 from backups.binlogs.index.build import build_index
 from backups.binlogs.segments.cut import is_checksummed, read_range
 from backups.binlogs.segments.manifest import SegmentManifest
 from backups.binlogs.segments.names import file_number
 from backups.binlogs.segments.reader import SegmentReader
 from backups.binlogs.segments.writer import WrittenSegment, write_segment
-from backups.exceptions import BinlogDamaged, KeyUnavailable, MooringError, RepositoryError
-from backups.keys.load import load_keys
+from backups.exceptions import BinlogDamaged, MooringError, RepositoryError
 from backups.models import (
     BinlogArchive,
     BinlogSegment,
@@ -51,6 +48,7 @@ from backups.models import (
     Repository,
     SegmentCopy,
 )
+from backups.models.binlog import TimelineStart
 from backups.repositories.base import ObjectStore
 from backups.units import format_bytes
 
@@ -58,22 +56,6 @@ logger = logging.getLogger(__name__)
 
 # A piece is not begun where it may not fit.
 SPARE_BYTES = 64 * 1024**2
-
-
-# No repository has a name with a space.
-SPOOL = "the spool"
-
-
-@dataclass(slots=True)
-class StoredPieces:
-    """What one call has done."""
-
-    # Copies written or found.
-    stored: int = 0
-    # By the repository's name: why it takes nothing; and by ``SPOOL``, what is wrong there.
-    faults: dict[str, str] = field(default_factory=dict)
-    # Received, but not in every repository.
-    backlog_bytes: int = 0
 
 
 def store_ready_pieces(
@@ -90,75 +72,40 @@ def store_ready_pieces(
     are in the result, on the archive's row and in the log, and everything else goes on.
     """
     result = StoredPieces()
-    keyring, key_fault = _keys()
-    targets = _Targets(archive, keyring, key_fault, result)
+    targets = Targets(archive, result)
+    unread = False
     for timeline in archive.instance.binlog_timelines.select_related("instance"):
-        ended = timeline.ended_at is not None
-        # An ended history may have a file of the same name as the one being received.
-        at = None if ended else present
-        files = _files(timeline, at)
-        for file in files:
-            boundary, complete = _boundary(file, at, is_last=file is files[-1] and not ended)
+        # Where a failover goes on is known by the end of what is stored of the one before it.
+        if not (unread and timeline.start == TimelineStart.FAILOVER):
             cutting = Cutting(archive, timeline, now, flush)
-            try:
-                _store_file(cutting, file, boundary, complete, targets, result)
-            except BinlogDamaged as exc:
-                # The rest of this file is lost; the files after it are not.
-                _note_spool(archive, exc, result)
-            except OSError as exc:
-                # It may be read again: nothing after it is stored before it.
-                _note_spool(archive, exc, result)
-                break
-        if ended and files:
-            _remove_folder(timeline)
+            unread = not _store_timeline(cutting, present, targets, result)
     _note(archive, result, now)
     return result
 
 
-class _Targets:
-    """The repositories of an archive, as far as they can be used."""
-
-    def __init__(
-        self,
-        archive: BinlogArchive,
-        keyring: Keyring | None,
-        key_fault: str,
-        result: StoredPieces,
-    ) -> None:
-        self.archive, self.keyring, self._key_fault = archive, keyring, key_fault
-        self._result = result
-        self.repositories = list(archive.repositories.filter(enabled=True))
-        self._stores: dict[int, ObjectStore] = {}
-        for repository in self.repositories:
-            with_key = keyring is not None or not repository.encrypted
-            if not with_key:
-                result.faults[repository.name] = key_fault
-                continue
-            try:
-                self._stores[repository.pk] = checked_store(repository)
-            except MooringError as exc:
-                self.fail(repository, exc)
-
-    @property
-    def stores(self) -> list[ObjectStore]:
-        return [store for _, store in self.usable()]
-
-    def usable(self) -> Iterator[tuple[Repository, ObjectStore]]:
-        """Yield the repositories that have not failed yet."""
-        for repository in self.repositories:
-            if repository.name not in self._result.faults:
-                yield repository, self._stores[repository.pk]
-
-    def fail(self, repository: Repository, error: MooringError) -> None:
-        """Leave a repository alone until the next call."""
-        self._result.faults[repository.name] = str(error)
-        logger.warning(
-            "binlogs of %s are not stored in %s: %s",
-            self.archive.instance,
-            repository,
-            error,
-            extra={"action": "binlogs_not_stored", "repository": repository.name},
-        )
+def _store_timeline(
+    cutting: Cutting, present: SpoolPosition | None, targets: Targets, result: StoredPieces
+) -> bool:
+    """Store what is ready of a history; return False where the spool cannot be read now."""
+    archive, timeline = cutting.archive, cutting.timeline
+    ended = timeline.ended_at is not None
+    # An ended history may have a file of the same name as the one being received.
+    at = None if ended else present
+    files = _files(timeline, at)
+    for file in files:
+        boundary, complete = _boundary(file, at, is_last=file is files[-1] and not ended)
+        try:
+            _store_file(cutting, file, boundary, complete, targets, result)
+        except BinlogDamaged as exc:
+            # The rest of this file is lost; the files after it are not.
+            _note_spool(archive, exc, result)
+        except OSError as exc:
+            # It may be read again: nothing after it is stored before it.
+            _note_spool(archive, exc, result)
+            return False
+    if ended and files:
+        _remove_folder(timeline)
+    return True
 
 
 def _note_spool(archive: BinlogArchive, error: Exception, result: StoredPieces) -> None:
@@ -169,13 +116,6 @@ def _note_spool(archive: BinlogArchive, error: Exception, result: StoredPieces) 
         error,
         extra={"action": "spool_damaged", "instance": archive.instance.name},
     )
-
-
-def _keys() -> tuple[Keyring | None, str]:
-    try:
-        return load_keys(), ""
-    except KeyUnavailable as exc:
-        return None, str(exc)
 
 
 def _files(timeline: BinlogTimeline, present: SpoolPosition | None) -> list[SpoolFile]:
@@ -203,7 +143,7 @@ def _store_file(
     file: SpoolFile,
     boundary: int,
     complete: bool,
-    targets: _Targets,
+    targets: Targets,
     result: StoredPieces,
 ) -> None:
     """Store a file's pieces, those on record first; delete it once every repository has it."""
@@ -261,7 +201,7 @@ def _pending(
 
 
 def _store_segment(
-    segment: BinlogSegment, file: SpoolFile, targets: _Targets, result: StoredPieces
+    segment: BinlogSegment, file: SpoolFile, targets: Targets, result: StoredPieces
 ) -> None:
     """Store one piece in each repository that lacks it."""
     index = cache(lambda: _index_of(segment, file))
@@ -294,7 +234,7 @@ def _put(
     file: SpoolFile,
     repository: Repository,
     store: ObjectStore,
-    targets: _Targets,
+    targets: Targets,
     index: Callable[[], bytes],
 ) -> WrittenSegment:
     facts = facts_of(segment)
@@ -364,7 +304,7 @@ def _still_held(archive: BinlogArchive) -> Callable[[], None]:
     return lambda: check_lease(archive)
 
 
-def _is_stored(timeline: BinlogTimeline, file: SpoolFile, size: int, targets: _Targets) -> bool:
+def _is_stored(timeline: BinlogTimeline, file: SpoolFile, size: int, targets: Targets) -> bool:
     """Whether every repository has all of a file."""
     segments = timeline.segments.filter(file_number=file.number)
     last = segments.order_by("-start").first()

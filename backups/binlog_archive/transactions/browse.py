@@ -6,7 +6,7 @@ and in no stored piece is indexed when it is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -203,13 +203,19 @@ class InstanceBinlogs:
                 continue
             index = self.index(piece)
             gtids = (each.gtid for each in index.transactions())
-            count = find_seam(end, first, index.gtids_before(0), gtids)
+            later = self._gtids_of(pieces[number + 1 :])
+            count = find_seam(end, first, index.gtids_before(0), gtids, later)
             if count is not None:
                 at = index.transaction(count - 1).end if count else piece.start
                 if at < piece.end:
                     yield IndexedPiece(piece.timeline, piece.file, at, piece.end, None, end)
                 yield from pieces[number + 1 :]
                 return
+
+    def _gtids_of(self, pieces: Iterable[IndexedPiece]) -> Iterator[str]:
+        for piece in pieces:
+            for each in self.index(piece).transactions():
+                yield each.gtid
 
     def _pieces_of(self, timeline: BinlogTimeline) -> Iterator[IndexedPiece]:
         """Yield the stored pieces, and after those of its file what the spool has beyond them."""

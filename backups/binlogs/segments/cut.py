@@ -24,7 +24,7 @@ from backups.binlogs.events.header import (
     read_format_description,
     read_header,
 )
-from backups.binlogs.events.seams import is_same_place
+from backups.binlogs.events.seams import ends_piece, is_same_place
 from backups.binlogs.events.transactions import Transaction, TransactionTracker
 from backups.exceptions import BinlogDamaged
 
@@ -53,7 +53,8 @@ class _Progress:
     def __init__(self, start: int, gtids: str, seam: Gtids | None, *, checksummed: bool) -> None:
         self.end = start
         self._seam = seam
-        # Whether the last transaction was the last of the server before this one.
+        # Whether the last transaction was the last of the server before this one, or shows
+        # whether one before it was.
         self.at_seam = False
         self.before = parse_gtids(gtids) if gtids else None
         self.gtids = parse_gtids(gtids) if gtids else None
@@ -86,8 +87,10 @@ class _Progress:
         self.transactions += 1
         self.end = transaction.end
         if transaction.gtid:
-            self.gtids = _with(self.gtids, transaction.gtid)
-            self.at_seam = self._seam is not None and is_same_place(self._seam, self.gtids)
+            seam, gtid = self._seam, transaction.gtid
+            self.at_seam = seam is not None and ends_piece(seam, self.gtids, gtid)
+            self.gtids = _with(self.gtids, gtid)
+            self.at_seam |= seam is not None and is_same_place(seam, self.gtids)
         micros = transaction.commit_micros
         first, last = self.commits or (micros, micros)
         self.commits = min(first, micros), max(last, micros)
@@ -106,9 +109,9 @@ def cut_piece(
     """Return the piece from ``start`` on, at most to ``boundary``; None if there is none.
 
     It ends with the transaction that takes it to ``most_bytes``, or to ``seam``: what the server
-    before this one ended with. ``gtids`` are those before ``start``. With ``complete`` nothing
-    more is added to the file, and ``boundary`` is its length: what the last transaction leaves
-    over belongs to the last piece.
+    before this one ended with; or with the first of a domain of ``seam``. ``gtids`` are those
+    before ``start``. With ``complete`` nothing more is added to the file, and ``boundary`` is its
+    length: what the last transaction leaves over belongs to the last piece.
     """
     checksummed = is_checksummed(path)
     progress = _Progress(start, gtids, seam, checksummed=checksummed)

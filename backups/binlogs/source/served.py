@@ -32,6 +32,8 @@ class ServedRange:
     file: str
     start: int
     stop: int
+    # How many servers took over before the one whose file it is.
+    failovers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

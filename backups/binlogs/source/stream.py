@@ -11,6 +11,7 @@ from backups.binlogs.events.transactions import DECISIVE_TYPES, TransactionTrack
 from backups.binlogs.source import made_events
 from backups.binlogs.source.known import Known
 from backups.binlogs.source.reading import FileHead, events_of, read_head
+from backups.binlogs.source.repeats import Repeats
 from backups.binlogs.source.sent import Passed, Sent
 from backups.binlogs.source.served import Served, ServedRange, StreamPlace
 from backups.exceptions import BinlogDamaged
@@ -35,6 +36,7 @@ class Stream:
         """``named`` is the position that a MariaDB named, which it is sent back."""
         self._served, self._known, self._sent = served, known, sent
         self._server_id, self._named = server_id, named
+        self._repeats = Repeats(served.start_gtids) if served.is_mariadb else None
         self._batch: Batch = []
         self._bytes = self._transactions = self._micros = 0
         self.file, self.offset, self.checksummed = "", 0, True
@@ -71,6 +73,8 @@ class Stream:
         head = read_head(self._served.binlogs, stretch.file, stretch.stop)
         start = max(begin.offset, head.end)
         self._open_file(stretch.file, head, start, named=self._named if not before else None)
+        if self._repeats is not None:
+            self._repeats.enter(stretch.failovers)
         tracker = TransactionTracker(self.checksummed, start)
         chunks = self._served.binlogs.read(stretch.file, start, stretch.stop)
         left_out = False
@@ -123,6 +127,8 @@ class Stream:
             self._add(made_events.gtid_list(named, self._server_id, checksummed=checked))
 
     def _leaves_out(self, gtid: str) -> bool:
+        if self._repeats is not None:
+            self._repeats.check(gtid)
         if self._known.has(gtid):
             return True
         if gtid in self._served.skipped:

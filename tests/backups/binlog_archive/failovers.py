@@ -31,13 +31,13 @@ OTHER = uuid.UUID("ef532ada-ec76-11f1-a223-02fc00000002")
 def committed(gtid: str, second: int) -> list[bytes]:
     """A transaction of either flavour, so many seconds after T0."""
     if ":" not in gtid:
-        _, server, number = gtid.split("-")
+        domain, server, number = (int(word) for word in gtid.split("-"))
         at = int((T0 + second * SECOND).timestamp())
-        head = mariadb_gtid(int(number), second=at, server_id=int(server))
+        head = mariadb_gtid(number, domain=domain, second=at, server_id=server)
         return [head, query(b"UPDATE", second=at), xid(at)]
-    source, _, number = gtid.partition(":")
+    source, _, count = gtid.partition(":")
     moment = T0 + second * SECOND - datetime.fromtimestamp(0, UTC)
-    body = struct.pack("<B16sqBqq", 0, uuid.UUID(source).bytes, int(number), 2, 0, 1)
+    body = struct.pack("<B16sqBqq", 0, uuid.UUID(source).bytes, int(count), 2, 0, 1)
     body += (moment // timedelta(microseconds=1)).to_bytes(7, "little")
     body += b"\xfe" + (0).to_bytes(8, "little")
     rows = event(_WRITE_ROWS, (1).to_bytes(6, "little") + bytes(8))
@@ -46,7 +46,7 @@ def committed(gtid: str, second: int) -> list[bytes]:
 
 def file_with(before: str, *gtids: str, ended: bool = False, second: int = 1) -> bytes:
     """A file that begins after ``before``; each transaction a second after the one before."""
-    mariadb = "-" in before.partition(":")[0] and ":" not in before
+    mariadb = ":" not in (before or gtids[0])
     listed = (
         event(EventType.MARIADB_GTID_LIST, encode_list(GtidPosition.parse(before)))
         if mariadb

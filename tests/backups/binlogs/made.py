@@ -55,8 +55,10 @@ def mysql_gtid(number: int, micros: int, *, original: int | None = None, length:
     return event(EventType.GTID, body)
 
 
-def mariadb_gtid(number: int, *, flags: int = 0, second: int = SECOND, server_id: int = 7) -> bytes:
-    body = struct.pack("<QIB", number, 0, flags) + bytes(6)
+def mariadb_gtid(
+    number: int, *, domain: int = 0, flags: int = 0, second: int = SECOND, server_id: int = 7
+) -> bytes:
+    body = struct.pack("<QIB", number, domain, flags) + bytes(6)
     return event(EventType.MARIADB_GTID, body, second=second, server_id=server_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import timedelta
 from typing import Any, cast
 
@@ -140,6 +141,29 @@ class TestRange:
         store(archive)
         (span,) = judge(archive)
         assert span.open
+
+    def test_the_end_of_the_old_one_that_cannot_be_read_now_is_stored_first(
+        self, archive: BinlogArchive, old: BinlogTimeline, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        receive(archive, old, OLD, FIRST)
+        store(archive)
+        receive(archive, old, OLD, file_with(gtids(1, 1), *of_a(2, 3, 4, 5), second=2))
+        take_over(archive, old, file_with(gtids(1, 1), *of_a(2, 3, 4, 5), *of_b(1, 2), second=2))
+        present = SpoolPosition(archive.received_file, archive.received_position or 0)
+        real_open = open
+
+        def failing(file: Any, *arguments: Any, **keywords: Any) -> Any:
+            if str(file).endswith(OLD):
+                raise OSError(errno.EIO, "Input/output error")
+            return real_open(file, *arguments, **keywords)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("builtins.open", failing)
+            result = store_ready_pieces(archive, present, T0 + HOUR, flush=True)
+        assert list(result.faults) == ["the spool"]
+        store(archive)
+        (span,) = judge(archive)
+        assert (span.open, span.to_file) == (True, NEW)
 
     def test_transactions_of_its_own_from_before_leave_a_gap(
         self, archive: BinlogArchive, old: BinlogTimeline

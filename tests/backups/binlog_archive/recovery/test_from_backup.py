@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from backups.binlog_archive.recovery.from_backup import Recovery, StartPoint, find_recovery
 from backups.binlog_archive.recovery.goals import RecoveryGoal, goal_of, parse_place
@@ -157,6 +158,27 @@ class TestRefusals:
         assert find(archive, start, at(50)).stop.last_gtid == gtid(8)
         with pytest.raises(Refused):
             find(archive, start, at(61))
+
+    def test_what_is_received_meanwhile_is_not_left_out(
+        self, archive: BinlogArchive, two_files: tuple[bytes, bytes]
+    ) -> None:
+        row = BinlogArchive.objects.filter(pk=archive.pk)
+        row.update(received_position=len(binlog(5, 7, ended=False)), lag_bytes=100)
+        asked: list[str] = []
+
+        def receive(execute: Any, sql: str, *arguments: Any) -> Any:
+            before = " ".join(asked)
+            asked.append(sql)
+            # Once the pieces are known, and up to where the spool is durable.
+            if "backups_binlogarchive" in before.partition("backups_binlogsegment")[2]:
+                asked.clear()
+                position = len(two_files[1])
+                row.update(received_position=position, lag_bytes=0, source_asked_at=T0 + MINUTE)
+            return execute(sql, *arguments)
+
+        with connection.execute_wrapper(receive), pytest.raises(Refused, match="01:00:07"):
+            find(archive, start_after(1, two_files[0]), at(50))
+        assert find(archive, start_after(1, two_files[0]), at(50)).stop.last_gtid == gtid(8)
 
     def test_what_the_backup_already_has(
         self, archive: BinlogArchive, two_files: tuple[bytes, bytes]

@@ -38,7 +38,8 @@ def timeline(
 ) -> TimelineFacts:
     end = None if ended is None else T0 + ended * MINUTE
     start = "Binlogs were reset" if reset else "Archive enabled"
-    return TimelineFacts(pk, start, reset or seam is not None, end, "", seam)
+    before = None if seam is None else pk - 1
+    return TimelineFacts(pk, start, reset or seam is not None, end, "", seam, before)
 
 
 def ranges(
@@ -188,6 +189,12 @@ class TestFailovers:
         lost = [*ROW, self.NEW[0], piece(7, 40, 90, there=False, timeline=2), self.NEW[2]]
         (span,) = ranges(lost, [backup(1, 60, minute=5)], histories)
         assert (span.timeline, span.to_position, span.open) == (2, 40, False)
+
+    def test_a_server_of_which_nothing_can_be_read_is_not_passed_over(self) -> None:
+        histories = self.histories(self.SEAM, self.NEXT)
+        lost = [piece(7, 0, 90, joined=False, there=False, timeline=2), self.NEW[2]]
+        (span,) = ranges([*ROW, *lost], [backup(1, 60, minute=5)], histories)
+        assert (span.timeline, span.open) == (1, False)
 
     def test_a_clone_before_it_counts_if_the_new_server_goes_on(self) -> None:
         at = T0 + 4 * MINUTE

@@ -51,12 +51,24 @@ def test_a_seam_is_where_nothing_is_missing_and_nothing_was_added(
         ("0-1-5,1-1-2", "0-1-3,1-1-1", ["0-1-4", "1-1-2", "0-1-5", "0-2-6"], 3),
         ("0-1-5", "0-1-3", ["0-1-4", "0-2-5", "0-1-5"], None),
         ("0-1-5", "", ["", "0-1-5"], None),
+        # A domain that it logs later: from before the old server's end, or new.
+        ("0-1-5,1-2-9", "0-1-3", ["0-1-4", "0-1-5", "1-2-8", "1-2-9", "0-2-6"], 4),
+        ("0-1-5,1-2-9", "0-1-5", ["1-2-8", "1-2-9"], 2),
+        ("0-1-5,1-2-9", "0-1-3", ["0-1-4", "0-1-5", "0-2-6", "1-2-9"], None),
+        ("0-1-5,1-2-9", "0-1-3", ["0-1-4", "0-1-5", "0-2-6", "1-2-10", "1-2-9"], 2),
     ],
 )
 def test_it_is_found_among_transactions(
     end: str, before: str, gtids: list[str], count: int | None
 ) -> None:
     assert find_seam(end, before, before, gtids) == count
+
+
+@pytest.mark.parametrize(("later", "count"), [("1-2-9", None), ("1-2-10", 1), ("2-2-1", 1)])
+def test_what_follows_in_later_pieces_may_show_that_it_is_none(
+    later: str, count: int | None
+) -> None:
+    assert find_seam("0-1-5,1-2-9", "0-1-4", "0-1-4", ["0-1-5"], ["0-2-7", later]) == count
 
 
 def test_what_a_server_lacks_is_named() -> None:

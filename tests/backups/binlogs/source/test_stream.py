@@ -150,6 +150,18 @@ class TestDamage:
         sent_by(again, served.begin)
         assert sent.wanted == "0-7-4"
 
+    def test_what_two_servers_have_is_not_sent_twice(self) -> None:
+        files = {A: mariadb_file(9, 4, 6), B: mariadb_file(8, 12)}
+        served = HeldBinlogs(files).whole(MARIADB)
+        assert sent_by(stream_of(served), served.begin)
+        one, two = served.stretches
+        over = replace(served, stretches=[one, replace(two, failovers=1)])
+        with pytest.raises(BinlogDamaged, match="0-7-8 is in the binlogs of two servers"):
+            sent_by(stream_of(over), over.begin)
+        # It begins with the new server: nothing was served before.
+        later = replace(over, stretches=over.stretches[1:], start_gtids="0-7-8")
+        assert sent_by(stream_of(later), later.begin)
+
     def test_a_stretch_that_ends_inside_an_event(self) -> None:
         whole = mysql_file(1, 2)
         served = HeldBinlogs({A: whole}).whole(MYSQL)
