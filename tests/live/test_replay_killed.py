@@ -102,7 +102,15 @@ def test_nothing_runs_on_and_another_job_goes_on(source: LiveServer, site: Site)
     )
     assert in_order and next_file
 
-    answer = site.manage("restorebackup", "--continue", str(job), "--foreground")
+    # It has more than the backup: that it is not handed over as.
+    ((name, start),) = site.rows("SELECT binlog_file, binlog_position FROM backups_backup")
+    early = ("--until-file-pos", f"{name}:{start}", "--foreground")
+    answer = site.manage("restorebackup", "--continue", str(job), *early)
+    assert "which is not among the transactions" in answer["error"]
+    job = answer["job"]
+
+    again = ("--until-file-pos", place, "--foreground")
+    answer = site.manage("restorebackup", "--continue", str(job), *again)
     assert answer["error"] == ""
     assert answer["status"] == "succeeded"
     assert [each["name"] for each in answer["stages"]][:3] == [

@@ -154,6 +154,13 @@ class _HadSet:
                 f"{recovery.start.label}: it is not what was left",
                 hint=_HINT,
             )
+        if not (recovery.stop.transactions or start or self._own):
+            # Without any transaction, the archive does not show whether the server has GTIDs.
+            raise Refused(
+                f"nothing is to be replayed onto {recovery.start.label}, and nothing proves that "
+                "the folder has nothing more",
+                hint=_HINT,
+            )
         self._known, self._left = KnownSet(self._own), self._own - start
 
     def has(self, placed: PlacedTransaction) -> bool:

@@ -54,6 +54,13 @@ def whole_of(archive: BinlogArchive, skipped: Collection[int] = (), mode: str = 
     return replace(found, served=replace(found.served, gtid_mode=mode, flavour=MYSQL))
 
 
+def empty_of(archive: BinlogArchive, before: str) -> Recovery:
+    """From a backup with the first transaction to its own place."""
+    start = StartPoint("orders-1@t", FIRST, end_of(1), before, T0, T0)
+    found = find_recovery(archive.instance, start, RecoveryGoal(file=FIRST, position=end_of(1)))
+    return replace(found, served=replace(found.served, flavour=MYSQL))
+
+
 def next_gtid(rest: Rest) -> str:
     return rest.next.transaction.gtid if rest.next else ""
 
@@ -73,6 +80,15 @@ class TestMysql:
         assert (rest.done, next_gtid(rest)) == (0, gtid(2))
         rest = find_rest(whole_of(two_files), Reached(gtids(1, 7)))
         assert (rest.done, rest.next, list(rest.recovery.served.stretches)) == (6, None, [])
+
+    def test_a_place_that_the_backup_has(self, two_files: BinlogArchive) -> None:
+        whole = empty_of(two_files, gtids(1, 1))
+        rest = find_rest(whole, Reached(gtids(1, 1)))
+        assert (rest.done, rest.next, list(rest.recovery.served.stretches)) == (0, None, [])
+        with pytest.raises(Refused, match="which is not among the transactions"):
+            find_rest(whole, Reached(gtids(1, 3)))
+        with pytest.raises(Refused, match="nothing proves"):
+            find_rest(empty_of(two_files, ""), Reached())
 
     def test_what_was_left_out_is_not_missing(self, two_files: BinlogArchive) -> None:
         there = Reached(f"{gtids(1, 2)}:4-5")
