@@ -113,32 +113,36 @@ class Keeping:
         """Stop the replay and its server in order, and note where; None where that was not so."""
         try:
             with server.connect(user=account.user, password=account.password) as session:
-                reached, temporary = stop_and_find(session, target)
+                left = stop_and_find(session, target)
             server.shut_down()
             LocalRunner().run(["sync", "-f", str(self.work.target)], timeout_seconds=_SYNC_SECONDS)
         except (pymysql.Error, MooringError) as exc:
             self.run.log(_SOURCE, f"the server did not end in order: {exc}", LogLevel.WARNING)
             return None
-        if temporary:
-            self.run.log(
-                _SOURCE,
-                f"{temporary} temporary tables of replayed statements were open: a server has them "
-                "until it ends, so that the folder cannot be continued",
-                LogLevel.WARNING,
-            )
-            stop_keeping(self.run.job)
-            self.work.kept = None
+        if left.temporary_tables:
+            self._give_up(left.temporary_tables)
             return None
         try:
-            rest = find_rest(self.whole, reached) if reached is not None else None
+            rest = find_rest(self.whole, left.reached) if left.reached is not None else None
         except MooringError as exc:
             self.run.log(_SOURCE, f"where it stopped is not known: {exc}", LogLevel.WARNING)
             rest = None
-        self._write_patiently(in_order=True, failed=failed, **_columns(rest))
+        self._write_patiently(in_order=True, failed=failed or left.failed, **_columns(rest))
         if self.work.kept is not None:
             self.work.kept.refresh_from_db()
             self.run.log(_SOURCE, f"the folder is kept: {where_it_is(self.work.kept)}")
         return rest
+
+    def _give_up(self, temporary_tables: int) -> None:
+        """Forget the row: what is missing in the folder cannot be made again."""
+        self.run.log(
+            _SOURCE,
+            f"{temporary_tables} temporary tables of replayed statements were open: a server has "
+            "them until it ends, so that the folder cannot be continued",
+            LogLevel.WARNING,
+        )
+        stop_keeping(self.run.job)
+        self.work.kept = None
 
     def _write_patiently(self, **columns: object) -> None:
         """Write; a short outage of the database must not end hours of work."""

@@ -157,9 +157,12 @@ class ReplaySession:
         # A server that was ended for it is no reason of its own.
         reason = self.run.stop_reason or error
         keeping = self.keeping
-        if keeping is None or isinstance(reason, LeaseLost | Refused):
+        if keeping is None or isinstance(reason, LeaseLost):
             return reason
-        failed, rest = isinstance(reason, MooringError), None
+        if isinstance(reason, Refused) and not keeping.under_way:
+            return reason
+        # Of the server; where the source cannot go on, no transaction failed.
+        failed, rest = isinstance(reason, EngineError | StageFailed), None
         if keeping.under_way:
             rest = keeping.leave(self.server, self.target, self.account, failed=failed)
         kept = self.work.kept

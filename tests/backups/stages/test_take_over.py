@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from django.utils.timezone import now
 
-from backups.exceptions import LeaseLost, Refused
+from backups.binlog_archive.recovery.from_backup import Recovery, StartPoint
+from backups.binlog_archive.recovery.goals import RecoveryGoal
+from backups.binlog_archive.recovery.stops import Stop
+from backups.binlogs.source.served import Served
+from backups.exceptions import CancelRequested, EngineError, LeaseLost, Refused, RepositoryError
 from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance, KeptRestore, Repository
+from backups.programs.compatibility import MARIADB, Version
+from backups.programs.private_server import ServerOptions
 from backups.restores.kept import begin_keeping
+from backups.restores.replay.statements import ReplayTarget
 from backups.restores.target import MARK, claim_folder
+from backups.running.run import Run
 from backups.stages.restore.keeping import Keeping, ending
+from backups.stages.restore.session import ReplaySession
 from backups.stages.restore.take_over import check_folder
 from backups.stages.restore.work import RestoreWork
+from backups.transitions.jobs import claim
+from tests.backups.binlogs.source.held import HeldBinlogs
 from tests.backups.fake_engine import FakeEngine
 from tests.backups.taking import take_backup
 
@@ -40,6 +54,71 @@ def kept(copy: BackupCopy, tmp_path: Path) -> KeptRestore:
 @pytest.fixture
 def work(kept: KeptRestore, copy: BackupCopy) -> RestoreWork:
     return RestoreWork(copy, Path(kept.target), mark=kept.mark, continues=kept.job_id, kept=kept)
+
+
+class FakeServer:
+    """A MariaDB that has replayed nothing, for a session that ends as soon as it begins."""
+
+    settings, listener, process = ServerOptions(), None, (0, 0.0)
+
+    def __init__(self, errno: int = 0) -> None:
+        self.log = SimpleNamespace(tail=lambda lines: "")
+        self._answers = {
+            "gtid_slave_pos": [("0-1-1",)],
+            "SHOW SLAVE STATUS": [{"Last_SQL_Errno": str(errno)}],
+        }
+        self._found: list[Any] = []
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def shut_down(self) -> None: ...
+
+    @contextmanager
+    def connect(self, **login: str) -> Iterator[FakeServer]:
+        yield self
+
+    @contextmanager
+    def cursor(self, *kind: object) -> Iterator[FakeServer]:
+        yield self
+
+    def execute(self, query: str) -> None:
+        self._found = next((rows for word, rows in self._answers.items() if word in query), [])
+
+    def fetchall(self) -> list[Any]:
+        return self._found
+
+    def fetchone(self) -> Any:
+        return self._found[0] if self._found else None
+
+
+def recovery() -> Recovery:
+    """From a backup to its own place: nothing is read for it."""
+    start = StartPoint("orders-1@t", "b.000001", 90, "0-1-1", now(), now())
+    goal = RecoveryGoal(until_gtid="0-1-9")
+    served = Served(HeldBinlogs({}), (), MARIADB, start_gtids="0-1-1")
+    return Recovery(start, goal, Stop("b.000001", 90, 1, 0, has_gtids=True), served)
+
+
+def session_of(work: RestoreWork, reason: Exception, server: FakeServer) -> ReplaySession:
+    """One whose replay ends with an error, once the folder changes."""
+
+    def watch(*_: object) -> NoReturn:
+        raise reason
+
+    assert work.kept is not None
+    assert claim(work.kept.job, worker="db1:1", exclusive_key="target", now=now())
+    work.kept.job.refresh_from_db()
+    work.continues = None
+    target = ReplayTarget(MARIADB, Version(10, 11, 18))
+    session = ReplaySession(Run(work.kept.job), work, recovery(), target, watch)
+    # Any: not a whole server.
+    played: Any = server
+    session.server = played
+    return session
 
 
 class TestTakeOver:
@@ -98,6 +177,32 @@ class TestKeeping:
             seen.append((kept.sent_file, kept.sent_position))
         assert len(set(seen)) == 2
         assert (kept.skipped, kept.in_order) == ("0-1-5", False)
+
+    @pytest.mark.parametrize(
+        ("reason", "errno", "failed"),
+        [
+            (EngineError("the replay stopped"), 1396, True),
+            (RepositoryError("main is not there"), 0, False),
+            # Both at once: it may have been applied in part.
+            (RepositoryError("main is not there"), 1396, True),
+            (CancelRequested("by olga"), 1396, True),
+        ],
+    )
+    def test_what_the_server_says_of_a_failed_transaction(
+        self, kept: KeptRestore, work: RestoreWork, reason: Exception, errno: int, failed: bool
+    ) -> None:
+        with pytest.raises(type(reason)):
+            session_of(work, reason, FakeServer(errno)).replay()
+        kept.refresh_from_db()
+        assert (kept.in_order, kept.failed) == (True, failed)
+
+    def test_a_source_that_refuses_to_go_on(self, kept: KeptRestore, work: RestoreWork) -> None:
+        server = FakeServer()
+        with pytest.raises(Refused, match="no copy of a piece") as refused:
+            session_of(work, Refused("no copy of a piece is whole"), server).replay()
+        kept.refresh_from_db()
+        assert (kept.in_order, kept.failed, kept.next_position) == (True, False, 90)
+        assert refused.value.hint == kept.how_to_continue
 
     def test_a_server_is_killed_at_once_where_the_job_is_not_ours(self) -> None:
         killed: list[str] = []
