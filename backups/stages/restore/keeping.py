@@ -51,6 +51,8 @@ class Keeping:
     done: int = 0
     # Whether the folder changes.
     under_way: bool = field(default=False, init=False)
+    # Set once nothing is applied any more: the server may take its time to end.
+    stopped: threading.Event = field(default_factory=threading.Event, init=False)
     _noted: tuple[int, int] = field(default=(0, 0), init=False)
 
     def begin(self) -> KeptRestore:
@@ -114,6 +116,7 @@ class Keeping:
         try:
             with server.connect(user=account.user, password=account.password) as session:
                 left = stop_and_find(session, target)
+            self.stopped.set()
             server.shut_down()
             LocalRunner().run(["sync", "-f", str(self.work.target)], timeout_seconds=_SYNC_SECONDS)
         except (pymysql.Error, MooringError) as exc:
@@ -159,14 +162,18 @@ class Keeping:
         KeptRestore.objects.filter(job=self.run.job).update(**columns)
 
 
-def ending(run: Run, server: PrivateServer) -> Callable[[], None]:
+def ending(run: Run, server: PrivateServer, keeping: Keeping | None = None) -> Callable[[], None]:
     """Return what ends a server for a job that must stop: at once only where it is not ours."""
+
+    def kill_late() -> None:
+        if keeping is None or not keeping.stopped.is_set():
+            server.kill()
 
     def end_soon() -> None:
         if isinstance(run.stop_reason, LeaseLost):
             server.kill()
             return
-        timer = threading.Timer(_STOP_SECONDS, server.kill)
+        timer = threading.Timer(_STOP_SECONDS, kill_late)
         timer.daemon = True
         timer.start()
 

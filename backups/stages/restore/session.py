@@ -76,15 +76,17 @@ class ReplaySession:
         if self.keeping is not None:
             self.keeping.begin()
         try:
-            with run.ending_by(ending(run, server)):
+            with run.ending_by(ending(run, server, self.keeping)):
                 self._start()
                 done = self._replay()
+                if self.keeping is not None:
+                    self.keeping.stopped.set()
                 server.shut_down()
             if self.keeping is not None:
                 self.keeping.finish(done)
             run.check()
         except BaseException as exc:
-            with run.ending_by(ending(run, server)):
+            with run.ending_by(ending(run, server, self.keeping)):
                 reason = self._leave(self._full_disk(exc) or exc)
             if reason is exc:
                 raise

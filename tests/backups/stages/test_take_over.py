@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -199,7 +200,10 @@ class TestKeeping:
     def test_a_source_that_refuses_to_go_on(self, kept: KeptRestore, work: RestoreWork) -> None:
         server = FakeServer()
         with pytest.raises(Refused, match="no copy of a piece") as refused:
-            session_of(work, Refused("no copy of a piece is whole"), server).replay()
+            session = session_of(work, Refused("no copy of a piece is whole"), server)
+            session.replay()
+        assert session.keeping is not None
+        assert session.keeping.stopped.is_set()
         kept.refresh_from_db()
         assert (kept.in_order, kept.failed, kept.next_position) == (True, False, 90)
         assert refused.value.hint == kept.how_to_continue
@@ -210,3 +214,21 @@ class TestKeeping:
         run: Any = SimpleNamespace(stop_reason=LeaseLost("it expired"))
         ending(run, server)()
         assert killed == ["killed"]
+
+    @pytest.mark.parametrize("stopped", [False, True])
+    def test_a_server_that_flushes_its_pages_is_not_killed(
+        self, kept: KeptRestore, work: RestoreWork, stopped: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("backups.stages.restore.keeping._STOP_SECONDS", 0)
+        killed: list[str] = []
+        server: Any = SimpleNamespace(kill=lambda: killed.append("killed"))
+        run = Run(kept.job)
+        keeping = Keeping(run, work, recovery(), "mooring-1")
+        if stopped:
+            keeping.stopped.set()
+        run.stop(CancelRequested("by olga"))
+        ending(run, server, keeping)()
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer):
+                thread.join()
+        assert killed == ([] if stopped else ["killed"])
