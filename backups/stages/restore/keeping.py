@@ -12,7 +12,7 @@ import pymysql
 from django.db import Error, connection
 
 from backups.binlog_archive.recovery.from_backup import Recovery
-from backups.binlog_archive.recovery.rest import Rest, find_rest
+from backups.binlog_archive.recovery.rest import Reached, Rest, find_rest
 from backups.binlogs.moments import from_micros
 from backups.binlogs.segments.names import file_number
 from backups.binlogs.source.sent import Passed
@@ -125,16 +125,25 @@ class Keeping:
         if left.temporary_tables:
             self._give_up(left.temporary_tables)
             return None
-        try:
-            rest = find_rest(self.whole, left.reached) if left.reached is not None else None
-        except MooringError as exc:
-            self.run.log(_SOURCE, f"where it stopped is not known: {exc}", LogLevel.WARNING)
-            rest = None
-        self._write_patiently(in_order=True, failed=failed or left.failed, **_columns(rest))
+        # First: to find the place takes long, and may be interrupted.
+        self._write_patiently(in_order=True, failed=failed or left.failed)
+        rest = self._rest_from(left.reached)
+        if rest is not None:
+            self._write_patiently(**_columns(rest))
         if self.work.kept is not None:
             self.work.kept.refresh_from_db()
             self.run.log(_SOURCE, f"the folder is kept: {where_it_is(self.work.kept)}")
         return rest
+
+    def _rest_from(self, reached: Reached | None) -> Rest | None:
+        """Return what is left; None: the next job finds it, by the server's own tables."""
+        if reached is None:
+            return None
+        try:
+            return find_rest(self.whole, reached)
+        except (MooringError, Error, OSError) as exc:
+            self.run.log(_SOURCE, f"where it stopped is not known: {exc}", LogLevel.WARNING)
+            return None
 
     def _give_up(self, temporary_tables: int) -> None:
         """Forget the row: what is missing in the folder cannot be made again."""
@@ -180,9 +189,7 @@ def ending(run: Run, server: PrivateServer, keeping: Keeping | None = None) -> C
     return end_soon
 
 
-def _columns(rest: Rest | None) -> dict[str, object]:
-    if rest is None:
-        return {}
+def _columns(rest: Rest) -> dict[str, object]:
     found: dict[str, object] = {"transactions": rest.done}
     if rest.last is not None:
         found["last_commit_at"] = from_micros(rest.last.transaction.commit_micros)

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -94,6 +95,13 @@ class FakeServer:
 
     def fetchone(self) -> Any:
         return self._found[0] if self._found else None
+
+
+class BrokenPiece:
+    """One whose index cannot be read."""
+
+    def index(self) -> NoReturn:
+        raise OSError("input/output error")
 
 
 def recovery() -> Recovery:
@@ -207,6 +215,19 @@ class TestKeeping:
         kept.refresh_from_db()
         assert (kept.in_order, kept.failed, kept.next_position) == (True, False, 90)
         assert refused.value.hint == kept.how_to_continue
+
+    def test_it_ended_in_order_also_where_its_place_is_not_found(
+        self, kept: KeptRestore, work: RestoreWork
+    ) -> None:
+        piece: Any = BrokenPiece()
+        session = session_of(work, CancelRequested("by olga"), FakeServer())
+        session.whole = replace(recovery(), read=(piece,), names=("b.000001",))
+        assert session.keeping is not None
+        session.keeping.whole = session.whole
+        with pytest.raises(CancelRequested):
+            session.replay()
+        kept.refresh_from_db()
+        assert (kept.in_order, kept.next_file) == (True, "")
 
     def test_a_server_is_killed_at_once_where_the_job_is_not_ours(self) -> None:
         killed: list[str] = []
