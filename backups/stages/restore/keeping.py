@@ -16,7 +16,7 @@ from backups.binlog_archive.recovery.rest import Reached, Rest, find_rest
 from backups.binlogs.moments import from_micros
 from backups.binlogs.segments.names import file_number
 from backups.binlogs.source.sent import Passed
-from backups.exceptions import LeaseLost, MooringError
+from backups.exceptions import LeaseLost, MooringError, StageFailed
 from backups.models import KeptRestore
 from backups.models.job import LogLevel
 from backups.programs.private_server import PrivateServer
@@ -83,6 +83,7 @@ class Keeping:
 
     def finish(self, done: Replayed) -> None:
         """Note that everything is applied, and the server has ended in order."""
+        self._sync()
         stop, self.under_way = self.whole.stop, False
         self._write_patiently(
             in_order=True,
@@ -118,7 +119,7 @@ class Keeping:
                 left = stop_and_find(session, target)
             self.stopped.set()
             server.shut_down()
-            LocalRunner().run(["sync", "-f", str(self.work.target)], timeout_seconds=_SYNC_SECONDS)
+            self._sync()
         except (pymysql.Error, MooringError) as exc:
             self.run.log(_SOURCE, f"the server did not end in order: {exc}", LogLevel.WARNING)
             return None
@@ -134,6 +135,13 @@ class Keeping:
             self.work.kept.refresh_from_db()
             self.run.log(_SOURCE, f"the folder is kept: {where_it_is(self.work.kept)}")
         return rest
+
+    def _sync(self) -> None:
+        """Bring the files to the disk, or raise: the row says that they are there."""
+        target = self.work.target
+        synced = LocalRunner().run(["sync", "-f", str(target)], timeout_seconds=_SYNC_SECONDS)
+        if synced.exit_code:
+            raise StageFailed(f"{target} could not be synced: {synced.stderr.strip()}")
 
     def _rest_from(self, reached: Reached | None) -> Rest | None:
         """Return what is left; None: the next job finds it, by the server's own tables."""

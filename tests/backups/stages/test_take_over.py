@@ -18,13 +18,23 @@ from django.utils.timezone import now
 from backups.binlog_archive.recovery.from_backup import Recovery, StartPoint
 from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlog_archive.recovery.stops import Stop
+from backups.binlogs.source.sent import NOTHING
 from backups.binlogs.source.served import Served
-from backups.exceptions import CancelRequested, EngineError, LeaseLost, Refused, RepositoryError
+from backups.exceptions import (
+    CancelRequested,
+    EngineError,
+    LeaseLost,
+    Refused,
+    RepositoryError,
+    StageFailed,
+)
 from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance, KeptRestore, Repository
 from backups.programs.compatibility import MARIADB, Version
 from backups.programs.private_server import ServerOptions
 from backups.restores.kept import begin_keeping
+from backups.restores.replay.account import ReplayAccount
+from backups.restores.replay.drive import Replayed
 from backups.restores.replay.statements import ReplayTarget
 from backups.restores.target import MARK, claim_folder
 from backups.running.run import Run
@@ -215,6 +225,22 @@ class TestKeeping:
         kept.refresh_from_db()
         assert (kept.in_order, kept.failed, kept.next_position) == (True, False, 90)
         assert refused.value.hint == kept.how_to_continue
+
+    @pytest.mark.parametrize("finished", [False, True])
+    def test_what_is_not_synced_is_not_in_order(
+        self, kept: KeptRestore, work: RestoreWork, finished: bool
+    ) -> None:
+        work.target = work.target / "gone"
+        keeping = Keeping(Run(kept.job), work, recovery(), "mooring-1")
+        if finished:
+            with pytest.raises(StageFailed, match="could not be synced"):
+                keeping.finish(Replayed(NOTHING, "0-1-1"))
+        else:
+            server: Any = FakeServer()
+            target, account = ReplayTarget(MARIADB, Version(10, 11, 18)), ReplayAccount(MARIADB)
+            assert keeping.leave(server, target, account, failed=False) is None
+        kept.refresh_from_db()
+        assert not kept.in_order
 
     def test_it_ended_in_order_also_where_its_place_is_not_found(
         self, kept: KeptRestore, work: RestoreWork
