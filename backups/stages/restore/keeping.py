@@ -81,6 +81,15 @@ class Keeping:
             next_commit_at=None,
         )
 
+    def note_place(self, rest: Rest) -> None:
+        """Note where the folder is, as its server forgets that now; nothing of it is in doubt."""
+        self._write_patiently(in_order=False, failed=False, **_columns(rest))
+
+    def note_ended(self) -> None:
+        """Note that the server ended in order, and has applied nothing yet."""
+        self._sync()
+        self._write_patiently(in_order=True)
+
     def finish(self, done: Replayed) -> None:
         """Note that everything is applied, and the server has ended in order."""
         self._sync()

@@ -18,8 +18,9 @@ from django.utils.timezone import now
 from backups.binlog_archive.recovery.from_backup import Recovery, StartPoint
 from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlog_archive.recovery.stops import Stop
+from backups.binlogs.index.read import IndexedTransaction
 from backups.binlogs.source.sent import NOTHING
-from backups.binlogs.source.served import Served
+from backups.binlogs.source.served import Served, ServedRange
 from backups.exceptions import (
     CancelRequested,
     EngineError,
@@ -30,7 +31,7 @@ from backups.exceptions import (
 )
 from backups.jobs.request import create_restore_job
 from backups.models import BackupCopy, Instance, KeptRestore, Repository
-from backups.programs.compatibility import MARIADB, Version
+from backups.programs.compatibility import MARIADB, MYSQL, Version
 from backups.programs.private_server import ServerOptions
 from backups.restores.kept import begin_keeping
 from backups.restores.replay.account import ReplayAccount
@@ -39,6 +40,8 @@ from backups.restores.replay.statements import ReplayTarget
 from backups.restores.target import MARK, claim_folder
 from backups.running.run import Run
 from backups.stages.restore.keeping import Keeping, ending
+from backups.stages.restore.proven import rest_of_folder
+from backups.stages.restore.replay import Watch
 from backups.stages.restore.session import ReplaySession
 from backups.stages.restore.take_over import check_folder
 from backups.stages.restore.work import RestoreWork
@@ -73,10 +76,11 @@ class FakeServer:
 
     settings, listener, process = ServerOptions(), None, (0, 0.0)
 
-    def __init__(self, errno: int = 0) -> None:
+    def __init__(self, errno: int = 0, place: tuple[str, int] = ("", 0)) -> None:
         self.log = SimpleNamespace(tail=lambda lines: "")
         self._answers = {
             "gtid_slave_pos": [("0-1-1",)],
+            "slave_worker_info": [place],
             "SHOW SLAVE STATUS": [{"Last_SQL_Errno": str(errno)}],
         }
         self._found: list[Any] = []
@@ -98,6 +102,8 @@ class FakeServer:
         yield self
 
     def execute(self, query: str) -> None:
+        if query.startswith("RESET"):
+            del self._answers["slave_worker_info"]
         self._found = next((rows for word, rows in self._answers.items() if word in query), [])
 
     def fetchall(self) -> list[Any]:
@@ -112,6 +118,34 @@ class BrokenPiece:
 
     def index(self) -> NoReturn:
         raise OSError("input/output error")
+
+
+class TwoTransactions:
+    """A piece, its index and its bytes: the last cannot be read, as the job is cancelled."""
+
+    file = "b.000001"
+
+    def index(self) -> TwoTransactions:
+        return self
+
+    def starting_at(self, position: int) -> int:
+        return 0
+
+    def transactions(self, begin: int) -> list[IndexedTransaction]:
+        places = enumerate(((4, 90), (90, 200)))
+        return [IndexedTransaction(each, *place, "", 0, (), "", False) for each, place in places]
+
+    def read(self, file: str, start: int, stop: int) -> NoReturn:
+        raise CancelRequested("by olga")
+
+    def recovery(self) -> Recovery:
+        # Any: not a whole piece.
+        piece: Any = self
+        start = StartPoint("orders-1@t", self.file, 4, "", now(), now())
+        served = Served(self, (ServedRange(self.file, 4, 200),), MYSQL, gtid_mode="OFF")
+        stop = Stop(self.file, 200, 1, 2, has_gtids=False)
+        goal = RecoveryGoal(file=self.file, position=200)
+        return Recovery(start, goal, stop, served, (piece,), (self.file,))
 
 
 def recovery() -> Recovery:
@@ -254,6 +288,31 @@ class TestKeeping:
             session.replay()
         kept.refresh_from_db()
         assert (kept.in_order, kept.next_file) == (True, "")
+
+    def test_its_place_is_known_while_relay_logs_are_written(
+        self, kept: KeptRestore, work: RestoreWork
+    ) -> None:
+        # As a kill has left it.
+        kept.sent_file, kept.sent_position = "b.000001", 150
+        kept.save()
+        assert claim(kept.job, worker="db1:1", exclusive_key="target", now=now())
+        kept.job.refresh_from_db()
+        target = ReplayTarget(MYSQL, Version(8, 0, 40), "OFF", by_relay_logs=True)
+        run, whole = Run(kept.job), TwoTransactions().recovery()
+        session = ReplaySession(run, work, whole, target, Watch)
+        server: Any = FakeServer(place=("b.000001", 90))
+        session.server = server
+        with pytest.raises(CancelRequested):
+            session.replay()
+
+        kept.refresh_from_db()
+        assert (kept.in_order, kept.next_position, kept.sent_position) == (True, 90, 90)
+        # What a kill in the middle of it leaves.
+        KeptRestore.objects.update(in_order=False)
+        kept.refresh_from_db()
+        work.kept = kept
+        rest, reached = rest_of_folder(server, target, Keeping(run, work, whole, "mooring-1"))
+        assert (rest.done, reached.position) == (1, 90)
 
     def test_a_server_is_killed_at_once_where_the_job_is_not_ours(self) -> None:
         killed: list[str] = []
