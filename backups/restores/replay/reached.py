@@ -55,7 +55,7 @@ def find_reached(connection: Connection[Any], target: ReplayTarget) -> Reached |
     if not places:
         return None
     _, position, file = max(places)
-    return Reached(file=file, position=position)
+    return Reached(file=file, position=position, by_server=True)
 
 
 def find_tables(connection: Connection[Any], target: ReplayTarget) -> TablesFound:

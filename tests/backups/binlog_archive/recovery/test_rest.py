@@ -12,7 +12,7 @@ from backups.binlog_archive.recovery.from_backup import Recovery, StartPoint, fi
 from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlog_archive.recovery.rest import Reached, Rest, find_rest
 from backups.binlog_archive.storing.store import store_ready_pieces
-from backups.binlogs.events.header import EventType
+from backups.binlogs.events.header import LOG_POS_RANGE, EventType
 from backups.binlogs.source.served import ServedRange
 from backups.exceptions import Refused
 from backups.models import BinlogArchive, BinlogTimeline
@@ -134,6 +134,17 @@ class TestWithoutGtids:
             assert [(each.file, each.start) for each in served] == stretches
             assert rest.done == number - 1
         assert find_rest(whole, Reached(file=SECOND_FILE, position=end_of(7))).next is None
+
+    def test_a_server_does_not_say_where_it_is_beyond_4_gib(self, two_files: BinlogArchive) -> None:
+        whole = whole_of(two_files, mode="OFF")
+        first, second = whole.served.stretches
+        far = (replace(first, stop=LOG_POS_RANGE + 900), second)
+        whole = replace(whole, served=replace(whole.served, stretches=far))
+        for by_server, file, number in ((True, SECOND_FILE, 6), (False, FIRST, 2)):
+            there = Reached(file=file, position=end_of(number), by_server=by_server)
+            assert find_rest(whole, there).done == number - 1
+        with pytest.raises(Refused, match="longer than a server names positions"):
+            find_rest(whole, Reached(file=FIRST, position=end_of(2), by_server=True))
 
     @pytest.mark.parametrize(
         ("file", "position", "message"),
