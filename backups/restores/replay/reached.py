@@ -32,8 +32,8 @@ _SET_TABLE = "mysql.gtid_executed"
 _PLACE_TABLES = frozenset({"mysql.slave_relay_log_info", "mysql.slave_worker_info"})
 
 
-class Stopped(NamedTuple):
-    """A replay that was stopped in order."""
+class StoppedReplay(NamedTuple):
+    """How a replay was left that was stopped in order."""
 
     reached: Reached | None
     temporary_tables: int
@@ -73,11 +73,11 @@ def open_temporary_tables(connection: Connection[Any]) -> int:
     return max((int(count) for _, count in _rows(connection, _OPEN_TEMPORARY)), default=0)
 
 
-def stop_and_find(connection: Connection[Any], target: ReplayTarget) -> Stopped:
+def stop_and_find(connection: Connection[Any], target: ReplayTarget) -> StoppedReplay:
     """Stop a replay between transactions, and find how it was left."""
     with connection.cursor() as cursor:
         cursor.execute(target.stop)
-    return Stopped(
+    return StoppedReplay(
         find_reached(connection, target),
         open_temporary_tables(connection),
         has_failed(connection, target),

@@ -51,7 +51,7 @@ class Keeping:
     done: int = 0
     # Whether the folder changes.
     under_way: bool = field(default=False, init=False)
-    # Set once nothing is applied any more: the server may take its time to end.
+    # Set once the server applies nothing more: it may take its time to end.
     stopped: threading.Event = field(default_factory=threading.Event, init=False)
     _noted: tuple[int, int] = field(default=(0, 0), init=False)
 

@@ -78,7 +78,7 @@ class FakeServer:
 
     def __init__(self, errno: int = 0, place: tuple[str, int] = ("", 0)) -> None:
         self.log = SimpleNamespace(tail=lambda lines: "")
-        self._answers = {
+        self._answers: dict[str, list[Any]] = {
             "gtid_slave_pos": [("0-1-1",)],
             "slave_worker_info": [place],
             "SHOW SLAVE STATUS": [{"Last_SQL_Errno": str(errno)}],
