@@ -102,7 +102,9 @@ def test_nothing_runs_on_and_another_job_goes_on(source: LiveServer, site: Site)
     )
     assert in_order and next_file
 
-    answer = site.manage("restorebackup", "--continue", str(job), "--foreground")
+    job = refused_as_the_backup(site, job)
+    again = ("--until-file-pos", place, "--foreground")
+    answer = site.manage("restorebackup", "--continue", str(job), *again)
     assert answer["error"] == ""
     assert answer["status"] == "succeeded"
     assert [each["name"] for each in answer["stages"]][:3] == [
@@ -135,6 +137,15 @@ def cancelled_while_it_continues(site: Site, job: int) -> None:
     assert site.manage("canceljob", str(newest))["status"] == "cancelled"
     worker.wait()
     assert not started_on(site.home / "target")
+
+
+def refused_as_the_backup(site: Site, job: int) -> int:
+    """Continue a folder to the backup's own place; return the job that has it then."""
+    ((name, start),) = site.rows("SELECT binlog_file, binlog_position FROM backups_backup")
+    early = ("--until-file-pos", f"{name}:{start}", "--foreground")
+    answer = site.manage("restorebackup", "--continue", str(job), *early)
+    assert "which is not among the transactions" in answer["error"]
+    return int(answer["job"])
 
 
 def relay_logs(site: Site) -> list[Path]:

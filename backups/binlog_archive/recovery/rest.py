@@ -12,6 +12,7 @@ from typing import Protocol
 
 from backups.binlog_archive.recovery.from_backup import PlacedTransaction, Recovery
 from backups.binlogs.events.gtids import GtidPosition, GtidSet
+from backups.binlogs.events.header import LOG_POS_RANGE
 from backups.binlogs.segments.names import file_number
 from backups.binlogs.source.known import KnownPosition, KnownSet
 from backups.binlogs.source.served import ServedRange
@@ -30,6 +31,8 @@ class Reached:
     # Of a server without GTIDs: everything before it is there.
     file: str = ""
     position: int = 0
+    # Whether a server says so, which names positions modulo 2^32; others are known as they are.
+    by_server: bool = False
 
     def __str__(self) -> str:
         return self.gtids[:_GTIDS_SHOWN] or (
@@ -142,6 +145,11 @@ def _had(recovery: Recovery, reached: Reached) -> _Had:
     return _HadPlace(recovery, reached)
 
 
+def _length(recovery: Recovery, file: str) -> int:
+    """Return up to where a file is served; 0: it is not."""
+    return max((each.stop for each in recovery.served.stretches if each.file == file), default=0)
+
+
 class _HadSet:
     """MySQL with GTIDs."""
 
@@ -152,6 +160,13 @@ class _HadSet:
             raise Refused(
                 f"the folder has the transactions {reached}, and not all of those of "
                 f"{recovery.start.label}: it is not what was left",
+                hint=_HINT,
+            )
+        if not (recovery.stop.transactions or start or self._own):
+            # Without any transaction, the archive does not show whether the server has GTIDs.
+            raise Refused(
+                f"nothing is to be replayed onto {recovery.start.label}, and nothing proves that "
+                "the folder has nothing more",
                 hint=_HINT,
             )
         self._known, self._left = KnownSet(self._own), self._own - start
@@ -209,6 +224,12 @@ class _HadPlace:
     def __init__(self, recovery: Recovery, reached: Reached) -> None:
         self._place = (file_number(reached.file), reached.position)
         self._name, self._passed = str(reached), False
+        if reached.by_server and _length(recovery, reached.file) >= LOG_POS_RANGE:
+            raise Refused(
+                f"{reached.file} is longer than a server names positions: where the folder is in "
+                "it is not proven",
+                hint=_HINT,
+            )
         if self._place < (file_number(recovery.start.file), recovery.start.position):
             raise Refused(
                 f"the folder is at {reached}, before {recovery.start.label}: it is not what was "

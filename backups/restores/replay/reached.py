@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
 
 from backups.binlog_archive.recovery.rest import Reached
 from backups.binlogs.segments.names import file_number
@@ -31,6 +32,15 @@ _SET_TABLE = "mysql.gtid_executed"
 _PLACE_TABLES = frozenset({"mysql.slave_relay_log_info", "mysql.slave_worker_info"})
 
 
+class StoppedReplay(NamedTuple):
+    """How a replay was left that was stopped in order."""
+
+    reached: Reached | None
+    temporary_tables: int
+    # Whether a transaction failed, whatever else was the reason to stop.
+    failed: bool
+
+
 def find_reached(connection: Connection[Any], target: ReplayTarget) -> Reached | None:
     """Return how far a server is; None where it has no position."""
     if target.by_gtid:
@@ -45,7 +55,7 @@ def find_reached(connection: Connection[Any], target: ReplayTarget) -> Reached |
     if not places:
         return None
     _, position, file = max(places)
-    return Reached(file=file, position=position)
+    return Reached(file=file, position=position, by_server=True)
 
 
 def find_tables(connection: Connection[Any], target: ReplayTarget) -> TablesFound:
@@ -63,11 +73,23 @@ def open_temporary_tables(connection: Connection[Any]) -> int:
     return max((int(count) for _, count in _rows(connection, _OPEN_TEMPORARY)), default=0)
 
 
-def stop_and_find(connection: Connection[Any], target: ReplayTarget) -> tuple[Reached | None, int]:
-    """Stop a replay between transactions; return how far it is, and its open temporary tables."""
+def stop_and_find(connection: Connection[Any], target: ReplayTarget) -> StoppedReplay:
+    """Stop a replay between transactions, and find how it was left."""
     with connection.cursor() as cursor:
         cursor.execute(target.stop)
-    return find_reached(connection, target), open_temporary_tables(connection)
+    return StoppedReplay(
+        find_reached(connection, target),
+        open_temporary_tables(connection),
+        has_failed(connection, target),
+    )
+
+
+def has_failed(connection: Connection[Any], target: ReplayTarget) -> bool:
+    """Whether a transaction could not be applied."""
+    with connection.cursor(DictCursor) as cursor:
+        cursor.execute(target.status)
+        status = cursor.fetchone() or {}
+    return int(status.get("Last_SQL_Errno") or 0) != 0
 
 
 # Any: SQL's values.

@@ -47,8 +47,6 @@ def write_logs(
 ) -> WrittenLogs:
     """Write relay logs into the folder of a server that does not run."""
     remove_relay_logs(folder)
-    last = served.stretches[-1]
-    served.before_send(last.file, last.stop)
     sent = Sent(GtidSet())
     # A server leaves out by itself what it has.
     stream = Stream(served, KnownPlace(), sent, _SERVER_ID)

@@ -12,11 +12,11 @@ import pymysql
 from django.db import Error, connection
 
 from backups.binlog_archive.recovery.from_backup import Recovery
-from backups.binlog_archive.recovery.rest import Rest, find_rest
+from backups.binlog_archive.recovery.rest import Reached, Rest, find_rest
 from backups.binlogs.moments import from_micros
 from backups.binlogs.segments.names import file_number
 from backups.binlogs.source.sent import Passed
-from backups.exceptions import LeaseLost, MooringError
+from backups.exceptions import LeaseLost, MooringError, StageFailed
 from backups.models import KeptRestore
 from backups.models.job import LogLevel
 from backups.programs.private_server import PrivateServer
@@ -51,6 +51,8 @@ class Keeping:
     done: int = 0
     # Whether the folder changes.
     under_way: bool = field(default=False, init=False)
+    # Set once the server applies nothing more: it may take its time to end.
+    stopped: threading.Event = field(default_factory=threading.Event, init=False)
     _noted: tuple[int, int] = field(default=(0, 0), init=False)
 
     def begin(self) -> KeptRestore:
@@ -79,8 +81,18 @@ class Keeping:
             next_commit_at=None,
         )
 
+    def note_place(self, rest: Rest) -> None:
+        """Note where the folder is, as its server forgets that now; nothing of it is in doubt."""
+        self._write_patiently(in_order=False, failed=False, **_columns(rest))
+
+    def note_ended(self) -> None:
+        """Note that the server ended in order, and has applied nothing yet."""
+        self._sync()
+        self._write_patiently(in_order=True)
+
     def finish(self, done: Replayed) -> None:
         """Note that everything is applied, and the server has ended in order."""
+        self._sync()
         stop, self.under_way = self.whole.stop, False
         self._write_patiently(
             in_order=True,
@@ -113,32 +125,53 @@ class Keeping:
         """Stop the replay and its server in order, and note where; None where that was not so."""
         try:
             with server.connect(user=account.user, password=account.password) as session:
-                reached, temporary = stop_and_find(session, target)
+                left = stop_and_find(session, target)
+            self.stopped.set()
             server.shut_down()
-            LocalRunner().run(["sync", "-f", str(self.work.target)], timeout_seconds=_SYNC_SECONDS)
+            self._sync()
         except (pymysql.Error, MooringError) as exc:
             self.run.log(_SOURCE, f"the server did not end in order: {exc}", LogLevel.WARNING)
             return None
-        if temporary:
-            self.run.log(
-                _SOURCE,
-                f"{temporary} temporary tables of replayed statements were open: a server has them "
-                "until it ends, so that the folder cannot be continued",
-                LogLevel.WARNING,
-            )
-            stop_keeping(self.run.job)
-            self.work.kept = None
+        if left.temporary_tables:
+            self._give_up(left.temporary_tables)
             return None
-        try:
-            rest = find_rest(self.whole, reached) if reached is not None else None
-        except MooringError as exc:
-            self.run.log(_SOURCE, f"where it stopped is not known: {exc}", LogLevel.WARNING)
-            rest = None
-        self._write_patiently(in_order=True, failed=failed, **_columns(rest))
+        # First: to find the place takes long, and may be interrupted.
+        self._write_patiently(in_order=True, failed=failed or left.failed)
+        rest = self._rest_from(left.reached)
+        if rest is not None:
+            self._write_patiently(**_columns(rest))
         if self.work.kept is not None:
             self.work.kept.refresh_from_db()
             self.run.log(_SOURCE, f"the folder is kept: {where_it_is(self.work.kept)}")
         return rest
+
+    def _sync(self) -> None:
+        """Bring the files to the disk, or raise: the row says that they are there."""
+        target = self.work.target
+        synced = LocalRunner().run(["sync", "-f", str(target)], timeout_seconds=_SYNC_SECONDS)
+        if synced.exit_code:
+            raise StageFailed(f"{target} could not be synced: {synced.stderr.strip()}")
+
+    def _rest_from(self, reached: Reached | None) -> Rest | None:
+        """Return what is left; None: the next job finds it, by the server's own tables."""
+        if reached is None:
+            return None
+        try:
+            return find_rest(self.whole, reached)
+        except (MooringError, Error, OSError) as exc:
+            self.run.log(_SOURCE, f"where it stopped is not known: {exc}", LogLevel.WARNING)
+            return None
+
+    def _give_up(self, temporary_tables: int) -> None:
+        """Forget the row: what is missing in the folder cannot be made again."""
+        self.run.log(
+            _SOURCE,
+            f"{temporary_tables} temporary tables of replayed statements were open: a server has "
+            "them until it ends, so that the folder cannot be continued",
+            LogLevel.WARNING,
+        )
+        stop_keeping(self.run.job)
+        self.work.kept = None
 
     def _write_patiently(self, **columns: object) -> None:
         """Write; a short outage of the database must not end hours of work."""
@@ -155,23 +188,25 @@ class Keeping:
         KeptRestore.objects.filter(job=self.run.job).update(**columns)
 
 
-def ending(run: Run, server: PrivateServer) -> Callable[[], None]:
+def ending(run: Run, server: PrivateServer, keeping: Keeping | None = None) -> Callable[[], None]:
     """Return what ends a server for a job that must stop: at once only where it is not ours."""
+
+    def kill_late() -> None:
+        if keeping is None or not keeping.stopped.is_set():
+            server.kill()
 
     def end_soon() -> None:
         if isinstance(run.stop_reason, LeaseLost):
             server.kill()
             return
-        timer = threading.Timer(_STOP_SECONDS, server.kill)
+        timer = threading.Timer(_STOP_SECONDS, kill_late)
         timer.daemon = True
         timer.start()
 
     return end_soon
 
 
-def _columns(rest: Rest | None) -> dict[str, object]:
-    if rest is None:
-        return {}
+def _columns(rest: Rest) -> dict[str, object]:
     found: dict[str, object] = {"transactions": rest.done}
     if rest.last is not None:
         found["last_commit_at"] = from_micros(rest.last.transaction.commit_micros)

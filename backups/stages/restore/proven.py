@@ -27,8 +27,9 @@ def rest_of_folder(
     kept, whole = keeping.work.kept, keeping.whole
     assert kept is not None
     reached = find_reached(connection, target) if kept.sent_file else at_start(whole)
-    if reached is None and kept.in_order and kept.next_position is not None:
-        # The replay came to its end, and its place was forgotten with the other settings.
+    if reached is None and kept.next_position is not None:
+        # Its place was forgotten with the other settings: the replay came to its end, or relay
+        # logs were written for the next.
         reached = Reached(file=kept.next_file, position=kept.next_position)
     if reached is None:
         raise Refused(f"the server on {kept.target} has no position of a replay", hint=_HINT)

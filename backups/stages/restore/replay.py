@@ -50,7 +50,8 @@ class ReplayTransactions(PlainStage[RestoreWork]):
                 f"{work.copy.backup.label} has no binlog position: nothing can be replayed onto it"
             )
         work.recovery = recovery
-        if not recovery.served.stretches:
+        # A folder that is continued may have more than that.
+        if not recovery.served.stretches and work.continues is None:
             return f"nothing to replay: the backup is {recovery.goal}"
         done = work.replayed = ReplaySession(
             run, work, recovery, _target(work, recovery), Watch

@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from pymysql.connections import Connection
 
 from backups.binlog_archive.recovery.from_backup import Recovery
+from backups.binlog_archive.recovery.rest import Rest
 from backups.binlogs.source.sent import Passed
 from backups.engines import engine_named
 from backups.exceptions import EngineError, LeaseLost, MooringError, Refused, StageFailed
@@ -76,15 +77,17 @@ class ReplaySession:
         if self.keeping is not None:
             self.keeping.begin()
         try:
-            with run.ending_by(ending(run, server)):
+            with run.ending_by(ending(run, server, self.keeping)):
                 self._start()
                 done = self._replay()
+                if self.keeping is not None:
+                    self.keeping.stopped.set()
                 server.shut_down()
             if self.keeping is not None:
                 self.keeping.finish(done)
             run.check()
         except BaseException as exc:
-            with run.ending_by(ending(run, server)):
+            with run.ending_by(ending(run, server, self.keeping)):
                 reason = self._leave(self._full_disk(exc) or exc)
             if reason is exc:
                 raise
@@ -102,19 +105,22 @@ class ReplaySession:
         self.run.process_started(*self.server.process)
 
     def _replay(self) -> Replayed:
-        recovery, has, keeping = self.whole, None, self.keeping
+        recovery, rest, has, keeping = self.whole, None, None, self.keeping
         if keeping is not None and self.work.continues is not None:
             with self._connect() as connection:
                 rest, reached = rest_of_folder(connection, self.target, keeping)
             self.run.log(_SOURCE, f"it continues after {rest.done:,} transactions")
             recovery, has, keeping.done = rest.recovery, reached.gtids, rest.done
+        logs = None
+        if self.target.by_relay_logs and recovery.served.stretches:
+            logs = self._write_logs(recovery, rest)
         if keeping is not None:
             served = replace(recovery.served, before_send=keeping.before_send)
             recovery = replace(recovery, served=served)
             keeping.set_out()
-        logs = None
-        if self.target.by_relay_logs and recovery.served.stretches:
-            logs = self._write_logs(recovery)
+            if logs is not None:
+                # The server has them all in its folder, as if they were sent.
+                keeping.before_send(served.stretches[-1].file, served.stretches[-1].stop)
         watch = self.watch(self.run, recovery, keeping)
         self.run.stage_started(APPLY, now())
         done = Replay(
@@ -126,11 +132,15 @@ class ReplaySession:
         together = done.passed.transactions + keeping.done
         return replace(done, passed=done.passed._replace(transactions=together))
 
-    def _write_logs(self, recovery: Recovery) -> WrittenLogs:
+    def _write_logs(self, recovery: Recovery, rest: Rest | None) -> WrittenLogs:
         """Write relay logs while no server has the folder, and start it again."""
+        if self.keeping is not None and rest is not None:
+            self.keeping.note_place(rest)
         with self._connect() as connection:
             forget_settings(connection, self.target)
         self.server.shut_down()
+        if self.keeping is not None:
+            self.keeping.note_ended()
         owner = self.work.target.stat()
         ids = (owner.st_uid, owner.st_gid)
         logs = write_logs(recovery.served, self.work.target, owner=ids, check=self.run.check)
@@ -157,9 +167,12 @@ class ReplaySession:
         # A server that was ended for it is no reason of its own.
         reason = self.run.stop_reason or error
         keeping = self.keeping
-        if keeping is None or isinstance(reason, LeaseLost | Refused):
+        if keeping is None or isinstance(reason, LeaseLost):
             return reason
-        failed, rest = isinstance(reason, MooringError), None
+        if isinstance(reason, Refused) and not keeping.under_way:
+            return reason
+        # Of the server; where the source cannot go on, no transaction failed.
+        failed, rest = isinstance(reason, EngineError | StageFailed), None
         if keeping.under_way:
             rest = keeping.leave(self.server, self.target, self.account, failed=failed)
         kept = self.work.kept

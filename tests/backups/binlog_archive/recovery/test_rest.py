@@ -12,7 +12,7 @@ from backups.binlog_archive.recovery.from_backup import Recovery, StartPoint, fi
 from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlog_archive.recovery.rest import Reached, Rest, find_rest
 from backups.binlog_archive.storing.store import store_ready_pieces
-from backups.binlogs.events.header import EventType
+from backups.binlogs.events.header import LOG_POS_RANGE, EventType
 from backups.binlogs.source.served import ServedRange
 from backups.exceptions import Refused
 from backups.models import BinlogArchive, BinlogTimeline
@@ -54,6 +54,13 @@ def whole_of(archive: BinlogArchive, skipped: Collection[int] = (), mode: str = 
     return replace(found, served=replace(found.served, gtid_mode=mode, flavour=MYSQL))
 
 
+def empty_of(archive: BinlogArchive, before: str) -> Recovery:
+    """From a backup with the first transaction to its own place."""
+    start = StartPoint("orders-1@t", FIRST, end_of(1), before, T0, T0)
+    found = find_recovery(archive.instance, start, RecoveryGoal(file=FIRST, position=end_of(1)))
+    return replace(found, served=replace(found.served, flavour=MYSQL))
+
+
 def next_gtid(rest: Rest) -> str:
     return rest.next.transaction.gtid if rest.next else ""
 
@@ -73,6 +80,15 @@ class TestMysql:
         assert (rest.done, next_gtid(rest)) == (0, gtid(2))
         rest = find_rest(whole_of(two_files), Reached(gtids(1, 7)))
         assert (rest.done, rest.next, list(rest.recovery.served.stretches)) == (6, None, [])
+
+    def test_a_place_that_the_backup_has(self, two_files: BinlogArchive) -> None:
+        whole = empty_of(two_files, gtids(1, 1))
+        rest = find_rest(whole, Reached(gtids(1, 1)))
+        assert (rest.done, rest.next, list(rest.recovery.served.stretches)) == (0, None, [])
+        with pytest.raises(Refused, match="which is not among the transactions"):
+            find_rest(whole, Reached(gtids(1, 3)))
+        with pytest.raises(Refused, match="nothing proves"):
+            find_rest(empty_of(two_files, ""), Reached())
 
     def test_what_was_left_out_is_not_missing(self, two_files: BinlogArchive) -> None:
         there = Reached(f"{gtids(1, 2)}:4-5")
@@ -118,6 +134,17 @@ class TestWithoutGtids:
             assert [(each.file, each.start) for each in served] == stretches
             assert rest.done == number - 1
         assert find_rest(whole, Reached(file=SECOND_FILE, position=end_of(7))).next is None
+
+    def test_a_server_does_not_say_where_it_is_beyond_4_gib(self, two_files: BinlogArchive) -> None:
+        whole = whole_of(two_files, mode="OFF")
+        first, second = whole.served.stretches
+        far = (replace(first, stop=LOG_POS_RANGE + 900), second)
+        whole = replace(whole, served=replace(whole.served, stretches=far))
+        for by_server, file, number in ((True, SECOND_FILE, 6), (False, FIRST, 2)):
+            there = Reached(file=file, position=end_of(number), by_server=by_server)
+            assert find_rest(whole, there).done == number - 1
+        with pytest.raises(Refused, match="longer than a server names positions"):
+            find_rest(whole, Reached(file=FIRST, position=end_of(2), by_server=True))
 
     @pytest.mark.parametrize(
         ("file", "position", "message"),
