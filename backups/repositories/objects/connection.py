@@ -6,6 +6,7 @@ bytes per second than ``LEAST_RATE``, and counts as stalled.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -37,6 +38,8 @@ PART_TRIES, PART_TRIES_SECONDS = 10, 300
 _SESSION_LOCK = threading.Lock()
 # How long an address that was allowed need not be looked up again.
 ALLOWED_SECONDS = 60
+# Objects encrypted by such a key cannot be read without it, and it is nowhere in Mooring.
+CUSTOMER_KEY = "AWS_SSE_CUSTOMER_KEY_BASE64"
 
 
 class BucketConnection:
@@ -108,6 +111,7 @@ class BucketConnection:
         from obstore.exceptions import BaseError
         from obstore.store import S3Store
 
+        _refuse_environment()
         # Now, so that a missing key is reported in its own words.
         self._credentials.load()
         place = self.place
@@ -116,8 +120,12 @@ class BucketConnection:
             "endpoint": _endpoint_of(place),
             "virtual_hosted_style_request": place.bucket_in_host,
             # What the environment says otherwise is meant for other programs.
+            "aws_endpoint_url_s3": _endpoint_of(place),
+            "conditional_put": "etag",
             "skip_signature": False,
             "unsigned_payload": False,
+            "s3_express": False,
+            "request_payer": False,
         }
         if place.encryption:
             config["server_side_encryption"] = place.encryption
@@ -198,6 +206,15 @@ class BucketConnection:
                 aws_session_token=keys.token,
                 config=config,
             )
+
+
+def _refuse_environment() -> None:
+    """Refuse what the library would take from the environment, and no setting can take back."""
+    if os.environ.get(CUSTOMER_KEY):
+        raise RepositoryError(
+            f"the environment has {CUSTOMER_KEY}: objects would be encrypted by another key",
+            hint="Remove it from the environment of the site and of every worker.",
+        )
 
 
 @cache
