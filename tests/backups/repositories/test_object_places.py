@@ -24,6 +24,7 @@ from backups.repositories.objects.place import (
     refuse_odd,
     split_address,
 )
+from backups.repositories.objects.store import BucketStore
 
 
 @pytest.mark.parametrize(
@@ -76,9 +77,23 @@ def test_an_endpoint_that_cannot_be_is_refused(endpoint: str) -> None:
 
 def test_requests_go_to_the_region_where_no_endpoint_is_named() -> None:
     place = BucketPlace("backups", region="eu-central-1")
-    assert place.server == ("s3.eu-central-1.amazonaws.com", 443)
+    assert place.server == ("backups.s3.eu-central-1.amazonaws.com", 443)
     assert place.bucket_in_host
     assert not BucketPlace("with.dots").bucket_in_host
+    assert BucketPlace("With_old_name").server == ("s3.us-east-1.amazonaws.com", 443)
+
+
+def test_the_host_that_is_checked_is_the_one_connected_to() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def refuse_host(host: str, port: int) -> None:
+        asked.append((host, port))
+        raise OSError("it is not a public address")
+
+    place = BucketPlace("inner", endpoint="https://example.org:9000", virtual_host=True)
+    with pytest.raises(RepositoryError, match="not a public address"):
+        BucketStore(place, StoredKeys("id", lambda: "s3cret"), "", refuse_host).identity()
+    assert asked == [("inner.example.org", 9000)]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +105,9 @@ def test_requests_go_to_the_region_where_no_endpoint_is_named() -> None:
         BucketPlace("b", region=""),
         BucketPlace("b", kms_key="k"),
         BucketPlace("b", ca_file="ca.pem"),
+        BucketPlace("b", endpoint="http://localhost:9000", virtual_host=True),
+        BucketPlace("b_c", endpoint="https://s3.example.org", virtual_host=True),
+        BucketPlace("b.c", endpoint="https://s3.example.org", virtual_host=True),
     ],
 )
 def test_settings_that_no_backup_survives_are_refused(place: BucketPlace) -> None:
