@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backups.exceptions import RepositoryError
 from backups.repositories.objects.credentials import CredentialSource
 from backups.repositories.objects.place import BucketPlace
+from backups.repositories.objects.sessions import SESSION_LOCK, naming_calls, session
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -35,7 +35,6 @@ CONNECT_SECONDS = 5
 # of an upload again, so that is what it is most patient with.
 TRIES, TRIES_SECONDS = 3, 60
 PART_TRIES, PART_TRIES_SECONDS = 10, 300
-_SESSION_LOCK = threading.Lock()
 # How long an address that was allowed need not be looked up again.
 ALLOWED_SECONDS = 60
 # Objects encrypted by such a key cannot be read without it, and it is nowhere in Mooring.
@@ -97,9 +96,10 @@ class BucketConnection:
         host, port = self.place.server
         try:
             self._refuse_host(host, port)
-        except OSError as exc:
-            # Of a name that is not found, the errno is one of the resolver's.
-            refused = exc.errno is None
+        except (OSError, UnicodeError) as exc:
+            # Of a name that is not found, the errno is one of the resolver's; what cannot be a
+            # name is not looked up.
+            refused = isinstance(exc, OSError) and exc.errno is None
             cause = str(exc) if refused else f"the name {host} is not found"
             hint = "" if refused else "Correct the endpoint or the region of the repository."
             raise RepositoryError(
@@ -194,9 +194,8 @@ class BucketConnection:
             s3={"addressing_style": "virtual" if place.bucket_in_host else "path"},
             user_agent="mooring",
         )
-        # A session is not for several threads at a time.
-        with _SESSION_LOCK:
-            return _session().create_client(
+        with naming_calls(place.shown, "used"), SESSION_LOCK:
+            return session().create_client(
                 "s3",
                 region_name=place.region,
                 endpoint_url=place.url,
@@ -215,14 +214,6 @@ def _refuse_environment() -> None:
             f"the environment has {CUSTOMER_KEY}: objects would be encrypted by another key",
             hint="Remove it from the environment of the site and of every worker.",
         )
-
-
-@cache
-def _session() -> Any:
-    """Return what clients of botocore are made by; it reads megabytes of descriptions."""
-    from botocore.session import Session
-
-    return Session()
 
 
 def _endpoint_of(place: BucketPlace) -> str:

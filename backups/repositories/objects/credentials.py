@@ -13,16 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from backups.exceptions import MooringError, RepositoryError
+from backups.repositories.objects import roles
 
 PROFILE = "default"
 # Those of a file or role are read again some minutes before this long has passed: a file may be
 # replaced, and botocore renews a role's ten minutes before they end.
 RENEWAL = timedelta(minutes=12)
-# The providers of botocore that are an identity of this machine, container or pod.
-ROLE_PROVIDERS = frozenset({"assume-role-with-web-identity", "container-role", "iam-role"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,32 +124,9 @@ class RoleKeys:
     """The role of the machine, container or pod that the process runs in."""
 
     def load(self) -> KeyPair:
-        found = _role_credentials()
-        if found is None:
-            raise RepositoryError(
-                "this host has no instance role",
-                hint="Attach a role to the instance, or give the repository other credentials.",
-            )
-        frozen = found.get_frozen_credentials()
+        frozen = roles.credentials()
         return KeyPair(frozen.access_key, frozen.secret_key, frozen.token, _renewal())
 
 
 def _renewal() -> datetime:
     return datetime.now(UTC) + RENEWAL
-
-
-def _role_credentials() -> Any:
-    """Any: botocore has no types."""
-    from botocore.credentials import create_credential_resolver
-    from botocore.exceptions import BotoCoreError
-    from botocore.session import Session
-
-    resolver = create_credential_resolver(Session())
-    for provider in list(resolver.providers):
-        if provider.METHOD not in ROLE_PROVIDERS:
-            # Keys of the environment or a file are other sources, and must be chosen.
-            resolver.remove(provider.METHOD)
-    try:
-        return resolver.load_credentials()
-    except BotoCoreError as exc:
-        raise RepositoryError(f"the role of this host has no credentials: {exc}") from None

@@ -137,6 +137,28 @@ _STATUSES = {
 # Texts of the network layer, in the order in which they are looked for.
 _TEXTS = (
     (
+        ("gave no credentials",),
+        Trouble(
+            "the role of this host gave no credentials",
+            "Check the metadata service, or the role and token file of the pod.",
+            transient=True,
+        ),
+    ),
+    (
+        ("Invalid endpoint",),
+        Trouble(
+            "the endpoint is not a URL of a host",
+            "Correct the endpoint: its name has letters, digits, - and . only.",
+        ),
+    ),
+    (
+        ("ResponseParserError", "KeyError"),
+        Trouble(
+            "what answers there is no object store",
+            "Check the endpoint and its port, and the proxies on the way.",
+        ),
+    ),
+    (
         ("invalid path", "InvalidPath", "parsing Path"),
         Trouble(
             "an object there has a name that no repository has",

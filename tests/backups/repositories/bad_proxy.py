@@ -107,6 +107,18 @@ def refuse(status: int, code: str, more: str = "") -> Action:
     return action
 
 
+def say(text: str) -> Action:
+    """Answer as a server does that is something else."""
+
+    def action(handler: BadHandler, body: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(text.encode())))
+        handler.end_headers()
+        handler.wfile.write(text.encode())
+
+    return action
+
+
 def list_many(bucket: str, prefix: str, count: int) -> Action:
     """Answer a list in the store's place, 1000 names a page."""
 

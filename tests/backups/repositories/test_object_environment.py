@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION
+from backups.repositories.objects import connection, sessions
 from backups.repositories.objects.store import BucketStore
 from tests.backups.repositories.object_server import KEYS, new_place
 
@@ -28,3 +31,10 @@ def test_a_key_that_is_nowhere_else_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(RepositoryError, match="encrypted by another key") as raised:
         BucketStore(new_place(), KEYS).initialise(IDENTITY)
     assert "AAAA" not in str(raised.value)
+
+
+def test_its_profile_is_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "session", cache(sessions.new_session))
+    monkeypatch.setattr(connection, "session", sessions.session)
+    monkeypatch.setenv("AWS_PROFILE", "nowhere")
+    BucketStore(new_place(), KEYS).try_writing()

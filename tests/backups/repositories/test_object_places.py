@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,7 +11,6 @@ from backups.repositories.objects.credentials import (
     EnvironmentKeys,
     KeyPair,
     KeysFile,
-    RoleKeys,
     StoredKeys,
 )
 from backups.repositories.objects.place import (
@@ -158,42 +153,6 @@ def test_a_line_of_a_broken_file_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(RepositoryError) as raised:
         KeysFile(path).load()
     assert "s3cret" not in str(raised.value)
-
-
-class _Metadata(BaseHTTPRequestHandler):
-    """The metadata service of an instance with a role."""
-
-    def answer(self) -> None:
-        role = "/latest/meta-data/iam/security-credentials/"
-        keys = {"Code": "Success", "AccessKeyId": "role-id", "SecretAccessKey": "s", "Token": "t"}
-        keys["Expiration"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-        answers = {"/latest/api/token": "token", role: "backup", f"{role}backup": json.dumps(keys)}
-        content = answers[self.path].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_PUT = answer
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Be silent."""
-
-
-def test_keys_of_an_instance_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Those of the environment are for others.
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
-    with HTTPServer(("127.0.0.1", 0), _Metadata) as server:
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        found = RoleKeys().load()
-        server.shutdown()
-    assert (found.access_key_id, found.token) == ("role-id", "t")
-    assert found.read_again_at is not None
-    with pytest.raises(RepositoryError, match="this host has no instance role"):
-        RoleKeys().load()
 
 
 def test_no_secret_is_in_what_is_printed() -> None:

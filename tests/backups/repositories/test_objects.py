@@ -9,6 +9,7 @@ import pytest
 from django.utils.timezone import now
 
 from backups.exceptions import RepositoryError
+from backups.outbound.addresses import refuse_private_host
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION
 from backups.repositories.objects import connection
@@ -26,6 +27,7 @@ from tests.backups.repositories.bad_proxy import (
     lose_answer,
     redirect_to,
     refuse,
+    say,
     wait,
 )
 from tests.backups.repositories.object_server import KEYS, calls, moto_address, new_place
@@ -297,6 +299,27 @@ def test_an_address_that_is_not_allowed_is_not_connected_to(
         with pytest.raises(RepositoryError, match="is not a public address"):
             ask()
     assert proxy.requests == []
+
+
+@pytest.mark.parametrize("host", ["under_score.localhost", f"{'x' * 64}.example.org"])
+def test_a_host_that_cannot_be_is_named(host: str) -> None:
+    store = BucketStore(BucketPlace("backups", endpoint=f"https://{host}:1"), KEYS)
+    for ask in (store.clock, store.try_writing):
+        with pytest.raises(RepositoryError, match=r"could not be|cannot be used"):
+            ask()
+
+
+def test_a_name_that_cannot_be_looked_up_is_named() -> None:
+    place = BucketPlace("backups", endpoint=f"https://{'x' * 64}.example.org")
+    with pytest.raises(RepositoryError, match="is not found"):
+        BucketStore(place, KEYS, "", refuse_private_host).identity()
+
+
+def test_what_is_no_object_store_is_named(store: BucketStore, proxy: BadProxy) -> None:
+    proxy.fail("POST", say("<html>s3cret page</html>"), times=9)
+    with pytest.raises(RepositoryError, match="is no object store") as raised:
+        store.try_writing()
+    assert "s3cret" not in str(raised.value)
 
 
 def test_what_is_sent_in_parts_is_bounded() -> None:
