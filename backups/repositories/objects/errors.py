@@ -134,6 +134,10 @@ _STATUSES = {
     504: _FAULT,
     507: _FULL,
 }
+# Not worth further tries: each of those that were made has waited long.
+NO_ANSWER = Trouble(
+    "no answer", "Check the store and the network: a store that is full may not answer either."
+)
 # Texts of the network layer, in the order in which they are looked for.
 _TEXTS = (
     (
@@ -199,11 +203,7 @@ _TEXTS = (
     ),
     (
         ("timed out", "TimedOut", "timeout", "Timeout"),
-        # Not worth further tries: each of those that were made has waited long.
-        Trouble(
-            "no answer",
-            "Check the store and the network: a store that is full may not answer either.",
-        ),
+        NO_ANSWER,
     ),
     (
         ("connection", "Connection", "IncompleteMessage", "error sending request", "error decoding",

@@ -12,12 +12,13 @@ from backups.exceptions import RepositoryError
 from backups.outbound.addresses import refuse_private_host
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION
-from backups.repositories.objects import connection
+from backups.repositories.objects import connection, upload
 from backups.repositories.objects.connection import PART_BYTES
 from backups.repositories.objects.place import BucketPlace
 from backups.repositories.objects.store import BucketStore
 from backups.repositories.wrappers import RetryingStore
 from tests.backups.repositories.bad_proxy import (
+    Action,
     BadProxy,
     add_bytes,
     bad_proxy,
@@ -27,6 +28,8 @@ from tests.backups.repositories.bad_proxy import (
     lose_answer,
     redirect_to,
     refuse,
+    reset,
+    reset_after,
     say,
     wait,
 )
@@ -57,9 +60,9 @@ def store(place: BucketPlace, proxy: BadProxy) -> BucketStore:
 
 
 def put(store: BucketStore, name: str, content: bytes) -> None:
-    with store.create(name) as upload:
-        upload.write(content)
-        upload.commit()
+    with store.create(name) as created:
+        created.write(content)
+        created.commit()
 
 
 def keys_in(place: BucketPlace) -> list[str]:
@@ -133,6 +136,19 @@ def test_a_lost_response_is_no_second_object(store: BucketStore, proxy: BadProxy
     put(store, "a/two", b"two")
     assert store.read("a/two") == b"two"
     assert proxy.count("PUT") == 2
+
+
+@pytest.mark.parametrize("action", [reset, reset_after])
+def test_a_connection_that_is_reset_is_survived(
+    store: BucketStore, proxy: BadProxy, monkeypatch: pytest.MonkeyPatch, action: Action
+) -> None:
+    monkeypatch.setattr(upload, "PUT_WAITS", (0.0, 0.0, 0.0))
+    proxy.fail("PUT", action, times=3)
+    put(store, "a/manifest", b"two")
+    assert store.read("a/manifest") == b"two"
+    proxy.fail("PUT", reset, times=99)
+    with pytest.raises(RepositoryError, match="the connection broke off"):
+        put(store, "a/another", b"two")
 
 
 def test_a_lost_response_to_the_last_part_is_no_failure(
