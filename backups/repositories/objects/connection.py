@@ -18,6 +18,7 @@ from backups.exceptions import RepositoryError
 from backups.repositories.objects.credentials import CredentialSource
 from backups.repositories.objects.place import BucketPlace
 from backups.repositories.objects.sessions import SESSION_LOCK, naming_calls, session
+from backups.repositories.objects.small_files import read_small
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -37,6 +38,8 @@ TRIES, TRIES_SECONDS = 3, 60
 PART_TRIES, PART_TRIES_SECONDS = 10, 300
 # How long an address that was allowed need not be looked up again.
 ALLOWED_SECONDS = 60
+# The most that a CA file has; the bundle of a whole system is smaller.
+AUTHORITY_BYTES = 1 << 20
 # Objects encrypted by such a key cannot be read without it, and it is nowhere in Mooring.
 CUSTOMER_KEY = "AWS_SSE_CUSTOMER_KEY_BASE64"
 
@@ -162,7 +165,7 @@ class BucketConnection:
     def _authority(self) -> bytes:
         path = Path(self.place.ca_file)
         try:
-            return path.read_bytes()
+            return read_small(path, AUTHORITY_BYTES)[0]
         except OSError as exc:
             raise RepositoryError(
                 f"CA file {path} cannot be read: {exc.strerror}",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import configparser
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,8 +16,11 @@ from typing import Protocol
 
 from backups.exceptions import MooringError, RepositoryError
 from backups.repositories.objects import roles
+from backups.repositories.objects.small_files import read_small
 
 PROFILE = "default"
+# Of a credentials file; more is something else.
+MOST_BYTES = 64 << 10
 # Those of a file or role are read again some minutes before this long has passed: a file may be
 # replaced, and botocore renews a role's ten minutes before they end.
 RENEWAL = timedelta(minutes=12)
@@ -88,8 +90,8 @@ class KeysFile:
 
     def load(self) -> KeyPair:
         try:
-            mode = stat.S_IMODE(self.path.stat().st_mode)
-            text = self.path.read_text(encoding="utf-8")
+            content, mode = read_small(self.path, MOST_BYTES)
+            text = content.decode()
         except (OSError, UnicodeDecodeError) as exc:
             reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
             raise RepositoryError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,26 @@ def test_a_line_of_a_broken_file_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(RepositoryError) as raised:
         KeysFile(path).load()
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "large"])
+def test_a_file_that_is_something_else_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / kind
+    match kind:
+        case "pipe":
+            os.mkfifo(path, 0o600)
+        case "device":
+            path = Path("/dev/zero")
+        case "folder":
+            path.mkdir()
+        case "large":
+            path.touch(0o600)
+            os.truncate(path, 2 << 20)
+    place = BucketPlace("backups", endpoint="https://127.0.0.1:1", ca_file=str(path))
+    store = BucketStore(place, StoredKeys("id", lambda: "s3cret"))
+    for ask in (KeysFile(path).load, store.identity, store.clock):
+        with pytest.raises(RepositoryError, match=r"file .* cannot be read: "):
+            ask()
 
 
 def test_no_secret_is_in_what_is_printed() -> None:
