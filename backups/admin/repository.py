@@ -48,7 +48,7 @@ class RepositoryForm(ModelForm):
         self.fields["credentials"].required = False
 
     @cached_property
-    def changed_data(self) -> list[str]:  # type: ignore[override]  # a property in the stubs.
+    def changed_data(self) -> list[str]:
         """The changed fields; one that was not sent and has a default keeps its value."""
         defaults = {field.name for field in self._meta.model._meta.fields if field.has_default()}
         return [

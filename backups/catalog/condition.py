@@ -132,9 +132,18 @@ def _fault_of(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
 
 def _pack_fault(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
     names = [f"{copy.path}/{pack_name(number)}" for number in range(1, copy.pack_count + 1)]
-    if missing := [name for name in names if not store.exists(name)]:
+    missing: list[str] = []
+    stored = 0
+    for name in names:
+        try:
+            # One request for each; what is missing costs a second one.
+            stored += store.size(name)
+        except RepositoryError:
+            if store.exists(name):
+                raise
+            missing.append(name)
+    if missing:
         return CopyFault.MISSING, f"{len(missing)} of {len(names)} packs are missing: {missing[0]}"
-    stored = sum(store.size(name) for name in names)
     if stored != copy.stored_bytes:
         return CopyFault.CHANGED, f"its packs have {stored} bytes, expected {copy.stored_bytes}"
     return "", ""

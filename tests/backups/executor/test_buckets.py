@@ -123,6 +123,12 @@ def test_ticks_see_what_is_there(copy: BackupCopy, bucket: Repository, proxy: Ba
     assert "the store does not know the access key id" in bucket.fault
 
 
+def test_a_pack_costs_one_request(copy: BackupCopy, proxy: BadProxy) -> None:
+    proxy.requests.clear()
+    assert check_copies(now()) == 0
+    assert sum(".pack" in path for _, path in proxy.requests) == copy.pack_count == 1
+
+
 @pytest.mark.parametrize(
     ("method", "part", "action"),
     [
