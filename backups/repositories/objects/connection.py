@@ -114,7 +114,7 @@ class BucketConnection:
         from obstore.exceptions import BaseError
         from obstore.store import S3Store
 
-        _refuse_environment()
+        _refuse_environment(self.place)
         # Now, so that a missing key is reported in its own words.
         self._credentials.load()
         place = self.place
@@ -210,13 +210,19 @@ class BucketConnection:
             )
 
 
-def _refuse_environment() -> None:
+def _refuse_environment(place: BucketPlace) -> None:
     """Refuse what the library would take from the environment, and no setting can take back."""
-    if os.environ.get(CUSTOMER_KEY):
-        raise RepositoryError(
-            f"the environment has {CUSTOMER_KEY}: objects would be encrypted by another key",
-            hint="Remove it from the environment of the site and of every worker.",
-        )
+    settings = {
+        CUSTOMER_KEY: "",
+        "AWS_SERVER_SIDE_ENCRYPTION": place.encryption,
+        "AWS_SSE_KMS_KEY_ID": place.kms_key,
+    }
+    for name, setting in settings.items():
+        if os.environ.get(name) and not setting:
+            raise RepositoryError(
+                f"the environment has {name}: objects would be encrypted in another way",
+                hint="Remove it from the environment of the site and of every worker.",
+            )
 
 
 def _endpoint_of(place: BucketPlace) -> str:

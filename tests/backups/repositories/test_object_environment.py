@@ -26,9 +26,12 @@ def test_its_endpoint_is_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.identity() == IDENTITY
 
 
-def test_a_key_that_is_nowhere_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_SSE_CUSTOMER_KEY_BASE64", "AAAA")
-    with pytest.raises(RepositoryError, match="encrypted by another key") as raised:
+@pytest.mark.parametrize(
+    "name", ["AWS_SSE_CUSTOMER_KEY_BASE64", "AWS_SERVER_SIDE_ENCRYPTION", "AWS_SSE_KMS_KEY_ID"]
+)
+def test_its_encryption_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "AAAA")
+    with pytest.raises(RepositoryError, match=f"{name}: .* in another way") as raised:
         BucketStore(new_place(), KEYS).initialise(IDENTITY)
     assert "AAAA" not in str(raised.value)
 
