@@ -183,8 +183,7 @@ def _outcome_of(
         run.requests_again = run.requeues and settings.ON_SHUTDOWN == REQUEUE
         hint = "It was requested again as a new job."
         if not run.requests_again:
-            kept = KeptRestore.objects.filter(job=run.job).first()
-            hint = kept.how_to_continue if kept is not None else "Start it again."
+            hint = _how_to_go_on(run.job)
         return JobStatus.FAILED, JobOutcome(error=text, hint=hint, failed_stage=stage)
     if isinstance(error, LeaseLost):
         logger.warning(
@@ -200,6 +199,15 @@ def _outcome_of(
         (text, hint), to = _describe_failure(run, stage, error), JobStatus.FAILED
     run.log("mooring", text, LogLevel.ERROR)
     return to, JobOutcome(error=text, hint=hint, failed_stage=stage)
+
+
+def _how_to_go_on(job: Job) -> str:
+    hint = "Start it again."
+    # It may be away, too; the outcome is recorded once it is back.
+    with contextlib.suppress(Error):
+        kept = KeptRestore.objects.filter(job=job).first()
+        hint = kept.how_to_continue if kept is not None else hint
+    return hint
 
 
 def _describe_failure(run: Run, stage: str, error: BaseException) -> tuple[str, str]:

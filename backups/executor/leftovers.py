@@ -115,8 +115,18 @@ def look_after_kept(jobs: QuerySet[Job]) -> None:
     """End what a dead worker has left running on a kept folder of this host, and measure it."""
     mine = jobs.filter(kept__host=socket.gethostname(), kept__bytes=None)
     for job in mine.select_related("kept"):
-        _end_orphan(job)
-        size = size_of(Path(job.kept.target))
+        try:
+            _end_orphan(job)
+            size = size_of(Path(job.kept.target))
+        except (MooringError, OSError) as exc:
+            # It may be on a disk that is not there now; everything else is cleared up all the same.
+            logger.warning(
+                "%s: the kept folder is not measured: %s",
+                job,
+                exc,
+                extra={"action": "kept_not_measured", "job_id": job.pk},
+            )
+            continue
         KeptRestore.objects.filter(pk=job.kept.pk, job=job).update(bytes=size)
 
 

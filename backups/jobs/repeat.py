@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backups.engines.clone import CloneOptions
@@ -10,7 +11,7 @@ from backups.jobs.consolidation import create_consolidate_job
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.models import Job
 from backups.models.catalog import Origin
-from backups.parameters import BackupParameters, parameters_of
+from backups.parameters import BackupParameters, RestoreTestParameters, parameters_of
 from backups.states import KindCause, Operation
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def rerun(job: Job, *, requested_by: User) -> Job:
             requested_by=requested_by,
         )
     assert job.copy is not None
+    if isinstance(asked, RestoreTestParameters):
+        # A person requests it now.
+        asked = replace(asked, schedule=None)
     if job.operation == Operation.CONSOLIDATE:
         return create_consolidate_job(job.copy, requested_by=requested_by)
     return create_copy_job(

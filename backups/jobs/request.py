@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 
 from backups import engines
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 # What fits a job's exclusive key.
 LONGEST_TARGET = 400
+# Parameters of a job that goes on with a kept folder.
+_OF_FOLDER = ("continues", "mark")
 
 
 def create_backup_job(
@@ -218,21 +221,27 @@ def request_again(job: Job) -> Job | None:
         kind_cause=job.kind_cause,
         kind_reason=job.kind_reason,
         engine=job.engine,
-        parameters={**job.parameters, **_continuing(job)},
+        parameters=_parameters_again(job),
         origin=job.origin,
         occurrence=job.occurrence,
     )
     with transaction.atomic():
         _create(again, job.requested_by, True, list(job.repositories.all()))
-        KeptRestore.objects.filter(job=job).update(claimed_by=again)
+        _kept_for(job).update(claimed_by=again)
         _hand_on(job, again)
     return again
 
 
-def _continuing(job: Job) -> dict[str, int]:
-    """Return the parameters by which a restore goes on with the folder that a job has left."""
-    kept = KeptRestore.objects.filter(job=job).first()
-    return {"continues": job.pk, "mark": kept.mark} if kept is not None else {}
+def _kept_for(job: Job) -> QuerySet[KeptRestore]:
+    """Return the folder that a job has left, or was to go on with and has not taken over."""
+    return KeptRestore.objects.filter(Q(job=job) | Q(claimed_by=job))
+
+
+def _parameters_again(job: Job) -> dict[str, Any]:
+    """Return what a job was asked; a restore goes on with the folder that is kept, if one is."""
+    asked = {name: job.parameters[name] for name in job.parameters if name not in _OF_FOLDER}
+    kept = _kept_for(job).first()
+    return asked if kept is None else {**asked, "continues": kept.job_id, "mark": kept.mark}
 
 
 def _hand_on(job: Job, again: Job) -> None:

@@ -21,7 +21,7 @@ from backups.binlog_archive.recovery.drawn import (
 from backups.binlog_archive.recovery.goals import RecoveryGoal
 from backups.binlog_archive.recovery.starts import choose_copy
 from backups.catalog.evidence import without_faults
-from backups.exceptions import Refused
+from backups.exceptions import MooringError, Refused
 from backups.health.usable import usable_copies
 from backups.jobs.request import create_copy_job
 from backups.models import BackupCopy, BinlogArchive, Instance, Job
@@ -119,9 +119,9 @@ def _choose(wanted: WantedTest, drawn: DrawnMoment | None) -> BackupCopy:
         goal = RecoveryGoal(drawn.moment)
         try:
             return choose_copy(wanted.instance, goal, wanted.repository)
-        except Refused:
-            # Recoverable by its range, and not by the plan: the job's own check of the same
-            # records that, where it is seen.
+        except MooringError:
+            # Recoverable by its range, and not by the plan, or its pieces cannot be read: the job's
+            # own check of the same records that, where it is seen.
             return _newest(wanted, drawn)
     return _newest(wanted, None)
 

@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 from backups.catalog.evidence import without_faults
 from backups.exceptions import MooringError
 from backups.health.usable import usable_copies
+from backups.jobs.cancel import request_cancel
 from backups.models import BackupSchedule, Instance, Job
 from backups.models.catalog import Origin
 from backups.restores.drills import WantedTest, create_restore_test_job
@@ -23,6 +24,8 @@ from backups.states import ACTIVE_JOB_STATUSES, DrillPoint, JobStatus, Operation
 
 logger = logging.getLogger(__name__)
 
+# One that hangs must not keep all others from starting.
+LONGEST = timedelta(days=1)
 # What did not come to a result is not requested again at once.
 RETRY_AFTER = timedelta(days=1)
 NO_RESULT = (JobStatus.REFUSED, JobStatus.LOST, JobStatus.CANCELLED)
@@ -37,6 +40,9 @@ def start_restore_tests(now: datetime) -> int:
         status__in=ACTIVE_JOB_STATUSES,
         parameters__schedule__isnull=False,
     )
+    for job in running.filter(started_at__lt=now - LONGEST, cancel_requested=False):
+        # A restore that a person waits for, and backups, have the same places.
+        request_cancel(job, actor="restore tests: it has run for a day")
     if running.exists():
         return 0
     for tried, wanted in enumerate(_due(now)):

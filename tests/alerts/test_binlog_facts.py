@@ -66,7 +66,7 @@ def test_faults_are_passed_on() -> None:
     assert found.warnings == "binlog_format is MIXED."
 
 
-def test_how_far_an_instance_is_recoverable_is_read_with_its_archive() -> None:
+def test_how_far_an_instance_is_recoverable_is_read_with_its_archive(tmp_path: Path) -> None:
     instance, other = make_instance("orders-1"), make_instance("shop-1")
     schedule = BackupSchedule.objects.create(
         name="nightly", cron="30 2 * * 1-5", created_at=T0, anchor_at=T0
@@ -76,7 +76,7 @@ def test_how_far_an_instance_is_recoverable_is_read_with_its_archive() -> None:
         instance=instance, server_id=7, lag_bytes=0, source_asked_at=T0 - M
     )
     timeline = timeline_of(instance)
-    backup = backup_at(instance, make_repository("main", Path("/nowhere")), "b.000001", 4)
+    backup = backup_at(instance, make_repository("main", tmp_path / "main"), "b.000001", 4)
     RecoverableRange.objects.create(
         instance=instance, timeline=timeline, oldest_backup=backup, newest_backup=backup,
         from_at=T0 - 9 * H, to_at=T0 - 2 * H, to_file="b.000001", to_position=4, open=True,

@@ -116,9 +116,9 @@ class RepositoryPagesTestCase(TestCase):
                     Operation.VERIFY,
                     passed=True,
                 )
-            with self.subTest(count), self.assertNumQueries(14):
+            with self.subTest(count), self.assertNumQueries(15):
                 self.client.get(reverse("repositories"))
-            with self.subTest(count), self.assertNumQueries(26):
+            with self.subTest(count), self.assertNumQueries(28):
                 self.client.get(reverse("repository-detail", args=["main"]))
 
     def test_nothing_yet(self) -> None:

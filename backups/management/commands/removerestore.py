@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -12,6 +13,7 @@ from backups.jobs.continuing import give_up, kept_folder
 from backups.management.output import DONE, Answer, MooringCommand, table
 from backups.models import KeptRestore
 from backups.restores.kept import where_it_is
+from backups.restores.target import has_mark
 from backups.units import format_bytes
 
 
@@ -31,7 +33,11 @@ class Command(MooringCommand):
         give_up(kept)
         if kept.host == socket.gethostname():
             remove_leftovers(of_host=kept.host)
-            done = f"{kept.target} is removed"
+            done = (
+                f"{kept.target} could not be removed yet: a tick tries again"
+                if has_mark(Path(kept.target), kept.mark)
+                else f"{kept.target} is removed"
+            )
         else:
             done = f"{kept.target} on {kept.host} will be removed by its next tick"
         return Answer({"job": kept.job_id, "folder": kept.target}, [done], DONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -99,6 +100,32 @@ def test_the_tick_leaves_it_and_measures_it(kept: KeptRestore) -> None:
     kept.refresh_from_db()
     assert (kept.bytes or 0) >= 100_000
     assert (Path(kept.target) / "ibdata1").exists()
+
+
+def test_one_that_is_not_there_stops_no_clean_up(kept: KeptRestore) -> None:
+    shutil.rmtree(kept.target)
+    assert remove_leftovers() == 0
+    kept.refresh_from_db()
+    assert kept.bytes is None
+
+
+def test_a_shutdown_before_it_was_taken_over_hands_the_claim_on(kept: KeptRestore) -> None:
+    job = ask_to_continue(kept)
+    again = request_again(job)
+    kept.refresh_from_db()
+    assert kept.claimed_by == again
+    assert again is not None
+    asked = RestoreParameters.of(again)
+    assert (asked.continues, asked.mark) == (kept.job_id, kept.mark)
+
+
+def test_without_a_kept_folder_it_begins_again_from_the_backup(kept: KeptRestore) -> None:
+    job = ask_to_continue(kept)
+    KeptRestore.objects.all().delete()
+    again = request_again(job)
+    assert again is not None
+    asked = RestoreParameters.of(again)
+    assert (asked.continues, asked.target) == (None, Path(kept.target))
 
 
 def test_who_gives_it_up_has_it_removed(kept: KeptRestore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -83,6 +84,25 @@ class TestRandomMoment:
         job.refresh_from_db()
         again = rerun(job, requested_by=make_user("olga", "operator"))
         assert asked_of(again) == asked_of(job)
+
+    def test_a_person_who_runs_a_scheduled_one_again_requests_it(
+        self, backup: Backup, orders: Instance
+    ) -> None:
+        wanted = WantedTest(orders, DrillPoint.RANDOM, schedule="nightly")
+        job = create_restore_test_job(wanted, wake=False)
+        Job.objects.filter(pk=job.pk).update(status=JobStatus.LOST)
+        job.refresh_from_db()
+        again = rerun(job, requested_by=make_user("olga", "operator"))
+        assert asked_of(again) == replace(asked_of(job), schedule=None)
+
+    def test_pieces_that_cannot_be_read_are_found_by_the_job(
+        self, backup: Backup, orders: Instance, main: Repository
+    ) -> None:
+        for path in Path(main.path).rglob("binlogs/**/*"):
+            if path.is_file():
+                path.write_bytes(b"")
+        job = create_restore_test_job(WantedTest(orders, DrillPoint.RANDOM), wake=False)
+        assert (job.backup, moment_of(job) is not None) == (backup, True)
 
     def test_of_a_named_backup_it_is_after_that(
         self, backup: Backup, orders: Instance, main: Repository

@@ -53,6 +53,16 @@ def test_one_is_started_and_the_next_when_it_is_due(schedule: BackupSchedule) ->
     assert started(at + 7 * DAY) == 1
 
 
+def test_one_that_hangs_is_cancelled_after_a_day(schedule: BackupSchedule) -> None:
+    at = now()
+    assert started(at) == 1
+    Job.objects.update(status=JobStatus.RUNNING, started_at=at)
+    assert started(at + DAY - timedelta(minutes=1)) == 0
+    assert not Job.objects.filter(cancel_requested=True).exists()
+    assert started(at + DAY + timedelta(minutes=1)) == 0
+    assert Job.objects.get().cancel_requested
+
+
 def test_one_runs_at_a_time_the_longest_untested_first(
     schedule: BackupSchedule, orders: Instance, main: Repository
 ) -> None:
