@@ -16,7 +16,7 @@ from backups.repositories.objects.sessions import call_errors, new_session, role
 PROVIDERS = frozenset({"assume-role-with-web-identity", "container-role", "iam-role"})
 
 
-class Role:
+class HostRole:
     """The role, once it was found; used by any thread."""
 
     def __init__(self) -> None:
@@ -57,4 +57,4 @@ def _find() -> Any:
     return resolver.load_credentials()
 
 
-ROLE = Role()
+ROLE = HostRole()

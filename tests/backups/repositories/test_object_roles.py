@@ -20,7 +20,7 @@ from tests.backups.repositories.object_server import new_place
 
 @pytest.fixture(autouse=True)
 def _no_role_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roles, "ROLE", roles.Role())
+    monkeypatch.setattr(roles, "ROLE", roles.HostRole())
 
 
 class _Metadata(BaseHTTPRequestHandler):
