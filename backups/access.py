@@ -69,6 +69,17 @@ def checked_store(repository: Repository) -> ObjectStore:
     return store
 
 
+def refuse_unusable(repository: Repository, error: RepositoryError) -> None:
+    """Raise if an error about an object is a fault of its repository, not of the object.
+
+    A bucket that asks to slow down says nothing of its objects; a disk that can read all but one
+    file does.
+    """
+    checked_store(repository)
+    if error.transient and not repository.is_folder:
+        raise error
+
+
 def identity_of(copy: BackupCopy) -> CopyIdentity:
     """Return what the manifest of a copy must be of, as registered."""
     return CopyIdentity(

@@ -15,6 +15,8 @@ PACKAGES=(radosgw ceph-mon ceph-osd ceph-common)
 
 # shellcheck source=scripts/console.sh
 source "$ROOT/scripts/console.sh"
+# shellcheck source=scripts/own_folder.sh
+source "$ROOT/scripts/own_folder.sh"
 # shellcheck source=scripts/private_packages.sh
 source "$ROOT/scripts/private_packages.sh"
 
@@ -33,13 +35,12 @@ for program in apt-get dpkg-deb awk; do
     "Only Debian and its kin are known here; name an unpacked Ceph in MOORING_TEST_CEPH."
 done
 
+prepare_new "$target"
 work=$(mktemp -d "${TMPDIR:-/tmp}/mooring-ceph-XXXXXX")
 trap 'rm -rf "$work" "$target.new"' EXIT
 trap 'exit 130' INT TERM HUP
 packages=${MOORING_CEPH_DEBS:-$work/packages}
 compgen -G "$packages/*.deb" >/dev/null || download Ceph "$SUITE" "$packages" "${PACKAGES[@]}"
-rm -rf "$target.new"
 unpack "$packages" "$target.new"
-rm -rf "$target"
-mv "$target.new" "$target"
+replace "$target"
 runs "$target"

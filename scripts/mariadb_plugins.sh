@@ -18,6 +18,8 @@ PLUGINS=usr/lib/mysql/plugin
 
 # shellcheck source=scripts/console.sh
 source "$ROOT/scripts/console.sh"
+# shellcheck source=scripts/own_folder.sh
+source "$ROOT/scripts/own_folder.sh"
 
 for program in apt-get dpkg-deb dpkg-query; do
   command -v "$program" >/dev/null || fail "$program is not installed" "Only Debian and its kin are \
@@ -33,6 +35,7 @@ if [[ $(cat "$target/version" 2>/dev/null) == "$made" ]]; then
   echo "plugins $made"
   exit 0
 fi
+prepare_new "$target"
 work=$(mktemp -d "${TMPDIR:-/tmp}/mooring-plugins-XXXXXX")
 trap 'rm -rf "$work" "$target.new"' EXIT
 trap 'exit 130' INT TERM HUP
@@ -42,7 +45,6 @@ apt-get -q download "${PACKAGES[@]/%/=$version}" "${LIBRARIES[@]}" "$TOOL" >log 
   fail "the packages of $version could not be fetched" "Run apt-get update; a mirror that has \
 only newer ones needs mariadb-server-core upgraded first."
 }
-rm -rf "$target.new"
 mkdir -p "$target.new/lib" unpacked
 for package in "${PACKAGES[@]}"; do
   dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x -C "$target.new" --wildcards \
@@ -61,6 +63,5 @@ for library in "$target.new"/lib/*.so.*; do
   [[ -L $library ]] || "unpacked/usr/bin/$TOOL" --set-rpath '$ORIGIN' "$library"
 done
 echo "$made" >"$target.new/version"
-rm -rf "$target"
-mv "$target.new" "$target"
+replace "$target"
 echo "plugins $made"

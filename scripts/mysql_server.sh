@@ -17,6 +17,8 @@ PROGRAMS=(usr/sbin/mysqld usr/bin/{mysql,mysqladmin,mysqlbinlog,mysqldump,innoch
 
 # shellcheck source=scripts/console.sh
 source "$ROOT/scripts/console.sh"
+# shellcheck source=scripts/own_folder.sh
+source "$ROOT/scripts/own_folder.sh"
 # shellcheck source=scripts/private_packages.sh
 source "$ROOT/scripts/private_packages.sh"
 
@@ -63,6 +65,7 @@ for program in apt-get dpkg-deb awk; do
     "Only Debian and its kin are known here; set MOORING_TEST_MYSQL to a MySQL of your own."
 done
 
+prepare_new "$target"
 work=$(mktemp -d "${TMPDIR:-/tmp}/mooring-mysql-XXXXXX")
 root=$work/root
 trap 'rm -rf "$work" "$target.new"' EXIT
@@ -70,9 +73,7 @@ trap 'exit 130' INT TERM HUP
 packages=${MOORING_MYSQL_DEBS:-$work/packages}
 compgen -G "$packages/*.deb" >/dev/null || download MySQL "$SUITE" "$packages" "${PACKAGES[@]}"
 unpack "$packages" "$root"
-rm -rf "$target.new"
 assemble "$target.new"
 bind_libraries "$target.new" "$target"
-rm -rf "$target"
-mv "$target.new" "$target"
+replace "$target"
 "$target/bin/mysqld" --no-defaults --version

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.utils.functional import cached_property
 
 from backups.access import store_of
 from backups.admin.bases import ModelAdmin, ModelForm
@@ -46,6 +47,19 @@ class RepositoryForm(ModelForm):
         # Of a folder nothing is entered here; what is missing keeps its value.
         self.fields["credentials"].required = False
 
+    @cached_property
+    def changed_data(self) -> list[str]:
+        """The changed fields; one that was not sent and has a default keeps its value."""
+        defaults = {field.name for field in self._meta.model._meta.fields if field.has_default()}
+        return [
+            name
+            for name in super().changed_data
+            if name not in defaults
+            or not self.fields[name].widget.value_omitted_from_data(
+                self.data, self.files, self.add_prefix(name)
+            )
+        ]
+
     def clean_path(self) -> str:
         try:
             self.instance.kind, path = place_of(self.cleaned_data["path"])
@@ -56,7 +70,8 @@ class RepositoryForm(ModelForm):
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
         secret = cleaned.get("new_secret_key")
-        moved = {"endpoint", "path"} & set(self.changed_data)
+        # A folder is read without it.
+        moved = not self.instance.is_folder and {"endpoint", "path"} & set(self.changed_data)
         if self.instance.secret_key_token and moved and not secret:
             self.add_error("new_secret_key", "The address changed: enter the secret key again.")
         if secret:

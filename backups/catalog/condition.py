@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
-from backups.access import checked_store, identity_of
+from backups.access import checked_store, identity_of, refuse_unusable
 from backups.archive.keys import Keyring
 from backups.archive.manifest import cipher_of, manifest_digest, read_envelope
 from backups.archive.manifest_file import read_manifest
@@ -43,14 +43,13 @@ def check_repositories(now: datetime) -> int:
     for repository in Repository.objects.all():
         try:
             store = checked_store(repository)
-            objects = list(store.list(INSTANCES))
+            _compare(repository, store, list(store.list(INSTANCES)), now)
         except MooringError as exc:
             _note_repository(repository, str(exc), now)
             unusable += 1
             continue
         present.add(repository.pk)
         _note_repository(repository, "", now)
-        _compare(repository, store, objects, now)
     note_disks(present)
     return unusable
 
@@ -66,8 +65,14 @@ def check_copies(now: datetime) -> int:
             # That the repository cannot be reached is said of the repository, not of its copies.
             BackupCopy.objects.filter(pk=copy.pk).update(checked_at=now)
             continue
-        fault, detail = _fault_of(store, copy)
-        opened = copy.key_fault if fault else _key_fault(store, copy, keyring, key_fault)
+        try:
+            fault, detail = _fault_of(store, copy)
+            opened = copy.key_fault if fault else _key_fault(store, copy, keyring, key_fault)
+        except MooringError as exc:
+            _log_unusable(copy.repository, exc)
+            stores[copy.repository_id] = None
+            BackupCopy.objects.filter(pk=copy.pk).update(checked_at=now)
+            continue
         _note_copy(copy, fault, detail, opened, now)
         faults += bool(fault or opened)
     return faults
@@ -97,8 +102,20 @@ def _store_of(repository: Repository, stores: dict[int, ObjectStore | None]) -> 
     return stores[repository.pk]
 
 
+def _log_unusable(repository: Repository, error: MooringError) -> None:
+    logger.warning(
+        "the other copies in %s are checked later: %s",
+        repository,
+        error,
+        extra={"action": "copies_not_checked", "repository": repository.name},
+    )
+
+
 def _fault_of(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
-    """Return what is wrong with the stored bytes, and in which way; blank where nothing is."""
+    """Return what is wrong with the stored bytes, and in which way; blank where nothing is.
+
+    MooringError: the repository cannot be used, which says nothing of the copy.
+    """
     name = manifest_name(copy.path)
     try:
         if not store.exists(name):
@@ -109,14 +126,24 @@ def _fault_of(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
     except ArchiveError as exc:
         return CopyFault.CHANGED, str(exc)
     except RepositoryError as exc:
+        refuse_unusable(copy.repository, exc)
         return CopyFault.MISSING, str(exc)
 
 
 def _pack_fault(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
     names = [f"{copy.path}/{pack_name(number)}" for number in range(1, copy.pack_count + 1)]
-    if missing := [name for name in names if not store.exists(name)]:
+    missing: list[str] = []
+    stored = 0
+    for name in names:
+        try:
+            # One request for each; what is missing costs a second one.
+            stored += store.size(name)
+        except RepositoryError:
+            if store.exists(name):
+                raise
+            missing.append(name)
+    if missing:
         return CopyFault.MISSING, f"{len(missing)} of {len(names)} packs are missing: {missing[0]}"
-    stored = sum(store.size(name) for name in names)
     if stored != copy.stored_bytes:
         return CopyFault.CHANGED, f"its packs have {stored} bytes, expected {copy.stored_bytes}"
     return "", ""
@@ -131,6 +158,8 @@ def _key_fault(
         return key_fault
     try:
         cipher_of(read_envelope(read_manifest(store, copy.path)), keyring)
+    except RepositoryError:
+        raise
     except MooringError as exc:
         return str(exc)
     return ""

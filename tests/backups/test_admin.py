@@ -12,7 +12,9 @@ from django.utils.timezone import now
 
 from backups.access import store_of
 from backups.models import Backup, BackupSchedule, Instance, InstanceGroup, Repository, Tag
+from backups.repositories.base import Identity
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.layout import FORMAT_VERSION
 from backups.states import JobStatus, Operation
 from tests.backups.repositories.object_server import KEY_ID, SECRET, new_place
 from tests.monitor.rows import (
@@ -284,6 +286,17 @@ class BucketAdminTestCase(TestCase):
         page = self.save(path=new_place().address, new_secret_key=SECRET)
         self.assertIn("is not a repository", page)
         self.assertEqual(Repository.objects.get().path, self.place.address)
+
+    def test_a_bucket_is_moved_to_a_folder_without_its_secret(self) -> None:
+        self.save(new_secret_key=SECRET)
+        row = Repository.objects.get()
+        with TemporaryDirectory() as folder:
+            DirectoryStore(Path(folder)).initialise(Identity(str(row.uuid), FORMAT_VERSION))
+            # What has to be cleared is shown.
+            self.assertIn("Only a bucket, s3://…, has an endpoint.", self.save(path=folder))
+            self.save(path=folder, endpoint="")
+            row.refresh_from_db()
+            self.assertEqual((row.path, row.is_folder), (folder, True))
 
 
 class PinTestCase(TestCase):

@@ -158,6 +158,18 @@ class RepositorySettingsTestCase(TestCase):
         self.assertTrue(repository.encrypted)
         self.assertEqual(Activity.objects.filter(verb=Verb.ADDED).get().name, "main")
 
+    def test_only_what_was_changed_is_recorded(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            form = {"name": "main", "path": f"{folder}/r", "encrypted": "on", "enabled": "on",
+                    **RETENTION_TYPED}  # fmt: skip
+            self.client.post(reverse("setting-repository-add"), form)
+            address = reverse("setting-repository-edit", args=["main"])
+            self.client.post(address, form)
+            self.assertFalse(Activity.objects.filter(verb=Verb.CHANGED).exists())
+            self.client.post(address, {**form, "max_jobs": "3"})
+        changed = Activity.objects.get(verb=Verb.CHANGED)
+        self.assertEqual(changed.details["fields"], ["Max concurrent jobs"])
+
     def test_a_relative_path_is_refused_inline(self) -> None:
         form = {"name": "main", "kind": "directory", "path": "here", "enabled": "on"}
         response = self.client.post(reverse("setting-repository-add"), form)

@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
-from backups.access import checked_store
+from backups.access import checked_store, refuse_unusable
 from backups.archive.keys import Keyring
 from backups.binlogs.segments.manifest import read_blob, segment_digest
 from backups.binlogs.segments.names import manifest_of, place_of_manifest
 from backups.binlogs.segments.reader import SegmentReader
 from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
 from backups.keys.load import known_keys
-from backups.models import BinlogArchive, SegmentCopy
+from backups.models import BinlogArchive, Repository, SegmentCopy
 from backups.repositories.base import ObjectStore
 from backups.states import CopyFault
 
@@ -42,7 +42,13 @@ def check_segments(now: datetime) -> int:
             # That is the repository's fault, not the copy's.
             SegmentCopy.objects.filter(pk=copy.pk).update(checked_at=now)
             continue
-        fault, detail = _fault_of(store, copy, keyring, whole=number == 0)
+        try:
+            fault, detail = _fault_of(store, copy, keyring, whole=number == 0)
+        except MooringError as exc:
+            _log_unusable(copy.repository, exc)
+            stores[copy.repository_id] = None
+            SegmentCopy.objects.filter(pk=copy.pk).update(checked_at=now)
+            continue
         _note(copy, fault, detail, now)
         faults += bool(fault)
     return faults
@@ -65,10 +71,22 @@ def _store_of(copy: SegmentCopy, stores: dict[int, ObjectStore | None]) -> Objec
     return stores[copy.repository_id]
 
 
+def _log_unusable(repository: Repository, error: MooringError) -> None:
+    logger.warning(
+        "the other copies in %s are checked later: %s",
+        repository,
+        error,
+        extra={"action": "copies_not_checked", "repository": repository.name},
+    )
+
+
 def _fault_of(
     store: ObjectStore, copy: SegmentCopy, keyring: Keyring | None, *, whole: bool
 ) -> tuple[str, str]:
-    """Return what is wrong with the stored bytes, and in which way; blank where nothing is."""
+    """Return what is wrong with the stored bytes, and in which way; blank where nothing is.
+
+    MooringError: the repository cannot be used, which says nothing of the copy.
+    """
     manifest_name = manifest_of(copy.path)
     try:
         for name in (copy.path, manifest_name):
@@ -89,6 +107,7 @@ def _fault_of(
     except ArchiveError as exc:
         return CopyFault.CHANGED, str(exc)
     except RepositoryError as exc:
+        refuse_unusable(copy.repository, exc)
         return CopyFault.MISSING, str(exc)
     return "", ""
 

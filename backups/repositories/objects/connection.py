@@ -6,17 +6,19 @@ bytes per second than ``LEAST_RATE``, and counts as stalled.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backups.exceptions import RepositoryError
 from backups.repositories.objects.credentials import CredentialSource
 from backups.repositories.objects.place import BucketPlace
+from backups.repositories.objects.sessions import SESSION_LOCK, naming_calls, session
+from backups.repositories.objects.small_files import read_small
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -34,9 +36,12 @@ CONNECT_SECONDS = 5
 # of an upload again, so that is what it is most patient with.
 TRIES, TRIES_SECONDS = 3, 60
 PART_TRIES, PART_TRIES_SECONDS = 10, 300
-_SESSION_LOCK = threading.Lock()
 # How long an address that was allowed need not be looked up again.
 ALLOWED_SECONDS = 60
+# The most that a CA file has; the bundle of a whole system is smaller.
+AUTHORITY_BYTES = 1 << 20
+# Objects encrypted by such a key cannot be read without it, and it is nowhere in Mooring.
+CUSTOMER_KEY = "AWS_SSE_CUSTOMER_KEY_BASE64"
 
 
 class BucketConnection:
@@ -94,9 +99,10 @@ class BucketConnection:
         host, port = self.place.server
         try:
             self._refuse_host(host, port)
-        except OSError as exc:
-            # Of a name that is not found, the errno is one of the resolver's.
-            refused = exc.errno is None
+        except (OSError, UnicodeError) as exc:
+            # Of a name that is not found, the errno is one of the resolver's; what cannot be a
+            # name is not looked up.
+            refused = isinstance(exc, OSError) and exc.errno is None
             cause = str(exc) if refused else f"the name {host} is not found"
             hint = "" if refused else "Correct the endpoint or the region of the repository."
             raise RepositoryError(
@@ -108,6 +114,7 @@ class BucketConnection:
         from obstore.exceptions import BaseError
         from obstore.store import S3Store
 
+        _refuse_environment(self.place)
         # Now, so that a missing key is reported in its own words.
         self._credentials.load()
         place = self.place
@@ -116,8 +123,12 @@ class BucketConnection:
             "endpoint": _endpoint_of(place),
             "virtual_hosted_style_request": place.bucket_in_host,
             # What the environment says otherwise is meant for other programs.
+            "aws_endpoint_url_s3": _endpoint_of(place),
+            "conditional_put": "etag",
             "skip_signature": False,
             "unsigned_payload": False,
+            "s3_express": False,
+            "request_payer": False,
         }
         if place.encryption:
             config["server_side_encryption"] = place.encryption
@@ -154,7 +165,7 @@ class BucketConnection:
     def _authority(self) -> bytes:
         path = Path(self.place.ca_file)
         try:
-            return path.read_bytes()
+            return read_small(path, AUTHORITY_BYTES)[0]
         except OSError as exc:
             raise RepositoryError(
                 f"CA file {path} cannot be read: {exc.strerror}",
@@ -186,9 +197,8 @@ class BucketConnection:
             s3={"addressing_style": "virtual" if place.bucket_in_host else "path"},
             user_agent="mooring",
         )
-        # A session is not for several threads at a time.
-        with _SESSION_LOCK:
-            return _session().create_client(
+        with naming_calls(place.shown, "used"), SESSION_LOCK:
+            return session().create_client(
                 "s3",
                 region_name=place.region,
                 endpoint_url=place.url,
@@ -200,12 +210,19 @@ class BucketConnection:
             )
 
 
-@cache
-def _session() -> Any:
-    """Return what clients of botocore are made by; it reads megabytes of descriptions."""
-    from botocore.session import Session
-
-    return Session()
+def _refuse_environment(place: BucketPlace) -> None:
+    """Refuse what the library would take from the environment, and no setting can take back."""
+    settings = {
+        CUSTOMER_KEY: "",
+        "AWS_SERVER_SIDE_ENCRYPTION": place.encryption,
+        "AWS_SSE_KMS_KEY_ID": place.kms_key,
+    }
+    for name, setting in settings.items():
+        if os.environ.get(name) and not setting:
+            raise RepositoryError(
+                f"the environment has {name}: objects would be encrypted in another way",
+                hint="Remove it from the environment of the site and of every worker.",
+            )
 
 
 def _endpoint_of(place: BucketPlace) -> str:

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import configparser
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from backups.exceptions import MooringError, RepositoryError
+from backups.repositories.objects import roles
+from backups.repositories.objects.small_files import read_small
 
 PROFILE = "default"
+# Of a credentials file; more is something else.
+MOST_BYTES = 64 << 10
 # Those of a file or role are read again some minutes before this long has passed: a file may be
 # replaced, and botocore renews a role's ten minutes before they end.
 RENEWAL = timedelta(minutes=12)
-# The providers of botocore that are an identity of this machine, container or pod.
-ROLE_PROVIDERS = frozenset({"assume-role-with-web-identity", "container-role", "iam-role"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,8 @@ class KeysFile:
 
     def load(self) -> KeyPair:
         try:
-            mode = stat.S_IMODE(self.path.stat().st_mode)
-            text = self.path.read_text(encoding="utf-8")
+            content, mode = read_small(self.path, MOST_BYTES)
+            text = content.decode()
         except (OSError, UnicodeDecodeError) as exc:
             reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
             raise RepositoryError(
@@ -125,32 +126,9 @@ class RoleKeys:
     """The role of the machine, container or pod that the process runs in."""
 
     def load(self) -> KeyPair:
-        found = _role_credentials()
-        if found is None:
-            raise RepositoryError(
-                "this host has no instance role",
-                hint="Attach a role to the instance, or give the repository other credentials.",
-            )
-        frozen = found.get_frozen_credentials()
+        frozen = roles.credentials()
         return KeyPair(frozen.access_key, frozen.secret_key, frozen.token, _renewal())
 
 
 def _renewal() -> datetime:
     return datetime.now(UTC) + RENEWAL
-
-
-def _role_credentials() -> Any:
-    """Any: botocore has no types."""
-    from botocore.credentials import create_credential_resolver
-    from botocore.exceptions import BotoCoreError
-    from botocore.session import Session
-
-    resolver = create_credential_resolver(Session())
-    for provider in list(resolver.providers):
-        if provider.METHOD not in ROLE_PROVIDERS:
-            # Keys of the environment or a file are other sources, and must be chosen.
-            resolver.remove(provider.METHOD)
-    try:
-        return resolver.load_credentials()
-    except BotoCoreError as exc:
-        raise RepositoryError(f"the role of this host has no credentials: {exc}") from None

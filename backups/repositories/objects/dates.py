@@ -9,25 +9,23 @@ from typing import Any
 from backups.exceptions import RepositoryError
 from backups.repositories.layout import IDENTITY_NAME
 from backups.repositories.objects.connection import BucketConnection
-from backups.repositories.objects.errors import store_error
-from backups.repositories.objects.unfinished import code_of
+from backups.repositories.objects.sessions import naming_calls
 
 
 def store_date(connection: BucketConnection) -> datetime:
     """Return the date of a response, whatever else it says: a refusal has one too."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     place = connection.place
-    try:
-        response = connection.calls().list_objects_v2(
-            Bucket=place.bucket, Prefix=place.key(IDENTITY_NAME), MaxKeys=1
-        )
-    except ClientError as exc:
-        response = exc.response
-        if not _date_in(response):
-            raise store_error(place.shown, "listed", str(exc), code_of(exc)) from None
-    except BotoCoreError as exc:
-        raise store_error(place.shown, "listed", f"{type(exc).__name__}: {exc}") from None
+    with naming_calls(place.shown, "listed"):
+        try:
+            response = connection.calls().list_objects_v2(
+                Bucket=place.bucket, Prefix=place.key(IDENTITY_NAME), MaxKeys=1
+            )
+        except ClientError as exc:
+            response = exc.response
+            if not _date_in(response):
+                raise
     date = _date_in(response)
     try:
         moment = parsedate_to_datetime(date)

@@ -134,8 +134,34 @@ _STATUSES = {
     504: _FAULT,
     507: _FULL,
 }
+# Not worth further tries: each of those that were made has waited long.
+NO_ANSWER = Trouble(
+    "no answer", "Check the store and the network: a store that is full may not answer either."
+)
 # Texts of the network layer, in the order in which they are looked for.
 _TEXTS = (
+    (
+        ("gave no credentials",),
+        Trouble(
+            "the role of this host gave no credentials",
+            "Check the metadata service, or the role and token file of the pod.",
+            transient=True,
+        ),
+    ),
+    (
+        ("Invalid endpoint",),
+        Trouble(
+            "the endpoint is not a URL of a host",
+            "Correct the endpoint: its name has letters, digits, - and . only.",
+        ),
+    ),
+    (
+        ("ResponseParserError", "KeyError"),
+        Trouble(
+            "what answers there is no object store",
+            "Check the endpoint and its port, and the proxies on the way.",
+        ),
+    ),
     (
         ("invalid path", "InvalidPath", "parsing Path"),
         Trouble(
@@ -177,11 +203,7 @@ _TEXTS = (
     ),
     (
         ("timed out", "TimedOut", "timeout", "Timeout"),
-        # Not worth further tries: each of those that were made has waited long.
-        Trouble(
-            "no answer",
-            "Check the store and the network: a store that is full may not answer either.",
-        ),
+        NO_ANSWER,
     ),
     (
         ("connection", "Connection", "IncompleteMessage", "error sending request", "error decoding",

@@ -18,6 +18,8 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 # No character that is written differently in a URL, in a signature or by another tool.
 _PREFIX = re.compile(r"[A-Za-z0-9._/@=+-]*")
 _CLASS = re.compile(r"[A-Za-z0-9_-]*")
+# What can be one part of a host name.
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _REGION = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -54,7 +56,8 @@ class BucketPlace:
         """The host and port that requests go to."""
         url = urlsplit(self.url)
         default = 443 if url.scheme == "https" else 80
-        return url.hostname or "", url.port or default
+        host = url.hostname or ""
+        return f"{self.bucket}.{host}" if self.bucket_in_host else host, url.port or default
 
     @property
     def url(self) -> str:
@@ -64,7 +67,7 @@ class BucketPlace:
     @property
     def bucket_in_host(self) -> bool:
         # A certificate of *.s3.amazonaws.com fits no bucket with a dot.
-        return "." not in self.bucket if not self.endpoint else self.virtual_host
+        return self.virtual_host if self.endpoint else _is_label(self.bucket)
 
     @property
     def plain(self) -> bool:
@@ -138,10 +141,24 @@ def refuse_odd(place: BucketPlace) -> None:
         raise BadInput(f"{place.storage_class} is no storage class")
     if not _REGION.fullmatch(place.region):
         raise BadInput(f"{place.region or 'nothing'} is no region")
+    if place.bucket_in_host and place.plain:
+        raise BadInput(
+            "the bucket is in the host name, and the endpoint is not https",
+            hint="Without TLS only a store on this host is used, with the bucket in the path.",
+        )
+    if place.bucket_in_host and not _is_label(place.bucket):
+        raise BadInput(
+            f"{place.bucket} cannot be part of a host name",
+            hint="Use a bucket of small letters, digits and -, or have the bucket in the path.",
+        )
     if place.kms_key and not place.encryption.startswith("aws:kms"):
         raise BadInput("a KMS key is used by the encryption aws:kms only")
     if place.ca_file and not place.ca_file.startswith("/"):
         raise BadInput(f"{place.ca_file} is not an absolute path")
+
+
+def _is_label(bucket: str) -> bool:
+    return _LABEL.fullmatch(bucket) is not None
 
 
 def _is_loopback(host: str) -> bool:

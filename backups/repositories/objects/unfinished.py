@@ -13,7 +13,7 @@ from typing import Any
 from backups.exceptions import RepositoryError
 from backups.repositories.layout import TRIAL_NAME
 from backups.repositories.objects.connection import BucketConnection
-from backups.repositories.objects.errors import store_error
+from backups.repositories.objects.sessions import call_errors, code_of, naming_calls
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +25,13 @@ def drop_uploads(connection: BucketConnection, owner: str, *, whole: bool = Fals
 
     A key of less rights may not: then a rule of the bucket has to, and this is only logged.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    calls, bucket, dropped = connection.calls(), connection.place.bucket, 0
+    bucket, dropped = connection.place.bucket, 0
     prefix = owner if whole else f"{owner}/"
+    try:
+        calls = connection.calls()
+    except RepositoryError as exc:
+        _log_kept(prefix, str(exc))
+        return 0
     try:
         for upload in list(_uploads(calls, bucket, prefix)):
             if whole and upload["Key"] != owner:
@@ -37,21 +40,13 @@ def drop_uploads(connection: BucketConnection, owner: str, *, whole: bool = Fals
                 Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
             )
             dropped += 1
-    except (BotoCoreError, ClientError) as exc:
-        logger.warning(
-            "unfinished uploads below %s could not be removed: %s. %s",
-            prefix,
-            code_of(exc) or type(exc).__name__,
-            HINT,
-            extra={"action": "uploads_kept"},
-        )
+    except call_errors() as exc:
+        _log_kept(prefix, code_of(exc) or type(exc).__name__)
     return dropped
 
 
 def try_upload(connection: BucketConnection) -> None:
     """Begin an upload and abort it: what a key may not, or a class is not, shows here."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     place = connection.place
     options = {
         "StorageClass": place.storage_class,
@@ -59,20 +54,21 @@ def try_upload(connection: BucketConnection) -> None:
         "SSEKMSKeyId": place.kms_key,
     }
     where = {"Bucket": place.bucket, "Key": place.key(TRIAL_NAME)}
-    calls = connection.calls()
-    try:
+    with naming_calls(place.shown, "written"):
+        calls = connection.calls()
         given = {name: value for name, value in options.items() if value}
         begun = calls.create_multipart_upload(**where, **given)
         calls.abort_multipart_upload(**where, UploadId=begun["UploadId"])
-    except (BotoCoreError, ClientError) as exc:
-        text = f"{type(exc).__name__}: {exc}"
-        raise store_error(place.shown, "written", text, code_of(exc)) from None
 
 
-def code_of(exc: Exception) -> str:
-    """Return the code of the store in an error of botocore; blank if there is none."""
-    response = getattr(exc, "response", None)
-    return str(response["Error"].get("Code", "")) if response else ""
+def _log_kept(prefix: str, cause: str) -> None:
+    logger.warning(
+        "unfinished uploads below %s could not be removed: %s. %s",
+        prefix,
+        cause,
+        HINT,
+        extra={"action": "uploads_kept"},
+    )
 
 
 def _uploads(calls: Any, bucket: str, prefix: str) -> Iterator[Any]:

@@ -7,6 +7,7 @@ parts, several at a time, which become an object when the last has arrived.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -14,13 +15,16 @@ from typing import TYPE_CHECKING
 
 from backups.exceptions import RepositoryError
 from backups.repositories.objects.connection import PART_BYTES, PARTS_AT_ONCE, BucketConnection
-from backups.repositories.objects.errors import code_in
+from backups.repositories.objects.errors import NO_ANSWER, code_in, trouble_of
 from backups.repositories.objects.unfinished import drop_uploads
 
 if TYPE_CHECKING:
     from obstore import WritableFile
 
 logger = logging.getLogger(__name__)
+
+# Seconds before each further try of an object that is put at once.
+PUT_WAITS: tuple[float, ...] = (1.0, 4.0, 15.0)
 
 Naming = Callable[[str, str], AbstractContextManager[None]]
 
@@ -69,19 +73,45 @@ class BucketUpload:
         self._waiting.clear()
 
     def _put_whole(self, content: bytes) -> None:
-        from obstore import get, put
+        from obstore import get
         from obstore.exceptions import AlreadyExistsError
 
         data = self._connection.data()
-        attributes = self._connection.attributes()
         try:
-            put(data, self._key, content, attributes=attributes, mode="create")
+            self._put_patiently(content)
         except AlreadyExistsError:
             # A try whose response was lost has stored these very bytes.
             there = get(data, self._key)
             same = there.meta["size"] == len(content) and bytes(there.bytes()) == content
             if not (content and same):
                 raise self._exists() from None
+
+    def _put_patiently(self, content: bytes) -> None:
+        """Put an object, again where the connection broke: the library does so of others only."""
+        from obstore import put
+        from obstore.exceptions import AlreadyExistsError, BaseError
+
+        attributes = self._connection.attributes()
+        for seconds in (*PUT_WAITS, None):
+            data = self._connection.data()
+            try:
+                put(data, self._key, content, attributes=attributes, mode="create")
+            except AlreadyExistsError:
+                raise
+            except (BaseError, OSError) as exc:
+                trouble = trouble_of(str(exc))
+                if seconds is None or not (trouble.transient or trouble is NO_ANSWER):
+                    raise
+                logger.warning(
+                    "%s could not be committed: %s; trying again in %.0f s",
+                    self._name,
+                    trouble.cause,
+                    seconds,
+                    extra={"action": "repository_retried"},
+                )
+                time.sleep(seconds)
+            else:
+                return
 
     def _join_parts(self) -> None:
         from obstore import head

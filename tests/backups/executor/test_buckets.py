@@ -17,15 +17,19 @@ from backups.executor.leftovers import remove_leftovers
 from backups.health.space import measure_repositories
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.models import Backup, BackupCopy, Instance, Job, Repository, RepositorySpace
+from backups.repositories.objects import connection
+from backups.repositories.wrappers import retry
 from backups.states import CopyFault, JobStatus, Operation
 from backups.transitions.jobs import claim
 from monitor.selectors.repositories import list_repositories
 from monitor.wording.restore_by_hand import steps_by_hand
 from tests.backups.fake_engine import FILES, FakeEngine
 from tests.backups.repositories.bad_proxy import (
+    Action,
     BadHandler,
     BadProxy,
     bad_proxy,
+    cut_off,
     refuse,
 )
 from tests.backups.repositories.object_server import KEY_ID, SECRET, calls, moto_address, new_place
@@ -55,6 +59,13 @@ def bucket(proxy: BadProxy, key_file: Path, settings: Settings) -> Repository:
 @pytest.fixture
 def copy(orders: Instance, engine: FakeEngine, bucket: Repository) -> BackupCopy:
     return take_backup(orders, bucket).copies.get()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nothing tried again."""
+    monkeypatch.setattr(connection, "TRIES", 0)
+    monkeypatch.setattr(retry, "DELAYS", ())
 
 
 def bucket_of(repository: Repository) -> str:
@@ -110,6 +121,51 @@ def test_ticks_see_what_is_there(copy: BackupCopy, bucket: Repository, proxy: Ba
     assert check_repositories(now()) == 1
     bucket.refresh_from_db()
     assert "the store does not know the access key id" in bucket.fault
+
+
+def test_a_pack_costs_one_request(copy: BackupCopy, proxy: BadProxy) -> None:
+    proxy.requests.clear()
+    assert check_copies(now()) == 0
+    assert sum(".pack" in path for _, path in proxy.requests) == copy.pack_count == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "action"),
+    [
+        ("HEAD", "manifest", refuse(503, "SlowDown")),
+        ("HEAD", ".pack", cut_off),
+        ("GET", "", refuse(403, "ExpiredToken")),
+    ],
+)
+def test_a_fault_of_the_store_is_none_of_its_copies(
+    copy: BackupCopy, proxy: BadProxy, quick: None, method: str, part: str, action: Action
+) -> None:
+    proxy.fail(method, action, times=999, part=part)
+    at = now()
+    assert check_copies(at) == 0
+    copy.refresh_from_db()
+    assert (copy.fault, copy.key_fault, copy.checked_at) == ("", "", at)
+
+
+def test_an_object_that_alone_is_refused_is_a_fault_of_its_copy(
+    copy: BackupCopy, proxy: BadProxy
+) -> None:
+    proxy.fail("GET", refuse(403, "AccessDenied"), times=9, part="manifest")
+    assert check_copies(now()) == 1
+    copy.refresh_from_db()
+    assert copy.fault == CopyFault.MISSING
+
+
+def test_one_repository_that_fails_midway_hides_no_other(
+    copy: BackupCopy, bucket: Repository, proxy: BadProxy, main: Repository, quick: None
+) -> None:
+    calls().delete_object(Bucket=bucket_of(bucket), Key=f"backups/db/{copy.path}/packs/000001.pack")
+    Path(main.path).rename(Path(main.path).with_name("aside"))
+    proxy.fail("HEAD", refuse(503, "SlowDown"), times=999)
+    assert check_repositories(now()) == 2
+    copy.refresh_from_db()
+    bucket.refresh_from_db()
+    assert (copy.fault, "slow down" in bucket.fault) == ("", True)
 
 
 def test_what_a_bucket_does_not_say_is_unknown(copy: BackupCopy, bucket: Repository) -> None:

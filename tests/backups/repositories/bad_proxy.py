@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -107,6 +109,18 @@ def refuse(status: int, code: str, more: str = "") -> Action:
     return action
 
 
+def say(text: str) -> Action:
+    """Answer as a server does that is something else."""
+
+    def action(handler: BadHandler, body: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(text.encode())))
+        handler.end_headers()
+        handler.wfile.write(text.encode())
+
+    return action
+
+
 def list_many(bucket: str, prefix: str, count: int) -> Action:
     """Answer a list in the store's place, 1000 names a page."""
 
@@ -135,6 +149,19 @@ def list_many(bucket: str, prefix: str, count: int) -> Action:
 def cut_off(handler: BadHandler, body: bytes) -> None:
     """Break the connection before the answer."""
     handler.hang_up()
+
+
+def reset(handler: BadHandler, body: bytes) -> None:
+    """Have the connection reset, as a firewall does that has forgotten it."""
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.close_connection = True
+    os.close(handler.connection.detach())
+
+
+def reset_after(handler: BadHandler, body: bytes) -> None:
+    """Have the store do it, and the connection reset."""
+    handler.ask(body)
+    reset(handler, body)
 
 
 def cut_answer(handler: BadHandler, body: bytes) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import os
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,6 @@ from backups.repositories.objects.credentials import (
     EnvironmentKeys,
     KeyPair,
     KeysFile,
-    RoleKeys,
     StoredKeys,
 )
 from backups.repositories.objects.place import (
@@ -24,6 +20,7 @@ from backups.repositories.objects.place import (
     refuse_odd,
     split_address,
 )
+from backups.repositories.objects.store import BucketStore
 
 
 @pytest.mark.parametrize(
@@ -76,9 +73,23 @@ def test_an_endpoint_that_cannot_be_is_refused(endpoint: str) -> None:
 
 def test_requests_go_to_the_region_where_no_endpoint_is_named() -> None:
     place = BucketPlace("backups", region="eu-central-1")
-    assert place.server == ("s3.eu-central-1.amazonaws.com", 443)
+    assert place.server == ("backups.s3.eu-central-1.amazonaws.com", 443)
     assert place.bucket_in_host
     assert not BucketPlace("with.dots").bucket_in_host
+    assert BucketPlace("With_old_name").server == ("s3.us-east-1.amazonaws.com", 443)
+
+
+def test_the_host_that_is_checked_is_the_one_connected_to() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def refuse_host(host: str, port: int) -> None:
+        asked.append((host, port))
+        raise OSError("it is not a public address")
+
+    place = BucketPlace("inner", endpoint="https://example.org:9000", virtual_host=True)
+    with pytest.raises(RepositoryError, match="not a public address"):
+        BucketStore(place, StoredKeys("id", lambda: "s3cret"), "", refuse_host).identity()
+    assert asked == [("inner.example.org", 9000)]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +101,9 @@ def test_requests_go_to_the_region_where_no_endpoint_is_named() -> None:
         BucketPlace("b", region=""),
         BucketPlace("b", kms_key="k"),
         BucketPlace("b", ca_file="ca.pem"),
+        BucketPlace("b", endpoint="http://localhost:9000", virtual_host=True),
+        BucketPlace("b_c", endpoint="https://s3.example.org", virtual_host=True),
+        BucketPlace("b.c", endpoint="https://s3.example.org", virtual_host=True),
     ],
 )
 def test_settings_that_no_backup_survives_are_refused(place: BucketPlace) -> None:
@@ -142,40 +156,24 @@ def test_a_line_of_a_broken_file_is_not_repeated(tmp_path: Path) -> None:
     assert "s3cret" not in str(raised.value)
 
 
-class _Metadata(BaseHTTPRequestHandler):
-    """The metadata service of an instance with a role."""
-
-    def answer(self) -> None:
-        role = "/latest/meta-data/iam/security-credentials/"
-        keys = {"Code": "Success", "AccessKeyId": "role-id", "SecretAccessKey": "s", "Token": "t"}
-        keys["Expiration"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-        answers = {"/latest/api/token": "token", role: "backup", f"{role}backup": json.dumps(keys)}
-        content = answers[self.path].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_PUT = answer
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Be silent."""
-
-
-def test_keys_of_an_instance_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Those of the environment are for others.
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
-    with HTTPServer(("127.0.0.1", 0), _Metadata) as server:
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        found = RoleKeys().load()
-        server.shutdown()
-    assert (found.access_key_id, found.token) == ("role-id", "t")
-    assert found.read_again_at is not None
-    with pytest.raises(RepositoryError, match="this host has no instance role"):
-        RoleKeys().load()
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "large"])
+def test_a_file_that_is_something_else_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / kind
+    match kind:
+        case "pipe":
+            os.mkfifo(path, 0o600)
+        case "device":
+            path = Path("/dev/zero")
+        case "folder":
+            path.mkdir()
+        case "large":
+            path.touch(0o600)
+            os.truncate(path, 2 << 20)
+    place = BucketPlace("backups", endpoint="https://127.0.0.1:1", ca_file=str(path))
+    store = BucketStore(place, StoredKeys("id", lambda: "s3cret"))
+    for ask in (KeysFile(path).load, store.identity, store.clock):
+        with pytest.raises(RepositoryError, match=r"file .* cannot be read: "):
+            ask()
 
 
 def test_no_secret_is_in_what_is_printed() -> None:

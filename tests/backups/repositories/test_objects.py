@@ -9,14 +9,16 @@ import pytest
 from django.utils.timezone import now
 
 from backups.exceptions import RepositoryError
+from backups.outbound.addresses import refuse_private_host
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION
-from backups.repositories.objects import connection
+from backups.repositories.objects import connection, upload
 from backups.repositories.objects.connection import PART_BYTES
 from backups.repositories.objects.place import BucketPlace
 from backups.repositories.objects.store import BucketStore
 from backups.repositories.wrappers import RetryingStore
 from tests.backups.repositories.bad_proxy import (
+    Action,
     BadProxy,
     add_bytes,
     bad_proxy,
@@ -26,6 +28,9 @@ from tests.backups.repositories.bad_proxy import (
     lose_answer,
     redirect_to,
     refuse,
+    reset,
+    reset_after,
+    say,
     wait,
 )
 from tests.backups.repositories.object_server import KEYS, calls, moto_address, new_place
@@ -55,9 +60,9 @@ def store(place: BucketPlace, proxy: BadProxy) -> BucketStore:
 
 
 def put(store: BucketStore, name: str, content: bytes) -> None:
-    with store.create(name) as upload:
-        upload.write(content)
-        upload.commit()
+    with store.create(name) as created:
+        created.write(content)
+        created.commit()
 
 
 def keys_in(place: BucketPlace) -> list[str]:
@@ -131,6 +136,19 @@ def test_a_lost_response_is_no_second_object(store: BucketStore, proxy: BadProxy
     put(store, "a/two", b"two")
     assert store.read("a/two") == b"two"
     assert proxy.count("PUT") == 2
+
+
+@pytest.mark.parametrize("action", [reset, reset_after])
+def test_a_connection_that_is_reset_is_survived(
+    store: BucketStore, proxy: BadProxy, monkeypatch: pytest.MonkeyPatch, action: Action
+) -> None:
+    monkeypatch.setattr(upload, "PUT_WAITS", (0.0, 0.0, 0.0))
+    proxy.fail("PUT", action, times=3)
+    put(store, "a/manifest", b"two")
+    assert store.read("a/manifest") == b"two"
+    proxy.fail("PUT", reset, times=99)
+    with pytest.raises(RepositoryError, match="the connection broke off"):
+        put(store, "a/another", b"two")
 
 
 def test_a_lost_response_to_the_last_part_is_no_failure(
@@ -297,6 +315,27 @@ def test_an_address_that_is_not_allowed_is_not_connected_to(
         with pytest.raises(RepositoryError, match="is not a public address"):
             ask()
     assert proxy.requests == []
+
+
+@pytest.mark.parametrize("host", ["under_score.localhost", f"{'x' * 64}.example.org"])
+def test_a_host_that_cannot_be_is_named(host: str) -> None:
+    store = BucketStore(BucketPlace("backups", endpoint=f"https://{host}:1"), KEYS)
+    for ask in (store.clock, store.try_writing):
+        with pytest.raises(RepositoryError, match=r"could not be|cannot be used"):
+            ask()
+
+
+def test_a_name_that_cannot_be_looked_up_is_named() -> None:
+    place = BucketPlace("backups", endpoint=f"https://{'x' * 64}.example.org")
+    with pytest.raises(RepositoryError, match="is not found"):
+        BucketStore(place, KEYS, "", refuse_private_host).identity()
+
+
+def test_what_is_no_object_store_is_named(store: BucketStore, proxy: BadProxy) -> None:
+    proxy.fail("POST", say("<html>s3cret page</html>"), times=9)
+    with pytest.raises(RepositoryError, match="is no object store") as raised:
+        store.try_writing()
+    assert "s3cret" not in str(raised.value)
 
 
 def test_what_is_sent_in_parts_is_bounded() -> None:
