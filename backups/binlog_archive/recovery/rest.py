@@ -134,7 +134,7 @@ def _stretches(
     at = names.index(first.served_as)
     here = stretches[at]
     begin = max(here.start, first.transaction.start)
-    return (ServedRange(here.file, begin, here.stop), *stretches[at + 1 :])
+    return (replace(here, start=begin), *stretches[at + 1 :])
 
 
 def _had(recovery: Recovery, reached: Reached) -> _Had:
