@@ -58,8 +58,6 @@ logger = logging.getLogger(__name__)
 
 # A piece is not begun where it may not fit.
 SPARE_BYTES = 64 * 1024**2
-
-
 # No repository has a name with a space.
 SPOOL = "the spool"
 
