@@ -20,8 +20,8 @@ from urllib.parse import quote
 
 from scripts.console import SetupError, complain, timed
 
-# Nothing in it has to survive anything. Statistics of a table that was nearly empty a moment ago make
-# plans for thousands of rows that take minutes.
+# Nothing in it has to survive anything. Statistics of a table that was nearly empty a moment ago
+# make plans for thousands of rows that take minutes.
 HASTY = ("-F", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "autovacuum=off")
 USER = "mooring"
 
