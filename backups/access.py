@@ -5,11 +5,12 @@ Runners and repositories do not depend on models; only this module knows both.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from backups.archive.identity import CopyIdentity
-from backups.exceptions import BadInput, Refused, RepositoryError
+from backups.exceptions import BadInput, MooringError, Refused, RepositoryError
 from backups.models import BackupCopy, Instance, Repository
 from backups.models.instance import RunnerKind
 from backups.models.object_store import CredentialsFrom
@@ -29,6 +30,8 @@ from backups.repositories.wrappers import RetryingStore
 from backups.runners.base import Runner
 from backups.runners.local import LocalRunner
 from backups.runners.ssh import SshRunner, SshTarget
+
+logger = logging.getLogger(__name__)
 
 
 def runner_of(instance: Instance) -> Runner:
@@ -67,6 +70,36 @@ def checked_store(repository: Repository) -> ObjectStore:
             else f"Correct bucket, prefix or endpoint of {repository}.",
         )
     return store
+
+
+class UsableStores:
+    """The stores of one pass over many objects; one that fails is left alone until the next pass.
+
+    A store that does not answer would otherwise be waited for with each object.
+    """
+
+    def __init__(self) -> None:
+        self._stores: dict[int, ObjectStore | None] = {}
+
+    def of(self, repository: Repository) -> ObjectStore | None:
+        """Return the checked store of a repository; None if it cannot be used."""
+        if repository.pk not in self._stores:
+            try:
+                self._stores[repository.pk] = checked_store(repository)
+            except MooringError:
+                # A tick of its own notes that, and an alert says it.
+                self._stores[repository.pk] = None
+        return self._stores[repository.pk]
+
+    def leave(self, repository: Repository, error: MooringError) -> None:
+        """Use a repository no more."""
+        self._stores[repository.pk] = None
+        logger.warning(
+            "%s is not used until the next pass: %s",
+            repository,
+            error,
+            extra={"action": "repository_left", "repository": repository.name},
+        )
 
 
 def refuse_unusable(repository: Repository, error: RepositoryError) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
-from backups.access import checked_store, identity_of, refuse_unusable
+from backups.access import UsableStores, checked_store, identity_of, refuse_unusable
 from backups.archive.keys import Keyring
 from backups.archive.manifest import cipher_of, manifest_digest, read_envelope
 from backups.archive.manifest_file import read_manifest
@@ -57,10 +57,10 @@ def check_repositories(now: datetime) -> int:
 def check_copies(now: datetime) -> int:
     """Check the copies that have waited longest; return how many have a fault."""
     keyring, key_fault = _keys()
-    stores: dict[int, ObjectStore | None] = {}
+    stores = UsableStores()
     faults = 0
     for copy in _waiting_copies(now):
-        store = _store_of(copy.repository, stores)
+        store = stores.of(copy.repository)
         if store is None:
             # That the repository cannot be reached is said of the repository, not of its copies.
             BackupCopy.objects.filter(pk=copy.pk).update(checked_at=now)
@@ -69,8 +69,7 @@ def check_copies(now: datetime) -> int:
             fault, detail = _fault_of(store, copy)
             opened = copy.key_fault if fault else _key_fault(store, copy, keyring, key_fault)
         except MooringError as exc:
-            _log_unusable(copy.repository, exc)
-            stores[copy.repository_id] = None
+            stores.leave(copy.repository, exc)
             BackupCopy.objects.filter(pk=copy.pk).update(checked_at=now)
             continue
         _note_copy(copy, fault, detail, opened, now)
@@ -91,24 +90,6 @@ def _waiting_copies(now: datetime) -> list[BackupCopy]:
     copies = BackupCopy.objects.filter(waiting, status=CopyStatus.STORED)
     ordered = copies.order_by(F("checked_at").asc(nulls_first=True), "-id")
     return list(ordered.select_related("repository", "backup__instance")[:MOST])
-
-
-def _store_of(repository: Repository, stores: dict[int, ObjectStore | None]) -> ObjectStore | None:
-    if repository.pk not in stores:
-        try:
-            stores[repository.pk] = checked_store(repository)
-        except MooringError:
-            stores[repository.pk] = None
-    return stores[repository.pk]
-
-
-def _log_unusable(repository: Repository, error: MooringError) -> None:
-    logger.warning(
-        "the other copies in %s are checked later: %s",
-        repository,
-        error,
-        extra={"action": "copies_not_checked", "repository": repository.name},
-    )
 
 
 def _fault_of(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:

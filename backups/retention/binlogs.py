@@ -14,7 +14,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from backups.access import checked_store
+from backups.access import UsableStores
 from backups.binlogs.segments.names import file_number, manifest_of
 from backups.catalog.evidence import without_faults
 from backups.exceptions import BinlogDamaged, MooringError
@@ -31,7 +31,6 @@ from backups.models import (
     SegmentCopy,
 )
 from backups.models.retention import RetentionSettings
-from backups.repositories.base import ObjectStore
 from backups.retention.binlog_rules import BinlogBase, BinlogNeed, binlogs_needed
 from backups.retention.policy import Policy
 from backups.retention.repository_clocks import refuse_other_clock
@@ -97,11 +96,11 @@ def binlog_needs(instances: Collection[int], now: datetime) -> dict[int, BinlogN
 
 def delete_expired() -> int:
     """Delete the bytes and rows of what has expired; return how many copies."""
-    stores: dict[int, ObjectStore | None] = {}
+    stores = UsableStores()
     expired = SegmentCopy.objects.filter(expired_at__isnull=False).order_by("pk")
     deleted = 0
     for copy in expired.select_related("repository", "segment__timeline").iterator(500):
-        store = _store_of(copy.repository, stores)
+        store = stores.of(copy.repository)
         if store is None:
             continue
         try:
@@ -109,10 +108,7 @@ def delete_expired() -> int:
             store.remove(manifest_of(copy.path))
             store.remove(copy.path)
         except MooringError as exc:
-            logger.warning(
-                "%s is not deleted: %s", copy, exc, extra={"action": "binlog_not_deleted"}
-            )
-            stores[copy.repository_id] = None
+            stores.leave(copy.repository, exc)
             continue
         with transaction.atomic():
             copy.delete()
@@ -211,12 +207,3 @@ def _expire(instance: int, need: BinlogNeed, now: datetime, most: int) -> int:
     )
     BinlogArchive.objects.filter(instance=instance).update(judged_at=None)
     return len(chosen)
-
-
-def _store_of(repository: Repository, stores: dict[int, ObjectStore | None]) -> ObjectStore | None:
-    if repository.pk not in stores:
-        try:
-            stores[repository.pk] = checked_store(repository)
-        except MooringError:
-            stores[repository.pk] = None
-    return stores[repository.pk]

@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
-from backups.access import checked_store, refuse_unusable
+from backups.access import UsableStores, refuse_unusable
 from backups.archive.keys import Keyring
 from backups.binlogs.segments.manifest import read_blob, segment_digest
 from backups.binlogs.segments.names import manifest_of, place_of_manifest
 from backups.binlogs.segments.reader import SegmentReader
 from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
 from backups.keys.load import known_keys
-from backups.models import BinlogArchive, Repository, SegmentCopy
+from backups.models import BinlogArchive, SegmentCopy
 from backups.repositories.base import ObjectStore
 from backups.states import CopyFault
 
@@ -34,10 +34,10 @@ FAULT_LENGTH = 300
 def check_segments(now: datetime) -> int:
     """Check the copies that have waited longest; return how many have a fault."""
     keyring = known_keys()
-    stores: dict[int, ObjectStore | None] = {}
+    stores = UsableStores()
     faults = 0
     for number, copy in enumerate(_waiting_copies(now)):
-        store = _store_of(copy, stores)
+        store = stores.of(copy.repository)
         if store is None:
             # That is the repository's fault, not the copy's.
             SegmentCopy.objects.filter(pk=copy.pk).update(checked_at=now)
@@ -45,8 +45,7 @@ def check_segments(now: datetime) -> int:
         try:
             fault, detail = _fault_of(store, copy, keyring, whole=number == 0)
         except MooringError as exc:
-            _log_unusable(copy.repository, exc)
-            stores[copy.repository_id] = None
+            stores.leave(copy.repository, exc)
             SegmentCopy.objects.filter(pk=copy.pk).update(checked_at=now)
             continue
         _note(copy, fault, detail, now)
@@ -60,24 +59,6 @@ def _waiting_copies(now: datetime) -> list[SegmentCopy]:
     # New ones come last, so that many of them do not keep the others waiting.
     ordered = copies.order_by(F("checked_at").asc(nulls_last=True), "pk")
     return list(ordered.select_related("repository", "segment__timeline__instance")[:MOST])
-
-
-def _store_of(copy: SegmentCopy, stores: dict[int, ObjectStore | None]) -> ObjectStore | None:
-    if copy.repository_id not in stores:
-        try:
-            stores[copy.repository_id] = checked_store(copy.repository)
-        except MooringError:
-            stores[copy.repository_id] = None
-    return stores[copy.repository_id]
-
-
-def _log_unusable(repository: Repository, error: MooringError) -> None:
-    logger.warning(
-        "the other copies in %s are checked later: %s",
-        repository,
-        error,
-        extra={"action": "copies_not_checked", "repository": repository.name},
-    )
 
 
 def _fault_of(
