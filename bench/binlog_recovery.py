@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.arguments import count
+from bench.bank import SCHEMA
 from bench.measure import BenchError
 from scripts.state_folder import prepare_folder
 
@@ -30,29 +31,7 @@ UNPREDICTED = 3
 ROWS = 300
 # Of the binlogs behind the backup, one after the other: how much of their time.
 SHARES = (0.3, 1.0, 0.6, 0.8, 0.2, 0.9, 0.5, 0.7, 0.4, 1.0, 0.1, 0.95)
-SCHEMA = (
-    "CREATE DATABASE bank",
-    "USE bank",
-    "CREATE TABLE bank.filler (id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(4000))",
-    "CREATE TABLE bank.accounts (id INT PRIMARY KEY, money BIGINT NOT NULL, note CHAR(120))",
-    "CREATE TABLE bank.moves (id INT PRIMARY KEY AUTO_INCREMENT, a INT, b INT, note CHAR(120))",
-    "INSERT INTO bank.accounts WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n "
-    "WHERE id < 1000) SELECT id, 1000, REPEAT('x', 120) FROM n",
-    """
-    CREATE PROCEDURE bank.write_some(wanted INT)
-    BEGIN
-      DECLARE a INT; DECLARE b INT; DECLARE done INT DEFAULT 0;
-      WHILE done < wanted DO
-        SET a = 1 + FLOOR(RAND() * 999), b = a + 1, done = done + 1;
-        START TRANSACTION;
-        UPDATE bank.accounts SET money = money - 7 WHERE id = a;
-        UPDATE bank.accounts SET money = money + 7 WHERE id = b;
-        INSERT INTO bank.moves (a, b, note) VALUES (a, b, REPEAT('y', 120));
-        COMMIT;
-      END WHILE;
-    END
-    """,
-)
+FILLER = "CREATE TABLE bank.filler (id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(4000))"
 FILL = (
     "INSERT INTO bank.filler (note) WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 "
     f"FROM n WHERE id < {ROWS}) SELECT REPEAT(SHA2(RAND(), 512), 31) FROM n"
@@ -118,7 +97,7 @@ def restore_to_moments(
     """Fill, back up, write, and restore so many times."""
     serve = mariadb_server if product == "MariaDB" else mysql_server
     with serve(folder / "source") as (execute, port):
-        execute(*SCHEMA, *[FILL] * max(1, data_mb * 1024 * 1024 // (ROWS * 4000)))
+        execute(*SCHEMA, FILLER, *[FILL] * max(1, data_mb * 1024 * 1024 // (ROWS * 4000)))
         instance, main = _set_up_instance(folder, product, execute, port)
         run("takebackup", instance.name)
         if product == "MySQL":

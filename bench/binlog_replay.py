@@ -25,6 +25,7 @@ from backups.programs.server_program import ServerProgram, mysql_program
 from backups.restores.replay.account import ReplayAccount
 from backups.restores.replay.drive import Replay
 from backups.restores.replay.statements import ReplayTarget
+from bench.bank import SCHEMA
 from bench.binlog_programs import mariadb_binlog
 from bench.measure import BenchError
 from tests.live.binlog_folder import FolderBinlogs
@@ -34,27 +35,6 @@ from tests.live.replaying import VERSIONS
 
 WORKERS = 4
 CHECKSUMS = "CHECKSUM TABLE bank.accounts, bank.moves"
-SCHEMA = (
-    "CREATE DATABASE bank",
-    "CREATE TABLE bank.accounts (id INT PRIMARY KEY, money BIGINT NOT NULL, note CHAR(120))",
-    "CREATE TABLE bank.moves (id INT PRIMARY KEY AUTO_INCREMENT, a INT, b INT, note CHAR(120))",
-    "INSERT INTO bank.accounts WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n "
-    "WHERE id < 1000) SELECT id, 1000, REPEAT('x', 120) FROM n",
-    """
-    CREATE PROCEDURE bank.write_some(wanted INT)
-    BEGIN
-      DECLARE a INT; DECLARE b INT; DECLARE done INT DEFAULT 0;
-      WHILE done < wanted DO
-        SET a = 1 + FLOOR(RAND() * 999), b = a + 1, done = done + 1;
-        START TRANSACTION;
-        UPDATE bank.accounts SET money = money - 7 WHERE id = a;
-        UPDATE bank.accounts SET money = money + 7 WHERE id = b;
-        INSERT INTO bank.moves (a, b, note) VALUES (a, b, REPEAT('y', 120));
-        COMMIT;
-      END WHILE;
-    END
-    """,
-)
 HASTY = {"innodb-flush-log-at-trx-commit": "0", "sync-binlog": "0", "innodb-doublewrite": "OFF"}
 SOURCE_OPTIONS = {"max-binlog-size": "64M", "event-scheduler": "OFF", **HASTY}
 

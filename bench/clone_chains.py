@@ -13,19 +13,16 @@ import argparse
 import os
 import shutil
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from backups.exceptions import MooringError
-from bench import report
 from bench.arguments import count, size
 from bench.changes import SHAPES, Changes
 from bench.clone_vs_shell import THREADS
-from bench.measure import BenchError
 from bench.mooring import ROOT, Mooring
 from bench.mysql_database import MysqlDatabase
+from bench.program import empty_folders, measure_and_show
 from bench.rounds import Rounds, say
 from bench.samples import Place, Ratio, Samples
 
@@ -71,28 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "bench", help="kept folder")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
     asked = parser.parse_args(arguments)
-    began, samples, exit_code = time.monotonic(), Samples(), 0
-    try:
-        _measure(asked, samples)
-    except (BenchError, MooringError) as exc:
-        say(f"error: {exc}")
-        exit_code = 1
-    results = samples.results(_ratios())
-    print(report.tables(samples, results))
-    seconds = time.monotonic() - began
-    if asked.json:
-        text = report.as_json(samples, results, vars(asked), seconds)
-        asked.json.write_text(text + "\n", encoding="utf-8")
-    say(f"took {seconds:.0f} s")
-    return exit_code
+    return measure_and_show(asked, _measure, _ratios())
 
 
 def _measure(asked: argparse.Namespace, samples: Samples) -> None:
     work: Path = asked.work.resolve()
-    logs, folder = work / "log", work / "measured"
-    shutil.rmtree(folder, ignore_errors=True)
-    for empty in (logs, folder):
-        empty.mkdir(mode=0o700, parents=True, exist_ok=True)
+    logs, folder = empty_folders(work)
     mooring = Mooring(work / "mooring", logs, threads=THREADS, mysqld=asked.mysqld)
     mooring.set_up()
     database = MysqlDatabase(work / f"mysql-{asked.gib:g}-gib", asked.gib, asked.mysqld)

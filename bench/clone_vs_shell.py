@@ -13,21 +13,19 @@ import argparse
 import os
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from backups.exceptions import MooringError
 from backups.programs.server_program import find_mysqld, program
-from bench import report
 from bench.arguments import count, names_of, size
 from bench.clone_sections import CloneBench
 from bench.clone_shell import CloneShell, missing_client
 from bench.clone_targets import CLONE_RATIOS
 from bench.database import free_bytes
-from bench.measure import BenchError
 from bench.mooring import ROOT, Mooring
 from bench.mysql_database import MysqlDatabase
+from bench.program import empty_folders, measure_and_show
 from bench.rounds import say
 from bench.samples import Samples
 
@@ -42,19 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     if problem := _problem(asked):
         parser.error(problem)
-    began = time.monotonic()
-    samples = Samples()
-    exit_code = 0
-    try:
-        _measure(asked, samples)
-    except (BenchError, MooringError) as exc:
-        say(f"error: {exc}")
-        exit_code = 1
-    except KeyboardInterrupt:
-        exit_code = 130
-    # What was measured before something broke was measured all the same.
-    _show(samples, asked, time.monotonic() - began)
-    return exit_code
+    programs = ((asked.mysqld, "--no-defaults", "--version"), ("zstd", "--version"))
+    return measure_and_show(asked, _measure, CLONE_RATIOS, programs)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -78,22 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _show(samples: Samples, asked: argparse.Namespace, seconds: float) -> None:
-    results = samples.results(CLONE_RATIOS)
-    print(report.tables(samples, results))
-    if asked.json:
-        programs = ((asked.mysqld, "--no-defaults", "--version"), ("zstd", "--version"))
-        text = report.as_json(samples, results, vars(asked), seconds, programs)
-        asked.json.write_text(text + "\n", encoding="utf-8")
-    say(f"took {seconds:.0f} s")
-
-
 def _measure(asked: argparse.Namespace, samples: Samples) -> None:
     work: Path = asked.work.resolve()
-    logs, folder = work / "log", work / "measured"
-    shutil.rmtree(folder, ignore_errors=True)
-    for empty in (logs, folder):
-        empty.mkdir(mode=0o700, parents=True, exist_ok=True)
+    logs, folder = empty_folders(work)
     mooring = Mooring(work / "mooring", logs, threads=THREADS, mysqld=asked.mysqld)
     mooring.set_up()
     shell = CloneShell(Path(asked.mysqld).parent, folder, logs, threads=THREADS)
