@@ -12,7 +12,6 @@ from pytest_django import Settings
 
 from backups.access import store_of
 from backups.catalog.condition import check_copies, check_repositories
-from backups.catalog.new_repository import settle
 from backups.executor.leftovers import remove_leftovers
 from backups.health.space import measure_repositories
 from backups.jobs.request import create_backup_job, create_copy_job
@@ -32,7 +31,8 @@ from tests.backups.repositories.bad_proxy import (
     cut_off,
     refuse,
 )
-from tests.backups.repositories.object_server import KEY_ID, SECRET, calls, moto_address, new_place
+from tests.backups.repositories.bucket_rows import make_bucket
+from tests.backups.repositories.object_server import calls, moto_address
 from tests.backups.taking import purge, restore, run_here, take_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,14 +46,7 @@ def proxy() -> Iterator[BadProxy]:
 
 @pytest.fixture
 def bucket(proxy: BadProxy, key_file: Path, settings: Settings) -> Repository:
-    settings.OUTBOUND_NETWORKS = ["127.0.0.0/8"]
-    place = new_place(url=proxy.url)
-    row = Repository(name="offsite", kind="s3", path=place.address, endpoint=place.endpoint)
-    row.access_key_id = KEY_ID
-    row.set_secret_key(SECRET)
-    settle(row)
-    row.save()
-    return row
+    return make_bucket(proxy.url, settings)
 
 
 @pytest.fixture

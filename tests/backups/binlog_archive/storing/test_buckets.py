@@ -9,14 +9,14 @@ import pytest
 from pytest_django import Settings
 
 from backups.binlog_archive.storing.condition import check_segments
-from backups.catalog.new_repository import settle
 from backups.models import BinlogArchive, BinlogTimeline, Repository, SegmentCopy
 from backups.repositories.objects import connection
 from backups.repositories.wrappers import retry
 from tests.backups.binlog_archive.spooled import HOUR, T0
 from tests.backups.binlog_archive.stored import store_files
 from tests.backups.repositories.bad_proxy import BadProxy, bad_proxy, refuse
-from tests.backups.repositories.object_server import KEY_ID, SECRET, moto_address, new_place
+from tests.backups.repositories.bucket_rows import make_bucket
+from tests.backups.repositories.object_server import moto_address
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,14 +29,7 @@ def proxy() -> Iterator[BadProxy]:
 
 @pytest.fixture
 def bucket(proxy: BadProxy, key_file: Path, settings: Settings) -> Repository:
-    settings.OUTBOUND_NETWORKS = ["127.0.0.0/8"]
-    place = new_place(url=proxy.url)
-    row = Repository(name="offsite", kind="s3", path=place.address, endpoint=place.endpoint)
-    row.access_key_id = KEY_ID
-    row.set_secret_key(SECRET)
-    settle(row)
-    row.save()
-    return row
+    return make_bucket(proxy.url, settings)
 
 
 def test_a_busy_store_is_no_missing_piece(
