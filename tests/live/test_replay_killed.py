@@ -72,8 +72,9 @@ def archived_after_a_backup(source: LiveServer, site: Site) -> str:
         "INSERT INTO bank.moves (note) VALUES ('after')",
     )
     ((file, position, *_),) = source.execute("SHOW MASTER STATUS")
-    received = "SELECT received_file, received_position FROM backups_binlogarchive"
-    wait_until(lambda: site.rows(received) == [(file, position)])
+    # A file that is finished is stored at once.
+    source.execute("FLUSH BINARY LOGS")
+    wait_until(lambda: site.rows("SELECT last_of_file FROM backups_binlogsegment") == [(1,)])
     receiver.send_signal(signal.SIGTERM)
     receiver.wait()
     return f"{file}:{position}"
@@ -115,17 +116,41 @@ def test_nothing_runs_on_and_another_job_goes_on(source: LiveServer, site: Site)
     assert list(target.rglob("*relay*")) == []
     with RestoredServer(target) as found:
         assert found.execute(CHECKSUMS) == wanted
+    a_killed_drill_is_drilled_again(site)
 
 
-def killed_while_it_replays(site: Site, words: tuple[str, ...]) -> None:
-    """Kill the worker of a restore in the slow statement: nothing of it runs on."""
-    worker, target = site.forks().start(*words), site.home / "target"
+def a_killed_drill_is_drilled_again(site: Site) -> None:
+    """Nobody goes on with its folder: it is removed, and the backup keeps its evidence."""
+    words = ("testrestore", "bank-1", "--to-moment", "newest", "--foreground", "--json")
+    drills = "SELECT passed, failed_stage FROM backups_drill"
+    evidence = "SELECT job_id, passed FROM backups_evidence ORDER BY id"
+
+    folder = killed_while_it_replays(site, words)
+    site.tick(LATE_TICK)
+    ((job, status, leftovers),) = site.rows(
+        "SELECT id, status, leftovers FROM backups_job ORDER BY id DESC LIMIT 1"
+    )
+    assert (status, leftovers) == ("lost", 0)
+    assert not folder.exists()
+    assert site.rows("SELECT COUNT(*) FROM backups_keptrestore") == [(0,)]
+    assert (site.rows(evidence), site.rows(drills)) == ([(job, 1)], [])
+
+    answer = site.manage(*words[:-1])
+    assert (answer["status"], answer["error"]) == ("succeeded", "")
+    assert (site.rows(evidence)[1:], site.rows(drills)) == ([(job + 1, 1)], [(1, "")])
+
+
+def killed_while_it_replays(site: Site, words: tuple[str, ...]) -> Path:
+    """Kill the worker in the slow statement: nothing of it runs on. Return the folder."""
+    worker = site.forks().start(*words)
     wait_until(lambda: any(each.stat().st_size > 500 for each in relay_logs(site)))
+    target = relay_logs(site)[0].parent
     assert started_on(target)
     assert worker > 1
     os.kill(worker, signal.SIGKILL)
     assert site.forks().ended() == -signal.SIGKILL
     wait_until(lambda: not started_on(target))
+    return target
 
 
 def cancelled_while_it_continues(site: Site, job: int) -> None:
