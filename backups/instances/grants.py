@@ -32,6 +32,10 @@ NEEDED_TO_ARCHIVE: Mapping[str, frozenset[str]] = {
     "REPLICATION SLAVE": frozenset({"REPLICATION SLAVE", "REPLICATION REPLICA"}),
     "REPLICATION CLIENT": frozenset({"BINLOG MONITOR", "REPLICATION CLIENT", "SUPER"}),
 }
+# For seeing every table, key and foreign key, and no row. Without a privilege on a table the server
+# answers as if it were not there; with SELECT alone, MariaDB as if it had no foreign keys.
+NEEDED_TO_UNDO: Mapping[str, frozenset[str]] = {"REFERENCES": frozenset({"REFERENCES"})}
+NEEDED_TO_SEE_TRIGGERS: Mapping[str, frozenset[str]] = {"TRIGGER": frozenset({"TRIGGER"})}
 # The table of the plugins a server loads: INSERT on it allows INSTALL PLUGIN.
 PLUGIN_TABLE = "mysql.plugin"
 WHY: Mapping[str, str] = {
@@ -88,7 +92,7 @@ def needed_by(engine: str, *, rocksdb: bool = False) -> Mapping[str, frozenset[s
 
 
 def missing_privileges(grants: Grants, needed: Mapping[str, frozenset[str]] = NEEDED) -> list[str]:
-    """Return the privileges the account lacks for a backup."""
+    """Return the global privileges the account lacks."""
     if grants.everything:
         return []
     return [name for name, enough in needed.items() if not enough & grants.privileges]

@@ -261,6 +261,37 @@ def archived(
 
 
 class TestUndotransaction:
+    def test_an_account_that_does_not_see_everything_is_refused(
+        self, source: Source, archived: Callable[[], Instance], tmp_path: Path
+    ) -> None:
+        source.ask("CREATE TABLE shop.older (id INT PRIMARY KEY)")
+        source.ask(
+            "CREATE TABLE shop.younger (id INT PRIMARY KEY, older INT, "
+            "FOREIGN KEY (older) REFERENCES shop.older (id) ON DELETE CASCADE)"
+        )
+        source.ask("INSERT INTO shop.older VALUES (1)")
+        source.ask("CREATE USER half@localhost IDENTIFIED BY 'half'")
+        # MariaDB shows such an account the table, and not what refers to it.
+        source.ask("GRANT SELECT ON *.* TO half@localhost")
+        instance, file = archived(), tmp_path / "undo.sql"
+        listed = run_command("listtransactions", instance.name, "--table", "shop.older", "--json")
+        name = listed.json()["transactions"][-1]["gtid"]
+        instance.user = "half"
+        instance.set_password("half")
+        instance.save()
+        words = ("undotransaction", instance.name, name, "--to-file", str(file))
+        ended = run_command(*words)
+        assert (ended.exit_code, file.exists()) == (3, False)
+        assert "half@localhost does not see every table and foreign key" in ended.stderr
+        assert "GRANT REFERENCES ON *.* TO" in ended.stderr
+
+        source.ask("GRANT REFERENCES ON *.* TO half@localhost")
+        ended = run_command(*words)
+        assert ended.exit_code == 3
+        assert "foreign keys change younger with them" in ended.stdout
+        warnings = run_command(*words, "--json").json()["warnings"]
+        assert any("whether shop.older has triggers" in each for each in warnings)
+
     def test_writes_a_file_that_brings_everything_back(
         self, source: Source, archived: Callable[[], Instance], tmp_path: Path
     ) -> None:

@@ -38,6 +38,8 @@ class LiveTables:
     """The tables of one server, each looked up once."""
 
     connection: Connection[Any]
+    # Whether its account is shown triggers.
+    sees_triggers: bool = True
     # What a reversal does not know by the binlog alone, each once.
     warnings: list[str] = field(default_factory=list)
     # Tables whose foreign keys cascade, and where to.
@@ -86,6 +88,11 @@ class LiveTables:
         engines = [row[0] for row in self._ask(_ENGINE, table)]
         if engines and str(engines[0]).lower() != "innodb":
             self.warnings.append(f"{table.name} is {engines[0]}: its changes cannot be rolled back")
+        if not self.sees_triggers:
+            self.warnings.append(
+                f"whether {table.name} has triggers, which act again, is not known: the account "
+                "lacks TRIGGER"
+            )
         if triggers := [str(row[0]) for row in self._ask(_TRIGGERS, table)]:
             self.warnings.append(
                 f"{table.name} has triggers, which act again: {', '.join(triggers)}"

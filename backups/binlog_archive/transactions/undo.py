@@ -20,7 +20,14 @@ from backups.binlogs.events.rows import ChangeKind
 from backups.binlogs.moments import from_micros
 from backups.binlogs.undo.columns import TableColumn
 from backups.binlogs.undo.reverse import Reversal, reverse, row_key, script
-from backups.exceptions import BinlogDamaged
+from backups.exceptions import BinlogDamaged, Refused
+from backups.instances.facts import fetch_grants
+from backups.instances.grants import (
+    NEEDED_TO_SEE_TRIGGERS,
+    NEEDED_TO_UNDO,
+    grant_statement,
+    missing_privileges,
+)
 
 # How many conflicts are named; there may be as many as rows.
 MOST_CONFLICTS = 20
@@ -59,8 +66,19 @@ class UndoPlan:
 
 
 def plan_undo(binlogs: InstanceBinlogs, found: Found, connection: Connection[Any]) -> UndoPlan:
-    """Return how a transaction is reversed on the server of a connection."""
-    tables = LiveTables(connection)
+    """Return how a transaction is reversed on the server of a connection.
+
+    Refused if its account does not see everything that may stand against that.
+    """
+    grants = fetch_grants(connection)
+    if missing := missing_privileges(grants, NEEDED_TO_UNDO):
+        raise Refused(
+            f"{grants.account} does not see every table and foreign key, so that what stands "
+            f"against a reversal would not be found: it lacks {', '.join(missing)}",
+            hint=f"Run on the server: {grant_statement(grants.account, missing)}",
+        )
+    sees_triggers = not missing_privileges(grants, NEEDED_TO_SEE_TRIGGERS)
+    tables = LiveTables(connection, sees_triggers=sees_triggers)
     reversal = reverse(binlogs.changes(found), tables.find)
     conflicts = list(islice(_later_changes(binlogs, found, reversal, tables), MOST_CONFLICTS))
     conflicts += _cascades(binlogs, found, tables)
