@@ -19,7 +19,13 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from backups.instances.grants import NEEDED, quoted_account
+from backups.instances.grants import (
+    NEEDED,
+    NEEDED_TO_ARCHIVE,
+    NEEDED_TO_SEE_TRIGGERS,
+    NEEDED_TO_UNDO,
+    quoted_account,
+)
 from backups.programs.private_server import PrivateServer, ServerOptions, initialise
 from scripts import shop
 from scripts.console import timed
@@ -148,7 +154,8 @@ class DemoShop:
         password = self.password_file.read_text(encoding="utf-8").strip()
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE OR REPLACE USER {account} IDENTIFIED BY %s", (password,))
-            cursor.execute(f"GRANT {', '.join([*NEEDED, 'REPLICATION SLAVE'])} ON *.* TO {account}")
+            granted = (*NEEDED, *NEEDED_TO_ARCHIVE, *NEEDED_TO_UNDO, *NEEDED_TO_SEE_TRIGGERS)
+            cursor.execute(f"GRANT {', '.join(granted)} ON *.* TO {account}")
 
     def _noted(self) -> dict[str, Any]:
         # Any: what json.loads returns; only this class writes the file.
