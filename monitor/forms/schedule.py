@@ -20,6 +20,7 @@ from backups.models.retention import RETENTION_COLUMNS
 from backups.schedule import Rhythm
 from backups.schedules.pauses import pause_schedule, recheck_occurrences
 from backups.schedules.save import save_schedule
+from backups.states import DrillPoint
 from monitor.forms.fields import CheckboxesField, LengthField, NamesField, TimestampField
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
@@ -61,6 +62,13 @@ class ScheduleForm(ModelForm):
     )
     retry_delay = LengthField(help_text="Time between retries; all within the window.")
     keep_for = keep_for_field()
+    restore_tests = forms.ChoiceField(
+        label="Restore tests of",
+        choices=[("", "Nothing: none are started"), *DrillPoint.choices],
+        required=False,
+        help_text="In a scratch folder: a server is started, every table checked. Of a moment: "
+        "archived binlogs are replayed up to there.",
+    )
     options = forms.JSONField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
@@ -81,7 +89,6 @@ class ScheduleForm(ModelForm):
             "catch_up": "After a downtime of Mooring",
             "max_jobs": "Concurrent jobs",
             "consolidate_after": "Consolidate after",
-            "restore_tests": "Restore tests of",
             "restore_test_days": "Days between them",
             **RETENTION_LABELS,
         }
@@ -96,8 +103,6 @@ class ScheduleForm(ModelForm):
             "covers_all": "",
             "consolidate_after": "Number of backups after a full one, from which a new full one is "
             "then made without the server. Blank: never.",
-            "restore_tests": "In a scratch folder: a server is started, every table checked. Of a "
-            "moment: archived binlogs are replayed up to there. Blank: none are started.",
             "restore_test_days": "Of each instance; one test runs at a time.",
             **RETENTION_HELP,
             "enabled": "Off: no runs are planned.",

@@ -70,6 +70,11 @@ class ScheduleFormTestCase(TestCase):
             self.assertEqual(form[name].value(), value)
         self.assertEqual(Activity.objects.filter(verb="added", name="nightly").count(), 1)
 
+    def test_what_is_not_chosen_is_said_in_words(self) -> None:
+        page = self.client.get(reverse("schedule-add"))
+        self.assertContains(page, "Nothing: none are started")
+        self.assertNotContains(page, "---------")
+
     def test_an_edit_saves_over_the_same_row_and_arms_it_again(self) -> None:
         schedule = make_schedule("nightly")
         given = typed(name="weekly", cron="0 3 * * 0")
