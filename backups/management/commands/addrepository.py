@@ -21,6 +21,7 @@ from backups.models.object_store import (
     CredentialsFrom,
     ServerSideEncryption,
 )
+from backups.models.repository import RepositoryKind
 from backups.repositories.objects.place import DEFAULT_REGION
 
 UNENCRYPTED = (
@@ -37,7 +38,8 @@ class Command(MooringCommand):
         parser.add_argument(
             "--path",
             required=True,
-            help="Absolute path of the folder, or s3://BUCKET/PREFIX in an object store.",
+            help="Absolute path of the folder or of a file that exportbackup wrote, or "
+            "s3://BUCKET/PREFIX in an object store.",
         )
         parser.add_argument(
             "--unencrypted", action="store_true", help="Do not encrypt new backups."
@@ -61,6 +63,8 @@ class Command(MooringCommand):
             kind=kind,
             path=path,
             encrypted=not options["unencrypted"],
+            # Nothing new is ever stored in an exported file.
+            enabled=kind != RepositoryKind.FILE,
             differences=not options["whole_blocks"],
             max_jobs=options["max_jobs"],
             **{column: options[column] for column in OBJECT_STORE_COLUMNS},
