@@ -46,6 +46,16 @@ class Repository(RetentionSettings, ObjectStoreSettings):
         "where reading is slow or costs money.",
     )
     enabled = models.BooleanField(default=True)
+    site = models.CharField(
+        max_length=64, blank=True, help_text="Building or region: what one fire would take."
+    )
+    undeletable_by = models.CharField(
+        "protected from deletion by",
+        max_length=120,
+        blank=True,
+        help_text="What keeps a thief of the workers' rights from deleting it, such as snapshots "
+        "of the filer. As entered here: Mooring does not check it.",
+    )
     max_jobs = models.PositiveSmallIntegerField(
         "max concurrent jobs",
         null=True,
@@ -91,6 +101,11 @@ class Repository(RetentionSettings, ObjectStoreSettings):
     def is_folder(self) -> bool:
         """Whether its objects are files of this host, with a disk and free space."""
         return self.kind == RepositoryKind.DIRECTORY
+
+    @property
+    def why_undeletable(self) -> str:
+        """Why nobody can delete what is there; blank if nothing is known that prevents it."""
+        return f"{self.undeletable_by}, as entered" if self.undeletable_by else ""
 
     @property
     def place_word(self) -> str:

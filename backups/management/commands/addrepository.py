@@ -53,6 +53,13 @@ class Command(MooringCommand):
         parser.add_argument(
             "--max-jobs", type=int, help="Maximum number of jobs that use it at the same time."
         )
+        parser.add_argument("--site", default="", help="Building or region where it is.")
+        parser.add_argument(
+            "--undeletable-by",
+            default="",
+            metavar="WORDS",
+            help="What keeps anybody from deleting it, such as snapshots of the filer.",
+        )
         _add_store_options(parser)
         _add_credential_options(parser)
 
@@ -67,6 +74,8 @@ class Command(MooringCommand):
             enabled=kind != RepositoryKind.FILE,
             differences=not options["whole_blocks"],
             max_jobs=options["max_jobs"],
+            site=options["site"],
+            undeletable_by=options["undeletable_by"],
             **{column: options[column] for column in OBJECT_STORE_COLUMNS},
         )
         repository.set_secret_key(read_secret(options["secret_key_file"], "secret key"))
