@@ -18,6 +18,7 @@ from backups.models.repository import RepositoryKind
 from backups.outbound.addresses import refuse_private_host
 from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.exported.store import ExportedStore
 from backups.repositories.objects.credentials import (
     CredentialSource,
     EnvironmentKeys,
@@ -47,6 +48,8 @@ def store_of(repository: Repository) -> ObjectStore:
     """Return the object store of a repository."""
     if repository.kind == RepositoryKind.DIRECTORY:
         return RetryingStore(DirectoryStore(Path(repository.path), str(repository.uuid)))
+    if repository.kind == RepositoryKind.FILE:
+        return RetryingStore(ExportedStore(Path(repository.path)))
     if repository.kind == RepositoryKind.S3:
         return RetryingStore(_bucket_of(repository))
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")

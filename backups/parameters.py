@@ -116,6 +116,12 @@ class ConsolidateParameters(Parameters):
 
 
 @dataclass(frozen=True, slots=True)
+class ExportParameters(Parameters):
+    # The new file.
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
 class PurgeParameters(Parameters):
     reason: str
     # Whether the last restorable backup may go.
@@ -144,6 +150,7 @@ _OF: Mapping[Operation, type[Parameters]] = {
     Operation.VERIFY: VerifyParameters,
     Operation.RESTORE_TEST: RestoreTestParameters,
     Operation.CONSOLIDATE: ConsolidateParameters,
+    Operation.EXPORT: ExportParameters,
     Operation.PURGE: PurgeParameters,
 }
 

@@ -19,6 +19,7 @@ class Operation(models.TextChoices):
     VERIFY = "verify", "Verify"
     RESTORE_TEST = "restore_test", "Restore test"
     CONSOLIDATE = "consolidate", "Consolidation"
+    EXPORT = "export", "Export"
     PURGE = "purge", "Purge"
 
 

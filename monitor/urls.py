@@ -150,6 +150,7 @@ urlpatterns = [
     ),
     path("expiry/", confirming.expiry, name="expiry"),
     path("expiry/confirm/", confirming.expiry_confirm, name="expiry-confirm"),
+    path("repositories-spread/", repositories.spread, name="repositories-spread"),
     path("repositories/", repositories.repositories, name="repositories"),
     path("repositories/<str:name>/", repositories.repository_detail, name="repository-detail"),
     path("restore/", restore.restore_wizard, name="restore-wizard"),

@@ -6,7 +6,8 @@
 
 One file, written from docs/format.md alone. It needs Python 3.11 and two libraries (pip install
 zstandard cryptography) and writes only below DIR, which must be empty or new. REPOSITORY may also
-be the folder of one backup; what the backup needs is in folders beside it. With the library blake3
+be the folder of one backup; what the backup needs is in folders beside it. It may also be a file
+that exportbackup wrote. With the library blake3
 too, blocks from other backups are checked once more. With a key, an unencrypted backup is refused.
 Exit code 0: every byte is right and synced; 1: a backup is damaged or a disk failed; 2: not there
 or not allowed.
@@ -22,13 +23,14 @@ import os
 import re
 import struct
 import sys
+import tarfile
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import zstandard
@@ -113,6 +115,47 @@ def parse_json(what: str, text: bytes, build: Callable[[Any], Parsed]) -> Parsed
         raise DamagedError(f"{what} does not follow the format: {exc!r}") from None
 
 
+@dataclass(order=True, frozen=True)
+class InFile:
+    """A path in an exported file, as far as it is used like one in a folder."""
+
+    inside: PurePosixPath
+    file: tarfile.TarFile = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.file.name!s}:{self.inside}"
+
+    def __truediv__(self, name: str) -> InFile:
+        return InFile(self.inside / name, self.file)
+
+    @property
+    def name(self) -> str:
+        return self.inside.name
+
+    @property
+    def parent(self) -> InFile:
+        return InFile(self.inside.parent, self.file)
+
+    def glob(self, pattern: str) -> list[InFile]:
+        paths = (PurePosixPath(member.name) for member in self.file if member.isreg())
+        return [InFile(path, self.file) for path in paths if path.match(pattern)]
+
+    def is_file(self) -> bool:
+        return str(self.inside) in self.file.getnames()
+
+    def open(self, _: str) -> BinaryIO:
+        if not self.is_file() or not (stream := self.file.extractfile(str(self.inside))):
+            raise DamagedError(f"{self} is missing")
+        return stream  # type: ignore[return-value]
+
+
+def place_of(path: Path) -> Path | InFile:
+    try:
+        return InFile(PurePosixPath(), tarfile.open(path, "r:")) if path.is_file() else path
+    except tarfile.TarError as exc:
+        raise RefusedError(f"{path} is a file, and not an exported backup: {exc}") from None
+
+
 @dataclass
 class Backup:
     """One backup as its envelope tells, and what opens its sealed parts."""
@@ -124,7 +167,7 @@ class Backup:
     wrapped_key: bytes
     body: bytes
     format: int
-    folder: Path
+    folder: Path | InFile
     data_key: bytes = field(default=b"", repr=False)
 
     @property
@@ -208,11 +251,13 @@ class Frame(NamedTuple):
     differs: bool  # the content is XORed
 
 
-def read_envelope(path: Path) -> Backup:
+def read_envelope(path: Path | InFile) -> Backup:
     """Return the backup, after checking the digest over the whole manifest."""
-    if path.stat().st_size > MAX_MANIFEST:
-        raise DamagedError(f"{path} is larger than any manifest")
-    content = path.read_bytes()
+    with path.open("rb") as stream:
+        if stream.seek(0, os.SEEK_END) > MAX_MANIFEST:
+            raise DamagedError(f"{path} is larger than any manifest")
+        stream.seek(0)
+        content = stream.read()
     signed = content[:-40]
     expected = SKIPPABLE.pack(DIGEST, 32) + hashlib.sha256(signed).digest()
     if content[-40:] != expected or len(signed) < SKIPPABLE.size:
@@ -225,7 +270,7 @@ def read_envelope(path: Path) -> Backup:
     return parse_json(f"the envelope of {path}", text, build)
 
 
-def build_backup(parsed: Any, body: bytes, folder: Path) -> Backup:
+def build_backup(parsed: Any, body: bytes, folder: Path | InFile) -> Backup:
     form = parsed["format"]
     if parsed["mooring"] == "manifest" and (type(form) is not int or form not in FORMATS):
         raise RefusedError(f"a manifest has format {form!r}; this reads 1 and 2")
@@ -336,7 +381,8 @@ class PackReader:
 
     def frames(self) -> Iterator[Frame]:
         """Yield each frame, and check the whole at the end."""
-        size = os.fstat(self.stream.fileno()).st_size
+        size = self.stream.seek(0, os.SEEK_END)
+        self.stream.seek(0)
         self.expect(size == self.pack.stored, f"has {size} bytes, not {self.pack.stored}")
         place = (CIPHERS[self.backup.cipher], self.pack.number, self.backup.uuid)
         header = PACK_HEADER.pack(b"MOORPACK", PACK_FORMAT, *place)
@@ -480,7 +526,8 @@ def open_ancestors(
     backup: Backup, contents: Contents, keys: dict[str, bytes]
 ) -> list[tuple[Backup, Contents]]:
     """Return what a backup needs, which is in the folders beside it. The full one is the first."""
-    beside = Path(os.path.abspath(backup.folder)).parent
+    folder = backup.folder
+    beside = (Path(os.path.abspath(folder)) if isinstance(folder, Path) else folder).parent
     paths = [beside / ancestor.label / "manifest.json.zst" for ancestor in contents.ancestors]
     if missing := [path.parent.name for path in paths if not path.is_file()]:
         raise RefusedError(f"{backup.label} needs {', '.join(missing)}: not a backup in {beside}")
@@ -631,15 +678,16 @@ def value_at(pieces: Mapping[int, Mapping[int, bytes | bytearray]], file: int, b
     return values[place] if place < len(values) else ZEROS
 
 
-def find_manifests(repository: Path, label: str | None = None) -> list[Path]:
+def find_manifests(repository: Path | InFile, label: str | None = None) -> Sequence[Path | InFile]:
     """Return the manifest of every backup: a folder without one is not a backup."""
     patterns = ("instances/*/backups/*/manifest.json.zst", "manifest.json.zst")
-    if not (manifests := sorted(path for pattern in patterns for path in repository.glob(pattern))):
+    found: set[Any] = {path for pattern in patterns for path in repository.glob(pattern)}
+    if not (manifests := sorted(found)):
         raise RefusedError(f"no backup with a manifest in {repository}")
     return [path for path in manifests if label in (None, path.parent.name)]
 
 
-def list_backups(repository: Path, keys: dict[str, bytes]) -> None:
+def list_backups(repository: Path | InFile, keys: dict[str, bytes]) -> None:
     damaged = 0
     for path in find_manifests(repository):
         try:
@@ -664,7 +712,7 @@ def list_backups(repository: Path, keys: dict[str, bytes]) -> None:
         raise DamagedError(f"{damaged} manifests are damaged")
 
 
-def choose_manifest(repository: Path, label: str | None) -> Path:
+def choose_manifest(repository: Path | InFile, label: str | None) -> Path | InFile:
     if len(manifests := find_manifests(repository, label)) != 1:
         raise RefusedError(
             f"{len(manifests)} backups fit: see --list, then give --label or its folder"
@@ -672,7 +720,9 @@ def choose_manifest(repository: Path, label: str | None) -> Path:
     return manifests[0]
 
 
-def extract(path: Path, keys: dict[str, bytes], directory: Path, only: str, plain: bool) -> None:
+def extract(
+    path: Path | InFile, keys: dict[str, bytes], directory: Path, only: str, plain: bool
+) -> None:
     """Write the files below ``directory``, reading only the packs that hold some of them."""
     backup = read_envelope(path)
     if backup.label != path.parent.name and path.parent.parent.name == "backups":
@@ -717,15 +767,16 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         keys = load_keys(options.key_file)
+        place = place_of(options.repository)
         if options.list:
-            list_backups(options.repository, keys)
+            list_backups(place, keys)
         else:
-            manifest = choose_manifest(options.repository, options.label)
+            manifest = choose_manifest(place, options.label)
             extract(manifest, keys, options.to, options.only, options.allow_plain)
     except RefusedError as exc:
         print(f"refused: {exc}", file=sys.stderr)
         return 2
-    except (DamagedError, OSError, KeyboardInterrupt) as exc:
+    except (DamagedError, OSError, tarfile.TarError, KeyboardInterrupt) as exc:
         warning = "" if options.list else f"; what is in {options.to} is not whole, do not use it"
         print(f"failed: {str(exc) or 'interrupted'}{warning}", file=sys.stderr)
         return 1

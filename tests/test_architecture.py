@@ -19,7 +19,7 @@ LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 UPDATES = {"update", "aupdate", "update_or_create"}
 LONGEST_MODULE = 400
 # Longer than others, because it is carried alone: a reader of the whole format in one file.
-LONGEST_OF_THEIR_OWN = {"scripts/extract_backup.py": 740}
+LONGEST_OF_THEIR_OWN = {"scripts/extract_backup.py": 790}
 LONGEST_FUNCTION = 40
 APPS = ("backups/", "alerts/", "monitor/")
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}

@@ -30,7 +30,7 @@ class InstanceForm(ModelForm):
         model = Instance
         fields = [
             "name", "host", "port", "socket", "user", "tls", "tls_ca_file",
-            "tls_certificate_file", "tls_key_file", "groups", "tags", "enabled", "engine",
+            "tls_certificate_file", "tls_key_file", "groups", "tags", "site", "enabled", "engine",
             "allow_plugin_install", "save_foreign_tables", "lock_wait_seconds", "history_tool",
             "runner",
             "ssh_host", "ssh_port", "ssh_user", "ssh_identity_file", "ssh_known_hosts_file",
@@ -71,7 +71,7 @@ class InstanceAdmin(ModelAdmin):
         "unreachable_reason", "created_at",
     ]  # fmt: skip
     fieldsets = [
-        (None, {"fields": ["name", "enabled", "groups", "tags"]}),
+        (None, {"fields": ["name", "enabled", "groups", "tags", "site"]}),
         (
             "Connection",
             {

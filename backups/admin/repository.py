@@ -38,7 +38,8 @@ class RepositoryForm(ModelForm):
     class Meta:
         model = Repository
         fields = [
-            "name", "path", "encrypted", "differences", "enabled", "max_jobs",
+            "name", "path", "encrypted", "differences", "enabled", "max_jobs", "site",
+            "undeletable_by",
             *OBJECT_STORE_COLUMNS, *RETENTION_COLUMNS,
         ]  # fmt: skip
 
@@ -111,6 +112,7 @@ class RepositoryAdmin(ModelAdmin):
     readonly_fields = ["kind", "uuid", "device", "created_at"]
     fieldsets = [
         (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
+        ("Where it is", {"fields": ["site", "undeletable_by"]}),
         ("Object store, for s3://… only", {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]}),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
         ("Found there", {"fields": [*readonly_fields]}),

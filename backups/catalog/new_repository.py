@@ -20,12 +20,13 @@ from backups.repositories.objects.place import BucketPlace, is_bucket_address, s
 def place_of(path: str) -> tuple[str, str]:
     """Return the kind of a repository at ``path`` and the normal form, or raise BadInput.
 
-    A folder by its absolute path, or ``s3://bucket/prefix``.
+    A folder or an exported file by its absolute path, or ``s3://bucket/prefix``.
     """
     if is_bucket_address(path):
         bucket, prefix = split_address(path)
         return RepositoryKind.S3, BucketPlace(bucket, prefix).address
-    return RepositoryKind.DIRECTORY, absolute_path(path)
+    kind = RepositoryKind.FILE if Path(path).is_file() else RepositoryKind.DIRECTORY
+    return kind, absolute_path(path)
 
 
 def absolute_path(path: str) -> str:

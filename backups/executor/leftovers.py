@@ -21,7 +21,8 @@ from backups.exceptions import MooringError
 from backups.keys.load import load_keys
 from backups.models import BackupCopy, Job, KeptRestore
 from backups.models.clock import shared
-from backups.parameters import RestoreParameters
+from backups.parameters import ExportParameters, RestoreParameters
+from backups.repositories.exported.writer import remove_unfinished
 from backups.repositories.layout import backup_folder, manifest_name
 from backups.restores.target import release_folder, size_of
 from backups.runners.groups import START_TOLERANCE_SECONDS, end_group, start_time
@@ -140,6 +141,8 @@ def _clear(job: Job) -> None:
             release_folder(asked.target, asked.mark or job.pk)
         case Operation.RESTORE_TEST:
             release_folder(scratch_folder(job), job.pk)
+        case Operation.EXPORT:
+            remove_unfinished(ExportParameters.of(job).target, job.pk)
         case Operation.PURGE:
             _finish_purge(job)
 

@@ -11,16 +11,18 @@ from backups.models import Job
 from backups.parameters import (
     BackupParameters,
     ConsolidateParameters,
+    ExportParameters,
     Parameters,
     PurgeParameters,
     RestoreParameters,
     RestoreTestParameters,
     VerifyParameters,
 )
-from backups.stages import backup, consolidate, proof, purge, restore
+from backups.stages import backup, consolidate, export, proof, purge, restore
 from backups.stages.backup.work import backup_work
 from backups.stages.base import Stage
 from backups.stages.consolidate.work import consolidate_work
+from backups.stages.export.work import export_work
 from backups.stages.proof.read_packs import verify_work
 from backups.stages.purge.decide import purge_work
 from backups.stages.restore.work import restore_test_work, restore_work
@@ -89,6 +91,13 @@ PLANS: dict[Operation, Plan[Any, Any]] = {
         consolidate_work,
         # Of whichever copy: two would make one backup twice.
         lambda job, asked: f"consolidate:{job.backup_id}",
+    ),
+    Operation.EXPORT: Plan(
+        ExportParameters,
+        always(export.STAGES),
+        export.STAGES,
+        export_work,
+        lambda job, asked: f"target:{asked.target}",
     ),
     Operation.PURGE: Plan(
         PurgeParameters, always(purge.STAGES), purge.STAGES, purge_work, _copy_key

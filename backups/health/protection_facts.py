@@ -127,7 +127,7 @@ def gather_facts(
 ) -> dict[int, ProtectionFacts]:
     """Return the facts by instance; ``schedules`` is the result of ``schedules_of``."""
     ids = [candidate.pk for candidate in candidates]
-    covers = {s.pk: _cover(s, now) for covering in schedules.values() for s in covering}
+    covers = {s.pk: cover_of(s, now) for covering in schedules.values() for s in covering}
     slips, faults = _slips(ids, now), _history_faults(ids)
     failed = _failed_proofs([possible.newest_id for possible in candidates if possible.newest_id])
     proven, unusable = _proven(ids), _unusable(ids)
@@ -174,7 +174,8 @@ def schedules_of(ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
     }
 
 
-def _cover(schedule: BackupSchedule, now: datetime) -> Cover:
+def cover_of(schedule: BackupSchedule, now: datetime) -> Cover:
+    """Return how a schedule covers the instances that it names."""
     return Cover(
         name=schedule.name,
         makes_full=BackupKind.FULL in schedule.kinds,

@@ -133,6 +133,11 @@ def create_copy_job(
         raise Refused(f"the copy of {backup.label} in {copy.repository} was purged")
     if copy.status == CopyStatus.EXPIRED and operation is not Operation.PURGE:
         raise Refused(f"{backup.label} is being purged: {copy.expire_reason}")
+    if copy.repository.read_only and operation is Operation.PURGE:
+        raise Refused(
+            f"{copy} is in an exported file, of which nothing is deleted",
+            hint="Delete the file itself once nobody needs it.",
+        )
     job = Job(
         operation=operation,
         instance=backup.instance,
@@ -303,6 +308,11 @@ def refuse_unfit_kind(instance: Instance, kind: str) -> None:
 def refuse_unfit(repositories: Sequence[Repository]) -> None:
     """Raise if one backup cannot or must not be stored in all of these."""
     for repository in repositories:
+        if repository.read_only:
+            raise Refused(
+                f"repository {repository} is an exported backup: nothing is stored there",
+                hint="Name another repository.",
+            )
         if not repository.enabled:
             raise Refused(
                 f"repository {repository} is disabled", hint="Enable the repository first."

@@ -109,6 +109,9 @@ class Instance(models.Model):
     tls_key_file = models.CharField("Client key file", max_length=400, blank=True)
     groups = models.ManyToManyField(InstanceGroup, related_name="instances", blank=True)
     tags = models.ManyToManyField(Tag, related_name="instances", blank=True)
+    site = models.CharField(
+        max_length=64, blank=True, help_text="Building or region: what one fire would take."
+    )
     enabled = models.BooleanField(default=True)
     history_tool = models.CharField(max_length=20, choices=HistoryTool.choices, blank=True)
 

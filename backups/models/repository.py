@@ -17,6 +17,7 @@ from backups.models.retention import RetentionSettings
 class RepositoryKind(models.TextChoices):
     DIRECTORY = "directory", "Directory"  # a folder the workers can access
     S3 = "s3", "Bucket of an object store"
+    FILE = "file", "Exported backup"  # of one file, which is only read
 
 
 class Repository(RetentionSettings, ObjectStoreSettings):
@@ -45,6 +46,16 @@ class Repository(RetentionSettings, ObjectStoreSettings):
         "where reading is slow or costs money.",
     )
     enabled = models.BooleanField(default=True)
+    site = models.CharField(
+        max_length=64, blank=True, help_text="Building or region: what one fire would take."
+    )
+    undeletable_by = models.CharField(
+        "protected from deletion by",
+        max_length=120,
+        blank=True,
+        help_text="What keeps a thief of the workers' rights from deleting it, such as snapshots "
+        "of the filer. As entered here: Mooring does not check it.",
+    )
     max_jobs = models.PositiveSmallIntegerField(
         "max concurrent jobs",
         null=True,
@@ -79,15 +90,34 @@ class Repository(RetentionSettings, ObjectStoreSettings):
 
     def clean(self) -> None:
         super().clean()
-        if not self.is_folder:
+        if self.kind == RepositoryKind.S3:
             self.check_object_store(self.path)
         elif self.endpoint:
             raise ValidationError({"endpoint": "Only a bucket, s3://…, has an endpoint."})
+        if self.read_only and self.enabled:
+            raise ValidationError({"enabled": "Nothing is stored in an exported backup."})
 
     @property
     def is_folder(self) -> bool:
         """Whether its objects are files of this host, with a disk and free space."""
         return self.kind == RepositoryKind.DIRECTORY
+
+    @property
+    def why_undeletable(self) -> str:
+        """Why nobody can delete what is there; blank if nothing is known that prevents it."""
+        return f"{self.undeletable_by}, as entered" if self.undeletable_by else ""
+
+    @property
+    def place_word(self) -> str:
+        """What it is, as the heading of its address."""
+        return {RepositoryKind.S3: "Bucket", RepositoryKind.FILE: "File"}.get(
+            RepositoryKind(self.kind), "Folder"
+        )
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing is ever stored or deleted there."""
+        return self.kind == RepositoryKind.FILE
 
     @property
     def address(self) -> str:

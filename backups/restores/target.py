@@ -182,6 +182,11 @@ def refuse_target(target: Path) -> None:
             f"{target} is not empty",
             hint="Give a new or empty folder; nothing in it was changed.",
         )
+    refuse_inside_repository(target)
+
+
+def refuse_inside_repository(target: Path) -> None:
+    """Raise Refused if a path is in a repository: what is put there looks like its objects."""
     for repository in Repository.objects.filter(kind=RepositoryKind.DIRECTORY):
         if target.resolve().is_relative_to(Path(repository.path).resolve()):
             raise Refused(f"{target} is inside repository {repository}")

@@ -40,6 +40,7 @@ class StoredCopy(NamedTuple):
     repository_id: int
     repository: str
     repository_fault: str
+    repository_kind: str
     ended_at: datetime
     kind: str
     base_id: int | None
@@ -58,6 +59,7 @@ class StoredCopy(NamedTuple):
 _COLUMNS = (
     "pk", "backup_id", "backup__label", "backup__instance_id", "backup__instance__name",
     "backup__instance__enabled", "repository_id", "repository__name", "repository__fault",
+    "repository__kind",
     "backup__ended_at", "backup__kind", "backup__base_id", "backup__pinned",
     "backup__pinned_reason", "backup__held_until", "backup__held_reason", "backup__held_by",
     "fault", "key_fault", "stored_bytes", "backup__made_by__occurrence__schedule_id",

@@ -10,6 +10,7 @@ from datetime import datetime
 from backups.exceptions import BadInput
 from backups.health.clock_jump import HELD
 from backups.models import BackupSchedule, Repository, TickHeartbeat
+from backups.models.repository import RepositoryKind
 from backups.models.retention import RetentionSettings
 from backups.retention.links import KeptLink
 from backups.retention.periods import PeriodCounts
@@ -86,7 +87,7 @@ def judge_copies(
             pinned=_pin(copy),
             held=_hold(copy, now),
             held_until=copy.held_until,
-            blocked=blocks.of(copy) if faults else "",
+            blocked=_exported(copy) or (blocks.of(copy) if faults else ""),
         )
         by_instance[copy.instance_id].append((copy, link))
     return [
@@ -208,6 +209,10 @@ def why_expiry_is_held() -> str:
     """Return why the tick that expires backups was held when it last ran; blank if it was not."""
     error = TickHeartbeat.objects.filter(name=TICK).values_list("error", flat=True).first() or ""
     return error.partition(HELD)[2]
+
+
+def _exported(copy: StoredCopy) -> str:
+    return "it is in an exported file" if copy.repository_kind == RepositoryKind.FILE else ""
 
 
 def _pin(copy: StoredCopy) -> str:

@@ -26,7 +26,7 @@ _SECTIONS = (
     ("Address", ("name", "host", "port", "socket")),
     ("Login", ("user", "new_password")),
     ("TLS", ("tls", "tls_ca_file", "tls_certificate_file", "tls_key_file")),
-    ("Groups and tags", ("groups", "tags", "enabled")),
+    ("Groups and tags", ("groups", "tags", "site", "enabled")),
     ("Engine", ("engine", "runner")),
     (
         "SSH login of the worker",

@@ -10,6 +10,8 @@ from backups.catalog.facts import details_of
 from backups.checks import Verdict
 from backups.health.protection_facts import next_run, restorable_backups, schedules_of
 from backups.health.protection_rows import judge_one
+from backups.health.spread import SpreadAnswer
+from backups.health.spread_rows import spread_of
 from backups.models import Backup, BackupSchedule, Instance, Job
 from backups.models.job import WITHOUT_RESULT
 from backups.programs.compatibility import (
@@ -45,6 +47,8 @@ class InstanceHeader:
     last_full: Backup | None
     last_failed: Job | None
     facts: Sequence[EngineFact]
+    # Of 3-2-1-1-0.
+    spread: Sequence[SpreadAnswer]
 
     @property
     def next_run_at(self) -> datetime | None:
@@ -77,6 +81,7 @@ def load_instance_header(instance: Instance, now: datetime) -> InstanceHeader:
         series=_series(instance),
         last_full=last_full,
         last_failed=failed.order_by("-id").first(),
+        spread=spread_of([instance], now, schedules)[instance.pk],
         facts=[fact for fact in facts if fact.name in _OF_THE_SERVER],
     )
 

@@ -14,6 +14,7 @@ from backups.units import format_bytes
 from monitor.access.roles import Role, needs
 from monitor.charts.repository import growth_figure
 from monitor.selectors.repository import RepositoryView, Space, list_overviews, load_repository
+from monitor.selectors.spread import load_spread
 from monitor.templatetags.units import UNKNOWN, age_in_words
 
 
@@ -30,6 +31,13 @@ def repository_detail(request: HttpRequest, name: str) -> HttpResponse:
     view = load_repository(repository, now(), request.GET.get("page"))
     context = {"repository": repository, "view": view, "figure": growth_figure(view.days)}
     return render(request, "monitor/repository_detail.html", context | _notes(view))
+
+
+@require_safe
+@needs(Role.VIEWER)
+def spread(request: HttpRequest) -> HttpResponse:
+    view = load_spread(request.GET.get("page"), now())
+    return render(request, "monitor/spread.html", {"view": view})
 
 
 def _notes(view: RepositoryView) -> dict[str, object]:

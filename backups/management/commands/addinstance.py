@@ -31,7 +31,7 @@ Named = TypeVar("Named", InstanceGroup, Tag)
 COLUMNS = (
     "name", "host", "port", "user", "socket", "tls", "tls_ca_file", "tls_certificate_file",
     "tls_key_file", "runner", "history_tool", "allow_plugin_install", "save_foreign_tables",
-    "lock_wait_seconds",
+    "lock_wait_seconds", "site",
 )  # fmt: skip
 SSH_COLUMNS = ("ssh_host", "ssh_user", "ssh_port", "ssh_identity_file", "ssh_known_hosts_file")
 
@@ -56,6 +56,7 @@ class Command(MooringCommand):
         _add_engine_options(parser)
         parser.add_argument("--group", action="append", default=[], help="May be repeated.")
         parser.add_argument("--tag", action="append", default=[], help="May be repeated.")
+        parser.add_argument("--site", default="", help="Building or region where it is.")
         parser.add_argument(
             "--history-tool",
             choices=HistoryTool.values,

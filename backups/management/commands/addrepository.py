@@ -21,6 +21,7 @@ from backups.models.object_store import (
     CredentialsFrom,
     ServerSideEncryption,
 )
+from backups.models.repository import RepositoryKind
 from backups.repositories.objects.place import DEFAULT_REGION
 
 UNENCRYPTED = (
@@ -37,7 +38,8 @@ class Command(MooringCommand):
         parser.add_argument(
             "--path",
             required=True,
-            help="Absolute path of the folder, or s3://BUCKET/PREFIX in an object store.",
+            help="Absolute path of the folder or of a file that exportbackup wrote, or "
+            "s3://BUCKET/PREFIX in an object store.",
         )
         parser.add_argument(
             "--unencrypted", action="store_true", help="Do not encrypt new backups."
@@ -51,6 +53,13 @@ class Command(MooringCommand):
         parser.add_argument(
             "--max-jobs", type=int, help="Maximum number of jobs that use it at the same time."
         )
+        parser.add_argument("--site", default="", help="Building or region where it is.")
+        parser.add_argument(
+            "--undeletable-by",
+            default="",
+            metavar="WORDS",
+            help="What keeps anybody from deleting it, such as snapshots of the filer.",
+        )
         _add_store_options(parser)
         _add_credential_options(parser)
 
@@ -61,8 +70,12 @@ class Command(MooringCommand):
             kind=kind,
             path=path,
             encrypted=not options["unencrypted"],
+            # Nothing new is ever stored in an exported file.
+            enabled=kind != RepositoryKind.FILE,
             differences=not options["whole_blocks"],
             max_jobs=options["max_jobs"],
+            site=options["site"],
+            undeletable_by=options["undeletable_by"],
             **{column: options[column] for column in OBJECT_STORE_COLUMNS},
         )
         repository.set_secret_key(read_secret(options["secret_key_file"], "secret key"))

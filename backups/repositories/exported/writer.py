@@ -1,0 +1,97 @@
+"""How is an exported file written: beside its name first, and under it when it is whole?"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from backups.exceptions import RepositoryError
+from backups.repositories.exported.members import END, member_header, padding
+
+# Other users of the host must not read it: an unencrypted backup is in it as it is.
+FILE_MODE = 0o600
+
+
+def unfinished_path(target: Path, job_id: int) -> Path:
+    """Return the name that the file of a job has until it is whole."""
+    return target.with_name(f"{target.name}.{job_id}.part")
+
+
+def remove_unfinished(target: Path, job_id: int) -> bool:
+    """Remove what a job has left of a file; False if there is nothing."""
+    try:
+        unfinished_path(target, job_id).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+class ExportWriter:
+    """A file being written. Leaving the context without a commit leaves nothing behind."""
+
+    def __init__(self, target: Path, job_id: int) -> None:
+        self._target, self._unfinished = target, unfinished_path(target, job_id)
+        self._committed = False
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        try:
+            self._file = open(os.open(self._unfinished, flags, FILE_MODE), "wb")  # noqa: SIM115
+        except OSError as exc:
+            raise self._error(exc) from None
+
+    def add(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
+        """Append an object of ``size`` bytes; RepositoryError if it has another size."""
+        written = 0
+        header = member_header(name, size)
+        try:
+            self._file.write(header)
+            for chunk in chunks:
+                written += len(chunk)
+                self._file.write(chunk)
+            self._file.write(padding(size))
+        except OSError as exc:
+            raise self._error(exc) from None
+        if written != size:
+            raise RepositoryError(f"{name} has {written} bytes instead of {size}")
+
+    def commit(self) -> None:
+        """Make the file durable, then visible under its name, which must be free."""
+        try:
+            self._file.write(END)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            if self._target.exists() or self._target.is_symlink():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            self._unfinished.rename(self._target)
+            folder = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as exc:
+            raise self._error(exc) from None
+        self._committed = True
+
+    def __enter__(self) -> ExportWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(OSError):
+            self._file.close()
+        if not self._committed:
+            self._unfinished.unlink(missing_ok=True)
+
+    def _error(self, exc: OSError) -> RepositoryError:
+        return RepositoryError(
+            f"{self._target} could not be written: {exc.strerror}",
+            hint="Name a new file on a disk with enough room; nothing incomplete was kept.",
+        )
