@@ -94,12 +94,12 @@ class ObjectStoreSettings(models.Model):
             bucket,
             prefix,
             normal_endpoint(self.endpoint),
-            self.region or DEFAULT_REGION,
             self.virtual_host,
             self.ca_file,
             self.storage_class,
-            self.server_encryption,
-            self.kms_key,
+            region=self.region or DEFAULT_REGION,
+            encryption=self.server_encryption,
+            kms_key=self.kms_key,
         )
         refuse_odd(place)
         return place

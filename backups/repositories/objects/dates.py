@@ -8,11 +8,10 @@ from typing import Any
 
 from backups.exceptions import RepositoryError
 from backups.repositories.layout import IDENTITY_NAME
-from backups.repositories.objects.connection import BucketConnection
-from backups.repositories.objects.sessions import naming_calls
+from backups.repositories.objects.sessions import Calling, naming_calls
 
 
-def store_date(connection: BucketConnection) -> datetime:
+def store_date(connection: Calling) -> datetime:
     """Return the date of a response, whatever else it says: a refusal has one too."""
     from botocore.exceptions import ClientError
 
@@ -35,14 +34,6 @@ def store_date(connection: BucketConnection) -> datetime:
             hint="Use a store whose responses have a Date.",
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def skew_of(connection: BucketConnection) -> float | None:
-    """Return by how many seconds the store's clock is ahead; None if it does not say."""
-    try:
-        return (store_date(connection) - datetime.now(UTC)).total_seconds()
-    except RepositoryError:
-        return None
 
 
 def _date_in(response: Any) -> str:

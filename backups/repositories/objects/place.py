@@ -1,10 +1,14 @@
-"""Where in which object store is a repository, and how are its requests made? Pure."""
+"""Where in which object store is a repository, and how are its requests made? Pure.
+
+Of every store the place, and of one that speaks S3 how it is addressed.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from backups.exceptions import BadInput
@@ -24,50 +28,44 @@ _REGION = re.compile(r"[A-Za-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class BucketPlace:
+class StorePlace:
     """A prefix of a bucket, and what every request to it needs."""
+
+    scheme: ClassVar[str]
 
     bucket: str
     # Without slashes at its ends; blank is the whole bucket.
     prefix: str = ""
-    # ``https://host:port``; blank is Amazon's of the region.
+    # ``https://host:port``; blank is that of the cloud.
     endpoint: str = ""
-    region: str = DEFAULT_REGION
-    # Whether the bucket is part of the host name; Amazon's always is.
+    # Whether what is in the path of other endpoints is part of the host name.
     virtual_host: bool = False
     # A PEM file of this host, trusted in addition to the public authorities.
     ca_file: str = ""
     storage_class: str = ""
-    # AES256, aws:kms, aws:kms:dsse; blank is what the bucket does by itself.
-    encryption: str = ""
-    kms_key: str = ""
 
     @property
     def address(self) -> str:
         """The place as it is shown and stored."""
-        return f"{SCHEME}{self.bucket}{f'/{self.prefix}' if self.prefix else ''}"
+        return f"{self.scheme}{self.bucket}{f'/{self.prefix}' if self.prefix else ''}"
 
     @property
     def shown(self) -> str:
         return f"{self.address} at {self.endpoint}" if self.endpoint else self.address
 
     @property
+    def url(self) -> str:
+        """What the addresses of requests begin with."""
+        raise NotImplementedError
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
     def server(self) -> tuple[str, int]:
         """The host and port that requests go to."""
-        url = urlsplit(self.url)
-        default = 443 if url.scheme == "https" else 80
-        host = url.hostname or ""
-        return f"{self.bucket}.{host}" if self.bucket_in_host else host, url.port or default
-
-    @property
-    def url(self) -> str:
-        """The endpoint without the bucket."""
-        return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
-
-    @property
-    def bucket_in_host(self) -> bool:
-        # A certificate of *.s3.amazonaws.com fits no bucket with a dot.
-        return self.virtual_host if self.endpoint else _is_label(self.bucket)
+        return self.host, urlsplit(self.url).port or (80 if self.plain else 443)
 
     @property
     def plain(self) -> bool:
@@ -77,6 +75,33 @@ class BucketPlace:
     def key(self, name: str) -> str:
         """Return the key of an object of the repository."""
         return f"{self.prefix}/{name}" if self.prefix else name
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPlace(StorePlace):
+    """A bucket of a store that speaks S3; ``virtual_host`` is of the bucket."""
+
+    scheme = SCHEME
+
+    region: str = DEFAULT_REGION
+    # AES256, aws:kms, aws:kms:dsse; blank is what the bucket does by itself.
+    encryption: str = ""
+    kms_key: str = ""
+
+    @property
+    def host(self) -> str:
+        host = urlsplit(self.url).hostname or ""
+        return f"{self.bucket}.{host}" if self.bucket_in_host else host
+
+    @property
+    def url(self) -> str:
+        """The endpoint without the bucket."""
+        return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+
+    @property
+    def bucket_in_host(self) -> bool:
+        # A certificate of *.s3.amazonaws.com fits no bucket with a dot; Amazon's own always has it.
+        return self.virtual_host if self.endpoint else _is_label(self.bucket)
 
 
 def is_bucket_address(path: str) -> bool:

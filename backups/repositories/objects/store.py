@@ -18,11 +18,9 @@ from backups.repositories.identity import (
 )
 from backups.repositories.layout import IDENTITY_NAME, MANIFEST_NAME, is_safe_path
 from backups.repositories.objects import errors
-from backups.repositories.objects.connection import PART_BYTES, BucketConnection
-from backups.repositories.objects.credentials import CredentialSource
-from backups.repositories.objects.dates import skew_of, store_date
-from backups.repositories.objects.place import BucketPlace
-from backups.repositories.objects.unfinished import drop_uploads, try_upload
+from backups.repositories.objects.clients import PART_BYTES
+from backups.repositories.objects.place import StorePlace
+from backups.repositories.objects.providers import Credentials, connect
 from backups.repositories.objects.upload import BucketUpload
 
 if TYPE_CHECKING:
@@ -41,8 +39,8 @@ class BucketStore:
 
     def __init__(
         self,
-        place: BucketPlace,
-        credentials: CredentialSource,
+        place: StorePlace,
+        credentials: Credentials,
         uuid: str = "",
         refuse_host: Callable[[str, int], None] = lambda host, port: None,
     ) -> None:
@@ -51,7 +49,7 @@ class BucketStore:
         ``refuse_host`` raises OSError for a host that may not be connected to.
         """
         self.place = place
-        self._connection = BucketConnection(place, credentials, refuse_host)
+        self._connection = connect(place, credentials, refuse_host)
         self._uuid = uuid
         self._identified_until = float("-inf")
 
@@ -87,7 +85,8 @@ class BucketStore:
 
     def try_writing(self) -> None:
         self._refuse_another()
-        try_upload(self._connection)
+        with self._naming("", "written"):
+            self._connection.try_upload()
 
     def replace(self, name: str, content: bytes) -> None:
         from obstore import put
@@ -141,7 +140,7 @@ class BucketStore:
         self._refuse_another()
         with self._naming(name, "deleted"):
             # Of an attempt that was killed.
-            drop_uploads(self._connection, self.place.key(name), whole=True)
+            self._connection.drop_uploads(self.place.key(name), whole=True)
         if size is not None:
             self._delete([name])
         return size or 0
@@ -151,7 +150,7 @@ class BucketStore:
         self._check(folder)
         self._refuse_another()
         with self._naming(folder, "deleted"):
-            drop_uploads(self._connection, self.place.key(folder))
+            self._connection.drop_uploads(self.place.key(folder))
         # Manifests first: an interrupted removal leaves no apparent backup.
         manifests = [name for name in self.list(folder) if name.endswith(f"/{MANIFEST_NAME}")]
         freed = sum(self.size(name) for name in manifests)
@@ -173,7 +172,7 @@ class BucketStore:
         return None
 
     def clock(self) -> datetime:
-        return store_date(self._connection)
+        return self._connection.date()
 
     def _find_size(self, name: str) -> int | None:
         """Return the size of an object; None if there is none."""
@@ -276,7 +275,7 @@ class BucketStore:
         except (BaseError, OSError) as exc:
             text, skew = str(exc), None
             if errors.code_in(text) == errors.SKEWED and errors.skew_in(text) is None:
-                skew = skew_of(self._connection)
+                skew = self._connection.skew()
             raise errors.store_error(self._named(name), what, text, skew=skew) from None
 
 
