@@ -18,12 +18,20 @@ from backups.models.repository import RepositoryKind
 from backups.outbound.addresses import refuse_private_host
 from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.objects.azure.connection import AzureRole
 from backups.repositories.objects.credentials import (
     CredentialSource,
     EnvironmentKeys,
     KeysFile,
     RoleKeys,
     StoredKeys,
+)
+from backups.repositories.objects.providers import Credentials
+from backups.repositories.objects.secret_texts import (
+    EnvironmentText,
+    FileText,
+    SecretText,
+    StoredText,
 )
 from backups.repositories.objects.store import BucketStore
 from backups.repositories.wrappers import RetryingStore
@@ -32,6 +40,8 @@ from backups.runners.local import LocalRunner
 from backups.runners.ssh import SshRunner, SshTarget
 
 logger = logging.getLogger(__name__)
+
+BUCKET_KINDS = (RepositoryKind.S3, RepositoryKind.AZURE)
 
 
 def runner_of(instance: Instance) -> Runner:
@@ -47,7 +57,7 @@ def store_of(repository: Repository) -> ObjectStore:
     """Return the object store of a repository."""
     if repository.kind == RepositoryKind.DIRECTORY:
         return RetryingStore(DirectoryStore(Path(repository.path), str(repository.uuid)))
-    if repository.kind == RepositoryKind.S3:
+    if repository.kind in BUCKET_KINDS:
         return RetryingStore(_bucket_of(repository))
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
 
@@ -138,7 +148,24 @@ def _bucket_of(repository: Repository) -> BucketStore:
     )
 
 
-def _credentials_of(repository: Repository) -> CredentialSource:
+def _credentials_of(repository: Repository) -> Credentials:
+    if repository.kind == RepositoryKind.S3:
+        return _key_pair_of(repository)
+    if repository.credentials == CredentialsFrom.ROLE:
+        return AzureRole(repository.credentials_name)
+    return _secret_of(repository)
+
+
+def _secret_of(repository: Repository) -> SecretText:
+    match repository.credentials:
+        case CredentialsFrom.ENVIRONMENT:
+            return EnvironmentText(repository.credentials_name)
+        case CredentialsFrom.FILE:
+            return FileText(Path(repository.credentials_name))
+    return StoredText(repository.secret_key)
+
+
+def _key_pair_of(repository: Repository) -> CredentialSource:
     match repository.credentials:
         case CredentialsFrom.ENVIRONMENT:
             return EnvironmentKeys(repository.credentials_name)

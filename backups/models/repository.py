@@ -16,7 +16,8 @@ from backups.models.retention import RetentionSettings
 
 class RepositoryKind(models.TextChoices):
     DIRECTORY = "directory", "Directory"  # a folder the workers can access
-    S3 = "s3", "Bucket of an object store"
+    S3 = "s3", "Bucket of an object store"  # that speaks S3
+    AZURE = "azure", "Container of Azure Blob Storage"
 
 
 class Repository(RetentionSettings, ObjectStoreSettings):
@@ -31,7 +32,7 @@ class Repository(RetentionSettings, ObjectStoreSettings):
     kind = models.CharField(
         max_length=20, choices=RepositoryKind.choices, default=RepositoryKind.DIRECTORY
     )
-    # An absolute path, or s3://bucket/prefix.
+    # An absolute path, s3://bucket/prefix, or az://account/container/prefix.
     path = models.CharField(max_length=400)
     encrypted = models.BooleanField(
         default=True,
@@ -82,7 +83,7 @@ class Repository(RetentionSettings, ObjectStoreSettings):
         if not self.is_folder:
             self.check_object_store(self.path)
         elif self.endpoint:
-            raise ValidationError({"endpoint": "Only a bucket, s3://…, has an endpoint."})
+            raise ValidationError({"endpoint": "Only an object store has an endpoint."})
 
     @property
     def is_folder(self) -> bool:

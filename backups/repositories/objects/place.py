@@ -31,7 +31,9 @@ _REGION = re.compile(r"[A-Za-z0-9-]+")
 class StorePlace:
     """A prefix of a bucket, and what every request to it needs."""
 
+    # What an address begins with, and the kind of a repository there.
     scheme: ClassVar[str]
+    kind: ClassVar[str]
 
     bucket: str
     # Without slashes at its ends; blank is the whole bucket.
@@ -81,7 +83,8 @@ class StorePlace:
 class BucketPlace(StorePlace):
     """A bucket of a store that speaks S3; ``virtual_host`` is of the bucket."""
 
-    scheme = SCHEME
+    scheme: ClassVar[str] = SCHEME
+    kind: ClassVar[str] = "s3"
 
     region: str = DEFAULT_REGION
     # AES256, aws:kms, aws:kms:dsse; blank is what the bucket does by itself.
@@ -104,30 +107,26 @@ class BucketPlace(StorePlace):
         return self.virtual_host if self.endpoint else _is_label(self.bucket)
 
 
-def is_bucket_address(path: str) -> bool:
-    """Whether what was entered is meant as a bucket, not as a folder."""
-    return "://" in path
-
-
 def split_address(address: str) -> tuple[str, str]:
     """Return the bucket and the prefix of ``s3://bucket/prefix``, or raise BadInput."""
     bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
-    prefix = prefix.strip("/")
-    if not address.startswith(SCHEME):
-        raise BadInput(
-            f"{address} is no place that Mooring knows", hint="Enter s3://BUCKET or a folder."
-        )
     if not _BUCKET.fullmatch(bucket):
         raise BadInput(
             f"{bucket or 'nothing'} is no name of a bucket",
             hint="Enter s3://BUCKET or s3://BUCKET/PREFIX.",
         )
+    return bucket, normal_prefix(prefix)
+
+
+def normal_prefix(prefix: str) -> str:
+    """Return a prefix without slashes at its ends, or raise BadInput."""
+    prefix = prefix.strip("/")
     if prefix and not (_PREFIX.fullmatch(prefix) and is_safe_path(prefix)):
         raise BadInput(
             f"{prefix} cannot be a prefix",
             hint="Use letters, digits and . _ - @ = +, with single slashes between.",
         )
-    return bucket, prefix
+    return prefix
 
 
 def normal_endpoint(endpoint: str) -> str:
@@ -146,7 +145,7 @@ def normal_endpoint(endpoint: str) -> str:
         raise BadInput("the endpoint contains a user or password: they are credentials")
     if url.path or url.query or url.fragment:
         raise BadInput(
-            "the endpoint has a path", hint="Name the bucket in s3://BUCKET/PREFIX instead."
+            "the endpoint has a path", hint="Name the bucket in the repository's path instead."
         )
     if url.scheme == "http" and not _is_loopback(host):
         raise BadInput(
@@ -155,15 +154,22 @@ def normal_endpoint(endpoint: str) -> str:
     return endpoint
 
 
+def refuse_odd_settings(place: StorePlace) -> None:
+    """Raise BadInput for settings that no store accepts."""
+    if not _CLASS.fullmatch(place.storage_class):
+        raise BadInput(f"{place.storage_class} is no storage class")
+    if place.ca_file and not place.ca_file.startswith("/"):
+        raise BadInput(f"{place.ca_file} is not an absolute path")
+
+
 def refuse_odd(place: BucketPlace) -> None:
     """Raise BadInput for settings that no store accepts, or that no backup survives."""
+    refuse_odd_settings(place)
     if place.storage_class.upper() in ARCHIVE_CLASSES:
         raise BadInput(
             f"objects of the storage class {place.storage_class} cannot be read back at once",
             hint="Use GLACIER_IR, or have the bucket's lifecycle move old backups.",
         )
-    if not _CLASS.fullmatch(place.storage_class):
-        raise BadInput(f"{place.storage_class} is no storage class")
     if not _REGION.fullmatch(place.region):
         raise BadInput(f"{place.region or 'nothing'} is no region")
     if place.bucket_in_host and place.plain:
@@ -178,8 +184,6 @@ def refuse_odd(place: BucketPlace) -> None:
         )
     if place.kms_key and not place.encryption.startswith("aws:kms"):
         raise BadInput("a KMS key is used by the encryption aws:kms only")
-    if place.ca_file and not place.ca_file.startswith("/"):
-        raise BadInput(f"{place.ca_file} is not an absolute path")
 
 
 def _is_label(bucket: str) -> bool:

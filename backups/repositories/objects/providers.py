@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from backups.repositories.objects.azure.connection import AzureConnection, AzureRole
+from backups.repositories.objects.azure.place import AzurePlace
 from backups.repositories.objects.clients import Connection
 from backups.repositories.objects.connection import BucketConnection
 from backups.repositories.objects.credentials import CredentialSource
 from backups.repositories.objects.place import BucketPlace, StorePlace
+from backups.repositories.objects.secret_texts import SecretText
 
 RefuseHost = Callable[[str, int], None]
-Credentials = CredentialSource
+Credentials = CredentialSource | SecretText | AzureRole
 
 # Any: the place and its credentials, which are of the same store.
 CONNECTIONS: dict[type[StorePlace], Callable[[Any, Any, RefuseHost], Connection]] = {
     BucketPlace: BucketConnection,
+    AzurePlace: AzureConnection,
 }
 
 

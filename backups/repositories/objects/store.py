@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity
@@ -35,8 +35,6 @@ IDENTIFIED_SECONDS = 60
 class BucketStore:
     """Objects are objects of a bucket, below a prefix."""
 
-    kind: ClassVar[str] = "s3"
-
     def __init__(
         self,
         place: StorePlace,
@@ -60,7 +58,7 @@ class BucketStore:
             try:
                 found = get(self._connection.data(), self.place.key(IDENTITY_NAME))
             except FileNotFoundError as exc:
-                if errors.code_in(str(exc)) == "NoSuchBucket":
+                if errors.code_in(str(exc)) in errors.BUCKET_CODES:
                     raise
                 hint = "Check bucket, prefix and endpoint"
                 raise no_repository(self.place.shown, hint) from None
@@ -252,9 +250,24 @@ class BucketStore:
     def _delete(self, names: Sequence[str]) -> None:
         from obstore import delete
 
-        if names:
-            with self._naming(names[0], "deleted"):
-                delete(self._connection.data(), [self.place.key(name) for name in names])
+        if not names:
+            return
+        with self._naming(names[0], "deleted"):
+            keys = [self.place.key(name) for name in names]
+            try:
+                delete(self._connection.data(), keys)
+            except FileNotFoundError as exc:
+                if errors.code_in(str(exc)) in errors.BUCKET_CODES:
+                    raise
+                # One was deleted meanwhile, and some stores end there.
+                self._delete_each(keys)
+
+    def _delete_each(self, keys: Sequence[str]) -> None:
+        from obstore import delete
+
+        for key in keys:
+            with suppress(FileNotFoundError):
+                delete(self._connection.data(), key)
 
     def _ends_early(self, name: str, offset: int, length: int, there: int) -> RepositoryError:
         left = max(0, there - offset)
@@ -274,7 +287,7 @@ class BucketStore:
             yield
         except (BaseError, OSError) as exc:
             text, skew = str(exc), None
-            if errors.code_in(text) == errors.SKEWED and errors.skew_in(text) is None:
+            if errors.may_be_skew(text):
                 skew = self._connection.skew()
             raise errors.store_error(self._named(name), what, text, skew=skew) from None
 

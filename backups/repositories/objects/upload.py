@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from backups.exceptions import RepositoryError
 from backups.repositories.objects.clients import PART_BYTES, PARTS_AT_ONCE, Connection
-from backups.repositories.objects.errors import NO_ANSWER, code_in, trouble_of
+from backups.repositories.objects.errors import JOINED, NO_ANSWER, code_in, trouble_of
 
 if TYPE_CHECKING:
     from obstore import WritableFile
@@ -139,8 +139,8 @@ class BucketUpload:
         try:
             parts.close()
         except OSError as exc:
-            # A try whose response was lost has joined them; the size tells.
-            if code_in(str(exc)) != "NoSuchUpload":
+            # A try whose response was lost may have joined them; the size decides.
+            if code_in(str(exc)) not in JOINED:
                 self._connection.drop_uploads(self._key, whole=True)
                 raise
 
