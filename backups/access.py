@@ -19,12 +19,20 @@ from backups.outbound.addresses import refuse_private_host
 from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
 from backups.repositories.exported.store import ExportedStore
+from backups.repositories.objects.azure.connection import AzureRole
 from backups.repositories.objects.credentials import (
     CredentialSource,
     EnvironmentKeys,
     KeysFile,
     RoleKeys,
     StoredKeys,
+)
+from backups.repositories.objects.providers import Credentials
+from backups.repositories.objects.secret_texts import (
+    EnvironmentText,
+    FileText,
+    SecretText,
+    StoredText,
 )
 from backups.repositories.objects.store import BucketStore
 from backups.repositories.wrappers import RetryingStore
@@ -50,7 +58,7 @@ def store_of(repository: Repository) -> ObjectStore:
         return RetryingStore(DirectoryStore(Path(repository.path), str(repository.uuid)))
     if repository.kind == RepositoryKind.FILE:
         return RetryingStore(ExportedStore(Path(repository.path)))
-    if repository.kind == RepositoryKind.S3:
+    if repository.is_bucket:
         return RetryingStore(_bucket_of(repository))
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
 
@@ -141,7 +149,24 @@ def _bucket_of(repository: Repository) -> BucketStore:
     )
 
 
-def _credentials_of(repository: Repository) -> CredentialSource:
+def _credentials_of(repository: Repository) -> Credentials:
+    if repository.kind == RepositoryKind.S3:
+        return _key_pair_of(repository)
+    if repository.credentials == CredentialsFrom.ROLE:
+        return AzureRole(repository.credentials_name)
+    return _secret_of(repository)
+
+
+def _secret_of(repository: Repository) -> SecretText:
+    match repository.credentials:
+        case CredentialsFrom.ENVIRONMENT:
+            return EnvironmentText(repository.credentials_name)
+        case CredentialsFrom.FILE:
+            return FileText(Path(repository.credentials_name))
+    return StoredText(repository.secret_key)
+
+
+def _key_pair_of(repository: Repository) -> CredentialSource:
     match repository.credentials:
         case CredentialsFrom.ENVIRONMENT:
             return EnvironmentKeys(repository.credentials_name)

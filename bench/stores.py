@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backups.repositories.objects.connection import PART_BYTES, PARTS_AT_ONCE
+from backups.repositories.objects.clients import PART_BYTES, PARTS_AT_ONCE
 from backups.repositories.objects.credentials import StoredKeys
 from backups.repositories.objects.place import BucketPlace
 from backups.repositories.objects.store import BucketStore

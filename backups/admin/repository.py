@@ -32,7 +32,8 @@ class RepositoryForm(ModelForm):
         required=False,
         strip=False,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text="Stored encrypted and never shown. Leave blank to keep the present one.",
+        help_text="Of az://… the account key or a SAS token. Stored encrypted and never shown. "
+        "Leave blank to keep the present one.",
     )
 
     class Meta:
@@ -113,7 +114,10 @@ class RepositoryAdmin(ModelAdmin):
     fieldsets = [
         (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
         ("Where it is", {"fields": ["site", "undeletable_by"]}),
-        ("Object store, for s3://… only", {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]}),
+        (
+            "Object store, not for a folder",
+            {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]},
+        ),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
         ("Found there", {"fields": [*readonly_fields]}),
     ]

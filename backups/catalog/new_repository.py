@@ -14,17 +14,17 @@ from backups.models.repository import RepositoryKind
 from backups.repositories.base import Identity
 from backups.repositories.disks import device_of
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
-from backups.repositories.objects.place import BucketPlace, is_bucket_address, split_address
+from backups.repositories.objects.places import is_bucket_address, place_at
 
 
 def place_of(path: str) -> tuple[str, str]:
     """Return the kind of a repository at ``path`` and the normal form, or raise BadInput.
 
-    A folder or an exported file by its absolute path, or ``s3://bucket/prefix``.
+    A folder or an exported file by its absolute path, or a bucket as ``s3://bucket/prefix``.
     """
     if is_bucket_address(path):
-        bucket, prefix = split_address(path)
-        return RepositoryKind.S3, BucketPlace(bucket, prefix).address
+        place = place_at(path)
+        return RepositoryKind(place.kind), place.address
     kind = RepositoryKind.FILE if Path(path).is_file() else RepositoryKind.DIRECTORY
     return kind, absolute_path(path)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -9,23 +11,25 @@ from backups.exceptions import BadInput
 from backups.repositories.objects.place import (
     DEFAULT_REGION,
     BucketPlace,
+    StorePlace,
     normal_endpoint,
-    refuse_odd,
-    split_address,
 )
+from backups.repositories.objects.places import place_at, refuse_unusable
 from backups.secrets import decrypt, encrypt
 
 OBJECT_STORE_COLUMNS = (
     "endpoint", "region", "virtual_host", "ca_file", "storage_class", "server_encryption",
     "kms_key", "credentials", "credentials_name", "access_key_id",
 )  # fmt: skip
+# Of a store that speaks S3 only.
+S3_COLUMNS = ("region", "server_encryption", "kms_key", "access_key_id")
 
 
 class CredentialsFrom(models.TextChoices):
-    STORED = "stored", "A key pair stored here, encrypted"
+    STORED = "stored", "Stored here, encrypted"
     ENVIRONMENT = "environment", "The environment of the processes"
     FILE = "file", "A file on this host"
-    ROLE = "role", "The instance role of the host"
+    ROLE = "role", "The role or managed identity of the host"
 
 
 class ServerSideEncryption(models.TextChoices):
@@ -36,22 +40,23 @@ class ServerSideEncryption(models.TextChoices):
 
 
 class ObjectStoreSettings(models.Model):
-    """Used by repositories whose path is ``s3://…`` only."""
+    """Used by repositories in an object store only, whose path is ``s3://…`` or the like."""
 
     endpoint = models.CharField(
         max_length=300,
         blank=True,
-        help_text="URL of the store, as https://s3.example.org:9000; blank is Amazon's.",
+        help_text="URL of the store, as https://s3.example.org:9000; blank is Amazon's or Azure's.",
     )
     region = models.CharField(
         max_length=64,
         blank=True,
-        help_text=f"Blank is {DEFAULT_REGION}; most other stores ignore it.",
+        help_text=f"Of s3://… only. Blank is {DEFAULT_REGION}; most other stores ignore it.",
     )
     virtual_host = models.BooleanField(
         "bucket in the host name",
         default=False,
-        help_text="Of an endpoint of your own; most expect the bucket in the path.",
+        help_text="Of an endpoint of your own; most expect the bucket, or the account of az://…, "
+        "in the path.",
     )
     ca_file = models.CharField(
         "CA file",
@@ -60,7 +65,7 @@ class ObjectStoreSettings(models.Model):
         help_text="PEM file on this host, for a store with a certificate of your own CA.",
     )
     storage_class = models.CharField(
-        max_length=40, blank=True, help_text="As STANDARD_IA; blank is the bucket's."
+        max_length=40, blank=True, help_text="As STANDARD_IA or Cool; blank is the bucket's."
     )
     server_encryption = models.CharField(
         "server-side encryption",
@@ -79,29 +84,32 @@ class ObjectStoreSettings(models.Model):
         max_length=400,
         blank=True,
         help_text="Of the environment: how the variables begin, as AWS or OFFSITE "
-        "(…_ACCESS_KEY_ID, …_SECRET_ACCESS_KEY). Of a file: its absolute path.",
+        "(…_ACCESS_KEY_ID, …_SECRET_ACCESS_KEY); of az://… the name of the one variable. Of a "
+        "file: its absolute path. Of a managed identity: its client id, if there are several.",
     )
-    access_key_id = models.CharField(max_length=200, blank=True)
+    access_key_id = models.CharField(max_length=200, blank=True, help_text="Of s3://… only.")
     secret_key_token = models.TextField(blank=True, editable=False)
 
     class Meta:
         abstract = True
 
-    def bucket_place(self, path: str) -> BucketPlace:
+    def bucket_place(self, path: str) -> StorePlace:
         """Return the place of ``path``, or raise BadInput if it cannot be one."""
-        bucket, prefix = split_address(path)
-        place = BucketPlace(
-            bucket,
-            prefix,
-            normal_endpoint(self.endpoint),
-            self.region or DEFAULT_REGION,
-            self.virtual_host,
-            self.ca_file,
-            self.storage_class,
-            self.server_encryption,
-            self.kms_key,
+        place = replace(
+            place_at(path),
+            endpoint=normal_endpoint(self.endpoint),
+            virtual_host=self.virtual_host,
+            ca_file=self.ca_file,
+            storage_class=self.storage_class,
         )
-        refuse_odd(place)
+        if isinstance(place, BucketPlace):
+            place = replace(
+                place,
+                region=self.region or DEFAULT_REGION,
+                encryption=self.server_encryption,
+                kms_key=self.kms_key,
+            )
+        refuse_unusable(place)
         return place
 
     def set_secret_key(self, secret: str) -> None:
@@ -116,15 +124,17 @@ class ObjectStoreSettings(models.Model):
         """Raise ValidationError for settings that no store accepts."""
         try:
             self.endpoint = normal_endpoint(self.endpoint)
-            self.bucket_place(path)
+            speaks_s3 = isinstance(self.bucket_place(path), BucketPlace)
         except BadInput as exc:
             raise ValidationError(f"{exc}. {exc.hint}".strip()) from None
         faults = {}
-        if self.credentials == CredentialsFrom.STORED and not self.access_key_id:
+        if not speaks_s3:
+            faults = {name: "Only s3://… has it." for name in S3_COLUMNS if getattr(self, name)}
+        elif self.credentials == CredentialsFrom.STORED and not self.access_key_id:
             faults["access_key_id"] = "Required by a stored key pair."
         if self.credentials == CredentialsFrom.FILE and not self.credentials_name.startswith("/"):
             faults["credentials_name"] = "Enter the absolute path of the file."
         if self.credentials == CredentialsFrom.ENVIRONMENT and not self.credentials_name:
-            faults["credentials_name"] = "Enter how the names of the variables begin."
+            faults["credentials_name"] = "Enter the name of the variable, or how they begin."
         if faults:
             raise ValidationError(faults)

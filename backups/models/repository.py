@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -16,8 +17,20 @@ from backups.models.retention import RetentionSettings
 
 class RepositoryKind(models.TextChoices):
     DIRECTORY = "directory", "Directory"  # a folder the workers can access
-    S3 = "s3", "Bucket of an object store"
+    S3 = "s3", "Bucket of an object store"  # that speaks S3
+    AZURE = "azure", "Container of Azure Blob Storage"
     FILE = "file", "Exported backup"  # of one file, which is only read
+
+
+# Of which objects are reached by requests to an object store.
+BUCKET_KINDS = (RepositoryKind.S3, RepositoryKind.AZURE)
+# What it is, as the heading of its address.
+PLACE_WORDS: Mapping[str, str] = {
+    RepositoryKind.DIRECTORY: "Folder",
+    RepositoryKind.S3: "Bucket",
+    RepositoryKind.AZURE: "Container",
+    RepositoryKind.FILE: "File",
+}
 
 
 class Repository(RetentionSettings, ObjectStoreSettings):
@@ -32,7 +45,7 @@ class Repository(RetentionSettings, ObjectStoreSettings):
     kind = models.CharField(
         max_length=20, choices=RepositoryKind.choices, default=RepositoryKind.DIRECTORY
     )
-    # An absolute path, or s3://bucket/prefix.
+    # An absolute path, s3://bucket/prefix, or az://account/container/prefix.
     path = models.CharField(max_length=400)
     encrypted = models.BooleanField(
         default=True,
@@ -90,10 +103,10 @@ class Repository(RetentionSettings, ObjectStoreSettings):
 
     def clean(self) -> None:
         super().clean()
-        if self.kind == RepositoryKind.S3:
+        if self.is_bucket:
             self.check_object_store(self.path)
         elif self.endpoint:
-            raise ValidationError({"endpoint": "Only a bucket, s3://…, has an endpoint."})
+            raise ValidationError({"endpoint": "Only an object store has an endpoint."})
         if self.read_only and self.enabled:
             raise ValidationError({"enabled": "Nothing is stored in an exported backup."})
 
@@ -103,6 +116,11 @@ class Repository(RetentionSettings, ObjectStoreSettings):
         return self.kind == RepositoryKind.DIRECTORY
 
     @property
+    def is_bucket(self) -> bool:
+        """Whether its objects are in an object store."""
+        return self.kind in BUCKET_KINDS
+
+    @property
     def why_undeletable(self) -> str:
         """Why nobody can delete what is there; blank if nothing is known that prevents it."""
         return f"{self.undeletable_by}, as entered" if self.undeletable_by else ""
@@ -110,9 +128,7 @@ class Repository(RetentionSettings, ObjectStoreSettings):
     @property
     def place_word(self) -> str:
         """What it is, as the heading of its address."""
-        return {RepositoryKind.S3: "Bucket", RepositoryKind.FILE: "File"}.get(
-            RepositoryKind(self.kind), "Folder"
-        )
+        return PLACE_WORDS[self.kind]
 
     @property
     def read_only(self) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from backups.repositories.base import Identity, ObjectStore, Upload
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.objects.providers import CONNECTIONS
 from backups.repositories.objects.store import BucketStore
 
 # The values of a repository's ``kind``.
 REPOSITORIES: dict[str, type[DirectoryStore | BucketStore]] = {
     DirectoryStore.kind: DirectoryStore,
-    BucketStore.kind: BucketStore,
+    **{place.kind: BucketStore for place in CONNECTIONS},
 }
 
 __all__ = ["REPOSITORIES", "BucketStore", "DirectoryStore", "Identity", "ObjectStore", "Upload"]

@@ -11,6 +11,7 @@ from backups.engines.mariadb_backup.restored import PREPARE_FILE, commands_befor
 from backups.models import Backup, BackupCopy
 from backups.programs.compatibility import CLONE, MYSQL, parse_version
 from backups.programs.server_program import replication_off
+from monitor.wording.fetch_by_hand import fetch_command
 
 TARGET = "/path/to/empty/folder"
 KEY_FILE = "/path/to/backup.key"
@@ -39,14 +40,10 @@ def steps_by_hand(copy: BackupCopy, needed: Sequence[str] = ()) -> Sequence[Manu
 
 def _fetch(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:
     """Return the step for a bucket: the extractor reads files."""
-    repository, (folder, _, label) = copy.repository, copy.path.rpartition("/")
-    words = ["aws", "s3", "sync", repository.path, FETCHED, "--exclude", "*"]
-    for name in ("mooring.json", *(f"{folder}/{one}/*" for one in (label, *needed))):
-        words += ["--include", name]
-    if repository.endpoint:
-        words += ["--endpoint-url", repository.endpoint]
+    folder, _, label = copy.path.rpartition("/")
+    folders = [f"{folder}/{one}" for one in (label, *needed)]
     note = "Any other tool for this object store will do: the files keep the names of the objects."
-    return ManualStep("Fetch the objects", shlex.join(words), note)
+    return ManualStep("Fetch the objects", fetch_command(copy.repository, folders, FETCHED), note)
 
 
 def _extract(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:

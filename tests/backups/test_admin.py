@@ -293,7 +293,7 @@ class BucketAdminTestCase(TestCase):
         with TemporaryDirectory() as folder:
             DirectoryStore(Path(folder)).initialise(Identity(str(row.uuid), FORMAT_VERSION))
             # What has to be cleared is shown.
-            self.assertIn("Only a bucket, s3://…, has an endpoint.", self.save(path=folder))
+            self.assertIn("Only an object store has an endpoint.", self.save(path=folder))
             self.save(path=folder, endpoint="")
             row.refresh_from_db()
             self.assertEqual((row.path, row.is_folder), (folder, True))

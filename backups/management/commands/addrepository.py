@@ -38,8 +38,8 @@ class Command(MooringCommand):
         parser.add_argument(
             "--path",
             required=True,
-            help="Absolute path of the folder or of a file that exportbackup wrote, or "
-            "s3://BUCKET/PREFIX in an object store.",
+            help="Absolute path of the folder or of a file that exportbackup wrote, or in an "
+            "object store s3://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX.",
         )
         parser.add_argument(
             "--unencrypted", action="store_true", help="Do not encrypt new backups."
@@ -89,13 +89,15 @@ class Command(MooringCommand):
 
 def _add_store_options(parser: CommandParser) -> None:
     parser.add_argument(
-        "--endpoint", default="", help="URL of the object store; without it Amazon's."
+        "--endpoint",
+        default="",
+        help="URL of the object store; without it Amazon's or Azure's.",
     )
     parser.add_argument("--region", default="", help=f"Without it {DEFAULT_REGION}.")
     parser.add_argument(
         "--virtual-host",
         action="store_true",
-        help="The endpoint expects the bucket in the host name.",
+        help="The endpoint expects the bucket, or the account of Azure, in the host name.",
     )
     parser.add_argument("--ca-file", default="", help="PEM file of the CA of the endpoint.")
     parser.add_argument("--storage-class", default="", help="Class of new objects.")
@@ -118,12 +120,14 @@ def _add_credential_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--credentials-name",
         default="",
-        help="environment: how the variables begin, as AWS. file: its absolute path.",
+        help="environment: how the variables begin, as AWS; of Azure the name of the variable. "
+        "file: its absolute path. role: the client id of a managed identity of Azure.",
     )
     parser.add_argument("--access-key-id", default="", help="Of a stored key pair.")
     parser.add_argument(
         "--secret-key-file",
-        help="File with its secret key; - prompts for it, or reads a line from a pipe.",
+        help="File with its secret key, or with the account key or SAS token of Azure; - prompts "
+        "for it, or reads a line from a pipe.",
     )
 
 

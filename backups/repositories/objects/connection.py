@@ -1,51 +1,37 @@
-"""How are requests to an object store made: limits, tries, TLS, signatures?
-
-A request is not ended by a fixed time but by a rate: a part that takes so long has moved fewer
-bytes per second than ``LEAST_RATE``, and counts as stalled.
-"""
+"""How are requests made to a store that speaks S3, and with which signatures?"""
 
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backups.exceptions import RepositoryError
+from backups.repositories.objects.clients import (
+    CONNECT_SECONDS,
+    SILENT_SECONDS,
+    TRIES,
+    Connection,
+    retries,
+)
 from backups.repositories.objects.credentials import CredentialSource
+from backups.repositories.objects.dates import store_date
 from backups.repositories.objects.place import BucketPlace
 from backups.repositories.objects.sessions import SESSION_LOCK, naming_calls, session
-from backups.repositories.objects.small_files import read_small
+from backups.repositories.objects.unfinished import drop_uploads, try_upload
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-# A part of a large object, and the most of an object that one request reads.
-PART_BYTES = 8 << 20
-# Parts of one object that are on the way at the same time. So much memory an upload takes.
-PARTS_AT_ONCE = 4
-# Bytes per second below which a request has stalled; so long it waits without any.
-LEAST_RATE = 64 << 10
-SILENT_SECONDS = 60
-REQUEST_SECONDS = SILENT_SECONDS + PART_BYTES // LEAST_RATE
-CONNECT_SECONDS = 5
-# Tries again of one request, with growing and random waits, by the library. Only it can send a part
-# of an upload again, so that is what it is most patient with.
-TRIES, TRIES_SECONDS = 3, 60
-PART_TRIES, PART_TRIES_SECONDS = 10, 300
-# How long an address that was allowed need not be looked up again.
-ALLOWED_SECONDS = 60
-# The most that a CA file has; the bundle of a whole system is smaller.
-AUTHORITY_BYTES = 1 << 20
 # Objects encrypted by such a key cannot be read without it, and it is nowhere in Mooring.
 CUSTOMER_KEY = "AWS_SSE_CUSTOMER_KEY_BASE64"
 
 
-class BucketConnection:
-    """The clients of one place, made when they are first used; by any thread."""
+class BucketConnection(Connection):
+    """The clients of a bucket: obstore's for its objects, botocore's for all other requests."""
+
+    place: BucketPlace
 
     def __init__(
         self,
@@ -53,31 +39,10 @@ class BucketConnection:
         credentials: CredentialSource,
         refuse_host: Callable[[str, int], None],
     ) -> None:
-        """``refuse_host`` raises OSError for a host that may not be connected to."""
-        self.place = place
-        self._credentials, self._refuse_host = credentials, refuse_host
-        self._lock = threading.Lock()
-        self._data: S3Store | None = None
-        self._parts: S3Store | None = None
+        super().__init__(place, refuse_host)
+        self._credentials = credentials
         self._calls: Any = None
         self._calls_until: datetime | None = None
-        self._allowed_until = float("-inf")
-
-    def data(self) -> S3Store:
-        """Return the client for objects."""
-        with self._lock:
-            self._refuse_address()
-            if self._data is None:
-                self._data = self._open_data(TRIES, TRIES_SECONDS)
-            return self._data
-
-    def parts(self) -> S3Store:
-        """Return the client for objects that are sent in parts."""
-        with self._lock:
-            self._refuse_address()
-            if self._parts is None:
-                self._parts = self._open_data(PART_TRIES, PART_TRIES_SECONDS)
-            return self._parts
 
     def calls(self) -> Any:
         """Return the client for all other requests. Any: botocore has no types."""
@@ -88,30 +53,16 @@ class BucketConnection:
                 self._calls = self._open_calls()
             return self._calls
 
-    def attributes(self) -> dict[str, str]:
-        """Return what is sent with each new object."""
-        storage_class = self.place.storage_class
-        return {"Storage-Class": storage_class} if storage_class else {}
+    def drop_uploads(self, owner: str, *, whole: bool = False) -> int:
+        return drop_uploads(self, owner, whole=whole)
 
-    def _refuse_address(self) -> None:
-        if time.monotonic() < self._allowed_until:
-            return
-        host, port = self.place.server
-        try:
-            self._refuse_host(host, port)
-        except (OSError, UnicodeError) as exc:
-            # Of a name that is not found, the errno is one of the resolver's; what cannot be a
-            # name is not looked up.
-            refused = isinstance(exc, OSError) and exc.errno is None
-            cause = str(exc) if refused else f"the name {host} is not found"
-            hint = "" if refused else "Correct the endpoint or the region of the repository."
-            raise RepositoryError(
-                f"{self.place.shown} cannot be used: {cause}", hint=hint, transient=not refused
-            ) from None
-        self._allowed_until = time.monotonic() + ALLOWED_SECONDS
+    def try_upload(self) -> None:
+        try_upload(self)
 
-    def _open_data(self, tries: int, seconds: int) -> S3Store:
-        from obstore.exceptions import BaseError
+    def date(self) -> datetime:
+        return store_date(self)
+
+    def _open(self, tries: int, seconds: int) -> S3Store:
         from obstore.store import S3Store
 
         _refuse_environment(self.place)
@@ -134,43 +85,14 @@ class BucketConnection:
             config["server_side_encryption"] = place.encryption
         if place.kms_key:
             config["sse_kms_key_id"] = place.kms_key
-        try:
+        with self._opening():
             return S3Store(
                 place.bucket,
                 config=config,  # type: ignore[arg-type]  # built piece by piece
                 client_options=self._client_options(),  # type: ignore[arg-type]
-                retry_config={
-                    "max_retries": tries,
-                    "retry_timeout": timedelta(seconds=seconds),
-                },
+                retry_config=retries(tries, seconds),  # type: ignore[arg-type]
                 credential_provider=self._credential,  # type: ignore[arg-type]
             )
-        except (BaseError, ValueError) as exc:
-            raise RepositoryError(
-                f"{place.shown} cannot be used: {_first_line(exc)}",
-                hint="Correct the endpoint, the region and the CA file of the repository.",
-            ) from None
-
-    def _client_options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {
-            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-            "timeout": timedelta(seconds=REQUEST_SECONDS),
-            "allow_http": self.place.plain,
-            "user_agent": "mooring",
-        }
-        if self.place.ca_file:
-            options["root_certificate"] = self._authority()
-        return options
-
-    def _authority(self) -> bytes:
-        path = Path(self.place.ca_file)
-        try:
-            return read_small(path, AUTHORITY_BYTES)[0]
-        except OSError as exc:
-            raise RepositoryError(
-                f"CA file {path} cannot be read: {exc.strerror}",
-                hint="It must be on this host, and readable for the workers' user.",
-            ) from None
 
     def _credential(self) -> dict[str, Any]:
         """Return the credentials as obstore wants them; it asks again when they have ended."""
@@ -231,7 +153,3 @@ def _endpoint_of(place: BucketPlace) -> str:
         return place.url
     scheme, _, rest = place.url.partition("://")
     return f"{scheme}://{place.bucket}.{rest}"
-
-
-def _first_line(exc: Exception) -> str:
-    return str(exc).partition("\n")[0][:300]

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from backups.exceptions import MooringError, RepositoryError
 from backups.repositories.objects import roles
-from backups.repositories.objects.small_files import read_small
+from backups.repositories.objects.small_files import read_private
 
 PROFILE = "default"
 # Of a credentials file; more is something else.
@@ -89,21 +89,7 @@ class KeysFile:
     path: Path
 
     def load(self) -> KeyPair:
-        try:
-            content, mode = read_small(self.path, MOST_BYTES)
-            text = content.decode()
-        except (OSError, UnicodeDecodeError) as exc:
-            reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
-            raise RepositoryError(
-                f"credentials file {self.path} cannot be read: {reason}",
-                hint="Give the workers' user, and only that user, read access.",
-            ) from None
-        if mode & 0o077:
-            raise RepositoryError(
-                f"credentials file {self.path} has mode {mode:04o}: others can read it",
-                hint=f"Run: chmod 600 {self.path}",
-            )
-        return self._parse(text)
+        return self._parse(read_private(self.path, MOST_BYTES))
 
     def _parse(self, text: str) -> KeyPair:
         # Without interpolation: a secret may contain a percent sign.
@@ -118,7 +104,7 @@ class KeysFile:
                 f"credentials file {self.path} has no key pair under [{PROFILE}]",
                 hint="It needs the lines aws_access_key_id = … and aws_secret_access_key = ….",
             ) from None
-        return KeyPair(key_id, secret, section.get("aws_session_token") or None, _renewal())
+        return KeyPair(key_id, secret, section.get("aws_session_token") or None, renewal())
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +113,8 @@ class RoleKeys:
 
     def load(self) -> KeyPair:
         frozen = roles.credentials()
-        return KeyPair(frozen.access_key, frozen.secret_key, frozen.token, _renewal())
+        return KeyPair(frozen.access_key, frozen.secret_key, frozen.token, renewal())
 
 
-def _renewal() -> datetime:
+def renewal() -> datetime:
     return datetime.now(UTC) + RENEWAL

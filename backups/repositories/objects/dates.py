@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from backups.exceptions import RepositoryError
 from backups.repositories.layout import IDENTITY_NAME
-from backups.repositories.objects.connection import BucketConnection
-from backups.repositories.objects.sessions import naming_calls
+from backups.repositories.objects.errors import store_error
+from backups.repositories.objects.place import StorePlace
+from backups.repositories.objects.sessions import Calling, naming_calls
+
+DATE_SECONDS = 20
 
 
-def store_date(connection: BucketConnection) -> datetime:
+def store_date(connection: Calling) -> datetime:
     """Return the date of a response, whatever else it says: a refusal has one too."""
     from botocore.exceptions import ClientError
 
@@ -27,6 +31,24 @@ def store_date(connection: BucketConnection) -> datetime:
             if not _date_in(response):
                 raise
     date = _date_in(response)
+    return _moment(date, place)
+
+
+def server_date(place: StorePlace) -> datetime:
+    """Return the date of a response to a request without a signature, which may be a refusal."""
+    import httpx
+
+    # What the environment names as a proxy applies, as to every other request.
+    trusted = ssl.create_default_context(cafile=place.ca_file or None)
+    try:
+        with httpx.Client(verify=trusted, timeout=DATE_SECONDS) as client:
+            date = client.head(place.url).headers.get("date", "")
+    except (httpx.HTTPError, OSError) as exc:
+        raise store_error(place.shown, "listed", f"{type(exc).__name__}: {exc}") from None
+    return _moment(date, place)
+
+
+def _moment(date: str, place: StorePlace) -> datetime:
     try:
         moment = parsedate_to_datetime(date)
     except ValueError:
@@ -35,14 +57,6 @@ def store_date(connection: BucketConnection) -> datetime:
             hint="Use a store whose responses have a Date.",
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def skew_of(connection: BucketConnection) -> float | None:
-    """Return by how many seconds the store's clock is ahead; None if it does not say."""
-    try:
-        return (store_date(connection) - datetime.now(UTC)).total_seconds()
-    except RepositoryError:
-        return None
 
 
 def _date_in(response: Any) -> str:

@@ -7,91 +7,65 @@ text is repeated, because it may contain a whole response.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from backups.exceptions import RepositoryError
+from backups.repositories.objects.azure.codes import AZURE_TROUBLES
+from backups.repositories.objects.troubles import (
+    CHANGED,
+    CHECK_KEY,
+    DENIED,
+    EXPIRED,
+    FAULT,
+    FULL,
+    LOST_PARTS,
+    NO_BUCKET,
+    NO_CLASS,
+    NO_OBJECT,
+    REGION,
+    SEALED,
+    SLOW,
+    Trouble,
+)
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9.]+)\s*</Code>")
-_STATUS = re.compile(r"(?:status code:|HTTP status|status:)\s*(\d{3})")
+_STATUS = re.compile(r"(?:status code:|HTTP status|status:|\(code:)\s*(\d{3})")
 _REQUEST_TIME = re.compile(r"<RequestTime>\s*([0-9TZ:.-]+)\s*</RequestTime>")
 _SERVER_TIME = re.compile(r"<ServerTime>\s*([0-9TZ:.-]+)\s*</ServerTime>")
 _REQUEST = re.compile(r"https?://\S+|\b(?:max_retries|retry_timeout|elapsed): \S+")
 SKEWED = "RequestTimeTooSkewed"
+# Refusals of a signature that a wrong clock may be the cause of, from so many seconds on.
+UNSIGNED = frozenset({"AuthenticationFailed"})
+MOST_SKEW = 600
+# The store has joined the parts before, or lost them: the size of the object says which.
+JOINED = frozenset({"NoSuchUpload", "InvalidBlockList"})
+BUCKET_CODES = frozenset({"NoSuchBucket", "ContainerNotFound"})
 
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """The cause, what to do, and whether the same may succeed in a moment."""
-
-    cause: str
-    hint: str
-    transient: bool = False
-
-
-_KEY = "Check the credentials of the repository: the key may have been replaced or deleted."
-_EXPIRED = Trouble(
-    "the credentials have expired",
-    "Renew them where they come from: temporary credentials end after some hours.",
-)
-_SLOW = Trouble(
-    "the store asks to slow down",
-    "Lower MOORING_COPY_THREADS or the number of concurrent jobs, or ask for a higher limit.",
-    transient=True,
-)
-_FAULT = Trouble(
-    "the store reports a fault of its own", "Try again later, or ask its operator.", transient=True
-)
-_REGION = Trouble(
-    "the bucket is in another region or at another endpoint",
-    "Correct the region or the endpoint of the repository.",
-)
-_DENIED = Trouble(
-    "access is denied",
-    "Allow the key to list the bucket, and to read, write and delete below the prefix; a wrong "
-    "key is refused in the same words by some stores.",
-)
-_FULL = Trouble(
-    "the quota of the bucket or account is used up",
-    "Purge backups, or have the quota raised; nothing incomplete was kept.",
-)
-_SEALED = Trouble(
-    "the store cannot encrypt it as requested",
-    "Correct the encryption and the KMS key of the repository, and what the key may use.",
-)
-_CLASS = Trouble(
-    "the store does not have this storage class",
-    "Correct the storage class of the repository, or clear it.",
-)
-NO_BUCKET = Trouble("there is no such bucket", "Create the bucket, or correct its name.")
 
 TROUBLES = {
-    "InvalidAccessKeyId": Trouble("the store does not know the access key id", _KEY),
-    "SignatureDoesNotMatch": Trouble("the secret key does not fit the access key id", _KEY),
-    "AccessDenied": _DENIED,
-    "AllAccessDisabled": _DENIED,
-    "AccountProblem": _DENIED,
-    "InvalidToken": _EXPIRED,
-    "ExpiredToken": _EXPIRED,
-    "TokenRefreshRequired": _EXPIRED,
+    "InvalidAccessKeyId": Trouble("the store does not know the access key id", CHECK_KEY),
+    "SignatureDoesNotMatch": Trouble("the secret key does not fit the access key id", CHECK_KEY),
+    "AccessDenied": DENIED,
+    "AllAccessDisabled": DENIED,
+    "AccountProblem": DENIED,
+    "InvalidToken": EXPIRED,
+    "ExpiredToken": EXPIRED,
+    "TokenRefreshRequired": EXPIRED,
     "NoSuchBucket": NO_BUCKET,
     "InvalidBucketName": NO_BUCKET,
-    "NoSuchKey": Trouble("No such object", "Find out who deleted it."),
+    "NoSuchKey": NO_OBJECT,
     SKEWED: Trouble(
         "the clock of this host differs from the store's", "Correct this host's clock."
     ),
-    "SlowDown": _SLOW,
-    "Throttling": _SLOW,
-    "ThrottlingException": _SLOW,
-    "RequestLimitExceeded": _SLOW,
-    "TooManyRequests": _SLOW,
-    "ServiceUnavailable": _SLOW,
-    "NoSuchUpload": Trouble(
-        "the store has lost the parts of the upload",
-        "Look for a lifecycle rule of the bucket that ends uploads too early.",
-    ),
-    "InternalError": _FAULT,
-    "OperationAborted": _FAULT,
+    "SlowDown": SLOW,
+    "Throttling": SLOW,
+    "ThrottlingException": SLOW,
+    "RequestLimitExceeded": SLOW,
+    "TooManyRequests": SLOW,
+    "ServiceUnavailable": SLOW,
+    "NoSuchUpload": LOST_PARTS,
+    "InternalError": FAULT,
+    "OperationAborted": FAULT,
     "RequestTimeout": Trouble(
         "the store waited too long for bytes", "Check the network to the store.", transient=True
     ),
@@ -99,54 +73,56 @@ TROUBLES = {
         "the object is in an archive class and not restored from there",
         "Restore it in the object store first, as the lifecycle of the bucket has moved it.",
     ),
-    "QuotaExceeded": _FULL,
-    "ServiceQuotaExceeded": _FULL,
-    "ServiceQuotaExceededException": _FULL,
-    "XMinioAdminBucketQuotaExceeded": _FULL,
-    "XMinioStorageFull": _FULL,
-    "InsufficientStorage": _FULL,
-    "PermanentRedirect": _REGION,
-    "TemporaryRedirect": _REGION,
-    "AuthorizationHeaderMalformed": _REGION,
-    "IllegalLocationConstraintException": _REGION,
-    "IncorrectEndpoint": _REGION,
-    "InvalidStorageClass": _CLASS,
-    "InvalidEncryptionAlgorithmError": _SEALED,
-    "ServerSideEncryptionConfigurationNotFoundError": _SEALED,
-    "KMS.NotFoundException": _SEALED,
-    "KMS.DisabledException": _SEALED,
-    "KMS.AccessDeniedException": _SEALED,
+    "QuotaExceeded": FULL,
+    "ServiceQuotaExceeded": FULL,
+    "ServiceQuotaExceededException": FULL,
+    "XMinioAdminBucketQuotaExceeded": FULL,
+    "XMinioStorageFull": FULL,
+    "InsufficientStorage": FULL,
+    "PermanentRedirect": REGION,
+    "TemporaryRedirect": REGION,
+    "AuthorizationHeaderMalformed": REGION,
+    "IllegalLocationConstraintException": REGION,
+    "IncorrectEndpoint": REGION,
+    "InvalidStorageClass": NO_CLASS,
+    "InvalidEncryptionAlgorithmError": SEALED,
+    "ServerSideEncryptionConfigurationNotFoundError": SEALED,
+    "KMS.NotFoundException": SEALED,
+    "KMS.DisabledException": SEALED,
+    "KMS.AccessDeniedException": SEALED,
     "NotImplemented": Trouble(
         "the store does not know this request", "Use a store that speaks S3 completely."
     ),
-    "BadDigest": Trouble(
-        "the bytes changed on the way", "Check the network and its proxies.", transient=True
-    ),
+    "BadDigest": CHANGED,
+    **AZURE_TROUBLES,
 }
 _STATUSES = {
-    401: _DENIED,
-    403: _DENIED,
-    404: Trouble("No such object", "Find out who deleted it."),
-    429: _SLOW,
-    500: _FAULT,
-    502: _FAULT,
-    503: _SLOW,
-    504: _FAULT,
-    507: _FULL,
+    401: DENIED,
+    403: DENIED,
+    404: NO_OBJECT,
+    429: SLOW,
+    500: FAULT,
+    502: FAULT,
+    503: SLOW,
+    504: FAULT,
+    507: FULL,
 }
 # Not worth further tries: each of those that were made has waited long.
 NO_ANSWER = Trouble(
     "no answer", "Check the store and the network: a store that is full may not answer either."
 )
+# Of the request for a token, whatever its status: it is not the store that answers.
+_TOKEN_TEXTS = ("gave no credentials", "Error performing token request", "token response body")
+_NO_TOKEN = Trouble(
+    "the role of this host gave no credentials",
+    "Check the metadata service, or the role and token file of the pod.",
+    transient=True,
+)
 # Texts of the network layer, in the order in which they are looked for.
 _TEXTS = (
     (
-        ("gave no credentials",),
-        Trouble(
-            "the role of this host gave no credentials",
-            "Check the metadata service, or the role and token file of the pod.",
-            transient=True,
-        ),
+        ("the SAS token has expired",),
+        EXPIRED,
     ),
     (
         ("Invalid endpoint",),
@@ -195,11 +171,11 @@ _TEXTS = (
     ),
     (
         ("No credentials", "NoCredentials", "Unable to locate credentials"),
-        Trouble("there are no credentials", _KEY),
+        Trouble("there are no credentials", CHECK_KEY),
     ),
     (
         ("BareRedirect", "Received redirect", "redirect"),
-        _REGION,
+        REGION,
     ),
     (
         ("timed out", "TimedOut", "timeout", "Timeout"),
@@ -222,6 +198,12 @@ def code_in(text: str) -> str:
     return found.group(1) if found else ""
 
 
+def may_be_skew(text: str) -> bool:
+    """Whether the clocks are the cause, or may be, and the error does not say by how much."""
+    code = code_in(text)
+    return code in UNSIGNED or (code == SKEWED and skew_in(text) is None)
+
+
 def is_beyond(text: str) -> bool:
     """Whether the error says that a range begins after the end of its object."""
     return code_in(text) == "InvalidRange" or "status code: 416" in text
@@ -229,6 +211,8 @@ def is_beyond(text: str) -> bool:
 
 def trouble_of(text: str, code: str = "") -> Trouble:
     """Return the words for an error, by its code, its HTTP status, or its text."""
+    if any(fragment in text for fragment in _TOKEN_TEXTS):
+        return _NO_TOKEN
     code = code or code_in(text)
     if code in TROUBLES:
         return TROUBLES[code]
@@ -251,9 +235,12 @@ def store_error(
     path: str, what: str, text: str, code: str = "", skew: float | None = None
 ) -> RepositoryError:
     """Return the error of an operation on an object or a place."""
+    code = code or code_in(text)
+    if code in UNSIGNED and abs(skew or 0) > MOST_SKEW:
+        code = SKEWED
     trouble = trouble_of(text, code)
     cause = trouble.cause
-    if (code or code_in(text)) == SKEWED:
+    if code == SKEWED:
         seconds = skew_in(text) if skew is None else skew
         cause += f" by {abs(seconds):.0f} s" if seconds is not None else ""
     return RepositoryError(

@@ -1,10 +1,14 @@
-"""Where in which object store is a repository, and how are its requests made? Pure."""
+"""Where in which object store is a repository, and how are its requests made? Pure.
+
+Of every store the place, and of one that speaks S3 how it is addressed.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from backups.exceptions import BadInput
@@ -24,50 +28,46 @@ _REGION = re.compile(r"[A-Za-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class BucketPlace:
+class StorePlace:
     """A prefix of a bucket, and what every request to it needs."""
+
+    # What an address begins with, and the kind of a repository there.
+    scheme: ClassVar[str]
+    kind: ClassVar[str]
 
     bucket: str
     # Without slashes at its ends; blank is the whole bucket.
     prefix: str = ""
-    # ``https://host:port``; blank is Amazon's of the region.
+    # ``https://host:port``; blank is that of the cloud.
     endpoint: str = ""
-    region: str = DEFAULT_REGION
-    # Whether the bucket is part of the host name; Amazon's always is.
+    # Whether what is in the path of other endpoints is part of the host name.
     virtual_host: bool = False
     # A PEM file of this host, trusted in addition to the public authorities.
     ca_file: str = ""
     storage_class: str = ""
-    # AES256, aws:kms, aws:kms:dsse; blank is what the bucket does by itself.
-    encryption: str = ""
-    kms_key: str = ""
 
     @property
     def address(self) -> str:
         """The place as it is shown and stored."""
-        return f"{SCHEME}{self.bucket}{f'/{self.prefix}' if self.prefix else ''}"
+        return f"{self.scheme}{self.bucket}{f'/{self.prefix}' if self.prefix else ''}"
 
     @property
     def shown(self) -> str:
         return f"{self.address} at {self.endpoint}" if self.endpoint else self.address
 
     @property
+    def url(self) -> str:
+        """What the addresses of requests begin with."""
+        raise NotImplementedError
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
     def server(self) -> tuple[str, int]:
         """The host and port that requests go to."""
-        url = urlsplit(self.url)
-        default = 443 if url.scheme == "https" else 80
-        host = url.hostname or ""
-        return f"{self.bucket}.{host}" if self.bucket_in_host else host, url.port or default
-
-    @property
-    def url(self) -> str:
-        """The endpoint without the bucket."""
-        return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
-
-    @property
-    def bucket_in_host(self) -> bool:
-        # A certificate of *.s3.amazonaws.com fits no bucket with a dot.
-        return self.virtual_host if self.endpoint else _is_label(self.bucket)
+        return self.host, urlsplit(self.url).port or (80 if self.plain else 443)
 
     @property
     def plain(self) -> bool:
@@ -79,30 +79,54 @@ class BucketPlace:
         return f"{self.prefix}/{name}" if self.prefix else name
 
 
-def is_bucket_address(path: str) -> bool:
-    """Whether what was entered is meant as a bucket, not as a folder."""
-    return "://" in path
+@dataclass(frozen=True, slots=True)
+class BucketPlace(StorePlace):
+    """A bucket of a store that speaks S3; ``virtual_host`` is of the bucket."""
+
+    scheme: ClassVar[str] = SCHEME
+    kind: ClassVar[str] = "s3"
+
+    region: str = DEFAULT_REGION
+    # AES256, aws:kms, aws:kms:dsse; blank is what the bucket does by itself.
+    encryption: str = ""
+    kms_key: str = ""
+
+    @property
+    def host(self) -> str:
+        host = urlsplit(self.url).hostname or ""
+        return f"{self.bucket}.{host}" if self.bucket_in_host else host
+
+    @property
+    def url(self) -> str:
+        """The endpoint without the bucket."""
+        return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+
+    @property
+    def bucket_in_host(self) -> bool:
+        # A certificate of *.s3.amazonaws.com fits no bucket with a dot; Amazon's own always has it.
+        return self.virtual_host if self.endpoint else _is_label(self.bucket)
 
 
 def split_address(address: str) -> tuple[str, str]:
     """Return the bucket and the prefix of ``s3://bucket/prefix``, or raise BadInput."""
     bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
-    prefix = prefix.strip("/")
-    if not address.startswith(SCHEME):
-        raise BadInput(
-            f"{address} is no place that Mooring knows", hint="Enter s3://BUCKET or a folder."
-        )
     if not _BUCKET.fullmatch(bucket):
         raise BadInput(
             f"{bucket or 'nothing'} is no name of a bucket",
             hint="Enter s3://BUCKET or s3://BUCKET/PREFIX.",
         )
+    return bucket, normal_prefix(prefix)
+
+
+def normal_prefix(prefix: str) -> str:
+    """Return a prefix without slashes at its ends, or raise BadInput."""
+    prefix = prefix.strip("/")
     if prefix and not (_PREFIX.fullmatch(prefix) and is_safe_path(prefix)):
         raise BadInput(
             f"{prefix} cannot be a prefix",
             hint="Use letters, digits and . _ - @ = +, with single slashes between.",
         )
-    return bucket, prefix
+    return prefix
 
 
 def normal_endpoint(endpoint: str) -> str:
@@ -121,7 +145,7 @@ def normal_endpoint(endpoint: str) -> str:
         raise BadInput("the endpoint contains a user or password: they are credentials")
     if url.path or url.query or url.fragment:
         raise BadInput(
-            "the endpoint has a path", hint="Name the bucket in s3://BUCKET/PREFIX instead."
+            "the endpoint has a path", hint="Name the bucket in the repository's path instead."
         )
     if url.scheme == "http" and not _is_loopback(host):
         raise BadInput(
@@ -130,15 +154,22 @@ def normal_endpoint(endpoint: str) -> str:
     return endpoint
 
 
+def refuse_odd_settings(place: StorePlace) -> None:
+    """Raise BadInput for settings that no store accepts."""
+    if not _CLASS.fullmatch(place.storage_class):
+        raise BadInput(f"{place.storage_class} is no storage class")
+    if place.ca_file and not place.ca_file.startswith("/"):
+        raise BadInput(f"{place.ca_file} is not an absolute path")
+
+
 def refuse_odd(place: BucketPlace) -> None:
     """Raise BadInput for settings that no store accepts, or that no backup survives."""
+    refuse_odd_settings(place)
     if place.storage_class.upper() in ARCHIVE_CLASSES:
         raise BadInput(
             f"objects of the storage class {place.storage_class} cannot be read back at once",
             hint="Use GLACIER_IR, or have the bucket's lifecycle move old backups.",
         )
-    if not _CLASS.fullmatch(place.storage_class):
-        raise BadInput(f"{place.storage_class} is no storage class")
     if not _REGION.fullmatch(place.region):
         raise BadInput(f"{place.region or 'nothing'} is no region")
     if place.bucket_in_host and place.plain:
@@ -153,8 +184,6 @@ def refuse_odd(place: BucketPlace) -> None:
         )
     if place.kms_key and not place.encryption.startswith("aws:kms"):
         raise BadInput("a KMS key is used by the encryption aws:kms only")
-    if place.ca_file and not place.ca_file.startswith("/"):
-        raise BadInput(f"{place.ca_file} is not an absolute path")
 
 
 def _is_label(bucket: str) -> bool:

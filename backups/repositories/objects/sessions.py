@@ -9,14 +9,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from backups.exceptions import RepositoryError
 from backups.repositories.objects.errors import store_error
+from backups.repositories.objects.place import BucketPlace
 
 # A session is not for several threads at a time.
 SESSION_LOCK = threading.Lock()
 METADATA_TRIES, METADATA_SECONDS = 3, 2
+
+
+class Calling(Protocol):
+    """What requests are made by that obstore has no call for."""
+
+    place: BucketPlace
+
+    def calls(self) -> Any:
+        """Return a client of botocore. Any: it has no types."""
+        ...
 
 
 @cache

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity
@@ -18,11 +18,9 @@ from backups.repositories.identity import (
 )
 from backups.repositories.layout import IDENTITY_NAME, MANIFEST_NAME, is_safe_path
 from backups.repositories.objects import errors
-from backups.repositories.objects.connection import PART_BYTES, BucketConnection
-from backups.repositories.objects.credentials import CredentialSource
-from backups.repositories.objects.dates import skew_of, store_date
-from backups.repositories.objects.place import BucketPlace
-from backups.repositories.objects.unfinished import drop_uploads, try_upload
+from backups.repositories.objects.clients import PART_BYTES
+from backups.repositories.objects.place import StorePlace
+from backups.repositories.objects.providers import Credentials, connect
 from backups.repositories.objects.upload import BucketUpload
 
 if TYPE_CHECKING:
@@ -37,12 +35,10 @@ IDENTIFIED_SECONDS = 60
 class BucketStore:
     """Objects are objects of a bucket, below a prefix."""
 
-    kind: ClassVar[str] = "s3"
-
     def __init__(
         self,
-        place: BucketPlace,
-        credentials: CredentialSource,
+        place: StorePlace,
+        credentials: Credentials,
         uuid: str = "",
         refuse_host: Callable[[str, int], None] = lambda host, port: None,
     ) -> None:
@@ -51,7 +47,7 @@ class BucketStore:
         ``refuse_host`` raises OSError for a host that may not be connected to.
         """
         self.place = place
-        self._connection = BucketConnection(place, credentials, refuse_host)
+        self._connection = connect(place, credentials, refuse_host)
         self._uuid = uuid
         self._identified_until = float("-inf")
 
@@ -62,7 +58,7 @@ class BucketStore:
             try:
                 found = get(self._connection.data(), self.place.key(IDENTITY_NAME))
             except FileNotFoundError as exc:
-                if errors.code_in(str(exc)) == "NoSuchBucket":
+                if errors.code_in(str(exc)) in errors.BUCKET_CODES:
                     raise
                 hint = "Check bucket, prefix and endpoint"
                 raise no_repository(self.place.shown, hint) from None
@@ -87,7 +83,8 @@ class BucketStore:
 
     def try_writing(self) -> None:
         self._refuse_another()
-        try_upload(self._connection)
+        with self._naming("", "written"):
+            self._connection.try_upload()
 
     def replace(self, name: str, content: bytes) -> None:
         from obstore import put
@@ -141,7 +138,7 @@ class BucketStore:
         self._refuse_another()
         with self._naming(name, "deleted"):
             # Of an attempt that was killed.
-            drop_uploads(self._connection, self.place.key(name), whole=True)
+            self._connection.drop_uploads(self.place.key(name), whole=True)
         if size is not None:
             self._delete([name])
         return size or 0
@@ -151,7 +148,7 @@ class BucketStore:
         self._check(folder)
         self._refuse_another()
         with self._naming(folder, "deleted"):
-            drop_uploads(self._connection, self.place.key(folder))
+            self._connection.drop_uploads(self.place.key(folder))
         # Manifests first: an interrupted removal leaves no apparent backup.
         manifests = [name for name in self.list(folder) if name.endswith(f"/{MANIFEST_NAME}")]
         freed = sum(self.size(name) for name in manifests)
@@ -173,7 +170,7 @@ class BucketStore:
         return None
 
     def clock(self) -> datetime:
-        return store_date(self._connection)
+        return self._connection.date()
 
     def _find_size(self, name: str) -> int | None:
         """Return the size of an object; None if there is none."""
@@ -253,9 +250,24 @@ class BucketStore:
     def _delete(self, names: Sequence[str]) -> None:
         from obstore import delete
 
-        if names:
-            with self._naming(names[0], "deleted"):
-                delete(self._connection.data(), [self.place.key(name) for name in names])
+        if not names:
+            return
+        with self._naming(names[0], "deleted"):
+            keys = [self.place.key(name) for name in names]
+            try:
+                delete(self._connection.data(), keys)
+            except FileNotFoundError as exc:
+                if errors.code_in(str(exc)) in errors.BUCKET_CODES:
+                    raise
+                # One was deleted meanwhile, and some stores end there.
+                self._delete_each(keys)
+
+    def _delete_each(self, keys: Sequence[str]) -> None:
+        from obstore import delete
+
+        for key in keys:
+            with suppress(FileNotFoundError):
+                delete(self._connection.data(), key)
 
     def _ends_early(self, name: str, offset: int, length: int, there: int) -> RepositoryError:
         left = max(0, there - offset)
@@ -275,8 +287,8 @@ class BucketStore:
             yield
         except (BaseError, OSError) as exc:
             text, skew = str(exc), None
-            if errors.code_in(text) == errors.SKEWED and errors.skew_in(text) is None:
-                skew = skew_of(self._connection)
+            if errors.may_be_skew(text):
+                skew = self._connection.skew()
             raise errors.store_error(self._named(name), what, text, skew=skew) from None
 
 

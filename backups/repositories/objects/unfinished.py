@@ -12,15 +12,14 @@ from typing import Any
 
 from backups.exceptions import RepositoryError
 from backups.repositories.layout import TRIAL_NAME
-from backups.repositories.objects.connection import BucketConnection
-from backups.repositories.objects.sessions import call_errors, code_of, naming_calls
+from backups.repositories.objects.sessions import Calling, call_errors, code_of, naming_calls
 
 logger = logging.getLogger(__name__)
 
 HINT = "Allow the key to list and abort uploads, or let a lifecycle rule of the bucket end them."
 
 
-def drop_uploads(connection: BucketConnection, owner: str, *, whole: bool = False) -> int:
+def drop_uploads(connection: Calling, owner: str, *, whole: bool = False) -> int:
     """Abort the uploads below the key ``owner``, or of that very key; return how many.
 
     A key of less rights may not: then a rule of the bucket has to, and this is only logged.
@@ -45,7 +44,7 @@ def drop_uploads(connection: BucketConnection, owner: str, *, whole: bool = Fals
     return dropped
 
 
-def try_upload(connection: BucketConnection) -> None:
+def try_upload(connection: Calling) -> None:
     """Begin an upload and abort it: what a key may not, or a class is not, shows here."""
     place = connection.place
     options = {

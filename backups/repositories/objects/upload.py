@@ -14,9 +14,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from backups.exceptions import RepositoryError
-from backups.repositories.objects.connection import PART_BYTES, PARTS_AT_ONCE, BucketConnection
-from backups.repositories.objects.errors import NO_ANSWER, code_in, trouble_of
-from backups.repositories.objects.unfinished import drop_uploads
+from backups.repositories.objects.clients import PART_BYTES, PARTS_AT_ONCE, Connection
+from backups.repositories.objects.errors import JOINED, NO_ANSWER, code_in, trouble_of
 
 if TYPE_CHECKING:
     from obstore import WritableFile
@@ -32,7 +31,7 @@ Naming = Callable[[str, str], AbstractContextManager[None]]
 class BucketUpload:
     """An object being written; nothing of it is on a disk of this host."""
 
-    def __init__(self, connection: BucketConnection, name: str, naming: Naming) -> None:
+    def __init__(self, connection: Connection, name: str, naming: Naming) -> None:
         self._connection, self._name, self._naming = connection, name, naming
         self._key = connection.place.key(name)
         # What has not been passed on.
@@ -140,9 +139,9 @@ class BucketUpload:
         try:
             parts.close()
         except OSError as exc:
-            # A try whose response was lost has joined them; the size tells.
-            if code_in(str(exc)) != "NoSuchUpload":
-                drop_uploads(self._connection, self._key, whole=True)
+            # A try whose response was lost may have joined them; the size decides.
+            if code_in(str(exc)) not in JOINED:
+                self._connection.drop_uploads(self._key, whole=True)
                 raise
 
     def _exists(self) -> RepositoryError:

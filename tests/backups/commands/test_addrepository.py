@@ -130,7 +130,7 @@ def test_a_key_pair_of_the_environment(bucket: list[str], monkeypatch: pytest.Mo
         (["--access-key-id", "x"], "no key pair is stored for the repository"),
         (["--access-key-id", "x", "--storage-class", "GLACIER"], "cannot be read back at once"),
         (["--credentials", "file", "--credentials-name", "x"], "Enter the absolute path"),
-        (["--credentials", "environment"], "Enter how the names of the variables begin"),
+        (["--credentials", "environment"], "Enter the name of the variable"),
     ],
 )
 def test_settings_that_no_bucket_has(bucket: list[str], more: list[str], words: str) -> None:
@@ -150,4 +150,4 @@ def test_an_endpoint_at_a_private_address_must_be_allowed(
 
 def test_a_folder_has_no_endpoint(tmp_path: Path) -> None:
     words = ["--path", str(tmp_path / "r"), "--endpoint", "https://s3.example.org"]
-    assert "Only a bucket" in run_command("addrepository", "main", *words).stderr
+    assert "Only an object store" in run_command("addrepository", "main", *words).stderr

@@ -16,7 +16,7 @@ from backups.executor.leftovers import remove_leftovers
 from backups.health.space import measure_repositories
 from backups.jobs.request import create_backup_job, create_copy_job
 from backups.models import Backup, BackupCopy, Instance, Job, Repository, RepositorySpace
-from backups.repositories.objects import connection
+from backups.repositories.objects import clients
 from backups.repositories.wrappers import retry
 from backups.states import CopyFault, JobStatus, Operation
 from backups.transitions.jobs import claim
@@ -57,7 +57,7 @@ def copy(orders: Instance, engine: FakeEngine, bucket: Repository) -> BackupCopy
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nothing tried again."""
-    monkeypatch.setattr(connection, "TRIES", 0)
+    monkeypatch.setattr(clients, "TRIES", 0)
     monkeypatch.setattr(retry, "DELAYS", ())
 
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -105,6 +107,18 @@ def refuse(status: int, code: str, more: str = "") -> Action:
         handler.end_headers()
         if handler.command != "HEAD":
             handler.wfile.write(content)
+
+    return action
+
+
+def say_time(moment: datetime) -> Action:
+    """Refuse with another time of the store's clock."""
+
+    def action(handler: BadHandler, body: bytes) -> None:
+        handler.send_response_only(400)
+        handler.send_header("Date", format_datetime(moment, usegmt=True))
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
 
     return action
 

@@ -12,8 +12,8 @@ from backups.exceptions import RepositoryError
 from backups.outbound.addresses import refuse_private_host
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION
-from backups.repositories.objects import connection, upload
-from backups.repositories.objects.connection import PART_BYTES
+from backups.repositories.objects import clients, upload
+from backups.repositories.objects.clients import PART_BYTES
 from backups.repositories.objects.place import BucketPlace
 from backups.repositories.objects.store import BucketStore
 from backups.repositories.wrappers import RetryingStore
@@ -117,7 +117,7 @@ def test_a_store_that_stays_busy_is_named(store: BucketStore, proxy: BadProxy) -
     with pytest.raises(RepositoryError, match="one could not be read: the store asks to slow") as e:
         store.read("a/one", 0, 1)
     assert e.value.transient
-    assert proxy.count("GET") == 1 + connection.TRIES
+    assert proxy.count("GET") == 1 + clients.TRIES
 
 
 def test_an_answer_that_breaks_off_is_read_again(store: BucketStore, proxy: BadProxy) -> None:
@@ -180,8 +180,8 @@ def test_a_redirect_gives_no_object(store: BucketStore, proxy: BadProxy) -> None
 def test_a_silent_store_is_given_up(
     place: BucketPlace, proxy: BadProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.3)
-    monkeypatch.setattr(connection, "TRIES", 1)
+    monkeypatch.setattr(clients, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(clients, "TRIES", 1)
     proxy.fail("GET", wait(2), times=9)
     with pytest.raises(RepositoryError, match="could not be read: no answer") as raised:
         BucketStore(place, KEYS).identity()
@@ -218,7 +218,7 @@ def test_a_dropped_upload_leaves_no_parts(store: BucketStore, place: BucketPlace
 def test_an_upload_whose_parts_fail_leaves_none(
     store: BucketStore, place: BucketPlace, proxy: BadProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "PART_TRIES", 0)
+    monkeypatch.setattr(clients, "PART_TRIES", 0)
     proxy.fail("PUT", refuse(403, "QuotaExceeded"), times=9, part="partNumber")
     with (
         pytest.raises(RepositoryError, match=r"large could not be .*: the quota"),
@@ -340,7 +340,7 @@ def test_what_is_no_object_store_is_named(store: BucketStore, proxy: BadProxy) -
 
 def test_what_is_sent_in_parts_is_bounded() -> None:
     """Both packs that are on the way at a time."""
-    assert 2 * (connection.PARTS_AT_ONCE + 2) * PART_BYTES <= 128 << 20
+    assert 2 * (clients.PARTS_AT_ONCE + 2) * PART_BYTES <= 128 << 20
 
 
 def test_class_and_encryption_are_sent() -> None:

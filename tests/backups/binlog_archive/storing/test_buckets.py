@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from backups.binlog_archive.storing.condition import check_segments
 from backups.models import BinlogArchive, BinlogTimeline, Repository, SegmentCopy
-from backups.repositories.objects import connection
+from backups.repositories.objects import clients
 from backups.repositories.wrappers import retry
 from tests.backups.binlog_archive.spooled import HOUR, T0
 from tests.backups.binlog_archive.stored import store_files
@@ -43,7 +43,7 @@ def test_a_busy_store_is_no_missing_piece(
     store_files(archive, timeline, 2)
     assert check_segments(T0) == 0
     SegmentCopy.objects.update(checked_at=None)
-    monkeypatch.setattr(connection, "TRIES", 0)
+    monkeypatch.setattr(clients, "TRIES", 0)
     monkeypatch.setattr(retry, "DELAYS", ())
     proxy.fail("HEAD", refuse(503, "SlowDown"), times=99)
     assert check_segments(T0 + HOUR) == 0

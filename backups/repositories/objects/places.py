@@ -1,0 +1,50 @@
+"""Which place in which object store does an address name?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backups.exceptions import BadInput
+from backups.repositories.objects.azure.place import (
+    AZURE_SCHEME,
+    AzurePlace,
+    azure_place,
+    refuse_odd_azure,
+)
+from backups.repositories.objects.place import (
+    SCHEME,
+    BucketPlace,
+    StorePlace,
+    refuse_odd,
+    split_address,
+)
+
+PLACES: dict[str, Callable[[str], StorePlace]] = {
+    SCHEME: lambda address: BucketPlace(*split_address(address)),
+    AZURE_SCHEME: azure_place,
+}
+
+
+def is_bucket_address(path: str) -> bool:
+    """Whether what was entered is meant as a bucket, not as a folder."""
+    return "://" in path
+
+
+def place_at(address: str) -> StorePlace:
+    """Return the place of an address, of which nothing else is known; or raise BadInput."""
+    for scheme, parse in PLACES.items():
+        if address.startswith(scheme):
+            return parse(address)
+    raise BadInput(
+        f"{address} is no place that Mooring knows",
+        hint="Enter s3://BUCKET, az://ACCOUNT/CONTAINER or a folder.",
+    )
+
+
+def refuse_unusable(place: StorePlace) -> None:
+    """Raise BadInput for settings that the store does not accept, or that no backup survives."""
+    match place:
+        case BucketPlace():
+            refuse_odd(place)
+        case AzurePlace():
+            refuse_odd_azure(place)
