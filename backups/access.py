@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from backups.archive.identity import CopyIdentity
@@ -25,6 +26,8 @@ from backups.repositories.objects.credentials import (
     RoleKeys,
     StoredKeys,
 )
+from backups.repositories.objects.locked_store import LockedBucketStore
+from backups.repositories.objects.locks import BucketLocks
 from backups.repositories.objects.store import BucketStore
 from backups.repositories.wrappers import RetryingStore
 from backups.runners.base import Runner
@@ -129,13 +132,21 @@ def stores_of(repositories: Iterable[Repository]) -> list[tuple[Repository, Obje
     return [(repository, store_of(repository)) for repository in repositories]
 
 
+def locks_of(repository: Repository) -> BucketLocks | None:
+    """Return the locks and versions of a repository's objects; None if it locks none."""
+    if repository.kind != RepositoryKind.S3:
+        return None
+    store = _bucket_of(repository)
+    return store.locks if isinstance(store, LockedBucketStore) else None
+
+
 def _bucket_of(repository: Repository) -> BucketStore:
-    return BucketStore(
-        repository.bucket_place(repository.path),
-        _credentials_of(repository),
-        str(repository.uuid),
-        refuse_private_host,
-    )
+    place, uuid = repository.bucket_place(repository.path), str(repository.uuid)
+    credentials, lock = _credentials_of(repository), repository.object_lock
+    if lock is None:
+        return BucketStore(place, credentials, uuid, refuse_private_host)
+    place = replace(place, checksums=True)
+    return LockedBucketStore(place, credentials, lock, uuid, refuse_private_host)
 
 
 def _credentials_of(repository: Repository) -> CredentialSource:

@@ -20,6 +20,7 @@ from backups.archive.manifest import cipher_of, manifest_digest, read_envelope
 from backups.archive.manifest_file import read_manifest
 from backups.archive.packs import pack_name
 from backups.catalog.disks import note_disks
+from backups.catalog.versions import explained_fault
 from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
 from backups.keys.load import load_keys
 from backups.models import BackupCopy, Instance, InstanceProtection, Repository
@@ -92,7 +93,18 @@ def _waiting_copies(now: datetime) -> list[BackupCopy]:
     return list(ordered.select_related("repository", "backup__instance")[:MOST])
 
 
+def check_one(copy: BackupCopy, now: datetime) -> None:
+    """Check one copy at once, except its key."""
+    fault, detail = _fault_of(checked_store(copy.repository), copy)
+    _note_copy(copy, fault, detail, copy.key_fault, now)
+
+
 def _fault_of(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
+    """Return what is wrong with a copy; of a bucket with locks, what its versions say of that."""
+    return explained_fault(copy, *_stored_fault(store, copy))
+
+
+def _stored_fault(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
     """Return what is wrong with the stored bytes, and in which way; blank where nothing is.
 
     MooringError: the repository cannot be used, which says nothing of the copy.

@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.timezone import now
 
 from backups.models.instance import Instance, name_validator
+from backups.models.object_lock import ObjectLockSettings
 from backups.models.object_store import ObjectStoreSettings
 from backups.models.retention import RetentionSettings
 
@@ -19,7 +20,7 @@ class RepositoryKind(models.TextChoices):
     S3 = "s3", "Bucket of an object store"
 
 
-class Repository(RetentionSettings, ObjectStoreSettings):
+class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings):
     """One store for copies of backups. Its identity is also written into it.
 
     Its retention is that of the backups in it that no schedule has taken.
@@ -83,6 +84,7 @@ class Repository(RetentionSettings, ObjectStoreSettings):
             self.check_object_store(self.path)
         elif self.endpoint:
             raise ValidationError({"endpoint": "Only a bucket, s3://…, has an endpoint."})
+        self.check_object_lock(is_bucket=not self.is_folder)
 
     @property
     def is_folder(self) -> bool:

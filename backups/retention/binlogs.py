@@ -55,7 +55,7 @@ def expire_binlogs(now: datetime) -> int:
     )
     needs = binlog_needs([each.pk for each in instances], now)
     going = {pk: need for pk, need in needs.items() if need.since is not None}
-    if any(_unneeded(pk, need).exists() for pk, need in going.items()):
+    if any(_deletable(pk, need, now).exists() for pk, need in going.items()):
         repositories = Repository.objects.filter(segment_copies__isnull=False).distinct()
         refuse_other_clock(TICK, repositories, now)
     left = COPIES_PER_TICK
@@ -157,7 +157,13 @@ def _policies(judged: Collection[JudgedCopy]) -> dict[str, Policy]:
     return {f"{kind} {row}": policy_of(row, f"{kind} {row}") for kind, row in rows}
 
 
-def _unneeded(instance: int, need: BinlogNeed) -> QuerySet[SegmentCopy]:
+def _deletable(instance: int, need: BinlogNeed, now: datetime) -> QuerySet[SegmentCopy]:
+    """Return the copies that nothing needs and no lock of their store keeps."""
+    unlocked = Q(locked_until=None) | Q(locked_until__lte=now)
+    return unneeded_copies(instance, need).filter(unlocked)
+
+
+def unneeded_copies(instance: int, need: BinlogNeed) -> QuerySet[SegmentCopy]:
     """Return the copies of pieces that were stored before they were needed, by whole files.
 
     Of each timeline they are its beginning: nothing between pieces that are needed goes, whatever
@@ -195,7 +201,7 @@ def _before_file(need: BinlogNeed) -> Q:
 
 def _expire(instance: int, need: BinlogNeed, now: datetime, most: int) -> int:
     chosen = list(
-        _unneeded(instance, need)
+        _deletable(instance, need, now)
         .order_by("segment__timeline", "segment__file_number", "segment__start")
         .values_list("pk", flat=True)[: max(0, most)]
     )

@@ -16,6 +16,7 @@ from backups.management.rows import refuse_invalid
 from backups.management.secret_input import read_secret
 from backups.models import Repository
 from backups.models.activity import Verb
+from backups.models.object_lock import MOST_LOCK_DAYS, OBJECT_LOCK_COLUMNS, LockMode
 from backups.models.object_store import (
     OBJECT_STORE_COLUMNS,
     CredentialsFrom,
@@ -52,6 +53,7 @@ class Command(MooringCommand):
             "--max-jobs", type=int, help="Maximum number of jobs that use it at the same time."
         )
         _add_store_options(parser)
+        _add_lock_options(parser)
         _add_credential_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
@@ -64,6 +66,7 @@ class Command(MooringCommand):
             differences=not options["whole_blocks"],
             max_jobs=options["max_jobs"],
             **{column: options[column] for column in OBJECT_STORE_COLUMNS},
+            **{column: options[column] for column in OBJECT_LOCK_COLUMNS},
         )
         repository.set_secret_key(read_secret(options["secret_key_file"], "secret key"))
         refuse_invalid(repository)
@@ -93,6 +96,20 @@ def _add_store_options(parser: CommandParser) -> None:
         help="Encryption by the store, in addition to Mooring's own.",
     )
     parser.add_argument("--kms-key", default="", help="Id of the key for --server-encryption.")
+
+
+def _add_lock_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--lock-mode",
+        choices=[value for value in LockMode.values if value],
+        default="",
+        help="Lock each new object in the store; the bucket must have object lock.",
+    )
+    parser.add_argument(
+        "--lock-days",
+        type=int,
+        help=f"For how long, at most {MOST_LOCK_DAYS}; renewed while the backup is kept.",
+    )
 
 
 def _add_credential_options(parser: CommandParser) -> None:
@@ -131,6 +148,8 @@ def _answer(repository: Repository, *, adopted: bool) -> Answer:
             "path": repository.path,
             "endpoint": repository.endpoint,
             "encrypted": repository.encrypted,
+            "lock_mode": repository.lock_mode,
+            "lock_days": repository.lock_days,
             "adopted": adopted,
             "key_problem": key,
         },
