@@ -29,7 +29,7 @@ from backups.repositories.objects.credentials import (
 from backups.repositories.objects.locked_store import LockedBucketStore
 from backups.repositories.objects.locks import BucketLocks
 from backups.repositories.objects.store import BucketStore
-from backups.repositories.wrappers import RetryingStore
+from backups.repositories.wrappers import RetryingStore, WriteOnlyStore
 from backups.runners.base import Runner
 from backups.runners.local import LocalRunner
 from backups.runners.ssh import SshRunner, SshTarget
@@ -48,10 +48,15 @@ def runner_of(instance: Instance) -> Runner:
 
 def store_of(repository: Repository) -> ObjectStore:
     """Return the object store of a repository."""
+    store = RetryingStore(_bare_store(repository))
+    return WriteOnlyStore(store) if repository.write_only else store
+
+
+def _bare_store(repository: Repository) -> ObjectStore:
     if repository.kind == RepositoryKind.DIRECTORY:
-        return RetryingStore(DirectoryStore(Path(repository.path), str(repository.uuid)))
+        return DirectoryStore(Path(repository.path), str(repository.uuid))
     if repository.kind == RepositoryKind.S3:
-        return RetryingStore(_bucket_of(repository))
+        return _bucket_of(repository)
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
 
 

@@ -114,7 +114,7 @@ class RepositoryAdmin(ModelAdmin):
     fieldsets = [
         (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
         ("Object store, for s3://… only", {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]}),
-        ("Object lock", {"fields": [*OBJECT_LOCK_COLUMNS]}),
+        ("Deletion", {"fields": [*OBJECT_LOCK_COLUMNS]}),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
         ("Found there", {"fields": [*readonly_fields]}),
     ]

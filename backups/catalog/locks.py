@@ -10,7 +10,7 @@ from backups.catalog.versions import registered_objects
 from backups.exceptions import RepositoryError
 from backups.models import BackupCopy, SegmentCopy
 from backups.repositories.objects.locks import BucketLocks
-from backups.repositories.objects.versions import list_versions
+from backups.repositories.objects.versions import StoredVersion, Versions, list_versions
 from backups.states import CopyStatus
 
 # The name and the version of an object.
@@ -39,20 +39,25 @@ def note_copy_lock(locks: BucketLocks, copy: BackupCopy, now: datetime, *, keep:
 
 def note_segment_lock(locks: BucketLocks, copy: SegmentCopy, now: datetime, *, keep: bool) -> None:
     """The same of a piece of a binlog."""
-    names = (copy.path, manifest_of(copy.path))
     found = list_versions(locks.connection, copy.path.removesuffix(DATA_SUFFIX))
-    objects = []
-    for name in names:
-        stored = [each for each in found.get(name, ()) if not each.marker]
-        if not stored:
-            raise RepositoryError(f"no version of {name} is in {copy.repository.address}")
-        # The first that was written; of a manifest, rotatekeys may write another one.
-        objects.append((name, stored[-1 if name == copy.path else 0].version))
+    manifest = manifest_of(copy.path)
+    data, manifests = _stored(copy, found, copy.path), _stored(copy, found, manifest)
+    # Of the bytes the last version before the first manifest: a killed attempt may have left one.
+    bytes_ = next((each for each in data if each.stored_at <= manifests[-1].stored_at), data[-1])
+    objects = [(copy.path, bytes_.version), (manifest, manifests[0].version)]
     until = _lock_all(locks, objects, keep=keep)
     SegmentCopy.objects.filter(pk=copy.pk, expired_at=None, locked_until=copy.locked_until).update(
         locked_until=until, lock_checked_at=now
     )
     copy.locked_until, copy.lock_checked_at = until, now
+
+
+def _stored(copy: SegmentCopy, found: Versions, name: str) -> list[StoredVersion]:
+    """Return the versions of one of its objects, the newest first, without deletions."""
+    stored = [each for each in found.get(name, ()) if not each.marker]
+    if not stored:
+        raise RepositoryError(f"no version of {name} is in {copy.repository.address}")
+    return stored
 
 
 def _lock_all(locks: BucketLocks, objects: Iterable[Object], *, keep: bool) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Whether and for how long a store locks what a repository writes: columns of its row."""
+"""Who may delete what a repository writes, and until when nobody: columns of its row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import models
 
 from backups.repositories.objects.locks import ObjectLock
 
-OBJECT_LOCK_COLUMNS = ("lock_mode", "lock_days")
+OBJECT_LOCK_COLUMNS = ("lock_mode", "lock_days", "write_only")
 # Ten years: what a mistyped number locks in compliance mode, nobody can delete before.
 MOST_LOCK_DAYS = 3660
 
@@ -22,7 +22,7 @@ class LockMode(models.TextChoices):
 
 
 class ObjectLockSettings(models.Model):
-    """Used by repositories in a bucket with object lock."""
+    """Locks are used by repositories in a bucket with object lock; any can be write-only."""
 
     lock_mode = models.CharField(
         max_length=10,
@@ -37,6 +37,12 @@ class ObjectLockSettings(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(MOST_LOCK_DAYS)],
         help_text="Renewed when half of them is left, while the backup is kept. No backup can be "
         "purged before its lock has ended.",
+    )
+    write_only = models.BooleanField(
+        "write-only",
+        default=False,
+        help_text="Mooring never deletes there: a lifecycle rule of the store does, or the command "
+        "purgeexpired with other credentials.",
     )
     # Why locks could not be renewed, as a tick last found; blank where they could.
     lock_fault = models.CharField(max_length=300, blank=True, editable=False)

@@ -31,6 +31,7 @@ from backups.models import (
     SegmentCopy,
 )
 from backups.models.retention import RetentionSettings
+from backups.repositories.base import ObjectStore
 from backups.retention.binlog_rules import BinlogBase, BinlogNeed, binlogs_needed
 from backups.retention.policy import Policy
 from backups.retention.repository_clocks import refuse_other_clock
@@ -95,18 +96,22 @@ def binlog_needs(instances: Collection[int], now: datetime) -> dict[int, BinlogN
 
 
 def delete_expired() -> int:
-    """Delete the bytes and rows of what has expired; return how many copies."""
-    stores = UsableStores()
+    """Delete the bytes and rows of what has expired; return how many copies.
+
+    In a write-only repository only the rows of what has vanished there.
+    """
+    stores, waiting = UsableStores(), set[int]()
     expired = SegmentCopy.objects.filter(expired_at__isnull=False).order_by("pk")
     deleted = 0
     for copy in expired.select_related("repository", "segment__timeline").iterator(500):
         store = stores.of(copy.repository)
-        if store is None:
+        if store is None or copy.repository_id in waiting:
             continue
         try:
-            # Without its manifest it is no segment; what is then left is replaced or removed.
-            store.remove(manifest_of(copy.path))
-            store.remove(copy.path)
+            if not _is_gone(store, copy):
+                # The lifecycle of a store goes by age: what is newer is there too.
+                waiting.add(copy.repository_id)
+                continue
         except MooringError as exc:
             stores.leave(copy.repository, exc)
             continue
@@ -117,6 +122,17 @@ def delete_expired() -> int:
     if deleted:
         logger.info("%d pieces of binlogs deleted", deleted, extra={"action": "binlogs_deleted"})
     return deleted
+
+
+def _is_gone(store: ObjectStore, copy: SegmentCopy) -> bool:
+    """Have the bytes deleted where Mooring deletes; whether nothing is left of them."""
+    names = (manifest_of(copy.path), copy.path)
+    if copy.repository.write_only:
+        return not any(store.exists(name) for name in names)
+    for name in names:
+        # Without its manifest it is no segment; what is then left is replaced or removed.
+        store.remove(name)
+    return True
 
 
 def _need(

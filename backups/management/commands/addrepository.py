@@ -110,6 +110,11 @@ def _add_lock_options(parser: CommandParser) -> None:
         type=int,
         help=f"For how long, at most {MOST_LOCK_DAYS}; renewed while the backup is kept.",
     )
+    parser.add_argument(
+        "--write-only",
+        action="store_true",
+        help="Never delete there: a lifecycle rule of the store does, or purgeexpired.",
+    )
 
 
 def _add_credential_options(parser: CommandParser) -> None:
@@ -150,6 +155,7 @@ def _answer(repository: Repository, *, adopted: bool) -> Answer:
             "encrypted": repository.encrypted,
             "lock_mode": repository.lock_mode,
             "lock_days": repository.lock_days,
+            "write_only": repository.write_only,
             "adopted": adopted,
             "key_problem": key,
         },
