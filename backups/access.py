@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from backups.archive.identity import CopyIdentity
@@ -27,6 +28,9 @@ from backups.repositories.objects.credentials import (
     RoleKeys,
     StoredKeys,
 )
+from backups.repositories.objects.locked_store import LockedBucketStore
+from backups.repositories.objects.locks import BucketLocks
+from backups.repositories.objects.place import BucketPlace
 from backups.repositories.objects.providers import Credentials
 from backups.repositories.objects.secret_texts import (
     EnvironmentText,
@@ -35,7 +39,7 @@ from backups.repositories.objects.secret_texts import (
     StoredText,
 )
 from backups.repositories.objects.store import BucketStore
-from backups.repositories.wrappers import RetryingStore
+from backups.repositories.wrappers import RetryingStore, WriteOnlyStore
 from backups.runners.base import Runner
 from backups.runners.local import LocalRunner
 from backups.runners.ssh import SshRunner, SshTarget
@@ -54,12 +58,17 @@ def runner_of(instance: Instance) -> Runner:
 
 def store_of(repository: Repository) -> ObjectStore:
     """Return the object store of a repository."""
+    store = RetryingStore(_bare_store(repository))
+    return WriteOnlyStore(store) if repository.write_only else store
+
+
+def _bare_store(repository: Repository) -> ObjectStore:
     if repository.kind == RepositoryKind.DIRECTORY:
-        return RetryingStore(DirectoryStore(Path(repository.path), str(repository.uuid)))
+        return DirectoryStore(Path(repository.path), str(repository.uuid))
     if repository.kind == RepositoryKind.FILE:
-        return RetryingStore(ExportedStore(Path(repository.path)))
+        return ExportedStore(Path(repository.path))
     if repository.is_bucket:
-        return RetryingStore(_bucket_of(repository))
+        return _bucket_of(repository)
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
 
 
@@ -140,13 +149,21 @@ def stores_of(repositories: Iterable[Repository]) -> list[tuple[Repository, Obje
     return [(repository, store_of(repository)) for repository in repositories]
 
 
+def locks_of(repository: Repository) -> BucketLocks | None:
+    """Return the locks and versions of a repository's objects; None if it locks none."""
+    if repository.kind != RepositoryKind.S3:
+        return None
+    store = _bucket_of(repository)
+    return store.locks if isinstance(store, LockedBucketStore) else None
+
+
 def _bucket_of(repository: Repository) -> BucketStore:
-    return BucketStore(
-        repository.bucket_place(repository.path),
-        _credentials_of(repository),
-        str(repository.uuid),
-        refuse_private_host,
-    )
+    place, uuid = repository.bucket_place(repository.path), str(repository.uuid)
+    lock = repository.object_lock
+    if lock is None or not isinstance(place, BucketPlace):
+        return BucketStore(place, _credentials_of(repository), uuid, refuse_private_host)
+    place, keys = replace(place, checksums=True), _key_pair_of(repository)
+    return LockedBucketStore(place, keys, lock, uuid, refuse_private_host)
 
 
 def _credentials_of(repository: Repository) -> Credentials:

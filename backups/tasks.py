@@ -25,7 +25,7 @@ from backups.jobs import wake
 from backups.models import Instance, Job
 from backups.observed.read import READ_EVERY, due_histories, read_history
 from backups.restores import due as due_tests
-from backups.retention import binlogs, expiry, pruning
+from backups.retention import binlogs, expiry, pruning, renewal
 from backups.running import samples
 from backups.schedules import tick
 from backups.schedules.matching import match_jobs
@@ -206,6 +206,14 @@ def expire_backups() -> None:
 def expire_binlogs() -> None:
     """Delete stored pieces of binlogs that no recovery needs."""
     binlogs.expire_binlogs(now())
+
+
+@shared_task(ignore_result=True)
+@alone
+@records_heartbeat
+def renew_locks() -> None:
+    """Renew the locks of what retention keeps, where they end soon."""
+    renewal.renew_locks(now())
 
 
 @shared_task(ignore_result=True)

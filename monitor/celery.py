@@ -45,6 +45,7 @@ OUTSIDE_EVERY_SECONDS = {
     "alerts.tasks.ping_dead_man_switch": 60,
     "backups.tasks.expire_backups": 3600,
     "backups.tasks.expire_binlogs": 3600,
+    "backups.tasks.renew_locks": 600,
     "backups.tasks.prune_history": 3600,
     "alerts.tasks.prune_alerts": 3600,
 }

@@ -70,6 +70,7 @@ def _repositories(now: datetime) -> Iterator[RepositoryFacts]:
             total_bytes=newest.total_bytes if newest else None,
             full_at=forecast_full(trend),
             error=repository.fault or (newest.error if newest else ""),
+            lock_fault=repository.lock_fault if repository.lock_mode else "",
         )
 
 

@@ -20,6 +20,8 @@ class RepositoryFacts(Facts):
     full_at: datetime | None = None
     # Why it could not be measured; blank if it was.
     error: str = ""
+    # Why locks of its objects could not be renewed; blank if they were, or there are none.
+    lock_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,16 @@ from backups.access import store_of
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
 from backups.admin.places import place_to_wait
-from backups.catalog.new_repository import note_device, place_of, settle
+from backups.catalog.new_repository import check_locks, note_device, place_of, settle
 from backups.exceptions import BadInput, MooringError
 from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository, RepositorySpace
+from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
 
 # Of which a change may lead to another repository, or to none.
-PLACE_FIELDS = {"path", "new_secret_key", *OBJECT_STORE_COLUMNS}
+PLACE_FIELDS = {"path", "new_secret_key", *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS}
 
 
 class RepositoryForm(ModelForm):
@@ -41,7 +42,7 @@ class RepositoryForm(ModelForm):
         fields = [
             "name", "path", "encrypted", "differences", "enabled", "max_jobs", "site",
             "undeletable_by",
-            *OBJECT_STORE_COLUMNS, *RETENTION_COLUMNS,
+            *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *RETENTION_COLUMNS,
         ]  # fmt: skip
 
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
@@ -102,6 +103,7 @@ class RepositoryForm(ModelForm):
             identity = store_of(repository).identity()
             if identity.uuid != str(repository.uuid):
                 raise BadInput(f"{repository.address} holds another repository, {identity.uuid}")
+            check_locks(repository)
 
 
 @admin.register(Repository)
@@ -110,7 +112,7 @@ class RepositoryAdmin(ModelAdmin):
     list_display = ["name", "kind", "path", "endpoint", "encrypted", "enabled", "created_at"]
     list_filter = ["kind", "encrypted", "enabled"]
     search_fields = ["name", "path", "endpoint"]
-    readonly_fields = ["kind", "uuid", "device", "created_at"]
+    readonly_fields = ["kind", "uuid", "device", "lock_fault", "created_at"]
     fieldsets = [
         (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
         ("Where it is", {"fields": ["site", "undeletable_by"]}),
@@ -118,6 +120,7 @@ class RepositoryAdmin(ModelAdmin):
             "Object store, not for a folder",
             {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]},
         ),
+        ("Deletion", {"fields": [*OBJECT_LOCK_COLUMNS]}),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
         ("Found there", {"fields": [*readonly_fields]}),
     ]

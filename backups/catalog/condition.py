@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q
@@ -20,12 +20,14 @@ from backups.archive.manifest import cipher_of, manifest_digest, read_envelope
 from backups.archive.manifest_file import read_manifest
 from backups.archive.packs import pack_name
 from backups.catalog.disks import note_disks
+from backups.catalog.versions import explained_fault
 from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
 from backups.keys.load import load_keys
 from backups.models import BackupCopy, Instance, InstanceProtection, Repository
 from backups.repositories.base import ObjectStore
 from backups.repositories.layout import INSTANCES, folder_of_manifest, manifest_name
 from backups.states import CopyFault, CopyStatus
+from backups.transitions.copies import purge_copy
 from backups.transitions.occurrences import recheck_protection
 
 logger = logging.getLogger(__name__)
@@ -92,7 +94,21 @@ def _waiting_copies(now: datetime) -> list[BackupCopy]:
     return list(ordered.select_related("repository", "backup__instance")[:MOST])
 
 
+def check_one(copy: BackupCopy, now: datetime) -> None:
+    """Check one copy at once, except its key."""
+    fault, detail = _fault_of(checked_store(copy.repository), copy)
+    _note_copy(copy, fault, detail, copy.key_fault, now)
+
+
 def _fault_of(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
+    """Return what is wrong with a copy; of a bucket with locks, what its versions say of that."""
+    fault, detail = explained_fault(copy, *_stored_fault(store, copy))
+    if fault == CopyFault.MISSING and copy.repository.write_only:
+        detail += "; retention keeps it, so its lifecycle ends too early or somebody deleted it"
+    return fault, detail
+
+
+def _stored_fault(store: ObjectStore, copy: BackupCopy) -> tuple[str, str]:
     """Return what is wrong with the stored bytes, and in which way; blank where nothing is.
 
     MooringError: the repository cannot be used, which says nothing of the copy.
@@ -165,10 +181,30 @@ def _compare(
             back.append(copy)
         elif not there and copy.fault != CopyFault.MISSING:
             gone.append(copy)
+    if repository.write_only:
+        _note_vanished(repository, store, {*manifests, *packs}, now)
     # One by one: a copy may have been finished, or purged, after the list was made.
     for copy in [*gone, *back]:
         fault, detail = _fault_of(store, copy)
         _note_copy(copy, fault, detail, copy.key_fault, now)
+
+
+def _note_vanished(
+    repository: Repository, store: ObjectStore, folders: Collection[str], now: datetime
+) -> None:
+    """Record that expired copies are gone: whoever deletes in a write-only repository has.
+
+    Nothing else of what vanishes is expected: a stored copy that does has a fault.
+    """
+    expired = BackupCopy.objects.filter(repository=repository, status=CopyStatus.EXPIRED)
+    for copy in expired.select_related("backup").iterator(chunk_size=2000):
+        # Looked for again, as the list may break off; uploads that go on are none of a backup.
+        if copy.path not in folders and not store.holds(copy.path) and purge_copy(copy, now=now):
+            logger.info(
+                "%s was deleted by its store, after it had expired",
+                copy,
+                extra={"action": "copy_vanished", "copy_id": copy.pk},
+            )
 
 
 def _note_copy(copy: BackupCopy, fault: str, detail: str, key_fault: str, now: datetime) -> None:

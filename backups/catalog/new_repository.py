@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from backups.access import store_of
+from backups.access import locks_of, store_of
 from backups.exceptions import BadInput, RepositoryError
 from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository
@@ -52,6 +52,7 @@ def settle(repository: Repository) -> bool:
         if not adopted:
             store.initialise(Identity(str(uuid4()), FORMAT_VERSION))
         repository.uuid = UUID(store.identity().uuid)
+        check_locks(repository)
     except (RepositoryError, ValueError) as exc:
         raise BadInput(str(exc), hint=getattr(exc, "hint", "")) from None
     if known := Repository.objects.filter(uuid=repository.uuid).first():
@@ -61,6 +62,12 @@ def settle(repository: Repository) -> bool:
         )
     note_device(repository)
     return adopted
+
+
+def check_locks(repository: Repository) -> None:
+    """Raise RepositoryError if objects are to be locked and cannot be."""
+    if (locks := locks_of(repository)) is not None:
+        locks.check()
 
 
 def note_device(repository: Repository) -> None:

@@ -150,7 +150,8 @@ def _name(backup_id: int, copies: Copies) -> str:
 def _fault_of(copy: BackupCopy, failed: Mapping[int, str]) -> str:
     """Return what is known against the copy by itself; blank for nothing."""
     if copy.status == CopyStatus.EXPIRED:
-        return f"is being deleted from {copy.repository}"
+        left = copy.repository.write_only
+        return f"{'has expired in' if left else 'is being deleted from'} {copy.repository}"
     if copy.status == CopyStatus.PURGED:
         return f"was purged from {copy.repository}"
     if copy.fault:

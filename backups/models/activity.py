@@ -34,6 +34,7 @@ class Verb(models.TextChoices):
     ENDED = "ended", "Ended"
     TESTED = "tested", "Tested"
     VIEWED = "viewed", "Viewed row values of"
+    RECOVERED = "recovered", "Recovered objects of"
     REBUILT = "rebuilt", "Rebuilt the catalog of"
 
 

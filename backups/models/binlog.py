@@ -212,6 +212,9 @@ class SegmentCopy(models.Model):
     # When and why it was decided to delete it; its bytes and then its row follow.
     expired_at = models.DateTimeField(null=True, blank=True)
     expire_reason = models.CharField(max_length=300, blank=True)
+    # Until when the store refuses to delete its objects, and when it last said so.
+    locked_until = models.DateTimeField(null=True, blank=True)
+    lock_checked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["segment", "id"]

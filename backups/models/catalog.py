@@ -156,6 +156,11 @@ class BackupCopy(models.Model):
     # Why no available key opens it; blank if one did at the last check.
     key_fault = models.CharField(max_length=300, blank=True)
     expire_reason = models.CharField(max_length=300, blank=True)
+    # Until when the store refuses to delete any of its objects, and when it last said so.
+    locked_until = models.DateTimeField(null=True, blank=True)
+    lock_checked_at = models.DateTimeField(null=True, blank=True)
+    # A version of an object that is no newer was looked at when its older ones were recovered.
+    recovered_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["backup", "id"]

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils.timezone import now
 
 from backups.models.instance import Instance, name_validator
+from backups.models.object_lock import ObjectLockSettings
 from backups.models.object_store import ObjectStoreSettings
 from backups.models.retention import RetentionSettings
 
@@ -33,7 +34,7 @@ PLACE_WORDS: Mapping[str, str] = {
 }
 
 
-class Repository(RetentionSettings, ObjectStoreSettings):
+class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings):
     """One store for copies of backups. Its identity is also written into it.
 
     Its retention is that of the backups in it that no schedule has taken.
@@ -107,6 +108,7 @@ class Repository(RetentionSettings, ObjectStoreSettings):
             self.check_object_store(self.path)
         elif self.endpoint:
             raise ValidationError({"endpoint": "Only an object store has an endpoint."})
+        self.check_object_lock(is_bucket=self.kind == RepositoryKind.S3)
         if self.read_only and self.enabled:
             raise ValidationError({"enabled": "Nothing is stored in an exported backup."})
 

@@ -31,6 +31,7 @@ from backups.models import (
     SegmentCopy,
 )
 from backups.models.retention import RetentionSettings
+from backups.repositories.base import ObjectStore
 from backups.retention.binlog_rules import BinlogBase, BinlogNeed, binlogs_needed
 from backups.retention.policy import Policy
 from backups.retention.repository_clocks import refuse_other_clock
@@ -55,7 +56,7 @@ def expire_binlogs(now: datetime) -> int:
     )
     needs = binlog_needs([each.pk for each in instances], now)
     going = {pk: need for pk, need in needs.items() if need.since is not None}
-    if any(_unneeded(pk, need).exists() for pk, need in going.items()):
+    if any(_deletable(pk, need, now).exists() for pk, need in going.items()):
         repositories = Repository.objects.filter(segment_copies__isnull=False).distinct()
         refuse_other_clock(TICK, repositories, now)
     left = COPIES_PER_TICK
@@ -95,18 +96,22 @@ def binlog_needs(instances: Collection[int], now: datetime) -> dict[int, BinlogN
 
 
 def delete_expired() -> int:
-    """Delete the bytes and rows of what has expired; return how many copies."""
-    stores = UsableStores()
+    """Delete the bytes and rows of what has expired; return how many copies.
+
+    In a write-only repository only the rows of what has vanished there.
+    """
+    stores, waiting = UsableStores(), set[int]()
     expired = SegmentCopy.objects.filter(expired_at__isnull=False).order_by("pk")
     deleted = 0
     for copy in expired.select_related("repository", "segment__timeline").iterator(500):
         store = stores.of(copy.repository)
-        if store is None:
+        if store is None or copy.repository_id in waiting:
             continue
         try:
-            # Without its manifest it is no segment; what is then left is replaced or removed.
-            store.remove(manifest_of(copy.path))
-            store.remove(copy.path)
+            if not _is_gone(store, copy):
+                # The lifecycle of a store goes by age: what is newer is there too.
+                waiting.add(copy.repository_id)
+                continue
         except MooringError as exc:
             stores.leave(copy.repository, exc)
             continue
@@ -117,6 +122,17 @@ def delete_expired() -> int:
     if deleted:
         logger.info("%d pieces of binlogs deleted", deleted, extra={"action": "binlogs_deleted"})
     return deleted
+
+
+def _is_gone(store: ObjectStore, copy: SegmentCopy) -> bool:
+    """Have the bytes deleted where Mooring deletes; whether nothing is left of them."""
+    names = (manifest_of(copy.path), copy.path)
+    if copy.repository.write_only:
+        return not any(store.exists(name) for name in names)
+    for name in names:
+        # Without its manifest it is no segment; what is then left is replaced or removed.
+        store.remove(name)
+    return True
 
 
 def _need(
@@ -157,7 +173,13 @@ def _policies(judged: Collection[JudgedCopy]) -> dict[str, Policy]:
     return {f"{kind} {row}": policy_of(row, f"{kind} {row}") for kind, row in rows}
 
 
-def _unneeded(instance: int, need: BinlogNeed) -> QuerySet[SegmentCopy]:
+def _deletable(instance: int, need: BinlogNeed, now: datetime) -> QuerySet[SegmentCopy]:
+    """Return the copies that nothing needs and no lock of their store keeps."""
+    unlocked = Q(locked_until=None) | Q(locked_until__lte=now)
+    return unneeded_copies(instance, need).filter(unlocked)
+
+
+def unneeded_copies(instance: int, need: BinlogNeed) -> QuerySet[SegmentCopy]:
     """Return the copies of pieces that were stored before they were needed, by whole files.
 
     Of each timeline they are its beginning: nothing between pieces that are needed goes, whatever
@@ -195,7 +217,7 @@ def _before_file(need: BinlogNeed) -> Q:
 
 def _expire(instance: int, need: BinlogNeed, now: datetime, most: int) -> int:
     chosen = list(
-        _unneeded(instance, need)
+        _deletable(instance, need, now)
         .order_by("segment__timeline", "segment__file_number", "segment__start")
         .values_list("pk", flat=True)[: max(0, most)]
     )

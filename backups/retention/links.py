@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from backups.retention.locked import StoreLock
+
 
 @dataclass(frozen=True, slots=True)
 class KeptLink:
@@ -30,6 +32,8 @@ class KeptLink:
     pinned: str = ""
     held: str = ""
     held_until: datetime | None = None
+    # What forbids to delete it in its store.
+    lock: StoreLock | None = None
     # Why nothing of its policy may be deleted now; blank if nothing is wrong.
     blocked: str = ""
 

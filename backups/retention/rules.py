@@ -1,8 +1,9 @@
 """Which copies may be deleted, and why is each of the others kept?
 
-Pure. A copy is kept while anything is a reason to: its policy, a pin, a hold, being one of the
-proven backups that must remain, or a kept backup that cannot be restored without it. What nothing
-keeps may be deleted, unless something is wrong: a failed run, a paused schedule, no proof.
+Pure. A copy is kept while anything is a reason to: its policy, a pin, a hold, a lock in its store,
+being one of the proven backups that must remain, or a kept backup that cannot be restored without
+it. What nothing keeps may be deleted, unless something is wrong: a failed run, a paused schedule,
+no proof.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def judge(
     )
     chains = Chains(newest_first)
     findings = {link.key: _Findings() for link in newest_first}
-    _keep_for_people(newest_first, findings)
+    _keep_fixed(newest_first, findings)
     _keep_by_policies(newest_first, policies, chains, now, findings)
     shortage = _keep_proven(newest_first, proven_needed(policies), chains, findings)
     _keep_needed(newest_first, chains, shortage, findings)
@@ -79,12 +80,14 @@ def proven_needed(policies: Mapping[int, Policy]) -> int:
     )
 
 
-def _keep_for_people(links: Sequence[KeptLink], findings: Mapping[int, _Findings]) -> None:
+def _keep_fixed(links: Sequence[KeptLink], findings: Mapping[int, _Findings]) -> None:
     for link in links:
         if link.pinned:
             findings[link.key].reasons[link.pinned] = None
         if link.held:
             findings[link.key].reasons[link.held] = link.held_until
+        if link.lock is not None:
+            findings[link.key].reasons[link.lock.reason] = link.lock.until
 
 
 def _keep_by_policies(

@@ -54,6 +54,8 @@ class StoredCopy(NamedTuple):
     stored_bytes: int
     # None: no schedule has taken it, or the catalog was rebuilt.
     schedule_id: int | None
+    # Until when its store refuses to delete it, as it last said.
+    locked_until: datetime | None
 
 
 _COLUMNS = (
@@ -63,6 +65,7 @@ _COLUMNS = (
     "backup__ended_at", "backup__kind", "backup__base_id", "backup__pinned",
     "backup__pinned_reason", "backup__held_until", "backup__held_reason", "backup__held_by",
     "fault", "key_fault", "stored_bytes", "backup__made_by__occurrence__schedule_id",
+    "locked_until",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from backups.exceptions import BadInput
@@ -13,6 +13,7 @@ from backups.models import BackupSchedule, Repository, TickHeartbeat
 from backups.models.repository import RepositoryKind
 from backups.models.retention import RetentionSettings
 from backups.retention.links import KeptLink
+from backups.retention.locked import lock_of
 from backups.retention.periods import PeriodCounts
 from backups.retention.policy import Policy
 from backups.retention.rules import RetentionVerdict, judge, proven_needed
@@ -61,12 +62,14 @@ def judge_copies(
     instead: RetentionSettings | None = None,
     held: bool = True,
     faults: bool = True,
+    locks: bool = True,
 ) -> list[JudgedCopy]:
     """Judge every stored copy, or those of some instances.
 
     ``instead`` is a changed schedule or repository that is not saved yet. ``held`` says whether
     an expiry that is held keeps everything: the tick, which finds that out, asks without. Without
     ``faults`` nothing passing keeps anything: no failed run, no repository that is not mounted.
+    Without ``locks`` no lock of a store does: the tick that renews them asks so.
     """
     copies = stored_copies(instances)
     owners = _load_owners(copies, instead, now)
@@ -75,24 +78,32 @@ def judge_copies(
     by_backup = {(copy.backup_id, copy.repository_id): copy.pk for copy in copies}
     by_instance: dict[int, list[tuple[StoredCopy, KeptLink]]] = defaultdict(list)
     for copy in copies:
-        link = KeptLink(
-            key=copy.pk,
-            label=copy.label,
-            policy=_owner_of(copy),
-            ended_at=copy.ended_at,
-            full=copy.kind == BackupKind.FULL,
-            base=by_backup.get((copy.base_id or 0, copy.repository_id)),
-            sound=not (copy.fault or copy.key_fault or copy.repository_fault or copy.pk in failed),
+        link = _link(copy, by_backup.get((copy.base_id or 0, copy.repository_id)), failed, now)
+        link = replace(
+            link,
             passed=copy.pk in passed,
-            pinned=_pin(copy),
-            held=_hold(copy, now),
-            held_until=copy.held_until,
+            lock=lock_of(copy.locked_until, now) if locks else None,
             blocked=_exported(copy) or (blocks.of(copy) if faults else ""),
         )
         by_instance[copy.instance_id].append((copy, link))
     return [
         judged for pairs in by_instance.values() for judged in _judge_instance(pairs, owners, now)
     ]
+
+
+def _link(copy: StoredCopy, base: int | None, failed: Collection[int], now: datetime) -> KeptLink:
+    return KeptLink(
+        key=copy.pk,
+        label=copy.label,
+        policy=_owner_of(copy),
+        ended_at=copy.ended_at,
+        full=copy.kind == BackupKind.FULL,
+        base=base,
+        sound=not (copy.fault or copy.key_fault or copy.repository_fault or copy.pk in failed),
+        pinned=_pin(copy),
+        held=_hold(copy, now),
+        held_until=copy.held_until,
+    )
 
 
 def _judge_instance(

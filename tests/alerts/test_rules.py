@@ -239,6 +239,8 @@ CASES: list[tuple[str, dict[str, Any], Severity | int | None]] = [
     ("full_soon", {"full_at": NOW + 14 * D}, W),
     ("full_soon", {"full_at": NOW + 3 * D}, C),
     ("full_soon", {"full_at": NOW - D}, C),
+    ("locks_not_renewed", {}, None),
+    ("locks_not_renewed", {"lock_fault": "access is denied"}, 0),
     ("repository_unusable", {}, None),
     ("repository_unusable", {"error": "/srv/main could not be measured"}, 0),
     ("unencrypted", {}, None),

@@ -16,6 +16,7 @@ from backups.management.rows import refuse_invalid
 from backups.management.secret_input import read_secret
 from backups.models import Repository
 from backups.models.activity import Verb
+from backups.models.object_lock import MOST_LOCK_DAYS, OBJECT_LOCK_COLUMNS, LockMode
 from backups.models.object_store import (
     OBJECT_STORE_COLUMNS,
     CredentialsFrom,
@@ -61,6 +62,7 @@ class Command(MooringCommand):
             help="What keeps anybody from deleting it, such as snapshots of the filer.",
         )
         _add_store_options(parser)
+        _add_lock_options(parser)
         _add_credential_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
@@ -77,6 +79,7 @@ class Command(MooringCommand):
             site=options["site"],
             undeletable_by=options["undeletable_by"],
             **{column: options[column] for column in OBJECT_STORE_COLUMNS},
+            **{column: options[column] for column in OBJECT_LOCK_COLUMNS},
         )
         repository.set_secret_key(read_secret(options["secret_key_file"], "secret key"))
         refuse_invalid(repository)
@@ -108,6 +111,25 @@ def _add_store_options(parser: CommandParser) -> None:
         help="Encryption by the store, in addition to Mooring's own.",
     )
     parser.add_argument("--kms-key", default="", help="Id of the key for --server-encryption.")
+
+
+def _add_lock_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--lock-mode",
+        choices=[value for value in LockMode.values if value],
+        default="",
+        help="Lock each new object in the store; the bucket must have object lock.",
+    )
+    parser.add_argument(
+        "--lock-days",
+        type=int,
+        help=f"For how long, at most {MOST_LOCK_DAYS}; renewed while the backup is kept.",
+    )
+    parser.add_argument(
+        "--write-only",
+        action="store_true",
+        help="Never delete there: a lifecycle rule of the store does, or purgeexpired.",
+    )
 
 
 def _add_credential_options(parser: CommandParser) -> None:
@@ -148,6 +170,9 @@ def _answer(repository: Repository, *, adopted: bool) -> Answer:
             "path": repository.path,
             "endpoint": repository.endpoint,
             "encrypted": repository.encrypted,
+            "lock_mode": repository.lock_mode,
+            "lock_days": repository.lock_days,
+            "write_only": repository.write_only,
             "adopted": adopted,
             "key_problem": key,
         },

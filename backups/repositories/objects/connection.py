@@ -69,26 +69,10 @@ class BucketConnection(Connection):
         # Now, so that a missing key is reported in its own words.
         self._credentials.load()
         place = self.place
-        config: dict[str, Any] = {
-            "region": place.region,
-            "endpoint": _endpoint_of(place),
-            "virtual_hosted_style_request": place.bucket_in_host,
-            # What the environment says otherwise is meant for other programs.
-            "aws_endpoint_url_s3": _endpoint_of(place),
-            "conditional_put": "etag",
-            "skip_signature": False,
-            "unsigned_payload": False,
-            "s3_express": False,
-            "request_payer": False,
-        }
-        if place.encryption:
-            config["server_side_encryption"] = place.encryption
-        if place.kms_key:
-            config["sse_kms_key_id"] = place.kms_key
         with self._opening():
             return S3Store(
                 place.bucket,
-                config=config,  # type: ignore[arg-type]  # built piece by piece
+                config=_config_of(place),  # type: ignore[arg-type]  # built piece by piece
                 client_options=self._client_options(),  # type: ignore[arg-type]
                 retry_config=retries(tries, seconds),  # type: ignore[arg-type]
                 credential_provider=self._credential,  # type: ignore[arg-type]
@@ -145,6 +129,29 @@ def _refuse_environment(place: BucketPlace) -> None:
                 f"the environment has {name}: objects would be encrypted in another way",
                 hint="Remove it from the environment of the site and of every worker.",
             )
+
+
+def _config_of(place: BucketPlace) -> dict[str, Any]:
+    """Return what obstore is to know of a place."""
+    config: dict[str, Any] = {
+        "region": place.region,
+        "endpoint": _endpoint_of(place),
+        "virtual_hosted_style_request": place.bucket_in_host,
+        # What the environment says otherwise is meant for other programs.
+        "aws_endpoint_url_s3": _endpoint_of(place),
+        "conditional_put": "etag",
+        "skip_signature": False,
+        "unsigned_payload": False,
+        "s3_express": False,
+        "request_payer": False,
+    }
+    if place.encryption:
+        config["server_side_encryption"] = place.encryption
+    if place.kms_key:
+        config["sse_kms_key_id"] = place.kms_key
+    if place.checksums:
+        config["checksum_algorithm"] = "sha256"
+    return config
 
 
 def _endpoint_of(place: BucketPlace) -> str:

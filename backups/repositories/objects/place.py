@@ -90,6 +90,8 @@ class BucketPlace(StorePlace):
     # AES256, aws:kms, aws:kms:dsse; blank is what the bucket does by itself.
     encryption: str = ""
     kms_key: str = ""
+    # Whether each request that writes has a checksum: a bucket with locks of its own demands it.
+    checksums: bool = False
 
     @property
     def host(self) -> str:

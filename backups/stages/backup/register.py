@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils.timezone import now
 
+from backups.access import locks_of
+from backups.catalog.locks import note_copy_lock
 from backups.catalog.register import register_backup
-from backups.exceptions import StageFailed
+from backups.exceptions import MooringError, StageFailed
+from backups.models import BackupCopy
 from backups.running.run import Run
 from backups.stages.backup.choose_base import lock_copies
 from backups.stages.backup.work import NewBackup
@@ -35,4 +39,16 @@ class Register(PlainStage[NewBackup]):
                 instance=work.job.instance,
                 made_by=work.job,
             )
+        note_locks(run, work, self.name)
         return work.label
+
+
+def note_locks(run: Run, work: NewBackup, stage: str) -> None:
+    """Read back until when the copies are locked; if that fails now, a tick does it later."""
+    copies = BackupCopy.objects.filter(backup__uuid=work.backup).exclude(repository__lock_mode="")
+    for copy in copies.select_related("backup", "repository"):
+        try:
+            if (locks := locks_of(copy.repository)) is not None:
+                note_copy_lock(locks, copy, now(), keep=True)
+        except MooringError as exc:
+            run.log(stage, f"the lock in {copy.repository} is read later: {exc}")

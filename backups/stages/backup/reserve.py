@@ -39,6 +39,9 @@ def remove_unfinished(run: Run, work: NewBackup, stage: str) -> None:
     freed = sum(store.remove_tree(work.folder) for store in stores)
     run.forget_leftovers()
     run.log(stage, f"removed {format_bytes(freed)} of the unfinished backup")
+    for repository, _ in work.stores:
+        if repository.write_only:
+            run.log(stage, f"what {repository} has of it is left to the lifecycle of the store")
 
 
 def _whose_label(work: NewBackup) -> str:

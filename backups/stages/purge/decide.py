@@ -8,14 +8,17 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.timezone import now
 
+from backups.access import locks_of
 from backups.catalog.copies import copy_of
 from backups.catalog.evidence import with_passed_proof, without_faults
+from backups.catalog.locks import note_copy_lock
 from backups.catalog.survivors import Search
 from backups.exceptions import NoLongerNeeded, Refused
 from backups.health.usable import usable_copies
 from backups.models import Backup, BackupCopy, Job
 from backups.parameters import PurgeParameters
 from backups.retention.expiry import judge_again
+from backups.retention.locked import lock_of
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.states import CopyStatus, JobStatus
@@ -45,6 +48,7 @@ class Decide(PlainStage[PurgeWork]):
 
     def run(self, run: Run, work: PurgeWork) -> str:
         search = Search()
+        read_lock(work.copy)
         # Reads disks, and one that hangs must not do so while the catalog is locked. Under the
         # lock the rows are checked again, and on disk only what has not been checked before.
         stop_unless_it_may_go(work, run.job, search)
@@ -60,6 +64,13 @@ class Decide(PlainStage[PurgeWork]):
             own(run.job, run.token, leftovers=copy.status != CopyStatus.PURGED)
         work.copy.refresh_from_db()
         return work.copy.expire_reason
+
+
+def read_lock(copy: BackupCopy) -> None:
+    """Write until when the store locks the copy now; MooringError if it does not say."""
+    locks = locks_of(copy.repository)
+    if locks is not None and copy.status == CopyStatus.STORED and not copy.fault:
+        note_copy_lock(locks, copy, now(), keep=False)
 
 
 def stop_unless_it_may_go(work: PurgeWork, job: Job, search: Search) -> BackupCopy:
@@ -94,6 +105,7 @@ def refuse_if_needed(
         raise Refused(f"{reading} is reading {backup.label}", hint="Wait for it or cancel it.")
     # A damaged copy does not count as a remaining one, nor one that exists only as a row.
     refuse_if_others_need(copy)
+    refuse_if_locked(copy)
     stored = without_faults(BackupCopy.objects.filter(status=CopyStatus.STORED))
     elsewhere = search.finds_one(stored.filter(backup=backup).exclude(pk=copy.pk))
     if not elsewhere:
@@ -152,6 +164,15 @@ def refuse_if_others_need(copy: BackupCopy) -> None:
     dependent = Job.objects.filter(base=backup, status=JobStatus.RUNNING).first()
     if dependent is not None:
         raise Refused(f"{dependent} is based on {backup.label}", hint="Wait for it or cancel it.")
+
+
+def refuse_if_locked(copy: BackupCopy) -> None:
+    """Raise Refused while the store would not delete the copy, whoever wants that."""
+    if (lock := lock_of(copy.locked_until, now())) is not None:
+        raise Refused(
+            f"{copy.backup.label} is {lock.reason}",
+            hint="Nothing in Mooring can end the lock; its bytes can be purged from then on.",
+        )
 
 
 def refuse_if_promised(backup: Backup) -> None:

@@ -22,11 +22,18 @@ class Delete(PlainStage[PurgeWork]):
     def run(self, run: Run, work: PurgeWork) -> str:
         freed = delete_copy(work.copy)
         own(run.job, run.token, leftovers=False)
+        if freed is None:
+            return f"left to the lifecycle of {work.copy.repository}, which is write-only"
         return f"{format_bytes(freed)} freed"
 
 
-def delete_copy(copy: BackupCopy) -> int:
-    """Delete an expired copy's bytes, then record it on its row; return how many there were."""
+def delete_copy(copy: BackupCopy) -> int | None:
+    """Delete an expired copy's bytes, then record it on its row; return how many there were.
+
+    None in a write-only repository: the copy stays expired until its objects are found gone.
+    """
+    if copy.repository.write_only:
+        return None
     freed = checked_store(copy.repository).remove_tree(copy.path)
     purge_copy(copy, now=now())
     return freed

@@ -53,5 +53,12 @@ def new_place(prefix: str = "backups/db", url: str = "") -> BucketPlace:
     return place
 
 
+def new_locked_place(prefix: str = "backups/db", url: str = "") -> BucketPlace:
+    """Return a place in a new bucket with object lock."""
+    place = BucketPlace(f"mooring-{uuid4().hex[:12]}", prefix, url or moto_url())
+    calls(place.endpoint).create_bucket(Bucket=place.bucket, ObjectLockEnabledForBucket=True)
+    return place
+
+
 def new_store() -> BucketStore:
     return BucketStore(new_place(), KEYS)

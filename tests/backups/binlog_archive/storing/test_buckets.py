@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
+from django.utils.timezone import now
 from pytest_django import Settings
 
 from backups.binlog_archive.storing.condition import check_segments
+from backups.binlogs.segments.names import manifest_of
 from backups.models import BinlogArchive, BinlogTimeline, Repository, SegmentCopy
 from backups.repositories.objects import clients
 from backups.repositories.wrappers import retry
+from backups.retention.binlogs import delete_expired
+from backups.retention.renewal import renew_locks
 from tests.backups.binlog_archive.spooled import HOUR, T0
 from tests.backups.binlog_archive.stored import store_files
 from tests.backups.repositories.bad_proxy import BadProxy, bad_proxy, refuse
 from tests.backups.repositories.bucket_rows import make_bucket
-from tests.backups.repositories.object_server import moto_address
+from tests.backups.repositories.object_server import calls, moto_address
 
 pytestmark = pytest.mark.django_db(transaction=True)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -51,3 +58,39 @@ def test_a_busy_store_is_no_missing_piece(
     assert proxy.faults.count(proxy.faults[0]) == 98
     found = SegmentCopy.objects.values_list("fault", "checked_at")
     assert set(found) == {("", T0 + HOUR)}
+
+
+def test_rows_of_expired_pieces_of_a_write_only_bucket_go_when_their_objects_have(
+    archive: BinlogArchive, timeline: BinlogTimeline, bucket: Repository
+) -> None:
+    Repository.objects.update(write_only=True)
+    archive.repositories.set([bucket])
+    store_files(archive, timeline, 3)
+    first, second, third = SegmentCopy.objects.order_by("pk")
+    SegmentCopy.objects.exclude(pk=third.pk).update(expired_at=T0)
+    assert delete_expired() == 0
+    name, _, prefix = bucket.path.removeprefix("s3://").partition("/")
+    for path in (first.path, manifest_of(first.path)):
+        calls().delete_object(Bucket=name, Key=f"{prefix}/{path}")
+    assert delete_expired() == 1
+    assert set(SegmentCopy.objects.all()) == {second, third}
+
+
+def test_pieces_are_locked_read_back_and_renewed(
+    archive: BinlogArchive,
+    timeline: BinlogTimeline,
+    proxy: BadProxy,
+    key_file: Path,
+    settings: Settings,
+) -> None:
+    archive.repositories.set([make_bucket(proxy.url, settings, lock_days=20)])
+    store_files(archive, timeline, 2)
+    assert renew_locks(now()) == 2
+    first, last = SegmentCopy.objects.order_by("pk")
+    assert first.locked_until is not None
+    assert round((first.locked_until - now()) / DAY) == 20
+    with time_machine.travel(now() + 11 * DAY):
+        assert renew_locks(now()) == 2
+        last.refresh_from_db()
+        assert last.locked_until is not None
+        assert round((last.locked_until - now()) / DAY) == 20
