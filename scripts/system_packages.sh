@@ -18,6 +18,7 @@ TEST_PROGRAMS=(
   "ssh openssh-client"
   "ssh-keygen openssh-client"
   "sshd openssh-server"
+  "/usr/lib/openssh/sftp-server openssh-sftp-server"
   "initdb postgresql"
   "chromium chromium"
   "npm npm"

@@ -11,22 +11,27 @@ import pytest
 from django.utils.timezone import now
 
 from backups.exceptions import RepositoryError
-from backups.repositories import REPOSITORIES, BucketStore, DirectoryStore, ObjectStore
+from backups.repositories import REPOSITORIES, BucketStore, DirectoryStore, ObjectStore, SftpStore
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 from backups.repositories.wrappers import WRAPPERS
 from tests.backups.repositories.object_server import new_store
+from tests.backups.repositories.sftp_line import new_sftp_store
 
 # How a test makes an empty place for each kind. A kind without one fails below.
 PLACES: dict[str, Callable[[Path], ObjectStore]] = {
     DirectoryStore.kind: lambda folder: DirectoryStore(folder / "repository"),
     BucketStore.kind: lambda _: new_store(),
+    SftpStore.kind: lambda folder: new_sftp_store(folder / "repository"),
 }
 IDENTITY = Identity(str(uuid.UUID(int=7)), FORMAT_VERSION)
 BAD_NAMES = ["", "/", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/.", "a/", "a\0b"]
 
 
-@pytest.fixture(params=[(kind, name) for kind in sorted(REPOSITORIES) for name in ("", *WRAPPERS)])
+@pytest.fixture(
+    params=[(kind, name) for kind in sorted(REPOSITORIES) for name in ("", *WRAPPERS)],
+    ids=" ".join,
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     kind, wrapper = request.param
     store = PLACES[kind](tmp_path)
