@@ -19,9 +19,10 @@ from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository, RepositorySpace
 from backups.models.object_store import OBJECT_STORE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
+from backups.models.sftp import SFTP_COLUMNS
 
 # Of which a change may lead to another repository, or to none.
-PLACE_FIELDS = {"path", "new_secret_key", *OBJECT_STORE_COLUMNS}
+PLACE_FIELDS = {"path", "new_secret_key", *OBJECT_STORE_COLUMNS, *SFTP_COLUMNS}
 
 
 class RepositoryForm(ModelForm):
@@ -39,7 +40,7 @@ class RepositoryForm(ModelForm):
         model = Repository
         fields = [
             "name", "path", "encrypted", "differences", "enabled", "max_jobs",
-            *OBJECT_STORE_COLUMNS, *RETENTION_COLUMNS,
+            *OBJECT_STORE_COLUMNS, *SFTP_COLUMNS, *RETENTION_COLUMNS,
         ]  # fmt: skip
 
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
@@ -71,7 +72,7 @@ class RepositoryForm(ModelForm):
         cleaned = super().clean() or self.cleaned_data
         secret = cleaned.get("new_secret_key")
         # A folder is read without it.
-        moved = not self.instance.is_folder and {"endpoint", "path"} & set(self.changed_data)
+        moved = self.instance.is_bucket and {"endpoint", "path"} & set(self.changed_data)
         if self.instance.secret_key_token and moved and not secret:
             self.add_error("new_secret_key", "The address changed: enter the secret key again.")
         if secret:
@@ -112,6 +113,7 @@ class RepositoryAdmin(ModelAdmin):
     fieldsets = [
         (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
         ("Object store, for s3://… only", {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]}),
+        ("SFTP, for sftp://… only", {"fields": [*SFTP_COLUMNS]}),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
         ("Found there", {"fields": [*readonly_fields]}),
     ]

@@ -1,4 +1,4 @@
-"""How does a folder or bucket become a repository, for a command and for the admin alike?"""
+"""How does a place become a repository, for a command and for the admin alike?"""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from backups.repositories.base import Identity
 from backups.repositories.disks import device_of
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 from backups.repositories.objects.place import BucketPlace, is_bucket_address, split_address
+from backups.repositories.sftp.place import is_sftp_address, parse_address
 
 
 def place_of(path: str) -> tuple[str, str]:
     """Return the kind of a repository at ``path`` and the normal form, or raise BadInput.
 
-    A folder by its absolute path, or ``s3://bucket/prefix``.
+    A folder by its absolute path, ``s3://bucket/prefix``, or ``sftp://user@host:port/path``.
     """
+    if is_sftp_address(path):
+        return RepositoryKind.SFTP, parse_address(path).address
     if is_bucket_address(path):
         bucket, prefix = split_address(path)
         return RepositoryKind.S3, BucketPlace(bucket, prefix).address
@@ -63,5 +66,5 @@ def settle(repository: Repository) -> bool:
 
 
 def note_device(repository: Repository) -> None:
-    """Set the device on the row, which the caller saves; a bucket has none."""
+    """Set the device on the row, which the caller saves; another place has none."""
     repository.device = device_of(repository.path) if repository.is_folder else None

@@ -12,14 +12,24 @@ from django.utils.timezone import now
 from backups.models.instance import Instance, name_validator
 from backups.models.object_store import ObjectStoreSettings
 from backups.models.retention import RetentionSettings
+from backups.models.sftp import SftpSettings
 
 
 class RepositoryKind(models.TextChoices):
     DIRECTORY = "directory", "Directory"  # a folder the workers can access
     S3 = "s3", "Bucket of an object store"
+    SFTP = "sftp", "Folder of another host, by SFTP"
 
 
-class Repository(RetentionSettings, ObjectStoreSettings):
+# What the address of a repository is the address of.
+_ADDRESS_WORDS = {
+    RepositoryKind.DIRECTORY: "Folder",
+    RepositoryKind.S3: "Bucket",
+    RepositoryKind.SFTP: "SFTP folder",
+}
+
+
+class Repository(RetentionSettings, ObjectStoreSettings, SftpSettings):
     """One store for copies of backups. Its identity is also written into it.
 
     Its retention is that of the backups in it that no schedule has taken.
@@ -31,7 +41,7 @@ class Repository(RetentionSettings, ObjectStoreSettings):
     kind = models.CharField(
         max_length=20, choices=RepositoryKind.choices, default=RepositoryKind.DIRECTORY
     )
-    # An absolute path, or s3://bucket/prefix.
+    # An absolute path, s3://bucket/prefix, or sftp://user@host:port/path.
     path = models.CharField(max_length=400)
     encrypted = models.BooleanField(
         default=True,
@@ -79,15 +89,27 @@ class Repository(RetentionSettings, ObjectStoreSettings):
 
     def clean(self) -> None:
         super().clean()
-        if not self.is_folder:
+        if self.is_bucket:
             self.check_object_store(self.path)
-        elif self.endpoint:
+            return
+        if self.kind == RepositoryKind.SFTP:
+            self.check_sftp(self.path)
+        if self.endpoint:
             raise ValidationError({"endpoint": "Only a bucket, s3://…, has an endpoint."})
 
     @property
     def is_folder(self) -> bool:
         """Whether its objects are files of this host, with a disk and free space."""
         return self.kind == RepositoryKind.DIRECTORY
+
+    @property
+    def is_bucket(self) -> bool:
+        return self.kind == RepositoryKind.S3
+
+    @property
+    def address_word(self) -> str:
+        """What its address is the address of, as a label."""
+        return _ADDRESS_WORDS[RepositoryKind(self.kind)]
 
     @property
     def address(self) -> str:

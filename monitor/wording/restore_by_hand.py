@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from backups.catalog.facts import details_of
 from backups.engines.mariadb_backup.restored import PREPARE_FILE, commands_before_prepare
 from backups.models import Backup, BackupCopy
+from backups.models.repository import RepositoryKind
 from backups.programs.compatibility import CLONE, MYSQL, parse_version
 from backups.programs.server_program import replication_off
 
@@ -38,8 +39,10 @@ def steps_by_hand(copy: BackupCopy, needed: Sequence[str] = ()) -> Sequence[Manu
 
 
 def _fetch(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:
-    """Return the step for a bucket: the extractor reads files."""
+    """Return the step for what is not a folder of this host: the extractor reads files."""
     repository, (folder, _, label) = copy.repository, copy.path.rpartition("/")
+    if repository.kind == RepositoryKind.SFTP:
+        return _fetch_by_sftp(copy, [f"{folder}/{one}" for one in (label, *needed)])
     words = ["aws", "s3", "sync", repository.path, FETCHED, "--exclude", "*"]
     for name in ("mooring.json", *(f"{folder}/{one}/*" for one in (label, *needed))):
         words += ["--include", name]
@@ -47,6 +50,18 @@ def _fetch(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:
         words += ["--endpoint-url", repository.endpoint]
     note = "Any other tool for this object store will do: the files keep the names of the objects."
     return ManualStep("Fetch the objects", shlex.join(words), note)
+
+
+def _fetch_by_sftp(copy: BackupCopy, folders: Sequence[str]) -> ManualStep:
+    place = copy.repository.sftp_place(copy.repository.path)
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    inside = f"{FETCHED}/{copy.path.rpartition('/')[0]}"
+    commands = [["mkdir", "-p", inside]]
+    for name, target in [("mooring.json", FETCHED), *((folder, inside) for folder in folders)]:
+        source = f"{place.user}@{host}:{place.path(name)}"
+        commands.append(["sftp", "-r", "-P", str(place.port), source, target])
+    note = "Any other way to copy the files will do: they keep their names."
+    return ManualStep("Fetch the files", " &&\n".join(map(shlex.join, commands)), note)
 
 
 def _extract(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:

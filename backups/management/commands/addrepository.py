@@ -1,4 +1,4 @@
-"""Adds a repository, and initialises its folder or bucket if it is new or empty."""
+"""Adds a repository, and initialises its place if that is new or empty."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from backups.models.object_store import (
     CredentialsFrom,
     ServerSideEncryption,
 )
+from backups.models.sftp import SFTP_COLUMNS
 from backups.repositories.objects.place import DEFAULT_REGION
 
 UNENCRYPTED = (
@@ -30,14 +31,15 @@ UNENCRYPTED = (
 
 
 class Command(MooringCommand):
-    help = "Add a folder or bucket as a repository; a new or empty one is initialised."
+    help = "Add a folder, bucket or SFTP folder as a repository; a new or empty one is initialised."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="Name of the new entry.")
         parser.add_argument(
             "--path",
             required=True,
-            help="Absolute path of the folder, or s3://BUCKET/PREFIX in an object store.",
+            help="Absolute path of the folder, s3://BUCKET/PREFIX in an object store, or "
+            "sftp://USER@HOST:PORT/PATH on another host.",
         )
         parser.add_argument(
             "--unencrypted", action="store_true", help="Do not encrypt new backups."
@@ -53,6 +55,7 @@ class Command(MooringCommand):
         )
         _add_store_options(parser)
         _add_credential_options(parser)
+        _add_sftp_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
         kind, path = place_of(options["path"])
@@ -63,7 +66,7 @@ class Command(MooringCommand):
             encrypted=not options["unencrypted"],
             differences=not options["whole_blocks"],
             max_jobs=options["max_jobs"],
-            **{column: options[column] for column in OBJECT_STORE_COLUMNS},
+            **{column: options[column] for column in (*OBJECT_STORE_COLUMNS, *SFTP_COLUMNS)},
         )
         repository.set_secret_key(read_secret(options["secret_key_file"], "secret key"))
         refuse_invalid(repository)
@@ -111,6 +114,19 @@ def _add_credential_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--secret-key-file",
         help="File with its secret key; - prompts for it, or reads a line from a pipe.",
+    )
+
+
+def _add_sftp_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--identity-file",
+        default="",
+        help="sftp: private key, mode 0600; without it ~/.ssh/id_ed25519.",
+    )
+    parser.add_argument(
+        "--known-hosts-file",
+        default="",
+        help="sftp: file with the server's host key; without it ~/.ssh/known_hosts.",
     )
 
 

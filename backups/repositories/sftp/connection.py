@@ -67,6 +67,7 @@ class SftpConnection:
         self._number = 0
         self._moved = time.monotonic()
         self._error: SessionOver | None = None
+        self._over = threading.Event()
         self._listener = threading.Thread(target=self._read_messages, daemon=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._listener.start()
@@ -77,12 +78,12 @@ class SftpConnection:
     def is_over(self) -> bool:
         return self._error is not None
 
-    def send(self, kind: Kind, *fields: bytes, patience: float = STALL_SECONDS) -> Future[Response]:
+    def send(self, kind: Kind, *fields: bytes, patience: float = 0.0) -> Future[Response]:
         """Send a request; the response is awaited by whoever needs it."""
         with self._state:
             self._number += 1
             number = self._number & 0xFFFFFFFF
-        return self._send(number, packet(kind, number, *fields), patience)
+        return self._send(number, packet(kind, number, *fields), patience or STALL_SECONDS)
 
     def hold(self) -> bool:
         """Keep the session open while it is unused; False if it is over."""
@@ -136,8 +137,9 @@ class SftpConnection:
                 poll.poll(LOOK_SECONDS * 1000)
             except OSError:
                 # The reader finds out why, from the messages.
-                self._line.stop()
-                self._reader.join(GREETING_SECONDS)
+                if not self._over.wait(LOOK_SECONDS):
+                    self._line.stop()
+                    self._over.wait(GREETING_SECONDS)
                 raise self._error or _lost() from None
 
     def _read(self) -> None:
@@ -212,6 +214,7 @@ class SftpConnection:
             if self._error is None:
                 self._error = error
             awaited, self._awaited = self._awaited, {}
+        self._over.set()
         self._line.stop()
         for future, _ in awaited.values():
             future.set_exception(_again(self._error))
