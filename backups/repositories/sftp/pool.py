@@ -1,6 +1,6 @@
 """Which sessions does this process have open? One for each account of a server.
 
-A login takes longer than most of what is asked afterwards, and stores are made anew for each job
+A login takes longer than most of what is requested afterwards, and stores are made for each job
 and page. An unused session closes by itself; a forked process begins without any.
 """
 
@@ -56,9 +56,9 @@ def session(dialer: Dialer) -> Iterator[SftpRequests]:
         requests.session.release()
 
 
-def _begin_anew() -> None:
+def _begin_empty() -> None:
     global _pool
     _pool = Pool()
 
 
-os.register_at_fork(after_in_child=_begin_anew)
+os.register_at_fork(after_in_child=_begin_empty)

@@ -40,7 +40,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Space:
+class DiskSpace:
     free_bytes: int
     total_bytes: int
 
@@ -164,14 +164,14 @@ class SftpRequests:
         finally:
             self.forget(handle)
 
-    def space(self, path: str) -> Space | None:
+    def space(self, path: str) -> DiskSpace | None:
         """Return free and total space; None where the server does not offer it."""
         if not self.offers(STATVFS):
             return None
         request = self.session.send(Kind.EXTENDED, packets.text(STATVFS), packets.text(path))
         _, fields = self._expect(request, {Kind.EXTENDED_REPLY})
         _, unit, blocks, _, available = (fields.long() for _ in range(5))
-        return Space(unit * available, unit * blocks)
+        return DiskSpace(unit * available, unit * blocks)
 
     def _limit(self) -> int:
         """Return how much one read or write may carry."""

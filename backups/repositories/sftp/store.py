@@ -29,7 +29,7 @@ from backups.repositories.sftp.pool import session
 from backups.repositories.sftp.requests import (
     FSYNC,
     SftpRequests,
-    Space,
+    DiskSpace,
     is_file,
     is_folder,
 )
@@ -236,7 +236,7 @@ class SftpStore:
                 if again is None or not is_folder(again):
                     raise
 
-    def _space(self) -> Space | None:
+    def _space(self) -> DiskSpace | None:
         with self._asking("", "measured") as requests:
             return requests.space(self.place.folder)
 

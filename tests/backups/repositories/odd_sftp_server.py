@@ -10,14 +10,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 VERSION = b"\x00\x00\x00\x05\x02\x00\x00\x00\x03"
 OPENDIR, READDIR, RENAME, LSTAT = 11, 12, 18, 7
 FOLDER = b"\x00\x00\x00\x04\x00\x00\x41\xed"
 
 
-def packets(stream: BinaryIO) -> tuple[bytes, bytes]:
+def packets(stream: IO[bytes]) -> tuple[bytes, bytes]:
     """Return the next packet, as it is and without its length."""
     length = stream.read(4)
     body = stream.read(int.from_bytes(length, "big"))
