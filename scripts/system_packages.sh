@@ -19,6 +19,7 @@ TEST_PROGRAMS=(
   "ssh-keygen openssh-client"
   "sshd openssh-server"
   "/usr/lib/openssh/sftp-server openssh-sftp-server"
+  "bindfs bindfs"
   "initdb postgresql"
   "chromium chromium"
   "npm npm"

@@ -28,8 +28,8 @@ from backups.repositories.sftp.place import SftpPlace
 from backups.repositories.sftp.pool import session
 from backups.repositories.sftp.requests import (
     FSYNC,
-    SftpRequests,
     DiskSpace,
+    SftpRequests,
     is_file,
     is_folder,
 )

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from backups.repositories.base import ObjectStore
+from backups.repositories.wrappers.answering import AnsweringStore
 from backups.repositories.wrappers.retry import RetryingStore
 
 # By name; the contract's test puts each of them around each kind of store.
-WRAPPERS: Mapping[str, Callable[[ObjectStore], ObjectStore]] = {"retry": RetryingStore}
+WRAPPERS: Mapping[str, Callable[[ObjectStore], ObjectStore]] = {
+    "retry": RetryingStore,
+    "answering": AnsweringStore,
+}
 
-__all__ = ["WRAPPERS", "RetryingStore"]
+__all__ = ["WRAPPERS", "AnsweringStore", "RetryingStore"]
