@@ -39,9 +39,11 @@ from backups.repositories.objects.secret_texts import (
     StoredText,
 )
 from backups.repositories.objects.store import BucketStore
+from backups.repositories.sftp.store import SftpStore
 from backups.repositories.wrappers import RetryingStore, WriteOnlyStore
 from backups.runners.base import Runner
 from backups.runners.local import LocalRunner
+from backups.runners.sftp import SftpDialer
 from backups.runners.ssh import SshRunner, SshTarget
 
 logger = logging.getLogger(__name__)
@@ -69,6 +71,8 @@ def _bare_store(repository: Repository) -> ObjectStore:
         return ExportedStore(Path(repository.path))
     if repository.is_bucket:
         return _bucket_of(repository)
+    if repository.kind == RepositoryKind.SFTP:
+        return _sftp_of(repository)
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
 
 
@@ -87,7 +91,7 @@ def checked_store(repository: Repository) -> ObjectStore:
             f"{repository.address} holds another repository, {uuid}",
             hint=f"Mount the disk of {repository} there, or correct its path."
             if repository.is_folder
-            else f"Correct bucket, prefix or endpoint of {repository}.",
+            else f"Correct the address of {repository}.",
         )
     return store
 
@@ -164,6 +168,19 @@ def _bucket_of(repository: Repository) -> BucketStore:
         return BucketStore(place, _credentials_of(repository), uuid, refuse_private_host)
     place, keys = replace(place, checksums=True), _key_pair_of(repository)
     return LockedBucketStore(place, keys, lock, uuid, refuse_private_host)
+
+
+def _sftp_of(repository: Repository) -> SftpStore:
+    place = repository.sftp_place(repository.path)
+    default = Path.home() / ".ssh"
+    target = SshTarget(
+        host=place.host,
+        user=place.user,
+        identity_file=Path(repository.identity_file or default / "id_ed25519"),
+        known_hosts=Path(repository.known_hosts_file or default / "known_hosts"),
+        port=place.port,
+    )
+    return SftpStore(place, SftpDialer(target, refuse_private_host), str(repository.uuid))
 
 
 def _credentials_of(repository: Repository) -> Credentials:

@@ -18,6 +18,8 @@ TEST_PROGRAMS=(
   "ssh openssh-client"
   "ssh-keygen openssh-client"
   "sshd openssh-server"
+  "/usr/lib/openssh/sftp-server openssh-sftp-server"
+  "bindfs bindfs"
   "initdb postgresql"
   "chromium chromium"
   "npm npm"

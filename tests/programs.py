@@ -45,7 +45,8 @@ def unlisted(argv: Sequence[str], path: str | None = None) -> list[str]:
 
 def _is_brought(name: str, path: str | None) -> bool:
     # The Python of the system lies where all other programs lie.
-    if Path(name).name in listed() | ALWAYS or Path(name).name.startswith("python"):
+    known = {name, Path(name).name} & (listed() | ALWAYS)
+    if known or Path(name).name.startswith("python"):
         return True
     found = shutil.which(name, path=path)
     if found is None or not found.startswith("/"):

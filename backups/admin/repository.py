@@ -20,9 +20,12 @@ from backups.models import Repository, RepositorySpace
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
+from backups.models.sftp import SFTP_COLUMNS
 
 # Of which a change may lead to another repository, or to none.
-PLACE_FIELDS = {"path", "new_secret_key", *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS}
+PLACE_FIELDS = {
+    "path", "new_secret_key", *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *SFTP_COLUMNS,
+}  # fmt: skip
 
 
 class RepositoryForm(ModelForm):
@@ -42,7 +45,7 @@ class RepositoryForm(ModelForm):
         fields = [
             "name", "path", "encrypted", "differences", "enabled", "max_jobs", "site",
             "undeletable_by",
-            *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *RETENTION_COLUMNS,
+            *OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *SFTP_COLUMNS, *RETENTION_COLUMNS,
         ]  # fmt: skip
 
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
@@ -74,7 +77,7 @@ class RepositoryForm(ModelForm):
         cleaned = super().clean() or self.cleaned_data
         secret = cleaned.get("new_secret_key")
         # A folder is read without it.
-        moved = not self.instance.is_folder and {"endpoint", "path"} & set(self.changed_data)
+        moved = self.instance.is_bucket and {"endpoint", "path"} & set(self.changed_data)
         if self.instance.secret_key_token and moved and not secret:
             self.add_error("new_secret_key", "The address changed: enter the secret key again.")
         if secret:
@@ -121,6 +124,7 @@ class RepositoryAdmin(ModelAdmin):
             {"fields": [*OBJECT_STORE_COLUMNS, "new_secret_key"]},
         ),
         ("Deletion", {"fields": [*OBJECT_LOCK_COLUMNS]}),
+        ("SFTP, for sftp://… only", {"fields": [*SFTP_COLUMNS]}),
         ("Retention of backups without a schedule", {"fields": [*RETENTION_COLUMNS]}),
         ("Found there", {"fields": [*readonly_fields]}),
     ]

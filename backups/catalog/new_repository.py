@@ -1,4 +1,4 @@
-"""How does a folder or bucket become a repository, for a command and for the admin alike?"""
+"""How does a place become a repository, for a command and for the admin alike?"""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from backups.repositories.base import Identity
 from backups.repositories.disks import device_of
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 from backups.repositories.objects.places import is_bucket_address, place_at
+from backups.repositories.sftp.place import is_sftp_address, parse_address
 
 
 def place_of(path: str) -> tuple[str, str]:
     """Return the kind of a repository at ``path`` and the normal form, or raise BadInput.
 
-    A folder or an exported file by its absolute path, or a bucket as ``s3://bucket/prefix``.
+    A folder or an exported file by its absolute path, a bucket as ``s3://bucket/prefix``, or
+    ``sftp://user@host:port/path``.
     """
+    if is_sftp_address(path):
+        return RepositoryKind.SFTP, parse_address(path).address
     if is_bucket_address(path):
         place = place_at(path)
         return RepositoryKind(place.kind), place.address
@@ -71,5 +75,5 @@ def check_locks(repository: Repository) -> None:
 
 
 def note_device(repository: Repository) -> None:
-    """Set the device on the row, which the caller saves; a bucket has none."""
+    """Set the device on the row, which the caller saves; another place has none."""
     repository.device = device_of(repository.path) if repository.is_folder else None

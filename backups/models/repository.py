@@ -14,27 +14,30 @@ from backups.models.instance import Instance, name_validator
 from backups.models.object_lock import ObjectLockSettings
 from backups.models.object_store import ObjectStoreSettings
 from backups.models.retention import RetentionSettings
+from backups.models.sftp import SftpSettings
 
 
 class RepositoryKind(models.TextChoices):
     DIRECTORY = "directory", "Directory"  # a folder the workers can access
     S3 = "s3", "Bucket of an object store"  # that speaks S3
     AZURE = "azure", "Container of Azure Blob Storage"
+    SFTP = "sftp", "Folder of another host, by SFTP"
     FILE = "file", "Exported backup"  # of one file, which is only read
 
 
 # Of which objects are reached by requests to an object store.
 BUCKET_KINDS = (RepositoryKind.S3, RepositoryKind.AZURE)
 # What it is, as the heading of its address.
-PLACE_WORDS: Mapping[str, str] = {
+ADDRESS_WORDS: Mapping[str, str] = {
     RepositoryKind.DIRECTORY: "Folder",
     RepositoryKind.S3: "Bucket",
     RepositoryKind.AZURE: "Container",
+    RepositoryKind.SFTP: "SFTP folder",
     RepositoryKind.FILE: "File",
 }
 
 
-class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings):
+class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings, SftpSettings):
     """One store for copies of backups. Its identity is also written into it.
 
     Its retention is that of the backups in it that no schedule has taken.
@@ -46,7 +49,7 @@ class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings):
     kind = models.CharField(
         max_length=20, choices=RepositoryKind.choices, default=RepositoryKind.DIRECTORY
     )
-    # An absolute path, s3://bucket/prefix, or az://account/container/prefix.
+    # An absolute path, or an address such as s3://bucket/prefix.
     path = models.CharField(max_length=400)
     encrypted = models.BooleanField(
         default=True,
@@ -108,6 +111,8 @@ class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings):
             self.check_object_store(self.path)
         elif self.endpoint:
             raise ValidationError({"endpoint": "Only an object store has an endpoint."})
+        if self.kind == RepositoryKind.SFTP:
+            self.check_sftp(self.path)
         self.check_object_lock(is_bucket=self.kind == RepositoryKind.S3)
         if self.read_only and self.enabled:
             raise ValidationError({"enabled": "Nothing is stored in an exported backup."})
@@ -128,9 +133,9 @@ class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings):
         return f"{self.undeletable_by}, as entered" if self.undeletable_by else ""
 
     @property
-    def place_word(self) -> str:
-        """What it is, as the heading of its address."""
-        return PLACE_WORDS[self.kind]
+    def address_word(self) -> str:
+        """What its address is the address of, as a label."""
+        return ADDRESS_WORDS[self.kind]
 
     @property
     def read_only(self) -> bool:

@@ -6,11 +6,21 @@ from backups.repositories.base import Identity, ObjectStore, Upload
 from backups.repositories.directory import DirectoryStore
 from backups.repositories.objects.providers import CONNECTIONS
 from backups.repositories.objects.store import BucketStore
+from backups.repositories.sftp.store import SftpStore
 
 # The values of a repository's ``kind``.
-REPOSITORIES: dict[str, type[DirectoryStore | BucketStore]] = {
+REPOSITORIES: dict[str, type[DirectoryStore | BucketStore | SftpStore]] = {
     DirectoryStore.kind: DirectoryStore,
     **{place.kind: BucketStore for place in CONNECTIONS},
+    SftpStore.kind: SftpStore,
 }
 
-__all__ = ["REPOSITORIES", "BucketStore", "DirectoryStore", "Identity", "ObjectStore", "Upload"]
+__all__ = [
+    "REPOSITORIES",
+    "BucketStore",
+    "DirectoryStore",
+    "Identity",
+    "ObjectStore",
+    "SftpStore",
+    "Upload",
+]

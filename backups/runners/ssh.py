@@ -98,9 +98,10 @@ class SshRunner:
         target = self.target
         lines = stderr.strip().splitlines()
         if exit_code == SSH_FAILED:
-            own = (line.strip() for line in lines if SSH_MESSAGES.match(line))
-            first = next(own, "the connection was lost")
-            return RunnerError(f"cannot reach {target.host}: {first}", hint=_hint(stderr, target))
+            first = own_message(lines) or "the connection was lost"
+            return RunnerError(
+                f"cannot reach {target.host}: {first}", hint=hint_for(stderr, target)
+            )
         if exit_code in NEVER_STARTED:
             why = lines[-1].strip() if lines else f"exit code {exit_code}"
             return RunnerError(
@@ -147,7 +148,13 @@ def _write_all(command: LocalCommand, content: bytes) -> None:
         view = view[command.stdin.write(view) or 0 :]
 
 
-def _hint(stderr: str, target: SshTarget) -> str:
+def own_message(lines: Sequence[str]) -> str:
+    """Return the first line that ssh itself printed; blank if there is none."""
+    return next((line.strip() for line in lines if SSH_MESSAGES.match(line)), "")
+
+
+def hint_for(stderr: str, target: SshTarget) -> str:
+    """Return what to do about the messages of an ssh that failed."""
     scan = shlex.join(["-p", str(target.port), target.host])
     for sign, hint in HINTS:
         if sign in stderr.lower():

@@ -14,6 +14,7 @@ from backups.models import Instance, InstanceGroup
 from backups.models.object_lock import OBJECT_LOCK_COLUMNS
 from backups.models.object_store import OBJECT_STORE_COLUMNS
 from backups.models.retention import RETENTION_COLUMNS
+from backups.models.sftp import SFTP_COLUMNS
 from monitor.forms.retention import RETENTION_HELP, RETENTION_LABELS, keep_for_field
 
 NAMES_SHOWN = 5
@@ -32,17 +33,20 @@ class RepositorySettingsForm(RepositoryForm):
     def __init__(self, *args: Any, **words: Any) -> None:  # Any: passed through.
         super().__init__(*args, **words)
         self.fields["path"].help_text = (
-            "Absolute path on the worker's host, a new or empty folder; or s3://bucket/prefix "
-            "or az://account/container/prefix."
+            "Absolute path on the worker's host, a new or empty folder; s3://bucket/prefix; "
+            "az://account/container/prefix; or sftp://user@host:port/path."
         )
 
     def settings_fields(self) -> list[BoundField]:
-        """Return the fields beside those of the retention and of an object store."""
-        others = {*RETENTION_COLUMNS, *OBJECT_STORE_FIELDS}
+        """Return the fields beside those of the retention and of a kind of place."""
+        others = {*RETENTION_COLUMNS, *OBJECT_STORE_FIELDS, *SFTP_COLUMNS}
         return [field for field in self.visible_fields() if field.name not in others]
 
     def object_store_fields(self) -> list[BoundField]:
         return [self[name] for name in OBJECT_STORE_FIELDS]
+
+    def sftp_fields(self) -> list[BoundField]:
+        return [self[name] for name in SFTP_COLUMNS]
 
     def retention_fields(self) -> list[BoundField]:
         return [self[name] for name in RETENTION_COLUMNS]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from backups.catalog.facts import details_of
 from backups.engines.mariadb_backup.restored import PREPARE_FILE, commands_before_prepare
-from backups.models import Backup, BackupCopy
+from backups.models import Backup, BackupCopy, Repository
+from backups.models.repository import RepositoryKind
 from backups.programs.compatibility import CLONE, MYSQL, parse_version
 from backups.programs.server_program import replication_off
 from monitor.wording.fetch_by_hand import fetch_command
@@ -34,20 +35,39 @@ def steps_by_hand(copy: BackupCopy, needed: Sequence[str] = ()) -> Sequence[Manu
     ``needed`` are the labels of the backups that the copy needs.
     """
     engine_steps = _of_clone if copy.backup.engine == CLONE else _of_mariadb_backup
-    fetch = [] if copy.repository.is_folder else [_fetch(copy, needed)]
+    fetch = [] if _is_here(copy.repository) else [_fetch(copy, needed)]
     return [*fetch, _extract(copy, needed), *engine_steps(copy.backup)]
 
 
+def _is_here(repository: Repository) -> bool:
+    """Whether the extractor reads it where it is."""
+    return repository.is_folder or repository.read_only
+
+
 def _fetch(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:
-    """Return the step for a bucket: the extractor reads files."""
+    """Return the step for what is not a folder of this host: the extractor reads files."""
     folder, _, label = copy.path.rpartition("/")
     folders = [f"{folder}/{one}" for one in (label, *needed)]
+    if copy.repository.kind == RepositoryKind.SFTP:
+        return _fetch_by_sftp(copy, folders)
     note = "Any other tool for this object store will do: the files keep the names of the objects."
     return ManualStep("Fetch the objects", fetch_command(copy.repository, folders, FETCHED), note)
 
 
+def _fetch_by_sftp(copy: BackupCopy, folders: Sequence[str]) -> ManualStep:
+    place = copy.repository.sftp_place(copy.repository.path)
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    inside = f"{FETCHED}/{copy.path.rpartition('/')[0]}"
+    commands = [["mkdir", "-p", inside]]
+    for name, target in [("mooring.json", FETCHED), *((folder, inside) for folder in folders)]:
+        source = f"{place.user}@{host}:{place.path(name)}"
+        commands.append(["sftp", "-r", "-P", str(place.port), source, target])
+    note = "Any other way to copy the files will do: they keep their names."
+    return ManualStep("Fetch the files", " &&\n".join(map(shlex.join, commands)), note)
+
+
 def _extract(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:
-    source = copy.repository.path if copy.repository.is_folder else FETCHED
+    source = copy.repository.path if _is_here(copy.repository) else FETCHED
     words = ["python3", "scripts/extract_backup.py", source]
     words += ["--label", copy.backup.label]
     if copy.key_id:

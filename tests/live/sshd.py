@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backups.runners import SshTarget
+from tests.backups.repositories.sftp_line import SFTP_SERVER
 
 
 @contextlib.contextmanager
@@ -49,6 +50,7 @@ def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
         "PasswordAuthentication": "no",
         "UsePAM": "no",
         "StrictModes": "no",
+        "Subsystem": f"sftp {SFTP_SERVER}",
     }
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     return subprocess.Popen(

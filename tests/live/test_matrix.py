@@ -73,6 +73,9 @@ OF_REPLAYS = {
     "find transactions", "take over", "replay", "start at moment", "check at moment",
     "record drill",
 }  # fmt: skip
+EXPORTED = "exported.tar"
+# They change nothing in the repository.
+READING = (Operation.VERIFY, Operation.RESTORE, Operation.RESTORE_TEST, Operation.EXPORT)
 CELLS = [
     Cell(operation, stage.name, fault)
     for operation, plan in PLANS.items()
@@ -150,6 +153,8 @@ def words_for(cell: Cell, site: BreakableSite, instance: str, label: str) -> lis
             return ["testrestore", label]
         case Operation.CONSOLIDATE:
             return ["consolidatebackup", label]
+        case Operation.EXPORT:
+            return ["exportbackup", label, "--file", str(site.disk / EXPORTED)]
         case Operation.PURGE:
             return ["purgebackup", label, "--force"]
 
@@ -274,11 +279,13 @@ def assert_bytes(site: BreakableSite, cell: Cell, job: int, before: set[str], la
     assert folders(site) == {Path(path).name for (path,) in site.rows(copies)}
     target = site.disk / "target"
     status = status_of(site, job)
+    if cell.operation is Operation.EXPORT:
+        assert (site.disk / EXPORTED).exists() == (status == "succeeded" or is_written(cell))
     if cell.operation is Operation.RESTORE and status == "succeeded":
         assert (target / "ibdata1").exists()
     elif cell.operation is Operation.RESTORE:
         assert not target.exists()
-    if cell.operation in (Operation.VERIFY, Operation.RESTORE, Operation.RESTORE_TEST):
+    if cell.operation in READING:
         assert folders(site) == before
     if cell.operation in (Operation.BACKUP, Operation.CONSOLIDATE):
         assert len(folders(site) - before) == (status == "succeeded" or is_whole(cell))
@@ -295,7 +302,13 @@ def is_whole(cell: Cell) -> bool:
     return cell.fault == WORKER and cell.stage in ("read-back", "register")
 
 
+def is_written(cell: Cell) -> bool:
+    """Whether the file of an export is whole before the fault: it is not taken away again."""
+    return cell.stage == "read file"
+
+
 def remove_target(site: BreakableSite) -> None:
+    (site.disk / EXPORTED).unlink(missing_ok=True)
     shutil.rmtree(site.disk / "target", ignore_errors=True)
 
 

@@ -163,7 +163,7 @@ class InstanceChainsTestCase(ChainPageTestCase):
             with CaptureQueriesContext(connection) as queries:
                 self.client.get(self.address)
             costs.append(len(queries))
-        self.assertEqual(costs, [51, 51])
+        self.assertEqual(costs, [53, 53])
 
 
 class BackupChainTestCase(ChainPageTestCase):

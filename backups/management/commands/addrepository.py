@@ -1,4 +1,4 @@
-"""Adds a repository, and initialises its folder or bucket if it is new or empty."""
+"""Adds a repository, and initialises its place if that is new or empty."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from backups.models.object_store import (
     ServerSideEncryption,
 )
 from backups.models.repository import RepositoryKind
+from backups.models.sftp import SFTP_COLUMNS
 from backups.repositories.objects.place import DEFAULT_REGION
 
+PLACE_COLUMNS = (*OBJECT_STORE_COLUMNS, *OBJECT_LOCK_COLUMNS, *SFTP_COLUMNS)
 UNENCRYPTED = (
     "NOT encrypted: anyone who can read it can read every backup in it, "
     "and every row of every instance backed up to it."
@@ -32,15 +34,16 @@ UNENCRYPTED = (
 
 
 class Command(MooringCommand):
-    help = "Add a folder or bucket as a repository; a new or empty one is initialised."
+    help = "Add a folder, bucket or SFTP folder as a repository; a new or empty one is initialised."
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="Name of the new entry.")
         parser.add_argument(
             "--path",
             required=True,
-            help="Absolute path of the folder or of a file that exportbackup wrote, or in an "
-            "object store s3://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX.",
+            help="Absolute path of the folder or of a file that exportbackup wrote; in an object "
+            "store s3://BUCKET/PREFIX or az://ACCOUNT/CONTAINER/PREFIX; "
+            "sftp://USER@HOST:PORT/PATH on another host.",
         )
         parser.add_argument(
             "--unencrypted", action="store_true", help="Do not encrypt new backups."
@@ -64,6 +67,7 @@ class Command(MooringCommand):
         _add_store_options(parser)
         _add_lock_options(parser)
         _add_credential_options(parser)
+        _add_sftp_options(parser)
 
     def answer(self, options: dict[str, Any]) -> Answer:
         kind, path = place_of(options["path"])
@@ -78,8 +82,7 @@ class Command(MooringCommand):
             max_jobs=options["max_jobs"],
             site=options["site"],
             undeletable_by=options["undeletable_by"],
-            **{column: options[column] for column in OBJECT_STORE_COLUMNS},
-            **{column: options[column] for column in OBJECT_LOCK_COLUMNS},
+            **{column: options[column] for column in PLACE_COLUMNS},
         )
         repository.set_secret_key(read_secret(options["secret_key_file"], "secret key"))
         refuse_invalid(repository)
@@ -150,6 +153,19 @@ def _add_credential_options(parser: CommandParser) -> None:
         "--secret-key-file",
         help="File with its secret key, or with the account key or SAS token of Azure; - prompts "
         "for it, or reads a line from a pipe.",
+    )
+
+
+def _add_sftp_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--identity-file",
+        default="",
+        help="sftp: private key, mode 0600; without it ~/.ssh/id_ed25519.",
+    )
+    parser.add_argument(
+        "--known-hosts-file",
+        default="",
+        help="sftp: file with the server's host key; without it ~/.ssh/known_hosts.",
     )
 
 

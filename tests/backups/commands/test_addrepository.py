@@ -151,3 +151,31 @@ def test_an_endpoint_at_a_private_address_must_be_allowed(
 def test_a_folder_has_no_endpoint(tmp_path: Path) -> None:
     words = ["--path", str(tmp_path / "r"), "--endpoint", "https://s3.example.org"]
     assert "Only an object store" in run_command("addrepository", "main", *words).stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "words"),
+    [
+        ("sftp://nas/backup", [], "has no user or no path"),
+        ("sftp://db:pw@nas/backup", [], "contains a password"),
+        ("sftp://db@nas/backup", ["--identity-file", "key"], "Enter an absolute path"),
+        ("sftp://db@nas/backup", ["--endpoint", "https://x"], "Only an object store"),
+        ("sftp://db@nas/backup", ["--identity-file", "/none"], "identity file /none cannot be"),
+    ],
+)
+def test_settings_that_no_sftp_folder_has(path: str, more: list[str], words: str) -> None:
+    ended = run_command("addrepository", "offsite", "--path", path, *more)
+    assert (ended.exit_code, Repository.objects.exists()) == (2, False)
+    assert words in ended.stderr
+
+
+def test_an_sftp_server_at_a_private_address_must_be_allowed(
+    tmp_path: Path, settings: Settings
+) -> None:
+    settings.OUTBOUND_NETWORKS = []
+    key = tmp_path / "key"
+    key.touch(0o600)
+    words = ["--path", "sftp://db@127.0.0.1/backup", "--identity-file", str(key)]
+    ended = run_command("addrepository", "offsite", *words)
+    assert ended.exit_code == 2
+    assert "127.0.0.1 is not a public address: allow its network in" in ended.stderr

@@ -11,7 +11,7 @@ import pytest
 from django.utils.timezone import now
 
 from backups.exceptions import RepositoryError
-from backups.repositories import REPOSITORIES, DirectoryStore, ObjectStore
+from backups.repositories import REPOSITORIES, DirectoryStore, ObjectStore, SftpStore
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 from backups.repositories.objects.azure.place import AzurePlace
@@ -19,18 +19,23 @@ from backups.repositories.objects.place import BucketPlace
 from backups.repositories.wrappers import WRAPPERS
 from tests.backups.repositories.azure_server import new_azure_store
 from tests.backups.repositories.object_server import new_store
+from tests.backups.repositories.sftp_line import new_sftp_store
 
 # How a test makes an empty place for each kind. A kind without one fails below.
 PLACES: dict[str, Callable[[Path], ObjectStore]] = {
     DirectoryStore.kind: lambda folder: DirectoryStore(folder / "repository"),
     BucketPlace.kind: lambda _: new_store(),
     AzurePlace.kind: lambda _: new_azure_store(),
+    SftpStore.kind: lambda folder: new_sftp_store(folder / "repository"),
 }
 IDENTITY = Identity(str(uuid.UUID(int=7)), FORMAT_VERSION)
 BAD_NAMES = ["", "/", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/.", "a/", "a\0b"]
 
 
-@pytest.fixture(params=[(kind, name) for kind in sorted(REPOSITORIES) for name in ("", *WRAPPERS)])
+@pytest.fixture(
+    params=[(kind, name) for kind in sorted(REPOSITORIES) for name in ("", *WRAPPERS)],
+    ids=" ".join,
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     kind, wrapper = request.param
     store = PLACES[kind](tmp_path)
