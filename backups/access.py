@@ -16,8 +16,10 @@ from backups.models.instance import RunnerKind
 from backups.models.object_store import CredentialsFrom
 from backups.models.repository import RepositoryKind
 from backups.outbound.addresses import refuse_private_host
+from backups.repositories.apart import DoesNotAnswer
 from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
+from backups.repositories.mounts import resolve
 from backups.repositories.objects.credentials import (
     CredentialSource,
     EnvironmentKeys,
@@ -27,13 +29,16 @@ from backups.repositories.objects.credentials import (
 )
 from backups.repositories.objects.store import BucketStore
 from backups.repositories.sftp.store import SftpStore
-from backups.repositories.wrappers import RetryingStore
+from backups.repositories.wrappers import AnsweringStore, RetryingStore
 from backups.runners.base import Runner
 from backups.runners.local import LocalRunner
 from backups.runners.sftp import SftpDialer
 from backups.runners.ssh import SshRunner, SshTarget
 
 logger = logging.getLogger(__name__)
+
+# Of an SFTP server without fsync@openssh.com.
+NOT_CONFIRMED = "durability unknown: the server does not say when its disk has a backup"
 
 
 def runner_of(instance: Instance) -> Runner:
@@ -48,7 +53,7 @@ def runner_of(instance: Instance) -> Runner:
 def store_of(repository: Repository) -> ObjectStore:
     """Return the object store of a repository."""
     if repository.kind == RepositoryKind.DIRECTORY:
-        return RetryingStore(DirectoryStore(Path(repository.path), str(repository.uuid)))
+        return RetryingStore(_folder_of(repository))
     if repository.kind == RepositoryKind.S3:
         return RetryingStore(_bucket_of(repository))
     if repository.kind == RepositoryKind.SFTP:
@@ -109,9 +114,11 @@ class UsableStores:
 def refuse_unusable(repository: Repository, error: RepositoryError) -> None:
     """Raise if an error about an object is a fault of its repository, not of the object.
 
-    A bucket that asks to slow down says nothing of its objects; a disk that can read all but one
-    file does.
+    A bucket that asks to slow down, or a mount that hangs, says nothing of its objects; a disk that
+    can read all but one file does.
     """
+    if isinstance(error, DoesNotAnswer):
+        raise error
     checked_store(repository)
     if error.transient and not repository.is_folder:
         raise error
@@ -131,6 +138,28 @@ def identity_of(copy: BackupCopy) -> CopyIdentity:
 def stores_of(repositories: Iterable[Repository]) -> list[tuple[Repository, ObjectStore]]:
     """Pair each repository with its store, for the preflight."""
     return [(repository, store_of(repository)) for repository in repositories]
+
+
+def medium_of(repository: Repository) -> str:
+    """Return what there is to know of where a repository is; blank is nothing.
+
+    RepositoryError: a server cannot be asked.
+    """
+    if repository.is_folder:
+        mount = resolve(repository.path).mount
+        return mount.shown if mount is not None and mount.is_remote else ""
+    if repository.kind == RepositoryKind.SFTP and not _sftp_of(repository).confirms_writes():
+        return NOT_CONFIRMED
+    return ""
+
+
+def _folder_of(repository: Repository) -> ObjectStore:
+    """Return the store of a folder; what may hang is called by threads that may hang."""
+    store = DirectoryStore(Path(repository.path), str(repository.uuid))
+    mount = resolve(repository.path).mount
+    if mount is None or not mount.is_remote:
+        return store
+    return AnsweringStore(store, mount.point)
 
 
 def _bucket_of(repository: Repository) -> BucketStore:
