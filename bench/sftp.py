@@ -1,7 +1,7 @@
 """How fast do packs go to an SFTP server, beside OpenSSH's own program? python -m bench.sftp
 
-A private sshd on this machine, all files in memory: its cipher takes as much of the processor as the
-client's, so ratios count. Frames of 4 MiB, as the pipeline writes and a restore reads them.
+A private sshd on this machine, all files in memory: its cipher takes as much of the processor as ours,
+so ratios count. Frames of 4 MiB, as the pipeline writes and a restore reads them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.live.sshd import private_sshd
 
 MIB = 1 << 20
 FRAME_BYTES = 4 * MIB
-MEMORY = Path("/dev/shm")  # noqa: S108 - a bench has it to itself
+MEMORY = Path("/dev/shm")
 READERS = 2
 
 
