@@ -1,7 +1,7 @@
 """How fast do packs go to an SFTP server, beside OpenSSH's own program? python -m bench.sftp
 
-A private sshd on this machine, all files in memory: its cipher takes as much of the processor as ours,
-so ratios count. Frames of 4 MiB, as the pipeline writes and a restore reads them.
+A private sshd on this machine, all files in memory: its cipher takes as much of the processor
+as ours, so ratios count. Frames of 4 MiB, as the pipeline writes and a restore reads them.
 """
 
 from __future__ import annotations
