@@ -17,9 +17,11 @@ from backups.models.instance import RunnerKind
 from backups.models.object_store import CredentialsFrom
 from backups.models.repository import RepositoryKind
 from backups.outbound.addresses import refuse_private_host
+from backups.repositories.apart import DoesNotAnswer
 from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
 from backups.repositories.exported.store import ExportedStore
+from backups.repositories.mounts import resolve
 from backups.repositories.objects.azure.connection import AzureRole
 from backups.repositories.objects.credentials import (
     CredentialSource,
@@ -40,13 +42,16 @@ from backups.repositories.objects.secret_texts import (
 )
 from backups.repositories.objects.store import BucketStore
 from backups.repositories.sftp.store import SftpStore
-from backups.repositories.wrappers import RetryingStore, WriteOnlyStore
+from backups.repositories.wrappers import AnsweringStore, RetryingStore, WriteOnlyStore
 from backups.runners.base import Runner
 from backups.runners.local import LocalRunner
 from backups.runners.sftp import SftpDialer
 from backups.runners.ssh import SshRunner, SshTarget
 
 logger = logging.getLogger(__name__)
+
+# Of an SFTP server without fsync@openssh.com.
+NOT_CONFIRMED = "durability unknown: the server does not say when its disk has a backup"
 
 
 def runner_of(instance: Instance) -> Runner:
@@ -66,7 +71,7 @@ def store_of(repository: Repository) -> ObjectStore:
 
 def _bare_store(repository: Repository) -> ObjectStore:
     if repository.kind == RepositoryKind.DIRECTORY:
-        return DirectoryStore(Path(repository.path), str(repository.uuid))
+        return _folder_of(repository)
     if repository.kind == RepositoryKind.FILE:
         return ExportedStore(Path(repository.path))
     if repository.is_bucket:
@@ -129,9 +134,11 @@ class UsableStores:
 def refuse_unusable(repository: Repository, error: RepositoryError) -> None:
     """Raise if an error about an object is a fault of its repository, not of the object.
 
-    A bucket that asks to slow down says nothing of its objects; a disk that can read all but one
-    file does.
+    A bucket that asks to slow down, or a mount that hangs, says nothing of its objects; a disk that
+    can read all but one file does.
     """
+    if isinstance(error, DoesNotAnswer):
+        raise error
     checked_store(repository)
     if error.transient and not repository.is_folder:
         raise error
@@ -159,6 +166,28 @@ def locks_of(repository: Repository) -> BucketLocks | None:
         return None
     store = _bucket_of(repository)
     return store.locks if isinstance(store, LockedBucketStore) else None
+
+
+def medium_of(repository: Repository) -> str:
+    """Return what there is to know of where a repository is; blank is nothing.
+
+    RepositoryError: a server cannot be asked.
+    """
+    if repository.is_folder:
+        mount = resolve(repository.path).mount
+        return mount.shown if mount is not None and mount.is_remote else ""
+    if repository.kind == RepositoryKind.SFTP and not _sftp_of(repository).confirms_writes():
+        return NOT_CONFIRMED
+    return ""
+
+
+def _folder_of(repository: Repository) -> ObjectStore:
+    """Return the store of a folder; what may hang is called by threads that may hang."""
+    store = DirectoryStore(Path(repository.path), str(repository.uuid))
+    mount = resolve(repository.path).mount
+    if mount is None or not mount.is_remote:
+        return store
+    return AnsweringStore(store, mount.point)
 
 
 def _bucket_of(repository: Repository) -> BucketStore:

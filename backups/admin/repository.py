@@ -13,6 +13,7 @@ from backups.access import store_of
 from backups.admin.bases import ModelAdmin, ModelForm
 from backups.admin.history import HistoryAdmin
 from backups.admin.places import place_to_wait
+from backups.catalog.disks import note_medium
 from backups.catalog.new_repository import check_locks, note_device, place_of, settle
 from backups.exceptions import BadInput, MooringError
 from backups.instances.data_folder import refuse_nested_repository
@@ -103,6 +104,7 @@ class RepositoryForm(ModelForm):
             if repository.is_folder:
                 refuse_nested_repository(repository.path)
             note_device(repository)
+            note_medium(repository)
             identity = store_of(repository).identity()
             if identity.uuid != str(repository.uuid):
                 raise BadInput(f"{repository.address} holds another repository, {identity.uuid}")
@@ -115,7 +117,7 @@ class RepositoryAdmin(ModelAdmin):
     list_display = ["name", "kind", "path", "endpoint", "encrypted", "enabled", "created_at"]
     list_filter = ["kind", "encrypted", "enabled"]
     search_fields = ["name", "path", "endpoint"]
-    readonly_fields = ["kind", "uuid", "device", "lock_fault", "created_at"]
+    readonly_fields = ["kind", "uuid", "device", "medium", "lock_fault", "created_at"]
     fieldsets = [
         (None, {"fields": ["name", "path", "encrypted", "differences", "enabled", "max_jobs"]}),
         ("Where it is", {"fields": ["site", "undeletable_by"]}),

@@ -22,6 +22,7 @@ from backups.archive.packs import pack_name
 from backups.catalog.disks import note_disks
 from backups.catalog.versions import explained_fault
 from backups.exceptions import ArchiveError, KeyUnavailable, MooringError, RepositoryError
+from backups.health.each_repository import ask_each
 from backups.keys.load import load_keys
 from backups.models import BackupCopy, Instance, InstanceProtection, Repository
 from backups.repositories.base import ObjectStore
@@ -42,10 +43,11 @@ def check_repositories(now: datetime) -> int:
     """Identify every repository and look for its copies; return how many cannot be used."""
     unusable = 0
     present: set[int] = set()
-    for repository in Repository.objects.all():
+    for repository, found in ask_each(Repository.objects.all(), _list):
         try:
-            store = checked_store(repository)
-            _compare(repository, store, list(store.list(INSTANCES)), now)
+            if isinstance(found, MooringError):
+                raise found
+            _compare(repository, *found, now)
         except MooringError as exc:
             _note_repository(repository, str(exc), now)
             unusable += 1
@@ -77,6 +79,12 @@ def check_copies(now: datetime) -> int:
         _note_copy(copy, fault, detail, opened, now)
         faults += bool(fault or opened)
     return faults
+
+
+def _list(repository: Repository) -> tuple[ObjectStore, list[str]]:
+    """Return the identified store and the names of its objects."""
+    store = checked_store(repository)
+    return store, list(store.list(INSTANCES))
 
 
 def _keys() -> tuple[Keyring | None, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from backups.access import locks_of, store_of
+from backups.catalog.disks import note_medium
 from backups.exceptions import BadInput, RepositoryError
 from backups.instances.data_folder import refuse_nested_repository
 from backups.models import Repository
@@ -65,6 +66,7 @@ def settle(repository: Repository) -> bool:
             hint=f"The registered path is {known.address}.",
         )
     note_device(repository)
+    note_medium(repository)
     return adopted
 
 

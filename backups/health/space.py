@@ -14,6 +14,7 @@ from django.db.models import Sum
 
 from backups.access import store_of
 from backups.exceptions import MooringError
+from backups.health.each_repository import ask_each
 from backups.models import Repository, RepositorySpace, SegmentCopy
 from backups.schedule import LONGEST
 
@@ -35,8 +36,8 @@ class Sample:
 def measure_repositories(now: datetime) -> int:
     """Measure every enabled repository; return how many could be. Deletes old samples."""
     measured = 0
-    for repository in Repository.objects.filter(enabled=True):
-        measured += _measure(repository, now)
+    for repository, found in ask_each(Repository.objects.filter(enabled=True), _look):
+        measured += _note(repository, found, now)
     RepositorySpace.objects.filter(measured_at__lt=now - KEPT_FOR).delete()
     return measured
 
@@ -75,19 +76,26 @@ def forecast_full(samples: Sequence[Sample]) -> datetime | None:
     return newest.measured_at + timedelta(seconds=newest.free_bytes / -slope)
 
 
-def _measure(repository: Repository, now: datetime) -> bool:
-    try:
-        store = store_of(repository)
-        free_bytes, total_bytes = store.free_bytes(), store.total_bytes()
-    except MooringError as exc:
+def _look(repository: Repository) -> tuple[int | None, int | None]:
+    """Return free and total space."""
+    store = store_of(repository)
+    return store.free_bytes(), store.total_bytes()
+
+
+def _note(
+    repository: Repository, found: tuple[int | None, int | None] | MooringError, now: datetime
+) -> bool:
+    """Store what was found; return whether it could be."""
+    if isinstance(found, MooringError):
         logger.warning(
             "repository %s cannot be measured: %s",
             repository,
-            exc,
+            found,
             extra={"action": "measure_failed", "repository": repository.name},
         )
-        RepositorySpace.objects.create(repository=repository, measured_at=now, error=str(exc))
+        RepositorySpace.objects.create(repository=repository, measured_at=now, error=str(found))
         return False
+    free_bytes, total_bytes = found
     binlogs = SegmentCopy.objects.filter(repository=repository, expired_at=None)
     RepositorySpace.objects.create(
         repository=repository,

@@ -16,7 +16,7 @@ from backups.instances.facts import ServerFacts
 from backups.models import Instance, Repository
 from backups.models.instance import RunnerKind
 from backups.models.repository import RepositoryKind
-from backups.repositories.disks import are_nested, device_of
+from backups.repositories.disks import are_nested, device_of, real_path
 
 HINT = (
     "Choose a folder outside the data folder, best on another disk: a fault of this one would "
@@ -41,7 +41,7 @@ def note_data_folder(instance: Instance, facts: ServerFacts) -> None:
 
 def refuse_nested_repository(path: str) -> None:
     """Raise Refused if a new repository would be in the data folder of an instance."""
-    real = os.path.realpath(path)
+    real = real_path(path)
     for instance in Instance.objects.exclude(data_folder=""):
         if are_nested(real, instance.data_folder):
             raise Refused(why_nested(path, instance.data_folder, instance.name), hint=HINT)
@@ -52,7 +52,7 @@ def refuse_instance_around(instance: Instance, facts: ServerFacts) -> None:
     folders = data_folders_here(instance, facts)
     stored_here = Repository.objects.filter(kind=RepositoryKind.DIRECTORY)
     for repository in stored_here if folders else ():
-        real = os.path.realpath(repository.path)
+        real = real_path(repository.path)
         for folder in folders:
             if are_nested(real, folder):
                 nesting = why_nested(repository.path, folder, instance.name)

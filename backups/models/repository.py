@@ -87,6 +87,10 @@ class Repository(RetentionSettings, ObjectStoreSettings, ObjectLockSettings, Sft
     # The device its folder is on, as a tick last found; null is unknown.
     device = models.BigIntegerField(null=True, blank=True, editable=False)
 
+    # What it is on, as "NFS 4.2 from nas:/export, hard", as a tick last found; blank is a disk of
+    # this host, or nothing to be known.
+    medium = models.CharField(max_length=300, blank=True, editable=False)
+
     class Meta:
         ordering = ["name"]
         verbose_name_plural = "repositories"

@@ -282,7 +282,10 @@ def check_repository(repository: RepositorySurvey, survey: Survey) -> list[Check
     room = full = _full_room(repository, survey)
     if survey.is_link:
         room = estimate_link_room(survey.past_link_bytes, full)
-    return [_encryption_check(name, repository.encrypted), _room_check(repository, room)]
+    return [
+        _encryption_check(name, repository.encrypted, repository.medium),
+        _room_check(repository, room),
+    ]
 
 
 def check_full_rooms(survey: Survey) -> list[Check]:
@@ -305,13 +308,15 @@ def _room_check(repository: RepositorySurvey, room: RoomEstimate) -> Check:
     return Check(f"room in {repository.name}", room.verdict, room.explanation, hint)
 
 
-def _encryption_check(name: str, encrypted: bool) -> Check:
+def _encryption_check(name: str, encrypted: bool, medium: str) -> Check:
+    where = f"; {medium}" if medium else ""
     if encrypted:
-        return Check(name, Verdict.OK, "reachable, writable, encrypted")
+        return Check(name, Verdict.OK, f"reachable, writable, encrypted{where}")
     return Check(
         name,
         Verdict.WARNING,
-        "reachable, writable, NOT encrypted: anyone who can read it can read every backup in it",
+        "reachable, writable, NOT encrypted: anyone who can read it can read every backup in it"
+        f"{where}",
         "Use an encrypted repository for data that is not public.",
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from backups.access import medium_of
 from backups.engines import engine_named
 from backups.exceptions import KeyUnavailable, MooringError, RepositoryError
 from backups.instances.clone_facts import CloneSettings
@@ -19,7 +19,7 @@ from backups.models import Backup, Instance, Repository
 from backups.programs.host import HostFacts, survey_host
 from backups.programs.redo_checkpoint import read_checkpoint
 from backups.repositories.base import ObjectStore
-from backups.repositories.disks import device_of
+from backups.repositories.disks import device_of, real_path
 from backups.runners.base import Runner
 from backups.states import BackupKind
 
@@ -50,6 +50,8 @@ class RepositorySurvey:
     # Its folder, links resolved, and its device; blank and None: unknown.
     folder: str = ""
     device: int | None = None
+    # What it is on, where that is no disk of this host.
+    medium: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ def survey_repository(repository: Repository, store: ObjectStore) -> RepositoryS
         found_uuid = store.identity().uuid
         store.try_writing()
         free_bytes = store.free_bytes()
+        medium = medium_of(repository)
     except RepositoryError as exc:
         return RepositorySurvey(name, encrypted, uuid, problem=Problem(str(exc), exc.hint))
     return RepositorySurvey(
@@ -179,7 +182,8 @@ def survey_repository(repository: Repository, store: ObjectStore) -> RepositoryS
         uuid,
         found_uuid,
         free_bytes,
-        folder=os.path.realpath(repository.path) if repository.is_folder else "",
+        folder=real_path(repository.path) if repository.is_folder else "",
+        medium=medium,
         device=device_of(repository.path) if repository.is_folder else None,
     )
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
@@ -57,6 +58,8 @@ class _ApartTask:
     # Any: of the type that the call returns.
     result: Future[Any] = field(default_factory=Future)
     is_given_up: bool = False
+    # Called with a result that comes too late.
+    undo: Callable[[Any], object] | None = None
 
 
 class _ApartThread:
@@ -102,11 +105,17 @@ class Apart:
         self._idle: list[_ApartThread] = []
         self._hanging: dict[str, _Hanging] = {}
 
-    def call(self, place: str, work: Callable[[], T]) -> T:
-        """Return what ``work`` returns; DoesNotAnswer if it hangs, or another call there does."""
+    def call(
+        self, place: str, work: Callable[[], T], undo: Callable[[T], object] | None = None
+    ) -> T:
+        """Return what ``work`` returns; DoesNotAnswer if it hangs, or another call there does.
+
+        ``undo`` is called with what it returns too late.
+        """
         with self._state:
             self._refuse_hanging(place)
             thread, task = self._begin(place, work)
+            task.undo = undo
         return cast(T, self._await(thread, task))
 
     def later(self, place: str, work: Callable[[], object]) -> None:
@@ -127,6 +136,8 @@ class Apart:
             if task.is_given_up:
                 hanging = self._hanging[task.place]
                 hanging.calls -= 1
+                if task.undo is not None and task.result.exception() is None:
+                    hanging.later.append(partial(task.undo, task.result.result()))
                 if not hanging.calls:
                     later = self._hanging.pop(task.place).later
         if task.is_given_up:
@@ -185,9 +196,12 @@ class Apart:
 _apart = Apart()
 
 
-def call(place: str, work: Callable[[], T]) -> T:
-    """Return what ``work`` returns; DoesNotAnswer if it, or another call to ``place``, hangs."""
-    return _apart.call(place, work)
+def call(place: str, work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+    """Return what ``work`` returns; DoesNotAnswer if it, or another call to ``place``, hangs.
+
+    ``undo`` is called with what it returns too late.
+    """
+    return _apart.call(place, work, undo)
 
 
 def later(place: str, work: Callable[[], object]) -> None:

@@ -20,6 +20,7 @@ from backups.exceptions import BadInput, Refused
 from backups.models import Backup, BackupCopy, Repository
 from backups.models.repository import RepositoryKind
 from backups.programs.occupant import occupant
+from backups.repositories.disks import real_path
 from backups.restores.host_keys import host_keys
 from backups.units import format_bytes
 
@@ -188,7 +189,7 @@ def refuse_target(target: Path) -> None:
 def refuse_inside_repository(target: Path) -> None:
     """Raise Refused if a path is in a repository: what is put there looks like its objects."""
     for repository in Repository.objects.filter(kind=RepositoryKind.DIRECTORY):
-        if target.resolve().is_relative_to(Path(repository.path).resolve()):
+        if target.resolve().is_relative_to(real_path(repository.path)):
             raise Refused(f"{target} is inside repository {repository}")
 
 

@@ -280,7 +280,7 @@ def assert_bytes(site: BreakableSite, cell: Cell, job: int, before: set[str], la
     target = site.disk / "target"
     status = status_of(site, job)
     if cell.operation is Operation.EXPORT:
-        assert (site.disk / EXPORTED).exists() == (status == "succeeded" or is_written(cell))
+        assert (site.disk / EXPORTED).exists() == (status == "succeeded")
     if cell.operation is Operation.RESTORE and status == "succeeded":
         assert (target / "ibdata1").exists()
     elif cell.operation is Operation.RESTORE:
@@ -300,11 +300,6 @@ def assert_bytes(site: BreakableSite, cell: Cell, job: int, before: set[str], la
 def is_whole(cell: Cell) -> bool:
     """Whether the worker is killed when the manifest has been written: it is registered then."""
     return cell.fault == WORKER and cell.stage in ("read-back", "register")
-
-
-def is_written(cell: Cell) -> bool:
-    """Whether the file of an export is whole before the fault: it is not taken away again."""
-    return cell.stage == "read file"
 
 
 def remove_target(site: BreakableSite) -> None:

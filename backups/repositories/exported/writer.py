@@ -1,4 +1,4 @@
-"""How is an exported file written: beside its name first, and under it when it is whole?"""
+"""How is an exported file written: beside its name, and under it when it was read back?"""
 
 from __future__ import annotations
 
@@ -30,17 +30,32 @@ def remove_unfinished(target: Path, job_id: int) -> bool:
     return True
 
 
+def publish(target: Path, job_id: int) -> None:
+    """Give the finished file of a job its name, which must be free."""
+    try:
+        if target.exists() or target.is_symlink():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        unfinished_path(target, job_id).rename(target)
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as exc:
+        raise _error(target, exc) from None
+
+
 class ExportWriter:
-    """A file being written. Leaving the context without a commit leaves nothing behind."""
+    """A file being written. Leaving the context before the end leaves nothing behind."""
 
     def __init__(self, target: Path, job_id: int) -> None:
         self._target, self._unfinished = target, unfinished_path(target, job_id)
-        self._committed = False
+        self._finished = False
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         try:
             self._file = open(os.open(self._unfinished, flags, FILE_MODE), "wb")  # noqa: SIM115
         except OSError as exc:
-            raise self._error(exc) from None
+            raise _error(self._target, exc) from None
 
     def add(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
         """Append an object of ``size`` bytes; RepositoryError if it has another size."""
@@ -53,28 +68,20 @@ class ExportWriter:
                 self._file.write(chunk)
             self._file.write(padding(size))
         except OSError as exc:
-            raise self._error(exc) from None
+            raise _error(self._target, exc) from None
         if written != size:
             raise RepositoryError(f"{name} has {written} bytes instead of {size}")
 
-    def commit(self) -> None:
-        """Make the file durable, then visible under its name, which must be free."""
+    def finish(self) -> None:
+        """Write the end and make the file durable; ``publish`` gives it its name."""
         try:
             self._file.write(END)
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            if self._target.exists() or self._target.is_symlink():
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            self._unfinished.rename(self._target)
-            folder = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
         except OSError as exc:
-            raise self._error(exc) from None
-        self._committed = True
+            raise _error(self._target, exc) from None
+        self._finished = True
 
     def __enter__(self) -> ExportWriter:
         return self
@@ -87,11 +94,12 @@ class ExportWriter:
     ) -> None:
         with suppress(OSError):
             self._file.close()
-        if not self._committed:
+        if not self._finished:
             self._unfinished.unlink(missing_ok=True)
 
-    def _error(self, exc: OSError) -> RepositoryError:
-        return RepositoryError(
-            f"{self._target} could not be written: {exc.strerror}",
-            hint="Name a new file on a disk with enough room; nothing incomplete was kept.",
-        )
+
+def _error(target: Path, exc: OSError) -> RepositoryError:
+    return RepositoryError(
+        f"{target} could not be written: {exc.strerror}",
+        hint="Name a new file on a disk with enough room; nothing incomplete was kept.",
+    )

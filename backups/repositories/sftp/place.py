@@ -1,4 +1,7 @@
-"""Which folder of which host is ``sftp://user@host:port/path``? Pure."""
+"""Which folder of which host is ``sftp://user@host:port/path``? Pure.
+
+``/~/path`` is a path in the folder that the account starts in, for servers that allow no other.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from backups.exceptions import BadInput
 
 SCHEME = "sftp://"
+HOME = "~/"
 DEFAULT_PORT = 22
 # No beginning that ssh takes for an option, no mark that it replaces.
 _USER = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@+-]*")
@@ -22,7 +26,7 @@ class SftpPlace:
 
     user: str
     host: str
-    # Absolute, without a slash at its end.
+    # Without a slash at its end; a relative one is in the folder that the account starts in.
     folder: str
     port: int = DEFAULT_PORT
 
@@ -31,7 +35,8 @@ class SftpPlace:
         """The place as it is shown and stored."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = f":{self.port}" if self.port != DEFAULT_PORT else ""
-        return f"{SCHEME}{self.user}@{host}{port}{self.folder}"
+        folder = self.folder if self.folder.startswith("/") else f"/{HOME}{self.folder}"
+        return f"{SCHEME}{self.user}@{host}{port}{folder}"
 
     def path(self, name: str) -> str:
         """Return the path of an object there; without a name, of the folder."""
@@ -56,9 +61,12 @@ def parse_address(address: str) -> SftpPlace:
         raise BadInput(f"{user!r} is no user name of an SFTP server", hint=f"Enter {_FORM}.")
     if not path.isprintable():
         raise BadInput("the path has a character that cannot be printed")
-    folder = posixpath.normpath(f"/{path.strip('/')}")
+    home = path.startswith(HOME)
+    folder = posixpath.normpath(f"/{path.removeprefix(HOME).strip('/')}")
     if folder == "/":
-        raise BadInput("the root folder cannot be a repository", hint=f"Enter {_FORM}.")
+        raise BadInput("the top folder cannot be a repository", hint=f"Enter {_FORM}.")
+    if home:
+        folder = folder.removeprefix("/")
     host, port = _split_server(server)
     return SftpPlace(user, host, folder, port)
 

@@ -214,7 +214,9 @@ class SftpStore:
     def _make_root(self, requests: SftpRequests) -> None:
         """Make the folder of the repository, and those above it that are missing."""
         parts = self.place.folder.split("/")
-        above = ["/".join(parts[:count]) for count in range(2, len(parts) + 1)]
+        above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+        # Of an absolute path the first part is empty.
+        above = [folder for folder in above if folder]
         for folder, found in zip(above, requests.look(above), strict=True):
             if found is None:
                 requests.make_folder(folder, FOLDER_MODE)

@@ -24,7 +24,7 @@ class AnsweringStore:
         call(self._place, lambda: self._store.initialise(identity))
 
     def create(self, name: str) -> Upload:
-        upload = call(self._place, lambda: self._store.create(name))
+        upload = call(self._place, lambda: self._store.create(name), _drop)
         return AnsweringUpload(upload, self._place)
 
     def try_writing(self) -> None:
@@ -86,3 +86,9 @@ class AnsweringUpload:
         trace: TracebackType | None,
     ) -> None:
         later(self._place, lambda: self._upload.__exit__(kind, error, None))
+
+
+def _drop(upload: Upload) -> None:
+    """Close an upload that was begun too late."""
+    with upload:
+        pass

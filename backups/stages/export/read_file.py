@@ -1,4 +1,4 @@
-"""Can the backup be read from the file? Opens it as a stranger would, before the job succeeds."""
+"""Can the backup be read from the file? Opens it as a stranger would, then gives it its name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from backups.archive.reader import BackupReader
 from backups.exceptions import StageFailed
 from backups.keys.load import load_keys
 from backups.repositories.exported.store import ExportedStore
+from backups.repositories.exported.writer import publish, unfinished_path
 from backups.running.run import Run
 from backups.stages.base import PlainStage
 from backups.stages.export.work import ExportWork
@@ -19,7 +20,7 @@ class ReadFile(PlainStage[ExportWork]):
     name = "read file"
 
     def run(self, run: Run, work: ExportWork) -> str:
-        store = ExportedStore(work.target)
+        store = ExportedStore(unfinished_path(work.target, run.job.pk))
         if store.identity() != work.identity:
             raise StageFailed(
                 f"{work.target} is another file than the one just written",
@@ -37,4 +38,7 @@ class ReadFile(PlainStage[ExportWork]):
                 index = reader.read_index(pack.number)
                 reader.read_frame(pack.number, index.frames[-1])
                 packs += 1
+        run.check()
+        publish(work.target, run.job.pk)
+        run.forget_leftovers()
         return f"{format_count(packs, 'pack')} opened"

@@ -20,8 +20,7 @@ class WriteFile(PlainStage[ExportWork]):
         with ExportWriter(work.target, run.job.pk) as writer:
             export_chain(work.opened(), work.identity, writer, check=run.check, meter=meter)
             run.check()
-            writer.commit()
-        run.forget_leftovers()
+            writer.finish()
         backups = format_count(len(work.opened()), "backup")
         return f"{backups}, {format_bytes(meter.raw_bytes)}"
 

@@ -148,3 +148,21 @@ def test_the_command_writes_it(chain: list[Backup], target: Path) -> None:
         stage.name for stage in (check_file.CheckFile, write_file.WriteFile, read_file.ReadFile)
     ]
     assert "exportbackup" in why_not_rerun(job)
+
+
+def test_a_file_that_cannot_be_read_back_is_not_left(
+    chain: list[Backup], target: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = ExportWriter.finish
+
+    def damaged(writer: ExportWriter) -> None:
+        finish(writer)
+        (unfinished,) = target.parent.glob("*.part")
+        content = bytearray(unfinished.read_bytes())
+        content[len(content) // 2] ^= 1
+        unfinished.write_bytes(content)
+
+    monkeypatch.setattr(ExportWriter, "finish", damaged)
+    job = export(chain[2], target)
+    assert (job.status, job.failed_stage) == (JobStatus.FAILED, "read file")
+    assert [*target.parent.glob("*.tar"), *target.parent.glob("*.part")] == []

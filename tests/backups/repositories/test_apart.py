@@ -101,6 +101,14 @@ def test_what_waits_for_an_answer_is_done_then(gate: threading.Event) -> None:
     assert done.wait(10)
 
 
+def test_what_comes_too_late_is_undone(gate: threading.Event) -> None:
+    calls, undone = Apart(), threading.Event()
+    with pytest.raises(DoesNotAnswer):
+        calls.call("/mnt", gate.wait, lambda result: undone.set() if result else None)
+    gate.set()
+    assert undone.wait(10)
+
+
 def test_threads_are_used_again() -> None:
     calls = Apart()
     names = {calls.call("/mnt", threading.get_ident) for _ in range(50)}

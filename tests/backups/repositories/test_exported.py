@@ -15,7 +15,7 @@ from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity, ObjectStore
 from backups.repositories.exported.members import BLOCK
 from backups.repositories.exported.store import ExportedStore
-from backups.repositories.exported.writer import ExportWriter, unfinished_path
+from backups.repositories.exported.writer import ExportWriter, publish, unfinished_path
 from backups.repositories.identity import identity_line
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 
@@ -31,7 +31,8 @@ def file(tmp_path: Path) -> Path:
         writer.add(IDENTITY_NAME, len(line), [line])
         for name, content in OBJECTS.items():
             writer.add(name, len(content), [content[:4], content[4:]])
-        writer.commit()
+        writer.finish()
+    publish(path, 1)
     return path
 
 
@@ -99,12 +100,11 @@ def test_an_unfinished_one_leaves_nothing(tmp_path: Path) -> None:
 
 def test_it_replaces_no_file(tmp_path: Path) -> None:
     (tmp_path / "e.tar").write_bytes(b"mine")
-    with (
-        pytest.raises(RepositoryError, match="File exists"),
-        ExportWriter(tmp_path / "e.tar", 5) as writer,
-    ):
-        writer.commit()
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]
+    with ExportWriter(tmp_path / "e.tar", 5) as writer:
+        writer.finish()
+    with pytest.raises(RepositoryError, match="File exists"):
+        publish(tmp_path / "e.tar", 5)
+    assert (tmp_path / "e.tar").read_bytes() == b"mine"
 
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
         os.close(full)
         with pytest.raises(RepositoryError, match="No space left"):
             writer.add("a", 1 << 20, [bytes(1 << 20)])
-            writer.commit()
+            writer.finish()
 
 
 def test_one_that_ends_early_is_no_repository(file: Path) -> None:
@@ -182,7 +182,8 @@ def test_an_exchanged_file_is_read_again(file: Path, tmp_path: Path) -> None:
     assert store.exists("a/one")
     other = tmp_path / "other"
     with ExportWriter(other, 2) as writer:
-        writer.commit()
+        writer.finish()
+    publish(other, 2)
     other.rename(file)
     assert not store.exists("a/one")
     with pytest.raises(RepositoryError, match="is not a repository"):

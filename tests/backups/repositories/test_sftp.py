@@ -19,6 +19,7 @@ from backups.exceptions import RepositoryError
 from backups.repositories.base import Identity
 from backups.repositories.layout import FORMAT_VERSION
 from backups.repositories.sftp import connection
+from backups.repositories.sftp.place import SftpPlace
 from backups.repositories.sftp.store import SftpStore
 from backups.repositories.wrappers import RetryingStore
 from tests.backups.repositories.sftp_line import SFTP_SERVER, ServerProgram, new_sftp_store
@@ -293,3 +294,13 @@ def test_others_on_that_host_cannot_read_what_it_keeps(store: SftpStore, tmp_pat
     root = tmp_path / "repository"
     modes = [path.stat().st_mode & 0o007 for path in (root, root / "a", root / "a" / "one")]
     assert modes == [0, 0, 0]
+
+
+def test_a_path_may_begin_where_the_account_does(tmp_path: Path) -> None:
+    dialer = ServerProgram((SFTP_SERVER, "-d", str(tmp_path)))
+    store = SftpStore(SftpPlace("tester", "nas", "deep/repository"), dialer)
+    store.initialise(IDENTITY)
+    put(store, "a/one", b"x")
+    assert (tmp_path / "deep/repository/a/one").read_bytes() == b"x"
+    assert list(store.list("a")) == ["a/one"]
+    assert store.remove_tree("a") == 1

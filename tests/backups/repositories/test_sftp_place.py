@@ -17,6 +17,8 @@ from backups.repositories.sftp.place import SftpPlace, parse_address
         ("sftp://db@[::1]:2222/a", SftpPlace("db", "::1", "/a", 2222), ""),
         ("sftp://db@[::1]/a", SftpPlace("db", "::1", "/a"), ""),
         ("sftp://me@corp.example@nas/a", SftpPlace("me@corp.example", "nas", "/a"), ""),
+        ("sftp://db@nas/~/a//b", SftpPlace("db", "nas", "a/b"), "sftp://db@nas/~/a/b"),
+        ("sftp://db@nas/~a", SftpPlace("db", "nas", "/~a"), ""),
         ("sftp://db@nas/a/../b", SftpPlace("db", "nas", "/b"), "sftp://db@nas/b"),
     ],
 )
@@ -31,8 +33,10 @@ def test_an_address_is_parsed_and_shown(address: str, place: SftpPlace, normal: 
     [
         ("sftp://nas/backup", "has no user or no path"),
         ("sftp://db@nas", "has no user or no path"),
-        ("sftp://db@nas/", "the root folder"),
-        ("sftp://db@nas/a/..", "the root folder"),
+        ("sftp://db@nas/", "the top folder"),
+        ("sftp://db@nas/a/..", "the top folder"),
+        ("sftp://db@nas/~/", "the top folder"),
+        ("sftp://db@nas/~/../..", "the top folder"),
         ("sftp://db:secret@nas/a", "contains a password"),
         ("sftp://db@-oProxyCommand=x/a", "is no name or address of a host"),
         ("sftp://-l@nas/a", "is no user name"),
