@@ -16,6 +16,7 @@ from backups.models.instance import RunnerKind
 from backups.models.object_store import CredentialsFrom
 from backups.models.repository import RepositoryKind
 from backups.outbound.addresses import refuse_private_host
+from backups.pieces.media import media_store
 from backups.repositories.base import ObjectStore
 from backups.repositories.directory import DirectoryStore
 from backups.repositories.objects.credentials import (
@@ -49,6 +50,9 @@ def store_of(repository: Repository) -> ObjectStore:
         return RetryingStore(DirectoryStore(Path(repository.path), str(repository.uuid)))
     if repository.kind == RepositoryKind.S3:
         return RetryingStore(_bucket_of(repository))
+    if repository.kind == RepositoryKind.MEDIA:
+        # Nothing is tried again: a command that failed in the middle of a tape is not repeated.
+        return media_store(repository)
     raise BadInput(f"{repository} is of an unknown kind: {repository.kind}")
 
 

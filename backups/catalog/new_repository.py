@@ -15,13 +15,21 @@ from backups.repositories.base import Identity
 from backups.repositories.disks import device_of
 from backups.repositories.layout import FORMAT_VERSION, IDENTITY_NAME
 from backups.repositories.objects.place import BucketPlace, is_bucket_address, split_address
+from backups.repositories.sequential.media_file import (
+    SCHEME,
+    is_media_address,
+    split_media_address,
+)
 
 
 def place_of(path: str) -> tuple[str, str]:
     """Return the kind of a repository at ``path`` and the normal form, or raise BadInput.
 
-    A folder by its absolute path, or ``s3://bucket/prefix``.
+    A folder by its absolute path, ``s3://bucket/prefix``, or ``media:NAME/PREFIX``.
     """
+    if is_media_address(path):
+        name, prefix = split_media_address(path)
+        return RepositoryKind.MEDIA, f"{SCHEME}{name}/{prefix}"
     if is_bucket_address(path):
         bucket, prefix = split_address(path)
         return RepositoryKind.S3, BucketPlace(bucket, prefix).address

@@ -17,6 +17,7 @@ from backups.models.retention import RetentionSettings
 class RepositoryKind(models.TextChoices):
     DIRECTORY = "directory", "Directory"  # a folder the workers can access
     S3 = "s3", "Bucket of an object store"
+    MEDIA = "media", "Tape or pipe"  # sequential media, by an entry of the host's file of media
 
 
 class Repository(RetentionSettings, ObjectStoreSettings):
@@ -31,7 +32,7 @@ class Repository(RetentionSettings, ObjectStoreSettings):
     kind = models.CharField(
         max_length=20, choices=RepositoryKind.choices, default=RepositoryKind.DIRECTORY
     )
-    # An absolute path, or s3://bucket/prefix.
+    # An absolute path, s3://bucket/prefix, or media:NAME/PREFIX.
     path = models.CharField(max_length=400)
     encrypted = models.BooleanField(
         default=True,
@@ -79,7 +80,9 @@ class Repository(RetentionSettings, ObjectStoreSettings):
 
     def clean(self) -> None:
         super().clean()
-        if not self.is_folder:
+        if self.is_sequential:
+            self._settle_media()
+        elif not self.is_folder:
             self.check_object_store(self.path)
         elif self.endpoint:
             raise ValidationError({"endpoint": "Only a bucket, s3://…, has an endpoint."})
@@ -90,9 +93,30 @@ class Repository(RetentionSettings, ObjectStoreSettings):
         return self.kind == RepositoryKind.DIRECTORY
 
     @property
+    def is_sequential(self) -> bool:
+        """Whether its media are read from the beginning: only whole backups are stored there."""
+        return self.kind == RepositoryKind.MEDIA
+
+    @property
+    def place_word(self) -> str:
+        """What its address is of."""
+        if self.is_sequential:
+            return "Medium and prefix"
+        return "Folder" if self.is_folder else "Bucket"
+
+    @property
     def address(self) -> str:
         """Where it is, as displayed."""
         return f"{self.path} at {self.endpoint}" if self.endpoint else self.path
+
+    def _settle_media(self) -> None:
+        """Set what does not go on media that are only read from the beginning."""
+        if self.endpoint:
+            raise ValidationError({"endpoint": "Only a bucket, s3://…, has an endpoint."})
+        self.differences = False
+        if self.max_jobs is None:
+            # Of one drive. Who has several raises it.
+            self.max_jobs = 1
 
     def shares_disk_with(self, instance: Instance) -> bool:
         """Whether it is known to be on the disk that the instance's data is on."""
