@@ -1,12 +1,12 @@
 """In which way are the frames of a backup read: each by its place, or one after the other?
 
-A store that reads at random is asked for the frames that have bytes to take. From sequential media
+A store that reads at random gives the frames that have bytes to take. From sequential media
 all packs that may have some are streamed in order, each once, and every frame of them is opened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class FrameRead(NamedTuple):
     open: Callable[[], Frame]
 
 
-def frame_reads(reader: BackupReader, source: FrameSource, depth: int) -> Iterator[FrameRead]:
+def frame_reads(reader: BackupReader, source: FrameSource, depth: int) -> Generator[FrameRead]:
     """Yield the frames of a backup in their order. Close it where it is not read to its end."""
     if (store := sequential(reader.store)) is not None:
         yield from _streamed(reader, store, source, depth)
@@ -36,7 +36,7 @@ def frame_reads(reader: BackupReader, source: FrameSource, depth: int) -> Iterat
 
 def _streamed(
     reader: BackupReader, store: SequentialStore, source: FrameSource, depth: int
-) -> Iterator[FrameRead]:
+) -> Generator[FrameRead]:
     for number in needed_packs(source, depth):
         with store.stream(reader.pack_object(number)) as stream:
             pack = PackStream(reader, number, stream)

@@ -15,7 +15,7 @@ from backups.archive.packs import pack_name
 from backups.exceptions import BadInput, MooringError
 from backups.repositories.layout import folder_of_manifest
 from backups.repositories.sequential.blocks import Content
-from backups.repositories.sequential.catalog import Piece
+from backups.repositories.sequential.catalog import CatalogPiece
 from backups.repositories.sequential.names import parse_piece
 from backups.repositories.sequential.store import SequentialStore
 
@@ -52,7 +52,7 @@ def recover_pieces(
             yield UnreadManifest(piece.object, str(exc))
 
 
-def _unknown(store: SequentialStore, names: Iterable[str] | None) -> list[Piece]:
+def _unknown(store: SequentialStore, names: Iterable[str] | None) -> list[CatalogPiece]:
     """Return the newest piece of each object that the catalog does not have."""
     listed = store.medium.names() if names is None else names
     if listed is None:
@@ -61,20 +61,20 @@ def _unknown(store: SequentialStore, names: Iterable[str] | None) -> list[Piece]
             hint="Give their names with --pieces FILE, one a line: from the media manager's "
             "own list.",
         )
-    newest: dict[str, Piece] = {}
+    newest: dict[str, CatalogPiece] = {}
     for name in listed:
         parsed = parse_piece(store.prefix, name.strip())
         if parsed is None or store.catalog.pieces(parsed.object):
             continue
         known = newest.get(parsed.object)
         if known is None or known.generation < parsed.generation:
-            newest[parsed.object] = Piece(
+            newest[parsed.object] = CatalogPiece(
                 parsed.object, parsed.generation, name.strip(), store.medium.block_bytes
             )
     return list(newest.values())
 
 
-def _read_manifest(store: SequentialStore, piece: Piece, keyring: Keyring | None) -> None:
+def _read_manifest(store: SequentialStore, piece: CatalogPiece, keyring: Keyring | None) -> None:
     blob = store.learn(piece, MAX_MANIFEST_BYTES)
     manifest, _ = open_manifest(blob, keyring)
     folder = folder_of_manifest(piece.object)

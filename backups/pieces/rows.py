@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from backups.models import MediaPiece, Repository
 from backups.repositories.sequential.blocks import Content
-from backups.repositories.sequential.catalog import Piece
+from backups.repositories.sequential.catalog import CatalogPiece
 
 _COLUMNS = ("object", "generation", "name", "block_bytes", "size", "sha256")
 
@@ -23,17 +23,17 @@ class RowCatalog:
         self._repository = repository
         self._owner = threading.get_ident()
 
-    def pieces(self, name: str) -> Sequence[Piece]:
+    def pieces(self, name: str) -> Sequence[CatalogPiece]:
         with self._connected():
             return _pieces(self._rows.filter(object=name).order_by("-generation"))
 
-    def below(self, prefix: str) -> Sequence[Piece]:
+    def below(self, prefix: str) -> Sequence[CatalogPiece]:
         with self._connected():
             found = _pieces(self._rows.filter(object__startswith=prefix))
         # To SQLite, a capital letter is the same as a small one.
         return [piece for piece in found if piece.object.startswith(prefix)]
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: CatalogPiece) -> None:
         with self._connected():
             MediaPiece.objects.update_or_create(
                 repository=self._repository,
@@ -48,21 +48,21 @@ class RowCatalog:
                 },
             )
 
-    def confirm(self, piece: Piece) -> None:
+    def confirm(self, piece: CatalogPiece) -> None:
         if (content := piece.content) is not None:
             with self._connected():
                 self._of(piece).update(size=content.size, sha256=content.sha256)
 
-    def forget(self, piece: Piece) -> None:
+    def forget(self, piece: CatalogPiece) -> None:
         with self._connected():
             self._of(piece).delete()
 
-    def kept(self, piece: Piece) -> bytes | None:
+    def kept(self, piece: CatalogPiece) -> bytes | None:
         with self._connected():
             content = self._of(piece).values_list("content", flat=True).first()
         return None if content is None else bytes(content)
 
-    def keep(self, piece: Piece, content: bytes) -> None:
+    def keep(self, piece: CatalogPiece, content: bytes) -> None:
         with self._connected():
             self._of(piece).update(content=content)
 
@@ -70,7 +70,7 @@ class RowCatalog:
     def _rows(self) -> QuerySet[MediaPiece]:
         return MediaPiece.objects.filter(repository=self._repository)
 
-    def _of(self, piece: Piece) -> QuerySet[MediaPiece]:
+    def _of(self, piece: CatalogPiece) -> QuerySet[MediaPiece]:
         return self._rows.filter(name=piece.name)
 
     @contextmanager
@@ -82,9 +82,9 @@ class RowCatalog:
                 connection.close()
 
 
-def _pieces(rows: QuerySet[MediaPiece]) -> list[Piece]:
+def _pieces(rows: QuerySet[MediaPiece]) -> list[CatalogPiece]:
     return [
-        Piece(
+        CatalogPiece(
             name,
             generation,
             piece,

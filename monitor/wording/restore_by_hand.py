@@ -38,8 +38,15 @@ def steps_by_hand(copy: BackupCopy, needed: Sequence[str] = ()) -> Sequence[Manu
 
 
 def _fetch(copy: BackupCopy, needed: Sequence[str]) -> ManualStep:
-    """Return the step for a bucket: the extractor reads files."""
+    """Return the step for what is no folder: the extractor reads files."""
     repository, (folder, _, label) = copy.repository, copy.path.rpartition("/")
+    if repository.is_sequential:
+        return ManualStep(
+            "Fetch the pieces",
+            f"FETCH_COMMAND PIECE | python3 scripts/unwrap_piece.py {FETCHED}",
+            f"FETCH_COMMAND is that of the medium of {repository.path}. Once for each of the "
+            f"{copy.pack_count + 1} pieces whose names contain {label.replace('@', '+40')}.",
+        )
     words = ["aws", "s3", "sync", repository.path, FETCHED, "--exclude", "*"]
     for name in ("mooring.json", *(f"{folder}/{one}/*" for one in (label, *needed))):
         words += ["--include", name]

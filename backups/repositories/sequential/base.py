@@ -29,7 +29,7 @@ class PieceSink(Protocol):
         ...
 
 
-class PieceSource(Protocol):
+class PieceFeed(Protocol):
     """A piece being read."""
 
     def read(self) -> bytes:
@@ -66,7 +66,7 @@ class Medium(Protocol):
 
     def store(self, piece: str) -> PieceSink: ...
 
-    def fetch(self, piece: str, block_bytes: int) -> PieceSource:
+    def fetch(self, piece: str, block_bytes: int) -> PieceFeed:
         """Begin to read a piece that was written in blocks of that size."""
         ...
 

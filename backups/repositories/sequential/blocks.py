@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from isal import isal_zlib
 
 from backups.exceptions import RepositoryError
-from backups.repositories.sequential.base import PieceSource
+from backups.repositories.sequential.base import PieceFeed
 
 MAGIC = b"MPC1"
 HEADER = struct.Struct("<4sBBHIIQ")
@@ -113,7 +113,7 @@ class BlockWriter:
 
 
 def read_blocks(
-    source: PieceSource, piece: str, expected: Label, content: Content | None
+    source: PieceFeed, piece: str, expected: Label, content: Content | None
 ) -> Iterator[memoryview]:
     """Yield the bytes of an object in order; RepositoryError unless all are there and right.
 
@@ -144,7 +144,7 @@ def read_blocks(
     _check_rest(source, piece)
 
 
-def _whole_block(source: PieceSource, piece: str, length: int, number: int) -> bytes:
+def _whole_block(source: PieceFeed, piece: str, length: int, number: int) -> bytes:
     block = source.read()
     if len(block) != length:
         # The source knows why: an error of the medium says more than a missing end.
@@ -192,7 +192,7 @@ def _parse_end(payload: memoryview, piece: str, number: int) -> Content:
         raise _damaged(piece, number, "its end cannot be read") from None
 
 
-def _check_rest(source: PieceSource, piece: str) -> None:
+def _check_rest(source: PieceFeed, piece: str) -> None:
     """Read what follows the end: zeros may, where a device fills up its last record."""
     more = 0
     while block := source.read():

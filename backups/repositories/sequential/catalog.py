@@ -10,7 +10,7 @@ from backups.repositories.sequential.blocks import Content
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class CatalogPiece:
     """One piece that was begun. An object may have several: the newest that is stored counts."""
 
     object: str
@@ -29,58 +29,58 @@ class Piece:
 class PieceCatalog(Protocol):
     """Remembers pieces. Called from any thread."""
 
-    def pieces(self, name: str) -> Sequence[Piece]:
+    def pieces(self, name: str) -> Sequence[CatalogPiece]:
         """Return the pieces of an object, the newest generation first."""
         ...
 
-    def below(self, prefix: str) -> Sequence[Piece]:
+    def below(self, prefix: str) -> Sequence[CatalogPiece]:
         """Return the pieces of all objects whose name begins with ``prefix``, by object."""
         ...
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: CatalogPiece) -> None:
         """Remember a piece, before its first byte is written."""
         ...
 
-    def confirm(self, piece: Piece) -> None:
+    def confirm(self, piece: CatalogPiece) -> None:
         """Remember what is in a piece that was stored."""
         ...
 
-    def forget(self, piece: Piece) -> None: ...
+    def forget(self, piece: CatalogPiece) -> None: ...
 
-    def kept(self, piece: Piece) -> bytes | None:
+    def kept(self, piece: CatalogPiece) -> bytes | None:
         """Return the bytes that were kept of a small object; None if there are none."""
         ...
 
-    def keep(self, piece: Piece, content: bytes) -> None: ...
+    def keep(self, piece: CatalogPiece, content: bytes) -> None: ...
 
 
 class MemoryCatalog:
     """The catalog of a repository that has no row yet: of this process only."""
 
     def __init__(self) -> None:
-        self._pieces: dict[str, Piece] = {}
+        self._pieces: dict[str, CatalogPiece] = {}
         self._kept: dict[str, bytes] = {}
 
-    def pieces(self, name: str) -> Sequence[Piece]:
+    def pieces(self, name: str) -> Sequence[CatalogPiece]:
         found = [piece for piece in self._pieces.values() if piece.object == name]
         return sorted(found, key=lambda piece: -piece.generation)
 
-    def below(self, prefix: str) -> Sequence[Piece]:
+    def below(self, prefix: str) -> Sequence[CatalogPiece]:
         found = [piece for piece in self._pieces.values() if piece.object.startswith(prefix)]
         return sorted(found, key=lambda piece: (piece.object, piece.generation))
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: CatalogPiece) -> None:
         self._pieces[piece.name] = replace(piece, content=None)
 
-    def confirm(self, piece: Piece) -> None:
+    def confirm(self, piece: CatalogPiece) -> None:
         self._pieces[piece.name] = piece
 
-    def forget(self, piece: Piece) -> None:
+    def forget(self, piece: CatalogPiece) -> None:
         self._pieces.pop(piece.name, None)
         self._kept.pop(piece.name, None)
 
-    def kept(self, piece: Piece) -> bytes | None:
+    def kept(self, piece: CatalogPiece) -> bytes | None:
         return self._kept.get(piece.name)
 
-    def keep(self, piece: Piece, content: bytes) -> None:
+    def keep(self, piece: CatalogPiece, content: bytes) -> None:
         self._kept[piece.name] = content

@@ -33,9 +33,9 @@ from backups.repositories.layout import (
     folder_of_manifest,
     is_safe_path,
 )
-from backups.repositories.sequential.base import Medium, PieceSink, PieceSource
+from backups.repositories.sequential.base import Medium, PieceFeed, PieceSink
 from backups.repositories.sequential.blocks import Content, Label, read_blocks
-from backups.repositories.sequential.catalog import Piece, PieceCatalog
+from backups.repositories.sequential.catalog import CatalogPiece, PieceCatalog
 from backups.repositories.sequential.names import piece_name
 from backups.repositories.sequential.stream import ObjectStream
 from backups.repositories.sequential.upload import SequentialUpload
@@ -65,7 +65,7 @@ class SequentialStore:
         self._open_medium, self.prefix, self.catalog = open_medium, prefix, catalog
         self._address, self._uuid = address, uuid
         self._writing = threading.Lock()
-        self._open: set[PieceSink | PieceSource] = set()
+        self._open: set[PieceSink | PieceFeed] = set()
         # The object that was read last, for parts of small ones.
         self._last: tuple[str, bytes] = ("", b"")
 
@@ -150,7 +150,7 @@ class SequentialStore:
         piece = self._stored(name)
         return piece.content.sha256 if piece.content else ""
 
-    def learn(self, piece: Piece, limit: int) -> bytes:
+    def learn(self, piece: CatalogPiece, limit: int) -> bytes:
         """Read a piece of which the catalog knows only the name, and confirm it there."""
         with self._streamed(piece) as stream:
             content = stream.rest(limit)
@@ -210,7 +210,7 @@ class SequentialStore:
         for each in list(self._open):
             each.kill()
 
-    def _begin(self, piece: Piece, uuid: str) -> SequentialUpload:
+    def _begin(self, piece: CatalogPiece, uuid: str) -> SequentialUpload:
         """Begin a piece, after the one before has ended."""
         self._writing.acquire()
         try:
@@ -223,7 +223,7 @@ class SequentialStore:
         self._open.add(sink)
         label = Label(uuid, piece.object, piece.block_bytes)
 
-        def ended(result: Piece, stored: bool) -> None:
+        def ended(result: CatalogPiece, stored: bool) -> None:
             self._open.discard(sink)
             try:
                 if stored:
@@ -235,7 +235,7 @@ class SequentialStore:
 
         return SequentialUpload(piece, sink, label, ended)
 
-    def _drop(self, piece: Piece) -> None:
+    def _drop(self, piece: CatalogPiece) -> None:
         """Remove what the medium kept of a piece that was not confirmed."""
         try:
             self._discard(piece)
@@ -248,7 +248,7 @@ class SequentialStore:
                 extra={"action": "piece_left", "piece": piece.name},
             )
 
-    def _discard(self, piece: Piece) -> int:
+    def _discard(self, piece: CatalogPiece) -> int:
         """Remove a piece; return its bytes, 0 where the medium goes on keeping them."""
         if self.medium.can_remove:
             self.medium.remove(piece.name)
@@ -256,7 +256,7 @@ class SequentialStore:
         return piece.stored_size if self.medium.can_remove else 0
 
     @contextmanager
-    def _streamed(self, piece: Piece) -> Iterator[ObjectStream]:
+    def _streamed(self, piece: CatalogPiece) -> Iterator[ObjectStream]:
         label = Label(self._uuid, piece.object, piece.block_bytes)
         source = self.medium.fetch(piece.name, piece.block_bytes)
         self._open.add(source)
@@ -268,7 +268,7 @@ class SequentialStore:
             self._open.discard(source)
             source.abort()
 
-    def _whole(self, piece: Piece) -> bytes:
+    def _whole(self, piece: CatalogPiece) -> bytes:
         if self._last[0] == piece.name:
             return self._last[1]
         if (kept := self.catalog.kept(piece)) is not None:
@@ -283,25 +283,25 @@ class SequentialStore:
                 self.catalog.keep(piece, content)
         return content
 
-    def _newest(self, name: str) -> Piece | None:
+    def _newest(self, name: str) -> CatalogPiece | None:
         return next((each for each in self.catalog.pieces(name) if each.content is not None), None)
 
-    def _stored(self, name: str) -> Piece:
+    def _stored(self, name: str) -> CatalogPiece:
         _refuse_unsafe(name)
         if (piece := self._newest(name)) is None:
             raise RepositoryError(f"{name} could not be read: No such object in the catalog")
         return piece
 
-    def _below(self, prefix: str) -> Sequence[Piece]:
+    def _below(self, prefix: str) -> Sequence[CatalogPiece]:
         top = prefix.rstrip("/")
         _refuse_unsafe(top)
         return self.catalog.below(f"{top}/")
 
-    def _piece(self, name: str, generation: int) -> Piece:
+    def _piece(self, name: str, generation: int) -> CatalogPiece:
         piece = piece_name(self.prefix, name, generation)
-        return Piece(name, generation, piece, self.medium.block_bytes)
+        return CatalogPiece(name, generation, piece, self.medium.block_bytes)
 
-    def _next_piece(self, name: str) -> Piece:
+    def _next_piece(self, name: str) -> CatalogPiece:
         """Return the first piece of an object whose name the medium does not have yet."""
         known = max((piece.generation for piece in self.catalog.pieces(name)), default=0)
         pieces = (self._piece(name, number) for number in count(known + 1))

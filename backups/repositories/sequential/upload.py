@@ -8,7 +8,7 @@ from types import TracebackType
 
 from backups.repositories.sequential.base import PieceSink
 from backups.repositories.sequential.blocks import BlockWriter, Label
-from backups.repositories.sequential.catalog import Piece
+from backups.repositories.sequential.catalog import CatalogPiece
 
 
 class SequentialUpload:
@@ -16,10 +16,10 @@ class SequentialUpload:
 
     def __init__(
         self,
-        piece: Piece,
+        piece: CatalogPiece,
         sink: PieceSink,
         label: Label,
-        ended: Callable[[Piece, bool], None],
+        ended: Callable[[CatalogPiece, bool], None],
     ) -> None:
         """``ended`` is called once, with whether the medium has confirmed the piece."""
         self._piece, self._sink, self._ended = piece, sink, ended
@@ -57,6 +57,6 @@ class SequentialUpload:
             self._begun = True
             self._sink.write(self._blocks.begin())
 
-    def _end(self, piece: Piece, *, stored: bool) -> None:
+    def _end(self, piece: CatalogPiece, *, stored: bool) -> None:
         self._is_open = False
         self._ended(piece, stored)

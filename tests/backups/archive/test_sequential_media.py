@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -12,10 +14,12 @@ from backups.archive.extract import extract
 from backups.archive.meter import Meter
 from backups.exceptions import ArchiveError, RepositoryError
 from backups.repositories.base import Identity
+from backups.repositories.directory import DirectoryStore
 from backups.repositories.layout import FORMAT_VERSION
 from backups.repositories.sequential.store import SequentialStore
 from tests.backups.archive.stores import (
     MIB,
+    SCRIPT,
     extract_backup,
     make_store,
     open_backup,
@@ -31,6 +35,7 @@ FILES = {
     "shop/empty.isl": b"",
     "shop/users.ibd": os.urandom(6 * MIB),
 }
+UNWRAP = SCRIPT.with_name("unwrap_piece.py")
 UUID = "00000000-0000-4000-8000-000000000007"
 
 
@@ -71,12 +76,10 @@ def test_files_come_back_byte_for_byte(
 
 def test_one_file_has_whole_packs_read_in_order(tmp_path: Path, store: SequentialStore) -> None:
     folder = write_backup(store, records_of(FILES), full_bytes=5 * MIB)
-    last = lambda path: path == "shop/users.ibd"  # noqa: E731
-    found = extract_backup(store, folder, tmp_path / "out", last)
+    found = extract_backup(store, folder, tmp_path / "out", is_users)
     assert found == {"shop/users.ibd": FILES["shop/users.ibd"]}
-    wanted = next(
-        file for file in open_backup(store, folder).manifest.contents.files if last(file.path)
-    )
+    files = open_backup(store, folder).manifest.contents.files
+    wanted = next(file for file in files if is_users(file.path))
     numbers = [int(name[:6]) for name in fetched_packs(store)]
     assert numbers == list(range(wanted.first_pack, wanted.last_pack + 1))
 
@@ -186,6 +189,10 @@ def test_a_frame_alone_is_not_read_from_a_tape(store: SequentialStore) -> None:
     assert fetched_packs(store) == []
 
 
+def is_users(path: str) -> bool:
+    return path == "shop/users.ibd"
+
+
 def flip(path: Path, offset: int) -> None:
     content = bytearray(path.read_bytes())
     content[offset] ^= 1
@@ -197,3 +204,33 @@ def swap_blocks(path: Path, one: int, other: int) -> None:
     blocks = [content[at : at + 4096] for at in range(0, len(content), 4096)]
     blocks[one], blocks[other] = blocks[other], blocks[one]
     path.write_bytes(b"".join(blocks))
+
+
+def test_a_piece_is_unwrapped_without_mooring(tmp_path: Path, store: SequentialStore) -> None:
+    folder = write_backup(store, records_of(FILES), full_bytes=5 * MIB)
+    out = tmp_path / "fetched"
+    for piece in medium_of(store).folder.iterdir():
+        assert unwrapped(piece, out).returncode == 0
+    assert extract_backup(DirectoryStore(out), folder, tmp_path / "files") == FILES
+
+    again = unwrapped(packs_of(store)[0], out)
+    assert (again.returncode, b"is there already" in again.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("offset", [5, 30, 4096 + 20, 4096 * 3 + 100, -4080])
+def test_a_damaged_piece_is_not_unwrapped(
+    tmp_path: Path, store: SequentialStore, offset: int
+) -> None:
+    write_backup(store, records_of({"x": os.urandom(50_000)}))
+    (pack,) = packs_of(store)
+    flip(pack, offset % pack.stat().st_size)
+    ended = unwrapped(pack, tmp_path / "fetched")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"not unwrapped: ")
+    assert not [path for path in (tmp_path / "fetched").rglob("*.pack")]
+
+
+def unwrapped(piece: Path, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    with piece.open("rb") as source:
+        words = [sys.executable, "-I", str(UNWRAP), str(folder)]
+        return subprocess.run(words, stdin=source, capture_output=True, check=False)
